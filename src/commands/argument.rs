@@ -1,0 +1,135 @@
+//! Rules for single arguments: durations, scopes, and what must never be an argument.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::domain::jwt::looks_like_token;
+use crate::domain::scope::{Ask, Scope, ScopeSet};
+use crate::failure::{Failure, Kind};
+
+/// Options that people expect to take a secret, and this tool does not have.
+const SECRET_OPTIONS: [&str; 6] =
+    ["--client-secret", "--secret", "--password", "--token", "--access-token", "--secret-stdin="];
+
+/// `15s`, `1m 30s`, or a bare number of seconds; more than nothing.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = match text.parse::<u32>() {
+        Ok(seconds) => Ok(SignedDuration::from_secs(seconds.into())),
+        Err(_) => text.parse::<SignedDuration>().map_err(|_| "not a duration such as 15s or 1m".to_owned()),
+    }?;
+    Duration::try_from(parsed)
+        .ok()
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "a duration must be longer than nothing".to_owned())
+}
+
+/// Whether `--json` is among the arguments, for errors that come before they are parsed.
+pub(super) fn asks_for_json(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+}
+
+/// Secrets and tokens in argv are in `ps`, in the shell's history and in logs. They are refused before anything could
+/// repeat them in a message.
+///
+/// # Errors
+/// A usage failure that says what to do instead.
+pub(super) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
+    let words = || arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
+    // `--option=eyJ…` hides a token as well as a bare one does.
+    let is_token =
+        |word: &str| looks_like_token(word.rsplit('=').next().unwrap_or(word)) || looks_like_token(word);
+    if words().any(|word| is_token(&word)) {
+        let message =
+            "a token stands on the command line, where other users and the shell's history can see it";
+        return Err(Failure::new(Kind::Usage, message)
+            .hint("pipe it in (corti-auth inspect < FILE), and let it expire before anything else"));
+    }
+    let takes_secret = |word: &str| {
+        SECRET_OPTIONS.iter().any(|option| match option.strip_suffix('=') {
+            Some(_) => word.starts_with(option),
+            None => word == *option || word.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')),
+        })
+    };
+    if words().any(|word| takes_secret(&word)) {
+        let message = "a secret never comes from the command line, where other users and the shell's history can see it";
+        return Err(Failure::new(Kind::Usage, message)
+            .hint("corti-auth login asks for it; from a script: corti-auth login --secret-stdin < FILE"));
+    }
+    Ok(())
+}
+
+/// `--scope` as typed, repeated, with commas or spaces, or `--full`, or the profile's default.
+///
+/// # Errors
+/// A usage failure where no choice was made, or one that limits nothing.
+pub(super) fn ask(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> Result<Ask, Failure> {
+    if full {
+        return Ok(Ask::Full);
+    }
+    let words = scopes.iter().flat_map(|text| text.split([',', ' '])).filter(|word| !word.is_empty());
+    let parsed: Result<Vec<Scope>, _> = words.map(str::parse).collect();
+    let parsed = parsed.map_err(|error| Failure::new(Kind::Usage, error).hint("--scope transcribe"))?;
+    let asked = match (parsed.is_empty(), default) {
+        (false, _) => parsed.into_iter().collect(),
+        (true, Some(default)) => default.clone(),
+        (true, None) => {
+            return Err(Failure::new(
+                Kind::Usage,
+                "no scope was chosen: a token is limited, or full, by your choice",
+            )
+            .hint("--scope transcribe, --scope streams, or both: a token a browser may hold")
+            .hint("--full: a token that acts as the client itself, for a backend"));
+        }
+    };
+    Ask::scopes(asked).map_err(|error| {
+        Failure::new(Kind::Usage, error)
+            .hint("say --full if that is meant, or --scope transcribe for a limited one")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units_or_are_seconds() {
+        assert_eq!(duration("15s"), Ok(Duration::from_secs(15)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        for bad in ["", "0", "0s", "-1s", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_kept_out_of_argv() {
+        let refused = |words: &[&str]| {
+            let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
+            refuse_secrets(&arguments).is_err()
+        };
+        for bad in
+            ["eyJhbGciOi.x.y", "--file=eyJhbGciOi.x.y", "--client-secret", "--token=x", "--secret-stdin=x"]
+        {
+            assert!(refused(&["corti-auth", "login", bad]), "{bad}");
+        }
+        assert!(!refused(&["corti-auth", "login", "--secret-stdin"]));
+        assert!(!refused(&["corti-auth", "token", "--scope", "transcribe"]));
+    }
+
+    #[test]
+    fn a_scope_is_always_chosen() {
+        let wire = |scopes: &[&str]| {
+            let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+            ask(&scopes, false, None).map(|ask| ask.to_wire())
+        };
+        assert_eq!(wire(&["transcribe,streams"]).unwrap(), "openid streams transcribe");
+        assert_eq!(wire(&["transcribe streams", "streams"]).unwrap(), "openid streams transcribe");
+        assert!(wire(&[]).is_err());
+        assert!(wire(&["openid"]).is_err());
+        assert_eq!(ask(&[], true, None).unwrap(), Ask::Full);
+        let default = ScopeSet::from_wire("transcribe");
+        assert_eq!(ask(&[], false, Some(&default)).unwrap().to_wire(), "openid transcribe");
+    }
+}

@@ -1,0 +1,153 @@
+//! What a command works with: its surroundings, the global options, and what follows from both.
+
+use crate::domain::config::{Config, StoreKind};
+use crate::domain::environment::Environment;
+use crate::domain::event::{Event, Sink};
+use crate::domain::identity::{ProfileName, Tenant};
+use crate::domain::resolve::{self, Flags, Plan};
+use crate::domain::variable::{NEAR_MISSES, Variables};
+use crate::edge::config_file::ConfigFile;
+use crate::edge::host::Host;
+use crate::edge::http::{Http, HttpOptions};
+use crate::edge::keyring::Keyring;
+use crate::edge::store::Store;
+use crate::failure::{Failure, Kind};
+
+use super::Globals;
+
+/// A command's surroundings.
+pub(super) struct Context<'a> {
+    pub(super) host: &'a Host,
+    pub(super) globals: &'a Globals,
+    pub(super) sink: &'a dyn Sink,
+}
+
+impl<'a> Context<'a> {
+    /// # Errors
+    /// Where a variable is not text, so that its value cannot be trusted.
+    pub(super) fn new(host: &'a Host, globals: &'a Globals, sink: &'a dyn Sink) -> Result<Self, Failure> {
+        if let Some(name) = host.env.unreadable() {
+            return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
+                .hint(format!("unset {name}")));
+        }
+        Ok(Self { host, globals, sink })
+    }
+
+    /// Progress, for a person.
+    pub(super) fn note(&self, text: impl Into<String>) {
+        self.sink.event(Event::Note(text.into()));
+    }
+
+    /// Something to look at.
+    pub(super) fn warn(&self, text: impl Into<String>, hint: Option<&str>) {
+        self.sink.event(Event::Warning(text.into(), hint.map(str::to_owned)));
+    }
+
+    /// Whether a person is there to answer, and may be asked.
+    pub(super) fn may_ask(&self) -> bool {
+        let env = &self.host.env;
+        let ci = env.get("CI").is_some_and(|value| !matches!(value.as_str(), "false" | "0"));
+        let forbidden = self.globals.no_input || env.get("CORTI_AUTH_NO_INPUT").is_some() || ci;
+        !forbidden && self.host.terminal.stdin && self.host.terminal.stderr
+    }
+
+    /// What the flags say.
+    ///
+    /// # Errors
+    /// Where one is malformed.
+    pub(super) fn flags(&self) -> Result<Flags, Failure> {
+        let Globals { profile, environment, tenant, .. } = self.globals;
+        Ok(Flags {
+            profile: profile.as_deref().map(profile_name).transpose()?,
+            environment: environment.as_deref().map(parse_environment).transpose()?,
+            tenant: tenant.as_deref().map(parse_tenant).transpose()?,
+        })
+    }
+
+    /// What the environment variables say. Names that are only like the right ones get a warning.
+    ///
+    /// # Errors
+    /// Where one is malformed.
+    pub(super) fn variables(&self) -> Result<Variables, Failure> {
+        for (wrong, right) in NEAR_MISSES {
+            if self.host.env.get(wrong).is_some() {
+                self.warn(format!("{wrong} is set, but not read: the name is {right}"), None);
+            }
+        }
+        Ok(Variables::read(|name| self.host.env.get(name))?)
+    }
+
+    /// Where `config.toml` is.
+    ///
+    /// # Errors
+    /// Where no folder can be named.
+    pub(super) fn config_file(&self) -> Result<ConfigFile, Failure> {
+        Ok(ConfigFile::locate(self.globals.config_dir.as_deref(), &self.host.env)?)
+    }
+
+    /// The configuration. Keys that mean nothing get a warning.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or says something it cannot mean.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        let config = self.config_file()?.load()?;
+        for key in config.unknown_keys() {
+            self.warn(format!("`{key}` in config.toml means nothing to this version"), None);
+        }
+        Ok(config)
+    }
+
+    /// Which client is used.
+    ///
+    /// # Errors
+    /// Where none can be named, or one of its values is malformed.
+    pub(super) fn plan(&self) -> Result<Plan, Failure> {
+        let plan = resolve::resolve(&self.flags()?, &self.variables()?, &self.config()?)?;
+        if !plan.client.environment.is_documented() {
+            let message = format!("`{}` is not an environment that Corti documents", plan.client.environment);
+            self.warn(message, Some("the documented ones are eu and us: --environment eu"));
+        }
+        Ok(plan)
+    }
+
+    /// The HTTP client.
+    pub(super) fn http(&self) -> Http<'a> {
+        let options = HttpOptions {
+            timeout: self.globals.timeout,
+            ca_cert: self.globals.ca_cert.clone(),
+            trust_file: self.host.env.get("SSL_CERT_FILE").map(Into::into),
+            clock: self.host.clock,
+        };
+        Http::new(options, self.sink)
+    }
+
+    /// A store of client secrets.
+    pub(super) fn store(&self, kind: StoreKind) -> Store {
+        match kind {
+            StoreKind::Keyring => Store::Keyring(Keyring { attended: self.may_ask() }),
+        }
+    }
+}
+
+/// # Errors
+/// A configuration failure with a hint.
+pub(super) fn profile_name(text: &str) -> Result<ProfileName, Failure> {
+    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint("corti-auth profile list"))
+}
+
+/// # Errors
+/// A configuration failure with a hint.
+pub(super) fn parse_environment(text: &str) -> Result<Environment, Failure> {
+    text.parse().map_err(|error| {
+        Failure::new(Kind::Configuration, error)
+            .hint("--environment eu, --environment us, or a URL such as https://corti.example.com")
+    })
+}
+
+/// # Errors
+/// A configuration failure with a hint.
+pub(super) fn parse_tenant(text: &str) -> Result<Tenant, Failure> {
+    text.parse().map_err(|error| {
+        Failure::new(Kind::Configuration, error).hint("nearly every customer's tenant is base: --tenant base")
+    })
+}

@@ -1,0 +1,243 @@
+//! `demo`: the whole main job against a sandbox in this process, told as it goes.
+//!
+//! Each step runs the code of the command it shows, and its result is held against what it should be.
+
+use clap::Args;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::domain::config::StoreKind;
+use crate::domain::event::Event;
+use crate::domain::identity::{Client, Tenant};
+use crate::domain::interaction::{self, Interaction};
+use crate::domain::message::{self, ServerMessage};
+use crate::domain::page::{Page, Tone};
+use crate::domain::request::Request;
+use crate::domain::scope::{Ask, Reach};
+use crate::domain::secret::{AccessToken, ClientSecret};
+use crate::edge::http::Http;
+use crate::edge::process;
+use crate::edge::socket::Socket;
+use crate::edge::store::Store;
+use crate::failure::{Failure, Kind};
+use crate::output::{Outcome, Text};
+use crate::sandbox::{Options, Sandbox};
+
+use super::context::Context;
+use super::inspect::InspectOutcome;
+use super::{interaction as interactions, interruption, minting};
+
+/// Show the whole job on this machine, without an account
+///
+/// Starts a sandbox, stores a throw-away secret, mints a full and a limited token, creates an interaction, opens its
+/// WebSocket with the limited token, and cleans up.
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {}
+
+/// What the demo showed.
+pub(super) struct DemoOutcome {
+    store: &'static str,
+    shown: Shown,
+}
+
+/// What the steps saw.
+struct Shown {
+    full: Reach,
+    limited: Reach,
+    interaction: Interaction,
+    socket: String,
+    rest_status: u16,
+}
+
+/// # Errors
+/// Where a step does not do what it should.
+pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoOutcome, Failure> {
+    let sandbox = Sandbox::bind(Options {
+        bind: ([127, 0, 0, 1], 0).into(),
+        tenant: Tenant::default(),
+        client_id: "demo".parse().map_err(|error| Failure::new(Kind::Unexpected, error))?,
+        client_secret: None,
+        clock: context.host.clock,
+    })
+    .await?;
+    let (tenant, id, secret) = sandbox.client();
+    let client =
+        Client { environment: sandbox.environment().clone(), tenant: tenant.clone(), id: id.clone() };
+    let secret = secret.clone();
+    let serving = tokio::spawn(sandbox.serve(std::future::pending()));
+    let demo = Demo { context, http: context.http(), client };
+    let store = demo.choose_store().await;
+    let shown = tokio::select! {
+        shown = demo.show(&store, &secret) => shown,
+        () = process::interrupted() => Err(interruption()),
+    };
+    let cleaned = demo.clean_up(&store).await;
+    serving.abort();
+    let shown = shown?;
+    cleaned?;
+    Ok(DemoOutcome { store: store.name(), shown })
+}
+
+struct Demo<'a> {
+    context: &'a Context<'a>,
+    http: Http<'a>,
+    client: Client,
+}
+
+impl Demo<'_> {
+    /// The keyring where it is ready, else memory: a demo must not wait for an unlock prompt.
+    async fn choose_store(&self) -> Store {
+        let keyring = self.context.store(StoreKind::Keyring);
+        match keyring.probe(&self.client).await {
+            Ok(state) if state.usable().is_ok() => keyring,
+            _ => Store::memory(),
+        }
+    }
+
+    async fn show(&self, store: &Store, secret: &ClientSecret) -> Result<Shown, Failure> {
+        self.step(1, "Corti, emulated on this machine", "corti-auth sandbox", self.place());
+        self.log_in(store, secret).await?;
+        let secret = store.read(&self.client, self.context.sink).await;
+        let secret = secret.map_err(|error| Failure::store(&error, &self.client))?;
+        let (full_token, full) =
+            self.token(3, "A full token, for a backend", "--full", &Ask::Full, &secret).await?;
+        let title = "A limited token, for a browser";
+        let (limited_token, limited) =
+            self.token(4, title, "--scope streams", &minting::streams(), &secret).await?;
+        let interaction = self.create(&full_token).await?;
+        let socket = self.stream(&interaction, &limited_token).await?;
+        let rest_status = self.refused(&limited_token).await?;
+        Ok(Shown { full, limited, interaction, socket, rest_status })
+    }
+
+    fn place(&self) -> Page {
+        Page::new()
+            .field("environment", self.client.environment.to_string())
+            .field("tenant", self.client.tenant.as_str())
+            .field("client", self.client.id.as_str())
+    }
+
+    async fn log_in(&self, store: &Store, secret: &ClientSecret) -> Result<(), Failure> {
+        minting::mint(self.context, &self.http, &self.client, secret, &Ask::Full).await?;
+        store.write(&self.client, secret).await.map_err(|error| Failure::store(&error, &self.client))?;
+        let page = Page::new()
+            .toned_field("verified", Tone::Good, "the server took the secret")
+            .field("stored in", format!("{}, as `{}`", store.name(), self.client.store_user()));
+        let page = match store {
+            Store::Keyring(_) => page,
+            Store::Memory(_) => {
+                page.toned_field("because", Tone::Dim, "no keyring is ready here: corti-auth status")
+            }
+        };
+        self.step(2, "A client secret, checked and stored", "corti-auth login", page);
+        Ok(())
+    }
+
+    async fn token(
+        &self,
+        number: u8,
+        title: &str,
+        flags: &str,
+        ask: &Ask,
+        secret: &ClientSecret,
+    ) -> Result<(AccessToken, Reach), Failure> {
+        let token = minting::mint(self.context, &self.http, &self.client, secret, ask).await?;
+        let inspection = InspectOutcome::of(token.access_token.secret(), self.context.host.clock.now())?;
+        let reach = inspection.reach().filter(|reach| *reach == ask.reach());
+        let reach = reach.ok_or_else(|| wrong("the token is not what was asked for"))?;
+        let command = format!("corti-auth token {flags} | corti-auth inspect");
+        self.step(number, title, &command, inspection.summary());
+        Ok((token.access_token, reach))
+    }
+
+    async fn create(&self, full: &AccessToken) -> Result<Interaction, Failure> {
+        let Client { environment, tenant, .. } = &self.client;
+        let identifier = Uuid::new_v4().to_string();
+        let interaction = interactions::create(&self.http, environment, tenant, full, &identifier).await?;
+        let page = Page::new().line(interaction.websocket_url.as_str());
+        self.step(
+            5,
+            "An interaction, and where its /streams session opens",
+            "corti-auth interaction create",
+            page,
+        );
+        Ok(interaction)
+    }
+
+    async fn stream(&self, interaction: &Interaction, limited: &AccessToken) -> Result<String, Failure> {
+        let url = interaction::connect_url(&interaction.websocket_url, limited);
+        let mut socket = Socket::open(&self.http, &url, self.context.globals.timeout).await?;
+        socket.send(message::streams_config("en")).await?;
+        let answer = ServerMessage::parse(&socket.receive().await?);
+        let Some(ServerMessage::Accepted(accepted)) = answer else {
+            return Err(wrong("the WebSocket did not accept the configuration"));
+        };
+        socket.send(message::end()).await?;
+        while ServerMessage::parse(&socket.receive().await?) != Some(ServerMessage::Ended) {}
+        socket.close().await;
+        let page = Page::new().toned_field("opened", Tone::Good, accepted.as_str());
+        self.step(
+            6,
+            "The limited token opens its WebSocket",
+            "what a browser does with the URL and the token",
+            page,
+        );
+        Ok(accepted)
+    }
+
+    async fn refused(&self, limited: &AccessToken) -> Result<u16, Failure> {
+        let Client { environment, tenant, .. } = &self.client;
+        let request = Request::get(format!("{}/languages/", environment.api_url()), limited, tenant);
+        let response = self.http.send(&request).await?;
+        let status = response.status;
+        if status != 403 {
+            return Err(wrong("the REST API did not refuse a limited token"));
+        }
+        let verdict = format!("{status}: a limited token opens no REST API");
+        let page = Page::new().toned_field("refused", Tone::Good, verdict);
+        self.step(7, "The same token opens nothing else", "GET /v2/languages/ with the limited token", page);
+        Ok(status)
+    }
+
+    async fn clean_up(&self, store: &Store) -> Result<(), Failure> {
+        let removed = store.delete(&self.client, self.context.sink).await;
+        removed.map_err(|error| Failure::store(&error, &self.client))?;
+        let page = Page::new().line("the secret is removed, and the sandbox stopped; nothing is left behind");
+        self.step(8, "Cleaned up", "corti-auth logout", page);
+        Ok(())
+    }
+
+    fn step(&self, number: u8, title: &str, command: &str, page: Page) {
+        let head = Page::new()
+            .toned(Tone::Strong, format!("{number}. {title}"))
+            .toned(Tone::Dim, format!("$ {command}"))
+            .join(page)
+            .line("");
+        self.context.sink.event(Event::Story(head));
+    }
+}
+
+fn wrong(what: &'static str) -> Failure {
+    Failure::new(Kind::Unexpected, format!("the demo went wrong: {what}")).hint("corti-auth demo -v")
+}
+
+impl Outcome for DemoOutcome {
+    fn command(&self) -> &'static str {
+        "demo"
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "store": self.store,
+            "websocket_url": self.shown.interaction.websocket_url.as_str(),
+            "full_token": self.shown.full.as_str(),
+            "limited_token": self.shown.limited.as_str(),
+            "socket": self.shown.socket,
+            "rest_with_limited_token": self.shown.rest_status,
+        })
+    }
+
+    fn text(&self) -> Text {
+        Text::Message(Page::new().line("with an account, start with: corti-auth login"))
+    }
+}

@@ -1,0 +1,281 @@
+//! `login`: stores a client's secret, after the server has taken it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::domain::config::{Config, StoreKind};
+use crate::domain::environment::{Environment, KNOWN_LABELS};
+use crate::domain::identity::{Client, ClientId, ProfileName, Tenant};
+use crate::domain::page::{Page, Tone};
+use crate::domain::scope::Ask;
+use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
+use crate::domain::variable;
+use crate::edge::host::read_bounded;
+use crate::edge::keyring::SERVICE;
+use crate::edge::prompt;
+use crate::edge::store::Store;
+use crate::failure::{Failure, Kind};
+use crate::output::{Outcome, Text};
+
+use super::context::Context;
+use super::minting;
+
+/// Store a client's secret in the OS keyring
+///
+/// Asks for what is not given, checks the secret by minting a token (which is thrown away), and only then stores it. The
+/// secret comes from a hidden prompt, standard input or a file; never from the command line or a variable.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth login
+  corti-auth login --profile acme-eu --environment eu --client-id acme --secret-stdin < secret.txt")]
+pub(super) struct LoginArgs {
+    /// The client id
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// Keep the secret in this store: keyring
+    #[arg(long, value_name = "STORE")]
+    store: Option<String>,
+    /// Read the secret from standard input
+    #[arg(long, conflicts_with = "secret_file")]
+    secret_stdin: bool,
+    /// Read the secret from this file
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// Store the secret without minting a token first
+    #[arg(long)]
+    no_verify: bool,
+}
+
+/// A stored credential.
+pub(super) struct LoginOutcome {
+    profile: ProfileName,
+    client: Client,
+    store: StoreKind,
+    verified: bool,
+    is_default: bool,
+}
+
+/// # Errors
+/// Where a value is missing and nobody can be asked, the store cannot be used, or the server does not take the secret.
+pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<LoginOutcome, Failure> {
+    let config = context.config()?;
+    let name = context.flags()?.profile.unwrap_or_default();
+    let kind = store_kind(args, context)?;
+    let client = client(args, context, &config, &name).await?;
+    let store = context.store(kind);
+    // Before anybody types a secret that could then not be kept.
+    let usable = store.ensure_usable(&client, context.sink).await;
+    usable.map_err(|error| Failure::store(&error, &client))?;
+    let secret = secret(args, context).await?;
+    if !args.no_verify {
+        minting::mint(context, &context.http(), &client, &secret, &Ask::Full).await?;
+    }
+    store.write(&client, &secret).await.map_err(|error| Failure::store(&error, &client))?;
+    let before = config.profiles().get(&name).map(|profile| profile.client.clone());
+    let config = context.config_file()?.update(|config| {
+        config.put(&name, &client, kind);
+        config.clone()
+    })?;
+    if let Some(before) = before.filter(|before| *before != client && !config.shares(&name, before)) {
+        forget(context, &store, &before).await;
+    }
+    warn_of_variables(context)?;
+    let is_default = config.default_profile() == Some(&name);
+    Ok(LoginOutcome { profile: name, client, store: kind, verified: !args.no_verify, is_default })
+}
+
+fn store_kind(args: &LoginArgs, context: &Context<'_>) -> Result<StoreKind, Failure> {
+    let word = args.store.clone().or_else(|| context.host.env.get("CORTI_AUTH_STORE"));
+    let Some(word) = word else { return Ok(StoreKind::Keyring) };
+    word.parse().map_err(|error| Failure::new(Kind::Usage, error).hint("--store keyring"))
+}
+
+/// The profile stood for another client before, whose secret nothing uses any more.
+async fn forget(context: &Context<'_>, store: &Store, before: &Client) {
+    match store.delete(before, context.sink).await {
+        Ok(true) => context.note(format!(
+            "removed the secret of `{}`, which the profile stood for before",
+            before.store_user()
+        )),
+        Ok(false) => {}
+        Err(error) => {
+            context.warn(format!("the secret of `{}` is still stored: {error}", before.store_user()), None);
+        }
+    }
+}
+
+fn warn_of_variables(context: &Context<'_>) -> Result<(), Failure> {
+    if let Some(name) = context.variables()?.client_variable() {
+        let hint = format!("unset {name}, or name the profile: --profile");
+        context.warn(format!("{name} is set, and is used rather than the default profile"), Some(&hint));
+    }
+    Ok(())
+}
+
+async fn client(
+    args: &LoginArgs,
+    context: &Context<'_>,
+    config: &Config,
+    name: &ProfileName,
+) -> Result<Client, Failure> {
+    let (flags, variables) = (context.flags()?, context.variables()?);
+    let known = config.profiles().get(name).map(|profile| &profile.client);
+    let typed = args.client_id.as_deref().map(str::parse::<ClientId>).transpose();
+    let typed = typed.map_err(|error| Failure::new(Kind::Usage, error).hint("--client-id ID"))?;
+    let environment = match flags.environment.or(variables.environment) {
+        Some(environment) => environment,
+        None => ask_environment(context, known).await?,
+    };
+    let tenant = match flags.tenant.or(variables.tenant) {
+        Some(tenant) => tenant,
+        None => ask_tenant(context, known).await?,
+    };
+    let id = match typed.or(variables.client_id) {
+        Some(id) => id,
+        None => ask_client_id(context, known).await?,
+    };
+    Ok(Client { environment, tenant, id })
+}
+
+async fn ask_environment(context: &Context<'_>, known: Option<&Client>) -> Result<Environment, Failure> {
+    if !context.may_ask() {
+        let missing = || missing("environment", "--environment eu", variable::ENVIRONMENT);
+        return known.map(|client| client.environment.clone()).ok_or_else(missing);
+    }
+    if let Some(client) = known {
+        let default = Some(client.environment.to_string());
+        return parsed(&prompt::text("Environment (eu, us or a URL)", default, check::<Environment>).await?);
+    }
+    let choice = prompt::select("Environment", &["eu", "us", "other"]).await?;
+    match KNOWN_LABELS.get(choice) {
+        Some(label) => parsed(label),
+        None => parsed(&prompt::text("Environment (a label or a URL)", None, check::<Environment>).await?),
+    }
+}
+
+async fn ask_tenant(context: &Context<'_>, known: Option<&Client>) -> Result<Tenant, Failure> {
+    let default = known.map(|client| client.tenant.clone()).unwrap_or_default();
+    if !context.may_ask() {
+        return Ok(default);
+    }
+    parsed(&prompt::text("Tenant", Some(default.to_string()), check::<Tenant>).await?)
+}
+
+async fn ask_client_id(context: &Context<'_>, known: Option<&Client>) -> Result<ClientId, Failure> {
+    let known = known.map(|client| client.id.clone());
+    if !context.may_ask() {
+        return known.ok_or_else(|| missing("client id", "--client-id ID", variable::CLIENT_ID));
+    }
+    parsed(&prompt::text("Client id", known.map(|id| id.to_string()), check::<ClientId>).await?)
+}
+
+fn missing(what: &str, flag: &str, variable: &str) -> Failure {
+    Failure::new(Kind::Usage, format!("the {what} is missing, and nobody can be asked for it"))
+        .hint(format!("give {flag}, or set {variable}"))
+}
+
+fn check<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<(), String> {
+    text.trim().parse::<T>().map(drop).map_err(|error| error.to_string())
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Failure> {
+    text.trim().parse().map_err(|error: T::Err| Failure::new(Kind::Usage, error.to_string()))
+}
+
+async fn secret(args: &LoginArgs, context: &Context<'_>) -> Result<ClientSecret, Failure> {
+    let bytes = match &args.secret_file {
+        Some(path) => secret_file(path)?,
+        None if args.secret_stdin => secret_stdin(context)?,
+        None => ask_secret(context).await?,
+    };
+    let bytes = zeroize::Zeroizing::new(bytes);
+    ClientSecret::from_bytes(&bytes).map_err(|error| {
+        Failure::new(Kind::Usage, error).hint("give the secret alone: corti-auth login --secret-stdin < FILE")
+    })
+}
+
+/// Reads a secret's file.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(super) fn secret_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    // One byte more than a secret may have, for its line break.
+    let read = File::open(path).and_then(|file| read_bounded(file, MAX_SECRET_BYTES + 2));
+    read.map_err(|error| {
+        Failure::new(Kind::Usage, format!("cannot read the secret from `{}`: {error}", path.display()))
+            .hint("name a file that holds the secret alone: --secret-file FILE")
+    })
+}
+
+fn secret_stdin(context: &Context<'_>) -> Result<Vec<u8>, Failure> {
+    if context.host.terminal.stdin {
+        return Err(Failure::new(
+            Kind::Usage,
+            "--secret-stdin wants a pipe, and standard input is a terminal",
+        )
+        .hint("leave --secret-stdin out to be asked for the secret, unseen"));
+    }
+    context.host.read_stdin(MAX_SECRET_BYTES + 2).map_err(|error| {
+        Failure::new(Kind::Usage, format!("cannot read the secret from standard input: {error}"))
+            .hint("corti-auth login --secret-stdin < FILE")
+    })
+}
+
+async fn ask_secret(context: &Context<'_>) -> Result<Vec<u8>, Failure> {
+    if context.may_ask() {
+        return Ok(prompt::password("Client secret (not shown)").await?.into_bytes());
+    }
+    let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")
+        .hint("give --secret-stdin or --secret-file FILE");
+    let in_variable = context.variables()?.client_secret.is_some();
+    Err(if in_variable {
+        failure.hint(format!(
+            "{0} is not read by login; to store it: printenv {0} | corti-auth login --secret-stdin",
+            variable::CLIENT_SECRET
+        ))
+    } else {
+        failure
+    })
+}
+
+impl Outcome for LoginOutcome {
+    fn command(&self) -> &'static str {
+        "login"
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "profile": self.profile.as_str(),
+            "default": self.is_default,
+            "environment": self.client.environment.to_string(),
+            "tenant": self.client.tenant.as_str(),
+            "client_id": self.client.id.as_str(),
+            "store": self.store.as_str(),
+            "verified": self.verified,
+        })
+    }
+
+    fn text(&self) -> Text {
+        let Client { environment, tenant, id } = &self.client;
+        let verdict = if self.verified { "logged in" } else { "stored, not verified" };
+        let page = Page::new()
+            .toned(Tone::Good, format!("{verdict}: client `{id}` of `{environment}`, tenant `{tenant}`"))
+            .field(
+                "profile",
+                if self.is_default {
+                    format!("{} (the default)", self.profile)
+                } else {
+                    self.profile.to_string()
+                },
+            )
+            .field(
+                "secret",
+                format!("in the OS keyring: service `{SERVICE}`, user `{}`", self.client.store_user()),
+            )
+            .field("next", "corti-auth token --scope transcribe");
+        Text::Message(page)
+    }
+}

@@ -1,0 +1,135 @@
+//! `logout`: takes stored secrets away and leaves the profiles.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::domain::config::{Config, Profile};
+use crate::domain::identity::ProfileName;
+use crate::domain::page::Page;
+use crate::domain::resolve::ResolveError;
+use crate::failure::Failure;
+use crate::output::{Outcome, Text};
+
+use super::context::Context;
+
+/// Remove a profile's secret from its store
+///
+/// The profile stays, and so do tokens that were already issued: they live until they expire. Logging out twice is fine.
+#[derive(Debug, Args)]
+pub(super) struct LogoutArgs {
+    /// Log out of every profile
+    #[arg(long)]
+    all: bool,
+}
+
+/// What was removed.
+pub(super) struct LogoutOutcome {
+    profiles: Vec<LoggedOut>,
+}
+
+struct LoggedOut {
+    name: ProfileName,
+    user: String,
+    removed: bool,
+    /// Other profiles of the same client, which are logged out with it.
+    shared_with: Vec<ProfileName>,
+}
+
+/// # Errors
+/// Where there is no such profile, or the store cannot be used.
+pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<LogoutOutcome, Failure> {
+    let config = context.config()?;
+    let names =
+        if args.all { config.profiles().keys().cloned().collect() } else { vec![chosen(context, &config)?] };
+    let mut profiles = Vec::new();
+    for name in names {
+        let profile = find(&config, &name)?;
+        profiles.push(LoggedOut {
+            removed: remove_secret(context, profile).await?,
+            user: profile.client.store_user(),
+            shared_with: sharing(&config, &name, profile),
+            name,
+        });
+    }
+    if let Some(variable) = context.variables()?.client_variable() {
+        context.warn(
+            format!("{variable} is still set, and commands go on using it"),
+            Some(&format!("unset {variable}")),
+        );
+    }
+    Ok(LogoutOutcome { profiles })
+}
+
+/// The profile that the flags, the variable or the configuration name; client variables name none.
+///
+/// # Errors
+/// Where none is named.
+pub(super) fn chosen(context: &Context<'_>, config: &Config) -> Result<ProfileName, Failure> {
+    let named = context.flags()?.profile.or(context.variables()?.profile);
+    let none = || ResolveError::NoClient { has_profiles: !config.profiles().is_empty() };
+    Ok(named.or_else(|| config.default_profile().cloned()).ok_or_else(none)?)
+}
+
+/// # Errors
+/// Where there is no such profile.
+pub(super) fn find<'a>(config: &'a Config, name: &ProfileName) -> Result<&'a Profile, Failure> {
+    let unknown = || ResolveError::UnknownProfile {
+        name: name.clone(),
+        nearest: config.nearest(name.as_str()).cloned(),
+    };
+    Ok(config.profiles().get(name).ok_or_else(unknown)?)
+}
+
+/// Removes a profile's secret and says whether there was one.
+///
+/// # Errors
+/// Where the store cannot be used.
+pub(super) async fn remove_secret(context: &Context<'_>, profile: &Profile) -> Result<bool, Failure> {
+    let deleted = context.store(profile.store).delete(&profile.client, context.sink).await;
+    deleted.map_err(|error| Failure::store(&error, &profile.client))
+}
+
+fn sharing(config: &Config, name: &ProfileName, profile: &Profile) -> Vec<ProfileName> {
+    let same =
+        |(other, candidate): &(&ProfileName, &Profile)| *other != name && candidate.client == profile.client;
+    config.profiles().iter().filter(same).map(|(other, _)| other.clone()).collect()
+}
+
+impl Outcome for LogoutOutcome {
+    fn command(&self) -> &'static str {
+        "logout"
+    }
+
+    fn json(&self) -> Value {
+        let profiles: Vec<Value> = self
+            .profiles
+            .iter()
+            .map(|it| {
+                let shared: Vec<&str> = it.shared_with.iter().map(ProfileName::as_str).collect();
+                json!({ "profile": it.name.as_str(), "removed": it.removed, "also_logged_out": shared })
+            })
+            .collect();
+        json!({ "profiles": profiles })
+    }
+
+    fn text(&self) -> Text {
+        let mut page = Page::new();
+        for LoggedOut { name, user, removed, shared_with } in &self.profiles {
+            page = page.line(if *removed {
+                format!("logged out of `{name}`: the secret of `{user}` is removed from the OS keyring")
+            } else {
+                format!("`{name}` was not logged in: no secret of `{user}` is stored")
+            });
+            if *removed && !shared_with.is_empty() {
+                let others: Vec<String> = shared_with.iter().map(|other| format!("`{other}`")).collect();
+                page = page.line(format!("the same client, and so logged out too: {}", others.join(", ")));
+            }
+        }
+        if self.profiles.iter().any(|it| it.removed) {
+            page = page.line("tokens that were already issued live until they expire, at most 5 minutes");
+        } else if self.profiles.is_empty() {
+            page = page.line("there are no profiles");
+        }
+        Text::Message(page)
+    }
+}

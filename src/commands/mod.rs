@@ -1,0 +1,266 @@
+//! The command line: the subcommands, the options they share, and the one dispatch.
+//!
+//! Each subcommand is a file with its arguments, its outcome and a `run`. None prints, and none reads an environment
+//! variable by itself.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::CompleteEnv;
+
+use crate::edge::host::Host;
+use crate::edge::process;
+use crate::failure::{Failure, Kind};
+use crate::output::{Colours, Outcome, Printer, Style};
+
+mod argument;
+mod completions;
+mod context;
+mod demo;
+mod inspect;
+mod interaction;
+mod login;
+mod logout;
+mod man;
+mod minting;
+mod profile;
+mod sandbox;
+mod status;
+mod token;
+
+use context::Context;
+
+/// The variable by which a shell asks for completions.
+const COMPLETE_VARIABLE: &str = "COMPLETE";
+
+/// Keep Corti client secrets in the OS keyring, mint limited or full tokens, and read what a token may do
+#[derive(Debug, Parser)]
+#[command(name = "corti-auth", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Examples:
+  corti-auth demo                        see all of it, without an account
+  corti-auth login                       store a client's secret
+  corti-auth token --scope transcribe    print a token that opens /transcribe and nothing else
+  corti-auth token --full | corti-auth inspect
+  corti-auth interaction create          print a websocketUrl
+
+Exit codes:
+  0 done   1 failed or refused by the API   2 usage   3 configuration   4 no credential   5 credential rejected
+  6 scope   7 invalid token   8 network   9 try later   130 interrupted")]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The options that every command takes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// Use this profile
+    #[arg(short, long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// Use this environment: eu, us, another label, or a URL
+    #[arg(short, long, global = true, value_name = "ENV")]
+    environment: Option<String>,
+    /// Use this tenant (realm); base if nothing else says so
+    #[arg(short, long, global = true)]
+    tenant: Option<String>,
+    /// Print one JSON object, and errors as one JSON line
+    #[arg(long, global = true)]
+    json: bool,
+    /// Never ask anything; CI implies it
+    #[arg(long, global = true)]
+    no_input: bool,
+    /// Print no notes
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Show each request (never its secrets)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// When to colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: Color,
+    /// Bound each request, such as 15s or 1m
+    #[arg(long, global = true, value_name = "DURATION", default_value = "15s", value_parser = argument::duration)]
+    timeout: Duration,
+    /// Trust the PEM certificates in this file too
+    #[arg(long, global = true, value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+    /// Keep config.toml in this folder
+    #[arg(long, global = true, value_name = "DIR")]
+    config_dir: Option<PathBuf>,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::DemoArgs),
+    Sandbox(sandbox::SandboxArgs),
+    Login(login::LoginArgs),
+    Logout(logout::LogoutArgs),
+    Status(status::StatusArgs),
+    Profile(profile::ProfileArgs),
+    Token(token::TokenArgs),
+    Inspect(inspect::InspectArgs),
+    Interaction(interaction::InteractionArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+/// A command line that clap accepted.
+pub struct Invocation(Cli);
+
+/// What a command line asks for.
+pub enum Parsed {
+    /// A command.
+    Run(Box<Invocation>),
+    /// Help or a version, as text.
+    Show(String),
+    /// Nothing that can be run.
+    Wrong {
+        /// Prints as far as the style can be told.
+        printer: Printer,
+        /// Why not.
+        failure: Failure,
+        /// The same in clap's words; empty where it is not clap's.
+        text: String,
+    },
+}
+
+impl Invocation {
+    /// How this command wants to be printed.
+    pub fn style(&self, host: &Host) -> Style {
+        let globals = &self.0.globals;
+        let forced = match globals.color {
+            Color::Auto => None,
+            Color::Always => Some(true),
+            Color::Never => Some(false),
+        };
+        let colours = Colours::choose(forced, host.env.get("NO_COLOR").is_some(), host.terminal);
+        Style { json: globals.json, quiet: globals.quiet, verbose: globals.verbose, colours }
+    }
+}
+
+/// Reads argv.
+pub fn parse(host: &Host) -> Parsed {
+    let wrong = |failure, text| {
+        let colours = Colours::choose(None, host.env.get("NO_COLOR").is_some(), host.terminal);
+        let style = Style { json: argument::asks_for_json(&host.arguments), colours, ..Style::default() };
+        Parsed::Wrong { printer: Printer::new(style), failure, text }
+    };
+    if let Err(failure) = argument::refuse_secrets(&host.arguments) {
+        return wrong(failure, String::new());
+    }
+    match Cli::try_parse_from(&host.arguments) {
+        Ok(cli) => Parsed::Run(Box::new(Invocation(cli))),
+        Err(error) if !error.use_stderr() => Parsed::Show(error.render().to_string()),
+        Err(error) => {
+            let text = error.render().to_string();
+            let first = text.lines().next().unwrap_or_default();
+            let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+            wrong(Failure::new(Kind::Usage, message).hint("corti-auth --help"), text)
+        }
+    }
+}
+
+/// Answers a shell that asks for completions; `None` where none does.
+pub fn complete(host: &Host) -> Option<ExitCode> {
+    host.env.get(COMPLETE_VARIABLE)?;
+    let completer = CompleteEnv::with_factory(|| command_with_profiles(host)).var(COMPLETE_VARIABLE);
+    match completer.try_complete(host.arguments.clone(), None) {
+        Ok(true) => Some(ExitCode::SUCCESS),
+        Ok(false) => None,
+        Err(_) => Some(ExitCode::from(Kind::Usage.exit())),
+    }
+}
+
+/// The command line with the profiles' names where a profile is wanted. Whatever is wrong with the configuration, a
+/// completion is not the place to say it.
+fn command_with_profiles(host: &Host) -> clap::Command {
+    let file = crate::edge::config_file::ConfigFile::locate(None, &host.env);
+    let config = file.and_then(|file| file.load()).unwrap_or_default();
+    let names: Vec<OsString> = config.profiles().keys().map(|name| name.as_str().into()).collect();
+    let candidates = ArgValueCandidates::new(move || names.iter().map(CompletionCandidate::new).collect());
+    let name = |arg: clap::Arg| arg.add(candidates.clone());
+    Cli::command().mut_arg("profile", name).mut_subcommand("profile", |group| {
+        group
+            .mut_subcommand("use", |sub| sub.mut_arg("name", name))
+            .mut_subcommand("remove", |sub| sub.mut_arg("name", name))
+    })
+}
+
+/// Runs a command. Those that wait for something outside share one runtime, on this thread.
+///
+/// # Errors
+/// The command's [`Failure`].
+pub fn dispatch(
+    invocation: &Invocation,
+    host: &Host,
+    printer: &Printer,
+) -> Result<Box<dyn Outcome>, Failure> {
+    let Invocation(Cli { globals, command }) = invocation;
+    let context = Context::new(host, globals, printer)?;
+    match command {
+        Command::Demo(args) => boxed(block_on(demo::run(args, &context))),
+        Command::Sandbox(args) => boxed(block_on(sandbox::run(args, &context))),
+        Command::Login(args) => boxed(block_on(interruptible(login::run(args, &context)))),
+        Command::Logout(args) => boxed(block_on(interruptible(logout::run(args, &context)))),
+        Command::Status(args) => boxed(block_on(interruptible(status::run(args, &context)))),
+        Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
+        Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
+        Command::Inspect(args) => boxed(inspect::run(args, &context)),
+        Command::Interaction(args) => boxed(block_on(interruptible(interaction::run(args, &context)))),
+        Command::Completions(args) => boxed(completions::run(args)),
+        Command::Man(args) => boxed(man::run(args)),
+    }
+}
+
+fn boxed<T: Outcome + 'static>(result: Result<T, Failure>) -> Result<Box<dyn Outcome>, Failure> {
+    result.map(|outcome| Box::new(outcome) as Box<dyn Outcome>)
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Kind::Unexpected, format!("cannot start the runtime: {error}")))?;
+    let result = runtime.block_on(work);
+    // A name that DNS is still looking for would hold the process back.
+    runtime.shutdown_background();
+    result
+}
+
+/// Ends with `work`, or when the user presses Ctrl-C.
+async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::select! {
+        result = work => result,
+        () = process::interrupted() => Err(interruption()),
+    }
+}
+
+fn interruption() -> Failure {
+    Failure::new(Kind::Interrupted, "interrupted")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,153 @@
+//! `sandbox`: Corti, emulated on this machine, until it is stopped.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::domain::event::Event;
+use crate::domain::identity::ClientId;
+use crate::domain::page::{Page, Tone};
+use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
+use crate::domain::shell::quote;
+use crate::domain::variable;
+use crate::edge::{private_file, process};
+use crate::failure::{Failure, Kind};
+use crate::output::{self, Outcome, Text};
+use crate::sandbox::{Options, Sandbox};
+
+use super::context::{Context, parse_tenant};
+use super::login::secret_file;
+
+/// Run Corti, emulated on this machine
+///
+/// For everybody without an account or a network, and for tests. It answers as Corti and its Keycloak do, keeps its state
+/// in memory and listens on this machine only. Stop it with Ctrl-C.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth sandbox
+  corti-auth sandbox --port 8600 --secret-file secret.txt --ready-file ready.json")]
+pub(super) struct SandboxArgs {
+    /// Listen on this port; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Listen on this loopback address
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// Know this client
+    #[arg(long, value_name = "ID", default_value = "sandbox")]
+    client_id: String,
+    /// Take the client's secret from this file; a random one if left out
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// Write the address and the credentials to this file once the sandbox answers
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+/// A sandbox that was stopped.
+pub(super) struct SandboxOutcome;
+
+/// # Errors
+/// Where it cannot listen, or a file cannot be read or written.
+pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<SandboxOutcome, Failure> {
+    // Taken over first: a signal that comes early must not leave a ready file behind.
+    let stop = process::asked_to_stop();
+    let sandbox = Sandbox::bind(options(args, context)?).await?;
+    let ready = Ready::of(&sandbox);
+    context.sink.event(Event::Datum(ready.page(), output::with_schema("sandbox", ready.json())));
+    if let Some(path) = &args.ready_file {
+        write_ready_file(path, &ready)?;
+    }
+    let served = sandbox.serve(stop).await;
+    if let Some(path) = &args.ready_file {
+        // It names a server that is gone.
+        let _ = std::fs::remove_file(path);
+    }
+    served.map_err(|error| {
+        Failure::new(Kind::Unexpected, format!("the sandbox broke down: {error}")).hint("run it again")
+    })?;
+    Ok(SandboxOutcome)
+}
+
+fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, Failure> {
+    let usage = |error: String| Failure::new(Kind::Usage, error).hint("corti-auth sandbox --help");
+    let client_id: ClientId = args.client_id.parse().map_err(|error| usage(format!("{error}")))?;
+    let tenant = context.globals.tenant.as_deref().map(parse_tenant).transpose()?.unwrap_or_default();
+    let secret = args.secret_file.as_deref().map(read_secret).transpose()?;
+    let bind = SocketAddr::new(args.bind, args.port);
+    Ok(Options { bind, tenant, client_id, client_secret: secret, clock: context.host.clock })
+}
+
+fn read_secret(path: &Path) -> Result<ClientSecret, Failure> {
+    let bytes = zeroize::Zeroizing::new(secret_file(path)?);
+    ClientSecret::from_bytes(&bytes).map_err(|error| {
+        Failure::new(
+            Kind::Usage,
+            format!("`{}`: {error} (at most {MAX_SECRET_BYTES} bytes of text)", path.display()),
+        )
+        .hint("write the secret alone into the file")
+    })
+}
+
+fn write_ready_file(path: &Path, ready: &Ready) -> Result<(), Failure> {
+    let text = format!("{}\n", ready.json());
+    private_file::replace(path, text.as_bytes()).map_err(|error| {
+        Failure::new(Kind::Usage, format!("cannot write the ready file `{}`: {error}", path.display()))
+            .hint("name a file in a folder that you may write: --ready-file FILE")
+    })
+}
+
+/// What a client of the sandbox needs to know. Its secret is worth nothing elsewhere, and is shown.
+struct Ready {
+    environment: String,
+    tenant: String,
+    client_id: String,
+    client_secret: String,
+}
+
+impl Ready {
+    fn of(sandbox: &Sandbox) -> Self {
+        let (tenant, id, secret) = sandbox.client();
+        Self {
+            environment: sandbox.environment().to_string(),
+            tenant: tenant.to_string(),
+            client_id: id.to_string(),
+            client_secret: secret.secret().expose().to_owned(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "environment": self.environment,
+            "tenant": self.tenant,
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+        })
+    }
+
+    fn page(&self) -> Page {
+        let export = |name: &str, value: &str| format!("export {name}={}", quote(value));
+        Page::new()
+            .toned(Tone::Dim, "# Corti, emulated on this machine; Ctrl-C stops it. In another shell:")
+            .line(export(variable::ENVIRONMENT, &self.environment))
+            .line(export(variable::TENANT, &self.tenant))
+            .line(export(variable::CLIENT_ID, &self.client_id))
+            .line(export(variable::CLIENT_SECRET, &self.client_secret))
+    }
+}
+
+impl Outcome for SandboxOutcome {
+    fn command(&self) -> &'static str {
+        "sandbox"
+    }
+
+    fn json(&self) -> Value {
+        Value::Null
+    }
+
+    fn text(&self) -> Text {
+        Text::Nothing
+    }
+}

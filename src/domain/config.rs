@@ -1,0 +1,317 @@
+//! `config.toml`: the profiles, and never a secret.
+//!
+//! The file is edited in place (`toml_edit`), so the user's comments and order stay.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use toml_edit::{DocumentMut, Item, Table, TableLike, value};
+
+use super::environment::Environment;
+use super::identity::{Client, ClientId, ProfileName, Tenant};
+use super::scope::{Scope, ScopeSet};
+
+const DEFAULT_PROFILE: &str = "default-profile";
+const PROFILES: &str = "profiles";
+
+/// Where a profile's secret is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreKind {
+    /// The operating system's keyring.
+    Keyring,
+}
+
+impl StoreKind {
+    /// The word for it in `config.toml`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyring => "keyring",
+        }
+    }
+}
+
+/// A word that names no store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a store this version has; it has `keyring`")]
+pub struct UnknownStore(String);
+
+impl FromStr for StoreKind {
+    type Err = UnknownStore;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStore> {
+        match text {
+            "keyring" => Ok(Self::Keyring),
+            other => Err(UnknownStore(other.to_owned())),
+        }
+    }
+}
+
+/// One profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The API client it stands for.
+    pub client: Client,
+    /// Where its secret is.
+    pub store: StoreKind,
+    /// What `token` asks for when it is not told; `None` where the profile does not say.
+    pub default_scope: Option<ScopeSet>,
+}
+
+/// Why `config.toml` could not be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not TOML. The text is the parser's, with line and column.
+    #[error("it is not valid TOML: {0}")]
+    Syntax(String),
+    /// A value is missing.
+    #[error("profile `{profile}` has no `{key}`")]
+    Missing {
+        /// Whose.
+        profile: String,
+        /// Which.
+        key: &'static str,
+    },
+    /// A value is not what belongs there.
+    #[error("{place}: {reason}")]
+    Invalid {
+        /// Which key of which profile.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The parsed file and its text.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    document: DocumentMut,
+    default_profile: Option<ProfileName>,
+    profiles: BTreeMap<ProfileName, Profile>,
+    unknown_keys: Vec<String>,
+}
+
+impl FromStr for Config {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+            ConfigError::Syntax(error.to_string().trim_end().to_owned())
+        })?;
+        let mut config = Self { document: document.clone(), ..Self::default() };
+        for (key, item) in document.iter() {
+            match key {
+                DEFAULT_PROFILE => config.default_profile = Some(parse(DEFAULT_PROFILE, item)?),
+                PROFILES => config.read_profiles(item)?,
+                other => config.unknown_keys.push(other.to_owned()),
+            }
+        }
+        Ok(config)
+    }
+}
+
+impl Config {
+    fn read_profiles(&mut self, item: &Item) -> Result<(), ConfigError> {
+        let invalid =
+            |place: &str| ConfigError::Invalid { place: place.to_owned(), reason: "not a table".into() };
+        for (name, item) in item.as_table_like().ok_or_else(|| invalid(PROFILES))?.iter() {
+            let place = format!("profiles.{name}");
+            let table = item.as_table_like().ok_or_else(|| invalid(&place))?;
+            let name: ProfileName = name
+                .parse()
+                .map_err(|error| ConfigError::Invalid { place: place.clone(), reason: format!("{error}") })?;
+            let profile = read_profile(&name, table)?;
+            let known = ["environment", "tenant", "client-id", "store", "default-scope"];
+            let unknown = table.iter().map(|(key, _)| key).filter(|key| !known.contains(key));
+            self.unknown_keys.extend(unknown.map(|key| format!("{place}.{key}")));
+            self.profiles.insert(name, profile);
+        }
+        Ok(())
+    }
+
+    /// Keys that mean nothing: misspelt, or of a newer version.
+    pub fn unknown_keys(&self) -> &[String] {
+        &self.unknown_keys
+    }
+
+    /// The profile that is used when none is named.
+    pub fn default_profile(&self) -> Option<&ProfileName> {
+        self.default_profile.as_ref()
+    }
+
+    /// The profiles by name.
+    pub fn profiles(&self) -> &BTreeMap<ProfileName, Profile> {
+        &self.profiles
+    }
+
+    /// The profile whose name is closest to `name`, where one is close.
+    pub fn nearest(&self, name: &str) -> Option<&ProfileName> {
+        let distance = |known: &ProfileName| strsim::damerau_levenshtein(known.as_str(), name);
+        self.profiles.keys().min_by_key(|known| distance(known)).filter(|known| distance(known) <= 2)
+    }
+
+    /// Whether another profile than `name` stands for `client` too, and so shares its secret.
+    pub fn shares(&self, name: &ProfileName, client: &Client) -> bool {
+        self.profiles.iter().any(|(other, profile)| other != name && profile.client == *client)
+    }
+
+    /// Adds or replaces a profile; the first one becomes the default. A replaced profile keeps the keys that are not
+    /// the client's.
+    pub fn put(&mut self, name: &ProfileName, client: &Client, store: StoreKind) {
+        let profiles = self.document.entry(PROFILES).or_insert_with(|| {
+            let mut table = Table::new();
+            table.set_implicit(true);
+            Item::Table(table)
+        });
+        if let Some(profiles) = profiles.as_table_like_mut() {
+            let table = profiles.entry(name.as_str()).or_insert_with(|| Item::Table(Table::new()));
+            if let Some(table) = table.as_table_like_mut() {
+                table.insert("environment", value(client.environment.to_string()));
+                table.insert("tenant", value(client.tenant.as_str()));
+                table.insert("client-id", value(client.id.as_str()));
+                table.insert("store", value(store.as_str()));
+            }
+        }
+        let default_scope = self.profiles.get(name).and_then(|profile| profile.default_scope.clone());
+        self.profiles.insert(name.clone(), Profile { client: client.clone(), store, default_scope });
+        if self.default_profile.is_none() {
+            self.set_default(name);
+        }
+    }
+
+    /// Takes a profile out, and with it the default if it was that.
+    pub fn remove(&mut self, name: &ProfileName) {
+        if let Some(profiles) = self.document.get_mut(PROFILES).and_then(Item::as_table_like_mut) {
+            profiles.remove(name.as_str());
+        }
+        self.profiles.remove(name);
+        if self.default_profile.as_ref() == Some(name) {
+            self.document.remove(DEFAULT_PROFILE);
+            self.default_profile = None;
+        }
+    }
+
+    /// Makes `name` the profile that is used when none is named.
+    pub fn set_default(&mut self, name: &ProfileName) {
+        let mut new = toml_edit::Value::from(name.as_str());
+        match self.document.get_mut(DEFAULT_PROFILE).and_then(Item::as_value_mut) {
+            Some(old) => {
+                *new.decor_mut() = old.decor().clone();
+                *old = new;
+            }
+            None => {
+                self.document.insert(DEFAULT_PROFILE, value(new));
+            }
+        }
+        self.default_profile = Some(name.clone());
+    }
+
+    /// The file's new text.
+    pub fn to_text(&self) -> String {
+        self.document.to_string()
+    }
+}
+
+fn read_profile(name: &ProfileName, table: &dyn TableLike) -> Result<Profile, ConfigError> {
+    let place = |key: &str| format!("profiles.{name}.{key}");
+    let required = |key: &'static str| {
+        table.get(key).ok_or_else(|| ConfigError::Missing { profile: name.to_string(), key })
+    };
+    let environment: Environment = parse(&place("environment"), required("environment")?)?;
+    let id: ClientId = parse(&place("client-id"), required("client-id")?)?;
+    let tenant: Option<Tenant> = table.get("tenant").map(|item| parse(&place("tenant"), item)).transpose()?;
+    let store = table.get("store").map(|item| parse(&place("store"), item)).transpose()?;
+    let scopes =
+        table.get("default-scope").map(|item| parse_scopes(&place("default-scope"), item)).transpose()?;
+    Ok(Profile {
+        client: Client { environment, tenant: tenant.unwrap_or_default(), id },
+        store: store.unwrap_or(StoreKind::Keyring),
+        default_scope: scopes,
+    })
+}
+
+fn parse<T: FromStr<Err: std::fmt::Display>>(place: &str, item: &Item) -> Result<T, ConfigError> {
+    let invalid = |reason: String| ConfigError::Invalid { place: place.to_owned(), reason };
+    let text = item.as_str().ok_or_else(|| invalid("not a string".to_owned()))?;
+    text.parse().map_err(|error: T::Err| invalid(error.to_string()))
+}
+
+fn parse_scopes(place: &str, item: &Item) -> Result<ScopeSet, ConfigError> {
+    let invalid = |reason: String| ConfigError::Invalid { place: place.to_owned(), reason };
+    let array = item.as_array().ok_or_else(|| invalid("not an array of strings".to_owned()))?;
+    array
+        .iter()
+        .map(|entry| entry.as_str().ok_or_else(|| invalid("not an array of strings".to_owned())))
+        .map(|text| text?.parse::<Scope>().map_err(|error| invalid(error.to_string())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "# mine\ndefault-profile = \"dev\" # the usual\n\n# a hospital\n[profiles.dev]\n\
+        environment = \"eu\"\nclient-id = \"acme-dev\" # theirs\ndefault-scope = [\"transcribe\"]\n";
+
+    fn client(id: &str) -> Client {
+        Client { environment: "us".parse().unwrap(), tenant: Tenant::default(), id: id.parse().unwrap() }
+    }
+
+    fn name(text: &str) -> ProfileName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let config: Config = FILE.parse().unwrap();
+        let dev = &config.profiles()[&name("dev")];
+        assert_eq!((dev.client.tenant.as_str(), dev.store), ("base", StoreKind::Keyring));
+        assert_eq!(config.default_profile(), Some(&name("dev")));
+    }
+
+    #[test]
+    fn comments_and_order_outlive_an_edit() {
+        let mut config: Config = FILE.parse().unwrap();
+        config.put(&name("new"), &client("other"), StoreKind::Keyring);
+        config.set_default(&name("new"));
+        let text = config.to_text();
+        for kept in ["# mine", "# the usual", "# a hospital", "# theirs", "default-profile = \"new\""] {
+            assert!(text.contains(kept), "{kept} in {text}");
+        }
+        let again: Config = text.parse().unwrap();
+        assert_eq!(again.profiles(), config.profiles());
+    }
+
+    #[test]
+    fn the_first_profile_is_the_default_and_removing_it_leaves_none() {
+        let mut config = Config::default();
+        config.put(&name("a"), &client("a"), StoreKind::Keyring);
+        assert_eq!(config.to_text().lines().next(), Some("default-profile = \"a\""));
+        config.remove(&name("a"));
+        assert_eq!((config.default_profile(), config.profiles().len()), (None, 0));
+        assert_eq!(config.to_text().parse::<Config>().unwrap().default_profile(), None);
+    }
+
+    #[test]
+    fn mistakes_name_their_place() {
+        let message = |text: &str| text.parse::<Config>().unwrap_err().to_string();
+        assert!(message("default-profile = ").contains("line 1"));
+        assert!(message("profiles = 3").contains("profiles: not a table"));
+        assert!(message("[profiles.a]\nclient-id = \"x\"").contains("profile `a` has no `environment`"));
+        assert!(message("[profiles.a]\nenvironment = 3").contains("profiles.a.environment: not a string"));
+        let store = "[profiles.a]\nenvironment = \"eu\"\nclient-id = \"x\"\nstore = \"plain\"";
+        assert!(message(store).contains("profiles.a.store: `plain` is not a store"));
+    }
+
+    #[test]
+    fn unknown_keys_are_kept_and_named() {
+        let config: Config = format!("{FILE}tenent = \"x\"\n[other]\n").parse().unwrap();
+        assert_eq!(config.unknown_keys(), ["profiles.dev.tenent", "other"]);
+    }
+
+    #[test]
+    fn a_mistyped_profile_has_a_nearest() {
+        let config: Config = FILE.parse().unwrap();
+        assert_eq!(config.nearest("dve"), Some(&name("dev")));
+        assert_eq!(config.nearest("production"), None);
+    }
+}

@@ -1,0 +1,35 @@
+//! What happens while a command runs, as values. `output.rs` decides what of it is shown, and how.
+
+use std::time::Duration;
+
+use super::page::Page;
+
+/// Something that a person may want to know before the command is done.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Progress. Silent under `--quiet`.
+    Note(String),
+    /// Something to look at, and a command that may help.
+    Warning(String, Option<String>),
+    /// A step of a command that shows what it does, for people only. With `--json` it is silent.
+    Story(Page),
+    /// A datum that is ready before the command ends: as text, and as a JSON object.
+    Datum(Page, serde_json::Value),
+    /// A request was answered. Shown with `--verbose`; it has no query, no header and no body.
+    Exchange {
+        /// `GET`, `POST`.
+        method: &'static str,
+        /// Scheme, host and path.
+        url: String,
+        /// The HTTP status, or what went wrong.
+        result: String,
+        /// How long it took.
+        elapsed: Duration,
+    },
+}
+
+/// Where events go.
+pub trait Sink {
+    /// Takes one event.
+    fn event(&self, event: Event);
+}

@@ -1,0 +1,157 @@
+//! What a decoded token says about itself, in terms of Corti.
+
+use jiff::Timestamp;
+
+use super::environment::Environment;
+use super::identity::Tenant;
+use super::jwt::{Jwt, JwtError};
+use super::scope::{Reach, ScopeSet};
+
+/// The kinds of token that Keycloak hands out, by their `typ` claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// For the API.
+    Access,
+    /// About a user, for the application.
+    Id,
+    /// For getting more tokens.
+    Refresh,
+    /// None of these.
+    Unknown,
+}
+
+impl Kind {
+    fn of(typ: Option<&str>) -> Self {
+        match typ {
+            Some("Bearer") => Self::Access,
+            Some("ID") => Self::Id,
+            Some("Refresh" | "Offline") => Self::Refresh,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// `access`, `id`, `refresh` or `unknown`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Id => "id",
+            Self::Refresh => "refresh",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A token's account of itself at one moment. Nothing in it was verified.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// What kind of token it is.
+    pub kind: Kind,
+    /// `iss` as it stands.
+    pub issuer: Option<String>,
+    /// The environment and tenant that the issuer names, where it has that shape.
+    pub place: Option<(Environment, Tenant)>,
+    /// `azp`, else `client_id`.
+    pub client: Option<String>,
+    /// The scopes, in order.
+    pub scopes: ScopeSet,
+    /// What the scopes make of it; `None` unless it is an access token with a `scope` claim.
+    pub reach: Option<Reach>,
+    /// `iat`.
+    pub issued_at: Option<Timestamp>,
+    /// `exp`.
+    pub expires_at: Option<Timestamp>,
+    /// Seconds until `exp`; negative when it has passed.
+    pub remaining: Option<i64>,
+    /// The signature algorithm that the header names.
+    pub algorithm: String,
+    /// The key that the header names.
+    pub key_id: Option<String>,
+}
+
+impl Inspection {
+    /// Reads `jwt` as of `now`.
+    ///
+    /// # Errors
+    /// [`JwtError::Date`] where `exp` or `iat` is no date.
+    pub fn of(jwt: &Jwt, now: Timestamp) -> Result<Self, JwtError> {
+        let claims = &jwt.claims;
+        let kind = Kind::of(claims.typ.as_deref());
+        let scopes = claims.scope.as_deref().map(ScopeSet::from_wire);
+        let expires_at = claims.expires_at()?;
+        Ok(Self {
+            kind,
+            issuer: claims.iss.clone(),
+            place: claims.iss.as_deref().and_then(Environment::from_issuer),
+            client: claims.azp.clone().or_else(|| claims.client_id.clone()),
+            reach: scopes.as_ref().filter(|_| kind == Kind::Access).map(ScopeSet::reach),
+            scopes: scopes.unwrap_or_default(),
+            issued_at: claims.issued_at()?,
+            expires_at,
+            remaining: expires_at.map(|expiry| expiry.as_second() - now.as_second()),
+            algorithm: jwt.header.alg.clone(),
+            key_id: jwt.header.kid.clone(),
+        })
+    }
+
+    /// Whether `exp` has passed. A token without `exp` never expires, which Keycloak does not issue.
+    pub fn is_expired(&self) -> bool {
+        self.remaining.is_some_and(|remaining| remaining <= 0)
+    }
+
+    /// What the token may do, in plain words.
+    pub fn meaning(&self) -> String {
+        match (self.kind, self.reach) {
+            (Kind::Id, _) => "an ID token: it tells an application who signed in and opens no API".to_owned(),
+            (Kind::Refresh, _) => "a refresh token: it gets new tokens and opens no API".to_owned(),
+            (_, Some(Reach::Limited)) => self.limited_meaning(),
+            (_, Some(Reach::Full)) => {
+                "full: it acts as the client itself, on every API; keep it on a backend".to_owned()
+            }
+            (_, Some(Reach::Mixed)) => {
+                "mixed: it has scopes beyond the two sockets; treat it as full and keep it on a backend"
+                    .to_owned()
+            }
+            (_, None) => "unknown: it has no `scope` claim to tell".to_owned(),
+        }
+    }
+
+    fn limited_meaning(&self) -> String {
+        let sockets = match (self.scopes.contains("transcribe"), self.scopes.contains("streams")) {
+            (true, true) => "the /transcribe and /streams WebSockets",
+            (true, false) => "the /transcribe WebSocket",
+            _ => "the /streams WebSocket",
+        };
+        format!("limited: it opens {sockets} and nothing else; a browser may hold it")
+    }
+}
+
+/// `4 min 12 s`, `2 h 5 min`, `3 d 1 h`: a span in at most two units.
+pub fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{minutes} min {} s", seconds % 60),
+        3600..86400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_two_units() {
+        let table = [(0, "0 s"), (252, "4 min 12 s"), (7500, "2 h 5 min"), (262_800, "3 d 1 h")];
+        for (seconds, text) in table {
+            assert_eq!(span(seconds), text);
+        }
+    }
+
+    #[test]
+    fn kinds_follow_the_typ_claim() {
+        for (typ, kind) in [(Some("Bearer"), Kind::Access), (Some("ID"), Kind::Id), (None, Kind::Unknown)] {
+            assert_eq!(Kind::of(typ), kind);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Corti's interactions: the encounter that a `/streams` session belongs to.
+
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use super::environment::Environment;
+use super::identity::Tenant;
+use super::problem::Problem;
+use super::request::{Body, Method, Request, Response};
+use super::secret::{AccessToken, Secret};
+
+/// A created interaction.
+#[derive(Clone, Debug)]
+pub struct Interaction {
+    /// Corti's id.
+    pub id: String,
+    /// Where its `/streams` session opens. It carries the tenant and no token.
+    pub websocket_url: Url,
+}
+
+/// Why no interaction came of a request.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum InteractionError {
+    /// The API refused, with its reason.
+    #[error(transparent)]
+    Refused(#[from] Problem),
+    /// 2xx, but not what the API documents.
+    #[error("the answer from the interactions API is not an interaction: {status} with {what}")]
+    NotTheProtocol {
+        /// The HTTP status.
+        status: u16,
+        /// What it looked like.
+        what: &'static str,
+    },
+    /// A WebSocket URL that leads away from the environment that was asked.
+    #[error("the API returned a websocketUrl of another host ({0}), which is not used")]
+    ForeignSocket(String),
+}
+
+/// The smallest body the API takes: a planned first consultation. `identifier` must be new to the client; a fresh
+/// UUID says nothing about a patient.
+pub fn create(environment: &Environment, tenant: &Tenant, bearer: &AccessToken, identifier: &str) -> Request {
+    let body = json!({
+        "encounter": { "identifier": identifier, "status": "planned", "type": "first_consultation" }
+    });
+    Request {
+        method: Method::Post,
+        url: format!("{}/interactions/", environment.api_url()),
+        bearer: Some(bearer.clone()),
+        tenant: Some(tenant.clone()),
+        body: Body::Json(body.to_string()),
+        repeatable: false,
+    }
+}
+
+/// Reads the answer to [`create`]; any 2xx is fine, since Corti's documents name both 200 and 201.
+///
+/// # Errors
+/// [`InteractionError`], see its variants.
+pub fn parse(response: &Response, environment: &Environment) -> Result<Interaction, InteractionError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Created {
+        interaction_id: String,
+        websocket_url: String,
+    }
+    if !response.is_success() {
+        return Err(Problem::of(response).into());
+    }
+    let foreign = |what| InteractionError::NotTheProtocol { status: response.status, what };
+    let created: Created =
+        serde_json::from_slice(&response.body).map_err(|_| foreign(response.appearance()))?;
+    let websocket_url =
+        Url::parse(&created.websocket_url).map_err(|_| foreign("a `websocketUrl` that is no URL"))?;
+    if !environment.serves_socket(&websocket_url) {
+        let host = websocket_url.host_str().unwrap_or_default().to_owned();
+        return Err(InteractionError::ForeignSocket(host));
+    }
+    Ok(Interaction { id: created.interaction_id, websocket_url })
+}
+
+/// `url` with the token appended as Corti wants it: `token=Bearer%20…`. Whoever has it has the token.
+pub fn connect_url(url: &Url, token: &AccessToken) -> Secret {
+    let separator = if url.query().is_some() { '&' } else { '?' };
+    // A bearer token's characters need encoding only where a query gives them another meaning.
+    let token = token.secret().expose().replace('+', "%2B").replace('=', "%3D").replace('/', "%2F");
+    Secret::new(format!("{url}{separator}token=Bearer%20{token}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, body: &str) -> Response {
+        Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() }
+    }
+
+    fn created(url: &str) -> Result<Interaction, InteractionError> {
+        let body = format!(r#"{{"interactionId":"i","websocketUrl":"{url}"}}"#);
+        parse(&response(201, &body), &"eu".parse().unwrap())
+    }
+
+    #[test]
+    fn the_socket_must_be_the_environments_own() {
+        let own = "wss://api.eu.corti.app/audio-bridge/v2/interactions/i/streams?tenant-name=base";
+        assert_eq!(created(own).unwrap().websocket_url.as_str(), own);
+        for foreign in ["wss://evil.example/x", "ws://api.eu.corti.app/x", "wss://api.us.corti.app/x"] {
+            assert!(matches!(created(foreign), Err(InteractionError::ForeignSocket(_))), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn other_answers_are_not_interactions() {
+        let parsed = |status, body| parse(&response(status, body), &"eu".parse().unwrap()).unwrap_err();
+        assert!(matches!(
+            parsed(200, "<html>"),
+            InteractionError::NotTheProtocol { what: "an HTML page", .. }
+        ));
+        assert!(matches!(parsed(409, "{}"), InteractionError::Refused(Problem { status: 409, .. })));
+    }
+
+    #[test]
+    fn the_token_is_appended_encoded() {
+        let token = AccessToken::parse("a+b/c=").unwrap();
+        let append = |url| connect_url(&Url::parse(url).unwrap(), &token).expose().to_owned();
+        assert_eq!(append("wss://h/x?tenant-name=t"), "wss://h/x?tenant-name=t&token=Bearer%20a%2Bb%2Fc%3D");
+        assert_eq!(append("wss://h/x"), "wss://h/x?token=Bearer%20a%2Bb%2Fc%3D");
+    }
+}

@@ -1,0 +1,214 @@
+//! Reading a JSON Web Token (RFC 7519) without checking its signature. What is read here is a claim, not a fact.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// The longest token that is read, in bytes. Corti's are about 1.4 KB; a header line seldom exceeds 16 KB.
+pub const MAX_TOKEN_BYTES: usize = 256 * 1024;
+
+/// Why a text is not a readable JWT. No variant carries any of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwtError {
+    /// Nothing was given.
+    #[error("there is no token")]
+    Empty,
+    /// More than [`MAX_TOKEN_BYTES`].
+    #[error("the text is longer than {MAX_TOKEN_BYTES} bytes, which no token is")]
+    TooLong,
+    /// Not three parts between dots.
+    #[error("a signed JWT has 3 parts between dots, this has {0}")]
+    Parts(usize),
+    /// Five parts: a JWE, which only its recipient can read.
+    #[error("this is an encrypted token (JWE), which only its recipient can read")]
+    Encrypted,
+    /// A part is not base64url without padding.
+    #[error("the {0} is not base64url")]
+    Encoding(&'static str),
+    /// A part is not a JSON object with the registered claims' types.
+    #[error("the {0} is not a JSON object with claims of the right types")]
+    Json(&'static str),
+    /// A date outside the calendar.
+    #[error("the claim `{0}` is not a date")]
+    Date(&'static str),
+}
+
+/// The parts of the JOSE header (RFC 7515, section 4.1) that are shown.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Header {
+    /// The signature algorithm.
+    pub alg: String,
+    /// Which of the issuer's keys signed it.
+    pub kid: Option<String>,
+}
+
+/// The claims of a Keycloak token that say something to a Corti user.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Claims {
+    /// The issuer: environment and realm.
+    pub iss: Option<String>,
+    /// Whom the token is about.
+    pub sub: Option<String>,
+    /// The token's own id.
+    pub jti: Option<String>,
+    /// Keycloak's kind of token: `Bearer`, `ID`, `Refresh`.
+    pub typ: Option<String>,
+    /// The client it was issued to.
+    pub azp: Option<String>,
+    /// The service account's client.
+    pub client_id: Option<String>,
+    /// The granted scopes, separated by spaces.
+    pub scope: Option<String>,
+    exp: Option<serde_json::Number>,
+    iat: Option<serde_json::Number>,
+}
+
+impl Claims {
+    /// When it stops working.
+    ///
+    /// # Errors
+    /// [`JwtError::Date`] where the number is no date.
+    pub fn expires_at(&self) -> Result<Option<Timestamp>, JwtError> {
+        date("exp", self.exp.as_ref())
+    }
+
+    /// When it was issued.
+    ///
+    /// # Errors
+    /// [`JwtError::Date`] where the number is no date.
+    pub fn issued_at(&self) -> Result<Option<Timestamp>, JwtError> {
+        date("iat", self.iat.as_ref())
+    }
+}
+
+/// RFC 7519's `NumericDate`: seconds, which need not be whole.
+fn date(name: &'static str, number: Option<&serde_json::Number>) -> Result<Option<Timestamp>, JwtError> {
+    let Some(number) = number else { return Ok(None) };
+    let seconds = number.as_i64().or_else(|| {
+        let float = number.as_f64()?.floor();
+        // Every date of the calendar is far below 2^53, where a float holds each whole number.
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be small just before")]
+        (float.abs() < 1e15).then_some(float as i64)
+    });
+    seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).ok_or(JwtError::Date(name)).map(Some)
+}
+
+/// A decoded token whose signature nobody checked.
+#[derive(Clone, Debug)]
+pub struct Jwt {
+    /// The JOSE header.
+    pub header: Header,
+    /// The claims.
+    pub claims: Claims,
+}
+
+impl Jwt {
+    /// Decodes `text`, white space around it aside.
+    ///
+    /// # Errors
+    /// [`JwtError`] says which part is wrong and how.
+    pub fn decode(text: &str) -> Result<Self, JwtError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(JwtError::Empty);
+        }
+        if text.len() > MAX_TOKEN_BYTES {
+            return Err(JwtError::TooLong);
+        }
+        let parts: Vec<&str> = text.split('.').collect();
+        match parts.as_slice() {
+            [header, payload, signature] => {
+                URL_SAFE_NO_PAD.decode(signature).map_err(|_| JwtError::Encoding("signature"))?;
+                Ok(Self { header: read("header", header)?, claims: read("payload", payload)? })
+            }
+            [_, _, _, _, _] => Err(JwtError::Encrypted),
+            other => Err(JwtError::Parts(other.len())),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(part: &'static str, text: &str) -> Result<T, JwtError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JwtError::Encoding(part))?;
+    // serde reads a struct from an array too, which RFC 7519, section 7.2, does not allow.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(JwtError::Json(part));
+    }
+    serde_json::from_slice(&bytes).map_err(|_| JwtError::Json(part))
+}
+
+/// Whether `text` has the look of a JWT: it starts as every JOSE header does and has dots. Used to keep tokens out of
+/// argv and of messages.
+pub fn looks_like_token(text: &str) -> bool {
+    text.trim_start().starts_with("eyJ") && text.contains('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(header: &str, payload: &str) -> String {
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    /// The example of RFC 7519, section 3.1.
+    const RFC_7519: &str = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
+        eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.\
+        dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+    #[test]
+    fn the_rfcs_example_is_read() {
+        let jwt = Jwt::decode(&format!("  {RFC_7519}\n")).unwrap();
+        assert_eq!((jwt.header.alg.as_str(), jwt.claims.iss.as_deref()), ("HS256", Some("joe")));
+        assert_eq!(jwt.claims.expires_at().unwrap().unwrap().as_second(), 1_300_819_380);
+    }
+
+    #[test]
+    fn what_is_no_token_is_named() {
+        let good = r#"{"alg":"RS256"}"#;
+        let table = [
+            (String::new(), JwtError::Empty),
+            ("abc".into(), JwtError::Parts(1)),
+            ("a.b".into(), JwtError::Parts(2)),
+            ("a.b.c.d.e".into(), JwtError::Encrypted),
+            ("%.e30.".into(), JwtError::Encoding("header")),
+            ("e30.e30.%".into(), JwtError::Encoding("signature")),
+            (token("[]", "{}"), JwtError::Json("header")),
+            (token(good, "[1]"), JwtError::Json("payload")),
+            (token(good, r#"{"exp":"soon"}"#), JwtError::Json("payload")),
+            (token(good, r#"{"iss":"a","iss":"b"}"#), JwtError::Json("payload")),
+            (token(good, r#"["a","b","c","d","e","f","g",1,2]"#), JwtError::Json("payload")),
+            ("x".repeat(MAX_TOKEN_BYTES + 1), JwtError::TooLong),
+        ];
+        for (text, error) in table {
+            assert_eq!(Jwt::decode(&text).unwrap_err(), error);
+        }
+    }
+
+    #[test]
+    fn deep_nesting_in_a_claim_nobody_reads_is_skipped_without_recursion() {
+        let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+        assert!(Jwt::decode(&token(r#"{"alg":"RS256"}"#, &deep)).is_ok());
+    }
+
+    #[test]
+    fn dates_need_not_be_whole_but_must_be_dates() {
+        let expiry = |number: &str| {
+            Jwt::decode(&token(r#"{"alg":"none"}"#, &format!(r#"{{"exp":{number}}}"#)))
+                .unwrap()
+                .claims
+                .expires_at()
+        };
+        assert_eq!(expiry("10.9").unwrap().unwrap().as_second(), 10);
+        for bad in ["1e300", "-1e300", "99999999999999", "18446744073709551615"] {
+            assert_eq!(expiry(bad), Err(JwtError::Date("exp")), "{bad}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_recognised_by_their_look() {
+        assert!(looks_like_token(RFC_7519));
+        assert!(!looks_like_token("token.txt") && !looks_like_token("eyJ"));
+    }
+}

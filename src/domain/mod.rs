@@ -1,0 +1,22 @@
+//! What the tool knows: environments, scopes, secrets, grants, tokens, interactions.
+//!
+//! Pure values and functions. Nothing here does I/O, reads a clock or an environment variable, or is `async`;
+//! what depends on the time takes `now`. No module here names another part of the crate.
+
+pub mod config;
+pub mod environment;
+pub mod event;
+pub mod grant;
+pub mod identity;
+pub mod inspection;
+pub mod interaction;
+pub mod jwt;
+pub mod message;
+pub mod page;
+pub mod problem;
+pub mod request;
+pub mod resolve;
+pub mod scope;
+pub mod secret;
+pub mod shell;
+pub mod variable;

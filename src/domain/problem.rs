@@ -1,0 +1,103 @@
+//! A refusal by the REST API or at a WebSocket's handshake.
+//!
+//! v2 answers `{requestid, status, type, detail, validationErrors?}`, but 401 has no body and says why in
+//! `WWW-Authenticate` (Corti's documentation, API reference, errors).
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::request::Response;
+
+/// Why the API refused. The texts are the server's: escape them before they are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// The server's reason, or what its answer looked like.
+    pub detail: String,
+    /// Each field that did not validate, with the reason.
+    pub fields: Vec<String>,
+    /// `requestid`, which Corti's support asks for.
+    pub request_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    detail: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    requestid: Option<String>,
+    #[serde(default, rename = "validationErrors")]
+    validation_errors: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Problem {
+    /// Reads a response that is not 2xx.
+    pub fn of(response: &Response) -> Self {
+        let status = response.status;
+        let plain =
+            |detail: &str| Self { status, detail: detail.to_owned(), fields: Vec::new(), request_id: None };
+        if let Some(challenge) = response.header("www-authenticate") {
+            return plain(challenge);
+        }
+        let Ok(wire) = serde_json::from_slice::<Wire>(&response.body) else {
+            return plain(response.appearance());
+        };
+        let fields = wire
+            .validation_errors
+            .iter()
+            .flatten()
+            .map(|(field, reason)| format!("{field}: {}", reason.as_str().unwrap_or_default()))
+            .collect();
+        let detail = wire.detail.or(wire.kind).unwrap_or_else(|| "no reason given".to_owned());
+        Self { status, detail, fields, request_id: wire.requestid }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the API refused the request with {}: {}", self.status, self.detail)?;
+        for field in &self.fields {
+            write!(f, "; {field}")?;
+        }
+        match &self.request_id {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(status: u16, headers: &[(&str, &str)], body: &str) -> Problem {
+        let headers = headers.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        Problem::of(&Response { status, headers, body: body.as_bytes().to_vec() })
+    }
+
+    #[test]
+    fn a_v2_body_gives_its_reason_fields_and_request() {
+        let body = r#"{"requestid":"r1","status":400,"type":"A0003","detail":"bad request",
+                       "validationErrors":[{"encounter.type":"unknown value"}]}"#;
+        assert_eq!(
+            problem(400, &[], body).to_string(),
+            "the API refused the request with 400: bad request; encounter.type: unknown value (request r1)"
+        );
+    }
+
+    #[test]
+    fn a_401_speaks_through_its_header() {
+        let challenge = r#"Bearer error="invalid_token", error_description="expired""#;
+        assert_eq!(problem(401, &[("www-authenticate", challenge)], "").detail, challenge);
+    }
+
+    #[test]
+    fn anything_else_is_described() {
+        assert_eq!(problem(502, &[], "<html>").detail, "an HTML page");
+        assert_eq!(problem(403, &[], "").detail, "an empty body");
+    }
+}

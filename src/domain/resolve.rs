@@ -1,0 +1,325 @@
+//! Which client is used, and whose word that is: flags over environment variables over the default profile.
+//!
+//! The client id and the secret come from one layer, never from two.
+
+use super::config::{Config, Profile};
+use super::environment::Environment;
+use super::identity::{Client, ClientId, ProfileName, Tenant};
+use super::scope::ScopeSet;
+use super::secret::ClientSecret;
+use super::variable::{self, Variables};
+
+/// What the flags say.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--profile`.
+    pub profile: Option<ProfileName>,
+    /// `--environment`.
+    pub environment: Option<Environment>,
+    /// `--tenant`.
+    pub tenant: Option<Tenant>,
+}
+
+/// Which layer named the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// `--profile`.
+    Flag,
+    /// `CORTI_AUTH_PROFILE`.
+    ProfileVariable,
+    /// `CORTI_CLIENT_ID` and `CORTI_CLIENT_SECRET`.
+    ClientVariables,
+    /// `default-profile` of `config.toml`.
+    DefaultProfile,
+}
+
+impl Layer {
+    /// The layer in words, for `status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Flag => "--profile",
+            Self::ProfileVariable => variable::PROFILE,
+            Self::ClientVariables => "CORTI_CLIENT_ID and CORTI_CLIENT_SECRET",
+            Self::DefaultProfile => "default-profile of config.toml",
+        }
+    }
+}
+
+/// Where the secret is.
+#[derive(Clone, Debug)]
+pub enum SecretSource {
+    /// In the environment. It is never written anywhere.
+    Variable(ClientSecret),
+    /// In the profile's store, under the plan's client and no other.
+    Store(ProfileName, Profile),
+}
+
+/// The client to be used.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Which client.
+    pub client: Client,
+    /// Where its secret is.
+    pub source: SecretSource,
+    /// Whose word that is.
+    pub layer: Layer,
+    /// What was set but does not count, in words.
+    pub hidden: Vec<String>,
+}
+
+impl Plan {
+    /// The profile, where one is used.
+    pub fn profile(&self) -> Option<&ProfileName> {
+        match &self.source {
+            SecretSource::Variable(_) => None,
+            SecretSource::Store(name, _) => Some(name),
+        }
+    }
+
+    /// The scopes that the profile sets for `token`.
+    pub fn default_scope(&self) -> Option<&ScopeSet> {
+        match &self.source {
+            SecretSource::Variable(_) => None,
+            SecretSource::Store(_, profile) => profile.default_scope.as_ref(),
+        }
+    }
+
+    /// The profile's own client, where flags or variables led away from it: its secret is then not used.
+    pub fn overridden(&self) -> Option<&Client> {
+        match &self.source {
+            SecretSource::Store(_, profile) if profile.client != self.client => Some(&profile.client),
+            _ => None,
+        }
+    }
+}
+
+/// Why no client could be named.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// No profile of this name.
+    #[error("there is no profile `{name}`")]
+    UnknownProfile {
+        /// The name as given.
+        name: ProfileName,
+        /// The one that was probably meant.
+        nearest: Option<ProfileName>,
+    },
+    /// One half of a client without the other.
+    #[error("{present} is set, but {missing} is not")]
+    HalfAClient {
+        /// The variable that is set.
+        present: &'static str,
+        /// The variable that is not.
+        missing: &'static str,
+    },
+    /// Two variables that each name a client.
+    #[error("{} and {other} are both set, and each names a client", variable::PROFILE)]
+    TwoClients {
+        /// The other variable.
+        other: &'static str,
+    },
+    /// A client from variables, and no environment.
+    #[error("{} names a client, but no environment is set", variable::CLIENT_ID)]
+    NoEnvironment,
+    /// Nothing names a client.
+    #[error("no client is known: there is no default profile")]
+    NoClient {
+        /// Whether there are profiles to choose from.
+        has_profiles: bool,
+    },
+    /// A ready token, and nowhere to send it: what the token itself says is not followed.
+    #[error("no environment is set for the token in {}", variable::ACCESS_TOKEN)]
+    NoTarget,
+}
+
+/// Names the client.
+///
+/// # Errors
+/// [`ResolveError`], see its variants.
+pub fn resolve(flags: &Flags, variables: &Variables, config: &Config) -> Result<Plan, ResolveError> {
+    if let Some(name) = &flags.profile {
+        return from_profile(name, Layer::Flag, flags, variables, config);
+    }
+    if let Some(present) = variables.client_variable() {
+        if variables.profile.is_some() {
+            return Err(ResolveError::TwoClients { other: present });
+        }
+        return from_variables(flags, variables, config);
+    }
+    if let Some(name) = &variables.profile {
+        return from_profile(name, Layer::ProfileVariable, flags, variables, config);
+    }
+    match config.default_profile() {
+        Some(name) => from_profile(name, Layer::DefaultProfile, flags, variables, config),
+        None => Err(ResolveError::NoClient { has_profiles: !config.profiles().is_empty() }),
+    }
+}
+
+/// Names the environment and the tenant only, for a token that is there already.
+///
+/// # Errors
+/// [`ResolveError::NoTarget`] and what [`resolve`] says of profiles.
+pub fn resolve_target(
+    flags: &Flags,
+    variables: &Variables,
+    config: &Config,
+) -> Result<(Environment, Tenant), ResolveError> {
+    let named = flags.profile.as_ref();
+    let from_variables = |flags: &Flags| {
+        let environment = flags.environment.as_ref().or(variables.environment.as_ref())?;
+        let tenant = flags.tenant.as_ref().or(variables.tenant.as_ref());
+        Some((environment.clone(), tenant.cloned().unwrap_or_default()))
+    };
+    if named.is_none()
+        && let Some(target) = from_variables(flags)
+    {
+        return Ok(target);
+    }
+    let Some(name) = named.or(variables.profile.as_ref()).or(config.default_profile()) else {
+        return Err(ResolveError::NoTarget);
+    };
+    let layer = if named.is_some() { Layer::Flag } else { Layer::DefaultProfile };
+    let plan = from_profile(name, layer, flags, variables, config)?;
+    Ok((plan.client.environment, plan.client.tenant))
+}
+
+fn from_profile(
+    name: &ProfileName,
+    layer: Layer,
+    flags: &Flags,
+    variables: &Variables,
+    config: &Config,
+) -> Result<Plan, ResolveError> {
+    let profile = config.profiles().get(name).ok_or_else(|| ResolveError::UnknownProfile {
+        name: name.clone(),
+        nearest: config.nearest(name.as_str()).cloned(),
+    })?;
+    let mut client = profile.client.clone();
+    let mut hidden = Vec::new();
+    if layer == Layer::Flag {
+        hidden.extend(variables.naming_a_client().map(|name| format!("{name} (hidden by --profile)")));
+        hidden.extend(variables.naming_a_place().map(|name| format!("{name} (hidden by --profile)")));
+    } else {
+        if let Some(environment) = &variables.environment {
+            client.environment = environment.clone();
+        }
+        if let Some(tenant) = &variables.tenant {
+            client.tenant = tenant.clone();
+        }
+    }
+    if let Some(environment) = &flags.environment {
+        client.environment = environment.clone();
+    }
+    if let Some(tenant) = &flags.tenant {
+        client.tenant = tenant.clone();
+    }
+    if client.environment != profile.client.environment || client.tenant != profile.client.tenant {
+        hidden.push(format!("the environment and tenant of profile `{name}`"));
+    }
+    Ok(Plan { client, source: SecretSource::Store(name.clone(), profile.clone()), layer, hidden })
+}
+
+fn from_variables(flags: &Flags, variables: &Variables, config: &Config) -> Result<Plan, ResolveError> {
+    let (id, secret) = client_pair(variables)?;
+    let environment = flags
+        .environment
+        .as_ref()
+        .or(variables.environment.as_ref())
+        .cloned()
+        // A profile's environment is not borrowed: the secret would go where nobody said it should.
+        .ok_or(ResolveError::NoEnvironment)?;
+    let tenant = flags.tenant.as_ref().or(variables.tenant.as_ref()).cloned().unwrap_or_default();
+    let mut hidden = Vec::new();
+    if flags.environment.is_some() && variables.environment.is_some() {
+        hidden.push(format!("{} (hidden by --environment)", variable::ENVIRONMENT));
+    }
+    if flags.tenant.is_some() && variables.tenant.is_some() {
+        hidden.push(format!("{} (hidden by --tenant)", variable::TENANT));
+    }
+    if let Some(name) = config.default_profile() {
+        hidden.push(format!("the default profile `{name}` (hidden by {})", variable::CLIENT_ID));
+    }
+    Ok(Plan {
+        client: Client { environment, tenant, id: id.clone() },
+        source: SecretSource::Variable(secret.clone()),
+        layer: Layer::ClientVariables,
+        hidden,
+    })
+}
+
+fn client_pair(variables: &Variables) -> Result<(&ClientId, &ClientSecret), ResolveError> {
+    let half = |present, missing| ResolveError::HalfAClient { present, missing };
+    match (&variables.client_id, &variables.client_secret) {
+        (Some(id), Some(secret)) => Ok((id, secret)),
+        (Some(_), None) => Err(half(variable::CLIENT_ID, variable::CLIENT_SECRET)),
+        _ => Err(half(variable::CLIENT_SECRET, variable::CLIENT_ID)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "default-profile = \"dev\"\n\
+        [profiles.dev]\nenvironment = \"eu\"\nclient-id = \"dev\"\n\
+        [profiles.prod]\nenvironment = \"us\"\ntenant = \"acme\"\nclient-id = \"prod\"\n";
+
+    fn plan(flags: &Flags, variables: &[(&str, &str)]) -> Result<Plan, ResolveError> {
+        let lookup =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        resolve(flags, &Variables::read(lookup).unwrap(), &FILE.parse().unwrap())
+    }
+
+    fn profile(name: &str) -> Flags {
+        Flags { profile: Some(name.parse().unwrap()), ..Flags::default() }
+    }
+
+    #[test]
+    fn flags_win_over_variables_win_over_the_default_profile() {
+        let pair = [("CORTI_CLIENT_ID", "env"), ("CORTI_CLIENT_SECRET", "s"), ("CORTI_ENVIRONMENT", "eu")];
+        let by_default = plan(&Flags::default(), &[]).unwrap();
+        assert_eq!(
+            (by_default.client.store_user(), by_default.layer),
+            ("eu/base/dev".into(), Layer::DefaultProfile)
+        );
+        let by_variables = plan(&Flags::default(), &pair).unwrap();
+        assert_eq!(by_variables.client.store_user(), "eu/base/env");
+        assert_eq!(by_variables.hidden, ["the default profile `dev` (hidden by CORTI_CLIENT_ID)"]);
+        let by_flag = plan(&profile("prod"), &pair).unwrap();
+        assert_eq!((by_flag.client.store_user(), by_flag.layer), ("us/acme/prod".into(), Layer::Flag));
+        assert_eq!(by_flag.hidden.len(), 3);
+        let by_name = plan(&Flags::default(), &[("CORTI_AUTH_PROFILE", "prod")]).unwrap();
+        assert_eq!(by_name.layer, Layer::ProfileVariable);
+    }
+
+    #[test]
+    fn a_stored_secret_is_not_used_for_another_place() {
+        let moved = plan(&Flags::default(), &[("CORTI_ENVIRONMENT", "us")]).unwrap();
+        assert_eq!(moved.client.store_user(), "us/base/dev");
+        assert_eq!(moved.overridden().unwrap().store_user(), "eu/base/dev");
+    }
+
+    #[test]
+    fn half_a_client_names_the_other_half() {
+        let error = |variables: &[(&str, &str)]| plan(&Flags::default(), variables).unwrap_err().to_string();
+        assert_eq!(
+            error(&[("CORTI_CLIENT_ID", "x")]),
+            "CORTI_CLIENT_ID is set, but CORTI_CLIENT_SECRET is not"
+        );
+        assert_eq!(
+            error(&[("CORTI_CLIENT_SECRET", "x")]),
+            "CORTI_CLIENT_SECRET is set, but CORTI_CLIENT_ID is not"
+        );
+        assert!(error(&[("CORTI_CLIENT_ID", "x"), ("CORTI_AUTH_PROFILE", "dev")]).contains("both set"));
+        let pair = [("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "s")];
+        assert_eq!(error(&pair), "CORTI_CLIENT_ID names a client, but no environment is set");
+    }
+
+    #[test]
+    fn a_mistyped_profile_has_a_suggestion() {
+        let ResolveError::UnknownProfile { nearest, .. } = plan(&profile("pord"), &[]).unwrap_err() else {
+            panic!("another error");
+        };
+        assert_eq!(nearest.unwrap().as_str(), "prod");
+    }
+}

@@ -1,0 +1,154 @@
+//! The wrappers that secrets live in from the prompt to the request.
+//!
+//! `Debug` redacts, there is no `Display` and no `Serialize`, and the memory is wiped on drop. Copies that the
+//! TLS library or the keyring's D-Bus client make are out of reach.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+/// The longest client secret that is accepted, in bytes. Keycloak makes 32 characters; mounted files may be longer.
+pub const MAX_SECRET_BYTES: usize = 64 * 1024;
+
+/// Any text that must not be seen.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Wraps `text`; the caller's copy is moved, not cloned.
+    pub fn new(text: String) -> Self {
+        Self(SecretString::from(text))
+    }
+
+    /// The text itself. Call it where the text leaves the process, nowhere else: `tests/layers.rs` pins the files.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// `sha256:` and the first 8 hex digits of the SHA-256: enough to tell two tokens apart, useless to an attacker.
+    pub fn fingerprint(&self) -> String {
+        let digest = Sha256::digest(self.0.expose_secret().as_bytes());
+        let hex: Vec<String> = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{}", hex.concat())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A client secret: not empty, at most 64 KiB, no control characters.
+#[derive(Clone, Debug)]
+pub struct ClientSecret(Secret);
+
+/// Why a text is not a client secret. No variant carries the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientSecretError {
+    /// Nothing was given.
+    #[error("the client secret is empty")]
+    Empty,
+    /// More than [`MAX_SECRET_BYTES`].
+    #[error("the client secret is longer than {MAX_SECRET_BYTES} bytes")]
+    TooLong,
+    /// A line break or another control character: a whole file was pasted, or two lines.
+    #[error("the client secret contains a line break or another control character")]
+    Control,
+    /// Not UTF-8.
+    #[error("the client secret is not UTF-8 text")]
+    NotText,
+}
+
+impl ClientSecret {
+    /// Takes `text` as it is, but for one trailing line break that an editor or `echo` added.
+    ///
+    /// # Errors
+    /// [`ClientSecretError`] says what is wrong with it, never what it was.
+    pub fn parse(text: &str) -> Result<Self, ClientSecretError> {
+        let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+        if text.is_empty() {
+            return Err(ClientSecretError::Empty);
+        }
+        if text.len() > MAX_SECRET_BYTES {
+            return Err(ClientSecretError::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(ClientSecretError::Control);
+        }
+        Ok(Self(Secret::new(text.to_owned())))
+    }
+
+    /// Takes bytes as a file or a keyring gives them.
+    ///
+    /// # Errors
+    /// As [`ClientSecret::parse`], and [`ClientSecretError::NotText`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ClientSecretError> {
+        std::str::from_utf8(bytes).map_err(|_| ClientSecretError::NotText).and_then(Self::parse)
+    }
+
+    /// The wrapped text.
+    pub fn secret(&self) -> &Secret {
+        &self.0
+    }
+}
+
+/// An access token as the server gave it: RFC 6750's `b64token` characters only, so it can go into a header,
+/// a URL and onto a terminal as it is.
+#[derive(Clone, Debug)]
+pub struct AccessToken(Secret);
+
+impl AccessToken {
+    /// `None` where `text` has a character that RFC 6750, section 2.1, does not allow in a bearer token.
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        (!text.is_empty() && text.bytes().all(allowed)).then(|| Self(Secret::new(text.to_owned())))
+    }
+
+    /// The wrapped text.
+    pub fn secret(&self) -> &Secret {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_never_shows_the_text() {
+        let secret = ClientSecret::parse("hunter2").unwrap();
+        assert_eq!(format!("{secret:?}"), "ClientSecret([redacted])");
+    }
+
+    #[test]
+    fn one_trailing_line_break_is_dropped_and_spaces_are_kept() {
+        for text in ["a b&=%+ü", "a b&=%+ü\n", "a b&=%+ü\r\n"] {
+            assert_eq!(ClientSecret::parse(text).unwrap().secret().expose(), "a b&=%+ü");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_secret_is_refused_without_being_shown() {
+        assert_eq!(ClientSecret::parse("\n").unwrap_err(), ClientSecretError::Empty);
+        assert_eq!(ClientSecret::parse("a\nb").unwrap_err(), ClientSecretError::Control);
+        assert_eq!(ClientSecret::parse("a\n\n").unwrap_err(), ClientSecretError::Control);
+        assert_eq!(ClientSecret::from_bytes(b"\xff\xfe").unwrap_err(), ClientSecretError::NotText);
+        let long = "x".repeat(MAX_SECRET_BYTES + 1);
+        assert_eq!(ClientSecret::parse(&long).unwrap_err(), ClientSecretError::TooLong);
+    }
+
+    #[test]
+    fn a_token_is_visible_ascii() {
+        assert!(AccessToken::parse("eyJ.abc-_~+/=").is_some());
+        for bad in ["", "a b", "a\u{1b}[31m", "ä"] {
+            assert!(AccessToken::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn fingerprints_are_short_and_stable() {
+        assert_eq!(Secret::new("abc".into()).fingerprint(), "sha256:ba7816bf");
+    }
+}

@@ -1,0 +1,140 @@
+//! `config.toml` on disk: found, read, and changed under a lock.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::host::Env;
+use super::private_file;
+use crate::domain::config::{Config, ConfigError};
+
+/// The variable that names the folder.
+pub const FOLDER_VARIABLE: &str = "CORTI_AUTH_CONFIG_DIR";
+
+/// How long another process may hold the lock. A change takes milliseconds.
+const LOCK_LIMIT: Duration = Duration::from_secs(3);
+
+/// Where the file is.
+#[derive(Clone, Debug)]
+pub struct ConfigFile {
+    folder: PathBuf,
+}
+
+/// Why the file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFileError {
+    /// Neither a home folder nor anything that names another.
+    #[error("the configuration folder is unknown: HOME is not set")]
+    NoHome,
+    /// The file system said no.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// `read`, `write`, …
+        action: &'static str,
+        /// What was to be read or written.
+        path: PathBuf,
+        /// The file system's reason.
+        source: io::Error,
+    },
+    /// The file says something it cannot mean.
+    #[error("`{}`: {source}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ConfigError,
+    },
+    /// Another process holds the lock.
+    #[error("another process is changing `{}` and has not finished in {} s", .0.display(), LOCK_LIMIT.as_secs())]
+    Locked(PathBuf),
+}
+
+impl ConfigFile {
+    /// `flag`, else [`FOLDER_VARIABLE`], else the platform's folder: `$XDG_CONFIG_HOME/corti-auth` or
+    /// `~/.config/corti-auth`; on macOS `~/Library/Application Support/corti-auth`; on Windows `%APPDATA%\corti-auth`.
+    ///
+    /// # Errors
+    /// [`ConfigFileError::NoHome`].
+    pub fn locate(flag: Option<&Path>, env: &Env) -> Result<Self, ConfigFileError> {
+        let named = flag.map(Path::to_owned).or_else(|| env.get(FOLDER_VARIABLE).map(PathBuf::from));
+        let folder = named.or_else(|| platform_folder(env).map(|folder| folder.join("corti-auth")));
+        folder.map(|folder| Self { folder }).ok_or(ConfigFileError::NoHome)
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join("config.toml")
+    }
+
+    /// Reads it; a file that is not there is an empty one.
+    ///
+    /// # Errors
+    /// [`ConfigFileError::Io`] and [`ConfigFileError::Content`].
+    pub fn load(&self) -> Result<Config, ConfigFileError> {
+        let path = self.path();
+        let read = private_file::refuse_foreign(&path).and_then(|()| fs::read_to_string(&path));
+        match read {
+            Ok(text) => text.parse().map_err(|source| ConfigFileError::Content { path, source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
+            Err(source) => Err(ConfigFileError::Io { action: "read", path, source }),
+        }
+    }
+
+    /// Reads it, lets `change` have it, and writes it, while no other process does.
+    ///
+    /// # Errors
+    /// [`ConfigFileError`], see its variants.
+    pub fn update<T>(&self, change: impl FnOnce(&mut Config) -> T) -> Result<T, ConfigFileError> {
+        let failed =
+            |path: &Path, source| ConfigFileError::Io { action: "write", path: path.to_owned(), source };
+        private_file::make_folder(&self.folder).map_err(|error| failed(&self.folder, error))?;
+        let _lock = self.lock()?;
+        let mut config = self.load()?;
+        let before = config.to_text();
+        let result = change(&mut config);
+        let after = config.to_text();
+        if after != before {
+            let path = self.path();
+            private_file::replace(&path, after.as_bytes()).map_err(|error| failed(&path, error))?;
+        }
+        Ok(result)
+    }
+
+    /// The lock is a file of its own that is never renamed; the operating system drops the lock with the process.
+    fn lock(&self) -> Result<File, ConfigFileError> {
+        let path = self.folder.join("config.lock");
+        let failed = |source| ConfigFileError::Io { action: "lock", path: path.clone(), source };
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(failed)?;
+        let pause = Duration::from_millis(10);
+        let mut waited = Duration::ZERO;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+                Err(TryLockError::WouldBlock) if waited >= LOCK_LIMIT => {
+                    return Err(ConfigFileError::Locked(self.path()));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
+            }
+            waited += pause;
+        }
+    }
+}
+
+fn platform_folder(env: &Env) -> Option<PathBuf> {
+    let home = || env.get("HOME").map(PathBuf::from);
+    if cfg!(windows) {
+        env.get("APPDATA").map(PathBuf::from)
+    } else if cfg!(target_os = "macos") {
+        home().map(|home| home.join("Library/Application Support"))
+    } else {
+        // The XDG base directory specification: a relative path is to be ignored.
+        let configured = env.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        configured.or_else(|| home().map(|home| home.join(".config")))
+    }
+}

@@ -1,0 +1,98 @@
+//! The bundle of effects that `main` builds once and everything else is handed.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Read as _};
+
+use super::clock::Clock;
+
+/// The process's surroundings.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// argv, the program's name included.
+    pub arguments: Vec<OsString>,
+    /// The environment variables.
+    pub env: Env,
+    /// The clock.
+    pub clock: Clock,
+    /// Which streams are terminals.
+    pub terminal: Terminal,
+}
+
+/// A snapshot of the environment variables. An empty one counts as unset.
+#[derive(Clone, Default)]
+pub struct Env(BTreeMap<OsString, OsString>);
+
+/// Which of the standard streams are terminals.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terminal {
+    /// Standard input.
+    pub stdin: bool,
+    /// Standard output.
+    pub stdout: bool,
+    /// Standard error.
+    pub stderr: bool,
+}
+
+impl Host {
+    /// Takes the real surroundings.
+    #[expect(clippy::disallowed_methods, reason = "this is the door that the lints point to")]
+    pub fn from_os() -> Self {
+        Self {
+            arguments: std::env::args_os().collect(),
+            env: Env(std::env::vars_os().collect()),
+            clock: Clock::System,
+            terminal: Terminal {
+                stdin: io::stdin().is_terminal(),
+                stdout: io::stdout().is_terminal(),
+                stderr: io::stderr().is_terminal(),
+            },
+        }
+    }
+
+    /// Reads standard input to its end, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    /// The read's own, and `InvalidData` where there is more.
+    #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+    pub fn read_stdin(&self, limit: usize) -> io::Result<Vec<u8>> {
+        read_bounded(io::stdin().lock(), limit)
+    }
+}
+
+impl Env {
+    /// The variable's text; `None` where it is unset or empty.
+    pub fn get(&self, name: &str) -> Option<String> {
+        let value = self.0.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty())?;
+        Some(value.to_string_lossy().into_owned())
+    }
+
+    /// A variable of this tool's or the vendor's whose value is not text, so that [`Env::get`] would alter it.
+    pub fn unreadable(&self) -> Option<String> {
+        self.0
+            .iter()
+            .find(|(name, value)| name.to_string_lossy().starts_with("CORTI_") && value.to_str().is_none())
+            .map(|(name, _)| name.to_string_lossy().into_owned())
+    }
+}
+
+impl std::fmt::Debug for Env {
+    /// The values may be secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Env({} variables)", self.0.len())
+    }
+}
+
+/// Reads to the end, at most `limit` bytes.
+///
+/// # Errors
+/// The read's own, and `InvalidData` where there is more.
+pub fn read_bounded(reader: impl io::Read, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    reader.take(bound).read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("longer than {limit} bytes")));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,318 @@
+//! The only HTTP client: requests as plain data in, responses as plain data out.
+//!
+//! rustls on ring (the default provider costs 40 ms in every process), no redirects, a deadline over everything, and
+//! never a proxy for this machine.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Certificate, Client, ClientBuilder, Url, redirect};
+
+use super::clock::Clock;
+use crate::domain::environment::is_loopback;
+use crate::domain::event::{Event, Sink};
+use crate::domain::request::{Body, Method, Request, Response};
+
+/// How long making a connection may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How much of a response is read. Corti's are kilobytes.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// The wait before a repetition when the server names none.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the client is built from.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// The bound on a request, its repetition included.
+    pub timeout: Duration,
+    /// `--ca-cert`: trusted besides the others.
+    pub ca_cert: Option<PathBuf>,
+    /// `SSL_CERT_FILE`: trusted instead of the system's.
+    pub trust_file: Option<PathBuf>,
+    /// Tells how long to wait when a server names a date.
+    pub clock: Clock,
+}
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// A file of certificates cannot be used.
+    #[error("cannot use the certificates in `{}`: {reason}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The address is none.
+    #[error("`{0}` is not a URL that a request can go to")]
+    Address(String),
+    /// The host's name has no address.
+    #[error("the host `{0}` is not found in DNS")]
+    Dns(String),
+    /// No connection; TLS failures are here, too.
+    #[error("cannot connect to `{host}`: {reason}")]
+    Connect {
+        /// The host.
+        host: String,
+        /// Why not.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("`{host}` did not answer within {limit:?}")]
+    TimedOut {
+        /// The host.
+        host: String,
+        /// The bound.
+        limit: Duration,
+    },
+    /// The connection broke, or what came is not HTTP.
+    #[error("the answer of `{host}` broke off: {reason}")]
+    Broken {
+        /// The host.
+        host: String,
+        /// How.
+        reason: String,
+    },
+    /// The response is longer than this tool reads.
+    #[error("the answer of `{0}` is longer than {BODY_LIMIT} bytes")]
+    TooLong(String),
+    /// The client itself could not be made.
+    #[error("the HTTP client cannot be made: {0}")]
+    Client(String),
+}
+
+/// The client; connections are made on first use.
+pub struct Http<'a> {
+    options: HttpOptions,
+    sink: &'a dyn Sink,
+    direct: OnceCell<Client>,
+    proxied: OnceCell<Client>,
+}
+
+impl<'a> Http<'a> {
+    /// A client that reports each exchange to `sink`.
+    pub fn new(options: HttpOptions, sink: &'a dyn Sink) -> Self {
+        Self { options, sink, direct: OnceCell::new(), proxied: OnceCell::new() }
+    }
+
+    /// Sends a request, and once more where it may be and the server is busy.
+    ///
+    /// # Errors
+    /// [`HttpError`], see its variants. Any status is a response.
+    pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
+        let url = Url::parse(&request.url).map_err(|_| HttpError::Address(request.url.clone()))?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let limit = self.options.timeout;
+        match tokio::time::timeout(limit, self.send_with_repetition(request, &url, limit)).await {
+            Ok(result) => result,
+            Err(_) => Err(HttpError::TimedOut { host, limit }),
+        }
+    }
+
+    async fn send_with_repetition(
+        &self,
+        request: &Request,
+        url: &Url,
+        limit: Duration,
+    ) -> Result<Response, HttpError> {
+        let started = Instant::now();
+        let response = self.send_once(request, url).await?;
+        if !request.repeatable || !matches!(response.status, 429 | 503) {
+            return Ok(response);
+        }
+        let now = self.options.clock.now();
+        let pause = match response.header(RETRY_AFTER.as_str()) {
+            Some(text) => retry_after(text, now),
+            None => Some(PAUSE),
+        };
+        match pause {
+            // Half of what is left is kept for the answer itself.
+            Some(pause) if pause < limit.saturating_sub(started.elapsed()) / 2 => {
+                tokio::time::sleep(pause).await;
+                self.send_once(request, url).await
+            }
+            _ => Ok(response),
+        }
+    }
+
+    async fn send_once(&self, request: &Request, url: &Url) -> Result<Response, HttpError> {
+        let started = Instant::now();
+        let result = self.exchange(request, url).await;
+        self.sink.event(Event::Exchange {
+            method: match request.method {
+                Method::Get => "GET",
+                Method::Post => "POST",
+            },
+            url: route(url),
+            result: match &result {
+                Ok(response) => response.status.to_string(),
+                Err(error) => error.to_string(),
+            },
+            elapsed: started.elapsed(),
+        });
+        result
+    }
+
+    async fn exchange(&self, request: &Request, url: &Url) -> Result<Response, HttpError> {
+        let client = self.client(url)?;
+        let mut builder = match request.method {
+            Method::Get => client.get(url.clone()),
+            Method::Post => client.post(url.clone()),
+        };
+        if let Some(token) = &request.bearer {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.secret().expose()))
+                .map_err(|_| HttpError::Client("the token cannot stand in a header".to_owned()))?;
+            value.set_sensitive(true);
+            builder = builder.header(AUTHORIZATION, value);
+        }
+        if let Some(tenant) = &request.tenant {
+            builder = builder.header("Tenant-Name", tenant.as_str());
+        }
+        builder = match &request.body {
+            Body::Empty => builder,
+            Body::Form(form) => builder
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.expose().to_owned()),
+            Body::Json(json) => builder.header(CONTENT_TYPE, "application/json").body(json.clone()),
+        };
+        let host = url.host_str().unwrap_or_default();
+        let response = builder.send().await.map_err(|error| self.failure(host, &error))?;
+        self.read(host, response).await
+    }
+
+    /// Opens a GET for an upgrade to a WebSocket; `url` carries the token and is never reported.
+    pub(super) async fn upgrade(
+        &self,
+        url: &Url,
+        headers: reqwest::header::HeaderMap,
+    ) -> Result<reqwest::Response, HttpError> {
+        let host = url.host_str().unwrap_or_default();
+        let request = self.client(url)?.get(url.clone()).headers(headers).version(reqwest::Version::HTTP_11);
+        request.send().await.map_err(|error| self.failure(host, &error))
+    }
+
+    /// Reads a response to its end, at most [`BODY_LIMIT`] bytes.
+    pub(super) async fn read(
+        &self,
+        host: &str,
+        mut response: reqwest::Response,
+    ) -> Result<Response, HttpError> {
+        let status = response.status().as_u16();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers =
+            response.headers().iter().map(|(key, value)| (key.as_str().to_owned(), text(value))).collect();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(host, &error))? {
+            if body.len() + chunk.len() > BODY_LIMIT {
+                return Err(HttpError::TooLong(host.to_owned()));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response { status, headers, body })
+    }
+
+    fn client(&self, url: &Url) -> Result<&Client, HttpError> {
+        let loopback = is_loopback(url);
+        let cell = if loopback { &self.direct } else { &self.proxied };
+        if let Some(client) = cell.get() {
+            return Ok(client);
+        }
+        let builder = builder(&self.options)?;
+        let builder = if loopback { builder.no_proxy() } else { builder };
+        let client = builder.build().map_err(|error| HttpError::Client(root_cause(&error)))?;
+        Ok(cell.get_or_init(|| client))
+    }
+
+    fn failure(&self, host: &str, error: &reqwest::Error) -> HttpError {
+        let host = host.to_owned();
+        if error.is_timeout() {
+            let limit = if error.is_connect() { CONNECT_LIMIT } else { self.options.timeout };
+            HttpError::TimedOut { host, limit }
+        } else if error.is_dns() {
+            HttpError::Dns(host)
+        } else if error.is_connect() {
+            HttpError::Connect { host, reason: root_cause(error) }
+        } else {
+            HttpError::Broken { host, reason: root_cause(error) }
+        }
+    }
+}
+
+fn builder(options: &HttpOptions) -> Result<ClientBuilder, HttpError> {
+    // Already installed by an earlier client of this process: the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_LIMIT.min(options.timeout))
+        .http1_only();
+    let extra = options.ca_cert.as_deref().map(certificates).transpose()?.unwrap_or_default();
+    builder = match &options.trust_file {
+        Some(path) => builder.tls_certs_only(certificates(path)?.into_iter().chain(extra)),
+        None if extra.is_empty() => builder,
+        None => builder.tls_certs_merge(extra),
+    };
+    Ok(builder)
+}
+
+fn certificates(path: &Path) -> Result<Vec<Certificate>, HttpError> {
+    let unusable = |reason: String| HttpError::Certificates { path: path.to_owned(), reason };
+    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(root_cause(&error)))?;
+    if certificates.is_empty() {
+        return Err(unusable("it holds no PEM certificate".to_owned()));
+    }
+    Ok(certificates)
+}
+
+/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+/// Scheme, host and path: a query may hold a token or a patient.
+fn route(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.to_string()
+}
+
+/// The last error of the chain, which is the one that says something. reqwest's own repeats the URL.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        assert_eq!(retry_after("7", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Tue, 24 Nov 2026 12:00:30 GMT", now), Some(Duration::from_secs(30)));
+        assert_eq!(retry_after("Tue, 24 Nov 2026 11:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
+    }
+
+    #[test]
+    fn a_route_has_no_query() {
+        let url = Url::parse("wss://h/a/b?token=Bearer%20x").unwrap();
+        assert_eq!(route(&url), "wss://h/a/b");
+    }
+}

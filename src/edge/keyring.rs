@@ -1,0 +1,184 @@
+//! The operating system's keyring: Keychain on macOS, Credential Manager on Windows, the Secret Service elsewhere.
+//!
+//! Neither the Secret Service's client nor its servers bound a call, so each one runs on a thread of its own with a
+//! deadline. On Linux a probe that never prompts comes first: only after it has said "unlocked" does a missing entry
+//! mean "not logged in".
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::store::StoreError;
+use crate::domain::secret::ClientSecret;
+
+/// The service attribute of every entry.
+pub const SERVICE: &str = "corti-auth";
+
+/// How long a keyring may take when nobody can answer its prompt.
+const UNATTENDED: Duration = Duration::from_secs(3);
+
+/// How long it may take when a person may be typing the unlock password.
+const ATTENDED: Duration = Duration::from_secs(120);
+
+/// What the probe found. It never prompts and never changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Unlocked, and the entry is there.
+    Present,
+    /// Unlocked, and the entry is not there.
+    Missing,
+    /// More than one entry matches.
+    Ambiguous,
+    /// The collection is locked.
+    Locked,
+    /// There is no default collection.
+    NoCollection,
+    /// The session bus has no secret service.
+    NoService,
+    /// There is no session bus.
+    NoBus,
+}
+
+/// How patient calls are.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyring {
+    /// Whether a person is there to answer an unlock prompt.
+    pub attended: bool,
+}
+
+impl Keyring {
+    fn limit(self, may_prompt: bool) -> Duration {
+        if self.attended && may_prompt { ATTENDED } else { UNATTENDED }
+    }
+
+    /// Asks for the keyring's state and the entry's.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`] and [`StoreError::Failed`].
+    pub async fn probe(self, user: &str) -> Result<State, StoreError> {
+        let user = user.to_owned();
+        bounded(self.limit(false), move || probe::probe(&user)).await
+    }
+
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// [`StoreError`], see its variants.
+    pub async fn read(self, user: &str) -> Result<ClientSecret, StoreError> {
+        let bytes = self.call(user, keyring::Entry::get_secret).await?;
+        let secret = ClientSecret::from_bytes(&bytes);
+        drop(zeroize::Zeroizing::new(bytes));
+        secret.map_err(StoreError::NotASecret)
+    }
+
+    /// Writes an entry, or replaces it.
+    ///
+    /// # Errors
+    /// [`StoreError`], see its variants.
+    pub async fn write(self, user: &str, secret: &ClientSecret) -> Result<(), StoreError> {
+        let secret = secret.clone();
+        self.call(user, move |entry| entry.set_secret(secret.secret().expose().as_bytes())).await
+    }
+
+    /// Deletes an entry.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] where there was none, and its other variants.
+    pub async fn delete(self, user: &str) -> Result<(), StoreError> {
+        self.call(user, keyring::Entry::delete_credential).await
+    }
+
+    async fn call<T: Send + 'static>(
+        self,
+        user: &str,
+        work: impl FnOnce(&keyring::Entry) -> keyring::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let user = user.to_owned();
+        bounded(self.limit(true), move || {
+            if let Err(error) = keyring::Entry::store_status() {
+                return Err(StoreError::from(error));
+            }
+            let entry = keyring::Entry::new(SERVICE, &user).map_err(|error| StoreError::from(&error))?;
+            work(&entry).map_err(|error| StoreError::from(&error))
+        })
+        .await
+    }
+}
+
+async fn bounded<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        // After the deadline nobody listens; the thread ends with the process.
+        let _ = sender.send(work());
+    });
+    match tokio::time::timeout(limit, receiver).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(StoreError::Failed("the keyring's client gave up".to_owned())),
+        Err(_) => Err(StoreError::TimedOut(limit)),
+    }
+}
+
+impl From<&keyring::Error> for StoreError {
+    /// Never by `Debug`, which prints the secret of a value that is not text.
+    fn from(error: &keyring::Error) -> Self {
+        match error {
+            keyring::Error::NoEntry => Self::Missing,
+            keyring::Error::NoStorageAccess(_) => Self::Locked,
+            keyring::Error::Ambiguous(_) => Self::Ambiguous,
+            keyring::Error::TooLong(_, limit) => {
+                Self::Failed(format!("the secret is longer than the {limit} characters this keyring takes"))
+            }
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod probe {
+    use std::collections::HashMap;
+
+    use secret_service::EncryptionType;
+    use secret_service::blocking::SecretService;
+
+    use super::{SERVICE, State};
+    use crate::edge::store::StoreError;
+
+    /// `Plain`: no secret travels, and the key exchange would take twice the time of all the rest.
+    pub(super) fn probe(user: &str) -> Result<State, StoreError> {
+        let Ok(bus) = zbus::blocking::Connection::session() else { return Ok(State::NoBus) };
+        let Ok(service) = SecretService::connect_with_existing(EncryptionType::Plain, bus) else {
+            return Ok(State::NoService);
+        };
+        let failed = |error: secret_service::Error| StoreError::Failed(error.to_string());
+        let collection = match service.get_default_collection() {
+            Ok(collection) => collection,
+            Err(secret_service::Error::NoResult) => return Ok(State::NoCollection),
+            Err(error) => return Err(failed(error)),
+        };
+        if collection.is_locked().map_err(failed)? {
+            return Ok(State::Locked);
+        }
+        let attributes = HashMap::from([("service", SERVICE), ("username", user)]);
+        let found = service.search_items(attributes).map_err(failed)?;
+        Ok(match found.unlocked.len() + found.locked.len() {
+            0 => State::Missing,
+            1 => State::Present,
+            _ => State::Ambiguous,
+        })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod probe {
+    use super::State;
+    use crate::edge::store::StoreError;
+
+    /// Keychain and Credential Manager are part of the system and tell "missing" from "locked" themselves.
+    #[expect(clippy::unnecessary_wraps, reason = "the signature of the platform that can fail")]
+    pub(super) fn probe(_user: &str) -> Result<State, StoreError> {
+        Ok(State::Present)
+    }
+}

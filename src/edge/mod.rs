@@ -1,0 +1,13 @@
+//! The outside world, one thing per file: the clock, the environment, the file system, the keyring, the network, the
+//! terminal. Nothing here decides anything; every call out of the process has a deadline.
+
+pub mod clock;
+pub mod config_file;
+pub mod host;
+pub mod http;
+pub mod keyring;
+pub mod private_file;
+pub mod process;
+pub mod prompt;
+pub mod socket;
+pub mod store;

@@ -1,0 +1,97 @@
+//! Questions to a person, on the terminal, by dialoguer.
+//!
+//! Each question runs on a thread of its own, so that Ctrl-C can end the wait. Whatever state the terminal was in
+//! before the question, it is in afterwards.
+
+use dialoguer::console::Term;
+use dialoguer::{Input, Password, Select};
+use tokio::sync::oneshot;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the terminal gave no answer: {0}")]
+pub struct PromptError(String);
+
+/// One of `choices`, by its place.
+///
+/// # Errors
+/// [`PromptError`] where the terminal cannot be used.
+pub async fn select(question: &'static str, choices: &'static [&'static str]) -> Result<usize, PromptError> {
+    ask(move || {
+        Select::new()
+            .with_prompt(question)
+            .items(choices)
+            .default(0)
+            .report(true)
+            .interact_on(&Term::stderr())
+    })
+    .await
+}
+
+/// A line of text that `check` accepts; the question is put again until it does.
+///
+/// # Errors
+/// [`PromptError`] where the terminal cannot be used.
+pub async fn text(
+    question: &'static str,
+    default: Option<String>,
+    check: impl Fn(&str) -> Result<(), String> + Send + 'static,
+) -> Result<String, PromptError> {
+    ask(move || {
+        let mut input = Input::<String>::new().with_prompt(question);
+        if let Some(default) = default {
+            input = input.default(default);
+        }
+        input.validate_with(move |text: &String| check(text)).interact_text_on(&Term::stderr())
+    })
+    .await
+}
+
+/// A line of text that is not shown.
+///
+/// # Errors
+/// [`PromptError`] where the terminal cannot be used.
+pub async fn password(question: &'static str) -> Result<String, PromptError> {
+    ask(move || Password::new().with_prompt(question).report(false).interact_on(&Term::stderr())).await
+}
+
+async fn ask<T: Send + 'static>(
+    question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
+) -> Result<T, PromptError> {
+    // Dropped when the caller stops waiting, too: then the thread still sits in the terminal's read.
+    let guard = TerminalState::save();
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        // Nobody waits any more: the command was interrupted.
+        let _ = sender.send(question());
+    });
+    let answer = receiver.await.map_err(|_| PromptError("the question was given up".to_owned()))?;
+    drop(guard);
+    answer.map_err(|dialoguer::Error::IO(error)| PromptError(error.to_string()))
+}
+
+/// The terminal's mode and cursor, put back when it is dropped.
+struct TerminalState {
+    #[cfg(unix)]
+    mode: Option<rustix::termios::Termios>,
+}
+
+impl TerminalState {
+    fn save() -> Self {
+        Self {
+            #[cfg(unix)]
+            mode: rustix::termios::tcgetattr(rustix::stdio::stdin()).ok(),
+        }
+    }
+}
+
+impl Drop for TerminalState {
+    fn drop(&mut self) {
+        let _ = Term::stderr().show_cursor();
+        #[cfg(unix)]
+        if let Some(mode) = &self.mode {
+            use rustix::termios::{OptionalActions, tcsetattr};
+            let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, mode);
+        }
+    }
+}

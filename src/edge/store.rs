@@ -1,0 +1,168 @@
+//! Where client secrets are kept. Which store it is was decided before; a failing one is an error, and no other is
+//! tried.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::keyring::{Keyring, State};
+use crate::domain::event::{Event, Sink};
+use crate::domain::identity::Client;
+use crate::domain::secret::{ClientSecret, ClientSecretError};
+
+/// A store of client secrets.
+pub enum Store {
+    /// The operating system's keyring.
+    Keyring(Keyring),
+    /// This process's memory, for `demo` where there is no keyring.
+    Memory(RefCell<BTreeMap<String, ClientSecret>>),
+}
+
+/// Why a store could not do it, by what the caller can do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no entry: not logged in.
+    #[error("no secret is stored for it")]
+    Missing,
+    /// The keyring is locked, and nobody unlocked it.
+    #[error("the keyring is locked")]
+    Locked,
+    /// Two entries match, and none can be preferred.
+    #[error("more than one keyring entry matches it")]
+    Ambiguous,
+    /// No default collection to put an entry into.
+    #[error("the keyring has no default collection")]
+    NoCollection,
+    /// No secret service on the session bus.
+    #[error("no keyring service answers on the session bus")]
+    NoService,
+    /// No session bus at all.
+    #[error("there is no session bus to reach a keyring through")]
+    NoBus,
+    /// No answer in time.
+    #[error("the keyring did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The entry is there and is no client secret.
+    #[error("the stored entry is not a client secret: {0}")]
+    NotASecret(ClientSecretError),
+    /// Anything else, in the store's words.
+    #[error("the keyring failed: {0}")]
+    Failed(String),
+}
+
+impl State {
+    /// Whether the store can be used; a missing entry does not hinder that.
+    ///
+    /// # Errors
+    /// The [`StoreError`] that stands for the state.
+    pub fn usable(self) -> Result<(), StoreError> {
+        match self {
+            Self::Present | Self::Missing => Ok(()),
+            Self::Ambiguous => Err(StoreError::Ambiguous),
+            Self::Locked => Err(StoreError::Locked),
+            Self::NoCollection => Err(StoreError::NoCollection),
+            Self::NoService => Err(StoreError::NoService),
+            Self::NoBus => Err(StoreError::NoBus),
+        }
+    }
+}
+
+impl Store {
+    /// An empty store in memory.
+    pub fn memory() -> Self {
+        Self::Memory(RefCell::default())
+    }
+
+    /// The store's name, as `status` shows it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Keyring(_) => "the OS keyring",
+            Self::Memory(_) => "this process's memory",
+        }
+    }
+
+    /// The state of the store and of the client's entry, without prompting.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`] and [`StoreError::Failed`].
+    pub async fn probe(&self, client: &Client) -> Result<State, StoreError> {
+        match self {
+            Self::Keyring(keyring) => keyring.probe(&client.store_user()).await,
+            Self::Memory(entries) => {
+                let present = entries.borrow().contains_key(&client.store_user());
+                Ok(if present { State::Present } else { State::Missing })
+            }
+        }
+    }
+
+    /// Makes sure that the store can be used, before anybody is asked for a secret. Where it is locked and a person is
+    /// there, the next call may unlock it.
+    ///
+    /// # Errors
+    /// [`StoreError`], see its variants.
+    pub async fn ensure_usable(&self, client: &Client, sink: &dyn Sink) -> Result<State, StoreError> {
+        let state = self.probe(client).await?;
+        match (state, self) {
+            (State::Locked, Self::Keyring(keyring)) if keyring.attended => {
+                sink.event(Event::Note(
+                    "the keyring is locked: a prompt for its password may be waiting on the desktop"
+                        .to_owned(),
+                ));
+                Ok(state)
+            }
+            _ => state.usable().map(|()| state),
+        }
+    }
+
+    /// The client's secret.
+    ///
+    /// # Errors
+    /// [`StoreError`], see its variants.
+    pub async fn read(&self, client: &Client, sink: &dyn Sink) -> Result<ClientSecret, StoreError> {
+        if self.ensure_usable(client, sink).await? == State::Missing {
+            return Err(StoreError::Missing);
+        }
+        match self {
+            Self::Keyring(keyring) => keyring.read(&client.store_user()).await,
+            Self::Memory(entries) => {
+                entries.borrow().get(&client.store_user()).cloned().ok_or(StoreError::Missing)
+            }
+        }
+    }
+
+    /// Stores the client's secret, replacing an older one. Call [`Store::ensure_usable`] first.
+    ///
+    /// # Errors
+    /// [`StoreError`], see its variants.
+    pub async fn write(&self, client: &Client, secret: &ClientSecret) -> Result<(), StoreError> {
+        match self {
+            Self::Keyring(keyring) => keyring.write(&client.store_user(), secret).await,
+            Self::Memory(entries) => {
+                entries.borrow_mut().insert(client.store_user(), secret.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// Deletes the client's secret and says whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`], see its variants.
+    pub async fn delete(&self, client: &Client, sink: &dyn Sink) -> Result<bool, StoreError> {
+        if self.ensure_usable(client, sink).await? == State::Missing {
+            return Ok(false);
+        }
+        let deleted = match self {
+            Self::Keyring(keyring) => keyring.delete(&client.store_user()).await,
+            Self::Memory(entries) => {
+                let removed = entries.borrow_mut().remove(&client.store_user());
+                removed.map(drop).ok_or(StoreError::Missing)
+            }
+        };
+        match deleted {
+            Ok(()) => Ok(true),
+            Err(StoreError::Missing) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The only file that writes to stdout and stderr: data, messages, errors; as text or as JSON; with or without colour.
+//!
+//! Whatever came from a server, a token or a file is made printable here, so nothing can steer the terminal. A closed
+//! pipe ends quietly.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::event::{Event, Sink};
+use crate::domain::page::{Line, Page, Tone, printable};
+use crate::domain::secret::Secret;
+use crate::edge::host::Terminal;
+use crate::failure::{Failure, Kind};
+
+/// What a command has to say when it is done.
+pub trait Outcome {
+    /// The command's name in the JSON schema: `corti-auth/{command}/v1`.
+    fn command(&self) -> &'static str;
+    /// The fields of the JSON object, without the schema.
+    fn json(&self) -> Value;
+    /// The same for a person.
+    fn text(&self) -> Text;
+    /// A verdict that is not success although the outcome is printed: an expired token.
+    fn verdict(&self) -> Option<Failure> {
+        None
+    }
+}
+
+/// An outcome as text.
+pub enum Text {
+    /// A datum for a program or a pipe: it alone goes to stdout.
+    Datum(Secret),
+    /// A page of data, on stdout.
+    Page(Page),
+    /// A message that something was done, on stderr.
+    Message(Page),
+    /// Everything was said by events. The same with `--json`.
+    Nothing,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// One JSON object per outcome.
+    pub json: bool,
+    /// No notes.
+    pub quiet: bool,
+    /// How much of the traffic is shown: 1, requests.
+    pub verbose: u8,
+    /// Where colours go.
+    pub colours: Colours,
+}
+
+/// Which streams are coloured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Colours {
+    /// Standard output.
+    pub stdout: bool,
+    /// Standard error.
+    pub stderr: bool,
+}
+
+impl Colours {
+    /// As the user forces it, else on terminals unless `NO_COLOR` is set.
+    pub fn choose(forced: Option<bool>, no_color: bool, terminal: Terminal) -> Self {
+        let on = |is_terminal: bool| forced.unwrap_or(is_terminal && !no_color);
+        Self { stdout: on(terminal.stdout), stderr: on(terminal.stderr) }
+    }
+}
+
+/// Prints.
+#[derive(Default)]
+pub struct Printer {
+    style: Style,
+}
+
+impl Printer {
+    /// A printer of this style.
+    pub fn new(style: Style) -> Self {
+        Self { style }
+    }
+
+    /// Prints an outcome.
+    ///
+    /// # Errors
+    /// stdout's own, a closed pipe aside.
+    pub fn emit(&self, outcome: &dyn Outcome) -> io::Result<()> {
+        match outcome.text() {
+            Text::Nothing => Ok(()),
+            _ if self.style.json => to_stdout(&json_line(outcome)),
+            Text::Datum(datum) => to_stdout(datum.expose()),
+            Text::Page(page) => to_stdout(&layout(&page, self.style.colours.stdout)),
+            Text::Message(page) if !self.style.quiet => {
+                to_stderr(&layout(&page, self.style.colours.stderr));
+                Ok(())
+            }
+            Text::Message(_) => Ok(()),
+        }
+    }
+
+    /// Prints text that clap or a generator made: help, a version, completions.
+    ///
+    /// # Errors
+    /// stdout's own, a closed pipe aside.
+    pub fn generated(&self, text: &str) -> io::Result<()> {
+        to_stdout(text.trim_end_matches('\n'))
+    }
+
+    /// Prints why a command line was not understood: in clap's words, where there are any.
+    pub fn usage(&self, failure: &Failure, text: &str) {
+        if self.style.json || text.is_empty() {
+            return self.fail(failure);
+        }
+        let lines: Vec<_> = text.trim_end().lines().map(printable).collect();
+        to_stderr(&lines.join("\n"));
+    }
+
+    /// Prints a failure: `error:`, its causes, and `hint:` lines; or one JSON line.
+    pub fn fail(&self, failure: &Failure) {
+        if self.style.json {
+            return to_stderr(&error_object(failure));
+        }
+        if failure.kind() == Kind::Interrupted {
+            // The shell's prompt should not stand behind the question that was left.
+            return to_stderr("");
+        }
+        let colour = self.style.colours.stderr;
+        let mut lines = Vec::new();
+        for (depth, cause) in failure.causes().enumerate() {
+            // A parser's text has lines of its own.
+            let text: Vec<String> = cause.lines().map(|line| printable(line).into_owned()).collect();
+            let text = text.join("\n  ");
+            lines.push(match depth {
+                0 => format!("{}: {text}", paint("error", Tone::Bad, colour)),
+                _ => format!("  {text}"),
+            });
+        }
+        for hint in failure.hints() {
+            lines.push(format!("{}: {}", paint("hint", Tone::Strong, colour), printable(hint)));
+        }
+        to_stderr(&lines.join("\n"));
+    }
+}
+
+impl Sink for Printer {
+    fn event(&self, event: Event) {
+        let Style { json, quiet, verbose, .. } = self.style;
+        match event {
+            Event::Note(text) if !quiet && !json => to_stderr(&printable(&text)),
+            Event::Warning(text, hint) => self.warn(&text, hint.as_deref()),
+            Event::Story(page) if !json => data(&layout(&page, self.style.colours.stdout)),
+            Event::Datum(_, value) if json => data(&value.to_string()),
+            Event::Datum(page, _) => data(&layout(&page, self.style.colours.stdout)),
+            Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
+                let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
+                to_stderr(&paint(&printable(&line), Tone::Dim, self.style.colours.stderr));
+            }
+            Event::Note(_) | Event::Story(_) | Event::Exchange { .. } => {}
+        }
+    }
+}
+
+impl Printer {
+    fn warn(&self, text: &str, hint: Option<&str>) {
+        if self.style.json {
+            let mut line = json!({ "schema": "corti-auth/warning/v1", "message": printable(text) });
+            if let (Some(hint), Some(fields)) = (hint, line.as_object_mut()) {
+                fields.insert("hint".to_owned(), hint.into());
+            }
+            return to_stderr(&line.to_string());
+        }
+        let colour = self.style.colours.stderr;
+        to_stderr(&format!("{}: {}", paint("warning", Tone::Caution, colour), printable(text)));
+        if let Some(hint) = hint {
+            to_stderr(&format!("{}: {}", paint("hint", Tone::Strong, colour), printable(hint)));
+        }
+    }
+}
+
+/// An outcome as JSON on one line.
+pub fn json_line(outcome: &dyn Outcome) -> String {
+    with_schema(outcome.command(), outcome.json()).to_string()
+}
+
+/// `fields` with the schema they are of.
+pub fn with_schema(command: &str, fields: Value) -> Value {
+    let mut object = Map::from_iter([("schema".to_owned(), json!(format!("corti-auth/{command}/v1")))]);
+    if let Value::Object(fields) = fields {
+        object.extend(fields);
+    }
+    Value::Object(object)
+}
+
+fn error_object(failure: &Failure) -> String {
+    let message = failure.causes().collect::<Vec<_>>().join(": ");
+    let fields = json!({
+        "code": failure.kind().code(),
+        "exit": failure.kind().exit(),
+        "message": printable(&message),
+        "hint": (!failure.hints().is_empty()).then(|| failure.hints().join("\n")),
+        "http_status": failure.http_status(),
+        "oauth_error": failure.oauth_error(),
+        "retryable": failure.retryable(),
+    });
+    with_schema("error", fields).to_string()
+}
+
+/// Lays a page out: neighbouring fields get their values aligned.
+fn layout(page: &Page, colour: bool) -> String {
+    let lines = page.lines();
+    let mut out = Vec::with_capacity(lines.len());
+    let mut width = 0;
+    for (index, line) in lines.iter().enumerate() {
+        match line {
+            Line::Text(tone, text) => {
+                width = 0;
+                out.push(paint(&printable(text), *tone, colour));
+            }
+            Line::Field(label, tone, value) => {
+                if width == 0 {
+                    width = block_width(lines.get(index..).unwrap_or_default());
+                }
+                let value = paint(&printable(value), *tone, colour);
+                out.push(format!("{:width$}  {value}", printable(label)));
+            }
+        }
+    }
+    out.join("\n")
+}
+
+fn block_width(lines: &[Line]) -> usize {
+    let labels = lines.iter().map_while(|line| match line {
+        Line::Field(label, ..) => Some(label.chars().count()),
+        Line::Text(..) => None,
+    });
+    labels.max().unwrap_or_default()
+}
+
+fn paint(text: &str, tone: Tone, colour: bool) -> String {
+    let code = match tone {
+        _ if !colour => return text.to_owned(),
+        Tone::Plain => return text.to_owned(),
+        Tone::Strong => "1",
+        Tone::Good => "32",
+        Tone::Caution => "33",
+        Tone::Bad => "1;31",
+        Tone::Dim => "2",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+fn to_stdout(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Data of a command that goes on. What hinders it shows when the outcome is printed.
+fn data(text: &str) {
+    let _ = to_stdout(text);
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+fn to_stderr(text: &str) {
+    // There is nowhere left to complain to.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_aligned_by_block() {
+        let page = Page::new().line("head").field("a", "1").field("long", "2").line("").field("b", "3");
+        assert_eq!(layout(&page, false), "head\na     1\nlong  2\n\nb  3");
+    }
+
+    #[test]
+    fn colours_surround_printable_text_only() {
+        let page = Page::new().toned_field("a", Tone::Bad, "x\u{1b}[2J");
+        assert_eq!(layout(&page, true), "a  \u{1b}[1;31mx\\u{1b}[2J\u{1b}[0m");
+    }
+}

@@ -1,0 +1,56 @@
+//! The two small catalogues that clients read to see whether a token works: languages and fact groups. A
+//! sample, not Corti's full lists.
+
+use axum::Json;
+use serde_json::{Value, json};
+
+use super::guard::FullAccess;
+
+/// The languages that the sandbox takes for a `primaryLanguage`, with their English names.
+const LANGUAGES: [(&str, &str); 14] = [
+    ("da", "Danish"),
+    ("de", "German"),
+    ("de-CH", "Swiss High German"),
+    ("en", "English"),
+    ("en-GB", "British English"),
+    ("en-US", "American English"),
+    ("es", "Spanish"),
+    ("fr", "French"),
+    ("hu", "Hungarian"),
+    ("it", "Italian"),
+    ("nl", "Dutch"),
+    ("no", "Norwegian"),
+    ("pt", "Portuguese"),
+    ("sv", "Swedish"),
+];
+
+const FACT_GROUPS: [(&str, &str); 6] = [
+    ("demographics", "Demographics"),
+    ("history-of-present-illness", "History of present illness"),
+    ("past-medical-history", "Past medical history"),
+    ("medications", "Medications"),
+    ("assessment", "Assessment"),
+    ("plan", "Plan"),
+];
+
+/// Whether `code` is a language of the sandbox.
+pub(super) fn is_language(code: &str) -> bool {
+    LANGUAGES.iter().any(|(known, _)| *known == code)
+}
+
+/// `GET /v2/languages/`.
+pub(super) async fn languages(_: FullAccess) -> Json<Value> {
+    let languages: Vec<Value> =
+        LANGUAGES.iter().map(|(code, name)| json!({ "languageCode": code, "name": name })).collect();
+    Json(json!({ "languages": languages }))
+}
+
+/// `GET /v2/factgroups/`.
+pub(super) async fn fact_groups(_: FullAccess) -> Json<Value> {
+    let groups = FACT_GROUPS.iter().zip(1..);
+    let group = |((key, name), id): (&(&str, &str), u32)| {
+        let translation = json!({ "id": id, "languages_id": "en", "name": name });
+        json!({ "id": id.to_string(), "key": key, "translations": [translation] })
+    };
+    Json(json!({ "data": groups.map(group).collect::<Vec<Value>>() }))
+}

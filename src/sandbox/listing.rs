@@ -1,0 +1,141 @@
+//! The query of the list of interactions: what it filters, how it sorts, and which page it wants.
+
+use url::form_urlencoded;
+
+use super::field::Faults;
+use super::record::{Interaction, STATUSES};
+
+const SORTS: [&str; 6] = ["id", "assignedUserId", "patient", "createdAt", "endedAt", "updatedAt"];
+
+/// A query with Corti's defaults filled in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Listing {
+    sort: String,
+    descending: bool,
+    page_size: usize,
+    /// From 1.
+    index: usize,
+    statuses: Vec<String>,
+    patient: Option<String>,
+}
+
+impl Listing {
+    /// Reads a query; parameters that Corti does not document are ignored.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn parse(query: &str) -> Result<Self, Faults> {
+        let mut listing = Self {
+            sort: "createdAt".to_owned(),
+            descending: true,
+            page_size: 10,
+            index: 1,
+            statuses: Vec::new(),
+            patient: None,
+        };
+        let mut faults = Faults::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            listing.set(&mut faults, &name, &value);
+        }
+        faults.or(listing)
+    }
+
+    fn set(&mut self, faults: &mut Faults, name: &str, value: &str) {
+        let mut one_of = |allowed: &[&str]| {
+            let found = allowed.contains(&value);
+            if !found {
+                faults.add(name, format!("must be one of {}", allowed.join(", ")));
+            }
+            found
+        };
+        match name {
+            "sort" if one_of(&SORTS) => value.clone_into(&mut self.sort),
+            "direction" if one_of(&["asc", "desc"]) => self.descending = value == "desc",
+            "encounterStatus" if one_of(&STATUSES) => self.statuses.push(value.to_owned()),
+            "patient" => self.patient = Some(value.to_owned()),
+            "pageSize" => set_count(&mut self.page_size, faults, name, value),
+            "index" => set_count(&mut self.index, faults, name, value),
+            _ => {}
+        }
+    }
+
+    /// The page of `all` that this asks for.
+    pub(super) fn page<'a>(&self, all: impl Iterator<Item = &'a Interaction>) -> Vec<&'a Interaction> {
+        let mut kept: Vec<&Interaction> = all.filter(|one| self.keeps(one)).collect();
+        kept.sort_by_cached_key(|one| (self.key(one), one.serial));
+        if self.descending {
+            kept.reverse();
+        }
+        let before = self.page_size.saturating_mul(self.index.saturating_sub(1));
+        kept.into_iter().skip(before).take(self.page_size).collect()
+    }
+
+    fn keeps(&self, one: &Interaction) -> bool {
+        let status = self.statuses.is_empty() || self.statuses.iter().any(|status| status == one.status());
+        status && self.patient.as_ref().is_none_or(|patient| patient == one.patient())
+    }
+
+    /// What is compared: a text, or a time in nanoseconds.
+    fn key(&self, one: &Interaction) -> (String, Option<i128>) {
+        let time = |time: jiff::Timestamp| (String::new(), Some(time.as_nanosecond()));
+        match self.sort.as_str() {
+            "id" => (one.id.to_string(), None),
+            "assignedUserId" => (one.assigned_user.to_string(), None),
+            "patient" => (one.patient().to_owned(), None),
+            "endedAt" => one.ended().map_or((String::new(), None), time),
+            "updatedAt" => time(one.updated),
+            _ => time(one.created),
+        }
+    }
+}
+
+fn set_count(count: &mut usize, faults: &mut Faults, name: &str, value: &str) {
+    match value.parse() {
+        Ok(number) if number > 0 => *count = number,
+        _ => faults.add(name, "must be a whole number from 1"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::super::ledger::Ledger;
+    use super::super::record::Draft;
+    use super::*;
+
+    fn ledger() -> Ledger {
+        let mut ledger = Ledger::default();
+        for (second, status) in ["planned", "completed", "planned", "on-hold"].into_iter().enumerate() {
+            let encounter =
+                json!({ "identifier": second.to_string(), "status": status, "type": "emergency" });
+            let draft = Draft::check(&json!({ "encounter": encounter })).unwrap();
+            let now = Timestamp::from_second(i64::try_from(second).unwrap() / 2).unwrap();
+            ledger.create(draft, now).unwrap();
+        }
+        ledger
+    }
+
+    #[test]
+    fn pages_are_filtered_and_sorted() {
+        let ledger = ledger();
+        let list = |query: &str| {
+            let page = Listing::parse(query).unwrap().page(ledger.iter());
+            page.iter().map(|one| one.identifier()).collect::<String>()
+        };
+        assert_eq!(list(""), "3210");
+        assert_eq!(list("direction=asc&sort=updatedAt"), "0123");
+        assert_eq!(list("pageSize=3&index=2"), "0");
+        assert_eq!(list("index=18446744073709551615&pageSize=18446744073709551615"), "");
+        assert_eq!(list("encounterStatus=planned&encounterStatus=on-hold"), "320");
+        assert_eq!(list("patient=x&unknown=y"), "");
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        let faults = Listing::parse("sort=x&direction=up&pageSize=0&index=-1&encounterStatus=y").unwrap_err();
+        let names: Vec<String> = faults.into_iter().map(|fault| fault.0).collect();
+        assert_eq!(names, ["sort", "direction", "pageSize", "index", "encounterStatus"]);
+    }
+}

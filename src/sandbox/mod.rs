@@ -1,0 +1,244 @@
+//! Corti, emulated on loopback: a Keycloak realm's token endpoint and keys, the interactions API and the two
+//! sockets, on one port. It keeps everything in memory, logs nothing and never listens beyond this machine.
+//! The shapes are those of Corti's documentation and SDKs, and of Keycloak 26 for the realm.
+
+mod catalogue;
+mod configuration;
+mod credentials;
+mod discovery;
+mod field;
+mod guard;
+mod interactions;
+mod ledger;
+mod listing;
+mod problem;
+mod realm;
+mod record;
+mod session;
+mod socket;
+mod state;
+mod token;
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+
+use crate::domain::environment::Environment;
+use crate::domain::identity::{ClientId, Tenant};
+use crate::domain::secret::ClientSecret;
+use crate::edge::clock::Clock;
+use realm::Realm;
+use state::Shared;
+
+/// The longest request body and the longest WebSocket message, in bytes.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// How long requests and sockets that are under way may take to end once the sandbox shuts down.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What a sandbox is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A loopback address; port 0 takes any free port.
+    pub bind: SocketAddr,
+    /// The only tenant there is.
+    pub tenant: Tenant,
+    /// The only API client of that tenant.
+    pub client_id: ClientId,
+    /// The client's secret; a random one where none is given.
+    pub client_secret: Option<ClientSecret>,
+    /// What tokens and timestamps go by.
+    pub clock: Clock,
+}
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The address reaches beyond this machine. The sandbox hands its tokens out over plain http.
+    #[error("{0} is not a loopback address")]
+    NotLoopback(SocketAddr),
+    /// Another program listens there.
+    #[error("{address} is already in use")]
+    InUse {
+        /// The address that was asked for.
+        address: SocketAddr,
+    },
+    /// The operating system refused the address.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What it said.
+        source: io::Error,
+    },
+    /// No RSA key could be made.
+    #[error("cannot make the sandbox's signing key")]
+    Key(#[source] rsa::Error),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes: {0}")]
+    Random(getrandom::Error),
+}
+
+/// An emulated Corti that has its address and its keys, and does not serve yet.
+pub struct Sandbox {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("environment", self.environment()).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Takes the address, and makes the signing key and, unless one is given, the client secret.
+    pub async fn bind(options: Options) -> Result<Self, SandboxError> {
+        if !options.bind.ip().is_loopback() {
+            return Err(SandboxError::NotLoopback(options.bind));
+        }
+        let listener = TcpListener::bind(options.bind).await.map_err(|error| refused(options.bind, error))?;
+        let address = listener.local_addr().map_err(|error| refused(options.bind, error))?;
+        let environment = environment(address)?;
+        let issuer = environment.issuer(&options.tenant);
+        // Seconds of arithmetic in an unoptimised build: not on the thread that serves.
+        let realm = tokio::task::spawn_blocking(move || Realm::new(issuer))
+            .await
+            .map_err(|_| SandboxError::Key(rsa::Error::Internal))?
+            .map_err(SandboxError::Key)?;
+        let client_secret = options.client_secret.map_or_else(credentials::random_secret, Ok)?;
+        let shared =
+            Shared::new(environment, options.tenant, options.client_id, client_secret, options.clock, realm);
+        Ok(Self { listener, shared: Arc::new(shared) })
+    }
+
+    /// Where it answers: `http://127.0.0.1:PORT` or `http://[::1]:PORT`.
+    pub fn environment(&self) -> &Environment {
+        &self.shared.environment
+    }
+
+    /// The tenant, the client and the secret that it knows.
+    pub fn client(&self) -> (&Tenant, &ClientId, &ClientSecret) {
+        (&self.shared.tenant, &self.shared.client_id, &self.shared.client_secret)
+    }
+
+    /// Serves until `shutdown` resolves; then ends open sockets, and whatever has not ended after [`GRACE`].
+    ///
+    /// # Errors
+    /// What accepting connections failed with.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let Self { listener, shared } = self;
+        let stopping = {
+            let shared = Arc::clone(&shared);
+            async move {
+                shutdown.await;
+                shared.stop.send_replace(true);
+            }
+        };
+        // Answers are short and clients wait for each: Nagle's algorithm would only delay them.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let serving = axum::serve(listener, router(Arc::clone(&shared))).with_graceful_shutdown(stopping);
+        tokio::select! {
+            ended = serving.into_future() => ended?,
+            () = grace(&shared) => {}
+        }
+        // Sockets are on tasks of their own; each holds a receiver until its close frame is out.
+        drop(tokio::time::timeout(GRACE, shared.stop.closed()).await);
+        Ok(())
+    }
+}
+
+/// Resolves [`GRACE`] after the shutdown began.
+async fn grace(shared: &Shared) {
+    drop(shared.stop.subscribe().wait_for(|stopped| *stopped).await);
+    tokio::time::sleep(GRACE).await;
+}
+
+fn refused(address: SocketAddr, source: io::Error) -> SandboxError {
+    if source.kind() == io::ErrorKind::AddrInUse {
+        SandboxError::InUse { address }
+    } else {
+        SandboxError::Bind { address, source }
+    }
+}
+
+/// The environment that `address` is. Built from address and port alone: an IPv6 scope id has no place in a
+/// URL.
+fn environment(address: SocketAddr) -> Result<Environment, SandboxError> {
+    let place = SocketAddr::new(address.ip(), address.port());
+    format!("http://{place}").parse().map_err(|_| SandboxError::NotLoopback(address))
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    let collection = get(interactions::list).post(interactions::create);
+    let item = get(interactions::show_one).patch(interactions::update).delete(interactions::remove);
+    let realm = Router::new()
+        .route("/protocol/openid-connect/token", post(token::endpoint))
+        .route("/protocol/openid-connect/certs", get(discovery::certs))
+        .route("/.well-known/openid-configuration", get(discovery::configuration));
+    let rest = Router::new()
+        .route("/interactions", collection.clone())
+        .route("/interactions/", collection)
+        .route("/interactions/{id}", item)
+        .route("/languages", get(catalogue::languages))
+        .route("/languages/", get(catalogue::languages))
+        .route("/factgroups", get(catalogue::fact_groups))
+        .route("/factgroups/", get(catalogue::fact_groups));
+    let sockets = Router::new()
+        .route("/transcribe", get(socket::transcribe))
+        .route("/interactions/{id}/streams", get(socket::streams));
+    Router::new()
+        .nest("/realms/{tenant}", realm)
+        .nest("/v2", rest)
+        .nest("/audio-bridge/v2", sockets)
+        .fallback(problem::no_route)
+        .layer(DefaultBodyLimit::max(MAX_BYTES))
+        .with_state(shared)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(bind: &str) -> Options {
+        Options {
+            bind: bind.parse().unwrap(),
+            tenant: Tenant::default(),
+            client_id: "sandbox".parse().unwrap(),
+            client_secret: None,
+            clock: Clock::System,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_loopback_is_bound() {
+        for bind in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:127.0.0.1]:0"] {
+            let error = Sandbox::bind(options(bind)).await.unwrap_err();
+            assert!(matches!(error, SandboxError::NotLoopback(_)), "{bind}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = taken.local_addr().unwrap();
+        let error = Sandbox::bind(options(&address.to_string())).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("{address} is already in use"));
+    }
+
+    #[test]
+    fn the_environment_is_the_address() {
+        for (address, url) in [("127.0.0.1:8", "http://127.0.0.1:8"), ("[::1%7]:8", "http://[::1]:8")] {
+            assert_eq!(environment(address.parse().unwrap()).unwrap().to_string(), url);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Corti's v2 error body: `requestid`, `status`, `type`, `detail` and, for a refused body,
+//! `validationErrors`. The types are the numbered ones of Corti's documentation.
+
+use axum::Json;
+use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::field::Faults;
+
+/// A refusal of the REST API.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    faults: Faults,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), faults: Faults::default() }
+    }
+
+    /// The token may not do this, or the tenant is not its own.
+    pub(super) fn forbidden(detail: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "A0001", detail)
+    }
+
+    /// No such interaction.
+    pub(super) fn no_interaction() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "A0007", "Interaction not found")
+    }
+
+    /// The id in the path is no UUID.
+    pub(super) fn not_a_uuid() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "A0008", "Invalid UUID: interaction id")
+    }
+
+    /// The body is not JSON.
+    pub(super) fn not_json() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "A0003", "Bad request: the body is not valid JSON")
+    }
+
+    /// The body is JSON of another shape.
+    pub(super) fn invalid(faults: Faults) -> Self {
+        Self { faults, ..Self::new(StatusCode::BAD_REQUEST, "A0003", "Bad request: the body is not valid") }
+    }
+
+    /// The query has a value that cannot stand in it.
+    pub(super) fn query(faults: Faults) -> Self {
+        Self { faults, ..Self::new(StatusCode::BAD_REQUEST, "A0013", "Invalid query parameters") }
+    }
+
+    /// The encounter is known already.
+    pub(super) fn duplicate(identifier: &str) -> Self {
+        let detail = format!("Duplicate value: encounter.identifier `{identifier}` already exists");
+        Self::new(StatusCode::CONFLICT, "A0017", detail)
+    }
+
+    /// The body did not arrive, or is too long.
+    pub(super) fn body(rejection: &BytesRejection) -> Self {
+        Self::new(rejection.status(), "A0003", rejection.body_text())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "requestid": Uuid::new_v4(),
+            "status": self.status.as_u16(),
+            "type": self.code,
+            "detail": self.detail,
+        });
+        if !self.faults.is_empty() {
+            let single = |(field, reason): (String, String)| Map::from_iter([(field, Value::String(reason))]);
+            body["validationErrors"] = self.faults.into_iter().map(single).collect();
+        }
+        (self.status, Json(body)).into_response()
+    }
+}
+
+/// The answer for a path that the sandbox does not have.
+pub(super) async fn no_route() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "the sandbox does not serve this path")
+}

@@ -1,0 +1,237 @@
+//! The protocol that the two sockets speak, as a state machine without a socket: what is said to each
+//! message. Nothing is ever transcribed; audio is counted, and a placeholder says how much of it was heard.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::configuration::{check_streams, check_transcribe};
+use super::field::Faults;
+
+/// What audio is taken for where a time or a price is shown: 16-bit mono at 16 kHz.
+const BYTES_PER_SECOND: u32 = 32_000;
+
+/// An invented price.
+const SECONDS_PER_CREDIT: f64 = 100.0;
+
+/// Which WebSocket it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// `/transcribe`.
+    Transcribe,
+    /// `/interactions/{id}/streams`.
+    Streams(Uuid),
+}
+
+/// What to send, in order, and whether to close then.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Reply {
+    pub(super) messages: Vec<Value>,
+    pub(super) over: bool,
+}
+
+impl Reply {
+    fn stay(messages: Vec<Value>) -> Self {
+        Self { messages, over: false }
+    }
+
+    fn close(messages: Vec<Value>) -> Self {
+        Self { messages, over: true }
+    }
+}
+
+/// One session.
+pub(super) struct Session {
+    kind: Kind,
+    configuration: Option<Value>,
+    /// Bytes of audio since the start.
+    heard: u64,
+    /// How many of them a transcript told of.
+    told: u64,
+}
+
+impl Session {
+    /// A session that waits for its configuration.
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { kind, configuration: None, heard: 0, told: 0 }
+    }
+
+    /// Whether a configuration was accepted.
+    pub(super) fn is_configured(&self) -> bool {
+        self.configuration.is_some()
+    }
+
+    /// No configuration came in time. The two sockets name that differently.
+    pub(super) fn on_silence(&self) -> Reply {
+        let kind = match self.kind {
+            Kind::Transcribe => "CONFIG_TIMEOUT",
+            Kind::Streams(_) => "CONFIG_NOT_PROVIDED",
+        };
+        Reply::close(vec![json!({ "type": kind })])
+    }
+
+    /// `length` bytes of audio.
+    pub(super) fn on_audio(&mut self, length: usize) -> Reply {
+        if !self.is_configured() {
+            return config_missing();
+        }
+        self.heard = self.heard.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        Reply::default()
+    }
+
+    /// A text message.
+    pub(super) fn on_text(&mut self, text: &str) -> Reply {
+        let Ok(message) = serde_json::from_str::<Value>(text) else {
+            return Reply::stay(vec![fault("the message is not valid JSON")]);
+        };
+        match (message["type"].as_str(), self.is_configured()) {
+            (Some("config"), false) => self.configure(&message["configuration"]),
+            (Some("config"), true) => Reply::stay(vec![json!({ "type": "CONFIG_ALREADY_RECEIVED" })]),
+            (_, false) => config_missing(),
+            (Some("flush"), true) => self.flush(),
+            (Some("end"), true) => self.end(),
+            (_, true) => Reply::stay(vec![fault("the message has no known type")]),
+        }
+    }
+
+    fn configure(&mut self, configuration: &Value) -> Reply {
+        let verdict = match self.kind {
+            Kind::Transcribe => check_transcribe(configuration),
+            Kind::Streams(_) => check_streams(configuration),
+        };
+        if let Err(faults) = verdict {
+            return denied(&faults);
+        }
+        let mut accepted = json!({ "type": "CONFIG_ACCEPTED", "configuration": configuration });
+        if let Kind::Transcribe = self.kind {
+            accepted["sessionId"] = json!(Uuid::new_v4());
+        }
+        self.configuration = Some(configuration.clone());
+        Reply::stay(vec![accepted])
+    }
+
+    fn flush(&mut self) -> Reply {
+        let mut messages = self.pending();
+        messages.push(json!({ "type": "flushed" }));
+        Reply::stay(messages)
+    }
+
+    fn end(&mut self) -> Reply {
+        let ended = match self.kind {
+            Kind::Transcribe => "ended",
+            Kind::Streams(_) => "ENDED",
+        };
+        let mut messages = self.pending();
+        messages.push(json!({ "type": "usage", "credits": seconds(self.heard) / SECONDS_PER_CREDIT }));
+        messages.push(json!({ "type": ended }));
+        Reply::close(messages)
+    }
+
+    /// The transcript of what was heard and not told yet, if there is any.
+    fn pending(&mut self) -> Vec<Value> {
+        let bytes = self.heard - self.told;
+        if bytes == 0 {
+            return Vec::new();
+        }
+        let (start, end) = (seconds(self.told), seconds(self.heard));
+        self.told = self.heard;
+        let text = format!("[sandbox: {bytes} bytes of audio]");
+        let data = match self.kind {
+            Kind::Transcribe => json!({
+                "text": text, "rawTranscriptText": text, "start": start, "end": end, "isFinal": true,
+            }),
+            Kind::Streams(interaction) => json!([{
+                "id": interaction,
+                "transcript": text,
+                "final": true,
+                "speakerId": -1,
+                "participant": { "channel": self.first_channel() },
+                "time": { "start": start, "end": end },
+            }]),
+        };
+        vec![json!({ "type": "transcript", "data": data })]
+    }
+
+    fn first_channel(&self) -> u64 {
+        let path = "/transcription/participants/0/channel";
+        self.configuration.as_ref().and_then(|all| all.pointer(path)).and_then(Value::as_u64).unwrap_or(0)
+    }
+}
+
+fn config_missing() -> Reply {
+    Reply::close(vec![json!({ "type": "CONFIG_MISSING" })])
+}
+
+fn denied(faults: &Faults) -> Reply {
+    Reply::close(vec![json!({ "type": "CONFIG_DENIED", "reason": faults.to_line() })])
+}
+
+/// An `error` message; the session goes on.
+fn fault(details: &str) -> Value {
+    let error = json!({ "id": Uuid::new_v4(), "title": "Bad request", "status": 400, "details": details });
+    json!({ "type": "error", "error": error })
+}
+
+fn seconds(bytes: u64) -> f64 {
+    // More than four gigabytes of audio in one session are not told apart.
+    f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / f64::from(BYTES_PER_SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRANSCRIBE: &str = r#"{"type":"config","configuration":{"primaryLanguage":"en"}}"#;
+
+    fn types(reply: &Reply) -> String {
+        let types: Vec<&str> = reply.messages.iter().filter_map(|message| message["type"].as_str()).collect();
+        format!("{}{}", types.join(" "), if reply.over { " /" } else { "" })
+    }
+
+    #[test]
+    fn a_dictation_from_config_to_end() {
+        let mut session = Session::new(Kind::Transcribe);
+        let accepted = session.on_text(TRANSCRIBE);
+        assert_eq!(types(&accepted), "CONFIG_ACCEPTED");
+        assert!(accepted.messages[0]["sessionId"].is_string());
+        assert_eq!(types(&session.on_text(TRANSCRIBE)), "CONFIG_ALREADY_RECEIVED");
+        assert_eq!(session.on_audio(64_000), Reply::default());
+        let flushed = session.on_text(r#"{"type":"flush"}"#);
+        assert_eq!(types(&flushed), "transcript flushed");
+        assert_eq!(flushed.messages[0]["data"]["end"], 2.0);
+        assert_eq!(types(&session.on_text("{")), "error");
+        assert_eq!(types(&session.on_text("[]")), "error");
+        let ended = session.on_text(r#"{"type":"end"}"#);
+        assert_eq!(types(&ended), "usage ended /");
+        assert_eq!(ended.messages[0]["credits"], 0.02);
+    }
+
+    #[test]
+    fn streams_answers_in_its_own_shapes() {
+        let mut session = Session::new(Kind::Streams(Uuid::nil()));
+        assert_eq!(types(&session.on_silence()), "CONFIG_NOT_PROVIDED /");
+        let config = r#"{"type":"config","configuration":{"mode":{"type":"transcription"},"transcription":
+            {"primaryLanguage":"en","participants":[{"channel":3,"role":"multiple"}]}}}"#;
+        let accepted = session.on_text(config);
+        assert_eq!(
+            (types(&accepted), accepted.messages[0].get("sessionId")),
+            ("CONFIG_ACCEPTED".into(), None)
+        );
+        session.on_audio(1);
+        let ended = session.on_text(r#"{"type":"end"}"#);
+        assert_eq!(types(&ended), "transcript usage ENDED /");
+        assert_eq!(ended.messages[0]["data"][0]["participant"]["channel"], 3);
+    }
+
+    #[test]
+    fn the_configuration_comes_first_and_once() {
+        let new = || Session::new(Kind::Transcribe);
+        assert_eq!(types(&new().on_silence()), "CONFIG_TIMEOUT /");
+        assert_eq!(types(&new().on_audio(1)), "CONFIG_MISSING /");
+        for text in [r#"{"type":"flush"}"#, r#"{"type":"end"}"#, "{}", "1"] {
+            assert_eq!(types(&new().on_text(text)), "CONFIG_MISSING /", "{text}");
+        }
+        let denied = new().on_text(r#"{"type":"config"}"#);
+        assert_eq!(types(&denied), "CONFIG_DENIED /");
+        assert_eq!(denied.messages[0]["reason"], "configuration: must be an object");
+    }
+}

@@ -1,0 +1,131 @@
+//! The two sockets: who may open one is settled before the upgrade, then messages go through a `Session`, and
+//! at shutdown every open socket is closed. What is said is in `session.rs`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite;
+
+use super::MAX_BYTES;
+use super::guard;
+use super::problem::Problem;
+use super::record::parse_id;
+use super::session::{Kind, Reply, Session};
+use super::state::Shared;
+
+/// How long a client may take to send its configuration after the upgrade, as Corti documents it.
+const CONFIG_WINDOW: Duration = Duration::from_secs(10);
+
+/// How long a client may take to answer a close frame.
+const CLOSE_WINDOW: Duration = Duration::from_secs(1);
+
+/// The close codes of RFC 6455, section 7.4.1, that the sandbox sends. After a refusal it is the normal one
+/// too: Corti's SDK takes every other code for a reason to connect again.
+mod code {
+    pub(super) const NORMAL: u16 = 1000;
+    pub(super) const AWAY: u16 = 1001;
+    pub(super) const PROTOCOL: u16 = 1002;
+    pub(super) const TOO_BIG: u16 = 1009;
+}
+
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+/// `GET /audio-bridge/v2/transcribe`.
+pub(super) async fn transcribe(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    upgrade: Upgrade,
+) -> Response {
+    match guard::socket(&shared, &query.unwrap_or_default(), "transcribe") {
+        Ok(()) => open(&shared, upgrade, Kind::Transcribe),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// `GET /audio-bridge/v2/interactions/{id}/streams`.
+pub(super) async fn streams(
+    State(shared): State<Arc<Shared>>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    upgrade: Upgrade,
+) -> Response {
+    if let Err(refusal) = guard::socket(&shared, &query.unwrap_or_default(), "streams") {
+        return refusal.into_response();
+    }
+    let id = id.ok().and_then(|Path(id)| parse_id(&id)).filter(|id| shared.ledger().get(*id).is_some());
+    match id {
+        Some(id) => open(&shared, upgrade, Kind::Streams(id)),
+        None => Problem::no_interaction().into_response(),
+    }
+}
+
+fn open(shared: &Shared, upgrade: Upgrade, kind: Kind) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade.max_message_size(MAX_BYTES).max_frame_size(MAX_BYTES),
+        Err(rejection) => return rejection.into_response(),
+    };
+    // Taken before the upgrade, so that a shutdown waits for a socket that is just being opened.
+    let stop = shared.stop.subscribe();
+    upgrade.on_upgrade(move |socket| run(socket, Session::new(kind), stop))
+}
+
+async fn run(mut socket: WebSocket, session: Session, mut stop: watch::Receiver<bool>) {
+    let code = tokio::select! {
+        code = converse(&mut socket, session) => code,
+        _ = stop.wait_for(|stopped| *stopped) => Some(code::AWAY),
+    };
+    // A client that has stopped reading must not keep the server.
+    drop(timeout(CLOSE_WINDOW, close(&mut socket, code)).await);
+}
+
+/// Sends the close frame, if there is one to send, and reads until the client has closed too: what is still
+/// in the socket at its end would reset the connection, and the client could lose the last messages.
+async fn close(socket: &mut WebSocket, code: Option<u16>) {
+    if let Some(code) = code {
+        let frame = CloseFrame { code, reason: "".into() };
+        if socket.send(Message::Close(Some(frame))).await.is_err() {
+            return;
+        }
+    }
+    while let Some(Ok(_)) = socket.recv().await {}
+}
+
+/// Talks until one side is done; gives the code to close with, or `None` where the client closed or is gone.
+async fn converse(socket: &mut WebSocket, mut session: Session) -> Option<u16> {
+    let window = sleep(CONFIG_WINDOW);
+    tokio::pin!(window);
+    loop {
+        let reply = tokio::select! {
+            biased;
+            () = &mut window, if !session.is_configured() => session.on_silence(),
+            message = socket.recv() => match message? {
+                Ok(Message::Text(text)) => session.on_text(&text),
+                Ok(Message::Binary(audio)) => session.on_audio(audio.len()),
+                Ok(Message::Ping(_) | Message::Pong(_)) => Reply::default(),
+                Ok(Message::Close(_)) => return None,
+                Err(error) => return code_for(error),
+            },
+        };
+        for message in reply.messages {
+            socket.send(Message::Text(message.to_string().into())).await.ok()?;
+        }
+        if reply.over {
+            return Some(code::NORMAL);
+        }
+    }
+}
+
+fn code_for(error: axum::Error) -> Option<u16> {
+    match error.into_inner().downcast_ref::<tungstenite::Error>()? {
+        tungstenite::Error::Capacity(_) => Some(code::TOO_BIG),
+        tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) => Some(code::PROTOCOL),
+        _ => None,
+    }
+}
