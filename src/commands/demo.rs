@@ -25,6 +25,7 @@ use crate::sandbox::{Options, Sandbox};
 
 use super::context::Context;
 use super::inspect::InspectOutcome;
+use super::sandbox::not_started;
 use super::{interaction as interactions, interruption, minting};
 
 /// Show the whole job on this machine, without an account
@@ -59,7 +60,8 @@ pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoO
         client_secret: None,
         clock: context.host.clock,
     })
-    .await?;
+    .await
+    .map_err(not_started)?;
     let (tenant, id, secret) = sandbox.client();
     let client =
         Client { environment: sandbox.environment().clone(), tenant: tenant.clone(), id: id.clone() };
@@ -67,9 +69,11 @@ pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoO
     let serving = tokio::spawn(sandbox.serve(std::future::pending()));
     let demo = Demo { context, http: context.http(), client };
     let store = demo.choose_store().await;
+    // Whatever happens from here on, the secret is removed again.
+    let interrupted = process::interrupted();
     let shown = tokio::select! {
         shown = demo.show(&store, &secret) => shown,
-        () = process::interrupted() => Err(interruption()),
+        () = interrupted => Err(interruption()),
     };
     let cleaned = demo.clean_up(&store).await;
     serving.abort();

@@ -245,9 +245,11 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 
 /// Ends with `work`, or when the user presses Ctrl-C.
 async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    // Taken over before a question could be on the screen: a terminal without echo would be left behind.
+    let interrupted = process::interrupted();
     tokio::select! {
         result = work => result,
-        () = process::interrupted() => Err(interruption()),
+        () = interrupted => Err(interruption()),
     }
 }
 

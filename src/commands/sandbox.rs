@@ -15,7 +15,7 @@ use crate::domain::variable;
 use crate::edge::{private_file, process};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Options, Sandbox, SandboxError};
 
 use super::context::{Context, parse_tenant};
 use super::login::secret_file;
@@ -54,7 +54,7 @@ pub(super) struct SandboxOutcome;
 pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<SandboxOutcome, Failure> {
     // Taken over first: a signal that comes early must not leave a ready file behind.
     let stop = process::asked_to_stop();
-    let sandbox = Sandbox::bind(options(args, context)?).await?;
+    let sandbox = Sandbox::bind(options(args, context)?).await.map_err(not_started)?;
     let ready = Ready::of(&sandbox);
     context.sink.event(Event::Datum(ready.page(), output::with_schema("sandbox", ready.json())));
     if let Some(path) = &args.ready_file {
@@ -69,6 +69,18 @@ pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<San
         Failure::new(Kind::Unexpected, format!("the sandbox broke down: {error}")).hint("run it again")
     })?;
     Ok(SandboxOutcome)
+}
+
+/// A sandbox that did not start.
+pub(super) fn not_started(error: SandboxError) -> Failure {
+    let (kind, hint) = match &error {
+        SandboxError::NotLoopback(_) => {
+            (Kind::Usage, "the sandbox is for this machine only: --bind 127.0.0.1")
+        }
+        SandboxError::InUse { .. } | SandboxError::Bind { .. } => (Kind::Usage, "take a free port: --port 0"),
+        SandboxError::Key(_) | SandboxError::Random(_) => (Kind::Unexpected, "run it again"),
+    };
+    Failure::caused(kind, error).hint(hint)
 }
 
 fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, Failure> {

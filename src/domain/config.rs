@@ -185,8 +185,28 @@ impl Config {
         }
         self.profiles.remove(name);
         if self.default_profile.as_ref() == Some(name) {
-            self.document.remove(DEFAULT_PROFILE);
-            self.default_profile = None;
+            self.clear_default();
+        }
+    }
+
+    /// The comment above the key is most often the file's own, and stays.
+    fn clear_default(&mut self) {
+        self.default_profile = None;
+        let Some((key, _)) = self.document.remove_entry(DEFAULT_PROFILE) else { return };
+        let comment = key.leaf_decor().prefix().and_then(|text| text.as_str()).unwrap_or_default().to_owned();
+        let profiles = self.document.get_mut(PROFILES).and_then(Item::as_table_mut);
+        let tables = profiles
+            .into_iter()
+            .flat_map(|table| table.iter_mut().filter_map(|(_, item)| item.as_table_mut()));
+        match tables.min_by_key(|table| table.position()) {
+            Some(first) => {
+                let own = first.decor().prefix().and_then(|text| text.as_str()).unwrap_or("\n").to_owned();
+                first.decor_mut().set_prefix(comment + &own);
+            }
+            None => {
+                let own = self.document.trailing().as_str().unwrap_or_default().to_owned();
+                self.document.set_trailing(comment + &own);
+            }
         }
     }
 
@@ -289,6 +309,20 @@ mod tests {
         config.remove(&name("a"));
         assert_eq!((config.default_profile(), config.profiles().len()), (None, 0));
         assert_eq!(config.to_text().parse::<Config>().unwrap().default_profile(), None);
+    }
+
+    #[test]
+    fn the_files_own_comment_outlives_the_default_profile() {
+        let mut config: Config =
+            format!("{FILE}\n[profiles.other]\nenvironment = \"us\"\nclient-id = \"o\"\n").parse().unwrap();
+        config.remove(&name("dev"));
+        assert_eq!(config.to_text(), "# mine\n\n[profiles.other]\nenvironment = \"us\"\nclient-id = \"o\"\n");
+        config.set_default(&name("other"));
+        config.remove(&name("other"));
+        assert_eq!(config.to_text().trim(), "");
+        let mut config: Config = FILE.parse().unwrap();
+        config.remove(&name("dev"));
+        assert_eq!(config.to_text(), "# mine\n");
     }
 
     #[test]

@@ -166,7 +166,8 @@ fn granted(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, Gran
         .ok_or(foreign("an `access_token` with characters that no bearer token has"))?;
     let expires_at = Some(SignedDuration::from_secs(granted.expires_in))
         .filter(SignedDuration::is_positive)
-        .and_then(|life| now.checked_add(life).ok())
+        // Whole seconds, and never later than the server meant.
+        .and_then(|life| Timestamp::from_second(now.as_second()).ok()?.checked_add(life).ok())
         .ok_or(foreign("an `expires_in` that is no lifetime"))?;
     // The answer may say one thing and the token another: both are held against what was asked.
     let claimed = Jwt::decode(&granted.access_token).ok().and_then(|jwt| jwt.claims.scope);

@@ -17,31 +17,46 @@ pub fn harden() {
     }
 }
 
-/// Completes when the user presses Ctrl-C. From the first poll on, Ctrl-C no longer ends the process by itself.
-pub async fn interrupted() {
+/// Completes when the user presses Ctrl-C. The call itself takes the signal over, before the future is first polled;
+/// from then on Ctrl-C no longer ends the process by itself. Call it within the runtime.
+pub fn interrupted() -> impl Future<Output = ()> + Send + 'static {
+    first_of([Signal::Interrupt])
+}
+
+/// Completes on SIGINT or SIGTERM, taken over by the call itself, as in [`interrupted`].
+pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
+    first_of([Signal::Interrupt, Signal::Terminate])
+}
+
+#[derive(Clone, Copy)]
+enum Signal {
+    Interrupt,
+    Terminate,
+}
+
+#[cfg(unix)]
+fn first_of<const N: usize>(signals: [Signal; N]) -> impl Future<Output = ()> + Send + 'static {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut streams: Vec<_> = signals
+        .into_iter()
+        .filter_map(|name| {
+            let kind = match name {
+                Signal::Interrupt => SignalKind::interrupt(),
+                Signal::Terminate => SignalKind::terminate(),
+            };
+            // A signal that cannot be taken over keeps its default: it ends the process.
+            signal(kind).ok()
+        })
+        .collect();
+    std::future::poll_fn(move |context| {
+        let came = streams.iter_mut().any(|stream| stream.poll_recv(context).is_ready());
+        if came { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+}
+
+#[cfg(not(unix))]
+async fn first_of<const N: usize>(_signals: [Signal; N]) {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-/// Completes on SIGINT or SIGTERM. Both are taken over by the call itself, before the future is first polled.
-pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-        async move {
-            match signals {
-                (Ok(mut interrupt), Ok(mut terminate)) => {
-                    tokio::select! {
-                        _ = interrupt.recv() => {}
-                        _ = terminate.recv() => {}
-                    }
-                }
-                _ => interrupted().await,
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    interrupted()
 }

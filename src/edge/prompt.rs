@@ -3,19 +3,27 @@
 //! Each question runs on a thread of its own, so that Ctrl-C can end the wait. Whatever state the terminal was in
 //! before the question, it is in afterwards.
 
+use std::io;
+
 use dialoguer::console::Term;
 use dialoguer::{Input, Password, Select};
 use tokio::sync::oneshot;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the terminal gave no answer: {0}")]
-pub struct PromptError(String);
+pub enum PromptError {
+    /// The person pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// The terminal cannot be used.
+    #[error("the terminal gave no answer: {0}")]
+    Terminal(String),
+}
 
 /// One of `choices`, by its place.
 ///
 /// # Errors
-/// [`PromptError`] where the terminal cannot be used.
+/// [`PromptError`], see its variants.
 pub async fn select(question: &'static str, choices: &'static [&'static str]) -> Result<usize, PromptError> {
     ask(move || {
         Select::new()
@@ -31,7 +39,7 @@ pub async fn select(question: &'static str, choices: &'static [&'static str]) ->
 /// A line of text that `check` accepts; the question is put again until it does.
 ///
 /// # Errors
-/// [`PromptError`] where the terminal cannot be used.
+/// [`PromptError`], see its variants.
 pub async fn text(
     question: &'static str,
     default: Option<String>,
@@ -50,7 +58,7 @@ pub async fn text(
 /// A line of text that is not shown.
 ///
 /// # Errors
-/// [`PromptError`] where the terminal cannot be used.
+/// [`PromptError`], see its variants.
 pub async fn password(question: &'static str) -> Result<String, PromptError> {
     ask(move || Password::new().with_prompt(question).report(false).interact_on(&Term::stderr())).await
 }
@@ -65,9 +73,13 @@ async fn ask<T: Send + 'static>(
         // Nobody waits any more: the command was interrupted.
         let _ = sender.send(question());
     });
-    let answer = receiver.await.map_err(|_| PromptError("the question was given up".to_owned()))?;
+    let given_up = |_| PromptError::Terminal("the question was given up".to_owned());
+    let answer = receiver.await.map_err(given_up)?;
     drop(guard);
-    answer.map_err(|dialoguer::Error::IO(error)| PromptError(error.to_string()))
+    answer.map_err(|dialoguer::Error::IO(error)| match error.kind() {
+        io::ErrorKind::Interrupted => PromptError::Interrupted,
+        _ => PromptError::Terminal(error.to_string()),
+    })
 }
 
 /// The terminal's mode and cursor, put back when it is dropped.

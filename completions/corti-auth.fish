@@ -1,0 +1,1 @@
+complete --keep-order --exclusive --command corti-auth --arguments "(COMPLETE=fish corti-auth -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --current-token))"

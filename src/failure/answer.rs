@@ -1,0 +1,80 @@
+//! Failures of the network and of the API: no answer, or one that refuses.
+
+use crate::domain::interaction::InteractionError;
+use crate::domain::problem::Problem;
+use crate::edge::http::HttpError;
+use crate::edge::socket::SocketError;
+
+use super::{Failure, Kind};
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let status = problem.status;
+        let failure = match status {
+            401 => Self::caused(Kind::Rejected, problem)
+                .hint("the token may be expired, or of another environment: corti-auth inspect <(corti-auth token --full)"),
+            403 => Self::caused(Kind::Rejected, problem)
+                .hint("a limited token opens no REST API, and Tenant-Name must be the token's tenant: corti-auth status"),
+            404 => Self::caused(Kind::Refused, problem).hint("check the id and the environment: corti-auth status"),
+            409 => Self::caused(Kind::Refused, problem)
+                .hint("an encounter identifier can be used once; leave --identifier out to get a fresh one"),
+            429 => Self::caused(Kind::Unavailable, problem)
+                .hint("wait and try again; 429 also means that the credits are used up: see the Corti Console"),
+            500.. => Self::caused(Kind::Unavailable, problem)
+                .hint("wait a little, then run it again; https://status.corti.ai shows outages"),
+            300..=399 => Self::caused(Kind::Network, problem).hint("redirects are not followed; check --environment"),
+            _ => Self::caused(Kind::Refused, problem).hint("corti-auth status"),
+        };
+        failure.status(status)
+    }
+}
+
+impl From<InteractionError> for Failure {
+    fn from(error: InteractionError) -> Self {
+        match error {
+            InteractionError::Refused(problem) => problem.into(),
+            InteractionError::NotTheProtocol { status, .. } => Self::caused(Kind::Network, error)
+                .status(status)
+                .hint("check --environment: corti-auth status"),
+            InteractionError::ForeignSocket(_) => {
+                Self::caused(Kind::Network, error).hint("check --environment: corti-auth status")
+            }
+        }
+    }
+}
+
+impl From<SocketError> for Failure {
+    fn from(error: SocketError) -> Self {
+        match error {
+            SocketError::Refused(problem) => problem.into(),
+            SocketError::Http(error) => error.into(),
+            other => Self::caused(Kind::Network, other).hint("run it again with -vv"),
+        }
+    }
+}
+
+impl From<HttpError> for Failure {
+    fn from(error: HttpError) -> Self {
+        let (kind, hint) = match &error {
+            HttpError::Certificates { .. } => {
+                (Kind::Configuration, "name a file of PEM certificates: --ca-cert FILE, or SSL_CERT_FILE")
+            }
+            HttpError::Address(_) => (Kind::Configuration, "check --environment: corti-auth status"),
+            HttpError::Dns(_) => (
+                Kind::Network,
+                "check the environment (Corti has eu and us) and the network: --environment eu",
+            ),
+            HttpError::Connect { .. } => {
+                (Kind::Network, "check the address, the proxy variables and, for TLS, --ca-cert FILE")
+            }
+            HttpError::TimedOut { .. } => {
+                (Kind::Network, "give it longer (--timeout 60s), or check the network")
+            }
+            HttpError::Broken { .. } | HttpError::TooLong(_) => {
+                (Kind::Network, "run it again; if it stays so, look for a proxy in between")
+            }
+            HttpError::Client(_) => (Kind::Unexpected, "run it again with -vv"),
+        };
+        Self::caused(kind, error).hint(hint)
+    }
+}

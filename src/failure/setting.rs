@@ -1,0 +1,88 @@
+//! Failures of what the user set: configuration, variables, tokens given, the terminal.
+
+use crate::domain::config::ConfigError;
+use crate::domain::jwt::JwtError;
+use crate::domain::resolve::ResolveError;
+use crate::domain::variable::{self, VariableError};
+use crate::edge::config_file::ConfigFileError;
+use crate::edge::prompt::PromptError;
+
+use super::{Failure, Kind};
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        let (kind, hint) = match &error {
+            ResolveError::UnknownProfile { nearest: Some(nearest), .. } => (
+                Kind::Configuration,
+                format!("did you mean `{nearest}`? corti-auth --profile {nearest} status"),
+            ),
+            ResolveError::UnknownProfile { .. } => {
+                (Kind::Configuration, "corti-auth profile list".to_owned())
+            }
+            ResolveError::HalfAClient { present, missing } => {
+                (Kind::Configuration, format!("set {missing} too, or unset {present}"))
+            }
+            ResolveError::TwoClients { other } => {
+                (Kind::Configuration, format!("unset {} or {other}", variable::PROFILE))
+            }
+            ResolveError::NoEnvironment | ResolveError::NoTarget => (
+                Kind::Configuration,
+                format!("set {}=eu (or us), or give --environment", variable::ENVIRONMENT),
+            ),
+            ResolveError::NoClient { has_profiles: true } => {
+                (Kind::Credential, "corti-auth profile list, then: corti-auth profile use NAME".to_owned())
+            }
+            ResolveError::NoClient { has_profiles: false } => {
+                (Kind::Credential, "corti-auth login, or without an account: corti-auth demo".to_owned())
+            }
+        };
+        Self::caused(kind, error).hint(hint)
+    }
+}
+
+impl From<ConfigFileError> for Failure {
+    fn from(error: ConfigFileError) -> Self {
+        let hint = match &error {
+            ConfigFileError::NoHome => "name a folder: --config-dir DIR, or CORTI_AUTH_CONFIG_DIR".to_owned(),
+            ConfigFileError::Io { path, .. } => {
+                format!("look at the file and its owner: ls -ld '{}'", path.display())
+            }
+            ConfigFileError::Content { path, source: ConfigError::Syntax(_) } => {
+                format!("mend the line, or move the file away: mv '{0}' '{0}.old'", path.display())
+            }
+            ConfigFileError::Content { path, .. } => format!("mend the value in '{}'", path.display()),
+            ConfigFileError::Locked(_) => "run it again".to_owned(),
+        };
+        Self::caused(Kind::Configuration, error).hint(hint)
+    }
+}
+
+impl From<VariableError> for Failure {
+    fn from(error: VariableError) -> Self {
+        let hint = format!("unset {}", error.name);
+        Self::caused(Kind::Configuration, error).hint(hint)
+    }
+}
+
+impl From<JwtError> for Failure {
+    fn from(error: JwtError) -> Self {
+        let hint = match error {
+            JwtError::Empty => {
+                "give a file, or pipe the token in: corti-auth token --scope transcribe | corti-auth inspect"
+            }
+            _ => "give the token alone, without quotes, `Bearer` or a header's name",
+        };
+        Self::caused(Kind::Token, anyhow::Error::new(error).context("this is not a token that can be read"))
+            .hint(hint)
+    }
+}
+
+impl From<PromptError> for Failure {
+    fn from(error: PromptError) -> Self {
+        match error {
+            PromptError::Interrupted => Self::caused(Kind::Interrupted, error),
+            PromptError::Terminal(_) => Self::caused(Kind::Usage, error)
+                .hint("give the values by flags and --secret-stdin: corti-auth login --help"),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! A server that misbehaves as told, over a real socket.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A server that gives each connection the next of its answers, the last one for ever.
+pub struct Rude {
+    pub environment: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+/// One answer.
+#[derive(Clone)]
+pub enum Answer {
+    /// These bytes, then the connection is closed.
+    Bytes(String),
+    /// Nothing, and the connection stays open.
+    Silence,
+}
+
+impl Answer {
+    /// A status line, headers and a body.
+    pub fn http(status: &str, headers: &[&str], body: &str) -> Self {
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let length = body.len();
+        Self::Bytes(format!(
+            "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        ))
+    }
+
+    /// A JSON body with 200.
+    pub fn json(body: &str) -> Self {
+        Self::http("200 OK", &["Content-Type: application/json"], body)
+    }
+}
+
+impl Rude {
+    pub fn start(answers: Vec<Answer>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let environment = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for (index, stream) in listener.incoming().flatten().enumerate() {
+                let answer = answers.get(index).or(answers.last()).unwrap().clone();
+                let seen = Arc::clone(&seen);
+                std::thread::spawn(move || serve(stream, &answer, &seen));
+            }
+        });
+        Self { environment, requests }
+    }
+
+    /// The requests so far, as text.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn serve(mut stream: TcpStream, answer: &Answer, seen: &Mutex<Vec<String>>) {
+    let request = read_request(&mut stream);
+    seen.lock().unwrap().push(request);
+    match answer {
+        Answer::Bytes(bytes) => drop(stream.write_all(bytes.as_bytes())),
+        Answer::Silence => std::thread::sleep(Duration::from_secs(120)),
+    }
+}
+
+/// Reads the head and as much body as it announces.
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| {
+                    line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok()
+                })
+                .unwrap_or_default();
+            if body.len() >= length {
+                return text;
+            }
+        }
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => return text,
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `demo`: the README's first command, with a keyring and without, and nothing left behind.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use common::{Keyring, Said, World};
+
+#[test]
+fn without_a_keyring_it_says_so_and_uses_memory() {
+    let world = World::new();
+    let said = Said::by(&mut world.run("demo"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    for words in [
+        "this process's memory",
+        "no keyring is ready",
+        "full: it acts",
+        "limited: it opens the /streams WebSocket",
+        "/streams?tenant-name=base",
+        "CONFIG_ACCEPTED",
+        "403",
+        "8. Cleaned up",
+    ] {
+        assert!(said.stdout.contains(words), "{words}: {}", said.stdout);
+    }
+    assert!(!said.stdout.contains("eyJ"), "no token is shown");
+    assert_eq!(world.config(), "", "no profile is made");
+}
+
+#[test]
+fn with_a_keyring_it_uses_it_and_cleans_up() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let json = Said::by(&mut world.run("demo --json")).json();
+    assert_eq!((&json["schema"], &json["store"]), (&"corti-auth/demo/v1".into(), &"the OS keyring".into()));
+    assert_eq!((&json["socket"], &json["rest_with_limited_token"]), (&"CONFIG_ACCEPTED".into(), &403.into()));
+    let search = Said::by(world.program("secret-tool").args(["search", "--all", "service", "corti-auth"]));
+    assert!(!search.stdout.contains("corti-auth"), "{}", search.stdout);
+}

@@ -1,0 +1,168 @@
+//! `inspect`: what a token is said to be, from where it may come, and when that is not success.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use common::{Said, Sandbox, World, forged};
+use predicates::prelude::*;
+use serde_json::json;
+
+fn minted(flags: &str) -> (Sandbox, World, String) {
+    let sandbox = Sandbox::start();
+    let mut world = World::new();
+    world.use_client(&sandbox);
+    let token = Said::by(&mut world.run(&format!("token {flags}"))).stdout;
+    (sandbox, world, token)
+}
+
+#[test]
+fn a_limited_token_from_stdin() {
+    let (sandbox, world, token) = minted("--scope streams");
+    for arguments in ["inspect", "inspect -"] {
+        let said = Said::by(world.run(arguments).write_stdin(format!("\n  {token}\n")));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        for words in [
+            "access token",
+            "limited: it opens the /streams WebSocket and nothing else",
+            "openid profile streams",
+            "(in ",
+            "base",
+            "RS256",
+            "not checked",
+            &sandbox.environment,
+        ] {
+            assert!(said.stdout.contains(words), "{words}: {}", said.stdout);
+        }
+        assert!(!said.stdout.contains("eyJ"), "a token is not repeated");
+    }
+}
+
+#[test]
+fn a_full_token_from_a_file_as_json() {
+    let (sandbox, world, token) = minted("--full");
+    let file = world.file("token", &token);
+    let json = Said::by(&mut world.run_words(&["inspect", "--json", &file])).json();
+    assert_eq!(json["schema"], "corti-auth/inspect/v1");
+    assert_eq!((&json["kind"], &json["reach"]), (&json!("access"), &json!("full")));
+    assert_eq!((&json["environment"], &json["tenant"]), (&json!(sandbox.environment), &json!("base")));
+    assert_eq!((&json["client_id"], &json["algorithm"]), (&json!("sandbox"), &json!("RS256")));
+    assert_eq!((&json["signature"], &json["expired"]), (&json!("not checked"), &json!(false)));
+    assert_eq!(json["expires_at_unix"].as_i64().unwrap() - json["issued_at_unix"].as_i64().unwrap(), 300);
+    let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = [
+        "algorithm",
+        "client_id",
+        "environment",
+        "expired",
+        "expires_at",
+        "expires_at_unix",
+        "fingerprint",
+        "issued_at",
+        "issued_at_unix",
+        "issuer",
+        "key_id",
+        "kind",
+        "meaning",
+        "reach",
+        "remaining_seconds",
+        "schema",
+        "scopes",
+        "signature",
+        "tenant",
+    ];
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn an_expired_token_is_shown_and_exits_7() {
+    let claims = json!({ "typ": "Bearer", "exp": 1_300_819_380, "scope": "openid", "iss": "https://auth.eu.corti.app/realms/base" });
+    let said = Said::by(World::new().run("inspect").write_stdin(forged(&json!({ "alg": "RS256" }), &claims)));
+    assert_eq!(said.code, 7);
+    assert!(
+        said.stdout.contains("2011-03-22T18:43:00Z (expired ") && said.stdout.contains("environment  eu"),
+        "{}",
+        said.stdout
+    );
+    assert!(said.stderr.contains("error: the token expired"), "{}", said.stderr);
+}
+
+#[test]
+fn other_kinds_are_told_apart() {
+    for (typ, words) in [("ID", "an ID token"), ("Refresh", "a refresh token")] {
+        let token = forged(&json!({ "alg": "RS256" }), &json!({ "typ": typ, "exp": 9_999_999_999_i64 }));
+        World::new()
+            .run("inspect")
+            .write_stdin(token)
+            .assert()
+            .success()
+            .stdout(predicate::str::contains(words));
+    }
+    let mixed = json!({ "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid transcribe facts:read" });
+    let token = forged(&json!({ "alg": "RS256" }), &mixed);
+    World::new()
+        .run("inspect")
+        .write_stdin(token)
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("treat it as full"));
+}
+
+#[test]
+fn what_is_no_token_exits_7() {
+    for (text, words) in
+        [("", "there is no token"), ("hello", "this has 1"), ("a.b.c", "not base64url"), ("a.b.c.d.e", "JWE")]
+    {
+        let said = Said::by(World::new().run("inspect").write_stdin(text));
+        assert_eq!(said.code, 7, "{text}");
+        assert!(said.stderr.contains(words) && said.stderr.contains("hint: "), "{text}: {}", said.stderr);
+    }
+    World::new()
+        .run("inspect")
+        .write_stdin([0xff, 0xfe])
+        .assert()
+        .code(7)
+        .stderr(predicate::str::contains("not text"));
+    let long = "x".repeat(300 * 1024);
+    World::new()
+        .run("inspect")
+        .write_stdin(long)
+        .assert()
+        .code(7)
+        .stderr(predicate::str::contains("longer than"));
+}
+
+#[test]
+fn a_token_is_no_argument_and_is_not_echoed() {
+    let token = forged(&json!({ "alg": "RS256" }), &json!({}));
+    for words in [vec!["inspect", &token], vec!["token", &token], vec!["inspect", "--field", &token]] {
+        let said = Said::by(&mut World::new().run_words(&words));
+        assert_eq!(said.code, 2);
+        assert!(!format!("{}{}", said.stdout, said.stderr).contains(&token[..20]), "{}", said.stderr);
+    }
+    World::new()
+        .run("inspect /no/such/file")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("cannot read `/no/such/file`"));
+}
+
+#[test]
+fn a_tokens_text_cannot_steer_the_terminal() {
+    let claims = json!({
+        "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid", "iss": "https://evil\u{1b}[2J/realms/x",
+        "azp": "a\r\u{1b}]0;title\u{7}\u{202e}b",
+    });
+    let token = forged(&json!({ "alg": "RS256\u{9b}31m", "kid": "k\nsignature  checked" }), &claims);
+    for arguments in ["inspect", "inspect --color always", "inspect --json"] {
+        let stdout = Said::by(World::new().run(arguments).write_stdin(token.clone())).stdout;
+        let ours = stdout.replace("\u{1b}[3", "").replace("\u{1b}[1", "").replace("\u{1b}[0m", "");
+        let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        if arguments != "inspect --json" {
+            assert!(!ours.chars().any(bad), "{stdout:?}");
+            assert!(!stdout.lines().any(|line| line.starts_with("signature  checked")), "{stdout}");
+        } else {
+            assert!(!stdout.contains('\u{1b}'), "{stdout:?}");
+        }
+    }
+}

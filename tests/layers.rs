@@ -1,0 +1,198 @@
+//! The architecture's invariants, each stated as an absence and read off the sources.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+use std::path::{Path, PathBuf};
+
+/// Every source file under `src/`, by its path there, without its tests and comments.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&root).unwrap().display().to_string();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let code = code.split("#[cfg(all(test").next().unwrap();
+            let lines: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            (name, lines.join("\n"))
+        })
+        .collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
+
+/// The files, outside the `allowed` ones, that contain any of `words`.
+fn offenders(words: &[&str], allowed: impl Fn(&str) -> bool) -> Vec<String> {
+    let names = |code: &str| {
+        words.iter().filter(|word| code.contains(**word)).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    sources()
+        .iter()
+        .filter(|(name, code)| !allowed(name) && !names(code).is_empty())
+        .map(|(name, code)| format!("{name}: {:?}", names(code)))
+        .collect()
+}
+
+fn assert_none(offenders: &[String]) {
+    assert!(offenders.is_empty(), "{offenders:#?}");
+}
+
+#[test]
+fn the_sources_are_found() {
+    assert!(sources().len() > 40);
+    assert!(
+        sources()
+            .iter()
+            .any(|(name, code)| name == "domain/scope.rs" && code.contains("pub struct ScopeSet"))
+    );
+}
+
+#[test]
+fn nothing_points_back() {
+    let layers: [(&str, &[&str]); 5] = [
+        ("domain/", &["crate::edge", "crate::sandbox", "crate::failure", "crate::output", "crate::commands"]),
+        ("edge/", &["crate::sandbox", "crate::failure", "crate::output", "crate::commands"]),
+        ("failure", &["crate::sandbox", "crate::output", "crate::commands"]),
+        ("sandbox/", &["crate::failure", "crate::output", "crate::commands"]),
+        ("output.rs", &["crate::commands", "crate::sandbox"]),
+    ];
+    for (layer, forbidden) in layers {
+        assert_none(&offenders(forbidden, |name| !name.starts_with(layer)));
+    }
+}
+
+#[test]
+fn domain_is_pure() {
+    let effects = [
+        "std::fs",
+        "std::env",
+        "std::net",
+        "std::io",
+        "std::process",
+        "std::thread",
+        "tokio",
+        "async ",
+        "SystemTime",
+        "Timestamp::now",
+        "Instant",
+        "getrandom",
+    ];
+    assert_none(&offenders(&effects, |name| !name.starts_with("domain/")));
+}
+
+#[test]
+fn the_outside_is_named_at_the_edge_only() {
+    let edge = |name: &str| name.starts_with("edge/") || name.starts_with("sandbox/");
+    let words = [
+        "reqwest",
+        "hyper::",
+        "axum",
+        "keyring::Entry",
+        "secret_service",
+        "zbus",
+        "dialoguer",
+        "tungstenite",
+        "std::env",
+    ];
+    assert_none(&offenders(&words, edge));
+    // `axum` is the sandbox's alone, the clients are the edge's alone.
+    assert_none(&offenders(&["axum"], |name| name.starts_with("sandbox/")));
+    assert_none(&offenders(&["reqwest", "keyring::Entry", "dialoguer"], |name| name.starts_with("edge/")));
+}
+
+#[test]
+fn only_output_prints() {
+    let words = ["println!", "eprintln!", "print!(", "io::stdout", "io::stderr"];
+    assert_none(&offenders(&words, |name| matches!(name, "output.rs" | "edge/host.rs")));
+    // The prompts' own terminal.
+    assert_none(&offenders(&["Term::stderr"], |name| name == "edge/prompt.rs"));
+}
+
+#[test]
+fn only_commands_name_clap_and_only_failure_knows_exit_codes() {
+    assert_none(&offenders(&["clap"], |name| name.starts_with("commands/") || name == "lib.rs"));
+    assert_none(&offenders(&["ExitCode::from(1", "ExitCode::from(2", "process::exit"], |_| false));
+}
+
+#[test]
+fn secrets_leave_their_wrapper_in_few_places() {
+    let pinned = [
+        "domain/secret.rs",        // the wrapper itself
+        "domain/grant.rs",         // into the form of the token request
+        "domain/interaction.rs",   // into a URL that was asked for
+        "edge/http.rs",            // onto the wire
+        "edge/socket.rs",          // onto the wire
+        "edge/keyring.rs",         // into the keyring
+        "output.rs",               // onto stdout, where a token is the datum
+        "commands/token.rs",       // into the JSON that was asked for
+        "commands/interaction.rs", // decoded, and into the JSON that was asked for
+        "commands/inspect.rs",     // decoded
+        "commands/sandbox.rs",     // the throw-away secret, for its user
+        "sandbox/credentials.rs",  // compared with what was sent
+    ];
+    let exposing: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, code)| code.contains(".expose()") || code.contains("expose_secret"))
+        .map(|(name, _)| name)
+        .collect();
+    for name in &exposing {
+        assert!(pinned.contains(&name.as_str()), "{name} exposes a secret");
+    }
+    for name in pinned {
+        assert!(exposing.iter().any(|exposing| exposing == name), "{name} exposes none any more: unpin it");
+    }
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    for (name, code) in sources() {
+        assert!(code.lines().count() <= 300, "{name} has {} lines", code.lines().count());
+        let mut start = None;
+        for (number, line) in code.lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let is_fn = [
+                "fn ",
+                "pub fn ",
+                "pub(super) fn ",
+                "pub(crate) fn ",
+                "async fn ",
+                "pub async fn ",
+                "pub(super) async fn ",
+            ];
+            if is_fn.iter().any(|word| line.trim_start().starts_with(word)) {
+                start = Some((number, indent));
+            }
+            if let Some((from, depth)) = start
+                && line.trim_end() == format!("{}}}", " ".repeat(depth))
+            {
+                assert!(
+                    number - from < 50,
+                    "{name}: the function at line {from} (comments not counted) has {} lines",
+                    number - from + 1
+                );
+                start = None;
+            }
+        }
+    }
+}
+
+#[test]
+fn modules_are_nouns_that_say_something() {
+    for (name, _) in sources() {
+        for vague in ["util", "helper", "common", "manager", "misc"] {
+            assert!(!name.contains(vague), "{name}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `login`, `logout`: a real keyring, verification before storing, and nothing lost on the way.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use common::{Keyring, Said, Sandbox, World};
+use predicates::prelude::*;
+
+fn lookup(world: &World, user: &str) -> String {
+    let mut secret_tool = world.program("secret-tool");
+    Said::by(secret_tool.args(["lookup", "service", "corti-auth", "username", user])).stdout
+}
+
+fn log_in(world: &World, sandbox: &Sandbox, more: &str) -> assert_cmd::assert::Assert {
+    let secret = world.file("secret", &sandbox.client_secret);
+    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", &secret];
+    let more: Vec<&str> = more.split_whitespace().collect();
+    world.run_words(&[&words[..], &more[..]].concat()).assert()
+}
+
+#[test]
+fn the_main_job() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let user = format!("{}/base/sandbox", sandbox.environment);
+    log_in(&world, &sandbox, "")
+        .success()
+        .stdout("")
+        .stderr(predicate::str::contains("logged in: client `sandbox`"));
+    assert_eq!(lookup(&world, &user), sandbox.client_secret);
+    assert!(!world.config().contains(&sandbox.client_secret));
+    world.run("token --scope transcribe").assert().success();
+    world.run("status").assert().success().stdout(predicate::str::contains("present, in the OS keyring"));
+    world.run("logout").assert().success().stderr(predicate::str::contains("is removed from the OS keyring"));
+    assert_eq!(lookup(&world, &user), "");
+    world.run("logout").assert().success().stderr(predicate::str::contains("was not logged in"));
+    world
+        .run("token --full")
+        .assert()
+        .code(4)
+        .stderr(predicate::str::contains("not logged in"))
+        .stderr(predicate::str::contains("hint: corti-auth login"));
+}
+
+#[test]
+fn json_says_what_was_stored_and_removed() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let output = log_in(&world, &sandbox, "--json --profile dev").success().get_output().stdout.clone();
+    let json: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let expected = serde_json::json!({
+        "schema": "corti-auth/login/v1", "profile": "dev", "default": true, "environment": sandbox.environment,
+        "tenant": "base", "client_id": "sandbox", "store": "keyring", "verified": true,
+    });
+    assert_eq!(json, expected);
+    let json = Said::by(&mut world.run("logout --json")).json();
+    let profiles = serde_json::json!([{ "profile": "dev", "removed": true, "also_logged_out": [] }]);
+    assert_eq!(json, serde_json::json!({ "schema": "corti-auth/logout/v1", "profiles": profiles }));
+}
+
+#[test]
+fn awkward_secrets_mint() {
+    let keyring = Keyring::unlocked();
+    let long = "0123456789abcdef".repeat(256);
+    for secret in
+        ["a b&c=d%e+f", "  spaces  ", "Schlüssel-\u{1f511}", "100%25 + ; / ? # \" ' \\", long.as_str()]
+    {
+        let (sandbox, world) = (Sandbox::with_secret(secret), World::with_keyring(&keyring));
+        log_in(&world, &sandbox, "").success();
+        world.run("token --scope streams").assert().success();
+        assert_eq!(lookup(&world, &format!("{}/base/sandbox", sandbox.environment)), secret);
+    }
+}
+
+#[test]
+fn one_trailing_line_break_is_not_part_of_the_secret() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let mut login =
+        world.run_words(&["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-stdin"]);
+    login.write_stdin(format!("{}\r\n", sandbox.client_secret)).assert().success();
+    world.run("token --full").assert().success();
+}
+
+#[test]
+fn what_is_no_secret_is_refused_and_not_shown() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-stdin"];
+    for (bytes, message) in [
+        (&b""[..], "the client secret is empty"),
+        (b"\n", "the client secret is empty"),
+        (b"hunter\ntwo\n", "contains a line break"),
+        (b"hunter\xff", "is not UTF-8 text"),
+        (&[b'x'; 70_000], "longer than"),
+    ] {
+        let said = Said::by(world.run_words(&words).write_stdin(bytes));
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains(message) && !said.stderr.contains("hunter"), "{}", said.stderr);
+    }
+    assert_eq!(world.config(), "");
+}
+
+#[test]
+fn a_secret_the_server_rejects_is_not_stored() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    log_in(&world, &sandbox, "").success();
+    let (before, wrong) = (world.config(), world.file("wrong", "wrong"));
+    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", &wrong];
+    world.run_words(&words).assert().code(5).stderr(predicate::str::contains("rejected the client secret"));
+    assert_eq!(world.config(), before);
+    world.run("token --full").assert().success();
+}
+
+#[test]
+fn without_verification_the_server_is_not_asked() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    let words = ["login", "-e", "eu", "--client-id", "acme", "--no-verify", "--secret-file", &secret];
+    world.run_words(&words).assert().success().stderr(predicate::str::contains("stored, not verified"));
+    assert_eq!(lookup(&world, "eu/base/acme"), "anything");
+}
+
+#[test]
+fn a_profile_that_moves_to_another_client_leaves_no_secret_behind() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    let log_in = |id: &str, profile: &str| {
+        let words =
+            ["login", "-e", "eu", "--client-id", id, "-p", profile, "--no-verify", "--secret-file", &secret];
+        world.run_words(&words).assert().success();
+    };
+    log_in("first", "a");
+    log_in("second", "a");
+    assert_eq!(
+        (lookup(&world, "eu/base/first").as_str(), lookup(&world, "eu/base/second").as_str()),
+        ("", "anything")
+    );
+    // A client that another profile stands for too keeps its secret.
+    log_in("second", "b");
+    log_in("third", "a");
+    assert_eq!(lookup(&world, "eu/base/second"), "anything");
+}
+
+#[test]
+fn a_missing_value_names_its_flag_and_variable_and_never_hangs() {
+    let keyring = Keyring::unlocked();
+    let mut world = World::with_keyring(&keyring);
+    for (arguments, message) in [
+        ("login", "give --environment eu, or set CORTI_ENVIRONMENT"),
+        ("login -e eu", "give --client-id ID, or set CORTI_CLIENT_ID"),
+        ("login -e eu --client-id x", "give --secret-stdin or --secret-file FILE"),
+    ] {
+        world.run(arguments).assert().code(2).stdout("").stderr(predicate::str::contains(message));
+    }
+    world.set("CORTI_CLIENT_SECRET", "hunter2");
+    let said = Said::by(&mut world.run("login -e eu --client-id x"));
+    assert_eq!(said.code, 2);
+    assert!(
+        said.stderr.contains("printenv CORTI_CLIENT_SECRET | corti-auth login --secret-stdin"),
+        "{}",
+        said.stderr
+    );
+    assert!(!said.stderr.contains("hunter2"));
+}
+
+#[test]
+fn secrets_on_the_command_line_are_refused_unseen() {
+    let world = World::new();
+    for word in ["--client-secret=hunter2", "--secret=hunter2", "--secret-stdin=hunter2", "--token=hunter2"] {
+        let said = Said::by(&mut world.run_words(&["login", word]));
+        assert_eq!(said.code, 2);
+        assert!(said.stderr.contains("a secret never comes from the command line"), "{}", said.stderr);
+        assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+    }
+    world
+        .run("login --store plain")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("`plain` is not a store"));
+}

@@ -1,0 +1,185 @@
+//! Servers that misbehave: a clear error with a hint, the documented exit code, within the time-out.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::rude::{Answer, Rude};
+use common::{Said, Sandbox, World};
+use predicates::prelude::*;
+
+fn world(environment: &str) -> World {
+    let mut world = World::new();
+    for (name, value) in
+        [("CORTI_ENVIRONMENT", environment), ("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "canary-7")]
+    {
+        world.set(name, value);
+    }
+    world
+}
+
+const TOKEN: &str =
+    r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid transcribe"}"#;
+
+#[test]
+fn answers_of_another_protocol() {
+    let html = "<html><body>Sign in to the hotel's network</body></html>";
+    let broader = TOKEN.replace("transcribe", "transcribe streams");
+    let table = [
+        (Answer::http("200 OK", &["Content-Type: text/html"], html), 8, "an HTML page"),
+        (Answer::http("404 Not Found", &[], html), 8, "an HTML page"),
+        (Answer::json(""), 8, "an empty body"),
+        (Answer::json(&TOKEN[..40]), 8, "a broken or cut-off JSON text"),
+        (Answer::json(r#"{"ok":true}"#), 8, "without `access_token`"),
+        (Answer::json(&TOKEN.replace("300", "-1")), 8, "no lifetime"),
+        (Answer::json(&TOKEN.replace("abc", "a\\u001b[31mc")), 8, "characters that no bearer token has"),
+        (Answer::http("302 Found", &["Location: http://127.0.0.1:1/"], ""), 8, "which is not followed"),
+        (
+            Answer::http("307 Temporary Redirect", &["Location: http://127.0.0.1:1/"], ""),
+            8,
+            "which is not followed",
+        ),
+        (Answer::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"access".into()), 8, "broke off"),
+        (Answer::Bytes("SSH-2.0-OpenSSH_9.2\r\n".into()), 8, "broke off"),
+        (Answer::Bytes(String::new()), 8, "broke off"),
+        (Answer::json(&TOKEN.replace("openid transcribe", "openid")), 6, "did not grant `transcribe`"),
+        (Answer::json(&broader), 6, "granted more than was asked: `streams`"),
+        (Answer::http("500 Internal Server Error", &[], ""), 9, "answered 500"),
+        (
+            Answer::http("401 Unauthorized", &[], r#"{"error":"invalid_client"}"#),
+            5,
+            "does not know the client",
+        ),
+        (Answer::http("400 Bad Request", &[], r#"{"error":"invalid_request"}"#), 1, "invalid_request"),
+    ];
+    for (answer, code, message) in table {
+        let server = Rude::start(vec![answer]);
+        let said = Said::by(&mut world(&server.environment).run("token --scope transcribe"));
+        assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{message}: {}", said.stderr);
+        assert!(
+            said.stderr.contains(message) && said.stderr.contains("hint: "),
+            "{message}: {}",
+            said.stderr
+        );
+        assert!(!said.stderr.contains("canary-7"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_servers_text_cannot_steer_the_terminal() {
+    let body = r#"{"error":"invalid_scope","error_description":"x\u001b[2Jy\r\u0007\u202ez"}"#;
+    let server = Rude::start(vec![Answer::http("400 Bad Request", &[], body)]);
+    for arguments in ["token --scope transcribe", "token --scope transcribe --json"] {
+        let said = Said::by(&mut world(&server.environment).run(arguments));
+        assert_eq!(said.code, 6);
+        assert!(
+            !said.stderr.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'),
+            "{:?}",
+            said.stderr
+        );
+    }
+}
+
+#[test]
+fn silence_ends_with_the_time_out() {
+    let server = Rude::start(vec![Answer::Silence]);
+    let started = Instant::now();
+    let said = Said::by(&mut world(&server.environment).run("token --full --timeout 300ms --json"));
+    assert_eq!((said.code, &said.error()["retryable"]), (8, &true.into()));
+    assert!(said.stderr.contains("did not answer within 300ms"), "{}", said.stderr);
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn nobody_there() {
+    world("http://127.0.0.1:1")
+        .run("token --full")
+        .assert()
+        .code(8)
+        .stderr(predicate::str::contains("cannot connect to"));
+    let said = Said::by(&mut world("no-such-label").run("token --full --timeout 20s"));
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    assert!(said.stderr.contains("is not an environment that Corti documents"), "{}", said.stderr);
+    assert!(said.stderr.contains("auth.no-such-label.corti.app"), "{}", said.stderr);
+}
+
+#[test]
+fn a_busy_server_is_asked_once_more() {
+    let busy = |after: &str| Answer::http("429 Too Many Requests", &[&format!("Retry-After: {after}")], "");
+    let server = Rude::start(vec![busy("0"), Answer::json(TOKEN)]);
+    world(&server.environment).run("token --scope transcribe").assert().success().stdout("abc\n");
+    assert_eq!(server.requests().len(), 2);
+
+    let server = Rude::start(vec![Answer::http("503 Service Unavailable", &[], ""), Answer::json(TOKEN)]);
+    world(&server.environment).run("token --scope transcribe").assert().success();
+
+    let server = Rude::start(vec![busy("0")]);
+    world(&server.environment).run("token --scope transcribe").assert().code(9);
+    assert_eq!(server.requests().len(), 2, "once more, and no more");
+
+    let server = Rude::start(vec![busy("3600")]);
+    let said = Said::by(&mut world(&server.environment).run("token --scope transcribe"));
+    assert_eq!((said.code, server.requests().len()), (9, 1), "an hour does not fit the time-out");
+    assert!(said.stderr.contains("Retry-After: 3600"), "{}", said.stderr);
+}
+
+#[test]
+fn a_creating_request_is_never_repeated() {
+    let busy = Answer::http("503 Service Unavailable", &["Retry-After: 0"], "");
+    let token = TOKEN.replace("openid transcribe", "openid");
+    let server = Rude::start(vec![Answer::json(&token), busy]);
+    world(&server.environment).run("interaction create").assert().code(9);
+    let requests = server.requests();
+    assert_eq!(requests.iter().filter(|request| request.starts_with("POST /v2/interactions/")).count(), 1);
+}
+
+#[test]
+fn the_token_request_is_the_vendors() {
+    let server = Rude::start(vec![Answer::json(TOKEN)]);
+    world(&server.environment).run("token --scope transcribe").assert().success();
+    let request = server.requests().remove(0);
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert_eq!(
+        body,
+        "grant_type=client_credentials&client_id=x&client_secret=canary-7&scope=openid+transcribe"
+    );
+    let names: Vec<String> =
+        head.lines().skip(1).map(|line| line.split(':').next().unwrap().to_ascii_lowercase()).collect();
+    let allowed = ["content-type", "content-length", "host", "accept"];
+    assert!(names.iter().all(|name| allowed.contains(&name.as_str())), "no extra headers: {names:?}");
+}
+
+#[test]
+fn a_websocket_url_of_another_host_is_not_used() {
+    let token = TOKEN.replace("openid transcribe", "openid");
+    let body = r#"{"interactionId":"i","websocketUrl":"wss://evil.example/streams"}"#;
+    let server = Rude::start(vec![Answer::json(&token), Answer::json(body)]);
+    let said = Said::by(&mut world(&server.environment).run("interaction create"));
+    assert_eq!((said.code, said.stdout.as_str()), (8, ""));
+    assert!(said.stderr.contains("evil.example"), "{}", said.stderr);
+}
+
+#[test]
+fn this_machine_is_never_reached_through_a_proxy() {
+    let (sandbox, proxy) = (Sandbox::start(), Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]));
+    let mut world = World::new();
+    world.use_client(&sandbox);
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+        world.set(name, &proxy.environment);
+    }
+    world.run("token --full").assert().success();
+    assert_eq!(proxy.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn another_host_is_reached_through_the_proxy() {
+    let proxy = Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]);
+    let mut world = world("eu");
+    world.set("HTTPS_PROXY", &proxy.environment);
+    world.run("token --full").assert().code(8);
+    let requests = proxy.requests();
+    assert!(requests[0].starts_with("CONNECT auth.eu.corti.app:443 "), "{requests:?}");
+    assert!(!requests.concat().contains("canary-7"));
+}

@@ -1,0 +1,141 @@
+//! Questions on a real terminal: answers, Ctrl-C, and a terminal that is as it was.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use std::process::Command;
+
+use common::{Keyring, Sandbox, World};
+use rexpect::session::{PtySession, spawn_command};
+
+/// The shell's prompt: what is typed before it comes back goes to the program that is still there.
+const PROMPT: &str = "shell-is-ready> ";
+
+/// A shell on a terminal of its own, in a world.
+struct Shell {
+    session: PtySession,
+    /// The terminal's mode before anything ran, as `stty -g` tells it.
+    mode: String,
+}
+
+impl Shell {
+    fn start(world: &World) -> Self {
+        let mut command = Command::new("sh");
+        command.env_clear().envs(world.variables()).env("PS1", PROMPT).env("TERM", "xterm");
+        command.env("CORTI_AUTH", common::binary());
+        let mut shell = Self { session: spawn_command(command, Some(20_000)).unwrap(), mode: String::new() };
+        shell.expect(PROMPT);
+        shell.send_line("stty echo");
+        (_, shell.mode) = shell.aftermath();
+        shell
+    }
+
+    fn send_line(&mut self, line: &str) {
+        self.session.send_line(line).unwrap();
+    }
+
+    /// Waits for `text`, and gives what came before it.
+    fn expect(&mut self, text: &str) -> String {
+        self.session.exp_string(text).unwrap()
+    }
+
+    /// The exit code of the last command, and the terminal's mode.
+    fn aftermath(&mut self) -> (String, String) {
+        self.expect(PROMPT);
+        // Two quoted halves: the echoed line must not look like the answer.
+        self.send_line("echo \"code\"\": $? $(stty -g) :end\"");
+        self.expect("code: ");
+        let answer = self.expect(" :end");
+        let (code, mode) = answer.split_once(' ').unwrap();
+        self.expect(PROMPT);
+        (code.to_owned(), mode.to_owned())
+    }
+
+    /// The last command ended with `code`, and left the terminal as it found it.
+    fn assert_ended(&mut self, code: &str) {
+        assert_eq!(self.aftermath(), (code.to_owned(), self.mode.clone()));
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // An interactive shell does not end on SIGTERM, and the session waits for its end.
+        let _ = self.session.send_line("exit");
+    }
+}
+
+#[test]
+fn a_login_by_answers() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" login");
+    shell.expect("Environment");
+    // Down twice: "other".
+    shell.session.send("\u{1b}[B\u{1b}[B\r").unwrap();
+    shell.session.flush().unwrap();
+    shell.expect("Environment (a label or a URL)");
+    shell.send_line("http://example.com");
+    shell.expect("only https may leave it");
+    shell.send_line(&sandbox.environment);
+    shell.expect("Tenant");
+    shell.send_line("");
+    shell.expect("Client id");
+    shell.send_line("sandbox");
+    shell.expect("Client secret");
+    shell.send_line(&sandbox.client_secret);
+    let seen = shell.expect("logged in");
+    assert!(!seen.contains(&sandbox.client_secret), "the secret is not shown");
+    shell.assert_ended("0");
+    world.run("token --full").assert().success();
+}
+
+#[test]
+fn control_c_leaves_the_terminal_as_it_was() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let mut shell = Shell::start(&world);
+    for (arguments, question) in [
+        ("", "Environment"),
+        ("-e eu", "Tenant"),
+        ("-e eu -t base", "Client id"),
+        ("-e eu -t base --client-id x", "Client secret"),
+    ] {
+        shell.send_line(&format!("\"$CORTI_AUTH\" login {arguments}"));
+        shell.expect(question);
+        shell.session.send_control('c').unwrap();
+        shell.assert_ended("130");
+    }
+    assert_eq!(world.config(), "");
+}
+
+#[test]
+fn nobody_is_asked_with_no_input_or_in_ci() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let mut shell = Shell::start(&world);
+    for command in [
+        "\"$CORTI_AUTH\" login --no-input",
+        "CI=true \"$CORTI_AUTH\" login",
+        "CORTI_AUTH_NO_INPUT=1 \"$CORTI_AUTH\" login",
+    ] {
+        shell.send_line(command);
+        shell.expect("the environment is missing");
+        shell.assert_ended("2");
+    }
+}
+
+#[test]
+fn a_full_token_on_a_terminal_has_a_word_of_caution() {
+    let sandbox = Sandbox::start();
+    let mut world = World::new();
+    world.use_client(&sandbox);
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" token --full");
+    shell.expect("acts as the client itself");
+    shell.assert_ended("0");
+    shell.send_line("\"$CORTI_AUTH\" inspect");
+    shell.expect("nothing is piped in");
+    shell.assert_ended("2");
+}
