@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::domain::event::{Event, Sink};
-use crate::domain::page::{Line, Page, Tone, printable};
+use crate::domain::page::{Line, Page, Tone, printable, printable_json};
 use crate::domain::secret::Secret;
 use crate::edge::host::Terminal;
 use crate::failure::{Failure, Kind};
@@ -150,13 +150,22 @@ impl Sink for Printer {
             Event::Note(text) if !quiet && !json => to_stderr(&printable(&text)),
             Event::Warning(text, hint) => self.warn(&text, hint.as_deref()),
             Event::Story(page) if !json => data(&layout(&page, self.style.colours.stdout)),
-            Event::Datum(_, value) if json => data(&value.to_string()),
+            Event::Datum(_, value) if json => data(&printable_json(&value)),
             Event::Datum(page, _) => data(&layout(&page, self.style.colours.stdout)),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
                 to_stderr(&paint(&printable(&line), Tone::Dim, self.style.colours.stderr));
             }
-            Event::Note(_) | Event::Story(_) | Event::Exchange { .. } => {}
+            Event::Waiting(what, count) if !quiet && !json && verbose == 0 => {
+                let frame = ["|", "/", "-", "\\"].get(count % 4).copied().unwrap_or_default();
+                overwrite(&format!("{frame} {what}"));
+            }
+            Event::Waited if !quiet && !json && verbose == 0 => overwrite(""),
+            Event::Note(_)
+            | Event::Story(_)
+            | Event::Exchange { .. }
+            | Event::Waiting(..)
+            | Event::Waited => {}
         }
     }
 }
@@ -164,11 +173,11 @@ impl Sink for Printer {
 impl Printer {
     fn warn(&self, text: &str, hint: Option<&str>) {
         if self.style.json {
-            let mut line = json!({ "schema": "corti-auth/warning/v1", "message": printable(text) });
+            let mut line = json!({ "schema": "corti-auth/warning/v1", "message": text });
             if let (Some(hint), Some(fields)) = (hint, line.as_object_mut()) {
                 fields.insert("hint".to_owned(), hint.into());
             }
-            return to_stderr(&line.to_string());
+            return to_stderr(&printable_json(&line));
         }
         let colour = self.style.colours.stderr;
         to_stderr(&format!("{}: {}", paint("warning", Tone::Caution, colour), printable(text)));
@@ -180,7 +189,7 @@ impl Printer {
 
 /// An outcome as JSON on one line.
 pub fn json_line(outcome: &dyn Outcome) -> String {
-    with_schema(outcome.command(), outcome.json()).to_string()
+    printable_json(&with_schema(outcome.command(), outcome.json()))
 }
 
 /// `fields` with the schema they are of.
@@ -197,13 +206,13 @@ fn error_object(failure: &Failure) -> String {
     let fields = json!({
         "code": failure.kind().code(),
         "exit": failure.kind().exit(),
-        "message": printable(&message),
+        "message": message,
         "hint": (!failure.hints().is_empty()).then(|| failure.hints().join("\n")),
         "http_status": failure.http_status(),
         "oauth_error": failure.oauth_error(),
         "retryable": failure.retryable(),
     });
-    with_schema("error", fields).to_string()
+    printable_json(&with_schema("error", fields))
 }
 
 /// Lays a page out: neighbouring fields get their values aligned.
@@ -268,6 +277,13 @@ fn data(text: &str) {
 fn to_stderr(text: &str) {
     // There is nowhere left to complain to.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Replaces the line the cursor is in.
+#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+fn overwrite(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = write!(stderr, "\r{text}\u{1b}[K").and_then(|()| stderr.flush());
 }
 
 #[cfg(test)]

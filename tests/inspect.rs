@@ -138,7 +138,11 @@ fn a_token_is_no_argument_and_is_not_echoed() {
     for words in [vec!["inspect", &token], vec!["token", &token], vec!["inspect", "--field", &token]] {
         let said = Said::by(&mut World::new().run_words(&words));
         assert_eq!(said.code, 2);
-        assert!(!format!("{}{}", said.stdout, said.stderr).contains(&token[..20]), "{}", said.stderr);
+        assert!(
+            !format!("{}{}", said.stdout, said.stderr).contains(token.split('.').next().unwrap()),
+            "{}",
+            said.stderr
+        );
     }
     World::new()
         .run("inspect /no/such/file")
@@ -154,15 +158,13 @@ fn a_tokens_text_cannot_steer_the_terminal() {
         "azp": "a\r\u{1b}]0;title\u{7}\u{202e}b",
     });
     let token = forged(&json!({ "alg": "RS256\u{9b}31m", "kid": "k\nsignature  checked" }), &claims);
-    for arguments in ["inspect", "inspect --color always", "inspect --json"] {
+    let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    for arguments in ["inspect", "inspect --color always"] {
         let stdout = Said::by(World::new().run(arguments).write_stdin(token.clone())).stdout;
         let ours = stdout.replace("\u{1b}[3", "").replace("\u{1b}[1", "").replace("\u{1b}[0m", "");
-        let bad = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
-        if arguments != "inspect --json" {
-            assert!(!ours.chars().any(bad), "{stdout:?}");
-            assert!(!stdout.lines().any(|line| line.starts_with("signature  checked")), "{stdout}");
-        } else {
-            assert!(!stdout.contains('\u{1b}'), "{stdout:?}");
-        }
+        assert!(!ours.chars().any(bad), "{stdout:?}");
+        assert!(!stdout.lines().any(|line| line.starts_with("signature  checked")), "{stdout}");
     }
+    let json = Said::by(World::new().run("inspect --json").write_stdin(token)).stdout;
+    assert!(!json.chars().any(|c| c.is_control() && c != '\n'), "{json:?}");
 }

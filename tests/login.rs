@@ -88,12 +88,13 @@ fn what_is_no_secret_is_refused_and_not_shown() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-stdin"];
+    let long = vec![b'x'; 70_000];
     for (bytes, message) in [
         (&b""[..], "the client secret is empty"),
         (b"\n", "the client secret is empty"),
         (b"hunter\ntwo\n", "contains a line break"),
         (b"hunter\xff", "is not UTF-8 text"),
-        (&[b'x'; 70_000], "longer than"),
+        (&long, "longer than"),
     ] {
         let said = Said::by(world.run_words(&words).write_stdin(bytes));
         assert_eq!(said.code, 2, "{}", said.stderr);

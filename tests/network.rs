@@ -31,7 +31,7 @@ fn answers_of_another_protocol() {
         (Answer::http("200 OK", &["Content-Type: text/html"], html), 8, "an HTML page"),
         (Answer::http("404 Not Found", &[], html), 8, "an HTML page"),
         (Answer::json(""), 8, "an empty body"),
-        (Answer::json(&TOKEN[..40]), 8, "a broken or cut-off JSON text"),
+        (Answer::json(TOKEN.split_once("300").unwrap().0), 8, "a broken or cut-off JSON text"),
         (Answer::json(r#"{"ok":true}"#), 8, "without `access_token`"),
         (Answer::json(&TOKEN.replace("300", "-1")), 8, "no lifetime"),
         (Answer::json(&TOKEN.replace("abc", "a\\u001b[31mc")), 8, "characters that no bearer token has"),

@@ -90,7 +90,9 @@ fn halves_and_conflicts_exit_3() {
         (&[("CORTI_AUTH_PROFILE", "nope")], "there is no profile `nope`"),
     ] {
         let mut world = world();
-        variables.iter().for_each(|(name, value)| world.set(name, value));
+        for (name, value) in variables {
+            world.set(name, value);
+        }
         let said = Said::by(&mut world.run("token --full"));
         assert_eq!(said.code, 3, "{}", said.stderr);
         assert!(said.stderr.contains(message) && said.stderr.contains("hint: "), "{}", said.stderr);

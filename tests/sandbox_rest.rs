@@ -1,9 +1,11 @@
-//! The sandbox's REST API, as a client sees it: who is let in and who is told what instead, interactions from creation
-//! to deletion, the lists, and the limits of bodies and queries.
+//! The sandbox's REST API, as a client sees it: who is let in and who is told what instead, interactions from
+//! creation to deletion, the lists, and the limits of bodies and queries.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod common;
+
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,21 +31,16 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// The body of v2's errors, checked; gives the fields that `validationErrors` names.
+    /// Checks a body of v2's errors, and gives the fields that `validationErrors` names.
     fn problem(&self, status: u16) -> Vec<String> {
         let mut body = self.json();
-        let texts = ["type", "detail"].map(|name| body[name].as_str().map(str::len));
-        assert!(texts.iter().all(|length| length.is_some_and(|length| length > 0)), "{body}");
-        assert!(body["requestid"].as_str().unwrap().parse::<Uuid>().is_ok(), "{body}");
-        assert_eq!((self.status, &body["status"]), (status, &json!(status)), "{body}");
         let errors = body.as_object_mut().unwrap().remove("validationErrors").unwrap_or(json!([]));
-        assert_eq!(body.as_object().unwrap().len(), 4, "{body}");
-        let single = |error: &Value| {
-            let members: Vec<(&String, &Value)> = error.as_object().unwrap().iter().collect();
-            assert!(members.len() == 1 && members[0].1.is_string(), "{error}");
-            members[0].0.clone()
-        };
-        errors.as_array().unwrap().iter().map(single).collect()
+        let text = |name: &str| body[name].as_str().filter(|text| !text.is_empty()).unwrap();
+        assert!(text("requestid").parse::<Uuid>().is_ok() && !text("type").contains(' '), "{body}");
+        assert!(!text("detail").is_empty() && body.as_object().unwrap().len() == 4, "{body}");
+        assert_eq!((self.status, &body["status"]), (status, &json!(status)), "{body}");
+        let errors: Vec<BTreeMap<String, String>> = serde_json::from_value(errors).unwrap();
+        errors.into_iter().flat_map(BTreeMap::into_keys).collect()
     }
 }
 
@@ -64,12 +61,10 @@ impl Api {
     }
 
     async fn mint(&self, scope: &str, field: &str) -> String {
-        let body = Serializer::new(String::new())
-            .append_pair("grant_type", "client_credentials")
-            .append_pair("client_id", &self.sandbox.client_id)
-            .append_pair("client_secret", &self.sandbox.client_secret)
-            .append_pair("scope", scope)
-            .finish();
+        let (id, secret) = (self.sandbox.client_id.as_str(), self.sandbox.client_secret.as_str());
+        let grant = ("grant_type", "client_credentials");
+        let pairs = [grant, ("client_id", id), ("client_secret", secret), ("scope", scope)];
+        let body = Serializer::new(String::new()).extend_pairs(pairs).finish();
         let request = self.client.post(self.sandbox.token_url()).body(body);
         let answer = send(request.header("Content-Type", "application/x-www-form-urlencoded")).await;
         answer.json()[field].as_str().unwrap().to_owned()
@@ -110,13 +105,6 @@ fn minimal(identifier: &str) -> Value {
     json!({ "encounter": { "identifier": identifier, "status": "planned", "type": "first_consultation" } })
 }
 
-/// Every route, with an interaction that exists.
-fn routes(one: &str) -> [(&'static str, &str); 7] {
-    let (languages, groups) = ("/v2/languages/", "/v2/factgroups/");
-    let own = [("GET", one), ("PATCH", one), ("DELETE", one)];
-    [("GET", ALL), ("POST", ALL), own[0], own[1], own[2], ("GET", languages), ("GET", groups)]
-}
-
 /// `token` with a member of its payload replaced, under its old signature.
 fn altered(token: &str, name: &str, value: Value) -> String {
     let parts: Vec<&str> = token.split('.').collect();
@@ -125,17 +113,30 @@ fn altered(token: &str, name: &str, value: Value) -> String {
     format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims.to_string()), parts[2])
 }
 
-/// Sends a request with these headers to every route, and gives the answers.
-async fn everywhere(api: &Api, one: &str, headers: &[(&str, &str)]) -> Vec<(String, Answer)> {
-    let mut answers = Vec::new();
-    for (method, path) in routes(one) {
+/// Checks that every route refuses a request with these headers, `one` being an interaction that exists.
+async fn refused(api: &Api, one: &str, status: u16, authorization: Option<&str>, tenant: Option<&str>) {
+    let own = [("GET", ALL), ("POST", ALL), ("GET", one), ("PATCH", one), ("DELETE", one)];
+    for (method, path) in own.into_iter().chain([("GET", "/v2/languages/"), ("GET", "/v2/factgroups/")]) {
         let mut request = api.request(method, path).body(minimal("intruder").to_string());
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        for (name, value) in [("Authorization", authorization), ("Tenant-Name", tenant)] {
+            request = value.into_iter().fold(request, |request, value| request.header(name, value));
         }
-        answers.push((format!("{method} {path} {headers:?}"), send(request).await));
+        let (answer, name) = (send(request).await, format!("{method} {path} {authorization:?} {tenant:?}"));
+        assert_eq!(
+            (answer.status, answer.body.is_empty()),
+            (status, status == 401),
+            "{name}: {}",
+            answer.body
+        );
+        let challenge = answer.headers.get("www-authenticate").map(|value| value.to_str().unwrap());
+        if status == 401 {
+            assert!(challenge.unwrap().starts_with("Bearer "), "{name}");
+            let error = r#"error="invalid_token", error_description=""#;
+            assert_eq!(challenge.unwrap().contains(error), authorization.is_some(), "{name}: {challenge:?}");
+        } else {
+            assert!(answer.problem(status).is_empty() && challenge.is_none(), "{name}");
+        }
     }
-    answers
 }
 
 #[tokio::test]
@@ -160,25 +161,12 @@ async fn without_a_valid_token_there_is_a_challenge_and_no_body() {
         api.mint("openid", "id_token").await,
         other.mint("openid", "access_token").await,
     ];
-    let mut credentials: Vec<String> = tokens.map(|token| format!("Bearer {token}")).into();
-    credentials.extend([full.to_owned(), format!("Basic {full}")]);
-    for credential in &credentials {
-        let headers = [("Authorization", credential.as_str()), ("Tenant-Name", "base")];
-        for (name, answer) in everywhere(&api, &one, &headers).await {
-            assert_eq!((answer.status, answer.body.as_str()), (401, ""), "{name}");
-            let challenge = answer.headers["www-authenticate"].to_str().unwrap();
-            assert!(
-                challenge.starts_with("Bearer ") && challenge.contains(r#"error="invalid_token""#),
-                "{name}"
-            );
-            assert!(challenge.contains(r#"error_description=""#), "{name}: {challenge}");
-        }
+    let bearers = tokens.map(|token| format!("Bearer {token}"));
+    for authorization in bearers.into_iter().chain([full.to_owned(), format!("Basic {full}")]) {
+        refused(&api, &one, 401, Some(&authorization), Some("base")).await;
     }
-    for (name, answer) in everywhere(&api, &one, &[("Tenant-Name", "base")]).await {
-        assert_eq!((answer.status, answer.body.as_str()), (401, ""), "{name}");
-        assert!(answer.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer "), "{name}");
-    }
-    assert_eq!(api.get(ALL).await["interactions"][0], api.get(&one).await, "nobody touched it");
+    refused(&api, &one, 401, None, Some("base")).await;
+    assert_eq!(api.get(ALL).await["interactions"], json!([api.get(&one).await]), "nobody touched it");
 }
 
 #[tokio::test]
@@ -186,19 +174,13 @@ async fn the_wrong_tenant_and_every_limited_token_are_forbidden() {
     let api = Api::start().await;
     let one = api.create(&minimal("a")).await;
     let before = api.get(ALL).await;
-    let mut requests: Vec<(String, Option<&str>)> =
-        [None, Some("other"), Some("Base"), Some("")].map(|tenant| (api.bearer.clone(), tenant)).into();
+    for tenant in [None, Some("other"), Some("Base"), Some("")] {
+        refused(&api, &one, 403, Some(&api.bearer), tenant).await;
+    }
     for scope in ["openid transcribe", "openid streams", "openid transcribe streams", "transcribe"] {
         let bearer = format!("Bearer {}", api.mint(scope, "access_token").await);
-        requests.extend([(bearer.clone(), Some("base")), (bearer, None)]);
-    }
-    for (bearer, tenant) in &requests {
-        let mut headers = vec![("Authorization", bearer.as_str())];
-        headers.extend(tenant.map(|tenant| ("Tenant-Name", tenant)));
-        for (name, answer) in everywhere(&api, &one, &headers).await {
-            assert_eq!(answer.status, 403, "{name}");
-            assert!(answer.problem(403).is_empty(), "{name}");
-        }
+        refused(&api, &one, 403, Some(&bearer), Some("base")).await;
+        refused(&api, &one, 403, Some(&bearer), None).await;
     }
     assert_eq!(api.get(ALL).await, before, "nobody touched it");
 }
@@ -208,10 +190,9 @@ async fn an_interaction_lives_from_creation_to_deletion() {
     let api = Api::start().await;
     let made = api.call("POST", "/v2/interactions", minimal("a").to_string()).await;
     assert_eq!(made.status, 201, "{}", made.body);
-    let id = made.json()["interactionId"].as_str().unwrap().to_owned();
-    assert!(id.parse::<Uuid>().is_ok());
-    let host = api.sandbox.environment.strip_prefix("http://").unwrap();
-    let url = format!("ws://{host}/audio-bridge/v2/interactions/{id}/streams?tenant-name=base");
+    let id = made.json()["interactionId"].as_str().unwrap().parse::<Uuid>().unwrap();
+    let place = api.sandbox.environment.replacen("http", "ws", 1);
+    let url = format!("{place}/audio-bridge/v2/interactions/{id}/streams?tenant-name=base");
     assert_eq!(made.json(), json!({ "interactionId": id, "websocketUrl": url }), "no token in it");
 
     let one = format!("{ALL}{id}");
@@ -224,19 +205,17 @@ async fn an_interaction_lives_from_creation_to_deletion() {
         assert!(shown[name].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{name}");
     }
     let period = json!({ "startedAt": "2026-01-01T10:00:00Z", "endedAt": "2026-01-01T10:15:00Z" });
-    let change = json!({ "assignedUserId": Uuid::nil(), "encounter": { "status": "completed", "period": period,
-        "title": "Knee" }, "patient": { "identifier": "p", "gender": "other", "birthDate": "1946-09-05" } });
+    let mut change = json!({ "assignedUserId": Uuid::nil(), "patient": { "identifier": "p", "gender": "other",
+        "birthDate": "1946-09-05" }, "encounter": { "status": "completed", "period": period, "title": "Knee" } });
     let changed = api.call("PATCH", &one, change.to_string()).await;
-    assert_eq!(changed.status, 200, "{}", changed.body);
     let shown = api.get(&one).await;
-    assert_eq!(changed.json(), shown);
-    assert_eq!(
-        (&shown["patient"], &shown["assignedUserId"]),
-        (&change["patient"], &change["assignedUserId"])
-    );
-    assert_eq!((&shown["encounter"]["identifier"], &shown["encounter"]["period"]), (&json!("a"), &period));
-    assert_eq!((&shown["endedAt"], &shown["encounter"]["status"]), (&period["endedAt"], &json!("completed")));
-
+    assert_eq!((changed.status, changed.json()), (200, shown.clone()));
+    (change["encounter"]["identifier"], change["encounter"]["type"]) =
+        (json!("a"), json!("first_consultation"));
+    change["endedAt"] = period["endedAt"].clone();
+    for (name, value) in change.as_object().unwrap() {
+        assert_eq!(&shown[name], value, "{name}");
+    }
     let gone = api.call("DELETE", &one, "").await;
     assert_eq!((gone.status, gone.body.as_str()), (204, ""));
     for method in ["GET", "PATCH", "DELETE"] {
@@ -272,23 +251,15 @@ async fn what_is_not_valid_is_named_field_by_field() {
         ("{}", vec!["encounter"]),
         (r#"{"encounter":"a"}"#, vec!["encounter"]),
         (r#"{"encounter":{}}"#, vec!["encounter.identifier", "encounter.status", "encounter.type"]),
-        (
-            r#"{"encounter":{"identifier":7,"status":"planned","type":"emergency"}}"#,
-            vec!["encounter.identifier"],
-        ),
-        (
-            r#"{"encounter":{"identifier":"","status":"planned","type":"emergency"}}"#,
-            vec!["encounter.identifier"],
-        ),
-        (r#"{"encounter":{"identifier":"b","status":"begun","type":"emergency"}}"#, vec!["encounter.status"]),
-        (r#"{"encounter":{"identifier":"b","status":"planned","type":"x"}}"#, vec!["encounter.type"]),
     ];
     for (body, fields) in table {
         assert_eq!(api.call("POST", ALL, body).await.problem(400), fields, "{body}");
     }
     let table = [
         (json!({ "assignedUserId": "me" }), "assignedUserId"),
+        (json!({ "encounter": { "identifier": "" } }), "encounter.identifier"),
         (json!({ "encounter": { "status": "begun" } }), "encounter.status"),
+        (json!({ "encounter": { "type": 1 } }), "encounter.type"),
         (json!({ "encounter": { "period": { "endedAt": null } } }), "encounter.period.startedAt"),
         (json!({ "encounter": { "period": { "startedAt": "noon" } } }), "encounter.period.startedAt"),
         (json!({ "patient": { "name": "N" } }), "patient.identifier"),
@@ -297,12 +268,6 @@ async fn what_is_not_valid_is_named_field_by_field() {
     ];
     for (body, field) in table {
         assert_eq!(api.call("PATCH", &one, body.to_string()).await.problem(400), [field], "{body}");
-        let mut whole = minimal("b");
-        whole["assignedUserId"] = body["assignedUserId"].clone();
-        whole["patient"] = body["patient"].clone();
-        let encounter = body["encounter"].as_object().cloned().unwrap_or_default();
-        whole["encounter"].as_object_mut().unwrap().extend(encounter);
-        assert_eq!(api.call("POST", ALL, whole.to_string()).await.problem(400), [field], "{whole}");
     }
     for query in ["pageSize=0", "pageSize=x", "index=0", "sort=x", "direction=up", "encounterStatus=begun"] {
         let name = query.split_once('=').unwrap().0;
@@ -345,24 +310,20 @@ async fn a_list_comes_in_pages() {
 #[tokio::test]
 async fn a_body_has_a_limit_of_a_mebibyte() {
     let api = Api::start().await;
-    let padded = |identifier: &str, length: usize| format!("{:length$}", minimal(identifier).to_string());
-    assert_eq!(api.call("POST", ALL, padded("a", MIB)).await.status, 201);
-    api.call("POST", ALL, padded("b", MIB + 1)).await.problem(413);
-    let one = format!("{ALL}{}", api.get(ALL).await["interactions"][0]["id"].as_str().unwrap());
-    api.call("PATCH", &one, padded("b", MIB + 1)).await.problem(413);
-    assert_eq!(api.get(ALL).await["interactions"].as_array().unwrap().len(), 1);
+    let body = minimal("a").to_string();
+    let padded = |length: usize| format!("{body}{}", " ".repeat(length - body.len()));
+    api.call("POST", ALL, padded(MIB + 1)).await.problem(413);
+    assert_eq!(api.get(ALL).await, json!({ "interactions": [] }));
+    assert_eq!(api.call("POST", ALL, padded(MIB)).await.status, 201);
 }
 
 #[tokio::test]
 async fn the_catalogues_show_that_a_token_works() {
     let api = Api::start().await;
-    for path in ["/v2/languages", "/v2/languages/"] {
-        let languages = api.get(path).await;
+    for slash in ["", "/"] {
+        let languages = api.get(&format!("/v2/languages{slash}")).await;
         assert!(languages["languages"].to_string().contains(r#""en""#), "{languages}");
-    }
-    for path in ["/v2/factgroups", "/v2/factgroups/"] {
-        let groups = api.get(path).await;
-        let list = groups["data"].as_array().unwrap();
-        assert!(!list.is_empty() && list.iter().all(|group| group["key"].is_string()), "{groups}");
+        let groups = api.get(&format!("/v2/factgroups{slash}")).await;
+        assert!(groups["data"][0]["key"].is_string() && groups["data"][0]["id"].is_string(), "{groups}");
     }
 }

@@ -1,5 +1,9 @@
 //! What a command works with: its surroundings, the global options, and what follows from both.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, interval_at};
+
 use crate::domain::config::{Config, StoreKind};
 use crate::domain::environment::Environment;
 use crate::domain::event::{Event, Sink};
@@ -41,6 +45,29 @@ impl<'a> Context<'a> {
     /// Something to look at.
     pub(super) fn warn(&self, text: impl Into<String>, hint: Option<&str>) {
         self.sink.event(Event::Warning(text.into(), hint.map(str::to_owned)));
+    }
+
+    /// Runs `work`. On a terminal something moves once it takes longer than a moment.
+    pub(super) async fn waiting<T>(&self, what: &'static str, work: impl Future<Output = T>) -> T {
+        if !self.host.terminal.stderr {
+            return work.await;
+        }
+        let mut work = std::pin::pin!(work);
+        let mut ticks = interval_at(Instant::now() + Duration::from_millis(300), Duration::from_millis(100));
+        let mut count = 0;
+        let result = loop {
+            tokio::select! {
+                result = &mut work => break result,
+                _ = ticks.tick() => {
+                    self.sink.event(Event::Waiting(what, count));
+                    count += 1;
+                }
+            }
+        };
+        if count > 0 {
+            self.sink.event(Event::Waited);
+        }
+        result
     }
 
     /// Whether a person is there to answer, and may be asked.

@@ -68,7 +68,8 @@ pub(super) async fn run(args: &InteractionArgs, context: &Context<'_>) -> Result
         Some(token) => with_ready_token(args, context, token)?,
         None => with_minted_tokens(args, context, &http).await?,
     };
-    let interaction = create(&http, &access.environment, &access.tenant, &access.token, &identifier).await?;
+    let creating = create(&http, &access.environment, &access.tenant, &access.token, &identifier);
+    let interaction = context.waiting("creating an interaction", creating).await?;
     let connect_url =
         access.limited.map(|token| interaction::connect_url(&interaction.websocket_url, &token));
     if connect_url.is_some() {

@@ -36,7 +36,8 @@ pub(super) async fn mint(
     secret: &ClientSecret,
     ask: &Ask,
 ) -> Result<Token, Failure> {
-    let response = http.send(&grant::request(client, secret, ask)).await?;
+    let request = grant::request(client, secret, ask);
+    let response = context.waiting("asking the authorization server", http.send(&request)).await?;
     grant::parse(&response, ask, context.host.clock.now()).map_err(|error| Failure::grant(&error, client))
 }
 

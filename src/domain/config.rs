@@ -198,29 +198,23 @@ impl Config {
         let tables = profiles
             .into_iter()
             .flat_map(|table| table.iter_mut().filter_map(|(_, item)| item.as_table_mut()));
-        match tables.min_by_key(|table| table.position()) {
-            Some(first) => {
-                let own = first.decor().prefix().and_then(|text| text.as_str()).unwrap_or("\n").to_owned();
-                first.decor_mut().set_prefix(comment + &own);
-            }
-            None => {
-                let own = self.document.trailing().as_str().unwrap_or_default().to_owned();
-                self.document.set_trailing(comment + &own);
-            }
+        if let Some(first) = tables.min_by_key(|table| table.position()) {
+            let own = first.decor().prefix().and_then(|text| text.as_str()).unwrap_or("\n").to_owned();
+            first.decor_mut().set_prefix(comment + &own);
+        } else {
+            let own = self.document.trailing().as_str().unwrap_or_default().to_owned();
+            self.document.set_trailing(comment + &own);
         }
     }
 
     /// Makes `name` the profile that is used when none is named.
     pub fn set_default(&mut self, name: &ProfileName) {
         let mut new = toml_edit::Value::from(name.as_str());
-        match self.document.get_mut(DEFAULT_PROFILE).and_then(Item::as_value_mut) {
-            Some(old) => {
-                *new.decor_mut() = old.decor().clone();
-                *old = new;
-            }
-            None => {
-                self.document.insert(DEFAULT_PROFILE, value(new));
-            }
+        if let Some(old) = self.document.get_mut(DEFAULT_PROFILE).and_then(Item::as_value_mut) {
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        } else {
+            self.document.insert(DEFAULT_PROFILE, value(new));
         }
         self.default_profile = Some(name.clone());
     }

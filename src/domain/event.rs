@@ -15,6 +15,10 @@ pub enum Event {
     Story(Page),
     /// A datum that is ready before the command ends: as text, and as a JSON object.
     Datum(Page, serde_json::Value),
+    /// Something outside has not answered yet: what it is, and how many times this was said.
+    Waiting(&'static str, usize),
+    /// It has.
+    Waited,
     /// A request was answered. Shown with `--verbose`; it has no query, no header and no body.
     Exchange {
         /// `GET`, `POST`.

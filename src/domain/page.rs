@@ -92,10 +92,6 @@ impl Page {
 /// `text` with everything that could steer a terminal or reorder a line written as `\u{…}`: control characters,
 /// bidirectional overrides, line and paragraph separators. A server's words must not move the cursor.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
     if !text.chars().any(steers) {
         return Cow::Borrowed(text);
     }
@@ -111,9 +107,40 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// `value` on one line, with the same characters escaped the way JSON does it.
+pub fn printable_json(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    if !text.chars().any(steers) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        // Outside its strings JSON on one line has none of them, and all of them have four hex digits.
+        if steers(c) {
+            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_stays_json() {
+        let value = serde_json::json!({ "a\u{9b}": "x\u{202e}\u{1b}\u{7f}🙂" });
+        let text = printable_json(&value);
+        assert_eq!(text, r#"{"a\u009b":"x\u202e\u001b\u007f🙂"}"#);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
 
     #[test]
     fn what_steers_a_terminal_is_written_out() {

@@ -225,7 +225,12 @@ impl<'a> Http<'a> {
         }
         let builder = builder(&self.options)?;
         let builder = if loopback { builder.no_proxy() } else { builder };
-        let client = builder.build().map_err(|error| HttpError::Client(root_cause(&error)))?;
+        // A certificate is only looked into here, so a broken one in a file shows here.
+        let file = self.options.ca_cert.as_ref().or(self.options.trust_file.as_ref());
+        let client = builder.build().map_err(|error| match file {
+            Some(path) => HttpError::Certificates { path: path.clone(), reason: root_cause(&error) },
+            None => HttpError::Client(root_cause(&error)),
+        })?;
         Ok(cell.get_or_init(|| client))
     }
 

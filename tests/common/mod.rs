@@ -25,6 +25,12 @@ pub fn path() -> String {
     std::env::var("PATH").unwrap()
 }
 
+/// The time now.
+#[expect(clippy::disallowed_methods, reason = "tests have no Host")]
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 /// A home folder, and the variables that commands get.
 pub struct World {
     home: tempfile::TempDir,

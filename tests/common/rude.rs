@@ -23,7 +23,8 @@ pub enum Answer {
 impl Answer {
     /// A status line, headers and a body.
     pub fn http(status: &str, headers: &[&str], body: &str) -> Self {
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let headers: Vec<String> = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let headers = headers.concat();
         let length = body.len();
         Self::Bytes(format!(
             "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"

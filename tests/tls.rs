@@ -1,0 +1,110 @@
+//! Whom the client trusts: `--ca-cert` adds to the system's store, `SSL_CERT_FILE` replaces it, and a file that cannot be
+//! used is a mistake of the configuration. Against a real TLS server.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use common::{Said, World};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, Stream};
+
+const TOKEN: &str = r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid"}"#;
+
+/// An authority of one's own.
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A token endpoint on `https://localhost`, whose certificate `authority` signed; its environment.
+fn serve(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = Stream::new(&mut connection, &mut socket);
+            // A client that does not trust us leaves; the next one comes.
+            if stream.read(&mut [0; 8192]).is_ok() {
+                let length = TOKEN.len();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{TOKEN}"
+                );
+                let _ = stream.write_all(answer.as_bytes());
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+fn world(environment: &str) -> World {
+    let mut world = World::new();
+    for (name, value) in
+        [("CORTI_ENVIRONMENT", environment), ("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "canary-7")]
+    {
+        world.set(name, value);
+    }
+    world
+}
+
+#[test]
+fn an_authority_is_trusted_once_it_is_named() {
+    let (ours, other) = (authority(), authority());
+    let mut world = world(&serve(&ours));
+    let (ours, other) = (world.file("ours.pem", ours.pem()), world.file("other.pem", other.pem()));
+    let token = |world: &World, more: &[&str]| {
+        let words = [&["token", "--full"][..], more].concat();
+        Said::by(&mut world.run_words(&words))
+    };
+
+    let said = token(&world, &[]);
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("cannot connect to `localhost`") && said.stderr.contains("--ca-cert"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(token(&world, &["--ca-cert", &other]).code, 8);
+    let said = token(&world, &["--ca-cert", &ours]);
+    assert_eq!((said.code, said.stdout.as_str()), (0, "abc\n"), "{}", said.stderr);
+
+    world.set("SSL_CERT_FILE", &ours);
+    assert_eq!(token(&world, &[]).code, 0);
+    world.set("SSL_CERT_FILE", &other);
+    assert_eq!(token(&world, &[]).code, 8, "it replaces, and the other authority is not ours");
+    assert_eq!(token(&world, &["--ca-cert", &ours]).code, 0, "it is replaced, and ours is added");
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_a_mistake_of_the_configuration() {
+    let mut world = world("eu");
+    let empty = world.file("empty.pem", "no certificate in here\n");
+    let broken = world.file("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    for file in ["/no/such.pem", &empty, &broken] {
+        let said = Said::by(&mut world.run_words(&["token", "--full", "--ca-cert", file]));
+        assert_eq!(said.code, 3, "{file}: {}", said.stderr);
+        assert!(said.stderr.contains(file) && said.stderr.contains("hint: "), "{}", said.stderr);
+    }
+    world.set("SSL_CERT_FILE", "/no/such.pem");
+    assert_eq!(Said::by(&mut world.run("token --full")).code, 3);
+}
