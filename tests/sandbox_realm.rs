@@ -230,7 +230,7 @@ async fn any_secret_works_in_the_form_and_in_the_header() {
         let id = sandbox.client_id.as_str();
         assert_eq!(ask(&sandbox, form(&sandbox, "client_secret", Some(secret))).await.status, 200);
         let encoded = percent_encoded(secret);
-        let every_byte: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let every_byte = secret.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
         for good in [&encoded, &every_byte] {
             assert_eq!(ask_basic(&sandbox, id, good).await.status, 200, "{good}");
         }

@@ -9,19 +9,16 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
-use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
 use common::{Sandbox, forged};
 
 const ALL: &str = "/v2/interactions/";
-const MIB: usize = 1024 * 1024;
 
 struct Answer {
     status: u16,
-    headers: HeaderMap,
+    headers: reqwest::header::HeaderMap,
     body: String,
 }
 
@@ -36,8 +33,8 @@ impl Answer {
         let mut body = self.json();
         let errors = body.as_object_mut().unwrap().remove("validationErrors").unwrap_or(json!([]));
         let text = |name: &str| body[name].as_str().filter(|text| !text.is_empty()).unwrap();
-        assert!(text("requestid").parse::<Uuid>().is_ok() && !text("type").contains(' '), "{body}");
-        assert!(!text("detail").is_empty() && body.as_object().unwrap().len() == 4, "{body}");
+        assert!(text("requestid").parse::<Uuid>().is_ok() && text("type") != text("detail"), "{body}");
+        assert_eq!(body.as_object().unwrap().len(), 4, "{body}");
         assert_eq!((self.status, &body["status"]), (status, &json!(status)), "{body}");
         let errors: Vec<BTreeMap<String, String>> = serde_json::from_value(errors).unwrap();
         errors.into_iter().flat_map(BTreeMap::into_keys).collect()
@@ -61,10 +58,9 @@ impl Api {
     }
 
     async fn mint(&self, scope: &str, field: &str) -> String {
-        let (id, secret) = (self.sandbox.client_id.as_str(), self.sandbox.client_secret.as_str());
-        let grant = ("grant_type", "client_credentials");
-        let pairs = [grant, ("client_id", id), ("client_secret", secret), ("scope", scope)];
-        let body = Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let Sandbox { client_id: id, client_secret: secret, .. } = &self.sandbox;
+        let client = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+        let body = format!("{client}&scope={}", scope.replace(' ', "+"));
         let request = self.client.post(self.sandbox.token_url()).body(body);
         let answer = send(request.header("Content-Type", "application/x-www-form-urlencoded")).await;
         answer.json()[field].as_str().unwrap().to_owned()
@@ -74,7 +70,6 @@ impl Api {
         self.client.request(method.parse().unwrap(), format!("{}{path}", self.sandbox.environment))
     }
 
-    /// A request as Corti wants it.
     async fn call(&self, method: &str, path: &str, body: impl Into<reqwest::Body>) -> Answer {
         let request = self.request(method, path).header("Authorization", &self.bearer);
         send(request.header("Tenant-Name", &self.sandbox.tenant).body(body)).await
@@ -86,7 +81,6 @@ impl Api {
         answer.json()
     }
 
-    /// Creates an interaction and gives its path.
     async fn create(&self, body: &Value) -> String {
         let answer = self.call("POST", ALL, body.to_string()).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
@@ -113,30 +107,26 @@ fn altered(token: &str, name: &str, value: Value) -> String {
     format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims.to_string()), parts[2])
 }
 
-/// Checks that every route refuses a request with these headers, `one` being an interaction that exists.
+/// Checks that every route refuses a request with these headers, and that nothing changes; `one` exists.
 async fn refused(api: &Api, one: &str, status: u16, authorization: Option<&str>, tenant: Option<&str>) {
+    let before = api.get(ALL).await;
     let own = [("GET", ALL), ("POST", ALL), ("GET", one), ("PATCH", one), ("DELETE", one)];
     for (method, path) in own.into_iter().chain([("GET", "/v2/languages/"), ("GET", "/v2/factgroups/")]) {
-        let mut request = api.request(method, path).body(minimal("intruder").to_string());
-        for (name, value) in [("Authorization", authorization), ("Tenant-Name", tenant)] {
-            request = value.into_iter().fold(request, |request, value| request.header(name, value));
+        let request = api.request(method, path).body(minimal("intruder").to_string());
+        let request = authorization.into_iter().fold(request, |to, text| to.header("Authorization", text));
+        let answer = send(tenant.into_iter().fold(request, |to, text| to.header("Tenant-Name", text))).await;
+        let name = format!("{method} {path} {authorization:?} {tenant:?}");
+        if status == 403 {
+            assert!(answer.problem(403).is_empty(), "{name}");
+            continue;
         }
-        let (answer, name) = (send(request).await, format!("{method} {path} {authorization:?} {tenant:?}"));
-        assert_eq!(
-            (answer.status, answer.body.is_empty()),
-            (status, status == 401),
-            "{name}: {}",
-            answer.body
-        );
-        let challenge = answer.headers.get("www-authenticate").map(|value| value.to_str().unwrap());
-        if status == 401 {
-            assert!(challenge.unwrap().starts_with("Bearer "), "{name}");
-            let error = r#"error="invalid_token", error_description=""#;
-            assert_eq!(challenge.unwrap().contains(error), authorization.is_some(), "{name}: {challenge:?}");
-        } else {
-            assert!(answer.problem(status).is_empty() && challenge.is_none(), "{name}");
-        }
+        assert_eq!((answer.status, answer.body.as_str()), (401, ""), "{name}");
+        let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+        assert!(challenge.starts_with("Bearer "), "{name}: {challenge}");
+        let error = r#"error="invalid_token", error_description=""#;
+        assert_eq!(challenge.contains(error), authorization.is_some(), "{name}: {challenge}");
     }
+    assert_eq!(api.get(ALL).await, before, "nobody touched it");
 }
 
 #[tokio::test]
@@ -144,19 +134,17 @@ async fn without_a_valid_token_there_is_a_challenge_and_no_body() {
     let (api, other) = (Api::start().await, Api::start().await);
     let one = api.create(&minimal("a")).await;
     let full = api.bearer.strip_prefix("Bearer ").unwrap();
-    let limited = api.mint("openid streams", "access_token").await;
     let issuer = format!("{}/realms/base", api.sandbox.environment);
     let claims = |exp: i64| json!({ "iss": issuer, "typ": "Bearer", "scope": "openid", "exp": exp });
     let (alg, none) = (json!({ "alg": "RS256", "typ": "JWT" }), json!({ "alg": "none" }));
     let tokens = [
         "garbage".to_owned(),
-        "a.b.c".to_owned(),
         forged(&alg, &claims(1)),
         forged(&alg, &claims(4_000_000_000)),
         forged(&none, &claims(4_000_000_000)),
         altered(full, "exp", json!(1)),
         altered(full, "exp", json!(4_000_000_000_i64)),
-        altered(&limited, "scope", json!("openid")),
+        altered(&api.mint("openid streams", "access_token").await, "scope", json!("openid")),
         full.rsplit_once('.').unwrap().0.to_owned(),
         api.mint("openid", "id_token").await,
         other.mint("openid", "access_token").await,
@@ -166,14 +154,12 @@ async fn without_a_valid_token_there_is_a_challenge_and_no_body() {
         refused(&api, &one, 401, Some(&authorization), Some("base")).await;
     }
     refused(&api, &one, 401, None, Some("base")).await;
-    assert_eq!(api.get(ALL).await["interactions"], json!([api.get(&one).await]), "nobody touched it");
 }
 
 #[tokio::test]
 async fn the_wrong_tenant_and_every_limited_token_are_forbidden() {
     let api = Api::start().await;
     let one = api.create(&minimal("a")).await;
-    let before = api.get(ALL).await;
     for tenant in [None, Some("other"), Some("Base"), Some("")] {
         refused(&api, &one, 403, Some(&api.bearer), tenant).await;
     }
@@ -182,7 +168,6 @@ async fn the_wrong_tenant_and_every_limited_token_are_forbidden() {
         refused(&api, &one, 403, Some(&bearer), Some("base")).await;
         refused(&api, &one, 403, Some(&bearer), None).await;
     }
-    assert_eq!(api.get(ALL).await, before, "nobody touched it");
 }
 
 #[tokio::test]
@@ -194,7 +179,6 @@ async fn an_interaction_lives_from_creation_to_deletion() {
     let place = api.sandbox.environment.replacen("http", "ws", 1);
     let url = format!("{place}/audio-bridge/v2/interactions/{id}/streams?tenant-name=base");
     assert_eq!(made.json(), json!({ "interactionId": id, "websocketUrl": url }), "no token in it");
-
     let one = format!("{ALL}{id}");
     let shown = api.get(&one).await;
     assert_eq!(api.get(ALL).await, json!({ "interactions": [shown] }));
@@ -205,17 +189,15 @@ async fn an_interaction_lives_from_creation_to_deletion() {
         assert!(shown[name].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{name}");
     }
     let period = json!({ "startedAt": "2026-01-01T10:00:00Z", "endedAt": "2026-01-01T10:15:00Z" });
-    let mut change = json!({ "assignedUserId": Uuid::nil(), "patient": { "identifier": "p", "gender": "other",
-        "birthDate": "1946-09-05" }, "encounter": { "status": "completed", "period": period, "title": "Knee" } });
+    let change = json!({ "assignedUserId": Uuid::nil(), "patient": { "identifier": "p", "gender": "other",
+        "birthDate": "1946-09-05" }, "encounter": { "status": "completed", "period": period } });
     let changed = api.call("PATCH", &one, change.to_string()).await;
     let shown = api.get(&one).await;
     assert_eq!((changed.status, changed.json()), (200, shown.clone()));
-    (change["encounter"]["identifier"], change["encounter"]["type"]) =
-        (json!("a"), json!("first_consultation"));
-    change["endedAt"] = period["endedAt"].clone();
-    for (name, value) in change.as_object().unwrap() {
-        assert_eq!(&shown[name], value, "{name}");
+    for path in ["/patient", "/assignedUserId", "/encounter/status", "/encounter/period"] {
+        assert_eq!(shown.pointer(path), change.pointer(path), "{path}");
     }
+    assert_eq!((&shown["endedAt"], &shown["encounter"]["identifier"]), (&period["endedAt"], &json!("a")));
     let gone = api.call("DELETE", &one, "").await;
     assert_eq!((gone.status, gone.body.as_str()), (204, ""));
     for method in ["GET", "PATCH", "DELETE"] {
@@ -228,15 +210,11 @@ async fn an_interaction_lives_from_creation_to_deletion() {
 #[tokio::test]
 async fn an_identifier_is_taken_once() {
     let api = Api::start().await;
-    let first = api.create(&minimal("a")).await;
-    let second = api.create(&minimal("b")).await;
-    let before = (api.get(&first).await, api.get(&second).await);
-    for (method, path) in [("POST", ALL), ("PATCH", second.as_str())] {
-        let answer = api.call(method, path, minimal("a").to_string()).await;
-        answer.problem(409);
-        assert_eq!(answer.json()["type"], "A0017", "{method}");
-    }
-    assert_eq!((api.get(&first).await, api.get(&second).await), before);
+    let (_, second) = (api.create(&minimal("a")).await, api.create(&minimal("b")).await);
+    let before = api.get(ALL).await;
+    api.call("POST", ALL, minimal("a").to_string()).await.problem(409);
+    api.call("PATCH", &second, minimal("a").to_string()).await.problem(409);
+    assert_eq!(api.get(ALL).await, before);
 }
 
 #[tokio::test]
@@ -244,18 +222,17 @@ async fn what_is_not_valid_is_named_field_by_field() {
     let api = Api::start().await;
     let one = api.create(&minimal("a")).await;
     let before = api.get(ALL).await;
-    let table = [
+    for (body, fields) in [
         (r#"{"encounter":"#, vec![]),
         ("", vec![]),
         ("[]", vec!["body"]),
         ("{}", vec!["encounter"]),
         (r#"{"encounter":"a"}"#, vec!["encounter"]),
         (r#"{"encounter":{}}"#, vec!["encounter.identifier", "encounter.status", "encounter.type"]),
-    ];
-    for (body, fields) in table {
+    ] {
         assert_eq!(api.call("POST", ALL, body).await.problem(400), fields, "{body}");
     }
-    let table = [
+    for (body, field) in [
         (json!({ "assignedUserId": "me" }), "assignedUserId"),
         (json!({ "encounter": { "identifier": "" } }), "encounter.identifier"),
         (json!({ "encounter": { "status": "begun" } }), "encounter.status"),
@@ -265,8 +242,7 @@ async fn what_is_not_valid_is_named_field_by_field() {
         (json!({ "patient": { "name": "N" } }), "patient.identifier"),
         (json!({ "patient": { "identifier": "p", "gender": "x" } }), "patient.gender"),
         (json!({ "patient": { "identifier": "p", "birthDate": "5.9.1946" } }), "patient.birthDate"),
-    ];
-    for (body, field) in table {
+    ] {
         assert_eq!(api.call("PATCH", &one, body.to_string()).await.problem(400), [field], "{body}");
     }
     for query in ["pageSize=0", "pageSize=x", "index=0", "sort=x", "direction=up", "encounterStatus=begun"] {
@@ -286,19 +262,15 @@ async fn a_list_comes_in_pages() {
         body["patient"] = json!({ "identifier": format!("p{}", number % 2) });
         api.create(&body).await;
     }
-    let table = [
+    for (query, expected) in [
         ("", "e11 e10 e9 e8 e7 e6 e5 e4 e3 e2"),
         ("index=2", "e1 e0"),
         ("index=3", ""),
-        ("direction=asc&pageSize=5", "e0 e1 e2 e3 e4"),
         ("direction=asc&pageSize=5&index=3", "e10 e11"),
-        ("sort=updatedAt&direction=desc&pageSize=2", "e11 e10"),
         ("encounterStatus=planned", "e9 e6 e3 e0"),
         ("encounterStatus=planned&encounterStatus=completed&pageSize=3", "e10 e9 e7"),
         ("patient=p1&encounterStatus=on-hold", "e11 e5"),
-        ("patient=nobody", ""),
-    ];
-    for (query, expected) in table {
+    ] {
         let page = api.get(&format!("{ALL}?{query}")).await;
         assert_eq!(page.as_object().unwrap().len(), 1, "no total: {page}");
         let list = page["interactions"].as_array().unwrap().iter();
@@ -312,18 +284,16 @@ async fn a_body_has_a_limit_of_a_mebibyte() {
     let api = Api::start().await;
     let body = minimal("a").to_string();
     let padded = |length: usize| format!("{body}{}", " ".repeat(length - body.len()));
-    api.call("POST", ALL, padded(MIB + 1)).await.problem(413);
+    api.call("POST", ALL, padded(1024 * 1024 + 1)).await.problem(413);
     assert_eq!(api.get(ALL).await, json!({ "interactions": [] }));
-    assert_eq!(api.call("POST", ALL, padded(MIB)).await.status, 201);
+    assert_eq!(api.call("POST", ALL, padded(1024 * 1024)).await.status, 201);
 }
 
 #[tokio::test]
 async fn the_catalogues_show_that_a_token_works() {
     let api = Api::start().await;
-    for slash in ["", "/"] {
-        let languages = api.get(&format!("/v2/languages{slash}")).await;
-        assert!(languages["languages"].to_string().contains(r#""en""#), "{languages}");
-        let groups = api.get(&format!("/v2/factgroups{slash}")).await;
-        assert!(groups["data"][0]["key"].is_string() && groups["data"][0]["id"].is_string(), "{groups}");
-    }
+    let languages = api.get("/v2/languages/").await;
+    assert!(languages["languages"].to_string().contains(r#""en""#), "{languages}");
+    let groups = api.get("/v2/factgroups/").await;
+    assert!(groups["data"][0]["key"].is_string() && groups["data"][0]["id"].is_string(), "{groups}");
 }

@@ -101,7 +101,7 @@ impl Talk {
         loop {
             match self.next().await {
                 Ok(message) => {
-                    types += &format!("{} ", message["type"].as_str().unwrap());
+                    types.extend([message["type"].as_str().unwrap(), " "]);
                     messages.push(message);
                 }
                 Err(code) => return (messages, format!("{types}{code}")),

@@ -21,7 +21,7 @@ use crate::edge::socket::Socket;
 use crate::edge::store::Store;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Knobs, Options, Sandbox};
 
 use super::context::Context;
 use super::inspect::InspectOutcome;
@@ -59,6 +59,7 @@ pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoO
         client_id: "demo".parse().map_err(|error| Failure::new(Kind::Unexpected, error))?,
         client_secret: None,
         clock: context.host.clock,
+        knobs: Knobs::default(),
     })
     .await
     .map_err(not_started)?;

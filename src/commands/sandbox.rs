@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -15,8 +16,9 @@ use crate::domain::variable;
 use crate::edge::{private_file, process};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
-use crate::sandbox::{Options, Sandbox, SandboxError};
+use crate::sandbox::{Knobs, Options, Sandbox, SandboxError};
 
+use super::argument;
 use super::context::{Context, parse_tenant};
 use super::login::secret_file;
 
@@ -44,6 +46,56 @@ pub(super) struct SandboxArgs {
     /// Write the address and the credentials to this file once the sandbox answers
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
+    #[command(flatten)]
+    knobs: KnobArgs,
+}
+
+/// What goes wrong on purpose, from the start. The control endpoint changes it later.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Faults, for testing your own retries")]
+struct KnobArgs {
+    /// Wait this long before each answer
+    #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
+    latency: Option<Duration>,
+    /// Answer failing token requests with this HTTP status [default: 503]
+    #[arg(long, value_name = "STATUS")]
+    fail_status: Option<u16>,
+    /// Let the first N token requests fail
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    fail_count: u32,
+    /// Send Retry-After with failing answers
+    #[arg(long, value_name = "SECONDS")]
+    retry_after: Option<u32>,
+    /// Close the first N connections without an answer
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    drop_connections: u32,
+    /// Break the first N token answers off in the middle
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    truncate_answers: u32,
+    /// Let tokens live this long [default: 300s]
+    #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
+    token_lifetime: Option<Duration>,
+    /// Set the server's clock ahead by so many seconds; behind by a negative number
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
+    clock_skew: i64,
+}
+
+impl KnobArgs {
+    fn to_knobs(&self) -> Knobs {
+        let default = Knobs::default();
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        Knobs {
+            latency_ms: self.latency.map_or(default.latency_ms, milliseconds),
+            fail_status: self.fail_status.unwrap_or(default.fail_status),
+            fail_count: self.fail_count,
+            retry_after: self.retry_after,
+            drop_connections: self.drop_connections,
+            truncate_answers: self.truncate_answers,
+            token_lifetime: self.token_lifetime.map_or(default.token_lifetime, seconds),
+            clock_skew: self.clock_skew,
+        }
+    }
 }
 
 /// A sandbox that was stopped.
@@ -78,6 +130,7 @@ pub(super) fn not_started(error: SandboxError) -> Failure {
             (Kind::Usage, "the sandbox is for this machine only: --bind 127.0.0.1")
         }
         SandboxError::InUse { .. } | SandboxError::Bind { .. } => (Kind::Usage, "take a free port: --port 0"),
+        SandboxError::Knobs(_) => (Kind::Usage, "corti-auth sandbox --help"),
         SandboxError::Key(_) | SandboxError::Random(_) => (Kind::Unexpected, "run it again"),
     };
     Failure::caused(kind, error).hint(hint)
@@ -89,7 +142,8 @@ fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, Failure
     let tenant = context.globals.tenant.as_deref().map(parse_tenant).transpose()?.unwrap_or_default();
     let secret = args.secret_file.as_deref().map(read_secret).transpose()?;
     let bind = SocketAddr::new(args.bind, args.port);
-    Ok(Options { bind, tenant, client_id, client_secret: secret, clock: context.host.clock })
+    let (clock, knobs) = (context.host.clock, args.knobs.to_knobs());
+    Ok(Options { bind, tenant, client_id, client_secret: secret, clock, knobs })
 }
 
 fn read_secret(path: &Path) -> Result<ClientSecret, Failure> {
@@ -117,6 +171,7 @@ struct Ready {
     tenant: String,
     client_id: String,
     client_secret: String,
+    control_token: String,
 }
 
 impl Ready {
@@ -127,6 +182,7 @@ impl Ready {
             tenant: tenant.to_string(),
             client_id: id.to_string(),
             client_secret: secret.secret().expose().to_owned(),
+            control_token: sandbox.control_token().expose().to_owned(),
         }
     }
 
@@ -136,6 +192,7 @@ impl Ready {
             "tenant": self.tenant,
             "client_id": self.client_id,
             "client_secret": self.client_secret,
+            "control_token": self.control_token,
         })
     }
 
@@ -147,6 +204,8 @@ impl Ready {
             .line(export(variable::TENANT, &self.tenant))
             .line(export(variable::CLIENT_ID, &self.client_id))
             .line(export(variable::CLIENT_SECRET, &self.client_secret))
+            .toned(Tone::Dim, "# faults, counters, keys: the bearer of $CORTI_ENVIRONMENT/_sandbox/")
+            .line(export("CORTI_SANDBOX_TOKEN", &self.control_token))
     }
 }
 

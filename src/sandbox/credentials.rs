@@ -43,13 +43,16 @@ impl Credentials {
         if self.id != id.as_str() {
             return Err(Rejected::Client);
         }
-        // Digests are compared, so that the time taken says nothing about the secret.
-        let digest = |secret: &Secret| Sha256::digest(secret.expose().as_bytes());
         match &self.secret {
-            Some(given) if digest(given) == digest(secret.secret()) => Ok(()),
+            Some(given) if same(given.expose(), secret.secret()) => Ok(()),
             _ => Err(Rejected::Secret),
         }
     }
+}
+
+/// Whether `given` is the secret. Digests are compared, so that the time taken says nothing about it.
+pub(super) fn same(given: &str, secret: &Secret) -> bool {
+    Sha256::digest(given.as_bytes()) == Sha256::digest(secret.expose().as_bytes())
 }
 
 fn basic(headers: &HeaderMap) -> Option<Credentials> {
@@ -68,12 +71,17 @@ fn form_decode(text: &str) -> String {
     form_urlencoded::parse(pair.as_bytes()).next().map_or_else(String::new, |(_, value)| value.into_owned())
 }
 
-/// A secret of 32 characters, as long as Keycloak's.
-pub(super) fn random_secret() -> Result<ClientSecret, SandboxError> {
+/// 32 random characters, as many as Keycloak's secrets have.
+pub(super) fn random_text() -> Result<Secret, SandboxError> {
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes).map_err(SandboxError::Random)?;
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// A random client secret.
+pub(super) fn random_secret() -> Result<ClientSecret, SandboxError> {
     // Base64 is never empty, too long or with control characters, so the other error cannot happen.
-    ClientSecret::parse(&URL_SAFE_NO_PAD.encode(bytes))
+    ClientSecret::parse(random_text()?.expose())
         .map_err(|_| SandboxError::Random(getrandom::Error::UNEXPECTED))
 }
 

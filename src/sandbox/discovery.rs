@@ -16,7 +16,8 @@ pub(super) async fn configuration(State(shared): State<Arc<Shared>>, realm: Real
     if !is_known(&shared, &realm) {
         return no_realm();
     }
-    let issuer = shared.realm.issuer();
+    let realm = shared.realm();
+    let issuer = realm.issuer();
     let scopes: Vec<&str> = BASE.into_iter().chain(LIMITED).collect();
     Json(json!({
         "issuer": issuer,
@@ -38,5 +39,5 @@ pub(super) async fn certs(State(shared): State<Arc<Shared>>, realm: Realm) -> Re
     if !is_known(&shared, &realm) {
         return no_realm();
     }
-    Json(shared.realm.jwks()).into_response()
+    Json(shared.realm().jwks()).into_response()
 }

@@ -50,14 +50,14 @@ fn challenge(tenant: &Tenant, flaw: Option<&str>) -> Response {
 
 /// What a request is judged by.
 struct Guard<'a> {
-    realm: &'a Realm,
+    realm: Arc<Realm>,
     tenant: &'a Tenant,
     now: Timestamp,
 }
 
 impl<'a> Guard<'a> {
     fn of(shared: &'a Shared) -> Self {
-        Self { realm: &shared.realm, tenant: &shared.tenant, now: shared.clock.now() }
+        Self { realm: shared.realm(), tenant: &shared.tenant, now: shared.now() }
     }
 
     /// Judges a REST request by its headers.
@@ -131,7 +131,7 @@ mod tests {
     const NOW: i64 = 1000;
 
     fn guard(tenant: &Tenant) -> Guard<'_> {
-        Guard { realm: &REALM, tenant, now: Timestamp::from_second(NOW).unwrap() }
+        Guard { realm: Arc::new(REALM.clone()), tenant, now: Timestamp::from_second(NOW).unwrap() }
     }
 
     /// The status that a request with these headers would get.

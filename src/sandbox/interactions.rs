@@ -27,7 +27,7 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let draft = Draft::check(&parse(body)?).map_err(Problem::invalid)?;
-    let now = shared.clock.now();
+    let now = shared.now();
     let id = shared.ledger().create(draft, now).map_err(refuse)?;
     let made = json!({ "interactionId": id, "websocketUrl": shared.streams_url(id) });
     Ok((StatusCode::CREATED, Json(made)))
@@ -65,7 +65,7 @@ pub(super) async fn update(
 ) -> Result<Json<Value>, Problem> {
     let id = known_form(id)?;
     let patch = parse(body)?;
-    let now = shared.clock.now();
+    let now = shared.now();
     let mut ledger = shared.ledger();
     ledger.patch(id, &patch, now).map(|one| Json(show(&shared, one))).map_err(refuse)
 }

@@ -4,13 +4,17 @@
 
 mod catalogue;
 mod configuration;
+mod control;
 mod credentials;
 mod discovery;
 mod field;
 mod guard;
 mod interactions;
+mod key;
+mod knobs;
 mod ledger;
 mod listing;
+mod mischief;
 mod problem;
 mod realm;
 mod record;
@@ -28,16 +32,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
 use crate::domain::environment::Environment;
 use crate::domain::identity::{ClientId, Tenant};
-use crate::domain::secret::ClientSecret;
+use crate::domain::secret::{ClientSecret, Secret};
 use crate::edge::clock::Clock;
+use key::SigningKey;
+use mischief::Droppy;
 use realm::Realm;
-use state::Shared;
+use state::{Identity, Shared};
+
+pub use knobs::{KnobError, Knobs};
 
 /// The longest request body and the longest WebSocket message, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -58,6 +66,8 @@ pub struct Options {
     pub client_secret: Option<ClientSecret>,
     /// What tokens and timestamps go by.
     pub clock: Clock,
+    /// What it does wrong from the start.
+    pub knobs: Knobs,
 }
 
 /// Why a sandbox did not start.
@@ -80,6 +90,9 @@ pub enum SandboxError {
         /// What it said.
         source: io::Error,
     },
+    /// The knobs cannot be set like this.
+    #[error(transparent)]
+    Knobs(#[from] KnobError),
     /// No RSA key could be made.
     #[error("cannot make the sandbox's signing key")]
     Key(#[source] rsa::Error),
@@ -106,18 +119,24 @@ impl Sandbox {
         if !options.bind.ip().is_loopback() {
             return Err(SandboxError::NotLoopback(options.bind));
         }
+        options.knobs.check()?;
         let listener = TcpListener::bind(options.bind).await.map_err(|error| refused(options.bind, error))?;
         let address = listener.local_addr().map_err(|error| refused(options.bind, error))?;
         let environment = environment(address)?;
-        let issuer = environment.issuer(&options.tenant);
         // Seconds of arithmetic in an unoptimised build: not on the thread that serves.
-        let realm = tokio::task::spawn_blocking(move || Realm::new(issuer))
+        let key = tokio::task::spawn_blocking(SigningKey::new)
             .await
             .map_err(|_| SandboxError::Key(rsa::Error::Internal))?
             .map_err(SandboxError::Key)?;
-        let client_secret = options.client_secret.map_or_else(credentials::random_secret, Ok)?;
-        let shared =
-            Shared::new(environment, options.tenant, options.client_id, client_secret, options.clock, realm);
+        let realm = Realm::new(environment.issuer(&options.tenant), key);
+        let identity = Identity {
+            environment,
+            tenant: options.tenant,
+            client_id: options.client_id,
+            client_secret: options.client_secret.map_or_else(credentials::random_secret, Ok)?,
+            control_token: credentials::random_text()?,
+        };
+        let shared = Shared::new(identity, options.clock, realm, options.knobs);
         Ok(Self { listener, shared: Arc::new(shared) })
     }
 
@@ -129,6 +148,11 @@ impl Sandbox {
     /// The tenant, the client and the secret that it knows.
     pub fn client(&self) -> (&Tenant, &ClientId, &ClientSecret) {
         (&self.shared.tenant, &self.shared.client_id, &self.shared.client_secret)
+    }
+
+    /// The bearer of the control endpoint under `/_sandbox/`.
+    pub fn control_token(&self) -> &Secret {
+        &self.shared.control_token
     }
 
     /// Serves until `shutdown` resolves; then ends open sockets, and whatever has not ended after [`GRACE`].
@@ -144,8 +168,7 @@ impl Sandbox {
                 shared.stop.send_replace(true);
             }
         };
-        // Answers are short and clients wait for each: Nagle's algorithm would only delay them.
-        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let listener = Droppy { listener, shared: Arc::clone(&shared) };
         let serving = axum::serve(listener, router(Arc::clone(&shared))).with_graceful_shutdown(stopping);
         tokio::select! {
             ended = serving.into_future() => ended?,
@@ -181,8 +204,9 @@ fn environment(address: SocketAddr) -> Result<Environment, SandboxError> {
 fn router(shared: Arc<Shared>) -> Router {
     let collection = get(interactions::list).post(interactions::create);
     let item = get(interactions::show_one).patch(interactions::update).delete(interactions::remove);
+    let token = post(token::endpoint).layer(from_fn_with_state(Arc::clone(&shared), mischief::token_request));
     let realm = Router::new()
-        .route("/protocol/openid-connect/token", post(token::endpoint))
+        .route("/protocol/openid-connect/token", token)
         .route("/protocol/openid-connect/certs", get(discovery::certs))
         .route("/.well-known/openid-configuration", get(discovery::configuration));
     let rest = Router::new()
@@ -201,6 +225,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .nest("/v2", rest)
         .nest("/audio-bridge/v2", sockets)
         .fallback(problem::no_route)
+        .layer(from_fn_with_state(Arc::clone(&shared), mischief::every_answer))
+        .nest("/_sandbox", control::router())
         .layer(DefaultBodyLimit::max(MAX_BYTES))
         .with_state(shared)
 }
@@ -216,6 +242,7 @@ mod tests {
             client_id: "sandbox".parse().unwrap(),
             client_secret: None,
             clock: Clock::System,
+            knobs: Knobs::default(),
         }
     }
 

@@ -1,37 +1,27 @@
-//! The realm's RSA key: signs tokens with the claims of a Keycloak 26 service account, and verifies them. The
-//! key lives as long as the process and is never written anywhere.
+//! The realm: signs tokens with the claims of a Keycloak 26 service account, and verifies them.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use rsa::pkcs1::EncodeRsaPrivateKey;
-use rsa::rand_core::OsRng;
-use rsa::traits::PublicKeyParts;
+use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::key::SigningKey;
 use crate::domain::identity::{ClientId, Tenant};
 use crate::domain::scope::ScopeSet;
 
 /// How long a token is valid, in seconds: Corti's documented five minutes.
 pub(super) const LIFETIME: i64 = 300;
 
-/// The size of the key, in bits. Keycloak's default.
-const KEY_BITS: usize = 2048;
-
-/// A realm's key, its issuer and the subject of its one service account.
+/// A realm's keys, its issuer and the subject of its one service account.
+#[derive(Clone)]
 pub(super) struct Realm {
     issuer: String,
     subject: Uuid,
-    key_id: String,
-    modulus: String,
-    exponent: String,
-    signing: EncodingKey,
-    verifying: DecodingKey,
+    active: SigningKey,
+    /// Keys that sign no more and still verify.
+    passive: Vec<SigningKey>,
 }
 
 /// What a verified access token says, as far as the sandbox looks at it.
@@ -53,26 +43,28 @@ pub(super) struct Subject<'a> {
     pub(super) client: &'a ClientId,
     pub(super) tenant: &'a Tenant,
     pub(super) scope: &'a str,
+    /// Seconds that the token lives.
+    pub(super) lifetime: i64,
 }
 
 impl Realm {
-    /// Makes a realm with a new key. Takes a while: call it where blocking is fine.
-    pub(super) fn new(issuer: String) -> Result<Self, rsa::Error> {
-        let key = rsa::RsaPrivateKey::new(&mut OsRng, KEY_BITS)?;
-        let der = key.to_pkcs1_der()?;
-        let (n, e) = (key.n().to_bytes_be(), key.e().to_bytes_be());
-        let (modulus, exponent) = (URL_SAFE_NO_PAD.encode(&n), URL_SAFE_NO_PAD.encode(&e));
-        // RFC 7638: the members that matter, in this order, without spaces.
-        let thumbprint = Sha256::digest(format!(r#"{{"e":"{exponent}","kty":"RSA","n":"{modulus}"}}"#));
-        Ok(Self {
-            issuer,
-            subject: Uuid::new_v4(),
-            key_id: URL_SAFE_NO_PAD.encode(thumbprint),
-            modulus,
-            exponent,
-            signing: EncodingKey::from_rsa_der(der.as_bytes()),
-            verifying: DecodingKey::from_rsa_raw_components(&n, &e),
-        })
+    /// A realm with one key.
+    pub(super) fn new(issuer: String, active: SigningKey) -> Self {
+        Self { issuer, subject: Uuid::new_v4(), active, passive: Vec::new() }
+    }
+
+    /// Signs with `key` from now on. The older keys go on verifying, as in Keycloak, unless they are to be forgotten.
+    pub(super) fn rotate(&mut self, key: SigningKey, forget: bool) {
+        let old = std::mem::replace(&mut self.active, key);
+        if forget {
+            self.passive.clear();
+        } else {
+            self.passive.insert(0, old);
+        }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &SigningKey> {
+        std::iter::once(&self.active).chain(&self.passive)
     }
 
     /// The `iss` of every token.
@@ -80,12 +72,9 @@ impl Realm {
         &self.issuer
     }
 
-    /// The JWK set (RFC 7517) that `certs` serves.
+    /// The JWK set (RFC 7517) that `certs` serves, the active key first.
     pub(super) fn jwks(&self) -> Value {
-        json!({ "keys": [{
-            "kid": self.key_id, "kty": "RSA", "alg": "RS256", "use": "sig",
-            "n": self.modulus, "e": self.exponent,
-        }]})
+        json!({ "keys": self.keys().map(SigningKey::jwk).collect::<Vec<_>>() })
     }
 
     /// Signs an access token.
@@ -112,7 +101,7 @@ impl Realm {
                 "scope": subject.scope,
             }),
         );
-        self.sign(&claims)
+        self.active.sign(&claims)
     }
 
     /// Signs an ID token (OIDC Core 1.0, section 2).
@@ -124,13 +113,13 @@ impl Realm {
         let mut claims = self.common_claims(subject, now);
         let own = json!({ "jti": Uuid::new_v4(), "aud": subject.client.as_str(), "typ": "ID" });
         merge(&mut claims, own);
-        self.sign(&claims)
+        self.active.sign(&claims)
     }
 
     fn common_claims(&self, subject: &Subject<'_>, now: Timestamp) -> Value {
         let (issued, client) = (now.as_second(), subject.client.as_str());
         json!({
-            "exp": issued.saturating_add(LIFETIME),
+            "exp": issued.saturating_add(subject.lifetime),
             "iat": issued,
             "iss": self.issuer,
             "sub": self.subject,
@@ -144,11 +133,6 @@ impl Realm {
         })
     }
 
-    fn sign(&self, claims: &Value) -> jsonwebtoken::errors::Result<String> {
-        let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::RS256) };
-        jsonwebtoken::encode(&header, claims, &self.signing)
-    }
-
     /// Verifies an access token: signature, issuer, type and expiry.
     ///
     /// # Errors
@@ -160,7 +144,10 @@ impl Realm {
         // `aud` is always `account`. The expiry is compared below, with the sandbox's clock and no leeway.
         validation.validate_aud = false;
         validation.validate_exp = false;
-        let decoded = jsonwebtoken::decode::<Claims>(token, &self.verifying, &validation);
+        let header = jsonwebtoken::decode_header(token).map_err(|error| describe(error.kind()))?;
+        let key = self.keys().find(|key| header.kid.as_deref() == Some(key.id()));
+        let key = key.ok_or("The key of the token is not this realm's")?;
+        let decoded = jsonwebtoken::decode::<Claims>(token, key.verifying(), &validation);
         let claims = decoded.map_err(|error| describe(error.kind()))?.claims;
         if claims.typ != "Bearer" {
             return Err("The token is not an access token");
@@ -191,11 +178,14 @@ fn merge(claims: &mut Value, more: Value) {
 pub(super) mod tests {
     use std::sync::LazyLock;
 
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     /// One key for all tests: making one takes a while.
     pub(in crate::sandbox) static REALM: LazyLock<Realm> =
-        LazyLock::new(|| Realm::new("http://127.0.0.1:1/realms/base".into()).unwrap());
+        LazyLock::new(|| Realm::new("http://127.0.0.1:1/realms/base".into(), SigningKey::new().unwrap()));
 
     pub(in crate::sandbox) fn subject(scope: &str) -> (ClientId, Tenant, String) {
         ("acme".parse().unwrap(), Tenant::default(), scope.to_owned())
@@ -203,7 +193,7 @@ pub(super) mod tests {
 
     pub(in crate::sandbox) fn token(scope: &str, at: i64) -> String {
         let (client, tenant, scope) = subject(scope);
-        let subject = Subject { client: &client, tenant: &tenant, scope: &scope };
+        let subject = Subject { client: &client, tenant: &tenant, scope: &scope, lifetime: LIFETIME };
         REALM.access_token(&subject, Timestamp::from_second(at).unwrap()).unwrap()
     }
 
@@ -223,8 +213,10 @@ pub(super) mod tests {
         let token = token("openid", 1000);
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let (_, claims) = signed.split_once('.').unwrap();
-        let none = format!("{}.{claims}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#));
-        let hmac = format!("{}.{claims}.{signature}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#));
+        let kid = REALM.active.id();
+        let header = |alg: &str| URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{alg}","kid":"{kid}"}}"#));
+        let none = format!("{}.{claims}.", header("none"));
+        let hmac = format!("{}.{claims}.{signature}", header("HS256"));
         let tampered = format!("{signed}.{}", signature.chars().rev().collect::<String>());
         for bad in ["", "a.b.c", &none, &hmac, &tampered] {
             assert!(REALM.verify(bad, at(1000)).is_err(), "{bad}");
@@ -232,14 +224,25 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_old_key_verifies_until_it_is_forgotten() {
+        let (mut realm, old) = (REALM.clone(), token("openid", 1000));
+        realm.rotate(SigningKey::new().unwrap(), false);
+        assert!(realm.verify(&old, at(1000)).is_ok());
+        assert_eq!(realm.jwks()["keys"].as_array().unwrap().len(), 2);
+        realm.rotate(SigningKey::new().unwrap(), true);
+        assert_eq!(realm.verify(&old, at(1000)).unwrap_err(), "The key of the token is not this realm's");
+        assert_eq!(realm.jwks()["keys"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
     fn an_id_token_and_another_realms_token_open_nothing() {
         let (client, tenant, scope) = subject("openid");
-        let subject = Subject { client: &client, tenant: &tenant, scope: &scope };
+        let subject = Subject { client: &client, tenant: &tenant, scope: &scope, lifetime: LIFETIME };
         let id = REALM.id_token(&subject, at(1000)).unwrap();
         assert_eq!(REALM.verify(&id, at(1000)).unwrap_err(), "The token is not an access token");
         let mut foreign = REALM.common_claims(&subject, at(1000));
         merge(&mut foreign, json!({ "typ": "Bearer", "iss": "http://127.0.0.1:1/realms/other" }));
-        let foreign = REALM.sign(&foreign).unwrap();
+        let foreign = REALM.active.sign(&foreign).unwrap();
         assert_eq!(
             REALM.verify(&foreign, at(1000)).unwrap_err(),
             "The issuer of the token is not this realm"

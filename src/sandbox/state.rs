@@ -1,15 +1,19 @@
-//! What every handler shares: the one client of the one tenant, the realm's key, the interactions, and the
-//! shutdown signal. The interactions are behind a lock that is never held across an `await`.
+//! What every handler shares: the one client of the one tenant, the realm, the interactions, the knobs, the counters
+//! and the shutdown signal. No lock is held across an `await`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::knobs::Knobs;
 use super::ledger::Ledger;
 use super::realm::Realm;
 use crate::domain::environment::Environment;
 use crate::domain::identity::{ClientId, Tenant};
-use crate::domain::secret::ClientSecret;
+use crate::domain::secret::{ClientSecret, Secret};
 use crate::edge::clock::Clock;
 
 /// The sandbox's state.
@@ -18,37 +22,114 @@ pub(super) struct Shared {
     pub(super) tenant: Tenant,
     pub(super) client_id: ClientId,
     pub(super) client_secret: ClientSecret,
-    pub(super) clock: Clock,
-    pub(super) realm: Realm,
+    pub(super) control_token: Secret,
+    pub(super) counters: Counters,
     /// Turns true once, at shutdown. Every open WebSocket holds a receiver.
     pub(super) stop: watch::Sender<bool>,
+    clock: Clock,
+    realm: Mutex<Arc<Realm>>,
+    knobs: Mutex<Knobs>,
     ledger: Mutex<Ledger>,
+}
+
+/// What a sandbox knows before it serves.
+pub(super) struct Identity {
+    pub(super) environment: Environment,
+    pub(super) tenant: Tenant,
+    pub(super) client_id: ClientId,
+    pub(super) client_secret: ClientSecret,
+    pub(super) control_token: Secret,
 }
 
 impl Shared {
     /// The state of a sandbox that holds no interactions yet.
-    pub(super) fn new(
-        environment: Environment,
-        tenant: Tenant,
-        client_id: ClientId,
-        client_secret: ClientSecret,
-        clock: Clock,
-        realm: Realm,
-    ) -> Self {
+    pub(super) fn new(identity: Identity, clock: Clock, realm: Realm, knobs: Knobs) -> Self {
+        let Identity { environment, tenant, client_id, client_secret, control_token } = identity;
         let (stop, _) = watch::channel(false);
-        let ledger = Mutex::default();
-        Self { environment, tenant, client_id, client_secret, clock, realm, stop, ledger }
+        Self {
+            environment,
+            tenant,
+            client_id,
+            client_secret,
+            control_token,
+            counters: Counters::default(),
+            stop,
+            clock,
+            realm: Mutex::new(Arc::new(realm)),
+            knobs: Mutex::new(knobs),
+            ledger: Mutex::default(),
+        }
     }
 
-    /// The interactions. A handler that panicked cannot have left them half changed: every change is one
-    /// assignment.
+    /// The time by the sandbox's clock, which a knob may set wrong.
+    pub(super) fn now(&self) -> Timestamp {
+        let now = self.clock.now();
+        now.checked_add(self.knobs().skew()).unwrap_or(now)
+    }
+
+    /// The realm as it is now.
+    pub(super) fn realm(&self) -> Arc<Realm> {
+        Arc::clone(&unpoisoned(&self.realm))
+    }
+
+    /// Replaces the realm.
+    pub(super) fn set_realm(&self, realm: Realm) {
+        *unpoisoned(&self.realm) = Arc::new(realm);
+    }
+
+    /// The knobs.
+    pub(super) fn knobs(&self) -> MutexGuard<'_, Knobs> {
+        unpoisoned(&self.knobs)
+    }
+
+    /// The interactions.
     pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(&self.ledger)
     }
 
     /// The address of an interaction's WebSocket, without a token, as Corti gives it.
     pub(super) fn streams_url(&self, id: impl std::fmt::Display) -> String {
         let (sockets, tenant) = (self.environment.socket_url(), &self.tenant);
         format!("{sockets}/interactions/{id}/streams?tenant-name={tenant}")
+    }
+}
+
+/// A handler that panicked cannot have left anything half changed: every change is one assignment.
+fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was counted since the start.
+#[derive(Default)]
+pub(super) struct Counters {
+    connections: AtomicU64,
+    token_requests: AtomicU64,
+    tokens: AtomicU64,
+}
+
+impl Counters {
+    /// A connection was accepted.
+    pub(super) fn connection(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A token was asked for, whatever the answer.
+    pub(super) fn token_request(&self) {
+        self.token_requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An access token was signed.
+    pub(super) fn token(&self) {
+        self.tokens.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counters by name.
+    pub(super) fn to_json(&self) -> Value {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        json!({
+            "connections": read(&self.connections),
+            "token_requests": read(&self.token_requests),
+            "tokens": read(&self.tokens),
+        })
     }
 }

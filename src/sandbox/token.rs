@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::credentials::{Credentials, Rejected};
-use super::realm::{LIFETIME, Subject};
+use super::realm::Subject;
 use super::state::Shared;
 use crate::domain::scope::{BASE, LIMITED, OPENID};
 
@@ -155,19 +155,21 @@ fn granted(asked: &str) -> Option<String> {
 }
 
 fn mint(shared: &Shared, scope: &str) -> jsonwebtoken::errors::Result<Value> {
-    let subject = Subject { client: &shared.client_id, tenant: &shared.tenant, scope };
-    let now = shared.clock.now();
+    let lifetime = shared.knobs().token_lifetime;
+    let subject = Subject { client: &shared.client_id, tenant: &shared.tenant, scope, lifetime };
+    let (realm, now) = (shared.realm(), shared.now());
     let mut body = json!({
-        "access_token": shared.realm.access_token(&subject, now)?,
-        "expires_in": LIFETIME,
+        "access_token": realm.access_token(&subject, now)?,
+        "expires_in": lifetime,
         "refresh_expires_in": 0,
         "token_type": "Bearer",
         "not-before-policy": 0,
         "scope": scope,
     });
     if scope.split(' ').any(|word| word == OPENID) {
-        body["id_token"] = shared.realm.id_token(&subject, now)?.into();
+        body["id_token"] = realm.id_token(&subject, now)?.into();
     }
+    shared.counters.token();
     Ok(body)
 }
 

@@ -1,0 +1,127 @@
+//! The control endpoint under `/_sandbox/`: reads and turns the knobs, reads the counters, rotates the keys.
+//!
+//! Pages in a browser reach loopback too, so it wants a bearer of its own, the sandbox's own `Host`, and no `Origin`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+
+use super::credentials::same;
+use super::key::SigningKey;
+use super::knobs::Knobs;
+use super::state::Shared;
+
+/// The routes.
+pub(super) fn router() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/knobs", get(show).patch(turn).delete(reset))
+        .route("/counters", get(counters))
+        .route("/rotate-keys", post(rotate_keys))
+}
+
+/// A handler that takes this runs only for whoever started the sandbox.
+struct Owner;
+
+impl FromRequestParts<Arc<Shared>> for Owner {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Response> {
+        judge(&parts.headers, shared).map(|()| Self).map_err(|(status, reason)| wrong(status, reason))
+    }
+}
+
+fn judge(headers: &HeaderMap, shared: &Shared) -> Result<(), (StatusCode, &'static str)> {
+    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    if headers.contains_key(ORIGIN) {
+        return Err((StatusCode::FORBIDDEN, "a page in a browser may not control the sandbox"));
+    }
+    let environment = shared.environment.to_string();
+    if text(HOST) != environment.strip_prefix("http://") {
+        return Err((StatusCode::FORBIDDEN, "the Host is not the sandbox's own"));
+    }
+    let given = text(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if !same(given, &shared.control_token) {
+        return Err((StatusCode::UNAUTHORIZED, "the control token is missing or wrong"));
+    }
+    Ok(())
+}
+
+fn wrong(status: StatusCode, reason: impl Into<String>) -> Response {
+    (status, Json(json!({ "error": reason.into() }))).into_response()
+}
+
+async fn show(_: Owner, State(shared): State<Arc<Shared>>) -> Json<Knobs> {
+    Json(shared.knobs().clone())
+}
+
+async fn reset(_: Owner, State(shared): State<Arc<Shared>>) -> Json<Knobs> {
+    *shared.knobs() = Knobs::default();
+    Json(Knobs::default())
+}
+
+/// Turns the knobs that the body names, and leaves the others.
+async fn turn(_: Owner, State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    let mut knobs = shared.knobs();
+    match patched(&knobs, &body) {
+        Ok(turned) => {
+            knobs.clone_from(&turned);
+            Json(turned).into_response()
+        }
+        Err(reason) => wrong(StatusCode::BAD_REQUEST, reason),
+    }
+}
+
+fn patched(knobs: &Knobs, body: &[u8]) -> Result<Knobs, String> {
+    let mut fields = serde_json::to_value(knobs).map_err(|error| error.to_string())?;
+    let patch: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    match (&mut fields, patch) {
+        (Value::Object(fields), Value::Object(patch)) => fields.extend(patch),
+        _ => return Err("the body is not a JSON object".to_owned()),
+    }
+    let turned: Knobs = serde_json::from_value(fields).map_err(|error| error.to_string())?;
+    turned.check().map_err(|error| error.to_string())?;
+    Ok(turned)
+}
+
+async fn counters(_: Owner, State(shared): State<Arc<Shared>>) -> Json<Value> {
+    Json(shared.counters.to_json())
+}
+
+/// Signs with a new key from now on. `{"forget": true}` makes tokens of the older keys invalid at once.
+async fn rotate_keys(_: Owner, State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    let forget = serde_json::from_slice::<Value>(&body).ok().and_then(|body| body["forget"].as_bool());
+    match tokio::task::spawn_blocking(SigningKey::new).await {
+        Ok(Ok(key)) => {
+            let mut realm = shared.realm().as_ref().clone();
+            realm.rotate(key, forget.unwrap_or_default());
+            let keys = realm.jwks();
+            shared.set_realm(realm);
+            Json(keys).into_response()
+        }
+        _ => wrong(StatusCode::INTERNAL_SERVER_ERROR, "no key could be made"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_turns_what_it_names() {
+        let knobs = Knobs { fail_count: 3, ..Knobs::default() };
+        let turned = patched(&knobs, br#"{"latency_ms":5,"retry_after":1}"#).unwrap();
+        assert_eq!(turned, Knobs { latency_ms: 5, retry_after: Some(1), ..knobs.clone() });
+        for bad in ["", "[]", r#"{"latency":5}"#, r#"{"fail_status":200}"#, r#"{"fail_count":-1}"#] {
+            assert!(patched(&knobs, bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

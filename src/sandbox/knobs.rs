@@ -1,0 +1,151 @@
+//! What the sandbox does wrong on purpose, for users who test their own retries and for this project's tests.
+//!
+//! Set by flags at start and by the control endpoint while it runs. Pure: what a knob does to a request is elsewhere.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::realm::LIFETIME;
+
+/// The knobs, by the names of the control endpoint's JSON. The defaults do nothing wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    /// Milliseconds that every answer waits.
+    pub latency_ms: u64,
+    /// The HTTP status of the next token requests that fail, 400 to 599.
+    pub fail_status: u16,
+    /// How many token requests fail.
+    pub fail_count: u32,
+    /// Seconds that a failing answer says to wait in `Retry-After`; it says nothing where this is null.
+    pub retry_after: Option<u32>,
+    /// How many of the next connections are closed without an answer.
+    pub drop_connections: u32,
+    /// How many of the next token answers break off in the middle of the body.
+    pub truncate_answers: u32,
+    /// Seconds that new tokens live.
+    pub token_lifetime: i64,
+    /// Seconds that the server's clock is ahead; behind where negative.
+    pub clock_skew: i64,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            latency_ms: 0,
+            fail_status: 503,
+            fail_count: 0,
+            retry_after: None,
+            drop_connections: 0,
+            truncate_answers: 0,
+            token_lifetime: LIFETIME,
+            clock_skew: 0,
+        }
+    }
+}
+
+/// Why knobs cannot be set like this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KnobError {
+    /// Not a status that fails.
+    #[error("fail_status is {0}, and must be from 400 to 599")]
+    Status(u16),
+    /// A token that is never valid.
+    #[error("token_lifetime is {0}, and must be from 1 to 86400")]
+    Lifetime(i64),
+    /// A clock that no calendar has.
+    #[error("clock_skew is {0}, and must be at most a year either way")]
+    Skew(i64),
+    /// An answer that nobody waits for.
+    #[error("latency_ms is {0}, and must be at most 600000")]
+    Latency(u64),
+}
+
+/// What goes wrong with one token request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is answered with this status.
+    Status(u16, Option<u32>),
+    /// Its answer breaks off.
+    Truncated,
+}
+
+impl Knobs {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// [`KnobError`] for the first that cannot be.
+    pub fn check(&self) -> Result<(), KnobError> {
+        if !(400..600).contains(&self.fail_status) {
+            return Err(KnobError::Status(self.fail_status));
+        }
+        if !(1..=86_400).contains(&self.token_lifetime) {
+            return Err(KnobError::Lifetime(self.token_lifetime));
+        }
+        if self.clock_skew.abs() > 366 * 86_400 {
+            return Err(KnobError::Skew(self.clock_skew));
+        }
+        if self.latency_ms > 600_000 {
+            return Err(KnobError::Latency(self.latency_ms));
+        }
+        Ok(())
+    }
+
+    /// How far the server's clock is off.
+    pub(super) fn skew(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.clock_skew)
+    }
+
+    /// Takes the fault of the next token request, which is then one less to come.
+    pub(super) fn take_fault(&mut self) -> Option<Fault> {
+        if self.fail_count > 0 {
+            self.fail_count -= 1;
+            return Some(Fault::Status(self.fail_status, self.retry_after));
+        }
+        take(&mut self.truncate_answers).then_some(Fault::Truncated)
+    }
+
+    /// Whether the next connection is dropped, which is then one less to come.
+    pub(super) fn take_drop(&mut self) -> bool {
+        take(&mut self.drop_connections)
+    }
+}
+
+fn take(count: &mut u32) -> bool {
+    let some = *count > 0;
+    *count = count.saturating_sub(1);
+    some
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_used_up() {
+        let mut knobs = Knobs {
+            fail_count: 2,
+            fail_status: 429,
+            truncate_answers: 1,
+            drop_connections: 1,
+            ..Knobs::default()
+        };
+        let taken: Vec<_> = std::iter::repeat_with(|| knobs.take_fault()).take(4).collect();
+        let status = Some(Fault::Status(429, None));
+        assert_eq!(taken, [status, status, Some(Fault::Truncated), None]);
+        assert_eq!((knobs.take_drop(), knobs.take_drop()), (true, false));
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_refused() {
+        assert_eq!(Knobs::default().check(), Ok(()));
+        for wrong in [
+            Knobs { fail_status: 200, ..Knobs::default() },
+            Knobs { token_lifetime: 0, ..Knobs::default() },
+            Knobs { clock_skew: i64::MAX / 2, ..Knobs::default() },
+            Knobs { latency_ms: u64::MAX, ..Knobs::default() },
+        ] {
+            assert!(wrong.check().is_err(), "{wrong:?}");
+        }
+    }
+}
