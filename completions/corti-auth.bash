@@ -17,7 +17,7 @@ _clap_complete_corti_auth() {
         _CLAP_COMPLETE_INDEX="$_CLAP_COMPLETE_INDEX" \
         _CLAP_COMPLETE_COMP_TYPE="$_CLAP_COMPLETE_COMP_TYPE" \
         _CLAP_COMPLETE_SPACE="$_CLAP_COMPLETE_SPACE" \
-        COMPLETE="bash" \
+        CORTI_AUTH_COMPLETE="bash" \
         "corti-auth" -- "${words[@]}" \
     ) )
     if [[ $? != 0 ]]; then

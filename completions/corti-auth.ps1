@@ -2,8 +2,8 @@
 Register-ArgumentCompleter -Native -CommandName corti-auth -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
 
-    $prev = $env:COMPLETE;
-    $env:COMPLETE = "powershell";
+    $prev = $env:CORTI_AUTH_COMPLETE;
+    $env:CORTI_AUTH_COMPLETE = "powershell";
 
     $args = $commandAst.Extent.Text
     $args = $args.Substring(0, [math]::Min($cursorPosition, $args.Length));
@@ -15,9 +15,9 @@ Register-ArgumentCompleter -Native -CommandName corti-auth -ScriptBlock {
 & corti-auth -- $args
 "@;
     if ($null -eq $prev) {
-        Remove-Item Env:\COMPLETE;
+        Remove-Item Env:\CORTI_AUTH_COMPLETE;
     } else {
-        $env:COMPLETE = $prev;
+        $env:CORTI_AUTH_COMPLETE = $prev;
     }
     $results | ForEach-Object {
         $split = $_.Split("`t");

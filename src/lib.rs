@@ -25,9 +25,6 @@ pub mod sandbox;
 /// Runs the command line in `host` and says how it ended.
 pub fn run(host: &Host) -> ExitCode {
     edge::process::harden();
-    if let Some(completed) = commands::complete(host) {
-        return completed;
-    }
     match commands::parse(host) {
         Parsed::Run(invocation) => execute(&invocation, host),
         Parsed::Show(text) => finish(&Printer::default(), Printer::default().generated(&text)),

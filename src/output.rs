@@ -3,6 +3,7 @@
 //! Whatever came from a server, a token or a file is made printable here, so nothing can steer the terminal. A closed
 //! pipe ends quietly.
 
+use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
@@ -62,9 +63,9 @@ pub struct Colours {
 }
 
 impl Colours {
-    /// As the user forces it, else on terminals unless `NO_COLOR` is set.
-    pub fn choose(forced: Option<bool>, no_color: bool, terminal: Terminal) -> Self {
-        let on = |is_terminal: bool| forced.unwrap_or(is_terminal && !no_color);
+    /// As the user forces it, else on terminals unless they are not wanted (`NO_COLOR`) or cannot (`TERM=dumb`).
+    pub fn choose(forced: Option<bool>, plain: bool, terminal: Terminal) -> Self {
+        let on = |is_terminal: bool| forced.unwrap_or(is_terminal && !plain);
         Self { stdout: on(terminal.stdout), stderr: on(terminal.stderr) }
     }
 }
@@ -73,12 +74,16 @@ impl Colours {
 #[derive(Default)]
 pub struct Printer {
     style: Style,
+    /// Why data of a command that goes on could not be written, to be told when it is done.
+    lost: RefCell<Option<io::Error>>,
+    /// Whether the cursor is behind a line that is to be overwritten.
+    spinning: Cell<bool>,
 }
 
 impl Printer {
     /// A printer of this style.
     pub fn new(style: Style) -> Self {
-        Self { style }
+        Self { style, ..Self::default() }
     }
 
     /// Prints an outcome.
@@ -86,6 +91,9 @@ impl Printer {
     /// # Errors
     /// stdout's own, a closed pipe aside.
     pub fn emit(&self, outcome: &dyn Outcome) -> io::Result<()> {
+        if let Some(error) = self.lost.take() {
+            return Err(error);
+        }
         match outcome.text() {
             Text::Nothing => Ok(()),
             _ if self.style.json => to_stdout(&json_line(outcome)),
@@ -118,6 +126,9 @@ impl Printer {
 
     /// Prints a failure: `error:`, its causes, and `hint:` lines; or one JSON line.
     pub fn fail(&self, failure: &Failure) {
+        if self.spinning.take() {
+            overwrite("");
+        }
         if self.style.json {
             return to_stderr(&error_object(failure));
         }
@@ -128,9 +139,7 @@ impl Printer {
         let colour = self.style.colours.stderr;
         let mut lines = Vec::new();
         for (depth, cause) in failure.causes().enumerate() {
-            // A parser's text has lines of its own.
-            let text: Vec<String> = cause.lines().map(|line| printable(line).into_owned()).collect();
-            let text = text.join("\n  ");
+            let text = printable(&cause);
             lines.push(match depth {
                 0 => format!("{}: {text}", paint("error", Tone::Bad, colour)),
                 _ => format!("  {text}"),
@@ -149,18 +158,19 @@ impl Sink for Printer {
         match event {
             Event::Note(text) if !quiet && !json => to_stderr(&printable(&text)),
             Event::Warning(text, hint) => self.warn(&text, hint.as_deref()),
-            Event::Story(page) if !json => data(&layout(&page, self.style.colours.stdout)),
-            Event::Datum(_, value) if json => data(&printable_json(&value)),
-            Event::Datum(page, _) => data(&layout(&page, self.style.colours.stdout)),
+            Event::Story(page) if !json => self.data(&layout(&page, self.style.colours.stdout)),
+            Event::Datum(_, value) if json => self.data(&printable_json(&value)),
+            Event::Datum(page, _) => self.data(&layout(&page, self.style.colours.stdout)),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
                 to_stderr(&paint(&printable(&line), Tone::Dim, self.style.colours.stderr));
             }
             Event::Waiting(what, count) if !quiet && !json && verbose == 0 => {
                 let frame = ["|", "/", "-", "\\"].get(count % 4).copied().unwrap_or_default();
+                self.spinning.set(true);
                 overwrite(&format!("{frame} {what}"));
             }
-            Event::Waited if !quiet && !json && verbose == 0 => overwrite(""),
+            Event::Waited if self.spinning.take() => overwrite(""),
             Event::Note(_)
             | Event::Story(_)
             | Event::Exchange { .. }
@@ -171,6 +181,12 @@ impl Sink for Printer {
 }
 
 impl Printer {
+    fn data(&self, text: &str) {
+        if let Err(error) = to_stdout(text) {
+            self.lost.replace(Some(error));
+        }
+    }
+
     fn warn(&self, text: &str, hint: Option<&str>) {
         if self.style.json {
             let mut line = json!({ "schema": "corti-auth/warning/v1", "message": text });
@@ -266,11 +282,6 @@ fn to_stdout(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
-}
-
-/// Data of a command that goes on. What hinders it shows when the outcome is printed.
-fn data(text: &str) {
-    let _ = to_stdout(text);
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]

@@ -37,3 +37,31 @@ fn with_a_keyring_it_uses_it_and_cleans_up() {
     let search = Said::by(world.program("secret-tool").args(["search", "--all", "service", "corti-auth"]));
     assert!(!search.stdout.contains("corti-auth"), "{}", search.stdout);
 }
+
+#[cfg(unix)]
+#[test]
+fn whenever_it_is_stopped_nothing_is_left_in_the_keyring() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let mut hit = 0;
+    for round in 0..40_u64 {
+        let mut demo = world.start("demo");
+        // Spread over the demo's life; wherever it hits, the outcome must be the same.
+        std::thread::sleep(std::time::Duration::from_millis(100 + round * 10));
+        hit += u32::from(common::signal(demo.0.id(), if round % 2 == 0 { "INT" } else { "TERM" }));
+        demo.wait();
+    }
+    assert!(hit > 0, "no signal came in time");
+    let search = Said::by(world.program("secret-tool").args(["search", "--all", "service", "corti-auth"]));
+    assert!(!search.stdout.contains("corti-auth"), "{}", search.stdout);
+}
+
+#[test]
+fn a_full_disk_is_noticed() {
+    for arguments in ["demo", "token --help", "completions bash"] {
+        let script = format!("'{}' {arguments} > /dev/full", common::binary().display());
+        let said = Said::by(World::new().program("sh").args(["-c", &script]));
+        assert_eq!(said.code, 1, "{arguments}: {}", said.stderr);
+        assert!(said.stderr.contains("cannot write to stdout"), "{arguments}: {}", said.stderr);
+    }
+}

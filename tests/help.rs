@@ -61,6 +61,9 @@ fn usage_errors_are_text_or_one_json_line() {
     let said = Said::by(&mut World::new().run("tokn --json"));
     assert_eq!((said.code, said.stderr.lines().count()), (2, 1));
     let error = said.error();
+    let whole = Said::by(&mut World::new().run("man --json")).error();
+    assert_eq!(whole["message"], "the following required arguments were not provided: <DIR>");
+    assert_eq!(whole["hint"], "corti-auth man --help");
     let keys: Vec<&str> = error.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
         keys,

@@ -64,6 +64,8 @@ fn a_full_token_from_a_file_as_json() {
         "key_id",
         "kind",
         "meaning",
+        "not_before",
+        "not_before_unix",
         "reach",
         "remaining_seconds",
         "schema",
@@ -109,6 +111,22 @@ fn other_kinds_are_told_apart() {
 }
 
 #[test]
+fn what_cannot_be_told_is_not_guessed() {
+    let verdict = |claims: serde_json::Value| {
+        Said::by(World::new().run("inspect").write_stdin(forged(&json!({ "alg": "RS256" }), &claims)))
+    };
+    let far = 9_999_999_999_i64;
+    let no_type = verdict(json!({ "exp": far, "scope": "openid transcribe" }));
+    assert!(no_type.stdout.contains("unknown: its `typ`"), "{}", no_type.stdout);
+    let odd = verdict(json!({ "typ": "Bearer", "exp": far, "scope": "openid transcribe \"admin:write\"" }));
+    assert!(odd.stdout.contains("treat it as full"), "{}", odd.stdout);
+    let later = verdict(json!({ "typ": "Bearer", "exp": far, "nbf": far - 1, "scope": "openid" }));
+    assert_eq!(later.code, 7);
+    assert!(later.stdout.contains("it does not work yet"), "{}", later.stdout);
+    assert!(later.stderr.contains("does not work before"), "{}", later.stderr);
+}
+
+#[test]
 fn what_is_no_token_exits_7() {
     for (text, words) in
         [("", "there is no token"), ("hello", "this has 1"), ("a.b.c", "not base64url"), ("a.b.c.d.e", "JWE")]
@@ -124,12 +142,11 @@ fn what_is_no_token_exits_7() {
         .code(7)
         .stderr(predicate::str::contains("not text"));
     let long = "x".repeat(300 * 1024);
-    World::new()
-        .run("inspect")
-        .write_stdin(long)
-        .assert()
-        .code(7)
-        .stderr(predicate::str::contains("longer than"));
+    let world = World::new();
+    let file = world.file("long", &long);
+    let too_long = || predicate::str::contains("longer than");
+    world.run("inspect").write_stdin(long).assert().code(7).stderr(too_long());
+    world.run_words(&["inspect", &file]).assert().code(7).stderr(too_long());
 }
 
 #[test]
@@ -148,7 +165,7 @@ fn a_token_is_no_argument_and_is_not_echoed() {
         .run("inspect /no/such/file")
         .assert()
         .code(2)
-        .stderr(predicate::str::contains("cannot read `/no/such/file`"));
+        .stderr(predicate::str::contains("from `/no/such/file`"));
 }
 
 #[test]

@@ -75,6 +75,12 @@ fn a_ready_token_is_used_where_it_belongs() {
     assert_eq!(said.code, 3, "{}", said.stderr);
     assert!(said.stderr.contains("is not sent to `eu`"), "{}", said.stderr);
     world.run("interaction create -t other").assert().code(3);
+    // A profile named on the command line outranks the variable.
+    world
+        .run("interaction create -p nope")
+        .assert()
+        .code(3)
+        .stderr(predicate::str::contains("no profile `nope`"));
 }
 
 #[test]

@@ -100,3 +100,41 @@ fn a_foreign_entry_is_read() {
     store.write_stdin("anything").assert().success();
     assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "present");
 }
+
+/// The process that owns the secret service's name.
+fn daemon(world: &World) -> u32 {
+    let mut send = world.program("dbus-send");
+    send.args(["--session", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus"]);
+    send.args(["org.freedesktop.DBus.GetConnectionUnixProcessID", "string:org.freedesktop.secrets"]);
+    Said::by(&mut send).stdout.split_whitespace().last().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_daemon_that_hangs_is_not_waited_for() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    world.write_config(PROFILE);
+    let daemon = daemon(&world);
+    assert!(common::signal(daemon, "STOP"));
+    for arguments in ["token --full", "status"] {
+        let started = Instant::now();
+        let said = Said::by(&mut world.run(arguments));
+        assert_eq!(said.code, 4, "{}", said.stderr);
+        assert!(said.stderr.contains("did not answer within 3 s"), "{}", said.stderr);
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+    assert!(common::signal(daemon, "CONT"));
+}
+
+#[test]
+fn a_daemon_that_died_is_an_absent_one() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    world.write_config(PROFILE);
+    assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "missing");
+    assert!(common::signal(daemon(&world), "KILL"));
+    common::wait_until("the bus knows", || {
+        Said::by(&mut world.run("status --json")).json()["secret"] == "no_service"
+    });
+    assert_eq!(Said::by(&mut world.run("token --full")).code, 4);
+}

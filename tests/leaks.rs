@@ -5,7 +5,9 @@
 
 mod common;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 use common::rude::{Answer, Rude};
 use common::{Keyring, Said, Sandbox, World};
@@ -157,13 +159,67 @@ fn a_server_that_repeats_the_secret_is_not_repeated() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn another_process_cannot_look_into_this_one() {
-    use std::os::unix::fs::MetadataExt as _;
+fn another_process_of_the_same_user_cannot_look_into_this_one() {
     let sandbox = Sandbox::start();
-    let process = format!("/proc/{}", sandbox.id());
-    // The kernel gives the files of a process that is not dumpable to root; as root, the limit is what can be seen.
-    let limits = std::fs::read_to_string(format!("{process}/limits")).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", sandbox.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
-    assert_eq!(std::fs::metadata(format!("{process}/mem")).unwrap().uid(), 0);
+    // root may look into everything, so both are somebody else then.
+    let world = World::new();
+    let as_user = |program: &str| {
+        let mut command = std::process::Command::new("setpriv");
+        if rustix::process::geteuid().is_root() {
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        }
+        command.arg(program).stderr(Stdio::piped()).stdout(Stdio::piped());
+        command
+    };
+    let mut target = common::Running(as_user(&copy_for_everybody(&world)).arg("sandbox").spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(target.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let look = as_user("cat").arg(format!("/proc/{}/environ", target.0.id())).output().unwrap();
+    let refusal = String::from_utf8(look.stderr).unwrap();
+    assert!(refusal.contains("Permission denied") && look.stdout.is_empty(), "{line} {refusal}");
+}
+
+/// A copy of the binary that any user can run.
+#[cfg(target_os = "linux")]
+fn copy_for_everybody(world: &World) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let copy = world.home().join("corti-auth");
+    std::fs::copy(common::binary(), &copy).unwrap();
+    for path in [world.home(), &copy] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    copy.display().to_string()
+}
+
+#[test]
+fn a_misplaced_secret_is_not_repeated() {
+    let world = World::new();
+    for text in
+        [format!("client-secret = \"{CANARY}"), format!("[profiles.a]\nclient-secret = \"{CANARY}\"\n")]
+    {
+        world.write_config(&text);
+        assert_silent(&world, &["profile", "list"], &[CANARY]);
+        assert_silent(&world, &["login", "-e", "eu"], &[CANARY]);
+    }
+    std::fs::remove_dir_all(world.config_folder()).unwrap();
+    let environment = format!("https://u:{CANARY}@h:99999");
+    let commands: [&[&str]; 5] = [
+        &["login", CANARY],
+        &["login", &format!("--secret={CANARY}")],
+        &["login", &format!("--no-verify={CANARY}")],
+        &["-e", &environment, "token", "--full"],
+        &["login", "-e", &environment],
+    ];
+    for words in commands {
+        assert_silent(&world, words, &[CANARY]);
+    }
+    let token = common::forged(&serde_json::json!({ "alg": "RS256" }), &serde_json::json!({ "jti": CANARY }));
+    let url = format!("https://x/?token=Bearer%20{token}");
+    for word in [&token, &format!("-s{token}"), &format!("-p{token}"), &format!("Bearer {token}"), &url] {
+        assert_silent(&world, &["token", "--full", word], &[&token]);
+        assert_silent(&world, &["inspect", word], &[&token]);
+    }
 }

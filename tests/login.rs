@@ -178,9 +178,72 @@ fn secrets_on_the_command_line_are_refused_unseen() {
         assert!(said.stderr.contains("a secret never comes from the command line"), "{}", said.stderr);
         assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
     }
+    let misplaced: [&[&str]; 4] = [
+        &["login", "hunter2"],
+        &["login", "CORTI_CLIENT_SECRET=hunter2"],
+        &["login", "--no-verify=hunter2"],
+        &["login", "--hunter2"],
+    ];
+    for words in misplaced {
+        for more in [None, Some("--json")] {
+            let words: Vec<&str> = words.iter().copied().chain(more).collect();
+            let said = Said::by(&mut world.run_words(&words));
+            assert_eq!(said.code, 2);
+            assert!(
+                !said.stderr.contains("hunter2") && said.stderr.contains("login --help"),
+                "{}",
+                said.stderr
+            );
+        }
+    }
     world
         .run("login --store plain")
         .assert()
         .code(2)
         .stderr(predicate::str::contains("`plain` is not a store"));
+}
+
+#[test]
+fn the_profile_is_named_by_flag_or_variable_and_in_what_to_run_next() {
+    let keyring = Keyring::unlocked();
+    let mut world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    let words = ["login", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret];
+    world.run_words(&words).assert().success();
+    world.set("CORTI_AUTH_PROFILE", "dev");
+    let next = predicate::str::contains("token --scope transcribe --profile dev");
+    world.run_words(&words).assert().success().stderr(next);
+    assert!(world.config().contains("[profiles.dev]"), "{}", world.config());
+    world.run("logout").assert().success();
+    let hint = predicate::str::contains("hint: corti-auth login --profile dev");
+    world.run("token --full").assert().code(4).stderr(hint);
+}
+
+#[test]
+fn nothing_is_stored_where_the_profile_cannot_be() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    // A file where the folder should be.
+    world.file("config/corti-auth", "");
+    let words = ["login", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret];
+    world.run_words(&words).assert().code(3).stderr(predicate::str::contains("config/corti-auth"));
+    assert_eq!(lookup(&world, "eu/base/x"), "");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_never_comes_can_be_interrupted() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let fifo = world.home().join("fifo").display().to_string();
+    world.program("mkfifo").arg(&fifo).assert().success();
+    for flags in ["--secret-stdin", &format!("--secret-file {fifo}")] {
+        let mut login = world.start(&format!("login -e eu --client-id x {flags}"));
+        // The folder is made just before the secret is asked for.
+        common::wait_until("the command reads", || world.config_folder().join("config.lock").exists());
+        login.interrupt();
+        assert_eq!(login.wait(), Some(130), "{flags}");
+        std::fs::remove_dir_all(world.config_folder()).unwrap();
+    }
 }

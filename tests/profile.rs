@@ -104,7 +104,7 @@ fn flags_that_name_no_place_exit_3() {
     for (arguments, message) in [
         ("-t a/b token --full", "the tenant `a/b`"),
         ("-e http://example.com token --full", "only https"),
-        ("-e https://u:hunter2@h token --full", "must not have a user name or password"),
+        ("-e https://u:hunter2@h token --full", "must not have a user name"),
         ("-e eu.corti.app token --full", "neither a label"),
         ("-p nope token --full", "there is no profile"),
     ] {
@@ -139,7 +139,7 @@ fn a_variable_that_is_not_text_is_not_guessed_at() {
 #[test]
 fn a_broken_file_exits_3_and_is_not_overwritten() {
     for (text, message) in [
-        ("default-profile = ", "not valid TOML"),
+        ("default-profile = ", "line 1, column"),
         ("[profiles.a]\n", "has no `environment`"),
         ("profiles = 3\n", "not a table"),
     ] {
@@ -219,4 +219,62 @@ fn files_are_the_owners_alone() {
     let mode = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(world.config_folder()), 0o700);
     assert_eq!(mode(world.config_folder().join("config.toml")), 0o600);
+}
+
+#[test]
+fn without_a_home_the_variables_are_enough() {
+    let sandbox = common::Sandbox::start();
+    let mut world = World::new();
+    world.use_client(&sandbox);
+    let without_home = |arguments: &str| {
+        let mut command = world.run(arguments);
+        command.env_remove("HOME").env_remove("XDG_CONFIG_HOME");
+        Said::by(&mut command)
+    };
+    assert_eq!(without_home("token --scope transcribe").code, 0);
+    assert!(without_home("status").stdout.contains("none: HOME is not set"));
+    let said = without_home("login --no-verify");
+    assert_eq!(said.code, 3, "{}", said.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_configuration_that_others_could_change_is_refused() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    let world = world();
+    let folder = world.config_folder();
+    let mode = |mode| std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o777);
+    world.run("profile list").assert().code(3).stderr(predicate::str::contains("everybody may change it"));
+    mode(0o700);
+    world.run("profile list").assert().success();
+    // Only root can give a folder away.
+    if chown(&folder, Some(12345), None).is_ok() {
+        world
+            .run("profile list")
+            .assert()
+            .code(3)
+            .stderr(predicate::str::contains("belongs to another user"));
+    }
+}
+
+#[test]
+fn a_configuration_that_is_no_file_is_not_waited_for() {
+    let world = world();
+    let file = world.config_folder().join("config.toml");
+    std::fs::remove_file(&file).unwrap();
+    world.program("mkfifo").arg(&file).assert().success();
+    world.run("profile list").assert().code(3).stderr(predicate::str::contains("it is not a file"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_linked_configuration_stays_linked() {
+    let world = world();
+    let (file, real) = (world.config_folder().join("config.toml"), world.home().join("dotfiles.toml"));
+    std::fs::rename(&file, &real).unwrap();
+    std::os::unix::fs::symlink(&real, &file).unwrap();
+    world.run("profile use prod").assert().success();
+    assert!(std::fs::symlink_metadata(&file).unwrap().is_symlink());
+    assert!(std::fs::read_to_string(&real).unwrap().contains("default-profile = \"prod\""));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::domain::jwt::looks_like_token;
+use crate::domain::jwt::contains_token;
 use crate::domain::scope::{Ask, Scope, ScopeSet};
 use crate::failure::{Failure, Kind};
 
@@ -37,10 +37,7 @@ pub(super) fn asks_for_json(arguments: &[OsString]) -> bool {
 /// A usage failure that says what to do instead.
 pub(super) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
     let words = || arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
-    // `--option=eyJ…` hides a token as well as a bare one does.
-    let is_token =
-        |word: &str| looks_like_token(word.rsplit('=').next().unwrap_or(word)) || looks_like_token(word);
-    if words().any(|word| is_token(&word)) {
+    if words().any(|word| contains_token(&word)) {
         let message =
             "a token stands on the command line, where other users and the shell's history can see it";
         return Err(Failure::new(Kind::Usage, message)

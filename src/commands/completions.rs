@@ -1,14 +1,22 @@
 //! `completions`: the script that makes a shell complete this command.
 
-use clap::{Args, ValueEnum};
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory as _, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{EnvCompleter, Shells};
 use serde_json::{Value, json};
 
 use crate::domain::secret::Secret;
+use crate::edge::config_file::ConfigFile;
+use crate::edge::host::Host;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::COMPLETE_VARIABLE;
+use super::Cli;
+
+/// The variable by which a shell asks for completions. clap's own, `COMPLETE`, may be set for another program.
+const COMPLETE_VARIABLE: &str = "CORTI_AUTH_COMPLETE";
 
 /// Print the completion script of a shell
 ///
@@ -62,6 +70,45 @@ pub(super) fn run(args: &CompletionsArgs) -> Result<CompletionsOutcome, Failure>
         .map_err(|error| failed(error.to_string()))?;
     let script = String::from_utf8(script).map_err(|error| failed(error.to_string()))?;
     Ok(CompletionsOutcome { shell, script: script.trim_end().to_owned() })
+}
+
+/// Answers a shell that asks what fits; `None` where none does.
+pub(super) fn answer(host: &Host) -> Option<Result<String, Failure>> {
+    let shell = host.env.get(COMPLETE_VARIABLE)?;
+    Some(candidates(&shell, host).map_err(|reason| {
+        let message = format!("cannot complete for `{shell}`: {reason}");
+        Failure::new(Kind::Usage, message).hint(format!("unset {COMPLETE_VARIABLE}"))
+    }))
+}
+
+fn candidates(shell: &str, host: &Host) -> Result<String, String> {
+    let shells = Shells::builtins();
+    let completer = shells.completer(shell).ok_or("it is not a shell that is known")?;
+    // The script calls `corti-auth -- WORDS`, the first of them the program's name.
+    let words: Vec<OsString> =
+        host.arguments.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
+    if words.is_empty() {
+        return Err("no words to complete".to_owned());
+    }
+    let mut command = command_with_profiles(host);
+    command.build();
+    let mut candidates = Vec::new();
+    let written = completer.write_complete(&mut command, words, None, &mut candidates);
+    written.map_err(|error| error.to_string())?;
+    String::from_utf8(candidates).map_err(|error| error.to_string())
+}
+
+/// The command line with the profiles' names where a profile is wanted. Whatever is wrong with the configuration, a
+/// completion is not the place to say it.
+fn command_with_profiles(host: &Host) -> clap::Command {
+    let config = ConfigFile::locate(None, &host.env).and_then(|file| file.load()).unwrap_or_default();
+    let names: Vec<OsString> = config.profiles().keys().map(|name| name.as_str().into()).collect();
+    let candidates = ArgValueCandidates::new(move || names.iter().map(CompletionCandidate::new).collect());
+    let name = |arg: clap::Arg| arg.add(candidates.clone());
+    Cli::command().mut_arg("profile", name).mut_subcommand("profile", |group| {
+        let group = group.mut_subcommand("use", |sub| sub.mut_arg("name", name));
+        group.mut_subcommand("remove", |sub| sub.mut_arg("name", name))
+    })
 }
 
 impl Outcome for CompletionsOutcome {

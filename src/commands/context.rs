@@ -1,16 +1,17 @@
 //! What a command works with: its surroundings, the global options, and what follows from both.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use tokio::time::{Instant, interval_at};
 
-use crate::domain::config::{Config, StoreKind};
+use crate::domain::config::{Config, Profile, StoreKind};
 use crate::domain::environment::Environment;
 use crate::domain::event::{Event, Sink};
 use crate::domain::identity::{ProfileName, Tenant};
-use crate::domain::resolve::{self, Flags, Plan};
-use crate::domain::variable::{NEAR_MISSES, Variables};
-use crate::edge::config_file::ConfigFile;
+use crate::domain::resolve::{self, Flags, Plan, ResolveError};
+use crate::domain::variable::{self, NEAR_MISSES, Variables};
+use crate::edge::config_file::{ConfigFile, ConfigFileError};
 use crate::edge::host::Host;
 use crate::edge::http::{Http, HttpOptions};
 use crate::edge::keyring::Keyring;
@@ -24,6 +25,10 @@ pub(super) struct Context<'a> {
     pub(super) host: &'a Host,
     pub(super) globals: &'a Globals,
     pub(super) sink: &'a dyn Sink,
+    /// Read once, so that its warnings come once.
+    flags: OnceCell<Flags>,
+    variables: OnceCell<Variables>,
+    config: OnceCell<Config>,
 }
 
 impl<'a> Context<'a> {
@@ -34,7 +39,8 @@ impl<'a> Context<'a> {
             return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
                 .hint(format!("unset {name}")));
         }
-        Ok(Self { host, globals, sink })
+        let (flags, variables, config) = Default::default();
+        Ok(Self { host, globals, sink, flags, variables, config })
     }
 
     /// Progress, for a person.
@@ -72,9 +78,8 @@ impl<'a> Context<'a> {
 
     /// Whether a person is there to answer, and may be asked.
     pub(super) fn may_ask(&self) -> bool {
-        let env = &self.host.env;
-        let ci = env.get("CI").is_some_and(|value| !matches!(value.as_str(), "false" | "0"));
-        let forbidden = self.globals.no_input || env.get("CORTI_AUTH_NO_INPUT").is_some() || ci;
+        let is_on = |name| self.host.env.get(name).is_some_and(|value| variable::is_on(&value));
+        let forbidden = self.globals.no_input || is_on(variable::NO_INPUT) || is_on(variable::CI);
         !forbidden && self.host.terminal.stdin && self.host.terminal.stderr
     }
 
@@ -82,12 +87,14 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// Where one is malformed.
-    pub(super) fn flags(&self) -> Result<Flags, Failure> {
-        let Globals { profile, environment, tenant, .. } = self.globals;
-        Ok(Flags {
-            profile: profile.as_deref().map(profile_name).transpose()?,
-            environment: environment.as_deref().map(parse_environment).transpose()?,
-            tenant: tenant.as_deref().map(parse_tenant).transpose()?,
+    pub(super) fn flags(&self) -> Result<&Flags, Failure> {
+        cached(&self.flags, || {
+            let Globals { profile, environment, tenant, .. } = self.globals;
+            Ok(Flags {
+                profile: profile.as_deref().map(profile_name).transpose()?,
+                environment: environment.as_deref().map(parse_environment).transpose()?,
+                tenant: tenant.as_deref().map(parse_tenant).transpose()?,
+            })
         })
     }
 
@@ -95,13 +102,15 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// Where one is malformed.
-    pub(super) fn variables(&self) -> Result<Variables, Failure> {
-        for (wrong, right) in NEAR_MISSES {
-            if self.host.env.get(wrong).is_some() {
-                self.warn(format!("{wrong} is set, but not read: the name is {right}"), None);
+    pub(super) fn variables(&self) -> Result<&Variables, Failure> {
+        cached(&self.variables, || {
+            for (wrong, right) in NEAR_MISSES {
+                if self.host.env.get(wrong).is_some() {
+                    self.warn(format!("{wrong} is set, but not read: the name is {right}"), None);
+                }
             }
-        }
-        Ok(Variables::read(|name| self.host.env.get(name))?)
+            Ok(Variables::read(|name| self.host.env.get(name))?)
+        })
     }
 
     /// Where `config.toml` is.
@@ -112,16 +121,55 @@ impl<'a> Context<'a> {
         Ok(ConfigFile::locate(self.globals.config_dir.as_deref(), &self.host.env)?)
     }
 
-    /// The configuration. Keys that mean nothing get a warning.
+    /// The configuration as it was at first sight. Where no folder can be named there is none: a container's process
+    /// need not have a home. Keys that mean nothing get a warning.
     ///
     /// # Errors
     /// Where the file cannot be read or says something it cannot mean.
-    pub(super) fn config(&self) -> Result<Config, Failure> {
-        let config = self.config_file()?.load()?;
-        for key in config.unknown_keys() {
-            self.warn(format!("`{key}` in config.toml means nothing to this version"), None);
-        }
-        Ok(config)
+    pub(super) fn config(&self) -> Result<&Config, Failure> {
+        cached(&self.config, || {
+            let file = ConfigFile::locate(self.globals.config_dir.as_deref(), &self.host.env);
+            let config = match file {
+                Err(ConfigFileError::NoHome) => Config::default(),
+                file => file?.load()?,
+            };
+            for key in config.unknown_keys() {
+                self.warn(format!("`{key}` in config.toml means nothing to this version"), None);
+            }
+            Ok(config)
+        })
+    }
+
+    /// The profile that the flags, the variable or the configuration name; client variables name none.
+    ///
+    /// # Errors
+    /// Where none is named.
+    pub(super) fn chosen_profile(&self) -> Result<&ProfileName, Failure> {
+        let config = self.config()?;
+        let named = self.flags()?.profile.as_ref().or(self.variables()?.profile.as_ref());
+        let none = || ResolveError::NoClient { has_profiles: !config.profiles().is_empty() };
+        Ok(named.or_else(|| config.default_profile()).ok_or_else(none)?)
+    }
+
+    /// The profile of this name.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(super) fn profile(&self, name: &ProfileName) -> Result<&Profile, Failure> {
+        let config = self.config()?;
+        let nearest = || config.nearest(name.as_str()).cloned();
+        let unknown = || ResolveError::UnknownProfile { name: name.clone(), nearest: nearest() };
+        Ok(config.profiles().get(name).ok_or_else(unknown)?)
+    }
+
+    /// Removes a profile's secret and says whether there was one.
+    ///
+    /// # Errors
+    /// Where the store cannot be used.
+    pub(super) async fn remove_secret(&self, name: &ProfileName) -> Result<bool, Failure> {
+        let Profile { client, store, .. } = self.profile(name)?;
+        let deleted = self.store(*store).delete(client, self.sink).await;
+        deleted.map_err(|error| Failure::store(&error, client, name))
     }
 
     /// Which client is used.
@@ -129,7 +177,7 @@ impl<'a> Context<'a> {
     /// # Errors
     /// Where none can be named, or one of its values is malformed.
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
-        let plan = resolve::resolve(&self.flags()?, &self.variables()?, &self.config()?)?;
+        let plan = resolve::resolve(self.flags()?, self.variables()?, self.config()?)?;
         if !plan.client.environment.is_documented() {
             let message = format!("`{}` is not an environment that Corti documents", plan.client.environment);
             self.warn(message, Some("the documented ones are eu and us: --environment eu"));
@@ -142,7 +190,7 @@ impl<'a> Context<'a> {
         let options = HttpOptions {
             timeout: self.globals.timeout,
             ca_cert: self.globals.ca_cert.clone(),
-            trust_file: self.host.env.get("SSL_CERT_FILE").map(Into::into),
+            trust_file: self.host.env.path("SSL_CERT_FILE"),
             clock: self.host.clock,
         };
         Http::new(options, self.sink)
@@ -153,6 +201,13 @@ impl<'a> Context<'a> {
         match kind {
             StoreKind::Keyring => Store::Keyring(Keyring { attended: self.may_ask() }),
         }
+    }
+}
+
+fn cached<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, Failure>) -> Result<&T, Failure> {
+    match cell.get() {
+        Some(value) => Ok(value),
+        None => make().map(|value| cell.get_or_init(|| value)),
     }
 }
 

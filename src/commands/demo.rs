@@ -8,25 +8,26 @@ use uuid::Uuid;
 
 use crate::domain::config::StoreKind;
 use crate::domain::event::Event;
-use crate::domain::identity::{Client, Tenant};
+use crate::domain::grant::Token;
+use crate::domain::identity::{Client, ProfileName, Tenant};
 use crate::domain::interaction::{self, Interaction};
 use crate::domain::message::{self, ServerMessage};
 use crate::domain::page::{Page, Tone};
 use crate::domain::request::Request;
 use crate::domain::scope::{Ask, Reach};
 use crate::domain::secret::{AccessToken, ClientSecret};
-use crate::edge::http::Http;
 use crate::edge::process;
 use crate::edge::socket::Socket;
-use crate::edge::store::Store;
+use crate::edge::store::{Store, StoreError};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 use crate::sandbox::{Knobs, Options, Sandbox};
 
 use super::context::Context;
 use super::inspect::InspectOutcome;
+use super::minting::{self, Minter};
 use super::sandbox::not_started;
-use super::{interaction as interactions, interruption, minting};
+use super::{interaction as interactions, interruption};
 
 /// Show the whole job on this machine, without an account
 ///
@@ -68,24 +69,30 @@ pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoO
         Client { environment: sandbox.environment().clone(), tenant: tenant.clone(), id: id.clone() };
     let secret = secret.clone();
     let serving = tokio::spawn(sandbox.serve(std::future::pending()));
-    let demo = Demo { context, http: context.http(), client };
+    let demo = Demo { minter: Minter::new(context), context, client };
+    // Taken over for good: whatever happens from here on, the secret is removed again.
+    let stop = process::asked_to_stop();
     let store = demo.choose_store().await;
-    // Whatever happens from here on, the secret is removed again.
-    let interrupted = process::interrupted();
-    let shown = tokio::select! {
-        shown = demo.show(&store, &secret) => shown,
-        () = interrupted => Err(interruption()),
+    // Not given up half-way: a keyring that is still writing would write after the removal. It is bounded.
+    let stored = demo.log_in(&store, &secret).await;
+    let shown = match stored {
+        Ok(()) => tokio::select! {
+            shown = demo.show(&store) => shown,
+            () = stop => Err(interruption()),
+        },
+        Err(failure) => Err(failure),
     };
-    let cleaned = demo.clean_up(&store).await;
+    let removed = demo.remove_secret(&store).await;
     serving.abort();
     let shown = shown?;
-    cleaned?;
+    removed?;
+    demo.say_goodbye();
     Ok(DemoOutcome { store: store.name(), shown })
 }
 
 struct Demo<'a> {
+    minter: Minter<'a>,
     context: &'a Context<'a>,
-    http: Http<'a>,
     client: Client,
 }
 
@@ -99,11 +106,9 @@ impl Demo<'_> {
         }
     }
 
-    async fn show(&self, store: &Store, secret: &ClientSecret) -> Result<Shown, Failure> {
-        self.step(1, "Corti, emulated on this machine", "corti-auth sandbox", self.place());
-        self.log_in(store, secret).await?;
+    async fn show(&self, store: &Store) -> Result<Shown, Failure> {
         let secret = store.read(&self.client, self.context.sink).await;
-        let secret = secret.map_err(|error| Failure::store(&error, &self.client))?;
+        let secret = secret.map_err(|error| self.store_failure(&error))?;
         let (full_token, full) =
             self.token(3, "A full token, for a backend", "--full", &Ask::Full, &secret).await?;
         let title = "A limited token, for a browser";
@@ -123,8 +128,9 @@ impl Demo<'_> {
     }
 
     async fn log_in(&self, store: &Store, secret: &ClientSecret) -> Result<(), Failure> {
-        minting::mint(self.context, &self.http, &self.client, secret, &Ask::Full).await?;
-        store.write(&self.client, secret).await.map_err(|error| Failure::store(&error, &self.client))?;
+        self.step(1, "Corti, emulated on this machine", "corti-auth sandbox", self.place());
+        self.mint(secret, &Ask::Full).await?;
+        store.write(&self.client, secret).await.map_err(|error| self.store_failure(&error))?;
         let page = Page::new()
             .toned_field("verified", Tone::Good, "the server took the secret")
             .field("stored in", format!("{}, as `{}`", store.name(), self.client.store_user()));
@@ -146,7 +152,7 @@ impl Demo<'_> {
         ask: &Ask,
         secret: &ClientSecret,
     ) -> Result<(AccessToken, Reach), Failure> {
-        let token = minting::mint(self.context, &self.http, &self.client, secret, ask).await?;
+        let token = self.mint(secret, ask).await?;
         let inspection = InspectOutcome::of(token.access_token.secret(), self.context.host.clock.now())?;
         let reach = inspection.reach().filter(|reach| *reach == ask.reach());
         let reach = reach.ok_or_else(|| wrong("the token is not what was asked for"))?;
@@ -158,7 +164,8 @@ impl Demo<'_> {
     async fn create(&self, full: &AccessToken) -> Result<Interaction, Failure> {
         let Client { environment, tenant, .. } = &self.client;
         let identifier = Uuid::new_v4().to_string();
-        let interaction = interactions::create(&self.http, environment, tenant, full, &identifier).await?;
+        let interaction =
+            interactions::create(&self.minter.http, environment, tenant, full, &identifier).await?;
         let page = Page::new().line(interaction.websocket_url.as_str());
         self.step(
             5,
@@ -171,7 +178,7 @@ impl Demo<'_> {
 
     async fn stream(&self, interaction: &Interaction, limited: &AccessToken) -> Result<String, Failure> {
         let url = interaction::connect_url(&interaction.websocket_url, limited);
-        let mut socket = Socket::open(&self.http, &url, self.context.globals.timeout).await?;
+        let mut socket = Socket::open(&self.minter.http, &url, self.context.globals.timeout).await?;
         socket.send(message::streams_config("en")).await?;
         let answer = ServerMessage::parse(&socket.receive().await?);
         let Some(ServerMessage::Accepted(accepted)) = answer else {
@@ -193,7 +200,7 @@ impl Demo<'_> {
     async fn refused(&self, limited: &AccessToken) -> Result<u16, Failure> {
         let Client { environment, tenant, .. } = &self.client;
         let request = Request::get(format!("{}/languages/", environment.api_url()), limited, tenant);
-        let response = self.http.send(&request).await?;
+        let response = self.minter.http.send(&request).await?;
         let status = response.status;
         if status != 403 {
             return Err(wrong("the REST API did not refuse a limited token"));
@@ -204,12 +211,22 @@ impl Demo<'_> {
         Ok(status)
     }
 
-    async fn clean_up(&self, store: &Store) -> Result<(), Failure> {
+    async fn remove_secret(&self, store: &Store) -> Result<(), Failure> {
         let removed = store.delete(&self.client, self.context.sink).await;
-        removed.map_err(|error| Failure::store(&error, &self.client))?;
+        removed.map(drop).map_err(|error| self.store_failure(&error))
+    }
+
+    fn say_goodbye(&self) {
         let page = Page::new().line("the secret is removed, and the sandbox stopped; nothing is left behind");
         self.step(8, "Cleaned up", "corti-auth logout", page);
-        Ok(())
+    }
+
+    async fn mint(&self, secret: &ClientSecret, ask: &Ask) -> Result<Token, Failure> {
+        self.minter.mint_with(secret, &self.client, Some(&ProfileName::default()), ask).await
+    }
+
+    fn store_failure(&self, error: &StoreError) -> Failure {
+        Failure::store(error, &self.client, &ProfileName::default())
     }
 
     fn step(&self, number: u8, title: &str, command: &str, page: Page) {

@@ -1,6 +1,7 @@
 //! `inspect`: decodes a token and says what it is and may do.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,7 +13,7 @@ use crate::domain::jwt::{Jwt, MAX_TOKEN_BYTES};
 use crate::domain::page::{Page, Tone};
 use crate::domain::scope::Reach;
 use crate::domain::secret::Secret;
-use crate::edge::host::read_bounded;
+use crate::edge::host::{read_bounded, read_stdin};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -49,12 +50,9 @@ pub(super) fn run(args: &InspectArgs, context: &Context<'_>) -> Result<InspectOu
 fn read(file: Option<&Path>, context: &Context<'_>) -> Result<String, Failure> {
     // White space around a token is fine, up to a point.
     let limit = MAX_TOKEN_BYTES + 1024;
-    let bytes = match file {
+    let (read, source) = match file {
         Some(path) if path.as_os_str() != "-" => {
-            File::open(path).and_then(|file| read_bounded(file, limit)).map_err(|error| {
-                Failure::new(Kind::Usage, format!("cannot read `{}`: {error}", path.display()))
-                    .hint("name a file with a token, or pipe one in: corti-auth inspect < FILE")
-            })?
+            (File::open(path).and_then(|file| read_bounded(file, limit)), format!("`{}`", path.display()))
         }
         None if context.host.terminal.stdin => {
             return Err(Failure::new(
@@ -63,11 +61,14 @@ fn read(file: Option<&Path>, context: &Context<'_>) -> Result<String, Failure> {
             )
             .hint("corti-auth token --scope transcribe | corti-auth inspect"));
         }
-        _ => context.host.read_stdin(limit).map_err(|error| {
-            Failure::new(Kind::Token, format!("cannot read a token from standard input: {error}"))
-                .hint("pipe one token in: corti-auth inspect < FILE")
-        })?,
+        _ => (read_stdin(limit), "standard input".to_owned()),
     };
+    let bytes = read.map_err(|error| {
+        let too_long = error.kind() == ErrorKind::InvalidData;
+        let kind = if too_long { Kind::Token } else { Kind::Usage };
+        Failure::new(kind, format!("cannot read a token from {source}: {error}"))
+            .hint("name a file with one token, or pipe it in: corti-auth inspect < FILE")
+    })?;
     String::from_utf8(bytes).map_err(|_| {
         Failure::new(Kind::Token, "this is not a token: it is not text")
             .hint("give the token alone: corti-auth token --scope transcribe | corti-auth inspect")
@@ -110,7 +111,9 @@ impl InspectOutcome {
     /// All of it.
     fn page(&self) -> Page {
         let Inspection { place, issuer, client, issued_at, algorithm, key_id, .. } = &self.inspection;
+        let not_yet = self.inspection.not_before.map(|time| format!("{time}: it does not work yet"));
         self.summary()
+            .optional("not before", not_yet)
             .optional("issued", issued_at.map(|time| time.to_string()))
             .optional("client", client.clone())
             .optional("environment", place.as_ref().map(|(environment, _)| environment.to_string()))
@@ -161,6 +164,8 @@ impl Outcome for InspectOutcome {
             "expires_at_unix": it.expires_at.map(Timestamp::as_second),
             "remaining_seconds": it.remaining,
             "expired": it.is_expired(),
+            "not_before": it.not_before.map(|time| time.to_string()),
+            "not_before_unix": it.not_before.map(Timestamp::as_second),
             "algorithm": it.algorithm,
             "key_id": it.key_id,
             "signature": "not checked",
@@ -173,8 +178,15 @@ impl Outcome for InspectOutcome {
     }
 
     fn verdict(&self) -> Option<Failure> {
-        let remaining = self.inspection.remaining.filter(|_| self.inspection.is_expired())?;
-        let message = format!("the token expired {} ago", span(remaining.unsigned_abs()));
-        Some(Failure::new(Kind::Token, message).hint("mint a new one: corti-auth token --scope transcribe"))
+        let failure = |message: String| {
+            Failure::new(Kind::Token, message).hint("mint a new one: corti-auth token --scope transcribe")
+        };
+        match (self.inspection.remaining, self.inspection.not_before) {
+            (Some(remaining), _) if self.inspection.is_expired() => {
+                Some(failure(format!("the token expired {} ago", span(remaining.unsigned_abs()))))
+            }
+            (_, Some(time)) => Some(failure(format!("the token does not work before {time}"))),
+            _ => None,
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
-use super::minting;
+use super::minting::{self, Minter};
 
 /// Work with interactions, which /streams sessions belong to
 #[derive(Debug, Args)]
@@ -61,14 +61,15 @@ pub(super) struct CreateOutcome {
 /// Where there is no token, or the API refuses.
 pub(super) async fn run(args: &InteractionArgs, context: &Context<'_>) -> Result<CreateOutcome, Failure> {
     let InteractionCommand::Create(args) = &args.command;
-    let http = context.http();
+    let minter = Minter::new(context);
     let identifier = args.identifier.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    let ready = context.variables()?.access_token;
+    // A profile that was named on the command line outranks every variable.
+    let ready = context.variables()?.access_token.as_ref().filter(|_| context.globals.profile.is_none());
     let access = match ready {
         Some(token) => with_ready_token(args, context, token)?,
-        None => with_minted_tokens(args, context, &http).await?,
+        None => with_minted_tokens(args, &minter).await?,
     };
-    let creating = create(&http, &access.environment, &access.tenant, &access.token, &identifier);
+    let creating = create(&minter.http, &access.environment, &access.tenant, &access.token, &identifier);
     let interaction = context.waiting("creating an interaction", creating).await?;
     let connect_url =
         access.limited.map(|token| interaction::connect_url(&interaction.websocket_url, &token));
@@ -89,31 +90,31 @@ struct Access {
     limited: Option<AccessToken>,
 }
 
-async fn with_minted_tokens(
-    args: &CreateArgs,
-    context: &Context<'_>,
-    http: &Http<'_>,
-) -> Result<Access, Failure> {
-    let plan = context.plan()?;
-    let token = minting::mint_for(context, http, &plan, &Ask::Full).await?.access_token;
+async fn with_minted_tokens(args: &CreateArgs, minter: &Minter<'_>) -> Result<Access, Failure> {
+    let plan = minter.context.plan()?;
+    let token = minter.mint(&plan, &Ask::Full).await?.access_token;
     let limited = if args.connect_url {
-        Some(minting::mint_for(context, http, &plan, &minting::streams()).await?.access_token)
+        Some(minter.mint(&plan, &minting::streams()).await?.access_token)
     } else {
         None
     };
     Ok(Access { environment: plan.client.environment, tenant: plan.client.tenant, token, limited })
 }
 
-fn with_ready_token(args: &CreateArgs, context: &Context<'_>, token: AccessToken) -> Result<Access, Failure> {
+fn with_ready_token(
+    args: &CreateArgs,
+    context: &Context<'_>,
+    token: &AccessToken,
+) -> Result<Access, Failure> {
     if args.connect_url {
         let message = format!("--connect-url mints a limited token, which the one in {ACCESS_TOKEN} cannot");
         return Err(Failure::new(Kind::Usage, message)
             .hint(format!("unset {ACCESS_TOKEN}, or leave --connect-url out")));
     }
     let (environment, tenant) =
-        resolve::resolve_target(&context.flags()?, &context.variables()?, &context.config()?)?;
-    refuse_foreign(context, &token, &environment, &tenant)?;
-    Ok(Access { environment, tenant, token, limited: None })
+        resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
+    refuse_foreign(context, token, &environment, &tenant)?;
+    Ok(Access { environment, tenant, token: token.clone(), limited: None })
 }
 
 /// A token goes to the environment that issued it, and to no other: it would be of no use there, and be seen.

@@ -1,7 +1,6 @@
 //! `login`: stores a client's secret, after the server has taken it.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -11,9 +10,7 @@ use crate::domain::environment::{Environment, KNOWN_LABELS};
 use crate::domain::identity::{Client, ClientId, ProfileName, Tenant};
 use crate::domain::page::{Page, Tone};
 use crate::domain::scope::Ask;
-use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
 use crate::domain::variable;
-use crate::edge::host::read_bounded;
 use crate::edge::keyring::SERVICE;
 use crate::edge::prompt;
 use crate::edge::store::Store;
@@ -21,7 +18,8 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
-use super::minting;
+use super::minting::Minter;
+use super::secret_input::SecretInput;
 
 /// Store a client's secret in the OS keyring
 ///
@@ -49,6 +47,16 @@ pub(super) struct LoginArgs {
     no_verify: bool,
 }
 
+impl LoginArgs {
+    fn secret_input(&self) -> SecretInput {
+        match &self.secret_file {
+            Some(path) => SecretInput::File(path.clone()),
+            None if self.secret_stdin => SecretInput::Stdin,
+            None => SecretInput::Prompt,
+        }
+    }
+}
+
 /// A stored credential.
 pub(super) struct LoginOutcome {
     profile: ProfileName,
@@ -61,25 +69,28 @@ pub(super) struct LoginOutcome {
 /// # Errors
 /// Where a value is missing and nobody can be asked, the store cannot be used, or the server does not take the secret.
 pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<LoginOutcome, Failure> {
-    let config = context.config()?;
-    let name = context.flags()?.profile.unwrap_or_default();
+    let (config, file) = (context.config()?, context.config_file()?);
+    let name = context.flags()?.profile.clone().or(context.variables()?.profile.clone()).unwrap_or_default();
     let kind = store_kind(args, context)?;
-    let client = client(args, context, &config, &name).await?;
+    let client = client(args, context, config, &name).await?;
     let store = context.store(kind);
-    // Before anybody types a secret that could then not be kept.
+    // Before anybody types a secret that could then not be kept, or not be found again.
+    file.prepare()?;
     let usable = store.ensure_usable(&client, context.sink).await;
-    usable.map_err(|error| Failure::store(&error, &client))?;
-    let secret = secret(args, context).await?;
+    usable.map_err(|error| Failure::store(&error, &client, &name))?;
+    let secret = args.secret_input().read(context).await?;
     if !args.no_verify {
-        minting::mint(context, &context.http(), &client, &secret, &Ask::Full).await?;
+        Minter::new(context).mint_with(&secret, &client, Some(&name), &Ask::Full).await?;
     }
-    store.write(&client, &secret).await.map_err(|error| Failure::store(&error, &client))?;
+    store.write(&client, &secret).await.map_err(|error| Failure::store(&error, &client, &name))?;
     let before = config.profiles().get(&name).map(|profile| profile.client.clone());
-    let config = context.config_file()?.update(|config| {
+    let config = file.update(|config| {
         config.put(&name, &client, kind);
         config.clone()
     })?;
-    if let Some(before) = before.filter(|before| *before != client && !config.shares(&name, before)) {
+    if let Some(before) =
+        before.filter(|before| *before != client && config.sharing(&name, before).is_empty())
+    {
         forget(context, &store, &before).await;
     }
     warn_of_variables(context)?;
@@ -88,9 +99,13 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Login
 }
 
 fn store_kind(args: &LoginArgs, context: &Context<'_>) -> Result<StoreKind, Failure> {
-    let word = args.store.clone().or_else(|| context.host.env.get("CORTI_AUTH_STORE"));
-    let Some(word) = word else { return Ok(StoreKind::Keyring) };
-    word.parse().map_err(|error| Failure::new(Kind::Usage, error).hint("--store keyring"))
+    let from_variable = context.host.env.get(variable::STORE);
+    let (kind, word) = match (&args.store, from_variable) {
+        (Some(word), _) => (Kind::Usage, word.clone()),
+        (None, Some(word)) => (Kind::Configuration, word),
+        (None, None) => return Ok(StoreKind::Keyring),
+    };
+    word.parse().map_err(|error| Failure::new(kind, error).hint("--store keyring"))
 }
 
 /// The profile stood for another client before, whose secret nothing uses any more.
@@ -125,15 +140,15 @@ async fn client(
     let known = config.profiles().get(name).map(|profile| &profile.client);
     let typed = args.client_id.as_deref().map(str::parse::<ClientId>).transpose();
     let typed = typed.map_err(|error| Failure::new(Kind::Usage, error).hint("--client-id ID"))?;
-    let environment = match flags.environment.or(variables.environment) {
+    let environment = match flags.environment.clone().or(variables.environment.clone()) {
         Some(environment) => environment,
         None => ask_environment(context, known).await?,
     };
-    let tenant = match flags.tenant.or(variables.tenant) {
+    let tenant = match flags.tenant.clone().or(variables.tenant.clone()) {
         Some(tenant) => tenant,
         None => ask_tenant(context, known).await?,
     };
-    let id = match typed.or(variables.client_id) {
+    let id = match typed.or(variables.client_id.clone()) {
         Some(id) => id,
         None => ask_client_id(context, known).await?,
     };
@@ -185,62 +200,6 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T,
     text.trim().parse().map_err(|error: T::Err| Failure::new(Kind::Usage, error.to_string()))
 }
 
-async fn secret(args: &LoginArgs, context: &Context<'_>) -> Result<ClientSecret, Failure> {
-    let bytes = match &args.secret_file {
-        Some(path) => secret_file(path)?,
-        None if args.secret_stdin => secret_stdin(context)?,
-        None => ask_secret(context).await?,
-    };
-    let bytes = zeroize::Zeroizing::new(bytes);
-    ClientSecret::from_bytes(&bytes).map_err(|error| {
-        Failure::new(Kind::Usage, error).hint("give the secret alone: corti-auth login --secret-stdin < FILE")
-    })
-}
-
-/// Reads a secret's file.
-///
-/// # Errors
-/// Where it cannot be read.
-pub(super) fn secret_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    // One byte more than a secret may have, for its line break.
-    let read = File::open(path).and_then(|file| read_bounded(file, MAX_SECRET_BYTES + 2));
-    read.map_err(|error| {
-        Failure::new(Kind::Usage, format!("cannot read the secret from `{}`: {error}", path.display()))
-            .hint("name a file that holds the secret alone: --secret-file FILE")
-    })
-}
-
-fn secret_stdin(context: &Context<'_>) -> Result<Vec<u8>, Failure> {
-    if context.host.terminal.stdin {
-        return Err(Failure::new(
-            Kind::Usage,
-            "--secret-stdin wants a pipe, and standard input is a terminal",
-        )
-        .hint("leave --secret-stdin out to be asked for the secret, unseen"));
-    }
-    context.host.read_stdin(MAX_SECRET_BYTES + 2).map_err(|error| {
-        Failure::new(Kind::Usage, format!("cannot read the secret from standard input: {error}"))
-            .hint("corti-auth login --secret-stdin < FILE")
-    })
-}
-
-async fn ask_secret(context: &Context<'_>) -> Result<Vec<u8>, Failure> {
-    if context.may_ask() {
-        return Ok(prompt::password("Client secret (not shown)").await?.into_bytes());
-    }
-    let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")
-        .hint("give --secret-stdin or --secret-file FILE");
-    let in_variable = context.variables()?.client_secret.is_some();
-    Err(if in_variable {
-        failure.hint(format!(
-            "{0} is not read by login; to store it: printenv {0} | corti-auth login --secret-stdin",
-            variable::CLIENT_SECRET
-        ))
-    } else {
-        failure
-    })
-}
-
 impl Outcome for LoginOutcome {
     fn command(&self) -> &'static str {
         "login"
@@ -261,6 +220,7 @@ impl Outcome for LoginOutcome {
     fn text(&self) -> Text {
         let Client { environment, tenant, id } = &self.client;
         let verdict = if self.verified { "logged in" } else { "stored, not verified" };
+        let named = if self.is_default { String::new() } else { format!(" --profile {}", self.profile) };
         let page = Page::new()
             .toned(Tone::Good, format!("{verdict}: client `{id}` of `{environment}`, tenant `{tenant}`"))
             .field(
@@ -275,7 +235,7 @@ impl Outcome for LoginOutcome {
                 "secret",
                 format!("in the OS keyring: service `{SERVICE}`, user `{}`", self.client.store_user()),
             )
-            .field("next", "corti-auth token --scope transcribe");
+            .field("next", format!("corti-auth token --scope transcribe{named}"));
         Text::Message(page)
     }
 }

@@ -3,10 +3,8 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::config::{Config, Profile};
 use crate::domain::identity::ProfileName;
 use crate::domain::page::Page;
-use crate::domain::resolve::ResolveError;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
@@ -39,16 +37,16 @@ struct LoggedOut {
 /// Where there is no such profile, or the store cannot be used.
 pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<LogoutOutcome, Failure> {
     let config = context.config()?;
-    let names =
-        if args.all { config.profiles().keys().cloned().collect() } else { vec![chosen(context, &config)?] };
+    let names: Vec<&ProfileName> =
+        if args.all { config.profiles().keys().collect() } else { vec![context.chosen_profile()?] };
     let mut profiles = Vec::new();
     for name in names {
-        let profile = find(&config, &name)?;
+        let client = &context.profile(name)?.client;
         profiles.push(LoggedOut {
-            removed: remove_secret(context, profile).await?,
-            user: profile.client.store_user(),
-            shared_with: sharing(&config, &name, profile),
-            name,
+            removed: context.remove_secret(name).await?,
+            user: client.store_user(),
+            shared_with: config.sharing(name, client).into_iter().cloned().collect(),
+            name: name.clone(),
         });
     }
     if let Some(variable) = context.variables()?.client_variable() {
@@ -58,41 +56,6 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Logo
         );
     }
     Ok(LogoutOutcome { profiles })
-}
-
-/// The profile that the flags, the variable or the configuration name; client variables name none.
-///
-/// # Errors
-/// Where none is named.
-pub(super) fn chosen(context: &Context<'_>, config: &Config) -> Result<ProfileName, Failure> {
-    let named = context.flags()?.profile.or(context.variables()?.profile);
-    let none = || ResolveError::NoClient { has_profiles: !config.profiles().is_empty() };
-    Ok(named.or_else(|| config.default_profile().cloned()).ok_or_else(none)?)
-}
-
-/// # Errors
-/// Where there is no such profile.
-pub(super) fn find<'a>(config: &'a Config, name: &ProfileName) -> Result<&'a Profile, Failure> {
-    let unknown = || ResolveError::UnknownProfile {
-        name: name.clone(),
-        nearest: config.nearest(name.as_str()).cloned(),
-    };
-    Ok(config.profiles().get(name).ok_or_else(unknown)?)
-}
-
-/// Removes a profile's secret and says whether there was one.
-///
-/// # Errors
-/// Where the store cannot be used.
-pub(super) async fn remove_secret(context: &Context<'_>, profile: &Profile) -> Result<bool, Failure> {
-    let deleted = context.store(profile.store).delete(&profile.client, context.sink).await;
-    deleted.map_err(|error| Failure::store(&error, &profile.client))
-}
-
-fn sharing(config: &Config, name: &ProfileName, profile: &Profile) -> Vec<ProfileName> {
-    let same =
-        |(other, candidate): &(&ProfileName, &Profile)| *other != name && candidate.client == profile.client;
-    config.profiles().iter().filter(same).map(|(other, _)| other.clone()).collect()
 }
 
 impl Outcome for LogoutOutcome {

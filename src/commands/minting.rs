@@ -1,7 +1,7 @@
 //! From a plan to a token: the secret out of its source, one request, and the answer held against what was asked.
 
 use crate::domain::grant::{self, Token};
-use crate::domain::identity::Client;
+use crate::domain::identity::{Client, ProfileName};
 use crate::domain::resolve::{Plan, SecretSource};
 use crate::domain::scope::{Ask, ScopeSet};
 use crate::domain::secret::ClientSecret;
@@ -11,58 +11,58 @@ use crate::failure::Failure;
 
 use super::context::Context;
 
-/// Mints for the plan's client.
-///
-/// # Errors
-/// Where there is no secret, or no token for it.
-pub(super) async fn mint_for(
-    context: &Context<'_>,
-    http: &Http<'_>,
-    plan: &Plan,
-    ask: &Ask,
-) -> Result<Token, Failure> {
-    let secret = secret(context, plan).await?;
-    mint(context, http, &plan.client, &secret, ask).await
+/// Mints tokens over one HTTP client.
+pub(super) struct Minter<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) http: Http<'a>,
 }
 
-/// Mints with a secret that is at hand.
-///
-/// # Errors
-/// Where the server does not answer, refuses, or grants something else than asked.
-pub(super) async fn mint(
-    context: &Context<'_>,
-    http: &Http<'_>,
-    client: &Client,
-    secret: &ClientSecret,
-    ask: &Ask,
-) -> Result<Token, Failure> {
-    let request = grant::request(client, secret, ask);
-    let response = context.waiting("asking the authorization server", http.send(&request)).await?;
-    grant::parse(&response, ask, context.host.clock.now()).map_err(|error| Failure::grant(&error, client))
+impl<'a> Minter<'a> {
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        Self { context, http: context.http() }
+    }
+
+    /// Mints for the plan's client.
+    ///
+    /// # Errors
+    /// Where there is no secret, or no token for it.
+    pub(super) async fn mint(&self, plan: &Plan, ask: &Ask) -> Result<Token, Failure> {
+        let secret = self.secret(plan).await?;
+        self.mint_with(&secret, &plan.client, plan.profile(), ask).await
+    }
+
+    /// Mints with a secret that is at hand; `profile` is where it came from, or will go.
+    ///
+    /// # Errors
+    /// Where the server does not answer, refuses, or grants something else than asked.
+    pub(super) async fn mint_with(
+        &self,
+        secret: &ClientSecret,
+        client: &Client,
+        profile: Option<&ProfileName>,
+        ask: &Ask,
+    ) -> Result<Token, Failure> {
+        let request = grant::request(client, secret, ask);
+        let response =
+            self.context.waiting("asking the authorization server", self.http.send(&request)).await?;
+        let token = grant::parse(&response, ask, self.context.host.clock.now());
+        token.map_err(|error| Failure::grant(&error, client, profile))
+    }
+
+    async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
+        let (name, profile) = match &plan.source {
+            SecretSource::Variable(secret) => return Ok(secret.clone()),
+            SecretSource::Store(name, profile) => (name, profile),
+        };
+        let read = self.context.store(profile.store).read(&plan.client, self.context.sink).await;
+        read.map_err(|error| match plan.overridden() {
+            Some(own) if error == StoreError::Missing => Failure::elsewhere(name, own, &plan.client),
+            _ => Failure::store(&error, &plan.client, name),
+        })
+    }
 }
 
 /// Asks for a token that opens `/streams` and nothing else.
 pub(super) fn streams() -> Ask {
     Ask::Scopes(ScopeSet::from_wire("streams"))
-}
-
-async fn secret(context: &Context<'_>, plan: &Plan) -> Result<ClientSecret, Failure> {
-    match &plan.source {
-        SecretSource::Variable(secret) => Ok(secret.clone()),
-        SecretSource::Store(name, profile) => {
-            let read = context.store(profile.store).read(&plan.client, context.sink).await;
-            read.map_err(|error| {
-                let missing = error == StoreError::Missing;
-                let failure = Failure::store(&error, &plan.client);
-                match plan.overridden() {
-                    Some(own) if missing => failure.hint(format!(
-                        "profile `{name}` has a secret for `{}`, which is not sent anywhere else: drop --environment, \
-                         --tenant and their variables to use it",
-                        own.store_user()
-                    )),
-                    _ => failure,
-                }
-            })
-        }
-    }
 }

@@ -3,14 +3,10 @@
 //! Each subcommand is a file with its arguments, its outcome and a `run`. None prints, and none reads an environment
 //! variable by itself.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use clap_complete::env::CompleteEnv;
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::edge::host::Host;
 use crate::edge::process;
@@ -29,13 +25,12 @@ mod man;
 mod minting;
 mod profile;
 mod sandbox;
+mod secret_input;
 mod status;
 mod token;
+mod usage;
 
 use context::Context;
-
-/// The variable by which a shell asks for completions.
-const COMPLETE_VARIABLE: &str = "COMPLETE";
 
 /// Keep Corti client secrets in the OS keyring, mint limited or full tokens, and read what a token may do
 #[derive(Debug, Parser)]
@@ -127,7 +122,7 @@ pub struct Invocation(Cli);
 pub enum Parsed {
     /// A command.
     Run(Box<Invocation>),
-    /// Help or a version, as text.
+    /// Help, a version, or what a shell asked for, as text.
     Show(String),
     /// Nothing that can be run.
     Wrong {
@@ -149,18 +144,28 @@ impl Invocation {
             Color::Always => Some(true),
             Color::Never => Some(false),
         };
-        let colours = Colours::choose(forced, host.env.get("NO_COLOR").is_some(), host.terminal);
+        let colours = Colours::choose(forced, plain(host), host.terminal);
         Style { json: globals.json, quiet: globals.quiet, verbose: globals.verbose, colours }
     }
+}
+
+/// Whether colours are not wanted, or a terminal cannot show them.
+fn plain(host: &Host) -> bool {
+    host.env.get("NO_COLOR").is_some() || host.env.get("TERM").as_deref() == Some("dumb")
 }
 
 /// Reads argv.
 pub fn parse(host: &Host) -> Parsed {
     let wrong = |failure, text| {
-        let colours = Colours::choose(None, host.env.get("NO_COLOR").is_some(), host.terminal);
+        let colours = Colours::choose(None, plain(host), host.terminal);
         let style = Style { json: argument::asks_for_json(&host.arguments), colours, ..Style::default() };
         Parsed::Wrong { printer: Printer::new(style), failure, text }
     };
+    match completions::answer(host) {
+        Some(Ok(candidates)) => return Parsed::Show(candidates),
+        Some(Err(failure)) => return wrong(failure, String::new()),
+        None => {}
+    }
     if let Err(failure) = argument::refuse_secrets(&host.arguments) {
         return wrong(failure, String::new());
     }
@@ -168,38 +173,10 @@ pub fn parse(host: &Host) -> Parsed {
         Ok(cli) => Parsed::Run(Box::new(Invocation(cli))),
         Err(error) if !error.use_stderr() => Parsed::Show(error.render().to_string()),
         Err(error) => {
-            let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or_default();
-            let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
-            wrong(Failure::new(Kind::Usage, message).hint("corti-auth --help"), text)
+            let (failure, text) = usage::failure(&error, &host.arguments);
+            wrong(failure, text)
         }
     }
-}
-
-/// Answers a shell that asks for completions; `None` where none does.
-pub fn complete(host: &Host) -> Option<ExitCode> {
-    host.env.get(COMPLETE_VARIABLE)?;
-    let completer = CompleteEnv::with_factory(|| command_with_profiles(host)).var(COMPLETE_VARIABLE);
-    match completer.try_complete(host.arguments.clone(), None) {
-        Ok(true) => Some(ExitCode::SUCCESS),
-        Ok(false) => None,
-        Err(_) => Some(ExitCode::from(Kind::Usage.exit())),
-    }
-}
-
-/// The command line with the profiles' names where a profile is wanted. Whatever is wrong with the configuration, a
-/// completion is not the place to say it.
-fn command_with_profiles(host: &Host) -> clap::Command {
-    let file = crate::edge::config_file::ConfigFile::locate(None, &host.env);
-    let config = file.and_then(|file| file.load()).unwrap_or_default();
-    let names: Vec<OsString> = config.profiles().keys().map(|name| name.as_str().into()).collect();
-    let candidates = ArgValueCandidates::new(move || names.iter().map(CompletionCandidate::new).collect());
-    let name = |arg: clap::Arg| arg.add(candidates.clone());
-    Cli::command().mut_arg("profile", name).mut_subcommand("profile", |group| {
-        group
-            .mut_subcommand("use", |sub| sub.mut_arg("name", name))
-            .mut_subcommand("remove", |sub| sub.mut_arg("name", name))
-    })
 }
 
 /// Runs a command. Those that wait for something outside share one runtime, on this thread.
@@ -259,6 +236,8 @@ fn interruption() -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]

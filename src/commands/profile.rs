@@ -11,7 +11,6 @@ use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
 use super::context::{self, Context};
-use super::logout;
 
 /// List, show, choose and remove profiles
 ///
@@ -37,6 +36,9 @@ enum ProfileCommand {
     Remove {
         /// The profile
         name: String,
+        /// Leave the secret in its store, which then need not be reachable
+        #[arg(long)]
+        keep_secret: bool,
     },
 }
 
@@ -45,7 +47,7 @@ pub(super) enum ProfileOutcome {
     List(Vec<Row>),
     Show(Row),
     Use(ProfileName),
-    Remove { name: ProfileName, secret_removed: bool, was_default: bool },
+    Remove { name: ProfileName, secret_removed: bool, was_default: bool, no_default: bool },
 }
 
 /// One profile.
@@ -61,38 +63,46 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Pro
     match &args.command {
         ProfileCommand::List => {
             let config = context.config()?;
-            let row = |(name, profile)| Row::new(&config, name, profile);
+            let row = |(name, profile)| Row::new(config, name, profile);
             Ok(ProfileOutcome::List(config.profiles().iter().map(row).collect()))
         }
         ProfileCommand::Show => {
             let config = context.config()?;
-            let name = logout::chosen(context, &config)?;
-            let profile = logout::find(&config, &name)?;
-            Ok(ProfileOutcome::Show(Row::new(&config, &name, profile)))
+            let name = context.chosen_profile()?;
+            Ok(ProfileOutcome::Show(Row::new(config, name, context.profile(name)?)))
         }
         ProfileCommand::Use { name } => {
             let name = context::profile_name(name)?;
-            logout::find(&context.config()?, &name)?;
+            context.profile(&name)?;
             context.config_file()?.update(|config| config.set_default(&name))?;
             Ok(ProfileOutcome::Use(name))
         }
-        ProfileCommand::Remove { name } => remove(context, &context::profile_name(name)?).await,
+        ProfileCommand::Remove { name, keep_secret } => {
+            remove(context, &context::profile_name(name)?, *keep_secret).await
+        }
     }
 }
 
 /// The secret goes first: a profile without its secret can be removed again, a secret without its profile is lost
 /// sight of.
-async fn remove(context: &Context<'_>, name: &ProfileName) -> Result<ProfileOutcome, Failure> {
+async fn remove(
+    context: &Context<'_>,
+    name: &ProfileName,
+    keep_secret: bool,
+) -> Result<ProfileOutcome, Failure> {
     let config = context.config()?;
-    let profile = logout::find(&config, name)?;
-    let shared = config.shares(name, &profile.client);
-    let secret_removed = if shared { false } else { logout::remove_secret(context, profile).await? };
+    let shared = !config.sharing(name, &context.profile(name)?.client).is_empty();
+    let secret_removed = if shared || keep_secret { false } else { context.remove_secret(name).await? };
     if shared {
         context.note("the secret stays: another profile stands for the same client");
     }
     let was_default = config.default_profile() == Some(name);
-    context.config_file()?.update(|config| config.remove(name))?;
-    Ok(ProfileOutcome::Remove { name: name.clone(), secret_removed, was_default })
+    let left = context.config_file()?.update(|config| {
+        config.remove(name);
+        config.profiles().len()
+    })?;
+    let no_default = was_default && left > 0;
+    Ok(ProfileOutcome::Remove { name: name.clone(), secret_removed, was_default, no_default })
 }
 
 impl Row {
@@ -150,7 +160,7 @@ impl Outcome for ProfileOutcome {
             Self::List(rows) => json!({ "profiles": rows.iter().map(Row::json).collect::<Vec<_>>() }),
             Self::Show(row) => row.json(),
             Self::Use(name) => json!({ "profile": name.as_str() }),
-            Self::Remove { name, secret_removed, was_default } => json!({
+            Self::Remove { name, secret_removed, was_default, .. } => json!({
                 "profile": name.as_str(), "secret_removed": secret_removed, "was_default": was_default,
             }),
         }
@@ -170,10 +180,10 @@ impl Outcome for ProfileOutcome {
             Self::Use(name) => {
                 Text::Message(Page::new().line(format!("`{name}` is the default profile now")))
             }
-            Self::Remove { name, secret_removed, was_default } => {
+            Self::Remove { name, secret_removed, no_default, .. } => {
                 let secret = if *secret_removed { "and its secret are" } else { "is" };
                 let page = Page::new().line(format!("profile `{name}` {secret} removed"));
-                Text::Message(if *was_default {
+                Text::Message(if *no_default {
                     page.line("there is no default profile now: corti-auth profile use NAME")
                 } else {
                     page

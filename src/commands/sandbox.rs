@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use crate::domain::event::Event;
 use crate::domain::identity::ClientId;
 use crate::domain::page::{Page, Tone};
-use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
 use crate::domain::shell::quote;
 use crate::domain::variable;
 use crate::edge::{private_file, process};
@@ -20,7 +19,7 @@ use crate::sandbox::{Knobs, Options, Sandbox, SandboxError};
 
 use super::argument;
 use super::context::{Context, parse_tenant};
-use super::login::secret_file;
+use super::secret_input::SecretInput;
 
 /// Run Corti, emulated on this machine
 ///
@@ -106,7 +105,7 @@ pub(super) struct SandboxOutcome;
 pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<SandboxOutcome, Failure> {
     // Taken over first: a signal that comes early must not leave a ready file behind.
     let stop = process::asked_to_stop();
-    let sandbox = Sandbox::bind(options(args, context)?).await.map_err(not_started)?;
+    let sandbox = Sandbox::bind(options(args, context).await?).await.map_err(not_started)?;
     let ready = Ready::of(&sandbox);
     context.sink.event(Event::Datum(ready.page(), output::with_schema("sandbox", ready.json())));
     if let Some(path) = &args.ready_file {
@@ -114,8 +113,10 @@ pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<San
     }
     let served = sandbox.serve(stop).await;
     if let Some(path) = &args.ready_file {
-        // It names a server that is gone.
-        let _ = std::fs::remove_file(path);
+        // It names a server that is gone, unless another sandbox has written its own since.
+        if std::fs::read_to_string(path).is_ok_and(|text| text == ready.line()) {
+            let _ = std::fs::remove_file(path);
+        }
     }
     served.map_err(|error| {
         Failure::new(Kind::Unexpected, format!("the sandbox broke down: {error}")).hint("run it again")
@@ -136,30 +137,21 @@ pub(super) fn not_started(error: SandboxError) -> Failure {
     Failure::caused(kind, error).hint(hint)
 }
 
-fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, Failure> {
+async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, Failure> {
     let usage = |error: String| Failure::new(Kind::Usage, error).hint("corti-auth sandbox --help");
     let client_id: ClientId = args.client_id.parse().map_err(|error| usage(format!("{error}")))?;
     let tenant = context.globals.tenant.as_deref().map(parse_tenant).transpose()?.unwrap_or_default();
-    let secret = args.secret_file.as_deref().map(read_secret).transpose()?;
+    let secret = match &args.secret_file {
+        Some(path) => Some(SecretInput::File(path.clone()).read(context).await?),
+        None => None,
+    };
     let bind = SocketAddr::new(args.bind, args.port);
     let (clock, knobs) = (context.host.clock, args.knobs.to_knobs());
     Ok(Options { bind, tenant, client_id, client_secret: secret, clock, knobs })
 }
 
-fn read_secret(path: &Path) -> Result<ClientSecret, Failure> {
-    let bytes = zeroize::Zeroizing::new(secret_file(path)?);
-    ClientSecret::from_bytes(&bytes).map_err(|error| {
-        Failure::new(
-            Kind::Usage,
-            format!("`{}`: {error} (at most {MAX_SECRET_BYTES} bytes of text)", path.display()),
-        )
-        .hint("write the secret alone into the file")
-    })
-}
-
 fn write_ready_file(path: &Path, ready: &Ready) -> Result<(), Failure> {
-    let text = format!("{}\n", ready.json());
-    private_file::replace(path, text.as_bytes()).map_err(|error| {
+    private_file::replace(path, ready.line().as_bytes()).map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot write the ready file `{}`: {error}", path.display()))
             .hint("name a file in a folder that you may write: --ready-file FILE")
     })
@@ -194,6 +186,11 @@ impl Ready {
             "client_secret": self.client_secret,
             "control_token": self.control_token,
         })
+    }
+
+    /// The ready file's content.
+    fn line(&self) -> String {
+        format!("{}\n", self.json())
     }
 
     fn page(&self) -> Page {

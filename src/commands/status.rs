@@ -7,6 +7,7 @@ use crate::domain::config::{Profile, StoreKind};
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
 use crate::domain::resolve::{Plan, SecretSource};
+use crate::domain::variable::ACCESS_TOKEN;
 use crate::edge::keyring::{SERVICE, State};
 use crate::edge::store::StoreError;
 use crate::failure::Failure;
@@ -28,7 +29,9 @@ pub(super) struct StatusArgs {
 pub(super) struct StatusOutcome {
     entries: Vec<Entry>,
     all: bool,
-    config_path: String,
+    /// A ready token in the environment, which `interaction` uses rather than mint one.
+    ready_token: bool,
+    config_path: Option<String>,
 }
 
 struct Entry {
@@ -68,9 +71,10 @@ impl Secret {
 /// # Errors
 /// Where no client can be named, unless `--all` is given.
 pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<StatusOutcome, Failure> {
-    let config_path = context.config_file()?.path().display().to_string();
+    let config_path = context.config_file().ok().map(|file| file.path().display().to_string());
+    let ready_token = context.variables()?.access_token.is_some();
     let entries = if args.all { every(context).await? } else { vec![current(context).await?] };
-    Ok(StatusOutcome { entries, all: args.all, config_path })
+    Ok(StatusOutcome { entries, all: args.all, ready_token, config_path })
 }
 
 async fn current(context: &Context<'_>) -> Result<Entry, Failure> {
@@ -155,10 +159,13 @@ impl Outcome for StatusOutcome {
         match entries.as_slice() {
             [Value::Object(only)] if !self.all => {
                 let mut fields = only.clone();
-                fields.insert("config_file".to_owned(), self.config_path.as_str().into());
+                fields.insert("config_file".to_owned(), json!(self.config_path));
+                fields.insert("ready_token".to_owned(), json!(self.ready_token));
                 Value::Object(fields)
             }
-            _ => json!({ "profiles": entries, "config_file": self.config_path }),
+            _ => json!({
+                "profiles": entries, "config_file": self.config_path, "ready_token": self.ready_token,
+            }),
         }
     }
 
@@ -170,14 +177,21 @@ impl Outcome for StatusOutcome {
                 page = page.line("");
             }
         }
-        Text::Page(page.field("config file", self.config_path.as_str()))
+        if self.ready_token {
+            page =
+                page.field("ready token", format!("in {ACCESS_TOKEN}: `interaction` uses it and mints none"));
+        }
+        Text::Page(page.field("config file", self.config_path.as_deref().unwrap_or("none: HOME is not set")))
     }
 
     fn verdict(&self) -> Option<Failure> {
         let entry = self.entries.first().filter(|_| !self.all)?;
         match &entry.secret {
             Secret::Present => None,
-            Secret::Unavailable(error) => Some(Failure::store(error, &entry.client)),
+            Secret::Unavailable(error) => {
+                let profile = entry.profile.clone().unwrap_or_default();
+                Some(Failure::store(error, &entry.client, &profile))
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::output::{self, Outcome, Text};
 
 use super::argument;
 use super::context::Context;
-use super::minting;
+use super::minting::Minter;
 
 /// Mint an access token and print it
 ///
@@ -65,8 +65,8 @@ pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Token
     let plan = context.plan()?;
     let ask = argument::ask(&args.scope, args.full, plan.default_scope())?;
     warn(context, &ask);
-    let token = minting::mint_for(context, &context.http(), &plan, &ask).await?;
-    if ask.reach() != Reach::Limited && format == Format::Token && context.host.terminal.stdout {
+    let token = Minter::new(context).mint(&plan, &ask).await?;
+    if ask.reach() != Reach::Limited && context.host.terminal.stdout {
         let caution =
             "this token acts as the client itself: keep it on a backend and out of chats and tickets";
         context.warn(caution, Some("for a browser: corti-auth token --scope transcribe"));

@@ -60,9 +60,16 @@ pub struct Profile {
 /// Why `config.toml` could not be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Not TOML. The text is the parser's, with line and column.
-    #[error("it is not valid TOML: {0}")]
-    Syntax(String),
+    /// Not TOML. The text is the parser's; the line itself is not repeated, since it may hold a misplaced secret.
+    #[error("line {line}, column {column}: {message}")]
+    Syntax {
+        /// From 1.
+        line: usize,
+        /// From 1, in characters.
+        column: usize,
+        /// The parser's reason, on one line.
+        message: String,
+    },
     /// A value is missing.
     #[error("profile `{profile}` has no `{key}`")]
     Missing {
@@ -94,9 +101,8 @@ impl FromStr for Config {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
-            ConfigError::Syntax(error.to_string().trim_end().to_owned())
-        })?;
+        let document: DocumentMut =
+            text.parse().map_err(|error: toml_edit::TomlError| syntax_error(text, &error))?;
         let mut config = Self { document: document.clone(), ..Self::default() };
         for (key, item) in document.iter() {
             match key {
@@ -107,6 +113,14 @@ impl FromStr for Config {
         }
         Ok(config)
     }
+}
+
+fn syntax_error(text: &str, error: &toml_edit::TomlError) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    ConfigError::Syntax { line, column, message: error.message().lines().collect::<Vec<_>>().join(", ") }
 }
 
 impl Config {
@@ -149,9 +163,10 @@ impl Config {
         self.profiles.keys().min_by_key(|known| distance(known)).filter(|known| distance(known) <= 2)
     }
 
-    /// Whether another profile than `name` stands for `client` too, and so shares its secret.
-    pub fn shares(&self, name: &ProfileName, client: &Client) -> bool {
-        self.profiles.iter().any(|(other, profile)| other != name && profile.client == *client)
+    /// The other profiles than `name` that stand for `client` too, and so share its secret.
+    pub fn sharing(&self, name: &ProfileName, client: &Client) -> Vec<&ProfileName> {
+        let same = |(other, profile): &(&ProfileName, &Profile)| *other != name && profile.client == *client;
+        self.profiles.iter().filter(same).map(|(other, _)| other).collect()
     }
 
     /// Adds or replaces a profile; the first one becomes the default. A replaced profile keeps the keys that are not
@@ -173,7 +188,8 @@ impl Config {
         }
         let default_scope = self.profiles.get(name).and_then(|profile| profile.default_scope.clone());
         self.profiles.insert(name.clone(), Profile { client: client.clone(), store, default_scope });
-        if self.default_profile.is_none() {
+        // A default that names no profile is none.
+        if self.default_profile.as_ref().is_none_or(|default| !self.profiles.contains_key(default)) {
             self.set_default(name);
         }
     }
@@ -252,6 +268,9 @@ fn parse<T: FromStr<Err: std::fmt::Display>>(place: &str, item: &Item) -> Result
 fn parse_scopes(place: &str, item: &Item) -> Result<ScopeSet, ConfigError> {
     let invalid = |reason: String| ConfigError::Invalid { place: place.to_owned(), reason };
     let array = item.as_array().ok_or_else(|| invalid("not an array of strings".to_owned()))?;
+    if array.is_empty() {
+        return Err(invalid("it names no scope".to_owned()));
+    }
     array
         .iter()
         .map(|entry| entry.as_str().ok_or_else(|| invalid("not an array of strings".to_owned())))
@@ -322,7 +341,9 @@ mod tests {
     #[test]
     fn mistakes_name_their_place() {
         let message = |text: &str| text.parse::<Config>().unwrap_err().to_string();
-        assert!(message("default-profile = ").contains("line 1"));
+        assert!(message("default-profile = ").starts_with("line 1, column 19: "));
+        let unclosed = message("a = 1\nclient-secret = \"hunter2\nb = 2");
+        assert!(unclosed.starts_with("line 2, column") && !unclosed.contains("hunter2"), "{unclosed}");
         assert!(message("profiles = 3").contains("profiles: not a table"));
         assert!(message("[profiles.a]\nclient-id = \"x\"").contains("profile `a` has no `environment`"));
         assert!(message("[profiles.a]\nenvironment = 3").contains("profiles.a.environment: not a string"));

@@ -74,11 +74,11 @@ impl fmt::Display for Environment {
 
 impl Environment {
     fn from_url(text: &str) -> Result<Self, EnvironmentError> {
-        let url = Url::parse(text).map_err(|_| EnvironmentError::NotAUrl(text.to_owned()))?;
-        // Userinfo first: every other message repeats the URL, and this one may hold a password.
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(EnvironmentError::Part("user name or password"));
+        // First: every other message repeats the text, and this one may hold a password.
+        if text.contains('@') {
+            return Err(EnvironmentError::Part("user name, a password or an `@`"));
         }
+        let url = Url::parse(text).map_err(|_| EnvironmentError::NotAUrl(text.to_owned()))?;
         if url.query().is_some() {
             return Err(EnvironmentError::Part("query"));
         }
@@ -220,8 +220,10 @@ mod tests {
         ] {
             assert!(bad.parse::<Environment>().is_err(), "{bad}");
         }
-        let error = "https://user:hunter2@h".parse::<Environment>().unwrap_err();
-        assert!(!error.to_string().contains("hunter2"), "{error}");
+        for bad in ["https://user:hunter2@h", "https://user:hunter2@h:99999", "https://user:hunter2@"] {
+            let error = bad.parse::<Environment>().unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

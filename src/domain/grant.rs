@@ -6,7 +6,7 @@ use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
 use super::identity::Client;
-use super::jwt::Jwt;
+use super::jwt::claimed_scope;
 use super::request::{Body, Method, Request, Response};
 use super::scope::{Ask, Mismatch, ScopeSet};
 use super::secret::{AccessToken, ClientSecret, Secret};
@@ -145,9 +145,9 @@ struct OAuthError {
 pub fn parse(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, GrantError> {
     let status = response.status;
     match status {
-        200..300 => granted(response, ask, now),
-        300..400 => Err(GrantError::Redirect(status)),
-        429 | 500.. => Err(GrantError::Unavailable {
+        200..=299 => granted(response, ask, now),
+        301..=303 | 307 | 308 => Err(GrantError::Redirect(status)),
+        429 | 500..600 => Err(GrantError::Unavailable {
             status,
             retry_after: response.header("retry-after").map(str::to_owned),
         }),
@@ -169,16 +169,22 @@ fn granted(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, Gran
         // Whole seconds, and never later than the server meant.
         .and_then(|life| Timestamp::from_second(now.as_second()).ok()?.checked_add(life).ok())
         .ok_or(foreign("an `expires_in` that is no lifetime"))?;
-    // The answer may say one thing and the token another: both are held against what was asked.
-    let claimed = Jwt::decode(&granted.access_token).ok().and_then(|jwt| jwt.claims.scope);
-    let stated = granted.scope.or_else(|| claimed.clone()).map(|text| ScopeSet::from_wire(&text));
-    if let Some(claimed) = claimed {
-        ask.check(&ScopeSet::from_wire(&claimed))?;
+    let claimed = claimed_scope(&granted.access_token)
+        .map_err(|_| foreign("an `access_token` whose scopes cannot be read"))?;
+    let granted_scopes = held_against(ask, granted.scope.as_deref(), claimed.as_deref())?;
+    Ok(Token { access_token, expires_at, expires_in: granted.expires_in, granted: granted_scopes })
+}
+
+/// The answer may say one thing and the token another: each is held against what was asked.
+fn held_against(ask: &Ask, stated: Option<&str>, claimed: Option<&str>) -> Result<ScopeSet, Mismatch> {
+    for scopes in [stated, claimed].into_iter().flatten() {
+        ask.check(&ScopeSet::from_wire(scopes))?;
     }
-    // RFC 6749, section 5.1: without `scope`, what was asked is what was granted.
-    let scopes = stated.unwrap_or_else(|| ScopeSet::from_wire(&ask.to_wire()));
-    ask.check(&scopes)?;
-    Ok(Token { access_token, expires_at, expires_in: granted.expires_in, granted: scopes })
+    match (stated.or(claimed), ask) {
+        (Some(scopes), _) => Ok(ScopeSet::from_wire(scopes)),
+        (None, Ask::Full) => Ok(ScopeSet::from_wire(&ask.to_wire())),
+        (None, Ask::Scopes(_)) => Err(Mismatch::Unstated),
+    }
 }
 
 fn missing_fields(response: &Response) -> &'static str {
@@ -212,6 +218,9 @@ fn refusal(response: &Response) -> GrantError {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     fn response(status: u16, body: &str) -> Response {
@@ -261,6 +270,25 @@ mod tests {
         assert!(matches!(parsed(200, &body("openid")), Err(GrantError::Mismatch(Mismatch::Narrower(_)))));
         let broader = parsed(200, &body("openid transcribe streams"));
         assert!(matches!(broader, Err(GrantError::Mismatch(Mismatch::Broader(_)))));
+        let unstated = parsed(200, r#"{"access_token":"a","expires_in":1,"token_type":"bearer"}"#);
+        assert_eq!(unstated.unwrap_err(), GrantError::Mismatch(Mismatch::Unstated));
+    }
+
+    #[test]
+    fn the_tokens_own_scope_counts_whatever_its_other_claims_are() {
+        let with = |payload: &str| {
+            let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
+            let scope = r#""expires_in":1,"token_type":"bearer","scope":"openid transcribe""#;
+            parsed(200, &format!(r#"{{"access_token":"{token}",{scope}}}"#))
+        };
+        assert!(with(r#"{"scope":"openid transcribe","azp":["x"]}"#).is_ok());
+        let full = with(r#"{"scope":"openid email profile","azp":["x"]}"#);
+        assert!(matches!(full, Err(GrantError::Mismatch(Mismatch::Narrower(_)))));
+        for unreadable in
+            [r#"{"scope":["openid","transcribe"]}"#, r#"{"scope":"a","scope":"openid transcribe"}"#, "[]"]
+        {
+            assert!(matches!(with(unreadable), Err(GrantError::NotTheProtocol { .. })), "{unreadable}");
+        }
     }
 
     #[test]

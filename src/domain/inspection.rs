@@ -60,6 +60,8 @@ pub struct Inspection {
     pub issued_at: Option<Timestamp>,
     /// `exp`.
     pub expires_at: Option<Timestamp>,
+    /// `nbf`, where it is still to come.
+    pub not_before: Option<Timestamp>,
     /// Seconds until `exp`; negative when it has passed.
     pub remaining: Option<i64>,
     /// The signature algorithm that the header names.
@@ -87,6 +89,7 @@ impl Inspection {
             scopes: scopes.unwrap_or_default(),
             issued_at: claims.issued_at()?,
             expires_at,
+            not_before: claims.not_before()?.filter(|time| *time > now),
             remaining: expires_at.map(|expiry| expiry.as_second() - now.as_second()),
             algorithm: jwt.header.alg.clone(),
             key_id: jwt.header.kid.clone(),
@@ -111,7 +114,10 @@ impl Inspection {
                 "mixed: it has scopes beyond the two sockets; treat it as full and keep it on a backend"
                     .to_owned()
             }
-            (_, None) => "unknown: it has no `scope` claim to tell".to_owned(),
+            (Kind::Unknown, _) => {
+                "unknown: its `typ` is not one of Keycloak's access, ID and refresh tokens".to_owned()
+            }
+            (Kind::Access, None) => "unknown: it has no `scope` claim to tell".to_owned(),
         }
     }
 

@@ -73,6 +73,10 @@ pub fn parse(response: &Response, environment: &Environment) -> Result<Interacti
         serde_json::from_slice(&response.body).map_err(|_| foreign(response.appearance()))?;
     let websocket_url =
         Url::parse(&created.websocket_url).map_err(|_| foreign("a `websocketUrl` that is no URL"))?;
+    let has_token = websocket_url.query_pairs().any(|(name, _)| name == "token");
+    if has_token || websocket_url.fragment().is_some() || !websocket_url.username().is_empty() {
+        return Err(foreign("a `websocketUrl` with a token, a fragment or a user in it"));
+    }
     if !environment.serves_socket(&websocket_url) {
         let host = websocket_url.host_str().unwrap_or_default().to_owned();
         return Err(InteractionError::ForeignSocket(host));
@@ -105,6 +109,12 @@ mod tests {
     fn the_socket_must_be_the_environments_own() {
         let own = "wss://api.eu.corti.app/audio-bridge/v2/interactions/i/streams?tenant-name=base";
         assert_eq!(created(own).unwrap().websocket_url.as_str(), own);
+        for odd in ["#x", "&token=x"] {
+            assert!(
+                matches!(created(&format!("{own}{odd}")), Err(InteractionError::NotTheProtocol { .. })),
+                "{odd}"
+            );
+        }
         for foreign in ["wss://evil.example/x", "ws://api.eu.corti.app/x", "wss://api.us.corti.app/x"] {
             assert!(matches!(created(foreign), Err(InteractionError::ForeignSocket(_))), "{foreign}");
         }

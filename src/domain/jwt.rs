@@ -63,6 +63,7 @@ pub struct Claims {
     pub scope: Option<String>,
     exp: Option<serde_json::Number>,
     iat: Option<serde_json::Number>,
+    nbf: Option<serde_json::Number>,
 }
 
 impl Claims {
@@ -72,6 +73,14 @@ impl Claims {
     /// [`JwtError::Date`] where the number is no date.
     pub fn expires_at(&self) -> Result<Option<Timestamp>, JwtError> {
         date("exp", self.exp.as_ref())
+    }
+
+    /// From when on it works.
+    ///
+    /// # Errors
+    /// [`JwtError::Date`] where the number is no date.
+    pub fn not_before(&self) -> Result<Option<Timestamp>, JwtError> {
+        date("nbf", self.nbf.as_ref())
     }
 
     /// When it was issued.
@@ -129,6 +138,21 @@ impl Jwt {
     }
 }
 
+/// The `scope` that a bearer token claims, whatever its other claims are; `None` where it claims none or is no JWT.
+///
+/// # Errors
+/// Where it looks like a JWT, but what it claims cannot be told.
+pub fn claimed_scope(token: &str) -> Result<Option<String>, JwtError> {
+    #[derive(Deserialize)]
+    struct Scope {
+        scope: Option<String>,
+    }
+    match token.split('.').collect::<Vec<_>>().as_slice() {
+        [_, payload, _] => Ok(read::<Scope>("payload", payload)?.scope),
+        _ => Ok(None),
+    }
+}
+
 fn read<T: DeserializeOwned>(part: &'static str, text: &str) -> Result<T, JwtError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JwtError::Encoding(part))?;
     // serde reads a struct from an array too, which RFC 7519, section 7.2, does not allow.
@@ -138,10 +162,15 @@ fn read<T: DeserializeOwned>(part: &'static str, text: &str) -> Result<T, JwtErr
     serde_json::from_slice(&bytes).map_err(|_| JwtError::Json(part))
 }
 
-/// Whether `text` has the look of a JWT: it starts as every JOSE header does and has dots. Used to keep tokens out of
-/// argv and of messages.
-pub fn looks_like_token(text: &str) -> bool {
-    text.trim_start().starts_with("eyJ") && text.contains('.')
+/// Whether a JWT stands anywhere in `text`: every JOSE header starts with `eyJ` and ends at a dot. Used to keep tokens
+/// out of argv and of messages.
+pub fn contains_token(text: &str) -> bool {
+    text.match_indices("eyJ").any(|(start, _)| {
+        let rest = text.get(start..).unwrap_or_default();
+        let part = rest.split('.').next().unwrap_or_default();
+        let is_base64url = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        part.len() < rest.len() && part.len() >= 8 && is_base64url
+    })
 }
 
 #[cfg(test)]
@@ -178,7 +207,7 @@ mod tests {
             (token(good, "[1]"), JwtError::Json("payload")),
             (token(good, r#"{"exp":"soon"}"#), JwtError::Json("payload")),
             (token(good, r#"{"iss":"a","iss":"b"}"#), JwtError::Json("payload")),
-            (token(good, r#"["a","b","c","d","e","f","g",1,2]"#), JwtError::Json("payload")),
+            (token(good, r#"["a","b","c","d","e","f","g",1,2,3]"#), JwtError::Json("payload")),
             ("x".repeat(MAX_TOKEN_BYTES + 1), JwtError::TooLong),
         ];
         for (text, error) in table {
@@ -207,8 +236,17 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_recognised_by_their_look() {
-        assert!(looks_like_token(RFC_7519));
-        assert!(!looks_like_token("token.txt") && !looks_like_token("eyJ"));
+    fn tokens_are_recognised_wherever_they_stand() {
+        for text in [
+            RFC_7519.to_owned(),
+            format!("-s{RFC_7519}"),
+            format!("Bearer {RFC_7519}"),
+            format!("\"x eyJ {RFC_7519}\""),
+        ] {
+            assert!(contains_token(&text), "{text}");
+        }
+        for text in ["token.txt", "eyJ", "eyJhbGciOi", "eyJ.x", "a.eyJhbGciOiJIUzI1NiJ9"] {
+            assert!(!contains_token(text), "{text}");
+        }
     }
 }

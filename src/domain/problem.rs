@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::request::Response;
 
@@ -22,16 +22,6 @@ pub struct Problem {
     pub request_id: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    detail: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    requestid: Option<String>,
-    #[serde(default, rename = "validationErrors")]
-    validation_errors: Vec<serde_json::Map<String, serde_json::Value>>,
-}
-
 impl Problem {
     /// Reads a response that is not 2xx.
     pub fn of(response: &Response) -> Self {
@@ -41,18 +31,26 @@ impl Problem {
         if let Some(challenge) = response.header("www-authenticate") {
             return plain(challenge);
         }
-        let Ok(wire) = serde_json::from_slice::<Wire>(&response.body) else {
+        let Ok(Value::Object(body)) = serde_json::from_slice(&response.body) else {
             return plain(response.appearance());
         };
-        let fields = wire
-            .validation_errors
-            .iter()
-            .flatten()
-            .map(|(field, reason)| format!("{field}: {}", reason.as_str().unwrap_or_default()))
-            .collect();
-        let detail = wire.detail.or(wire.kind).unwrap_or_else(|| "no reason given".to_owned());
-        Self { status, detail, fields, request_id: wire.requestid }
+        // Field by field: one of an odd type must not cost the others.
+        let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            status,
+            detail: text("detail").or_else(|| text("type")).unwrap_or_else(|| "no reason given".to_owned()),
+            fields: fields(body.get("validationErrors")),
+            request_id: text("requestid"),
+        }
     }
+}
+
+fn fields(errors: Option<&Value>) -> Vec<String> {
+    let objects = errors.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
+    objects
+        .flatten()
+        .map(|(field, reason)| format!("{field}: {}", reason.as_str().unwrap_or_default()))
+        .collect()
 }
 
 impl fmt::Display for Problem {
@@ -87,6 +85,12 @@ mod tests {
             problem(400, &[], body).to_string(),
             "the API refused the request with 400: bad request; encounter.type: unknown value (request r1)"
         );
+    }
+
+    #[test]
+    fn one_odd_field_does_not_cost_the_others() {
+        let body = r#"{"requestid":7,"detail":"bad request","validationErrors":{"a":"b"}}"#;
+        assert_eq!(problem(400, &[], body).to_string(), "the API refused the request with 400: bad request");
     }
 
     #[test]

@@ -164,21 +164,17 @@ pub fn resolve_target(
     variables: &Variables,
     config: &Config,
 ) -> Result<(Environment, Tenant), ResolveError> {
-    let named = flags.profile.as_ref();
-    let from_variables = |flags: &Flags| {
-        let environment = flags.environment.as_ref().or(variables.environment.as_ref())?;
+    let environment = flags.environment.as_ref().or(variables.environment.as_ref());
+    if let (None, Some(environment)) = (&flags.profile, environment) {
         let tenant = flags.tenant.as_ref().or(variables.tenant.as_ref());
-        Some((environment.clone(), tenant.cloned().unwrap_or_default()))
-    };
-    if named.is_none()
-        && let Some(target) = from_variables(flags)
-    {
-        return Ok(target);
+        return Ok((environment.clone(), tenant.cloned().unwrap_or_default()));
     }
-    let Some(name) = named.or(variables.profile.as_ref()).or(config.default_profile()) else {
-        return Err(ResolveError::NoTarget);
+    let (name, layer) = match (&flags.profile, &variables.profile, config.default_profile()) {
+        (Some(name), _, _) => (name, Layer::Flag),
+        (_, Some(name), _) => (name, Layer::ProfileVariable),
+        (_, _, Some(name)) => (name, Layer::DefaultProfile),
+        (None, None, None) => return Err(ResolveError::NoTarget),
     };
-    let layer = if named.is_some() { Layer::Flag } else { Layer::DefaultProfile };
     let plan = from_profile(name, layer, flags, variables, config)?;
     Ok((plan.client.environment, plan.client.tenant))
 }

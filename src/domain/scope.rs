@@ -94,9 +94,10 @@ impl Reach {
 pub struct ScopeSet(BTreeSet<Scope>);
 
 impl ScopeSet {
-    /// Reads a space-separated list, as `scope` is in a token and in a response. What is no scope is left out.
+    /// Reads a list as `scope` is in a token and in a response. A word that is no scope is kept as it is: whatever it
+    /// means to the server, it makes the token more than a limited one.
     pub fn from_wire(text: &str) -> Self {
-        Self(text.split(' ').filter_map(|word| word.parse().ok()).collect())
+        Self(text.split_whitespace().map(|word| Scope(word.to_owned())).collect())
     }
 
     /// The scopes, in order.
@@ -209,6 +210,10 @@ pub enum Mismatch {
     /// The token may do less than was asked. Without `transcribe` and `streams` it would be a full one.
     #[error("the server did not grant `{0}`")]
     Narrower(ScopeSet),
+    /// Neither the answer nor the token says what was granted. RFC 6749, section 5.1, lets a server leave `scope` out
+    /// where it granted what was asked; that a token is limited is not taken on trust.
+    #[error("the server did not say which scopes it granted")]
+    Unstated,
 }
 
 #[cfg(test)]
@@ -230,6 +235,8 @@ mod tests {
             ("openid interactions:read", Reach::Mixed),
             ("openid transcribe interactions:read", Reach::Mixed),
             ("openid stream", Reach::Mixed),
+            ("openid transcribe \"admin:write\"", Reach::Mixed),
+            ("openid transcribe\tadmin:l\u{e4}s", Reach::Mixed),
         ];
         for (scopes, reach) in table {
             assert_eq!(set(scopes).reach(), reach, "{scopes}");

@@ -19,9 +19,23 @@ pub const ACCESS_TOKEN: &str = "CORTI_ACCESS_TOKEN";
 /// The profile to use.
 pub const PROFILE: &str = "CORTI_AUTH_PROFILE";
 
+/// The folder of `config.toml`.
+pub const CONFIG_FOLDER: &str = "CORTI_AUTH_CONFIG_DIR";
+/// The store that `login` uses.
+pub const STORE: &str = "CORTI_AUTH_STORE";
+/// Never ask anything.
+pub const NO_INPUT: &str = "CORTI_AUTH_NO_INPUT";
+/// Set by every CI system; implies [`NO_INPUT`].
+pub const CI: &str = "CI";
+
+/// Whether the value of [`NO_INPUT`] or [`CI`] means yes.
+pub fn is_on(value: &str) -> bool {
+    !matches!(value, "0" | "false" | "no" | "off")
+}
+
 /// Names in circulation that this tool does not read, with the one it does. From the vendor's .NET examples and from
 /// public code.
-pub const NEAR_MISSES: [(&str, &str); 10] = [
+pub const NEAR_MISSES: [(&str, &str); 11] = [
     ("CORTI_TENANT", TENANT),
     ("CORTI__TENANTNAME", TENANT),
     ("CORTI_ENV", ENVIRONMENT),
@@ -31,6 +45,7 @@ pub const NEAR_MISSES: [(&str, &str); 10] = [
     ("CORTI__CLIENTID", CLIENT_ID),
     ("CORTI_SECRET", CLIENT_SECRET),
     ("CORTI__CLIENTSECRET", CLIENT_SECRET),
+    ("CORTI_CLIENT_SECRET_FILE", CLIENT_SECRET),
     ("CORTI_TOKEN", ACCESS_TOKEN),
 ];
 

@@ -8,9 +8,7 @@ use std::time::Duration;
 use super::host::Env;
 use super::private_file;
 use crate::domain::config::{Config, ConfigError};
-
-/// The variable that names the folder.
-pub const FOLDER_VARIABLE: &str = "CORTI_AUTH_CONFIG_DIR";
+use crate::domain::variable;
 
 /// How long another process may hold the lock. A change takes milliseconds.
 const LOCK_LIMIT: Duration = Duration::from_secs(3);
@@ -28,7 +26,7 @@ pub enum ConfigFileError {
     #[error("the configuration folder is unknown: HOME is not set")]
     NoHome,
     /// The file system said no.
-    #[error("cannot {action} `{}`: {source}", path.display())]
+    #[error("cannot {action} `{}`", path.display())]
     Io {
         /// `read`, `write`, …
         action: &'static str,
@@ -38,7 +36,7 @@ pub enum ConfigFileError {
         source: io::Error,
     },
     /// The file says something it cannot mean.
-    #[error("`{}`: {source}", path.display())]
+    #[error("`{}` cannot be understood", path.display())]
     Content {
         /// The file.
         path: PathBuf,
@@ -51,13 +49,13 @@ pub enum ConfigFileError {
 }
 
 impl ConfigFile {
-    /// `flag`, else [`FOLDER_VARIABLE`], else the platform's folder: `$XDG_CONFIG_HOME/corti-auth` or
+    /// `flag`, else `CORTI_AUTH_CONFIG_DIR`, else the platform's folder: `$XDG_CONFIG_HOME/corti-auth` or
     /// `~/.config/corti-auth`; on macOS `~/Library/Application Support/corti-auth`; on Windows `%APPDATA%\corti-auth`.
     ///
     /// # Errors
     /// [`ConfigFileError::NoHome`].
     pub fn locate(flag: Option<&Path>, env: &Env) -> Result<Self, ConfigFileError> {
-        let named = flag.map(Path::to_owned).or_else(|| env.get(FOLDER_VARIABLE).map(PathBuf::from));
+        let named = flag.map(Path::to_owned).or_else(|| env.path(variable::CONFIG_FOLDER));
         let folder = named.or_else(|| platform_folder(env).map(|folder| folder.join("corti-auth")));
         folder.map(|folder| Self { folder }).ok_or(ConfigFileError::NoHome)
     }
@@ -73,12 +71,29 @@ impl ConfigFile {
     /// [`ConfigFileError::Io`] and [`ConfigFileError::Content`].
     pub fn load(&self) -> Result<Config, ConfigFileError> {
         let path = self.path();
-        let read = private_file::refuse_foreign(&path).and_then(|()| fs::read_to_string(&path));
-        match read {
+        match self.read(&path) {
             Ok(text) => text.parse().map_err(|source| ConfigFileError::Content { path, source }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
             Err(source) => Err(ConfigFileError::Io { action: "read", path, source }),
         }
+    }
+
+    fn read(&self, path: &Path) -> io::Result<String> {
+        private_file::refuse_exposed(&self.folder)?;
+        private_file::refuse_exposed(path)?;
+        // A pipe would be waited for without a bound.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+        }
+        fs::read_to_string(path)
+    }
+
+    /// Makes sure that a later [`ConfigFile::update`] can write, before anything is done that it would have to follow.
+    ///
+    /// # Errors
+    /// As [`ConfigFile::update`].
+    pub fn prepare(&self) -> Result<(), ConfigFileError> {
+        self.update(|_| ())
     }
 
     /// Reads it, lets `change` have it, and writes it, while no other process does.
@@ -95,7 +110,8 @@ impl ConfigFile {
         let result = change(&mut config);
         let after = config.to_text();
         if after != before {
-            let path = self.path();
+            // People link the file to another folder; the link stays one.
+            let path = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path());
             private_file::replace(&path, after.as_bytes()).map_err(|error| failed(&path, error))?;
         }
         Ok(result)
@@ -127,14 +143,14 @@ impl ConfigFile {
 }
 
 fn platform_folder(env: &Env) -> Option<PathBuf> {
-    let home = || env.get("HOME").map(PathBuf::from);
+    let home = || env.path("HOME");
     if cfg!(windows) {
-        env.get("APPDATA").map(PathBuf::from)
+        env.path("APPDATA")
     } else if cfg!(target_os = "macos") {
         home().map(|home| home.join("Library/Application Support"))
     } else {
         // The XDG base directory specification: a relative path is to be ignored.
-        let configured = env.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let configured = env.path("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
         configured.or_else(|| home().map(|home| home.join(".config")))
     }
 }

@@ -1,10 +1,12 @@
 //! The bundle of effects that `main` builds once and everything else is handed.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Read as _};
+use std::path::PathBuf;
 
 use super::clock::Clock;
+use crate::domain::variable;
 
 /// The process's surroundings.
 #[derive(Clone, Debug)]
@@ -49,28 +51,25 @@ impl Host {
             },
         }
     }
-
-    /// Reads standard input to its end, at most `limit` bytes of it.
-    ///
-    /// # Errors
-    /// The read's own, and `InvalidData` where there is more.
-    #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
-    pub fn read_stdin(&self, limit: usize) -> io::Result<Vec<u8>> {
-        read_bounded(io::stdin().lock(), limit)
-    }
 }
 
 impl Env {
     /// The variable's text; `None` where it is unset or empty.
     pub fn get(&self, name: &str) -> Option<String> {
-        let value = self.0.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty())?;
+        let value = self.0.get(OsStr::new(name)).filter(|value| !value.is_empty())?;
         Some(value.to_string_lossy().into_owned())
+    }
+
+    /// The variable as a path, which need not be text; `None` where it is unset or empty.
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.0.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
     /// A variable of this tool's or the vendor's whose value is not text, so that [`Env::get`] would alter it.
     pub fn unreadable(&self) -> Option<String> {
         self.0
             .iter()
+            .filter(|(name, _)| *name != variable::CONFIG_FOLDER)
             .find(|(name, value)| name.to_string_lossy().starts_with("CORTI_") && value.to_str().is_none())
             .map(|(name, _)| name.to_string_lossy().into_owned())
     }
@@ -81,6 +80,15 @@ impl std::fmt::Debug for Env {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Env({} variables)", self.0.len())
     }
+}
+
+/// Reads standard input to its end, at most `limit` bytes of it.
+///
+/// # Errors
+/// The read's own, and `InvalidData` where there is more.
+#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+pub fn read_stdin(limit: usize) -> io::Result<Vec<u8>> {
+    read_bounded(io::stdin().lock(), limit)
 }
 
 /// Reads to the end, at most `limit` bytes.

@@ -4,13 +4,14 @@
 //! never a proxy for this machine.
 
 use std::cell::OnceCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, ClientBuilder, Url, redirect};
+use reqwest::{Client, ClientBuilder, Url, redirect};
 
+use super::certificate;
 use super::clock::Clock;
 use crate::domain::environment::is_loopback;
 use crate::domain::event::{Event, Sink};
@@ -91,14 +92,18 @@ pub enum HttpError {
 pub struct Http<'a> {
     options: HttpOptions,
     sink: &'a dyn Sink,
+    /// Plain http to this machine.
+    plain: OnceCell<Client>,
+    /// TLS to this machine, past every proxy.
     direct: OnceCell<Client>,
+    /// Everything else.
     proxied: OnceCell<Client>,
 }
 
 impl<'a> Http<'a> {
     /// A client that reports each exchange to `sink`.
     pub fn new(options: HttpOptions, sink: &'a dyn Sink) -> Self {
-        Self { options, sink, direct: OnceCell::new(), proxied: OnceCell::new() }
+        Self { options, sink, plain: OnceCell::new(), direct: OnceCell::new(), proxied: OnceCell::new() }
     }
 
     /// Sends a request, and once more where it may be and the server is busy.
@@ -144,19 +149,17 @@ impl<'a> Http<'a> {
     async fn send_once(&self, request: &Request, url: &Url) -> Result<Response, HttpError> {
         let started = Instant::now();
         let result = self.exchange(request, url).await;
-        self.sink.event(Event::Exchange {
-            method: match request.method {
-                Method::Get => "GET",
-                Method::Post => "POST",
-            },
-            url: route(url),
-            result: match &result {
-                Ok(response) => response.status.to_string(),
-                Err(error) => error.to_string(),
-            },
-            elapsed: started.elapsed(),
-        });
+        let method = match request.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        self.report(method, url, result.as_ref().map(|response| response.status), started);
         result
+    }
+
+    fn report(&self, method: &'static str, url: &Url, result: Result<u16, &HttpError>, started: Instant) {
+        let result = result.map_or_else(ToString::to_string, |status| status.to_string());
+        self.sink.event(Event::Exchange { method, url: route(url), result, elapsed: started.elapsed() });
     }
 
     async fn exchange(&self, request: &Request, url: &Url) -> Result<Response, HttpError> {
@@ -192,9 +195,11 @@ impl<'a> Http<'a> {
         url: &Url,
         headers: reqwest::header::HeaderMap,
     ) -> Result<reqwest::Response, HttpError> {
-        let host = url.host_str().unwrap_or_default();
+        let (host, started) = (url.host_str().unwrap_or_default(), Instant::now());
         let request = self.client(url)?.get(url.clone()).headers(headers).version(reqwest::Version::HTTP_11);
-        request.send().await.map_err(|error| self.failure(host, &error))
+        let result = request.send().await.map_err(|error| self.failure(host, &error));
+        self.report("GET", url, result.as_ref().map(|response| response.status().as_u16()), started);
+        result
     }
 
     /// Reads a response to its end, at most [`BODY_LIMIT`] bytes.
@@ -218,19 +223,16 @@ impl<'a> Http<'a> {
     }
 
     fn client(&self, url: &Url) -> Result<&Client, HttpError> {
-        let loopback = is_loopback(url);
-        let cell = if loopback { &self.direct } else { &self.proxied };
+        let cell = match (is_loopback(url), url.scheme()) {
+            (_, "http") => &self.plain,
+            (true, _) => &self.direct,
+            (false, _) => &self.proxied,
+        };
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let builder = builder(&self.options)?;
-        let builder = if loopback { builder.no_proxy() } else { builder };
-        // A certificate is only looked into here, so a broken one in a file shows here.
-        let file = self.options.ca_cert.as_ref().or(self.options.trust_file.as_ref());
-        let client = builder.build().map_err(|error| match file {
-            Some(path) => HttpError::Certificates { path: path.clone(), reason: root_cause(&error) },
-            None => HttpError::Client(root_cause(&error)),
-        })?;
+        let client = builder(&self.options, url)?.build();
+        let client = client.map_err(|error| HttpError::Client(root_cause(&error)))?;
         Ok(cell.get_or_init(|| client))
     }
 
@@ -249,31 +251,25 @@ impl<'a> Http<'a> {
     }
 }
 
-fn builder(options: &HttpOptions) -> Result<ClientBuilder, HttpError> {
+fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError> {
     // Already installed by an earlier client of this process: the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
+    let builder = Client::builder()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .connect_timeout(CONNECT_LIMIT.min(options.timeout))
         .http1_only();
-    let extra = options.ca_cert.as_deref().map(certificates).transpose()?.unwrap_or_default();
-    builder = match &options.trust_file {
-        Some(path) => builder.tls_certs_only(certificates(path)?.into_iter().chain(extra)),
+    if url.scheme() == "http" {
+        // The environment made sure that this is loopback. Nobody is trusted, so no file is read.
+        return Ok(builder.no_proxy().tls_certs_only([]));
+    }
+    let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
+    let extra = options.ca_cert.as_deref().map(certificate::all_of).transpose()?.unwrap_or_default();
+    Ok(match &options.trust_file {
+        Some(path) => builder.tls_certs_only(certificate::usable_of(path)?.into_iter().chain(extra)),
         None if extra.is_empty() => builder,
         None => builder.tls_certs_merge(extra),
-    };
-    Ok(builder)
-}
-
-fn certificates(path: &Path) -> Result<Vec<Certificate>, HttpError> {
-    let unusable = |reason: String| HttpError::Certificates { path: path.to_owned(), reason };
-    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(root_cause(&error)))?;
-    if certificates.is_empty() {
-        return Err(unusable("it holds no PEM certificate".to_owned()));
-    }
-    Ok(certificates)
+    })
 }
 
 /// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.

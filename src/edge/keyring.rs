@@ -6,9 +6,8 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use super::store::StoreError;
+use super::thread;
 use crate::domain::secret::ClientSecret;
 
 /// The service attribute of every entry.
@@ -109,14 +108,9 @@ async fn bounded<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let (sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
-        // After the deadline nobody listens; the thread ends with the process.
-        let _ = sender.send(work());
-    });
-    match tokio::time::timeout(limit, receiver).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(StoreError::Failed("the keyring's client gave up".to_owned())),
+    match tokio::time::timeout(limit, thread::beside(work)).await {
+        Ok(Some(result)) => result,
+        Ok(None) => Err(StoreError::Failed("the keyring's client gave up".to_owned())),
         Err(_) => Err(StoreError::TimedOut(limit)),
     }
 }

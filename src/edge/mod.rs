@@ -1,6 +1,7 @@
 //! The outside world, one thing per file: the clock, the environment, the file system, the keyring, the network, the
-//! terminal. Nothing here decides anything; every call out of the process has a deadline.
+//! terminal. Nothing here decides anything; every call to a server or a keyring has a deadline.
 
+mod certificate;
 pub mod clock;
 pub mod config_file;
 pub mod host;
@@ -11,3 +12,4 @@ pub mod process;
 pub mod prompt;
 pub mod socket;
 pub mod store;
+pub mod thread;

@@ -8,44 +8,49 @@ use std::path::Path;
 /// Makes `folder` and its parents, for the owner only where they are new.
 ///
 /// # Errors
-/// The file system's own; `PermissionDenied` where the folder belongs to another user.
+/// The file system's own; `PermissionDenied` as in [`refuse_exposed`].
 pub fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
-    refuse_foreign(folder)
+    refuse_exposed(folder)
 }
 
-/// Replaces `path` by `bytes` in one step: a reader sees the old text or the new one, never a part.
+/// Replaces `path` by `bytes` in one step: a reader sees the old text or the new one, never a part. Where `path` is a
+/// link, the link is replaced, and what it points to is left alone.
 ///
 /// # Errors
 /// The file system's own.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A link (people keep their configuration in another folder) stays one: what it points to is replaced.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // tempfile makes it 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let file = tempfile::NamedTempFile::new_in(folder);
+    // tempfile's own error names a file that nobody has heard of.
+    let mut file = file.map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(&target)?;
+    file.persist(path)?;
     Ok(())
 }
 
-/// Refuses what belongs to another user than this one and root.
+/// Refuses what belongs to another user than this one and root, and what everybody may change.
 ///
 /// # Errors
-/// The file system's own; `PermissionDenied` for a foreign owner.
-pub fn refuse_foreign(path: &Path) -> io::Result<()> {
+/// The file system's own; `PermissionDenied` with the reason.
+pub fn refuse_exposed(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        let owner = fs::metadata(path)?.uid();
+        let metadata = fs::metadata(path)?;
+        let denied = |message: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        let owner = metadata.uid();
         if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-            let message = format!("it belongs to another user (uid {owner})");
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+            return denied(format!("it belongs to another user (uid {owner})"));
+        }
+        if metadata.mode() & 0o002 != 0 {
+            return denied("everybody may change it".to_owned());
         }
     }
     Ok(())
@@ -71,13 +76,23 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stays_a_link() {
+    fn a_link_is_replaced_and_not_followed() {
         let home = tempfile::tempdir().unwrap();
         let (real, link) = (home.path().join("real"), home.path().join("link"));
         fs::write(&real, "old").unwrap();
         std::os::unix::fs::symlink(&real, &link).unwrap();
         replace(&link, b"new").unwrap();
-        assert_eq!(fs::read_to_string(&real).unwrap(), "new");
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(
+            (fs::read_to_string(&real).unwrap(), fs::read_to_string(&link).unwrap()),
+            ("old".into(), "new".into())
+        );
+        assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn what_everybody_may_change_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(refuse_exposed(home.path()).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
 }

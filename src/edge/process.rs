@@ -23,15 +23,16 @@ pub fn interrupted() -> impl Future<Output = ()> + Send + 'static {
     first_of([Signal::Interrupt])
 }
 
-/// Completes on SIGINT or SIGTERM, taken over by the call itself, as in [`interrupted`].
+/// Completes on SIGINT, SIGTERM or SIGHUP, taken over by the call itself, as in [`interrupted`].
 pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
-    first_of([Signal::Interrupt, Signal::Terminate])
+    first_of([Signal::Interrupt, Signal::Terminate, Signal::HangUp])
 }
 
 #[derive(Clone, Copy)]
 enum Signal {
     Interrupt,
     Terminate,
+    HangUp,
 }
 
 #[cfg(unix)]
@@ -43,6 +44,7 @@ fn first_of<const N: usize>(signals: [Signal; N]) -> impl Future<Output = ()> + 
             let kind = match name {
                 Signal::Interrupt => SignalKind::interrupt(),
                 Signal::Terminate => SignalKind::terminate(),
+                Signal::HangUp => SignalKind::hangup(),
             };
             // A signal that cannot be taken over keeps its default: it ends the process.
             signal(kind).ok()

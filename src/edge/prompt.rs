@@ -7,7 +7,8 @@ use std::io;
 
 use dialoguer::console::Term;
 use dialoguer::{Input, Password, Select};
-use tokio::sync::oneshot;
+
+use super::thread;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -68,13 +69,8 @@ async fn ask<T: Send + 'static>(
 ) -> Result<T, PromptError> {
     // Dropped when the caller stops waiting, too: then the thread still sits in the terminal's read.
     let guard = TerminalState::save();
-    let (sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
-        // Nobody waits any more: the command was interrupted.
-        let _ = sender.send(question());
-    });
-    let given_up = |_| PromptError::Terminal("the question was given up".to_owned());
-    let answer = receiver.await.map_err(given_up)?;
+    let answer = thread::beside(question).await;
+    let answer = answer.ok_or_else(|| PromptError::Terminal("the question was given up".to_owned()))?;
     drop(guard);
     answer.map_err(|dialoguer::Error::IO(error)| match error.kind() {
         io::ErrorKind::Interrupted => PromptError::Interrupted,

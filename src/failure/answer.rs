@@ -48,7 +48,7 @@ impl From<SocketError> for Failure {
         match error {
             SocketError::Refused(problem) => problem.into(),
             SocketError::Http(error) => error.into(),
-            other => Self::caused(Kind::Network, other).hint("run it again with -vv"),
+            other => Self::caused(Kind::Network, other).hint("run it again with -v"),
         }
     }
 }
@@ -73,7 +73,7 @@ impl From<HttpError> for Failure {
             HttpError::Broken { .. } | HttpError::TooLong(_) => {
                 (Kind::Network, "run it again; if it stays so, look for a proxy in between")
             }
-            HttpError::Client(_) => (Kind::Unexpected, "run it again with -vv"),
+            HttpError::Client(_) => (Kind::Unexpected, "run it again with -v"),
         };
         Self::caused(kind, error).hint(hint)
     }

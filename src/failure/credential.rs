@@ -1,93 +1,119 @@
 //! Failures of stores and of the token endpoint: what a client can do about its credential.
 
 use crate::domain::grant::GrantError;
-use crate::domain::identity::Client;
+use crate::domain::identity::{Client, ProfileName};
+use crate::domain::shell::quote;
+use crate::domain::variable;
 use crate::edge::store::StoreError;
 
 use super::{Failure, Kind};
 
 impl Failure {
-    /// A store that did not do what `client` needed.
-    pub fn store(error: &StoreError, client: &Client) -> Self {
-        let context = anyhow::Error::new(error.clone())
-            .context(format!("cannot use the stored secret of client `{}`", client.store_user()));
+    /// A store that did not do what `client` of `profile` needed.
+    pub fn store(error: &StoreError, client: &Client, profile: &ProfileName) -> Self {
+        let user = client.store_user();
+        if *error == StoreError::Missing {
+            return Self::new(Kind::Credential, format!("not logged in: no secret is stored for `{user}`"))
+                .hint(login_command(profile));
+        }
         let elsewhere = "on a machine without a keyring: CORTI_CLIENT_ID=… CORTI_CLIENT_SECRET=… CORTI_ENVIRONMENT=… \
                          corti-auth token --scope transcribe";
+        let context =
+            anyhow::Error::new(error.clone()).context(format!("cannot use the keyring for `{user}`"));
+        let failure = Self::caused(Kind::Credential, context);
         match error {
-            StoreError::Missing => {
-                Self::new(Kind::Credential, format!("not logged in: no secret is stored for `{}`", client.store_user()))
-                    .hint("corti-auth login")
-            }
-            StoreError::Locked => Self::caused(Kind::Credential, context)
+            StoreError::Missing | StoreError::NotASecret(_) => failure.hint(login_command(profile)),
+            StoreError::Locked => failure
                 .hint("unlock the keyring (sign in on the desktop, or gnome-keyring-daemon --unlock), then try again"),
-            StoreError::NoBus => Self::caused(Kind::Credential, context)
-                .hint("start a session bus and a keyring: dbus-run-session -- bash")
-                .hint(elsewhere),
-            StoreError::NoService => Self::caused(Kind::Credential, context)
-                .hint("install and start a keyring, such as gnome-keyring or KeePassXC")
-                .hint(elsewhere),
-            StoreError::NoCollection => Self::caused(Kind::Credential, context)
+            StoreError::NoBus => {
+                failure.hint("start a session bus and a keyring: dbus-run-session -- bash").hint(elsewhere)
+            }
+            StoreError::NoService => {
+                failure.hint("install and start a keyring, such as gnome-keyring or KeePassXC").hint(elsewhere)
+            }
+            StoreError::NoCollection => failure
                 .hint("make a default keyring: gnome-keyring-daemon --unlock, or Passwords and Keys (seahorse)"),
-            StoreError::TimedOut(_) => Self::caused(Kind::Credential, context)
+            StoreError::TimedOut(_) => failure
                 .hint("look for an unlock prompt on the desktop, or restart the keyring's daemon")
                 .hint(elsewhere),
-            StoreError::Ambiguous => Self::caused(Kind::Credential, context).hint(format!(
-                "remove the entries and log in again: secret-tool clear service corti-auth username '{}'",
-                client.store_user()
+            StoreError::Ambiguous => failure.hint(format!(
+                "remove the entries and log in again: secret-tool clear service corti-auth username {}",
+                quote(&user)
             )),
-            StoreError::NotASecret(_) => Self::caused(Kind::Credential, context).hint("corti-auth login"),
-            StoreError::Failed(_) => Self::caused(Kind::Credential, context).hint("corti-auth status"),
+            StoreError::Failed(_) => failure.hint("corti-auth status"),
         }
     }
 
-    /// A token endpoint that gave `client` no token.
-    pub fn grant(error: &GrantError, client: &Client) -> Self {
+    /// A profile whose secret belongs to `own`, asked for by flags or variables that lead to `client`.
+    pub fn elsewhere(profile: &ProfileName, own: &Client, client: &Client) -> Self {
+        let (own, user) = (own.store_user(), client.store_user());
+        Self::new(Kind::Credential, format!("not logged in: no secret is stored for `{user}`"))
+            .hint(format!("`{profile}` has one for `{own}`, which is not sent elsewhere: drop --environment and --tenant, or their variables"))
+            .hint(format!(
+                "or make a profile: corti-auth login --profile NAME --environment {} --tenant {} --client-id {}",
+                client.environment,
+                client.tenant,
+                quote(client.id.as_str())
+            ))
+    }
+
+    /// A token endpoint that gave `client` no token. Its secret came from `profile`, or from the environment.
+    pub fn grant(error: &GrantError, client: &Client, profile: Option<&ProfileName>) -> Self {
         let (environment, tenant) = (client.environment.to_string(), client.tenant.to_string());
+        let login = profile.map_or_else(|| format!("export {}=…", variable::CLIENT_SECRET), login_command);
         let (status, oauth_error) = (error.http_status(), error.oauth_error().map(str::to_owned));
         let context = |kind| {
             let message =
                 format!("no token for client `{}` of `{environment}`, tenant `{tenant}`", client.id);
             Self::caused(kind, anyhow::Error::new(error.clone()).context(message))
         };
-        let mut failure = match error {
-            GrantError::UnknownClient(_) => context(Kind::Rejected)
-                .hint("check the client id, the environment and the tenant: corti-auth status"),
-            GrantError::WrongSecret(_) => context(Kind::Rejected)
-                .hint("store the current secret (the Corti Console can make a new one): corti-auth login"),
-            GrantError::NotAllowed(_) => context(Kind::Rejected).hint(
-                "make an API client for client credentials in the Corti Console, then: corti-auth login",
-            ),
-            GrantError::UnknownTenant(_) => {
-                context(Kind::Configuration).hint("nearly every customer's tenant is base: --tenant base")
-            }
-            GrantError::ScopeRefused(_) => {
-                context(Kind::Scope).hint("the limited scopes are transcribe and streams: --scope transcribe")
-            }
-            GrantError::Mismatch(_) => context(Kind::Scope)
-                .hint("the token was discarded; ask Corti's support which scopes the client may have"),
-            GrantError::Refused { status: 401 | 403, .. } => {
-                context(Kind::Rejected).hint("corti-auth status")
-            }
-            GrantError::Refused { .. } => context(Kind::Refused).hint("corti-auth status"),
-            GrantError::Unavailable { retry_after, .. } => {
-                context(Kind::Unavailable).hint(match retry_after {
-                    Some(after) => {
-                        format!("the server asks to wait (Retry-After: {after}), then run it again")
-                    }
-                    None => {
-                        "wait a little, then run it again; https://status.corti.ai shows outages".to_owned()
-                    }
-                })
-            }
-            GrantError::NotTheProtocol { .. } | GrantError::Redirect(_) => {
-                context(Kind::Network).hint(format!(
-                    "check that {} is Corti, and no proxy or login page in between",
-                    client.environment.token_url(&client.tenant)
-                ))
-            }
-        };
+        let mut failure =
+            match error {
+                GrantError::UnknownClient(_) => context(Kind::Rejected)
+                    .hint("check the client id, the environment and the tenant: corti-auth status"),
+                GrantError::WrongSecret(_) => context(Kind::Rejected)
+                    .hint(format!("use the current secret (the Corti Console can make a new one): {login}")),
+                GrantError::NotAllowed(_) => context(Kind::Rejected).hint(
+                    "make an API client for client credentials in the Corti Console, then: corti-auth login",
+                ),
+                GrantError::UnknownTenant(_) => {
+                    context(Kind::Configuration).hint("nearly every customer's tenant is base: --tenant base")
+                }
+                GrantError::ScopeRefused(_) => context(Kind::Scope)
+                    .hint("the limited scopes are transcribe and streams: --scope transcribe"),
+                GrantError::Mismatch(_) => context(Kind::Scope)
+                    .hint("the token was discarded; ask Corti's support which scopes the client may have"),
+                GrantError::Refused { status: 401 | 403, .. } => {
+                    context(Kind::Rejected).hint("corti-auth status")
+                }
+                GrantError::Refused { .. } => context(Kind::Refused).hint("corti-auth status"),
+                GrantError::Unavailable { retry_after, .. } => {
+                    context(Kind::Unavailable).hint(match retry_after {
+                        Some(after) => {
+                            format!("the server asks to wait (Retry-After: {after}), then run it again")
+                        }
+                        None => "wait a little, then run it again; https://status.corti.ai shows outages"
+                            .to_owned(),
+                    })
+                }
+                GrantError::NotTheProtocol { .. } | GrantError::Redirect(_) => {
+                    context(Kind::Network).hint(format!(
+                        "check that {} is Corti, and no proxy or login page in between",
+                        client.environment.token_url(&client.tenant)
+                    ))
+                }
+            };
         failure.http_status = status;
         failure.oauth_error = oauth_error;
         failure
+    }
+}
+
+/// The command that logs `profile` in.
+fn login_command(profile: &ProfileName) -> String {
+    if *profile == ProfileName::default() {
+        "corti-auth login".to_owned()
+    } else {
+        format!("corti-auth login --profile {profile}")
     }
 }

@@ -47,7 +47,7 @@ impl From<ConfigFileError> for Failure {
             ConfigFileError::Io { path, .. } => {
                 format!("look at the file and its owner: ls -ld '{}'", path.display())
             }
-            ConfigFileError::Content { path, source: ConfigError::Syntax(_) } => {
+            ConfigFileError::Content { path, source: ConfigError::Syntax { .. } } => {
                 format!("mend the line, or move the file away: mv '{0}' '{0}.old'", path.display())
             }
             ConfigFileError::Content { path, .. } => format!("mend the value in '{}'", path.display()),

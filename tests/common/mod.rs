@@ -112,6 +112,15 @@ impl World {
         command
     }
 
+    /// Starts the binary and leaves it running, its standard input open.
+    pub fn start(&self, arguments: &str) -> Running {
+        let mut command = Process::new(binary());
+        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.args(arguments.split_whitespace());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Running(command.spawn().unwrap())
+    }
+
     /// Another program in this world.
     pub fn program(&self, name: &str) -> Command {
         let mut command = Command::new(name);
@@ -123,6 +132,39 @@ impl World {
     pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
+}
+
+/// A command under way, killed when it is dropped.
+pub struct Running(pub Child);
+
+impl Running {
+    /// Presses Ctrl-C.
+    pub fn interrupt(&self) {
+        signal(self.0.id(), "INT");
+    }
+
+    /// Its exit code, once it has ended.
+    pub fn wait(&mut self) -> Option<i32> {
+        let mut status = None;
+        wait_until("the command ends", || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Sends a signal by its name, and says whether the process was there to take it.
+pub fn signal(process: u32, name: &str) -> bool {
+    let mut kill = Process::new("kill");
+    kill.arg(format!("-{name}")).arg(process.to_string()).stderr(Stdio::null()).status().unwrap().success()
 }
 
 /// What a command said, for tests that look at more than one stream.
