@@ -52,6 +52,11 @@ fn locked() {
 }
 
 #[test]
+fn unlocked_with_a_wrong_password() {
+    all_say("wrong-password", "the keyring is locked", "locked");
+}
+
+#[test]
 fn unlocked_without_the_entry() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);

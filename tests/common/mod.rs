@@ -298,7 +298,15 @@ impl Keyring {
     }
 
     pub fn in_state(state: &str) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-keyring");
+        Self::by(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-keyring"), state)
+    }
+
+    /// A KeePassXC with an open database (see `scripts/with-keepassxc`).
+    pub fn keepassxc() -> Self {
+        Self::by(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-keepassxc"), "")
+    }
+
+    fn by(script: &str, state: &str) -> Self {
         let mut child = Process::new(script)
             .env("WITH_KEYRING_STATE", state)
             .args(["sh", "-c", "echo \"$DBUS_SESSION_BUS_ADDRESS\"; exec cat"])
