@@ -15,7 +15,7 @@ use crate::domain::page::{Page, Tone};
 use crate::domain::request::Request;
 use crate::domain::scope::{Ask, Reach};
 use crate::domain::secret::{AccessToken, ClientSecret};
-use crate::edge::keyring::Keyring;
+use crate::edge::keyring::{Keyring, State};
 use crate::edge::process;
 use crate::edge::socket::Socket;
 use crate::edge::store::{Store, StoreError};
@@ -101,7 +101,7 @@ impl Demo<'_> {
     async fn choose_store(&self) -> Store {
         let keyring = Store::Keyring(Keyring { attended: false });
         match keyring.probe(&self.client).await {
-            Ok(state) if state.usable().is_ok() => keyring,
+            Ok(State::Present | State::Missing) => keyring,
             _ => Store::memory(),
         }
     }

@@ -58,7 +58,7 @@ impl Secret {
             Self::Unavailable(error) => match error {
                 StoreError::Missing => "missing",
                 StoreError::Locked => "locked",
-                StoreError::Ambiguous => "ambiguous",
+                StoreError::Ambiguous(_) => "ambiguous",
                 StoreError::NoBus => "no_bus",
                 StoreError::NoService => "no_service",
                 StoreError::NoCollection => "no_collection",

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::age_file::{AgeFileError, AgeFiles};
-use super::keyring::{Keyring, SERVICE, State};
+use super::keyring::{Keyring, Match, SERVICE, State};
 use super::secret_command::{self, CommandError};
 use crate::domain::event::{Event, Sink};
 use crate::domain::identity::Client;
@@ -35,8 +35,8 @@ pub enum StoreError {
     #[error("the keyring is locked")]
     Locked,
     /// Two entries match, and none can be preferred.
-    #[error("more than one keyring entry matches it")]
-    Ambiguous,
+    #[error("more than one keyring entry matches it: {}", labels(.0))]
+    Ambiguous(Vec<Match>),
     /// No default collection to put an entry into.
     #[error("the keyring has no default collection")]
     NoCollection,
@@ -66,6 +66,11 @@ pub enum StoreError {
     Failed(String),
 }
 
+fn labels(matches: &[Match]) -> String {
+    let labels: Vec<String> = matches.iter().map(|entry| format!("`{}`", entry.label)).collect();
+    labels.join(", ")
+}
+
 impl State {
     fn present_if(there: bool) -> Self {
         if there { Self::Present } else { Self::Missing }
@@ -78,7 +83,7 @@ impl State {
     pub fn usable(self) -> Result<(), StoreError> {
         match self {
             Self::Present | Self::Missing => Ok(()),
-            Self::Ambiguous => Err(StoreError::Ambiguous),
+            Self::Ambiguous(matches) => Err(StoreError::Ambiguous(matches)),
             Self::Locked => Err(StoreError::Locked),
             Self::NoCollection => Err(StoreError::NoCollection),
             Self::NoService => Err(StoreError::NoService),
@@ -143,9 +148,10 @@ impl Store {
                     "the keyring is locked: a prompt for its password may be waiting on the desktop"
                         .to_owned(),
                 ));
-                Ok(state)
+                Ok(State::Locked)
             }
-            _ => state.usable().map(|()| state),
+            (State::Missing, _) => Ok(State::Missing),
+            (state, _) => state.usable().map(|()| State::Present),
         }
     }
 

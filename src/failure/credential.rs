@@ -5,6 +5,7 @@ use crate::domain::identity::{Client, ProfileName};
 use crate::domain::shell::quote;
 use crate::domain::variable;
 use crate::edge::age_file::AgeFileError;
+use crate::edge::keyring::{Match, SERVICE};
 use crate::edge::secret_command::CommandError;
 use crate::edge::store::StoreError;
 
@@ -47,10 +48,9 @@ impl Failure {
             StoreError::TimedOut(_) => failure
                 .hint("look for an unlock prompt on the desktop, or restart the keyring's daemon")
                 .hint(elsewhere),
-            StoreError::Ambiguous => failure.hint(format!(
-                "remove the entries and log in again: secret-tool clear service corti-auth username {}",
-                quote(&user)
-            )),
+            StoreError::Ambiguous(matches) => {
+                removals(matches, &user).into_iter().fold(failure, Self::hint)
+            }
             StoreError::Failed(_) | StoreError::File(_) | StoreError::Command(_) | StoreError::ReadOnly(_) => {
                 failure.hint("corti-auth status")
             }
@@ -165,4 +165,24 @@ fn login_command(profile: &ProfileName) -> String {
     } else {
         format!("corti-auth login --profile {profile}")
     }
+}
+
+/// How to remove each entry that another program made; ours has no attributes beside its two. Where none can be told
+/// from the others, all of them.
+fn removals(matches: &[Match], user: &str) -> Vec<String> {
+    let own = format!("secret-tool clear service {SERVICE} username {}", quote(user));
+    let extra = |entry: &Match| {
+        let more = entry
+            .attributes
+            .iter()
+            .filter(|(name, _)| !["service", "username", "xdg:schema"].contains(&name.as_str()));
+        more.map(|(name, value)| format!(" {} {}", quote(name), quote(value))).collect::<Vec<_>>().concat()
+    };
+    let others: Vec<String> = matches
+        .iter()
+        .map(|entry| (entry, extra(entry)))
+        .filter(|(_, extra)| !extra.is_empty())
+        .map(|(entry, extra)| format!("remove `{}`: {own}{extra}", entry.label))
+        .collect();
+    if others.is_empty() { vec![format!("remove them and log in again: {own}")] } else { others }
 }
