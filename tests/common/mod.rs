@@ -301,7 +301,7 @@ impl Keyring {
         Self::by(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-keyring"), state)
     }
 
-    /// A KeePassXC with an open database (see `scripts/with-keepassxc`).
+    /// A `KeePassXC` with an open database (see `scripts/with-keepassxc`).
     pub fn keepassxc() -> Self {
         Self::by(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-keepassxc"), "")
     }
