@@ -165,9 +165,13 @@ fn other_grant(grant: &str, form: &Form<'_>) -> Refusal {
 }
 
 /// The `scope` of a token for which `asked` was asked; `None` where a word of it is no scope of the client. One space
-/// parts two words, so that a second one stands beside an empty word.
+/// parts two words, so that a second one stands beside an empty word; but at the end spaces do not count.
 fn granted(asked: Option<&str>) -> Option<String> {
-    let asked: Vec<&str> = asked.map(|asked| asked.split(' ').collect()).unwrap_or_default();
+    let asked: Vec<&str> = match asked.map(|asked| (asked, asked.trim_end_matches(' '))) {
+        Some(("", _)) => return None,
+        None | Some((_, "")) => Vec::new(),
+        Some((_, words)) => words.split(' ').collect(),
+    };
     let is_scope = |word: &&str| BASE.contains(word) || LIMITED.contains(word) || OPTIONAL.contains(word);
     if !asked.iter().all(is_scope) {
         return None;
@@ -214,6 +218,8 @@ mod tests {
             (Some(""), None),
             (Some("openid  transcribe"), None),
             (Some(" openid"), None),
+            (Some("openid  "), Some("openid email profile")),
+            (Some(" "), Some("email profile")),
             (Some("openid\ttranscribe"), None),
             (Some("openid stream"), None),
             (Some("openid interactions:read"), None),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use assert_cmd::Command;
 use serde_json::Value;
 
+pub mod keycloak;
 pub mod rude;
 
 /// The binary under test.
@@ -19,10 +20,15 @@ pub fn binary() -> PathBuf {
     assert_cmd::cargo::cargo_bin("corti-auth")
 }
 
-/// The search path, the one thing that is inherited.
+/// A variable of the test run.
 #[expect(clippy::disallowed_methods, reason = "tests have no Host")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The search path, the one thing that is inherited.
 pub fn path() -> String {
-    std::env::var("PATH").unwrap()
+    variable("PATH").unwrap()
 }
 
 /// The time now.
