@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::Value;
 
 use super::server::Server;
@@ -98,6 +99,19 @@ pub async fn compare(keycloak: &Server, sandbox: &Server, wrong: &mut String) ->
     let (theirs, ours) = (get(keycloak, keys).await, get(sandbox, keys).await);
     listed += &hold("keys", &(key_members(&theirs), key_members(&ours)), &NOT_IN_KEYS, wrong);
     listed
+}
+
+/// Checks an access token's signature, issuer, audience and time with the key that the key set has for it.
+pub async fn verify(server: &Server, token: &str) -> Result<(), jsonwebtoken::errors::Error> {
+    let keys = get(server, "/realms/base/protocol/openid-connect/certs").await;
+    let id = jsonwebtoken::decode_header(token)?.kid.unwrap();
+    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == id.as_str()).unwrap();
+    assert_eq!(key["use"], "sig");
+    let key = DecodingKey::from_jwk(&serde_json::from_value(key.clone()).unwrap())?;
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.set_issuer(&[format!("{}/realms/base", server.environment())]);
+    validation.set_audience(&["account"]);
+    jsonwebtoken::decode::<Value>(token, &key, &validation).map(|_| ())
 }
 
 async fn get(server: &Server, path: &str) -> Value {

@@ -14,6 +14,8 @@ mod table;
 
 use std::fmt::Write as _;
 
+use jsonwebtoken::errors::ErrorKind;
+
 use fact::{Facts, differences};
 use server::Server;
 use table::{Case, Sandbox};
@@ -51,6 +53,22 @@ async fn keycloak_answers_as_the_table_says() {
         hold(&mut wrong, "keycloak", &case, &server.answer(&case).await, &case.expected.facts());
     }
     assert!(wrong.is_empty(), "expected / found\n{wrong}");
+}
+
+#[tokio::test]
+#[ignore = "needs a Keycloak: scripts/with-keycloak"]
+async fn each_server_signs_with_the_key_that_it_publishes() {
+    let (keycloak, sandbox) = (Server::keycloak(), Server::sandbox());
+    for (server, other) in [(&keycloak, &sandbox), (&sandbox, &keycloak)] {
+        let token = server.token().await;
+        document::verify(server, &token).await.unwrap();
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let (foreign, own) = (other.token().await, signature.len());
+        let foreign = foreign.rsplit('.').next().unwrap();
+        assert_eq!(foreign.len(), own, "both have RSA keys of 2048 bits");
+        let error = document::verify(server, &format!("{signed}.{foreign}")).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::InvalidSignature);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::ask::{FORM, TOKEN};
 use super::common::Sandbox;
 use super::common::keycloak::{Keycloak, form_encoded};
 use super::fact::{Facts, of_body, of_head};
@@ -60,6 +61,17 @@ impl Server {
     /// Where it is.
     pub fn environment(&self) -> &str {
         self.own(false).0
+    }
+
+    /// An access token.
+    pub async fn token(&self) -> String {
+        let (place, secret, _) = self.own(false);
+        let form =
+            format!("grant_type=client_credentials&client_id=service&client_secret={secret}&scope=openid");
+        let headers = [("content-type", FORM.to_owned())];
+        let answer = self.send("POST", &format!("{place}{TOKEN}"), &headers, form).await;
+        let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        body["access_token"].as_str().unwrap().to_owned()
     }
 
     /// The facts of the answer to a case.
