@@ -3,22 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::domain::config::{Config, StoreKind};
 use crate::domain::environment::{Environment, KNOWN_LABELS};
 use crate::domain::identity::{Client, ClientId, ProfileName, Tenant};
-use crate::domain::page::{Page, Tone};
-use crate::domain::scope::Ask;
 use crate::domain::variable;
-use crate::edge::keyring::SERVICE;
 use crate::edge::prompt;
-use crate::edge::store::Store;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
-use super::minting::Minter;
+use super::enrolment::{self, Enrolled, Enrolment};
 use super::secret_input::SecretInput;
 
 /// Store a client's secret in the OS keyring
@@ -58,76 +54,32 @@ impl LoginArgs {
 }
 
 /// A stored credential.
-pub(super) struct LoginOutcome {
-    profile: ProfileName,
-    client: Client,
-    store: StoreKind,
-    verified: bool,
-    is_default: bool,
-}
+pub(super) struct LoginOutcome(Enrolled);
 
 /// # Errors
 /// Where a value is missing and nobody can be asked, the store cannot be used, or the server does not take the secret.
 pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<LoginOutcome, Failure> {
-    let (config, file) = (context.config()?, context.config_file()?);
-    let name = context.flags()?.profile.clone().or(context.variables()?.profile.clone()).unwrap_or_default();
-    let kind = store_kind(args, context)?;
+    let (config, name) = (context.config()?, enrolment::profile_name(context)?);
+    let kind = store_kind(args.store.as_ref(), context)?;
     let client = client(args, context, config, &name).await?;
-    let store = context.store(kind);
     // Before anybody types a secret that could then not be kept, or not be found again.
-    file.prepare()?;
-    let usable = store.ensure_usable(&client, context.sink).await;
-    usable.map_err(|error| Failure::store(&error, &client, &name))?;
+    let enrolment = Enrolment::prepare(context, name, client, kind).await?;
     let secret = args.secret_input().read(context).await?;
-    if !args.no_verify {
-        Minter::new(context).mint_with(&secret, &client, Some(&name), &Ask::Full).await?;
-    }
-    store.write(&client, &secret).await.map_err(|error| Failure::store(&error, &client, &name))?;
-    let before = config.profiles().get(&name).map(|profile| profile.client.clone());
-    let config = file.update(|config| {
-        config.put(&name, &client, kind);
-        config.clone()
-    })?;
-    if let Some(before) =
-        before.filter(|before| *before != client && config.sharing(&name, before).is_empty())
-    {
-        forget(context, &store, &before).await;
-    }
-    warn_of_variables(context)?;
-    let is_default = config.default_profile() == Some(&name);
-    Ok(LoginOutcome { profile: name, client, store: kind, verified: !args.no_verify, is_default })
+    Ok(LoginOutcome(enrolment.complete(&secret, !args.no_verify).await?))
 }
 
-fn store_kind(args: &LoginArgs, context: &Context<'_>) -> Result<StoreKind, Failure> {
+/// The store that the flag or the variable names.
+///
+/// # Errors
+/// Where it is none that this version has.
+pub(super) fn store_kind(flag: Option<&String>, context: &Context<'_>) -> Result<StoreKind, Failure> {
     let from_variable = context.host.env.get(variable::STORE);
-    let (kind, word) = match (&args.store, from_variable) {
+    let (kind, word) = match (flag, from_variable) {
         (Some(word), _) => (Kind::Usage, word.clone()),
         (None, Some(word)) => (Kind::Configuration, word),
         (None, None) => return Ok(StoreKind::Keyring),
     };
     word.parse().map_err(|error| Failure::new(kind, error).hint("--store keyring"))
-}
-
-/// The profile stood for another client before, whose secret nothing uses any more.
-async fn forget(context: &Context<'_>, store: &Store, before: &Client) {
-    match store.delete(before, context.sink).await {
-        Ok(true) => context.note(format!(
-            "removed the secret of `{}`, which the profile stood for before",
-            before.store_user()
-        )),
-        Ok(false) => {}
-        Err(error) => {
-            context.warn(format!("the secret of `{}` is still stored: {error}", before.store_user()), None);
-        }
-    }
-}
-
-fn warn_of_variables(context: &Context<'_>) -> Result<(), Failure> {
-    if let Some(name) = context.variables()?.client_variable() {
-        let hint = format!("unset {name}, or name the profile: --profile");
-        context.warn(format!("{name} is set, and is used rather than the default profile"), Some(&hint));
-    }
-    Ok(())
 }
 
 async fn client(
@@ -206,36 +158,10 @@ impl Outcome for LoginOutcome {
     }
 
     fn json(&self) -> Value {
-        json!({
-            "profile": self.profile.as_str(),
-            "default": self.is_default,
-            "environment": self.client.environment.to_string(),
-            "tenant": self.client.tenant.as_str(),
-            "client_id": self.client.id.as_str(),
-            "store": self.store.as_str(),
-            "verified": self.verified,
-        })
+        self.0.json()
     }
 
     fn text(&self) -> Text {
-        let Client { environment, tenant, id } = &self.client;
-        let verdict = if self.verified { "logged in" } else { "stored, not verified" };
-        let named = if self.is_default { String::new() } else { format!(" --profile {}", self.profile) };
-        let page = Page::new()
-            .toned(Tone::Good, format!("{verdict}: client `{id}` of `{environment}`, tenant `{tenant}`"))
-            .field(
-                "profile",
-                if self.is_default {
-                    format!("{} (the default)", self.profile)
-                } else {
-                    self.profile.to_string()
-                },
-            )
-            .field(
-                "secret",
-                format!("in the OS keyring: service `{SERVICE}`, user `{}`", self.client.store_user()),
-            )
-            .field("next", format!("corti-auth token --scope transcribe{named}"));
-        Text::Message(page)
+        Text::Message(self.0.page(if self.0.verified { "logged in" } else { "stored, not verified" }))
     }
 }

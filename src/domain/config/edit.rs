@@ -51,8 +51,6 @@ impl Config {
     /// where the profile is gone or stands for another client by now.
     pub fn set_verified(&mut self, name: &ProfileName, client: &Client, at: Option<Timestamp>) {
         let Some(profile) = self.profiles.get_mut(name).filter(|it| it.client == *client) else { return };
-        // To the second: nobody needs more, and the file stays readable.
-        let at = at.and_then(|at| Timestamp::from_second(at.as_second()).ok());
         profile.last_verified = at;
         let profiles = self.document.get_mut(PROFILES).and_then(Item::as_table_like_mut);
         let table = profiles.and_then(|it| it.get_mut(name.as_str())).and_then(Item::as_table_like_mut);
@@ -150,7 +148,7 @@ mod tests {
         let mut config: Config = text.parse().unwrap();
         assert_eq!(config.unknown_keys(), [""; 0]);
         let client = config.profiles()[&name("a")].client.clone();
-        let at: Timestamp = "2026-02-03T04:05:06.789Z".parse().unwrap();
+        let at: Timestamp = "2026-02-03T04:05:06Z".parse().unwrap();
         config.set_verified(&name("a"), &client, Some(at));
         assert_eq!(config.to_text(), text.replace("2026-01-02T03:04:05Z", "2026-02-03T04:05:06Z"));
         let other = Client { id: "other".parse().unwrap(), ..client.clone() };
