@@ -3,6 +3,7 @@
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+#![allow(clippy::print_stdout, reason = "the figures, for who asks for them: --nocapture")]
 
 mod common;
 

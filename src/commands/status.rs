@@ -161,8 +161,10 @@ impl Entry {
             SecretSource::Variable(_) => ("the environment, for this shell only".to_owned(), Secret::Present),
             SecretSource::Store(_, profile) => stored(context, profile.store, &plan.client).await,
         };
+        // A secret that is gone is not the one that was good.
+        let gone = matches!(secret, Secret::Unavailable(StoreError::Missing));
         let last_verified = match &plan.source {
-            SecretSource::Store(_, profile) if plan.overridden().is_none() => profile.last_verified,
+            SecretSource::Store(_, profile) if plan.overridden().is_none() && !gone => profile.last_verified,
             _ => None,
         };
         Self { plan, chosen: false, place, secret, last_verified, online: None }
