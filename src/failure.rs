@@ -86,6 +86,13 @@ impl Failure {
         Self { kind, source: source.into(), hints: Vec::new(), http_status: None, oauth_error: None }
     }
 
+    /// Puts what came of it, in the words of the command, before the reason.
+    #[must_use]
+    pub fn context(mut self, message: impl fmt::Display + Send + Sync + 'static) -> Self {
+        self.source = self.source.context(message);
+        self
+    }
+
     /// Adds what to run next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

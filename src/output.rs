@@ -159,6 +159,7 @@ impl Sink for Printer {
             Event::Note(text) if !quiet && !json => to_stderr(&printable(&text)),
             Event::Warning(text, hint) => self.warn(&text, hint.as_deref()),
             Event::Story(page) if !json => self.data(&layout(&page, self.style.colours.stdout)),
+            Event::Preview(page) => to_stderr(&layout(&page, self.style.colours.stderr)),
             Event::Datum(_, value) if json => self.data(&printable_json(&value)),
             Event::Datum(page, _) => self.data(&layout(&page, self.style.colours.stdout)),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {

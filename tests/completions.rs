@@ -57,6 +57,11 @@ fn bash_completes_commands_and_profile_names() {
     assert_eq!(complete(&world, "corti-auth insp").trim(), "inspect");
     assert!(complete(&world, "corti-auth profile use h").contains("hospital-a"));
     assert!(complete(&world, "corti-auth profile remove o").contains("other"));
+    assert!(complete(&world, "corti-auth profile rename h").contains("hospital-a"));
+    assert!(
+        !complete(&world, "corti-auth profile rename other h").contains("hospital-a"),
+        "a new name is new"
+    );
     let named = complete(&world, "corti-auth --profile ");
     assert!(named.contains("hospital-a") && named.contains("other"), "{named}");
 }

@@ -7,17 +7,20 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 19] = [
     "demo",
     "sandbox",
     "login",
     "logout",
+    "rotate",
     "status",
     "profile",
     "profile list",
     "profile show",
     "profile use",
+    "profile rename",
     "profile remove",
+    "profile import",
     "token",
     "inspect",
     "interaction",

@@ -18,7 +18,10 @@ fn all_say(state: &str, message: &str, code: &str) {
     world.write_config(PROFILE);
     let secret = world.file("secret", "anything");
     let login = ["login", "-p", "dev", "--no-verify", "--secret-file", &secret];
-    for words in [&["token", "--full"][..], &["logout"], &["status"], &["profile", "remove", "dev"], &login] {
+    let rotate = ["rotate", "--secret-file", &secret];
+    for words in
+        [&["token", "--full"][..], &rotate, &["logout"], &["status"], &["profile", "remove", "dev"], &login]
+    {
         let started = Instant::now();
         let said = Said::by(&mut world.run_words(words));
         assert_eq!(said.code, 4, "{state} {words:?}: {}", said.stderr);

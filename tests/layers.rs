@@ -132,6 +132,7 @@ fn only_commands_name_clap_and_only_failure_knows_exit_codes() {
 fn secrets_leave_their_wrapper_in_few_places() {
     let pinned = [
         "domain/secret.rs",        // the wrapper itself
+        "domain/import.rs",        // parsed: environment, tenant, client id, secret
         "domain/grant.rs",         // into the form of the token request
         "domain/interaction.rs",   // into a URL that was asked for
         "edge/http.rs",            // onto the wire

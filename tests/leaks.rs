@@ -54,11 +54,24 @@ fn a_stored_secret_is_in_the_keyring_and_nowhere_else() {
     let path = file.to_str().unwrap();
     let login = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", path];
     let wrong = ["login", "-e", &sandbox.environment, "--client-id", "unknown", "--secret-file", path];
-    let commands: [&[&str]; 12] = [
+    let env_file = folder.path().join("acme.env");
+    std::fs::write(
+        &env_file,
+        format!("ENVIRONMENT={}\nCLIENT_ID=sandbox\nCLIENT_SECRET={CANARY}", sandbox.environment),
+    )
+    .unwrap();
+    let env_path = env_file.to_str().unwrap();
+    let commands: [&[&str]; 18] = [
         &login,
         &wrong,
         &["status"],
-        &["status", "--all"],
+        &["status", "--all", "--online"],
+        &["rotate", "--secret-file", path],
+        &["rotate", "--secret-file", env_path],
+        &["profile", "import", env_path],
+        &["profile", "import", env_path, "--yes"],
+        &["profile", "import", path],
+        &["profile", "rename", "default", "default"],
         &["profile", "list"],
         &["profile", "show"],
         &["token", "--full"],
@@ -206,8 +219,11 @@ fn a_misplaced_secret_is_not_repeated() {
     }
     std::fs::remove_dir_all(world.config_folder()).unwrap();
     let environment = format!("https://u:{CANARY}@h:99999");
-    let commands: [&[&str]; 5] = [
+    let commands: [&[&str]; 8] = [
         &["login", CANARY],
+        &["rotate", CANARY],
+        &["rotate", &format!("--secret-file={CANARY}"), CANARY],
+        &["profile", "import", "file", CANARY],
         &["login", &format!("--secret={CANARY}")],
         &["login", &format!("--no-verify={CANARY}")],
         &["-e", &environment, "token", "--full"],

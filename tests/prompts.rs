@@ -92,6 +92,62 @@ fn a_login_by_answers() {
 }
 
 #[test]
+fn an_import_is_agreed_to_and_no_is_the_default() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let Sandbox { environment, client_secret, .. } = &sandbox;
+    world.file(
+        ".env",
+        format!("ENVIRONMENT={environment}\nCLIENT_ID=sandbox\nCLIENT_SECRET={client_secret}\n"),
+    );
+    let mut shell = Shell::start(&world);
+    shell.send_line("cd");
+    for (answer, code) in [("", "130"), ("n", "130"), ("y", "0")] {
+        shell.send_line("\"$CORTI_AUTH\" profile import .env --quiet");
+        let seen = shell.expect("Import it as profile `default`?");
+        assert!(seen.contains("sandbox  (from CLIENT_ID)") && !seen.contains(client_secret), "{seen}");
+        assert_eq!(world.config(), "");
+        shell.send_line(answer);
+        shell.assert_ended(code);
+    }
+    world.run("token --full").assert().success();
+    shell.send_line("\"$CORTI_AUTH\" profile import .env");
+    shell.expect("Import it as profile");
+    shell.session.send_control('c').unwrap();
+    shell.assert_ended("130");
+}
+
+#[test]
+fn a_rotation_by_answers() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let stale = world.file("stale", "stale");
+    let login = [
+        "login",
+        "-e",
+        &sandbox.environment,
+        "--client-id",
+        "sandbox",
+        "--no-verify",
+        "--secret-file",
+        &stale,
+    ];
+    world.run_words(&login).assert().success();
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" rotate");
+    shell.expect("Corti Console: API Clients, the client, Regenerate Secret");
+    shell.expect("New client secret");
+    shell.session.send_control('c').unwrap();
+    shell.assert_ended("130");
+    shell.send_line("\"$CORTI_AUTH\" rotate");
+    shell.expect("New client secret");
+    shell.send_line(&sandbox.client_secret);
+    let seen = shell.expect("it no longer mints");
+    assert!(!seen.contains(&sandbox.client_secret), "the secret is not shown");
+    shell.assert_ended("0");
+}
+
+#[test]
 fn control_c_leaves_the_terminal_as_it_was() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);

@@ -107,6 +107,8 @@ fn command_with_profiles(host: &Host) -> clap::Command {
     let name = |arg: clap::Arg| arg.add(candidates.clone());
     Cli::command().mut_arg("profile", name).mut_subcommand("profile", |group| {
         let group = group.mut_subcommand("use", |sub| sub.mut_arg("name", name));
+        // An argument that is changed becomes the last one, so both are.
+        let group = group.mut_subcommand("rename", |sub| sub.mut_arg("old", name).mut_arg("new", |arg| arg));
         group.mut_subcommand("remove", |sub| sub.mut_arg("name", name))
     })
 }

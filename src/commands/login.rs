@@ -3,22 +3,19 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::domain::config::{Config, Profile};
+use crate::domain::config::Config;
 use crate::domain::environment::{Environment, KNOWN_LABELS};
 use crate::domain::identity::{Client, ClientId, ProfileName, Tenant};
-use crate::domain::page::{Page, Tone};
-use crate::domain::scope::Ask;
 use crate::domain::store_kind::{SecretCommand, StoreKind};
 use crate::domain::variable;
 use crate::edge::prompt;
-use crate::edge::store::StoreError;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
-use super::minting::Minter;
+use super::enrolment::{self, Enrolled, Enrolment};
 use super::secret_input::SecretInput;
 
 /// Store a client's secret in the OS keyring
@@ -63,97 +60,40 @@ impl LoginArgs {
 }
 
 /// A stored credential.
-pub(super) struct LoginOutcome {
-    profile: ProfileName,
-    client: Client,
-    store: StoreKind,
-    place: String,
-    verified: bool,
-    is_default: bool,
-}
+pub(super) struct LoginOutcome(Enrolled);
 
 /// # Errors
 /// Where a value is missing and nobody can be asked, the store cannot be used, or the server does not take the secret.
 pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<LoginOutcome, Failure> {
-    let (config, file) = (context.config()?, context.config_file()?);
-    let name = context.flags()?.profile.clone().or(context.variables()?.profile.clone()).unwrap_or_default();
-    let kind = store_kind(args, context)?;
+    let (config, name) = (context.config()?, enrolment::profile_name(context)?);
+    let kind = store_kind(args.store.as_deref(), args.secret_command.as_deref(), context)?;
     let client = client(args, context, config, &name).await?;
-    let store = context.store(&kind)?;
-    let failed = |error: StoreError| Failure::store(&error, &client, &name);
     // Before anybody types a secret that could then not be kept, or not be found again.
-    file.prepare()?;
-    store.ensure_usable(&client, context.sink).await.map_err(failed)?;
-    let secret = match &kind {
-        StoreKind::Command(_) => store.read(&client, context.sink).await.map_err(failed)?,
-        StoreKind::Keyring | StoreKind::File => args.secret_input().read(context).await?,
+    let enrolment = Enrolment::prepare(context, name, client, kind).await?;
+    let secret = match enrolment.kept_elsewhere().await? {
+        Some(secret) => secret,
+        None => args.secret_input().read(context).await?,
     };
-    if !args.no_verify {
-        Minter::new(context).mint_with(&secret, &client, Some(&name), &Ask::Full).await?;
-    }
-    if !matches!(kind, StoreKind::Command(_)) {
-        store.write(&client, &secret).await.map_err(failed)?;
-    }
-    let before = config.profiles().get(&name).cloned();
-    let config = file.update(|config| {
-        config.put(&name, &client, &kind);
-        config.clone()
-    })?;
-    if let Some(before) = before {
-        forget(context, &config, &name, &before).await?;
-    }
-    warn_of_variables(context)?;
-    let is_default = config.default_profile() == Some(&name);
-    let place = store.place(&client);
-    Ok(LoginOutcome { profile: name, client, store: kind, place, verified: !args.no_verify, is_default })
+    Ok(LoginOutcome(enrolment.complete(&secret, !args.no_verify).await?))
 }
 
-fn store_kind(args: &LoginArgs, context: &Context<'_>) -> Result<StoreKind, Failure> {
+/// The store that the flags or the variable name.
+///
+/// # Errors
+/// Where it is none, or lacks its command.
+pub(super) fn store_kind(
+    flag: Option<&str>,
+    command: Option<&str>,
+    context: &Context<'_>,
+) -> Result<StoreKind, Failure> {
     let hint = "--store keyring, --store file, or --secret-command 'CMD ARGS'";
-    let command = args.secret_command.as_deref().map(SecretCommand::split).transpose();
+    let command = command.map(SecretCommand::split).transpose();
     let command = command.map_err(|error| Failure::new(Kind::Usage, error).hint(hint))?;
     // A command on the command line is the choice; the variable is for the others.
     let from_variable = context.host.env.get(variable::STORE).filter(|_| command.is_none());
-    let (kind, word) = match (&args.store, from_variable) {
-        (Some(word), _) => (Kind::Usage, Some(word.clone())),
-        (None, Some(word)) => (Kind::Configuration, Some(word)),
-        (None, None) => (Kind::Usage, None),
-    };
-    StoreKind::parse(word.as_deref(), command).map_err(|error| Failure::new(kind, error).hint(hint))
-}
-
-/// The profile stood for another client before, or kept its secret elsewhere: nothing uses that secret any more.
-async fn forget(
-    context: &Context<'_>,
-    config: &Config,
-    name: &ProfileName,
-    before: &Profile,
-) -> Result<(), Failure> {
-    let now = config.profiles().get(name);
-    let same = now.is_some_and(|now| now.client == before.client && now.store == before.store);
-    let others_secret = matches!(before.store, StoreKind::Command(_));
-    if same || others_secret || !config.sharing(name, &before.client).is_empty() {
-        return Ok(());
-    }
-    let store = context.store(&before.store)?;
-    let place = store.place(&before.client);
-    match store.delete(&before.client, context.sink).await {
-        Ok(true) => context.note(format!("removed the secret that the profile had before, from {place}")),
-        Ok(false) => {}
-        Err(error) => {
-            context
-                .warn(format!("the secret that the profile had before is still in {place}: {error}"), None);
-        }
-    }
-    Ok(())
-}
-
-fn warn_of_variables(context: &Context<'_>) -> Result<(), Failure> {
-    if let Some(name) = context.variables()?.client_variable() {
-        let hint = format!("unset {name}, or name the profile: --profile");
-        context.warn(format!("{name} is set, and is used rather than the default profile"), Some(&hint));
-    }
-    Ok(())
+    let kind = if flag.is_none() && from_variable.is_some() { Kind::Configuration } else { Kind::Usage };
+    let word = flag.or(from_variable.as_deref());
+    StoreKind::parse(word, command).map_err(|error| Failure::new(kind, error).hint(hint))
 }
 
 async fn client(
@@ -232,33 +172,10 @@ impl Outcome for LoginOutcome {
     }
 
     fn json(&self) -> Value {
-        json!({
-            "profile": self.profile.as_str(),
-            "default": self.is_default,
-            "environment": self.client.environment.to_string(),
-            "tenant": self.client.tenant.as_str(),
-            "client_id": self.client.id.as_str(),
-            "store": self.store.as_str(),
-            "verified": self.verified,
-        })
+        self.0.json()
     }
 
     fn text(&self) -> Text {
-        let Client { environment, tenant, id } = &self.client;
-        let verdict = if self.verified { "logged in" } else { "stored, not verified" };
-        let named = if self.is_default { String::new() } else { format!(" --profile {}", self.profile) };
-        let page = Page::new()
-            .toned(Tone::Good, format!("{verdict}: client `{id}` of `{environment}`, tenant `{tenant}`"))
-            .field(
-                "profile",
-                if self.is_default {
-                    format!("{} (the default)", self.profile)
-                } else {
-                    self.profile.to_string()
-                },
-            )
-            .field("secret", format!("in {}", self.place))
-            .field("next", format!("corti-auth token --scope transcribe{named}"));
-        Text::Message(page)
+        Text::Message(self.0.page(if self.0.verified { "logged in" } else { "stored, not verified" }))
     }
 }

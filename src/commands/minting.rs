@@ -54,7 +54,11 @@ impl<'a> Minter<'a> {
         token.map_err(|error| Failure::grant(&error, client, profile))
     }
 
-    async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
+    /// The secret of the plan's client.
+    ///
+    /// # Errors
+    /// Where there is none, or its store cannot be used.
+    pub(super) async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
         let (name, profile) = match &plan.source {
             SecretSource::Given(GivenSecret::Value(secret)) => return Ok(secret.clone()),
             SecretSource::Given(GivenSecret::File(variable, path)) => return mounted(variable, path).await,

@@ -17,6 +17,8 @@ mod argument;
 mod completions;
 mod context;
 mod demo;
+mod enrolment;
+mod import;
 mod inspect;
 mod interaction;
 mod login;
@@ -24,11 +26,13 @@ mod logout;
 mod man;
 mod minting;
 mod profile;
+mod rotate;
 mod sandbox;
 mod secret_input;
 mod status;
 mod token;
 mod usage;
+mod verification;
 
 use context::Context;
 
@@ -106,6 +110,7 @@ enum Command {
     Sandbox(sandbox::SandboxArgs),
     Login(login::LoginArgs),
     Logout(logout::LogoutArgs),
+    Rotate(rotate::RotateArgs),
     Status(status::StatusArgs),
     Profile(profile::ProfileArgs),
     Token(token::TokenArgs),
@@ -195,6 +200,7 @@ pub fn dispatch(
         Command::Sandbox(args) => boxed(block_on(sandbox::run(args, &context))),
         Command::Login(args) => boxed(block_on(interruptible(login::run(args, &context)))),
         Command::Logout(args) => boxed(block_on(interruptible(logout::run(args, &context)))),
+        Command::Rotate(args) => boxed(block_on(interruptible(rotate::run(args, &context)))),
         Command::Status(args) => boxed(block_on(interruptible(status::run(args, &context)))),
         Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
         Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),

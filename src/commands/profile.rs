@@ -1,9 +1,9 @@
-//! `profile`: lists, shows, chooses and removes profiles.
+//! `profile`: lists, shows, chooses, renames, removes and imports profiles.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::domain::config::{Config, Profile};
+use crate::domain::config::{Config, Profile, RenameError};
 use crate::domain::identity::ProfileName;
 use crate::domain::page::Page;
 use crate::domain::scope::ScopeSet;
@@ -11,8 +11,9 @@ use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
 use super::context::{self, Context};
+use super::import::{self, ImportArgs, ImportOutcome};
 
-/// List, show, choose and remove profiles
+/// List, show, choose, rename, remove and import profiles
 ///
 /// A profile is a name for an API client: its environment, tenant, client id and the store its secret is in.
 #[derive(Debug, Args)]
@@ -32,6 +33,16 @@ enum ProfileCommand {
         /// The profile
         name: String,
     },
+    /// Give a profile another name
+    ///
+    /// The profile keeps its place and its comments in config.toml, and stays the default if it was. Its secret is
+    /// stored under the client and not under the profile's name, so it stays where it is.
+    Rename {
+        /// The profile
+        old: String,
+        /// Its new name, which must be free
+        new: String,
+    },
     /// Remove a profile and its secret
     Remove {
         /// The profile
@@ -40,6 +51,7 @@ enum ProfileCommand {
         #[arg(long)]
         keep_secret: bool,
     },
+    Import(ImportArgs),
 }
 
 /// What was listed or done.
@@ -47,6 +59,8 @@ pub(super) enum ProfileOutcome {
     List(Vec<Row>),
     Show(Box<Row>),
     Use(ProfileName),
+    Rename { old: ProfileName, new: ProfileName, is_default: bool },
+    Import(Box<ImportOutcome>),
     Remove { name: ProfileName, secret_removed: bool, was_default: bool, no_default: bool },
 }
 
@@ -77,10 +91,27 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Pro
             context.config_file()?.update(|config| config.set_default(&name))?;
             Ok(ProfileOutcome::Use(name))
         }
+        ProfileCommand::Rename { old, new } => {
+            rename(context, context::profile_name(old)?, context::profile_name(new)?)
+        }
+        ProfileCommand::Import(args) => {
+            Ok(ProfileOutcome::Import(Box::new(import::run(args, context).await?)))
+        }
         ProfileCommand::Remove { name, keep_secret } => {
             remove(context, &context::profile_name(name)?, *keep_secret).await
         }
     }
+}
+
+/// The secret is keyed by the client, not by the profile's name: nothing moves in the store.
+fn rename(context: &Context<'_>, old: ProfileName, new: ProfileName) -> Result<ProfileOutcome, Failure> {
+    // Knows the nearest name, where there is none like this.
+    context.profile(&old)?;
+    let is_default = context.config_file()?.update(|config| {
+        config.rename(&old, &new)?;
+        Ok::<_, RenameError>(config.default_profile() == Some(&new))
+    })??;
+    Ok(ProfileOutcome::Rename { old, new, is_default })
 }
 
 /// The secret goes first: a profile without its secret can be removed again, a secret without its profile is lost
@@ -151,6 +182,8 @@ impl Outcome for ProfileOutcome {
             Self::List(_) => "profile-list",
             Self::Show(_) => "profile-show",
             Self::Use(_) => "profile-use",
+            Self::Rename { .. } => "profile-rename",
+            Self::Import(_) => "profile-import",
             Self::Remove { .. } => "profile-remove",
         }
     }
@@ -160,6 +193,10 @@ impl Outcome for ProfileOutcome {
             Self::List(rows) => json!({ "profiles": rows.iter().map(Row::json).collect::<Vec<_>>() }),
             Self::Show(row) => row.json(),
             Self::Use(name) => json!({ "profile": name.as_str() }),
+            Self::Rename { old, new, is_default } => {
+                json!({ "profile": new.as_str(), "renamed_from": old.as_str(), "default": is_default })
+            }
+            Self::Import(outcome) => outcome.json(),
             Self::Remove { name, secret_removed, was_default, .. } => json!({
                 "profile": name.as_str(), "secret_removed": secret_removed, "was_default": was_default,
             }),
@@ -180,6 +217,11 @@ impl Outcome for ProfileOutcome {
             Self::Use(name) => {
                 Text::Message(Page::new().line(format!("`{name}` is the default profile now")))
             }
+            Self::Rename { old, new, is_default } => {
+                let mark = if *is_default { ", the default profile" } else { "" };
+                Text::Message(Page::new().line(format!("`{old}` is called `{new}` now{mark}")))
+            }
+            Self::Import(outcome) => outcome.text(),
             Self::Remove { name, secret_removed, no_default, .. } => {
                 let secret = if *secret_removed { "and its secret are" } else { "is" };
                 let page = Page::new().line(format!("profile `{name}` {secret} removed"));

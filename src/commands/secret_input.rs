@@ -25,21 +25,51 @@ pub(super) enum SecretInput {
     Prompt,
 }
 
+/// What a secret is wanted for, so that advice names the right command.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Purpose {
+    command: &'static str,
+    question: &'static str,
+}
+
+impl Purpose {
+    /// To be stored.
+    pub(super) const LOGIN: Self = Self { command: "login", question: "Client secret (not shown)" };
+    /// To replace a stored one.
+    pub(super) const ROTATION: Self = Self { command: "rotate", question: "New client secret (not shown)" };
+
+    fn command_line(self) -> String {
+        format!("corti-auth {} --secret-stdin", self.command)
+    }
+}
+
 impl SecretInput {
+    /// A secret to be stored, as by [`SecretInput::read_for`].
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) async fn read(&self, context: &Context<'_>) -> Result<ClientSecret, Failure> {
+        self.read_for(context, Purpose::LOGIN).await
+    }
+
     /// The secret.
     ///
     /// # Errors
     /// Where it cannot be read, nobody can be asked, or what came is no secret.
-    pub(super) async fn read(&self, context: &Context<'_>) -> Result<ClientSecret, Failure> {
+    pub(super) async fn read_for(
+        &self,
+        context: &Context<'_>,
+        purpose: Purpose,
+    ) -> Result<ClientSecret, Failure> {
         let bytes = match self {
             Self::File(path) => from_file(path).await?,
-            Self::Stdin => from_stdin(context).await?,
-            Self::Prompt => from_person(context).await?,
+            Self::Stdin => from_stdin(context, purpose).await?,
+            Self::Prompt => from_person(context, purpose).await?,
         };
         let bytes = zeroize::Zeroizing::new(bytes);
         ClientSecret::from_bytes(&bytes).map_err(|error| {
             Failure::new(Kind::Usage, error)
-                .hint("give the secret alone: corti-auth login --secret-stdin < FILE")
+                .hint(format!("give the secret alone: {} < FILE", purpose.command_line()))
         })
     }
 }
@@ -54,7 +84,7 @@ async fn from_file(path: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
-async fn from_stdin(context: &Context<'_>) -> Result<Vec<u8>, Failure> {
+async fn from_stdin(context: &Context<'_>, purpose: Purpose) -> Result<Vec<u8>, Failure> {
     if context.host.terminal.stdin {
         return Err(Failure::new(
             Kind::Usage,
@@ -64,7 +94,7 @@ async fn from_stdin(context: &Context<'_>) -> Result<Vec<u8>, Failure> {
     }
     gathered(thread::beside(|| read_stdin(LIMIT)).await).map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the secret from standard input: {reason}"))
-            .hint("corti-auth login --secret-stdin < FILE")
+            .hint(format!("{} < FILE", purpose.command_line()))
     })
 }
 
@@ -72,9 +102,9 @@ fn gathered(read: Option<std::io::Result<Vec<u8>>>) -> Result<Vec<u8>, String> {
     read.ok_or_else(|| "the read was given up".to_owned())?.map_err(|error| error.to_string())
 }
 
-async fn from_person(context: &Context<'_>) -> Result<Vec<u8>, Failure> {
+async fn from_person(context: &Context<'_>, purpose: Purpose) -> Result<Vec<u8>, Failure> {
     if context.may_ask() {
-        return Ok(prompt::password("Client secret (not shown)").await?.into_bytes());
+        return Ok(prompt::password(purpose.question).await?.into_bytes());
     }
     let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")
         .hint("give --secret-stdin or --secret-file FILE");
@@ -82,7 +112,9 @@ async fn from_person(context: &Context<'_>) -> Result<Vec<u8>, Failure> {
         return Err(failure);
     }
     Err(failure.hint(format!(
-        "{0} is not read by login; to store it: printenv {0} | corti-auth login --secret-stdin",
-        variable::CLIENT_SECRET
+        "{0} is not read by {1}; to store it: printenv {0} | {2}",
+        variable::CLIENT_SECRET,
+        purpose.command,
+        purpose.command_line()
     )))
 }

@@ -1,12 +1,15 @@
-//! `status`: which client is used, on whose word, and whether its secret is there.
+//! `status`: which client is used, on whose word, whether its secret is there, and when it last was good.
+
+use std::cell::RefCell;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::domain::config::Profile;
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
-use crate::domain::resolve::{Plan, SecretSource};
+use crate::domain::resolve::{Layer, Plan, SecretSource};
+use crate::domain::scope::Ask;
 use crate::domain::store_kind::StoreKind;
 use crate::domain::variable::{ACCESS_TOKEN, GivenSecret};
 use crate::edge::keyring::State;
@@ -15,15 +18,21 @@ use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
+use super::minting::Minter;
+use super::verification::{self, Verdict};
 
 /// Show which client is used, who says so, and where its secret is
 ///
-/// Never prompts and never uses the network. Exit code 4 where there is no secret to use.
+/// Never prompts, and uses the network only with --online. Exit code 4 where there is no secret to use; with --online
+/// also the exit code that `token` would have. With --all a missing secret is no failure.
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// Show every profile
     #[arg(long)]
     all: bool,
+    /// Mint a token with each secret, to see whether it still works
+    #[arg(long)]
+    online: bool,
 }
 
 /// The state of one client, or of all profiles.
@@ -33,16 +42,20 @@ pub(super) struct StatusOutcome {
     /// A ready token in the environment, which `interaction` uses rather than mint one.
     ready_token: bool,
     config_path: Option<String>,
+    now: Timestamp,
+    /// The first mint that failed. Taken out once it is told.
+    failure: RefCell<Option<Failure>>,
 }
 
 struct Entry {
-    profile: Option<ProfileName>,
-    client: Client,
-    /// Whose word it is; `None` with `--all`, where no choice is made.
-    layer: Option<&'static str>,
-    hidden: Vec<String>,
+    plan: Plan,
+    /// Whether the plan's layer chose it; with `--all` no choice is made.
+    chosen: bool,
     place: String,
     secret: Secret,
+    last_verified: Option<Timestamp>,
+    /// What the server said of the secret, where it was asked.
+    online: Option<Verdict>,
 }
 
 /// Whether the secret is there.
@@ -78,38 +91,61 @@ impl Secret {
 pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<StatusOutcome, Failure> {
     let config_path = context.config_file().ok().map(|file| file.path().display().to_string());
     let ready_token = context.variables()?.access_token.is_some();
-    let entries = if args.all { every(context).await? } else { vec![current(context).await?] };
-    Ok(StatusOutcome { entries, all: args.all, ready_token, config_path })
+    let mut entries = if args.all { every(context).await? } else { vec![current(context).await?] };
+    let failure = if args.online { ask(context, &mut entries).await } else { None };
+    let (all, now, failure) = (args.all, context.host.clock.now(), RefCell::new(failure));
+    Ok(StatusOutcome { entries, all, ready_token, config_path, now, failure })
 }
 
 async fn current(context: &Context<'_>) -> Result<Entry, Failure> {
-    let plan = context.plan()?;
-    let (place, secret) = match &plan.source {
-        SecretSource::Given(GivenSecret::Value(_)) => ("the environment".to_owned(), Secret::Present),
-        SecretSource::Given(GivenSecret::File(variable, path)) => {
-            (format!("the file `{}`, by {variable}", path.display()), Secret::Present)
-        }
-        SecretSource::Store(_, profile) => stored(context, &profile.store, &plan.client).await?,
-    };
-    let Plan { client, layer, hidden, .. } = &plan;
-    Ok(Entry {
-        profile: plan.profile().cloned(),
-        client: client.clone(),
-        layer: Some(layer.as_str()),
-        hidden: hidden.clone(),
-        place,
-        secret,
-    })
+    Ok(Entry { chosen: true, ..Entry::of(context, context.plan()?).await? })
 }
 
 async fn every(context: &Context<'_>) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
-    for (name, Profile { client, store, .. }) in context.config()?.profiles() {
-        let (place, secret) = stored(context, store, client).await?;
-        let (profile, client) = (Some(name.clone()), client.clone());
-        entries.push(Entry { profile, client, layer: None, hidden: Vec::new(), place, secret });
+    for (name, profile) in context.config()?.profiles() {
+        let source = SecretSource::Store(name.clone(), Box::new(profile.clone()));
+        let plan = Plan { client: profile.client.clone(), source, layer: Layer::Flag, hidden: Vec::new() };
+        entries.push(Entry::of(context, plan).await?);
     }
     Ok(entries)
+}
+
+/// Mints once for each secret that is there, and gives the first failure.
+async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
+    let minter = Minter::new(context);
+    let (mut asked, mut first): (Vec<(Plan, Verdict)>, _) = (Vec::new(), None);
+    for entry in entries.iter_mut().filter(|entry| matches!(entry.secret, Secret::Present)) {
+        let known = asked.iter().find(|(plan, _)| same_secret(plan, &entry.plan));
+        let verdict = if let Some((_, verdict)) = known {
+            verdict.clone()
+        } else {
+            let token = minter.mint(&entry.plan, &Ask::Full).await;
+            let verdict = Verdict::of(&token);
+            if let SecretSource::Store(name, profile) = &entry.plan.source
+                && token.is_ok()
+            {
+                verification::record(context, name, &entry.plan.client, &profile.store);
+            }
+            first = first.or(token.err());
+            asked.push((entry.plan.clone(), verdict.clone()));
+            verdict
+        };
+        if entry.plan.profile().is_some() && matches!(verdict, Verdict::Good) {
+            entry.last_verified = Some(verification::now(context));
+        }
+        entry.online = Some(verdict);
+    }
+    first
+}
+
+fn same_secret(one: &Plan, other: &Plan) -> bool {
+    match (&one.source, &other.source) {
+        (SecretSource::Store(_, a), SecretSource::Store(_, b)) => {
+            one.client == other.client && a.store == b.store
+        }
+        _ => false,
+    }
 }
 
 async fn stored(
@@ -128,33 +164,60 @@ async fn stored(
 }
 
 impl Entry {
+    async fn of(context: &Context<'_>, plan: Plan) -> Result<Self, Failure> {
+        let (place, secret) = match &plan.source {
+            SecretSource::Given(GivenSecret::Value(_)) => ("the environment".to_owned(), Secret::Present),
+            SecretSource::Given(GivenSecret::File(variable, path)) => {
+                (format!("the file `{}`, by {variable}", path.display()), Secret::Present)
+            }
+            SecretSource::Store(_, profile) => stored(context, &profile.store, &plan.client).await?,
+        };
+        // A secret that is gone is not the one that was good.
+        let gone = matches!(secret, Secret::Unavailable(StoreError::Missing));
+        let last_verified = match &plan.source {
+            SecretSource::Store(_, profile) if plan.overridden().is_none() && !gone => profile.last_verified,
+            _ => None,
+        };
+        Ok(Self { plan, chosen: false, place, secret, last_verified, online: None })
+    }
+
     fn json(&self) -> Value {
+        let Plan { client, layer, hidden, .. } = &self.plan;
         json!({
-            "profile": self.profile.as_ref().map(ProfileName::as_str),
-            "chosen_by": self.layer,
-            "hidden": self.hidden,
-            "environment": self.client.environment.to_string(),
-            "tenant": self.client.tenant.as_str(),
-            "client_id": self.client.id.as_str(),
+            "profile": self.plan.profile().map(ProfileName::as_str),
+            "chosen_by": self.chosen.then(|| layer.as_str()),
+            "hidden": hidden,
+            "environment": client.environment.to_string(),
+            "tenant": client.tenant.as_str(),
+            "client_id": client.id.as_str(),
             "secret": self.secret.code(),
             "secret_place": self.place,
+            "last_verified": self.last_verified.map(|time| time.to_string()),
+            "last_verified_unix": self.last_verified.map(Timestamp::as_second),
+            "online": self.online.as_ref().map(Verdict::json),
         })
     }
 
-    fn page(&self) -> Page {
+    fn page(&self, now: Timestamp) -> Page {
         let (tone, secret) = match &self.secret {
             Secret::Present => (Tone::Good, format!("present, in {}", self.place)),
             Secret::Unavailable(StoreError::Missing) => (Tone::Bad, format!("not stored in {}", self.place)),
             Secret::Unavailable(error) => (Tone::Bad, format!("{error} ({})", self.place)),
         };
+        let Plan { client, layer, hidden, .. } = &self.plan;
         let mut page = Page::new()
-            .optional("profile", self.profile.as_ref().map(ToString::to_string))
-            .optional("chosen by", self.layer)
-            .field("client", self.client.id.as_str())
-            .field("environment", self.client.environment.to_string())
-            .field("tenant", self.client.tenant.as_str())
-            .toned_field("secret", tone, secret);
-        for hidden in &self.hidden {
+            .optional("profile", self.plan.profile().map(ToString::to_string))
+            .optional("chosen by", self.chosen.then(|| layer.as_str()))
+            .field("client", client.id.as_str())
+            .field("environment", client.environment.to_string())
+            .field("tenant", client.tenant.as_str())
+            .toned_field("secret", tone, secret)
+            .optional("last verified", self.last_verified.map(|at| verification::ago(at, now)));
+        if let Some(verdict) = &self.online {
+            let (tone, words) = verdict.words();
+            page = page.toned_field("online", tone, words);
+        }
+        for hidden in hidden {
             page = page.toned_field("not used", Tone::Dim, hidden.as_str());
         }
         page
@@ -184,7 +247,7 @@ impl Outcome for StatusOutcome {
     fn text(&self) -> Text {
         let mut page = Page::new();
         for entry in &self.entries {
-            page = page.join(entry.page());
+            page = page.join(entry.page(self.now));
             if self.all {
                 page = page.line("");
             }
@@ -197,12 +260,15 @@ impl Outcome for StatusOutcome {
     }
 
     fn verdict(&self) -> Option<Failure> {
+        if let Some(failure) = self.failure.take() {
+            return Some(failure);
+        }
         let entry = self.entries.first().filter(|_| !self.all)?;
         match &entry.secret {
             Secret::Present => None,
             Secret::Unavailable(error) => {
-                let profile = entry.profile.clone().unwrap_or_default();
-                Some(Failure::store(error, &entry.client, &profile))
+                let profile = entry.plan.profile().cloned().unwrap_or_default();
+                Some(Failure::store(error, &entry.plan.client, &profile))
             }
         }
     }

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use crate::failure::{Failure, Kind};
 
 /// The commands that are handed a secret: what stands on their command line by mistake may be one, and is not repeated.
-const SECRET_COMMANDS: [&str; 1] = ["login"];
+const SECRET_COMMANDS: [&str; 3] = ["login", "rotate", "import"];
 
 /// clap's error as a failure, and as the text to show a person; the text is empty where clap's must not be shown.
 pub(super) fn failure(error: &clap::Error, arguments: &[OsString]) -> (Failure, String) {
@@ -19,9 +19,14 @@ pub(super) fn failure(error: &clap::Error, arguments: &[OsString]) -> (Failure, 
             | ErrorKind::InvalidValue
             | ErrorKind::ValueValidation
     );
-    if repeats && arguments.iter().any(|word| SECRET_COMMANDS.iter().any(|command| word == command)) {
+    let taker = SECRET_COMMANDS.iter().find(|command| arguments.iter().any(|word| word == *command));
+    if let Some(command) = taker.filter(|_| repeats) {
+        let group = if *command == "import" { "profile " } else { "" };
         let message = "an argument is not understood; it is not repeated here, since it may be a secret";
-        return (Failure::new(Kind::Usage, message).hint("corti-auth login --help"), String::new());
+        return (
+            Failure::new(Kind::Usage, message).hint(format!("corti-auth {group}{command} --help")),
+            String::new(),
+        );
     }
     let text = error.render().to_string();
     (Failure::new(Kind::Usage, message(&text)).hint(help_command(&text)), text)

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 use super::environment::Environment;
@@ -12,8 +13,13 @@ use super::identity::{Client, ClientId, ProfileName, Tenant};
 use super::scope::{Scope, ScopeSet};
 use super::store_kind::{SecretCommand, StoreKind};
 
+mod edit;
+
+pub use edit::RenameError;
+
 const DEFAULT_PROFILE: &str = "default-profile";
 const PROFILES: &str = "profiles";
+const LAST_VERIFIED: &str = "last-verified";
 
 /// One profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub struct Profile {
     pub store: StoreKind,
     /// What `token` asks for when it is not told; `None` where the profile does not say.
     pub default_scope: Option<ScopeSet>,
+    /// When the server last took the stored secret, as far as this tool knows.
+    pub last_verified: Option<Timestamp>,
 }
 
 /// Why `config.toml` could not be used.
@@ -103,7 +111,15 @@ impl Config {
                 .parse()
                 .map_err(|error| ConfigError::Invalid { place: place.clone(), reason: format!("{error}") })?;
             let profile = read_profile(&name, table)?;
-            let known = ["environment", "tenant", "client-id", "store", "secret-command", "default-scope"];
+            let known = [
+                "environment",
+                "tenant",
+                "client-id",
+                "store",
+                "secret-command",
+                "default-scope",
+                LAST_VERIFIED,
+            ];
             let unknown = table.iter().map(|(key, _)| key).filter(|key| !known.contains(key));
             self.unknown_keys.extend(unknown.map(|key| format!("{place}.{key}")));
             self.profiles.insert(name, profile);
@@ -149,23 +165,23 @@ impl Config {
         if let Some(profiles) = profiles.as_table_like_mut() {
             let table = profiles.entry(name.as_str()).or_insert_with(|| Item::Table(Table::new()));
             if let Some(table) = table.as_table_like_mut() {
-                table.insert("environment", value(client.environment.to_string()));
-                table.insert("tenant", value(client.tenant.as_str()));
-                table.insert("client-id", value(client.id.as_str()));
-                table.insert("store", value(store.as_str()));
+                edit::assign(table, "environment", &client.environment.to_string());
+                edit::assign(table, "tenant", client.tenant.as_str());
+                edit::assign(table, "client-id", client.id.as_str());
+                edit::assign(table, "store", store.as_str());
                 if let StoreKind::Command(command) = store {
-                    table.insert(
-                        "secret-command",
-                        value(command.words().iter().collect::<toml_edit::Array>()),
-                    );
+                    let words: toml_edit::Array = command.words().iter().collect();
+                    table.insert("secret-command", value(words));
                 } else {
                     table.remove("secret-command");
                 }
             }
         }
-        let default_scope = self.profiles.get(name).and_then(|profile| profile.default_scope.clone());
-        self.profiles
-            .insert(name.clone(), Profile { client: client.clone(), store: store.clone(), default_scope });
+        let before = self.profiles.get(name);
+        let default_scope = before.and_then(|profile| profile.default_scope.clone());
+        let last_verified = before.and_then(|profile| profile.last_verified);
+        let profile = Profile { client: client.clone(), store: store.clone(), default_scope, last_verified };
+        self.profiles.insert(name.clone(), profile);
         // A default that names no profile is none.
         if self.default_profile.as_ref().is_none_or(|default| !self.profiles.contains_key(default)) {
             self.set_default(name);
@@ -238,6 +254,7 @@ fn read_profile(name: &ProfileName, table: &dyn TableLike) -> Result<Profile, Co
         client: Client { environment, tenant: tenant.unwrap_or_default(), id },
         store,
         default_scope: scopes,
+        last_verified: table.get(LAST_VERIFIED).map(|item| parse(&place(LAST_VERIFIED), item)).transpose()?,
     })
 }
 

@@ -13,6 +13,8 @@ pub enum Event {
     Warning(String, Option<String>),
     /// A step of a command that shows what it does, for people only. With `--json` it is silent.
     Story(Page),
+    /// What a person is about to be asked to agree to.
+    Preview(Page),
     /// A datum that is ready before the command ends: as text, and as a JSON object.
     Datum(Page, serde_json::Value),
     /// Something outside has not answered yet: what it is, and how many times this was said.

@@ -4,10 +4,12 @@
 //! what depends on the time takes `now`. No module here names another part of the crate.
 
 pub mod config;
+pub mod dotenv;
 pub mod environment;
 pub mod event;
 pub mod grant;
 pub mod identity;
+pub mod import;
 pub mod inspection;
 pub mod interaction;
 pub mod jwt;

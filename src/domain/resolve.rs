@@ -50,7 +50,7 @@ pub enum SecretSource {
     /// Given by the environment. It is never written anywhere.
     Given(GivenSecret),
     /// In the profile's store, under the plan's client and no other.
-    Store(ProfileName, Profile),
+    Store(ProfileName, Box<Profile>),
 }
 
 /// The client to be used.
@@ -211,7 +211,7 @@ fn from_profile(
     if client.environment != profile.client.environment || client.tenant != profile.client.tenant {
         hidden.push(format!("the environment and tenant of profile `{name}`"));
     }
-    Ok(Plan { client, source: SecretSource::Store(name.clone(), profile.clone()), layer, hidden })
+    Ok(Plan { client, source: SecretSource::Store(name.clone(), Box::new(profile.clone())), layer, hidden })
 }
 
 fn from_variables(flags: &Flags, variables: &Variables, config: &Config) -> Result<Plan, ResolveError> {

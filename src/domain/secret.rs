@@ -26,6 +26,16 @@ impl Secret {
         self.0.expose_secret()
     }
 
+    /// Whether `other` is the same text. Digests are compared, so that the time taken says nothing about it.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Sha256::digest(self.expose().as_bytes()) == Sha256::digest(other.expose().as_bytes())
+    }
+
+    /// How many characters it has, which may be shown.
+    pub fn length(&self) -> usize {
+        self.expose().chars().count()
+    }
+
     /// `sha256:` and the first 8 hex digits of the SHA-256: enough to tell two tokens apart, useless to an attacker.
     pub fn fingerprint(&self) -> String {
         let digest = Sha256::digest(self.0.expose_secret().as_bytes());
@@ -145,6 +155,13 @@ mod tests {
         for bad in ["", "a b", "a\u{1b}[31m", "ä"] {
             assert!(AccessToken::parse(bad).is_none(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn secrets_are_compared_and_counted_unseen() {
+        let secret = |text: &str| Secret::new(text.to_owned());
+        assert!(secret("ab").is_same(&secret("ab")) && !secret("ab").is_same(&secret("abc")));
+        assert_eq!(secret("Schlüssel").length(), 9);
     }
 
     #[test]

@@ -110,13 +110,14 @@ impl ConfigFile {
             |path: &Path, source| ConfigFileError::Io { action: "write", path: path.to_owned(), source };
         private_file::make_folder(&self.folder).map_err(|error| failed(&self.folder, error))?;
         let _lock = self.lock()?;
+        // People link the file to another folder; the link stays one.
+        let path = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path());
+        private_file::remove_leftovers(&path);
         let mut config = self.load()?;
         let before = config.to_text();
         let result = change(&mut config);
         let after = config.to_text();
         if after != before {
-            // People link the file to another folder; the link stays one.
-            let path = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path());
             private_file::replace(&path, after.as_bytes()).map_err(|error| failed(&path, error))?;
         }
         Ok(result)

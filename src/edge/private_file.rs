@@ -1,6 +1,7 @@
 //! Files that only their owner may read: written by a temporary file and a rename, mode 0600, in folders of mode 0700,
 //! and refused when they belong to somebody else.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -24,15 +25,45 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// The file system's own.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // tempfile makes it 0600.
-    let file = tempfile::NamedTempFile::new_in(folder);
+    let file = tempfile::Builder::new().prefix(&temporary_prefix(path)).tempfile_in(folder_of(path));
     // tempfile's own error names a file that nobody has heard of.
     let mut file = file.map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Removes the temporary files that a [`replace`] of the same `path` left behind because it was killed. Call it where
+/// no other process is replacing it: under the lock that guards it. What cannot be removed is left to the next time.
+pub fn remove_leftovers(path: &Path) {
+    let prefix = temporary_prefix(path);
+    let Ok(entries) = fs::read_dir(folder_of(path)) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let ours = name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes())
+            && name.len() == prefix.len() + RANDOM_CHARACTERS;
+        // Of the entry itself: a link is none of ours.
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// How many characters tempfile appends.
+const RANDOM_CHARACTERS: usize = 6;
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// `.config.toml.corti-auth-` for `config.toml`: recognised as ours, and as of this file.
+fn temporary_prefix(path: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".corti-auth-");
+    prefix
 }
 
 /// Refuses what belongs to another user than this one and root, and what everybody may change.
@@ -87,6 +118,32 @@ mod tests {
             ("old".into(), "new".into())
         );
         assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn leftovers_of_this_file_are_removed_and_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("f");
+        let kept = ["f", ".f.corti-auth-", ".f.corti-auth-abcdefg", ".g.corti-auth-abcdef", ".tmpabcdef"];
+        for name in kept.iter().chain(&[".f.corti-auth-abcdef", ".f.corti-auth-123456"]) {
+            fs::write(home.path().join(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink(&path, home.path().join(".f.corti-auth-linked")).unwrap();
+        remove_leftovers(&path);
+        let mut left: Vec<_> =
+            fs::read_dir(home.path()).unwrap().flatten().map(|it| it.file_name()).collect();
+        left.sort();
+        let mut expected: Vec<OsString> = kept.map(OsString::from).to_vec();
+        expected.push(".f.corti-auth-linked".into());
+        expected.sort();
+        assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn a_replacement_has_a_name_that_is_recognised() {
+        let file = tempfile::Builder::new().prefix(&temporary_prefix(Path::new("a/f"))).tempfile().unwrap();
+        let name = file.path().file_name().unwrap();
+        assert_eq!(name.len(), ".f.corti-auth-".len() + RANDOM_CHARACTERS);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::io;
 
 use dialoguer::console::Term;
-use dialoguer::{Input, Password, Select};
+use dialoguer::{Confirm, Input, Password, Select};
 
 use super::thread;
 
@@ -52,6 +52,18 @@ pub async fn text(
             input = input.default(default);
         }
         input.validate_with(move |text: &String| check(text)).interact_text_on(&Term::stderr())
+    })
+    .await
+}
+
+/// Yes or no; no where only Enter is pressed.
+///
+/// # Errors
+/// [`PromptError`], see its variants.
+pub async fn confirm(question: String) -> Result<bool, PromptError> {
+    ask(move || {
+        let question = Confirm::new().with_prompt(question).default(false);
+        question.wait_for_newline(true).report(true).interact_on(&Term::stderr())
     })
     .await
 }

@@ -1,6 +1,6 @@
 //! Failures of what the user set: configuration, variables, tokens given, the terminal.
 
-use crate::domain::config::ConfigError;
+use crate::domain::config::{ConfigError, RenameError};
 use crate::domain::jwt::JwtError;
 use crate::domain::resolve::ResolveError;
 use crate::domain::variable::{self, VariableError};
@@ -52,6 +52,21 @@ impl From<ConfigFileError> for Failure {
             }
             ConfigFileError::Content { path, .. } => format!("mend the value in '{}'", path.display()),
             ConfigFileError::Locked(_) => "run it again".to_owned(),
+        };
+        Self::caused(Kind::Configuration, error).hint(hint)
+    }
+}
+
+impl From<RenameError> for Failure {
+    fn from(error: RenameError) -> Self {
+        let hint = match &error {
+            RenameError::Missing(_) => "corti-auth profile list".to_owned(),
+            RenameError::Taken(name) => {
+                format!("take another name, or make this one free: corti-auth profile remove {name}")
+            }
+            RenameError::Same(_) => {
+                "take another name: corti-auth profile list shows those in use".to_owned()
+            }
         };
         Self::caused(Kind::Configuration, error).hint(hint)
     }

@@ -1,0 +1,170 @@
+//! A client on its way into a store and a profile: what `login` and `profile import` share.
+//!
+//! The store and the file are tried before anybody is asked for a secret, the secret is verified before it is stored,
+//! and it is stored before the profile names it: a profile never stands there without its secret.
+
+use serde_json::{Value, json};
+
+use crate::domain::config::{Config, Profile};
+use crate::domain::identity::{Client, ProfileName};
+use crate::domain::page::{Page, Tone};
+use crate::domain::scope::Ask;
+use crate::domain::secret::ClientSecret;
+use crate::domain::store_kind::StoreKind;
+use crate::edge::config_file::ConfigFile;
+use crate::edge::store::Store;
+use crate::failure::Failure;
+
+use super::context::Context;
+use super::minting::Minter;
+use super::verification;
+
+/// A client that can be stored.
+pub(super) struct Enrolment<'a> {
+    context: &'a Context<'a>,
+    file: ConfigFile,
+    name: ProfileName,
+    client: Client,
+    kind: StoreKind,
+    store: Store,
+}
+
+/// A stored client.
+pub(super) struct Enrolled {
+    profile: ProfileName,
+    client: Client,
+    store: StoreKind,
+    place: String,
+    pub(super) verified: bool,
+    is_default: bool,
+}
+
+/// The profile that a client is stored under: the named one, or `default`.
+///
+/// # Errors
+/// Where its name is malformed.
+pub(super) fn profile_name(context: &Context<'_>) -> Result<ProfileName, Failure> {
+    let named = context.flags()?.profile.clone();
+    Ok(named.or(context.variables()?.profile.clone()).unwrap_or_default())
+}
+
+impl<'a> Enrolment<'a> {
+    /// Makes sure that a secret could be kept, and found again.
+    ///
+    /// # Errors
+    /// Where the store or the configuration cannot be used.
+    pub(super) async fn prepare(
+        context: &'a Context<'a>,
+        name: ProfileName,
+        client: Client,
+        kind: StoreKind,
+    ) -> Result<Self, Failure> {
+        let (store, file) = (context.store(&kind)?, context.config_file()?);
+        file.prepare()?;
+        let usable = store.ensure_usable(&client, context.sink).await;
+        usable.map_err(|error| Failure::store(&error, &client, &name))?;
+        Ok(Self { context, file, name, client, kind, store })
+    }
+
+    /// The secret, where another program keeps it and nobody is asked for it.
+    ///
+    /// # Errors
+    /// Where that program does not give it.
+    pub(super) async fn kept_elsewhere(&self) -> Result<Option<ClientSecret>, Failure> {
+        if !matches!(self.kind, StoreKind::Command(_)) {
+            return Ok(None);
+        }
+        let read = self.store.read(&self.client, self.context.sink).await;
+        read.map(Some).map_err(|error| Failure::store(&error, &self.client, &self.name))
+    }
+
+    /// Verifies the secret, unless that is not wanted, and stores it.
+    ///
+    /// # Errors
+    /// Where the server does not take the secret, or it cannot be stored.
+    pub(super) async fn complete(self, secret: &ClientSecret, verify: bool) -> Result<Enrolled, Failure> {
+        let Self { context, file, name, client, kind, store } = self;
+        if verify {
+            Minter::new(context).mint_with(secret, &client, Some(&name), &Ask::Full).await?;
+        }
+        if !matches!(kind, StoreKind::Command(_)) {
+            let written = store.write(&client, secret).await;
+            written.map_err(|error| Failure::store(&error, &client, &name))?;
+        }
+        let before = context.config()?.profiles().get(&name);
+        let verified_at = verify.then(|| verification::now(context));
+        let config = file.update(|config| {
+            config.put(&name, &client, &kind);
+            config.set_verified(&name, &client, verified_at);
+            config.clone()
+        })?;
+        if let Some(before) = before {
+            forget(context, &config, &name, before).await?;
+        }
+        warn_of_variables(context)?;
+        let is_default = config.default_profile() == Some(&name);
+        let place = store.place(&client);
+        Ok(Enrolled { profile: name, client, store: kind, place, verified: verify, is_default })
+    }
+}
+
+/// The profile stood for another client before, or kept its secret elsewhere: nothing uses that secret any more.
+async fn forget(
+    context: &Context<'_>,
+    config: &Config,
+    name: &ProfileName,
+    before: &Profile,
+) -> Result<(), Failure> {
+    let now = config.profiles().get(name);
+    let same = now.is_some_and(|now| now.client == before.client && now.store == before.store);
+    let others_secret = matches!(before.store, StoreKind::Command(_));
+    if same || others_secret || !config.sharing(name, &before.client).is_empty() {
+        return Ok(());
+    }
+    let store = context.store(&before.store)?;
+    let place = store.place(&before.client);
+    match store.delete(&before.client, context.sink).await {
+        Ok(true) => context.note(format!("removed the secret that the profile had before, from {place}")),
+        Ok(false) => {}
+        Err(error) => {
+            let message = format!("the secret that the profile had before is still in {place}: {error}");
+            context.warn(message, None);
+        }
+    }
+    Ok(())
+}
+
+fn warn_of_variables(context: &Context<'_>) -> Result<(), Failure> {
+    if let Some(name) = context.variables()?.client_variable() {
+        let hint = format!("unset {name}, or name the profile: --profile");
+        context.warn(format!("{name} is set, and is used rather than the default profile"), Some(&hint));
+    }
+    Ok(())
+}
+
+impl Enrolled {
+    /// The fields of the JSON object.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "profile": self.profile.as_str(),
+            "default": self.is_default,
+            "environment": self.client.environment.to_string(),
+            "tenant": self.client.tenant.as_str(),
+            "client_id": self.client.id.as_str(),
+            "store": self.store.as_str(),
+            "verified": self.verified,
+        })
+    }
+
+    /// The same for a person, below what was done in a word.
+    pub(super) fn page(&self, done: &str) -> Page {
+        let Client { environment, tenant, id } = &self.client;
+        let named = if self.is_default { String::new() } else { format!(" --profile {}", self.profile) };
+        let mark = if self.is_default { " (the default)" } else { "" };
+        Page::new()
+            .toned(Tone::Good, format!("{done}: client `{id}` of `{environment}`, tenant `{tenant}`"))
+            .field("profile", format!("{}{mark}", self.profile))
+            .field("secret", format!("in {}", self.place))
+            .field("next", format!("corti-auth token --scope transcribe{named}"))
+    }
+}

@@ -1,0 +1,226 @@
+//! `profile import`: a client out of a `.env` file into a store and a profile.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::domain::dotenv;
+use crate::domain::event::Event;
+use crate::domain::identity::{Client, ProfileName};
+use crate::domain::import::{Import, Taken};
+use crate::domain::page::{Page, Tone};
+use crate::domain::secret::ClientSecret;
+use crate::domain::shell::quote;
+use crate::edge::host::read_bounded;
+use crate::edge::{prompt, thread};
+use crate::failure::{Failure, Kind};
+use crate::output::Text;
+
+use super::context::Context;
+use super::enrolment::{self, Enrolled, Enrolment};
+use super::login;
+
+/// How much of a file is read. A `.env` has a few kilobytes.
+const LIMIT: usize = 1024 * 1024;
+
+/// Import a client from a .env file
+///
+/// Takes the environment, the tenant, the client id and the secret from a file of NAME=VALUE lines: `CORTI_CLIENT_ID`
+/// and the vendor's other names, those of its examples (`CORTI__CLIENTID`), and the plain ones (`CLIENT_ID`). Names
+/// with the prefix win. Shows what is taken from where, asks, and then does what login does. The file is left as it
+/// is: delete it afterwards.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth profile import .env
+  corti-auth profile import acme.env --profile acme --yes")]
+pub(super) struct ImportArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Import without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// Store the secret without minting a token first
+    #[arg(long)]
+    no_verify: bool,
+}
+
+/// An imported client.
+pub(super) struct ImportOutcome {
+    enrolled: Enrolled,
+    file: PathBuf,
+    origins: Origins,
+}
+
+/// The name that each value was taken from.
+struct Origins {
+    environment: String,
+    tenant: String,
+    client_id: String,
+    client_secret: String,
+}
+
+/// What an import would store.
+struct Draft {
+    name: ProfileName,
+    client: Client,
+    secret: ClientSecret,
+    origins: Origins,
+    passed_over: Vec<String>,
+}
+
+/// # Errors
+/// Where the file names no client, nobody agrees, or as `login` fails.
+pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<ImportOutcome, Failure> {
+    let kind = login::store_kind(None, None, context)?;
+    let import = read(&args.file).await?;
+    let draft = draft(import, &args.file, context)?;
+    refuse_another_client(&draft, context)?;
+    agree(args, &draft, context).await?;
+    let Draft { name, client, secret, origins, .. } = draft;
+    let enrolment = Enrolment::prepare(context, name, client, kind).await?;
+    let enrolled = enrolment.complete(&secret, !args.no_verify).await?;
+    Ok(ImportOutcome { enrolled, file: args.file.clone(), origins })
+}
+
+/// Beside the runtime: a pipe that nobody writes to must not hold Ctrl-C back.
+async fn read(path: &Path) -> Result<Import, Failure> {
+    let file = path.to_owned();
+    let read = thread::beside(move || File::open(file).and_then(|file| read_bounded(file, LIMIT))).await;
+    let read = read.ok_or_else(|| "the read was given up".to_owned());
+    let bytes = read.and_then(|read| read.map_err(|error| error.to_string())).map_err(|reason| {
+        Failure::new(Kind::Usage, format!("cannot read `{}`: {reason}", path.display()))
+            .hint("name a file of NAME=VALUE lines: corti-auth profile import FILE.env")
+    })?;
+    let bytes = zeroize::Zeroizing::new(bytes);
+    let wrong = |error: anyhow::Error| {
+        Failure::caused(Kind::Configuration, error.context(format!("cannot import `{}`", path.display())))
+            .hint("mend the file, or give the values to login: corti-auth login --help")
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| wrong(anyhow::Error::msg("it is not UTF-8 text")))?;
+    let entries = dotenv::parse(text).map_err(|error| wrong(error.into()))?;
+    Import::read(&entries).map_err(|error| wrong(error.into()))
+}
+
+/// The file's values; the flags are over them, and variables are not asked: the file was named.
+fn draft(import: Import, path: &Path, context: &Context<'_>) -> Result<Draft, Failure> {
+    let missing = |what: &str, names: &str| {
+        Failure::new(Kind::Configuration, format!("`{}` has no {what} ({names})", path.display()))
+    };
+    let flags = context.flags()?;
+    let flag = |name: &str| name.to_owned();
+    let (environment, environment_name) = match (&flags.environment, import.environment) {
+        (Some(value), _) => (value.clone(), flag("--environment")),
+        (None, Some(Taken { value, name })) => (value, name),
+        (None, None) => {
+            return Err(missing("environment", "CORTI_ENVIRONMENT").hint("say which: --environment eu"));
+        }
+    };
+    let (tenant, tenant_name) = match (&flags.tenant, import.tenant) {
+        (Some(value), _) => (value.clone(), flag("--tenant")),
+        (None, Some(Taken { value, name })) => (value, name),
+        (None, None) => Default::default(),
+    };
+    let login = "store it by login: corti-auth login";
+    let id = import.client_id.ok_or_else(|| missing("client id", "CORTI_CLIENT_ID").hint(login))?;
+    let secret = import.client_secret;
+    let secret = secret.ok_or_else(|| missing("client secret", "CORTI_CLIENT_SECRET").hint(login))?;
+    Ok(Draft {
+        name: enrolment::profile_name(context)?,
+        client: Client { environment, tenant, id: id.value },
+        secret: secret.value,
+        origins: Origins {
+            environment: environment_name,
+            tenant: tenant_name,
+            client_id: id.name,
+            client_secret: secret.name,
+        },
+        passed_over: import.passed_over,
+    })
+}
+
+/// `login` moves a profile to another client when it is told to. A file may do so by accident, and the secret that the
+/// profile had would be gone.
+fn refuse_another_client(draft: &Draft, context: &Context<'_>) -> Result<(), Failure> {
+    let known = context.config()?.profiles().get(&draft.name);
+    let Some(other) = known.filter(|profile| profile.client != draft.client) else { return Ok(()) };
+    let (name, user) = (&draft.name, other.client.store_user());
+    let message = format!("the profile `{name}` stands for another client, `{user}`");
+    Err(Failure::new(Kind::Configuration, message)
+        .hint("import it under another name: --profile NAME")
+        .hint(format!("or make the name free: corti-auth profile remove {name}")))
+}
+
+async fn agree(args: &ImportArgs, draft: &Draft, context: &Context<'_>) -> Result<(), Failure> {
+    let quiet = context.globals.quiet || context.globals.json;
+    if !args.yes || !quiet {
+        context.sink.event(Event::Preview(draft.page(&args.file)));
+    }
+    if !draft.client.environment.is_documented() {
+        let message = format!("`{}` is not an environment that Corti documents", draft.client.environment);
+        context.warn(message, None);
+    }
+    if args.yes {
+        return Ok(());
+    }
+    if !context.may_ask() {
+        return Err(Failure::new(Kind::Usage, "nobody can be asked whether this is meant")
+            .hint("if it is, say so: --yes"));
+    }
+    if prompt::confirm(format!("Import it as profile `{}`?", draft.name)).await? {
+        return Ok(());
+    }
+    // Not success: `import FILE && rm FILE` must keep the file.
+    context.note("nothing is imported");
+    Err(Failure::new(Kind::Interrupted, "nothing is imported: the answer was no"))
+}
+
+impl Draft {
+    /// What is taken from where. Of the secret its length only.
+    fn page(&self, path: &Path) -> Page {
+        let Client { environment, tenant, id } = &self.client;
+        let from = |value: String, name: &str| match name {
+            "" => format!("{value}  (the default: the file names none)"),
+            name => format!("{value}  (from {name})"),
+        };
+        let secret = format!("{} characters", self.secret.secret().length());
+        let page = Page::new()
+            .toned(Tone::Strong, format!("{} has a client:", path.display()))
+            .field("environment", from(environment.to_string(), &self.origins.environment))
+            .field("tenant", from(tenant.to_string(), &self.origins.tenant))
+            .field("client", from(id.to_string(), &self.origins.client_id))
+            .field("secret", from(secret, &self.origins.client_secret))
+            .field("profile", self.name.as_str());
+        let other = |page: Page, text: &String| page.toned_field("not taken", Tone::Dim, text);
+        self.passed_over.iter().fold(page, other)
+    }
+}
+
+impl ImportOutcome {
+    /// The fields of the JSON object.
+    pub(super) fn json(&self) -> Value {
+        let mut fields = self.enrolled.json();
+        let Origins { environment, tenant, client_id, client_secret } = &self.origins;
+        let from = json!({
+            "environment": environment,
+            "tenant": (!tenant.is_empty()).then_some(tenant),
+            "client_id": client_id,
+            "client_secret": client_secret,
+        });
+        if let Some(fields) = fields.as_object_mut() {
+            fields.insert("taken_from".to_owned(), from);
+            fields.insert("file".to_owned(), self.file.display().to_string().into());
+        }
+        fields
+    }
+
+    /// The same for a person.
+    pub(super) fn text(&self) -> Text {
+        let done = if self.enrolled.verified { "imported" } else { "imported, not verified" };
+        let delete =
+            format!("it has the secret in plain text: rm {}", quote(&self.file.display().to_string()));
+        Text::Message(self.enrolled.page(done).toned_field("delete the file", Tone::Caution, delete))
+    }
+}

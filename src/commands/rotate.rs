@@ -1,0 +1,191 @@
+//! `rotate`: replaces a stored secret by the one that the Corti Console made.
+//!
+//! The new secret is verified before the old one is overwritten, and that is one step of the store: whenever this is
+//! interrupted, a secret that was good is there.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::domain::config::Profile;
+use crate::domain::identity::{Client, ProfileName};
+use crate::domain::page::{Page, Tone};
+use crate::domain::resolve::{Plan, SecretSource};
+use crate::domain::scope::Ask;
+use crate::domain::secret::ClientSecret;
+use crate::domain::store_kind::StoreKind;
+use crate::domain::variable;
+use crate::edge::store::StoreError;
+use crate::failure::{Failure, Kind};
+use crate::output::{Outcome, Text};
+
+use super::context::Context;
+use super::minting::Minter;
+use super::secret_input::{Purpose, SecretInput};
+use super::verification;
+
+const WHERE: &str = "Corti Console: API Clients, the client, Regenerate Secret";
+
+/// Replace a profile's secret by a new one
+///
+/// Corti makes a new secret in its Console only (API Clients, the client, Regenerate Secret); do that first. The new
+/// secret is checked by minting a token, then it replaces the stored one in one step, then the old one is tried once
+/// more, to see that it no longer works. Whatever goes wrong before that leaves the stored secret as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth rotate
+  corti-auth rotate --profile acme-eu --secret-stdin < new-secret.txt")]
+pub(super) struct RotateArgs {
+    /// Read the new secret from standard input
+    #[arg(long, conflicts_with = "secret_file")]
+    secret_stdin: bool,
+    /// Read the new secret from this file
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
+impl RotateArgs {
+    fn secret_input(&self) -> SecretInput {
+        match &self.secret_file {
+            Some(path) => SecretInput::File(path.clone()),
+            None if self.secret_stdin => SecretInput::Stdin,
+            None => SecretInput::Prompt,
+        }
+    }
+}
+
+/// A replaced secret.
+pub(super) struct RotateOutcome {
+    profile: ProfileName,
+    client: Client,
+    old: OldSecret,
+}
+
+/// What became of the old secret.
+#[derive(Clone, Copy)]
+enum OldSecret {
+    Rejected,
+    StillValid,
+    Unknown,
+}
+
+/// # Errors
+/// Where no secret is stored, the new one is not a new one, or the server does not take it.
+pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<RotateOutcome, Failure> {
+    if let Some(variable) = context.variables()?.client_variable()
+        && context.flags()?.profile.is_none()
+    {
+        return Err(nothing_stored(variable));
+    }
+    let plan = context.plan()?;
+    let SecretSource::Store(name, profile) = &plan.source else {
+        return Err(nothing_stored(variable::CLIENT_ID));
+    };
+    let (client, minter) = (&plan.client, Minter::new(context));
+    // Before anybody types a secret that could then not be kept.
+    if let StoreKind::Command(command) = &profile.store {
+        return Err(Failure::store(&StoreError::ReadOnly(command.clone()), client, name));
+    }
+    let old = minter.secret(&plan).await?;
+    if matches!(args.secret_input(), SecretInput::Prompt) && context.may_ask() {
+        context.note(format!(
+            "client `{}` of `{}`; the new secret is from the {WHERE}",
+            client.id, client.environment
+        ));
+    }
+    let new = args.secret_input().read_for(context, Purpose::ROTATION).await?;
+    if new.secret().is_same(old.secret()) {
+        let message = format!("this is the secret that is stored for `{}` already", client.store_user());
+        return Err(Failure::new(Kind::Usage, message).hint(format!("make a new one first, in the {WHERE}")));
+    }
+    let token = minter.mint_with(&new, client, Some(name), &Ask::Full).await;
+    token
+        .map_err(|failure| failure.context("the new secret is not verified, and the old one stays stored"))?;
+    let written = context.store(&profile.store)?.write(client, &new).await;
+    written.map_err(|error| {
+        Failure::store(&error, client, name).context("the new secret is good, but it is not stored")
+    })?;
+    verification::record(context, name, client, &profile.store);
+    context.note("the new secret is verified and stored");
+    let old = try_old(&minter, &plan, name, &old).await;
+    tell_of_others(context, name, profile)?;
+    Ok(RotateOutcome { profile: name.clone(), client: client.clone(), old })
+}
+
+fn nothing_stored(variable: &str) -> Failure {
+    let message = format!("{variable} names the client, and nothing is stored for it that could be replaced");
+    Failure::new(Kind::Configuration, message)
+        .hint(format!("set the new secret where {variable} is set"))
+        .hint(format!("or name a profile: --profile NAME, or unset {variable}"))
+}
+
+/// The rotation is done; what is found here does not undo it.
+async fn try_old(minter: &Minter<'_>, plan: &Plan, name: &ProfileName, old: &ClientSecret) -> OldSecret {
+    match minter.mint_with(old, &plan.client, Some(name), &Ask::Full).await {
+        Ok(_) => OldSecret::StillValid,
+        Err(failure) if failure.kind() == Kind::Rejected => OldSecret::Rejected,
+        Err(failure) => {
+            let reason = failure.causes().collect::<Vec<_>>().join(": ");
+            let message = format!("whether the old secret still works is not known: {reason}");
+            minter.context.warn(message, None);
+            OldSecret::Unknown
+        }
+    }
+}
+
+/// The same client may have been stored in another store too, where the old secret still is.
+fn tell_of_others(context: &Context<'_>, name: &ProfileName, profile: &Profile) -> Result<(), Failure> {
+    let config = context.config()?;
+    for other in config.sharing(name, &profile.client) {
+        if config.profiles()[other].store == profile.store {
+            context.note(format!("`{other}` stands for the same client, and uses the new secret too"));
+        } else {
+            let hint = format!("corti-auth rotate --profile {other}");
+            context
+                .warn(format!("`{other}` has the old secret of this client in another store"), Some(&hint));
+        }
+    }
+    Ok(())
+}
+
+impl Outcome for RotateOutcome {
+    fn command(&self) -> &'static str {
+        "rotate"
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "profile": self.profile.as_str(),
+            "environment": self.client.environment.to_string(),
+            "tenant": self.client.tenant.as_str(),
+            "client_id": self.client.id.as_str(),
+            "verified": true,
+            "old_secret": match self.old {
+                OldSecret::Rejected => "rejected",
+                OldSecret::StillValid => "still_valid",
+                OldSecret::Unknown => "unknown",
+            },
+        })
+    }
+
+    fn text(&self) -> Text {
+        let Client { environment, tenant, id } = &self.client;
+        let done = format!("rotated: client `{id}` of `{environment}`, tenant `{tenant}`");
+        let (tone, old) = match self.old {
+            OldSecret::Rejected => (
+                Tone::Good,
+                "it no longer mints; its tokens live until they expire, at most 5 minutes".to_owned(),
+            ),
+            OldSecret::StillValid => (Tone::Caution, format!("it still mints: regenerate it in the {WHERE}")),
+            OldSecret::Unknown => (Tone::Caution, "not known whether it still mints".to_owned()),
+        };
+        Text::Message(
+            Page::new().toned(Tone::Good, done).field("profile", self.profile.as_str()).toned_field(
+                "old secret",
+                tone,
+                old,
+            ),
+        )
+    }
+}

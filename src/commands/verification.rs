@@ -1,0 +1,108 @@
+//! Whether a stored secret is good: asked of the server, and noted in the profile when it was.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::domain::config::Profile;
+use crate::domain::identity::{Client, ProfileName};
+use crate::domain::inspection::span;
+use crate::domain::page::Tone;
+use crate::domain::store_kind::StoreKind;
+use crate::failure::Failure;
+
+use super::context::Context;
+
+/// What the server said of a secret.
+#[derive(Clone)]
+pub(super) enum Verdict {
+    /// It gave a token for it.
+    Good,
+    /// It did not, or did not answer.
+    Bad {
+        /// The failure's `code`.
+        code: &'static str,
+        /// Its message and causes.
+        message: String,
+    },
+}
+
+impl Verdict {
+    /// The verdict on what a mint gave.
+    pub(super) fn of<T>(minted: &Result<T, Failure>) -> Self {
+        match minted {
+            Ok(_) => Self::Good,
+            Err(failure) => Self::Bad {
+                code: failure.kind().code(),
+                message: failure.causes().collect::<Vec<_>>().join(": "),
+            },
+        }
+    }
+
+    /// As a JSON object.
+    pub(super) fn json(&self) -> Value {
+        match self {
+            Self::Good => json!({ "verified": true }),
+            Self::Bad { code, message } => json!({ "verified": false, "code": code, "message": message }),
+        }
+    }
+
+    /// In words.
+    pub(super) fn words(&self) -> (Tone, String) {
+        match self {
+            Self::Good => (Tone::Good, "the authorization server took the secret".to_owned()),
+            Self::Bad { message, .. } => (Tone::Bad, message.clone()),
+        }
+    }
+}
+
+/// The time now, to the second: nobody needs more, and the file stays readable.
+pub(super) fn now(context: &Context<'_>) -> Timestamp {
+    let now = context.host.clock.now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// Notes in a profile that the server took the stored secret of `client` just now, and in those that share it. What
+/// cannot be noted is worth a warning and no more.
+pub(super) fn record(context: &Context<'_>, name: &ProfileName, client: &Client, store: &StoreKind) {
+    let now = now(context);
+    let recorded = context.config_file().and_then(|file| {
+        let change = file.update(|config| {
+            let same = |profile: &Profile| profile.client == *client && profile.store == *store;
+            let sharing: Vec<ProfileName> = config
+                .sharing(name, client)
+                .into_iter()
+                .filter(|it| same(&config.profiles()[*it]))
+                .cloned()
+                .collect();
+            for name in sharing.iter().chain([name]) {
+                config.set_verified(name, client, Some(now));
+            }
+        });
+        Ok(change?)
+    });
+    if let Err(failure) = recorded {
+        let reason = failure.causes().collect::<Vec<_>>().join(": ");
+        context.warn(format!("the time of this verification is not noted: {reason}"), None);
+    }
+}
+
+/// `3 min 5 s ago (2026-01-02T03:04:05Z)`; the time alone where it is in the future, by another clock.
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
+    match u64::try_from(now.as_second() - at.as_second()) {
+        Ok(seconds) => format!("{} ago ({at})", span(seconds)),
+        Err(_) => at.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_by_its_distance() {
+        let at: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let later = at + jiff::SignedDuration::from_secs(185);
+        assert_eq!(ago(at, later), "3 min 5 s ago (2026-01-02T03:04:05Z)");
+        assert_eq!(ago(later, at), "2026-01-02T03:07:10Z");
+    }
+}

@@ -1,0 +1,163 @@
+//! `profile import`: a client out of a `.env`, shown before it is taken, never without a yes.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use common::{Keyring, Said, Sandbox, World};
+use predicates::prelude::*;
+use serde_json::json;
+
+fn lookup(world: &World, user: &str) -> String {
+    let mut secret_tool = world.program("secret-tool");
+    Said::by(secret_tool.args(["lookup", "service", "corti-auth", "username", user])).stdout
+}
+
+#[test]
+fn a_file_of_the_vendors_names_becomes_a_profile() {
+    let (sandbox, keyring) = (Sandbox::with_secret("a$b #\"c"), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let text = format!(
+        "\u{feff}# of the examples\r\nPORT=3000\r\nexport CORTI__ENVIRONMENT='{}'\r\nCORTI__CLIENTID=sandbox\r\n\
+         CORTI__CLIENTSECRET=\"a\\$b #\\\"c\"\r\n",
+        sandbox.environment
+    );
+    let file = world.file("of acme.env", &text);
+    let said = Said::by(&mut world.run_words(&["profile", "import", &file, "--yes", "-p", "acme"]));
+    assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);
+    for words in [
+        "sandbox  (from CORTI__CLIENTID)",
+        "7 characters  (from CORTI__CLIENTSECRET)",
+        "base  (the default: the file names none)",
+        "imported: client `sandbox`",
+        &format!("rm '{file}'"),
+    ] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+    assert!(!said.stderr.contains("a$b"), "{}", said.stderr);
+    world.run("token --full -p acme").assert().success();
+    assert!(world.config().contains("last-verified"), "{}", world.config());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "the file is left to its owner");
+    // Once more is fine: it is the same client.
+    let said = Said::by(&mut world.run_words(&["profile", "import", &file, "--yes", "-p", "acme", "--json"]));
+    assert_eq!(said.stderr, "");
+    let from = json!({
+        "environment": "CORTI__ENVIRONMENT", "tenant": null, "client_id": "CORTI__CLIENTID",
+        "client_secret": "CORTI__CLIENTSECRET",
+    });
+    let expected = json!({
+        "schema": "corti-auth/profile-import/v1", "profile": "acme", "default": true, "file": file,
+        "environment": sandbox.environment, "tenant": "base", "client_id": "sandbox", "store": "keyring",
+        "verified": true, "taken_from": from,
+    });
+    assert_eq!(said.json(), expected);
+}
+
+#[test]
+fn nothing_is_taken_without_a_yes() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let file = world.file(".env", "ENVIRONMENT=eu\nTENANT=base\nCLIENT_ID=acme\nCLIENT_SECRET=hunter2\n");
+    let said = Said::by(&mut world.run_words(&["profile", "import", &file, "--no-verify"]));
+    assert_eq!(said.code, 2);
+    for words in ["acme  (from CLIENT_ID)", "7 characters", "hint: if it is, say so: --yes"] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+    assert!(!said.stderr.contains("hunter2"));
+    assert_eq!((world.config().as_str(), lookup(&world, "eu/base/acme").as_str()), ("", ""));
+    let yes = ["profile", "import", &file, "--no-verify", "-y", "-q"];
+    world.run_words(&yes).assert().success().stderr("");
+    assert_eq!(lookup(&world, "eu/base/acme"), "hunter2");
+    assert!(!world.config().contains("hunter2") && world.config().contains("[profiles.default]"));
+}
+
+#[test]
+fn flags_are_over_the_file_and_variables_are_not_asked() {
+    let keyring = Keyring::unlocked();
+    let mut world = World::with_keyring(&keyring);
+    world.set("CORTI_ENVIRONMENT", "us");
+    world.set("CORTI_TENANT_NAME", "other");
+    let file = world.file(".env", "CLIENT_ID=acme\nCLIENT_SECRET=s\nTENANT=theirs\n");
+    let import = ["profile", "import", &file, "--no-verify", "--yes"];
+    world.run_words(&import).assert().code(3).stderr(predicate::str::contains("--environment eu"));
+    let said = Said::by(&mut world.run_words(&[&import[..], &["-e", "eu"]].concat()));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("eu  (from --environment)"), "{}", said.stderr);
+    assert_eq!(lookup(&world, "eu/theirs/acme"), "s");
+}
+
+#[test]
+fn files_that_cannot_be_used() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    for (text, message) in [
+        ("A=1\nhunter2\n", "line 2 is not NAME=VALUE"),
+        ("CLIENT_SECRET='hunter2\n", "line 1 opens a quote"),
+        (
+            "CORTI_CLIENT_ID=a\nCORTI_CLIENTID=b\n",
+            "`CORTI_CLIENT_ID` on line 1 and `CORTI_CLIENTID` on line 2",
+        ),
+        ("CORTI_CLIENT_SECRET=hunter2\nCORTI_SECRET=hunter3\n", "are both the client secret, and differ"),
+        ("CORTI_CLIENT_SECRET=\"hunter\\n2\"\n", "contains a line break"),
+        ("CORTI_ENVIRONMENT=http://example.com\n", "only https may leave it"),
+        ("ENVIRONMENT=eu\nCLIENT_SECRET=hunter2\n", "has no client id (CORTI_CLIENT_ID)"),
+        ("ENVIRONMENT=eu\nCLIENT_ID=x\nCLIENT_SECRET=\n", "has no client secret"),
+        ("", "has no environment"),
+    ] {
+        let file = world.file(".env", text);
+        for style in [None, Some("--json")] {
+            let words: Vec<&str> = ["profile", "import", &file, "--yes"].into_iter().chain(style).collect();
+            let said = Said::by(&mut world.run_words(&words));
+            assert_eq!(said.code, 3, "{text}: {}", said.stderr);
+            assert!(said.stderr.contains(message), "{text}: {}", said.stderr);
+            assert!(said.stderr.contains("hint") && !said.stderr.contains("hunter"), "{}", said.stderr);
+        }
+    }
+    let file = world.file(".env", b"CLIENT_ID=\xff");
+    world.run_words(&["profile", "import", &file]).assert().code(3);
+    let folder = world.home().display().to_string();
+    for path in ["/no/such", &folder] {
+        let said = Said::by(&mut world.run_words(&["profile", "import", path]));
+        assert_eq!(said.code, 2);
+        assert!(said.stderr.contains("cannot read"), "{}", said.stderr);
+    }
+    assert_eq!(world.config(), "");
+}
+
+#[test]
+fn another_clients_profile_and_secret_are_not_replaced() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "first");
+    let login = ["login", "-e", "eu", "--client-id", "first", "--no-verify", "--secret-file", &secret];
+    world.run_words(&login).assert().success();
+    let config = world.config();
+    let file = world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=second\nCLIENT_SECRET=second\n");
+    let import = ["profile", "import", &file, "--no-verify", "--yes"];
+    let said = Said::by(&mut world.run_words(&import));
+    assert_eq!(said.code, 3);
+    assert!(
+        said.stderr.contains("`eu/base/first`") && said.stderr.contains("--profile NAME"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!((world.config(), lookup(&world, "eu/base/first")), (config, "first".to_owned()));
+    world.run_words(&[&import[..], &["-p", "second"]].concat()).assert().success();
+    assert_eq!(
+        (lookup(&world, "eu/base/first"), lookup(&world, "eu/base/second")),
+        ("first".into(), "second".into())
+    );
+}
+
+#[test]
+fn a_secret_that_the_server_rejects_is_not_stored() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let text = format!("ENVIRONMENT={}\nCLIENT_ID=sandbox\nCLIENT_SECRET=wrong\n", sandbox.environment);
+    let file = world.file(".env", text);
+    world.run_words(&["profile", "import", &file, "--yes"]).assert().code(5);
+    assert_eq!(
+        (world.config().as_str(), lookup(&world, &format!("{}/base/sandbox", sandbox.environment)).as_str()),
+        ("", "")
+    );
+}

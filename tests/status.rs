@@ -1,0 +1,116 @@
+//! `status --online`: one mint per secret, the exit codes of `token`, and the time of the last verification.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use common::rude::{Answer, Rude};
+use common::{Keyring, Said, Sandbox, World};
+use predicates::prelude::*;
+use serde_json::json;
+
+fn log_in(world: &World, environment: &str, profile: &str, secret: &str) {
+    let file = world.file("secret", secret);
+    let words = ["login", "-p", profile, "-e", environment, "--client-id", "sandbox", "--no-verify"];
+    world.run_words(&[&words[..], &["--secret-file", &file]].concat()).assert().success();
+}
+
+#[test]
+fn a_verification_is_shown_and_remembered() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    log_in(&world, &sandbox.environment, "dev", &sandbox.client_secret);
+    let json = Said::by(&mut world.run("status --json")).json();
+    assert_eq!((&json["last_verified"], &json["online"]), (&json!(null), &json!(null)));
+    let before = world.config();
+    world
+        .run("status --online")
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("the authorization server took the secret"))
+        .stdout(predicate::str::is_match(r"last verified +\d s ago \(20").unwrap());
+    let json = Said::by(&mut world.run("status --json --online")).json();
+    assert_eq!(json["online"], json!({ "verified": true }));
+    let text = json["last_verified"].as_str().unwrap();
+    let at: jiff::Timestamp = text.parse().unwrap();
+    assert_eq!(json["last_verified_unix"], at.as_second());
+    assert!((0..60).contains(&(common::now().as_second() - at.as_second())), "{text}");
+    assert_eq!(world.config(), format!("{before}last-verified = \"{text}\"\n"));
+    let secret = world.file("secret", &sandbox.client_secret);
+    world.run("logout").assert().success();
+    assert_eq!(Said::by(&mut world.run("status --json")).json()["last_verified"], json!(null), "it is gone");
+    world.run_words(&["login", "--secret-file", &secret, "-p", "dev"]).assert().success();
+    let text = Said::by(&mut world.run("status --json")).json()["last_verified"].clone();
+    assert!(world.config().contains(&format!("last-verified = {text}")), "{text}");
+    // It says when the secret was good last, not whether it is: the next login takes it back.
+    log_in(&world, &sandbox.environment, "dev", "wrong");
+    assert_eq!(world.config(), before);
+}
+
+#[test]
+fn a_secret_that_does_not_work_is_as_it_is_for_token() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    log_in(&world, &sandbox.environment, "bad", "wrong");
+    log_in(&world, "http://127.0.0.1:1", "gone", "any");
+    world.write_config(&format!(
+        "{}\n[profiles.new]\nenvironment = \"eu\"\nclient-id = \"new\"\n",
+        world.config()
+    ));
+    for (profile, code, word) in [("bad", 5, "rejected"), ("gone", 8, "network")] {
+        let said = Said::by(&mut world.run(&format!("status --online --json -p {profile}")));
+        let token = Said::by(&mut world.run(&format!("token --full --json -p {profile}")));
+        assert_eq!((said.code, token.code), (code, code), "{}", said.stderr);
+        assert_eq!(said.error(), token.error());
+        let online = &said.json()["online"];
+        assert_eq!((&online["verified"], &online["code"]), (&json!(false), &json!(word)), "{online}");
+    }
+    let said = Said::by(&mut world.run("status --online -p new"));
+    assert_eq!(said.code, 4, "{}", said.stderr);
+    let said = Said::by(&mut world.run("status --online --all --json"));
+    let json = said.json();
+    let online = |index: usize| json["profiles"][index]["online"]["code"].clone();
+    assert_eq!(
+        (said.code, online(0), online(1), online(2)),
+        (5, json!("rejected"), json!("network"), json!(null))
+    );
+    assert!(!world.config().contains("last-verified"));
+    world.run("status --all").assert().success();
+}
+
+#[test]
+fn one_secret_is_asked_for_once() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let server = Rude::start(vec![Answer::json(
+        r#"{"access_token":"eyJ.e30.c","expires_in":300,"token_type":"Bearer","scope":"openid"}"#,
+    )]);
+    for profile in ["a", "b"] {
+        log_in(&world, &server.environment, profile, "any");
+    }
+    let json = Said::by(&mut world.run("status --online --all --json")).json();
+    for profile in json["profiles"].as_array().unwrap() {
+        assert!(profile["online"]["verified"] == true && profile["last_verified"].is_string(), "{profile}");
+    }
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(world.config().matches("last-verified").count(), 2, "{}", world.config());
+}
+
+#[test]
+fn what_cannot_be_noted_is_a_warning_and_what_came_by_variables_is_not_noted() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let mut world = World::with_keyring(&keyring);
+    log_in(&world, &sandbox.environment, "dev", &sandbox.client_secret);
+    // Nobody may write where a folder is, not even root.
+    std::fs::remove_file(world.config_folder().join("config.lock")).unwrap();
+    std::fs::create_dir(world.config_folder().join("config.lock")).unwrap();
+    let said = Said::by(&mut world.run("status --online"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("warning: the time of this verification is not noted"), "{}", said.stderr);
+    let config = world.config();
+    world.use_client(&sandbox);
+    let said = Said::by(&mut world.run("status --online --json"));
+    assert_eq!((said.code, &said.json()["online"]), (0, &json!({ "verified": true })), "{}", said.stderr);
+    assert_eq!(said.json()["last_verified"], json!(null));
+    assert_eq!(world.config(), config);
+}
