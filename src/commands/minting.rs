@@ -49,7 +49,11 @@ impl<'a> Minter<'a> {
         token.map_err(|error| Failure::grant(&error, client, profile))
     }
 
-    async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
+    /// The secret out of the plan's source.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(super) async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
         let (name, profile) = match &plan.source {
             SecretSource::Variable(secret) => return Ok(secret.clone()),
             SecretSource::Store(name, profile) => (name, profile),
