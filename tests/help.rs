@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "demo",
     "sandbox",
     "login",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 16] = [
     "inspect",
     "interaction",
     "interaction create",
+    "doctor",
     "completions",
     "man",
 ];
