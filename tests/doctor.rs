@@ -130,6 +130,61 @@ fn a_keyring_that_cannot_be_used() {
 }
 
 #[test]
+fn stores_without_a_keyring() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    let secret = private(&world, "secret", &sandbox.client_secret);
+    let command = format!("login -e {} --client-id sandbox --secret-command", sandbox.environment);
+    let words: Vec<&str> = command.split(' ').collect();
+    world.run_words(&[&words[..], &[&format!("cat '{secret}'")]].concat()).assert().success();
+    let (code, outcome) = diagnose(&world, "");
+    assert_eq!(code, 0, "{outcome:#}");
+    assert_verdict(&outcome, "store", "skipped", "a secret command can only be read");
+    assert_verdict(&outcome, "mint", "ok", "");
+
+    let passphrase = private(&world, "passphrase", "correct horse battery staple");
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    let login =
+        format!("login -e {} --client-id sandbox --store file --secret-file {secret}", sandbox.environment);
+    world.run(&login).assert().success();
+    let folder = world.config_folder().join("secrets");
+    let before = std::fs::read_dir(&folder).unwrap().count();
+    let (code, outcome) = diagnose(&world, "");
+    assert_eq!(code, 0, "{outcome:#}");
+    assert_verdict(&outcome, "store", "ok", "an encrypted file keeps what it is given");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), before);
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", "");
+    let (code, outcome) = diagnose(&world, "");
+    assert_eq!(code, 4);
+    assert_verdict(&outcome, "store", "failed", "nobody can be asked for it");
+}
+
+#[test]
+fn a_mounted_secret() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    world.use_client(&sandbox);
+    world.set("CORTI_CLIENT_SECRET", "");
+    world.set("CORTI_CLIENT_SECRET_FILE", &private(&world, "secret", &sandbox.client_secret));
+    let (code, outcome) = diagnose(&world, "");
+    assert_eq!(code, 0, "{outcome:#}");
+    assert_verdict(&outcome, "store", "skipped", "comes from the environment");
+    let report = world.home().join("report.txt").display().to_string();
+    world.set("CORTI_CLIENT_SECRET_FILE", &world.file("open", &sandbox.client_secret));
+    let (code, outcome) = diagnose(&world, &format!("--report {report}"));
+    assert_eq!(code, 3);
+    assert_verdict(&outcome, "mint", "failed", "CORTI_CLIENT_SECRET_FILE");
+    let text = std::fs::read_to_string(report).unwrap();
+    assert!(text.contains("secret in     the file of CORTI_CLIENT_SECRET_FILE"), "{text}");
+    assert!(text.contains("…/open") && !text.contains(&world.home().display().to_string()), "{text}");
+}
+
+/// A file that is its owner's alone.
+fn private(world: &World, name: &str, text: &str) -> String {
+    let path = world.file(name, text);
+    chmod(Path::new(&path), 0o600);
+    path
+}
+
+#[test]
 fn a_profile_without_its_secret() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
@@ -206,7 +261,7 @@ fn variables_are_named_and_their_values_are_not() {
     world.set("CORTI_CLIENT_ID", &format!("{CANARY} {CANARY}"));
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 3);
-    assert_verdict(&outcome, "variables", "failed", "the value of CORTI_CLIENT_ID is not what belongs there");
+    assert_verdict(&outcome, "variables", "failed", "CORTI_CLIENT_ID cannot be used as it is set");
     assert!(!outcome.to_string().contains(CANARY));
 }
 

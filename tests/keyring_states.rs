@@ -52,6 +52,11 @@ fn locked() {
 }
 
 #[test]
+fn unlocked_with_a_wrong_password() {
+    all_say("wrong-password", "the keyring is locked", "locked");
+}
+
+#[test]
 fn unlocked_without_the_entry() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
@@ -63,31 +68,27 @@ fn unlocked_without_the_entry() {
 }
 
 #[test]
-fn two_entries_that_match_are_named() {
+fn two_entries_that_match_are_named_and_one_can_be_removed() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     world.write_config(PROFILE);
-    for extra in ["one", "two"] {
+    for (label, extra) in [("one", &[][..]), ("an older tool's", &["origin", "another's"])] {
         let mut store = world.program("secret-tool");
-        store.args([
-            "store",
-            "--label=x",
-            "service",
-            "corti-auth",
-            "username",
-            "eu/base/acme",
-            "extra",
-            extra,
-        ]);
-        store.write_stdin("anything").assert().success();
+        store.arg("store").arg(format!("--label={label}"));
+        store.args(["service", "corti-auth", "username", "eu/base/acme"]).args(extra);
+        store.write_stdin(label).assert().success();
     }
     let said = Said::by(&mut world.run("token --full"));
     assert_eq!(said.code, 4);
-    assert!(said.stderr.contains("more than one keyring entry"), "{}", said.stderr);
-    // The hint is a command: it works.
-    let hint = said.stderr.lines().find_map(|line| line.split_once("log in again: ")).unwrap().1;
+    assert!(said.stderr.contains("more than one keyring entry matches it: `"), "{}", said.stderr);
+    assert!(said.stderr.contains("`one`") && said.stderr.contains("`an older tool's`"), "{}", said.stderr);
+    // The hint is a command: it removes the foreign one and leaves ours.
+    let hint =
+        said.stderr.lines().find_map(|line| line.strip_prefix("hint: remove `an older tool's`: ")).unwrap();
     world.program("sh").args(["-c", hint]).assert().success();
-    assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "missing");
+    assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "present");
+    let mut lookup = world.program("secret-tool");
+    lookup.args(["lookup", "service", "corti-auth", "username", "eu/base/acme"]).assert().stdout("one");
 }
 
 #[test]

@@ -136,6 +136,7 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "domain/interaction.rs",   // into a URL that was asked for
         "edge/http.rs",            // onto the wire
         "edge/socket.rs",          // onto the wire
+        "edge/age_file.rs",        // into the encrypted file
         "edge/keyring.rs",         // into the keyring
         "output.rs",               // onto stdout, where a token is the datum
         "commands/token.rs",       // into the JSON that was asked for

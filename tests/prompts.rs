@@ -139,3 +139,36 @@ fn a_full_token_on_a_terminal_has_a_word_of_caution() {
     shell.expect("nothing is piped in");
     shell.assert_ended("2");
 }
+
+#[test]
+fn a_passphrase_is_typed_twice_and_asked_for_once() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    world.set("CORTI_SECRET_FILE", &world.file("secret", &sandbox.client_secret));
+    let mut shell = Shell::start(&world);
+    let login = format!(
+        "\"$CORTI_AUTH\" login -e {} -t base --client-id sandbox --store file --secret-file \"$CORTI_SECRET_FILE\"",
+        sandbox.environment
+    );
+    for (again, outcome, code) in [("staple", "the two differ", "4"), ("battery", "logged in", "0")] {
+        shell.send_line(&login);
+        shell.expect("Passphrase for the secret's file");
+        shell.send_line("battery");
+        shell.expect("The same passphrase again");
+        shell.send_line(again);
+        shell.expect(outcome);
+        shell.assert_ended(code);
+    }
+    shell.send_line("\"$CORTI_AUTH\" token --scope streams | wc -l");
+    shell.expect("Passphrase of the secret's file");
+    shell.send_line("battery");
+    shell.assert_ended("0");
+    shell.send_line("\"$CORTI_AUTH\" token --full");
+    shell.expect("Passphrase of the secret's file");
+    shell.session.send_control('c').unwrap();
+    shell.assert_ended("130");
+    shell.send_line("\"$CORTI_AUTH\" token --full");
+    shell.expect("Passphrase of the secret's file");
+    shell.send_line("wrong");
+    shell.expect("the passphrase does not open");
+    shell.assert_ended("4");
+}

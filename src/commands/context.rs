@@ -1,16 +1,19 @@
 //! What a command works with: its surroundings, the global options, and what follows from both.
 
 use std::cell::OnceCell;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{Instant, interval_at};
 
-use crate::domain::config::{Config, Profile, StoreKind};
+use crate::domain::config::{Config, Profile};
 use crate::domain::environment::Environment;
 use crate::domain::event::{Event, Sink};
 use crate::domain::identity::{ProfileName, Tenant};
 use crate::domain::resolve::{self, Flags, Plan, ResolveError};
+use crate::domain::store_kind::StoreKind;
 use crate::domain::variable::{self, NEAR_MISSES, Variables};
+use crate::edge::age_file::AgeFiles;
 use crate::edge::config_file::{ConfigFile, ConfigFileError};
 use crate::edge::host::Host;
 use crate::edge::http::{Http, HttpOptions};
@@ -109,7 +112,7 @@ impl<'a> Context<'a> {
                     self.warn(format!("{wrong} is set, but not read: the name is {right}"), None);
                 }
             }
-            Ok(Variables::read(|name| self.host.env.get(name))?)
+            Ok(Variables::read(|name| self.host.env.get(name), Path::exists)?)
         })
     }
 
@@ -162,13 +165,16 @@ impl<'a> Context<'a> {
         Ok(config.profiles().get(name).ok_or_else(unknown)?)
     }
 
-    /// Removes a profile's secret and says whether there was one.
+    /// Removes a profile's secret and says whether there was one. What another program keeps is left alone.
     ///
     /// # Errors
     /// Where the store cannot be used.
     pub(super) async fn remove_secret(&self, name: &ProfileName) -> Result<bool, Failure> {
         let Profile { client, store, .. } = self.profile(name)?;
-        let deleted = self.store(*store).delete(client, self.sink).await;
+        if matches!(store, StoreKind::Command(_)) {
+            return Ok(false);
+        }
+        let deleted = self.store(store)?.delete(client, self.sink).await;
         deleted.map_err(|error| Failure::store(&error, client, name))
     }
 
@@ -197,10 +203,19 @@ impl<'a> Context<'a> {
     }
 
     /// A store of client secrets.
-    pub(super) fn store(&self, kind: StoreKind) -> Store {
-        match kind {
+    ///
+    /// # Errors
+    /// Where the folder of encrypted files cannot be named.
+    pub(super) fn store(&self, kind: &StoreKind) -> Result<Store, Failure> {
+        Ok(match kind {
             StoreKind::Keyring => Store::Keyring(Keyring { attended: self.may_ask() }),
-        }
+            StoreKind::File => Store::File(AgeFiles {
+                folder: self.config_file()?.secrets_folder(),
+                passphrase_file: self.host.env.path(variable::PASSPHRASE_FILE),
+                attended: self.may_ask(),
+            }),
+            StoreKind::Command(command) => Store::Command(command.clone()),
+        })
     }
 }
 

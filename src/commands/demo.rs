@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::domain::config::StoreKind;
 use crate::domain::event::Event;
 use crate::domain::grant::Token;
 use crate::domain::identity::{Client, ProfileName, Tenant};
@@ -16,6 +15,7 @@ use crate::domain::page::{Page, Tone};
 use crate::domain::request::Request;
 use crate::domain::scope::{Ask, Reach};
 use crate::domain::secret::{AccessToken, ClientSecret};
+use crate::edge::keyring::{Keyring, State};
 use crate::edge::process;
 use crate::edge::socket::Socket;
 use crate::edge::store::{Store, StoreError};
@@ -99,9 +99,9 @@ struct Demo<'a> {
 impl Demo<'_> {
     /// The keyring where it is ready, else memory: a demo must not wait for an unlock prompt.
     async fn choose_store(&self) -> Store {
-        let keyring = self.context.store(StoreKind::Keyring);
+        let keyring = Store::Keyring(Keyring { attended: false });
         match keyring.probe(&self.client).await {
-            Ok(state) if state.usable().is_ok() => keyring,
+            Ok(State::Present | State::Missing) => keyring,
             _ => Store::memory(),
         }
     }
@@ -133,9 +133,9 @@ impl Demo<'_> {
         store.write(&self.client, secret).await.map_err(|error| self.store_failure(&error))?;
         let page = Page::new()
             .toned_field("verified", Tone::Good, "the server took the secret")
-            .field("stored in", format!("{}, as `{}`", store.name(), self.client.store_user()));
+            .field("stored in", store.place(&self.client));
         let page = match store {
-            Store::Keyring(_) => page,
+            Store::Keyring(_) | Store::File(_) | Store::Command(_) => page,
             Store::Memory(_) => {
                 page.toned_field("because", Tone::Dim, "no keyring is ready here: corti-auth status")
             }

@@ -62,7 +62,7 @@ struct Subject {
     place: Option<(Environment, Tenant)>,
     client_id: Option<ClientId>,
     /// Where the secret is, in words.
-    secret_place: Option<&'static str>,
+    secret_place: Option<String>,
 }
 
 /// # Errors

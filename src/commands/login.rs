@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::config::{Config, StoreKind};
+use crate::domain::config::{Config, Profile};
 use crate::domain::environment::{Environment, KNOWN_LABELS};
 use crate::domain::identity::{Client, ClientId, ProfileName, Tenant};
 use crate::domain::page::{Page, Tone};
 use crate::domain::scope::Ask;
+use crate::domain::store_kind::{SecretCommand, StoreKind};
 use crate::domain::variable;
-use crate::edge::keyring::SERVICE;
 use crate::edge::prompt;
-use crate::edge::store::Store;
+use crate::edge::store::StoreError;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -28,14 +28,19 @@ use super::secret_input::SecretInput;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth login
-  corti-auth login --profile acme-eu --environment eu --client-id acme --secret-stdin < secret.txt")]
+  corti-auth login --profile acme-eu --environment eu --client-id acme --secret-stdin < secret.txt
+  corti-auth login --store file                      on a machine without a keyring
+  corti-auth login --secret-command 'op read op://dev/corti/secret'")]
 pub(super) struct LoginArgs {
     /// The client id
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// Keep the secret in this store: keyring
+    /// Keep the secret in this store: keyring, file (encrypted with a passphrase) or command
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
+    /// Let another secret manager keep the secret: run this, without a shell, whenever it is needed
+    #[arg(long, value_name = "CMD ARGS", conflicts_with_all = ["secret_stdin", "secret_file"])]
+    secret_command: Option<String>,
     /// Read the secret from standard input
     #[arg(long, conflicts_with = "secret_file")]
     secret_stdin: bool,
@@ -62,6 +67,7 @@ pub(super) struct LoginOutcome {
     profile: ProfileName,
     client: Client,
     store: StoreKind,
+    place: String,
     verified: bool,
     is_default: bool,
 }
@@ -73,53 +79,73 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Login
     let name = context.flags()?.profile.clone().or(context.variables()?.profile.clone()).unwrap_or_default();
     let kind = store_kind(args, context)?;
     let client = client(args, context, config, &name).await?;
-    let store = context.store(kind);
+    let store = context.store(&kind)?;
+    let failed = |error: StoreError| Failure::store(&error, &client, &name);
     // Before anybody types a secret that could then not be kept, or not be found again.
     file.prepare()?;
-    let usable = store.ensure_usable(&client, context.sink).await;
-    usable.map_err(|error| Failure::store(&error, &client, &name))?;
-    let secret = args.secret_input().read(context).await?;
+    store.ensure_usable(&client, context.sink).await.map_err(failed)?;
+    let secret = match &kind {
+        StoreKind::Command(_) => store.read(&client, context.sink).await.map_err(failed)?,
+        StoreKind::Keyring | StoreKind::File => args.secret_input().read(context).await?,
+    };
     if !args.no_verify {
         Minter::new(context).mint_with(&secret, &client, Some(&name), &Ask::Full).await?;
     }
-    store.write(&client, &secret).await.map_err(|error| Failure::store(&error, &client, &name))?;
-    let before = config.profiles().get(&name).map(|profile| profile.client.clone());
+    if !matches!(kind, StoreKind::Command(_)) {
+        store.write(&client, &secret).await.map_err(failed)?;
+    }
+    let before = config.profiles().get(&name).cloned();
     let config = file.update(|config| {
-        config.put(&name, &client, kind);
+        config.put(&name, &client, &kind);
         config.clone()
     })?;
-    if let Some(before) =
-        before.filter(|before| *before != client && config.sharing(&name, before).is_empty())
-    {
-        forget(context, &store, &before).await;
+    if let Some(before) = before {
+        forget(context, &config, &name, &before).await?;
     }
     warn_of_variables(context)?;
     let is_default = config.default_profile() == Some(&name);
-    Ok(LoginOutcome { profile: name, client, store: kind, verified: !args.no_verify, is_default })
+    let place = store.place(&client);
+    Ok(LoginOutcome { profile: name, client, store: kind, place, verified: !args.no_verify, is_default })
 }
 
 fn store_kind(args: &LoginArgs, context: &Context<'_>) -> Result<StoreKind, Failure> {
-    let from_variable = context.host.env.get(variable::STORE);
+    let hint = "--store keyring, --store file, or --secret-command 'CMD ARGS'";
+    let command = args.secret_command.as_deref().map(SecretCommand::split).transpose();
+    let command = command.map_err(|error| Failure::new(Kind::Usage, error).hint(hint))?;
+    // A command on the command line is the choice; the variable is for the others.
+    let from_variable = context.host.env.get(variable::STORE).filter(|_| command.is_none());
     let (kind, word) = match (&args.store, from_variable) {
-        (Some(word), _) => (Kind::Usage, word.clone()),
-        (None, Some(word)) => (Kind::Configuration, word),
-        (None, None) => return Ok(StoreKind::Keyring),
+        (Some(word), _) => (Kind::Usage, Some(word.clone())),
+        (None, Some(word)) => (Kind::Configuration, Some(word)),
+        (None, None) => (Kind::Usage, None),
     };
-    word.parse().map_err(|error| Failure::new(kind, error).hint("--store keyring"))
+    StoreKind::parse(word.as_deref(), command).map_err(|error| Failure::new(kind, error).hint(hint))
 }
 
-/// The profile stood for another client before, whose secret nothing uses any more.
-async fn forget(context: &Context<'_>, store: &Store, before: &Client) {
-    match store.delete(before, context.sink).await {
-        Ok(true) => context.note(format!(
-            "removed the secret of `{}`, which the profile stood for before",
-            before.store_user()
-        )),
+/// The profile stood for another client before, or kept its secret elsewhere: nothing uses that secret any more.
+async fn forget(
+    context: &Context<'_>,
+    config: &Config,
+    name: &ProfileName,
+    before: &Profile,
+) -> Result<(), Failure> {
+    let now = config.profiles().get(name);
+    let same = now.is_some_and(|now| now.client == before.client && now.store == before.store);
+    let others_secret = matches!(before.store, StoreKind::Command(_));
+    if same || others_secret || !config.sharing(name, &before.client).is_empty() {
+        return Ok(());
+    }
+    let store = context.store(&before.store)?;
+    let place = store.place(&before.client);
+    match store.delete(&before.client, context.sink).await {
+        Ok(true) => context.note(format!("removed the secret that the profile had before, from {place}")),
         Ok(false) => {}
         Err(error) => {
-            context.warn(format!("the secret of `{}` is still stored: {error}", before.store_user()), None);
+            context
+                .warn(format!("the secret that the profile had before is still in {place}: {error}"), None);
         }
     }
+    Ok(())
 }
 
 fn warn_of_variables(context: &Context<'_>) -> Result<(), Failure> {
@@ -231,10 +257,7 @@ impl Outcome for LoginOutcome {
                     self.profile.to_string()
                 },
             )
-            .field(
-                "secret",
-                format!("in the OS keyring: service `{SERVICE}`, user `{}`", self.client.store_user()),
-            )
+            .field("secret", format!("in {}", self.place))
             .field("next", format!("corti-auth token --scope transcribe{named}"));
         Text::Message(page)
     }

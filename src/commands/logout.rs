@@ -3,8 +3,10 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::domain::config::Profile;
 use crate::domain::identity::ProfileName;
 use crate::domain::page::Page;
+use crate::domain::store_kind::StoreKind;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
@@ -27,8 +29,11 @@ pub(super) struct LogoutOutcome {
 
 struct LoggedOut {
     name: ProfileName,
-    user: String,
+    /// Where the secret was, or would be.
+    place: String,
     removed: bool,
+    /// Another program keeps it, and goes on keeping it.
+    kept_elsewhere: bool,
     /// Other profiles of the same client, which are logged out with it.
     shared_with: Vec<ProfileName>,
 }
@@ -41,10 +46,11 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Logo
         if args.all { config.profiles().keys().collect() } else { vec![context.chosen_profile()?] };
     let mut profiles = Vec::new();
     for name in names {
-        let client = &context.profile(name)?.client;
+        let Profile { client, store, .. } = context.profile(name)?;
         profiles.push(LoggedOut {
+            kept_elsewhere: matches!(store, StoreKind::Command(_)),
             removed: context.remove_secret(name).await?,
-            user: client.store_user(),
+            place: context.store(store)?.place(client),
             shared_with: config.sharing(name, client).into_iter().cloned().collect(),
             name: name.clone(),
         });
@@ -69,7 +75,7 @@ impl Outcome for LogoutOutcome {
             .iter()
             .map(|it| {
                 let shared: Vec<&str> = it.shared_with.iter().map(ProfileName::as_str).collect();
-                json!({ "profile": it.name.as_str(), "removed": it.removed, "also_logged_out": shared })
+                json!({ "profile": it.name.as_str(), "removed": it.removed, "also_logged_out": shared, "kept_elsewhere": it.kept_elsewhere })
             })
             .collect();
         json!({ "profiles": profiles })
@@ -77,11 +83,13 @@ impl Outcome for LogoutOutcome {
 
     fn text(&self) -> Text {
         let mut page = Page::new();
-        for LoggedOut { name, user, removed, shared_with } in &self.profiles {
+        for LoggedOut { name, place, removed, kept_elsewhere, shared_with } in &self.profiles {
             page = page.line(if *removed {
-                format!("logged out of `{name}`: the secret of `{user}` is removed from the OS keyring")
+                format!("logged out of `{name}`: the secret is removed from {place}")
+            } else if *kept_elsewhere {
+                format!("nothing to remove for `{name}`: its secret is kept by {place}")
             } else {
-                format!("`{name}` was not logged in: no secret of `{user}` is stored")
+                format!("`{name}` was not logged in: no secret in {place}")
             });
             if *removed && !shared_with.is_empty() {
                 let others: Vec<String> = shared_with.iter().map(|other| format!("`{other}`")).collect();

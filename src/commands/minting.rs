@@ -1,13 +1,18 @@
 //! From a plan to a token: the secret out of its source, one request, and the answer held against what was asked.
 
+use std::path::Path;
+
 use crate::domain::grant::{self, Token};
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::resolve::{Plan, SecretSource};
 use crate::domain::scope::{Ask, ScopeSet};
-use crate::domain::secret::ClientSecret;
+use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
+use crate::domain::shell::quote;
+use crate::domain::variable::GivenSecret;
 use crate::edge::http::Http;
 use crate::edge::store::StoreError;
-use crate::failure::Failure;
+use crate::edge::{mounted_secret, thread};
+use crate::failure::{Failure, Kind};
 
 use super::context::Context;
 
@@ -55,15 +60,29 @@ impl<'a> Minter<'a> {
     /// Where there is none.
     pub(super) async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
         let (name, profile) = match &plan.source {
-            SecretSource::Variable(secret) => return Ok(secret.clone()),
+            SecretSource::Given(GivenSecret::Value(secret)) => return Ok(secret.clone()),
+            SecretSource::Given(GivenSecret::File(variable, path)) => return mounted(variable, path).await,
             SecretSource::Store(name, profile) => (name, profile),
         };
-        let read = self.context.store(profile.store).read(&plan.client, self.context.sink).await;
+        let read = self.context.store(&profile.store)?.read(&plan.client, self.context.sink).await;
         read.map_err(|error| match plan.overridden() {
             Some(own) if error == StoreError::Missing => Failure::elsewhere(name, own, &plan.client),
             _ => Failure::store(&error, &plan.client, name),
         })
     }
+}
+
+async fn mounted(variable: &'static str, path: &Path) -> Result<ClientSecret, Failure> {
+    let failure = |reason: String| {
+        let message = format!("{variable}: the secret in `{}` cannot be used: {reason}", path.display());
+        Failure::new(Kind::Configuration, message)
+            .hint(format!("ls -lL {}", quote(&path.display().to_string())))
+    };
+    let file = path.to_owned();
+    let bytes = thread::beside(move || mounted_secret::read(&file, MAX_SECRET_BYTES + 2)).await;
+    let bytes = bytes.ok_or_else(|| failure("the read was given up".to_owned()))?;
+    let bytes = zeroize::Zeroizing::new(bytes.map_err(|error| failure(error.to_string()))?);
+    ClientSecret::from_bytes(&bytes).map_err(|error| failure(error.to_string()))
 }
 
 /// Asks for a token that opens `/streams` and nothing else.

@@ -45,7 +45,7 @@ enum ProfileCommand {
 /// What was listed or done.
 pub(super) enum ProfileOutcome {
     List(Vec<Row>),
-    Show(Row),
+    Show(Box<Row>),
     Use(ProfileName),
     Remove { name: ProfileName, secret_removed: bool, was_default: bool, no_default: bool },
 }
@@ -69,7 +69,7 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Pro
         ProfileCommand::Show => {
             let config = context.config()?;
             let name = context.chosen_profile()?;
-            Ok(ProfileOutcome::Show(Row::new(config, name, context.profile(name)?)))
+            Ok(ProfileOutcome::Show(Box::new(Row::new(config, name, context.profile(name)?))))
         }
         ProfileCommand::Use { name } => {
             let name = context::profile_name(name)?;

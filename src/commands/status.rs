@@ -3,12 +3,13 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::config::{Profile, StoreKind};
+use crate::domain::config::Profile;
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
 use crate::domain::resolve::{Plan, SecretSource};
-use crate::domain::variable::ACCESS_TOKEN;
-use crate::edge::keyring::{SERVICE, State};
+use crate::domain::store_kind::StoreKind;
+use crate::domain::variable::{ACCESS_TOKEN, GivenSecret};
+use crate::edge::keyring::State;
 use crate::edge::store::StoreError;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
@@ -57,12 +58,16 @@ impl Secret {
             Self::Unavailable(error) => match error {
                 StoreError::Missing => "missing",
                 StoreError::Locked => "locked",
-                StoreError::Ambiguous => "ambiguous",
+                StoreError::Ambiguous(_) => "ambiguous",
                 StoreError::NoBus => "no_bus",
                 StoreError::NoService => "no_service",
                 StoreError::NoCollection => "no_collection",
                 StoreError::TimedOut(_) => "timed_out",
-                StoreError::NotASecret(_) | StoreError::Failed(_) => "failed",
+                StoreError::NotASecret(_)
+                | StoreError::Failed(_)
+                | StoreError::File(_)
+                | StoreError::Command(_)
+                | StoreError::ReadOnly(_) => "failed",
             },
         }
     }
@@ -80,8 +85,11 @@ pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<Stat
 async fn current(context: &Context<'_>) -> Result<Entry, Failure> {
     let plan = context.plan()?;
     let (place, secret) = match &plan.source {
-        SecretSource::Variable(_) => ("the environment, for this shell only".to_owned(), Secret::Present),
-        SecretSource::Store(_, profile) => stored(context, profile.store, &plan.client).await,
+        SecretSource::Given(GivenSecret::Value(_)) => ("the environment".to_owned(), Secret::Present),
+        SecretSource::Given(GivenSecret::File(variable, path)) => {
+            (format!("the file `{}`, by {variable}", path.display()), Secret::Present)
+        }
+        SecretSource::Store(_, profile) => stored(context, &profile.store, &plan.client).await?,
     };
     let Plan { client, layer, hidden, .. } = &plan;
     Ok(Entry {
@@ -97,22 +105,26 @@ async fn current(context: &Context<'_>) -> Result<Entry, Failure> {
 async fn every(context: &Context<'_>) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
     for (name, Profile { client, store, .. }) in context.config()?.profiles() {
-        let (place, secret) = stored(context, *store, client).await;
+        let (place, secret) = stored(context, store, client).await?;
         let (profile, client) = (Some(name.clone()), client.clone());
         entries.push(Entry { profile, client, layer: None, hidden: Vec::new(), place, secret });
     }
     Ok(entries)
 }
 
-async fn stored(context: &Context<'_>, kind: StoreKind, client: &Client) -> (String, Secret) {
-    let place = format!("the OS keyring: service `{SERVICE}`, user `{}`", client.store_user());
-    let secret = match context.store(kind).probe(client).await {
+async fn stored(
+    context: &Context<'_>,
+    kind: &StoreKind,
+    client: &Client,
+) -> Result<(String, Secret), Failure> {
+    let store = context.store(kind)?;
+    let secret = match store.probe(client).await {
         Ok(State::Present) => Secret::Present,
         Ok(State::Missing) => Secret::Unavailable(StoreError::Missing),
         Ok(state) => state.usable().map_or_else(Secret::Unavailable, |()| Secret::Present),
         Err(error) => Secret::Unavailable(error),
     };
-    (place, secret)
+    Ok((store.place(client), secret))
 }
 
 impl Entry {

@@ -10,41 +10,10 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 use super::environment::Environment;
 use super::identity::{Client, ClientId, ProfileName, Tenant};
 use super::scope::{Scope, ScopeSet};
+use super::store_kind::{SecretCommand, StoreKind};
 
 const DEFAULT_PROFILE: &str = "default-profile";
 const PROFILES: &str = "profiles";
-
-/// Where a profile's secret is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreKind {
-    /// The operating system's keyring.
-    Keyring,
-}
-
-impl StoreKind {
-    /// The word for it in `config.toml`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Keyring => "keyring",
-        }
-    }
-}
-
-/// A word that names no store.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a store this version has; it has `keyring`")]
-pub struct UnknownStore(String);
-
-impl FromStr for StoreKind {
-    type Err = UnknownStore;
-
-    fn from_str(text: &str) -> Result<Self, UnknownStore> {
-        match text {
-            "keyring" => Ok(Self::Keyring),
-            other => Err(UnknownStore(other.to_owned())),
-        }
-    }
-}
 
 /// One profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +103,7 @@ impl Config {
                 .parse()
                 .map_err(|error| ConfigError::Invalid { place: place.clone(), reason: format!("{error}") })?;
             let profile = read_profile(&name, table)?;
-            let known = ["environment", "tenant", "client-id", "store", "default-scope"];
+            let known = ["environment", "tenant", "client-id", "store", "secret-command", "default-scope"];
             let unknown = table.iter().map(|(key, _)| key).filter(|key| !known.contains(key));
             self.unknown_keys.extend(unknown.map(|key| format!("{place}.{key}")));
             self.profiles.insert(name, profile);
@@ -171,7 +140,7 @@ impl Config {
 
     /// Adds or replaces a profile; the first one becomes the default. A replaced profile keeps the keys that are not
     /// the client's.
-    pub fn put(&mut self, name: &ProfileName, client: &Client, store: StoreKind) {
+    pub fn put(&mut self, name: &ProfileName, client: &Client, store: &StoreKind) {
         let profiles = self.document.entry(PROFILES).or_insert_with(|| {
             let mut table = Table::new();
             table.set_implicit(true);
@@ -184,10 +153,19 @@ impl Config {
                 table.insert("tenant", value(client.tenant.as_str()));
                 table.insert("client-id", value(client.id.as_str()));
                 table.insert("store", value(store.as_str()));
+                if let StoreKind::Command(command) = store {
+                    table.insert(
+                        "secret-command",
+                        value(command.words().iter().collect::<toml_edit::Array>()),
+                    );
+                } else {
+                    table.remove("secret-command");
+                }
             }
         }
         let default_scope = self.profiles.get(name).and_then(|profile| profile.default_scope.clone());
-        self.profiles.insert(name.clone(), Profile { client: client.clone(), store, default_scope });
+        self.profiles
+            .insert(name.clone(), Profile { client: client.clone(), store: store.clone(), default_scope });
         // A default that names no profile is none.
         if self.default_profile.as_ref().is_none_or(|default| !self.profiles.contains_key(default)) {
             self.set_default(name);
@@ -249,12 +227,16 @@ fn read_profile(name: &ProfileName, table: &dyn TableLike) -> Result<Profile, Co
     let environment: Environment = parse(&place("environment"), required("environment")?)?;
     let id: ClientId = parse(&place("client-id"), required("client-id")?)?;
     let tenant: Option<Tenant> = table.get("tenant").map(|item| parse(&place("tenant"), item)).transpose()?;
-    let store = table.get("store").map(|item| parse(&place("store"), item)).transpose()?;
+    let store: Option<String> = table.get("store").map(|item| parse(&place("store"), item)).transpose()?;
+    let command =
+        table.get("secret-command").map(|item| parse_command(&place("secret-command"), item)).transpose()?;
+    let store = StoreKind::parse(store.as_deref(), command)
+        .map_err(|error| ConfigError::Invalid { place: place("store"), reason: error.to_string() })?;
     let scopes =
         table.get("default-scope").map(|item| parse_scopes(&place("default-scope"), item)).transpose()?;
     Ok(Profile {
         client: Client { environment, tenant: tenant.unwrap_or_default(), id },
-        store: store.unwrap_or(StoreKind::Keyring),
+        store,
         default_scope: scopes,
     })
 }
@@ -263,6 +245,21 @@ fn parse<T: FromStr<Err: std::fmt::Display>>(place: &str, item: &Item) -> Result
     let invalid = |reason: String| ConfigError::Invalid { place: place.to_owned(), reason };
     let text = item.as_str().ok_or_else(|| invalid("not a string".to_owned()))?;
     text.parse().map_err(|error: T::Err| invalid(error.to_string()))
+}
+
+/// An array of words, or one text that is split as a shell does.
+fn parse_command(place: &str, item: &Item) -> Result<SecretCommand, ConfigError> {
+    let invalid = |reason: String| ConfigError::Invalid { place: place.to_owned(), reason };
+    let command = match (item.as_str(), item.as_array()) {
+        (Some(text), _) => SecretCommand::split(text),
+        (None, Some(array)) => {
+            let words: Option<Vec<String>> =
+                array.iter().map(|word| word.as_str().map(str::to_owned)).collect();
+            SecretCommand::new(words.ok_or_else(|| invalid("not an array of strings".to_owned()))?)
+        }
+        (None, None) => return Err(invalid("neither an array of strings nor a string".to_owned())),
+    };
+    command.map_err(|error| invalid(error.to_string()))
 }
 
 fn parse_scopes(place: &str, item: &Item) -> Result<ScopeSet, ConfigError> {
@@ -297,14 +294,14 @@ mod tests {
     fn defaults_are_filled_in() {
         let config: Config = FILE.parse().unwrap();
         let dev = &config.profiles()[&name("dev")];
-        assert_eq!((dev.client.tenant.as_str(), dev.store), ("base", StoreKind::Keyring));
+        assert_eq!((dev.client.tenant.as_str(), &dev.store), ("base", &StoreKind::Keyring));
         assert_eq!(config.default_profile(), Some(&name("dev")));
     }
 
     #[test]
     fn comments_and_order_outlive_an_edit() {
         let mut config: Config = FILE.parse().unwrap();
-        config.put(&name("new"), &client("other"), StoreKind::Keyring);
+        config.put(&name("new"), &client("other"), &StoreKind::Keyring);
         config.set_default(&name("new"));
         let text = config.to_text();
         for kept in ["# mine", "# the usual", "# a hospital", "# theirs", "default-profile = \"new\""] {
@@ -317,7 +314,7 @@ mod tests {
     #[test]
     fn the_first_profile_is_the_default_and_removing_it_leaves_none() {
         let mut config = Config::default();
-        config.put(&name("a"), &client("a"), StoreKind::Keyring);
+        config.put(&name("a"), &client("a"), &StoreKind::Keyring);
         assert_eq!(config.to_text().lines().next(), Some("default-profile = \"a\""));
         config.remove(&name("a"));
         assert_eq!((config.default_profile(), config.profiles().len()), (None, 0));
@@ -349,6 +346,27 @@ mod tests {
         assert!(message("[profiles.a]\nenvironment = 3").contains("profiles.a.environment: not a string"));
         let store = "[profiles.a]\nenvironment = \"eu\"\nclient-id = \"x\"\nstore = \"plain\"";
         assert!(message(store).contains("profiles.a.store: `plain` is not a store"));
+    }
+
+    #[test]
+    fn a_secret_command_is_an_array_or_one_text() {
+        let store = |line: &str| {
+            let text = format!("[profiles.a]\nenvironment = \"eu\"\nclient-id = \"x\"\n{line}\n");
+            text.parse::<Config>().map(|config| config.profiles()[&name("a")].store.clone())
+        };
+        let command = StoreKind::Command(SecretCommand::split("pass show 'a b'").unwrap());
+        assert_eq!(
+            store("store = \"command\"\nsecret-command = [\"pass\", \"show\", \"a b\"]"),
+            Ok(command.clone())
+        );
+        assert_eq!(store("secret-command = \"pass show 'a b'\""), Ok(command.clone()));
+        assert!(store("store = \"command\"").unwrap_err().to_string().contains("no secret command"));
+        assert!(store("store = \"file\"\nsecret-command = \"x\"").is_err());
+        let mut config = Config::default();
+        config.put(&name("a"), &client("a"), &command);
+        assert_eq!(config.to_text().parse::<Config>().unwrap().profiles()[&name("a")].store, command);
+        config.put(&name("a"), &client("a"), &StoreKind::Keyring);
+        assert!(!config.to_text().contains("secret-command"));
     }
 
     #[test]

@@ -250,6 +250,8 @@ impl fmt::Display for Skew {
 /// The variable that was probably meant by `name`, which this tool does not read.
 pub fn meant_by(name: &str) -> Option<&'static str> {
     let known = [
+        variable::CLIENT_SECRET_FILE,
+        variable::PASSPHRASE_FILE,
         variable::ENVIRONMENT,
         variable::TENANT,
         variable::CLIENT_ID,

@@ -20,4 +20,5 @@ pub mod resolve;
 pub mod scope;
 pub mod secret;
 pub mod shell;
+pub mod store_kind;
 pub mod variable;

@@ -6,8 +6,7 @@ use super::config::{Config, Profile};
 use super::environment::Environment;
 use super::identity::{Client, ClientId, ProfileName, Tenant};
 use super::scope::ScopeSet;
-use super::secret::ClientSecret;
-use super::variable::{self, Variables};
+use super::variable::{self, GivenSecret, Variables};
 
 /// What the flags say.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +26,7 @@ pub enum Layer {
     Flag,
     /// `CORTI_AUTH_PROFILE`.
     ProfileVariable,
-    /// `CORTI_CLIENT_ID` and `CORTI_CLIENT_SECRET`.
+    /// `CORTI_CLIENT_ID` and one of the variables that give a secret.
     ClientVariables,
     /// `default-profile` of `config.toml`.
     DefaultProfile,
@@ -39,7 +38,7 @@ impl Layer {
         match self {
             Self::Flag => "--profile",
             Self::ProfileVariable => variable::PROFILE,
-            Self::ClientVariables => "CORTI_CLIENT_ID and CORTI_CLIENT_SECRET",
+            Self::ClientVariables => "CORTI_CLIENT_ID and its secret's variable",
             Self::DefaultProfile => "default-profile of config.toml",
         }
     }
@@ -48,8 +47,8 @@ impl Layer {
 /// Where the secret is.
 #[derive(Clone, Debug)]
 pub enum SecretSource {
-    /// In the environment. It is never written anywhere.
-    Variable(ClientSecret),
+    /// Given by the environment. It is never written anywhere.
+    Given(GivenSecret),
     /// In the profile's store, under the plan's client and no other.
     Store(ProfileName, Profile),
 }
@@ -71,7 +70,7 @@ impl Plan {
     /// The profile, where one is used.
     pub fn profile(&self) -> Option<&ProfileName> {
         match &self.source {
-            SecretSource::Variable(_) => None,
+            SecretSource::Given(_) => None,
             SecretSource::Store(name, _) => Some(name),
         }
     }
@@ -79,7 +78,7 @@ impl Plan {
     /// The scopes that the profile sets for `token`.
     pub fn default_scope(&self) -> Option<&ScopeSet> {
         match &self.source {
-            SecretSource::Variable(_) => None,
+            SecretSource::Given(_) => None,
             SecretSource::Store(_, profile) => profile.default_scope.as_ref(),
         }
     }
@@ -237,18 +236,21 @@ fn from_variables(flags: &Flags, variables: &Variables, config: &Config) -> Resu
     }
     Ok(Plan {
         client: Client { environment, tenant, id: id.clone() },
-        source: SecretSource::Variable(secret.clone()),
+        source: SecretSource::Given(secret.clone()),
         layer: Layer::ClientVariables,
         hidden,
     })
 }
 
-fn client_pair(variables: &Variables) -> Result<(&ClientId, &ClientSecret), ResolveError> {
+fn client_pair(variables: &Variables) -> Result<(&ClientId, &GivenSecret), ResolveError> {
     let half = |present, missing| ResolveError::HalfAClient { present, missing };
     match (&variables.client_id, &variables.client_secret) {
         (Some(id), Some(secret)) => Ok((id, secret)),
         (Some(_), None) => Err(half(variable::CLIENT_ID, variable::CLIENT_SECRET)),
-        _ => Err(half(variable::CLIENT_SECRET, variable::CLIENT_ID)),
+        (None, secret) => {
+            let present = secret.as_ref().map_or(variable::CLIENT_SECRET, GivenSecret::variable);
+            Err(half(present, variable::CLIENT_ID))
+        }
     }
 }
 
@@ -263,7 +265,7 @@ mod tests {
     fn plan(flags: &Flags, variables: &[(&str, &str)]) -> Result<Plan, ResolveError> {
         let lookup =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        resolve(flags, &Variables::read(lookup).unwrap(), &FILE.parse().unwrap())
+        resolve(flags, &Variables::read(lookup, |_| false).unwrap(), &FILE.parse().unwrap())
     }
 
     fn profile(name: &str) -> Flags {

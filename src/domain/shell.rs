@@ -1,12 +1,9 @@
 //! Quoting for a POSIX shell.
 
-/// `text` as one word of a POSIX shell: as it is where nothing in it means anything, else in single quotes.
+/// `text` as one word of a POSIX shell: as it is where nothing in it means anything, else in quotes.
 pub fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
+    // Only a NUL could not be quoted, and no argument or variable has one.
+    shlex::Quoter::new().allow_nul(true).quote(text).map_or_else(|_| text.to_owned(), Into::into)
 }
 
 #[cfg(test)]
@@ -14,10 +11,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_needs_quotes_gets_them() {
+    fn a_quoted_text_is_one_word_again() {
         assert_eq!(quote("http://127.0.0.1:80"), "http://127.0.0.1:80");
-        assert_eq!(quote("a b$(x)`y`"), "'a b$(x)`y`'");
-        assert_eq!(quote("it's"), r"'it'\''s'");
-        assert_eq!(quote(""), "''");
+        for text in ["a b$(x)`y`", "it's", "", "\"\\!#&;|<>*?~", "\u{fc}\n"] {
+            assert_eq!(shlex::split(&quote(text)), Some(vec![text.to_owned()]), "{text}");
+        }
     }
 }

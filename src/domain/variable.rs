@@ -1,5 +1,6 @@
 //! The environment variables that name a client, and the names that are often taken for them.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::environment::Environment;
@@ -14,6 +15,14 @@ pub const TENANT: &str = "CORTI_TENANT_NAME";
 pub const CLIENT_ID: &str = "CORTI_CLIENT_ID";
 /// The vendor's name for the client secret.
 pub const CLIENT_SECRET: &str = "CORTI_CLIENT_SECRET";
+/// A file that holds the client secret.
+pub const CLIENT_SECRET_FILE: &str = "CORTI_CLIENT_SECRET_FILE";
+/// systemd's folder of credentials, which may have a [`CREDENTIAL`].
+pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+/// The credential's file in [`CREDENTIALS_DIRECTORY`].
+pub const CREDENTIAL: &str = "corti-client-secret";
+/// The passphrase of encrypted files, in a file.
+pub const PASSPHRASE_FILE: &str = "CORTI_AUTH_PASSPHRASE_FILE";
 /// A ready token: nothing is minted.
 pub const ACCESS_TOKEN: &str = "CORTI_ACCESS_TOKEN";
 /// The profile to use.
@@ -35,7 +44,7 @@ pub fn is_on(value: &str) -> bool {
 
 /// Names in circulation that this tool does not read, with the one it does. From the vendor's .NET examples and from
 /// public code.
-pub const NEAR_MISSES: [(&str, &str); 11] = [
+pub const NEAR_MISSES: [(&str, &str); 10] = [
     ("CORTI_TENANT", TENANT),
     ("CORTI__TENANTNAME", TENANT),
     ("CORTI_ENV", ENVIRONMENT),
@@ -45,7 +54,6 @@ pub const NEAR_MISSES: [(&str, &str); 11] = [
     ("CORTI__CLIENTID", CLIENT_ID),
     ("CORTI_SECRET", CLIENT_SECRET),
     ("CORTI__CLIENTSECRET", CLIENT_SECRET),
-    ("CORTI_CLIENT_SECRET_FILE", CLIENT_SECRET),
     ("CORTI_TOKEN", ACCESS_TOKEN),
 ];
 
@@ -58,12 +66,31 @@ pub struct Variables {
     pub tenant: Option<Tenant>,
     /// [`CLIENT_ID`].
     pub client_id: Option<ClientId>,
-    /// [`CLIENT_SECRET`].
-    pub client_secret: Option<ClientSecret>,
+    /// The secret, from whichever of its three variables is set.
+    pub client_secret: Option<GivenSecret>,
     /// [`ACCESS_TOKEN`].
     pub access_token: Option<AccessToken>,
     /// [`PROFILE`].
     pub profile: Option<ProfileName>,
+}
+
+/// A client secret that the environment gives.
+#[derive(Clone, Debug)]
+pub enum GivenSecret {
+    /// The secret itself.
+    Value(ClientSecret),
+    /// A file that holds it, and the variable that names the file.
+    File(&'static str, PathBuf),
+}
+
+impl GivenSecret {
+    /// The variable that gives it.
+    pub fn variable(&self) -> &'static str {
+        match self {
+            Self::Value(_) => CLIENT_SECRET,
+            Self::File(name, _) => name,
+        }
+    }
 }
 
 /// A variable whose value is not what belongs there. It never repeats a secret or a token.
@@ -77,19 +104,24 @@ pub struct VariableError {
 }
 
 impl Variables {
-    /// Reads them through `lookup`, which answers `None` for an unset or empty one.
+    /// Reads them through `lookup`, which answers `None` for an unset or empty one. `exists` says whether a file is there:
+    /// systemd sets its variable for other credentials too.
     ///
     /// # Errors
-    /// [`VariableError`] for the first that is malformed.
-    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, VariableError> {
-        let secret = lookup(CLIENT_SECRET).map(|text| ClientSecret::parse(&text)).transpose();
+    /// [`VariableError`] for the first that is malformed, and where two of them give a secret.
+    pub fn read(
+        lookup: impl Fn(&str) -> Option<String>,
+        exists: impl Fn(&Path) -> bool,
+    ) -> Result<Self, VariableError> {
         let token = lookup(ACCESS_TOKEN).map(|text| AccessToken::parse(text.trim()).ok_or(())).transpose();
         Ok(Self {
             environment: parse(ENVIRONMENT, lookup(ENVIRONMENT))?,
             tenant: parse(TENANT, lookup(TENANT))?,
             client_id: parse(CLIENT_ID, lookup(CLIENT_ID))?,
-            client_secret: secret
-                .map_err(|error| VariableError { name: CLIENT_SECRET, reason: error.to_string() })?,
+            client_secret: given_secret(lookup(CLIENT_SECRET), lookup(CLIENT_SECRET_FILE), || {
+                let file = Path::new(&lookup(CREDENTIALS_DIRECTORY)?).join(CREDENTIAL);
+                exists(&file).then_some(file)
+            })?,
             access_token: token.map_err(|()| VariableError {
                 name: ACCESS_TOKEN,
                 reason: "it has characters that no bearer token has".to_owned(),
@@ -106,7 +138,7 @@ impl Variables {
     /// The variables that are set and name a client.
     pub fn naming_a_client(&self) -> impl Iterator<Item = &'static str> {
         let id = self.client_id.as_ref().map(|_| CLIENT_ID);
-        let secret = self.client_secret.as_ref().map(|_| CLIENT_SECRET);
+        let secret = self.client_secret.as_ref().map(GivenSecret::variable);
         id.into_iter().chain(secret)
     }
 
@@ -115,6 +147,25 @@ impl Variables {
         let environment = self.environment.as_ref().map(|_| ENVIRONMENT);
         let tenant = self.tenant.as_ref().map(|_| TENANT);
         environment.into_iter().chain(tenant)
+    }
+}
+
+fn given_secret(
+    value: Option<String>,
+    file: Option<String>,
+    credential: impl FnOnce() -> Option<PathBuf>,
+) -> Result<Option<GivenSecret>, VariableError> {
+    let secret = value.map(|text| ClientSecret::parse(&text)).transpose();
+    let secret = secret.map_err(|error| VariableError { name: CLIENT_SECRET, reason: error.to_string() })?;
+    let file = file.map(|path| GivenSecret::File(CLIENT_SECRET_FILE, path.into()));
+    let credential = credential().map(|path| GivenSecret::File(CREDENTIALS_DIRECTORY, path));
+    let mut given = [secret.map(GivenSecret::Value), file, credential].into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some(first), Some(second)) => Err(VariableError {
+            name: second.variable(),
+            reason: format!("it gives a client secret, and {} gives one too", first.variable()),
+        }),
+        (first, _) => Ok(first),
     }
 }
 
@@ -133,12 +184,31 @@ mod tests {
     #[test]
     fn a_bad_value_is_named_and_a_secret_is_not_repeated() {
         let only = |name: &'static str, value: &'static str| {
-            Variables::read(move |asked: &str| (asked == name).then(|| value.to_owned()))
-                .unwrap_err()
-                .to_string()
+            let lookup = move |asked: &str| (asked == name).then(|| value.to_owned());
+            Variables::read(lookup, |_| false).unwrap_err().to_string()
         };
         assert!(only(TENANT, "a/b").starts_with("CORTI_TENANT_NAME: the tenant `a/b`"));
         assert!(!only(CLIENT_SECRET, "hunter\n2").contains("hunter"));
         assert!(!only(ACCESS_TOKEN, "eyJ hunter").contains("hunter"));
+    }
+
+    #[test]
+    fn one_of_three_gives_the_secret() {
+        let read = |set: &[(&str, &str)], there: bool| {
+            let lookup = |asked: &str| {
+                set.iter().find(|(name, _)| *name == asked).map(|(_, value)| (*value).to_owned())
+            };
+            Variables::read(lookup, |_| there)
+                .map(|variables| variables.client_secret.map(|given| given.variable()))
+        };
+        let (value, file) = ((CLIENT_SECRET, "s"), (CLIENT_SECRET_FILE, "/f"));
+        let folder = (CREDENTIALS_DIRECTORY, "/d");
+        assert_eq!(read(&[value], false), Ok(Some(CLIENT_SECRET)));
+        assert_eq!(read(&[file], false), Ok(Some(CLIENT_SECRET_FILE)));
+        assert_eq!(read(&[folder], true), Ok(Some(CREDENTIALS_DIRECTORY)));
+        assert_eq!(read(&[folder, value], false), Ok(Some(CLIENT_SECRET)));
+        for two in [[value, file], [value, folder], [file, folder]] {
+            assert!(read(&two, true).is_err(), "{two:?}");
+        }
     }
 }

@@ -65,6 +65,11 @@ impl ConfigFile {
         self.folder.join("config.toml")
     }
 
+    /// Where the encrypted secrets of the store `file` are.
+    pub fn secrets_folder(&self) -> PathBuf {
+        self.folder.join("secrets")
+    }
+
     /// Reads it; a file that is not there is an empty one.
     ///
     /// # Errors

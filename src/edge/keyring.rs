@@ -20,14 +20,14 @@ const UNATTENDED: Duration = Duration::from_secs(3);
 const ATTENDED: Duration = Duration::from_secs(120);
 
 /// What the probe found. It never prompts and never changes anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Unlocked, and the entry is there.
     Present,
     /// Unlocked, and the entry is not there.
     Missing,
     /// More than one entry matches.
-    Ambiguous,
+    Ambiguous(Vec<Match>),
     /// The collection is locked.
     Locked,
     /// There is no default collection.
@@ -36,6 +36,15 @@ pub enum State {
     NoService,
     /// There is no session bus.
     NoBus,
+}
+
+/// One of several entries that match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// The label that a keyring's own program shows.
+    pub label: String,
+    /// Its attributes, in order; two of them are this tool's own.
+    pub attributes: Vec<(String, String)>,
 }
 
 /// How patient calls are.
@@ -121,7 +130,7 @@ impl From<&keyring::Error> for StoreError {
         match error {
             keyring::Error::NoEntry => Self::Missing,
             keyring::Error::NoStorageAccess(_) => Self::Locked,
-            keyring::Error::Ambiguous(_) => Self::Ambiguous,
+            keyring::Error::Ambiguous(_) => Self::Ambiguous(Vec::new()),
             keyring::Error::TooLong(_, limit) => {
                 Self::Failed(format!("the secret is longer than the {limit} characters this keyring takes"))
             }
@@ -135,9 +144,9 @@ mod probe {
     use std::collections::HashMap;
 
     use secret_service::EncryptionType;
-    use secret_service::blocking::SecretService;
+    use secret_service::blocking::{Item, SecretService};
 
-    use super::{SERVICE, State};
+    use super::{Match, SERVICE, State};
     use crate::edge::store::StoreError;
 
     /// `Plain`: no secret travels, and the key exchange would take twice the time of all the rest.
@@ -157,11 +166,18 @@ mod probe {
         }
         let attributes = HashMap::from([("service", SERVICE), ("username", user)]);
         let found = service.search_items(attributes).map_err(failed)?;
-        Ok(match found.unlocked.len() + found.locked.len() {
+        let items: Vec<_> = found.unlocked.iter().chain(&found.locked).collect();
+        Ok(match items.len() {
             0 => State::Missing,
             1 => State::Present,
-            _ => State::Ambiguous,
+            _ => State::Ambiguous(items.into_iter().map(describe).collect::<Result<_, _>>().map_err(failed)?),
         })
+    }
+
+    fn describe(item: &Item<'_>) -> Result<Match, secret_service::Error> {
+        let mut attributes: Vec<_> = item.get_attributes()?.into_iter().collect();
+        attributes.sort();
+        Ok(Match { label: item.get_label()?, attributes })
     }
 }
 

@@ -1,17 +1,20 @@
 //! The outside world, one thing per file: the clock, the environment, the file system, the keyring, the network, the
 //! terminal. Nothing here decides anything; every call to a server or a keyring has a deadline.
 
+pub mod age_file;
 mod certificate;
 pub mod clock;
 pub mod config_file;
 pub mod host;
 pub mod http;
 pub mod keyring;
+pub mod mounted_secret;
 pub mod private_file;
 pub mod process;
 pub mod prompt;
 pub mod proxy;
 pub mod reach;
+pub mod secret_command;
 pub mod socket;
 pub mod store;
 pub mod system;

@@ -5,15 +5,22 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::keyring::{Keyring, State};
+use super::age_file::{AgeFileError, AgeFiles};
+use super::keyring::{Keyring, Match, SERVICE, State};
+use super::secret_command::{self, CommandError};
 use crate::domain::event::{Event, Sink};
 use crate::domain::identity::Client;
 use crate::domain::secret::{ClientSecret, ClientSecretError};
+use crate::domain::store_kind::SecretCommand;
 
 /// A store of client secrets.
 pub enum Store {
     /// The operating system's keyring.
     Keyring(Keyring),
+    /// Files encrypted with a passphrase.
+    File(AgeFiles),
+    /// Another secret manager's command, which can be read only.
+    Command(SecretCommand),
     /// This process's memory, for `demo` where there is no keyring.
     Memory(RefCell<BTreeMap<String, ClientSecret>>),
 }
@@ -28,8 +35,8 @@ pub enum StoreError {
     #[error("the keyring is locked")]
     Locked,
     /// Two entries match, and none can be preferred.
-    #[error("more than one keyring entry matches it")]
-    Ambiguous,
+    #[error("more than one keyring entry matches it: {}", labels(.0))]
+    Ambiguous(Vec<Match>),
     /// No default collection to put an entry into.
     #[error("the keyring has no default collection")]
     NoCollection,
@@ -45,12 +52,30 @@ pub enum StoreError {
     /// The entry is there and is no client secret.
     #[error("the stored entry is not a client secret: {0}")]
     NotASecret(ClientSecretError),
+    /// An encrypted file.
+    #[error(transparent)]
+    File(#[from] AgeFileError),
+    /// A secret command.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// What keeps the secret is another program's, and is not changed from here.
+    #[error("the secret is kept by the command `{0}`, and can be changed only there")]
+    ReadOnly(SecretCommand),
     /// Anything else, in the store's words.
     #[error("the keyring failed: {0}")]
     Failed(String),
 }
 
+fn labels(matches: &[Match]) -> String {
+    let labels: Vec<String> = matches.iter().map(|entry| format!("`{}`", entry.label)).collect();
+    labels.join(", ")
+}
+
 impl State {
+    fn present_if(there: bool) -> Self {
+        if there { Self::Present } else { Self::Missing }
+    }
+
     /// Whether the store can be used; a missing entry does not hinder that.
     ///
     /// # Errors
@@ -58,7 +83,7 @@ impl State {
     pub fn usable(self) -> Result<(), StoreError> {
         match self {
             Self::Present | Self::Missing => Ok(()),
-            Self::Ambiguous => Err(StoreError::Ambiguous),
+            Self::Ambiguous(matches) => Err(StoreError::Ambiguous(matches)),
             Self::Locked => Err(StoreError::Locked),
             Self::NoCollection => Err(StoreError::NoCollection),
             Self::NoService => Err(StoreError::NoService),
@@ -77,7 +102,20 @@ impl Store {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Keyring(_) => "the OS keyring",
+            Self::File(_) => "an encrypted file",
+            Self::Command(_) => "a secret command",
             Self::Memory(_) => "this process's memory",
+        }
+    }
+
+    /// Where the client's secret is, in full.
+    pub fn place(&self, client: &Client) -> String {
+        let user = client.store_user();
+        match self {
+            Self::Keyring(_) => format!("the OS keyring: service `{SERVICE}`, user `{user}`"),
+            Self::File(files) => format!("the encrypted file `{}`", files.path(&user).display()),
+            Self::Command(command) => format!("the command `{command}`"),
+            Self::Memory(_) => format!("this process's memory, as `{user}`"),
         }
     }
 
@@ -88,9 +126,11 @@ impl Store {
     pub async fn probe(&self, client: &Client) -> Result<State, StoreError> {
         match self {
             Self::Keyring(keyring) => keyring.probe(&client.store_user()).await,
+            Self::File(files) => Ok(State::present_if(files.is_there(&client.store_user()))),
+            // Only running it can tell, and that may ask for a passphrase.
+            Self::Command(_) => Ok(State::Present),
             Self::Memory(entries) => {
-                let present = entries.borrow().contains_key(&client.store_user());
-                Ok(if present { State::Present } else { State::Missing })
+                Ok(State::present_if(entries.borrow().contains_key(&client.store_user())))
             }
         }
     }
@@ -108,9 +148,10 @@ impl Store {
                     "the keyring is locked: a prompt for its password may be waiting on the desktop"
                         .to_owned(),
                 ));
-                Ok(state)
+                Ok(State::Locked)
             }
-            _ => state.usable().map(|()| state),
+            (State::Missing, _) => Ok(State::Missing),
+            (state, _) => state.usable().map(|()| State::Present),
         }
     }
 
@@ -124,6 +165,8 @@ impl Store {
         }
         match self {
             Self::Keyring(keyring) => keyring.read(&client.store_user()).await,
+            Self::File(files) => files.read(&client.store_user()).await?.ok_or(StoreError::Missing),
+            Self::Command(command) => Ok(secret_command::run(command, sink).await?),
             Self::Memory(entries) => {
                 entries.borrow().get(&client.store_user()).cloned().ok_or(StoreError::Missing)
             }
@@ -137,6 +180,8 @@ impl Store {
     pub async fn write(&self, client: &Client, secret: &ClientSecret) -> Result<(), StoreError> {
         match self {
             Self::Keyring(keyring) => keyring.write(&client.store_user(), secret).await,
+            Self::File(files) => Ok(files.write(&client.store_user(), secret).await?),
+            Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
             Self::Memory(entries) => {
                 entries.borrow_mut().insert(client.store_user(), secret.clone());
                 Ok(())
@@ -154,6 +199,8 @@ impl Store {
         }
         let deleted = match self {
             Self::Keyring(keyring) => keyring.delete(&client.store_user()).await,
+            Self::File(files) => return Ok(files.delete(&client.store_user())?),
+            Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
             Self::Memory(entries) => {
                 let removed = entries.borrow_mut().remove(&client.store_user());
                 removed.map(drop).ok_or(StoreError::Missing)

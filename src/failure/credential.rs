@@ -4,6 +4,9 @@ use crate::domain::grant::GrantError;
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::shell::quote;
 use crate::domain::variable;
+use crate::edge::age_file::AgeFileError;
+use crate::edge::keyring::{Match, SERVICE};
+use crate::edge::secret_command::CommandError;
 use crate::edge::store::StoreError;
 
 use super::{Failure, Kind};
@@ -15,6 +18,15 @@ impl Failure {
         if *error == StoreError::Missing {
             return Self::new(Kind::Credential, format!("not logged in: no secret is stored for `{user}`"))
                 .hint(login_command(profile));
+        }
+        match error {
+            StoreError::File(error) => return Self::file(error),
+            StoreError::Command(error) => return Self::command(error),
+            StoreError::ReadOnly(_) => {
+                return Self::caused(Kind::Credential, anyhow::Error::new(error.clone()))
+                    .hint("change it with that program; corti-auth profile remove forgets the profile");
+            }
+            _ => {}
         }
         let elsewhere = "on a machine without a keyring: CORTI_CLIENT_ID=… CORTI_CLIENT_SECRET=… CORTI_ENVIRONMENT=… \
                          corti-auth token --scope transcribe";
@@ -36,12 +48,49 @@ impl Failure {
             StoreError::TimedOut(_) => failure
                 .hint("look for an unlock prompt on the desktop, or restart the keyring's daemon")
                 .hint(elsewhere),
-            StoreError::Ambiguous => failure.hint(format!(
-                "remove the entries and log in again: secret-tool clear service corti-auth username {}",
-                quote(&user)
-            )),
-            StoreError::Failed(_) => failure.hint("corti-auth status"),
+            StoreError::Ambiguous(matches) => {
+                removals(matches, &user).into_iter().fold(failure, Self::hint)
+            }
+            StoreError::Failed(_) | StoreError::File(_) | StoreError::Command(_) | StoreError::ReadOnly(_) => {
+                failure.hint("corti-auth status")
+            }
         }
+    }
+
+    fn file(error: &AgeFileError) -> Self {
+        let (kind, hint) = match error {
+            AgeFileError::Interrupted => return Self::caused(Kind::Interrupted, error.clone()),
+            AgeFileError::NoPassphrase => {
+                (Kind::Credential, "name a file that holds it: CORTI_AUTH_PASSPHRASE_FILE=FILE")
+            }
+            AgeFileError::WrongPassphrase(_) => (
+                Kind::Credential,
+                "try again; if it is lost, store the secret anew: corti-auth login --store file",
+            ),
+            AgeFileError::Passphrase(_) => {
+                (Kind::Credential, "a passphrase file is yours alone: chmod 600 FILE")
+            }
+            AgeFileError::Broken { .. } => {
+                (Kind::Credential, "store the secret anew: corti-auth login --store file")
+            }
+            AgeFileError::Io { .. } => {
+                (Kind::Credential, "look at the file and its folder: corti-auth status")
+            }
+        };
+        Self::caused(kind, error.clone()).hint(hint)
+    }
+
+    fn command(error: &CommandError) -> Self {
+        let hint = match error {
+            CommandError::NotRun { .. } => {
+                "install it, or mend secret-command in config.toml: corti-auth status"
+            }
+            CommandError::Failed { .. } | CommandError::TimedOut { .. } => {
+                "run the command by itself until it prints the secret: corti-auth status shows it"
+            }
+            CommandError::NotASecret { .. } => "the command must print the secret alone",
+        };
+        Self::caused(Kind::Credential, error.clone()).hint(hint)
     }
 
     /// A profile whose secret belongs to `own`, asked for by flags or variables that lead to `client`.
@@ -116,4 +165,24 @@ fn login_command(profile: &ProfileName) -> String {
     } else {
         format!("corti-auth login --profile {profile}")
     }
+}
+
+/// How to remove each entry that another program made; ours has no attributes beside its two. Where none can be told
+/// from the others, all of them.
+fn removals(matches: &[Match], user: &str) -> Vec<String> {
+    let own = format!("secret-tool clear service {SERVICE} username {}", quote(user));
+    let extra = |entry: &Match| {
+        let more = entry
+            .attributes
+            .iter()
+            .filter(|(name, _)| !["service", "username", "xdg:schema"].contains(&name.as_str()));
+        more.map(|(name, value)| format!(" {} {}", quote(name), quote(value))).collect::<Vec<_>>().concat()
+    };
+    let others: Vec<String> = matches
+        .iter()
+        .map(|entry| (entry, extra(entry)))
+        .filter(|(_, extra)| !extra.is_empty())
+        .map(|(entry, extra)| format!("remove `{}`: {own}{extra}", entry.label))
+        .collect();
+    if others.is_empty() { vec![format!("remove them and log in again: {own}")] } else { others }
 }

@@ -3,6 +3,7 @@
 
 use axum::Json;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::guard::FullAccess;
 
@@ -33,6 +34,9 @@ const FACT_GROUPS: [(&str, &str); 6] = [
     ("plan", "Plan"),
 ];
 
+/// The id of the first fact group; the others follow it. Made up, and the same in every sandbox.
+const FIRST_GROUP: u128 = 0x5d1c_7a3e_90b4_4f26_8c1e_2b6f_0d84_a700;
+
 /// Whether `code` is a language of the sandbox.
 pub(super) fn is_language(code: &str) -> bool {
     LANGUAGES.iter().any(|(known, _)| *known == code)
@@ -48,9 +52,10 @@ pub(super) async fn languages(_: FullAccess) -> Json<Value> {
 /// `GET /v2/factgroups/`.
 pub(super) async fn fact_groups(_: FullAccess) -> Json<Value> {
     let groups = FACT_GROUPS.iter().zip(1..);
-    let group = |((key, name), id): (&(&str, &str), u32)| {
-        let translation = json!({ "id": id, "languages_id": "en", "name": name });
-        json!({ "id": id.to_string(), "key": key, "translations": [translation] })
+    let group = |((key, name), number): (&(&str, &str), u32)| {
+        let translation = json!({ "id": number, "languages_id": "en", "name": name });
+        let id = Uuid::from_u128(FIRST_GROUP + u128::from(number));
+        json!({ "id": id, "key": key, "translations": [translation] })
     };
     Json(json!({ "data": groups.map(group).collect::<Vec<Value>>() }))
 }

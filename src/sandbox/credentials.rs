@@ -1,22 +1,29 @@
-//! How the API client proves who it is at the token endpoint: RFC 6749, section 2.3.1, in the header or in
-//! the form. The only file of the sandbox that looks at a secret.
+//! How the API client proves who it is at the token endpoint: RFC 6749, section 2.3.1, in the header, in the form or in
+//! both. The only file of the sandbox that looks at a secret.
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use url::form_urlencoded;
 
 use super::SandboxError;
-use super::token::Form;
+use super::form::{Form, decode, is_escaped};
 use crate::domain::identity::ClientId;
 use crate::domain::secret::{ClientSecret, Secret};
 
+/// Base64 as Keycloak takes it in the header: with padding or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 /// What a client presented.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Credentials {
-    id: String,
+    id: Option<String>,
     secret: Option<Secret>,
 }
 
@@ -27,20 +34,29 @@ pub(super) enum Rejected {
     Client,
     /// The secret is wrong or missing.
     Secret,
+    /// What the header holds is not form-encoded: Keycloak stumbles over a percent sign that starts no escape.
+    Undecodable,
 }
 
 impl Credentials {
-    /// Reads them from the header, else from the form: the order in which Keycloak looks.
-    pub(super) fn read(headers: &HeaderMap, form: &Form) -> Option<Self> {
-        basic(headers).or_else(|| {
-            let id = form.first("client_id")?.to_owned();
-            Some(Self { id, secret: form.first("client_secret").map(|text| Secret::new(text.to_owned())) })
-        })
+    /// Reads them from the header, and whatever the form has over that.
+    ///
+    /// # Errors
+    /// [`Rejected::Undecodable`], even where the form has all.
+    pub(super) fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, Rejected> {
+        let mut given = basic(headers)?.unwrap_or_default();
+        if let Some(id) = form.first("client_id") {
+            given.id = Some(id.to_owned());
+        }
+        if let Some(secret) = form.first("client_secret") {
+            given.secret = Some(Secret::new(secret.to_owned()));
+        }
+        Ok(given)
     }
 
     /// Compares them with the one client there is.
     pub(super) fn check(&self, id: &ClientId, secret: &ClientSecret) -> Result<(), Rejected> {
-        if self.id != id.as_str() {
+        if self.id.as_deref() != Some(id.as_str()) {
             return Err(Rejected::Client);
         }
         match &self.secret {
@@ -55,20 +71,23 @@ pub(super) fn same(given: &str, secret: &Secret) -> bool {
     Sha256::digest(given.as_bytes()) == Sha256::digest(secret.expose().as_bytes())
 }
 
-fn basic(headers: &HeaderMap) -> Option<Credentials> {
+/// The header's pair. A header that is malformed before its encoding is looked at is no header.
+fn basic(headers: &HeaderMap) -> Result<Option<Credentials>, Rejected> {
+    let Some((id, secret)) = pair(headers) else { return Ok(None) };
+    if !is_escaped(id.as_bytes()) || !is_escaped(secret.as_bytes()) {
+        return Err(Rejected::Undecodable);
+    }
+    Ok(Some(Credentials { id: Some(decode(&id)), secret: Some(Secret::new(decode(&secret))) }))
+}
+
+fn pair(headers: &HeaderMap) -> Option<(String, String)> {
     let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let pair = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let pair = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = pair.split_once(':')?;
-    Some(Credentials { id: form_decode(id), secret: Some(Secret::new(form_decode(secret))) })
-}
-
-/// Decodes one form-urlencoded value. An `&` in it was not encoded as it should be, and stands for itself.
-fn form_decode(text: &str) -> String {
-    let pair = format!("v={}", text.replace('&', "%26"));
-    form_urlencoded::parse(pair.as_bytes()).next().map_or_else(String::new, |(_, value)| value.into_owned())
+    Some((id.to_owned(), secret.to_owned()))
 }
 
 /// 32 random characters, as many as Keycloak's secrets have.
@@ -87,41 +106,48 @@ pub(super) fn random_secret() -> Result<ClientSecret, SandboxError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::form::tests::read;
     use super::*;
 
     fn header(pair: &str) -> HeaderMap {
-        let value = format!("Basic {}", STANDARD.encode(pair));
+        let value = format!("Basic {}", BASE64.encode(pair));
         HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())])
     }
 
-    fn check(headers: &HeaderMap, form: &str) -> Option<Result<(), Rejected>> {
+    fn check(headers: &HeaderMap, form: &str) -> Result<(), Rejected> {
         let secret = ClientSecret::parse("p:w &=%+ü").unwrap();
-        let given = Credentials::read(headers, &Form::parse(form.as_bytes()));
-        given.map(|given| given.check(&"a/b".parse().unwrap(), &secret))
+        Credentials::read(headers, &read(form).unwrap())?.check(&"a/b".parse().unwrap(), &secret)
     }
+
+    const ENCODED: &str = "p%3Aw+%26%3D%25%2B%C3%BC";
 
     #[test]
     fn both_ways_to_authenticate_are_form_decoded() {
-        let encoded = "p%3Aw+%26%3D%25%2B%C3%BC";
         let none = HeaderMap::new();
-        assert_eq!(check(&header(&format!("a%2Fb:{encoded}")), ""), Some(Ok(())));
-        assert_eq!(check(&none, &format!("client_id=a%2Fb&client_secret={encoded}")), Some(Ok(())));
-        assert_eq!(check(&none, "client_id=a%2Fb"), Some(Err(Rejected::Secret)));
-        assert_eq!(check(&none, "client_id=x&client_secret=y"), Some(Err(Rejected::Client)));
-        assert_eq!(check(&none, "client_secret=y"), None);
+        assert_eq!(check(&header(&format!("a%2Fb:{ENCODED}")), ""), Ok(()));
+        assert_eq!(check(&none, &format!("client_id=a%2Fb&client_secret={ENCODED}")), Ok(()));
+        assert_eq!(check(&none, "client_id=a%2Fb"), Err(Rejected::Secret));
+        assert_eq!(check(&none, "client_id=x&client_secret=y"), Err(Rejected::Client));
+        assert_eq!(check(&none, "client_secret=y"), Err(Rejected::Client));
     }
 
     #[test]
-    fn the_header_wins_and_a_malformed_one_is_no_header() {
-        let form = "client_id=a%2Fb&client_secret=p%3Aw+%26%3D%25%2B%C3%BC";
-        assert_eq!(check(&header("a%2Fb:wrong"), form), Some(Err(Rejected::Secret)));
-        assert_eq!(check(&header("no colon"), form), Some(Ok(())));
+    fn the_form_wins_word_by_word() {
+        let (form, right) =
+            (format!("client_id=a%2Fb&client_secret={ENCODED}"), header(&format!("a%2Fb:{ENCODED}")));
+        assert_eq!(check(&header("a%2Fb:wrong"), &form), Ok(()));
+        assert_eq!(check(&right, "client_secret=wrong"), Err(Rejected::Secret));
+        assert_eq!(check(&right, "client_secret="), Err(Rejected::Secret));
+        assert_eq!(check(&right, "client_id=x"), Err(Rejected::Client));
+        assert_eq!(check(&right, "client_id=a%2Fb"), Ok(()));
     }
 
     #[test]
-    fn an_unencoded_secret_is_read_as_it_is() {
-        assert_eq!(form_decode("a&b=c"), "a&b=c");
-        assert_eq!(form_decode("100%"), "100%");
+    fn a_malformed_header_is_no_header_and_a_raw_percent_sign_is_fatal() {
+        let form = format!("client_id=a%2Fb&client_secret={ENCODED}");
+        assert_eq!(check(&header("no colon"), &form), Ok(()));
+        assert_eq!(check(&header("a%2Fb:100%"), &form), Err(Rejected::Undecodable));
+        assert_eq!(check(&header("100%:x"), ""), Err(Rejected::Undecodable));
     }
 
     #[test]

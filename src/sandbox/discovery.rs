@@ -4,22 +4,73 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::origin;
+use super::refusal::Refusal;
 use super::state::Shared;
-use super::token::{Realm, is_known, no_realm};
+use super::token::{OPTIONAL, Realm, is_known};
 use crate::domain::scope::{BASE, LIMITED};
 
 /// `GET /realms/{tenant}/.well-known/openid-configuration`.
-pub(super) async fn configuration(State(shared): State<Arc<Shared>>, realm: Realm) -> Response {
-    if !is_known(&shared, &realm) {
-        return no_realm();
+pub(super) async fn configuration(
+    State(shared): State<Arc<Shared>>,
+    realm: Realm,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    let rules = "no-cache, must-revalidate, no-transform, no-store";
+    answer(&shared, &realm, &method, &headers, Refusal::NO_PATH, |shared| (rules, document(shared)))
+}
+
+/// `GET /realms/{tenant}/protocol/openid-connect/certs`.
+pub(super) async fn certs(
+    State(shared): State<Arc<Shared>>,
+    realm: Realm,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    answer(&shared, &realm, &method, &headers, Refusal::NO_METHOD, |shared| {
+        ("no-cache", shared.realm().jwks())
+    })
+}
+
+/// Any other path of a tenant.
+pub(super) async fn nothing(State(shared): State<Arc<Shared>>, realm: Realm) -> Refusal {
+    if is_known(&shared, &realm) { Refusal::NO_PATH } else { Refusal::NO_REALM }
+}
+
+fn answer(
+    shared: &Shared,
+    realm: &Realm,
+    method: &Method,
+    headers: &HeaderMap,
+    otherwise: Refusal,
+    document: impl Fn(&Shared) -> (&'static str, Value),
+) -> Response {
+    if !is_known(shared, realm) {
+        return Refusal::NO_REALM.into_response();
     }
+    match *method {
+        Method::GET | Method::HEAD => {
+            let (rules, document) = document(shared);
+            let mut response = ([(CACHE_CONTROL, rules)], Json(document)).into_response();
+            origin::allow(headers, &mut response);
+            response
+        }
+        Method::OPTIONS => origin::preflight(headers, "GET"),
+        _ => otherwise.into_response(),
+    }
+}
+
+fn document(shared: &Shared) -> Value {
     let realm = shared.realm();
     let issuer = realm.issuer();
-    let scopes: Vec<&str> = BASE.into_iter().chain(LIMITED).collect();
-    Json(json!({
+    let scopes: Vec<&str> = BASE.into_iter().chain(LIMITED).chain(OPTIONAL).collect();
+    json!({
         "issuer": issuer,
         "token_endpoint": shared.environment.token_url(&shared.tenant),
         "jwks_uri": format!("{issuer}/protocol/openid-connect/certs"),
@@ -30,14 +81,5 @@ pub(super) async fn configuration(State(shared): State<Arc<Shared>>, realm: Real
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "scopes_supported": scopes,
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "acr", "azp", "preferred_username"],
-    }))
-    .into_response()
-}
-
-/// `GET /realms/{tenant}/protocol/openid-connect/certs`.
-pub(super) async fn certs(State(shared): State<Arc<Shared>>, realm: Realm) -> Response {
-    if !is_known(&shared, &realm) {
-        return no_realm();
-    }
-    Json(shared.realm().jwks()).into_response()
+    })
 }

@@ -7,17 +7,20 @@ mod configuration;
 mod control;
 mod credentials;
 mod discovery;
+mod fault;
 mod field;
+mod form;
 mod guard;
 mod interactions;
 mod key;
 mod knobs;
 mod ledger;
 mod listing;
-mod mischief;
+mod origin;
 mod problem;
 mod realm;
 mod record;
+mod refusal;
 mod session;
 mod socket;
 mod state;
@@ -33,15 +36,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{any, get};
 use tokio::net::TcpListener;
 
 use crate::domain::environment::Environment;
 use crate::domain::identity::{ClientId, Tenant};
 use crate::domain::secret::{ClientSecret, Secret};
 use crate::edge::clock::Clock;
+use fault::Droppy;
 use key::SigningKey;
-use mischief::Droppy;
 use realm::Realm;
 use state::{Identity, Shared};
 
@@ -204,11 +207,16 @@ fn environment(address: SocketAddr) -> Result<Environment, SandboxError> {
 fn router(shared: Arc<Shared>) -> Router {
     let collection = get(interactions::list).post(interactions::create);
     let item = get(interactions::show_one).patch(interactions::update).delete(interactions::remove);
-    let token = post(token::endpoint).layer(from_fn_with_state(Arc::clone(&shared), mischief::token_request));
+    let token = any(token::endpoint).layer(from_fn_with_state(Arc::clone(&shared), fault::token_request));
+    let (certs, configuration) = (any(discovery::certs), any(discovery::configuration));
     let realm = Router::new()
-        .route("/protocol/openid-connect/token", token)
-        .route("/protocol/openid-connect/certs", get(discovery::certs))
-        .route("/.well-known/openid-configuration", get(discovery::configuration));
+        .route("/protocol/openid-connect/token", token.clone())
+        .route("/protocol/openid-connect/token/", token)
+        .route("/protocol/openid-connect/certs", certs.clone())
+        .route("/protocol/openid-connect/certs/", certs)
+        .route("/.well-known/openid-configuration", configuration.clone())
+        .route("/.well-known/openid-configuration/", configuration)
+        .fallback(discovery::nothing);
     let rest = Router::new()
         .route("/interactions", collection.clone())
         .route("/interactions/", collection)
@@ -225,7 +233,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .nest("/v2", rest)
         .nest("/audio-bridge/v2", sockets)
         .fallback(problem::no_route)
-        .layer(from_fn_with_state(Arc::clone(&shared), mischief::every_answer))
+        .layer(from_fn_with_state(Arc::clone(&shared), fault::every_answer))
         .nest("/_sandbox", control::router())
         .layer(DefaultBodyLimit::max(MAX_BYTES))
         .with_state(shared)

@@ -1,10 +1,13 @@
 //! The realm: signs tokens with the claims of a Keycloak 26 service account, and verifies them.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::key::SigningKey;
@@ -91,10 +94,7 @@ impl Realm {
                 "jti": format!("trrtcc:{}", Uuid::new_v4()),
                 "aud": "account",
                 "typ": "Bearer",
-                "allowed-origins": ["/*"],
-                "realm_access": { "roles": [
-                    "offline_access", "uma_authorization", format!("default-roles-{}", subject.tenant),
-                ]},
+                "realm_access": { "roles": roles(subject.tenant) },
                 "resource_access": { "account": { "roles": [
                     "manage-account", "manage-account-links", "view-profile",
                 ]}},
@@ -104,21 +104,31 @@ impl Realm {
         self.active.sign(&claims)
     }
 
-    /// Signs an ID token (OIDC Core 1.0, section 2).
+    /// Signs the ID token (OIDC Core 1.0, section 2) that goes with `access_token`.
     pub(super) fn id_token(
         &self,
         subject: &Subject<'_>,
+        access_token: &str,
         now: Timestamp,
     ) -> jsonwebtoken::errors::Result<String> {
         let mut claims = self.common_claims(subject, now);
-        let own = json!({ "jti": Uuid::new_v4(), "aud": subject.client.as_str(), "typ": "ID" });
+        // Section 3.1.3.6: the left half of the hash that the signature uses.
+        let hash = Sha256::digest(access_token.as_bytes());
+        let half = hash.get(..hash.len() / 2).unwrap_or_default();
+        let own = json!({
+            "jti": Uuid::new_v4(),
+            "aud": subject.client.as_str(),
+            "typ": "ID",
+            "at_hash": URL_SAFE_NO_PAD.encode(half),
+        });
         merge(&mut claims, own);
         self.active.sign(&claims)
     }
 
     fn common_claims(&self, subject: &Subject<'_>, now: Timestamp) -> Value {
         let (issued, client) = (now.as_second(), subject.client.as_str());
-        json!({
+        let user = format!("service-account-{client}");
+        let mut claims = json!({
             "exp": issued.saturating_add(subject.lifetime),
             "iat": issued,
             "iss": self.issuer,
@@ -128,9 +138,13 @@ impl Realm {
             "email_verified": false,
             "clientHost": "127.0.0.1",
             "clientAddress": "127.0.0.1",
-            "preferred_username": format!("service-account-{client}"),
+            "preferred_username": user,
             "client_id": client,
-        })
+        });
+        if subject.scope.split(' ').any(|word| word == "microprofile-jwt") {
+            merge(&mut claims, json!({ "upn": user, "groups": roles(subject.tenant) }));
+        }
+        claims
     }
 
     /// Verifies an access token: signature, issuer, type and expiry.
@@ -159,6 +173,11 @@ impl Realm {
     }
 }
 
+/// The realm's roles that a service account has.
+fn roles(tenant: &Tenant) -> [String; 3] {
+    ["offline_access".to_owned(), "uma_authorization".to_owned(), format!("default-roles-{tenant}")]
+}
+
 fn describe(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidSignature => "The signature of the token is invalid",
@@ -177,9 +196,6 @@ fn merge(claims: &mut Value, more: Value) {
 #[cfg(test)]
 pub(super) mod tests {
     use std::sync::LazyLock;
-
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
 
@@ -238,7 +254,7 @@ pub(super) mod tests {
     fn an_id_token_and_another_realms_token_open_nothing() {
         let (client, tenant, scope) = subject("openid");
         let subject = Subject { client: &client, tenant: &tenant, scope: &scope, lifetime: LIFETIME };
-        let id = REALM.id_token(&subject, at(1000)).unwrap();
+        let id = REALM.id_token(&subject, "", at(1000)).unwrap();
         assert_eq!(REALM.verify(&id, at(1000)).unwrap_err(), "The token is not an access token");
         let mut foreign = REALM.common_claims(&subject, at(1000));
         merge(&mut foreign, json!({ "typ": "Bearer", "iss": "http://127.0.0.1:1/realms/other" }));

@@ -174,7 +174,8 @@ impl Interaction {
         self.draft.encounter["period"]["endedAt"].as_str()?.parse().ok()
     }
 
-    /// The body that the API shows.
+    /// The body that the API shows. The SDK's types promise a patient and a period: where nobody named any, the
+    /// interaction's own id and its beginning stand in.
     pub(super) fn show(&self, websocket_url: &str) -> Value {
         let mut body = json!({
             "id": self.id,
@@ -185,8 +186,12 @@ impl Interaction {
             "lastUpdated": self.updated.to_string(),
             "websocketUrl": websocket_url,
         });
-        if let Some(patient) = &self.draft.patient {
-            body["patient"] = patient.clone();
+        body["patient"] = match &self.draft.patient {
+            Some(patient) => patient.clone(),
+            None => json!({ "identifier": self.id }),
+        };
+        if body["encounter"]["period"].is_null() {
+            body["encounter"]["period"] = json!({ "startedAt": self.created.to_string() });
         }
         if let Some(ended) = self.ended() {
             body["endedAt"] = ended.to_string().into();

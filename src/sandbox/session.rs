@@ -41,6 +41,7 @@ impl Reply {
 
 /// One session.
 pub(super) struct Session {
+    id: Uuid,
     kind: Kind,
     configuration: Option<Value>,
     /// Bytes of audio since the start.
@@ -52,7 +53,7 @@ pub(super) struct Session {
 impl Session {
     /// A session that waits for its configuration.
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, configuration: None, heard: 0, told: 0 }
+        Self { id: Uuid::new_v4(), kind, configuration: None, heard: 0, told: 0 }
     }
 
     /// Whether a configuration was accepted.
@@ -66,13 +67,31 @@ impl Session {
             Kind::Transcribe => "CONFIG_TIMEOUT",
             Kind::Streams(_) => "CONFIG_NOT_PROVIDED",
         };
-        Reply::close(vec![json!({ "type": kind })])
+        Reply::close(vec![self.status(kind)])
+    }
+
+    /// A message about the configuration. Those of a dictation all name the session.
+    fn status(&self, kind: &str) -> Value {
+        match self.kind {
+            Kind::Transcribe => json!({ "type": kind, "sessionId": self.id }),
+            Kind::Streams(_) => json!({ "type": kind }),
+        }
+    }
+
+    fn config_missing(&self) -> Reply {
+        Reply::close(vec![self.status("CONFIG_MISSING")])
+    }
+
+    fn denied(&self, faults: &Faults) -> Reply {
+        let mut denied = self.status("CONFIG_DENIED");
+        denied["reason"] = faults.to_line().into();
+        Reply::close(vec![denied])
     }
 
     /// `length` bytes of audio.
     pub(super) fn on_audio(&mut self, length: usize) -> Reply {
         if !self.is_configured() {
-            return config_missing();
+            return self.config_missing();
         }
         self.heard = self.heard.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
         Reply::default()
@@ -80,13 +99,17 @@ impl Session {
 
     /// A text message.
     pub(super) fn on_text(&mut self, text: &str) -> Reply {
-        let Ok(message) = serde_json::from_str::<Value>(text) else {
-            return Reply::stay(vec![fault("the message is not valid JSON")]);
+        let message = match serde_json::from_str::<Value>(text) {
+            Ok(message) => message,
+            Err(_) if self.is_configured() => {
+                return Reply::stay(vec![fault("the message is not valid JSON")]);
+            }
+            Err(_) => return self.config_missing(),
         };
         match (message["type"].as_str(), self.is_configured()) {
             (Some("config"), false) => self.configure(&message["configuration"]),
-            (Some("config"), true) => Reply::stay(vec![json!({ "type": "CONFIG_ALREADY_RECEIVED" })]),
-            (_, false) => config_missing(),
+            (Some("config"), true) => Reply::stay(vec![self.status("CONFIG_ALREADY_RECEIVED")]),
+            (_, false) => self.config_missing(),
             (Some("flush"), true) => self.flush(),
             (Some("end"), true) => self.end(),
             (_, true) => Reply::stay(vec![fault("the message has no known type")]),
@@ -99,12 +122,10 @@ impl Session {
             Kind::Streams(_) => check_streams(configuration),
         };
         if let Err(faults) = verdict {
-            return denied(&faults);
+            return self.denied(&faults);
         }
-        let mut accepted = json!({ "type": "CONFIG_ACCEPTED", "configuration": configuration });
-        if let Kind::Transcribe = self.kind {
-            accepted["sessionId"] = json!(Uuid::new_v4());
-        }
+        let mut accepted = self.status("CONFIG_ACCEPTED");
+        accepted["configuration"] = configuration.clone();
         self.configuration = Some(configuration.clone());
         Reply::stay(vec![accepted])
     }
@@ -157,14 +178,6 @@ impl Session {
     }
 }
 
-fn config_missing() -> Reply {
-    Reply::close(vec![json!({ "type": "CONFIG_MISSING" })])
-}
-
-fn denied(faults: &Faults) -> Reply {
-    Reply::close(vec![json!({ "type": "CONFIG_DENIED", "reason": faults.to_line() })])
-}
-
 /// An `error` message; the session goes on.
 fn fault(details: &str) -> Value {
     let error = json!({ "id": Uuid::new_v4(), "title": "Bad request", "status": 400, "details": details });
@@ -193,7 +206,9 @@ mod tests {
         let accepted = session.on_text(TRANSCRIBE);
         assert_eq!(types(&accepted), "CONFIG_ACCEPTED");
         assert!(accepted.messages[0]["sessionId"].is_string());
-        assert_eq!(types(&session.on_text(TRANSCRIBE)), "CONFIG_ALREADY_RECEIVED");
+        let again = session.on_text(TRANSCRIBE);
+        assert_eq!(types(&again), "CONFIG_ALREADY_RECEIVED");
+        assert_eq!(again.messages[0]["sessionId"], accepted.messages[0]["sessionId"]);
         assert_eq!(session.on_audio(64_000), Reply::default());
         let flushed = session.on_text(r#"{"type":"flush"}"#);
         assert_eq!(types(&flushed), "transcript flushed");
@@ -227,11 +242,12 @@ mod tests {
         let new = || Session::new(Kind::Transcribe);
         assert_eq!(types(&new().on_silence()), "CONFIG_TIMEOUT /");
         assert_eq!(types(&new().on_audio(1)), "CONFIG_MISSING /");
-        for text in [r#"{"type":"flush"}"#, r#"{"type":"end"}"#, "{}", "1"] {
+        for text in [r#"{"type":"flush"}"#, r#"{"type":"end"}"#, "{}", "1", "no JSON", ""] {
             assert_eq!(types(&new().on_text(text)), "CONFIG_MISSING /", "{text}");
         }
         let denied = new().on_text(r#"{"type":"config"}"#);
         assert_eq!(types(&denied), "CONFIG_DENIED /");
+        assert!(denied.messages[0]["sessionId"].is_string());
         assert_eq!(denied.messages[0]["reason"], "configuration: must be an object");
     }
 }

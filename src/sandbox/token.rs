@@ -1,65 +1,39 @@
-//! The token endpoint: `client_credentials` only, answered as Keycloak 26 answers, refusals included.
+//! The token endpoint: grants `client_credentials` only, and answers as Keycloak 26 does, refusals and their order
+//! included: the tenant, the method, the form, the grant, the client and its secret, the origin, repeated parameters, the
+//! scope.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CACHE_CONTROL, PRAGMA};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
 use super::credentials::{Credentials, Rejected};
+use super::form::{Form, FormError};
+use super::origin;
 use super::realm::Subject;
+use super::refusal::Refusal;
 use super::state::Shared;
 use crate::domain::scope::{BASE, LIMITED, OPENID};
 
 /// The default client scopes that Keycloak puts into a token's `scope`; the other ones stay out of it.
 const ALWAYS_NAMED: [&str; 2] = ["email", "profile"];
 
-/// A form as it was sent, in order.
-pub(super) struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+/// What may be asked as well, because every realm of Keycloak has it.
+pub(super) const OPTIONAL: [&str; 4] = ["address", "phone", "offline_access", "microprofile-jwt"];
 
-impl<'a> Form<'a> {
-    /// Reads a form-urlencoded body. Every body is one, if a strange one.
-    pub(super) fn parse(body: &'a [u8]) -> Self {
-        Self(form_urlencoded::parse(body).collect())
-    }
+/// The longest `scope`, in characters, that Keycloak looks at.
+const MAX_SCOPE: usize = 4000;
 
-    /// The first value of `name`.
-    pub(super) fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
-    }
-
-    fn repeats(&self) -> bool {
-        let names: BTreeSet<&str> = self.0.iter().map(|(name, _)| name.as_ref()).collect();
-        names.len() < self.0.len()
-    }
-}
-
-/// An OAuth error: RFC 6749, section 5.2.
-#[derive(Debug, PartialEq, Eq)]
-struct Refusal {
-    status: StatusCode,
-    error: &'static str,
-    description: Cow<'static, str>,
-}
-
-fn refusal(status: StatusCode, error: &'static str, description: impl Into<Cow<'static, str>>) -> Refusal {
-    Refusal { status, error, description: description.into() }
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let body = json!({ "error": self.error, "error_description": self.description });
-        (self.status, Json(body)).into_response()
-    }
-}
+const UMA: &str = "urn:ietf:params:oauth:grant-type:uma-ticket";
+const CIBA: &str = "urn:openid:params:grant-type:ciba";
+const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// The tenant in a path. One that is not even UTF-8 is an unknown one.
 pub(super) type Realm = Result<Path<String>, PathRejection>;
@@ -69,87 +43,141 @@ pub(super) fn is_known(shared: &Shared, realm: &Realm) -> bool {
     realm.as_ref().is_ok_and(|Path(name)| name == shared.tenant.as_str())
 }
 
-/// Keycloak's answer for a tenant that it does not have.
-pub(super) fn no_realm() -> Response {
-    let log = "For more on this error consult the server log.";
-    refusal(StatusCode::NOT_FOUND, "Realm does not exist", log).into_response()
-}
-
 /// `POST /realms/{tenant}/protocol/openid-connect/token`.
 pub(super) async fn endpoint(
     State(shared): State<Arc<Shared>>,
     realm: Realm,
+    method: Method,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     if !is_known(&shared, &realm) {
-        return no_realm();
+        return Refusal::NO_REALM.into_response();
+    }
+    match method {
+        Method::POST => {}
+        Method::OPTIONS => return origin::preflight(&headers, "POST, OPTIONS"),
+        _ => return Refusal::NO_METHOD.into_response(),
     }
     let body = match body {
         Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return Refusal::TOO_LARGE.into_response();
+        }
         Err(rejection) => return rejection.into_response(),
     };
+    match Form::read(&headers, &body) {
+        Ok(form) => answer(&shared, &headers, &form),
+        Err(FormError::Breakdown) => Refusal::BREAKDOWN.into_response(),
+        Err(FormError::TooLarge) => Refusal::TOO_LARGE.into_response(),
+    }
+}
+
+fn answer(shared: &Shared, headers: &HeaderMap, form: &Form<'_>) -> Response {
     // RFC 6749, section 5.1: neither tokens nor refusals are to be kept by a cache.
     let never_stored = [(CACHE_CONTROL, "no-store"), (PRAGMA, "no-cache")];
-    match answer(&shared, &headers, &body) {
+    let verdict = match grant(form) {
+        Err(refusal) => Err(refusal),
+        Ok(grant) => match authenticate(shared, headers, form) {
+            Err(refusal) => {
+                let mut response = (never_stored, refusal).into_response();
+                origin::expose(headers, &mut response);
+                return response;
+            }
+            Ok(()) => authorize(shared, headers, form, grant),
+        },
+    };
+    match verdict {
         Ok(token) => (never_stored, Json(token)).into_response(),
         Err(refusal) => (never_stored, refusal).into_response(),
     }
 }
 
-fn answer(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
-    // A body of another type, JSON say, is a form without parameters to Keycloak.
-    let form = Form::parse(if is_form(headers) { body } else { b"" });
-    check_grant(&form)?;
-    authenticate(shared, headers, &form)?;
-    if form.repeats() {
-        return Err(refusal(StatusCode::BAD_REQUEST, "invalid_request", "duplicated parameter"));
-    }
-    let asked = form.first("scope").unwrap_or_default();
-    let scope = granted(asked).ok_or_else(|| {
-        refusal(StatusCode::BAD_REQUEST, "invalid_scope", format!("Invalid scopes: {asked}"))
-    })?;
-    mint(shared, &scope).map_err(|_| {
-        refusal(StatusCode::INTERNAL_SERVER_ERROR, "unknown_error", "the sandbox could not sign the token")
-    })
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-fn check_grant(form: &Form<'_>) -> Result<(), Refusal> {
-    let refused = |error, text: &'static str| Err(refusal(StatusCode::BAD_REQUEST, error, text));
+/// The grant that is asked for; an unknown one is refused before anybody looks at the client.
+fn grant<'a>(form: &'a Form<'_>) -> Result<&'a str, Refusal> {
+    let known = [
+        "client_credentials",
+        "password",
+        "refresh_token",
+        "authorization_code",
+        UMA,
+        CIBA,
+        DEVICE,
+        EXCHANGE,
+    ];
     match form.first("grant_type") {
-        Some("client_credentials") => Ok(()),
-        None => refused("invalid_request", "Missing form parameter: grant_type"),
-        Some(_) => refused("unsupported_grant_type", "Unsupported grant_type"),
+        Some(grant) if known.contains(&grant) => Ok(grant),
+        Some(_) => Err(Refusal::bad("unsupported_grant_type", "Unsupported grant_type")),
+        None => Err(Refusal::bad("invalid_request", "Missing form parameter: grant_type")),
     }
 }
 
 fn authenticate(shared: &Shared, headers: &HeaderMap, form: &Form<'_>) -> Result<(), Refusal> {
     let verdict = Credentials::read(headers, form)
-        .ok_or(Rejected::Client)
         .and_then(|given| given.check(&shared.client_id, &shared.client_secret));
-    verdict.map_err(|rejected| {
-        let error = match rejected {
-            Rejected::Client => "invalid_client",
-            Rejected::Secret => "unauthorized_client",
-        };
-        refusal(StatusCode::UNAUTHORIZED, error, "Invalid client or Invalid client credentials")
+    let unauthorized = |error| {
+        Refusal::oauth(StatusCode::UNAUTHORIZED, error, "Invalid client or Invalid client credentials")
+    };
+    verdict.map_err(|rejected| match rejected {
+        Rejected::Client => unauthorized("invalid_client"),
+        Rejected::Secret => unauthorized("unauthorized_client"),
+        Rejected::Undecodable => {
+            Refusal::bad("unauthorized_client", "Unexpected error when authenticating client")
+        }
     })
 }
 
-/// The `scope` of a token for which `asked` was asked; `None` where a word of it is no scope of the client.
-fn granted(asked: &str) -> Option<String> {
-    let asked: Vec<&str> = asked.split_ascii_whitespace().collect();
-    if !asked.iter().all(|word| BASE.contains(word) || LIMITED.contains(word)) {
+/// What a client that is let in gets.
+fn authorize(shared: &Shared, headers: &HeaderMap, form: &Form<'_>, grant: &str) -> Result<Value, Refusal> {
+    if origin::is_foreign(headers, &shared.environment.to_string()) {
+        return Err(Refusal::ORIGIN);
+    }
+    if form.repeats() {
+        return Err(Refusal::bad("invalid_request", "duplicated parameter"));
+    }
+    if grant != "client_credentials" {
+        return Err(other_grant(grant, form));
+    }
+    let asked = form.first("scope").filter(|asked| asked.chars().count() <= MAX_SCOPE);
+    let scope = granted(asked).ok_or_else(|| {
+        let asked = asked.unwrap_or_default().replace(char::is_control, "");
+        Refusal::bad("invalid_scope", format!("Invalid scopes: {asked}"))
+    })?;
+    mint(shared, &scope).map_err(|_| Refusal::BREAKDOWN)
+}
+
+/// What Keycloak says to a client with nothing but a service account.
+fn other_grant(grant: &str, form: &Form<'_>) -> Refusal {
+    let has = |name| form.first(name).is_some();
+    let (error, description) = match grant {
+        "password" => ("unauthorized_client", "Client not allowed for direct access grants"),
+        "refresh_token" if has("refresh_token") => ("invalid_grant", "Invalid refresh token"),
+        "refresh_token" => ("invalid_request", "No refresh token"),
+        "authorization_code" if has("code") => ("invalid_grant", "Code not valid"),
+        "authorization_code" => ("invalid_request", "Missing parameter: code"),
+        DEVICE => ("invalid_grant", "Client not allowed OAuth 2.0 Device Authorization Grant"),
+        CIBA => ("invalid_grant", "Client not allowed OIDC CIBA Grant"),
+        UMA if has("audience") => ("invalid_request", "Client does not support permissions"),
+        UMA => ("invalid_request", "You must provide the issuedFor"),
+        _ => ("invalid_request", "Standard token exchange is not enabled for the requested client"),
+    };
+    Refusal::bad(error, description)
+}
+
+/// The `scope` of a token for which `asked` was asked; `None` where a word of it is no scope of the client. One space
+/// parts two words, so that a second one stands beside an empty word; but at the end spaces do not count.
+fn granted(asked: Option<&str>) -> Option<String> {
+    let asked: Vec<&str> = match asked.map(|asked| (asked, asked.trim_end_matches(' '))) {
+        Some(("", _)) => return None,
+        None | Some((_, "")) => Vec::new(),
+        Some((_, words)) => words.split(' ').collect(),
+    };
+    let is_scope = |word: &&str| BASE.contains(word) || LIMITED.contains(word) || OPTIONAL.contains(word);
+    if !asked.iter().all(is_scope) {
         return None;
     }
-    let mut scope: Vec<&str> = Vec::new();
-    scope.extend(std::iter::once(OPENID).chain(LIMITED).filter(|name| asked.contains(name)));
+    let nameable = std::iter::once(OPENID).chain(LIMITED).chain(OPTIONAL);
+    let mut scope: Vec<&str> = nameable.filter(|name| asked.contains(name)).collect();
     scope.extend(ALWAYS_NAMED);
     Some(scope.join(" "))
 }
@@ -158,8 +186,8 @@ fn mint(shared: &Shared, scope: &str) -> jsonwebtoken::errors::Result<Value> {
     let lifetime = shared.knobs().token_lifetime;
     let subject = Subject { client: &shared.client_id, tenant: &shared.tenant, scope, lifetime };
     let (realm, now) = (shared.realm(), shared.now());
+    let token = realm.access_token(&subject, now)?;
     let mut body = json!({
-        "access_token": realm.access_token(&subject, now)?,
         "expires_in": lifetime,
         "refresh_expires_in": 0,
         "token_type": "Bearer",
@@ -167,47 +195,48 @@ fn mint(shared: &Shared, scope: &str) -> jsonwebtoken::errors::Result<Value> {
         "scope": scope,
     });
     if scope.split(' ').any(|word| word == OPENID) {
-        body["id_token"] = realm.id_token(&subject, now)?.into();
+        body["id_token"] = realm.id_token(&subject, &token, now)?.into();
     }
+    body["access_token"] = token.into();
     shared.counters.token();
     Ok(body)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::form::tests::read;
     use super::*;
 
     #[test]
     fn scopes_are_granted_as_keycloak_names_them() {
         let table = [
-            ("", Some("email profile")),
-            ("openid", Some("openid email profile")),
-            ("openid profile roles openid", Some("openid email profile")),
-            ("streams openid transcribe", Some("openid transcribe streams email profile")),
-            ("openid stream", None),
-            ("openid interactions:read", None),
-            ("openid Transcribe", None),
+            (None, Some("email profile")),
+            (Some("openid"), Some("openid email profile")),
+            (Some("openid profile roles openid"), Some("openid email profile")),
+            (Some("streams openid transcribe"), Some("openid transcribe streams email profile")),
+            (Some("openid phone"), Some("openid phone email profile")),
+            (Some(""), None),
+            (Some("openid  transcribe"), None),
+            (Some(" openid"), None),
+            (Some("openid  "), Some("openid email profile")),
+            (Some(" "), Some("email profile")),
+            (Some("openid\ttranscribe"), None),
+            (Some("openid stream"), None),
+            (Some("openid interactions:read"), None),
+            (Some("openid Transcribe"), None),
         ];
         for (asked, scope) in table {
-            assert_eq!(granted(asked).as_deref(), scope, "{asked}");
+            assert_eq!(granted(asked).as_deref(), scope, "{asked:?}");
         }
     }
 
     #[test]
-    fn only_client_credentials_is_granted() {
-        let error =
-            |body: &str| check_grant(&Form::parse(body.as_bytes())).err().map(|refused| refused.error);
-        assert_eq!(error("grant_type=client_credentials"), None);
-        assert_eq!(error("grant_type=password"), Some("unsupported_grant_type"));
-        assert_eq!(error(r#"{"grant_type":"client_credentials"}"#), Some("invalid_request"));
-    }
-
-    #[test]
-    fn a_form_is_known_by_its_content_type() {
-        let is = |kind: &str| is_form(&HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().unwrap())]));
-        assert!(is("application/x-www-form-urlencoded"));
-        assert!(is("Application/X-WWW-Form-Urlencoded; charset=UTF-8"));
-        assert!(!is("application/json"));
-        assert!(!is_form(&HeaderMap::new()));
+    fn a_grant_is_known_before_the_client_is() {
+        let refused = |body: &str| grant(&read(body).unwrap()).is_err();
+        assert!(!refused("grant_type=client_credentials"));
+        assert!(!refused("grant_type=password"));
+        assert!(refused("grant_type=Client_Credentials"));
+        assert!(refused("grant_type="));
+        assert!(refused(r#"{"grant_type":"client_credentials"}"#));
     }
 }

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use assert_cmd::Command;
 use serde_json::Value;
 
+pub mod control;
 pub mod diagnosis;
+pub mod keycloak;
 pub mod rude;
 
 /// The binary under test.
@@ -20,10 +22,15 @@ pub fn binary() -> PathBuf {
     assert_cmd::cargo::cargo_bin("corti-auth")
 }
 
-/// The search path, the one thing that is inherited.
+/// A variable of the test run.
 #[expect(clippy::disallowed_methods, reason = "tests have no Host")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The search path, the one thing that is inherited.
 pub fn path() -> String {
-    std::env::var("PATH").unwrap()
+    variable("PATH").unwrap()
 }
 
 /// The time now.
@@ -299,7 +306,15 @@ impl Keyring {
     }
 
     pub fn in_state(state: &str) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-keyring");
+        Self::by(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-keyring"), state)
+    }
+
+    /// A `KeePassXC` with an open database (see `scripts/with-keepassxc`).
+    pub fn keepassxc() -> Self {
+        Self::by(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-keepassxc"), "")
+    }
+
+    fn by(script: &str, state: &str) -> Self {
         let mut child = Process::new(script)
             .env("WITH_KEYRING_STATE", state)
             .args(["sh", "-c", "echo \"$DBUS_SESSION_BUS_ADDRESS\"; exec cat"])

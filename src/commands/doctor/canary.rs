@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::domain::config::StoreKind;
 use crate::domain::event::Sink;
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::resolve::SecretSource;
 use crate::domain::secret::ClientSecret;
+use crate::domain::store_kind::StoreKind;
 use crate::edge::keyring::State;
 use crate::edge::store::{Store, StoreError};
 use crate::failure::{Failure, Kind};
@@ -24,8 +24,8 @@ const NOWHERE: &str = "https://corti-auth.invalid";
 /// What is written.
 const CANARY: &str = "written by corti-auth doctor, which removes it";
 
-/// How long the entry's removal may take after Ctrl-C.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long the entry's removal may take after Ctrl-C: twice the second that an encrypted file takes, and some.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Judges `store`, and says whether secrets can be read from it.
 ///
@@ -38,19 +38,29 @@ pub(super) async fn examine(
     findings: &mut Findings<'_>,
 ) -> Result<bool, Failure> {
     let kind = match setting.plan.as_ref().map(|plan| &plan.source) {
-        Some(SecretSource::Variable(_)) => {
+        Some(SecretSource::Given(_)) => {
             findings.skip("store", "the secret comes from the environment, and no store is used");
             return Ok(true);
         }
-        Some(SecretSource::Store(_, profile)) => profile.store,
+        Some(SecretSource::Store(_, profile)) => &profile.store,
         // Before the first login: the store that it would use.
-        None if setting.is_new => StoreKind::Keyring,
+        None if setting.is_new => &StoreKind::Keyring,
         None => {
             findings.skip("store", "no client is known, so no store is");
             return Ok(false);
         }
     };
-    let store = context.store(kind);
+    let store = match context.store(kind) {
+        Ok(store) => store,
+        Err(failure) => {
+            findings.fail("store", "", &failure);
+            return Ok(false);
+        }
+    };
+    if let Some(reason) = untried(&store) {
+        findings.skip("store", reason);
+        return Ok(true);
+    }
     let mut work = std::pin::pin!(context.waiting("trying the store", keeps(&store, context.sink)));
     let kept = tokio::select! {
         kept = &mut work => kept,
@@ -65,6 +75,17 @@ pub(super) async fn examine(
         Err(failure) => findings.fail("store", "", failure),
     }
     Ok(kept.is_ok())
+}
+
+/// Why nothing is written to a store that works all the same.
+fn untried(store: &Store) -> Option<&'static str> {
+    match store {
+        Store::Command(_) => Some("a secret command can only be read, which is done to mint"),
+        Store::File(files) if files.attended && files.passphrase_file.is_none() => {
+            Some("its passphrase is asked for once, to mint")
+        }
+        Store::Keyring(_) | Store::File(_) | Store::Memory(_) => None,
+    }
 }
 
 async fn keeps(store: &Store, sink: &dyn Sink) -> Result<(), Failure> {
@@ -104,5 +125,5 @@ fn nobody() -> Result<Client, Failure> {
 
 fn unreliable(store: &Store, what: &str) -> Failure {
     Failure::new(Kind::Credential, format!("{} {what}", store.name()))
-        .hint("restart the keyring's daemon, then run it again: corti-auth doctor")
+        .hint("run it again; if it stays so, use another store: corti-auth login --store file")
 }

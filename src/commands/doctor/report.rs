@@ -4,22 +4,27 @@ use std::path::Path;
 
 use crate::domain::diagnosis::{self, Check};
 use crate::domain::page::printable;
+use crate::domain::variable;
 use crate::edge::{private_file, proxy, system};
 use crate::failure::{Failure, Kind};
 
 use super::setting::relevant;
 use super::{Context, Subject};
 
-/// Variables that name folders which say who the user is.
-const FOLDERS: [&str; 7] = [
+/// Variables that name folders which say who the user is, or how the machine is laid out.
+const FOLDERS: [&str; 8] = [
     "HOME",
     "USERPROFILE",
     "APPDATA",
     "XDG_CONFIG_HOME",
     "XDG_RUNTIME_DIR",
-    "CORTI_AUTH_CONFIG_DIR",
     "TMPDIR",
+    variable::CONFIG_FOLDER,
+    variable::CREDENTIALS_DIRECTORY,
 ];
+
+/// Variables that name files, whose folders say so too.
+const FILES: [&str; 3] = ["SSL_CERT_FILE", variable::CLIENT_SECRET_FILE, variable::PASSPHRASE_FILE];
 
 /// Writes the report for its owner only.
 ///
@@ -49,7 +54,7 @@ fn compose(context: &Context<'_>, subject: &Subject, checks: &[Check]) -> String
         ("environment", place.map_or_else(unknown, |(environment, _)| environment.to_string())),
         ("tenant", place.map_or_else(unknown, |(_, tenant)| tenant.to_string())),
         ("client id", subject.client_id.as_ref().map_or_else(unknown, ToString::to_string)),
-        ("secret in", subject.secret_place.map_or_else(unknown, str::to_owned)),
+        ("secret in", subject.secret_place.clone().unwrap_or_else(unknown)),
         ("variables", if variables.is_empty() { "none".to_owned() } else { variables.join(", ") }),
         ("proxy", proxies(context, subject)),
     ];
@@ -82,7 +87,8 @@ fn without_folders(text: String, context: &Context<'_>) -> String {
     let env = &context.host.env;
     let named = FOLDERS.iter().filter_map(|name| env.path(name));
     let config = context.config_file().ok().map(|file| file.path());
-    let files = config.into_iter().chain(context.globals.ca_cert.clone()).chain(env.path("SSL_CERT_FILE"));
+    let files = config.into_iter().chain(context.globals.ca_cert.clone());
+    let files = files.chain(FILES.iter().filter_map(|name| env.path(name)));
     let parents = files.filter_map(|file| file.parent().map(Path::to_owned));
     let mut folders: Vec<String> = named
         .chain(parents)

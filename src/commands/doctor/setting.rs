@@ -1,13 +1,15 @@
 //! What the user set: `config.toml`, the options and the variables, and which client that makes.
 
+use std::path::Path;
+
 use crate::domain::config::Config;
 use crate::domain::diagnosis::meant_by;
 use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::resolve::{self, Plan, SecretSource};
-use crate::domain::secret::{AccessToken, ClientSecret};
+use crate::domain::secret::AccessToken;
 use crate::domain::shell::quote;
-use crate::domain::variable::Variables;
+use crate::domain::variable::{GivenSecret, Variables};
 use crate::edge::config_file::ConfigFile;
 use crate::edge::{private_file, proxy};
 use crate::failure::{Failure, Kind};
@@ -42,9 +44,12 @@ pub(super) struct Setting {
 
 /// Judges `configuration` and `variables`.
 pub(super) fn examine(context: &Context<'_>, findings: &mut Findings<'_>) -> Setting {
-    let variables = Variables::read(|name| context.host.env.get(name));
+    let variables = Variables::read(|name| context.host.env.get(name), Path::exists);
     for secret in variables.iter().flat_map(|variables| {
-        let client = variables.client_secret.as_ref().map(ClientSecret::secret);
+        let client = match &variables.client_secret {
+            Some(GivenSecret::Value(secret)) => Some(secret.secret()),
+            Some(GivenSecret::File(..)) | None => None,
+        };
         client.into_iter().chain(variables.access_token.as_ref().map(AccessToken::secret))
     }) {
         findings.secrets.push(secret.clone());
@@ -82,10 +87,14 @@ pub(super) fn examine(context: &Context<'_>, findings: &mut Findings<'_>) -> Set
 }
 
 /// Where the secret of `plan` is, in words.
-pub(super) fn secret_place(context: &Context<'_>, plan: &Plan) -> &'static str {
+pub(super) fn secret_place(context: &Context<'_>, plan: &Plan) -> String {
     match &plan.source {
-        SecretSource::Variable(_) => "the environment",
-        SecretSource::Store(_, profile) => context.store(profile.store).name(),
+        SecretSource::Given(GivenSecret::Value(_)) => "the environment".to_owned(),
+        SecretSource::Given(GivenSecret::File(variable, _)) => format!("the file of {variable}"),
+        SecretSource::Store(_, profile) => match context.store(&profile.store) {
+            Ok(store) => store.name().to_owned(),
+            Err(_) => profile.store.as_str().to_owned(),
+        },
     }
 }
 
@@ -159,9 +168,12 @@ fn chosen(plan: &Plan) -> String {
 /// Names only: a value may be a secret, in the wrong place too.
 fn judge_variables(context: &Context<'_>, malformed: Option<&str>, findings: &mut Findings<'_>) {
     if let Some(name) = malformed {
-        let failure =
-            Failure::new(Kind::Configuration, format!("the value of {name} is not what belongs there"));
-        return findings.fail("variables", "", &failure.hint(format!("unset {name}, or correct it")));
+        let failure = Failure::new(Kind::Configuration, format!("{name} cannot be used as it is set"));
+        return findings.fail(
+            "variables",
+            "",
+            &failure.hint(format!("unset {name}, or see why: corti-auth status")),
+        );
     }
     let set = relevant(context);
     let mut concerns = Vec::new();

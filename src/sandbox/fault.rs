@@ -76,6 +76,13 @@ async fn truncated(response: Response) -> Response {
     Response::from_parts(parts, Body::from_stream(futures_util::stream::iter([half, broken])))
 }
 
+/// Resets a connection once a request arrives. Not sooner, and not by an orderly end: some clients wait for ever where a
+/// connection ends before they wrote to it.
+async fn break_off(stream: TcpStream) {
+    drop(tokio::time::timeout(Duration::from_secs(1), stream.peek(&mut [0])).await);
+    drop(stream.set_zero_linger());
+}
+
 /// A listener that drops the connections it is told to, and counts the others.
 pub(super) struct Droppy {
     pub(super) listener: TcpListener,
@@ -90,6 +97,7 @@ impl Listener for Droppy {
         loop {
             let (stream, address) = Listener::accept(&mut self.listener).await;
             if self.shared.knobs().take_drop() {
+                tokio::spawn(break_off(stream));
                 continue;
             }
             self.shared.counters.connection();

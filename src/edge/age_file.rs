@@ -1,0 +1,236 @@
+//! A client secret in a file of its own, encrypted with a passphrase: the age format, scrypt.
+//!
+//! For machines without a keyring. One file for each client: whether there is one can be told without the passphrase, and
+//! a file cannot stand in for another, since each says inside whose secret it holds.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use age::scrypt::{Identity, Recipient};
+use age::{DecryptError, Decryptor, Encryptor};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::host::read_bounded;
+use super::mounted_secret;
+use super::private_file;
+use super::prompt::{self, PromptError};
+use super::thread;
+use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES, Secret};
+
+/// The scrypt work factor, log2: about a second on the machines of 2026, which is what age itself aims at.
+const WORK_FACTOR: u8 = 18;
+
+/// What is read of a file: the secret, JSON and age around it.
+const FILE_LIMIT: usize = 2 * MAX_SECRET_BYTES + 64 * 1024;
+
+/// The encrypted files of one configuration folder.
+#[derive(Clone, Debug)]
+pub struct AgeFiles {
+    /// The folder they are in.
+    pub folder: PathBuf,
+    /// A file that holds the passphrase; a person is asked where there is none.
+    pub passphrase_file: Option<PathBuf>,
+    /// Whether a person may be asked.
+    pub attended: bool,
+}
+
+/// Why a file could not be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AgeFileError {
+    /// Nobody can be asked for the passphrase.
+    #[error("the passphrase of the secret's file is needed, and nobody can be asked for it")]
+    NoPassphrase,
+    /// It does not open the file.
+    #[error("the passphrase does not open `{0}`")]
+    WrongPassphrase(PathBuf),
+    /// The passphrase itself cannot be used.
+    #[error("the passphrase cannot be used: {0}")]
+    Passphrase(String),
+    /// The person pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// The file is not what this tool writes.
+    #[error("`{}` is not a file of this store: {reason}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The file system said no.
+    #[error("cannot {action} `{}`: {reason}", path.display())]
+    Io {
+        /// `read`, `write`, `remove`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The file system's reason.
+        reason: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    user: String,
+    client_secret: String,
+}
+
+impl AgeFiles {
+    /// The file of the client that `user` stands for. Its name says nothing about the client.
+    pub fn path(&self, user: &str) -> PathBuf {
+        let digest = Sha256::digest(user.as_bytes());
+        let name: Vec<String> = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(format!("{}.age", name.concat()))
+    }
+
+    /// Whether there is a file for `user`.
+    pub fn is_there(&self, user: &str) -> bool {
+        self.path(user).exists()
+    }
+
+    /// Reads the secret of `user`; `None` where there is no file.
+    ///
+    /// # Errors
+    /// [`AgeFileError`], see its variants.
+    pub async fn read(&self, user: &str) -> Result<Option<ClientSecret>, AgeFileError> {
+        let path = self.path(user);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read_file(&path).map_err(|error| failed("read", &path, &error))?;
+        let passphrase = self.passphrase("Passphrase of the secret's file").await?;
+        let (place, user) = (path.clone(), user.to_owned());
+        let given_up =
+            || AgeFileError::Broken { path: path.clone(), reason: "the work was given up".to_owned() };
+        thread::beside(move || open(&bytes, passphrase, &place, &user)).await.ok_or_else(given_up)?.map(Some)
+    }
+
+    /// Writes the secret of `user`.
+    ///
+    /// # Errors
+    /// [`AgeFileError`], see its variants.
+    pub async fn write(&self, user: &str, secret: &ClientSecret) -> Result<(), AgeFileError> {
+        let path = self.path(user);
+        let passphrase = self.new_passphrase().await?;
+        let content = Content { user: user.to_owned(), client_secret: secret.secret().expose().to_owned() };
+        let text = serde_json::to_string(&content).map(Secret::new);
+        let text =
+            text.map_err(|error| AgeFileError::Broken { path: path.clone(), reason: error.to_string() })?;
+        let given_up = || io::Error::other("the work was given up");
+        let sealed = thread::beside(move || seal(&text, passphrase)).await.ok_or_else(given_up);
+        let written = sealed.and_then(|bytes| {
+            private_file::make_folder(&self.folder)?;
+            private_file::replace(&path, &bytes?)
+        });
+        written.map_err(|error| failed("write", &path, &error))
+    }
+
+    /// Removes the file of `user` and says whether there was one. That takes no passphrase.
+    ///
+    /// # Errors
+    /// [`AgeFileError::Io`].
+    pub fn delete(&self, user: &str) -> Result<bool, AgeFileError> {
+        let path = self.path(user);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed("remove", &path, &error)),
+        }
+    }
+
+    async fn passphrase(&self, question: &'static str) -> Result<SecretString, AgeFileError> {
+        if let Some(path) = &self.passphrase_file {
+            return passphrase_from(path);
+        }
+        if !self.attended {
+            return Err(AgeFileError::NoPassphrase);
+        }
+        let text = prompt::password(question).await.map_err(|error| match error {
+            PromptError::Interrupted => AgeFileError::Interrupted,
+            PromptError::Terminal(reason) => AgeFileError::Passphrase(reason),
+        })?;
+        checked(text)
+    }
+
+    /// A passphrase that a file will be written with: typed twice, since a slip would lose the secret.
+    async fn new_passphrase(&self) -> Result<SecretString, AgeFileError> {
+        use secrecy::ExposeSecret as _;
+        let first = self.passphrase("Passphrase for the secret's file").await?;
+        if self.passphrase_file.is_some() {
+            return Ok(first);
+        }
+        let again = self.passphrase("The same passphrase again").await?;
+        if first.expose_secret() == again.expose_secret() {
+            Ok(first)
+        } else {
+            Err(AgeFileError::Passphrase("the two differ".to_owned()))
+        }
+    }
+}
+
+fn passphrase_from(path: &Path) -> Result<SecretString, AgeFileError> {
+    let bytes = mounted_secret::read(path, MAX_SECRET_BYTES)
+        .map_err(|error| AgeFileError::Passphrase(format!("`{}`: {error}", path.display())))?;
+    let text = String::from_utf8(bytes).map_err(|_| AgeFileError::Passphrase("it is not text".to_owned()))?;
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    checked(line.to_owned())
+}
+
+fn checked(text: String) -> Result<SecretString, AgeFileError> {
+    if text.is_empty() {
+        return Err(AgeFileError::Passphrase("it is empty".to_owned()));
+    }
+    Ok(SecretString::from(text))
+}
+
+fn failed(action: &'static str, path: &Path, error: &io::Error) -> AgeFileError {
+    AgeFileError::Io { action, path: path.to_owned(), reason: error.to_string() }
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    private_file::refuse_exposed(path)?;
+    read_bounded(fs::File::open(path)?, FILE_LIMIT)
+}
+
+fn seal(text: &Secret, passphrase: SecretString) -> io::Result<Vec<u8>> {
+    let mut recipient = Recipient::new(passphrase);
+    recipient.set_work_factor(WORK_FACTOR);
+    let recipients: [&dyn age::Recipient; 1] = [&recipient];
+    let encryptor = Encryptor::with_recipients(recipients.into_iter()).map_err(io::Error::other)?;
+    let mut bytes = Vec::new();
+    let mut writer = encryptor.wrap_output(&mut bytes)?;
+    writer.write_all(text.expose().as_bytes())?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+fn open(
+    bytes: &[u8],
+    passphrase: SecretString,
+    path: &Path,
+    user: &str,
+) -> Result<ClientSecret, AgeFileError> {
+    let broken = |reason: String| AgeFileError::Broken { path: path.to_owned(), reason };
+    let mut identity = Identity::new(passphrase);
+    // A file that somebody else prepared must not cost minutes.
+    identity.set_max_work_factor(WORK_FACTOR + 2);
+    let decryptor = Decryptor::new(bytes).map_err(|error| broken(error.to_string()))?;
+    let reader = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity));
+    let mut reader = reader.map_err(|error| match error {
+        DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed | DecryptError::NoMatchingKeys => {
+            AgeFileError::WrongPassphrase(path.to_owned())
+        }
+        other => broken(other.to_string()),
+    })?;
+    let mut text = zeroize::Zeroizing::new(Vec::new());
+    reader.read_to_end(&mut text).map_err(|error| broken(error.to_string()))?;
+    let content: Content =
+        serde_json::from_slice(&text).map_err(|_| broken("its content is of another kind".to_owned()))?;
+    if content.user != user {
+        return Err(broken("it holds the secret of another client".to_owned()));
+    }
+    ClientSecret::parse(&content.client_secret).map_err(|error| broken(error.to_string()))
+}

@@ -1,0 +1,79 @@
+//! The sandbox's control endpoint, over HTTP.
+
+use serde_json::{Value, json};
+
+use super::Sandbox;
+
+/// An HTTP client that goes nowhere but where it is told.
+pub fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+/// What came back.
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub async fn to(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, body: response.text().await.unwrap() }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+/// Controls a sandbox. One client, and so one connection: the next that is dropped is another's.
+pub struct Control {
+    client: reqwest::Client,
+    pub base: String,
+    pub token: String,
+}
+
+impl Control {
+    pub fn of(sandbox: &Sandbox) -> Self {
+        let ready: Value = serde_json::from_slice(&std::fs::read(sandbox.ready_file()).unwrap()).unwrap();
+        Self {
+            client: client(),
+            base: format!("{}/_sandbox", sandbox.environment),
+            token: ready["control_token"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// A request with the right bearer, not sent.
+    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let bearer = format!("Bearer {}", self.token);
+        self.client
+            .request(method.parse().unwrap(), format!("{}{path}", self.base))
+            .header("authorization", bearer)
+    }
+
+    async fn ok(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = Answer::to(self.request(method, path).body(body.to_string())).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.json()
+    }
+
+    pub async fn turn(&self, knobs: Value) -> Value {
+        self.ok("PATCH", "/knobs", &knobs).await
+    }
+
+    pub async fn reset(&self) -> Value {
+        self.ok("DELETE", "/knobs", &Value::Null).await
+    }
+
+    /// How many token requests there were.
+    pub async fn token_requests(&self) -> u64 {
+        self.ok("GET", "/counters", &Value::Null).await["token_requests"].as_u64().unwrap()
+    }
+
+    pub async fn rotate(&self, forget: bool) -> Value {
+        self.ok("POST", "/rotate-keys", &json!({ "forget": forget })).await
+    }
+}

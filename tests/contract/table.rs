@@ -1,0 +1,193 @@
+//! The table: what is asked, what Keycloak answers, and whether the sandbox does the same.
+
+mod credential;
+mod document;
+mod grant;
+mod request;
+mod scope;
+
+use super::ask::Ask;
+use super::fact::Facts;
+
+/// One case.
+pub struct Case {
+    pub name: &'static str,
+    pub ask: Ask,
+    /// Keycloak's answer.
+    pub expected: Is,
+    pub sandbox: Sandbox,
+}
+
+/// What the sandbox does with a case.
+pub enum Sandbox {
+    /// The same.
+    Same,
+    /// Another thing, for this reason.
+    Differs(Is, &'static str),
+    /// It cannot be asked, for this reason.
+    Absent(&'static str),
+}
+
+/// An answer.
+#[derive(Clone)]
+pub struct Is(Facts);
+
+/// All cases.
+pub fn cases() -> Vec<Case> {
+    [scope::cases(), credential::cases(), grant::cases(), request::cases(), document::cases()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// A case in which both do the same.
+fn case(name: &'static str, ask: Ask, expected: Is) -> Case {
+    Case { name, ask, expected, sandbox: Sandbox::Same }
+}
+
+impl Case {
+    fn differs(self, reason: &'static str, is: Is) -> Self {
+        Self { sandbox: Sandbox::Differs(is, reason), ..self }
+    }
+
+    fn absent(self, reason: &'static str) -> Self {
+        Self { sandbox: Sandbox::Absent(reason), ..self }
+    }
+
+    /// Why the sandbox is not the same.
+    pub fn reason(&self) -> &'static str {
+        match &self.sandbox {
+            Sandbox::Same => "it is",
+            Sandbox::Differs(_, reason) | Sandbox::Absent(reason) => reason,
+        }
+    }
+}
+
+impl Is {
+    pub fn facts(&self) -> Facts {
+        self.0.clone()
+    }
+
+    fn with(mut self, name: &str, fact: impl Into<String>) -> Self {
+        self.0.insert(name.to_owned(), fact.into());
+        self
+    }
+
+    /// With what the page of another origin needs to read it.
+    fn readable_by_page(self) -> Self {
+        self.with("header access-control-allow-origin", super::ask::PAGE)
+            .with("header access-control-allow-credentials", "true")
+    }
+
+    /// The same about another client than `service`.
+    fn about(mut self, client: &str) -> Self {
+        for fact in self.0.values_mut().filter(|fact| fact.ends_with("service\"")) {
+            *fact = fact.replace("service\"", &format!("{client}\""));
+        }
+        self
+    }
+}
+
+/// A status and no body.
+fn empty(status: u16) -> Is {
+    Is(Facts::from([("status".to_owned(), status.to_string())]))
+}
+
+/// An error of the layers below the endpoint.
+fn plain(status: u16, error: &str) -> Is {
+    empty(status).with("header content-type", "application/json").with("body error", error)
+}
+
+/// An error of the endpoint: nothing of it is to be stored.
+fn oauth(status: u16, error: &str, description: &str) -> Is {
+    never_stored(plain(status, error)).with("body error_description", description)
+}
+
+fn never_stored(is: Is) -> Is {
+    is.with("header cache-control", "no-store").with("header pragma", "no-cache")
+}
+
+/// 401 for the client or its secret.
+fn unauthorized(error: &str) -> Is {
+    oauth(401, error, "Invalid client or Invalid client credentials")
+}
+
+/// 400 for the scope.
+fn bad_scope(asked: &str) -> Is {
+    oauth(400, "invalid_scope", &format!("Invalid scopes: {asked}"))
+}
+
+const ROLES: &str = r#"["offline_access","uma_authorization","default-roles-base"]"#;
+
+/// A token, whose scope has these words beside the two that are always there.
+fn token(scope: &str) -> Is {
+    let words: Vec<&str> = scope.split(' ').filter(|word| !word.is_empty()).collect();
+    let mut all = words.clone();
+    all.extend(["email", "profile"]);
+    all.sort_unstable();
+    let scope = all.join(" ");
+    let mut is = never_stored(empty(200)).with("header content-type", "application/json");
+    let body = [
+        ("access_token", "token"),
+        ("expires_in", "300"),
+        ("refresh_expires_in", "0"),
+        ("token_type", "\"Bearer\""),
+        ("not-before-policy", "0"),
+        ("scope", &scope),
+    ];
+    for (name, fact) in body {
+        is = is.with(&format!("body {name}"), fact);
+    }
+    let has = |word| words.contains(&word);
+    is = claims(is, "access_token", has("microprofile-jwt"));
+    let realm_access = format!(r#"{{"roles":{ROLES}}}"#);
+    let account = r#"{"account":{"roles":["manage-account","manage-account-links","view-profile"]}}"#;
+    let own = [
+        ("jti", "trrtcc:uuid"),
+        ("aud", "\"account\""),
+        ("typ", "\"Bearer\""),
+        ("realm_access", &realm_access),
+        ("resource_access", account),
+        ("scope", &scope),
+    ];
+    for (name, fact) in own {
+        is = is.with(&format!("access_token claim {name}"), fact);
+    }
+    if has("openid") {
+        is = claims(is, "id_token", has("microprofile-jwt")).with("body id_token", "token");
+        is = is.with("id_token at_hash is right", "Some(true)");
+        for (name, fact) in
+            [("jti", "uuid"), ("aud", "\"service\""), ("typ", "\"ID\""), ("at_hash", "string")]
+        {
+            is = is.with(&format!("id_token claim {name}"), fact);
+        }
+    }
+    is
+}
+
+/// What both tokens say.
+fn claims(is: Is, token: &str, microprofile: bool) -> Is {
+    let common = [
+        ("exp", "integer"),
+        ("iat", "integer"),
+        ("iss", "\"HOST/realms/base\""),
+        ("sub", "uuid"),
+        ("azp", "\"service\""),
+        ("acr", "\"1\""),
+        ("email_verified", "false"),
+        ("clientHost", "\"127.0.0.1\""),
+        ("clientAddress", "\"127.0.0.1\""),
+        ("preferred_username", "\"service-account-service\""),
+        ("client_id", "\"service\""),
+    ];
+    let more = [("upn", "\"service-account-service\""), ("groups", ROLES)];
+    let more = more.into_iter().filter(|_| microprofile);
+    let is = common
+        .into_iter()
+        .chain(more)
+        .fold(is, |is, (name, fact)| is.with(&format!("{token} claim {name}"), fact));
+    [("alg", "\"RS256\""), ("typ", "\"JWT\""), ("kid", "string")]
+        .into_iter()
+        .fold(is, |is, (name, fact)| is.with(&format!("{token} header {name}"), fact))
+        .with(&format!("{token} lifetime"), "300")
+}

@@ -1,0 +1,114 @@
+//! Tenants and paths, and the heads of the realm's documents.
+
+use super::super::ask::{Ask, PAGE, bare, good, head_of};
+use super::request::preflight;
+use super::{Case, Is, case, empty, plain, token};
+
+const DISCOVERY: &str = "/realms/base/.well-known/openid-configuration";
+const CERTS: &str = "/realms/base/protocol/openid-connect/certs";
+
+const TWO_HOSTS: &str =
+    "one port is the authorization server and the API, and what neither has is the API's 404";
+const NO_LAYERS: &str = "it has no layer of its own for paths";
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = tenants();
+    cases.extend(documents());
+    cases
+}
+
+fn tenants() -> Vec<Case> {
+    let no_realm = || plain(404, "Realm does not exist");
+    let right = |path| good("scope=openid").at(path);
+    vec![
+        case("unknown tenant", right("/realms/nowhere/protocol/openid-connect/token"), no_realm()),
+        case("tenant in other case", right("/realms/Base/protocol/openid-connect/token"), no_realm()),
+        case("no tenant", right("/realms/protocol/openid-connect/token"), no_realm()),
+        case("unknown tenant, GET", bare("GET", "/realms/nowhere/protocol/openid-connect/token"), no_realm()),
+        case(
+            "unknown tenant, OPTIONS",
+            bare("OPTIONS", "/realms/nowhere/protocol/openid-connect/token"),
+            no_realm(),
+        ),
+        case(
+            "unknown tenant, JSON",
+            right("/realms/nowhere/protocol/openid-connect/token").kind("application/json"),
+            no_realm(),
+        ),
+        case(
+            "a slash after the token path",
+            right("/realms/base/protocol/openid-connect/token/"),
+            token("openid"),
+        ),
+        case(
+            "two slashes in the token path",
+            right("/realms/base//protocol/openid-connect/token"),
+            plain(400, "missingNormalization")
+                .with("body error_description", "Request path not normalized")
+                .with("header content-type", "application/json; charset=UTF-8"),
+        )
+        .differs(NO_LAYERS, plain(404, "HTTP 404 Not Found")),
+        case(
+            "/oauth2/token",
+            right("/oauth2/token"),
+            plain(404, "Unable to find matching target resource method"),
+        )
+        .differs(
+            TWO_HOSTS,
+            empty(404)
+                .with("header content-type", "application/json")
+                .with("body requestid", "uuid")
+                .with("body status", "404")
+                .with("body type", "\"not_found\"")
+                .with("body detail", "\"the sandbox does not serve this path\""),
+        ),
+        case(
+            "unknown path of a tenant",
+            bare("GET", "/realms/base/protocol/openid-connect/nonsense"),
+            plain(404, "HTTP 404 Not Found"),
+        ),
+        case("unknown path of an unknown tenant", bare("GET", "/realms/nowhere/nonsense"), no_realm()),
+    ]
+}
+
+fn documents() -> Vec<Case> {
+    let rules = "no-cache, must-revalidate, no-transform, no-store";
+    let document = |rules: &str| {
+        empty(200).with("header content-type", "application/json").with("header cache-control", rules)
+    };
+    let page = |ask: Ask| ask.header("origin", PAGE);
+    let none = |status: u16, text: &str| -> Is { plain(status, text) };
+    vec![
+        case("discovery", head_of("GET", DISCOVERY), document(rules)),
+        case("discovery, HEAD", head_of("HEAD", DISCOVERY), document(rules)),
+        case(
+            "discovery, a slash after it",
+            head_of("GET", "/realms/base/.well-known/openid-configuration/"),
+            document(rules),
+        ),
+        case("discovery, POST", bare("POST", DISCOVERY), none(404, "HTTP 404 Not Found")),
+        case("discovery, PUT", bare("PUT", DISCOVERY), none(404, "HTTP 404 Not Found")),
+        case("discovery for a page", page(head_of("GET", DISCOVERY)), document(rules).readable_by_page()),
+        case("discovery, OPTIONS from a page", page(bare("OPTIONS", DISCOVERY)), preflight("GET")),
+        case(
+            "discovery, unknown tenant",
+            bare("GET", "/realms/nowhere/.well-known/openid-configuration"),
+            none(404, "Realm does not exist"),
+        ),
+        case("keys", head_of("GET", CERTS), document("no-cache")),
+        case("keys, HEAD", head_of("HEAD", CERTS), document("no-cache")),
+        case(
+            "keys, a slash after them",
+            head_of("GET", "/realms/base/protocol/openid-connect/certs/"),
+            document("no-cache"),
+        ),
+        case("keys, POST", bare("POST", CERTS), none(405, "HTTP 405 Method Not Allowed")),
+        case("keys for a page", page(head_of("GET", CERTS)), document("no-cache").readable_by_page()),
+        case("keys, OPTIONS from a page", page(bare("OPTIONS", CERTS)), preflight("GET")),
+        case(
+            "keys, unknown tenant",
+            bare("GET", "/realms/nowhere/protocol/openid-connect/certs"),
+            none(404, "Realm does not exist"),
+        ),
+    ]
+}

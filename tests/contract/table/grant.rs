@@ -1,0 +1,134 @@
+//! Which grants there are, and what a client with nothing but a service account hears about them.
+
+use super::super::ask::{form, good};
+use super::{Case, Is, case, oauth, unauthorized};
+
+const NOT_CORTIS: &str = "Corti's realm does not list this grant among those it supports";
+
+pub fn cases() -> Vec<Case> {
+    let of = |grant: &str| form(format!("client_id=service&client_secret=SECRET&grant_type={grant}"));
+    let (unsupported, missing) = (unsupported, missing);
+    let bad = |error: &str, description: &str| oauth(400, error, description);
+    let urn = "urn:ietf:params:oauth:grant-type";
+    let mut cases = vec![
+        case("grant_type empty", of(""), unsupported()),
+        case("grant_type missing", form("client_id=service&client_secret=SECRET"), missing()),
+        case("empty form", form(""), missing()),
+        case("grant_type missing, wrong secret", form("client_id=service&client_secret=x"), missing()),
+        case("unknown grant", of("nonsense"), unsupported()),
+        case("unknown grant, wrong secret", form("client_secret=x&grant_type=nonsense"), unsupported()),
+        case("grant in other case", of("Client_Credentials"), unsupported()),
+        case("implicit", of("implicit"), unsupported()),
+        case(
+            "password",
+            of("password&username=u&password=p&scope=openid"),
+            bad("unauthorized_client", "Client not allowed for direct access grants"),
+        ),
+        case(
+            "password, wrong secret",
+            form("client_id=service&client_secret=x&grant_type=password"),
+            unauthorized("unauthorized_client"),
+        ),
+        case("refresh_token, none", of("refresh_token"), bad("invalid_request", "No refresh token")),
+        case(
+            "refresh_token, empty",
+            of("refresh_token&refresh_token="),
+            bad("invalid_grant", "Invalid refresh token"),
+        ),
+        case(
+            "refresh_token, nonsense",
+            of("refresh_token&refresh_token=x"),
+            bad("invalid_grant", "Invalid refresh token"),
+        ),
+        case("code, none", of("authorization_code"), bad("invalid_request", "Missing parameter: code")),
+        case("code, empty", of("authorization_code&code="), bad("invalid_grant", "Code not valid")),
+        case(
+            "code, nonsense",
+            of("authorization_code&code=x&redirect_uri=http%3A%2F%2F127.0.0.1%2F"),
+            bad("invalid_grant", "Code not valid"),
+        ),
+        case("code, a parameter twice", of("authorization_code&x=1&x=2"), twice()),
+        case(
+            "device code",
+            of(&format!("{urn}:device_code")),
+            bad("invalid_grant", "Client not allowed OAuth 2.0 Device Authorization Grant"),
+        ),
+        case(
+            "token exchange",
+            of(&format!("{urn}:token-exchange")),
+            bad("invalid_request", "Standard token exchange is not enabled for the requested client"),
+        ),
+        case(
+            "CIBA",
+            of("urn:openid:params:grant-type:ciba"),
+            bad("invalid_grant", "Client not allowed OIDC CIBA Grant"),
+        ),
+        case(
+            "UMA ticket",
+            of(&format!("{urn}:uma-ticket")),
+            bad("invalid_request", "You must provide the issuedFor"),
+        ),
+        case(
+            "UMA ticket for an audience",
+            of(&format!("{urn}:uma-ticket&audience=service")),
+            bad("invalid_request", "Client does not support permissions"),
+        ),
+        case(
+            "JWT bearer",
+            of(&format!("{urn}:jwt-bearer")),
+            bad("invalid_grant", "Missing parameter:assertion"),
+        )
+        .differs(NOT_CORTIS, unsupported()),
+    ];
+    cases.extend(repeated());
+    cases
+}
+
+/// A parameter twice, and what is said before that is noticed.
+fn repeated() -> Vec<Case> {
+    let wrong = || unauthorized("unauthorized_client");
+    vec![
+        case("client_id twice, the same", good("client_id=service"), twice()),
+        case("client_id twice, different", good("client_id=nobody"), twice()),
+        case("client_secret twice, the second wrong", good("client_secret=wrong"), twice()),
+        case("scope twice", good("scope=openid&scope=transcribe"), twice()),
+        case("scope twice, the same", good("scope=openid&scope=openid"), twice()),
+        case("scope twice, the first unknown", good("scope=x&scope=openid"), twice()),
+        case("grant_type twice", good("grant_type=client_credentials"), twice()),
+        case("an unknown parameter", good("colour=blue"), super::token("")),
+        case("an unknown parameter twice", good("colour=blue&colour=red"), twice()),
+        case(
+            "client_secret twice, the first wrong",
+            form("grant_type=client_credentials&client_id=service&client_secret=x&client_secret=SECRET"),
+            wrong(),
+        ),
+        case(
+            "scope twice, wrong secret",
+            form("grant_type=client_credentials&client_id=service&client_secret=x&scope=a&scope=a"),
+            wrong(),
+        ),
+        case(
+            "scope twice, unknown client",
+            form("grant_type=client_credentials&client_id=nobody&client_secret=x&scope=a&scope=a"),
+            unauthorized("invalid_client"),
+        ),
+        case("scope twice, unknown grant", form("grant_type=nonsense&scope=a&scope=a"), unsupported()),
+        case(
+            "grant_type twice, the first unknown",
+            form("grant_type=nonsense&grant_type=client_credentials&client_id=service&client_secret=SECRET"),
+            unsupported(),
+        ),
+    ]
+}
+
+fn unsupported() -> Is {
+    oauth(400, "unsupported_grant_type", "Unsupported grant_type")
+}
+
+pub fn missing() -> Is {
+    oauth(400, "invalid_request", "Missing form parameter: grant_type")
+}
+
+fn twice() -> Is {
+    oauth(400, "invalid_request", "duplicated parameter")
+}

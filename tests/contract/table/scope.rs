@@ -1,0 +1,113 @@
+//! Which scopes are granted, and what they are called.
+
+use super::super::ask::{good, of};
+use super::{Case, bad_scope, case, token};
+
+const ONE_CLIENT: &str = "it has one client, that may use both scopes";
+const NOT_CORTIS: &str = "Corti's realm does not list this scope among those it supports";
+
+pub fn cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = granted();
+    cases.extend(refused());
+    cases
+}
+
+fn granted() -> Vec<Case> {
+    let long = format!("scope=openid+{}", "s".repeat(3994));
+    vec![
+        case("full", good("scope=openid"), token("openid")),
+        case("limited: transcribe", good("scope=openid+transcribe"), token("openid transcribe")),
+        case("limited: streams", good("scope=openid+streams"), token("openid streams")),
+        case("both", good("scope=openid+transcribe+streams"), token("openid transcribe streams")),
+        case(
+            "both, other order",
+            good("scope=streams+transcribe+openid"),
+            token("openid streams transcribe"),
+        ),
+        case("%20 for a space", good("scope=openid%20streams"), token("openid streams")),
+        case("a scope twice", good("scope=openid+transcribe+transcribe+openid"), token("openid transcribe")),
+        case("a space after", good("scope=openid+transcribe+"), token("openid transcribe")),
+        case("two spaces after", good("scope=openid++"), token("openid")),
+        case("a space alone", good("scope=+"), token("")),
+        case("no scope", good(""), token("")),
+        case("transcribe without openid", good("scope=transcribe"), token("transcribe")),
+        case("both without openid", good("scope=transcribe+streams"), token("transcribe streams")),
+        case("profile alone", good("scope=profile"), token("")),
+        case("openid profile", good("scope=openid+profile"), token("openid")),
+        case("openid email", good("scope=openid+email"), token("openid")),
+        case(
+            "openid profile transcribe",
+            good("scope=openid+profile+transcribe"),
+            token("openid transcribe"),
+        ),
+        case("openid roles", good("scope=openid+roles"), token("openid")),
+        case("openid acr", good("scope=openid+acr"), token("openid")),
+        case("openid basic", good("scope=openid+basic"), token("openid")),
+        case("openid service_account", good("scope=openid+service_account"), token("openid")),
+        case("openid web-origins", good("scope=openid+web-origins"), token("openid")),
+        case("openid phone", good("scope=openid+phone"), token("openid phone")),
+        case("openid address", good("scope=openid+address"), token("openid address")),
+        case("openid offline_access", good("scope=openid+offline_access"), token("openid offline_access")),
+        case(
+            "openid microprofile-jwt",
+            good("scope=openid+microprofile-jwt"),
+            token("openid microprofile-jwt"),
+        ),
+        case("openid organization", good("scope=openid+organization"), token("openid"))
+            .differs(NOT_CORTIS, bad_scope("openid organization")),
+        case("a scope of 4,001 characters", good(&long), token("")),
+        case(
+            "no-streams asks for transcribe",
+            of("no-streams", "scope=openid+transcribe"),
+            token("openid transcribe").about("no-streams"),
+        )
+        .absent(ONE_CLIENT),
+        case(
+            "broader asks for openid",
+            of("broader", "scope=openid"),
+            token("openid streams").about("broader"),
+        )
+        .absent(ONE_CLIENT),
+        case(
+            "broader asks for transcribe",
+            of("broader", "scope=openid+transcribe"),
+            token("openid streams transcribe").about("broader"),
+        )
+        .absent(ONE_CLIENT),
+    ]
+}
+
+fn refused() -> Vec<Case> {
+    let long = "s".repeat(3993);
+    let bad = |name, scope: &str, said: &str| case(name, good(&format!("scope={scope}")), bad_scope(said));
+    vec![
+        bad("empty scope", "", ""),
+        bad("two spaces", "openid++transcribe", "openid  transcribe"),
+        bad("a space before", "+openid", " openid"),
+        bad("a space before and after", "+openid+transcribe+", " openid transcribe "),
+        bad("a tab between", "openid%09transcribe", "openidtranscribe"),
+        bad("a line break between", "openid%0Atranscribe", "openidtranscribe"),
+        bad("a comma between", "openid%2Ctranscribe", "openid,transcribe"),
+        bad("unknown", "openid+nonsense", "openid nonsense"),
+        bad("stream, singular", "openid+stream", "openid stream"),
+        bad("one known, one unknown", "openid+transcribe+nonsense", "openid transcribe nonsense"),
+        bad("Transcribe", "openid+Transcribe", "openid Transcribe"),
+        bad("OPENID", "OPENID", "OPENID"),
+        bad("a Corti scope that the realm lacks", "openid+interactions%3Aread", "openid interactions:read"),
+        bad("markup", "openid+%3Cb%3E%22x%22%3C%2Fb%3E", "openid <b>\"x\"</b>"),
+        bad("not ASCII", "openid+%C3%BC", "openid ü"),
+        bad("a scope of 4,000 characters", &format!("openid+{long}"), &format!("openid {long}")),
+        case(
+            "no-streams asks for streams",
+            of("no-streams", "scope=openid+streams"),
+            bad_scope("openid streams"),
+        )
+        .absent(ONE_CLIENT),
+        case(
+            "no-streams asks for both",
+            of("no-streams", "scope=openid+transcribe+streams"),
+            bad_scope("openid transcribe streams"),
+        )
+        .absent(ONE_CLIENT),
+    ]
+}

@@ -1,0 +1,268 @@
+//! The sandbox's faults, set by flags and by its control endpoint, and what the real binary makes of each.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::control::{Answer, Control, client};
+use common::{Said, Sandbox, World};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::{Value, json};
+
+/// A sandbox with these flags, its control endpoint and a world of its client.
+fn start(flags: &str) -> (Sandbox, Control, World) {
+    let words: Vec<&str> = flags.split_whitespace().collect();
+    let sandbox = Sandbox::start_with(&words);
+    let (control, mut world) = (Control::of(&sandbox), World::new());
+    world.use_client(&sandbox);
+    (sandbox, control, world)
+}
+
+/// `token --full` that must succeed.
+fn mint(world: &World) -> Value {
+    let said = Said::by(&mut world.run("token --full --json"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    said.json()
+}
+
+/// `token --full` that must fail.
+fn fails(world: &World, code: i32, message: &str) {
+    world
+        .run("token --full")
+        .assert()
+        .code(code)
+        .stdout("")
+        .stderr(contains(message).and(contains("hint: ")));
+}
+
+/// A request to the API with this token.
+async fn list(sandbox: &Sandbox, token: &Value) -> Answer {
+    let request = client().get(format!("{}/v2/interactions/", sandbox.environment));
+    let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+    Answer::to(request.header("authorization", bearer).header("tenant-name", "base")).await
+}
+
+async fn ask(sandbox: &Sandbox) -> Answer {
+    let form = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope=openid",
+        sandbox.client_id, sandbox.client_secret
+    );
+    let request = client().post(sandbox.token_url());
+    Answer::to(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await
+}
+
+#[tokio::test]
+async fn latency_runs_into_the_time_out() {
+    let (_sandbox, control, world) = start("--latency 1500ms");
+    let late = || world.run("token --full --timeout 500ms");
+    late().assert().code(8).stdout("").stderr(contains("did not answer within 500ms"));
+    let started = Instant::now();
+    mint(&world);
+    assert!(started.elapsed() >= Duration::from_millis(1500));
+    control.turn(json!({ "latency_ms": 0 })).await;
+    late().assert().success();
+    control.turn(json!({ "latency_ms": 1500 })).await;
+    late().assert().code(8);
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_once_more() {
+    let (sandbox, control, world) = start("--fail-count 1 --fail-status 429 --retry-after 1");
+    let started = Instant::now();
+    mint(&world);
+    assert!(started.elapsed() >= Duration::from_secs(1), "Retry-After was not waited for");
+    assert_eq!(control.token_requests().await, 2);
+    // Twice busy is too much, and a wait that does not fit the time-out is not begun.
+    control.turn(json!({ "fail_count": 2, "fail_status": 503, "retry_after": 1 })).await;
+    fails(&world, 9, "answered 503");
+    assert_eq!(control.token_requests().await, 4);
+    control.turn(json!({ "fail_count": 1, "retry_after": 60 })).await;
+    let line = Said::by(&mut world.run("token --full --json")).error();
+    assert_eq!(
+        (&line["exit"], &line["http_status"], &line["retryable"]),
+        (&json!(9), &json!(503), &json!(true))
+    );
+    assert_eq!(control.token_requests().await, 5);
+    control.turn(json!({ "fail_count": 1, "retry_after": 7 })).await;
+    let answer = ask(&sandbox).await;
+    assert_eq!((answer.status, answer.headers["retry-after"].to_str().unwrap()), (503, "7"));
+    control.turn(json!({ "fail_count": 1, "retry_after": null })).await;
+    assert!(!ask(&sandbox).await.headers.contains_key("retry-after"));
+    mint(&world);
+}
+
+#[tokio::test]
+async fn every_failing_status_is_what_it_is() {
+    let (sandbox, control, world) = start("--fail-count 1 --fail-status 500");
+    fails(&world, 9, "answered 500");
+    assert_eq!(control.token_requests().await, 1, "500 is not repeated");
+    for (status, code) in [(400, 1), (418, 1), (502, 9), (504, 9), (599, 9)] {
+        control.turn(json!({ "fail_count": 1, "fail_status": status })).await;
+        world.run("token --full").assert().code(code).stdout("");
+        control.turn(json!({ "fail_count": 1 })).await;
+        assert_eq!(ask(&sandbox).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_connection_is_a_network_error() {
+    let (_sandbox, control, world) = start("--drop-connections 2");
+    fails(&world, 8, "broke off");
+    fails(&world, 8, "broke off");
+    mint(&world);
+    assert_eq!(control.token_requests().await, 1, "dropped connections have no requests");
+    control.turn(json!({ "drop_connections": 1 })).await;
+    fails(&world, 8, "broke off");
+    mint(&world);
+}
+
+#[tokio::test]
+async fn half_an_answer_is_a_network_error() {
+    let (_sandbox, control, world) = start("--truncate-answers 1");
+    fails(&world, 8, "broke off");
+    mint(&world);
+    control.turn(json!({ "truncate_answers": 1 })).await;
+    fails(&world, 8, "broke off");
+    assert_eq!(control.token_requests().await, 3);
+    mint(&world);
+}
+
+#[tokio::test]
+async fn tokens_live_as_long_as_they_are_told() {
+    let (sandbox, control, world) = start("--token-lifetime 42s");
+    let inspect = |token: &Value| {
+        Said::by(world.run("inspect --json").write_stdin(token["access_token"].as_str().unwrap()))
+    };
+    let lifetime =
+        |seen: &Value| seen["expires_at_unix"].as_i64().unwrap() - seen["issued_at_unix"].as_i64().unwrap();
+    let token = mint(&world);
+    let seen = inspect(&token);
+    assert_eq!((&token["expires_in"], seen.code, lifetime(&seen.json())), (&json!(42), 0, 42));
+    assert!(seen.json()["remaining_seconds"].as_i64().unwrap() <= 42);
+    control.turn(json!({ "token_lifetime": 1 })).await;
+    let token = mint(&world);
+    common::wait_until("the token has expired", || inspect(&token).code == 7);
+    let refused = list(&sandbox, &token).await;
+    assert_eq!(refused.status, 401);
+    let challenge = refused.headers["www-authenticate"].to_str().unwrap().to_owned();
+    assert!(challenge.contains("The token has expired"), "{challenge}");
+}
+
+#[tokio::test]
+async fn a_wrong_clock_shows_in_tokens_and_dates() {
+    let (sandbox, control, world) = start("--clock-skew -3600");
+    let token = mint(&world);
+    let inspect =
+        |token: &Value| Said::by(world.run("inspect").write_stdin(token["access_token"].as_str().unwrap()));
+    let said = inspect(&token);
+    assert_eq!(said.code, 7, "{}", said.stderr);
+    assert_eq!(list(&sandbox, &token).await.status, 200, "by the server's clock it is new");
+    let dated = |answer: &Answer| {
+        let date = answer.headers["date"].to_str().unwrap();
+        DateTimeParser::new().parse_timestamp(date).unwrap().as_second() - common::now().as_second()
+    };
+    let behind = dated(&list(&sandbox, &token).await);
+    assert!((-3605..=-3595).contains(&behind), "{behind}");
+    control.turn(json!({ "clock_skew": 86_400 })).await;
+    assert_eq!(list(&sandbox, &token).await.status, 401);
+    let ahead = dated(&ask(&sandbox).await);
+    assert!((86_395..=86_405).contains(&ahead), "{ahead}");
+    let seen = Said::by(
+        world.run("inspect --json").write_stdin(mint(&world)["access_token"].as_str().unwrap().to_owned()),
+    );
+    let issued: Timestamp = seen.json()["issued_at"].as_str().unwrap().parse().unwrap();
+    assert!(issued.as_second() - common::now().as_second() > 86_000, "{}", seen.stdout);
+}
+
+#[tokio::test]
+async fn rotated_keys_verify_until_they_are_forgotten() {
+    let (sandbox, control, world) = start("");
+    let certs = || async {
+        let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
+        Answer::to(client().get(url)).await.json()
+    };
+    let ids = |keys: &Value| -> Vec<String> {
+        keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    };
+    let signer = |token: &Value| {
+        let said = Said::by(world.run("inspect --json").write_stdin(token["access_token"].as_str().unwrap()));
+        said.json()["key_id"].as_str().unwrap().to_owned()
+    };
+    let (before, old) = (ids(&certs().await), mint(&world));
+    assert_eq!(before, [signer(&old)]);
+    let rotated = control.rotate(false).await;
+    assert_eq!(rotated, certs().await);
+    let new = mint(&world);
+    assert_eq!(ids(&rotated), [signer(&new), before[0].clone()]);
+    for token in [&old, &new] {
+        assert_eq!(list(&sandbox, token).await.status, 200);
+    }
+    let forgotten = ids(&control.rotate(true).await);
+    assert!(forgotten.len() == 1 && !ids(&rotated).contains(&forgotten[0]), "{forgotten:?}");
+    assert_eq!(ids(&certs().await), forgotten);
+    for token in [&old, &new] {
+        assert_eq!(list(&sandbox, token).await.status, 401);
+    }
+    assert_eq!(list(&sandbox, &mint(&world)).await.status, 200);
+}
+
+#[tokio::test]
+async fn only_whoever_started_the_sandbox_controls_it() {
+    let (sandbox, control, _world) = start("");
+    let url = |path: &str| format!("{}{path}", control.base);
+    let bearer = format!("Bearer {}", control.token);
+    let client_secret = format!("Bearer {}", sandbox.client_secret);
+    for (method, path) in [
+        ("GET", "/knobs"),
+        ("PATCH", "/knobs"),
+        ("DELETE", "/knobs"),
+        ("GET", "/counters"),
+        ("POST", "/rotate-keys"),
+    ] {
+        let bare = || client().request(method.parse().unwrap(), url(path)).body("{}");
+        assert_eq!(Answer::to(bare()).await.status, 401, "{path}: no bearer");
+        for wrong in ["Bearer wrong", "Bearer ", control.token.as_str(), client_secret.as_str()] {
+            assert_eq!(
+                Answer::to(bare().header("authorization", wrong)).await.status,
+                401,
+                "{path}: {wrong}"
+            );
+        }
+        let right = || bare().header("authorization", &bearer);
+        for origin in ["http://localhost:3000", "null", sandbox.environment.as_str()] {
+            assert_eq!(Answer::to(right().header("origin", origin)).await.status, 403, "{path}: {origin}");
+        }
+        let port = sandbox.environment.rsplit_once(':').unwrap().1;
+        for host in ["corti.example", &format!("corti.example:{port}"), &format!("localhost:{port}"), ""] {
+            assert_eq!(Answer::to(right().header("host", host)).await.status, 403, "{path}: {host}");
+        }
+        assert_eq!(Answer::to(right()).await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn knobs_are_shown_checked_and_reset() {
+    let (_sandbox, control, world) = start("--fail-count 3 --token-lifetime 60s");
+    let neutral = json!({
+        "latency_ms": 0, "fail_status": 503, "fail_count": 0, "retry_after": null, "drop_connections": 0,
+        "truncate_answers": 0, "token_lifetime": 300, "clock_skew": 0,
+    });
+    let mut expected = neutral.clone();
+    (expected["fail_count"], expected["token_lifetime"]) = (json!(3), json!(60));
+    assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json(), expected);
+    for bad in ["", "[]", "{", r#"{"latency":1}"#, r#"{"fail_status":200}"#, r#"{"fail_count":-1}"#] {
+        let answer = Answer::to(control.request("PATCH", "/knobs").body(bad)).await;
+        assert_eq!((answer.status, answer.json()["error"].is_string()), (400, true), "{bad}");
+    }
+    assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json(), expected, "nothing was turned");
+    assert_eq!(control.reset().await, neutral);
+    mint(&world);
+    for flags in ["--fail-status 200", "--token-lifetime 2d", "--clock-skew 99999999999", "--fail-count x"] {
+        world.run(&format!("sandbox {flags}")).assert().code(2).stdout("");
+    }
+}

@@ -1,0 +1,36 @@
+// What @corti/sdk makes of a server in trouble: CORTI_ENVIRONMENT (its URL), CORTI_TENANT_NAME, CORTI_CLIENT_ID and
+// CORTI_CLIENT_SECRET name it. `token` asks for a token once, `list` has one client list the interactions three times.
+// One JSON object on stdout: what came of it.
+import { CortiAuth, CortiClient, CortiError } from "@corti/sdk";
+
+const url = process.env.CORTI_ENVIRONMENT;
+const tenantName = process.env.CORTI_TENANT_NAME;
+const auth = { clientId: process.env.CORTI_CLIENT_ID, clientSecret: process.env.CORTI_CLIENT_SECRET };
+const environment = {
+  base: `${url}/v2`,
+  wss: `${url.replace(/^http/, "ws")}/audio-bridge/v2`,
+  login: `${url}/realms`,
+  agents: url,
+};
+
+const actions = {
+  token: async () => {
+    const { expiresIn } = await new CortiAuth({ environment, tenantName }).getToken(auth);
+    return { expiresIn };
+  },
+  list: async () => {
+    const client = new CortiClient({ environment, tenantName, auth });
+    for (let time = 0; time < 3; time++) await client.interactions.list();
+    return {};
+  },
+};
+
+let result;
+try {
+  result = { ok: true, ...(await actions[process.argv[2]]()) };
+} catch (thrown) {
+  const known = thrown instanceof CortiError;
+  result = { ok: false, name: thrown.name, status: (known && thrown.statusCode) || null, body: (known && thrown.body) || null };
+}
+// Where the connection broke, the SDK's own timer of 60 s would keep this process alive.
+process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit());
