@@ -7,6 +7,7 @@ use crate::edge::http::HttpError;
 
 mod answer;
 mod credential;
+mod diagnosis;
 mod setting;
 
 /// What kind of failure it is, by what the caller can do about it.

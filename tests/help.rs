@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "demo",
     "sandbox",
     "login",
@@ -25,6 +25,7 @@ const COMMANDS: [&str; 19] = [
     "inspect",
     "interaction",
     "interaction create",
+    "doctor",
     "completions",
     "man",
 ];

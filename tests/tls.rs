@@ -96,6 +96,30 @@ fn an_authority_is_trusted_once_it_is_named() {
 }
 
 #[test]
+fn doctor_tells_trust_from_reach() {
+    let ours = authority();
+    let world = world(&serve(&ours));
+    let ours = world.file("ours.pem", ours.pem());
+    let verdicts = |more: &[&str]| {
+        let said = Said::by(&mut world.run_words(&[&["doctor", "--json"][..], more].concat()));
+        assert_eq!(said.code, if more.contains(&"/no/such.pem") { 3 } else { 8 }, "{}", said.stderr);
+        let checks = said.json()["checks"].as_array().unwrap().clone();
+        let verdict = |name: &str| {
+            let check = checks.iter().find(|check| check["name"] == name).unwrap();
+            format!("{} {}", check["verdict"].as_str().unwrap(), check["detail"].as_str().unwrap())
+        };
+        (verdict("tcp"), verdict("tls"), verdict("mint"))
+    };
+    let (tcp, tls, mint) = verdicts(&[]);
+    assert!(tcp.starts_with("ok localhost") && tls.starts_with("failed localhost"), "{tcp} {tls}");
+    assert!(tls.contains("without a proxy: cannot connect to `localhost`") && mint.starts_with("skipped"));
+    let (_, tls, mint) = verdicts(&["--ca-cert", &ours]);
+    assert!(tls.starts_with("ok localhost (auth, api, sockets): trusted, answered 200"), "{tls}");
+    assert!(mint.contains("not sent"), "what answers is no realm: {mint}");
+    assert!(verdicts(&["--ca-cert", "/no/such.pem"]).1.contains("cannot use the certificates"));
+}
+
+#[test]
 fn certificates_that_cannot_be_used_are_a_mistake_of_the_configuration() {
     let mut world = world("eu");
     let empty = world.file("empty.pem", "no certificate in here\n");

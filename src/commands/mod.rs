@@ -17,6 +17,7 @@ mod argument;
 mod completions;
 mod context;
 mod demo;
+mod doctor;
 mod enrolment;
 mod import;
 mod inspect;
@@ -116,6 +117,7 @@ enum Command {
     Token(token::TokenArgs),
     Inspect(inspect::InspectArgs),
     Interaction(interaction::InteractionArgs),
+    Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -206,6 +208,7 @@ pub fn dispatch(
         Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
         Command::Interaction(args) => boxed(block_on(interruptible(interaction::run(args, &context)))),
+        Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),
         Command::Completions(args) => boxed(completions::run(args)),
         Command::Man(args) => boxed(man::run(args)),
     }

@@ -4,6 +4,7 @@
 //! what depends on the time takes `now`. No module here names another part of the crate.
 
 pub mod config;
+pub mod diagnosis;
 pub mod dotenv;
 pub mod environment;
 pub mod event;

@@ -42,6 +42,15 @@ impl Secret {
         let hex: Vec<String> = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         format!("sha256:{}", hex.concat())
     }
+
+    /// `text` without this secret, should a server have repeated it. A secret of a few characters is no secret, and
+    /// would take every such character with it.
+    pub fn blotted_out(&self, text: &str) -> String {
+        match self.0.expose_secret() {
+            secret if secret.len() < 8 => text.to_owned(),
+            secret => text.replace(secret, "[redacted]"),
+        }
+    }
 }
 
 impl fmt::Debug for Secret {

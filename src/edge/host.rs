@@ -65,6 +65,12 @@ impl Env {
         self.0.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
+    /// The names of the variables that are set, in order.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let set = self.0.iter().filter(|(_, value)| !value.is_empty());
+        set.map(|(name, _)| name.to_string_lossy().into_owned())
+    }
+
     /// A variable of this tool's or the vendor's whose value is not text, so that [`Env::get`] would alter it.
     pub fn unreadable(&self) -> Option<String> {
         self.0

@@ -87,15 +87,25 @@ pub fn refuse_exposed(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Who may read, write and run `path`, as an octal mode; `None` where it is not there, or modes mean nothing.
+pub fn mode(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        fs::metadata(path).ok().map(|metadata| metadata.mode() & 0o777)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-
-    fn mode(path: &Path) -> Option<u32> {
-        fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o777)
-    }
 
     #[test]
     fn folders_and_files_are_the_owners_alone() {

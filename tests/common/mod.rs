@@ -13,6 +13,7 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 pub mod control;
+pub mod diagnosis;
 pub mod keycloak;
 pub mod rude;
 

@@ -39,8 +39,14 @@ impl Answer {
 
 impl Rude {
     pub fn start(answers: Vec<Answer>) -> Self {
+        Self::start_by(|_| answers)
+    }
+
+    /// One whose answers name its own environment.
+    pub fn start_by(answers: impl FnOnce(&str) -> Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let environment = format!("http://{}", listener.local_addr().unwrap());
+        let answers = answers(&environment);
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         // It ends with the test's process.

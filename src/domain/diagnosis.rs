@@ -1,0 +1,360 @@
+//! What `doctor` judges: a check and its verdict, the hosts of an environment, a realm's discovery document, a clock,
+//! and names that are almost a variable's.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use url::Url;
+
+use super::environment::Environment;
+use super::identity::Tenant;
+use super::page::{Page, Tone};
+use super::request::Response;
+use super::variable::{self, NEAR_MISSES};
+
+/// A clock that is off by more than this gets a warning: tokens seem to be older or younger than they are.
+const NOTICEABLE: SignedDuration = SignedDuration::from_secs(5);
+
+/// A clock that is off by more than this has failed: a token of five minutes is judged wrongly.
+const INTOLERABLE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How much of a server's text is repeated.
+const MAX_QUOTED: usize = 200;
+
+/// The width of the longest check's name.
+const NAME_WIDTH: usize = 13;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It works, and something about it may surprise.
+    Warning,
+    /// It does not work.
+    Failed,
+    /// Not tried, since something before it failed or it has no meaning here.
+    Skipped,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::Ok => Tone::Good,
+            Self::Warning => Tone::Caution,
+            Self::Failed => Tone::Bad,
+            Self::Skipped => Tone::Dim,
+        }
+    }
+}
+
+/// One line of the diagnosis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at; `dns`, `tcp` and `tls` come once per host.
+    pub name: &'static str,
+    /// How it came out.
+    pub verdict: Verdict,
+    /// What was seen. It may have a server's words in it.
+    pub detail: String,
+    /// What to run next; one per line.
+    pub hint: Option<String>,
+}
+
+impl Check {
+    /// The check for a person, aligned with its neighbours.
+    pub fn page(&self) -> Page {
+        let text = format!("{}: {}", self.verdict.as_str(), self.detail);
+        let name = format!("{:NAME_WIDTH$}", self.name);
+        let page = Page::new().toned_field(name, self.verdict.tone(), text);
+        let hints = self.hint.iter().flat_map(|hint| hint.lines());
+        hints.fold(page, |page, hint| page.field("", format!("hint: {hint}")))
+    }
+}
+
+/// A host of an environment, and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// What an unauthenticated GET is sent to.
+    pub url: Url,
+    /// `auth`, `api`, `sockets`.
+    pub purposes: Vec<&'static str>,
+}
+
+impl Target {
+    /// The host and what it is for.
+    pub fn label(&self) -> String {
+        format!("{} ({})", self.url.host_str().unwrap_or_default(), self.purposes.join(", "))
+    }
+}
+
+/// The hosts of an environment, each once. The first is the realm's, asked for its discovery document.
+pub fn targets(environment: &Environment, tenant: &Tenant) -> Vec<Target> {
+    let socket = environment.socket_url();
+    let addresses = [
+        ("auth", format!("{}/.well-known/openid-configuration", environment.issuer(tenant))),
+        ("api", format!("{}/languages/", environment.api_url())),
+        // A WebSocket opens by an HTTP request: ws is http, wss is https.
+        ("sockets", format!("http{}", socket.strip_prefix("ws").unwrap_or(&socket))),
+    ];
+    let mut targets: Vec<Target> = Vec::new();
+    for (purpose, address) in addresses {
+        let Ok(url) = Url::parse(&address) else { continue };
+        match targets.iter_mut().find(|target| target.url.origin() == url.origin()) {
+            Some(target) => target.purposes.push(purpose),
+            None => targets.push(Target { url, purposes: vec![purpose] }),
+        }
+    }
+    targets
+}
+
+/// Why a realm is not the one that was meant. The texts may be the server's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RealmError {
+    /// 404: there is no such realm.
+    #[error("the authorization server has no tenant `{0}`")]
+    UnknownTenant(Tenant),
+    /// A redirect, which is never followed.
+    #[error("the realm's discovery document redirects ({0}), which is not followed")]
+    Redirect(u16),
+    /// 429 or 5xx.
+    #[error("the authorization server answered {0}")]
+    Unavailable(u16),
+    /// The answer is no discovery document.
+    #[error("the answer is no discovery document: {status} with {what}")]
+    NotTheProtocol {
+        /// The HTTP status.
+        status: u16,
+        /// What it looked like, in our own words.
+        what: &'static str,
+    },
+    /// It speaks for another issuer.
+    #[error("the realm says that its issuer is `{found}`, and `{expected}` was expected")]
+    OtherIssuer {
+        /// What the environment and the tenant make of it.
+        expected: String,
+        /// What it says.
+        found: String,
+    },
+    /// Its token endpoint is on another host.
+    #[error("the realm's token endpoint is `{found}`, which is not on the host of `{expected}`")]
+    OtherEndpoint {
+        /// Where tokens are asked for.
+        expected: String,
+        /// What it says.
+        found: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    token_endpoint: String,
+}
+
+/// Holds the answer to a request for a realm's discovery document against what the realm should be.
+///
+/// # Errors
+/// [`RealmError`], see its variants.
+pub fn realm(response: &Response, environment: &Environment, tenant: &Tenant) -> Result<(), RealmError> {
+    let status = response.status;
+    let foreign = |what| RealmError::NotTheProtocol { status, what };
+    match status {
+        200..=299 => {}
+        300..=399 => return Err(RealmError::Redirect(status)),
+        429 | 500..=599 => return Err(RealmError::Unavailable(status)),
+        404 if names_a_realm(response) => return Err(RealmError::UnknownTenant(tenant.clone())),
+        _ => return Err(foreign(response.appearance())),
+    }
+    let Discovery { issuer, token_endpoint } =
+        serde_json::from_slice(&response.body).map_err(|_| foreign(response.appearance()))?;
+    let expected = environment.issuer(tenant);
+    if issuer != expected {
+        return Err(RealmError::OtherIssuer { expected, found: quoted(&issuer) });
+    }
+    let expected = environment.token_url(tenant);
+    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
+    if origin(&token_endpoint) != origin(&expected) {
+        return Err(RealmError::OtherEndpoint { expected, found: quoted(&token_endpoint) });
+    }
+    Ok(())
+}
+
+/// Keycloak's 404 for a realm that is not there, as against any other.
+fn names_a_realm(response: &Response) -> bool {
+    #[derive(Deserialize)]
+    struct OAuthError {
+        error: String,
+    }
+    serde_json::from_slice::<OAuthError>(&response.body).is_ok_and(|body| body.error.contains("ealm"))
+}
+
+fn quoted(text: &str) -> String {
+    text.chars().take(MAX_QUOTED).collect()
+}
+
+/// How this machine's clock stands to a server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skew {
+    /// How far the server's is ahead; negative where it is behind.
+    ahead: SignedDuration,
+    /// How far that may be wrong, since the answer took its time.
+    doubt: SignedDuration,
+}
+
+impl Skew {
+    /// From the `Date` of an answer and this machine's time around it; `None` where it has no date. A cache's answer is
+    /// older than it looks by its `Age` (RFC 9111, section 5.1).
+    pub fn of(response: &Response, sent: Timestamp, received: Timestamp) -> Option<Self> {
+        let date = jiff::fmt::rfc2822::parse(response.header("date")?.trim()).ok()?.timestamp();
+        let age = response.header("age").and_then(|age| age.trim().parse::<u32>().ok()).unwrap_or_default();
+        let doubt = received.duration_since(sent).abs() / 2;
+        let middle = sent.checked_add(doubt).ok()?;
+        // The date is cut to whole seconds: on average half a second is gone.
+        let served = SignedDuration::from_secs(age.into()) + SignedDuration::from_millis(500);
+        Some(Self { ahead: date.duration_since(middle) + served, doubt })
+    }
+
+    /// [`Verdict::Ok`], [`Verdict::Warning`] or [`Verdict::Failed`].
+    pub fn verdict(self) -> Verdict {
+        match self.ahead.abs() - self.doubt {
+            off if off > INTOLERABLE => Verdict::Failed,
+            off if off > NOTICEABLE => Verdict::Warning,
+            _ => Verdict::Ok,
+        }
+    }
+}
+
+impl fmt::Display for Skew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = (self.ahead.abs() + SignedDuration::from_millis(500)).as_secs();
+        if seconds == 0 {
+            return f.write_str("this machine's clock agrees with the server's");
+        }
+        let side = if self.ahead.is_negative() { "ahead of" } else { "behind" };
+        write!(f, "this machine's clock is {seconds} s {side} the server's")
+    }
+}
+
+/// The variable that was probably meant by `name`, which this tool does not read.
+pub fn meant_by(name: &str) -> Option<&'static str> {
+    let known = [
+        variable::CLIENT_SECRET_FILE,
+        variable::PASSPHRASE_FILE,
+        variable::ENVIRONMENT,
+        variable::TENANT,
+        variable::CLIENT_ID,
+        variable::CLIENT_SECRET,
+        variable::ACCESS_TOKEN,
+        variable::PROFILE,
+        variable::CONFIG_FOLDER,
+        variable::STORE,
+        variable::NO_INPUT,
+    ];
+    if known.contains(&name) {
+        return None;
+    }
+    let listed = NEAR_MISSES.iter().find(|(wrong, _)| *wrong == name).map(|(_, right)| *right);
+    let distance = |known: &str| strsim::damerau_levenshtein(known, name);
+    listed.or_else(|| known.into_iter().find(|known| distance(known) <= 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eu() -> Environment {
+        "eu".parse().unwrap()
+    }
+
+    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+        let headers = headers.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        Response { status, headers, body: body.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn a_label_has_two_hosts_and_a_url_one() {
+        let labels: Vec<_> = targets(&eu(), &Tenant::default()).iter().map(Target::label).collect();
+        assert_eq!(labels, ["auth.eu.corti.app (auth)", "api.eu.corti.app (api, sockets)"]);
+        let local = targets(&"http://127.0.0.1:8".parse().unwrap(), &Tenant::default());
+        assert_eq!(local.len(), 1);
+        assert_eq!(local[0].label(), "127.0.0.1 (auth, api, sockets)");
+        assert_eq!(local[0].url.path(), "/realms/base/.well-known/openid-configuration");
+    }
+
+    #[test]
+    fn a_realm_is_what_it_should_be_or_says_why_not() {
+        let judge = |status, body: &str| realm(&response(status, &[], body), &eu(), &Tenant::default());
+        let document = |issuer: &str, endpoint: &str| {
+            serde_json::json!({ "issuer": issuer, "token_endpoint": endpoint }).to_string()
+        };
+        let (own, endpoint) = (eu().issuer(&Tenant::default()), eu().token_url(&Tenant::default()));
+        assert_eq!(judge(200, &document(&own, &endpoint)), Ok(()));
+        let other = judge(200, &document("https://auth.us.corti.app/realms/base", &endpoint));
+        assert!(matches!(other, Err(RealmError::OtherIssuer { .. })), "{other:?}");
+        for elsewhere in ["https://evil.example/token", "http://auth.eu.corti.app/x", "/relative"] {
+            let other = judge(200, &document(&own, elsewhere));
+            assert!(matches!(other, Err(RealmError::OtherEndpoint { .. })), "{elsewhere}: {other:?}");
+        }
+        let gone = judge(404, r#"{"error":"Realm does not exist"}"#);
+        assert_eq!(gone, Err(RealmError::UnknownTenant(Tenant::default())));
+        for (status, body) in [(404, "{}"), (200, "<html>"), (200, r#"{"issuer":1}"#), (401, "")] {
+            assert!(matches!(judge(status, body), Err(RealmError::NotTheProtocol { .. })), "{status} {body}");
+        }
+        assert_eq!(judge(302, ""), Err(RealmError::Redirect(302)));
+        assert_eq!(judge(503, ""), Err(RealmError::Unavailable(503)));
+        let long = document(&"x".repeat(10_000), &endpoint);
+        assert!(judge(200, &long).unwrap_err().to_string().len() < 400, "a server's text is cut");
+    }
+
+    fn skew(date: &str, age: &str, sent: &str, received: &str) -> Option<(Verdict, String)> {
+        let response = response(200, &[("date", date), ("age", age)], "");
+        let skew = Skew::of(&response, sent.parse().unwrap(), received.parse().unwrap())?;
+        Some((skew.verdict(), skew.to_string()))
+    }
+
+    #[test]
+    fn a_clock_is_judged_by_the_date_and_the_way_it_took() {
+        let noon = "Tue, 24 Nov 2026 12:00:00 GMT";
+        let at = |sent: &str, received: &str| {
+            skew(noon, "", &format!("2026-11-24T{sent}Z"), &format!("2026-11-24T{received}Z")).unwrap()
+        };
+        let agrees = "this machine's clock agrees with the server's".to_owned();
+        assert_eq!(at("12:00:00.4", "12:00:00.6"), (Verdict::Ok, agrees));
+        assert_eq!(at("12:00:05", "12:00:05").0, Verdict::Ok);
+        let (verdict, text) = at("12:00:07", "12:00:08");
+        assert_eq!(
+            (verdict, text.as_str()),
+            (Verdict::Warning, "this machine's clock is 7 s ahead of the server's")
+        );
+        let (verdict, text) = at("11:58:00.5", "11:58:00.5");
+        assert_eq!(
+            (verdict, text.as_str()),
+            (Verdict::Failed, "this machine's clock is 120 s behind the server's")
+        );
+        // A slow answer is no wrong clock.
+        assert_eq!(at("11:59:48", "12:00:00").0, Verdict::Ok);
+        assert_eq!(skew("soon", "", "2026-11-24T12:00:00Z", "2026-11-24T12:00:00Z"), None);
+        let cached = skew(noon, "600", "2026-11-24T12:10:00Z", "2026-11-24T12:10:01Z").unwrap();
+        assert_eq!(cached.0, Verdict::Ok);
+    }
+
+    #[test]
+    fn names_that_are_almost_right() {
+        assert_eq!(meant_by("CORTI_TENANT"), Some(variable::TENANT));
+        assert_eq!(meant_by("CORTI_CLIENT_SECERT"), Some(variable::CLIENT_SECRET));
+        assert_eq!(meant_by("CORTI_CLIENT_ID"), None);
+        assert_eq!(meant_by("CORTI_ROPC_CLIENT_ID"), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! Which proxy a request goes through, by the rules of the HTTP client itself. A proxy's user name and password are
+//! never in what is told here.
+
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use url::Url;
+
+use super::host::Env;
+use crate::domain::environment::is_loopback;
+
+/// The variables that name a proxy for https, the stronger first.
+const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// A proxy that is in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// Who says so.
+    pub variable: &'static str,
+    /// Its host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+/// The proxy on the way to `url`: none for this machine, and what the variables say for the rest.
+pub fn used_for(url: &Url, env: &Env) -> Option<Proxy> {
+    if is_loopback(url) {
+        return None;
+    }
+    let target = url.as_str().parse().ok()?;
+    let used = Matcher::from_env().intercept(&target)?;
+    // The one variable that leads to the same proxy by itself.
+    let says = |name: &str| proxy_of(name, env).is_some_and(|proxy| proxy.uri() == used.uri());
+    let variable = VARIABLES.into_iter().find(|name| says(name)).unwrap_or("the environment");
+    let default_port = match used.uri().scheme_str() {
+        Some("https") => 443,
+        Some("http") => 80,
+        _ => 1080,
+    };
+    let port = used.uri().port_u16().unwrap_or(default_port);
+    Some(Proxy { variable, host: used.uri().host()?.to_owned(), port })
+}
+
+/// The variables that are set and lead to no proxy this tool can speak to: no URL, or SOCKS.
+pub fn unusable(env: &Env) -> Vec<&'static str> {
+    let speaks = |proxy: &Intercept| matches!(proxy.uri().scheme_str(), Some("http" | "https"));
+    let set = VARIABLES.into_iter().filter(|name| env.get(name).is_some());
+    set.filter(|name| !proxy_of(name, env).is_some_and(|proxy| speaks(&proxy))).collect()
+}
+
+fn proxy_of(name: &str, env: &Env) -> Option<Intercept> {
+    let anywhere = "https://corti-auth.invalid/".parse().ok()?;
+    Matcher::builder().all(env.get(name)?).build().intercept(&anywhere)
+}

@@ -1,0 +1,19 @@
+//! The machine this runs on, as far as a support ticket needs it. Nothing of its user.
+
+use std::fs;
+
+/// The operating system, its name where it has one, and the processor.
+pub fn describe() -> String {
+    let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+    match pretty_name() {
+        Some(name) => format!("{system} ({name}), {processor}"),
+        None => format!("{system}, {processor}"),
+    }
+}
+
+/// `PRETTY_NAME` of os-release(5).
+fn pretty_name() -> Option<String> {
+    let text = fs::read_to_string("/etc/os-release").ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
+    Some(value.trim_matches(['"', '\'']).to_owned())
+}
