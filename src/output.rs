@@ -9,10 +9,14 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::domain::event::{Event, Sink};
-use crate::domain::page::{Line, Page, Tone, printable, printable_json};
+use crate::domain::page::{Page, Tone, printable, printable_json};
 use crate::domain::secret::Secret;
 use crate::edge::host::Terminal;
 use crate::failure::{Failure, Kind};
+
+mod layout;
+
+use layout::{layout, paint};
 
 /// What a command has to say when it is done.
 pub trait Outcome {
@@ -232,50 +236,6 @@ fn error_object(failure: &Failure) -> String {
     printable_json(&with_schema("error", fields))
 }
 
-/// Lays a page out: neighbouring fields get their values aligned.
-fn layout(page: &Page, colour: bool) -> String {
-    let lines = page.lines();
-    let mut out = Vec::with_capacity(lines.len());
-    let mut width = 0;
-    for (index, line) in lines.iter().enumerate() {
-        match line {
-            Line::Text(tone, text) => {
-                width = 0;
-                out.push(paint(&printable(text), *tone, colour));
-            }
-            Line::Field(label, tone, value) => {
-                if width == 0 {
-                    width = block_width(lines.get(index..).unwrap_or_default());
-                }
-                let value = paint(&printable(value), *tone, colour);
-                out.push(format!("{:width$}  {value}", printable(label)));
-            }
-        }
-    }
-    out.join("\n")
-}
-
-fn block_width(lines: &[Line]) -> usize {
-    let labels = lines.iter().map_while(|line| match line {
-        Line::Field(label, ..) => Some(label.chars().count()),
-        Line::Text(..) => None,
-    });
-    labels.max().unwrap_or_default()
-}
-
-fn paint(text: &str, tone: Tone, colour: bool) -> String {
-    let code = match tone {
-        _ if !colour => return text.to_owned(),
-        Tone::Plain => return text.to_owned(),
-        Tone::Strong => "1",
-        Tone::Good => "32",
-        Tone::Caution => "33",
-        Tone::Bad => "1;31",
-        Tone::Dim => "2",
-    };
-    format!("\u{1b}[{code}m{text}\u{1b}[0m")
-}
-
 #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
 fn to_stdout(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
@@ -296,21 +256,4 @@ fn to_stderr(text: &str) {
 fn overwrite(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = write!(stderr, "\r{text}\u{1b}[K").and_then(|()| stderr.flush());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_are_aligned_by_block() {
-        let page = Page::new().line("head").field("a", "1").field("long", "2").line("").field("b", "3");
-        assert_eq!(layout(&page, false), "head\na     1\nlong  2\n\nb  3");
-    }
-
-    #[test]
-    fn colours_surround_printable_text_only() {
-        let page = Page::new().toned_field("a", Tone::Bad, "x\u{1b}[2J");
-        assert_eq!(layout(&page, true), "a  \u{1b}[1;31mx\\u{1b}[2J\u{1b}[0m");
-    }
 }

@@ -23,7 +23,12 @@ fn log_in(world: &World, sandbox: &Sandbox) {
 fn entries(world: &World) -> String {
     let mut search = world.program("secret-tool");
     let said = Said::by(search.args(["search", "--all", "service", "corti-auth"]));
-    said.stdout + &said.stderr
+    // Its order and its `schema` line come and go with the daemon's own housekeeping.
+    let kept = |line: &&str| ["label", "secret", "attribute"].iter().any(|start| line.starts_with(start));
+    let text = said.stdout + &said.stderr;
+    let mut lines: Vec<&str> = text.lines().filter(kept).collect();
+    lines.sort_unstable();
+    lines.join("\n")
 }
 
 #[test]

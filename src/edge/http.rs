@@ -7,7 +7,6 @@ use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Url, redirect};
 
@@ -15,7 +14,7 @@ use super::certificate;
 use super::clock::Clock;
 use crate::domain::environment::is_loopback;
 use crate::domain::event::{Event, Sink};
-use crate::domain::request::{Body, Method, Request, Response};
+use crate::domain::request::{Body, Method, Request, Response, retry_after};
 
 /// How long making a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -272,16 +271,6 @@ fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError>
     })
 }
 
-/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
-fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
-}
-
 /// Scheme, host and path: a query may hold a token or a patient.
 fn route(url: &Url) -> String {
     let mut url = url.clone();
@@ -301,15 +290,6 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
-        assert_eq!(retry_after("7", now), Some(Duration::from_secs(7)));
-        assert_eq!(retry_after("Tue, 24 Nov 2026 12:00:30 GMT", now), Some(Duration::from_secs(30)));
-        assert_eq!(retry_after("Tue, 24 Nov 2026 11:00:00 GMT", now), Some(Duration::ZERO));
-        assert_eq!(retry_after("soon", now), None);
-    }
 
     #[test]
     fn a_route_has_no_query() {

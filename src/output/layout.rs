@@ -1,0 +1,64 @@
+//! A page as text: fields aligned, tones as colours, everything made printable.
+
+use crate::domain::page::{Line, Page, Tone, printable};
+
+/// Lays a page out: neighbouring fields get their values aligned.
+pub(super) fn layout(page: &Page, colour: bool) -> String {
+    let lines = page.lines();
+    let mut out = Vec::with_capacity(lines.len());
+    let mut width = 0;
+    for (index, line) in lines.iter().enumerate() {
+        match line {
+            Line::Text(tone, text) => {
+                width = 0;
+                out.push(paint(&printable(text), *tone, colour));
+            }
+            Line::Field(label, tone, value) => {
+                if width == 0 {
+                    width = block_width(lines.get(index..).unwrap_or_default());
+                }
+                let value = paint(&printable(value), *tone, colour);
+                out.push(format!("{:width$}  {value}", printable(label)));
+            }
+        }
+    }
+    out.join("\n")
+}
+
+fn block_width(lines: &[Line]) -> usize {
+    let labels = lines.iter().map_while(|line| match line {
+        Line::Field(label, ..) => Some(label.chars().count()),
+        Line::Text(..) => None,
+    });
+    labels.max().unwrap_or_default()
+}
+
+pub(super) fn paint(text: &str, tone: Tone, colour: bool) -> String {
+    let code = match tone {
+        _ if !colour => return text.to_owned(),
+        Tone::Plain => return text.to_owned(),
+        Tone::Strong => "1",
+        Tone::Good => "32",
+        Tone::Caution => "33",
+        Tone::Bad => "1;31",
+        Tone::Dim => "2",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_aligned_by_block() {
+        let page = Page::new().line("head").field("a", "1").field("long", "2").line("").field("b", "3");
+        assert_eq!(layout(&page, false), "head\na     1\nlong  2\n\nb  3");
+    }
+
+    #[test]
+    fn colours_surround_printable_text_only() {
+        let page = Page::new().toned_field("a", Tone::Bad, "x\u{1b}[2J");
+        assert_eq!(layout(&page, true), "a  \u{1b}[1;31mx\\u{1b}[2J\u{1b}[0m");
+    }
+}
