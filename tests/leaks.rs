@@ -190,6 +190,8 @@ fn another_process_of_the_same_user_cannot_look_into_this_one() {
     let mut target = common::Running(as_user(&copy_for_everybody(&world)).arg("sandbox").spawn().unwrap());
     let mut line = String::new();
     BufReader::new(target.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let words = std::fs::read(format!("/proc/{}/cmdline", target.0.id())).unwrap();
+    assert!(String::from_utf8_lossy(&words).ends_with("sandbox\0"), "argv is what it was given");
     let look = as_user("cat").arg(format!("/proc/{}/environ", target.0.id())).output().unwrap();
     let refusal = String::from_utf8(look.stderr).unwrap();
     assert!(refusal.contains("Permission denied") && look.stdout.is_empty(), "{line} {refusal}");
@@ -238,4 +240,19 @@ fn a_misplaced_secret_is_not_repeated() {
         assert_silent(&world, &["token", "--full", word], &[&token]);
         assert_silent(&world, &["inspect", word], &[&token]);
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_dies_leaves_no_core() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -c unlimited; exec \"$CORTI_AUTH\" sandbox"]).current_dir(folder.path());
+    shell.env("CORTI_AUTH", common::binary()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut sandbox = common::Running(shell.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(sandbox.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(common::signal(sandbox.0.id(), "ABRT"));
+    assert_eq!(sandbox.wait(), None, "{line}: it was ended by the signal");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

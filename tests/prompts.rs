@@ -228,3 +228,19 @@ fn a_passphrase_is_typed_twice_and_asked_for_once() {
     shell.expect("the passphrase does not open");
     shell.assert_ended("4");
 }
+
+#[test]
+fn a_locked_keyring_says_that_a_prompt_may_be_waiting() {
+    let keyring = Keyring::in_state("locked");
+    let world = World::with_keyring(&keyring);
+    world.write_config(
+        "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\nclient-id = \"acme\"\n",
+    );
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" token --full");
+    shell.expect("a prompt for its password may be waiting on the desktop");
+    // There is no desktop here: nobody unlocks it. That it then says "no such entry" is not believed.
+    shell.expect("error");
+    shell.expect("the keyring is locked");
+    shell.assert_ended("4");
+}

@@ -160,17 +160,36 @@ impl Store {
     /// # Errors
     /// [`StoreError`], see its variants.
     pub async fn read(&self, client: &Client, sink: &dyn Sink) -> Result<ClientSecret, StoreError> {
-        if self.ensure_usable(client, sink).await? == State::Missing {
+        let state = self.ensure_usable(client, sink).await?;
+        if state == State::Missing {
             return Err(StoreError::Missing);
         }
         match self {
-            Self::Keyring(keyring) => keyring.read(&client.store_user()).await,
+            Self::Keyring(keyring) => {
+                let read = keyring.read(&client.store_user()).await;
+                self.unless_still_locked(client, &state, read).await
+            }
             Self::File(files) => files.read(&client.store_user()).await?.ok_or(StoreError::Missing),
             Self::Command(command) => Ok(secret_command::run(command, sink).await?),
             Self::Memory(entries) => {
                 entries.borrow().get(&client.store_user()).cloned().ok_or(StoreError::Missing)
             }
         }
+    }
+
+    /// A locked keyring says that an entry is missing, rather than that it did not look. It is believed once it is
+    /// unlocked.
+    async fn unless_still_locked<T>(
+        &self,
+        client: &Client,
+        before: &State,
+        result: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let doubtful = *before == State::Locked && matches!(result, Err(StoreError::Missing));
+        if doubtful && self.probe(client).await? == State::Locked {
+            return Err(StoreError::Locked);
+        }
+        result
     }
 
     /// Stores the client's secret, replacing an older one. Call [`Store::ensure_usable`] first.
@@ -194,11 +213,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`], see its variants.
     pub async fn delete(&self, client: &Client, sink: &dyn Sink) -> Result<bool, StoreError> {
-        if self.ensure_usable(client, sink).await? == State::Missing {
+        let state = self.ensure_usable(client, sink).await?;
+        if state == State::Missing {
             return Ok(false);
         }
         let deleted = match self {
-            Self::Keyring(keyring) => keyring.delete(&client.store_user()).await,
+            Self::Keyring(keyring) => {
+                let deleted = keyring.delete(&client.store_user()).await;
+                self.unless_still_locked(client, &state, deleted).await
+            }
             Self::File(files) => return Ok(files.delete(&client.store_user())?),
             Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
             Self::Memory(entries) => {
