@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::edge::http::HttpError;
+use crate::edge::secret_command::CommandError;
 
 mod answer;
 mod credential;
@@ -119,6 +120,14 @@ impl Failure {
     /// The message and its causes.
     pub fn causes(&self) -> impl Iterator<Item = String> {
         self.source.chain().map(ToString::to_string)
+    }
+
+    /// Words of another program among the causes: it may have said anything.
+    pub fn foreign_words(&self) -> Option<&str> {
+        match self.source.downcast_ref() {
+            Some(CommandError::Failed { words, .. }) => Some(words),
+            _ => None,
+        }
     }
 
     /// What to run next.

@@ -161,6 +161,11 @@ impl Sink for Printer {
         let Style { json, quiet, verbose, .. } = self.style;
         match event {
             Event::Note(text) if !quiet && !json => to_stderr(&printable(&text)),
+            Event::Said(program, text) if json => {
+                let line = json!({ "schema": "corti-auth/said/v1", "program": program, "message": text });
+                to_stderr(&printable_json(&line));
+            }
+            Event::Said(program, text) => to_stderr(&printable(&format!("{program}: {text}"))),
             Event::Warning(text, hint) => self.warn(&text, hint.as_deref()),
             Event::Story(page) if !json => self.data(&layout(&page, self.style.colours.stdout)),
             Event::Preview(page) => to_stderr(&layout(&page, self.style.colours.stderr)),

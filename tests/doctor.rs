@@ -206,13 +206,15 @@ fn a_profile_without_its_secret() {
 fn nobody_logged_in_yet() {
     let sandbox = Sandbox::start();
     let (code, outcome) = diagnose(&World::new(), &format!("-e {}", sandbox.environment));
-    assert_eq!(code, 4);
-    assert_verdict(&outcome, "configuration", "failed", "not logged in");
-    assert_verdict(&outcome, "configuration", "failed", "corti-auth login");
+    // The network alone was asked about.
+    assert_eq!(code, 0);
+    assert_verdict(&outcome, "configuration", "skipped", "nobody is logged in yet: corti-auth login");
+    assert_verdict(&outcome, "store", "skipped", "no client is known");
     assert_verdict(&outcome, "discovery", "ok", "");
     assert_verdict(&outcome, "mint", "skipped", "no client is known");
     let (code, outcome) = diagnose(&World::new(), "");
     assert_eq!((code, &outcome["environment"]), (4, &Value::Null));
+    assert_verdict(&outcome, "configuration", "failed", "not logged in");
     for name in ["dns", "tcp", "tls", "discovery", "clock"] {
         assert_verdict(&outcome, name, "skipped", "no environment is known");
     }

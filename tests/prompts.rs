@@ -205,7 +205,9 @@ fn a_passphrase_is_typed_twice_and_asked_for_once() {
         "\"$CORTI_AUTH\" login -e {} -t base --client-id sandbox --store file --secret-file \"$CORTI_SECRET_FILE\"",
         sandbox.environment
     );
-    for (again, outcome, code) in [("staple", "the two differ", "4"), ("battery", "logged in", "0")] {
+    for (again, outcome, code) in
+        [("staple", "the two passphrases differ", "4"), ("battery", "logged in", "0")]
+    {
         shell.send_line(&login);
         shell.expect("Passphrase for the secret's file");
         shell.send_line("battery");

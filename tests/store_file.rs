@@ -149,7 +149,17 @@ fn a_profile_that_moves_between_stores_leaves_no_secret_behind() {
     world.set("DBUS_SESSION_BUS_ADDRESS", &keyring.address);
     log_in(&world, &sandbox).success();
     let secret = private(&world, "secret", &sandbox.client_secret);
-    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", &secret];
+    let words = [
+        "login",
+        "-e",
+        &sandbox.environment,
+        "--client-id",
+        "sandbox",
+        "--store",
+        "keyring",
+        "--secret-file",
+        &secret,
+    ];
     world
         .run_words(&words)
         .assert()

@@ -2,8 +2,10 @@
 
 use std::cell::OnceCell;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::time::{Instant, interval_at};
 
 use crate::domain::config::{Config, Profile};
@@ -32,6 +34,8 @@ pub(super) struct Context<'a> {
     flags: OnceCell<Flags>,
     variables: OnceCell<Variables>,
     config: OnceCell<Config>,
+    /// The passphrase of encrypted files, once it is known.
+    passphrase: Rc<OnceCell<SecretString>>,
 }
 
 impl<'a> Context<'a> {
@@ -42,8 +46,8 @@ impl<'a> Context<'a> {
             return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
                 .hint(format!("unset {name}")));
         }
-        let (flags, variables, config) = Default::default();
-        Ok(Self { host, globals, sink, flags, variables, config })
+        let (flags, variables, config, passphrase) = Default::default();
+        Ok(Self { host, globals, sink, flags, variables, config, passphrase })
     }
 
     /// Progress, for a person.
@@ -213,6 +217,7 @@ impl<'a> Context<'a> {
                 folder: self.config_file()?.secrets_folder(),
                 passphrase_file: self.host.env.path(variable::PASSPHRASE_FILE),
                 attended: self.may_ask(),
+                known: Rc::clone(&self.passphrase),
             }),
             StoreKind::Command(command) => Store::Command(command.clone()),
         })

@@ -13,6 +13,7 @@ use crate::domain::interaction::{self, Interaction};
 use crate::domain::message::{self, ServerMessage};
 use crate::domain::page::{Page, Tone};
 use crate::domain::request::Request;
+use crate::domain::resolve::SecretOrigin;
 use crate::domain::scope::{Ask, Reach};
 use crate::domain::secret::{AccessToken, ClientSecret};
 use crate::edge::keyring::{Keyring, State};
@@ -222,7 +223,8 @@ impl Demo<'_> {
     }
 
     async fn mint(&self, secret: &ClientSecret, ask: &Ask) -> Result<Token, Failure> {
-        self.minter.mint_with(secret, &self.client, Some(&ProfileName::default()), ask).await
+        let (name, origin) = (ProfileName::default(), SecretOrigin::Profile);
+        self.minter.mint_with(secret, &self.client, origin(&name), ask).await
     }
 
     fn store_failure(&self, error: &StoreError) -> Failure {

@@ -72,8 +72,10 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Doct
     let unwarned = Unwarned(context.sink);
     let context = &Context::new(context.host, context.globals, &unwarned)?;
     context.flags()?;
-    let mut findings =
-        Findings { sink: context.sink, checks: Vec::new(), first_failure: None, secrets: Vec::new() };
+    if let Some(path) = &args.report {
+        report::refuse_odd(path)?;
+    }
+    let mut findings = Findings::new(context.sink);
     let setting = setting::examine(context, &mut findings);
     let mut stop = std::pin::pin!(process::interrupted());
     let store_works = canary::examine(context, &setting, stop.as_mut(), &mut findings).await?;
@@ -91,9 +93,9 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Doct
         secret_place: setting.plan.as_ref().map(|plan| setting::secret_place(context, plan)),
         place: setting.place,
     };
-    let Findings { checks, first_failure, .. } = findings;
+    let Findings { checks, first_failure, foreign_words, .. } = findings;
     if let Some(path) = &args.report {
-        report::write(path, context, &subject, &checks)?;
+        report::write(path, context, &subject, &checks, &foreign_words)?;
     }
     Ok(DoctorOutcome { subject, checks, first_failure, report: args.report.clone() })
 }
@@ -116,9 +118,15 @@ struct Findings<'a> {
     first_failure: Option<Kind>,
     /// Those that were at hand: a server that repeats one is not repeated.
     secrets: Vec<Secret>,
+    /// What other programs said: shown here, and left out of a report.
+    foreign_words: Vec<String>,
 }
 
-impl Findings<'_> {
+impl<'a> Findings<'a> {
+    fn new(sink: &'a dyn Sink) -> Self {
+        Self { sink, checks: Vec::new(), first_failure: None, secrets: Vec::new(), foreign_words: Vec::new() }
+    }
+
     fn ok(&mut self, name: &'static str, detail: impl Into<String>) {
         self.add(Check { name, verdict: Verdict::Ok, detail: detail.into(), hint: None });
     }
@@ -138,15 +146,17 @@ impl Findings<'_> {
         let detail = lead.into_iter().chain(failure.causes()).collect::<Vec<_>>().join(": ");
         let hint = (!failure.hints().is_empty()).then(|| failure.hints().join("\n"));
         self.first_failure.get_or_insert(failure.kind());
+        self.foreign_words.extend(failure.foreign_words().map(str::to_owned));
         self.add(Check { name, verdict: Verdict::Failed, detail, hint });
     }
 
     fn add(&mut self, mut check: Check) {
-        check.detail = check.detail.chars().take(MAX_DETAIL).collect();
         for secret in &self.secrets {
             check.detail = secret.blotted_out(&check.detail);
             check.hint = check.hint.map(|hint| secret.blotted_out(&hint));
         }
+        // Last: a secret that is cut in two would not be known again.
+        check.detail = check.detail.chars().take(MAX_DETAIL).collect();
         self.sink.event(Event::Story(check.page()));
         self.checks.push(check);
     }

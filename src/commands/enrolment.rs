@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::domain::config::{Config, Profile};
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
+use crate::domain::resolve::SecretOrigin;
 use crate::domain::scope::Ask;
 use crate::domain::secret::ClientSecret;
 use crate::domain::store_kind::StoreKind;
@@ -61,8 +62,11 @@ impl<'a> Enrolment<'a> {
     ) -> Result<Self, Failure> {
         let (store, file) = (context.store(&kind)?, context.config_file()?);
         file.prepare()?;
-        let usable = store.ensure_usable(&client, context.sink).await;
-        usable.map_err(|error| Failure::store(&error, &client, &name))?;
+        // What another program keeps is only read.
+        if !matches!(kind, StoreKind::Command(_)) {
+            let writable = store.ensure_writable(&client, context.sink).await;
+            writable.map_err(|error| Failure::store(&error, &client, &name))?;
+        }
         Ok(Self { context, file, name, client, kind, store })
     }
 
@@ -85,7 +89,11 @@ impl<'a> Enrolment<'a> {
     pub(super) async fn complete(self, secret: &ClientSecret, verify: bool) -> Result<Enrolled, Failure> {
         let Self { context, file, name, client, kind, store } = self;
         if verify {
-            Minter::new(context).mint_with(secret, &client, Some(&name), &Ask::Full).await?;
+            let origin = match &kind {
+                StoreKind::Command(command) => SecretOrigin::Command(command),
+                StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(&name),
+            };
+            Minter::new(context).mint_with(secret, &client, origin, &Ask::Full).await?;
         }
         if !matches!(kind, StoreKind::Command(_)) {
             let written = store.write(&client, secret).await;
@@ -118,7 +126,7 @@ async fn forget(
     let now = config.profiles().get(name);
     let same = now.is_some_and(|now| now.client == before.client && now.store == before.store);
     let others_secret = matches!(before.store, StoreKind::Command(_));
-    if same || others_secret || !config.sharing(name, &before.client).is_empty() {
+    if same || others_secret || !config.sharing(name, before).is_empty() {
         return Ok(());
     }
     let store = context.store(&before.store)?;

@@ -13,6 +13,7 @@ use crate::domain::import::{Import, Taken};
 use crate::domain::page::{Page, Tone};
 use crate::domain::secret::ClientSecret;
 use crate::domain::shell::quote;
+use crate::domain::store_kind::StoreKind;
 use crate::edge::host::read_bounded;
 use crate::edge::{prompt, thread};
 use crate::failure::{Failure, Kind};
@@ -74,11 +75,12 @@ struct Draft {
 /// # Errors
 /// Where the file names no client, nobody agrees, or as `login` fails.
 pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<ImportOutcome, Failure> {
-    let kind = login::store_kind(None, None, context)?;
     let import = read(&args.file).await?;
     let draft = draft(import, &args.file, context)?;
+    let known = context.config()?.profiles().get(&draft.name).map(|profile| &profile.store);
+    let kind = login::store_kind(None, None, known, context)?;
     refuse_another_client(&draft, context)?;
-    agree(args, &draft, context).await?;
+    agree(args, &draft, &kind, context).await?;
     let Draft { name, client, secret, origins, .. } = draft;
     let enrolment = Enrolment::prepare(context, name, client, kind).await?;
     let enrolled = enrolment.complete(&secret, !args.no_verify).await?;
@@ -153,10 +155,15 @@ fn refuse_another_client(draft: &Draft, context: &Context<'_>) -> Result<(), Fai
         .hint(format!("or make the name free: corti-auth profile remove {name}")))
 }
 
-async fn agree(args: &ImportArgs, draft: &Draft, context: &Context<'_>) -> Result<(), Failure> {
+async fn agree(
+    args: &ImportArgs,
+    draft: &Draft,
+    kind: &StoreKind,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
     let quiet = context.globals.quiet || context.globals.json;
     if !args.yes || !quiet {
-        context.sink.event(Event::Preview(draft.page(&args.file)));
+        context.sink.event(Event::Preview(draft.page(&args.file).field("store", kind.as_str())));
     }
     if !draft.client.environment.is_documented() {
         let message = format!("`{}` is not an environment that Corti documents", draft.client.environment);
@@ -219,8 +226,13 @@ impl ImportOutcome {
     /// The same for a person.
     pub(super) fn text(&self) -> Text {
         let done = if self.enrolled.verified { "imported" } else { "imported, not verified" };
-        let delete =
-            format!("it has the secret in plain text: rm {}", quote(&self.file.display().to_string()));
+        let delete = format!("it has the secret in plain text: rm {}", quote(&as_operand(&self.file)));
         Text::Message(self.enrolled.page(done).toned_field("delete the file", Tone::Caution, delete))
     }
+}
+
+/// A path that no program takes for an option.
+fn as_operand(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.starts_with('-') { format!("./{text}") } else { text }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::inspection::Inspection;
-use crate::domain::interaction::{self, Interaction};
+use crate::domain::interaction::{self, Interaction, InteractionError};
 use crate::domain::jwt::Jwt;
 use crate::domain::resolve;
 use crate::domain::scope::{Ask, Reach};
@@ -156,7 +156,10 @@ pub(super) async fn create(
     identifier: &str,
 ) -> Result<Interaction, Failure> {
     let response = http.send(&interaction::create(environment, tenant, token, identifier)).await?;
-    Ok(interaction::parse(&response, environment)?)
+    interaction::parse(&response, environment).map_err(|error| match error {
+        InteractionError::Refused(problem) => problem.without(token.secret()).into(),
+        other => other.into(),
+    })
 }
 
 impl Outcome for CreateOutcome {

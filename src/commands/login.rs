@@ -18,10 +18,10 @@ use super::context::Context;
 use super::enrolment::{self, Enrolled, Enrolment};
 use super::secret_input::SecretInput;
 
-/// Store a client's secret in the OS keyring
+/// Store a client's secret: in the OS keyring, an encrypted file, or another secret manager
 ///
 /// Asks for what is not given, checks the secret by minting a token (which is thrown away), and only then stores it. The
-/// secret comes from a hidden prompt, standard input or a file; never from the command line or a variable.
+/// secret comes from a hidden prompt, standard input, a file or a command; never from the command line or a variable.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth login
@@ -66,7 +66,8 @@ pub(super) struct LoginOutcome(Enrolled);
 /// Where a value is missing and nobody can be asked, the store cannot be used, or the server does not take the secret.
 pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<LoginOutcome, Failure> {
     let (config, name) = (context.config()?, enrolment::profile_name(context)?);
-    let kind = store_kind(args.store.as_deref(), args.secret_command.as_deref(), context)?;
+    let known = config.profiles().get(&name).map(|profile| &profile.store);
+    let kind = store_kind(args.store.as_deref(), args.secret_command.as_deref(), known, context)?;
     let client = client(args, context, config, &name).await?;
     // Before anybody types a secret that could then not be kept, or not be found again.
     let enrolment = Enrolment::prepare(context, name, client, kind).await?;
@@ -77,13 +78,14 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Login
     Ok(LoginOutcome(enrolment.complete(&secret, !args.no_verify).await?))
 }
 
-/// The store that the flags or the variable name.
+/// The store that the flags or the variable name, else the one that the profile has, else the keyring.
 ///
 /// # Errors
 /// Where it is none, or lacks its command.
 pub(super) fn store_kind(
     flag: Option<&str>,
     command: Option<&str>,
+    known: Option<&StoreKind>,
     context: &Context<'_>,
 ) -> Result<StoreKind, Failure> {
     let hint = "--store keyring, --store file, or --secret-command 'CMD ARGS'";
@@ -93,6 +95,9 @@ pub(super) fn store_kind(
     let from_variable = context.host.env.get(variable::STORE).filter(|_| command.is_none());
     let kind = if flag.is_none() && from_variable.is_some() { Kind::Configuration } else { Kind::Usage };
     let word = flag.or(from_variable.as_deref());
+    if let (None, None, Some(known)) = (word, &command, known) {
+        return Ok(known.clone());
+    }
     StoreKind::parse(word, command).map_err(|error| Failure::new(kind, error).hint(hint))
 }
 

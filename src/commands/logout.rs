@@ -1,9 +1,10 @@
 //! `logout`: takes stored secrets away and leaves the profiles.
 
+use std::cell::RefCell;
+
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::config::Profile;
 use crate::domain::identity::ProfileName;
 use crate::domain::page::Page;
 use crate::domain::store_kind::StoreKind;
@@ -25,6 +26,8 @@ pub(super) struct LogoutArgs {
 /// What was removed.
 pub(super) struct LogoutOutcome {
     profiles: Vec<LoggedOut>,
+    /// The first profile that could not be logged out. Taken out once it is told.
+    failure: RefCell<Option<Failure>>,
 }
 
 struct LoggedOut {
@@ -44,14 +47,25 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Logo
     let config = context.config()?;
     let names: Vec<&ProfileName> =
         if args.all { config.profiles().keys().collect() } else { vec![context.chosen_profile()?] };
-    let mut profiles = Vec::new();
+    let (mut profiles, mut failure) = (Vec::new(), None);
     for name in names {
-        let Profile { client, store, .. } = context.profile(name)?;
+        let profile = context.profile(name)?;
+        let removed = match context.remove_secret(name).await {
+            Ok(removed) => removed,
+            // The others can still be logged out.
+            Err(error) if args.all => {
+                let reason = error.causes().collect::<Vec<_>>().join(": ");
+                context.warn(format!("`{name}` is not logged out: {reason}"), None);
+                failure = failure.or(Some(error));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         profiles.push(LoggedOut {
-            kept_elsewhere: matches!(store, StoreKind::Command(_)),
-            removed: context.remove_secret(name).await?,
-            place: context.store(store)?.place(client),
-            shared_with: config.sharing(name, client).into_iter().cloned().collect(),
+            kept_elsewhere: matches!(profile.store, StoreKind::Command(_)),
+            removed,
+            place: context.store(&profile.store)?.place(&profile.client),
+            shared_with: config.sharing(name, profile).into_iter().cloned().collect(),
             name: name.clone(),
         });
     }
@@ -61,7 +75,7 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Logo
             Some(&format!("unset {variable}")),
         );
     }
-    Ok(LogoutOutcome { profiles })
+    Ok(LogoutOutcome { profiles, failure: RefCell::new(failure) })
 }
 
 impl Outcome for LogoutOutcome {
@@ -79,6 +93,10 @@ impl Outcome for LogoutOutcome {
             })
             .collect();
         json!({ "profiles": profiles })
+    }
+
+    fn verdict(&self) -> Option<Failure> {
+        self.failure.take()
     }
 
     fn text(&self) -> Text {

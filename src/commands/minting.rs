@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::domain::grant::{self, Token};
-use crate::domain::identity::{Client, ProfileName};
-use crate::domain::resolve::{Plan, SecretSource};
+use crate::domain::identity::Client;
+use crate::domain::resolve::{Plan, SecretOrigin, SecretSource};
 use crate::domain::scope::{Ask, ScopeSet};
 use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
 use crate::domain::shell::quote;
@@ -33,10 +33,10 @@ impl<'a> Minter<'a> {
     /// Where there is no secret, or no token for it.
     pub(super) async fn mint(&self, plan: &Plan, ask: &Ask) -> Result<Token, Failure> {
         let secret = self.secret(plan).await?;
-        self.mint_with(&secret, &plan.client, plan.profile(), ask).await
+        self.mint_with(&secret, &plan.client, plan.origin(), ask).await
     }
 
-    /// Mints with a secret that is at hand; `profile` is where it came from, or will go.
+    /// Mints with a secret that is at hand; `origin` is where it came from, or will go.
     ///
     /// # Errors
     /// Where the server does not answer, refuses, or grants something else than asked.
@@ -44,14 +44,14 @@ impl<'a> Minter<'a> {
         &self,
         secret: &ClientSecret,
         client: &Client,
-        profile: Option<&ProfileName>,
+        origin: SecretOrigin<'_>,
         ask: &Ask,
     ) -> Result<Token, Failure> {
         let request = grant::request(client, secret, ask);
         let response =
             self.context.waiting("asking the authorization server", self.http.send(&request)).await?;
         let token = grant::parse(&response, ask, self.context.host.clock.now());
-        token.map_err(|error| Failure::grant(&error, client, profile))
+        token.map_err(|error| Failure::grant(&error.without(secret.secret()), client, origin))
     }
 
     /// The secret of the plan's client.

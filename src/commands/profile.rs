@@ -7,6 +7,7 @@ use crate::domain::config::{Config, Profile, RenameError};
 use crate::domain::identity::ProfileName;
 use crate::domain::page::Page;
 use crate::domain::scope::ScopeSet;
+use crate::domain::store_kind::StoreKind;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
@@ -122,8 +123,13 @@ async fn remove(
     keep_secret: bool,
 ) -> Result<ProfileOutcome, Failure> {
     let config = context.config()?;
-    let shared = !config.sharing(name, &context.profile(name)?.client).is_empty();
-    let secret_removed = if shared || keep_secret { false } else { context.remove_secret(name).await? };
+    let keep = |failure: Failure| {
+        failure
+            .hint(format!("or leave the secret where it is: corti-auth profile remove {name} --keep-secret"))
+    };
+    let shared = !config.sharing(name, context.profile(name)?).is_empty();
+    let secret_removed =
+        if shared || keep_secret { false } else { context.remove_secret(name).await.map_err(keep)? };
     if shared {
         context.note("the secret stays: another profile stands for the same client");
     }
@@ -159,12 +165,17 @@ impl Row {
         let client = &self.profile.client;
         let name =
             if self.is_default { format!("{} (the default)", self.name) } else { self.name.to_string() };
+        let command = match &self.profile.store {
+            StoreKind::Command(command) => Some(command.to_string()),
+            StoreKind::Keyring | StoreKind::File => None,
+        };
         Page::new()
             .field("profile", name)
             .field("environment", client.environment.to_string())
             .field("tenant", client.tenant.as_str())
             .field("client", client.id.as_str())
             .field("store", self.profile.store.as_str())
+            .optional("secret command", command)
             .optional("default scope", self.profile.default_scope.as_ref().map(ToString::to_string))
     }
 

@@ -66,6 +66,8 @@ pub(super) struct RotateOutcome {
 #[derive(Clone, Copy)]
 enum OldSecret {
     Rejected,
+    /// There is none: the new one was stored already.
+    Same,
     StillValid,
     Unknown,
 }
@@ -96,21 +98,43 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
     }
     let new = args.secret_input().read_for(context, Purpose::ROTATION).await?;
     if new.secret().is_same(old.secret()) {
-        let message = format!("this is the secret that is stored for `{}` already", client.store_user());
-        return Err(Failure::new(Kind::Usage, message).hint(format!("make a new one first, in the {WHERE}")));
+        return already_stored(&minter, &plan, name, profile, &new).await;
     }
-    let token = minter.mint_with(&new, client, Some(name), &Ask::Full).await;
+    let token = minter.mint_with(&new, client, plan.origin(), &Ask::Full).await;
     token
         .map_err(|failure| failure.context("the new secret is not verified, and the old one stays stored"))?;
     let written = context.store(&profile.store)?.write(client, &new).await;
     written.map_err(|error| {
         Failure::store(&error, client, name).context("the new secret is good, but it is not stored")
     })?;
-    verification::record(context, name, client, &profile.store);
+    verification::record(context, name, profile);
     context.note("the new secret is verified and stored");
-    let old = try_old(&minter, &plan, name, &old).await;
+    let old = try_old(&minter, &plan, &old).await;
     tell_of_others(context, name, profile)?;
     Ok(RotateOutcome { profile: name.clone(), client: client.clone(), old })
+}
+
+/// The same secret again: a rotation that was interrupted after its write, or a mistake.
+async fn already_stored(
+    minter: &Minter<'_>,
+    plan: &Plan,
+    name: &ProfileName,
+    profile: &Profile,
+    secret: &ClientSecret,
+) -> Result<RotateOutcome, Failure> {
+    match minter.mint_with(secret, &plan.client, plan.origin(), &Ask::Full).await {
+        Ok(_) => {
+            verification::record(minter.context, name, profile);
+            Ok(RotateOutcome { profile: name.clone(), client: plan.client.clone(), old: OldSecret::Same })
+        }
+        Err(failure) if failure.kind() == Kind::Rejected => {
+            let user = plan.client.store_user();
+            let message =
+                format!("this is the secret that is stored for `{user}` already, and it does not work");
+            Err(Failure::new(Kind::Rejected, message).hint(format!("make a new one first, in the {WHERE}")))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 fn nothing_stored(variable: &str) -> Failure {
@@ -121,8 +145,8 @@ fn nothing_stored(variable: &str) -> Failure {
 }
 
 /// The rotation is done; what is found here does not undo it.
-async fn try_old(minter: &Minter<'_>, plan: &Plan, name: &ProfileName, old: &ClientSecret) -> OldSecret {
-    match minter.mint_with(old, &plan.client, Some(name), &Ask::Full).await {
+async fn try_old(minter: &Minter<'_>, plan: &Plan, old: &ClientSecret) -> OldSecret {
+    match minter.mint_with(old, &plan.client, plan.origin(), &Ask::Full).await {
         Ok(_) => OldSecret::StillValid,
         Err(failure) if failure.kind() == Kind::Rejected => OldSecret::Rejected,
         Err(failure) => {
@@ -134,16 +158,16 @@ async fn try_old(minter: &Minter<'_>, plan: &Plan, name: &ProfileName, old: &Cli
     }
 }
 
-/// The same client may have been stored in another store too, where the old secret still is.
+/// Other profiles may stand for the same client: in the same store they use the new secret too, in another one the old
+/// one still is.
 fn tell_of_others(context: &Context<'_>, name: &ProfileName, profile: &Profile) -> Result<(), Failure> {
-    let config = context.config()?;
-    for other in config.sharing(name, &profile.client) {
-        if config.profiles()[other].store == profile.store {
+    let same_client = |(other, it): &(&ProfileName, &Profile)| *other != name && it.client == profile.client;
+    for (other, it) in context.config()?.profiles().iter().filter(same_client) {
+        if it.store == profile.store {
             context.note(format!("`{other}` stands for the same client, and uses the new secret too"));
         } else {
-            let hint = format!("corti-auth rotate --profile {other}");
-            context
-                .warn(format!("`{other}` has the old secret of this client in another store"), Some(&hint));
+            let message = format!("`{other}` has the old secret of this client in another store");
+            context.warn(message, Some(&format!("corti-auth rotate --profile {other}")));
         }
     }
     Ok(())
@@ -163,6 +187,7 @@ impl Outcome for RotateOutcome {
             "verified": true,
             "old_secret": match self.old {
                 OldSecret::Rejected => "rejected",
+                OldSecret::Same => "same",
                 OldSecret::StillValid => "still_valid",
                 OldSecret::Unknown => "unknown",
             },
@@ -177,6 +202,7 @@ impl Outcome for RotateOutcome {
                 Tone::Good,
                 "it no longer mints; its tokens live until they expire, at most 5 minutes".to_owned(),
             ),
+            OldSecret::Same => (Tone::Plain, "none: this one was stored already, and works".to_owned()),
             OldSecret::StillValid => (Tone::Caution, format!("it still mints: regenerate it in the {WHERE}")),
             OldSecret::Unknown => (Tone::Caution, "not known whether it still mints".to_owned()),
         };

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
-use crate::domain::variable;
+use crate::domain::shell::quote;
+use crate::domain::variable::{self, GivenSecret};
 use crate::edge::host::{read_bounded, read_stdin};
 use crate::edge::{prompt, thread};
 use crate::failure::{Failure, Kind};
@@ -108,13 +109,18 @@ async fn from_person(context: &Context<'_>, purpose: Purpose) -> Result<Vec<u8>,
     }
     let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")
         .hint("give --secret-stdin or --secret-file FILE");
-    if context.variables()?.client_secret.is_none() {
-        return Err(failure);
-    }
-    Err(failure.hint(format!(
-        "{0} is not read by {1}; to store it: printenv {0} | {2}",
-        variable::CLIENT_SECRET,
-        purpose.command,
-        purpose.command_line()
-    )))
+    let line = purpose.command_line();
+    Err(match &context.variables()?.client_secret {
+        None => failure,
+        Some(GivenSecret::Value(_)) => failure.hint(format!(
+            "{0} is not read by {1}; to store it: printenv {0} | {line}",
+            variable::CLIENT_SECRET,
+            purpose.command
+        )),
+        Some(GivenSecret::File(name, path)) => failure.hint(format!(
+            "{name} is not read by {}; to store its secret: {line} < {}",
+            purpose.command,
+            quote(&path.display().to_string())
+        )),
+    })
 }

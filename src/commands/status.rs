@@ -13,8 +13,9 @@ use crate::domain::scope::Ask;
 use crate::domain::store_kind::StoreKind;
 use crate::domain::variable::{ACCESS_TOKEN, GivenSecret};
 use crate::edge::keyring::State;
+use crate::edge::mounted_secret;
 use crate::edge::store::StoreError;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
@@ -61,13 +62,19 @@ struct Entry {
 /// Whether the secret is there.
 enum Secret {
     Present,
+    /// Another program keeps it, and only running that could tell.
+    NotLookedAt,
     Unavailable(StoreError),
+    /// A mounted file that cannot be used, and why.
+    Unusable(String),
 }
 
 impl Secret {
     fn code(&self) -> &'static str {
         match self {
             Self::Present => "present",
+            Self::NotLookedAt => "not_looked_at",
+            Self::Unusable(_) => "unusable",
             Self::Unavailable(error) => match error {
                 StoreError::Missing => "missing",
                 StoreError::Locked => "locked",
@@ -115,7 +122,9 @@ async fn every(context: &Context<'_>) -> Result<Vec<Entry>, Failure> {
 async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
     let minter = Minter::new(context);
     let (mut asked, mut first): (Vec<(Plan, Verdict)>, _) = (Vec::new(), None);
-    for entry in entries.iter_mut().filter(|entry| matches!(entry.secret, Secret::Present)) {
+    for entry in
+        entries.iter_mut().filter(|entry| matches!(entry.secret, Secret::Present | Secret::NotLookedAt))
+    {
         let known = asked.iter().find(|(plan, _)| same_secret(plan, &entry.plan));
         let verdict = if let Some((_, verdict)) = known {
             verdict.clone()
@@ -125,7 +134,7 @@ async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
             if let SecretSource::Store(name, profile) = &entry.plan.source
                 && token.is_ok()
             {
-                verification::record(context, name, &entry.plan.client, &profile.store);
+                verification::record(context, name, profile);
             }
             first = first.or(token.err());
             asked.push((entry.plan.clone(), verdict.clone()));
@@ -155,6 +164,7 @@ async fn stored(
 ) -> Result<(String, Secret), Failure> {
     let store = context.store(kind)?;
     let secret = match store.probe(client).await {
+        _ if matches!(kind, StoreKind::Command(_)) => Secret::NotLookedAt,
         Ok(State::Present) => Secret::Present,
         Ok(State::Missing) => Secret::Unavailable(StoreError::Missing),
         Ok(state) => state.usable().map_or_else(Secret::Unavailable, |()| Secret::Present),
@@ -168,7 +178,10 @@ impl Entry {
         let (place, secret) = match &plan.source {
             SecretSource::Given(GivenSecret::Value(_)) => ("the environment".to_owned(), Secret::Present),
             SecretSource::Given(GivenSecret::File(variable, path)) => {
-                (format!("the file `{}`, by {variable}", path.display()), Secret::Present)
+                let looked = mounted_secret::look(path);
+                let secret =
+                    looked.map_or_else(|error| Secret::Unusable(error.to_string()), |()| Secret::Present);
+                (format!("the file `{}`, by {variable}", path.display()), secret)
             }
             SecretSource::Store(_, profile) => stored(context, &profile.store, &plan.client).await?,
         };
@@ -201,6 +214,10 @@ impl Entry {
     fn page(&self, now: Timestamp) -> Page {
         let (tone, secret) = match &self.secret {
             Secret::Present => (Tone::Good, format!("present, in {}", self.place)),
+            Secret::NotLookedAt => {
+                (Tone::Plain, format!("kept by {}, which is run when it is needed", self.place))
+            }
+            Secret::Unusable(reason) => (Tone::Bad, format!("not usable, in {}: {reason}", self.place)),
             Secret::Unavailable(StoreError::Missing) => (Tone::Bad, format!("not stored in {}", self.place)),
             Secret::Unavailable(error) => (Tone::Bad, format!("{error} ({})", self.place)),
         };
@@ -265,7 +282,14 @@ impl Outcome for StatusOutcome {
         }
         let entry = self.entries.first().filter(|_| !self.all)?;
         match &entry.secret {
-            Secret::Present => None,
+            Secret::Present | Secret::NotLookedAt => None,
+            Secret::Unusable(reason) => {
+                let message = format!("the secret cannot be used, in {}: {reason}", entry.place);
+                Some(
+                    Failure::new(Kind::Configuration, message)
+                        .hint("name a file that is yours alone: chmod 600 FILE"),
+                )
+            }
             Secret::Unavailable(error) => {
                 let profile = entry.plan.profile().cloned().unwrap_or_default();
                 Some(Failure::store(error, &entry.plan.client, &profile))

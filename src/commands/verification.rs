@@ -4,10 +4,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::domain::config::Profile;
-use crate::domain::identity::{Client, ProfileName};
+use crate::domain::identity::ProfileName;
 use crate::domain::inspection::span;
 use crate::domain::page::Tone;
-use crate::domain::store_kind::StoreKind;
 use crate::failure::Failure;
 
 use super::context::Context;
@@ -61,21 +60,15 @@ pub(super) fn now(context: &Context<'_>) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// Notes in a profile that the server took the stored secret of `client` just now, and in those that share it. What
+/// Notes in a profile that the server took its stored secret just now, and in those that share it. What
 /// cannot be noted is worth a warning and no more.
-pub(super) fn record(context: &Context<'_>, name: &ProfileName, client: &Client, store: &StoreKind) {
+pub(super) fn record(context: &Context<'_>, name: &ProfileName, profile: &Profile) {
     let now = now(context);
     let recorded = context.config_file().and_then(|file| {
         let change = file.update(|config| {
-            let same = |profile: &Profile| profile.client == *client && profile.store == *store;
-            let sharing: Vec<ProfileName> = config
-                .sharing(name, client)
-                .into_iter()
-                .filter(|it| same(&config.profiles()[*it]))
-                .cloned()
-                .collect();
+            let sharing: Vec<ProfileName> = config.sharing(name, profile).into_iter().cloned().collect();
             for name in sharing.iter().chain([name]) {
-                config.set_verified(name, client, Some(now));
+                config.set_verified(name, &profile.client, Some(now));
             }
         });
         Ok(change?)

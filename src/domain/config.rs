@@ -145,12 +145,17 @@ impl Config {
     /// The profile whose name is closest to `name`, where one is close.
     pub fn nearest(&self, name: &str) -> Option<&ProfileName> {
         let distance = |known: &ProfileName| strsim::damerau_levenshtein(known.as_str(), name);
-        self.profiles.keys().min_by_key(|known| distance(known)).filter(|known| distance(known) <= 2)
+        self.profiles
+            .keys()
+            .min_by_key(|known| distance(known))
+            .filter(|known| distance(known) <= (name.chars().count() / 3).min(2))
     }
 
-    /// The other profiles than `name` that stand for `client` too, and so share its secret.
-    pub fn sharing(&self, name: &ProfileName, client: &Client) -> Vec<&ProfileName> {
-        let same = |(other, profile): &(&ProfileName, &Profile)| *other != name && profile.client == *client;
+    /// The other profiles than `name` whose secret is the one of `this`: the same client, in the same store.
+    pub fn sharing(&self, name: &ProfileName, this: &Profile) -> Vec<&ProfileName> {
+        let same = |(other, profile): &(&ProfileName, &Profile)| {
+            *other != name && profile.client == this.client && profile.store == this.store
+        };
         self.profiles.iter().filter(same).map(|(other, _)| other).collect()
     }
 

@@ -9,6 +9,8 @@ use super::page::Page;
 pub enum Event {
     /// Progress. Silent under `--quiet`.
     Note(String),
+    /// What another program says, and which: it may be a question, so it is never silent.
+    Said(String, String),
     /// Something to look at, and a command that may help.
     Warning(String, Option<String>),
     /// A step of a command that shows what it does, for people only. With `--json` it is silent.

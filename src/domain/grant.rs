@@ -93,6 +93,23 @@ impl GrantError {
         }
     }
 
+    /// The same without a secret that the server may have repeated.
+    #[must_use]
+    pub fn without(self, secret: &Secret) -> Self {
+        let blot = |text: String| secret.blotted_out(&text);
+        match self {
+            Self::UnknownClient(text) => Self::UnknownClient(blot(text)),
+            Self::WrongSecret(text) => Self::WrongSecret(blot(text)),
+            Self::NotAllowed(text) => Self::NotAllowed(blot(text)),
+            Self::UnknownTenant(text) => Self::UnknownTenant(blot(text)),
+            Self::ScopeRefused(text) => Self::ScopeRefused(blot(text)),
+            Self::Refused { status, error, description } => {
+                Self::Refused { status, error: blot(error), description: blot(description) }
+            }
+            other => other,
+        }
+    }
+
     /// The OAuth `error`, where one is known.
     pub fn oauth_error(&self) -> Option<&str> {
         match self {

@@ -73,6 +73,14 @@ pub enum ImportError {
         /// The second.
         other: (String, usize),
     },
+    /// A client id and a secret that need not belong together.
+    #[error("`{}` on line {} and `{}` on line {} need not belong together: one is Corti's, one may be anybody's", id.0, id.1, secret.0, secret.1)]
+    Mixed {
+        /// The client id's name and its line.
+        id: (String, usize),
+        /// The secret's.
+        secret: (String, usize),
+    },
     /// A value that is not what belongs there.
     #[error("`{name}` on line {line}: {reason}")]
     Invalid {
@@ -93,10 +101,17 @@ impl Import {
     pub fn read(entries: &[Entry]) -> Result<Self, ImportError> {
         let mut passed_over = Vec::new();
         let secret = CLIENT_SECRET.choose(entries, &mut passed_over)?;
+        let id = CLIENT_ID.choose(entries, &mut passed_over)?;
+        if let (Some(id), Some(secret)) = (id, secret)
+            && CLIENT_ID.is_prefixed(id) != CLIENT_SECRET.is_prefixed(secret)
+        {
+            let place = |entry: &Entry| (entry.name.clone(), entry.line);
+            return Err(ImportError::Mixed { id: place(id), secret: place(secret) });
+        }
         Ok(Self {
             environment: parsed(ENVIRONMENT.choose(entries, &mut passed_over)?)?,
             tenant: parsed(TENANT.choose(entries, &mut passed_over)?)?,
-            client_id: parsed(CLIENT_ID.choose(entries, &mut passed_over)?)?,
+            client_id: parsed(id)?,
             client_secret: taken(secret, ClientSecret::parse)?,
             passed_over,
         })
@@ -104,6 +119,11 @@ impl Import {
 }
 
 impl Names {
+    /// Whether the entry's name says that it is Corti's.
+    fn is_prefixed(&self, entry: &Entry) -> bool {
+        self.prefixed.contains(&entry.name.as_str())
+    }
+
     fn choose<'a>(
         &self,
         entries: &'a [Entry],
@@ -207,6 +227,14 @@ mod tests {
             import("CLIENT_ID=other\nCORTI_CLIENT_ID=x\nTENANT=base\nCORTI_TENANT_NAME=base\n").unwrap();
         assert_eq!(found.client_id.unwrap().value.as_str(), "x");
         assert_eq!(found.passed_over, ["`CLIENT_ID` on line 1: `CORTI_CLIENT_ID` wins"]);
+    }
+
+    #[test]
+    fn an_id_and_a_secret_of_two_families_are_no_pair() {
+        for text in ["CORTI_CLIENT_ID=x\nCLIENT_SECRET=googles", "CLIENT_ID=x\nCORTI_CLIENT_SECRET=s"] {
+            let message = import(text).unwrap_err().to_string();
+            assert!(message.contains("line 1") && message.contains("need not belong together"), "{message}");
+        }
     }
 
     #[test]

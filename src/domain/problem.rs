@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::request::Response;
+use super::secret::Secret;
 
 /// Why the API refused. The texts are the server's: escape them before they are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,17 @@ impl Problem {
             fields: fields(body.get("validationErrors")),
             request_id: text("requestid"),
         }
+    }
+}
+
+impl Problem {
+    /// The same without a secret that the server may have repeated.
+    #[must_use]
+    pub fn without(mut self, secret: &Secret) -> Self {
+        self.detail = secret.blotted_out(&self.detail);
+        self.fields = self.fields.iter().map(|field| secret.blotted_out(field)).collect();
+        self.request_id = self.request_id.map(|id| secret.blotted_out(&id));
+        self
     }
 }
 

@@ -2,10 +2,13 @@
 //!
 //! The client id and the secret come from one layer, never from two.
 
+use std::path::Path;
+
 use super::config::{Config, Profile};
 use super::environment::Environment;
 use super::identity::{Client, ClientId, ProfileName, Tenant};
 use super::scope::ScopeSet;
+use super::store_kind::{SecretCommand, StoreKind};
 use super::variable::{self, GivenSecret, Variables};
 
 /// What the flags say.
@@ -53,6 +56,19 @@ pub enum SecretSource {
     Store(ProfileName, Box<Profile>),
 }
 
+/// Where a secret came from, or will go: where a wrong one would be mended.
+#[derive(Clone, Copy, Debug)]
+pub enum SecretOrigin<'a> {
+    /// A store of this tool's, by the profile.
+    Profile(&'a ProfileName),
+    /// Another secret manager's command.
+    Command(&'a SecretCommand),
+    /// An environment variable.
+    Variable(&'static str),
+    /// A mounted file.
+    File(&'a Path),
+}
+
 /// The client to be used.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -67,6 +83,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Where its secret comes from.
+    pub fn origin(&self) -> SecretOrigin<'_> {
+        match &self.source {
+            SecretSource::Given(GivenSecret::Value(_)) => SecretOrigin::Variable(variable::CLIENT_SECRET),
+            SecretSource::Given(GivenSecret::File(_, path)) => SecretOrigin::File(path),
+            SecretSource::Store(name, profile) => match &profile.store {
+                StoreKind::Command(command) => SecretOrigin::Command(command),
+                StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(name),
+            },
+        }
+    }
+
     /// The profile, where one is used.
     pub fn profile(&self) -> Option<&ProfileName> {
         match &self.source {

@@ -46,10 +46,13 @@ impl Secret {
     /// `text` without this secret, should a server have repeated it. A secret of a few characters is no secret, and
     /// would take every such character with it.
     pub fn blotted_out(&self, text: &str) -> String {
-        match self.0.expose_secret() {
-            secret if secret.len() < 8 => text.to_owned(),
-            secret => text.replace(secret, "[redacted]"),
+        let secret = self.0.expose_secret();
+        if secret.len() < 8 {
+            return text.to_owned();
         }
+        // A server may repeat the form as it came.
+        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        text.replace(secret, "[redacted]").replace(&form, "[redacted]")
     }
 }
 

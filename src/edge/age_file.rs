@@ -3,15 +3,18 @@
 //! For machines without a keyring. One file for each client: whether there is one can be told without the passphrase, and
 //! a file cannot stand in for another, since each says inside whose secret it holds.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use age::scrypt::{Identity, Recipient};
 use age::{DecryptError, Decryptor, Encryptor};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::host::read_bounded;
 use super::mounted_secret;
@@ -20,8 +23,9 @@ use super::prompt::{self, PromptError};
 use super::thread;
 use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES, Secret};
 
-/// The scrypt work factor, log2: about a second on the machines of 2026, which is what age itself aims at.
-const WORK_FACTOR: u8 = 18;
+/// The scrypt work factor, log2. It takes 128 MiB and about half a second: what OWASP's password storage cheat sheet asks
+/// for, and what a small container still has.
+const WORK_FACTOR: u8 = 17;
 
 /// What is read of a file: the secret, JSON and age around it.
 const FILE_LIMIT: usize = 2 * MAX_SECRET_BYTES + 64 * 1024;
@@ -35,6 +39,8 @@ pub struct AgeFiles {
     pub passphrase_file: Option<PathBuf>,
     /// Whether a person may be asked.
     pub attended: bool,
+    /// The passphrase, once it is known to be right: nobody is asked twice by one command.
+    pub known: Rc<OnceCell<SecretString>>,
 }
 
 /// Why a file could not be used.
@@ -46,9 +52,23 @@ pub enum AgeFileError {
     /// It does not open the file.
     #[error("the passphrase does not open `{0}`")]
     WrongPassphrase(PathBuf),
-    /// The passphrase itself cannot be used.
-    #[error("the passphrase cannot be used: {0}")]
-    Passphrase(String),
+    /// The file that should hold the passphrase does not.
+    #[error("the passphrase in `{}` cannot be used: {reason}", path.display())]
+    PassphraseFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Nothing was typed.
+    #[error("the passphrase is empty")]
+    Empty,
+    /// The second one typed is another.
+    #[error("the two passphrases differ")]
+    Differ,
+    /// The terminal cannot be used.
+    #[error("the terminal gave no passphrase: {0}")]
+    Terminal(String),
     /// The person pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -75,7 +95,7 @@ pub enum AgeFileError {
 #[derive(Serialize, Deserialize)]
 struct Content {
     user: String,
-    client_secret: String,
+    client_secret: Zeroizing<String>,
 }
 
 impl AgeFiles {
@@ -88,7 +108,7 @@ impl AgeFiles {
 
     /// Whether there is a file for `user`.
     pub fn is_there(&self, user: &str) -> bool {
-        self.path(user).exists()
+        self.path(user).is_file()
     }
 
     /// Reads the secret of `user`; `None` where there is no file.
@@ -100,12 +120,39 @@ impl AgeFiles {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = read_file(&path).map_err(|error| failed("read", &path, &error))?;
         let passphrase = self.passphrase("Passphrase of the secret's file").await?;
-        let (place, user) = (path.clone(), user.to_owned());
+        let (place, user, key) = (path.clone(), user.to_owned(), passphrase.clone());
         let given_up =
             || AgeFileError::Broken { path: path.clone(), reason: "the work was given up".to_owned() };
-        thread::beside(move || open(&bytes, passphrase, &place, &user)).await.ok_or_else(given_up)?.map(Some)
+        let secret = thread::beside(move || {
+            let bytes = read_file(&place).map_err(|error| failed("read", &place, &error))?;
+            unseal(&bytes, key, &place, &user)
+        });
+        let secret = secret.await.ok_or_else(given_up)??;
+        // Known already: the same.
+        let _ = self.known.set(passphrase);
+        Ok(Some(secret))
+    }
+
+    /// Gets hold of the passphrase that a file will be written with, before anybody types the secret itself. A person
+    /// types it twice, since a slip would lose the secret.
+    ///
+    /// # Errors
+    /// [`AgeFileError`], see its variants.
+    pub async fn prepare(&self) -> Result<(), AgeFileError> {
+        use secrecy::ExposeSecret as _;
+        if self.known.get().is_some() {
+            return Ok(());
+        }
+        let first = self.passphrase("Passphrase for the secret's file").await?;
+        if self.passphrase_file.is_none() {
+            let again = self.passphrase("The same passphrase again").await?;
+            if first.expose_secret() != again.expose_secret() {
+                return Err(AgeFileError::Differ);
+            }
+        }
+        let _ = self.known.set(first);
+        Ok(())
     }
 
     /// Writes the secret of `user`.
@@ -114,8 +161,10 @@ impl AgeFiles {
     /// [`AgeFileError`], see its variants.
     pub async fn write(&self, user: &str, secret: &ClientSecret) -> Result<(), AgeFileError> {
         let path = self.path(user);
-        let passphrase = self.new_passphrase().await?;
-        let content = Content { user: user.to_owned(), client_secret: secret.secret().expose().to_owned() };
+        self.prepare().await?;
+        let passphrase = self.known.get().cloned().ok_or(AgeFileError::NoPassphrase)?;
+        let client_secret = Zeroizing::new(secret.secret().expose().to_owned());
+        let content = Content { user: user.to_owned(), client_secret };
         let text = serde_json::to_string(&content).map(Secret::new);
         let text =
             text.map_err(|error| AgeFileError::Broken { path: path.clone(), reason: error.to_string() })?;
@@ -142,48 +191,32 @@ impl AgeFiles {
     }
 
     async fn passphrase(&self, question: &'static str) -> Result<SecretString, AgeFileError> {
+        if let Some(known) = self.known.get() {
+            return Ok(known.clone());
+        }
         if let Some(path) = &self.passphrase_file {
-            return passphrase_from(path);
+            return passphrase_from(path).await;
         }
         if !self.attended {
             return Err(AgeFileError::NoPassphrase);
         }
         let text = prompt::password(question).await.map_err(|error| match error {
             PromptError::Interrupted => AgeFileError::Interrupted,
-            PromptError::Terminal(reason) => AgeFileError::Passphrase(reason),
+            PromptError::Terminal(reason) => AgeFileError::Terminal(reason),
         })?;
-        checked(text)
-    }
-
-    /// A passphrase that a file will be written with: typed twice, since a slip would lose the secret.
-    async fn new_passphrase(&self) -> Result<SecretString, AgeFileError> {
-        use secrecy::ExposeSecret as _;
-        let first = self.passphrase("Passphrase for the secret's file").await?;
-        if self.passphrase_file.is_some() {
-            return Ok(first);
-        }
-        let again = self.passphrase("The same passphrase again").await?;
-        if first.expose_secret() == again.expose_secret() {
-            Ok(first)
-        } else {
-            Err(AgeFileError::Passphrase("the two differ".to_owned()))
-        }
+        if text.is_empty() { Err(AgeFileError::Empty) } else { Ok(SecretString::from(text)) }
     }
 }
 
-fn passphrase_from(path: &Path) -> Result<SecretString, AgeFileError> {
-    let bytes = mounted_secret::read(path, MAX_SECRET_BYTES)
-        .map_err(|error| AgeFileError::Passphrase(format!("`{}`: {error}", path.display())))?;
-    let text = String::from_utf8(bytes).map_err(|_| AgeFileError::Passphrase("it is not text".to_owned()))?;
-    let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    checked(line.to_owned())
-}
-
-fn checked(text: String) -> Result<SecretString, AgeFileError> {
-    if text.is_empty() {
-        return Err(AgeFileError::Passphrase("it is empty".to_owned()));
-    }
-    Ok(SecretString::from(text))
+async fn passphrase_from(path: &Path) -> Result<SecretString, AgeFileError> {
+    let failed = |reason: String| AgeFileError::PassphraseFile { path: path.to_owned(), reason };
+    let file = path.to_owned();
+    let read = thread::beside(move || mounted_secret::read(&file, MAX_SECRET_BYTES)).await;
+    let read = read.ok_or_else(|| failed("the read was given up".to_owned()))?;
+    let bytes = Zeroizing::new(read.map_err(|error| failed(error.to_string()))?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| failed("it is not text".to_owned()))?;
+    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if line.is_empty() { Err(failed("it is empty".to_owned())) } else { Ok(SecretString::from(line)) }
 }
 
 fn failed(action: &'static str, path: &Path, error: &io::Error) -> AgeFileError {
@@ -191,8 +224,7 @@ fn failed(action: &'static str, path: &Path, error: &io::Error) -> AgeFileError 
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    private_file::refuse_exposed(path)?;
-    read_bounded(fs::File::open(path)?, FILE_LIMIT)
+    read_bounded(private_file::open(path)?, FILE_LIMIT)
 }
 
 fn seal(text: &Secret, passphrase: SecretString) -> io::Result<Vec<u8>> {
@@ -207,7 +239,7 @@ fn seal(text: &Secret, passphrase: SecretString) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn open(
+fn unseal(
     bytes: &[u8],
     passphrase: SecretString,
     path: &Path,
@@ -215,8 +247,8 @@ fn open(
 ) -> Result<ClientSecret, AgeFileError> {
     let broken = |reason: String| AgeFileError::Broken { path: path.to_owned(), reason };
     let mut identity = Identity::new(passphrase);
-    // A file that somebody else prepared must not cost minutes.
-    identity.set_max_work_factor(WORK_FACTOR + 2);
+    // A file that somebody else prepared must not cost minutes or gigabytes.
+    identity.set_max_work_factor(WORK_FACTOR + 1);
     let decryptor = Decryptor::new(bytes).map_err(|error| broken(error.to_string()))?;
     let reader = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity));
     let mut reader = reader.map_err(|error| match error {
@@ -225,7 +257,7 @@ fn open(
         }
         other => broken(other.to_string()),
     })?;
-    let mut text = zeroize::Zeroizing::new(Vec::new());
+    let mut text = Zeroizing::new(Vec::new());
     reader.read_to_end(&mut text).map_err(|error| broken(error.to_string()))?;
     let content: Content =
         serde_json::from_slice(&text).map_err(|_| broken("its content is of another kind".to_owned()))?;

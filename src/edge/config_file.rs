@@ -1,7 +1,7 @@
 //! `config.toml` on disk: found, read, and changed under a lock.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -85,12 +85,9 @@ impl ConfigFile {
 
     fn read(&self, path: &Path) -> io::Result<String> {
         private_file::refuse_exposed(&self.folder)?;
-        private_file::refuse_exposed(path)?;
-        // A pipe would be waited for without a bound.
-        if !fs::metadata(path)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
-        }
-        fs::read_to_string(path)
+        let mut text = String::new();
+        private_file::open(path)?.read_to_string(&mut text)?;
+        Ok(text)
     }
 
     /// Makes sure that a later [`ConfigFile::update`] can write, before anything is done that it would have to follow.
@@ -131,7 +128,7 @@ impl ConfigFile {
         options.create(true).truncate(false).write(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(failed)?;
+        let file = private_file::without_waiting(&mut options).open(&path).map_err(failed)?;
         let pause = Duration::from_millis(10);
         let mut waited = Duration::ZERO;
         loop {

@@ -66,15 +66,42 @@ fn temporary_prefix(path: &Path) -> OsString {
     prefix
 }
 
+/// Opens a file of the user's own for reading. What is checked is the opened file; a pipe is not waited for.
+///
+/// # Errors
+/// The file system's own; `InvalidInput` where it is no file, `PermissionDenied` as in [`refuse_exposed`].
+pub fn open(path: &Path) -> io::Result<fs::File> {
+    let file = without_waiting(fs::File::options().read(true)).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    judge(&metadata)?;
+    Ok(file)
+}
+
+/// Opening a pipe that nobody is at the other end of would wait without a bound.
+pub(super) fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        options,
+        i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default(),
+    );
+    options
+}
+
 /// Refuses what belongs to another user than this one and root, and what everybody may change.
 ///
 /// # Errors
 /// The file system's own; `PermissionDenied` with the reason.
 pub fn refuse_exposed(path: &Path) -> io::Result<()> {
+    judge(&fs::metadata(path)?)
+}
+
+fn judge(metadata: &fs::Metadata) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        let metadata = fs::metadata(path)?;
         let denied = |message: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
         let owner = metadata.uid();
         if owner != 0 && owner != rustix::process::geteuid().as_raw() {

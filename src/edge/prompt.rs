@@ -91,13 +91,13 @@ async fn ask<T: Send + 'static>(
 }
 
 /// The terminal's mode and cursor, put back when it is dropped.
-struct TerminalState {
+pub(super) struct TerminalState {
     #[cfg(unix)]
     mode: Option<rustix::termios::Termios>,
 }
 
 impl TerminalState {
-    fn save() -> Self {
+    pub(super) fn save() -> Self {
         Self {
             #[cfg(unix)]
             mode: rustix::termios::tcgetattr(rustix::stdio::stdin()).ok(),

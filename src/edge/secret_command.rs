@@ -1,11 +1,13 @@
 //! Runs the command of a profile that keeps its secret in another secret manager, and takes what it prints.
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
+use zeroize::Zeroizing;
 
+use super::prompt::TerminalState;
 use crate::domain::event::{Event, Sink};
 use crate::domain::secret::{ClientSecret, ClientSecretError, MAX_SECRET_BYTES};
 use crate::domain::store_kind::SecretCommand;
@@ -16,8 +18,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// How much of its output is read: one byte more than a secret with its line break can have.
 const OUTPUT_LIMIT: u64 = MAX_SECRET_BYTES as u64 + 3;
 
-/// How many bytes of a line that it says on stderr are passed on.
-const LINE_LIMIT: u64 = 4096;
+/// How many bytes of what it says on stderr are passed on at once, whether its line is ended or not.
+const LINE_LIMIT: usize = 4096;
+
+/// How long a line may be unended before it is passed on.
+const MOMENT: Duration = Duration::from_millis(100);
+
+/// How long its pipes are read after it has ended.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// Why a command gave no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,13 +65,15 @@ pub enum CommandError {
 }
 
 /// Runs `command`, without a shell and with this terminal's standard input. What it says on stderr is passed on as it
-/// comes.
+/// comes. What it starts in the background is its own affair: nobody waits for that, and nobody ends it.
 ///
 /// # Errors
 /// [`CommandError`], see its variants.
 pub(super) async fn run(command: &SecretCommand, sink: &dyn Sink) -> Result<ClientSecret, CommandError> {
     let program = || command.program().to_owned();
     let not_run = |reason: String| CommandError::NotRun { program: program(), reason };
+    // It may ask for a passphrase, and be ended while it does.
+    let _terminal = TerminalState::save();
     let mut child = Command::new(command.program())
         .args(command.words().iter().skip(1))
         .stdout(Stdio::piped())
@@ -71,60 +81,95 @@ pub(super) async fn run(command: &SecretCommand, sink: &dyn Sink) -> Result<Clie
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| not_run(error.to_string()))?;
-    let finished = tokio::time::timeout(LIMIT, finish(&mut child, command.program(), sink)).await;
+    let mut said = Said::default();
+    let finished = tokio::time::timeout(LIMIT, finish(&mut child, command.program(), &mut said, sink)).await;
     let finished = finished.map_err(|_| CommandError::TimedOut { program: program() })?;
-    let (status, output, words) = finished.map_err(|error| not_run(error.to_string()))?;
-    let output = zeroize::Zeroizing::new(output);
+    let status = finished.map_err(|error| not_run(error.to_string()))?;
     // First: a program that had more to say was ended by the pipe that nobody read from.
-    if output.len() as u64 == OUTPUT_LIMIT {
+    if said.output.len() as u64 == OUTPUT_LIMIT {
         return Err(CommandError::NotASecret { program: program(), reason: ClientSecretError::TooLong });
     }
     if !status.success() {
-        let words = if words.is_empty() { "it said nothing".to_owned() } else { words };
+        let words = if said.last_line.is_empty() { "it said nothing".to_owned() } else { said.last_line };
         return Err(CommandError::Failed { program: program(), status: describe(status), words });
     }
-    let secret = ClientSecret::from_bytes(&output);
+    let secret = ClientSecret::from_bytes(&said.output);
     secret.map_err(|reason| CommandError::NotASecret { program: program(), reason })
 }
 
-/// Its status, what it printed, and the last line that it said on stderr.
+/// What a command said so far.
+#[derive(Default)]
+struct Said {
+    output: Zeroizing<Vec<u8>>,
+    last_line: String,
+}
+
+/// Reads until the command has ended and its pipes are closed, or a moment longer than it: a program that it left in the
+/// background may hold them open.
 async fn finish(
     child: &mut Child,
     program: &str,
+    said: &mut Said,
     sink: &dyn Sink,
-) -> std::io::Result<(std::process::ExitStatus, Vec<u8>, String)> {
+) -> std::io::Result<ExitStatus> {
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let read = async {
-        let mut output = Vec::new();
-        if let Some(stdout) = stdout {
-            stdout.take(OUTPUT_LIMIT).read_to_end(&mut output).await?;
-        }
-        std::io::Result::Ok(output)
+    let Said { output, last_line } = said;
+    let reading = async {
+        let read = async {
+            match stdout {
+                Some(stdout) => stdout.take(OUTPUT_LIMIT).read_to_end(output).await.map(drop),
+                None => Ok(()),
+            }
+        };
+        tokio::join!(read, pass_on(stderr, program, last_line, sink)).0
     };
-    let (output, words, status) = tokio::join!(read, pass_on(stderr, program, sink), child.wait());
-    Ok((status?, output?, words))
-}
-
-/// Passes lines on, and gives the last one.
-async fn pass_on(stderr: Option<impl AsyncRead + Unpin>, program: &str, sink: &dyn Sink) -> String {
-    let mut last = String::new();
-    let Some(stderr) = stderr else { return last };
-    let mut reader = BufReader::new(stderr);
-    loop {
-        let mut line = Vec::new();
-        match (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return last,
-            Ok(_) => {}
+    let mut reading = std::pin::pin!(reading);
+    tokio::select! {
+        read = &mut reading => {
+            read?;
+            child.wait().await
         }
-        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        if !text.is_empty() {
-            sink.event(Event::Note(format!("{program}: {text}")));
-            last = text;
+        status = child.wait() => {
+            if let Ok(read) = tokio::time::timeout(GRACE, &mut reading).await {
+                read?;
+            }
+            status
         }
     }
 }
 
-fn describe(status: std::process::ExitStatus) -> String {
+/// Passes on what is said, line by line; a line that is not ended, such as a question, after a moment.
+async fn pass_on(stderr: Option<impl AsyncRead + Unpin>, program: &str, last: &mut String, sink: &dyn Sink) {
+    let Some(mut stderr) = stderr else { return };
+    let (mut pending, mut chunk) = (Vec::new(), [0; 1024]);
+    let mut tell = |bytes: &[u8]| {
+        for line in String::from_utf8_lossy(bytes).lines().map(str::trim_end).filter(|line| !line.is_empty())
+        {
+            sink.event(Event::Said(program.to_owned(), line.to_owned()));
+            line.clone_into(last);
+        }
+    };
+    loop {
+        let read = stderr.read(&mut chunk);
+        let count = if pending.is_empty() {
+            read.await
+        } else if let Ok(count) = tokio::time::timeout(MOMENT, read).await {
+            count
+        } else {
+            tell(&std::mem::take(&mut pending));
+            continue;
+        };
+        match count {
+            Ok(0) | Err(_) => return tell(&pending),
+            Ok(count) => pending.extend_from_slice(chunk.get(..count).unwrap_or_default()),
+        }
+        if pending.ends_with(b"\n") || pending.len() > LINE_LIMIT {
+            tell(&std::mem::take(&mut pending));
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
     #[cfg(unix)]
     {
         use std::os::unix::process::ExitStatusExt as _;

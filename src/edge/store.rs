@@ -155,6 +155,19 @@ impl Store {
         }
     }
 
+    /// Makes sure, beyond [`Store::ensure_usable`], that a secret can be written: a passphrase is asked for now.
+    ///
+    /// # Errors
+    /// [`StoreError`], see its variants.
+    pub async fn ensure_writable(&self, client: &Client, sink: &dyn Sink) -> Result<(), StoreError> {
+        self.ensure_usable(client, sink).await?;
+        match self {
+            Self::File(files) => Ok(files.prepare().await?),
+            Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
+            Self::Keyring(_) | Self::Memory(_) => Ok(()),
+        }
+    }
+
     /// The client's secret.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::domain::grant::GrantError;
 use crate::domain::identity::{Client, ProfileName};
+use crate::domain::resolve::SecretOrigin;
 use crate::domain::shell::quote;
 use crate::domain::variable;
 use crate::edge::age_file::AgeFileError;
@@ -20,7 +21,7 @@ impl Failure {
                 .hint(login_command(profile));
         }
         match error {
-            StoreError::File(error) => return Self::file(error),
+            StoreError::File(error) => return Self::file(error, profile),
             StoreError::Command(error) => return Self::command(error),
             StoreError::ReadOnly(_) => {
                 return Self::caused(Kind::Credential, anyhow::Error::new(error.clone()))
@@ -28,8 +29,8 @@ impl Failure {
             }
             _ => {}
         }
-        let elsewhere = "on a machine without a keyring: CORTI_CLIENT_ID=… CORTI_CLIENT_SECRET=… CORTI_ENVIRONMENT=… \
-                         corti-auth token --scope transcribe";
+        let elsewhere = "without a keyring: corti-auth login --store file, or --secret-command 'CMD ARGS', or \
+                         CORTI_CLIENT_ID, CORTI_CLIENT_SECRET and CORTI_ENVIRONMENT";
         let context =
             anyhow::Error::new(error.clone()).context(format!("cannot use the keyring for `{user}`"));
         let failure = Self::caused(Kind::Credential, context);
@@ -57,38 +58,39 @@ impl Failure {
         }
     }
 
-    fn file(error: &AgeFileError) -> Self {
-        let (kind, hint) = match error {
+    fn file(error: &AgeFileError, profile: &ProfileName) -> Self {
+        let again = format!("{} --store file", login_command(profile));
+        let hint = match error {
             AgeFileError::Interrupted => return Self::caused(Kind::Interrupted, error.clone()),
             AgeFileError::NoPassphrase => {
-                (Kind::Credential, "name a file that holds it: CORTI_AUTH_PASSPHRASE_FILE=FILE")
+                format!("name a file that holds it: {}=FILE", variable::PASSPHRASE_FILE)
             }
-            AgeFileError::WrongPassphrase(_) => (
-                Kind::Credential,
-                "try again; if it is lost, store the secret anew: corti-auth login --store file",
-            ),
-            AgeFileError::Passphrase(_) => {
-                (Kind::Credential, "a passphrase file is yours alone: chmod 600 FILE")
+            AgeFileError::WrongPassphrase(_) => {
+                format!("try again; if it is lost, store the secret anew: {again}")
             }
-            AgeFileError::Broken { .. } => {
-                (Kind::Credential, "store the secret anew: corti-auth login --store file")
+            AgeFileError::PassphraseFile { path, .. } => {
+                format!("ls -l {}", quote(&path.display().to_string()))
             }
-            AgeFileError::Io { .. } => {
-                (Kind::Credential, "look at the file and its folder: corti-auth status")
+            AgeFileError::Empty | AgeFileError::Differ | AgeFileError::Terminal(_) => {
+                format!("run it again, or name a file: {}=FILE", variable::PASSPHRASE_FILE)
             }
+            AgeFileError::Broken { .. } => format!("store the secret anew: {again}"),
+            AgeFileError::Io { path, .. } => format!("ls -ld {}", quote(&path.display().to_string())),
         };
-        Self::caused(kind, error.clone()).hint(hint)
+        Self::caused(Kind::Credential, error.clone()).hint(hint)
     }
 
     fn command(error: &CommandError) -> Self {
         let hint = match error {
             CommandError::NotRun { .. } => {
-                "install it, or mend secret-command in config.toml: corti-auth status"
+                "install it, or name another: corti-auth login --secret-command 'CMD ARGS'"
             }
             CommandError::Failed { .. } | CommandError::TimedOut { .. } => {
-                "run the command by itself until it prints the secret: corti-auth status shows it"
+                "run the command by itself until it prints the secret alone; corti-auth profile show names it"
             }
-            CommandError::NotASecret { .. } => "the command must print the secret alone",
+            CommandError::NotASecret { .. } => {
+                "run it by itself: it must print the secret alone, and corti-auth profile show names it"
+            }
         };
         Self::caused(Kind::Credential, error.clone()).hint(hint)
     }
@@ -106,10 +108,10 @@ impl Failure {
             ))
     }
 
-    /// A token endpoint that gave `client` no token. Its secret came from `profile`, or from the environment.
-    pub fn grant(error: &GrantError, client: &Client, profile: Option<&ProfileName>) -> Self {
+    /// A token endpoint that gave `client` no token for the secret from `origin`.
+    pub fn grant(error: &GrantError, client: &Client, origin: SecretOrigin<'_>) -> Self {
         let (environment, tenant) = (client.environment.to_string(), client.tenant.to_string());
-        let login = profile.map_or_else(|| format!("export {}=…", variable::CLIENT_SECRET), login_command);
+        let mend = remedy(origin);
         let (status, oauth_error) = (error.http_status(), error.oauth_error().map(str::to_owned));
         let context = |kind| {
             let message =
@@ -121,7 +123,7 @@ impl Failure {
                 GrantError::UnknownClient(_) => context(Kind::Rejected)
                     .hint("check the client id, the environment and the tenant: corti-auth status"),
                 GrantError::WrongSecret(_) => context(Kind::Rejected)
-                    .hint(format!("use the current secret (the Corti Console can make a new one): {login}")),
+                    .hint(format!("use the current secret (the Corti Console can make a new one): {mend}")),
                 GrantError::NotAllowed(_) => context(Kind::Rejected).hint(
                     "make an API client for client credentials in the Corti Console, then: corti-auth login",
                 ),
@@ -155,6 +157,16 @@ impl Failure {
         failure.http_status = status;
         failure.oauth_error = oauth_error;
         failure
+    }
+}
+
+/// Where a wrong secret is mended.
+fn remedy(origin: SecretOrigin<'_>) -> String {
+    match origin {
+        SecretOrigin::Profile(name) => login_command(name),
+        SecretOrigin::Command(command) => format!("change what this prints: {command}"),
+        SecretOrigin::Variable(name) => format!("export {name}=…"),
+        SecretOrigin::File(path) => format!("put it into {}", quote(&path.display().to_string())),
     }
 }
 

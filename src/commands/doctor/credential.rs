@@ -52,7 +52,7 @@ async fn mint(minter: &Minter<'_>, plan: &Plan, findings: &mut Findings<'_>) -> 
     let token = async {
         let secret = minter.secret(plan).await?;
         findings.secrets.push(secret.secret().clone());
-        minter.mint_with(&secret, &plan.client, plan.profile(), &Ask::Full).await
+        minter.mint_with(&secret, &plan.client, plan.origin(), &Ask::Full).await
     };
     match token.await {
         Ok(token) => {

@@ -35,12 +35,31 @@ pub(super) fn write(
     context: &Context<'_>,
     subject: &Subject,
     checks: &[Check],
+    foreign_words: &[String],
 ) -> Result<(), Failure> {
     let text = without_folders(compose(context, subject, checks), context);
+    // Another program may have said anything. Its words are on the terminal, and stay there.
+    let left_out =
+        |text: String, words: &String| text.replace(&*printable(words), "[its words are left out]");
+    let text = foreign_words.iter().filter(|words| !words.is_empty()).fold(text, left_out);
     private_file::replace(path, text.as_bytes()).map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot write the report to `{}`: {error}", path.display()))
             .hint("name a file that you may write: corti-auth doctor --report ./report.txt")
     })
+}
+
+/// Refuses a path that is there and no file, before anything is done: a report takes its place.
+///
+/// # Errors
+/// A usage failure.
+pub(super) fn refuse_odd(path: &Path) -> Result<(), Failure> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(Failure::new(Kind::Usage, format!("`{}` is there, and is not a file", path.display()))
+                .hint("name a new file: corti-auth doctor --report ./report.txt"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn compose(context: &Context<'_>, subject: &Subject, checks: &[Check]) -> String {

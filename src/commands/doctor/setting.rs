@@ -72,7 +72,13 @@ pub(super) fn examine(context: &Context<'_>, findings: &mut Findings<'_>) -> Set
             }
             Err(failure) => {
                 is_new = failure.kind() == Kind::Credential && config.profiles().is_empty();
-                findings.fail("configuration", if is_new { "not logged in" } else { "" }, &failure);
+                if is_new && context.globals.environment.is_some() {
+                    // The network alone was asked about.
+                    is_new = false;
+                    findings.skip("configuration", "nobody is logged in yet: corti-auth login");
+                } else {
+                    findings.fail("configuration", if is_new { "not logged in" } else { "" }, &failure);
+                }
                 None
             }
         },
