@@ -82,7 +82,7 @@ impl Knobs {
         if !(1..=86_400).contains(&self.token_lifetime) {
             return Err(KnobError::Lifetime(self.token_lifetime));
         }
-        if self.clock_skew.abs() > 366 * 86_400 {
+        if self.clock_skew.unsigned_abs() > 366 * 86_400 {
             return Err(KnobError::Skew(self.clock_skew));
         }
         if self.latency_ms > 600_000 {
@@ -142,7 +142,8 @@ mod tests {
         for wrong in [
             Knobs { fail_status: 200, ..Knobs::default() },
             Knobs { token_lifetime: 0, ..Knobs::default() },
-            Knobs { clock_skew: i64::MAX / 2, ..Knobs::default() },
+            Knobs { clock_skew: i64::MAX, ..Knobs::default() },
+            Knobs { clock_skew: i64::MIN, ..Knobs::default() },
             Knobs { latency_ms: u64::MAX, ..Knobs::default() },
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");
