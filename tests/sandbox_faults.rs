@@ -1,4 +1,5 @@
-//! The sandbox's faults, set by flags and by its control endpoint, and what the real binary makes of each.
+//! The sandbox's faults, set by flags and by its control endpoint, and what the real binary makes of each. The control
+//! endpoint itself is in `sandbox_control`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
@@ -212,57 +213,37 @@ async fn rotated_keys_verify_until_they_are_forgotten() {
 }
 
 #[tokio::test]
-async fn only_whoever_started_the_sandbox_controls_it() {
-    let (sandbox, control, _world) = start("");
-    let url = |path: &str| format!("{}{path}", control.base);
-    let bearer = format!("Bearer {}", control.token);
-    let client_secret = format!("Bearer {}", sandbox.client_secret);
-    for (method, path) in [
-        ("GET", "/knobs"),
-        ("PATCH", "/knobs"),
-        ("DELETE", "/knobs"),
-        ("GET", "/counters"),
-        ("POST", "/rotate-keys"),
+async fn only_token_requests_use_faults_up() {
+    let (sandbox, control, _world) = start("--fail-count 1 --fail-status 502");
+    let other = sandbox.token_url().replace("/realms/base/", "/realms/nowhere/");
+    for (method, url, status) in [
+        ("OPTIONS", sandbox.token_url(), 200),
+        ("GET", sandbox.token_url(), 405),
+        ("POST", other.clone(), 404),
+        ("OPTIONS", other, 404),
     ] {
-        let bare = || client().request(method.parse().unwrap(), url(path)).body("{}");
-        assert_eq!(Answer::to(bare()).await.status, 401, "{path}: no bearer");
-        for wrong in ["Bearer wrong", "Bearer ", control.token.as_str(), client_secret.as_str()] {
-            assert_eq!(
-                Answer::to(bare().header("authorization", wrong)).await.status,
-                401,
-                "{path}: {wrong}"
-            );
-        }
-        let right = || bare().header("authorization", &bearer);
-        for origin in ["http://localhost:3000", "null", sandbox.environment.as_str()] {
-            assert_eq!(Answer::to(right().header("origin", origin)).await.status, 403, "{path}: {origin}");
-        }
-        let port = sandbox.environment.rsplit_once(':').unwrap().1;
-        for host in ["corti.example", &format!("corti.example:{port}"), &format!("localhost:{port}"), ""] {
-            assert_eq!(Answer::to(right().header("host", host)).await.status, 403, "{path}: {host}");
-        }
-        assert_eq!(Answer::to(right()).await.status, 200, "{path}");
+        let request =
+            client().request(method.parse().unwrap(), &url).header("origin", "http://localhost:3000");
+        assert_eq!(Answer::to(request).await.status, status, "{method} {url}");
     }
+    assert_eq!(control.token_requests().await, 0);
+    assert_eq!((ask(&sandbox).await.status, ask(&sandbox).await.status), (502, 200));
+    assert_eq!(control.token_requests().await, 2);
 }
 
 #[tokio::test]
-async fn knobs_are_shown_checked_and_reset() {
-    let (_sandbox, control, world) = start("--fail-count 3 --token-lifetime 60s");
-    let neutral = json!({
-        "latency_ms": 0, "fail_status": 503, "fail_count": 0, "retry_after": null, "drop_connections": 0,
-        "truncate_answers": 0, "token_lifetime": 300, "clock_skew": 0,
-    });
-    let mut expected = neutral.clone();
-    (expected["fail_count"], expected["token_lifetime"]) = (json!(3), json!(60));
-    assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json(), expected);
-    for bad in ["", "[]", "{", r#"{"latency":1}"#, r#"{"fail_status":200}"#, r#"{"fail_count":-1}"#] {
-        let answer = Answer::to(control.request("PATCH", "/knobs").body(bad)).await;
-        assert_eq!((answer.status, answer.json()["error"].is_string()), (400, true), "{bad}");
+async fn the_control_endpoint_is_never_dropped() {
+    let (sandbox, control, world) = start("--drop-connections 2");
+    for _ in 0..3 {
+        // Each has a connection of its own.
+        assert_eq!(Control::of(&sandbox).token_requests().await, 0);
     }
-    assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json(), expected, "nothing was turned");
-    assert_eq!(control.reset().await, neutral);
+    fails(&world, 8, "broke off");
+    assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json()["drop_connections"], 1);
+    // One that says nothing holds nobody up, and is dropped in the end.
+    let address = sandbox.environment.strip_prefix("http://").unwrap();
+    let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    assert_eq!(Control::of(&sandbox).token_requests().await, 0);
+    assert!(tokio::io::AsyncReadExt::read(&mut silent, &mut [0]).await.is_err(), "it was not reset");
     mint(&world);
-    for flags in ["--fail-status 200", "--token-lifetime 2d", "--clock-skew 99999999999", "--fail-count x"] {
-        world.run(&format!("sandbox {flags}")).assert().code(2).stdout("");
-    }
 }

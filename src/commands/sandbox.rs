@@ -57,13 +57,13 @@ struct KnobArgs {
     #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
     latency: Option<Duration>,
     /// Answer failing token requests with this HTTP status [default: 503]
-    #[arg(long, value_name = "STATUS")]
+    #[arg(long, value_name = "STATUS", requires = "fail_count")]
     fail_status: Option<u16>,
     /// Let the first N token requests fail
     #[arg(long, value_name = "N", default_value_t = 0)]
     fail_count: u32,
     /// Send Retry-After with failing answers
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", requires = "fail_count")]
     retry_after: Option<u32>,
     /// Close the first N connections without an answer
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -13,7 +13,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::credentials::same;
 use super::key::SigningKey;
@@ -39,18 +40,23 @@ impl FromRequestParts<Arc<Shared>> for Owner {
     }
 }
 
-fn judge(headers: &HeaderMap, shared: &Shared) -> Result<(), (StatusCode, &'static str)> {
+fn judge(headers: &HeaderMap, shared: &Shared) -> Result<(), (StatusCode, String)> {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     if headers.contains_key(ORIGIN) {
-        return Err((StatusCode::FORBIDDEN, "a page in a browser may not control the sandbox"));
+        return Err((StatusCode::FORBIDDEN, "a page in a browser may not control the sandbox".to_owned()));
     }
     let environment = shared.environment.to_string();
     if text(HOST) != environment.strip_prefix("http://") {
-        return Err((StatusCode::FORBIDDEN, "the Host is not the sandbox's own"));
+        let reason = format!("the Host is not the sandbox's own: ask {environment}/_sandbox/");
+        return Err((StatusCode::FORBIDDEN, reason));
     }
-    let given = text(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    // RFC 9110, section 11.1: a scheme is the same in any case.
+    let given = text(AUTHORIZATION)
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map_or("", |(_, token)| token);
     if !same(given, &shared.control_token) {
-        return Err((StatusCode::UNAUTHORIZED, "the control token is missing or wrong"));
+        return Err((StatusCode::UNAUTHORIZED, "the control token is missing or wrong".to_owned()));
     }
     Ok(())
 }
@@ -96,13 +102,36 @@ async fn counters(_: Owner, State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(shared.counters.to_json())
 }
 
+/// What a rotation may be told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Rotation {
+    /// Whether tokens of the older keys are invalid at once.
+    forget: bool,
+}
+
+impl Rotation {
+    /// Reads a body; an empty one asks for nothing special.
+    fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        // By way of a map: a struct would be read from a list, too.
+        let fields: Map<String, Value> = serde_json::from_slice(body)?;
+        serde_json::from_value(Value::Object(fields))
+    }
+}
+
 /// Signs with a new key from now on. `{"forget": true}` makes tokens of the older keys invalid at once.
 async fn rotate_keys(_: Owner, State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    let forget = serde_json::from_slice::<Value>(&body).ok().and_then(|body| body["forget"].as_bool());
+    let rotation = match Rotation::read(&body) {
+        Ok(rotation) => rotation,
+        Err(error) => return wrong(StatusCode::BAD_REQUEST, error.to_string()),
+    };
     match tokio::task::spawn_blocking(SigningKey::new).await {
         Ok(Ok(key)) => {
             let mut realm = shared.realm().as_ref().clone();
-            realm.rotate(key, forget.unwrap_or_default());
+            realm.rotate(key, rotation.forget);
             let keys = realm.jwks();
             shared.set_realm(realm);
             Json(keys).into_response()
@@ -114,6 +143,28 @@ async fn rotate_keys(_: Owner, State(shared): State<Arc<Shared>>, body: Bytes) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rotation_is_told_what_it_knows_or_nothing() {
+        let read = |body: &str| Rotation::read(body.as_bytes()).ok().map(|rotation| rotation.forget);
+        for (body, forget) in
+            [("", false), ("{}", false), (r#"{"forget":false}"#, false), (r#"{"forget":true}"#, true)]
+        {
+            assert_eq!(read(body), Some(forget), "{body}");
+        }
+        for bad in [
+            "x",
+            "null",
+            "[]",
+            "[true]",
+            "true",
+            r#"{"forget":1}"#,
+            r#"{"forget":null}"#,
+            r#"{"forgot":true}"#,
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn a_patch_turns_what_it_names() {

@@ -9,16 +9,18 @@ use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, DATE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use super::MAX_BYTES;
 use super::knobs::Fault;
 use super::state::Shared;
+use super::token::{Realm, is_known};
 
 /// Waits as long as the latency says, and dates the answer by the server's own clock.
 pub(super) async fn every_answer(
@@ -38,12 +40,16 @@ pub(super) async fn every_answer(
     response
 }
 
-/// Fails token requests, or cuts their answers off.
+/// Fails token requests, or cuts their answers off. A preflight, another method or another tenant is no token request.
 pub(super) async fn token_request(
     State(shared): State<Arc<Shared>>,
+    realm: Realm,
     request: Request,
     next: Next,
 ) -> Response {
+    if request.method() != Method::POST || !is_known(&shared, &realm) {
+        return next.run(request).await;
+    }
     shared.counters.token_request();
     // Its own statement: the lock must be gone before the answer is waited for.
     let fault = shared.knobs().take_fault();
@@ -76,17 +82,51 @@ async fn truncated(response: Response) -> Response {
     Response::from_parts(parts, Body::from_stream(futures_util::stream::iter([half, broken])))
 }
 
-/// Resets a connection once a request arrives. Not sooner, and not by an orderly end: some clients wait for ever where a
-/// connection ends before they wrote to it.
-async fn break_off(stream: TcpStream) {
-    drop(tokio::time::timeout(Duration::from_secs(1), stream.peek(&mut [0])).await);
-    drop(stream.set_zero_linger());
+/// How long a connection may take to say what it is for, while there are connections to drop.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A connection that was looked at before anybody reads from it.
+struct Seen {
+    stream: TcpStream,
+    address: SocketAddr,
+    /// Whether its first request is for the control endpoint.
+    is_control: bool,
 }
 
-/// A listener that drops the connections it is told to, and counts the others.
+/// Waits for a connection's first request. A reset comes not sooner, since some clients wait for ever where a connection
+/// ends before they wrote to it.
+async fn look(stream: TcpStream, address: SocketAddr) -> Seen {
+    let mut start = [0; 64];
+    let length =
+        tokio::time::timeout(LOOK, stream.peek(&mut start)).await.map_or(0, Result::unwrap_or_default);
+    let is_control = is_for_control(start.get(..length).unwrap_or_default());
+    Seen { stream, address, is_control }
+}
+
+/// Whether this start of a request is for the control endpoint.
+fn is_for_control(start: &[u8]) -> bool {
+    start.split(|byte| *byte == b' ').nth(1).is_some_and(|path| path.starts_with(b"/_sandbox/"))
+}
+
+/// A listener that drops the connections it is told to, and counts the others. Whoever turns the knobs is not dropped.
 pub(super) struct Droppy {
-    pub(super) listener: TcpListener,
-    pub(super) shared: Arc<Shared>,
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    looks: JoinSet<Seen>,
+}
+
+impl Droppy {
+    pub(super) fn new(listener: TcpListener, shared: Arc<Shared>) -> Self {
+        Self { listener, shared, looks: JoinSet::new() }
+    }
+
+    /// Lets a connection in.
+    fn admit(&self, stream: TcpStream, address: SocketAddr) -> (TcpStream, SocketAddr) {
+        self.shared.counters.connection();
+        // Answers are short and clients wait for each: Nagle's algorithm would only delay them.
+        drop(stream.set_nodelay(true));
+        (stream, address)
+    }
 }
 
 impl Listener for Droppy {
@@ -95,19 +135,42 @@ impl Listener for Droppy {
 
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
-            let (stream, address) = Listener::accept(&mut self.listener).await;
-            if self.shared.knobs().take_drop() {
-                tokio::spawn(break_off(stream));
-                continue;
+            tokio::select! {
+                (stream, address) = Listener::accept(&mut self.listener) => {
+                    // Its own statement: no lock is held where the connection is handed on.
+                    let dropping = self.shared.knobs().drop_connections > 0;
+                    if !dropping {
+                        return self.admit(stream, address);
+                    }
+                    self.looks.spawn(look(stream, address));
+                }
+                Some(Ok(Seen { stream, address, is_control })) = self.looks.join_next() => {
+                    if is_control || !self.shared.knobs().take_drop() {
+                        return self.admit(stream, address);
+                    }
+                    // A reset, and no orderly end.
+                    drop(stream.set_zero_linger());
+                }
             }
-            self.shared.counters.connection();
-            // Answers are short and clients wait for each: Nagle's algorithm would only delay them.
-            drop(stream.set_nodelay(true));
-            return (stream, address);
         }
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_control_endpoint_is_known_by_the_first_line() {
+        assert!(is_for_control(b"PATCH /_sandbox/knobs HTTP/1.1\r\nHost: x"));
+        for other in
+            ["", "GET", "GET /_sandboxes HTTP/1.1", "POST /realms/_sandbox/x HTTP/1.1", "GET / /_sandbox/"]
+        {
+            assert!(!is_for_control(other.as_bytes()), "{other}");
+        }
     }
 }

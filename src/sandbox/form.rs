@@ -38,7 +38,7 @@ impl<'a> Form<'a> {
         if !is_escaped(body) {
             return Err(FormError::Breakdown);
         }
-        let pairs: Vec<_> = form_urlencoded::parse(body).collect();
+        let pairs = pairs(body);
         if pairs.iter().any(|(_, value)| value.len() > MAX_VALUE) {
             return Err(FormError::TooLarge);
         }
@@ -58,6 +58,17 @@ impl<'a> Form<'a> {
         let names: BTreeSet<&str> = self.0.iter().map(|(name, _)| name.as_ref()).collect();
         names.len() < self.0.len()
     }
+}
+
+/// The parameters of a body, empty ones included: `&&` has one between its two signs, but none comes after the last sign.
+fn pairs(body: &[u8]) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    if body.is_empty() {
+        return Vec::new();
+    }
+    let body = body.strip_suffix(b"&").unwrap_or(body);
+    body.split(|byte| *byte == b'&')
+        .map(|pair| form_urlencoded::parse(pair).next().unwrap_or_default())
+        .collect()
 }
 
 /// The type is compared as it is written: Keycloak takes no capitals.
@@ -110,12 +121,20 @@ pub(super) mod tests {
         assert_eq!(read(&value(131_073)).unwrap_err(), FormError::TooLarge);
         assert!(read(&"p=v&".repeat(1000)).is_ok());
         assert_eq!(read(&"p=v&".repeat(1001)).unwrap_err(), FormError::Breakdown);
+        assert!(read(&"&".repeat(1000)).is_ok());
+        assert_eq!(read(&"&".repeat(1001)).unwrap_err(), FormError::Breakdown);
     }
 
     #[test]
     fn what_is_there_twice_is_noticed() {
         assert!(!read("a=1&b=1").unwrap().repeats());
         assert!(read("a=1&b=1&a=1").unwrap().repeats());
+        for once in ["", "&", "a=1&", "a=1&&", "&a=1", "a=1&&b=1&", "a=1&=&", "a=1&=="] {
+            assert!(!read(once).unwrap().repeats(), "{once}");
+        }
+        for twice in ["&&a=1", "a=1&&&", "a=1&&&b=1", "a=1&&b=1&&", "a=1&=&=", "a=1&&=", "a=1&=&&"] {
+            assert!(read(twice).unwrap().repeats(), "{twice}");
+        }
     }
 
     #[test]

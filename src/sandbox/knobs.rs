@@ -19,7 +19,7 @@ pub struct Knobs {
     pub fail_count: u32,
     /// Seconds that a failing answer says to wait in `Retry-After`; it says nothing where this is null.
     pub retry_after: Option<u32>,
-    /// How many of the next connections are closed without an answer.
+    /// How many of the next connections are closed without an answer; those to the control endpoint do not count.
     pub drop_connections: u32,
     /// How many of the next token answers break off in the middle of the body.
     pub truncate_answers: u32,
@@ -139,11 +139,16 @@ mod tests {
     #[test]
     fn values_that_cannot_be_are_refused() {
         assert_eq!(Knobs::default().check(), Ok(()));
+        for clock_skew in [366 * 86_400, -366 * 86_400] {
+            assert_eq!(Knobs { clock_skew, ..Knobs::default() }.check(), Ok(()));
+        }
         for wrong in [
             Knobs { fail_status: 200, ..Knobs::default() },
             Knobs { token_lifetime: 0, ..Knobs::default() },
             Knobs { clock_skew: i64::MAX, ..Knobs::default() },
             Knobs { clock_skew: i64::MIN, ..Knobs::default() },
+            Knobs { clock_skew: 366 * 86_400 + 1, ..Knobs::default() },
+            Knobs { clock_skew: -366 * 86_400 - 1, ..Knobs::default() },
             Knobs { latency_ms: u64::MAX, ..Knobs::default() },
         ] {
             assert!(wrong.check().is_err(), "{wrong:?}");

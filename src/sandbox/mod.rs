@@ -171,7 +171,7 @@ impl Sandbox {
                 shared.stop.send_replace(true);
             }
         };
-        let listener = Droppy { listener, shared: Arc::clone(&shared) };
+        let listener = Droppy::new(listener, Arc::clone(&shared));
         let serving = axum::serve(listener, router(Arc::clone(&shared))).with_graceful_shutdown(stopping);
         tokio::select! {
             ended = serving.into_future() => ended?,

@@ -108,12 +108,12 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// A connection was accepted.
+    /// A connection was accepted, and not dropped.
     pub(super) fn connection(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A token was asked for, whatever the answer.
+    /// A token of the known tenant was asked for by POST, whatever the answer.
     pub(super) fn token_request(&self) {
         self.token_requests.fetch_add(1, Ordering::Relaxed);
     }

@@ -94,7 +94,7 @@ fn answer(shared: &Shared, headers: &HeaderMap, form: &Form<'_>) -> Response {
 }
 
 /// The grant that is asked for; an unknown one is refused before anybody looks at the client.
-fn grant<'a>(form: &'a Form<'_>) -> Result<&'a str, Refusal> {
+fn grant(form: &Form<'_>) -> Result<&'static str, Refusal> {
     let known = [
         "client_credentials",
         "password",
@@ -105,11 +105,15 @@ fn grant<'a>(form: &'a Form<'_>) -> Result<&'a str, Refusal> {
         DEVICE,
         EXCHANGE,
     ];
-    match form.first("grant_type") {
-        Some(grant) if known.contains(&grant) => Ok(grant),
-        Some(_) => Err(Refusal::bad("unsupported_grant_type", "Unsupported grant_type")),
-        None => Err(Refusal::bad("invalid_request", "Missing form parameter: grant_type")),
-    }
+    let asked = cleaned(form, "grant_type")
+        .ok_or_else(|| Refusal::bad("invalid_request", "Missing form parameter: grant_type"))?;
+    let unsupported = || Refusal::bad("unsupported_grant_type", "Unsupported grant_type");
+    known.into_iter().find(|grant| *grant == asked).ok_or_else(unsupported)
+}
+
+/// A parameter without its control characters, which Keycloak takes out of all but the client's id and secret.
+fn cleaned(form: &Form<'_>, name: &str) -> Option<String> {
+    form.first(name).map(|value| value.replace(|character: char| character.is_ascii_control(), ""))
 }
 
 fn authenticate(shared: &Shared, headers: &HeaderMap, form: &Form<'_>) -> Result<(), Refusal> {
@@ -138,10 +142,9 @@ fn authorize(shared: &Shared, headers: &HeaderMap, form: &Form<'_>, grant: &str)
     if grant != "client_credentials" {
         return Err(other_grant(grant, form));
     }
-    let asked = form.first("scope").filter(|asked| asked.chars().count() <= MAX_SCOPE);
-    let scope = granted(asked).ok_or_else(|| {
-        let asked = asked.unwrap_or_default().replace(char::is_control, "");
-        Refusal::bad("invalid_scope", format!("Invalid scopes: {asked}"))
+    let asked = cleaned(form, "scope").filter(|asked| asked.chars().count() <= MAX_SCOPE);
+    let scope = granted(asked.as_deref()).ok_or_else(|| {
+        Refusal::bad("invalid_scope", format!("Invalid scopes: {}", asked.unwrap_or_default()))
     })?;
     mint(shared, &scope).map_err(|_| Refusal::BREAKDOWN)
 }
@@ -235,6 +238,8 @@ mod tests {
         let refused = |body: &str| grant(&read(body).unwrap()).is_err();
         assert!(!refused("grant_type=client_credentials"));
         assert!(!refused("grant_type=password"));
+        assert!(!refused("grant_type=%0Aclient_credentials%00"));
+        assert!(refused("grant_type=client_credentials%0Ax"));
         assert!(refused("grant_type=Client_Credentials"));
         assert!(refused("grant_type="));
         assert!(refused(r#"{"grant_type":"client_credentials"}"#));

@@ -38,13 +38,14 @@ pub fn differences(one: &Facts, other: &Facts) -> Vec<String> {
         .collect()
 }
 
-/// The facts of a head.
+/// The facts of a head. A header that is there twice counts as one with both values.
 pub fn of_head(status: u16, headers: &[(String, String)]) -> Facts {
     let mut facts = Facts::from([("status".to_owned(), status.to_string())]);
     for (name, value) in headers {
         let value = if name == "access-control-allow-headers" { sorted(value, ", ") } else { value.clone() };
         if HEADERS.contains(&name.as_str()) {
-            facts.insert(format!("header {name}"), value);
+            let fact = facts.entry(format!("header {name}")).or_default();
+            *fact = if fact.is_empty() { value } else { format!("{fact} | {value}") };
         }
     }
     facts

@@ -26,6 +26,8 @@ fn in_form() -> Vec<Case> {
         case("a space before the client id", client("+service", "SECRET"), no_client()),
         case("wrong secret", client("service", "wrong"), wrong()),
         case("secret with a line break", client("service", "SECRET%0A"), wrong()),
+        case("secret after a line break", client("service", "%0ASECRET"), wrong()),
+        case("client id with a line break", client("service%0A", "SECRET"), no_client()),
         case("secret of 5,000 characters", client("service", &long), wrong()),
         case("empty secret", client("service", ""), wrong()),
         case("no secret", form("grant_type=client_credentials&client_id=service&scope=openid"), wrong()),

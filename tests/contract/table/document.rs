@@ -9,12 +9,22 @@ const CERTS: &str = "/realms/base/protocol/openid-connect/certs";
 
 const TWO_HOSTS: &str =
     "one port is the authorization server and the API, and what neither has is the API's 404";
-const NO_LAYERS: &str = "it has no layer of its own for paths";
+const NO_LAYERS: &str = "Keycloak refuses paths in an unusual spelling before it looks for what they name; the sandbox decodes \
+     escapes, and looks";
+const NO_REALM_PAGE: &str =
+    "the realm's own document, for Keycloak's old adapters, is not part of OpenID Connect";
 
 pub fn cases() -> Vec<Case> {
     let mut cases = tenants();
     cases.extend(documents());
     cases
+}
+
+/// What Keycloak says about a path before it looks for what it names.
+fn unusual(error: &str, description: &str) -> Is {
+    plain(400, error)
+        .with("body error_description", description)
+        .with("header content-type", "application/json; charset=UTF-8")
 }
 
 fn tenants() -> Vec<Case> {
@@ -43,11 +53,29 @@ fn tenants() -> Vec<Case> {
         case(
             "two slashes in the token path",
             right("/realms/base//protocol/openid-connect/token"),
-            plain(400, "missingNormalization")
-                .with("body error_description", "Request path not normalized")
-                .with("header content-type", "application/json; charset=UTF-8"),
+            unusual("missingNormalization", "Request path not normalized"),
         )
         .differs(NO_LAYERS, plain(404, "HTTP 404 Not Found")),
+        case(
+            "an escape in the tenant",
+            right("/realms/b%61se/protocol/openid-connect/token"),
+            unusual("missingNormalization", "Request path not normalized"),
+        )
+        .differs(NO_LAYERS, token("openid")),
+        case(
+            "a parameter in the token path",
+            right("/realms/base/protocol/openid-connect/token;x=1"),
+            unusual("invalidCharacter", "Request path contains invalid character ';'"),
+        )
+        .differs(NO_LAYERS, plain(404, "HTTP 404 Not Found")),
+        case(
+            "the tenant itself",
+            head_of("GET", "/realms/base"),
+            empty(200)
+                .with("header content-type", "application/json;charset=UTF-8")
+                .with("header cache-control", "no-cache"),
+        )
+        .differs(NO_REALM_PAGE, empty(404).with("header content-type", "application/json")),
         case(
             "/oauth2/token",
             right("/oauth2/token"),

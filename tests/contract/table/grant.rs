@@ -3,6 +3,7 @@
 use super::super::ask::{form, good};
 use super::{Case, Is, case, oauth, unauthorized};
 
+const RIGHT: &str = "grant_type=client_credentials&client_id=service&client_secret=SECRET";
 const NOT_CORTIS: &str = "Corti's realm does not list this grant among those it supports";
 
 pub fn cases() -> Vec<Case> {
@@ -18,6 +19,9 @@ pub fn cases() -> Vec<Case> {
         case("unknown grant", of("nonsense"), unsupported()),
         case("unknown grant, wrong secret", form("client_secret=x&grant_type=nonsense"), unsupported()),
         case("grant in other case", of("Client_Credentials"), unsupported()),
+        case("a line break after the grant", of("client_credentials%0A"), super::token("")),
+        case("a line break before the grant", of("%0Aclient_credentials"), super::token("")),
+        case("a line break in the grant, and more", of("client_credentials%0Ax"), unsupported()),
         case("implicit", of("implicit"), unsupported()),
         case(
             "password",
@@ -97,6 +101,21 @@ fn repeated() -> Vec<Case> {
         case("grant_type twice", good("grant_type=client_credentials"), twice()),
         case("an unknown parameter", good("colour=blue"), super::token("")),
         case("an unknown parameter twice", good("colour=blue&colour=red"), twice()),
+        case("an ampersand after", good("scope=openid&"), super::token("openid")),
+        case("an empty parameter", good("scope=openid&&"), super::token("openid")),
+        case("two empty parameters", good("scope=openid&&&"), twice()),
+        case("two empty parameters in the middle", good("&&scope=openid"), twice()),
+        case("an empty parameter before", form(format!("&{RIGHT}")), super::token("")),
+        case("two empty parameters before", form(format!("&&{RIGHT}")), twice()),
+        case("a parameter without a name", good("scope=openid&=x"), super::token("openid")),
+        case("two parameters without a name", good("scope=openid&=a&=b"), twice()),
+        case("one without a name, one empty", good("scope=openid&&="), twice()),
+        case("998 empty parameters", good(&"&".repeat(997)), twice()),
+        case(
+            "two empty parameters, wrong secret",
+            form("grant_type=client_credentials&client_id=service&client_secret=x&&&"),
+            wrong(),
+        ),
         case(
             "client_secret twice, the first wrong",
             form("grant_type=client_credentials&client_id=service&client_secret=x&client_secret=SECRET"),

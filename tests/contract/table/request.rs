@@ -4,6 +4,8 @@ use super::super::ask::{Ask, FORM, PAGE, TOKEN, bare, form, good};
 use super::grant::missing;
 use super::{Case, Is, bad_scope, case, empty, never_stored, oauth, plain, token, unauthorized};
 
+const NO_DPOP: &str =
+    "it binds no tokens to keys, and does not read the header of those that want that (RFC 9449)";
 const FORMS_ONLY: &str = "RFC 6749 has no multipart requests, and the fact sheet's clients send none";
 
 pub fn cases() -> Vec<Case> {
@@ -56,6 +58,17 @@ fn kinds() -> Vec<Case> {
             unauthorized("invalid_client"),
         )
         .differs(FORMS_ONLY, missing()),
+        case(
+            "a DPoP header that is no proof",
+            right().header("dpop", "abc"),
+            oauth(400, "invalid_request", "DPoP header verification failure"),
+        )
+        .differs(NO_DPOP, token("openid")),
+        case(
+            "a DPoP header, wrong secret",
+            form("grant_type=client_credentials&client_id=service&client_secret=x").header("dpop", "abc"),
+            unauthorized("unauthorized_client"),
+        ),
         case("Accept: text/html", right().header("accept", "text/html"), token("openid")),
         case(
             "everything in the query",

@@ -8,6 +8,7 @@ const NOT_CORTIS: &str = "Corti's realm does not list this scope among those it 
 
 pub fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = granted();
+    cases.extend(with_controls());
     cases.extend(refused());
     cases
 }
@@ -74,6 +75,39 @@ fn granted() -> Vec<Case> {
             token("openid streams transcribe").about("broader"),
         )
         .absent(ONE_CLIENT),
+    ]
+}
+
+/// Control characters, which are taken out wherever they stand; those of ASCII, that is.
+fn with_controls() -> Vec<Case> {
+    let granted = |name, scope: &str, words: &str| case(name, good(&format!("scope={scope}")), token(words));
+    let bad = |name, scope: &str, said: &str| case(name, good(&format!("scope={scope}")), bad_scope(said));
+    let (just_fits, long) = ("s".repeat(3993), "s".repeat(3994));
+    vec![
+        granted("a line break after", "openid%0A", "openid"),
+        granted("a CRLF after", "openid%0D%0A", "openid"),
+        granted("a tab after", "openid%09", "openid"),
+        granted("a NUL after", "openid%00", "openid"),
+        granted("a DEL before", "%7Fopenid", "openid"),
+        granted("a line break before", "%0Aopenid", "openid"),
+        granted("a line break after two scopes", "openid+transcribe%0A", "openid transcribe"),
+        granted("a line break after a space", "openid+%0A", "openid"),
+        granted("a line break before a space", "openid%0A+", "openid"),
+        granted("a line break among spaces", "openid+%0A++", "openid"),
+        granted("a line break before a space alone", "%0A+", ""),
+        granted("a line break in a word", "openid+trans%0Acribe", "openid transcribe"),
+        granted("a line break before a word", "openid+%0Atranscribe", "openid transcribe"),
+        granted("4,001 characters and a line break", &format!("openid+{long}%0A"), ""),
+        bad(
+            "4,000 characters and a line break",
+            &format!("openid+{just_fits}%0A"),
+            &format!("openid {just_fits}"),
+        ),
+        bad("a line break alone", "%0A", ""),
+        bad("a line break and a space before", "%0A+openid", " openid"),
+        bad("a line break between two spaces", "openid+%0A+transcribe", "openid  transcribe"),
+        bad("a control character beyond ASCII", "openid%C2%85", "openid\u{85}"),
+        bad("a space that does not break, after", "openid%C2%A0", "openid\u{a0}"),
     ]
 }
 
