@@ -1,6 +1,7 @@
 //! Tests of `config`.
 
 use super::*;
+use crate::domain::store_kind::SecretCommand;
 
 const FILE: &str = "# mine\ndefault-profile = \"dev\" # the usual\n\n# a hospital\n[profiles.dev]\n\
     environment = \"eu\"\nclient-id = \"acme-dev\" # theirs\ndefault-scope = [\"transcribe\"]\n";
