@@ -21,6 +21,7 @@ fn the_command_is_run_each_time_and_nothing_is_stored() {
     let file = world.file("secret", format!("{}\n", sandbox.client_secret));
     let said = log_in(&world, &sandbox, &format!("cat '{file}'"));
     assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(!said.stderr.contains('\u{1b}'), "no terminal, no sequences: {:?}", said.stderr);
     assert!(
         world.config().contains(&format!("secret-command = [\"cat\", \"{file}\"]")),
         "{}",

@@ -196,7 +196,8 @@ impl Outcome for RotateOutcome {
 
     fn text(&self) -> Text {
         let Client { environment, tenant, id } = &self.client;
-        let done = format!("rotated: client `{id}` of `{environment}`, tenant `{tenant}`");
+        let word = if matches!(self.old, OldSecret::Same) { "nothing to rotate" } else { "rotated" };
+        let done = format!("{word}: client `{id}` of `{environment}`, tenant `{tenant}`");
         let (tone, old) = match self.old {
             OldSecret::Rejected => (
                 Tone::Good,

@@ -107,7 +107,10 @@ impl TerminalState {
 
 impl Drop for TerminalState {
     fn drop(&mut self) {
-        let _ = Term::stderr().show_cursor();
+        // Off a terminal the sequence would be text in somebody's log.
+        if Term::stderr().is_term() {
+            let _ = Term::stderr().show_cursor();
+        }
         #[cfg(unix)]
         if let Some(mode) = &self.mode {
             use rustix::termios::{OptionalActions, tcsetattr};
