@@ -1,5 +1,6 @@
 //! A server that misbehaves as told, over a real socket.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,7 @@ use std::time::Duration;
 /// A server that gives each connection the next of its answers, the last one for ever.
 pub struct Rude {
     pub environment: String,
-    requests: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<BTreeMap<usize, String>>>,
 }
 
 /// One answer.
@@ -47,28 +48,29 @@ impl Rude {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let environment = format!("http://{}", listener.local_addr().unwrap());
         let answers = answers(&environment);
-        let requests = Arc::new(Mutex::new(Vec::new()));
+        let requests = Arc::new(Mutex::new(BTreeMap::new()));
         let seen = Arc::clone(&requests);
         // It ends with the test's process.
         std::thread::spawn(move || {
             for (index, stream) in listener.incoming().flatten().enumerate() {
                 let answer = answers.get(index).or(answers.last()).unwrap().clone();
                 let seen = Arc::clone(&seen);
-                std::thread::spawn(move || serve(stream, &answer, &seen));
+                std::thread::spawn(move || serve(index, stream, &answer, &seen));
             }
         });
         Self { environment, requests }
     }
 
-    /// The requests so far, as text.
+    /// The requests so far, as text, in the order of their connections: each is read on its own thread, and one that says
+    /// nothing may be noticed after a later one.
     pub fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
+        self.requests.lock().unwrap().values().cloned().collect()
     }
 }
 
-fn serve(mut stream: TcpStream, answer: &Answer, seen: &Mutex<Vec<String>>) {
+fn serve(index: usize, mut stream: TcpStream, answer: &Answer, seen: &Mutex<BTreeMap<usize, String>>) {
     let request = read_request(&mut stream);
-    seen.lock().unwrap().push(request);
+    seen.lock().unwrap().insert(index, request);
     match answer {
         Answer::Bytes(bytes) => drop(stream.write_all(bytes.as_bytes())),
         Answer::Silence => std::thread::sleep(Duration::from_secs(120)),
