@@ -170,6 +170,7 @@ impl Sink for Printer {
             Event::Story(page) if !json => self.data(&layout(&page, self.style.colours.stdout)),
             Event::Preview(page) => to_stderr(&layout(&page, self.style.colours.stderr)),
             Event::Datum(_, value) if json => self.data(&printable_json(&value)),
+            Event::Commands(lines) => self.data(lines.expose()),
             Event::Datum(page, _) => self.data(&layout(&page, self.style.colours.stdout)),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());

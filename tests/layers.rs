@@ -135,10 +135,12 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "domain/import.rs",        // parsed: environment, tenant, client id, secret
         "domain/grant.rs",         // into the form of the token request
         "domain/interaction.rs",   // into a URL that was asked for
+        "domain/rendering.rs",     // into the format that was asked for
         "edge/http.rs",            // onto the wire
         "edge/socket.rs",          // onto the wire
         "edge/age_file.rs",        // into the encrypted file
         "edge/keyring.rs",         // into the keyring
+        "commands/format.rs",      // into the file that a CI system names
         "output.rs",               // onto stdout, where a token is the datum
         "commands/token.rs",       // into the JSON that was asked for
         "commands/interaction.rs", // decoded, and into the JSON that was asked for

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::domain::jwt::contains_token;
-use crate::domain::scope::{Ask, Scope, ScopeSet};
+use crate::domain::scope::{Ask, Scope, ScopeError, ScopeSet};
 use crate::failure::{Failure, Kind};
 
 /// Options that people expect to take a secret, and this tool does not have.
@@ -57,6 +57,15 @@ pub(super) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Scopes as typed: repeated, with commas or spaces.
+///
+/// # Errors
+/// Where a word is no scope.
+pub(super) fn scopes(texts: &[String]) -> Result<ScopeSet, ScopeError> {
+    let words = texts.iter().flat_map(|text| text.split([',', ' '])).filter(|word| !word.is_empty());
+    words.map(str::parse::<Scope>).collect()
+}
+
 /// `--scope` as typed, repeated, with commas or spaces, or `--full`, or the profile's default.
 ///
 /// # Errors
@@ -65,11 +74,10 @@ pub(super) fn ask(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> 
     if full {
         return Ok(Ask::Full);
     }
-    let words = scopes.iter().flat_map(|text| text.split([',', ' '])).filter(|word| !word.is_empty());
-    let parsed: Result<Vec<Scope>, _> = words.map(str::parse).collect();
+    let parsed = self::scopes(scopes);
     let parsed = parsed.map_err(|error| Failure::new(Kind::Usage, error).hint("--scope transcribe"))?;
     let asked = match (parsed.is_empty(), default) {
-        (false, _) => parsed.into_iter().collect(),
+        (false, _) => parsed,
         (true, Some(default)) => default.clone(),
         (true, None) => {
             return Err(Failure::new(

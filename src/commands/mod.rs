@@ -19,6 +19,7 @@ mod context;
 mod demo;
 mod doctor;
 mod enrolment;
+mod format;
 mod import;
 mod inspect;
 mod interaction;
