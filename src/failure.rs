@@ -76,6 +76,11 @@ impl Kind {
     }
 }
 
+/// The exit code of a program that was run in this one's place; 0 where there was none.
+pub fn code_of_program(code: u8) -> ExitCode {
+    ExitCode::from(code)
+}
+
 /// A failed command.
 #[derive(Debug)]
 pub struct Failure {

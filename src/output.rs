@@ -30,6 +30,10 @@ pub trait Outcome {
     fn verdict(&self) -> Option<Failure> {
         None
     }
+    /// The code of a program that was run in this one's place.
+    fn program_code(&self) -> u8 {
+        0
+    }
 }
 
 /// An outcome as text.
@@ -228,7 +232,8 @@ pub fn with_schema(command: &str, fields: Value) -> Value {
     Value::Object(object)
 }
 
-fn error_object(failure: &Failure) -> String {
+/// A failure as JSON on one line.
+pub fn error_object(failure: &Failure) -> String {
     let message = failure.causes().collect::<Vec<_>>().join(": ");
     let fields = json!({
         "code": failure.kind().code(),

@@ -157,7 +157,11 @@ fn the_shell_is_the_users_own_unless_it_is_named() {
     let sandbox = Sandbox::start();
     let mut world = world(&sandbox);
     let first = |world: &World, flags: &str| {
-        Said::by(&mut world.run(&format!("token --full --format env {flags}"))).stdout[..7].to_owned()
+        Said::by(&mut world.run(&format!("token --full --format env {flags}")))
+            .stdout
+            .chars()
+            .take(7)
+            .collect::<String>()
     };
     assert_eq!(first(&world, ""), "export ");
     for (program, start) in [("/usr/bin/fish", "set -gx"), ("/bin/zsh", "export "), ("/bin/pwsh", "$env:CO")]

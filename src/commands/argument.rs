@@ -43,13 +43,15 @@ pub(super) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
         return Err(Failure::new(Kind::Usage, message)
             .hint("pipe it in (corti-auth inspect < FILE), and let it expire before anything else"));
     }
+    // What stands behind `--` are a program's own options.
+    let own = || words().take_while(|word| word != "--");
     let takes_secret = |word: &str| {
         SECRET_OPTIONS.iter().any(|option| match option.strip_suffix('=') {
             Some(_) => word.starts_with(option),
             None => word == *option || word.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')),
         })
     };
-    if words().any(|word| takes_secret(&word)) {
+    if own().any(|word| takes_secret(&word)) {
         let message = "a secret never comes from the command line, where other users and the shell's history can see it";
         return Err(Failure::new(Kind::Usage, message)
             .hint("corti-auth login asks for it; from a script: corti-auth login --secret-stdin < FILE"));
@@ -120,6 +122,8 @@ mod tests {
             assert!(refused(&["corti-auth", "login", bad]), "{bad}");
         }
         assert!(!refused(&["corti-auth", "login", "--secret-stdin"]));
+        assert!(!refused(&["corti-auth", "exec", "--full", "--", "db", "--password=x"]));
+        assert!(refused(&["corti-auth", "exec", "--full", "--", "db", "eyJhbGciOi.x.y"]));
         assert!(!refused(&["corti-auth", "token", "--scope", "transcribe"]));
     }
 

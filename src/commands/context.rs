@@ -34,6 +34,8 @@ pub(super) struct Context<'a> {
     flags: OnceCell<Flags>,
     variables: OnceCell<Variables>,
     config: OnceCell<Config>,
+    /// Whether nothing but this command has the terminal.
+    has_terminal: bool,
     /// The passphrase of encrypted files, once it is known.
     passphrase: Rc<OnceCell<SecretString>>,
 }
@@ -47,7 +49,16 @@ impl<'a> Context<'a> {
                 .hint(format!("unset {name}")));
         }
         let (flags, variables, config, passphrase) = Default::default();
-        Ok(Self { host, globals, sink, flags, variables, config, passphrase })
+        Ok(Self { host, globals, sink, flags, variables, config, has_terminal: true, passphrase })
+    }
+
+    /// The same beside a program that has the terminal: nobody is asked, and `sink` hears what there is to say. A passphrase
+    /// that was given is known here, too.
+    pub(super) fn beside_a_program<'b>(&'b self, sink: &'b dyn Sink) -> Context<'b> {
+        let Self { host, globals, .. } = *self;
+        let (flags, variables, config) = (self.flags.clone(), self.variables.clone(), self.config.clone());
+        let passphrase = Rc::clone(&self.passphrase);
+        Context { host, globals, sink, flags, variables, config, has_terminal: false, passphrase }
     }
 
     /// Progress, for a person.
@@ -86,7 +97,8 @@ impl<'a> Context<'a> {
     /// Whether a person is there to answer, and may be asked.
     pub(super) fn may_ask(&self) -> bool {
         let is_on = |name| self.host.env.get(name).is_some_and(|value| variable::is_on(&value));
-        let forbidden = self.globals.no_input || is_on(variable::NO_INPUT) || is_on(variable::CI);
+        let forbidden =
+            !self.has_terminal || self.globals.no_input || is_on(variable::NO_INPUT) || is_on(variable::CI);
         !forbidden && self.host.terminal.stdin && self.host.terminal.stderr
     }
 

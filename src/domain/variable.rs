@@ -25,6 +25,10 @@ pub const CREDENTIAL: &str = "corti-client-secret";
 pub const PASSPHRASE_FILE: &str = "CORTI_AUTH_PASSPHRASE_FILE";
 /// A ready token: nothing is minted.
 pub const ACCESS_TOKEN: &str = "CORTI_ACCESS_TOKEN";
+/// Where a program that `exec` runs asks for a fresh token.
+pub const REFRESH_URL: &str = "CORTI_AUTH_REFRESH_URL";
+/// The bearer of [`REFRESH_URL`].
+pub const REFRESH_TOKEN: &str = "CORTI_AUTH_REFRESH_TOKEN";
 /// The profile to use.
 pub const PROFILE: &str = "CORTI_AUTH_PROFILE";
 
@@ -62,6 +66,15 @@ pub const NEAR_MISSES: [(&str, &str); 10] = [
     ("CORTI__CLIENTSECRET", CLIENT_SECRET),
     ("CORTI_TOKEN", ACCESS_TOKEN),
 ];
+
+/// The variables that hold a client secret or say where one is, by whatever name, and what an outer `exec` set: none
+/// of them is for a program that is given a token. systemd's [`CREDENTIALS_DIRECTORY`] is: other credentials are in it, and
+/// it has none itself.
+pub fn kept_from_programs() -> Vec<&'static str> {
+    let misnamed = NEAR_MISSES.iter().filter(|(_, right)| *right == CLIENT_SECRET).map(|(wrong, _)| *wrong);
+    let named = [CLIENT_SECRET, CLIENT_SECRET_FILE, PASSPHRASE_FILE, REFRESH_URL, REFRESH_TOKEN];
+    named.into_iter().chain(misnamed).collect()
+}
 
 /// The variables that are set, checked.
 #[derive(Clone, Debug, Default)]

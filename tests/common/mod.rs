@@ -16,6 +16,7 @@ pub mod control;
 pub mod diagnosis;
 pub mod keycloak;
 pub mod rude;
+pub mod shell;
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
