@@ -141,3 +141,19 @@ async fn latency_delays_the_sdk() {
     assert_eq!(retry(&world, "token")["ok"], json!(true));
     assert!(started.elapsed() >= Duration::from_millis(1500));
 }
+
+#[tokio::test]
+#[ignore = "needs Node and the SDK: scripts/with-sdk"]
+async fn the_sdk_lives_on_the_refresh_url() {
+    // The SDK asks once, and anew two minutes before a token's end.
+    for (lifetime, asked) in [(300, 1), (60, 3)] {
+        let (_sandbox, control, world) = start(json!({ "token_lifetime": lifetime })).await;
+        let folder = common::variable("SDK_PEER").expect("SDK_PEER is not set: run this by scripts/with-sdk");
+        let program = PathBuf::from(folder).join("refresh.mjs").display().to_string();
+        let words = ["exec", "--full", "--refresh-url", "--", "node", &program];
+        let said = Said::by(&mut world.run_words(&words));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        assert_eq!(said.json(), json!({ "asked": asked, "secret": null }), "a token of {lifetime} s");
+        assert_eq!(control.token_requests().await, 1 + asked, "a token of {lifetime} s");
+    }
+}

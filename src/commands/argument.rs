@@ -6,12 +6,47 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::domain::jwt::contains_token;
+use crate::domain::resolve::Plan;
 use crate::domain::scope::{Ask, Scope, ScopeError, ScopeSet};
 use crate::failure::{Failure, Kind};
+
+use super::context::Context;
 
 /// Options that people expect to take a secret, and this tool does not have.
 const SECRET_OPTIONS: [&str; 6] =
     ["--client-secret", "--secret", "--password", "--token", "--access-token", "--secret-stdin="];
+
+/// The choice of a scope, which is never made for the user.
+#[derive(Debug, clap::Args)]
+pub(super) struct ScopeArgs {
+    /// Ask for this scope; repeat it, or separate several by commas or spaces
+    #[arg(short, long, value_name = "SCOPE")]
+    scope: Vec<String>,
+    /// Ask for a token that acts as the client itself
+    #[arg(long, conflicts_with = "scope")]
+    full: bool,
+}
+
+impl ScopeArgs {
+    /// What is asked for. Scopes that Corti does not document get a warning.
+    ///
+    /// # Errors
+    /// As [`ask`].
+    pub(super) fn ask(&self, plan: &Plan, context: &Context<'_>) -> Result<Ask, Failure> {
+        let ask = ask(&self.scope, self.full, plan.default_scope())?;
+        let scopes = match &ask {
+            Ask::Full => None,
+            Ask::Scopes(scopes) => Some(scopes.iter()),
+        };
+        for scope in scopes.into_iter().flatten().filter(|scope| !scope.is_documented()) {
+            let message =
+                format!("`{}` is not a scope that Corti documents; it is passed on", scope.as_str());
+            let hint = scope.suggestion().map(|known| format!("did you mean --scope {known}?"));
+            context.warn(message, hint.as_deref());
+        }
+        Ok(ask)
+    }
+}
 
 /// `15s`, `1m 30s`, or a bare number of seconds; more than nothing.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -72,7 +107,7 @@ pub(super) fn scopes(texts: &[String]) -> Result<ScopeSet, ScopeError> {
 ///
 /// # Errors
 /// A usage failure where no choice was made, or one that limits nothing.
-pub(super) fn ask(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> Result<Ask, Failure> {
+fn ask(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> Result<Ask, Failure> {
     if full {
         return Ok(Ask::Full);
     }

@@ -21,9 +21,10 @@ use crate::edge::refresh_endpoint::{Answer, Question, RefreshEndpoint};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
 
+use super::argument::ScopeArgs;
 use super::context::Context;
 use super::minting::Minter;
-use super::{argument, block_on, interruptible, token};
+use super::{block_on, interruptible};
 
 /// Run a program with a token in its environment
 ///
@@ -35,8 +36,6 @@ use super::{argument, block_on, interruptible, token};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth exec --scope transcribe -- node server.js
-  corti-auth exec --full -- sh -c 'curl -H \"Authorization: Bearer $CORTI_ACCESS_TOKEN\" \\
-      -H \"Tenant-Name: $CORTI_TENANT_NAME\" https://api.eu.corti.app/v2/languages/'
   corti-auth exec --full --refresh-url -- ./long-job
 
 In the program, with @corti/sdk:
@@ -45,12 +44,8 @@ In the program, with @corti/sdk:
 
 Exit codes: the program's own; 126 if it cannot be run, 127 if it is not there; else as everywhere")]
 pub(super) struct ExecArgs {
-    /// Ask for this scope; repeat it, or separate several by commas or spaces
-    #[arg(short, long, value_name = "SCOPE")]
-    scope: Vec<String>,
-    /// Ask for a token that acts as the client itself
-    #[arg(long, conflicts_with = "scope")]
-    full: bool,
+    #[command(flatten)]
+    choice: ScopeArgs,
     /// Stay, and give the program a fresh token whenever it asks
     #[arg(long)]
     refresh_url: bool,
@@ -92,8 +87,7 @@ struct Prepared {
 
 async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Failure> {
     let plan = context.plan()?;
-    let ask = argument::ask(&args.scope, args.full, plan.default_scope())?;
-    token::warn_of_unknown(context, &ask);
+    let ask = args.choice.ask(&plan, context)?;
     let token = minted(&Minter::new(context), &plan, &ask).await?;
     let (name, arguments) = args.command.split_first().ok_or_else(|| {
         Failure::new(Kind::Usage, "no program is named").hint("corti-auth exec --scope transcribe -- CMD")

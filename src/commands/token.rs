@@ -7,12 +7,12 @@ use crate::domain::grant::Token;
 use crate::domain::identity::Client;
 use crate::domain::page::Page;
 use crate::domain::requirement::Requirement;
-use crate::domain::scope::{Ask, Reach};
+use crate::domain::scope::Reach;
 use crate::domain::secret::Secret;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
 
-use super::argument;
+use super::argument::{self, ScopeArgs};
 use super::context::Context;
 use super::format::{Delivered, Delivery, Format, ShellName};
 use super::minting::Minter;
@@ -28,12 +28,8 @@ use super::minting::Minter;
   eval \"$(corti-auth token --full --format env)\"
   corti-auth token --full --format curl | curl -K - https://api.eu.corti.app/v2/languages/")]
 pub(super) struct TokenArgs {
-    /// Ask for this scope; repeat it, or separate several by commas or spaces
-    #[arg(short, long, value_name = "SCOPE")]
-    scope: Vec<String>,
-    /// Ask for a token that acts as the client itself
-    #[arg(long, conflicts_with = "scope")]
-    full: bool,
+    #[command(flatten)]
+    choice: ScopeArgs,
     /// Print nothing, and exit with 10, unless the token has this scope
     #[arg(long, value_name = "SCOPE")]
     require_scope: Vec<String>,
@@ -61,8 +57,7 @@ pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Token
     let delivery = Delivery::choose(args.format, args.shell, context)?;
     let requirement = requirement(args)?;
     let plan = context.plan()?;
-    let ask = argument::ask(&args.scope, args.full, plan.default_scope())?;
-    warn_of_unknown(context, &ask);
+    let ask = args.choice.ask(&plan, context)?;
     let token = Minter::new(context).mint(&plan, &ask).await?;
     requirement.check(&token.granted).map_err(|unmet| {
         let hint = "corti-auth token --json without the requirement says what it has: scopes";
@@ -87,17 +82,6 @@ fn requirement(args: &TokenArgs) -> Result<Requirement, Failure> {
         required: set(&args.require_scope, "--require-scope")?,
         forbidden: set(&args.forbid_scope, "--forbid-scope")?,
     })
-}
-
-/// Warns of scopes that Corti does not document.
-pub(super) fn warn_of_unknown(context: &Context<'_>, ask: &Ask) {
-    let Ask::Scopes(scopes) = ask else { return };
-    for scope in scopes.iter().filter(|scope| !scope.is_documented()) {
-        let name = scope.as_str();
-        let hint = scope.suggestion().map(|known| format!("did you mean --scope {known}?"));
-        context
-            .warn(format!("`{name}` is not a scope that Corti documents; it is passed on"), hint.as_deref());
-    }
 }
 
 impl Outcome for TokenOutcome {

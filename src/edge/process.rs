@@ -26,7 +26,7 @@ pub fn harden() {
 pub fn forbid_core() {
     #[cfg(unix)]
     {
-        let found = CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core)).clone();
+        let found = *CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core));
         let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..found });
     }
 }
@@ -36,7 +36,7 @@ pub fn forbid_core() {
 pub fn restore_core_limit() {
     #[cfg(unix)]
     if let Some(found) = CORE_LIMIT.get() {
-        let _ = setrlimit(Resource::Core, found.clone());
+        let _ = setrlimit(Resource::Core, *found);
     }
 }
 

@@ -62,7 +62,7 @@ impl Program {
         }
         #[cfg(not(unix))]
         {
-            command.status().map(|status| code(status)).map_err(|error| self.failure(error))
+            command.status().map(code).map_err(|error| self.failure(error))
         }
     }
 
@@ -132,12 +132,15 @@ impl Running {
     }
 }
 
-/// The code that stands for a program's end. Where a signal ended it, the same signal ends this process.
+/// The code that stands for a program's end. Where a signal ended it, the same signal ends this process, if it can.
 pub fn share_fate(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        let _ = signal_hook::low_level::emulate_default_handler(signal);
-        // A signal that nobody knows: the shells' way to say it.
+        // A container's first process cannot die of a signal of its own.
+        if std::process::id() != 1 {
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+        // The shells' way to say it, there and for a signal that is not known.
         return u8::try_from(signal).map_or(u8::MAX, |signal| signal.saturating_add(128));
     }
     code(status)
