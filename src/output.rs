@@ -193,6 +193,10 @@ impl Sink for Printer {
             | Event::Waited => {}
         }
     }
+
+    fn has_lost(&self) -> bool {
+        self.lost.borrow().is_some()
+    }
 }
 
 impl Printer {

@@ -153,22 +153,18 @@ fn the_sdk_gets_its_own_names() {
 }
 
 #[test]
-fn the_shell_is_the_users_own_unless_it_is_named() {
+fn the_shell_is_sh_unless_it_is_named() {
     let sandbox = Sandbox::start();
     let mut world = world(&sandbox);
-    let first = |world: &World, flags: &str| {
-        Said::by(&mut world.run(&format!("token --full --format env {flags}")))
-            .stdout
-            .chars()
-            .take(7)
-            .collect::<String>()
-    };
-    assert_eq!(first(&world, ""), "export ");
-    for (program, start) in [("/usr/bin/fish", "set -gx"), ("/bin/zsh", "export "), ("/bin/pwsh", "$env:CO")]
-    {
-        world.set("SHELL", program);
-        assert_eq!(first(&world, ""), start, "{program}");
-        assert_eq!(first(&world, "--shell powershell"), "$env:CO");
+    world.set("SHELL", "/usr/bin/fish");
+    for (flags, start) in [
+        ("", "export CORTI_"),
+        ("--shell sh", "export CORTI_"),
+        ("--shell fish", "set -gx CORTI_"),
+        ("--shell powershell", "$env:CORTI_"),
+    ] {
+        let said = Said::by(&mut world.run(&format!("token --full --format env {flags}")));
+        assert!(said.stdout.lines().all(|line| line.starts_with(start)), "{flags}: {}", said.stdout);
     }
     world.run("token --full --shell fish").assert().code(2).stderr(predicate::str::contains("--format env"));
     world.run("token --full --shell sh --json").assert().code(2);
@@ -203,6 +199,13 @@ fn github_masks_before_it_writes() {
         "{}",
         said.stderr
     );
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(common::binary());
+    command.env_clear().envs(world.variables()).args(["token", "--full", "--format", "github"]);
+    let output = command.stdout(full).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && stderr.contains("the mask cannot be written"), "{stderr}");
+    assert_eq!(std::fs::read_to_string(world.home().join("outputs")).unwrap(), outputs);
     world.set("GITHUB_OUTPUT", "/no/such/file");
     let said = Said::by(&mut world.run("token --full --format github"));
     assert!(

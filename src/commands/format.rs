@@ -112,7 +112,7 @@ impl Delivery {
             Format::Json => Self::Json,
             Format::Header => Self::Header,
             Format::Curl => Self::Curl,
-            Format::Env => Self::Env(shell.map_or_else(|| own_shell(context), ShellName::shell)),
+            Format::Env => Self::Env(shell.unwrap_or(ShellName::SYSTEM).shell()),
             Format::Dotenv => Self::Dotenv,
             Format::Sdk => Self::Sdk,
             Format::Github => Self::Github(env.path(variable::GITHUB_OUTPUT).ok_or_else(no_github)?),
@@ -153,6 +153,9 @@ impl Delivery {
                 let ForPipeline { commands, lines } = rendering::github(&variables).map_err(unsaid)?;
                 // The value must not be anywhere before the log knows that it is to be masked.
                 context.sink.event(Event::Commands(commands));
+                if context.sink.has_lost() {
+                    return Err(not_masked());
+                }
                 let written = private_file::append(path, lines.expose().as_bytes());
                 let written = written.map_err(|error| not_written(path, &error));
                 written.map(|()| Delivered::Written(format!("outputs of this step, in {}", path.display())))
@@ -172,6 +175,9 @@ impl Delivery {
 }
 
 impl ShellName {
+    /// What scripts of this system are written in. Not `$SHELL`: a script must mean the same whoever runs it.
+    const SYSTEM: Self = if cfg!(windows) { Self::Powershell } else { Self::Sh };
+
     fn shell(self) -> shell::Shell {
         match self {
             Self::Sh => shell::Shell::Posix,
@@ -181,19 +187,15 @@ impl ShellName {
     }
 }
 
-/// The shell that `$SHELL` names; where nothing does, the system's own.
-fn own_shell(context: &Context<'_>) -> shell::Shell {
-    match context.host.env.get(variable::SHELL) {
-        Some(program) => shell::Shell::of_program(&program),
-        None if cfg!(windows) => shell::Shell::PowerShell,
-        None => shell::Shell::Posix,
-    }
-}
-
 fn no_github() -> Failure {
     let message =
         format!("{} is not set: --format github is for a step of GitHub Actions", variable::GITHUB_OUTPUT);
     Failure::new(Kind::Configuration, message).hint("elsewhere: --format token, or --format dotenv")
+}
+
+fn not_masked() -> Failure {
+    let message = "the mask cannot be written to stdout, so the token is not written anywhere";
+    Failure::new(Kind::Unexpected, message).hint("leave the step's standard output as it is")
 }
 
 fn not_written(path: &std::path::Path, error: &std::io::Error) -> Failure {

@@ -39,7 +39,7 @@ pub(super) struct TokenArgs {
     /// Print in this format [default: token]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Quote --format env for this shell [default: the one that $SHELL names, else sh]
+    /// Quote --format env for this shell [default: sh; on Windows powershell]
     #[arg(long, value_enum)]
     shell: Option<ShellName>,
 }

@@ -43,4 +43,9 @@ pub enum Event {
 pub trait Sink {
     /// Takes one event.
     fn event(&self, event: Event);
+
+    /// Whether something that was to be on stdout is not there: nobody reads it, or a disk is full.
+    fn has_lost(&self) -> bool {
+        false
+    }
 }

@@ -12,16 +12,6 @@ pub enum Shell {
 }
 
 impl Shell {
-    /// The shell that `$SHELL` names as somebody's own, by its program's name. A POSIX shell where it names none, or one
-    /// that is not known.
-    pub fn of_program(path: &str) -> Self {
-        match path.rsplit(['/', '\\']).next().unwrap_or_default() {
-            "fish" => Self::Fish,
-            "pwsh" | "pwsh.exe" | "powershell" | "powershell.exe" => Self::PowerShell,
-            _ => Self::Posix,
-        }
-    }
-
     /// The line that sets the variable `name` to `value`, here and for the programs that are started from here.
     pub fn export(self, name: &str, value: &str) -> String {
         match self {
@@ -78,19 +68,5 @@ mod tests {
             line("\u{2018};x;\u{2019}\u{201a}\u{201b}\u{201c}"),
             "$env:A = '\u{2018}\u{2018};x;\u{2019}\u{2019}\u{201a}\u{201a}\u{201b}\u{201b}\u{201c}'"
         );
-    }
-
-    #[test]
-    fn a_shell_is_known_by_its_program() {
-        for (path, shell) in [
-            ("/usr/bin/fish", Shell::Fish),
-            ("/opt/microsoft/powershell/7/pwsh", Shell::PowerShell),
-            (r"C:\Program Files\PowerShell\7\pwsh.exe", Shell::PowerShell),
-            ("/bin/zsh", Shell::Posix),
-            ("/bin/fisher", Shell::Posix),
-            ("", Shell::Posix),
-        ] {
-            assert_eq!(Shell::of_program(path), shell, "{path}");
-        }
     }
 }

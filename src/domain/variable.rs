@@ -38,8 +38,6 @@ pub const CONFIG_FOLDER: &str = "CORTI_AUTH_CONFIG_DIR";
 pub const STORE: &str = "CORTI_AUTH_STORE";
 /// Never ask anything.
 pub const NO_INPUT: &str = "CORTI_AUTH_NO_INPUT";
-/// The program of the user's own shell.
-pub const SHELL: &str = "SHELL";
 /// GitHub Actions' file of a step's outputs.
 pub const GITHUB_OUTPUT: &str = "GITHUB_OUTPUT";
 /// GitLab's folder of the job's checkout.
