@@ -174,8 +174,8 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// Where the store cannot be used.
-    pub(super) async fn remove_secret(&self, name: &ProfileName) -> Result<bool, Failure> {
-        let Profile { client, store, .. } = self.profile(name)?;
+    pub(super) async fn remove_secret(&self, name: &ProfileName, profile: &Profile) -> Result<bool, Failure> {
+        let Profile { client, store, .. } = profile;
         if matches!(store, StoreKind::Command(_)) {
             return Ok(false);
         }

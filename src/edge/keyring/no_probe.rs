@@ -9,7 +9,11 @@ pub(super) struct Probe;
 
 impl Probe {
     /// Always as if the entry were there: reading it tells.
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the signature of the platform that can fail")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        reason = "the signature of the platform that can fail"
+    )]
     pub(super) fn look(&self, _user: &str) -> Result<State, StoreError> {
         Ok(State::Present)
     }
