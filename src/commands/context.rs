@@ -14,7 +14,7 @@ use crate::domain::event::{Event, Sink};
 use crate::domain::identity::{ProfileName, Tenant};
 use crate::domain::resolve::{self, Flags, Plan, ResolveError};
 use crate::domain::store_kind::StoreKind;
-use crate::domain::variable::{self, NEAR_MISSES, Variables};
+use crate::domain::variable::{self, Variables};
 use crate::edge::age_file::AgeFiles;
 use crate::edge::config_file::{ConfigFile, ConfigFileError};
 use crate::edge::host::Host;
@@ -112,7 +112,7 @@ impl<'a> Context<'a> {
     /// Where one is malformed.
     pub(super) fn variables(&self) -> Result<&Variables, Failure> {
         cached(&self.variables, || {
-            for (wrong, right) in NEAR_MISSES {
+            for (wrong, right) in variable::near_misses() {
                 if self.host.env.get(wrong).is_some() {
                     self.warn(format!("{wrong} is set, but not read: the name is {right}"), None);
                 }
