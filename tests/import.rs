@@ -187,7 +187,18 @@ fn the_store_is_chosen_as_by_login() {
     world.set("CORTI_AUTH_STORE", "file");
     assert_eq!(import(&world, "b", &[]).code, 0);
     assert_eq!(import(&world, "c", &["--store", "keyring"]).code, 4);
-    assert_eq!(import(&world, "c", &["--store", "plain"]).code, 2);
+    for word in ["plain", "command"] {
+        let said = import(&world, "c", &["--store", word]);
+        let expected = format!("cannot keep a secret in `{word}`\nhint: --store keyring, or --store file");
+        assert!(said.code == 2 && said.stderr.contains(&expected), "{}", said.stderr);
+    }
+    world.set("CORTI_AUTH_STORE", "plain");
+    let said = import(&world, "c", &[]);
+    assert!(
+        said.code == 3 && said.stderr.contains("CORTI_AUTH_STORE: `plain` is not a store"),
+        "{}",
+        said.stderr
+    );
     world.set("CORTI_AUTH_STORE", "");
     world.write_config(
         "[profiles.d]\nenvironment = \"eu\"\nclient-id = \"acme\"\nstore = \"command\"\nsecret-command = \"cat x\"\n",

@@ -68,13 +68,13 @@ impl<'a> Killer<'a> {
         alive
     }
 
-    /// Starts a command and kills it within some milliseconds of its first temporary file, or of `written` being
-    /// another one: for commands whose write comes after a second of other work.
+    /// Starts a command and kills it within some milliseconds of its first temporary file, or every other time of
+    /// `written` being another one: for commands whose write comes after a second of other work.
     pub fn strike_at_write(&mut self, words: &[&str], written: &Path) -> bool {
         let inode = |path: &Path| std::fs::metadata(path).map(|it| it.ino()).unwrap_or_default();
-        let (before, pause) = (inode(written), self.random(12_000));
+        let (before, pause, late) = (inode(written), self.random(5_000), self.random(2) == 0);
         let mut child = self.start(words);
-        while temporary_files(self.world) == 0
+        while (late || temporary_files(self.world) == 0)
             && inode(written) == before
             && child.try_wait().unwrap().is_none()
         {
@@ -116,7 +116,8 @@ pub fn temporary_files(world: &World) -> usize {
     };
     let known = ["config.toml", "config.lock", "secrets"];
     let odd = names(&folder).iter().filter(|name| !known.contains(&name.as_str())).count();
-    let is_secret = |name: &&String| !name.starts_with('.') && name.ends_with(".age");
+    let is_secret =
+        |name: &&String| name.split_once('.').is_some_and(|(stem, rest)| !stem.is_empty() && rest == "age");
     let secrets = names(&folder.join("secrets"));
     odd + secrets.len() - secrets.iter().filter(is_secret).count()
 }

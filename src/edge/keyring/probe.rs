@@ -38,33 +38,32 @@ struct Items {
 impl Probe {
     /// The state of the collection and of the entry of `user`, as they are now.
     pub(super) fn look(&self, user: &str) -> Result<State, StoreError> {
-        let looked = match self.found() {
-            Ok(Ok(found)) => found.look(user),
-            Ok(Err(state)) => return Ok(state),
-            Err(error) => Err(error),
+        let found = match self.found() {
+            Ok(found) => found,
+            Err(state) => return Ok(state),
         };
-        match looked {
+        match found.look(user) {
             Err(error) if is_gone(&error) => Ok(State::NoService),
             looked => looked.map_err(|error| StoreError::Failed(error.to_string())),
         }
     }
 
     /// The collection, or the state that there is none in. A collection is looked for until there is one.
-    fn found(&self) -> zbus::Result<Result<Found, State>> {
+    fn found(&self) -> Result<Found, State> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = &*known {
-            return Ok(Ok(found.clone()));
+            return Ok(found.clone());
         }
-        let Ok(bus) = Connection::session() else { return Ok(Err(State::NoBus)) };
+        let Ok(bus) = Connection::session() else { return Err(State::NoBus) };
         let Ok(collection) = call::<OwnedObjectPath>(&bus, ROOT, SERVICE_INTERFACE, "ReadAlias", &"default")
         else {
-            return Ok(Err(State::NoService));
+            return Err(State::NoService);
         };
         // The specification's way to say that there is none.
         if collection.as_str() == "/" {
-            return Ok(Err(State::NoCollection));
+            return Err(State::NoCollection);
         }
-        Ok(Ok(known.insert(Found { bus, collection }).clone()))
+        Ok(known.insert(Found { bus, collection }).clone())
     }
 }
 
