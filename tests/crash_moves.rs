@@ -19,8 +19,8 @@ use corti_auth::domain::store_kind::StoreKind;
 
 const PASSPHRASE: &str = "correct horse battery staple";
 
-/// Rounds of a command that stretches the passphrase, once or twice: the four tests take half a minute of two cores.
-const FILE_ROUNDS: u32 = 10;
+/// Rounds of a command that stretches the passphrase, once or twice: the four tests take a quarter of a minute of two cores.
+const FILE_ROUNDS: u32 = 6;
 
 /// Rounds of a command that has the keyring alone.
 const KEYRING_ROUNDS: u32 = 100;

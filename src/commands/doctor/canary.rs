@@ -44,7 +44,7 @@ const OTHERS: Duration = Duration::from_secs(60);
 pub(super) async fn examine(
     context: &Context<'_>,
     setting: &Setting,
-    mut stop: Pin<&mut impl Future<Output = ()>>,
+    stop: Pin<&mut impl Future<Output = ()>>,
     findings: &mut Findings<'_>,
 ) -> Result<bool, Failure> {
     let kind = match setting.plan.as_ref().map(|plan| &plan.source) {
@@ -71,6 +71,27 @@ pub(super) async fn examine(
         findings.skip("store", reason);
         return Ok(true);
     }
+    let Some(kept) = tried(context, setting, &store, stop).await? else {
+        findings.skip("store", format!("another doctor has been trying it for {} s", OTHERS.as_secs()));
+        return Ok(true);
+    };
+    match &kept {
+        Ok(()) => findings.ok("store", format!("{} keeps what it is given", store.name())),
+        Err(failure) => findings.fail("store", "", failure),
+    }
+    Ok(kept.is_ok())
+}
+
+/// Tries the store once no other doctor does; `None` where one does for too long.
+///
+/// # Errors
+/// When `stop` completes.
+async fn tried(
+    context: &Context<'_>,
+    setting: &Setting,
+    store: &Store,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Option<Result<(), Failure>>, Failure> {
     let file = context.config_file().ok();
     let folder = file.as_ref().map_or(Path::new(""), ConfigFile::folder);
     let alone = tokio::select! {
@@ -78,25 +99,19 @@ pub(super) async fn examine(
         () = &mut stop => return Err(interruption()),
     };
     let Some(_lock) = alone else {
-        findings.skip("store", format!("another doctor has been trying it for {} s", OTHERS.as_secs()));
-        return Ok(true);
+        return Ok(None);
     };
     let name = setting.plan.as_ref().and_then(Plan::profile).cloned().unwrap_or_default();
-    let trial = Trial { store: &store, nobody: nobody(folder)?, name, sink: context.sink };
+    let trial = Trial { store, nobody: nobody(folder)?, name, sink: context.sink };
     let mut work = std::pin::pin!(context.waiting("trying the store", trial.keeps()));
-    let kept = tokio::select! {
-        kept = &mut work => kept,
+    tokio::select! {
+        kept = &mut work => Ok(Some(kept)),
         () = stop => {
             // Not given up half-way: the entry would stay until the next doctor.
             drop(tokio::time::timeout(GRACE, work).await);
-            return Err(interruption());
+            Err(interruption())
         }
-    };
-    match &kept {
-        Ok(()) => findings.ok("store", format!("{} keeps what it is given", store.name())),
-        Err(failure) => findings.fail("store", "", failure),
     }
-    Ok(kept.is_ok())
 }
 
 /// Why nothing is written to a store that works all the same.
