@@ -15,6 +15,8 @@ use serde_json::Value;
 pub mod control;
 pub mod diagnosis;
 pub mod keycloak;
+#[cfg(unix)]
+pub mod killer;
 pub mod rude;
 
 /// The binary under test.
