@@ -171,6 +171,10 @@ impl Sink for Printer {
             Event::Preview(page) => to_stderr(&layout(&page, self.style.colours.stderr)),
             Event::Datum(_, value) if json => self.data(&printable_json(&value)),
             Event::Datum(page, _) => self.data(&layout(&page, self.style.colours.stdout)),
+            Event::Step(_, value) if json => self.data(&printable_json(&value)),
+            Event::Step(page, _) if !quiet && !page.lines().is_empty() => {
+                to_stderr(&layout(&page, self.style.colours.stderr));
+            }
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
                 to_stderr(&paint(&printable(&line), Tone::Dim, self.style.colours.stderr));
@@ -183,6 +187,7 @@ impl Sink for Printer {
             Event::Waited if self.spinning.take() => overwrite(""),
             Event::Note(_)
             | Event::Story(_)
+            | Event::Step(..)
             | Event::Exchange { .. }
             | Event::Waiting(..)
             | Event::Waited => {}

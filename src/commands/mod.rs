@@ -13,6 +13,7 @@ use crate::edge::process;
 use crate::failure::{Failure, Kind};
 use crate::output::{Colours, Outcome, Printer, Style};
 
+mod access;
 mod argument;
 mod completions;
 mod context;
@@ -20,6 +21,7 @@ mod demo;
 mod doctor;
 mod enrolment;
 mod import;
+mod input;
 mod inspect;
 mod interaction;
 mod login;
@@ -207,7 +209,7 @@ pub fn dispatch(
         Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
         Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
-        Command::Interaction(args) => boxed(block_on(interruptible(interaction::run(args, &context)))),
+        Command::Interaction(args) => block_on(interruptible(interaction::run(args, &context))),
         Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),
         Command::Completions(args) => boxed(completions::run(args)),
         Command::Man(args) => boxed(man::run(args)),
