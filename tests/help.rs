@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 24] = [
     "demo",
     "sandbox",
     "login",
@@ -28,6 +28,7 @@ const COMMANDS: [&str; 23] = [
     "interaction list",
     "interaction get",
     "interaction delete",
+    "session",
     "doctor",
     "completions",
     "man",

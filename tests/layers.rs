@@ -145,6 +145,7 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "commands/token.rs",              // into the JSON that was asked for
         "commands/access.rs",             // decoded: where it belongs
         "commands/interaction/create.rs", // into the JSON that was asked for
+        "commands/session.rs",            // into what a frontend gets
         "commands/inspect.rs",            // decoded
         "commands/sandbox.rs",            // the throw-away secret, for its user
         "sandbox/credentials.rs",         // compared with what was sent

@@ -32,6 +32,7 @@ mod profile;
 mod rotate;
 mod sandbox;
 mod secret_input;
+mod session;
 mod status;
 mod token;
 mod usage;
@@ -119,6 +120,7 @@ enum Command {
     Token(token::TokenArgs),
     Inspect(inspect::InspectArgs),
     Interaction(interaction::InteractionArgs),
+    Session(session::SessionArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -210,6 +212,7 @@ pub fn dispatch(
         Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
         Command::Interaction(args) => block_on(interruptible(interaction::run(args, &context))),
+        Command::Session(args) => boxed(block_on(interruptible(session::run(args, &context)))),
         Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),
         Command::Completions(args) => boxed(completions::run(args)),
         Command::Man(args) => boxed(man::run(args)),
