@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "demo",
     "sandbox",
     "login",
@@ -29,6 +29,7 @@ const COMMANDS: [&str; 24] = [
     "interaction get",
     "interaction delete",
     "session",
+    "probe",
     "doctor",
     "completions",
     "man",

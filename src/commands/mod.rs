@@ -28,6 +28,7 @@ mod login;
 mod logout;
 mod man;
 mod minting;
+mod probe;
 mod profile;
 mod rotate;
 mod sandbox;
@@ -121,6 +122,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Interaction(interaction::InteractionArgs),
     Session(session::SessionArgs),
+    Probe(probe::ProbeArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -213,6 +215,7 @@ pub fn dispatch(
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
         Command::Interaction(args) => block_on(interruptible(interaction::run(args, &context))),
         Command::Session(args) => boxed(block_on(interruptible(session::run(args, &context)))),
+        Command::Probe(args) => boxed(block_on(probe::run(args, &context))),
         Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),
         Command::Completions(args) => boxed(completions::run(args)),
         Command::Man(args) => boxed(man::run(args)),
