@@ -43,6 +43,10 @@ impl Failure {
             (403, None) => Self::caused(Kind::Rejected, problem).hint(
                 "tenant-name must be the token's tenant, and the interaction one of the token's client: corti-auth status",
             ),
+            (200..=299, _) => {
+                let message = format!("the server did not open a WebSocket: {status} with {}", problem.detail);
+                Self::new(Kind::Network, message).hint("check the address, and for a proxy in between that knows no WebSockets")
+            }
             _ => return problem.into(),
         };
         failure.status(status)
