@@ -104,7 +104,8 @@ fn the_sdks_client_gets_its_options() {
 
 fn granted(token: &str, scope: &str) -> Answer {
     Answer::json(
-        &json!({ "access_token": token, "expires_in": 300, "token_type": "Bearer", "scope": scope }).to_string(),
+        &json!({ "access_token": token, "expires_in": 300, "token_type": "Bearer", "scope": scope })
+            .to_string(),
     )
 }
 
@@ -157,7 +158,9 @@ fn what_fails_prints_nothing() {
     assert_eq!((said.code, said.stdout.as_str()), (5, ""), "{}", said.stderr);
     let requests = server.requests();
     assert_eq!(requests.len(), 3, "a refused creation is not tried again");
-    assert!(requests[0].contains("scope=openid+streams") && requests[2].starts_with("POST /v2/interactions/"));
+    assert!(
+        requests[0].contains("scope=openid+streams") && requests[2].starts_with("POST /v2/interactions/")
+    );
     let sandbox = Sandbox::start();
     let mut world = World::new();
     world.use_client(&sandbox);

@@ -123,6 +123,21 @@ pub fn parse(response: &Response, environment: &Environment) -> Result<Interacti
     Ok(Interaction { id, websocket_url })
 }
 
+/// Reads the answer to [`Api::delete`]. Corti does not document which 2xx it is; a page of a proxy in between is none.
+///
+/// # Errors
+/// [`InteractionError::Refused`] and [`InteractionError::NotTheProtocol`].
+pub fn deleted(response: &Response) -> Result<(), InteractionError> {
+    let appearance = response.appearance();
+    match (response.is_success(), appearance) {
+        (false, _) => Err(Problem::of(response).into()),
+        (true, "an HTML page") => {
+            Err(InteractionError::NotTheProtocol { status: response.status, what: appearance })
+        }
+        (true, _) => Ok(()),
+    }
+}
+
 /// `url` with the token appended as Corti wants it: `token=Bearer%20…`. Whoever has it has the token.
 pub fn connect_url(url: &Url, token: &AccessToken) -> Secret {
     let separator = if url.query().is_some() { '&' } else { '?' };
@@ -167,6 +182,13 @@ mod tests {
             InteractionError::NotTheProtocol { what: "an HTML page", .. }
         ));
         assert!(matches!(parsed(409, "{}"), InteractionError::Refused(Problem { status: 409, .. })));
+    }
+
+    #[test]
+    fn a_page_of_somebody_else_deletes_nothing() {
+        assert!(deleted(&response(204, "")).is_ok() && deleted(&response(200, "{}")).is_ok());
+        assert!(matches!(deleted(&response(200, " <html>")), Err(InteractionError::NotTheProtocol { .. })));
+        assert!(matches!(deleted(&response(302, "")), Err(InteractionError::Refused(_))));
     }
 
     #[test]

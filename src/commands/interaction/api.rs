@@ -6,8 +6,6 @@ use uuid::Uuid;
 use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::interaction::{self, Interaction, InteractionError, Listing, Record};
-use crate::domain::problem::Problem;
-use crate::domain::request::Request;
 use crate::domain::secret::AccessToken;
 use crate::edge::http::Http;
 use crate::failure::Failure;
@@ -46,10 +44,8 @@ impl<'a> Api<'a> {
     }
 
     pub(in super::super) async fn delete(&self, id: Uuid) -> Result<(), Failure> {
-        let request: Request = self.requests.delete(id);
-        let response = self.http.send(&request).await?;
-        let done = response.is_success().then_some(());
-        self.told(done.ok_or_else(|| Problem::of(&response).into()))
+        let response = self.http.send(&self.requests.delete(id)).await?;
+        self.told(interaction::deleted(&response))
     }
 
     fn told<T>(&self, result: Result<T, InteractionError>) -> Result<T, Failure> {
