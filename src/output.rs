@@ -80,6 +80,8 @@ pub struct Printer {
     style: Style,
     /// Why data of a command that goes on could not be written, to be told when it is done.
     lost: RefCell<Option<io::Error>>,
+    /// Whether the reader of the data has gone.
+    unread: Cell<bool>,
     /// Whether the cursor is behind a line that is to be overwritten.
     spinning: Cell<bool>,
 }
@@ -157,6 +159,10 @@ impl Printer {
 }
 
 impl Sink for Printer {
+    fn is_read(&self) -> bool {
+        !self.unread.get()
+    }
+
     fn event(&self, event: Event) {
         let Style { json, quiet, verbose, .. } = self.style;
         match event {
@@ -197,8 +203,10 @@ impl Sink for Printer {
 
 impl Printer {
     fn data(&self, text: &str) {
-        if let Err(error) = to_stdout(text) {
-            self.lost.replace(Some(error));
+        match write_line(text) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.unread.set(true),
+            Err(error) => drop(self.lost.replace(Some(error))),
         }
     }
 
@@ -246,13 +254,17 @@ fn error_object(failure: &Failure) -> String {
     printable_json(&with_schema("error", fields))
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
 fn to_stdout(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+    match write_line(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+fn write_line(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]

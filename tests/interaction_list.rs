@@ -91,11 +91,11 @@ async fn a_person_sees_a_table_and_is_asked_before_anything_is_deleted() {
         assert!(seen.contains("visit-0") && seen.contains("Canary"), "{seen}");
         session.send_line(answer).unwrap();
         session.exp_eof().unwrap();
-        assert_eq!(lines_or_none(&world), usize::from(is_left), "{answer}");
+        assert_eq!(count(&world), usize::from(is_left), "{answer}");
     }
 }
 
-fn lines_or_none(world: &World) -> usize {
+fn count(world: &World) -> usize {
     Said::by(&mut world.run("interaction list")).stdout.lines().count()
 }
 
@@ -108,13 +108,29 @@ async fn what_is_deleted_is_gone() {
     let delete = format!("interaction delete {id}");
     world.run(&delete).assert().code(2).stderr(predicate::str::contains("--yes"));
     world.run(&format!("{delete} --no-input")).assert().code(2);
-    assert_eq!(lines_or_none(&world), 2);
+    assert_eq!(count(&world), 2);
     let json = Said::by(&mut world.run(&format!("{delete} --yes --json"))).json();
     assert_eq!((&json["interaction_id"], &json["deleted"]), (&json!(id), &json!(true)));
-    assert_eq!(lines_or_none(&world), 1);
+    assert_eq!(count(&world), 1);
     let again = Said::by(&mut world.run(&format!("{delete} -y --json")));
     assert_eq!((again.code, &again.error()["http_status"]), (1, &json!(404)));
     world.run(&format!("interaction get {id}")).assert().code(1);
+}
+
+#[test]
+fn a_list_ends_where_nobody_reads_on() {
+    // Each page is another one: the list would go on for ever, but for the bound of this vector.
+    let page =
+        |number: usize| Answer::json(&json!({ "interactions": [{ "id": number.to_string() }] }).to_string());
+    let server = Rude::start((0..500).map(page).collect());
+    let mut world = World::new();
+    world.set("CORTI_ENVIRONMENT", &server.environment);
+    world.set("CORTI_ACCESS_TOKEN", "opaque");
+    let mut sh = world.program("sh");
+    sh.env("CORTI_AUTH", common::binary()).args(["-c", "\"$CORTI_AUTH\" interaction list | head -n 1"]);
+    let said = Said::by(&mut sh);
+    assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (0, "0\t\t\t\t\n", ""));
+    assert!(server.requests().len() < 500, "{}", server.requests().len());
 }
 
 #[test]

@@ -94,6 +94,7 @@ fn every_step_and_message_is_a_line_of_json() {
     let objects = objects(&said);
     let expected = [
         "token ok",
+        "token ok",
         "interaction ok",
         "dns skipped",
         "tcp ok",

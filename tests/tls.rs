@@ -132,3 +132,33 @@ fn certificates_that_cannot_be_used_are_a_mistake_of_the_configuration() {
     world.set("SSL_CERT_FILE", "/no/such.pem");
     assert_eq!(Said::by(&mut world.run("token --full")).code, 3);
 }
+
+#[test]
+fn a_probe_tells_a_certificate_nobody_vouches_for_from_a_refusal() {
+    let ours = authority();
+    let world = World::new();
+    let authority = world.file("ours.pem", ours.pem());
+    let url =
+        format!("{}/transcribe?tenant-name=base&token=Bearer%20x", serve(&ours).replace("https", "wss"));
+    let file = world.file("url", url);
+    let probe = |more: &[&str]| {
+        let words = [&["probe", "--websocket-url", &file][..], more].concat();
+        Said::by(&mut world.run_words(&words))
+    };
+    let said = probe(&[]);
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("tls            failed") && !said.stderr.contains("upgrade"),
+        "{}",
+        said.stderr
+    );
+    let said = probe(&["--ca-cert", &authority]);
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    for words in [
+        "dns            ok: localhost",
+        "tls            ok: trusted",
+        "upgrade        failed: refused with 200",
+    ] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+}

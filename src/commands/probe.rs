@@ -173,12 +173,14 @@ impl Outcome for ProbeOutcome {
     }
 
     fn text(&self) -> Text {
-        let page = Page::new();
+        let page = match &self.journal.complaint {
+            Some(_) => Page::new(),
+            None => Page::new()
+                .line(format!("/{} opens, takes the configuration, and ends as it should", self.socket)),
+        };
         Text::Message(match self.interaction.filter(|_| self.kept) {
             Some(id) => page.line(format!("the interaction stays: corti-auth interaction delete {id}")),
-            None => {
-                page.line(format!("/{} opens, takes the configuration, and ends as it should", self.socket))
-            }
+            None => page,
         })
     }
 

@@ -168,7 +168,7 @@ mod tests {
         // 11,025 Hz: a quarter of a second is 2,756 whole frames.
         let odd = file(1, 11_025, 1, 16, &[], &[0; 9000]);
         assert_eq!(Audio::read(&odd).unwrap().chunks().next().unwrap().len(), 5512);
-        let wide = file(1, 192_000, 2, 24, &[], &[0; 90_000]);
+        let wide = file(1, 192_000, 2, 24, &[], &vec![0; 90_000]);
         assert_eq!(Audio::read(&wide).unwrap().chunks().next().unwrap().len(), 63_996);
     }
 

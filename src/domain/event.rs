@@ -43,4 +43,9 @@ pub enum Event {
 pub trait Sink {
     /// Takes one event.
     fn event(&self, event: Event);
+
+    /// Whether data still reach anybody: `| head` has enough at some point, and a command that goes on may stop then.
+    fn is_read(&self) -> bool {
+        true
+    }
 }

@@ -104,6 +104,9 @@ pub(super) async fn run(args: &ListArgs, minter: &Minter<'_>) -> Result<ListOutc
                 show(&record, seen.len() == 1, minter);
             }
         }
+        if !context.sink.is_read() {
+            return Ok(ListOutcome);
+        }
         if listing.limit.is_some_and(|limit| seen.len() >= limit) {
             break;
         }

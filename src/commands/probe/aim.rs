@@ -167,8 +167,11 @@ fn lacks_scope(token: &AccessToken, kind: SocketKind, minter: &Minter<'_>) -> bo
 
 impl Maker {
     async fn open(access: Access, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Self, Failure> {
-        let full = access.full_token(minter).await?;
-        journal.keep_quiet_about([full.secret().clone()]);
+        let full = match &access {
+            // It was told of already, and serves for both.
+            Access::Ready(_) => access.full_token(minter).await?,
+            Access::Client(_) => token(&access, &Ask::Full, minter, journal).await?,
+        };
         Ok(Self { access, full, minted: Instant::now() })
     }
 
