@@ -173,11 +173,9 @@ impl Outcome for ProbeOutcome {
     }
 
     fn text(&self) -> Text {
-        let page = match &self.journal.complaint {
-            Some(_) => Page::new(),
-            None => Page::new()
-                .line(format!("/{} opens, takes the configuration, and ends as it should", self.socket)),
-        };
+        let how = if self.journal.complaint.is_none() { "as it should" } else { "with an error" };
+        let line = format!("/{} opens, takes the configuration, and ends {how}", self.socket);
+        let page = Page::new().line(line);
         Text::Message(match self.interaction.filter(|_| self.kept) {
             Some(id) => page.line(format!("the interaction stays: corti-auth interaction delete {id}")),
             None => page,

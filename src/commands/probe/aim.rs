@@ -77,16 +77,7 @@ impl Draft {
             return Err(Failure::new(Kind::Usage, message).hint("corti-auth probe streams --help"));
         }
         let access = Access::of(minter.context)?;
-        let known = match (kind, args.interaction) {
-            (SocketKind::Transcribe, _) => {
-                Some(websocket::transcribe_url(access.environment(), access.tenant()))
-            }
-            (SocketKind::Streams, Some(id)) => {
-                Some(websocket::streams_url(access.environment(), access.tenant(), id))
-            }
-            (SocketKind::Streams, None) => None,
-        };
-        let known = known.transpose().map_err(|error| Failure::new(Kind::Configuration, error))?;
+        let known = known(kind, args.interaction, &access)?;
         if known.is_none() && access.is_limited() {
             let message =
                 format!("the token in {ACCESS_TOKEN} is a limited one, which creates no interaction");
@@ -140,7 +131,18 @@ impl Draft {
     }
 }
 
-/// A token for the socket, as a step.
+/// Where the WebSocket is; `None` where its interaction is still to be made.
+fn known(kind: SocketKind, given: Option<Uuid>, access: &Access) -> Result<Option<Url>, Failure> {
+    let (environment, tenant) = (access.environment(), access.tenant());
+    let url = match (kind, given) {
+        (SocketKind::Transcribe, _) => websocket::transcribe_url(environment, tenant),
+        (SocketKind::Streams, Some(id)) => websocket::streams_url(environment, tenant, id),
+        (SocketKind::Streams, None) => return Ok(None),
+    };
+    url.map(Some).map_err(|error| Failure::new(Kind::Configuration, error))
+}
+
+/// A token, as a step.
 pub(super) async fn token(
     access: &Access,
     ask: &Ask,
