@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 25] = [
     "demo",
     "sandbox",
     "login",
@@ -25,6 +25,11 @@ const COMMANDS: [&str; 20] = [
     "inspect",
     "interaction",
     "interaction create",
+    "interaction list",
+    "interaction get",
+    "interaction delete",
+    "session",
+    "probe",
     "doctor",
     "completions",
     "man",
