@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 26] = [
     "demo",
     "sandbox",
     "login",
@@ -26,6 +26,11 @@ const COMMANDS: [&str; 21] = [
     "inspect",
     "interaction",
     "interaction create",
+    "interaction list",
+    "interaction get",
+    "interaction delete",
+    "session",
+    "probe",
     "doctor",
     "completions",
     "man",

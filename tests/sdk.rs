@@ -16,12 +16,22 @@ use serde_json::{Value, json};
 /// How many checks `peer.mjs` has, and how many of them need no more than a token endpoint.
 const CHECKS: (usize, usize) = (59, 14);
 
-/// Runs a program of `tests/sdk` in `world`.
-fn node(world: &World, program: &str, arguments: &[&str]) -> Said {
+/// Where a program of `tests/sdk` is, with the SDK beside it.
+fn peer(name: &str) -> String {
     let folder = common::variable("SDK_PEER").expect("SDK_PEER is not set: run this by scripts/with-sdk");
-    let path = PathBuf::from(folder).join(program);
+    PathBuf::from(folder).join(name).display().to_string()
+}
+
+/// A program of `tests/sdk` in `world`.
+fn program(world: &World, name: &str) -> assert_cmd::Command {
     let mut command = world.program("node");
-    Said::by(command.arg(path).args(arguments).timeout(Duration::from_secs(300)))
+    command.arg(peer(name)).timeout(Duration::from_secs(300));
+    command
+}
+
+/// Runs a program of `tests/sdk` in `world`.
+fn node(world: &World, name: &str, arguments: &[&str]) -> Said {
+    Said::by(program(world, name).args(arguments))
 }
 
 /// Runs the checks, all of which must pass.
@@ -148,12 +158,24 @@ async fn the_sdk_lives_on_the_refresh_url() {
     // The SDK asks once, and anew two minutes before a token's end.
     for (lifetime, asked) in [(300, 1), (60, 3)] {
         let (_sandbox, control, world) = start(json!({ "token_lifetime": lifetime })).await;
-        let folder = common::variable("SDK_PEER").expect("SDK_PEER is not set: run this by scripts/with-sdk");
-        let program = PathBuf::from(folder).join("refresh.mjs").display().to_string();
+        let program = peer("refresh.mjs");
         let words = ["exec", "--full", "--refresh-url", "--", "node", &program];
         let said = Said::by(&mut world.run_words(&words));
         assert_eq!(said.code, 0, "{}", said.stderr);
         assert_eq!(said.json(), json!({ "asked": asked, "secret": null }), "a token of {lifetime} s");
         assert_eq!(control.token_requests().await, 1 + asked, "a token of {lifetime} s");
+    }
+}
+
+/// The client is made of nothing but what a frontend gets, and its token opens nothing else.
+#[test]
+#[ignore = "needs Node and the SDK: scripts/with-sdk"]
+fn the_sdk_opens_the_session_it_was_given() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    world.use_client(&sandbox);
+    for socket in ["transcribe", "streams"] {
+        let session = Said::by(&mut world.run(&format!("session {socket} --format sdk"))).stdout;
+        let said = Said::by(program(&World::new(), "session.mjs").write_stdin(session));
+        assert_eq!(said.json(), json!({ "opened": true, "rest": 403 }), "{socket}: {}", said.stderr);
     }
 }

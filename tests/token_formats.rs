@@ -165,6 +165,7 @@ fn the_shell_is_sh_unless_it_is_named() {
     ] {
         let said = Said::by(&mut world.run(&format!("token --full --format env {flags}")));
         assert!(said.stdout.lines().all(|line| line.starts_with(start)), "{flags}: {}", said.stdout);
+        assert!(said.stdout.contains("CORTI_TOKEN_EXPIRES_AT") && said.stdout.lines().count() == 4);
     }
     world.run("token --full --shell fish").assert().code(2).stderr(predicate::str::contains("--format env"));
     world.run("token --full --shell sh --json").assert().code(2);

@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use jiff::SignedDuration;
 
 use crate::domain::jwt::contains_token;
 use crate::domain::resolve::Plan;
 use crate::domain::scope::{Ask, Scope, ScopeError, ScopeSet};
+use crate::domain::websocket::SocketKind;
 use crate::failure::{Failure, Kind};
 
 use super::context::Context;
@@ -45,6 +47,24 @@ impl ScopeArgs {
             context.warn(message, hint.as_deref());
         }
         Ok(ask)
+    }
+}
+
+/// One of Corti's WebSockets, as an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SocketArg {
+    /// Dictation
+    Transcribe,
+    /// A conversation, which belongs to an interaction
+    Streams,
+}
+
+impl SocketArg {
+    pub(super) fn kind(self) -> SocketKind {
+        match self {
+            Self::Transcribe => SocketKind::Transcribe,
+            Self::Streams => SocketKind::Streams,
+        }
     }
 }
 

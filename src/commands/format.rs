@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::domain::event::Event;
 use crate::domain::grant::Token;
 use crate::domain::identity::Client;
-use crate::domain::rendering::{self, ForPipeline, Unrenderable};
+use crate::domain::rendering::{self, ForPipeline, Named, Unrenderable};
 use crate::domain::secret::Secret;
 use crate::domain::shell;
 use crate::domain::variable;
@@ -145,15 +145,15 @@ impl Delivery {
             Self::Json => Ok(Delivered::Json),
             Self::Header => datum(rendering::header_lines(&headers)),
             Self::Curl => datum(rendering::curl_config(&headers)),
-            Self::Env(shell) => datum(rendering::exports(&variables, *shell)),
-            Self::Dotenv => datum(rendering::dotenv_lines(&variables)),
+            Self::Env(shell) => datum(rendering::exports(&timed(variables, token), *shell)),
+            Self::Dotenv => datum(rendering::dotenv_lines(&timed(variables, token))),
             Self::Sdk => Ok(Delivered::Datum(Secret::new(rendering::sdk(client, token).to_string()))),
             Self::Azure => datum(rendering::azure(&variables)),
             Self::Github(path) => {
                 let ForPipeline { commands, lines } = rendering::github(&variables).map_err(unsaid)?;
                 // The value must not be anywhere before the log knows that it is to be masked.
                 context.sink.event(Event::Commands(commands));
-                if context.sink.has_lost() {
+                if !context.sink.is_read() {
                     return Err(not_masked());
                 }
                 let written = private_file::append(path, lines.expose().as_bytes());
@@ -172,6 +172,12 @@ impl Delivery {
             }
         }
     }
+}
+
+/// With when the token ends, for whoever keeps it.
+fn timed(variables: [Named; 3], token: &Token) -> Vec<Named> {
+    let end = Named::open(variable::TOKEN_EXPIRES_AT, token.expires_at.to_string());
+    variables.into_iter().chain([end]).collect()
 }
 
 impl ShellName {
@@ -204,6 +210,7 @@ fn not_written(path: &std::path::Path, error: &std::io::Error) -> Failure {
         .hint(format!("ls -ld {}", shell::quote(&path.display().to_string())))
 }
 
-fn unsaid(error: Unrenderable) -> Failure {
+/// A value that a format cannot say.
+pub(super) fn unsaid(error: Unrenderable) -> Failure {
     Failure::new(Kind::Configuration, error).hint("another format has room for every value: --format json")
 }

@@ -13,6 +13,7 @@ use crate::edge::process;
 use crate::failure::{Failure, Kind};
 use crate::output::{Colours, Outcome, Printer, Style};
 
+mod access;
 mod argument;
 mod completions;
 mod context;
@@ -22,16 +23,19 @@ mod enrolment;
 mod exec;
 mod format;
 mod import;
+mod input;
 mod inspect;
 mod interaction;
 mod login;
 mod logout;
 mod man;
 mod minting;
+mod probe;
 mod profile;
 mod rotate;
 mod sandbox;
 mod secret_input;
+mod session;
 mod status;
 mod token;
 mod usage;
@@ -122,6 +126,8 @@ enum Command {
     Exec(exec::ExecArgs),
     Inspect(inspect::InspectArgs),
     Interaction(interaction::InteractionArgs),
+    Session(session::SessionArgs),
+    Probe(probe::ProbeArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -213,7 +219,9 @@ pub fn dispatch(
         Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
         Command::Exec(args) => boxed(exec::run(args, &context)),
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
-        Command::Interaction(args) => boxed(block_on(interruptible(interaction::run(args, &context)))),
+        Command::Interaction(args) => block_on(interruptible(interaction::run(args, &context))),
+        Command::Session(args) => boxed(block_on(interruptible(session::run(args, &context)))),
+        Command::Probe(args) => boxed(block_on(probe::run(args, &context))),
         Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),
         Command::Completions(args) => boxed(completions::run(args)),
         Command::Man(args) => boxed(man::run(args)),

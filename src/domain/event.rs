@@ -22,6 +22,9 @@ pub enum Event {
     Datum(Page, serde_json::Value),
     /// Lines on stdout that another program must have read before the command goes on: a CI system's masks.
     Commands(Secret),
+    /// A step of a command whose data are something else: for a person beside the data, silent under `--quiet`; with
+    /// `--json` one more object. A page without lines is for programs only.
+    Step(Page, serde_json::Value),
     /// Something outside has not answered yet: what it is, and how many times this was said.
     Waiting(&'static str, usize),
     /// It has.
@@ -44,8 +47,8 @@ pub trait Sink {
     /// Takes one event.
     fn event(&self, event: Event);
 
-    /// Whether something that was to be on stdout is not there: nobody reads it, or a disk is full.
-    fn has_lost(&self) -> bool {
-        false
+    /// Whether data still reach anybody: `| head` has enough at some point, and a command that goes on may stop then.
+    fn is_read(&self) -> bool {
+        true
     }
 }

@@ -3,12 +3,14 @@
 //! Pure values and functions. Nothing here does I/O, reads a clock or an environment variable, or is `async`;
 //! what depends on the time takes `now`. No module here names another part of the crate.
 
+pub mod audio;
 pub mod config;
 pub mod diagnosis;
 pub mod dotenv;
 pub mod environment;
 pub mod event;
 pub mod grant;
+pub mod handover;
 pub mod identity;
 pub mod import;
 pub mod inspection;
@@ -26,3 +28,4 @@ pub mod secret;
 pub mod shell;
 pub mod store_kind;
 pub mod variable;
+pub mod websocket;
