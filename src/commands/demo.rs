@@ -102,7 +102,7 @@ struct Demo<'a> {
 impl Demo<'_> {
     /// The keyring where it is ready, else memory: a demo must not wait for an unlock prompt.
     async fn choose_store(&self) -> Store {
-        let keyring = Store::Keyring(Keyring { attended: false });
+        let keyring = Store::Keyring(Keyring::new(false));
         match keyring.probe(&self.client).await {
             Ok(State::Present | State::Missing) => keyring,
             _ => Store::memory(),

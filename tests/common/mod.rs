@@ -16,6 +16,8 @@ pub mod chatter;
 pub mod control;
 pub mod diagnosis;
 pub mod keycloak;
+#[cfg(unix)]
+pub mod killer;
 pub mod rude;
 
 /// The binary under test.
