@@ -19,6 +19,7 @@ use crate::output::{Outcome, Text};
 
 use super::context::Context;
 use super::minting::{self, Minter};
+use super::reuse;
 
 /// Work with interactions, which /streams sessions belong to
 #[derive(Debug, Args)]
@@ -92,9 +93,10 @@ struct Access {
 
 async fn with_minted_tokens(args: &CreateArgs, minter: &Minter<'_>) -> Result<Access, Failure> {
     let plan = minter.context.plan()?;
-    let token = minter.mint(&plan, &Ask::Full).await?.access_token;
+    let reuse = reuse::by_default(minter.context);
+    let token = minter.lease(&plan, &Ask::Full, &reuse).await?.access_token;
     let limited = if args.connect_url {
-        Some(minter.mint(&plan, &minting::streams()).await?.access_token)
+        Some(minter.lease(&plan, &minting::streams(), &reuse).await?.access_token)
     } else {
         None
     };

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::domain::grant::{self, Token};
 use crate::domain::identity::Client;
+use crate::domain::lease::{Mode, Reuse};
 use crate::domain::resolve::{Plan, SecretOrigin, SecretSource};
 use crate::domain::scope::{Ask, ScopeSet};
 use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
@@ -25,6 +26,16 @@ pub(super) struct Minter<'a> {
 impl<'a> Minter<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         Self { context, http: context.http() }
+    }
+
+    /// A token for the plan's client: one that was minted before where `reuse` allows it, else a new one.
+    ///
+    /// # Errors
+    /// Where there is no secret, or no token for it.
+    pub(super) async fn lease(&self, plan: &Plan, ask: &Ask, reuse: &Reuse) -> Result<Token, Failure> {
+        match reuse.mode {
+            Mode::Cached | Mode::Refresh | Mode::NoCache => self.mint(plan, ask).await,
+        }
     }
 
     /// Mints for the plan's client.

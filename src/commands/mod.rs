@@ -27,6 +27,7 @@ mod logout;
 mod man;
 mod minting;
 mod profile;
+mod reuse;
 mod rotate;
 mod sandbox;
 mod secret_input;

@@ -261,6 +261,7 @@ pub fn meant_by(name: &str) -> Option<&'static str> {
         variable::CONFIG_FOLDER,
         variable::STORE,
         variable::NO_INPUT,
+        variable::NO_CACHE,
     ];
     if known.contains(&name) {
         return None;

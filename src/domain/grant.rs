@@ -18,10 +18,12 @@ pub struct Token {
     pub access_token: AccessToken,
     /// When it stops working, by this machine's clock and the server's `expires_in`.
     pub expires_at: Timestamp,
-    /// Seconds it lives, as the server said.
+    /// Seconds it lives: as the server said where it is new, what is left of them where it comes out of the cache.
     pub expires_in: i64,
     /// What the server granted, already compared with what was asked.
     pub granted: ScopeSet,
+    /// Whether it was minted before, and comes out of the cache.
+    pub cached: bool,
 }
 
 /// Why no token came of it. The `description` is the server's text: escape it before it is shown.
@@ -189,7 +191,13 @@ fn granted(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, Gran
     let claimed = claimed_scope(&granted.access_token)
         .map_err(|_| foreign("an `access_token` whose scopes cannot be read"))?;
     let granted_scopes = held_against(ask, granted.scope.as_deref(), claimed.as_deref())?;
-    Ok(Token { access_token, expires_at, expires_in: granted.expires_in, granted: granted_scopes })
+    Ok(Token {
+        access_token,
+        expires_at,
+        expires_in: granted.expires_in,
+        granted: granted_scopes,
+        cached: false,
+    })
 }
 
 /// The answer may say one thing and the token another: each is held against what was asked.

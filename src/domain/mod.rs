@@ -14,6 +14,7 @@ pub mod import;
 pub mod inspection;
 pub mod interaction;
 pub mod jwt;
+pub mod lease;
 pub mod message;
 pub mod page;
 pub mod problem;

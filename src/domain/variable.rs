@@ -32,12 +32,14 @@ pub const PROFILE: &str = "CORTI_AUTH_PROFILE";
 pub const CONFIG_FOLDER: &str = "CORTI_AUTH_CONFIG_DIR";
 /// The store that `login` uses.
 pub const STORE: &str = "CORTI_AUTH_STORE";
+/// Neither use nor fill the cache of tokens.
+pub const NO_CACHE: &str = "CORTI_AUTH_NO_CACHE";
 /// Never ask anything.
 pub const NO_INPUT: &str = "CORTI_AUTH_NO_INPUT";
 /// Set by every CI system; implies [`NO_INPUT`].
 pub const CI: &str = "CI";
 
-/// Whether the value of [`NO_INPUT`] or [`CI`] means yes.
+/// Whether the value of [`NO_INPUT`], [`NO_CACHE`] or [`CI`] means yes.
 pub fn is_on(value: &str) -> bool {
     !matches!(value, "0" | "false" | "no" | "off")
 }

@@ -59,6 +59,8 @@ impl World {
         }
         world.set("PATH", &path());
         world.set("COLUMNS", "100");
+        // The kernel keyring is the user's own, whatever the home is.
+        world.set("CORTI_AUTH_NO_CACHE", "1");
         world
     }
 
