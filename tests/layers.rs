@@ -134,6 +134,8 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "domain/secret.rs",        // the wrapper itself
         "domain/import.rs",        // parsed: environment, tenant, client id, secret
         "domain/grant.rs",         // into the form of the token request
+        "domain/cache_key.rs",     // into a keyed hash
+        "domain/lease.rs",         // into the cache, whose files are encrypted
         "domain/interaction.rs",   // into a URL that was asked for
         "edge/http.rs",            // onto the wire
         "edge/socket.rs",          // onto the wire

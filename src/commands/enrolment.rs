@@ -96,6 +96,7 @@ impl<'a> Enrolment<'a> {
             Minter::new(context).mint_with(secret, &client, origin, &Ask::Full).await?;
         }
         if !matches!(kind, StoreKind::Command(_)) {
+            context.withdraw_credential(&client, &kind)?;
             let written = store.write(&client, secret).await;
             written.map_err(|error| Failure::store(&error, &client, &name))?;
         }
@@ -106,6 +107,7 @@ impl<'a> Enrolment<'a> {
             config.set_verified(&name, &client, verified_at);
             config.clone()
         })?;
+        context.renew_credential(&client, &kind);
         if let Some(before) = before {
             forget(context, &config, &name, before).await?;
         }
@@ -129,6 +131,7 @@ async fn forget(
     if same || others_secret || !config.sharing(name, before).is_empty() {
         return Ok(());
     }
+    context.remove_tokens(&before.client);
     let store = context.store(&before.store)?;
     let place = store.place(&before.client);
     match store.delete(&before.client, context.sink).await {

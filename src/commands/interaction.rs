@@ -94,9 +94,9 @@ struct Access {
 async fn with_minted_tokens(args: &CreateArgs, minter: &Minter<'_>) -> Result<Access, Failure> {
     let plan = minter.context.plan()?;
     let reuse = reuse::by_default(minter.context);
-    let token = minter.lease(&plan, &Ask::Full, &reuse).await?.access_token;
+    let token = minter.lease(&plan, &Ask::Full, reuse).await?.access_token;
     let limited = if args.connect_url {
-        Some(minter.lease(&plan, &minting::streams(), &reuse).await?.access_token)
+        Some(minter.lease(&plan, &minting::streams(), reuse).await?.access_token)
     } else {
         None
     };

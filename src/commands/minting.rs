@@ -4,7 +4,6 @@ use std::path::Path;
 
 use crate::domain::grant::{self, Token};
 use crate::domain::identity::Client;
-use crate::domain::lease::{Mode, Reuse};
 use crate::domain::resolve::{Plan, SecretOrigin, SecretSource};
 use crate::domain::scope::{Ask, ScopeSet};
 use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
@@ -28,16 +27,6 @@ impl<'a> Minter<'a> {
         Self { context, http: context.http() }
     }
 
-    /// A token for the plan's client: one that was minted before where `reuse` allows it, else a new one.
-    ///
-    /// # Errors
-    /// Where there is no secret, or no token for it.
-    pub(super) async fn lease(&self, plan: &Plan, ask: &Ask, reuse: &Reuse) -> Result<Token, Failure> {
-        match reuse.mode {
-            Mode::Cached | Mode::Refresh | Mode::NoCache => self.mint(plan, ask).await,
-        }
-    }
-
     /// Mints for the plan's client.
     ///
     /// # Errors
@@ -58,10 +47,11 @@ impl<'a> Minter<'a> {
         origin: SecretOrigin<'_>,
         ask: &Ask,
     ) -> Result<Token, Failure> {
-        let request = grant::request(client, secret, ask);
+        // Before the request: the server's count of the token's seconds begins after this.
+        let (request, now) = (grant::request(client, secret, ask), self.context.host.clock.now());
         let response =
             self.context.waiting("asking the authorization server", self.http.send(&request)).await?;
-        let token = grant::parse(&response, ask, self.context.host.clock.now());
+        let token = grant::parse(&response, ask, now);
         token.map_err(|error| Failure::grant(&error.without(secret.secret()), client, origin))
     }
 

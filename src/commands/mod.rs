@@ -22,6 +22,7 @@ mod enrolment;
 mod import;
 mod inspect;
 mod interaction;
+mod leasing;
 mod login;
 mod logout;
 mod man;
@@ -206,7 +207,7 @@ pub fn dispatch(
         Command::Rotate(args) => boxed(block_on(interruptible(rotate::run(args, &context)))),
         Command::Status(args) => boxed(block_on(interruptible(status::run(args, &context)))),
         Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
-        Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
+        Command::Token(args) => boxed(token::run(args, &context)),
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
         Command::Interaction(args) => boxed(block_on(interruptible(interaction::run(args, &context)))),
         Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),

@@ -130,6 +130,9 @@ async fn remove(
     let shared = !config.sharing(name, context.profile(name)?).is_empty();
     let secret_removed =
         if shared || keep_secret { false } else { context.remove_secret(name).await.map_err(keep)? };
+    if !shared {
+        context.remove_tokens(&context.profile(name)?.client);
+    }
     if shared {
         context.note("the secret stays: another profile stands for the same client");
     }

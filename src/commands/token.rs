@@ -12,7 +12,7 @@ use crate::output::{self, Outcome, Text};
 
 use super::argument;
 use super::context::Context;
-use super::minting::Minter;
+use super::leasing;
 use super::reuse::ReuseArgs;
 
 /// Mint an access token and print it
@@ -56,7 +56,7 @@ pub(super) struct TokenOutcome {
 
 /// # Errors
 /// Where no scope was chosen, no client is known, or no token came of it.
-pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
+pub(super) fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
     let format = match (args.format, context.globals.json) {
         (None | Some(Format::Json), true) => Format::Json,
         (Some(Format::Token), true) => {
@@ -68,7 +68,7 @@ pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Token
     let plan = context.plan()?;
     let ask = argument::ask(&args.scope, args.full, plan.default_scope())?;
     warn(context, &ask);
-    let token = Minter::new(context).lease(&plan, &ask, &args.reuse.reuse(context)).await?;
+    let token = leasing::lease(context, &plan, &ask, args.reuse.reuse(context))?;
     if ask.reach() != Reach::Limited && context.host.terminal.stdout {
         let caution =
             "this token acts as the client itself: keep it on a backend and out of chats and tickets";

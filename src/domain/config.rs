@@ -8,6 +8,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
+use super::cache_key::CredentialId;
 use super::environment::Environment;
 use super::identity::{Client, ClientId, ProfileName, Tenant};
 use super::scope::ScopeSet;
@@ -22,6 +23,7 @@ use value::{parse, parse_command, parse_scopes, syntax_error};
 
 const DEFAULT_PROFILE: &str = "default-profile";
 const PROFILES: &str = "profiles";
+const CREDENTIAL: &str = "credential";
 const LAST_VERIFIED: &str = "last-verified";
 
 /// One profile.
@@ -35,6 +37,8 @@ pub struct Profile {
     pub default_scope: Option<ScopeSet>,
     /// When the server last took the stored secret, as far as this tool knows.
     pub last_verified: Option<Timestamp>,
+    /// Stands for the stored secret in the cache of tokens; `None` where the secret itself has to.
+    pub credential: Option<CredentialId>,
 }
 
 /// Why `config.toml` could not be used.
@@ -114,6 +118,7 @@ impl Config {
                 "secret-command",
                 "default-scope",
                 LAST_VERIFIED,
+                CREDENTIAL,
             ];
             let unknown = table.iter().map(|(key, _)| key).filter(|key| !known.contains(key));
             self.unknown_keys.extend(unknown.map(|key| format!("{place}.{key}")));
@@ -155,7 +160,7 @@ impl Config {
     }
 
     /// Adds or replaces a profile; the first one becomes the default. A replaced profile keeps the keys that are not
-    /// the client's.
+    /// the client's or the secret's.
     pub fn put(&mut self, name: &ProfileName, client: &Client, store: &StoreKind) {
         let profiles = self.document.entry(PROFILES).or_insert_with(|| {
             let mut table = Table::new();
@@ -169,6 +174,7 @@ impl Config {
                 edit::assign(table, "tenant", client.tenant.as_str());
                 edit::assign(table, "client-id", client.id.as_str());
                 edit::assign(table, "store", store.as_str());
+                table.remove(CREDENTIAL);
                 if let StoreKind::Command(command) = store {
                     let words: toml_edit::Array = command.words().iter().collect();
                     table.insert("secret-command", value(words));
@@ -180,7 +186,8 @@ impl Config {
         let before = self.profiles.get(name);
         let default_scope = before.and_then(|profile| profile.default_scope.clone());
         let last_verified = before.and_then(|profile| profile.last_verified);
-        let profile = Profile { client: client.clone(), store: store.clone(), default_scope, last_verified };
+        let (client, store) = (client.clone(), store.clone());
+        let profile = Profile { client, store, default_scope, last_verified, credential: None };
         self.profiles.insert(name.clone(), profile);
         // A default that names no profile is none.
         if self.default_profile.as_ref().is_none_or(|default| !self.profiles.contains_key(default)) {
@@ -255,6 +262,7 @@ fn read_profile(name: &ProfileName, table: &dyn TableLike) -> Result<Profile, Co
         store,
         default_scope: scopes,
         last_verified: table.get(LAST_VERIFIED).map(|item| parse(&place(LAST_VERIFIED), item)).transpose()?,
+        credential: table.get(CREDENTIAL).map(|item| parse(&place(CREDENTIAL), item)).transpose()?,
     })
 }
 

@@ -212,6 +212,13 @@ fn held_against(ask: &Ask, stated: Option<&str>, claimed: Option<&str>) -> Resul
     }
 }
 
+/// Whether a token that was granted before is what is asked for now: by what was said of it then, and by what it says
+/// itself.
+pub fn recheck(ask: &Ask, granted: &ScopeSet, token: &AccessToken) -> bool {
+    let claimed = claimed_scope(token.secret().expose());
+    claimed.is_ok_and(|claimed| held_against(ask, Some(&granted.to_string()), claimed.as_deref()).is_ok())
+}
+
 fn missing_fields(response: &Response) -> &'static str {
     #[derive(Deserialize)]
     struct Probe {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use assert_cmd::Command;
 use serde_json::Value;
 
+pub mod cached;
 pub mod control;
 pub mod diagnosis;
 pub mod keycloak;

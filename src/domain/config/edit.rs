@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use toml_edit::{Item, Key, TableLike, Value};
 
-use super::{Config, LAST_VERIFIED, PROFILES};
+use super::{CREDENTIAL, Config, LAST_VERIFIED, PROFILES, Profile};
+use crate::domain::cache_key::CredentialId;
 use crate::domain::identity::{Client, ProfileName};
+use crate::domain::store_kind::StoreKind;
 
 /// Why a profile could not be renamed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,11 +54,29 @@ impl Config {
     pub fn set_verified(&mut self, name: &ProfileName, client: &Client, at: Option<Timestamp>) {
         let Some(profile) = self.profiles.get_mut(name).filter(|it| it.client == *client) else { return };
         profile.last_verified = at;
+        self.note(name, LAST_VERIFIED, at.map(|at| at.to_string()).as_deref());
+    }
+
+    /// Gives the secret of `client` in `store` this id, in every profile that uses it.
+    pub fn set_credential(&mut self, client: &Client, store: &StoreKind, id: Option<&CredentialId>) {
+        let has_it = |profile: &Profile| profile.client == *client && profile.store == *store;
+        let users = self.profiles.iter().filter(|(_, profile)| has_it(profile));
+        let names: Vec<ProfileName> = users.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.note(&name, CREDENTIAL, id.map(CredentialId::as_str));
+            if let Some(profile) = self.profiles.get_mut(&name) {
+                profile.credential = id.cloned();
+            }
+        }
+    }
+
+    /// Sets a key of a profile's, or takes it out.
+    fn note(&mut self, name: &ProfileName, key: &str, text: Option<&str>) {
         let profiles = self.document.get_mut(PROFILES).and_then(Item::as_table_like_mut);
         let table = profiles.and_then(|it| it.get_mut(name.as_str())).and_then(Item::as_table_like_mut);
-        match (table, at) {
-            (Some(table), Some(at)) => assign(table, LAST_VERIFIED, &at.to_string()),
-            (Some(table), None) => drop(table.remove(LAST_VERIFIED)),
+        match (table, text) {
+            (Some(table), Some(text)) => assign(table, key, text),
+            (Some(table), None) => drop(table.remove(key)),
             (None, _) => {}
         }
     }
