@@ -90,6 +90,9 @@ async fn remove_secrets(
     let (mut profiles, mut failure) = (Vec::new(), None);
     for name in names {
         let profile = context.profile(name)?;
+        // Whoever mints with this secret right now caches the token under an id that nobody asks for any more. Where the
+        // configuration cannot be changed, it is still removed below if it was in time.
+        let _ = context.withdraw_credential(&profile.client, &profile.store);
         let removed = match context.remove_secret(name).await {
             Ok(removed) => removed,
             // The others can still be logged out.
