@@ -250,6 +250,7 @@ fn nothing_is_left_after_logout() {
     tokens.push(token(&mut world.run("token --full")).0);
     assert_eq!((world.keys_with(&tokens[3]).len(), world.token_files().len()), (1, 1));
     let said = Said::by(&mut world.run("-p default logout --json"));
+    assert!(!world.config().contains("credential"), "{}", world.config());
     assert_eq!((said.code, &said.json()["tokens_removed"]), (0, &4.into()), "{}", said.stderr);
     for token in &tokens {
         assert!(world.keys_with(token).is_empty() && world.files_with(token).is_empty());
@@ -259,6 +260,18 @@ fn nothing_is_left_after_logout() {
     world.run("-p default logout").assert().success().stderr(predicate::str::contains("no token was cached"));
     world.run("token --full").assert().success();
     world.run("logout").assert().success().stderr(predicate::str::contains("the cached token is removed"));
+}
+
+#[test]
+fn who_only_checks_or_shows_leaves_no_token() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = logged_in(&sandbox, &keyring);
+    for words in ["demo", "doctor", "status --online"] {
+        world.run(words).assert().success();
+    }
+    world.run("rotate --secret-stdin").write_stdin(sandbox.client_secret.as_str()).assert().success();
+    assert_eq!(Said::by(&mut world.run("logout --all --json")).json()["tokens_removed"], 0);
+    assert!(world.token_files().is_empty());
 }
 
 #[test]

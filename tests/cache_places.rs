@@ -174,10 +174,20 @@ async fn expired_files_are_swept() {
     common::wait_until("it has expired", || {
         std::fs::metadata(&old[0]).unwrap().modified().unwrap().elapsed().is_ok()
     });
+    let unfinished = |name: &str, age: u64| {
+        let path = world.cache_folder().join(format!(".{name}.token.corti-auth-AbCd12"));
+        std::fs::write(&path, "half").unwrap();
+        let time =
+            std::fs::metadata(&path).unwrap().modified().unwrap() - std::time::Duration::from_secs(age);
+        std::fs::File::open(&path).unwrap().set_modified(time).unwrap();
+        path
+    };
+    let (dead, alive) = (unfinished("a", 3600), unfinished("b", 0));
     control.turn(serde_json::json!({ "token_lifetime": 300 })).await;
     token(&mut world.forbidden("token --scope transcribe"));
     let left = world.token_files();
-    assert!(left.len() == 1 && left != old, "{left:?}");
+    assert!(left.len() == 2 && left.contains(&alive) && !left.contains(&dead), "{left:?}");
+    assert!(!left.contains(&old[0]), "{left:?}");
 }
 
 #[tokio::test]

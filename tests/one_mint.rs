@@ -122,6 +122,27 @@ fn who_waits_in_vain_mints_by_itself() {
 }
 
 #[tokio::test]
+async fn locks_that_were_left_behind_do_not_pile_up() {
+    let (_sandbox, _control, world) = start();
+    let folder = world.home().join("run/corti-auth");
+    std::fs::create_dir(&folder).unwrap();
+    let lock = |name: &str, age: u64| {
+        let file = std::fs::File::create(folder.join(name)).unwrap();
+        let now = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(now - Duration::from_secs(age)).unwrap();
+        file
+    };
+    let held = lock("held.lock", 7200);
+    held.lock().unwrap();
+    drop((lock("new.lock", 60), lock("old.lock", 7200), lock("other", 7200)));
+    token(&mut world.run("token --full"));
+    let entries = std::fs::read_dir(&folder).unwrap().flatten();
+    let mut left: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, ["held.lock", "new.lock", "other"]);
+}
+
+#[tokio::test]
 async fn a_server_that_fails_fails_for_each() {
     let (_sandbox, control, world) = start();
     control.turn(json!({ "fail_status": 500, "fail_count": 1000 })).await;

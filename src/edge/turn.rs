@@ -11,6 +11,11 @@ use std::time::Duration;
 use super::host::Env;
 use super::{private_file, thread};
 
+const SUFFIX: &str = "lock";
+
+/// After this long nobody still waits for a turn.
+const LEFT_BEHIND: Duration = Duration::from_secs(60 * 60);
+
 /// The turn, until it is dropped.
 #[derive(Debug)]
 pub struct Turn {
@@ -22,7 +27,7 @@ impl Turn {
     /// Waits for the turn of `name`, at most for `limit`. `None` where that passes, or no folder can have the file: the
     /// caller then goes on without.
     pub async fn take(env: &Env, spare: Option<&Path>, name: &str, limit: Duration) -> Option<Self> {
-        let path = folder(env, spare)?.join(format!("{name}.lock"));
+        let path = folder(env, spare)?.join(format!("{name}.{SUFFIX}"));
         let waiting = async {
             loop {
                 let turn = Self::wait(&path).await?;
@@ -68,6 +73,7 @@ impl Turn {
 impl Drop for Turn {
     /// The file goes while it is locked, or such files would pile up. Where an open file cannot be removed, it stays.
     fn drop(&mut self) {
+        self.sweep();
         if self.is_current() {
             let _ = fs::remove_file(&self.path);
         }
@@ -75,9 +81,29 @@ impl Drop for Turn {
     }
 }
 
+impl Turn {
+    /// Removes what killed processes left long before this turn's file was made: under other names, whose turn may never
+    /// come again.
+    fn sweep(&self) {
+        let Ok(begin) = self.file.metadata().and_then(|it| it.modified()) else { return };
+        let entries = self.path.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
+        for path in
+            entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == SUFFIX))
+        {
+            let made = fs::symlink_metadata(&path).and_then(|it| it.modified());
+            let is_old = made.is_ok_and(|made| begin.duration_since(made).is_ok_and(|age| age > LEFT_BEHIND));
+            if is_old && open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}
+
 /// `$XDG_RUNTIME_DIR/corti-auth`, which ends with the session, else `spare`.
 fn folder(env: &Env, spare: Option<&Path>) -> Option<PathBuf> {
-    let runtime = env.path("XDG_RUNTIME_DIR").filter(|path| path.is_absolute() && path.is_dir());
+    // The XDG base directory specification: it must be the user's own. After `sudo` it may be somebody else's.
+    let is_own = |path: &PathBuf| path.is_absolute() && private_file::is_own(path);
+    let runtime = env.path("XDG_RUNTIME_DIR").filter(is_own);
     let folders = [runtime.map(|path| path.join("corti-auth")), spare.map(Path::to_owned)];
     folders.into_iter().flatten().find(|folder| private_file::make_folder(folder).is_ok())
 }

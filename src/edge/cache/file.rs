@@ -25,6 +25,9 @@ const LIMIT: usize = 1024 * 1024;
 
 const SUFFIX: &str = "token";
 
+/// How long a file may be on its way to its name. Writing it takes milliseconds.
+const UNFINISHED: Duration = Duration::from_secs(60);
+
 fn path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.{SUFFIX}"))
 }
@@ -75,17 +78,10 @@ pub(super) fn forget(folder: &Path, key: &CacheKey) {
     let _ = fs::remove_file(path(folder, key.name()));
 }
 
-/// Removes the files whose entry `selected` picks, and says how many there were. What a killed write left goes, too.
+/// Removes the files whose entry `selected` picks, and says how many there were.
 pub(super) fn remove(folder: &Path, selected: impl Fn(&str) -> bool) -> usize {
-    let mut count = 0;
-    for path in files(folder) {
-        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if selected(&name) {
-            private_file::remove_leftovers(&path);
-            count += usize::from(fs::remove_file(path).is_ok());
-        }
-    }
-    count
+    let removed = files(folder).into_iter().filter(|file| selected(&file.entry) && file.remove());
+    removed.filter(|file| !file.unfinished).count()
 }
 
 fn cipher(seal: &SealKey) -> XChaCha20Poly1305 {
@@ -108,20 +104,43 @@ fn mark(path: &Path, expires_at: Timestamp) {
     }
 }
 
-/// A token that has expired is of no use to anybody. Whose time is in doubt is left.
+/// A token that has expired is of no use to anybody, nor is what a killed write left.
 fn sweep(folder: &Path) {
+    // The folder was changed just now.
     let Ok(now) = fs::metadata(folder).and_then(|it| it.modified()) else { return };
-    let is_old = |path: &PathBuf| {
-        let time: Option<SystemTime> = fs::symlink_metadata(path).and_then(|it| it.modified()).ok();
-        time.is_some_and(|time| time < now)
-    };
-    for path in files(folder).into_iter().filter(is_old) {
-        private_file::remove_leftovers(&path);
-        let _ = fs::remove_file(path);
+    for file in files(folder) {
+        let spared = if file.unfinished { UNFINISHED } else { Duration::ZERO };
+        let time: Option<SystemTime> = fs::symlink_metadata(&file.path).and_then(|it| it.modified()).ok();
+        if time.and_then(|time| time.checked_add(spared)).is_some_and(|end| end < now) {
+            file.remove();
+        }
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// A file of ours.
+struct TokenFile {
+    path: PathBuf,
+    entry: String,
+    /// Whether it is one that was to replace the entry's file.
+    unfinished: bool,
+}
+
+impl TokenFile {
+    fn new(path: PathBuf) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let entry = match name.strip_prefix('.') {
+            None => name.strip_suffix(SUFFIX)?.strip_suffix('.')?.to_owned(),
+            Some(rest) => rest.split_once(&format!(".{SUFFIX}."))?.0.to_owned(),
+        };
+        Some(Self { unfinished: name.starts_with('.'), path, entry })
+    }
+
+    fn remove(&self) -> bool {
+        fs::remove_file(&self.path).is_ok()
+    }
+}
+
+fn files(folder: &Path) -> Vec<TokenFile> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == SUFFIX)).collect()
+    entries.filter_map(|entry| TokenFile::new(entry.path())).collect()
 }
