@@ -181,6 +181,31 @@ mod tests {
     }
 
     #[test]
+    fn every_profile_of_one_secret_has_its_id() {
+        let profile = |name: &str, id: &str, more: &str| {
+            format!("[profiles.{name}] # mine\nenvironment = \"eu\"\nclient-id = \"{id}\"\n{more}\n")
+        };
+        let text = profile("a", "x", "")
+            + &profile("b", "x", "")
+            + &profile("c", "y", "")
+            + &profile("d", "x", "store = \"file\"");
+        let mut config: Config = text.parse().unwrap();
+        let client = config.profiles()[&name("a")].client.clone();
+        let id = CredentialId::of([7; 16]);
+        config.set_credential(&client, &StoreKind::Keyring, Some(&id));
+        let again: Config = config.to_text().parse().unwrap();
+        assert_eq!((again.profiles(), again.unknown_keys().len()), (config.profiles(), 0));
+        let ids: Vec<_> = again.profiles().values().map(|it| it.credential.as_ref()).collect();
+        assert_eq!(ids, [Some(&id), Some(&id), None, None]);
+        config.put(&name("a"), &client, &StoreKind::Keyring);
+        assert_eq!(config.profiles()[&name("a")].credential, None, "who stores a secret gives it a new one");
+        config.set_credential(&client, &StoreKind::Keyring, None);
+        assert!(!config.to_text().contains("credential"), "{}", config.to_text());
+        let broken = profile("a", "x", "credential = \"hunter2\"").parse::<Config>().unwrap_err().to_string();
+        assert!(broken.starts_with("profiles.a.credential: ") && !broken.contains("hunter2"), "{broken}");
+    }
+
+    #[test]
     fn comments_behind_values_outlive_a_login() {
         let text = "[profiles.a]\nenvironment = \"eu\" # here\nclient-id = \"x\" # Acme\n";
         let mut config: Config = text.parse().unwrap();
