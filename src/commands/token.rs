@@ -12,7 +12,8 @@ use crate::output::{self, Outcome, Text};
 
 use super::argument;
 use super::context::Context;
-use super::minting::Minter;
+use super::leasing;
+use super::reuse::ReuseArgs;
 
 /// Mint an access token and print it
 ///
@@ -30,6 +31,8 @@ pub(super) struct TokenArgs {
     /// Ask for a token that acts as the client itself
     #[arg(long, conflicts_with = "scope")]
     full: bool,
+    #[command(flatten)]
+    reuse: ReuseArgs,
     /// Print in this format
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -53,7 +56,7 @@ pub(super) struct TokenOutcome {
 
 /// # Errors
 /// Where no scope was chosen, no client is known, or no token came of it.
-pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
+pub(super) fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
     let format = match (args.format, context.globals.json) {
         (None | Some(Format::Json), true) => Format::Json,
         (Some(Format::Token), true) => {
@@ -65,7 +68,7 @@ pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Token
     let plan = context.plan()?;
     let ask = argument::ask(&args.scope, args.full, plan.default_scope())?;
     warn(context, &ask);
-    let token = Minter::new(context).mint(&plan, &ask).await?;
+    let token = leasing::lease(context, &plan, &ask, args.reuse.reuse(context))?;
     if ask.reach() != Reach::Limited && context.host.terminal.stdout {
         let caution =
             "this token acts as the client itself: keep it on a backend and out of chats and tickets";
@@ -90,7 +93,7 @@ impl Outcome for TokenOutcome {
     }
 
     fn json(&self) -> Value {
-        let Token { access_token, expires_at, expires_in, granted } = &self.token;
+        let Token { access_token, expires_at, expires_in, granted, cached } = &self.token;
         json!({
             "access_token": access_token.secret().expose(),
             "token_type": "Bearer",
@@ -99,6 +102,7 @@ impl Outcome for TokenOutcome {
             "expires_at_unix": expires_at.as_second(),
             "scopes": granted.to_strings(),
             "reach": granted.reach().as_str(),
+            "cached": cached,
             "fingerprint": access_token.secret().fingerprint(),
             "environment": self.client.environment.to_string(),
             "tenant": self.client.tenant.as_str(),
