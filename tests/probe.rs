@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::rude::{Answer, Rude};
 use common::{Said, Sandbox, World, wait_until};
 use serde_json::{Value, json};
 
@@ -215,4 +216,30 @@ fn a_pasted_url_is_opened_with_its_own_token() {
     assert!(said.stderr.contains("none of `eu` is sent to `127.0.0.1`"), "{}", said.stderr);
     let said = Said::by(world.run("probe --websocket-url -").write_stdin(url));
     assert!(said.code == 0 && said.stderr.contains("which is not the environment `eu`"), "{}", said.stderr);
+}
+
+#[test]
+fn an_interaction_that_cannot_be_deleted_is_named() {
+    let id = "6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
+    let server = Rude::start_by(|environment| {
+        let url = format!("{}/audio-bridge/v2/interactions/{id}/streams", environment.replace("http", "ws"));
+        vec![
+            Answer::json(&json!({ "interactionId": id, "websocketUrl": url }).to_string()),
+            // The connection that is only looked at, and the upgrade.
+            Answer::Bytes(String::new()),
+            Answer::http("403 Forbidden", &[], "{}"),
+            Answer::http("500 Internal Server Error", &[], "{}"),
+        ]
+    });
+    let mut world = World::new();
+    world.set("CORTI_ENVIRONMENT", &server.environment);
+    world.set("CORTI_ACCESS_TOKEN", "opaque");
+    let said = Said::by(&mut world.run("probe streams"));
+    // The first thing that went wrong is the reason; what is left behind is told besides.
+    assert_eq!(said.code, 5, "{}", said.stderr);
+    assert!(said.stderr.contains("removal        failed"), "{}", said.stderr);
+    assert!(said.stderr.contains("made for the probe, is still there"), "{}", said.stderr);
+    assert!(said.stderr.contains(&format!("corti-auth interaction delete {id} --yes")), "{}", said.stderr);
+    let requests = server.requests();
+    assert!(requests[3].starts_with(&format!("DELETE /v2/interactions/{id} ")), "{requests:?}");
 }

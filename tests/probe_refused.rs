@@ -145,6 +145,23 @@ fn a_way_that_leads_nowhere() {
 }
 
 #[test]
+fn a_proxy_on_the_way_is_named() {
+    let proxy = Rude::start(vec![Answer::http("407 Proxy Authentication Required", &[], "")]);
+    let mut world = World::new();
+    world.set("HTTPS_PROXY", &proxy.environment);
+    let url =
+        "wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20canary-abcdefgh";
+    let file = world.file("url", url);
+    let probe = format!("probe --websocket-url {file}");
+    let said = assert_fails(&world, &probe, 8, &["(the proxy of HTTPS_PROXY)", "tls            failed"]);
+    assert!(
+        !said.stderr.contains("canary") && !proxy.requests().concat().contains("canary"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
 fn answers_that_are_no_upgrade() {
     let echo = r#"{"requestid":"r-1","status":503,"type":"x","detail":"canary-abcdefgh is down"}"#;
     let cookie = "Set-Cookie: session=canary-cookie";
@@ -179,7 +196,7 @@ fn answers_that_are_no_upgrade() {
     }
     let server = Rude::start(vec![Answer::Silence]);
     let silent = world(&server.environment, "abc");
-    assert_fails(&silent, "probe transcribe --timeout 300ms", 8, &["upgrade        failed"]);
+    assert_fails(&silent, "probe transcribe --timeout 2s", 8, &["upgrade        failed"]);
 }
 
 const CONFIGURED: Line = Line::Say("config", vec![]);
@@ -198,7 +215,7 @@ fn both_spellings_are_understood() {
     let object = r#"{"type":"transcript","data":{"text":"hello","isFinal":true}}"#;
     let list = r#"{"type":"transcript","data":[{"transcript":"doctor\u001b[2J","final":true}]}"#;
     let script = vec![
-        Line::Say("config", vec![r#"{"type":"hello"}"#, r#"{"type":"CONFIG_ALREADY_RECEIVED"}"#]),
+        Line::Say("config", vec![r#"{"type":"hello"}"#, "no JSON", r#"{"type":"CONFIG_ALREADY_RECEIVED"}"#]),
         Line::Say("binary", vec![r#"{"type":"delta_usage","credits":0.1}"#, interim]),
         Line::Say("flush", vec![object, facts, r#"{"type":"flushed"}"#]),
         // The end before the usage.
@@ -213,7 +230,9 @@ fn both_spellings_are_understood() {
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(said.stdout, "hello\nfact: symptoms: coughs\ndoctor\\u{1b}[2J\nfact: no fever\n");
     assert!(
-        said.stderr.contains("0.25 credits") && said.stderr.contains("received delta_usage"),
+        said.stderr.contains("0.25 credits")
+            && said.stderr.contains("received delta_usage")
+            && said.stderr.contains("none of Corti's"),
         "{}",
         said.stderr
     );
@@ -254,7 +273,7 @@ fn what_a_session_may_die_of() {
             "reported an error",
         ),
     ] {
-        let said = talk(script, "probe transcribe --timeout 1s");
+        let said = talk(script, "probe transcribe --timeout 3s");
         assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{words}: {}", said.stderr);
         assert!(said.stderr.contains(words) && said.stderr.contains("hint: "), "{words}: {}", said.stderr);
         assert!(!said.stderr.contains("canary"), "{}", said.stderr);
@@ -267,7 +286,7 @@ fn a_server_that_leaves_something_out_is_told_of() {
         Line::Say("config", vec![r#"{"type":"CONFIG_ACCEPTED"}"#]),
         Line::Say("end", vec![r#"{"type":"ended"}"#]),
     ];
-    let said = talk(script, "probe transcribe --audio AUDIO --timeout 1s");
+    let said = talk(script, "probe transcribe --audio AUDIO --timeout 3s");
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(said.stderr.contains("flush          warning: no `flushed` came"), "{}", said.stderr);
     assert!(said.stderr.contains("usage          warning: "), "{}", said.stderr);

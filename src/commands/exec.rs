@@ -8,7 +8,6 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::domain::event::{Event, Sink};
-use crate::domain::grant::Token;
 use crate::domain::rendering::{self, Named};
 use crate::domain::resolve::Plan;
 use crate::domain::scope::Ask;
@@ -24,6 +23,7 @@ use crate::output::{self, Outcome, Text};
 use super::argument::ScopeArgs;
 use super::context::Context;
 use super::minting::Minter;
+use super::reuse::{self, ReuseArgs};
 use super::{block_on, interruptible};
 
 /// Run a program with a token in its environment
@@ -46,6 +46,8 @@ Exit codes: the program's own; 126 if it cannot be run, 127 if it is not there; 
 pub(super) struct ExecArgs {
     #[command(flatten)]
     choice: ScopeArgs,
+    #[command(flatten)]
+    reuse: ReuseArgs,
     /// Stay, and give the program a fresh token whenever it asks
     #[arg(long)]
     refresh_url: bool,
@@ -88,7 +90,7 @@ struct Prepared {
 async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Failure> {
     let plan = context.plan()?;
     let ask = args.choice.ask(&plan, context)?;
-    let token = minted(&Minter::new(context), &plan, &ask).await?;
+    let token = Minter::new(context).lease(&plan, &ask, args.reuse.reuse(context)).await?;
     let (name, arguments) = args.command.split_first().ok_or_else(|| {
         Failure::new(Kind::Usage, "no program is named").hint("corti-auth exec --scope transcribe -- CMD")
     })?;
@@ -99,11 +101,6 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
         unset: variable::kept_from_programs(),
     };
     Ok(Prepared { plan, ask, program })
-}
-
-/// Every token of this command, the first and the fresh ones.
-async fn minted(minter: &Minter<'_>, plan: &Plan, ask: &Ask) -> Result<Token, Failure> {
-    minter.mint(plan, ask).await
 }
 
 /// Runs the program beside this process, and gives it fresh tokens until it ends.
@@ -134,7 +131,9 @@ async fn attend(prepared: Prepared, context: &Context<'_>) -> Result<ExitStatus,
 /// Answers who asks. Those who ask while a token is under way get that one.
 async fn refresh(asked: &mut mpsc::Receiver<Question>, minter: &Minter<'_>, plan: &Plan, ask: &Ask) {
     while let Some(first) = asked.recv().await {
-        let answer = match minted(minter, plan, ask).await {
+        // A cached one may be as old as the one that the program has.
+        let reuse = reuse::fresh(minter.context);
+        let answer = match minter.lease(plan, ask, reuse).await {
             Ok(token) => Answer::Token(Secret::new(rendering::sdk(&plan.client, &token).to_string())),
             Err(failure) if failure.kind() == Kind::Unavailable => {
                 Answer::Later(output::error_object(&failure))

@@ -26,12 +26,14 @@ mod import;
 mod input;
 mod inspect;
 mod interaction;
+mod leasing;
 mod login;
 mod logout;
 mod man;
 mod minting;
 mod probe;
 mod profile;
+mod reuse;
 mod rotate;
 mod sandbox;
 mod secret_input;
@@ -216,7 +218,7 @@ pub fn dispatch(
         Command::Rotate(args) => boxed(block_on(interruptible(rotate::run(args, &context)))),
         Command::Status(args) => boxed(block_on(interruptible(status::run(args, &context)))),
         Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
-        Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
+        Command::Token(args) => boxed(token::run(args, &context)),
         Command::Exec(args) => boxed(exec::run(args, &context)),
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
         Command::Interaction(args) => block_on(interruptible(interaction::run(args, &context))),

@@ -28,7 +28,7 @@ mod talk;
 mod way;
 
 use aim::{Aim, Draft};
-use journal::Journal;
+use journal::{Journal, Step};
 use material::Material;
 
 /// Open a WebSocket step by step, and tell how far it gets
@@ -139,7 +139,7 @@ async fn open_and_talk(
 }
 
 async fn upgrade(aim: &Aim, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Socket, Failure> {
-    let step = journal.begin("upgrade");
+    let step = Step::begin("upgrade");
     let answer = Socket::handshake(&minter.http, &aim.address, minter.context.globals.timeout).await;
     match answer {
         Ok((response, Some(socket))) => {

@@ -26,6 +26,7 @@ use super::context::Context;
 use super::format;
 use super::interaction::Api;
 use super::minting::Minter;
+use super::reuse;
 
 /// Prepare a WebSocket session for a frontend: a limited token and, for /streams, a new interaction
 ///
@@ -86,7 +87,7 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
             .hint("leave one of them out"));
     }
     let (plan, minter, kind) = (context.plan()?, Minter::new(context), args.socket.kind());
-    // Before the interaction: one that is made in vain would stay.
+    // Before the interaction: one that is made in vain would stay. And new: a frontend gets all of its 5 minutes.
     let token = minter.mint(&plan, &kind.ask()).await?;
     handover::check(&token, kind).map_err(|error| {
         Failure::new(Kind::Scope, error)
@@ -114,7 +115,7 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
 }
 
 async fn create(plan: &Plan, minter: &Minter<'_>) -> Result<Interaction, Failure> {
-    let full = minter.mint(plan, &Ask::Full).await?.access_token;
+    let full = minter.lease(plan, &Ask::Full, reuse::by_default(minter.context)).await?.access_token;
     let body = Fields::default().body(None, &Uuid::new_v4().to_string());
     let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
     let api = Api::new(&minter.http, &plan.client.environment, &plan.client.tenant, &full);

@@ -15,7 +15,8 @@ use crate::output::{self, Outcome, Text};
 use super::argument::{self, ScopeArgs};
 use super::context::Context;
 use super::format::{Delivered, Delivery, Format, ShellName};
-use super::minting::Minter;
+use super::leasing;
+use super::reuse::ReuseArgs;
 
 /// Mint an access token and print it
 ///
@@ -36,6 +37,8 @@ pub(super) struct TokenArgs {
     /// Print nothing, and exit with 10, if the token has this scope
     #[arg(long, value_name = "SCOPE")]
     forbid_scope: Vec<String>,
+    #[command(flatten)]
+    reuse: ReuseArgs,
     /// Print in this format [default: token]
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -53,12 +56,12 @@ pub(super) struct TokenOutcome {
 
 /// # Errors
 /// Where no scope was chosen, no client is known, no token came of it, or it is not as required.
-pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
+pub(super) fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
     let delivery = Delivery::choose(args.format, args.shell, context)?;
     let requirement = requirement(args)?;
     let plan = context.plan()?;
     let ask = args.choice.ask(&plan, context)?;
-    let token = Minter::new(context).mint(&plan, &ask).await?;
+    let token = leasing::lease(context, &plan, &ask, args.reuse.reuse(context))?;
     requirement.check(&token.granted).map_err(|unmet| {
         let hint = "corti-auth token --json without the requirement says what it has: scopes";
         Failure::new(Kind::Check, unmet).hint(hint)
@@ -90,7 +93,7 @@ impl Outcome for TokenOutcome {
     }
 
     fn json(&self) -> Value {
-        let Token { access_token, expires_at, expires_in, granted } = &self.token;
+        let Token { access_token, expires_at, expires_in, granted, cached } = &self.token;
         json!({
             "access_token": access_token.secret().expose(),
             "token_type": "Bearer",
@@ -99,6 +102,7 @@ impl Outcome for TokenOutcome {
             "expires_at_unix": expires_at.as_second(),
             "scopes": granted.to_strings(),
             "reach": granted.reach().as_str(),
+            "cached": cached,
             "fingerprint": access_token.secret().fingerprint(),
             "environment": self.client.environment.to_string(),
             "tenant": self.client.tenant.as_str(),

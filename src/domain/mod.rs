@@ -4,6 +4,7 @@
 //! what depends on the time takes `now`. No module here names another part of the crate.
 
 pub mod audio;
+pub mod cache_key;
 pub mod config;
 pub mod diagnosis;
 pub mod dotenv;
@@ -16,6 +17,7 @@ pub mod import;
 pub mod inspection;
 pub mod interaction;
 pub mod jwt;
+pub mod lease;
 pub mod message;
 pub mod page;
 pub mod problem;

@@ -38,6 +38,8 @@ pub const PROFILE: &str = "CORTI_AUTH_PROFILE";
 pub const CONFIG_FOLDER: &str = "CORTI_AUTH_CONFIG_DIR";
 /// The store that `login` uses.
 pub const STORE: &str = "CORTI_AUTH_STORE";
+/// Neither use nor fill the cache of tokens.
+pub const NO_CACHE: &str = "CORTI_AUTH_NO_CACHE";
 /// Never ask anything.
 pub const NO_INPUT: &str = "CORTI_AUTH_NO_INPUT";
 /// GitHub Actions' file of a step's outputs.
@@ -47,7 +49,7 @@ pub const CI_PROJECT_DIR: &str = "CI_PROJECT_DIR";
 /// Set by every CI system; implies [`NO_INPUT`].
 pub const CI: &str = "CI";
 
-/// Whether the value of [`NO_INPUT`] or [`CI`] means yes.
+/// Whether the value of [`NO_INPUT`], [`NO_CACHE`] or [`CI`] means yes.
 pub fn is_on(value: &str) -> bool {
     !matches!(value, "0" | "false" | "no" | "off")
 }
@@ -98,7 +100,7 @@ const ACCESS_TOKEN_NAMES: Names =
     Names { what: "access token", name: ACCESS_TOKEN, aliases: &["CORTI_TOKEN"], plain: &[] };
 
 /// Every variable that is this tool's own or the vendor's, and read. Those that are most often mistyped come first.
-const READ: [&str; 11] = [
+const READ: [&str; 12] = [
     CLIENT_SECRET_FILE,
     PASSPHRASE_FILE,
     ENVIRONMENT,
@@ -110,6 +112,7 @@ const READ: [&str; 11] = [
     CONFIG_FOLDER,
     STORE,
     NO_INPUT,
+    NO_CACHE,
 ];
 
 impl Names {

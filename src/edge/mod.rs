@@ -2,6 +2,7 @@
 //! terminal. Nothing here decides anything; every call to a server or a keyring has a deadline.
 
 pub mod age_file;
+pub mod cache;
 mod certificate;
 pub mod clock;
 pub mod config_file;
@@ -25,3 +26,4 @@ pub mod socket;
 pub mod store;
 pub mod system;
 pub mod thread;
+pub mod turn;

@@ -126,6 +126,18 @@ pub fn refuse_exposed(path: &Path) -> io::Result<()> {
     judge(&fs::metadata(path)?)
 }
 
+/// Whether `path` is there, and belongs to this user.
+pub fn is_own(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let me = rustix::process::geteuid().as_raw();
+        fs::metadata(path).is_ok_and(|metadata| metadata.uid() == me)
+    }
+    #[cfg(not(unix))]
+    path.exists()
+}
+
 fn judge(metadata: &fs::Metadata) -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -17,7 +17,7 @@ use super::super::access::{self, Access};
 use super::super::argument::SocketArg;
 use super::super::interaction::Api;
 use super::super::minting::Minter;
-use super::journal::Journal;
+use super::journal::{Journal, Step};
 use super::{ProbeArgs, pasted};
 
 /// A full token serves for the deletion too where it is not older than this.
@@ -149,7 +149,7 @@ pub(super) async fn token(
     minter: &Minter<'_>,
     journal: &mut Journal<'_>,
 ) -> Result<AccessToken, Failure> {
-    let step = journal.begin("token");
+    let step = Step::begin("token");
     let token = access.token(minter, ask).await.map_err(|failure| journal.failed(&step, failure))?;
     journal.keep_quiet_about([token.secret().clone()]);
     match access {
@@ -178,7 +178,7 @@ impl Maker {
     }
 
     async fn create(&self, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Interaction, Failure> {
-        let step = journal.begin("interaction");
+        let step = Step::begin("interaction");
         let body = Fields::default().body(None, &Uuid::new_v4().to_string());
         let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
         let made = self.api(&self.full, minter).create(&body).await;
@@ -220,7 +220,7 @@ impl Aim {
     /// Where the API does not answer, or refuses.
     pub(super) async fn clear(&self, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<(), Failure> {
         let (Some(maker), Some(id)) = (&self.maker, self.interaction) else { return Ok(()) };
-        let step = journal.begin("removal");
+        let step = Step::begin("removal");
         match maker.delete(id, minter).await {
             Ok(()) => {
                 journal.done(&step, format!("deleted {id}"));

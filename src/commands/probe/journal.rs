@@ -37,6 +37,12 @@ pub(super) struct Step {
     began: Instant,
 }
 
+impl Step {
+    pub(super) fn begin(name: &'static str) -> Self {
+        Self { name, began: Instant::now() }
+    }
+}
+
 impl<'a> Journal<'a> {
     pub(super) fn new(context: &Context<'a>) -> Self {
         let summary = Summary { steps: Vec::new(), transcripts: 0, credits: None, complaint: None };
@@ -51,11 +57,6 @@ impl<'a> Journal<'a> {
         self.summary
     }
 
-    #[expect(clippy::unused_self, reason = "a step belongs to its journal")]
-    pub(super) fn begin(&self, name: &'static str) -> Step {
-        Step { name, began: Instant::now() }
-    }
-
     pub(super) fn done(&mut self, step: &Step, detail: impl Into<String>) {
         self.add(step, Verdict::Ok, &detail.into(), &json!({}), Page::new());
     }
@@ -65,7 +66,7 @@ impl<'a> Journal<'a> {
     }
 
     pub(super) fn skipped(&mut self, name: &'static str, reason: impl Into<String>) {
-        let step = self.begin(name);
+        let step = Step::begin(name);
         self.add(&step, Verdict::Skipped, &reason.into(), &json!({}), Page::new());
     }
 
@@ -113,7 +114,7 @@ impl<'a> Journal<'a> {
         let line = with_schema("probe-message", line);
         let datum = message.as_ref().map(datum).unwrap_or_default();
         if datum.lines().is_empty() {
-            self.step_event(message.as_ref().map(remark).unwrap_or_default(), line);
+            self.step_event(message.as_ref().map_or_else(unknown, remark), line);
         } else {
             self.sink.event(Event::Datum(datum, line));
         }
@@ -187,6 +188,10 @@ fn remark(message: &ServerMessage) -> Page {
         ServerMessage::Other(kind) => Page::new().toned(Tone::Dim, format!("received {kind}")),
         _ => Page::new(),
     }
+}
+
+fn unknown() -> Page {
+    Page::new().toned(Tone::Caution, "received a message that is none of Corti's: --json shows it")
 }
 
 /// To a tenth.

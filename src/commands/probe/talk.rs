@@ -49,7 +49,7 @@ pub(super) async fn hold(
 
 impl Talk<'_, '_> {
     async fn configure(&mut self, config: &str) -> Result<(), Failure> {
-        let step = self.journal.begin("configuration");
+        let step = Step::begin("configuration");
         self.send(&step, config.to_owned()).await?;
         let deadline = Instant::now() + self.limit;
         loop {
@@ -76,7 +76,7 @@ impl Talk<'_, '_> {
 
     /// Sends the audio as fast as it plays. What the server says meanwhile is taken down.
     async fn play(&mut self, audio: &Audio<'_>) -> Result<(), Failure> {
-        let step = self.journal.begin("audio");
+        let step = Step::begin("audio");
         let began = Instant::now();
         let mut sent = 0;
         for chunk in audio.chunks() {
@@ -93,7 +93,7 @@ impl Talk<'_, '_> {
     }
 
     async fn flush(&mut self) -> Result<(), Failure> {
-        let step = self.journal.begin("flush");
+        let step = Step::begin("flush");
         self.send(&step, message::flush()).await?;
         let deadline = Instant::now() + self.limit;
         while Instant::now() < deadline {
@@ -116,13 +116,13 @@ impl Talk<'_, '_> {
 
     /// The end, and the usage on either side of it.
     async fn end(&mut self) -> Result<(), Failure> {
-        let step = self.journal.begin("end");
+        let step = Step::begin("end");
         self.send(&step, message::end()).await?;
         // What was heard last may take a while; a server that only chats on is not waited for.
         let deadline = Instant::now() + self.limit * 4;
         while self.next(&step, deadline).await? != Some(ServerMessage::Ended) {}
         self.journal.done(&step, "the server ended the session");
-        let step = self.journal.begin("usage");
+        let step = Step::begin("usage");
         let deadline = Instant::now() + AFTERTHOUGHT.min(self.limit);
         while self.journal.credits().is_none() {
             let Ok(Ok(text)) = timeout_at(deadline, self.socket.receive()).await else { break };

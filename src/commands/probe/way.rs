@@ -8,7 +8,7 @@ use crate::edge::{proxy, reach};
 use crate::failure::Failure;
 
 use super::super::minting::Minter;
-use super::journal::Journal;
+use super::journal::{Journal, Step};
 
 /// # Errors
 /// Where the host is not reached.
@@ -26,7 +26,7 @@ pub(super) async fn examine(
     };
     let (host, port, note) = proxy
         .map_or_else(direct, |proxy| (proxy.host, proxy.port, format!(" (the proxy of {})", proxy.variable)));
-    let step = journal.begin("dns");
+    let step = Step::begin("dns");
     let addresses = match reach::resolve(&host, port, limit).await {
         Ok(addresses) => addresses,
         Err(error) => {
@@ -39,7 +39,7 @@ pub(super) async fn examine(
     } else {
         journal.done(&step, format!("{host}{note}: {}", found.join(", ")));
     }
-    let step = journal.begin("tcp");
+    let step = Step::begin("tcp");
     match reach::connect(&addresses, limit).await {
         Ok(address) => journal.done(&step, format!("connected to {address}")),
         Err(error) => {
@@ -65,7 +65,7 @@ async fn tls(origin: &Url, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Re
         body: Body::Empty,
         repeatable: false,
     };
-    let step = journal.begin("tls");
+    let step = Step::begin("tls");
     match minter.http.send(&request).await {
         Ok(response) => {
             let status = response.status;
