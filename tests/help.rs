@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "demo",
     "sandbox",
     "login",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 25] = [
     "profile remove",
     "profile import",
     "token",
+    "exec",
     "inspect",
     "interaction",
     "interaction create",

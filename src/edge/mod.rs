@@ -10,12 +10,17 @@ pub mod host;
 pub mod http;
 pub mod keyring;
 pub mod lock;
+pub mod loopback;
 pub mod mounted_secret;
 pub mod private_file;
 pub mod process;
+pub mod program;
 pub mod prompt;
 pub mod proxy;
 pub mod reach;
+pub mod refresh_endpoint;
+#[cfg(unix)]
+mod relay;
 pub mod secret_command;
 pub mod socket;
 pub mod store;
