@@ -151,13 +151,13 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "commands/session.rs",            // into what a frontend gets
         "commands/inspect.rs",            // decoded
         "commands/sandbox.rs",            // the throw-away secret, for its user
+        "domain/cache_key.rs",            // into a keyed hash
+        "domain/lease.rs",                // into the cache, whose files are encrypted
         "sandbox/credentials.rs",         // made, and compared with what was sent
         "domain/rendering.rs",            // into the format that was asked for
         "edge/program.rs",                // into the environment of the program that it is for
         "edge/refresh_endpoint.rs",       // onto the wire, to that program
         "commands/format.rs",             // into the file that a CI system names
-        "domain/cache_key.rs",            // into a keyed hash
-        "domain/lease.rs",                // into the cache, whose files are encrypted
     ];
     let exposing: Vec<String> = sources()
         .into_iter()

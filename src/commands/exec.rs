@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::domain::event::{Event, Sink};
+use crate::domain::lease::{Mode, Reuse};
 use crate::domain::rendering::{self, Named};
 use crate::domain::resolve::Plan;
 use crate::domain::scope::Ask;
@@ -23,8 +25,11 @@ use crate::output::{self, Outcome, Text};
 use super::argument::ScopeArgs;
 use super::context::Context;
 use super::minting::Minter;
-use super::reuse::{self, ReuseArgs};
+use super::reuse::ReuseArgs;
 use super::{block_on, interruptible};
+
+/// What a fresh token lives at least: the SDK asks for another one 2 minutes before the end (its `oauthAuthHelpers.ts`).
+const FRESH: Duration = Duration::from_secs(150);
 
 /// Run a program with a token in its environment
 ///
@@ -84,13 +89,16 @@ async fn heeding<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T,
 struct Prepared {
     plan: Plan,
     ask: Ask,
+    /// For the tokens after the first.
+    reuse: Reuse,
     program: Program,
 }
 
 async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Failure> {
     let plan = context.plan()?;
     let ask = args.choice.ask(&plan, context)?;
-    let token = Minter::new(context).lease(&plan, &ask, args.reuse.reuse(context)).await?;
+    let reuse = args.reuse.reuse(context);
+    let token = Minter::new(context).lease(&plan, &ask, reuse).await?;
     let (name, arguments) = args.command.split_first().ok_or_else(|| {
         Failure::new(Kind::Usage, "no program is named").hint("corti-auth exec --scope transcribe -- CMD")
     })?;
@@ -100,12 +108,14 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
         set: rendering::variables(&plan.client, &token).into(),
         unset: variable::kept_from_programs(),
     };
-    Ok(Prepared { plan, ask, program })
+    let mode = if reuse.mode == Mode::NoCache { Mode::NoCache } else { Mode::Cached };
+    let reuse = Reuse { min_ttl: reuse.min_ttl.max(Some(FRESH)), mode };
+    Ok(Prepared { plan, ask, reuse, program })
 }
 
 /// Runs the program beside this process, and gives it fresh tokens until it ends.
 async fn attend(prepared: Prepared, context: &Context<'_>) -> Result<ExitStatus, Failure> {
-    let Prepared { plan, ask, mut program } = prepared;
+    let Prepared { plan, ask, reuse, mut program } = prepared;
     let endpoint = RefreshEndpoint::bind().await.map_err(|error| {
         Failure::new(Kind::Unexpected, format!("cannot listen on this machine for --refresh-url: {error}"))
             .hint("without it: corti-auth exec --full -- CMD")
@@ -118,7 +128,7 @@ async fn attend(prepared: Prepared, context: &Context<'_>) -> Result<ExitStatus,
     let (serving, mut asked) = endpoint.serve();
     let mut running = program.start().map_err(not_run)?;
     let refreshing = async {
-        tokio::join!(serving, refresh(&mut asked, &minter, &plan, &ask));
+        tokio::join!(serving, refresh(&mut asked, &minter, &plan, &ask, reuse));
     };
     let ended = tokio::select! {
         ended = running.ended() => ended,
@@ -129,10 +139,14 @@ async fn attend(prepared: Prepared, context: &Context<'_>) -> Result<ExitStatus,
 }
 
 /// Answers who asks. Those who ask while a token is under way get that one.
-async fn refresh(asked: &mut mpsc::Receiver<Question>, minter: &Minter<'_>, plan: &Plan, ask: &Ask) {
+async fn refresh(
+    asked: &mut mpsc::Receiver<Question>,
+    minter: &Minter<'_>,
+    plan: &Plan,
+    ask: &Ask,
+    reuse: Reuse,
+) {
     while let Some(first) = asked.recv().await {
-        // A cached one may be as old as the one that the program has.
-        let reuse = reuse::fresh(minter.context);
         let answer = match minter.lease(plan, ask, reuse).await {
             Ok(token) => Answer::Token(Secret::new(rendering::sdk(&plan.client, &token).to_string())),
             Err(failure) if failure.kind() == Kind::Unavailable => {

@@ -43,11 +43,6 @@ pub(super) fn by_default(context: &Context<'_>) -> Reuse {
     default(context, Mode::Cached)
 }
 
-/// For whoever asks because the token that it has is about to end.
-pub(super) fn fresh(context: &Context<'_>) -> Reuse {
-    default(context, Mode::Refresh)
-}
-
 fn default(context: &Context<'_>, mode: Mode) -> Reuse {
     let off = context.host.env.get(variable::NO_CACHE).is_some_and(|value| variable::is_on(&value));
     Reuse { min_ttl: None, mode: if off { Mode::NoCache } else { mode } }

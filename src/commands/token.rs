@@ -31,14 +31,14 @@ use super::reuse::ReuseArgs;
 pub(super) struct TokenArgs {
     #[command(flatten)]
     choice: ScopeArgs,
+    #[command(flatten)]
+    reuse: ReuseArgs,
     /// Print nothing, and exit with 10, unless the token has this scope
     #[arg(long, value_name = "SCOPE")]
     require_scope: Vec<String>,
     /// Print nothing, and exit with 10, if the token has this scope
     #[arg(long, value_name = "SCOPE")]
     forbid_scope: Vec<String>,
-    #[command(flatten)]
-    reuse: ReuseArgs,
     /// Print in this format [default: token]
     #[arg(long, value_enum)]
     format: Option<Format>,
