@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::domain::environment::Environment;
+use crate::domain::grant::Token;
 use crate::domain::identity::Tenant;
 use crate::domain::inspection::Inspection;
 use crate::domain::interaction::{self, Interaction, InteractionError};
 use crate::domain::jwt::Jwt;
+use crate::domain::lease::{Mode, Reuse};
 use crate::domain::resolve;
 use crate::domain::scope::{Ask, Reach};
 use crate::domain::secret::{AccessToken, Secret};
@@ -66,12 +68,18 @@ pub(super) async fn run(args: &InteractionArgs, context: &Context<'_>) -> Result
     let identifier = args.identifier.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     // A profile that was named on the command line outranks every variable.
     let ready = context.variables()?.access_token.as_ref().filter(|_| context.globals.profile.is_none());
-    let access = match ready {
+    let reuse = reuse::by_default(context);
+    let mut access = match ready {
         Some(token) => with_ready_token(args, context, token)?,
-        None => with_minted_tokens(args, &minter).await?,
+        None => with_minted_tokens(args, &minter, reuse).await?,
     };
-    let creating = create(&minter.http, &access.environment, &access.tenant, &access.token, &identifier);
-    let interaction = context.waiting("creating an interaction", creating).await?;
+    let mut created = access.create(&minter, &identifier).await;
+    // Nothing was created. A cached token may have been revoked since, or the server's keys may be new ones.
+    if access.cached && created.as_ref().is_err_and(|failure| failure.http_status() == Some(401)) {
+        access = with_minted_tokens(args, &minter, Reuse { mode: Mode::Refresh, ..reuse }).await?;
+        created = access.create(&minter, &identifier).await;
+    }
+    let interaction = created?;
     let connect_url =
         access.limited.map(|token| interaction::connect_url(&interaction.websocket_url, &token));
     if connect_url.is_some() {
@@ -89,18 +97,26 @@ struct Access {
     token: AccessToken,
     /// Limited: it may go into a URL.
     limited: Option<AccessToken>,
+    /// Whether the full one was minted before.
+    cached: bool,
 }
 
-async fn with_minted_tokens(args: &CreateArgs, minter: &Minter<'_>) -> Result<Access, Failure> {
+impl Access {
+    async fn create(&self, minter: &Minter<'_>, identifier: &str) -> Result<Interaction, Failure> {
+        let creating = create(&minter.http, &self.environment, &self.tenant, &self.token, identifier);
+        minter.context.waiting("creating an interaction", creating).await
+    }
+}
+
+async fn with_minted_tokens(args: &CreateArgs, minter: &Minter<'_>, reuse: Reuse) -> Result<Access, Failure> {
     let plan = minter.context.plan()?;
-    let reuse = reuse::by_default(minter.context);
-    let token = minter.lease(&plan, &Ask::Full, reuse).await?.access_token;
+    let Token { access_token: token, cached, .. } = minter.lease(&plan, &Ask::Full, reuse).await?;
     let limited = if args.connect_url {
         Some(minter.lease(&plan, &minting::streams(), reuse).await?.access_token)
     } else {
         None
     };
-    Ok(Access { environment: plan.client.environment, tenant: plan.client.tenant, token, limited })
+    Ok(Access { environment: plan.client.environment, tenant: plan.client.tenant, token, limited, cached })
 }
 
 fn with_ready_token(
@@ -116,7 +132,7 @@ fn with_ready_token(
     let (environment, tenant) =
         resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
     refuse_foreign(context, token, &environment, &tenant)?;
-    Ok(Access { environment, tenant, token: token.clone(), limited: None })
+    Ok(Access { environment, tenant, token: token.clone(), limited: None, cached: false })
 }
 
 /// A token goes to the environment that issued it, and to no other: it would be of no use there, and be seen.
