@@ -106,6 +106,20 @@ async fn interactions_share_the_token() {
 }
 
 #[tokio::test]
+async fn a_cached_token_that_the_server_no_longer_takes_is_replaced() {
+    let (sandbox, control, world) = start();
+    token(&mut world.run("token --full"));
+    control.rotate(true).await;
+    world.run("interaction create --connect-url").assert().success();
+    world.run("interaction create").assert().success();
+    assert_eq!(control.token_requests().await, 2 + 2, "both anew, and then they are cached");
+    control.rotate(true).await;
+    let ready = token(&mut world.run("token --full")).0;
+    assert_eq!(Said::by(world.run("interaction create").env("CORTI_ACCESS_TOKEN", ready)).code, 5);
+    drop(sandbox);
+}
+
+#[tokio::test]
 async fn a_wrong_secret_gets_nothing() {
     let (sandbox, control, mut world) = start();
     token(&mut world.run("token --full"));
@@ -248,6 +262,7 @@ fn nothing_is_left_after_logout() {
     }
     world.use_client(&sandbox);
     tokens.push(token(&mut world.run("token --full")).0);
+    assert!(world.files_with(&sandbox.client_secret).is_empty());
     assert_eq!((world.keys_with(&tokens[3]).len(), world.token_files().len()), (1, 1));
     let said = Said::by(&mut world.run("-p default logout --json"));
     assert!(!world.config().contains("credential"), "{}", world.config());

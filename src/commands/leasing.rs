@@ -26,7 +26,8 @@ use super::{block_on, interruptible};
 /// How long whoever has the turn may take beyond its request: for the keyring, and for the others in the queue.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A token, for a command that waits for nothing else: where a cached one will do there is nothing to wait for.
+/// A token, for a command that waits for nothing else: where a cached one will do there is nothing to wait for, and no
+/// runtime. Not to be called within one: [`Minter::lease`] is for that.
 ///
 /// # Errors
 /// Where there is no secret, or no token for it.
