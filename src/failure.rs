@@ -34,6 +34,8 @@ pub enum Kind {
     Network,
     /// The server answered 429 or 5xx.
     Unavailable,
+    /// A check that was asked for did not hold.
+    Check,
     /// Ctrl-C.
     Interrupted,
 }
@@ -52,6 +54,7 @@ impl Kind {
             Self::Token => (7, "invalid_token"),
             Self::Network => (8, "network"),
             Self::Unavailable => (9, "unavailable"),
+            Self::Check => (10, "check_failed"),
             Self::Interrupted => (130, "interrupted"),
         }
     }

@@ -14,11 +14,13 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Colours, Outcome, Printer, Style};
 
 mod argument;
+mod check;
 mod completions;
 mod context;
 mod demo;
 mod doctor;
 mod enrolment;
+mod explain;
 mod import;
 mod inspect;
 mod interaction;
@@ -29,6 +31,7 @@ mod minting;
 mod profile;
 mod rotate;
 mod sandbox;
+mod saved_text;
 mod secret_input;
 mod status;
 mod token;
@@ -49,7 +52,7 @@ use context::Context;
 
 Exit codes:
   0 done   1 failed or refused by the API   2 usage   3 configuration   4 no credential   5 credential rejected
-  6 scope   7 invalid token   8 network   9 try later   130 interrupted")]
+  6 scope   7 invalid token   8 network   9 try later   10 a check did not hold   130 interrupted")]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -116,6 +119,8 @@ enum Command {
     Profile(profile::ProfileArgs),
     Token(token::TokenArgs),
     Inspect(inspect::InspectArgs),
+    Explain(explain::ExplainArgs),
+    Check(check::CheckArgs),
     Interaction(interaction::InteractionArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -207,6 +212,8 @@ pub fn dispatch(
         Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
         Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
+        Command::Explain(args) => boxed(explain::run(args, &context)),
+        Command::Check(args) => boxed(block_on(check::run(args, &context))),
         Command::Interaction(args) => boxed(block_on(interruptible(interaction::run(args, &context)))),
         Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),
         Command::Completions(args) => boxed(completions::run(args)),

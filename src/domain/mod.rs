@@ -3,11 +3,13 @@
 //! Pure values and functions. Nothing here does I/O, reads a clock or an environment variable, or is `async`;
 //! what depends on the time takes `now`. No module here names another part of the crate.
 
+pub mod capability;
 pub mod config;
 pub mod diagnosis;
 pub mod dotenv;
 pub mod environment;
 pub mod event;
+pub mod explanation;
 pub mod grant;
 pub mod identity;
 pub mod import;

@@ -15,6 +15,8 @@ pub enum Method {
     Get,
     /// Creates, or asks for a token.
     Post,
+    /// Removes.
+    Delete,
 }
 
 /// What a request carries.

@@ -151,6 +151,7 @@ impl<'a> Http<'a> {
         let method = match request.method {
             Method::Get => "GET",
             Method::Post => "POST",
+            Method::Delete => "DELETE",
         };
         self.report(method, url, result.as_ref().map(|response| response.status), started);
         result
@@ -166,6 +167,7 @@ impl<'a> Http<'a> {
         let mut builder = match request.method {
             Method::Get => client.get(url.clone()),
             Method::Post => client.post(url.clone()),
+            Method::Delete => client.delete(url.clone()),
         };
         if let Some(token) = &request.bearer {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.secret().expose()))

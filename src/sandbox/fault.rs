@@ -1,5 +1,5 @@
 //! Turns the knobs into faults: latency and a wrong date for every answer, failures and cut-off bodies for the token
-//! endpoint, connections that are dropped.
+//! endpoint, failures of the API, connections that are dropped.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,14 +11,15 @@ use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, DATE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::serve::Listener;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::MAX_BYTES;
-use super::knobs::Fault;
+use super::knobs::{ApiFault, Fault};
+use super::problem::Problem;
 use super::state::Shared;
 use super::token::{Realm, is_known};
 
@@ -65,7 +66,29 @@ fn failure(status: u16, retry_after: Option<u32>) -> Response {
     let body = json!({
         "error": "temporarily_unavailable", "error_description": "the sandbox was told to fail this request",
     });
-    let mut response = (status, Json(body)).into_response();
+    later((status, Json(body)).into_response(), retry_after)
+}
+
+/// Fails requests to the API and handshakes of its WebSockets.
+pub(super) async fn api_request(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let fault = shared.knobs().take_api_fault();
+    let Some((fault, retry_after)) = fault else { return next.run(request).await };
+    let response = match fault {
+        ApiFault::Gateway => (StatusCode::BAD_GATEWAY, Html(GATEWAY)).into_response(),
+        ApiFault::RateLimit => Problem::too_many().into_response(),
+        ApiFault::Quota => Problem::no_credit().into_response(),
+        ApiFault::Breakdown => Problem::breakdown().into_response(),
+        ApiFault::Timeout => Problem::timeout().into_response(),
+    };
+    later(response, retry_after)
+}
+
+/// What a gateway says in front of an API that it cannot reach.
+const GATEWAY: &str = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>\
+                       <body><h1>502 Bad Gateway</h1></body></html>\n";
+
+/// The same, to be tried again after so many seconds.
+fn later(mut response: Response, retry_after: Option<u32>) -> Response {
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -1,0 +1,86 @@
+//! An interaction that is there while its `/streams` is tried, and no longer.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::commands::context::Context;
+use crate::commands::interaction as interactions;
+use crate::commands::minting::Minter;
+use crate::domain::interaction::Interaction;
+use crate::domain::problem::Problem;
+use crate::domain::request::{Method, Request};
+use crate::domain::scope::Ask;
+use crate::domain::secret::AccessToken;
+use crate::failure::{Failure, Kind};
+
+use super::subject::Subject;
+
+/// An interaction made for a check, and the full token that may delete it.
+pub(super) struct Passing {
+    pub(super) interaction: Interaction,
+    full: AccessToken,
+    pub(super) deleted: bool,
+}
+
+impl Passing {
+    /// Mints the full token of the configured client.
+    ///
+    /// # Errors
+    /// Where there is none, or the client is of another place than the token that is looked at.
+    pub(super) async fn prepare(
+        context: &Context<'_>,
+        minter: &Minter<'_>,
+        subject: &Subject,
+    ) -> Result<AccessToken, Failure> {
+        let plan = context.plan()?;
+        let client = &plan.client;
+        if client.environment != subject.environment || client.tenant != subject.tenant {
+            let message = format!(
+                "--streams needs a client of `{}`, tenant `{}`, and the configured one is of `{}`, tenant `{}`",
+                subject.environment, subject.tenant, client.environment, client.tenant
+            );
+            return Err(
+                Failure::new(Kind::Configuration, message).hint("leave --streams out, or: corti-auth login")
+            );
+        }
+        Ok(minter.mint(&plan, &Ask::Full).await?.access_token)
+    }
+
+    /// Creates the interaction. Not to be given up half-way: it would be left behind. It is bounded.
+    ///
+    /// # Errors
+    /// Where the API does not answer, or refuses.
+    pub(super) async fn create(
+        minter: &Minter<'_>,
+        subject: &Subject,
+        full: AccessToken,
+    ) -> Result<Self, Failure> {
+        let identifier = format!("corti-auth-check-{}", Uuid::new_v4());
+        let (environment, tenant) = (&subject.environment, &subject.tenant);
+        let interaction = interactions::create(&minter.http, environment, tenant, &full, &identifier).await?;
+        Ok(Self { interaction, full, deleted: false })
+    }
+
+    /// Deletes it, or says that it is still there.
+    pub(super) async fn end(mut self, context: &Context<'_>, minter: &Minter<'_>, subject: &Subject) -> Self {
+        let id = &self.interaction.id;
+        let url = format!("{}/interactions/{id}", subject.environment.api_url());
+        let read = Request::get(url, &self.full, &subject.tenant);
+        let request = Request { method: Method::Delete, ..read };
+        let reason = match minter.http.send(&request).await {
+            Ok(response) if response.is_success() || response.status == 404 => None,
+            Ok(response) => Some(Problem::of(&response).without(self.full.secret()).to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        self.deleted = reason.is_none();
+        if let Some(reason) = reason {
+            let hint = format!("corti-auth interaction delete {id}");
+            context.warn(format!("the interaction `{id}` was not deleted: {reason}"), Some(&hint));
+        }
+        self
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({ "interaction_id": self.interaction.id, "deleted": self.deleted })
+    }
+}
