@@ -16,6 +16,7 @@ pub mod control;
 pub mod diagnosis;
 pub mod keycloak;
 pub mod rude;
+pub mod saved;
 
 /// The binary under test.
 pub fn binary() -> PathBuf {

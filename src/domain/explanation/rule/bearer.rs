@@ -5,7 +5,7 @@ use crate::domain::explanation::{Evidence, Held, LEEWAY, Presented};
 use crate::domain::inspection::{Inspection, Kind, span};
 use crate::domain::scope::Reach;
 
-pub(super) const RULES: [Rule; 10] = [
+pub(super) const RULES: [Rule; 11] = [
     Rule {
         id: "expired",
         cause: "the token has expired",
@@ -105,6 +105,17 @@ pub(super) const RULES: [Rule; 10] = [
         },
     },
     Rule {
+        id: "refused-token",
+        cause: "the token was refused",
+        signs: |it| {
+            let named = it.challenge.as_ref().is_some_and(|challenge| challenge.error.is_some());
+            Signs::none().said(it.words().filter(|_| named && it.said(&KNOWN).is_none()))
+        },
+        remedy: |it| {
+            format!("see what it says of itself (corti-auth inspect FILE), or mint a new one: {}", mint(it))
+        },
+    },
+    Rule {
         id: "limited-token-on-rest",
         cause: "a limited token opens its WebSockets, and no REST API",
         signs: |it| {
@@ -136,6 +147,18 @@ pub(super) const RULES: [Rule; 10] = [
         },
         remedy: |it| format!("ask for the scope of the same name: {}", mint(it)),
     },
+];
+
+/// Words of a challenge that have a cause of their own.
+const KNOWN: [&str; 8] = [
+    "expired",
+    "not active",
+    "preceded by bearer",
+    "malformed",
+    "not an access token",
+    "signature",
+    "key of the token",
+    "issuer",
 ];
 
 /// How the token was presented: in the request where that was saved, else in its file.

@@ -5,7 +5,7 @@ use super::{Rule, Signs, fitting};
 use crate::domain::explanation::{Evidence, Shape};
 use crate::domain::scope::{Reach, Scope, ScopeSet};
 
-pub(super) const RULES: [Rule; 11] = [
+pub(super) const RULES: [Rule; 12] = [
     Rule {
         id: "unknown-client",
         cause: "the tenant has no such client, or it is disabled",
@@ -26,7 +26,7 @@ pub(super) const RULES: [Rule; 11] = [
     },
     Rule {
         id: "client-not-allowed",
-        cause: "the client may not use client credentials",
+        cause: "the client may not use the grant that was asked for",
         signs: |it| {
             let about_the_secret = it.said(&["credential", "secret"]).is_some();
             Signs::none().said(words(it, "unauthorized_client").filter(|_| !about_the_secret))
@@ -94,7 +94,12 @@ pub(super) const RULES: [Rule; 11] = [
         signs: |it| {
             let known = ["invalid_client", "unauthorized_client", "invalid_scope"];
             let other = it.oauth().is_some_and(|error| !known.contains(&error));
-            let elsewhere = it.said(&["missing form parameter", "invalid origin", "realm does not exist"]);
+            let elsewhere = it.said(&[
+                "missing form parameter",
+                "invalid origin",
+                "realm does not exist",
+                "404 not found",
+            ]);
             let is_refusal = other && elsewhere.is_none() && !it.is_status(&[429]) && !is_trouble(it);
             Signs::none().said(it.words().filter(|_| is_refusal))
         },
@@ -119,6 +124,19 @@ pub(super) const RULES: [Rule; 11] = [
             let scope = scope.unwrap_or("transcribe");
             format!("a browser gets a limited one: corti-auth token --scope {scope}")
         },
+    },
+    Rule {
+        id: "granted",
+        cause: "this is no failure: a token was granted",
+        signs: |it| {
+            let granted = match &it.shape {
+                Shape::Grant(scope) => Some(scope.clone().unwrap_or_default()),
+                _ => None,
+            };
+            let limited = granted.filter(|scope| reach(scope) != Reach::Full);
+            Signs::none().said(limited.map(|scope| format!("the scopes are `{scope}`")))
+        },
+        remedy: |_| "see what it may do: corti-auth inspect FILE".to_owned(),
     },
     Rule {
         id: "bad-credentials",
