@@ -122,7 +122,8 @@ fn a_token_of_another_kind_or_key() {
     assert_first(&corti.explain(&refused, &id_token), "not-an-access-token", "of the kind `id`");
     let token = mint(&corti.world, "--full");
     let (signed, signature) = token.rsplit_once('.').unwrap();
-    let altered = format!("{signed}.{}", signature.chars().rev().collect::<String>());
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    let altered = format!("{signed}.{other}{}", signature.chars().skip(1).collect::<String>());
     let refused = read(&corti.sandbox, LANGUAGES, &altered);
     assert_first(&corti.explain(&refused, &altered), "unknown-key", "The signature of the token is invalid");
     // An algorithm that the API does not take has no cause of its own: the server's words are it.

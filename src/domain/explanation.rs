@@ -51,7 +51,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Gathers it. `status` counts where the saved exchange has none; `secret` is the client's, where it is known, and is
+    /// Gathers it. `status` counts where the saved exchange has none, and what the body says of itself
+    /// where neither is there; `secret` is the client's, where it is known, and is
     /// only looked for, to take it out.
     pub fn new(
         status: Option<u16>,
@@ -65,10 +66,15 @@ impl Evidence {
         let redaction = Redaction { known };
         let date = exchange.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
         let challenge = exchange.header("www-authenticate");
+        let shape = Shape::of(exchange, &redaction);
+        let stated = match &shape {
+            Shape::Problem { status, .. } => *status,
+            _ => None,
+        };
         Self {
-            status: exchange.status.or(status),
+            status: exchange.status.or(status).or(stated),
             asked: exchange.asked.clone(),
-            shape: Shape::of(exchange, &redaction),
+            shape,
             challenge: challenge.map(|header| Challenge::read(header, &redaction)),
             retry_after: exchange.header("retry-after").map(|text| redaction.apply(text)),
             date: date.map(|date| date.timestamp()),

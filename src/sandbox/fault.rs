@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::serve::Listener;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -101,8 +102,13 @@ async fn truncated(response: Response) -> Response {
     let bytes = to_bytes(body, MAX_BYTES).await.unwrap_or_default();
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     let half: Result<Bytes, std::io::Error> = Ok(bytes.slice(..bytes.len() / 2));
-    let broken = Err(std::io::Error::other("the sandbox was told to break off"));
-    Response::from_parts(parts, Body::from_stream(futures_util::stream::iter([half, broken])))
+    let broken = async {
+        // The half must be out first: what is in a buffer when the connection breaks is never sent.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Err(std::io::Error::other("the sandbox was told to break off"))
+    };
+    let body = stream::once(async { half }).chain(stream::once(broken));
+    Response::from_parts(parts, Body::from_stream(body))
 }
 
 /// How long a connection may take to say what it is for, while there are connections to drop.

@@ -87,13 +87,10 @@ impl Opening {
                 let status = problem.status;
                 let observed = Observed::of_handshake(status, self.is_real, promise);
                 let detail = refusal(subject, problem);
-                let detail = match self.is_real {
-                    false if observed == Observed::Inconclusive => {
-                        format!("{detail} (there is no such interaction; --streams makes one)")
-                    }
-                    _ => detail,
-                };
-                row(observed, Some(status), detail)
+                let is_vain = !self.is_real && observed == Observed::Inconclusive;
+                let remark =
+                    if is_vain { " (there is no such interaction; --streams makes one)" } else { "" };
+                row(observed, Some(status), format!("{detail}{remark}"))
             }
             Err(error) => row(Observed::Inconclusive, None, error.to_string()),
         }

@@ -101,8 +101,7 @@ impl Exchange {
             exchange.take_head(head.lines());
             rest = after;
         }
-        exchange.body = rest.to_owned();
-        exchange
+        Self { body: rest.to_owned(), ..exchange }
     }
 
     /// `curl -v`: `> ` before the request's lines, `< ` before the response's, `* ` and braces before its own remarks.

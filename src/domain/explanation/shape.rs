@@ -1,7 +1,7 @@
 //! The shapes that Corti's answers have, by their members. Of a body only the members of an error go on, without
 //! secrets: it may hold a token, and what is known of a patient.
 
-use serde_json::{Map, Value};
+use serde_json::{Deserializer, Map, Value};
 
 use super::exchange::Exchange;
 use super::redaction::Redaction;
@@ -20,6 +20,8 @@ pub enum Shape {
     },
     /// `ErrorResponse` of the v2 API: `type`, `detail`, the fields that did not validate.
     Problem {
+        /// The HTTP status, which stands in the body too.
+        status: Option<u16>,
         /// The numbered type, such as `A0007`.
         kind: String,
         /// The sentence.
@@ -61,17 +63,18 @@ impl Shape {
             return Self::Empty;
         }
         let is_html = exchange.header("content-type").is_some_and(|kind| kind.contains("html"));
-        if is_html || body.starts_with('<') {
+        if is_html || is_markup(body) {
             return Self::Html;
         }
         // A whole body, or the last of several frames, as WebSocket clients print them: after a mark of their own.
         let last = body.lines().next_back().unwrap_or_default();
         let last = last.find('{').and_then(|start| last.get(start..)).unwrap_or_default();
-        match [body, last].iter().find_map(|text| serde_json::from_str(text).ok()) {
+        // Or a body with a remark of curl's right behind it.
+        let first = || Deserializer::from_str(body).into_iter().next()?.ok();
+        match [body, last].iter().find_map(|text| serde_json::from_str(text).ok()).or_else(first) {
             Some(Value::Object(members)) => Members { members: &members, redaction }.shape(),
-            Some(_) => Self::Other,
             None if body.starts_with(['{', '[']) => Self::Broken,
-            None => Self::Other,
+            _ => Self::Other,
         }
     }
 
@@ -95,7 +98,7 @@ impl Shape {
         match self {
             Self::OAuth { error, description } if description.is_empty() => Some(error.clone()),
             Self::OAuth { error, description } => Some(format!("{error}: {description}")),
-            Self::Problem { kind, detail, fields } => {
+            Self::Problem { kind, detail, fields, .. } => {
                 let head = if detail.is_empty() { kind } else { detail };
                 Some([std::slice::from_ref(head), fields].concat().join("; "))
             }
@@ -105,6 +108,12 @@ impl Shape {
             _ => None,
         }
     }
+}
+
+/// `<!`, `<?` or an element: other marks before a message are a client's.
+fn is_markup(body: &str) -> bool {
+    let next = body.strip_prefix('<').and_then(|rest| rest.chars().next());
+    next.is_some_and(|next| next.is_ascii_alphabetic() || "!?".contains(next))
 }
 
 struct Members<'a> {
@@ -137,6 +146,11 @@ impl Members<'_> {
                 }
             }
             (_, kind) if has("detail") || has("requestid") => Shape::Problem {
+                status: self
+                    .members
+                    .get("status")
+                    .and_then(Value::as_u64)
+                    .and_then(|status| u16::try_from(status).ok()),
                 kind: kind.unwrap_or_default(),
                 detail: self.text("detail").unwrap_or_default(),
                 fields: self.fields(),
