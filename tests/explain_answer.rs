@@ -21,7 +21,11 @@ struct Corti {
 
 impl Corti {
     fn start() -> Self {
-        let (sandbox, mut world) = (Sandbox::start(), World::new());
+        Self::start_with(&[])
+    }
+
+    fn start_with(flags: &[&str]) -> Self {
+        let (sandbox, mut world) = (Sandbox::start_with(flags), World::new());
         world.use_client(&sandbox);
         let full = mint(&world, "--full");
         Self { sandbox, world, full }
@@ -68,7 +72,8 @@ fn a_request_that_the_api_does_not_take() {
 
 #[tokio::test]
 async fn a_server_in_trouble() {
-    let corti = Corti::start();
+    let corti = Corti::start_with(&["--api-fail-count", "1", "--api-fault", "breakdown"]);
+    assert_first(&corti.send("GET /v2/languages/", ""), "server-trouble", "Error processing");
     let control = Control::of(&corti.sandbox);
     let table = [
         ("gateway", 502, "gateway", "HTML", "an HTML page"),

@@ -94,11 +94,13 @@ fn a_secret_in_the_environment_stays_there() {
     let sandbox = Sandbox::with_secret(CANARY);
     let mut world = World::new();
     world.use_client(&sandbox);
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 11] = [
         &["status"],
         &["token", "--full"],
         &["token", "--scope", "stream"],
         &["interaction", "create"],
+        &["check", "--full", "--streams"],
+        &["explain", "--status", "401"],
         &["login"],
         &["logout"],
         &["-e", "http://127.0.0.1:1", "token", "--full"],
@@ -133,6 +135,11 @@ fn a_token_is_printed_only_where_it_is_the_datum() {
         &["interaction", "create"][..],
         &["interaction", "create", "-e", "eu"],
         &["inspect", &file],
+        &["explain", "--status", "401"],
+        &["explain", "--token-file", &file],
+        &["check"],
+        &["check", &file, "--streams"],
+        &["check", &file, "-e", "http://127.0.0.1:1"],
         &["status"],
     ] {
         assert_silent(&world, words, &[&token, signature]);

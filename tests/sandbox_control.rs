@@ -75,6 +75,8 @@ fn flags_that_cannot_be_are_refused() {
         ("--fail-status 429", "--fail-count"),
         ("--retry-after 1", "--fail-count"),
         ("--token-lifetime 2d", "--token-lifetime"),
+        ("--api-fault quota", "--api-fail-count"),
+        ("--api-fail-count 1 --api-fault nonsense", "it must be one of gateway, rate-limit"),
         ("--clock-skew 99999999999", "clock_skew"),
         ("--clock-skew -9223372036854775808", "clock_skew"),
     ] {
