@@ -72,12 +72,11 @@ async fn clocks_that_differ() {
     let corti = Corti::start();
     let control = Control::of(&corti.sandbox);
     let token = mint(&corti.world, "--full");
-    control.turn(json!({ "clock_skew": 7200 })).await;
+    control.turn(json!({ "clock_skew": 9000 })).await;
     let explained = corti.explain(&read(&corti.sandbox, LANGUAGES, &token), &token);
     assert_eq!(names(&explained), ["expired", "clock-skew"], "{explained:#}");
     let skew = explained["causes"][1]["evidence"].to_string();
-    for words in ["the answer is dated 2 h 0 min after now", "by the clock here the token lives for another"]
-    {
+    for words in ["the answer is dated 2 h ", "by the clock here the token lives for another"] {
         assert!(skew.contains(words), "{skew}");
     }
     // A token from that server is issued in the future.
@@ -85,7 +84,7 @@ async fn clocks_that_differ() {
     let file = corti.world.file("token.txt", &ahead);
     let explained = Said::by(&mut corti.world.run(&format!("explain --json --token-file {file}"))).json();
     assert_eq!(names(&explained), ["clock-skew"], "{explained:#}");
-    assert!(explained.to_string().contains("the token was issued 2 h 0 min from now"), "{explained:#}");
+    assert!(explained.to_string().contains("the token was issued 2 h "), "{explained:#}");
 }
 
 #[test]
@@ -126,10 +125,12 @@ fn a_token_of_another_kind_or_key() {
     let altered = format!("{signed}.{other}{}", signature.chars().skip(1).collect::<String>());
     let refused = read(&corti.sandbox, LANGUAGES, &altered);
     assert_first(&corti.explain(&refused, &altered), "unknown-key", "The signature of the token is invalid");
-    // An algorithm that the API does not take has no cause of its own: the server's words are it.
+    // Words that tell of nothing known are repeated, and what fits the status stands beside them.
     let none = token.replacen(token.split('.').next().unwrap(), &rewritten_header(&token), 1);
     let refused = read(&corti.sandbox, LANGUAGES, &none);
-    assert_first(&corti.explain(&refused, &none), "refused-token", "The algorithm of the token is not RS256");
+    let explained = corti.explain(&refused, &none);
+    assert_eq!(names(&explained), ["missing-bearer", "refused-token"], "{explained:#}");
+    assert!(explained.to_string().contains("The algorithm of the token is not RS256"), "{explained:#}");
 }
 
 /// The token's header with another algorithm.

@@ -80,6 +80,9 @@ struct KnobArgs {
     /// Let every valid token open everything, whatever its scopes
     #[arg(long)]
     ignore_scopes: bool,
+    /// Let the API's refusals say no more than their status does
+    #[arg(long)]
+    terse: bool,
     /// Let tokens live this long [default: 300s]
     #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
     token_lifetime: Option<Duration>,
@@ -103,6 +106,7 @@ impl KnobArgs {
             api_fault: self.api_fault.unwrap_or_default(),
             api_fail_count: self.api_fail_count,
             ignore_scopes: self.ignore_scopes,
+            terse: self.terse,
             token_lifetime: self.token_lifetime.map_or(default.token_lifetime, seconds),
             clock_skew: self.clock_skew,
         }

@@ -26,6 +26,22 @@ pub use shape::Shape;
 /// By how much the clocks may differ before it is worth a word, in seconds.
 const LEEWAY: i64 = 60;
 
+/// What tells one refusal of the API from another, in lower case: a server that uses none of these words leaves it open.
+const TELLING: [&str; 12] = [
+    "expired",
+    "not active",
+    "bearer",
+    "malformed",
+    "access token",
+    "signature",
+    "key of the token",
+    "issuer",
+    "scope",
+    "tenant",
+    "interaction",
+    "path",
+];
+
 /// What is configured here, where anything is.
 #[derive(Clone, Debug, Default)]
 pub struct Configured {
@@ -104,9 +120,11 @@ impl Evidence {
         self.status.is_some_and(|status| statuses.contains(&status))
     }
 
-    /// Whether the status alone has to be enough: no words of the server are there.
+    /// Whether the status alone has to be enough: the server has no words for it, or none that tell anything.
     fn is_bare(&self, statuses: &[u16]) -> bool {
-        self.is_status(statuses) && self.words().is_none()
+        let is_told =
+            self.said(&TELLING).is_some() || !matches!(self.shape, Shape::Empty | Shape::Problem { .. });
+        self.is_status(statuses) && !(self.words().is_some() && is_told)
     }
 
     /// The server's own words, be they in a body or in a challenge.

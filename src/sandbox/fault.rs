@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, DATE, RETRY_AFTER};
+use axum::http::header::{CONTENT_LENGTH, DATE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
@@ -73,7 +73,10 @@ fn failure(status: u16, retry_after: Option<u32>) -> Response {
 /// Fails requests to the API and handshakes of its WebSockets.
 pub(super) async fn api_request(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let fault = shared.knobs().take_api_fault();
-    let Some((fault, retry_after)) = fault else { return next.run(request).await };
+    let Some((fault, retry_after)) = fault else {
+        let response = next.run(request).await;
+        return if shared.knobs().terse { tersely(response) } else { response };
+    };
     let response = match fault {
         ApiFault::Gateway => (StatusCode::BAD_GATEWAY, Html(GATEWAY)).into_response(),
         ApiFault::RateLimit => Problem::too_many().into_response(),
@@ -82,6 +85,21 @@ pub(super) async fn api_request(State(shared): State<Arc<Shared>>, request: Requ
         ApiFault::Timeout => Problem::timeout().into_response(),
     };
     later(response, retry_after)
+}
+
+/// A refusal without its reason. Who sent no token is still told no error.
+fn tersely(mut response: Response) -> Response {
+    let status = response.status();
+    match response.headers_mut().get_mut(WWW_AUTHENTICATE) {
+        Some(challenge) => {
+            if challenge.as_bytes().windows(6).any(|part| part == b"error=") {
+                *challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
+            }
+            response
+        }
+        None if status.is_client_error() => Problem::terse(status).into_response(),
+        None => response,
+    }
 }
 
 /// What a gateway says in front of an API that it cannot reach.

@@ -29,6 +29,8 @@ pub struct Knobs {
     pub api_fail_count: u32,
     /// Whether a token's scopes count for nothing: each that is valid opens everything.
     pub ignore_scopes: bool,
+    /// Whether the API's refusals say no more than their status does.
+    pub terse: bool,
     /// Seconds that new tokens live.
     pub token_lifetime: i64,
     /// Seconds that the server's clock is ahead; behind where negative.
@@ -47,6 +49,7 @@ impl Default for Knobs {
             api_fault: ApiFault::default(),
             api_fail_count: 0,
             ignore_scopes: false,
+            terse: false,
             token_lifetime: LIFETIME,
             clock_skew: 0,
         }

@@ -80,6 +80,12 @@ impl Problem {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "A0002", "Request timeout")
     }
 
+    /// A refusal that gives no reason.
+    pub(super) fn terse(status: StatusCode) -> Self {
+        let reason = status.canonical_reason().unwrap_or_default();
+        Self::new(status, "about:blank", reason)
+    }
+
     /// The body did not arrive, or is too long.
     pub(super) fn body(rejection: &BytesRejection) -> Self {
         Self::new(rejection.status(), "A0003", rejection.body_text())

@@ -21,8 +21,9 @@ pub(super) const RULES: [Rule; 12] = [
         id: "no-such-interaction",
         cause: "there is no such interaction, or it belongs to another client",
         signs: |it| {
-            let is_missing = it.problem() == Some("A0007") || it.said(&["interaction not found"]).is_some();
-            Signs::none().said(it.words().filter(|_| is_missing)).fits(fitting(it, &[404]))
+            let is_missing = it.problem() == Some("A0007") || it.said(&["interaction"]).is_some();
+            let words = it.words().filter(|_| is_missing && it.is_status(&[404]));
+            Signs::none().said(words).fits(fitting(it, &[404]))
         },
         remedy: |_| {
             "what is another client's is not found either; make one: corti-auth interaction create".to_owned()
@@ -44,9 +45,9 @@ pub(super) const RULES: [Rule; 12] = [
         id: "unknown-path",
         cause: "the API has no such path",
         signs: |it| {
-            let is_unknown = it.is_status(&[404]) && it.problem().is_some_and(|kind| kind != "A0007");
-            let unknown = it.said(&["404 not found"]).filter(|_| it.oauth().is_some());
-            Signs::none().said(it.words().filter(|_| is_unknown).or(unknown)).fits(fitting(it, &[404]))
+            let api = it.said(&["path"]).filter(|_| it.is_status(&[404]) && it.problem().is_some());
+            let realm = it.said(&["404 not found"]).filter(|_| it.oauth().is_some());
+            Signs::none().said(api.or(realm)).fits(fitting(it, &[404]))
         },
         remedy: |_| {
             "paths begin with /v2/ or /audio-bridge/v2/, and those of lists end with a slash: corti-auth status -v"

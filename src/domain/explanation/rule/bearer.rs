@@ -5,7 +5,7 @@ use crate::domain::explanation::{Evidence, Held, LEEWAY, Presented};
 use crate::domain::inspection::{Inspection, Kind, span};
 use crate::domain::scope::Reach;
 
-pub(super) const RULES: [Rule; 11] = [
+pub(super) const RULES: [Rule; 12] = [
     Rule {
         id: "expired",
         cause: "the token has expired",
@@ -105,17 +105,6 @@ pub(super) const RULES: [Rule; 11] = [
         },
     },
     Rule {
-        id: "refused-token",
-        cause: "the token was refused",
-        signs: |it| {
-            let named = it.challenge.as_ref().is_some_and(|challenge| challenge.error.is_some());
-            Signs::none().said(it.words().filter(|_| named && it.said(&KNOWN).is_none()))
-        },
-        remedy: |it| {
-            format!("see what it says of itself (corti-auth inspect FILE), or mint a new one: {}", mint(it))
-        },
-    },
-    Rule {
         id: "limited-token-on-rest",
         cause: "a limited token opens its WebSockets, and no REST API",
         signs: |it| {
@@ -147,18 +136,26 @@ pub(super) const RULES: [Rule; 11] = [
         },
         remedy: |it| format!("ask for the scope of the same name: {}", mint(it)),
     },
-];
-
-/// Words of a challenge that have a cause of their own.
-const KNOWN: [&str; 8] = [
-    "expired",
-    "not active",
-    "preceded by bearer",
-    "malformed",
-    "not an access token",
-    "signature",
-    "key of the token",
-    "issuer",
+    Rule {
+        id: "refused-token",
+        cause: "the token was refused, and the server does not tell why",
+        signs: |it| {
+            let untold = it.words().filter(|_| it.is_bare(&[401]) && it.refuses_a_token());
+            Signs::none().fits(untold.map(|words| format!("the server says no more than: {words}")))
+        },
+        remedy: |it| {
+            format!("see what it says of itself (corti-auth inspect FILE), or mint a new one: {}", mint(it))
+        },
+    },
+    Rule {
+        id: "forbidden",
+        cause: "it is another client's, or nothing that this client may use",
+        signs: |it| {
+            let untold = it.words().filter(|_| it.is_bare(&[403]) && it.refuses_a_token());
+            Signs::none().fits(untold.map(|words| format!("the server says no more than: {words}")))
+        },
+        remedy: |_| "see what the client can reach at all: corti-auth check --full".to_owned(),
+    },
 ];
 
 /// How the token was presented: in the request where that was saved, else in its file.
