@@ -122,8 +122,7 @@ impl Evidence {
 
     /// Whether the status alone has to be enough: the server has no words for it, or none that tell anything.
     fn is_bare(&self, statuses: &[u16]) -> bool {
-        let is_told =
-            self.said(&TELLING).is_some() || !matches!(self.shape, Shape::Empty | Shape::Problem { .. });
+        let is_told = self.said(&TELLING).is_some() || !self.is_of_a_resource();
         self.is_status(statuses) && !(self.words().is_some() && is_told)
     }
 
@@ -168,7 +167,16 @@ impl Evidence {
 
     /// Whether a token was refused, or may have been: not where the token endpoint refused a client.
     fn refuses_a_token(&self) -> bool {
-        self.is_status(&[401, 403]) && matches!(self.shape, Shape::Empty | Shape::Problem { .. })
+        self.is_status(&[401, 403]) && self.is_of_a_resource()
+    }
+
+    /// Whether it is a resource that answers, be it with an OAuth error: those of RFC 6750, section 3.1, are about tokens.
+    fn is_of_a_resource(&self) -> bool {
+        match &self.shape {
+            Shape::Empty | Shape::Problem { .. } => true,
+            Shape::OAuth { error, .. } => ["invalid_token", "insufficient_scope"].contains(&error.as_str()),
+            _ => false,
+        }
     }
 
     /// When the server judged the token: by its own clock, where it told the time.

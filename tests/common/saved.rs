@@ -12,7 +12,12 @@ use super::{Said, Sandbox, World};
 
 /// Sends one request and gives the whole answer, head and body, which is what `curl -i` saves.
 pub fn exchange(sandbox: &Sandbox, request: &str, headers: &[&str], body: &str) -> String {
-    let address = sandbox.environment.strip_prefix("http://").unwrap();
+    exchange_at(&sandbox.environment, request, headers, body)
+}
+
+/// The same with any server on this machine.
+pub fn exchange_at(environment: &str, request: &str, headers: &[&str], body: &str) -> String {
+    let address = environment.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     let headers: Vec<String> = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();

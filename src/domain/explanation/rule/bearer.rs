@@ -134,7 +134,11 @@ pub(super) const RULES: [Rule; 12] = [
                 .shown(other.map(|seen| format!("the token's scopes are `{}`", seen.scopes)))
                 .fits(fitting(it, &[403]).filter(|_| it.token().is_none()))
         },
-        remedy: |it| format!("ask for the scope of the same name: {}", mint(it)),
+        remedy: |it| {
+            let either = "corti-auth token --scope transcribe,streams".to_owned();
+            let command = if at_socket(it) { mint(it) } else { either };
+            format!("ask for the scope of the same name: {command}")
+        },
     },
     Rule {
         id: "refused-token",

@@ -100,7 +100,11 @@ pub(super) const RULES: [Rule; 12] = [
                 "realm does not exist",
                 "404 not found",
             ]);
-            let is_refusal = other && elsewhere.is_none() && !it.is_status(&[429]) && !is_trouble(it);
+            let is_refusal = other
+                && !it.is_of_a_resource()
+                && elsewhere.is_none()
+                && !it.is_status(&[429])
+                && !is_trouble(it);
             Signs::none().said(it.words().filter(|_| is_refusal))
         },
         remedy: |_| "let this tool ask, and compare: corti-auth token --full -v".to_owned(),
