@@ -114,6 +114,12 @@ async fn what_cannot_be_told_is_inconclusive_and_no_failure() {
         assert_eq!((code, &rows), (0, &expected), "{fault}: {json:#}");
         assert_eq!(json["finding"], "untold", "{fault}");
     }
+    // Nor is an interaction that cannot be made: what was seen before is still told.
+    control.turn(json!({ "api_fault": "breakdown", "api_fail_count": 100 })).await;
+    let (code, rows, json) = check(&world, &format!("{token} --streams"));
+    assert_eq!((code, &rows, &json["interaction"]), (0, &expected, &Value::Null), "{json:#}");
+    let detail = json["rows"][4]["detail"].as_str().unwrap();
+    assert!(detail.contains("no interaction could be made: the API refused"), "{detail}");
     drop(sandbox);
     let (code, rows, json) = check(&world, &token);
     assert_eq!((code, rows), (0, expected), "{json:#}");
@@ -237,17 +243,8 @@ fn an_interaction_that_stays_is_said() {
         });
         let (fine, busy) = (Answer::json("{}"), Answer::http("500 Internal Server Error", &[], ""));
         let (granted, created) = (Answer::json(&granted.to_string()), Answer::json(&created.to_string()));
-        vec![
-            granted.clone(),
-            fine.clone(),
-            fine.clone(),
-            fine,
-            busy.clone(),
-            granted,
-            created,
-            busy.clone(),
-            busy,
-        ]
+        let answers = [&granted, &granted, &fine, &fine, &fine, &busy, &created, &busy];
+        answers.map(Clone::clone).to_vec()
     });
     let mut world = World::new();
     for (name, value) in [

@@ -168,15 +168,18 @@ async fn how_a_socket_closes() {
         assert_eq!(seen.1, code, "{signal}");
         assert_closed(code, words);
     }
-    assert_eq!(protocol_error(&corti), 1002);
+    let (head, code) = protocol_error(&corti);
+    assert_eq!(code, 1002);
+    // The handshake itself was none of the failure.
+    assert_eq!(names(&explain(&corti.world, &head, "")), ["no-failure"]);
     assert_closed(1002, "1002: what was sent is not the WebSocket's protocol");
     // A code that says nothing about Corti explains nothing.
     let said = Said::by(&mut corti.world.run("explain --status 4711"));
     assert_eq!(said.code, 1, "{}", said.stdout);
 }
 
-/// The code that a socket closes with after a frame without a mask, which a client must not send (RFC 6455, section 5.1).
-fn protocol_error(corti: &Corti) -> u16 {
+/// The head of the handshake, and the code that a socket closes with after a frame without a mask, which a client must not send (RFC 6455, section 5.1).
+fn protocol_error(corti: &Corti) -> (String, u16) {
     use std::io::{Read as _, Write as _};
     let address = corti.sandbox.environment.strip_prefix("http://").unwrap();
     let mut stream = std::net::TcpStream::connect(address).unwrap();
@@ -196,7 +199,11 @@ fn protocol_error(corti: &Corti) -> u16 {
         let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| &answer[at + 4..]);
         // A close frame of the server's: 0x88, its length, the code.
         if let Some([0x88, _, high, low, ..]) = body {
-            return u16::from_be_bytes([*high, *low]);
+            let head = String::from_utf8_lossy(&answer);
+            return (
+                head.split_inclusive("\r\n\r\n").next().unwrap().to_owned(),
+                u16::from_be_bytes([*high, *low]),
+            );
         }
         assert!(count > 0, "no close frame: {answer:?}");
     }

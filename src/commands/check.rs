@@ -68,26 +68,19 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Check
     // Taken over for good: an interaction that was created is deleted, whatever happens.
     let mut stop = std::pin::pin!(process::asked_to_stop());
     let minter = Minter::new(context);
-    let first = async {
-        let subject = Subject::find(args, context, &minter).await?;
-        let mut rows = Vec::new();
-        for target in Target::READS {
-            rows.push(context.waiting("reading", look::read(&minter.http, &subject, target)).await);
-        }
-        let limit = context.globals.timeout;
-        let opening = look::transcribe(&minter.http, &subject, limit);
-        rows.push(context.waiting("opening /transcribe", opening).await);
-        let full =
-            if args.streams { Some(Passing::prepare(context, &minter, &subject).await?) } else { None };
-        Ok::<_, Failure>((subject, rows, full))
-    };
     let (subject, mut rows, full) = tokio::select! {
-        first = first => first?,
+        looked = look_around(args, context, &minter) => looked?,
         () = &mut stop => return Err(interruption()),
     };
     let passing = match full {
-        Some(full) => Some(Passing::create(&minter, &subject, full).await?),
         None => None,
+        Some(full) => match Passing::create(&minter, &subject, full).await {
+            Ok(passing) => Some(passing),
+            Err(failure) => {
+                rows.push(look::untried(&subject, &failure));
+                return Ok(CheckOutcome { subject, rows, passing: None });
+            }
+        },
     };
     let url = passing.as_ref().map(|passing| &passing.interaction.websocket_url);
     let opening = look::streams(&minter.http, &subject, url, context.globals.timeout);
@@ -101,6 +94,23 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Check
     };
     rows.push(row.ok_or_else(interruption)?);
     Ok(CheckOutcome { subject, rows, passing })
+}
+
+/// Finds the token and looks at all but `/streams`; with `--streams` there is a full token to go on with.
+async fn look_around(
+    args: &CheckArgs,
+    context: &Context<'_>,
+    minter: &Minter<'_>,
+) -> Result<(Subject, Vec<Row>, Option<AccessToken>), Failure> {
+    let subject = Subject::find(args, context, minter).await?;
+    let full = if args.streams { Some(Passing::prepare(context, minter, &subject).await?) } else { None };
+    let mut rows = Vec::new();
+    for target in Target::READS {
+        rows.push(context.waiting("reading", look::read(&minter.http, &subject, target)).await);
+    }
+    let opening = look::transcribe(&minter.http, &subject, context.globals.timeout);
+    rows.push(context.waiting("opening /transcribe", opening).await);
+    Ok((subject, rows, full))
 }
 
 /// # Errors

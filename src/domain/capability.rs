@@ -117,7 +117,8 @@ pub enum Observed {
 impl Observed {
     /// What a read's answer tells. A page of HTML comes from somebody else than the API.
     pub fn of(response: &Response) -> Self {
-        let is_json = response.body.trim_ascii_start().starts_with(b"{") || response.body.starts_with(b"[");
+        let start = response.body.trim_ascii_start();
+        let is_json = start.starts_with(b"{") || start.starts_with(b"[");
         match response.status {
             200..=299 if is_json => Self::Allowed,
             401 | 403 if response.appearance() != "an HTML page" => Self::Denied,

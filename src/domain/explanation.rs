@@ -170,6 +170,11 @@ impl Evidence {
         self.is_status(&[401, 403]) && self.is_of_a_resource()
     }
 
+    /// Whether it is about a token: one was refused, or the token is all there is.
+    fn concerns_a_token(&self) -> bool {
+        self.refuses_a_token() || (self.status.is_none() && self.shape == Shape::Empty)
+    }
+
     /// Whether it is a resource that answers, be it with an OAuth error: those of RFC 6750, section 3.1, are about tokens.
     fn is_of_a_resource(&self) -> bool {
         match &self.shape {
@@ -249,3 +254,6 @@ pub fn explain(evidence: &Evidence) -> Vec<Cause> {
     let causes = found.into_iter().map(|(_, cause)| cause);
     causes.filter(|cause| !is_certain || cause.confidence > Confidence::Low).collect()
 }
+
+#[cfg(test)]
+mod tests;

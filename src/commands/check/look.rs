@@ -12,6 +12,7 @@ use crate::domain::problem::Problem;
 use crate::domain::request::Request;
 use crate::edge::http::Http;
 use crate::edge::socket::{Socket, SocketError};
+use crate::failure::Failure;
 
 use super::subject::Subject;
 
@@ -61,6 +62,18 @@ pub(super) async fn streams(
     let url = interaction.map_or_else(nowhere, Url::to_string);
     let opening = Opening { target: Target::Streams, url, is_real: interaction.is_some() };
     opening.open(http, subject, limit).await
+}
+
+/// The same where no interaction could be made.
+pub(super) fn untried(subject: &Subject, failure: &Failure) -> Row {
+    let reasons: Vec<String> = failure.causes().collect();
+    Row {
+        target: Target::Streams,
+        promise: Promise::of(&subject.inspection, Target::Streams),
+        observed: Observed::Inconclusive,
+        status: failure.http_status(),
+        detail: format!("no interaction could be made: {}", reasons.join(": ")),
+    }
 }
 
 struct Opening {

@@ -50,8 +50,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: "encoded-twice",
         cause: "the token was percent-encoded once too often",
         signs: |it| {
-            let is_encoded =
-                form(it) == Some(Presented::Encoded) && (it.refuses_a_token() || it.status.is_none());
+            let is_encoded = form(it) == Some(Presented::Encoded) && it.concerns_a_token();
             let words = it.said(&["preceded by bearer"]);
             let alike =
                 words.is_some() && form(it).is_none_or(|form| form == Presented::Bare) && it.asked.is_none();
@@ -74,7 +73,7 @@ pub(super) const RULES: [Rule; 12] = [
         signs: |it| {
             let unreadable = it.token().is_some_and(|held| held.inspection.is_none());
             let doubled = form(it) == Some(Presented::Doubled);
-            let concerned = it.refuses_a_token() || it.status.is_none();
+            let concerned = it.concerns_a_token();
             Signs::none()
                 .said(it.said(&["malformed"]))
                 .shown((concerned && unreadable).then(|| "the token in use cannot be decoded".to_owned()))
@@ -201,7 +200,7 @@ fn mint(evidence: &Evidence) -> String {
 }
 
 fn expired(it: &Evidence) -> Signs {
-    let concerned = it.refuses_a_token() || it.status.is_none();
+    let concerned = it.concerns_a_token();
     let expiry = seen(it).and_then(|seen| seen.expires_at).filter(|_| concerned);
     let since = expiry.map(|expiry| it.moment().as_second() - expiry.as_second());
     let before = if it.date.is_some() { "before the answer" } else { "ago" };
@@ -213,7 +212,7 @@ fn expired(it: &Evidence) -> Signs {
 }
 
 fn clock_skew(it: &Evidence) -> Signs {
-    if !(it.refuses_a_token() || it.status.is_none()) {
+    if !it.concerns_a_token() {
         return Signs::none();
     }
     let ahead = |time: jiff::Timestamp| time.as_second() - it.now.as_second();

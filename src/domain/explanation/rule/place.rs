@@ -13,7 +13,7 @@ pub(super) const RULES: [Rule; 4] = [
         signs: |it| {
             let differing = differing(it, |(environment, _)| environment.to_string());
             let words = it.said(&["issuer", "key of the token", "signature"]);
-            let concerned = it.refuses_a_token() || it.status.is_none();
+            let concerned = it.concerns_a_token();
             let shown = differing.as_ref().filter(|_| concerned);
             let of = |(own, configured): &(String, String)| {
                 format!("the token is of `{own}`, and `{configured}` is configured")
@@ -46,7 +46,7 @@ pub(super) const RULES: [Rule; 4] = [
             let own = own_place(it).map(|(_, tenant)| tenant.to_string());
             let sent = own.as_ref().zip(named).filter(|(own, sent)| **own != *sent);
             let differing = differing(it, |(_, tenant)| tenant.to_string());
-            let concerned = it.refuses_a_token() || it.status.is_none();
+            let concerned = it.concerns_a_token();
             Signs::none()
                 .said(it.said(&["tenant"]).filter(|_| it.is_status(&[403]) && !missing))
                 .shown(
@@ -86,7 +86,8 @@ pub(super) const RULES: [Rule; 4] = [
         signs: |it| {
             let own = it.token().and_then(|held| held.inspection.as_ref()?.client.clone());
             let pair = own.zip(it.configured.client.as_ref()).filter(|(own, here)| own != here.as_str());
-            let concerned = it.is_status(&[403, 404]) || it.status.is_none();
+            let alone = it.status.is_none() && it.concerns_a_token();
+            let concerned = it.is_status(&[403, 404]) || alone;
             let text = |(own, here)| format!("the token is of client `{own}`, and `{here}` is configured");
             Signs::none().shown(pair.filter(|_| concerned).map(text))
         },
