@@ -80,6 +80,8 @@ fn a_server_that_ignores_scopes_is_a_breach() {
         .stderr(predicate::str::contains(
             "error: the token can do more than its scopes promise: GET /languages/",
         ));
+    // Without an interaction the socket of interactions tells nothing.
+    assert!(check(&world, "--scope transcribe").1.ends_with("denied:inconclusive:untold"));
     // A full token may do all of it.
     assert_eq!(check(&world, "--full --streams").0, 0);
     assert_eq!(interactions(&sandbox, &world), 0);

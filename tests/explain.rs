@@ -160,6 +160,7 @@ fn a_person_gets_numbered_causes_each_with_its_remedy() {
     assert!(lines[1].starts_with("   because  the server says: "), "{}", said.stdout);
     assert!(lines[2].contains("the token's scopes are `email openid profile transcribe`"), "{}", said.stdout);
     assert!(lines[3].ends_with("corti-auth token --full"), "{}", said.stdout);
+    assert!(lines[4].starts_with("for Corti's support: request ") && lines.len() == 5, "{}", said.stdout);
 }
 
 #[test]

@@ -66,6 +66,7 @@ fn a_request_that_the_api_does_not_take() {
         assert_eq!(names(&explained).len(), 1, "{explained:#}");
     }
     let agents = corti.send("GET /v2/agentic/agents/x", "");
+    assert_eq!(agents["request_id"].as_str().unwrap().len(), 36, "a UUID: {agents:#}");
     assert_eq!(agents["shape"], "an error of the agents API");
     assert!(agents["causes"][0]["remedy"].as_str().unwrap().contains("Ask Corti itself"), "{agents:#}");
 }

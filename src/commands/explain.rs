@@ -125,7 +125,10 @@ impl ExplainOutcome {
             }
             page = page.field("   remedy", &cause.remedy);
         }
-        page
+        match self.evidence.request_id() {
+            Some(id) => page.toned(Tone::Dim, format!("for Corti's support: request {id}")),
+            None => page,
+        }
     }
 
     /// What there was to go by.
@@ -135,6 +138,7 @@ impl ExplainOutcome {
             .optional("status", self.evidence.status().map(|status| status.to_string()))
             .optional("answer", self.evidence.shape())
             .optional("token", token)
+            .optional("request", self.evidence.request_id())
     }
 
     /// What of the token is worth repeating.
@@ -171,6 +175,7 @@ impl Outcome for ExplainOutcome {
         json!({
             "status": self.evidence.status(),
             "shape": self.evidence.shape(),
+            "request_id": self.evidence.request_id(),
             "token": self.token(),
             "causes": self.causes.iter().map(cause).collect::<Vec<_>>(),
         })

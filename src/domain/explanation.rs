@@ -111,6 +111,11 @@ impl Evidence {
         answered.then(|| self.shape.as_str())
     }
 
+    /// The id that the server gave the request, which Corti's support asks for.
+    pub fn request_id(&self) -> Option<&str> {
+        self.shape.request()
+    }
+
     /// The token in use.
     pub fn token(&self) -> Option<&Held> {
         self.token.as_ref()

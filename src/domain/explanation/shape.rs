@@ -28,6 +28,8 @@ pub enum Shape {
         detail: String,
         /// `field: reason` of each field that did not validate.
         fields: Vec<String>,
+        /// `requestid`, which Corti's support asks for.
+        request: Option<String>,
     },
     /// `CommonErrorResponse` of the agents API: `code`, `message` and `howToFix`.
     Agents {
@@ -37,6 +39,8 @@ pub enum Shape {
         message: String,
         /// What the server advises.
         fix: Option<String>,
+        /// `requestId`, which Corti's support asks for.
+        request: Option<String>,
     },
     /// A message of a WebSocket, by its type in capitals, and its reason.
     Frame {
@@ -93,6 +97,14 @@ impl Shape {
         }
     }
 
+    /// The id that the server gave the request.
+    pub(super) fn request(&self) -> Option<&str> {
+        match self {
+            Self::Problem { request, .. } | Self::Agents { request, .. } => request.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The server's own words.
     pub(super) fn words(&self) -> Option<String> {
         match self {
@@ -143,6 +155,7 @@ impl Members<'_> {
                     code: error.text("code").unwrap_or_default(),
                     message: error.text("message").unwrap_or_default(),
                     fix: error.text("howToFix"),
+                    request: error.text("requestId"),
                 }
             }
             (_, kind) if has("detail") || has("requestid") => Shape::Problem {
@@ -154,6 +167,7 @@ impl Members<'_> {
                 kind: kind.unwrap_or_default(),
                 detail: self.text("detail").unwrap_or_default(),
                 fields: self.fields(),
+                request: self.text("requestid"),
             },
             (_, Some(kind)) => Shape::Frame { kind: kind.to_ascii_uppercase(), reason: self.text("reason") },
             _ => Shape::Other,
