@@ -80,6 +80,8 @@ pub struct Printer {
     style: Style,
     /// Why data of a command that goes on could not be written, to be told when it is done.
     lost: RefCell<Option<io::Error>>,
+    /// Whether the reader of the data has gone.
+    unread: Cell<bool>,
     /// Whether the cursor is behind a line that is to be overwritten.
     spinning: Cell<bool>,
 }
@@ -157,6 +159,10 @@ impl Printer {
 }
 
 impl Sink for Printer {
+    fn is_read(&self) -> bool {
+        !self.unread.get()
+    }
+
     fn event(&self, event: Event) {
         let Style { json, quiet, verbose, .. } = self.style;
         match event {
@@ -171,6 +177,10 @@ impl Sink for Printer {
             Event::Preview(page) => to_stderr(&layout(&page, self.style.colours.stderr)),
             Event::Datum(_, value) if json => self.data(&printable_json(&value)),
             Event::Datum(page, _) => self.data(&layout(&page, self.style.colours.stdout)),
+            Event::Step(_, value) if json => self.data(&printable_json(&value)),
+            Event::Step(page, _) if !quiet && !page.lines().is_empty() => {
+                to_stderr(&layout(&page, self.style.colours.stderr));
+            }
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
                 to_stderr(&paint(&printable(&line), Tone::Dim, self.style.colours.stderr));
@@ -183,6 +193,7 @@ impl Sink for Printer {
             Event::Waited if self.spinning.take() => overwrite(""),
             Event::Note(_)
             | Event::Story(_)
+            | Event::Step(..)
             | Event::Exchange { .. }
             | Event::Waiting(..)
             | Event::Waited => {}
@@ -192,8 +203,10 @@ impl Sink for Printer {
 
 impl Printer {
     fn data(&self, text: &str) {
-        if let Err(error) = to_stdout(text) {
-            self.lost.replace(Some(error));
+        match write_line(text) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.unread.set(true),
+            Err(error) => drop(self.lost.replace(Some(error))),
         }
     }
 
@@ -241,13 +254,17 @@ fn error_object(failure: &Failure) -> String {
     printable_json(&with_schema("error", fields))
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
 fn to_stdout(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+    match write_line(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+fn write_line(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]

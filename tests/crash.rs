@@ -3,114 +3,14 @@
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
-#![allow(clippy::print_stdout, reason = "the figures, for who asks for them: --nocapture")]
 
 mod common;
 
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
-use common::{Keyring, Said, Sandbox, World};
-use corti_auth::domain::config::Config;
+use common::killer::{Killer, config, lookup, store};
+use common::{Keyring, Sandbox, World};
 
 /// How many times each command is killed at.
 const ROUNDS: u32 = 200;
-
-/// Kills commands, and counts.
-struct Killer<'a> {
-    world: &'a World,
-    /// The state of an xorshift generator.
-    random: u64,
-    /// How long the command takes when it is left alone, in microseconds. Adapts, so that four of five are hit alive.
-    duration: u64,
-    /// How often it was killed before it had ended.
-    alive: u32,
-    /// How often it had changed something by then.
-    changed: u32,
-    /// How often a temporary file was left behind.
-    leftovers: u32,
-}
-
-impl<'a> Killer<'a> {
-    /// One whose first guess at the command's duration is that of `words` run once.
-    fn new(world: &'a World, words: &[&str]) -> Self {
-        let seed =
-            u64::from(std::process::id()) << 20 | u64::from(common::now().subsec_nanosecond().unsigned_abs());
-        let mut killer = Self { world, random: seed | 1, duration: 0, alive: 0, changed: 0, leftovers: 0 };
-        let started = Instant::now();
-        assert!(killer.start(words).wait().unwrap().success(), "{words:?}");
-        killer.duration = u64::try_from(started.elapsed().as_micros()).unwrap();
-        killer
-    }
-
-    fn start(&self, words: &[&str]) -> std::process::Child {
-        let mut command = Command::new(common::binary());
-        command.env_clear().envs(self.world.variables()).args(words);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-    }
-
-    fn random(&mut self, below: u64) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random % below
-    }
-
-    /// Starts a command and kills it at a random point of the time it takes, or shortly after. Says whether it was
-    /// alive then.
-    fn strike(&mut self, words: &[&str]) -> bool {
-        let point = self.random(self.duration + 1);
-        let started = Instant::now();
-        let mut child = self.start(words);
-        std::thread::sleep(Duration::from_micros(point).saturating_sub(started.elapsed()));
-        child.kill().unwrap();
-        let status = child.wait().unwrap();
-        let alive = status.signal() == Some(9);
-        assert!(alive || status.success(), "{words:?}: {status}");
-        self.duration = self.duration * if alive { 101 } else { 96 } / 100;
-        self.alive += u32::from(alive);
-        self.leftovers += u32::from(temporary_files(self.world) > 0);
-        alive
-    }
-
-    /// After a run that is left alone, no temporary file is there.
-    fn conclude(&mut self, words: &[&str]) {
-        assert!(self.start(words).wait().unwrap().success(), "{words:?}");
-        assert_eq!(temporary_files(self.world), 0);
-        println!(
-            "{}: {ROUNDS} rounds, {} killed alive, {} of them after the change; {} rounds with a temporary file",
-            words[0], self.alive, self.changed, self.leftovers
-        );
-        // A test that only ever comes too late would prove nothing.
-        assert!(self.alive > ROUNDS / 4, "{} of {ROUNDS}", self.alive);
-        assert!(self.changed < self.alive, "it never came before the change");
-        // logout's change is its last millisecond; six of two hundred kills come after it.
-        assert!(self.changed > 0 || words[0] == "logout", "it never came after the change");
-    }
-}
-
-/// The files in the configuration's folder that have no business there.
-fn temporary_files(world: &World) -> usize {
-    let entries = std::fs::read_dir(world.config_folder()).unwrap().flatten();
-    entries.filter(|entry| entry.file_name() != "config.toml" && entry.file_name() != "config.lock").count()
-}
-
-fn config(world: &World) -> Config {
-    let text = world.config();
-    text.parse().unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn lookup(world: &World, user: &str) -> String {
-    let mut secret_tool = world.program("secret-tool");
-    Said::by(secret_tool.args(["lookup", "service", "corti-auth", "username", user])).stdout
-}
-
-fn store(world: &World, user: &str, secret: &str) {
-    let mut secret_tool = world.program("secret-tool");
-    secret_tool.args(["store", "--label=x", "service", "corti-auth", "username", user]);
-    secret_tool.write_stdin(secret).assert().success();
-}
 
 #[test]
 fn a_killed_login() {
@@ -120,7 +20,7 @@ fn a_killed_login() {
     let words = |id: &'static str| {
         ["login", "-e", "eu", "--no-verify", "--secret-file", &file, "--client-id", id, "-p", id]
     };
-    let mut killer = Killer::new(&world, &words("first"));
+    let mut killer = Killer::new(&world, ROUNDS, &words("first"));
     let (mut names, mut before) = (1, String::new());
     for round in 0..ROUNDS {
         // Each client is new at first, and then gets other secrets.
@@ -141,6 +41,10 @@ fn a_killed_login() {
         (names, before) = (config.profiles().len(), secret);
     }
     killer.conclude(&words("last"));
+    assert!(
+        killer.changed > 0 && killer.changed < killer.alive,
+        "it never came before the change, or after it"
+    );
 }
 
 #[test]
@@ -155,7 +59,7 @@ fn a_killed_rotation() {
     let file = world.file("new", &sandbox.client_secret);
     let words = ["rotate", "--secret-file", &file];
     store(&world, &user, "stale");
-    let mut killer = Killer::new(&world, &words);
+    let mut killer = Killer::new(&world, ROUNDS, &words);
     let mut before = sandbox.client_secret.clone();
     for round in 0..ROUNDS {
         if before == sandbox.client_secret {
@@ -171,6 +75,10 @@ fn a_killed_rotation() {
     }
     store(&world, &user, "stale");
     killer.conclude(&words);
+    assert!(
+        killer.changed > 0 && killer.changed < killer.alive,
+        "it never came before the change, or after it"
+    );
     world.run("token --full").assert().success();
 }
 
@@ -182,7 +90,7 @@ fn a_killed_rename() {
     };
     let rest = format!("{}{}", profile("b"), profile("c"));
     world.write_config(&format!("default-profile = \"a\"\n{}{rest}", profile("a")));
-    let mut killer = Killer::new(&world, &["profile", "rename", "a", "z"]);
+    let mut killer = Killer::new(&world, ROUNDS, &["profile", "rename", "a", "z"]);
     for round in 0..ROUNDS {
         let old = config(&world).default_profile().unwrap().to_string();
         let new = if old == "a" { "z" } else { "a" };
@@ -196,6 +104,10 @@ fn a_killed_rename() {
     }
     let old = config(&world).default_profile().unwrap().to_string();
     killer.conclude(&["profile", "rename", &old, "last"]);
+    assert!(
+        killer.changed > 0 && killer.changed < killer.alive,
+        "it never came before the change, or after it"
+    );
 }
 
 #[test]
@@ -205,7 +117,7 @@ fn a_killed_logout() {
     let text = "default-profile = \"a\"\n[profiles.a]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
     world.write_config(text);
     store(&world, "eu/base/acme", "stored");
-    let mut killer = Killer::new(&world, &["logout"]);
+    let mut killer = Killer::new(&world, ROUNDS, &["logout"]);
     let mut secret = String::new();
     for round in 0..ROUNDS {
         if secret.is_empty() {
@@ -217,7 +129,9 @@ fn a_killed_logout() {
         killer.changed += u32::from(alive && secret.is_empty());
         assert_eq!(world.config(), text);
     }
+    // Its change is its last millisecond: whether one of the kills came after it is left to chance.
     killer.conclude(&["logout"]);
+    assert!(killer.changed < killer.alive, "it never came before the change");
     assert_eq!(lookup(&world, "eu/base/acme"), "");
 }
 

@@ -5,7 +5,6 @@
 mod common;
 
 use std::path::Path;
-use std::time::Duration;
 
 use common::diagnosis::{CANARY, assert_verdict, diagnose};
 use common::{Keyring, Said, Sandbox, World};
@@ -56,34 +55,6 @@ fn everything_is_well_with_a_keyring_and_nothing_is_left_behind() {
         assert!(line.starts_with(name), "{line}");
     }
     assert!(said.stderr.contains("8 ok, 2 skipped"), "{}", said.stderr);
-}
-
-#[test]
-fn doctors_do_not_get_into_each_others_way() {
-    let keyring = Keyring::unlocked();
-    let world = World::with_keyring(&keyring);
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            // Before the first login, the store that it would use is tried.
-            scope.spawn(|| assert_verdict(&diagnose(&world, "").1, "store", "ok", "the OS keyring"));
-        }
-    });
-    assert!(!entries(&world).contains("corti-auth.invalid"));
-}
-
-#[test]
-fn ctrl_c_leaves_no_canary() {
-    let keyring = Keyring::unlocked();
-    let world = World::with_keyring(&keyring);
-    for milliseconds in (0..60).step_by(2) {
-        let mut doctor = world.start("doctor");
-        std::thread::sleep(Duration::from_millis(milliseconds));
-        doctor.interrupt();
-        // Killed before it took the signal over, interrupted, or done.
-        let code = doctor.wait();
-        assert!(matches!(code, None | Some(130 | 4)), "{code:?}");
-    }
-    assert!(!entries(&world).contains("corti-auth.invalid"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 27] = [
     "demo",
     "sandbox",
     "login",
@@ -27,6 +27,11 @@ const COMMANDS: [&str; 22] = [
     "check",
     "interaction",
     "interaction create",
+    "interaction list",
+    "interaction get",
+    "interaction delete",
+    "session",
+    "probe",
     "doctor",
     "completions",
     "man",

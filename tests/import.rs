@@ -161,3 +161,50 @@ fn a_secret_that_the_server_rejects_is_not_stored() {
         ("", "")
     );
 }
+
+#[test]
+fn the_store_is_chosen_as_by_login() {
+    let mut world = World::new();
+    let passphrase = world.file("passphrase", "correct horse");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    let file = world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=acme\nCLIENT_SECRET=hunter2\n");
+    let import = |world: &World, profile: &str, more: &[&str]| {
+        let words = ["profile", "import", &file, "--no-verify", "--yes", "-p", profile];
+        Said::by(&mut world.run_words(&[&words[..], more].concat()))
+    };
+    // There is no keyring here, and nothing falls through to a file.
+    assert_eq!(import(&world, "a", &[]).code, 4);
+    let said = import(&world, "a", &["--store", "file"]);
+    assert!(said.code == 0 && said.stderr.contains("in the encrypted file"), "{}", said.stderr);
+    assert!(world.config().contains("store = \"file\""), "{}", world.config());
+    // The profile's own, then the variable's, then the flag's.
+    assert_eq!(import(&world, "a", &[]).code, 0);
+    world.set("CORTI_AUTH_STORE", "file");
+    assert_eq!(import(&world, "b", &[]).code, 0);
+    assert_eq!(import(&world, "c", &["--store", "keyring"]).code, 4);
+    for word in ["plain", "command"] {
+        let said = import(&world, "c", &["--store", word]);
+        let expected = format!("cannot keep a secret in `{word}`\nhint: --store keyring, or --store file");
+        assert!(said.code == 2 && said.stderr.contains(&expected), "{}", said.stderr);
+    }
+    world.set("CORTI_AUTH_STORE", "plain");
+    let said = import(&world, "c", &[]);
+    assert!(
+        said.code == 3 && said.stderr.contains("CORTI_AUTH_STORE: `plain` is not a store"),
+        "{}",
+        said.stderr
+    );
+    world.set("CORTI_AUTH_STORE", "");
+    world.write_config(
+        "[profiles.d]\nenvironment = \"eu\"\nclient-id = \"acme\"\nstore = \"command\"\nsecret-command = \"cat x\"\n",
+    );
+    let said = import(&world, "d", &[]);
+    assert!(said.code == 3 && said.stderr.contains("--store keyring, or --store file"), "{}", said.stderr);
+    assert_eq!(import(&world, "d", &["--store", "file"]).code, 0);
+    assert!(!world.config().contains("secret-command"), "{}", world.config());
+}

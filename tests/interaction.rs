@@ -106,3 +106,81 @@ fn a_ready_token_that_cannot_do_it_is_named() {
     world.set("CORTI_ACCESS_TOKEN", &foreign);
     world.run("interaction create").assert().code(5).stderr(predicate::str::contains("401"));
 }
+
+#[test]
+fn a_body_is_made_of_flags_over_a_file_over_the_smallest() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    let file = json!({
+        "assignedUserId": "0b9a6b1e-1111-4222-8333-444455556666",
+        "encounter": {
+            "identifier": "visit-7", "status": "planned", "type": "emergency", "title": "from the file",
+            "period": { "startedAt": "2026-11-24T08:00:00Z", "endedAt": null },
+        },
+        "patient": { "identifier": "p-1", "name": "Ada", "gender": "female", "birthDate": "1946-09-05", "pronouns": "she" },
+    });
+    let path = world.file("visit.json", file.to_string());
+    let flags = "--status completed --title flag --ended-at 2026-11-24T09:00:00Z --gender other";
+    let made = Said::by(&mut world.run(&format!("interaction create --from {path} {flags} --json"))).json();
+    let id = made["interaction_id"].as_str().unwrap();
+    let shown = Said::by(&mut world.run(&format!("interaction get {id} --json"))).json();
+    assert_eq!(shown["schema"], "corti-auth/interaction/v1");
+    assert_eq!(shown["assigned_user_id"], file["assignedUserId"]);
+    let encounter = json!({
+        "identifier": "visit-7", "status": "completed", "type": "emergency", "title": "flag",
+        "period": { "started_at": "2026-11-24T08:00:00Z", "ended_at": "2026-11-24T09:00:00Z" },
+    });
+    assert_eq!(shown["encounter"], encounter);
+    let patient = json!({ "identifier": "p-1", "name": "Ada", "gender": "other", "birth_date": "1946-09-05", "pronouns": "she" });
+    assert_eq!(shown["patient"], patient);
+    assert_eq!(shown["websocket_url"], made["websocket_url"]);
+    let text = Said::by(&mut world.run(&format!("interaction get {id}"))).stdout;
+    for words in [&format!("interaction   {id}"), "status        completed", "name          Ada"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn a_body_may_be_piped_in_and_the_rest_is_filled_in() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    let mut create = world.run("interaction create --from - --type inpatient --patient p-2");
+    let said = Said::by(create.write_stdin("{}"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let row = Said::by(&mut world.run("interaction list --patient p-2")).stdout;
+    let cells: Vec<&str> = row.trim_end().split('\t').collect();
+    assert_eq!((cells.len(), cells[2], cells[3], cells[4].len()), (5, "planned", "inpatient", 36), "{row}");
+}
+
+#[test]
+fn a_body_is_only_looked_at_for_being_an_object() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    for (text, words) in [
+        ("[]", "not an object"),
+        ("{\"a\": canary}", "not JSON: line 1"),
+        ("", "not JSON"),
+        ("{\"encounter\": \"x\"}", "`encounter` is not an object"),
+    ] {
+        let path = world.file("body", text);
+        let said = Said::by(&mut world.run(&format!("interaction create --from {path} --status planned")));
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{text}");
+        assert!(said.stderr.contains(words) && !said.stderr.contains("canary"), "{text}: {}", said.stderr);
+    }
+    world
+        .run("interaction create --from /no/such")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("cannot read"));
+    world.run("interaction create --status begun").assert().code(2);
+    // What the members may be is the API's to say.
+    let path = world.file("body", r#"{"encounter":{"type":"odd"},"patient":{"name":"Ada"}}"#);
+    let said = Said::by(&mut world.run(&format!("interaction create --from {path}")));
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("encounter.type") && said.stderr.contains("patient.identifier"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(Said::by(&mut world.run("interaction list")).stdout, "");
+}

@@ -131,22 +131,25 @@ fn only_commands_name_clap_and_only_failure_knows_exit_codes() {
 #[test]
 fn secrets_leave_their_wrapper_in_few_places() {
     let pinned = [
-        "domain/secret.rs",        // the wrapper itself
-        "domain/import.rs",        // parsed: environment, tenant, client id, secret
-        "domain/grant.rs",         // into the form of the token request
-        "domain/interaction.rs",   // into a URL that was asked for
-        "edge/http.rs",            // onto the wire
-        "edge/socket.rs",          // onto the wire
-        "edge/age_file.rs",        // into the encrypted file
-        "edge/keyring.rs",         // into the keyring
-        "output.rs",               // onto stdout, where a token is the datum
-        "commands/token.rs",       // into the JSON that was asked for
-        "commands/interaction.rs", // decoded, and into the JSON that was asked for
-        "commands/inspect.rs",     // decoded
-        "commands/explain.rs",     // decoded
-        "commands/check.rs",       // decoded
-        "commands/sandbox.rs",     // the throw-away secret, for its user
-        "sandbox/credentials.rs",  // compared with what was sent
+        "domain/secret.rs",               // the wrapper itself
+        "domain/import.rs",               // parsed: environment, tenant, client id, secret
+        "domain/grant.rs",                // into the form of the token request
+        "domain/interaction.rs",          // into a URL that was asked for
+        "domain/handover.rs",             // decoded: what it may do
+        "domain/websocket/pasted.rs",     // a pasted URL's token, to be kept out of messages
+        "edge/http.rs",                   // onto the wire
+        "edge/socket.rs",                 // onto the wire
+        "edge/age_file.rs",               // into the encrypted file
+        "edge/keyring.rs",                // into the keyring
+        "output.rs",                      // onto stdout, where a token is the datum
+        "commands/token.rs",              // into the JSON that was asked for
+        "commands/access.rs",             // decoded: where it belongs
+        "commands/interaction/create.rs", // into the JSON that was asked for
+        "commands/session.rs",            // into what a frontend gets
+        "commands/inspect.rs",            // decoded
+        "commands/explain.rs",            // decoded
+        "commands/sandbox.rs",            // the throw-away secret, for its user
+        "sandbox/credentials.rs",         // compared with what was sent
     ];
     let exposing: Vec<String> = sources()
         .into_iter()

@@ -61,7 +61,7 @@ fn a_stored_secret_is_in_the_keyring_and_nowhere_else() {
     )
     .unwrap();
     let env_path = env_file.to_str().unwrap();
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 21] = [
         &login,
         &wrong,
         &["status"],
@@ -77,6 +77,9 @@ fn a_stored_secret_is_in_the_keyring_and_nowhere_else() {
         &["token", "--full"],
         &["token", "--scope", "nonsense"],
         &["interaction", "create"],
+        &["interaction", "list"],
+        &["session", "streams"],
+        &["probe", "streams"],
         &["-e", "http://127.0.0.1:1", "token", "--full"],
         &["logout"],
         &["profile", "remove", "default"],
@@ -94,13 +97,16 @@ fn a_secret_in_the_environment_stays_there() {
     let sandbox = Sandbox::with_secret(CANARY);
     let mut world = World::new();
     world.use_client(&sandbox);
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 14] = [
         &["status"],
         &["token", "--full"],
         &["token", "--scope", "stream"],
         &["interaction", "create"],
         &["check", "--full", "--streams"],
         &["explain", "--status", "401"],
+        &["session", "transcribe"],
+        &["probe", "transcribe"],
+        &["probe", "streams", "--language", "tlh"],
         &["login"],
         &["logout"],
         &["-e", "http://127.0.0.1:1", "token", "--full"],
@@ -131,9 +137,17 @@ fn a_token_is_printed_only_where_it_is_the_datum() {
     let signature = token.rsplit('.').next().unwrap();
     world.set("CORTI_ACCESS_TOKEN", &token);
     let file = world.file("token", &token);
+    let socket = format!("{}/audio-bridge/v2/transcribe", sandbox.environment.replace("http", "ws"));
+    let pasted = world.file("pasted", format!("{socket}?tenant-name=base&token=Bearer%20{token}"));
+    let refused = world.file("refused", format!("{socket}?token={token}"));
     for words in [
         &["interaction", "create"][..],
         &["interaction", "create", "-e", "eu"],
+        &["interaction", "list"],
+        &["probe", "transcribe"],
+        &["probe", "streams"],
+        &["probe", "--websocket-url", &pasted],
+        &["probe", "--websocket-url", &refused],
         &["inspect", &file],
         &["explain", "--status", "401"],
         &["explain", "--token-file", &file],

@@ -34,6 +34,8 @@ fn answers_of_another_protocol() {
         (Answer::json(TOKEN.split_once("300").unwrap().0), 8, "a broken or cut-off JSON text"),
         (Answer::json(r#"{"ok":true}"#), 8, "without `access_token`"),
         (Answer::json(&TOKEN.replace("300", "-1")), 8, "no lifetime"),
+        (Answer::json(&TOKEN.replace("300", "1e300")), 8, "no lifetime"),
+        (Answer::json(&TOKEN.replace(r#""expires_in":300,"#, "")), 8, "does not say how long it lives"),
         (Answer::json(&TOKEN.replace("abc", "a\\u001b[31mc")), 8, "characters that no bearer token has"),
         (Answer::http("302 Found", &["Location: http://127.0.0.1:1/"], ""), 8, "which is not followed"),
         (
@@ -64,6 +66,24 @@ fn answers_of_another_protocol() {
             said.stderr
         );
         assert!(!said.stderr.contains("canary-7"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_lifetime_that_the_token_says_itself_or_that_is_a_fraction() {
+    let claims =
+        serde_json::json!({ "exp": 2_000_000_300, "iat": 2_000_000_000, "scope": "openid transcribe" });
+    let token = common::forged(&serde_json::json!({ "alg": "RS256" }), &claims);
+    let answer = TOKEN.replace("abc", &token);
+    for (body, expires_in) in [
+        (answer.replace(r#""expires_in":300,"#, ""), 300),
+        (answer.replace("300,", "59.9,"), 59),
+        (answer.replace("300,", "null,"), 300),
+    ] {
+        let server = Rude::start(vec![Answer::json(&body)]);
+        let said = Said::by(&mut world(&server.environment).run("token --scope transcribe --json"));
+        assert_eq!(said.code, 0, "{body}: {}", said.stderr);
+        assert_eq!(said.json()["expires_in"], expires_in, "{body}");
     }
 }
 

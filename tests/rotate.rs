@@ -81,6 +81,7 @@ fn a_new_secret_that_is_refused_leaves_the_old_one() {
     let (config, user) = (world.config(), format!("{}/base/sandbox", sandbox.environment));
     for (secret, code, message) in [
         ("hunter2", 5, "the old one stays stored"),
+        ("hunter2", 5, ": corti-auth rotate --profile dev\n"),
         ("hunter\n2", 2, "corti-auth rotate --secret-stdin < FILE"),
         ("", 2, "the client secret is empty"),
     ] {

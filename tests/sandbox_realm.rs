@@ -1,12 +1,11 @@
 //! The sandbox's realm over HTTP: the token endpoint with each of Keycloak's refusals, what the tokens say, and
-//! that the published key signed them; then how the process takes its address, starts and stops.
+//! that the published key signed them; then which addresses it takes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod common;
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -14,7 +13,6 @@ use jsonwebtoken::errors::{ErrorKind, Result as Verdict};
 use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation, get_current_timestamp};
 use predicates::prelude::*;
 use predicates::str::contains;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use url::form_urlencoded::{Serializer, byte_serialize};
 use uuid::Uuid;
@@ -277,26 +275,4 @@ async fn only_this_machine_is_served() {
     let sandbox = Sandbox::start_with(&["--bind", "::1"]);
     assert!(issuer(&sandbox).starts_with("http://[::1]:"));
     verify(&sandbox, &mint(&sandbox, "openid").await["access_token"], "account").await.unwrap();
-}
-
-#[test]
-fn a_taken_port_is_named() {
-    let (sandbox, world) = (Sandbox::start(), World::new());
-    let (ready, port) = (world.home().join("ready.json"), sandbox.environment.rsplit_once(':').unwrap().1);
-    let said = contains(format!("127.0.0.1:{port} is already in use")).and(contains("hint: "));
-    let words = ["sandbox", "--port", port, "--ready-file", ready.to_str().unwrap()];
-    world.run_words(&words).assert().code(2).stdout("").stderr(said);
-    assert!(!ready.exists());
-}
-
-#[test]
-fn the_ready_file_is_private_and_goes_with_the_sandbox() {
-    for signal in [Signal::TERM, Signal::INT] {
-        let mut sandbox = Sandbox::start();
-        let file = std::fs::metadata(sandbox.ready_file()).unwrap();
-        assert_eq!(file.permissions().mode() & 0o7777, 0o600);
-        kill_process(Pid::from_raw(sandbox.id().try_into().unwrap()).unwrap(), signal).unwrap();
-        assert_eq!(sandbox.wait().code(), Some(0), "{signal:?}");
-        assert!(!sandbox.ready_file().exists(), "{signal:?}");
-    }
 }

@@ -16,12 +16,17 @@ use serde_json::{Value, json};
 /// How many checks `peer.mjs` has, and how many of them need no more than a token endpoint.
 const CHECKS: (usize, usize) = (59, 14);
 
-/// Runs a program of `tests/sdk` in `world`.
-fn node(world: &World, program: &str, arguments: &[&str]) -> Said {
+/// A program of `tests/sdk` in `world`.
+fn program(world: &World, name: &str) -> assert_cmd::Command {
     let folder = common::variable("SDK_PEER").expect("SDK_PEER is not set: run this by scripts/with-sdk");
-    let path = PathBuf::from(folder).join(program);
     let mut command = world.program("node");
-    Said::by(command.arg(path).args(arguments).timeout(Duration::from_secs(300)))
+    command.arg(PathBuf::from(folder).join(name)).timeout(Duration::from_secs(300));
+    command
+}
+
+/// Runs a program of `tests/sdk` in `world`.
+fn node(world: &World, name: &str, arguments: &[&str]) -> Said {
+    Said::by(program(world, name).args(arguments))
 }
 
 /// Runs the checks, all of which must pass.
@@ -140,4 +145,17 @@ async fn latency_delays_the_sdk() {
     let started = Instant::now();
     assert_eq!(retry(&world, "token")["ok"], json!(true));
     assert!(started.elapsed() >= Duration::from_millis(1500));
+}
+
+/// The client is made of nothing but what a frontend gets, and its token opens nothing else.
+#[test]
+#[ignore = "needs Node and the SDK: scripts/with-sdk"]
+fn the_sdk_opens_the_session_it_was_given() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    world.use_client(&sandbox);
+    for socket in ["transcribe", "streams"] {
+        let session = Said::by(&mut world.run(&format!("session {socket} --format sdk"))).stdout;
+        let said = Said::by(program(&World::new(), "session.mjs").write_stdin(session));
+        assert_eq!(said.json(), json!({ "opened": true, "rest": 403 }), "{socket}: {}", said.stderr);
+    }
 }

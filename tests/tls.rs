@@ -5,14 +5,16 @@
 
 mod common;
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use common::{Said, World};
+use common::{Said, Sandbox, World};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, Stream};
+use rustls::{ServerConfig, ServerConnection, Stream, StreamOwned};
 
 const TOKEN: &str = r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid"}"#;
 
@@ -23,8 +25,8 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A token endpoint on `https://localhost`, whose certificate `authority` signed; its environment.
-fn serve(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
+/// A server's TLS on `localhost`, with a certificate that `authority` signed.
+fn config(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let certificate =
         CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
@@ -35,7 +37,12 @@ fn serve(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
-    let config = Arc::new(config);
+    Arc::new(config)
+}
+
+/// A token endpoint on `https://localhost`, whose certificate `authority` signed; its environment.
+fn serve(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
+    let config = config(authority);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -55,6 +62,54 @@ fn serve(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
         }
     });
     format!("https://localhost:{port}")
+}
+
+/// TLS in front of a server without; its environment, and how many connections it took.
+fn in_front_of(
+    environment: &str,
+    authority: &CertifiedIssuer<'static, KeyPair>,
+) -> (String, Arc<AtomicUsize>) {
+    let (config, upstream) = (config(authority), environment.trim_start_matches("http://").to_owned());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let taken = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), socket);
+            let (plain, taken) = (TcpStream::connect(&upstream).unwrap(), Arc::clone(&taken));
+            std::thread::spawn(move || pass_on(tls, plain, &taken));
+        }
+    });
+    (format!("https://localhost:{port}"), count)
+}
+
+/// Passes bytes on in both directions until one side is done.
+fn pass_on(mut tls: StreamOwned<ServerConnection, TcpStream>, mut plain: TcpStream, taken: &AtomicUsize) {
+    let moment = Some(Duration::from_millis(5));
+    tls.sock.set_read_timeout(moment).unwrap();
+    plain.set_read_timeout(moment).unwrap();
+    let mut chunk = [0; 8192];
+    let mut is_new = true;
+    loop {
+        for way in [true, false] {
+            let read = if way { tls.read(&mut chunk) } else { plain.read(&mut chunk) };
+            let written = match read {
+                Ok(0) => return,
+                Ok(length) if way => plain.write_all(&chunk[..length]),
+                Ok(length) => tls.write_all(&chunk[..length]).and_then(|()| tls.flush()),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
+                Err(_) => return,
+            };
+            if is_new {
+                taken.fetch_add(1, Ordering::SeqCst);
+                is_new = false;
+            }
+            if written.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 fn world(environment: &str) -> World {
@@ -131,4 +186,52 @@ fn certificates_that_cannot_be_used_are_a_mistake_of_the_configuration() {
     }
     world.set("SSL_CERT_FILE", "/no/such.pem");
     assert_eq!(Said::by(&mut world.run("token --full")).code, 3);
+}
+
+#[test]
+fn a_probe_tells_a_certificate_nobody_vouches_for_from_a_refusal() {
+    let ours = authority();
+    let world = World::new();
+    let authority = world.file("ours.pem", ours.pem());
+    let url =
+        format!("{}/transcribe?tenant-name=base&token=Bearer%20x", serve(&ours).replace("https", "wss"));
+    let file = world.file("url", url);
+    let probe = |more: &[&str]| {
+        let words = [&["probe", "--websocket-url", &file][..], more].concat();
+        Said::by(&mut world.run_words(&words))
+    };
+    let said = probe(&[]);
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("tls            failed") && !said.stderr.contains("upgrade"),
+        "{}",
+        said.stderr
+    );
+    let said = probe(&["--ca-cert", &authority]);
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    for words in [
+        "dns            ok: localhost",
+        "tls            ok: trusted",
+        "upgrade        failed: refused with 200",
+    ] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn a_websocket_opens_over_the_connection_that_tls_was_tried_on() {
+    let (ours, sandbox) = (authority(), Sandbox::start());
+    let (environment, connections) = in_front_of(&sandbox.environment, &ours);
+    let mut world = World::new();
+    world.use_client(&sandbox);
+    let token = Said::by(&mut world.run("token --scope transcribe")).stdout;
+    let socket = environment.replace("https", "wss");
+    let url = format!("{socket}/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{}", token.trim());
+    let (file, authority) = (world.file("url", url), world.file("ours.pem", ours.pem()));
+    let audio = world.file("a.raw", [0; 1000]);
+    let words = ["probe", "--websocket-url", &file, "--ca-cert", &authority, "--audio", &audio];
+    let said = Said::by(&mut world.run_words(&words));
+    assert_eq!((said.code, said.stdout.as_str()), (0, "[sandbox: 1000 bytes of audio]\n"), "{}", said.stderr);
+    assert!(said.stderr.contains("tls            ok: trusted"), "{}", said.stderr);
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "the upgrade's time is without TLS");
 }

@@ -3,15 +3,35 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use jiff::SignedDuration;
 
 use crate::domain::jwt::contains_token;
 use crate::domain::scope::{Ask, Scope, ScopeSet};
+use crate::domain::websocket::SocketKind;
 use crate::failure::{Failure, Kind};
 
 /// Options that people expect to take a secret, and this tool does not have.
 const SECRET_OPTIONS: [&str; 6] =
     ["--client-secret", "--secret", "--password", "--token", "--access-token", "--secret-stdin="];
+
+/// One of Corti's WebSockets, as an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SocketArg {
+    /// Dictation
+    Transcribe,
+    /// A conversation, which belongs to an interaction
+    Streams,
+}
+
+impl SocketArg {
+    pub(super) fn kind(self) -> SocketKind {
+        match self {
+            Self::Transcribe => SocketKind::Transcribe,
+            Self::Streams => SocketKind::Streams,
+        }
+    }
+}
 
 /// `15s`, `1m 30s`, or a bare number of seconds; more than nothing.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

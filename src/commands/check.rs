@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::domain::capability::{Finding, Row, Target, overall};
 use crate::domain::inspection::{Inspection, Kind as TokenKind};
-use crate::domain::jwt::Jwt;
 use crate::domain::page::{Page, Tone};
 use crate::domain::scope::Reach;
 use crate::domain::secret::AccessToken;
@@ -15,6 +14,7 @@ use crate::edge::process;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
+use super::access;
 use super::context::Context;
 use super::interruption;
 use super::minting::Minter;
@@ -116,10 +116,12 @@ async fn look_around(
 /// # Errors
 /// Where it is no access token, or has expired.
 fn inspect(token: &AccessToken, context: &Context<'_>) -> Result<Inspection, Failure> {
-    let inspection = Inspection::of(&Jwt::decode(token.secret().expose())?, context.host.clock.now())?;
     let failure = |message: String| {
         Failure::new(Kind::Token, message).hint("mint a new one: corti-auth check --scope transcribe")
     };
+    let inspection = access::inspect(token, context.host.clock.now())?.ok_or_else(|| {
+        failure("it is no JWT, and promises nothing that could be held against it".to_owned())
+    })?;
     if matches!(inspection.kind, TokenKind::Id | TokenKind::Refresh) {
         return Err(failure(format!("it is of the kind `{}`, which opens no API", inspection.kind.as_str())));
     }
@@ -213,8 +215,7 @@ impl Outcome for CheckOutcome {
                 ))
             }
             _ if self.passing.as_ref().is_some_and(|passing| !passing.deleted) => {
-                let id =
-                    self.passing.as_ref().map(|passing| passing.interaction.id.clone()).unwrap_or_default();
+                let id = self.passing.as_ref().map(|passing| passing.interaction.id).unwrap_or_default();
                 Some(
                     Failure::new(Kind::Unexpected, format!("the interaction `{id}` is still there"))
                         .hint(format!("corti-auth interaction delete {id}")),

@@ -14,7 +14,7 @@ use crate::domain::event::{Event, Sink};
 use crate::domain::identity::{ProfileName, Tenant};
 use crate::domain::resolve::{self, Flags, Plan, ResolveError};
 use crate::domain::store_kind::StoreKind;
-use crate::domain::variable::{self, NEAR_MISSES, Variables};
+use crate::domain::variable::{self, Variables};
 use crate::edge::age_file::AgeFiles;
 use crate::edge::config_file::{ConfigFile, ConfigFileError};
 use crate::edge::host::Host;
@@ -34,6 +34,8 @@ pub(super) struct Context<'a> {
     flags: OnceCell<Flags>,
     variables: OnceCell<Variables>,
     config: OnceCell<Config>,
+    /// One for the whole command, however many stores it opens.
+    keyring: Keyring,
     /// The passphrase of encrypted files, once it is known.
     passphrase: Rc<OnceCell<SecretString>>,
 }
@@ -47,7 +49,8 @@ impl<'a> Context<'a> {
                 .hint(format!("unset {name}")));
         }
         let (flags, variables, config, passphrase) = Default::default();
-        Ok(Self { host, globals, sink, flags, variables, config, passphrase })
+        let keyring = Keyring::new(may_ask(host, globals));
+        Ok(Self { host, globals, sink, flags, variables, config, keyring, passphrase })
     }
 
     /// Progress, for a person.
@@ -85,9 +88,7 @@ impl<'a> Context<'a> {
 
     /// Whether a person is there to answer, and may be asked.
     pub(super) fn may_ask(&self) -> bool {
-        let is_on = |name| self.host.env.get(name).is_some_and(|value| variable::is_on(&value));
-        let forbidden = self.globals.no_input || is_on(variable::NO_INPUT) || is_on(variable::CI);
-        !forbidden && self.host.terminal.stdin && self.host.terminal.stderr
+        may_ask(self.host, self.globals)
     }
 
     /// What the flags say.
@@ -111,7 +112,7 @@ impl<'a> Context<'a> {
     /// Where one is malformed.
     pub(super) fn variables(&self) -> Result<&Variables, Failure> {
         cached(&self.variables, || {
-            for (wrong, right) in NEAR_MISSES {
+            for (wrong, right) in variable::near_misses() {
                 if self.host.env.get(wrong).is_some() {
                     self.warn(format!("{wrong} is set, but not read: the name is {right}"), None);
                 }
@@ -173,8 +174,8 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// Where the store cannot be used.
-    pub(super) async fn remove_secret(&self, name: &ProfileName) -> Result<bool, Failure> {
-        let Profile { client, store, .. } = self.profile(name)?;
+    pub(super) async fn remove_secret(&self, name: &ProfileName, profile: &Profile) -> Result<bool, Failure> {
+        let Profile { client, store, .. } = profile;
         if matches!(store, StoreKind::Command(_)) {
             return Ok(false);
         }
@@ -212,7 +213,7 @@ impl<'a> Context<'a> {
     /// Where the folder of encrypted files cannot be named.
     pub(super) fn store(&self, kind: &StoreKind) -> Result<Store, Failure> {
         Ok(match kind {
-            StoreKind::Keyring => Store::Keyring(Keyring { attended: self.may_ask() }),
+            StoreKind::Keyring => Store::Keyring(self.keyring.clone()),
             StoreKind::File => Store::File(AgeFiles {
                 folder: self.config_file()?.secrets_folder(),
                 passphrase_file: self.host.env.path(variable::PASSPHRASE_FILE),
@@ -222,6 +223,12 @@ impl<'a> Context<'a> {
             StoreKind::Command(command) => Store::Command(command.clone()),
         })
     }
+}
+
+fn may_ask(host: &Host, globals: &Globals) -> bool {
+    let is_on = |name| host.env.get(name).is_some_and(|value| variable::is_on(&value));
+    let forbidden = globals.no_input || is_on(variable::NO_INPUT) || is_on(variable::CI);
+    !forbidden && host.terminal.stdin && host.terminal.stderr
 }
 
 fn cached<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, Failure>) -> Result<&T, Failure> {

@@ -9,13 +9,14 @@ use uuid::Uuid;
 use crate::domain::event::Event;
 use crate::domain::grant::Token;
 use crate::domain::identity::{Client, ProfileName, Tenant};
-use crate::domain::interaction::{self, Interaction};
+use crate::domain::interaction::{self, Fields, Interaction};
 use crate::domain::message::{self, ServerMessage};
 use crate::domain::page::{Page, Tone};
 use crate::domain::request::Request;
 use crate::domain::resolve::SecretOrigin;
 use crate::domain::scope::{Ask, Reach};
 use crate::domain::secret::{AccessToken, ClientSecret};
+use crate::domain::websocket::SocketKind;
 use crate::edge::keyring::{Keyring, State};
 use crate::edge::process;
 use crate::edge::socket::Socket;
@@ -26,9 +27,10 @@ use crate::sandbox::{Knobs, Options, Sandbox};
 
 use super::context::Context;
 use super::inspect::InspectOutcome;
-use super::minting::{self, Minter};
+use super::interaction::Api;
+use super::interruption;
+use super::minting::Minter;
 use super::sandbox::not_started;
-use super::{interaction as interactions, interruption};
 
 /// Show the whole job on this machine, without an account
 ///
@@ -100,7 +102,7 @@ struct Demo<'a> {
 impl Demo<'_> {
     /// The keyring where it is ready, else memory: a demo must not wait for an unlock prompt.
     async fn choose_store(&self) -> Store {
-        let keyring = Store::Keyring(Keyring { attended: false });
+        let keyring = Store::Keyring(Keyring::new(false));
         match keyring.probe(&self.client).await {
             Ok(State::Present | State::Missing) => keyring,
             _ => Store::memory(),
@@ -114,7 +116,7 @@ impl Demo<'_> {
             self.token(3, "A full token, for a backend", "--full", &Ask::Full, &secret).await?;
         let title = "A limited token, for a browser";
         let (limited_token, limited) =
-            self.token(4, title, "--scope streams", &minting::streams(), &secret).await?;
+            self.token(4, title, "--scope streams", &SocketKind::Streams.ask(), &secret).await?;
         let interaction = self.create(&full_token).await?;
         let socket = self.stream(&interaction, &limited_token).await?;
         let rest_status = self.refused(&limited_token).await?;
@@ -164,9 +166,9 @@ impl Demo<'_> {
 
     async fn create(&self, full: &AccessToken) -> Result<Interaction, Failure> {
         let Client { environment, tenant, .. } = &self.client;
-        let identifier = Uuid::new_v4().to_string();
-        let interaction =
-            interactions::create(&self.minter.http, environment, tenant, full, &identifier).await?;
+        let body = Fields::default().body(None, &Uuid::new_v4().to_string());
+        let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
+        let interaction = Api::new(&self.minter.http, environment, tenant, full).create(&body).await?;
         let page = Page::new().line(interaction.websocket_url.as_str());
         self.step(
             5,

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::config::{Config, Profile};
+use crate::domain::config::Profile;
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
 use crate::domain::resolve::SecretOrigin;
@@ -13,6 +13,7 @@ use crate::domain::scope::Ask;
 use crate::domain::secret::ClientSecret;
 use crate::domain::store_kind::StoreKind;
 use crate::edge::config_file::ConfigFile;
+use crate::edge::keyring::State;
 use crate::edge::store::Store;
 use crate::failure::Failure;
 
@@ -99,15 +100,20 @@ impl<'a> Enrolment<'a> {
             let written = store.write(&client, secret).await;
             written.map_err(|error| Failure::store(&error, &client, &name))?;
         }
-        let before = context.config()?.profiles().get(&name);
         let verified_at = verify.then(|| verification::now(context));
-        let config = file.update(|config| {
+        let (before, config) = file.update(|config| {
+            let before = config.profiles().get(&name).cloned();
             config.put(&name, &client, &kind);
             config.set_verified(&name, &client, verified_at);
-            config.clone()
+            (before, config.clone())
         })?;
+        // Another process may have removed the client's last profile, and the secret with it, between the two.
+        if matches!(store.probe(&client).await, Ok(State::Missing)) {
+            let written = store.write(&client, secret).await;
+            written.map_err(|error| Failure::store(&error, &client, &name))?;
+        }
         if let Some(before) = before {
-            forget(context, &config, &name, before).await?;
+            forget(context, &file, &before).await?;
         }
         warn_of_variables(context)?;
         let is_default = config.default_profile() == Some(&name);
@@ -117,16 +123,12 @@ impl<'a> Enrolment<'a> {
 }
 
 /// The profile stood for another client before, or kept its secret elsewhere: nothing uses that secret any more.
-async fn forget(
-    context: &Context<'_>,
-    config: &Config,
-    name: &ProfileName,
-    before: &Profile,
-) -> Result<(), Failure> {
-    let now = config.profiles().get(name);
-    let same = now.is_some_and(|now| now.client == before.client && now.store == before.store);
+async fn forget(context: &Context<'_>, file: &ConfigFile, before: &Profile) -> Result<(), Failure> {
+    // Whatever its name is by now, and while nobody makes another one.
+    let held = file.hold()?;
+    let in_use = |it: &Profile| it.client == before.client && it.store == before.store;
     let others_secret = matches!(before.store, StoreKind::Command(_));
-    if same || others_secret || !config.sharing(name, before).is_empty() {
+    if others_secret || held.config.profiles().values().any(in_use) {
         return Ok(());
     }
     let store = context.store(&before.store)?;

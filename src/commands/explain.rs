@@ -1,6 +1,6 @@
 //! `explain`: why a request failed, from what was saved of it. Nothing is asked of anybody, and nothing is sent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
-use super::saved_text::{is_stdin, read};
+use super::input;
 
 /// How much of a saved response is read. Corti's are kilobytes.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
@@ -53,8 +53,9 @@ pub(super) struct ExplainOutcome {
 
 /// # Errors
 /// Where nothing is given, a file cannot be read, or what is configured is malformed.
-pub(super) fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<ExplainOutcome, Failure> {
-    let piped = [&args.response, &args.token_file].into_iter().flatten().filter(|path| is_stdin(path));
+pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<ExplainOutcome, Failure> {
+    let named = [&args.response, &args.token_file];
+    let piped = named.into_iter().flatten().filter(|path| path.as_os_str() == "-");
     if piped.count() > 1 {
         return Err(Failure::new(
             Kind::Usage,
@@ -63,14 +64,14 @@ pub(super) fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<ExplainOu
         .hint("corti-auth explain --response - --token-file FILE"));
     }
     let now = context.host.clock.now();
-    let token = token(args, context)?.map(|text| Held::read(text.expose(), now));
+    let token = token(args, context).await?.map(|text| Held::read(text.expose(), now));
     if args.status.is_none() && args.response.is_none() && token.is_none() {
         return Err(Failure::new(Kind::Usage, "there is nothing to explain")
             .hint("corti-auth explain --status 401")
             .hint("curl -si URL | corti-auth explain --response -"));
     }
     let exchange = match &args.response {
-        Some(path) => Exchange::read(&read("response", path, MAX_RESPONSE_BYTES)?),
+        Some(path) => Exchange::read(&read("response", path, MAX_RESPONSE_BYTES, context).await?),
         None => Exchange::default(),
     };
     if let (Some(said), Some(saved)) = (args.status, exchange.status)
@@ -88,11 +89,20 @@ pub(super) fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<ExplainOu
     Ok(ExplainOutcome { evidence, causes })
 }
 
-fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secret>, Failure> {
+async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secret>, Failure> {
     if let Some(path) = &args.token_file {
-        return Ok(Some(Secret::new(read("token", path, MAX_TOKEN_BYTES + 1024)?)));
+        return Ok(Some(Secret::new(read("token", path, MAX_TOKEN_BYTES + 1024, context).await?)));
     }
     Ok(context.variables()?.access_token.as_ref().map(|token| token.secret().clone()))
+}
+
+/// What is no text in it becomes `U+FFFD`.
+async fn read(what: &str, path: &Path, limit: usize, context: &Context<'_>) -> Result<String, Failure> {
+    let bytes = input::read(path, limit, context).await.map_err(|reason| {
+        Failure::new(Kind::Usage, format!("cannot read the {what} from {reason}"))
+            .hint("name a file that can be read, or pipe it in: corti-auth explain --response - < FILE")
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// What is configured here, as far as it goes: nothing needs to be. A profile that was named must be there.

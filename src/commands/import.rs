@@ -35,11 +35,15 @@ const LIMIT: usize = 1024 * 1024;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth profile import .env
-  corti-auth profile import acme.env --profile acme --yes")]
+  corti-auth profile import acme.env --profile acme --yes
+  corti-auth profile import acme.env --store file    on a machine without a keyring")]
 pub(super) struct ImportArgs {
     /// The file
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Keep the secret in this store: keyring or file (encrypted with a passphrase)
+    #[arg(long, value_name = "STORE")]
+    store: Option<String>,
     /// Import without asking
     #[arg(short, long)]
     yes: bool,
@@ -78,8 +82,13 @@ pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Impo
     let import = read(&args.file).await?;
     let draft = draft(import, &args.file, context)?;
     let known = context.config()?.profiles().get(&draft.name).map(|profile| &profile.store);
-    let kind = login::store_kind(None, None, known, context)?;
+    if let Some(word) = args.store.as_deref().filter(|word| !["keyring", "file"].contains(word)) {
+        return Err(Failure::new(Kind::Usage, format!("an import cannot keep a secret in `{word}`"))
+            .hint("--store keyring, or --store file"));
+    }
+    let kind = login::store_kind(args.store.as_deref(), None, known, context)?;
     refuse_another_client(&draft, context)?;
+    refuse_command(&draft, &kind)?;
     agree(args, &draft, &kind, context).await?;
     let Draft { name, client, secret, origins, .. } = draft;
     let enrolment = Enrolment::prepare(context, name, client, kind).await?;
@@ -153,6 +162,15 @@ fn refuse_another_client(draft: &Draft, context: &Context<'_>) -> Result<(), Fai
     Err(Failure::new(Kind::Configuration, message)
         .hint("import it under another name: --profile NAME")
         .hint(format!("or make the name free: corti-auth profile remove {name}")))
+}
+
+/// There the secret would only be compared with what the command prints, and the file could go.
+fn refuse_command(draft: &Draft, kind: &StoreKind) -> Result<(), Failure> {
+    let StoreKind::Command(command) = kind else { return Ok(()) };
+    let message = format!("the profile `{}` has its secret kept by `{command}`", draft.name);
+    Err(Failure::new(Kind::Configuration, message)
+        .hint("have it kept here: --store keyring, or --store file")
+        .hint("or import it under another name: --profile NAME"))
 }
 
 async fn agree(

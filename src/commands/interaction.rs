@@ -1,26 +1,31 @@
-//! `interaction`: creates an interaction and prints the websocketUrl of its `/streams` session.
+//! `interaction`: creates, lists, shows and deletes the interactions that `/streams` sessions belong to.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::domain::environment::Environment;
-use crate::domain::identity::Tenant;
-use crate::domain::inspection::Inspection;
-use crate::domain::interaction::{self, Interaction, InteractionError};
-use crate::domain::jwt::Jwt;
-use crate::domain::resolve;
-use crate::domain::scope::{Ask, Reach};
-use crate::domain::secret::{AccessToken, Secret};
-use crate::domain::variable::ACCESS_TOKEN;
-use crate::edge::http::Http;
+use crate::domain::secret::AccessToken;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Outcome;
 
+use super::access::Access;
 use super::context::Context;
-use super::minting::{self, Minter};
+use super::minting::Minter;
 
-/// Work with interactions, which /streams sessions belong to
+mod api;
+mod create;
+mod delete;
+mod list;
+mod show;
+
+pub(super) use api::Api;
+
+/// The states of an encounter (Corti's API reference, interactions).
+const STATUSES: [&str; 6] = ["planned", "in-progress", "on-hold", "completed", "cancelled", "deleted"];
+
+/// Create, list, show and delete interactions, which /streams sessions belong to
+///
+/// Each needs a full token, which is minted for it, or taken from `CORTI_ACCESS_TOKEN`.
 #[derive(Debug, Args)]
 pub(super) struct InteractionArgs {
     #[command(subcommand)]
@@ -29,159 +34,58 @@ pub(super) struct InteractionArgs {
 
 #[derive(Debug, Subcommand)]
 enum InteractionCommand {
-    Create(CreateArgs),
-}
-
-/// Create an interaction and print its websocketUrl
-///
-/// Needs a full token, which is minted for it, or taken from `CORTI_ACCESS_TOKEN`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  corti-auth interaction create
-  corti-auth interaction create --json
-  corti-auth interaction create --connect-url    with a limited token in it: for debugging only")]
-struct CreateArgs {
-    /// Use this encounter identifier, new to the client; a fresh UUID if left out
-    #[arg(long, value_name = "ID")]
-    identifier: Option<String>,
-    /// Append a limited token, so that a WebSocket client can open the URL
-    #[arg(long)]
-    connect_url: bool,
-}
-
-/// A created interaction.
-pub(super) struct CreateOutcome {
-    interaction: Interaction,
-    environment: Environment,
-    tenant: Tenant,
-    connect_url: Option<Secret>,
+    Create(Box<create::CreateArgs>),
+    List(list::ListArgs),
+    Get(show::GetArgs),
+    Delete(delete::DeleteArgs),
 }
 
 /// # Errors
 /// Where there is no token, or the API refuses.
-pub(super) async fn run(args: &InteractionArgs, context: &Context<'_>) -> Result<CreateOutcome, Failure> {
-    let InteractionCommand::Create(args) = &args.command;
+pub(super) async fn run(args: &InteractionArgs, context: &Context<'_>) -> Result<Box<dyn Outcome>, Failure> {
     let minter = Minter::new(context);
-    let identifier = args.identifier.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    // A profile that was named on the command line outranks every variable.
-    let ready = context.variables()?.access_token.as_ref().filter(|_| context.globals.profile.is_none());
-    let access = match ready {
-        Some(token) => with_ready_token(args, context, token)?,
-        None => with_minted_tokens(args, &minter).await?,
-    };
-    let creating = create(&minter.http, &access.environment, &access.tenant, &access.token, &identifier);
-    let interaction = context.waiting("creating an interaction", creating).await?;
-    let connect_url =
-        access.limited.map(|token| interaction::connect_url(&interaction.websocket_url, &token));
-    if connect_url.is_some() {
-        let caution = "the URL has a token in it: who has the URL has the token, and proxies log URLs";
-        context.warn(caution, Some("leave --connect-url out, and send the token apart from the URL"));
+    match &args.command {
+        InteractionCommand::Create(args) => Ok(Box::new(create::run(args, &minter).await?)),
+        InteractionCommand::List(args) => Ok(Box::new(list::run(args, &minter).await?)),
+        InteractionCommand::Get(args) => Ok(Box::new(show::run(args, &minter).await?)),
+        InteractionCommand::Delete(args) => Ok(Box::new(delete::run(args, &minter).await?)),
     }
-    Ok(CreateOutcome { interaction, environment: access.environment, tenant: access.tenant, connect_url })
 }
 
-/// Where to create, and with what.
-struct Access {
-    environment: Environment,
-    tenant: Tenant,
-    /// Full: it creates the interaction.
+/// Where the API is, and a full token for it.
+struct Entry {
+    access: Access,
     token: AccessToken,
-    /// Limited: it may go into a URL.
-    limited: Option<AccessToken>,
 }
 
-async fn with_minted_tokens(args: &CreateArgs, minter: &Minter<'_>) -> Result<Access, Failure> {
-    let plan = minter.context.plan()?;
-    let token = minter.mint(&plan, &Ask::Full).await?.access_token;
-    let limited = if args.connect_url {
-        Some(minter.mint(&plan, &minting::streams()).await?.access_token)
-    } else {
-        None
-    };
-    Ok(Access { environment: plan.client.environment, tenant: plan.client.tenant, token, limited })
-}
+impl Entry {
+    async fn open(minter: &Minter<'_>) -> Result<Self, Failure> {
+        let access = Access::of(minter.context)?;
+        let token = access.full_token(minter).await?;
+        Ok(Self { access, token })
+    }
 
-fn with_ready_token(
-    args: &CreateArgs,
-    context: &Context<'_>,
-    token: &AccessToken,
-) -> Result<Access, Failure> {
-    if args.connect_url {
-        let message = format!("--connect-url mints a limited token, which the one in {ACCESS_TOKEN} cannot");
-        return Err(Failure::new(Kind::Usage, message)
-            .hint(format!("unset {ACCESS_TOKEN}, or leave --connect-url out")));
-    }
-    let (environment, tenant) =
-        resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
-    refuse_foreign(context, token, &environment, &tenant)?;
-    Ok(Access { environment, tenant, token: token.clone(), limited: None })
-}
-
-/// A token goes to the environment that issued it, and to no other: it would be of no use there, and be seen.
-fn refuse_foreign(
-    context: &Context<'_>,
-    token: &AccessToken,
-    environment: &Environment,
-    tenant: &Tenant,
-) -> Result<(), Failure> {
-    let Ok(jwt) = Jwt::decode(token.secret().expose()) else { return Ok(()) };
-    let inspection = Inspection::of(&jwt, context.host.clock.now())?;
-    if inspection.is_expired() {
-        return Err(Failure::new(Kind::Token, format!("the token in {ACCESS_TOKEN} has expired"))
-            .hint(format!("mint a new one, or unset {ACCESS_TOKEN}")));
-    }
-    if inspection.reach == Some(Reach::Limited) {
-        context.warn(format!("the token in {ACCESS_TOKEN} is a limited one, which opens no REST API"), None);
-    }
-    match inspection.place {
-        Some((issuer, realm)) if issuer != *environment || realm != *tenant => {
-            let message = format!(
-                "the token in {ACCESS_TOKEN} was issued by `{issuer}`, tenant `{realm}`, and is not sent to \
-                 `{environment}`, tenant `{tenant}`"
-            );
-            Err(Failure::new(Kind::Configuration, message)
-                .hint(format!("if that is where it belongs: --environment {issuer} --tenant {realm}")))
-        }
-        _ => Ok(()),
+    fn api<'a>(&'a self, minter: &'a Minter<'_>) -> Api<'a> {
+        Api::new(&minter.http, self.access.environment(), self.access.tenant(), &self.token)
     }
 }
 
-/// # Errors
-/// Where the API does not answer, or refuses.
-pub(super) async fn create(
-    http: &Http<'_>,
-    environment: &Environment,
-    tenant: &Tenant,
-    token: &AccessToken,
-    identifier: &str,
-) -> Result<Interaction, Failure> {
-    let response = http.send(&interaction::create(environment, tenant, token, identifier)).await?;
-    interaction::parse(&response, environment).map_err(|error| match error {
-        InteractionError::Refused(problem) => problem.without(token.secret()).into(),
-        other => other.into(),
+/// An id as the API writes it. What is not one would lead to another address.
+pub(super) fn id(text: &str) -> Result<Uuid, String> {
+    Uuid::try_parse(text).map_err(|_| "an interaction's id is a UUID: corti-auth interaction list".to_owned())
+}
+
+fn statuses() -> PossibleValuesParser {
+    PossibleValuesParser::new(STATUSES)
+}
+
+/// The file or standard input (`-`) that holds a body.
+async fn read_body(path: &std::path::Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
+    super::input::read(path, MAX_BODY, context).await.map_err(|reason| {
+        Failure::new(Kind::Usage, format!("cannot read the interaction from {reason}"))
+            .hint("name a file with one JSON object: --from FILE, or pipe it in: --from -")
     })
 }
 
-impl Outcome for CreateOutcome {
-    fn command(&self) -> &'static str {
-        "interaction-create"
-    }
-
-    fn json(&self) -> Value {
-        let mut fields = json!({
-            "interaction_id": self.interaction.id,
-            "websocket_url": self.interaction.websocket_url.as_str(),
-            "environment": self.environment.to_string(),
-            "tenant": self.tenant.as_str(),
-        });
-        if let (Some(url), Some(fields)) = (&self.connect_url, fields.as_object_mut()) {
-            fields.insert("connect_url".to_owned(), url.expose().into());
-        }
-        fields
-    }
-
-    fn text(&self) -> Text {
-        let bare = || Secret::new(self.interaction.websocket_url.to_string());
-        Text::Datum(self.connect_url.clone().unwrap_or_else(bare))
-    }
-}
+/// How much of a body is read. The API's are kilobytes.
+const MAX_BODY: usize = 1024 * 1024;

@@ -93,12 +93,15 @@ pub(super) fn store_kind(
     let command = command.map_err(|error| Failure::new(Kind::Usage, error).hint(hint))?;
     // A command on the command line is the choice; the variable is for the others.
     let from_variable = context.host.env.get(variable::STORE).filter(|_| command.is_none());
-    let kind = if flag.is_none() && from_variable.is_some() { Kind::Configuration } else { Kind::Usage };
     let word = flag.or(from_variable.as_deref());
     if let (None, None, Some(known)) = (word, &command, known) {
         return Ok(known.clone());
     }
-    StoreKind::parse(word, command).map_err(|error| Failure::new(kind, error).hint(hint))
+    StoreKind::parse(word, command).map_err(|error| match (flag, &from_variable) {
+        (None, Some(_)) => Failure::new(Kind::Configuration, format!("{}: {error}", variable::STORE))
+            .hint(format!("unset {}, or say it here: {hint}", variable::STORE)),
+        _ => Failure::new(Kind::Usage, error).hint(hint),
+    })
 }
 
 async fn client(

@@ -50,7 +50,7 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Logo
     let (mut profiles, mut failure) = (Vec::new(), None);
     for name in names {
         let profile = context.profile(name)?;
-        let removed = match context.remove_secret(name).await {
+        let removed = match context.remove_secret(name, profile).await {
             Ok(removed) => removed,
             // The others can still be logged out.
             Err(error) if args.all => {

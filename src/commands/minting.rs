@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::domain::grant::{self, Token};
 use crate::domain::identity::Client;
 use crate::domain::resolve::{Plan, SecretOrigin, SecretSource};
-use crate::domain::scope::{Ask, ScopeSet};
+use crate::domain::scope::Ask;
 use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
 use crate::domain::shell::quote;
 use crate::domain::variable::GivenSecret;
@@ -83,9 +83,4 @@ async fn mounted(variable: &'static str, path: &Path) -> Result<ClientSecret, Fa
     let bytes = bytes.ok_or_else(|| failure("the read was given up".to_owned()))?;
     let bytes = zeroize::Zeroizing::new(bytes.map_err(|error| failure(error.to_string()))?);
     ClientSecret::from_bytes(&bytes).map_err(|error| failure(error.to_string()))
-}
-
-/// Asks for a token that opens `/streams` and nothing else.
-pub(super) fn streams() -> Ask {
-    Ask::Scopes(ScopeSet::from_wire("streams"))
 }

@@ -13,6 +13,7 @@ use crate::edge::process;
 use crate::failure::{Failure, Kind};
 use crate::output::{Colours, Outcome, Printer, Style};
 
+mod access;
 mod argument;
 mod check;
 mod completions;
@@ -22,17 +23,19 @@ mod doctor;
 mod enrolment;
 mod explain;
 mod import;
+mod input;
 mod inspect;
 mod interaction;
 mod login;
 mod logout;
 mod man;
 mod minting;
+mod probe;
 mod profile;
 mod rotate;
 mod sandbox;
-mod saved_text;
 mod secret_input;
+mod session;
 mod status;
 mod token;
 mod usage;
@@ -122,6 +125,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     Check(check::CheckArgs),
     Interaction(interaction::InteractionArgs),
+    Session(session::SessionArgs),
+    Probe(probe::ProbeArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -212,9 +217,11 @@ pub fn dispatch(
         Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
         Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
-        Command::Explain(args) => boxed(explain::run(args, &context)),
+        Command::Explain(args) => boxed(block_on(interruptible(explain::run(args, &context)))),
         Command::Check(args) => boxed(block_on(check::run(args, &context))),
-        Command::Interaction(args) => boxed(block_on(interruptible(interaction::run(args, &context)))),
+        Command::Interaction(args) => block_on(interruptible(interaction::run(args, &context))),
+        Command::Session(args) => boxed(block_on(interruptible(session::run(args, &context)))),
+        Command::Probe(args) => boxed(block_on(probe::run(args, &context))),
         Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),
         Command::Completions(args) => boxed(completions::run(args)),
         Command::Man(args) => boxed(man::run(args)),

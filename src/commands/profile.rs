@@ -116,29 +116,35 @@ fn rename(context: &Context<'_>, old: ProfileName, new: ProfileName) -> Result<P
 }
 
 /// The secret goes first: a profile without its secret can be removed again, a secret without its profile is lost
-/// sight of.
+/// sight of. Nobody else changes the file meanwhile: what is removed is what the profile stands for now.
 async fn remove(
     context: &Context<'_>,
     name: &ProfileName,
     keep_secret: bool,
 ) -> Result<ProfileOutcome, Failure> {
-    let config = context.config()?;
+    // Knows the nearest name, where there is none like this.
+    context.profile(name)?;
+    let mut held = context.config_file()?.hold()?;
+    let Some(profile) = held.config.profiles().get(name).cloned() else {
+        return Err(RenameError::Missing(name.clone()).into());
+    };
     let keep = |failure: Failure| {
         failure
             .hint(format!("or leave the secret where it is: corti-auth profile remove {name} --keep-secret"))
     };
-    let shared = !config.sharing(name, context.profile(name)?).is_empty();
-    let secret_removed =
-        if shared || keep_secret { false } else { context.remove_secret(name).await.map_err(keep)? };
+    let shared = !held.config.sharing(name, &profile).is_empty();
+    let secret_removed = if shared || keep_secret {
+        false
+    } else {
+        context.remove_secret(name, &profile).await.map_err(keep)?
+    };
     if shared {
         context.note("the secret stays: another profile stands for the same client");
     }
-    let was_default = config.default_profile() == Some(name);
-    let left = context.config_file()?.update(|config| {
-        config.remove(name);
-        config.profiles().len()
-    })?;
-    let no_default = was_default && left > 0;
+    let was_default = held.config.default_profile() == Some(name);
+    held.config.remove(name);
+    let no_default = was_default && !held.config.profiles().is_empty();
+    held.commit()?;
     Ok(ProfileOutcome::Remove { name: name.clone(), secret_removed, was_default, no_default })
 }
 

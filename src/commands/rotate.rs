@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::domain::config::Profile;
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
-use crate::domain::resolve::{Plan, SecretSource};
+use crate::domain::resolve::{Plan, SecretOrigin, SecretSource};
 use crate::domain::scope::Ask;
 use crate::domain::secret::ClientSecret;
 use crate::domain::store_kind::StoreKind;
@@ -100,7 +100,7 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
     if new.secret().is_same(old.secret()) {
         return already_stored(&minter, &plan, name, profile, &new).await;
     }
-    let token = minter.mint_with(&new, client, plan.origin(), &Ask::Full).await;
+    let token = minter.mint_with(&new, client, SecretOrigin::Rotation(name), &Ask::Full).await;
     token
         .map_err(|failure| failure.context("the new secret is not verified, and the old one stays stored"))?;
     let written = context.store(&profile.store)?.write(client, &new).await;

@@ -1,11 +1,10 @@
 //! What a token can reach, held against what its scopes promise. `check` looks; here is judged.
 
-use serde_json::json;
-
 use super::inspection::Inspection;
 use super::message;
 use super::request::Response;
 use super::scope::Reach;
+use super::websocket::SocketKind;
 
 /// What is looked at: three reads that change nothing, and the two WebSockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,36 +36,28 @@ impl Target {
         }
     }
 
-    /// Its path under the API's or the WebSockets' address; of `/streams` the end of it.
-    pub fn path(self) -> &'static str {
+    /// Its path under the API's address, of a read.
+    pub fn path(self) -> Option<&'static str> {
         match self {
-            Self::Languages => "/languages/",
-            Self::FactGroups => "/factgroups/",
-            Self::Interactions => "/interactions/?pageSize=1",
-            Self::Transcribe => "/transcribe",
-            Self::Streams => "/streams",
+            Self::Languages => Some("/languages/"),
+            Self::FactGroups => Some("/factgroups/"),
+            Self::Interactions => Some("/interactions/?pageSize=1"),
+            Self::Transcribe | Self::Streams => None,
         }
     }
 
-    /// The message that opens a session, of a WebSocket.
+    /// Which WebSocket it is, if it is one. Its name is the scope that opens it, beside a full token.
+    fn socket(self) -> Option<SocketKind> {
+        match self {
+            Self::Languages | Self::FactGroups | Self::Interactions => None,
+            Self::Transcribe => Some(SocketKind::Transcribe),
+            Self::Streams => Some(SocketKind::Streams),
+        }
+    }
+
+    /// The smallest message that opens a session, of a WebSocket.
     pub fn configuration(self, language: &str) -> Option<String> {
-        match self {
-            Self::Languages | Self::FactGroups | Self::Interactions => None,
-            Self::Transcribe => {
-                let configuration = json!({ "primaryLanguage": language });
-                Some(json!({ "type": "config", "configuration": configuration }).to_string())
-            }
-            Self::Streams => Some(message::streams_config(language)),
-        }
-    }
-
-    /// The scope that opens it beside a full token, which opens everything.
-    fn scope(self) -> Option<&'static str> {
-        match self {
-            Self::Languages | Self::FactGroups | Self::Interactions => None,
-            Self::Transcribe => Some("transcribe"),
-            Self::Streams => Some("streams"),
-        }
+        self.socket().map(|kind| message::config(&message::smallest(kind, language)))
     }
 }
 
@@ -84,7 +75,7 @@ pub enum Promise {
 impl Promise {
     /// What the token promises of `target`.
     pub fn of(token: &Inspection, target: Target) -> Self {
-        let names_it = target.scope().is_some_and(|scope| token.scopes.contains(scope));
+        let names_it = target.socket().is_some_and(|kind| token.scopes.contains(kind.as_str()));
         match token.reach {
             Some(Reach::Full) => Self::Open,
             Some(_) if names_it => Self::Open,

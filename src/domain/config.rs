@@ -14,15 +14,15 @@ use super::scope::ScopeSet;
 use super::store_kind::StoreKind;
 
 mod edit;
+mod key;
 mod value;
 
 pub use edit::RenameError;
 
 use value::{parse, parse_command, parse_scopes, syntax_error};
 
-const DEFAULT_PROFILE: &str = "default-profile";
-const PROFILES: &str = "profiles";
-const LAST_VERIFIED: &str = "last-verified";
+use key::{CLIENT_ID, DEFAULT_PROFILE, DEFAULT_SCOPE, ENVIRONMENT, LAST_VERIFIED, PROFILES};
+use key::{SECRET_COMMAND, STORE, TENANT};
 
 /// One profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,16 +106,7 @@ impl Config {
                 .parse()
                 .map_err(|error| ConfigError::Invalid { place: place.clone(), reason: format!("{error}") })?;
             let profile = read_profile(&name, table)?;
-            let known = [
-                "environment",
-                "tenant",
-                "client-id",
-                "store",
-                "secret-command",
-                "default-scope",
-                LAST_VERIFIED,
-            ];
-            let unknown = table.iter().map(|(key, _)| key).filter(|key| !known.contains(key));
+            let unknown = table.iter().map(|(key, _)| key).filter(|key| !key::OF_A_PROFILE.contains(key));
             self.unknown_keys.extend(unknown.map(|key| format!("{place}.{key}")));
             self.profiles.insert(name, profile);
         }
@@ -165,15 +156,15 @@ impl Config {
         if let Some(profiles) = profiles.as_table_like_mut() {
             let table = profiles.entry(name.as_str()).or_insert_with(|| Item::Table(Table::new()));
             if let Some(table) = table.as_table_like_mut() {
-                edit::assign(table, "environment", &client.environment.to_string());
-                edit::assign(table, "tenant", client.tenant.as_str());
-                edit::assign(table, "client-id", client.id.as_str());
-                edit::assign(table, "store", store.as_str());
+                edit::assign(table, ENVIRONMENT, &client.environment.to_string());
+                edit::assign(table, TENANT, client.tenant.as_str());
+                edit::assign(table, CLIENT_ID, client.id.as_str());
+                edit::assign(table, STORE, store.as_str());
                 if let StoreKind::Command(command) = store {
                     let words: toml_edit::Array = command.words().iter().collect();
-                    table.insert("secret-command", value(words));
+                    table.insert(SECRET_COMMAND, value(words));
                 } else {
-                    table.remove("secret-command");
+                    table.remove(SECRET_COMMAND);
                 }
             }
         }
@@ -240,16 +231,16 @@ fn read_profile(name: &ProfileName, table: &dyn TableLike) -> Result<Profile, Co
     let required = |key: &'static str| {
         table.get(key).ok_or_else(|| ConfigError::Missing { profile: name.to_string(), key })
     };
-    let environment: Environment = parse(&place("environment"), required("environment")?)?;
-    let id: ClientId = parse(&place("client-id"), required("client-id")?)?;
-    let tenant: Option<Tenant> = table.get("tenant").map(|item| parse(&place("tenant"), item)).transpose()?;
-    let store: Option<String> = table.get("store").map(|item| parse(&place("store"), item)).transpose()?;
+    let environment: Environment = parse(&place(ENVIRONMENT), required(ENVIRONMENT)?)?;
+    let id: ClientId = parse(&place(CLIENT_ID), required(CLIENT_ID)?)?;
+    let tenant: Option<Tenant> = table.get(TENANT).map(|item| parse(&place(TENANT), item)).transpose()?;
+    let store: Option<String> = table.get(STORE).map(|item| parse(&place(STORE), item)).transpose()?;
     let command =
-        table.get("secret-command").map(|item| parse_command(&place("secret-command"), item)).transpose()?;
+        table.get(SECRET_COMMAND).map(|item| parse_command(&place(SECRET_COMMAND), item)).transpose()?;
     let store = StoreKind::parse(store.as_deref(), command)
-        .map_err(|error| ConfigError::Invalid { place: place("store"), reason: error.to_string() })?;
+        .map_err(|error| ConfigError::Invalid { place: place(STORE), reason: error.to_string() })?;
     let scopes =
-        table.get("default-scope").map(|item| parse_scopes(&place("default-scope"), item)).transpose()?;
+        table.get(DEFAULT_SCOPE).map(|item| parse_scopes(&place(DEFAULT_SCOPE), item)).transpose()?;
     Ok(Profile {
         client: Client { environment, tenant: tenant.unwrap_or_default(), id },
         store,

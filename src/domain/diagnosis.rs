@@ -1,5 +1,4 @@
-//! What `doctor` judges: a check and its verdict, the hosts of an environment, a realm's discovery document, a clock,
-//! and names that are almost a variable's.
+//! What `doctor` judges: a check and its verdict, the hosts of an environment, a realm's discovery document, a clock.
 
 use std::fmt;
 
@@ -11,7 +10,6 @@ use super::environment::Environment;
 use super::identity::Tenant;
 use super::page::{Page, Tone};
 use super::request::Response;
-use super::variable::{self, NEAR_MISSES};
 
 /// A clock that is off by more than this gets a warning: tokens seem to be older or younger than they are.
 const NOTICEABLE: SignedDuration = SignedDuration::from_secs(5);
@@ -245,29 +243,6 @@ impl fmt::Display for Skew {
         let side = if self.ahead.is_negative() { "ahead of" } else { "behind" };
         write!(f, "this machine's clock is {seconds} s {side} the server's")
     }
-}
-
-/// The variable that was probably meant by `name`, which this tool does not read.
-pub fn meant_by(name: &str) -> Option<&'static str> {
-    let known = [
-        variable::CLIENT_SECRET_FILE,
-        variable::PASSPHRASE_FILE,
-        variable::ENVIRONMENT,
-        variable::TENANT,
-        variable::CLIENT_ID,
-        variable::CLIENT_SECRET,
-        variable::ACCESS_TOKEN,
-        variable::PROFILE,
-        variable::CONFIG_FOLDER,
-        variable::STORE,
-        variable::NO_INPUT,
-    ];
-    if known.contains(&name) {
-        return None;
-    }
-    let listed = NEAR_MISSES.iter().find(|(wrong, _)| *wrong == name).map(|(_, right)| *right);
-    let distance = |known: &str| strsim::damerau_levenshtein(known, name);
-    listed.or_else(|| known.into_iter().find(|known| distance(known) <= 2))
 }
 
 #[cfg(test)]

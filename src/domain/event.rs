@@ -19,6 +19,9 @@ pub enum Event {
     Preview(Page),
     /// A datum that is ready before the command ends: as text, and as a JSON object.
     Datum(Page, serde_json::Value),
+    /// A step of a command whose data are something else: for a person beside the data, silent under `--quiet`; with
+    /// `--json` one more object. A page without lines is for programs only.
+    Step(Page, serde_json::Value),
     /// Something outside has not answered yet: what it is, and how many times this was said.
     Waiting(&'static str, usize),
     /// It has.
@@ -40,4 +43,9 @@ pub enum Event {
 pub trait Sink {
     /// Takes one event.
     fn event(&self, event: Event);
+
+    /// Whether data still reach anybody: `| head` has enough at some point, and a command that goes on may stop then.
+    fn is_read(&self) -> bool {
+        true
+    }
 }

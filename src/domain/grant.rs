@@ -1,24 +1,27 @@
 //! The client credentials grant (RFC 6749, section 4.4) as Corti's Keycloak speaks it: the request, and the answer
 //! as a token or a typed refusal.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
 use super::identity::Client;
-use super::jwt::claimed_scope;
+use super::jwt::{claimed_life, claimed_scope, whole_seconds};
 use super::request::{Body, Method, Request, Response};
 use super::scope::{Ask, Mismatch, ScopeSet};
 use super::secret::{AccessToken, ClientSecret, Secret};
+
+/// Ten years, in seconds. Whatever says that it lives longer has another unit in mind, or none.
+const LONGEST_LIFE: i64 = 315_576_000;
 
 /// A minted token.
 #[derive(Clone, Debug)]
 pub struct Token {
     /// The token itself.
     pub access_token: AccessToken,
-    /// When it stops working, by this machine's clock and the server's `expires_in`.
+    /// When it stops working, by this machine's clock and `expires_in`.
     pub expires_at: Timestamp,
-    /// Seconds it lives, as the server said.
+    /// Seconds it lives, as the server or else the token said.
     pub expires_in: i64,
     /// What the server granted, already compared with what was asked.
     pub granted: ScopeSet,
@@ -143,7 +146,7 @@ pub fn request(client: &Client, secret: &ClientSecret, ask: &Ask) -> Request {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
-    expires_in: i64,
+    expires_in: Option<serde_json::Number>,
     token_type: String,
     scope: Option<String>,
 }
@@ -181,15 +184,26 @@ fn granted(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, Gran
     }
     let access_token = AccessToken::parse(&granted.access_token)
         .ok_or(foreign("an `access_token` with characters that no bearer token has"))?;
-    let expires_at = Some(SignedDuration::from_secs(granted.expires_in))
-        .filter(SignedDuration::is_positive)
-        // Whole seconds, and never later than the server meant.
-        .and_then(|life| Timestamp::from_second(now.as_second()).ok()?.checked_add(life).ok())
-        .ok_or(foreign("an `expires_in` that is no lifetime"))?;
+    let expires_in = lifetime(&granted, now).map_err(foreign)?;
+    // Whole seconds, and never later than the server meant.
+    let expires_at = Timestamp::from_second(now.as_second() + expires_in)
+        .map_err(|_| foreign("an `expires_in` that is no lifetime"))?;
     let claimed = claimed_scope(&granted.access_token)
         .map_err(|_| foreign("an `access_token` whose scopes cannot be read"))?;
     let granted_scopes = held_against(ask, granted.scope.as_deref(), claimed.as_deref())?;
-    Ok(Token { access_token, expires_at, expires_in: granted.expires_in, granted: granted_scopes })
+    Ok(Token { access_token, expires_at, expires_in, granted: granted_scopes })
+}
+
+/// In seconds. RFC 6749, section 5.1, only recommends `expires_in`: where it is missing, the token's own dates count.
+fn lifetime(granted: &Granted, now: Timestamp) -> Result<i64, &'static str> {
+    let (life, otherwise) = match &granted.expires_in {
+        Some(number) => (whole_seconds(number), "an `expires_in` that is no lifetime"),
+        None => (
+            claimed_life(&granted.access_token, now).ok().flatten(),
+            "no `expires_in`, and an `access_token` that does not say how long it lives",
+        ),
+    };
+    life.filter(|seconds| (1..=LONGEST_LIFE).contains(seconds)).ok_or(otherwise)
 }
 
 /// The answer may say one thing and the token another: each is held against what was asked.

@@ -6,35 +6,7 @@ use super::dotenv::Entry;
 use super::environment::Environment;
 use super::identity::{ClientId, Tenant};
 use super::secret::ClientSecret;
-use super::variable;
-
-/// The names of one value. The first ones are Corti's own and win; the others could be anybody's.
-struct Names {
-    what: &'static str,
-    prefixed: &'static [&'static str],
-    plain: &'static [&'static str],
-}
-
-const ENVIRONMENT: Names = Names {
-    what: "environment",
-    prefixed: &[variable::ENVIRONMENT, "CORTI__ENVIRONMENT", "CORTI_ENVIRONMENT_ID", "CORTI_ENV"],
-    plain: &["ENVIRONMENT_ID", "ENVIRONMENT"],
-};
-const TENANT: Names = Names {
-    what: "tenant",
-    prefixed: &[variable::TENANT, "CORTI__TENANTNAME", "CORTI_TENANT"],
-    plain: &["TENANT_NAME", "TENANT"],
-};
-const CLIENT_ID: Names = Names {
-    what: "client id",
-    prefixed: &[variable::CLIENT_ID, "CORTI__CLIENTID", "CORTI_CLIENTID"],
-    plain: &["CLIENT_ID"],
-};
-const CLIENT_SECRET: Names = Names {
-    what: "client secret",
-    prefixed: &[variable::CLIENT_SECRET, "CORTI__CLIENTSECRET", "CORTI_SECRET"],
-    plain: &["CLIENT_SECRET"],
-};
+use super::variable::{CLIENT_ID_NAMES, CLIENT_SECRET_NAMES, ENVIRONMENT_NAMES, Names, TENANT_NAMES};
 
 /// A value, and the name it stood under.
 #[derive(Clone, Debug)]
@@ -100,17 +72,17 @@ impl Import {
     /// [`ImportError`], see its variants.
     pub fn read(entries: &[Entry]) -> Result<Self, ImportError> {
         let mut passed_over = Vec::new();
-        let secret = CLIENT_SECRET.choose(entries, &mut passed_over)?;
-        let id = CLIENT_ID.choose(entries, &mut passed_over)?;
+        let secret = choose(&CLIENT_SECRET_NAMES, entries, &mut passed_over)?;
+        let id = choose(&CLIENT_ID_NAMES, entries, &mut passed_over)?;
         if let (Some(id), Some(secret)) = (id, secret)
-            && CLIENT_ID.is_prefixed(id) != CLIENT_SECRET.is_prefixed(secret)
+            && CLIENT_ID_NAMES.has(&id.name) != CLIENT_SECRET_NAMES.has(&secret.name)
         {
             let place = |entry: &Entry| (entry.name.clone(), entry.line);
             return Err(ImportError::Mixed { id: place(id), secret: place(secret) });
         }
         Ok(Self {
-            environment: parsed(ENVIRONMENT.choose(entries, &mut passed_over)?)?,
-            tenant: parsed(TENANT.choose(entries, &mut passed_over)?)?,
+            environment: parsed(choose(&ENVIRONMENT_NAMES, entries, &mut passed_over)?)?,
+            tenant: parsed(choose(&TENANT_NAMES, entries, &mut passed_over)?)?,
             client_id: parsed(id)?,
             client_secret: taken(secret, ClientSecret::parse)?,
             passed_over,
@@ -118,45 +90,36 @@ impl Import {
     }
 }
 
-impl Names {
-    /// Whether the entry's name says that it is Corti's.
-    fn is_prefixed(&self, entry: &Entry) -> bool {
-        self.prefixed.contains(&entry.name.as_str())
+/// The entry that counts: one of Corti's, else one that could be anybody's.
+fn choose<'a>(
+    names: &'static Names,
+    entries: &'a [Entry],
+    passed_over: &mut Vec<String>,
+) -> Result<Option<&'a Entry>, ImportError> {
+    let given = || entries.iter().filter(|entry| entry.value.length() > 0);
+    let plain = given().filter(|entry| names.plain.contains(&entry.name.as_str()));
+    let prefixed = given().filter(|entry| names.has(&entry.name));
+    let Some(chosen) = agreed(names, prefixed)? else { return agreed(names, plain) };
+    for other in plain.filter(|other| !other.value.is_same(&chosen.value)) {
+        passed_over.push(format!("`{}` on line {}: `{}` wins", other.name, other.line, chosen.name));
     }
-
-    fn choose<'a>(
-        &self,
-        entries: &'a [Entry],
-        passed_over: &mut Vec<String>,
-    ) -> Result<Option<&'a Entry>, ImportError> {
-        let plain = named(entries, self.plain);
-        let Some(chosen) = self.agreed(named(entries, self.prefixed))? else { return self.agreed(plain) };
-        for other in plain.filter(|other| !other.value.is_same(&chosen.value)) {
-            passed_over.push(format!("`{}` on line {}: `{}` wins", other.name, other.line, chosen.name));
-        }
-        Ok(Some(chosen))
-    }
-
-    /// The first of them, where all say the same.
-    fn agreed<'a>(
-        &self,
-        mut entries: impl Iterator<Item = &'a Entry>,
-    ) -> Result<Option<&'a Entry>, ImportError> {
-        let Some(first) = entries.next() else { return Ok(None) };
-        match entries.find(|other| !other.value.is_same(&first.value)) {
-            None => Ok(Some(first)),
-            Some(other) => Err(ImportError::Ambiguous {
-                what: self.what,
-                one: (first.name.clone(), first.line),
-                other: (other.name.clone(), other.line),
-            }),
-        }
-    }
+    Ok(Some(chosen))
 }
 
-/// The entries of these names that have a value, in the file's order.
-fn named<'a>(entries: &'a [Entry], names: &'static [&'static str]) -> impl Iterator<Item = &'a Entry> {
-    entries.iter().filter(|entry| names.contains(&entry.name.as_str()) && entry.value.length() > 0)
+/// The first of them, where all say the same.
+fn agreed<'a>(
+    names: &Names,
+    mut entries: impl Iterator<Item = &'a Entry>,
+) -> Result<Option<&'a Entry>, ImportError> {
+    let Some(first) = entries.next() else { return Ok(None) };
+    match entries.find(|other| !other.value.is_same(&first.value)) {
+        None => Ok(Some(first)),
+        Some(other) => Err(ImportError::Ambiguous {
+            what: names.what,
+            one: (first.name.clone(), first.line),
+            other: (other.name.clone(), other.line),
+        }),
+    }
 }
 
 fn parsed<T: FromStr<Err: std::fmt::Display>>(

@@ -1,8 +1,9 @@
 //! Corti's interactions: the encounter that a `/streams` session belongs to.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::Value;
 use url::Url;
+use uuid::Uuid;
 
 use super::environment::Environment;
 use super::identity::Tenant;
@@ -10,11 +11,19 @@ use super::problem::Problem;
 use super::request::{Body, Method, Request, Response};
 use super::secret::{AccessToken, Secret};
 
+mod draft;
+mod listing;
+mod record;
+
+pub use draft::{DraftError, Fields};
+pub use listing::{Listing, PAGE_SIZE};
+pub use record::Record;
+
 /// A created interaction.
 #[derive(Clone, Debug)]
 pub struct Interaction {
-    /// Corti's id.
-    pub id: String,
+    /// Corti's id, a UUID.
+    pub id: Uuid,
     /// Where its `/streams` session opens. It carries the tenant and no token.
     pub websocket_url: Url,
 }
@@ -38,23 +47,51 @@ pub enum InteractionError {
     ForeignSocket(String),
 }
 
-/// The smallest body the API takes: a planned first consultation. `identifier` must be new to the client; a fresh
-/// UUID says nothing about a patient.
-pub fn create(environment: &Environment, tenant: &Tenant, bearer: &AccessToken, identifier: &str) -> Request {
-    let body = json!({
-        "encounter": { "identifier": identifier, "status": "planned", "type": "first_consultation" }
-    });
-    Request {
-        method: Method::Post,
-        url: format!("{}/interactions/", environment.api_url()),
-        bearer: Some(bearer.clone()),
-        tenant: Some(tenant.clone()),
-        body: Body::Json(body.to_string()),
-        repeatable: false,
+/// The requests of one tenant's interactions API.
+#[derive(Clone, Copy, Debug)]
+pub struct Api<'a> {
+    /// Which Corti.
+    pub environment: &'a Environment,
+    /// Whose.
+    pub tenant: &'a Tenant,
+    /// A full token.
+    pub token: &'a AccessToken,
+}
+
+impl Api<'_> {
+    /// Creates one with this body, see [`Fields::body`].
+    pub fn create(&self, body: &Value) -> Request {
+        Request { method: Method::Post, body: Body::Json(body.to_string()), ..self.request("") }
+    }
+
+    /// A page of those that `listing` asks for; pages are counted from 1.
+    pub fn list(&self, listing: &Listing, page: u32) -> Request {
+        Request { repeatable: true, ..self.request(&format!("?{}", listing.query(page))) }
+    }
+
+    /// Reads one.
+    pub fn get(&self, id: Uuid) -> Request {
+        Request { repeatable: true, ..self.request(&id.to_string()) }
+    }
+
+    /// Deletes one, and with it its recordings, transcripts, facts and documents.
+    pub fn delete(&self, id: Uuid) -> Request {
+        Request { method: Method::Delete, ..self.request(&id.to_string()) }
+    }
+
+    fn request(&self, rest: &str) -> Request {
+        Request {
+            method: Method::Get,
+            url: format!("{}/interactions/{rest}", self.environment.api_url()),
+            bearer: Some(self.token.clone()),
+            tenant: Some(self.tenant.clone()),
+            body: Body::Empty,
+            repeatable: false,
+        }
     }
 }
 
-/// Reads the answer to [`create`]; any 2xx is fine, since Corti's documents name both 200 and 201.
+/// Reads the answer to [`Api::create`]; any 2xx is fine, since Corti's documents name both 200 and 201.
 ///
 /// # Errors
 /// [`InteractionError`], see its variants.
@@ -81,7 +118,24 @@ pub fn parse(response: &Response, environment: &Environment) -> Result<Interacti
         let host = websocket_url.host_str().unwrap_or_default().to_owned();
         return Err(InteractionError::ForeignSocket(host));
     }
-    Ok(Interaction { id: created.interaction_id, websocket_url })
+    let id = Uuid::try_parse(&created.interaction_id)
+        .map_err(|_| foreign("an `interactionId` that is no UUID"))?;
+    Ok(Interaction { id, websocket_url })
+}
+
+/// Reads the answer to [`Api::delete`]. Corti does not document which 2xx it is; a page of a proxy in between is none.
+///
+/// # Errors
+/// [`InteractionError::Refused`] and [`InteractionError::NotTheProtocol`].
+pub fn deleted(response: &Response) -> Result<(), InteractionError> {
+    let appearance = response.appearance();
+    match (response.is_success(), appearance) {
+        (false, _) => Err(Problem::of(response).into()),
+        (true, "an HTML page") => {
+            Err(InteractionError::NotTheProtocol { status: response.status, what: appearance })
+        }
+        (true, _) => Ok(()),
+    }
 }
 
 /// `url` with the token appended as Corti wants it: `token=Bearer%20…`. Whoever has it has the token.
@@ -101,7 +155,7 @@ mod tests {
     }
 
     fn created(url: &str) -> Result<Interaction, InteractionError> {
-        let body = format!(r#"{{"interactionId":"i","websocketUrl":"{url}"}}"#);
+        let body = format!(r#"{{"interactionId":"{}","websocketUrl":"{url}"}}"#, Uuid::nil());
         parse(&response(201, &body), &"eu".parse().unwrap())
     }
 
@@ -128,6 +182,13 @@ mod tests {
             InteractionError::NotTheProtocol { what: "an HTML page", .. }
         ));
         assert!(matches!(parsed(409, "{}"), InteractionError::Refused(Problem { status: 409, .. })));
+    }
+
+    #[test]
+    fn a_page_of_somebody_else_deletes_nothing() {
+        assert!(deleted(&response(204, "")).is_ok() && deleted(&response(200, "{}")).is_ok());
+        assert!(matches!(deleted(&response(200, " <html>")), Err(InteractionError::NotTheProtocol { .. })));
+        assert!(matches!(deleted(&response(302, "")), Err(InteractionError::Refused(_))));
     }
 
     #[test]

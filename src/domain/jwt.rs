@@ -95,13 +95,20 @@ impl Claims {
 /// RFC 7519's `NumericDate`: seconds, which need not be whole.
 fn date(name: &'static str, number: Option<&serde_json::Number>) -> Result<Option<Timestamp>, JwtError> {
     let Some(number) = number else { return Ok(None) };
-    let seconds = number.as_i64().or_else(|| {
+    whole_seconds(number)
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .ok_or(JwtError::Date(name))
+        .map(Some)
+}
+
+/// A number of seconds, a fraction rounded down; `None` where it is beyond every calendar.
+pub(super) fn whole_seconds(number: &serde_json::Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
         let float = number.as_f64()?.floor();
         // Every date of the calendar is far below 2^53, where a float holds each whole number.
         #[expect(clippy::cast_possible_truncation, reason = "checked to be small just before")]
         (float.abs() < 1e15).then_some(float as i64)
-    });
-    seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).ok_or(JwtError::Date(name)).map(Some)
+    })
 }
 
 /// A decoded token whose signature nobody checked.
@@ -147,8 +154,29 @@ pub fn claimed_scope(token: &str) -> Result<Option<String>, JwtError> {
     struct Scope {
         scope: Option<String>,
     }
+    Ok(claimed::<Scope>(token)?.and_then(|claims| claims.scope))
+}
+
+/// How many seconds a bearer token lives by its own dates: from its `iat` on, or from `now` where it has none. `None`
+/// where it does not say when it expires or is no JWT.
+///
+/// # Errors
+/// Where it looks like a JWT, but its dates cannot be told.
+pub fn claimed_life(token: &str, now: Timestamp) -> Result<Option<i64>, JwtError> {
+    #[derive(Deserialize)]
+    struct Dates {
+        exp: Option<serde_json::Number>,
+        iat: Option<serde_json::Number>,
+    }
+    let Some(Dates { exp, iat }) = claimed(token)? else { return Ok(None) };
+    let (expires, issued) = (date("exp", exp.as_ref())?, date("iat", iat.as_ref())?);
+    Ok(expires.map(|expires| expires.as_second() - issued.unwrap_or(now).as_second()))
+}
+
+/// The claims that are asked for, whatever the others are; `None` where the token is no JWT.
+fn claimed<T: DeserializeOwned>(token: &str) -> Result<Option<T>, JwtError> {
     match token.split('.').collect::<Vec<_>>().as_slice() {
-        [_, payload, _] => Ok(read::<Scope>("payload", payload)?.scope),
+        [_, payload, _] => read("payload", payload).map(Some),
         _ => Ok(None),
     }
 }

@@ -1,21 +1,36 @@
-//! The JSON messages of Corti's WebSockets, as far as a client needs them to open a session and end it.
+//! The JSON messages of Corti's WebSockets, as far as a client needs them to open a session, follow it and end it.
 
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-/// The smallest configuration that `/streams` accepts.
-pub fn streams_config(language: &str) -> String {
-    json!({
-        "type": "config",
-        "configuration": {
+use super::websocket::SocketKind;
+
+/// The smallest configuration that a WebSocket accepts.
+pub fn smallest(kind: SocketKind, language: &str) -> Value {
+    match kind {
+        SocketKind::Transcribe => json!({ "primaryLanguage": language }),
+        SocketKind::Streams => json!({
             "transcription": {
                 "primaryLanguage": language,
                 "participants": [{ "channel": 0, "role": "multiple" }],
             },
             "mode": { "type": "transcription" },
-        },
-    })
-    .to_string()
+        }),
+    }
+}
+
+/// The message that opens a session.
+pub fn config(configuration: &Value) -> String {
+    json!({ "type": "config", "configuration": configuration }).to_string()
+}
+
+/// The smallest configuration that `/streams` accepts, as a message.
+pub fn streams_config(language: &str) -> String {
+    config(&smallest(SocketKind::Streams, language))
+}
+
+/// Asks for everything that was heard so far; the session stays open.
+pub fn flush() -> String {
+    json!({ "type": "flush" }).to_string()
 }
 
 /// Asks the server to finish the session.
@@ -23,13 +38,32 @@ pub fn end() -> String {
     json!({ "type": "end" }).to_string()
 }
 
-/// A server's message by what it means for the client.
+/// Something that was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transcript {
+    /// The words.
+    pub text: String,
+    /// Whether they will not change any more.
+    pub is_final: bool,
+}
+
+/// A server's message by what it means for the client. The texts are the server's: escape them before they are shown.
+#[derive(Clone, Debug, PartialEq)]
 pub enum ServerMessage {
     /// The session may begin, in the server's word: a second configuration means that the first was taken.
     Accepted(String),
     /// The configuration was not taken; the type and the reason are the server's words.
     Denied(String),
+    /// An `error`, with the server's reason. The session may go on or not.
+    Failed(String),
+    /// What was said, in one piece or several.
+    Transcripts(Vec<Transcript>),
+    /// What was learnt from what was said.
+    Facts(Vec<String>),
+    /// Everything heard so far was told.
+    Flushed,
+    /// What the session cost, in credits, where it says so.
+    Usage(Option<f64>),
     /// The session is over.
     Ended,
     /// Anything else, by its type. New types must not break a client.
@@ -38,43 +72,123 @@ pub enum ServerMessage {
 
 impl ServerMessage {
     /// Reads one text frame. Both spellings of what the two sockets send are known (`ended`, `ENDED`; `CONFIG_DENIED`,
-    /// `CONFIG_REJECTED`).
+    /// `CONFIG_REJECTED`; `fact`, `facts`; one object of data or a list).
     pub fn parse(text: &str) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Wire {
-            #[serde(rename = "type")]
-            kind: String,
-            reason: Option<String>,
-        }
-        let wire: Wire = serde_json::from_str(text).ok()?;
-        let kind = wire.kind.to_ascii_uppercase();
-        Some(match kind.as_str() {
-            "CONFIG_ACCEPTED" | "CONFIG_ALREADY_RECEIVED" => Self::Accepted(wire.kind),
+        let Ok(Value::Object(message)) = serde_json::from_str(text) else { return None };
+        let kind = message.get("type")?.as_str()?;
+        let upper = kind.to_ascii_uppercase();
+        Some(match upper.as_str() {
+            "CONFIG_ACCEPTED" | "CONFIG_ALREADY_RECEIVED" => Self::Accepted(kind.to_owned()),
+            config if config.starts_with("CONFIG_") => Self::Denied(match text_of(&message, "reason") {
+                Some(reason) => format!("{kind}: {reason}"),
+                None => kind.to_owned(),
+            }),
+            "ERROR" => Self::Failed(failure(&message)),
+            "TRANSCRIPT" => Self::Transcripts(items(&message, &["data"]).filter_map(transcript).collect()),
+            "FACTS" => Self::Facts(items(&message, &["fact", "facts", "data"]).filter_map(fact).collect()),
+            "FLUSHED" => Self::Flushed,
+            "USAGE" => Self::Usage(message.get("credits").and_then(Value::as_f64)),
             "ENDED" => Self::Ended,
-            "ERROR" => Self::Denied(wire.kind),
-            config if config.starts_with("CONFIG_") => Self::Denied(
-                wire.reason.map_or(wire.kind.clone(), |reason| format!("{}: {reason}", wire.kind)),
-            ),
-            _ => Self::Other(wire.kind),
+            _ => Self::Other(kind.to_owned()),
         })
     }
+}
+
+fn text_of<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// The objects of the first member that is there: of a list, or the member itself.
+fn items<'a>(
+    message: &'a Map<String, Value>,
+    names: &[&str],
+) -> impl Iterator<Item = &'a Map<String, Value>> {
+    let member = names.iter().find_map(|name| message.get(*name));
+    let list = match member {
+        Some(Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    list.iter().filter_map(Value::as_object)
+}
+
+fn transcript(item: &Map<String, Value>) -> Option<Transcript> {
+    let text = text_of(item, "text").or_else(|| text_of(item, "transcript"))?.to_owned();
+    let is_final = item.get("isFinal").or_else(|| item.get("final")).and_then(Value::as_bool);
+    Some(Transcript { text, is_final: is_final.unwrap_or(true) })
+}
+
+fn fact(item: &Map<String, Value>) -> Option<String> {
+    let text = text_of(item, "text")?;
+    Some(text_of(item, "group").map_or_else(|| text.to_owned(), |group| format!("{group}: {text}")))
+}
+
+/// Title and details of an `error`, as far as there are any.
+fn failure(message: &Map<String, Value>) -> String {
+    let error = message.get("error").and_then(Value::as_object).unwrap_or(message);
+    let words: Vec<&str> = ["title", "details"].iter().filter_map(|name| text_of(error, name)).collect();
+    if words.is_empty() { "no reason given".to_owned() } else { words.join(": ") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(message: &Value) -> ServerMessage {
+        ServerMessage::parse(&message.to_string()).unwrap()
+    }
+
     #[test]
     fn both_spellings_are_known() {
-        let parse = |kind: &str| ServerMessage::parse(&json!({ "type": kind }).to_string()).unwrap();
+        let parse = |kind: &str| parse(&json!({ "type": kind }));
         assert_eq!(parse("CONFIG_ACCEPTED"), ServerMessage::Accepted("CONFIG_ACCEPTED".into()));
         for kind in ["ended", "ENDED"] {
             assert_eq!(parse(kind), ServerMessage::Ended);
         }
-        for kind in ["CONFIG_DENIED", "CONFIG_REJECTED", "CONFIG_TIMEOUT", "CONFIG_NOT_PROVIDED", "error"] {
+        for kind in ["CONFIG_DENIED", "CONFIG_REJECTED", "CONFIG_TIMEOUT", "CONFIG_NOT_PROVIDED"] {
             assert_eq!(parse(kind), ServerMessage::Denied(kind.to_owned()));
         }
         assert_eq!(parse("delta_usage"), ServerMessage::Other("delta_usage".into()));
-        assert_eq!(ServerMessage::parse("hello"), None);
+        assert_eq!(parse("error"), ServerMessage::Failed("no reason given".into()));
+        for odd in ["hello", "[]", "{}", r#"{"type":1}"#] {
+            assert_eq!(ServerMessage::parse(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_was_said_comes_in_one_piece_or_several() {
+        let said = |text: &str, is_final| Transcript { text: text.to_owned(), is_final };
+        let one = json!({ "type": "transcript", "data": { "text": "a", "isFinal": false } });
+        assert_eq!(parse(&one), ServerMessage::Transcripts(vec![said("a", false)]));
+        let several = json!({ "type": "transcript", "data": [{ "transcript": "a", "final": true }, { "transcript": "b" }, 1] });
+        assert_eq!(parse(&several), ServerMessage::Transcripts(vec![said("a", true), said("b", true)]));
+        assert_eq!(parse(&json!({ "type": "transcript" })), ServerMessage::Transcripts(Vec::new()));
+    }
+
+    #[test]
+    fn facts_have_three_names() {
+        for name in ["fact", "facts", "data"] {
+            let message = json!({ "type": "facts", name: [{ "text": "coughs", "group": "symptoms" }, { "text": "x" }] });
+            let facts = ServerMessage::Facts(vec!["symptoms: coughs".into(), "x".into()]);
+            assert_eq!(parse(&message), facts);
+        }
+    }
+
+    #[test]
+    fn reasons_and_costs_are_read() {
+        assert_eq!(parse(&json!({ "type": "usage", "credits": 0.5 })), ServerMessage::Usage(Some(0.5)));
+        assert_eq!(parse(&json!({ "type": "usage" })), ServerMessage::Usage(None));
+        let denied = json!({ "type": "CONFIG_DENIED", "reason": "language" });
+        assert_eq!(parse(&denied), ServerMessage::Denied("CONFIG_DENIED: language".into()));
+        let error = json!({ "type": "error", "error": { "title": "Bad request", "details": "no type" } });
+        assert_eq!(parse(&error), ServerMessage::Failed("Bad request: no type".into()));
+    }
+
+    #[test]
+    fn configurations_are_the_smallest() {
+        let config: Value = serde_json::from_str(&config(&smallest(SocketKind::Transcribe, "da"))).unwrap();
+        assert_eq!(config, json!({ "type": "config", "configuration": { "primaryLanguage": "da" } }));
+        assert!(streams_config("en").contains("participants"));
+        assert!(flush().contains("flush") && end().contains("end"));
     }
 }

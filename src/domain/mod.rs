@@ -3,6 +3,7 @@
 //! Pure values and functions. Nothing here does I/O, reads a clock or an environment variable, or is `async`;
 //! what depends on the time takes `now`. No module here names another part of the crate.
 
+pub mod audio;
 pub mod capability;
 pub mod config;
 pub mod diagnosis;
@@ -11,6 +12,7 @@ pub mod environment;
 pub mod event;
 pub mod explanation;
 pub mod grant;
+pub mod handover;
 pub mod identity;
 pub mod import;
 pub mod inspection;
@@ -26,3 +28,4 @@ pub mod secret;
 pub mod shell;
 pub mod store_kind;
 pub mod variable;
+pub mod websocket;

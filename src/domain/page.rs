@@ -27,6 +27,8 @@ pub enum Line {
     Text(Tone, String),
     /// `label  value`, the values of neighbouring fields aligned.
     Field(String, Tone, String),
+    /// Cells separated by tabs, for another program.
+    Row(Vec<String>),
 }
 
 /// Lines for a person.
@@ -51,6 +53,13 @@ impl Page {
     #[must_use]
     pub fn toned(mut self, tone: Tone, text: impl Into<String>) -> Self {
         self.lines.push(Line::Text(tone, text.into()));
+        self
+    }
+
+    /// Adds a row of cells for another program.
+    #[must_use]
+    pub fn row(mut self, cells: Vec<String>) -> Self {
+        self.lines.push(Line::Row(cells));
         self
     }
 

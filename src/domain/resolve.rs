@@ -61,6 +61,8 @@ pub enum SecretSource {
 pub enum SecretOrigin<'a> {
     /// A store of this tool's, by the profile.
     Profile(&'a ProfileName),
+    /// Nowhere yet: it is to replace the stored secret of this profile.
+    Rotation(&'a ProfileName),
     /// Another secret manager's command.
     Command(&'a SecretCommand),
     /// An environment variable.

@@ -42,20 +42,88 @@ pub fn is_on(value: &str) -> bool {
     !matches!(value, "0" | "false" | "no" | "off")
 }
 
-/// Names in circulation that this tool does not read, with the one it does. From the vendor's .NET examples and from
-/// public code.
-pub const NEAR_MISSES: [(&str, &str); 10] = [
-    ("CORTI_TENANT", TENANT),
-    ("CORTI__TENANTNAME", TENANT),
-    ("CORTI_ENV", ENVIRONMENT),
-    ("CORTI_ENVIRONMENT_ID", ENVIRONMENT),
-    ("CORTI__ENVIRONMENT", ENVIRONMENT),
-    ("CORTI_CLIENTID", CLIENT_ID),
-    ("CORTI__CLIENTID", CLIENT_ID),
-    ("CORTI_SECRET", CLIENT_SECRET),
-    ("CORTI__CLIENTSECRET", CLIENT_SECRET),
-    ("CORTI_TOKEN", ACCESS_TOKEN),
+/// A value that a variable or a `.env` file gives, and the names it goes by: those of the vendor's .NET examples and of
+/// public code beside its own.
+#[derive(Debug)]
+pub struct Names {
+    /// The value, in words.
+    pub what: &'static str,
+    /// The name that is read.
+    pub name: &'static str,
+    /// Others that are Corti's in so many words. As variables they are not read, only told; an import takes them.
+    pub aliases: &'static [&'static str],
+    /// Others that could be anybody's. An import takes them where there is none of Corti's.
+    pub plain: &'static [&'static str],
+}
+
+/// The environment's names.
+pub const ENVIRONMENT_NAMES: Names = Names {
+    what: "environment",
+    name: ENVIRONMENT,
+    aliases: &["CORTI__ENVIRONMENT", "CORTI_ENVIRONMENT_ID", "CORTI_ENV"],
+    plain: &["ENVIRONMENT_ID", "ENVIRONMENT"],
+};
+/// The tenant's names.
+pub const TENANT_NAMES: Names = Names {
+    what: "tenant",
+    name: TENANT,
+    aliases: &["CORTI__TENANTNAME", "CORTI_TENANT"],
+    plain: &["TENANT_NAME", "TENANT"],
+};
+/// The client id's names.
+pub const CLIENT_ID_NAMES: Names = Names {
+    what: "client id",
+    name: CLIENT_ID,
+    aliases: &["CORTI__CLIENTID", "CORTI_CLIENTID"],
+    plain: &["CLIENT_ID"],
+};
+/// The client secret's names.
+pub const CLIENT_SECRET_NAMES: Names = Names {
+    what: "client secret",
+    name: CLIENT_SECRET,
+    aliases: &["CORTI__CLIENTSECRET", "CORTI_SECRET"],
+    plain: &["CLIENT_SECRET"],
+};
+const ACCESS_TOKEN_NAMES: Names =
+    Names { what: "access token", name: ACCESS_TOKEN, aliases: &["CORTI_TOKEN"], plain: &[] };
+
+/// Every variable that is this tool's own or the vendor's, and read. Those that are most often mistyped come first.
+const READ: [&str; 11] = [
+    CLIENT_SECRET_FILE,
+    PASSPHRASE_FILE,
+    ENVIRONMENT,
+    TENANT,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    ACCESS_TOKEN,
+    PROFILE,
+    CONFIG_FOLDER,
+    STORE,
+    NO_INPUT,
 ];
+
+impl Names {
+    /// Whether `name` says that the value is Corti's.
+    pub fn has(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+}
+
+/// Names in circulation that this tool does not read, with the one it does.
+pub fn near_misses() -> impl Iterator<Item = (&'static str, &'static str)> {
+    [TENANT_NAMES, ENVIRONMENT_NAMES, CLIENT_ID_NAMES, CLIENT_SECRET_NAMES, ACCESS_TOKEN_NAMES]
+        .into_iter()
+        .flat_map(|names| names.aliases.iter().map(move |alias| (*alias, names.name)))
+}
+
+/// The variable that was probably meant by `name`, which this tool does not read.
+pub fn meant_by(name: &str) -> Option<&'static str> {
+    if READ.contains(&name) {
+        return None;
+    }
+    let listed = near_misses().find(|(wrong, _)| *wrong == name).map(|(_, right)| right);
+    listed.or_else(|| READ.into_iter().find(|known| strsim::damerau_levenshtein(known, name) <= 2))
+}
 
 /// The variables that are set, checked.
 #[derive(Clone, Debug, Default)]
@@ -178,37 +246,4 @@ fn parse<T: FromStr<Err: std::fmt::Display>>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bad_value_is_named_and_a_secret_is_not_repeated() {
-        let only = |name: &'static str, value: &'static str| {
-            let lookup = move |asked: &str| (asked == name).then(|| value.to_owned());
-            Variables::read(lookup, |_| false).unwrap_err().to_string()
-        };
-        assert!(only(TENANT, "a/b").starts_with("CORTI_TENANT_NAME: the tenant `a/b`"));
-        assert!(!only(CLIENT_SECRET, "hunter\n2").contains("hunter"));
-        assert!(!only(ACCESS_TOKEN, "eyJ hunter").contains("hunter"));
-    }
-
-    #[test]
-    fn one_of_three_gives_the_secret() {
-        let read = |set: &[(&str, &str)], there: bool| {
-            let lookup = |asked: &str| {
-                set.iter().find(|(name, _)| *name == asked).map(|(_, value)| (*value).to_owned())
-            };
-            Variables::read(lookup, |_| there)
-                .map(|variables| variables.client_secret.map(|given| given.variable()))
-        };
-        let (value, file) = ((CLIENT_SECRET, "s"), (CLIENT_SECRET_FILE, "/f"));
-        let folder = (CREDENTIALS_DIRECTORY, "/d");
-        assert_eq!(read(&[value], false), Ok(Some(CLIENT_SECRET)));
-        assert_eq!(read(&[file], false), Ok(Some(CLIENT_SECRET_FILE)));
-        assert_eq!(read(&[folder], true), Ok(Some(CREDENTIALS_DIRECTORY)));
-        assert_eq!(read(&[folder, value], false), Ok(Some(CLIENT_SECRET)));
-        for two in [[value, file], [value, folder], [file, folder]] {
-            assert!(read(&two, true).is_err(), "{two:?}");
-        }
-    }
-}
+mod tests;

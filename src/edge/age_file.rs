@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use age::scrypt::{Identity, Recipient};
 use age::{DecryptError, Decryptor, Encryptor};
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::host::read_bounded;
+use super::lock::Lock;
 use super::mounted_secret;
 use super::private_file;
 use super::prompt::{self, PromptError};
@@ -26,6 +28,9 @@ use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES, Secret};
 /// The scrypt work factor, log2. It takes 128 MiB and about half a second: what OWASP's password storage cheat sheet asks
 /// for, and what a small container still has.
 const WORK_FACTOR: u8 = 17;
+
+/// How long another process may hold the folder's lock, which it does for milliseconds.
+const LOCK_LIMIT: Duration = Duration::from_secs(3);
 
 /// What is read of a file: the secret, JSON and age around it.
 const FILE_LIMIT: usize = 2 * MAX_SECRET_BYTES + 64 * 1024;
@@ -172,6 +177,7 @@ impl AgeFiles {
         let sealed = thread::beside(move || seal(&text, passphrase)).await.ok_or_else(given_up);
         let written = sealed.and_then(|bytes| {
             private_file::make_folder(&self.folder)?;
+            let _lock = self.lock_and_tidy();
             private_file::replace(&path, &bytes?)
         });
         written.map_err(|error| failed("write", &path, &error))
@@ -183,11 +189,21 @@ impl AgeFiles {
     /// [`AgeFileError::Io`].
     pub fn delete(&self, user: &str) -> Result<bool, AgeFileError> {
         let path = self.path(user);
+        // A killed write's file has the secret too.
+        let _lock = self.lock_and_tidy();
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(failed("remove", &path, &error)),
         }
+    }
+
+    /// Keeps other processes from writing into the folder, and removes what killed ones left in it, of whichever client.
+    /// Where it cannot be locked that is left to another time.
+    fn lock_and_tidy(&self) -> Option<Lock> {
+        let lock = Lock::take_folder(&self.folder, LOCK_LIMIT).ok().flatten()?;
+        private_file::remove_all_leftovers(&self.folder);
+        Some(lock)
     }
 
     async fn passphrase(&self, question: &'static str) -> Result<SecretString, AgeFileError> {

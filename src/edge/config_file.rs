@@ -1,17 +1,19 @@
 //! `config.toml` on disk: found, read, and changed under a lock.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::host::Env;
+use super::lock::Lock;
 use super::private_file;
 use crate::domain::config::{Config, ConfigError};
 use crate::domain::variable;
 
-/// How long another process may hold the lock. A change takes milliseconds.
-const LOCK_LIMIT: Duration = Duration::from_secs(3);
+/// How long another process may hold the lock. A change takes milliseconds, and one that removes an entry of the keyring
+/// takes as long as that takes.
+const LOCK_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the file is.
 #[derive(Clone, Debug)]
@@ -65,6 +67,11 @@ impl ConfigFile {
         self.folder.join("config.toml")
     }
 
+    /// The folder it is in, which need not be there.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where the encrypted secrets of the store `file` are.
     pub fn secrets_folder(&self) -> PathBuf {
         self.folder.join("secrets")
@@ -103,45 +110,60 @@ impl ConfigFile {
     /// # Errors
     /// [`ConfigFileError`], see its variants.
     pub fn update<T>(&self, change: impl FnOnce(&mut Config) -> T) -> Result<T, ConfigFileError> {
-        let failed =
-            |path: &Path, source| ConfigFileError::Io { action: "write", path: path.to_owned(), source };
-        private_file::make_folder(&self.folder).map_err(|error| failed(&self.folder, error))?;
-        let _lock = self.lock()?;
-        // People link the file to another folder; the link stays one.
-        let path = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path());
-        private_file::remove_leftovers(&path);
-        let mut config = self.load()?;
-        let before = config.to_text();
-        let result = change(&mut config);
-        let after = config.to_text();
-        if after != before {
-            private_file::replace(&path, after.as_bytes()).map_err(|error| failed(&path, error))?;
-        }
+        let mut held = self.hold()?;
+        let result = change(&mut held.config);
+        held.commit()?;
         Ok(result)
     }
 
-    /// The lock is a file of its own that is never renamed; the operating system drops the lock with the process.
-    fn lock(&self) -> Result<File, ConfigFileError> {
-        let path = self.folder.join("config.lock");
-        let failed = |source| ConfigFileError::Io { action: "lock", path: path.clone(), source };
-        let mut options = File::options();
-        options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = private_file::without_waiting(&mut options).open(&path).map_err(failed)?;
-        let pause = Duration::from_millis(10);
-        let mut waited = Duration::ZERO;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) if waited >= LOCK_LIMIT => {
-                    return Err(ConfigFileError::Locked(self.path()));
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(pause),
-            }
-            waited += pause;
+    /// Reads it and keeps other processes from changing it, for changes that take more than the file. Others wait for
+    /// [`LOCK_LIMIT`] only: be quick, and ask nobody anything.
+    ///
+    /// # Errors
+    /// [`ConfigFileError`], see its variants.
+    pub fn hold(&self) -> Result<Held, ConfigFileError> {
+        let failed = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| ConfigFileError::Io { action, path, source }
+        };
+        private_file::make_folder(&self.folder).map_err(failed("write", &self.folder))?;
+        // A file of its own that is never renamed.
+        let place = self.folder.join("config.lock");
+        let lock = Lock::take(&place, LOCK_LIMIT).map_err(failed("lock", &place))?;
+        let lock = lock.ok_or_else(|| ConfigFileError::Locked(self.path()))?;
+        // People link the file to another folder; the link stays one.
+        let path = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path());
+        private_file::remove_leftovers(&path);
+        let config = self.load()?;
+        Ok(Held { before: config.to_text(), config, path, _lock: lock })
+    }
+}
+
+/// The file while no other process changes it.
+#[derive(Debug)]
+pub struct Held {
+    /// What it says. A change counts from [`Held::commit`] on.
+    pub config: Config,
+    before: String,
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl Held {
+    /// Writes what has changed, and lets go of it.
+    ///
+    /// # Errors
+    /// [`ConfigFileError::Io`].
+    pub fn commit(self) -> Result<(), ConfigFileError> {
+        let after = self.config.to_text();
+        if after == self.before {
+            return Ok(());
         }
+        private_file::replace(&self.path, after.as_bytes()).map_err(|source| ConfigFileError::Io {
+            action: "write",
+            path: self.path,
+            source,
+        })
     }
 }
 

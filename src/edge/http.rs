@@ -16,6 +16,10 @@ use crate::domain::environment::is_loopback;
 use crate::domain::event::{Event, Sink};
 use crate::domain::request::{Body, Method, Request, Response, retry_after};
 
+mod error;
+
+pub use error::HttpError;
+
 /// How long making a connection may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -36,55 +40,6 @@ pub struct HttpOptions {
     pub trust_file: Option<PathBuf>,
     /// Tells how long to wait when a server names a date.
     pub clock: Clock,
-}
-
-/// Why there is no response.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpError {
-    /// A file of certificates cannot be used.
-    #[error("cannot use the certificates in `{}`: {reason}", path.display())]
-    Certificates {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// The address is none.
-    #[error("`{0}` is not a URL that a request can go to")]
-    Address(String),
-    /// The host's name has no address.
-    #[error("the host `{0}` is not found in DNS")]
-    Dns(String),
-    /// No connection; TLS failures are here, too.
-    #[error("cannot connect to `{host}`: {reason}")]
-    Connect {
-        /// The host.
-        host: String,
-        /// Why not.
-        reason: String,
-    },
-    /// No answer in time.
-    #[error("`{host}` did not answer within {limit:?}")]
-    TimedOut {
-        /// The host.
-        host: String,
-        /// The bound.
-        limit: Duration,
-    },
-    /// The connection broke, or what came is not HTTP.
-    #[error("the answer of `{host}` broke off: {reason}")]
-    Broken {
-        /// The host.
-        host: String,
-        /// How.
-        reason: String,
-    },
-    /// The response is longer than this tool reads.
-    #[error("the answer of `{0}` is longer than {BODY_LIMIT} bytes")]
-    TooLong(String),
-    /// The client itself could not be made.
-    #[error("the HTTP client cannot be made: {0}")]
-    Client(String),
 }
 
 /// The client; connections are made on first use.
@@ -209,10 +164,7 @@ impl<'a> Http<'a> {
         host: &str,
         mut response: reqwest::Response,
     ) -> Result<Response, HttpError> {
-        let status = response.status().as_u16();
-        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers =
-            response.headers().iter().map(|(key, value)| (key.as_str().to_owned(), text(value))).collect();
+        let (status, headers) = head(&response);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(host, &error))? {
             if body.len() + chunk.len() > BODY_LIMIT {
@@ -271,6 +223,14 @@ fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError>
         None if extra.is_empty() => builder,
         None => builder.tls_certs_merge(extra),
     })
+}
+
+/// The status and the headers of a response, as plain data.
+pub(super) fn head(response: &reqwest::Response) -> (u16, Vec<(String, String)>) {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter();
+    let headers = headers.map(|(key, value)| (key.as_str().to_owned(), text(value))).collect();
+    (response.status().as_u16(), headers)
 }
 
 /// Scheme, host and path: a query may hold a token or a patient.

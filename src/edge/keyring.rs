@@ -2,13 +2,18 @@
 //!
 //! Neither the Secret Service's client nor its servers bound a call, so each one runs on a thread of its own with a
 //! deadline. On Linux a probe that never prompts comes first: only after it has said "unlocked" does a missing entry
-//! mean "not logged in".
+//! mean "not logged in". What either of them opens is kept: a process reaches for the keyring once.
 
 use std::time::Duration;
 
 use super::store::StoreError;
 use super::thread;
 use crate::domain::secret::ClientSecret;
+
+#[cfg_attr(not(target_os = "linux"), path = "keyring/no_probe.rs")]
+mod probe;
+
+use probe::Probe;
 
 /// The service attribute of every entry.
 pub const SERVICE: &str = "corti-auth";
@@ -47,15 +52,21 @@ pub struct Match {
     pub attributes: Vec<(String, String)>,
 }
 
-/// How patient calls are.
-#[derive(Clone, Copy, Debug)]
+/// The keyring as one process uses it: those that are cloned from it share what its probe found.
+#[derive(Clone, Debug)]
 pub struct Keyring {
     /// Whether a person is there to answer an unlock prompt.
     pub attended: bool,
+    probe: Probe,
 }
 
 impl Keyring {
-    fn limit(self, may_prompt: bool) -> Duration {
+    /// One that nothing was asked of yet.
+    pub fn new(attended: bool) -> Self {
+        Self { attended, probe: Probe::default() }
+    }
+
+    fn limit(&self, may_prompt: bool) -> Duration {
         if self.attended && may_prompt { ATTENDED } else { UNATTENDED }
     }
 
@@ -63,16 +74,16 @@ impl Keyring {
     ///
     /// # Errors
     /// [`StoreError::TimedOut`] and [`StoreError::Failed`].
-    pub async fn probe(self, user: &str) -> Result<State, StoreError> {
-        let user = user.to_owned();
-        bounded(self.limit(false), move || probe::probe(&user)).await
+    pub async fn probe(&self, user: &str) -> Result<State, StoreError> {
+        let (probe, user) = (self.probe.clone(), user.to_owned());
+        bounded(self.limit(false), move || probe.look(&user)).await
     }
 
     /// Reads an entry.
     ///
     /// # Errors
     /// [`StoreError`], see its variants.
-    pub async fn read(self, user: &str) -> Result<ClientSecret, StoreError> {
+    pub async fn read(&self, user: &str) -> Result<ClientSecret, StoreError> {
         let bytes = self.call(user, keyring::Entry::get_secret).await?;
         let secret = ClientSecret::from_bytes(&bytes);
         drop(zeroize::Zeroizing::new(bytes));
@@ -83,7 +94,7 @@ impl Keyring {
     ///
     /// # Errors
     /// [`StoreError`], see its variants.
-    pub async fn write(self, user: &str, secret: &ClientSecret) -> Result<(), StoreError> {
+    pub async fn write(&self, user: &str, secret: &ClientSecret) -> Result<(), StoreError> {
         let secret = secret.clone();
         self.call(user, move |entry| entry.set_secret(secret.secret().expose().as_bytes())).await
     }
@@ -92,12 +103,12 @@ impl Keyring {
     ///
     /// # Errors
     /// [`StoreError::Missing`] where there was none, and its other variants.
-    pub async fn delete(self, user: &str) -> Result<(), StoreError> {
+    pub async fn delete(&self, user: &str) -> Result<(), StoreError> {
         self.call(user, keyring::Entry::delete_credential).await
     }
 
     async fn call<T: Send + 'static>(
-        self,
+        &self,
         user: &str,
         work: impl FnOnce(&keyring::Entry) -> keyring::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -136,59 +147,5 @@ impl From<&keyring::Error> for StoreError {
             }
             other => Self::Failed(other.to_string()),
         }
-    }
-}
-
-#[cfg(target_os = "linux")]
-mod probe {
-    use std::collections::HashMap;
-
-    use secret_service::EncryptionType;
-    use secret_service::blocking::{Item, SecretService};
-
-    use super::{Match, SERVICE, State};
-    use crate::edge::store::StoreError;
-
-    /// `Plain`: no secret travels, and the key exchange would take twice the time of all the rest.
-    pub(super) fn probe(user: &str) -> Result<State, StoreError> {
-        let Ok(bus) = zbus::blocking::Connection::session() else { return Ok(State::NoBus) };
-        let Ok(service) = SecretService::connect_with_existing(EncryptionType::Plain, bus) else {
-            return Ok(State::NoService);
-        };
-        let failed = |error: secret_service::Error| StoreError::Failed(error.to_string());
-        let collection = match service.get_default_collection() {
-            Ok(collection) => collection,
-            Err(secret_service::Error::NoResult) => return Ok(State::NoCollection),
-            Err(error) => return Err(failed(error)),
-        };
-        if collection.is_locked().map_err(failed)? {
-            return Ok(State::Locked);
-        }
-        let attributes = HashMap::from([("service", SERVICE), ("username", user)]);
-        let found = service.search_items(attributes).map_err(failed)?;
-        let items: Vec<_> = found.unlocked.iter().chain(&found.locked).collect();
-        Ok(match items.len() {
-            0 => State::Missing,
-            1 => State::Present,
-            _ => State::Ambiguous(items.into_iter().map(describe).collect::<Result<_, _>>().map_err(failed)?),
-        })
-    }
-
-    fn describe(item: &Item<'_>) -> Result<Match, secret_service::Error> {
-        let mut attributes: Vec<_> = item.get_attributes()?.into_iter().collect();
-        attributes.sort();
-        Ok(Match { label: item.get_label()?, attributes })
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod probe {
-    use super::State;
-    use crate::edge::store::StoreError;
-
-    /// Keychain and Credential Manager are part of the system and tell "missing" from "locked" themselves.
-    #[expect(clippy::unnecessary_wraps, reason = "the signature of the platform that can fail")]
-    pub(super) fn probe(_user: &str) -> Result<State, StoreError> {
-        Ok(State::Present)
     }
 }

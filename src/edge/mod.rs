@@ -8,6 +8,7 @@ pub mod config_file;
 pub mod host;
 pub mod http;
 pub mod keyring;
+pub mod lock;
 pub mod mounted_secret;
 pub mod private_file;
 pub mod process;

@@ -1,7 +1,7 @@
 //! Files that only their owner may read: written by a temporary file and a rename, mode 0600, in folders of mode 0700,
 //! and refused when they belong to somebody else.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -39,17 +39,37 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// no other process is replacing it: under the lock that guards it. What cannot be removed is left to the next time.
 pub fn remove_leftovers(path: &Path) {
     let prefix = temporary_prefix(path);
-    let Ok(entries) = fs::read_dir(folder_of(path)) else { return };
+    remove_files(folder_of(path), |name| {
+        name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes())
+            && name.len() == prefix.len() + RANDOM_CHARACTERS
+    });
+}
+
+/// The same for every file of `folder`, under the lock that guards them all.
+pub fn remove_all_leftovers(folder: &Path) {
+    remove_files(folder, |name| {
+        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix('.')) else { return false };
+        rest.rsplit_once(MARK).is_some_and(|(of, random)| {
+            !of.is_empty()
+                && random.len() == RANDOM_CHARACTERS
+                && random.bytes().all(|it| it.is_ascii_alphanumeric())
+        })
+    });
+}
+
+fn remove_files(folder: &Path, ours: impl Fn(&OsStr) -> bool) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let ours = name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes())
-            && name.len() == prefix.len() + RANDOM_CHARACTERS;
+        let ours = ours(&entry.file_name());
         // Of the entry itself: a link is none of ours.
         if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
+
+/// Between the file's name and what makes the temporary one unique.
+const MARK: &str = ".corti-auth-";
 
 /// How many characters tempfile appends.
 const RANDOM_CHARACTERS: usize = 6;
@@ -62,7 +82,7 @@ fn folder_of(path: &Path) -> &Path {
 fn temporary_prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(path.file_name().unwrap_or_default());
-    prefix.push(".corti-auth-");
+    prefix.push(MARK);
     prefix
 }
 
@@ -174,6 +194,24 @@ mod tests {
         expected.push(".f.corti-auth-linked".into());
         expected.sort();
         assert_eq!(left, expected);
+    }
+
+    #[test]
+    fn leftovers_of_every_file_are_removed_and_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let kept = [
+            "a.age",
+            ".a.age.corti-auth-",
+            "a.age.corti-auth-abcdef",
+            "..corti-auth-abc.ef",
+            ".corti-auth-abcdef",
+        ];
+        for name in kept.iter().chain(&[".a.age.corti-auth-abcdef", ".b.age.corti-auth-123456"]) {
+            fs::write(home.path().join(name), "x").unwrap();
+        }
+        remove_all_leftovers(home.path());
+        assert!(kept.iter().all(|name| home.path().join(name).exists()));
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), kept.len());
     }
 
     #[test]

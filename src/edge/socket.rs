@@ -1,6 +1,7 @@
 //! One WebSocket (RFC 6455), opened by the same HTTP client as everything else: the same trust, the same proxies, and
 //! the body of a refusal.
 
+use std::fmt;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,11 +14,12 @@ use reqwest::header::{
 use reqwest::{StatusCode, Upgraded, Url};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
-use super::http::{Http, HttpError};
+use super::http::{self, Http, HttpError};
 use crate::domain::problem::Problem;
+use crate::domain::request::Response;
 use crate::domain::secret::Secret;
 
 /// An open WebSocket.
@@ -43,8 +45,27 @@ pub enum SocketError {
     #[error("the WebSocket was silent for {0:?}")]
     TimedOut(Duration),
     /// The server closed it.
-    #[error("the server closed the WebSocket")]
-    Closed,
+    #[error("the server closed the WebSocket{0}")]
+    Closed(Farewell),
+}
+
+/// What a close frame says (RFC 6455, section 7.1.5 and 7.1.6); empty where the connection just ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Farewell {
+    /// The close code.
+    pub code: Option<u16>,
+    /// The server's reason: escape it before it is shown.
+    pub reason: String,
+}
+
+impl fmt::Display for Farewell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code, self.reason.as_str()) {
+            (None, _) => Ok(()),
+            (Some(code), "") => write!(f, " with code {code}"),
+            (Some(code), reason) => write!(f, " with code {code}: {reason}"),
+        }
+    }
 }
 
 impl Socket {
@@ -53,6 +74,22 @@ impl Socket {
     /// # Errors
     /// [`SocketError`], see its variants.
     pub async fn open(http: &Http<'_>, url: &Secret, limit: Duration) -> Result<Self, SocketError> {
+        match Self::handshake(http, url, limit).await? {
+            (_, Some(socket)) => Ok(socket),
+            (response, None) => Err(SocketError::Refused(Problem::of(&response))),
+        }
+    }
+
+    /// As [`Socket::open`], with the answer to the upgrade whatever it is; it may repeat the token. There is a socket
+    /// where the answer is 101.
+    ///
+    /// # Errors
+    /// [`SocketError`], [`SocketError::Refused`] aside.
+    pub async fn handshake(
+        http: &Http<'_>,
+        url: &Secret,
+        limit: Duration,
+    ) -> Result<(Response, Option<Self>), SocketError> {
         let address = || HttpError::Address("the WebSocket's address".to_owned());
         // The upgrade is an HTTP request: ws is http, wss is https.
         let text = url.expose().strip_prefix("ws").ok_or_else(address)?;
@@ -61,19 +98,19 @@ impl Socket {
         let open = async {
             let response = http.upgrade(&url, handshake_headers(&key)?).await?;
             if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-                let response = http.read(url.host_str().unwrap_or_default(), response).await?;
-                return Err(SocketError::Refused(Problem::of(&response)));
+                return Ok((http.read(url.host_str().unwrap_or_default(), response).await?, None));
             }
             let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
             if accepted != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
                 return Err(SocketError::NotTheProtocol("its Sec-WebSocket-Accept is wrong".to_owned()));
             }
-            response.upgrade().await.map_err(|error| SocketError::NotTheProtocol(error.to_string()))
+            let (status, headers) = http::head(&response);
+            let upgraded = response.upgrade().await;
+            let upgraded = upgraded.map_err(|error| SocketError::NotTheProtocol(error.to_string()))?;
+            let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
+            Ok((Response { status, headers, body: Vec::new() }, Some(Self { stream, limit })))
         };
-        let upgraded =
-            tokio::time::timeout(limit, open).await.map_err(|_| SocketError::TimedOut(limit))??;
-        let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
-        Ok(Self { stream, limit })
+        tokio::time::timeout(limit, open).await.map_err(|_| SocketError::TimedOut(limit))?
     }
 
     /// Sends one text message.
@@ -81,12 +118,24 @@ impl Socket {
     /// # Errors
     /// [`SocketError`], see its variants.
     pub async fn send(&mut self, text: String) -> Result<(), SocketError> {
+        self.transmit(Message::text(text)).await
+    }
+
+    /// Sends one binary message: audio.
+    ///
+    /// # Errors
+    /// [`SocketError`], see its variants.
+    pub async fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SocketError> {
+        self.transmit(Message::Binary(Bytes::copy_from_slice(bytes))).await
+    }
+
+    async fn transmit(&mut self, message: Message) -> Result<(), SocketError> {
         let limit = self.limit;
-        let sent = tokio::time::timeout(limit, self.stream.send(Message::text(text))).await;
+        let sent = tokio::time::timeout(limit, self.stream.send(message)).await;
         sent.map_err(|_| SocketError::TimedOut(limit))?.map_err(|error| failure(&error))
     }
 
-    /// The next text message.
+    /// The next text message. It may be given up and asked for again: no message is lost by that.
     ///
     /// # Errors
     /// [`SocketError`], see its variants.
@@ -96,7 +145,8 @@ impl Socket {
             loop {
                 match self.stream.next().await {
                     Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
-                    Some(Ok(Message::Close(_))) | None => return Err(SocketError::Closed),
+                    Some(Ok(Message::Close(frame))) => return Err(SocketError::Closed(farewell(frame))),
+                    None => return Err(SocketError::Closed(Farewell::default())),
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(failure(&error)),
                 }
@@ -114,9 +164,14 @@ impl Socket {
 
 fn failure(error: &Error) -> SocketError {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => SocketError::Closed,
+        Error::ConnectionClosed | Error::AlreadyClosed => SocketError::Closed(Farewell::default()),
         other => SocketError::NotTheProtocol(other.to_string()),
     }
+}
+
+fn farewell(frame: Option<CloseFrame>) -> Farewell {
+    let frame = frame.map(|frame| (u16::from(frame.code), frame.reason.as_str().to_owned()));
+    frame.map_or_else(Farewell::default, |(code, reason)| Farewell { code: Some(code), reason })
 }
 
 fn nonce() -> Result<String, HttpError> {

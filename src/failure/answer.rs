@@ -2,6 +2,7 @@
 
 use crate::domain::interaction::InteractionError;
 use crate::domain::problem::Problem;
+use crate::domain::websocket::SocketKind;
 use crate::edge::http::HttpError;
 use crate::edge::socket::SocketError;
 
@@ -24,6 +25,29 @@ impl From<Problem> for Failure {
                 .hint("wait a little, then run it again; https://status.corti.ai shows outages"),
             300..=399 => Self::caused(Kind::Network, problem).hint("redirects are not followed; check --environment"),
             _ => Self::caused(Kind::Refused, problem).hint("corti-auth status"),
+        };
+        failure.status(status)
+    }
+}
+
+impl Failure {
+    /// A WebSocket's upgrade that was refused. `lacking` is the WebSocket where the token has not got its scope.
+    pub fn upgrade(problem: Problem, lacking: Option<SocketKind>) -> Self {
+        let status = problem.status;
+        let failure = match (status, lacking.map(SocketKind::as_str)) {
+            (403, Some(scope)) => Self::caused(Kind::Scope, problem)
+                .hint(format!("the token has not got the scope `{scope}`: corti-auth token --scope {scope}")),
+            (401, _) => Self::caused(Kind::Rejected, problem).hint(
+                "the token may be expired, of another environment, or written wrongly: read it with corti-auth inspect",
+            ),
+            (403, None) => Self::caused(Kind::Rejected, problem).hint(
+                "tenant-name must be the token's tenant, and the interaction one of the token's client: corti-auth status",
+            ),
+            (200..=299, _) => {
+                let message = format!("the server did not open a WebSocket: {status} with {}", problem.detail);
+                Self::new(Kind::Network, message).hint("check the address, and for a proxy in between that knows no WebSockets")
+            }
+            _ => return problem.into(),
         };
         failure.status(status)
     }

@@ -21,18 +21,32 @@ impl Failure {
                 .hint(login_command(profile));
         }
         match error {
-            StoreError::File(error) => return Self::file(error, profile),
-            StoreError::Command(error) => return Self::command(error),
-            StoreError::ReadOnly(_) => {
-                return Self::caused(Kind::Credential, anyhow::Error::new(error.clone()))
-                    .hint("change it with that program; corti-auth profile remove forgets the profile");
-            }
-            _ => {}
+            StoreError::File(error) => Self::file(error, profile),
+            StoreError::Command(error) => Self::command(error),
+            StoreError::ReadOnly(_) => Self::caused(Kind::Credential, error.clone())
+                .hint("change it with that program; corti-auth profile remove forgets the profile"),
+            error => Self::keyring(error, format!("cannot use the keyring for `{user}`"), &user, profile),
         }
+    }
+
+    /// A store that failed when it was tried, where `what` was done with an entry of `nobody`.
+    pub fn store_trial(
+        error: &StoreError,
+        what: &'static str,
+        nobody: &Client,
+        profile: &ProfileName,
+    ) -> Self {
+        match error {
+            StoreError::File(error) => Self::file(error, profile).context(what),
+            StoreError::Command(error) => Self::command(error).context(what),
+            error => Self::keyring(error, what.to_owned(), &nobody.store_user(), profile),
+        }
+    }
+
+    fn keyring(error: &StoreError, what: String, user: &str, profile: &ProfileName) -> Self {
         let elsewhere = "without a keyring: corti-auth login --store file, or --secret-command 'CMD ARGS', or \
                          CORTI_CLIENT_ID, CORTI_CLIENT_SECRET and CORTI_ENVIRONMENT";
-        let context =
-            anyhow::Error::new(error.clone()).context(format!("cannot use the keyring for `{user}`"));
+        let context = anyhow::Error::new(error.clone()).context(what);
         let failure = Self::caused(Kind::Credential, context);
         match error {
             StoreError::Missing | StoreError::NotASecret(_) => failure.hint(login_command(profile)),
@@ -50,7 +64,7 @@ impl Failure {
                 .hint("look for an unlock prompt on the desktop, or restart the keyring's daemon")
                 .hint(elsewhere),
             StoreError::Ambiguous(matches) => {
-                removals(matches, &user).into_iter().fold(failure, Self::hint)
+                removals(matches, user).into_iter().fold(failure, Self::hint)
             }
             StoreError::Failed(_) | StoreError::File(_) | StoreError::Command(_) | StoreError::ReadOnly(_) => {
                 failure.hint("corti-auth status")
@@ -164,6 +178,7 @@ impl Failure {
 fn remedy(origin: SecretOrigin<'_>) -> String {
     match origin {
         SecretOrigin::Profile(name) => login_command(name),
+        SecretOrigin::Rotation(name) => command_for("rotate", name),
         SecretOrigin::Command(command) => format!("change what this prints: {command}"),
         SecretOrigin::Variable(name) => format!("export {name}=…"),
         SecretOrigin::File(path) => format!("put it into {}", quote(&path.display().to_string())),
@@ -172,10 +187,14 @@ fn remedy(origin: SecretOrigin<'_>) -> String {
 
 /// The command that logs `profile` in.
 fn login_command(profile: &ProfileName) -> String {
+    command_for("login", profile)
+}
+
+fn command_for(command: &str, profile: &ProfileName) -> String {
     if *profile == ProfileName::default() {
-        "corti-auth login".to_owned()
+        format!("corti-auth {command}")
     } else {
-        format!("corti-auth login --profile {profile}")
+        format!("corti-auth {command} --profile {profile}")
     }
 }
 

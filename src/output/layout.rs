@@ -13,6 +13,10 @@ pub(super) fn layout(page: &Page, colour: bool) -> String {
                 width = 0;
                 out.push(paint(&printable(text), *tone, colour));
             }
+            Line::Row(cells) => {
+                width = 0;
+                out.push(cells.iter().map(|cell| printable(cell)).collect::<Vec<_>>().join("\t"));
+            }
             Line::Field(label, tone, value) => {
                 if width == 0 {
                     width = block_width(lines.get(index..).unwrap_or_default());
@@ -28,7 +32,7 @@ pub(super) fn layout(page: &Page, colour: bool) -> String {
 fn block_width(lines: &[Line]) -> usize {
     let labels = lines.iter().map_while(|line| match line {
         Line::Field(label, ..) => Some(label.chars().count()),
-        Line::Text(..) => None,
+        Line::Text(..) | Line::Row(_) => None,
     });
     labels.max().unwrap_or_default()
 }
@@ -54,6 +58,12 @@ mod tests {
     fn fields_are_aligned_by_block() {
         let page = Page::new().line("head").field("a", "1").field("long", "2").line("").field("b", "3");
         assert_eq!(layout(&page, false), "head\na     1\nlong  2\n\nb  3");
+    }
+
+    #[test]
+    fn a_cell_cannot_make_another() {
+        let page = Page::new().row(vec!["a".into(), "x\ty\nz".into(), String::new()]);
+        assert_eq!(layout(&page, true), "a\tx\\u{9}y\\u{a}z\t");
     }
 
     #[test]

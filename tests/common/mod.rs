@@ -12,9 +12,12 @@ use std::time::{Duration, Instant};
 use assert_cmd::Command;
 use serde_json::Value;
 
+pub mod chatter;
 pub mod control;
 pub mod diagnosis;
 pub mod keycloak;
+#[cfg(unix)]
+pub mod killer;
 pub mod rude;
 pub mod saved;
 

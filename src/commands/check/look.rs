@@ -6,10 +6,12 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::domain::capability::{Observed, Promise, Row, Target};
+use crate::domain::environment::EnvironmentError;
 use crate::domain::interaction::connect_url;
 use crate::domain::message::ServerMessage;
 use crate::domain::problem::Problem;
 use crate::domain::request::Request;
+use crate::domain::websocket;
 use crate::edge::http::Http;
 use crate::edge::socket::{Socket, SocketError};
 use crate::failure::Failure;
@@ -21,7 +23,7 @@ const LANGUAGE: &str = "en";
 
 /// A read that changes nothing; its body is not looked into.
 pub(super) async fn read(http: &Http<'_>, subject: &Subject, target: Target) -> Row {
-    let url = format!("{}{}", subject.environment.api_url(), target.path());
+    let url = format!("{}{}", subject.environment.api_url(), target.path().unwrap_or_default());
     let promise = Promise::of(&subject.inspection, target);
     let request = Request::get(url, &subject.token, &subject.tenant);
     match http.send(&request).await {
@@ -43,7 +45,7 @@ pub(super) async fn read(http: &Http<'_>, subject: &Subject, target: Target) -> 
 
 /// The WebSocket of dictations.
 pub(super) async fn transcribe(http: &Http<'_>, subject: &Subject, limit: Duration) -> Row {
-    let url = format!("{}/transcribe?tenant-name={}", subject.environment.socket_url(), subject.tenant);
+    let url = websocket::transcribe_url(&subject.environment, &subject.tenant);
     let opening = Opening { target: Target::Transcribe, url, is_real: true };
     opening.open(http, subject, limit).await
 }
@@ -55,11 +57,8 @@ pub(super) async fn streams(
     interaction: Option<&Url>,
     limit: Duration,
 ) -> Row {
-    let nowhere = || {
-        let (sockets, tenant) = (subject.environment.socket_url(), &subject.tenant);
-        format!("{sockets}/interactions/{}/streams?tenant-name={tenant}", Uuid::new_v4())
-    };
-    let url = interaction.map_or_else(nowhere, Url::to_string);
+    let nowhere = || websocket::streams_url(&subject.environment, &subject.tenant, Uuid::new_v4());
+    let url = interaction.cloned().map_or_else(nowhere, Ok);
     let opening = Opening { target: Target::Streams, url, is_real: interaction.is_some() };
     opening.open(http, subject, limit).await
 }
@@ -78,7 +77,7 @@ pub(super) fn untried(subject: &Subject, failure: &Failure) -> Row {
 
 struct Opening {
     target: Target,
-    url: String,
+    url: Result<Url, EnvironmentError>,
     /// Whether what the URL names is there.
     is_real: bool,
 }
@@ -89,13 +88,11 @@ impl Opening {
         let row = |observed, status, detail| Row { target, promise, observed, status, detail };
         match self.accepted(http, subject, limit).await {
             Ok(Some(ServerMessage::Accepted(word))) => row(Observed::Allowed, Some(101), word),
-            Ok(Some(ServerMessage::Denied(word) | ServerMessage::Other(word))) => {
+            Ok(Some(ServerMessage::Denied(word) | ServerMessage::Failed(word))) => {
                 let detail = format!("it opened, and said {}", subject.token.secret().blotted_out(&word));
                 row(Observed::Inconclusive, Some(101), detail)
             }
-            Ok(Some(ServerMessage::Ended) | None) => {
-                row(Observed::Inconclusive, Some(101), "it opened, and said something else".to_owned())
-            }
+            Ok(_) => row(Observed::Inconclusive, Some(101), "it opened, and said something else".to_owned()),
             Err(SocketError::Refused(problem)) => {
                 let status = problem.status;
                 let observed = Observed::of_handshake(status, self.is_real, promise);
@@ -116,8 +113,8 @@ impl Opening {
         subject: &Subject,
         limit: Duration,
     ) -> Result<Option<ServerMessage>, SocketError> {
-        let url = Url::parse(&self.url).map_err(|error| SocketError::NotTheProtocol(error.to_string()))?;
-        let mut socket = Socket::open(http, &connect_url(&url, &subject.token), limit).await?;
+        let url = self.url.as_ref().map_err(|error| SocketError::NotTheProtocol(error.to_string()))?;
+        let mut socket = Socket::open(http, &connect_url(url, &subject.token), limit).await?;
         socket.send(self.target.configuration(LANGUAGE).unwrap_or_default()).await?;
         let answer = socket.receive().await?;
         socket.close().await;

@@ -4,11 +4,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::commands::context::Context;
-use crate::commands::interaction as interactions;
+use crate::commands::interaction::Api;
 use crate::commands::minting::Minter;
-use crate::domain::interaction::Interaction;
-use crate::domain::problem::Problem;
-use crate::domain::request::{Method, Request};
+use crate::domain::interaction::{Fields, Interaction};
 use crate::domain::scope::Ask;
 use crate::domain::secret::AccessToken;
 use crate::failure::{Failure, Kind};
@@ -55,32 +53,29 @@ impl Passing {
         subject: &Subject,
         full: AccessToken,
     ) -> Result<Self, Failure> {
-        let identifier = format!("corti-auth-check-{}", Uuid::new_v4());
+        let body = Fields::default().body(None, &Uuid::new_v4().to_string());
+        let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
         let (environment, tenant) = (&subject.environment, &subject.tenant);
-        let interaction = interactions::create(&minter.http, environment, tenant, &full, &identifier).await?;
+        let interaction = Api::new(&minter.http, environment, tenant, &full).create(&body).await?;
         Ok(Self { interaction, full, deleted: false })
     }
 
     /// Deletes it, or says that it is still there.
     pub(super) async fn end(mut self, context: &Context<'_>, minter: &Minter<'_>, subject: &Subject) -> Self {
-        let id = &self.interaction.id;
-        let url = format!("{}/interactions/{id}", subject.environment.api_url());
-        let read = Request::get(url, &self.full, &subject.tenant);
-        let request = Request { method: Method::Delete, ..read };
-        let reason = match minter.http.send(&request).await {
-            Ok(response) if response.is_success() || response.status == 404 => None,
-            Ok(response) => Some(Problem::of(&response).without(self.full.secret()).to_string()),
-            Err(error) => Some(error.to_string()),
-        };
-        self.deleted = reason.is_none();
-        if let Some(reason) = reason {
-            let hint = format!("corti-auth interaction delete {id}");
-            context.warn(format!("the interaction `{id}` was not deleted: {reason}"), Some(&hint));
+        let id = self.interaction.id;
+        let (environment, tenant) = (&subject.environment, &subject.tenant);
+        let failure = Api::new(&minter.http, environment, tenant, &self.full).delete(id).await.err();
+        let failure = failure.filter(|failure| failure.http_status() != Some(404));
+        self.deleted = failure.is_none();
+        if let Some(failure) = failure {
+            let reasons: Vec<String> = failure.causes().collect();
+            let message = format!("the interaction `{id}` was not deleted: {}", reasons.join(": "));
+            context.warn(message, Some(&format!("corti-auth interaction delete {id}")));
         }
         self
     }
 
     pub(super) fn json(&self) -> Value {
-        json!({ "interaction_id": self.interaction.id, "deleted": self.deleted })
+        json!({ "interaction_id": self.interaction.id.to_string(), "deleted": self.deleted })
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::commands::argument;
 use crate::commands::context::Context;
+use crate::commands::input;
 use crate::commands::minting::Minter;
-use crate::commands::saved_text;
 use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::inspection::Inspection;
@@ -36,8 +36,12 @@ impl Subject {
         // What is asked for on the command line outranks the variable.
         let chosen = context.globals.profile.is_some() || args.full || !args.scope.is_empty();
         if let Some(path) = &args.file {
-            let text = saved_text::read("token", path, MAX_TOKEN_BYTES + 1024)?;
-            let token = AccessToken::parse(text.trim()).ok_or_else(|| {
+            let bytes = input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
+                Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
+                    .hint("name a file with one token, or pipe it in: corti-auth check - < FILE")
+            })?;
+            let token = std::str::from_utf8(&bytes).ok().and_then(|text| AccessToken::parse(text.trim()));
+            let token = token.ok_or_else(|| {
                 Failure::new(Kind::Token, "what is given is not one token alone")
                     .hint("corti-auth token --scope transcribe | corti-auth check -")
             })?;

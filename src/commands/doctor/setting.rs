@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use crate::domain::config::Config;
-use crate::domain::diagnosis::meant_by;
 use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::resolve::{self, Plan, SecretSource};
 use crate::domain::secret::AccessToken;
 use crate::domain::shell::quote;
-use crate::domain::variable::{GivenSecret, Variables};
+use crate::domain::variable::{GivenSecret, Variables, meant_by};
 use crate::edge::config_file::ConfigFile;
 use crate::edge::{private_file, proxy};
 use crate::failure::{Failure, Kind};

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use toml_edit::{Item, Key, TableLike, Value};
 
-use super::{Config, LAST_VERIFIED, PROFILES};
+use super::Config;
+use super::key::{LAST_VERIFIED, PROFILES};
 use crate::domain::identity::{Client, ProfileName};
 
 /// Why a profile could not be renamed.

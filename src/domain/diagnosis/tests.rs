@@ -77,11 +77,3 @@ fn a_clock_is_judged_by_the_date_and_the_way_it_took() {
     let cached = skew(noon, "600", "2026-11-24T12:10:00Z", "2026-11-24T12:10:01Z").unwrap();
     assert_eq!(cached.0, Verdict::Ok);
 }
-
-#[test]
-fn names_that_are_almost_right() {
-    assert_eq!(meant_by("CORTI_TENANT"), Some(variable::TENANT));
-    assert_eq!(meant_by("CORTI_CLIENT_SECERT"), Some(variable::CLIENT_SECRET));
-    assert_eq!(meant_by("CORTI_CLIENT_ID"), None);
-    assert_eq!(meant_by("CORTI_ROPC_CLIENT_ID"), None);
-}

@@ -71,6 +71,35 @@ fn the_tokens_own_scope_counts_whatever_its_other_claims_are() {
 }
 
 #[test]
+fn a_lifetime_is_the_servers_or_the_tokens_own() {
+    let token = |payload: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
+    let life = |token: &str, expires_in: &str| {
+        let rest = r#""token_type":"bearer","scope":"openid transcribe""#;
+        let body = format!(r#"{{"access_token":"{token}",{expires_in}{rest}}}"#);
+        let now = Timestamp::from_second(1000).unwrap();
+        let token = parse(&response(200, &body), &ask("transcribe"), now);
+        token.map(|token| (token.expires_in, token.expires_at.as_second() - 1000)).ok()
+    };
+    let dated = token(r#"{"exp":2300,"iat":2000}"#);
+    assert_eq!(life(&dated, r#""expires_in":60,"#), Some((60, 60)), "the server's word counts");
+    assert_eq!(life(&dated, r#""expires_in":60.9,"#), Some((60, 60)));
+    // This machine's clock need not agree with the server's.
+    assert_eq!(life(&dated, ""), Some((300, 300)));
+    assert_eq!(life(&dated, r#""expires_in":null,"#), Some((300, 300)));
+    assert_eq!(life(&token(r#"{"exp":1300.7,"azp":["x"]}"#), ""), Some((300, 300)));
+    for absurd in
+        ["-1", "0", "0.9", "1e300", "9223372036854775807", "18446744073709551615", "315576001", "\"60\""]
+    {
+        assert_eq!(life(&dated, &format!(r#""expires_in":{absurd},"#)), None, "{absurd}");
+    }
+    for silent in
+        ["abc", &token("{}"), &token(r#"{"exp":1000}"#), &token(r#"{"exp":"soon"}"#), &token(r#"{"iat":1}"#)]
+    {
+        assert_eq!(life(silent, ""), None, "{silent}");
+    }
+}
+
+#[test]
 fn answers_of_another_protocol_are_named() {
     let table = [
         (200, "", "an empty body"),

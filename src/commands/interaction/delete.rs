@@ -1,0 +1,76 @@
+//! `interaction delete`: deletes an interaction, once somebody said that this is meant.
+
+use clap::Args;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::domain::event::Event;
+use crate::domain::page::Page;
+use crate::edge::prompt;
+use crate::failure::{Failure, Kind};
+use crate::output::{Outcome, Text};
+
+use super::super::minting::Minter;
+use super::{Api, Entry, id};
+
+/// Delete an interaction, with its recordings, transcripts, facts and documents
+///
+/// Asks first. Where nobody can be asked, --yes must say that it is meant.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth interaction delete 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90
+  corti-auth interaction delete 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --yes")]
+pub(super) struct DeleteArgs {
+    /// The interaction
+    #[arg(value_parser = id)]
+    id: Uuid,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// It is gone.
+pub(super) struct DeleteOutcome(Uuid);
+
+/// # Errors
+/// Where nobody agrees, there is no token, or the API refuses.
+pub(super) async fn run(args: &DeleteArgs, minter: &Minter<'_>) -> Result<DeleteOutcome, Failure> {
+    let context = minter.context;
+    if !args.yes && !context.may_ask() {
+        return Err(Failure::new(Kind::Usage, "nobody can be asked whether this is meant")
+            .hint(format!("if it is, say so: corti-auth interaction delete {} --yes", args.id)));
+    }
+    let entry = Entry::open(minter).await?;
+    let api = entry.api(minter);
+    if !args.yes {
+        agree(args.id, &api, minter).await?;
+    }
+    context.waiting("deleting the interaction", api.delete(args.id)).await?;
+    Ok(DeleteOutcome(args.id))
+}
+
+async fn agree(id: Uuid, api: &Api<'_>, minter: &Minter<'_>) -> Result<(), Failure> {
+    let context = minter.context;
+    let record = context.waiting("asking for the interaction", api.get(id)).await?;
+    context.sink.event(Event::Preview(record.summary()));
+    let question = "Delete it, with its recordings, transcripts, facts and documents?";
+    if prompt::confirm(question.to_owned()).await? {
+        return Ok(());
+    }
+    context.note("nothing is deleted");
+    Err(Failure::new(Kind::Interrupted, "nothing is deleted: the answer was no"))
+}
+
+impl Outcome for DeleteOutcome {
+    fn command(&self) -> &'static str {
+        "interaction-delete"
+    }
+
+    fn json(&self) -> Value {
+        json!({ "interaction_id": self.0.to_string(), "deleted": true })
+    }
+
+    fn text(&self) -> Text {
+        Text::Message(Page::new().line(format!("deleted interaction {}", self.0)))
+    }
+}

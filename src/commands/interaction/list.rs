@@ -1,0 +1,156 @@
+//! `interaction list`: lists interactions, page by page as they come.
+
+use std::collections::BTreeSet;
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::domain::event::Event;
+use crate::domain::interaction::{Listing, Record};
+use crate::domain::page::{Page, Tone};
+use crate::failure::{Failure, Kind};
+use crate::output::{Outcome, Text, with_schema};
+
+use super::super::minting::Minter;
+use super::{Entry, STATUSES, statuses};
+
+/// List interactions, the newest first
+///
+/// On a terminal a table; elsewhere a line each, its columns separated by tabs, without a heading. With --json one JSON
+/// object a line, with all that the API tells. A patient's name is only among the JSON.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth interaction list --limit 20
+  corti-auth interaction list --status planned --status in-progress
+  corti-auth interaction list --json | jq -r .websocket_url")]
+pub(super) struct ListArgs {
+    /// Stop after so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Only encounters in this state; repeat it for several
+    #[arg(long, value_parser = statuses())]
+    status: Vec<String>,
+    /// Only those of this patient, by its identifier
+    #[arg(long, value_name = "ID")]
+    patient: Option<String>,
+    /// Sort by this
+    #[arg(long, value_enum, default_value_t)]
+    sort: Sort,
+    /// The smallest or oldest first
+    #[arg(long)]
+    ascending: bool,
+}
+
+/// What interactions can be sorted by.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Sort {
+    #[default]
+    Created,
+    Updated,
+    Ended,
+    Id,
+    User,
+    Patient,
+}
+
+impl Sort {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "createdAt",
+            Self::Updated => "updatedAt",
+            Self::Ended => "endedAt",
+            Self::Id => "id",
+            Self::User => "assignedUserId",
+            Self::Patient => "patient",
+        }
+    }
+}
+
+impl ListArgs {
+    fn listing(&self) -> Listing {
+        let chosen = |status: &&str| self.status.iter().any(|word| word == status);
+        Listing {
+            statuses: STATUSES.into_iter().filter(chosen).collect(),
+            patient: self.patient.clone(),
+            sort: self.sort.as_str(),
+            ascending: self.ascending,
+            limit: self.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        }
+    }
+}
+
+/// Everything was listed.
+pub(super) struct ListOutcome;
+
+/// # Errors
+/// Where there is no token, the API refuses, or its pages never end.
+pub(super) async fn run(args: &ListArgs, minter: &Minter<'_>) -> Result<ListOutcome, Failure> {
+    let context = minter.context;
+    let entry = Entry::open(minter).await?;
+    let (api, listing) = (entry.api(minter), args.listing());
+    // While pages are read new interactions move the others on: one of the last page comes again.
+    let mut seen = BTreeSet::new();
+    for page in 1.. {
+        let records = context.waiting("asking for interactions", api.list(&listing, page)).await?;
+        if records.is_empty() {
+            break;
+        }
+        let before = seen.len();
+        for record in records {
+            if listing.limit.is_some_and(|limit| seen.len() >= limit) {
+                return Ok(ListOutcome);
+            }
+            if seen.insert(record.id().to_owned()) {
+                show(&record, seen.len() == 1, minter);
+            }
+        }
+        if !context.sink.is_read() {
+            return Ok(ListOutcome);
+        }
+        if listing.limit.is_some_and(|limit| seen.len() >= limit) {
+            break;
+        }
+        if seen.len() == before {
+            let message = format!("the API's page {page} brings nothing that was not on those before it");
+            return Err(Failure::new(Kind::Network, message).hint("bound the list: --limit 100"));
+        }
+    }
+    if seen.is_empty() {
+        context.note("there are no such interactions");
+    }
+    Ok(ListOutcome)
+}
+
+fn show(record: &Record, is_first: bool, minter: &Minter<'_>) {
+    let context = minter.context;
+    let page = if context.host.terminal.stdout {
+        if is_first {
+            let names = Record::COLUMNS.map(|(name, _)| name.to_owned());
+            context.sink.event(Event::Story(Page::new().toned(Tone::Strong, padded(&names))));
+        }
+        Page::new().line(padded(&record.row()))
+    } else {
+        Page::new().row(record.row())
+    };
+    context.sink.event(Event::Datum(page, with_schema("interaction", record.to_json())));
+}
+
+/// The cells, each as wide as its column: pages are shown as they come, so no width is known but these.
+fn padded(cells: &[String]) -> String {
+    let cells = cells.iter().zip(Record::COLUMNS).map(|(cell, (_, width))| format!("{cell:width$}"));
+    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}
+
+impl Outcome for ListOutcome {
+    fn command(&self) -> &'static str {
+        "interaction"
+    }
+
+    fn json(&self) -> Value {
+        Value::Null
+    }
+
+    fn text(&self) -> Text {
+        Text::Nothing
+    }
+}

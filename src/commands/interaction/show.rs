@@ -1,0 +1,48 @@
+//! `interaction get`: shows one interaction.
+
+use clap::Args;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::domain::interaction::Record;
+use crate::failure::Failure;
+use crate::output::{Outcome, Text};
+
+use super::super::minting::Minter;
+use super::{Entry, id};
+
+/// Show an interaction, and where its /streams session opens
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth interaction get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90
+  corti-auth interaction get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --json    all that the API tells")]
+pub(super) struct GetArgs {
+    /// The interaction
+    #[arg(value_parser = id)]
+    id: Uuid,
+}
+
+/// An interaction.
+pub(super) struct GetOutcome(Record);
+
+/// # Errors
+/// Where there is no token, or the API refuses.
+pub(super) async fn run(args: &GetArgs, minter: &Minter<'_>) -> Result<GetOutcome, Failure> {
+    let entry = Entry::open(minter).await?;
+    let record = minter.context.waiting("asking for the interaction", entry.api(minter).get(args.id)).await?;
+    Ok(GetOutcome(record))
+}
+
+impl Outcome for GetOutcome {
+    fn command(&self) -> &'static str {
+        "interaction"
+    }
+
+    fn json(&self) -> Value {
+        self.0.to_json()
+    }
+
+    fn text(&self) -> Text {
+        Text::Page(self.0.summary())
+    }
+}

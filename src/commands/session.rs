@@ -1,0 +1,212 @@
+//! `session`: all that a frontend needs to open a WebSocket: a limited token, for `/streams` a new interaction, and the
+//! URL. What is handed over was checked to be limited.
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::domain::environment::Environment;
+use crate::domain::grant::Token;
+use crate::domain::handover;
+use crate::domain::identity::Tenant;
+use crate::domain::interaction::{Fields, Interaction};
+use crate::domain::page::printable_json;
+use crate::domain::resolve::Plan;
+use crate::domain::scope::Ask;
+use crate::domain::secret::Secret;
+use crate::domain::shell::quote;
+use crate::domain::websocket::{self, SocketKind};
+use crate::failure::{Failure, Kind};
+use crate::output::{Outcome, Text};
+
+use super::argument::SocketArg;
+use super::context::Context;
+use super::interaction::Api;
+use super::minting::Minter;
+
+/// Prepare a WebSocket session for a frontend: a limited token and, for /streams, a new interaction
+///
+/// What Corti recommends a backend to do for each session, in one call. The token is checked to be limited, by the
+/// server's word and by its own, before anything is created or printed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth session transcribe
+  corti-auth session streams --format dotenv > session.env
+  eval \"$(corti-auth session streams --format env)\"
+  corti-auth session streams --json | jq -r .websocket_url
+
+--format json has the members that Corti's frontends know: interactionId, websocketUrl, accessToken, tenantName,
+environment, expiresAt. --json has the same in this tool's own form, with a schema.")]
+pub(super) struct SessionArgs {
+    /// Which WebSocket
+    #[arg(value_enum)]
+    socket: SocketArg,
+    /// Print in this format
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The formats of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A JSON object for a frontend
+    #[default]
+    Json,
+    /// Commands for a POSIX shell, to be evaluated
+    Env,
+    /// Lines for a .env file
+    Dotenv,
+    /// The options of the JavaScript SDK's `CortiClient`, with the interaction's id
+    Sdk,
+}
+
+/// A session that can be opened.
+pub(super) struct SessionOutcome {
+    environment: Environment,
+    tenant: Tenant,
+    token: Token,
+    /// Of `/streams` only.
+    interaction_id: Option<Uuid>,
+    websocket_url: String,
+    format: Format,
+}
+
+/// # Errors
+/// Where there is no token, it is not a limited one, or no interaction comes of it.
+pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<SessionOutcome, Failure> {
+    if context.globals.json && args.format != Format::Json {
+        return Err(Failure::new(Kind::Usage, "--json and another --format exclude each other")
+            .hint("leave one of them out"));
+    }
+    let (plan, minter, kind) = (context.plan()?, Minter::new(context), args.socket.kind());
+    // Before the interaction: one that is made in vain would stay.
+    let token = minter.mint(&plan, &kind.ask()).await?;
+    handover::check(&token, kind).map_err(|error| {
+        Failure::new(Kind::Scope, error)
+            .hint("the token was discarded; ask Corti's support which scopes the client may have")
+    })?;
+    let (interaction_id, websocket_url) = match kind {
+        SocketKind::Transcribe => {
+            let url = websocket::transcribe_url(&plan.client.environment, &plan.client.tenant);
+            (None, url.map_err(|error| Failure::new(Kind::Configuration, error))?)
+        }
+        SocketKind::Streams => {
+            let Interaction { id, websocket_url } = create(&plan, &minter).await?;
+            (Some(id), websocket_url)
+        }
+    };
+    Ok(SessionOutcome {
+        environment: plan.client.environment,
+        tenant: plan.client.tenant,
+        token,
+        interaction_id,
+        websocket_url: websocket_url.into(),
+        format: args.format,
+    })
+}
+
+async fn create(plan: &Plan, minter: &Minter<'_>) -> Result<Interaction, Failure> {
+    let full = minter.mint(plan, &Ask::Full).await?.access_token;
+    let body = Fields::default().body(None, &Uuid::new_v4().to_string());
+    let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
+    let api = Api::new(&minter.http, &plan.client.environment, &plan.client.tenant, &full);
+    minter.context.waiting("creating an interaction", api.create(&body)).await
+}
+
+impl SessionOutcome {
+    /// The members that Corti's frontends know, as its examples' `/api/start-session` and its API name them.
+    fn document(&self) -> Value {
+        let mut members = json!({
+            "websocketUrl": self.websocket_url,
+            "accessToken": self.token.access_token.secret().expose(),
+            "tenantName": self.tenant.as_str(),
+            "environment": self.environment.to_string(),
+            "expiresAt": self.token.expires_at.to_string(),
+        });
+        self.add_interaction(&mut members, "interactionId");
+        members
+    }
+
+    /// What `new CortiClient(…)` takes; it does not mind the interaction's id, which is for `stream.connect`.
+    fn sdk_options(&self) -> Value {
+        let access_token = self.token.access_token.secret().expose();
+        let mut members = json!({
+            "environment": sdk_environment(&self.environment),
+            "tenantName": self.tenant.as_str(),
+            "auth": { "accessToken": access_token, "expiresIn": self.token.expires_in },
+        });
+        self.add_interaction(&mut members, "interactionId");
+        members
+    }
+
+    fn add_interaction(&self, members: &mut Value, name: &str) {
+        let id = self.interaction_id.map(|id| (name.to_owned(), id.to_string().into()));
+        if let Some(members) = members.as_object_mut() {
+            members.extend(id);
+        }
+    }
+
+    fn variables(&self) -> Vec<(&'static str, Secret)> {
+        let plain = |text: &str| Secret::new(text.to_owned());
+        let mut variables = vec![
+            ("CORTI_ENVIRONMENT", plain(&self.environment.to_string())),
+            ("CORTI_TENANT_NAME", plain(self.tenant.as_str())),
+            ("CORTI_ACCESS_TOKEN", self.token.access_token.secret().clone()),
+            ("CORTI_TOKEN_EXPIRES_AT", plain(&self.token.expires_at.to_string())),
+            ("CORTI_WEBSOCKET_URL", plain(&self.websocket_url)),
+        ];
+        variables.extend(self.interaction_id.map(|id| ("CORTI_INTERACTION_ID", plain(&id.to_string()))));
+        variables
+    }
+}
+
+/// The SDK knows labels; of another place it wants each address.
+fn sdk_environment(environment: &Environment) -> Value {
+    let text = environment.to_string();
+    if !text.contains("://") {
+        return text.into();
+    }
+    json!({
+        "base": environment.api_url(),
+        "wss": environment.socket_url(),
+        "login": format!("{text}/realms"),
+        "agents": text,
+    })
+}
+
+/// Assignments, each on a line: of a shell with `export`, of a `.env` file without.
+fn render(format: Format, variables: &[(&str, Secret)]) -> Secret {
+    let export = if format == Format::Env { "export " } else { "" };
+    let lines = variables.iter().map(|(name, value)| format!("{export}{name}={}", quote(value.expose())));
+    Secret::new(lines.collect::<Vec<_>>().join("\n"))
+}
+
+impl Outcome for SessionOutcome {
+    fn command(&self) -> &'static str {
+        "session"
+    }
+
+    fn json(&self) -> Value {
+        let mut members = json!({
+            "websocket_url": self.websocket_url,
+            "access_token": self.token.access_token.secret().expose(),
+            "token_type": "Bearer",
+            "expires_in": self.token.expires_in,
+            "expires_at": self.token.expires_at.to_string(),
+            "expires_at_unix": self.token.expires_at.as_second(),
+            "scopes": self.token.granted.to_strings(),
+            "environment": self.environment.to_string(),
+            "tenant": self.tenant.as_str(),
+        });
+        self.add_interaction(&mut members, "interaction_id");
+        members
+    }
+
+    fn text(&self) -> Text {
+        Text::Datum(match self.format {
+            Format::Json => Secret::new(printable_json(&self.document())),
+            Format::Sdk => Secret::new(printable_json(&self.sdk_options())),
+            Format::Env | Format::Dotenv => render(self.format, &self.variables()),
+        })
+    }
+}

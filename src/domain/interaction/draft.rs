@@ -1,0 +1,127 @@
+//! The body of a new interaction: what flags say over what a file says, over the smallest that the API takes.
+
+use serde_json::{Map, Value, json};
+
+/// What is said of a new interaction, by the paths of the API's body (Corti's API reference, interactions). What is left
+/// out is left to the file, and to the API.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    /// `assignedUserId`, `encounter.identifier` and so on, with their values.
+    values: Vec<(&'static [&'static str], String)>,
+}
+
+/// Why no body comes of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DraftError {
+    /// The file is no JSON.
+    #[error("it is not JSON: line {line}, column {column}")]
+    NotJson {
+        /// Where, from 1.
+        line: usize,
+        /// Where, from 1.
+        column: usize,
+    },
+    /// The file is JSON, but no object.
+    #[error("it is JSON, but not an object")]
+    NotAnObject,
+    /// A flag sets a member of something that is no object in the file.
+    #[error("its member `{0}` is not an object")]
+    Member(&'static str),
+}
+
+impl Fields {
+    /// Sets the value at `path`, where there is one.
+    #[must_use]
+    pub fn with(mut self, path: &'static [&'static str], value: Option<&String>) -> Self {
+        self.values.extend(value.map(|value| (path, value.clone())));
+        self
+    }
+
+    /// The body. `from` is a file's text; an identifier, a status and a type that nobody names are `identifier` (which must
+    /// be new to the client; a fresh UUID says nothing about a patient), `planned` and `first_consultation`. Nothing else is
+    /// checked here: what the API takes is the API's to say.
+    ///
+    /// # Errors
+    /// [`DraftError`], see its variants.
+    pub fn body(&self, from: Option<&[u8]>, identifier: &str) -> Result<Value, DraftError> {
+        let mut body = from.map_or_else(|| Ok(Map::new()), read)?;
+        for (path, value) in &self.values {
+            set(&mut body, path, value)?;
+        }
+        let encounter = body.entry("encounter").or_insert_with(|| json!({}));
+        // Of another type it is the API's to refuse.
+        if let Some(encounter) = encounter.as_object_mut() {
+            let defaults =
+                [("identifier", identifier), ("status", "planned"), ("type", "first_consultation")];
+            for (name, value) in defaults {
+                encounter.entry(name).or_insert_with(|| value.into());
+            }
+        }
+        Ok(Value::Object(body))
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Map<String, Value>, DraftError> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(body)) => Ok(body),
+        Ok(_) => Err(DraftError::NotAnObject),
+        // Its own words may repeat what stands there.
+        Err(error) => Err(DraftError::NotJson { line: error.line(), column: error.column() }),
+    }
+}
+
+fn set(object: &mut Map<String, Value>, path: &[&'static str], value: &str) -> Result<(), DraftError> {
+    match path {
+        [] => Ok(()),
+        [name] => {
+            object.insert((*name).to_owned(), value.into());
+            Ok(())
+        }
+        [name, rest @ ..] => {
+            let member = object.entry(*name).or_insert_with(|| json!({}));
+            if member.is_null() {
+                *member = json!({});
+            }
+            set(member.as_object_mut().ok_or(DraftError::Member(name))?, rest, value)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(value: &str) -> Fields {
+        Fields::default()
+            .with(&["encounter", "status"], Some(&value.to_owned()))
+            .with(&["patient", "identifier"], None)
+    }
+
+    #[test]
+    fn the_smallest_body() {
+        let body = Fields::default().body(None, "id").unwrap();
+        let encounter = json!({ "identifier": "id", "status": "planned", "type": "first_consultation" });
+        assert_eq!(body, json!({ "encounter": encounter }));
+    }
+
+    #[test]
+    fn flags_are_over_the_file_and_the_file_is_over_the_defaults() {
+        let file = br#"{"x":[1],"encounter":{"identifier":"f","status":"completed","period":null}}"#;
+        let fields = fields("on-hold").with(&["encounter", "period", "startedAt"], Some(&"now".to_owned()));
+        let body = fields.body(Some(file), "id").unwrap();
+        let encounter = json!({
+            "identifier": "f", "status": "on-hold", "type": "first_consultation", "period": { "startedAt": "now" },
+        });
+        assert_eq!(body, json!({ "x": [1], "encounter": encounter }));
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_without_its_text() {
+        let body = |file: &str| fields("planned").body(Some(file.as_bytes()), "id").unwrap_err();
+        assert_eq!(body("[]"), DraftError::NotAnObject);
+        assert_eq!(body("{\n  canary"), DraftError::NotJson { line: 2, column: 3 });
+        assert_eq!(body(r#"{"encounter":"x"}"#), DraftError::Member("encounter"));
+        let untouched = Fields::default().body(Some(br#"{"encounter":"x"}"#), "id").unwrap();
+        assert_eq!(untouched, json!({ "encounter": "x" }));
+    }
+}

@@ -1,0 +1,55 @@
+//! Which interactions are listed, and in which order: the query of `GET /interactions/` (Corti's API reference).
+
+use url::form_urlencoded::Serializer;
+
+/// How many interactions one request asks for. The API's default is 10; its maximum is not documented.
+pub const PAGE_SIZE: usize = 50;
+
+/// What to list.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Only encounters in one of these states.
+    pub statuses: Vec<&'static str>,
+    /// Only this patient's, by its identifier.
+    pub patient: Option<String>,
+    /// The member to sort by.
+    pub sort: &'static str,
+    /// The smallest first.
+    pub ascending: bool,
+    /// At most so many; all where it is `None`.
+    pub limit: Option<usize>,
+}
+
+impl Listing {
+    /// The query of one page, counted from 1.
+    pub(super) fn query(&self, page: u32) -> String {
+        let size = self.limit.map_or(PAGE_SIZE, |limit| limit.clamp(1, PAGE_SIZE));
+        let mut query = Serializer::new(String::new());
+        query.append_pair("sort", self.sort);
+        query.append_pair("direction", if self.ascending { "asc" } else { "desc" });
+        query.append_pair("pageSize", &size.to_string()).append_pair("index", &page.to_string());
+        query.extend_pairs(self.statuses.iter().map(|status| ("encounterStatus", status)));
+        query.extend_pairs(self.patient.iter().map(|patient| ("patient", patient)));
+        query.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_encoded() {
+        let listing = Listing {
+            statuses: vec!["planned", "on-hold"],
+            patient: Some("a b&c".into()),
+            sort: "createdAt",
+            ascending: false,
+            limit: Some(3),
+        };
+        assert_eq!(
+            listing.query(2),
+            "sort=createdAt&direction=desc&pageSize=3&index=2&encounterStatus=planned&encounterStatus=on-hold&patient=a+b%26c"
+        );
+    }
+}

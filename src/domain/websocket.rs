@@ -1,0 +1,82 @@
+//! Corti's two WebSockets: what each is called, where it is, and a URL of one that somebody pasted.
+
+use url::Url;
+use uuid::Uuid;
+
+use super::environment::{Environment, EnvironmentError};
+use super::identity::Tenant;
+use super::scope::{Ask, ScopeSet};
+
+mod pasted;
+
+pub use pasted::{Pasted, PastedError};
+
+/// Which WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketKind {
+    /// Dictation: `/transcribe`.
+    Transcribe,
+    /// A conversation, which belongs to an interaction: `/interactions/{id}/streams`.
+    Streams,
+}
+
+impl SocketKind {
+    /// Its name, which is also the scope that opens it and nothing else.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transcribe => "transcribe",
+            Self::Streams => "streams",
+        }
+    }
+
+    /// Asks for a token that opens it and nothing else.
+    pub fn ask(self) -> Ask {
+        Ask::Scopes(ScopeSet::from_wire(self.as_str()))
+    }
+}
+
+/// Where `/transcribe` opens, without a token: `wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base`.
+///
+/// # Errors
+/// Where the environment's address takes no such path.
+pub fn transcribe_url(environment: &Environment, tenant: &Tenant) -> Result<Url, EnvironmentError> {
+    // A tenant's characters mean nothing in a query.
+    parse(&format!("{}/transcribe?tenant-name={tenant}", environment.socket_url()))
+}
+
+/// Where the `/streams` session of an interaction opens, without a token. Corti's answers name it as `websocketUrl`.
+///
+/// # Errors
+/// Where the environment's address takes no such path.
+pub fn streams_url(environment: &Environment, tenant: &Tenant, id: Uuid) -> Result<Url, EnvironmentError> {
+    parse(&format!("{}/interactions/{id}/streams?tenant-name={tenant}", environment.socket_url()))
+}
+
+fn parse(text: &str) -> Result<Url, EnvironmentError> {
+    Url::parse(text).map_err(|_| EnvironmentError::NotAUrl(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_follow_the_environment() {
+        let (eu, tenant): (Environment, _) = ("eu".parse().unwrap(), Tenant::default());
+        let transcribe = transcribe_url(&eu, &tenant).unwrap();
+        assert_eq!(transcribe.as_str(), "wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base");
+        let local: Environment = "http://127.0.0.1:9/x".parse().unwrap();
+        let streams = streams_url(&local, &tenant, Uuid::nil()).unwrap();
+        assert_eq!(
+            streams.as_str(),
+            "ws://127.0.0.1:9/x/audio-bridge/v2/interactions/00000000-0000-0000-0000-000000000000/streams?tenant-name=base"
+        );
+        assert!(eu.serves_socket(&transcribe) && local.serves_socket(&streams));
+    }
+
+    #[test]
+    fn each_asks_for_its_own_scope() {
+        assert_eq!(SocketKind::Streams.ask().to_wire(), "openid streams");
+        assert_eq!(SocketKind::Transcribe.ask().to_wire(), "openid transcribe");
+    }
+}

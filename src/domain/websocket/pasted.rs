@@ -1,0 +1,235 @@
+//! A WebSocket URL out of a ticket or a log: cleaned of what surrounds it, its token kept out of sight, and what is
+//! wrong with it told.
+
+use std::borrow::Cow;
+
+use url::Url;
+use uuid::Uuid;
+
+use super::SocketKind;
+use crate::domain::environment::is_loopback;
+use crate::domain::interaction::connect_url;
+use crate::domain::secret::{AccessToken, Secret};
+
+/// A URL that somebody pasted.
+#[derive(Clone, Debug)]
+pub struct Pasted {
+    /// The URL without its token. Its query may still hold what is nobody's business.
+    bare: Url,
+    /// The URL as it came.
+    whole: Secret,
+    /// The token in it, where it is one.
+    token: Option<AccessToken>,
+    /// Which WebSocket its path leads to.
+    pub kind: Option<SocketKind>,
+    /// What is wrong with it, in words that repeat nothing of its query.
+    pub flaws: Vec<String>,
+}
+
+/// Why a text is no URL of a WebSocket. No variant carries any of the text but its scheme.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PastedError {
+    /// No URL at all.
+    #[error("what was pasted is not a URL")]
+    NotAUrl,
+    /// A URL of something else.
+    #[error("what was pasted is a URL of `{0}`, and a WebSocket's is of `wss`")]
+    Scheme(String),
+    /// A token in the clear over a network.
+    #[error(
+        "the pasted URL is of `ws` to a host that is not this machine: its token would travel unencrypted"
+    )]
+    NotEncrypted,
+    /// `user:password@`.
+    #[error("the pasted URL has a user name or a password in it")]
+    User,
+}
+
+impl Pasted {
+    /// Reads a URL, quotes, white space and JSON's `\u0026` around and in it aside.
+    ///
+    /// # Errors
+    /// [`PastedError`], see its variants.
+    pub fn parse(text: &str) -> Result<Self, PastedError> {
+        let quotes = |c: char| c.is_whitespace() || "\"'`<>,;".contains(c);
+        let text = text.trim_matches(quotes).replace("\\u0026", "&");
+        let mut url = Url::parse(&text).map_err(|_| PastedError::NotAUrl)?;
+        match url.scheme() {
+            "wss" => {}
+            "ws" if is_loopback(&url) => {}
+            "ws" => return Err(PastedError::NotEncrypted),
+            scheme => return Err(PastedError::Scheme(scheme.to_owned())),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(PastedError::User);
+        }
+        let mut flaws = flaws_of_place(&url);
+        url.set_fragment(None);
+        let given = value(&url, "token");
+        let token = given.as_deref().and_then(|given| token(given, &mut flaws));
+        let whole = Secret::new(url.to_string());
+        strip(&mut url, "token");
+        Ok(Self { kind: kind(&url), bare: url, whole, token, flaws })
+    }
+
+    /// The token in it.
+    pub fn token(&self) -> Option<&AccessToken> {
+        self.token.as_ref()
+    }
+
+    /// What must not be repeated of it.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let whole = Url::parse(self.whole.expose()).ok();
+        let raw = whole.and_then(|url| value(&url, "token")).map(Secret::new);
+        raw.into_iter().chain(self.token.as_ref().map(|token| token.secret().clone())).collect()
+    }
+
+    /// The URL without its token, for comparing hosts.
+    pub fn bare(&self) -> &Url {
+        &self.bare
+    }
+
+    /// Whether anything stands where its token should, readable or not.
+    pub fn has_token(&self) -> bool {
+        self.whole.length() != self.bare.as_str().chars().count()
+    }
+
+    /// What to open: the URL as it came, or with `token` where it has none.
+    pub fn address(&self, token: Option<&AccessToken>) -> Secret {
+        match token.filter(|_| !self.has_token()) {
+            Some(token) => connect_url(&self.bare, token),
+            None => self.whole.clone(),
+        }
+    }
+}
+
+/// What is wrong with the path and the parameters.
+fn flaws_of_place(url: &Url) -> Vec<String> {
+    let mut flaws = Vec::new();
+    let mut flaw = |is: bool, text: &str| {
+        if is {
+            flaws.push(text.to_owned());
+        }
+    };
+    let query = url.query().unwrap_or_default();
+    let path = url.path();
+    flaw(url.fragment().is_some(), "the URL has a `#`: what follows it is never sent");
+    flaw(query.contains('?'), "the URL has a second `?`, where parameters are joined by `&`");
+    flaw(query.contains("amp;"), "the URL has `&amp;` in it, which is HTML's spelling of `&`");
+    flaw(value(url, "tenant-name").is_none(), "the URL has no tenant-name parameter");
+    flaw(path.contains("%7B") || path.contains('{'), "the URL has a placeholder in its path");
+    flaw(kind(url).is_none(), "the path is neither …/transcribe nor …/interactions/ID/streams");
+    let id = path.strip_suffix("/streams").and_then(|rest| rest.rsplit('/').next());
+    let is_odd = id.is_some_and(|id| Uuid::try_parse(id).is_err());
+    flaw(is_odd, "what stands for the interaction in the path is no UUID");
+    flaws
+}
+
+/// The token of the parameter's value, once decoded, and what is wrong with how it is written.
+fn token(given: &str, flaws: &mut Vec<String>) -> Option<AccessToken> {
+    let mut flaw = |text: &str| flaws.push(text.to_owned());
+    let mut text = Cow::Borrowed(given);
+    if given.contains("%20") || given.contains("%25") {
+        flaw("the token parameter is percent-encoded twice: the server reads `Bearer%20…`");
+        text = given.replace("%25", "%").replace("%20", " ").into();
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let bare = match words.as_slice() {
+        [scheme, token] if scheme.eq_ignore_ascii_case("bearer") => Some(*token),
+        [token] => {
+            flaw("the token is not preceded by `Bearer`: the value is `Bearer`, a space, and the token");
+            Some(*token)
+        }
+        _ => None,
+    };
+    let token = bare.and_then(AccessToken::parse);
+    if token.is_none() {
+        flaw("the token parameter holds no token");
+    }
+    token
+}
+
+fn kind(url: &Url) -> Option<SocketKind> {
+    let mut segments = url.path().trim_end_matches('/').rsplit('/');
+    match (segments.next(), segments.next(), segments.next()) {
+        (Some("transcribe"), ..) => Some(SocketKind::Transcribe),
+        (Some("streams"), _, Some("interactions")) => Some(SocketKind::Streams),
+        _ => None,
+    }
+}
+
+fn value(url: &Url, name: &str) -> Option<String> {
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// Takes a parameter away and leaves the others as they are written.
+fn strip(url: &mut Url, name: &str) {
+    let Some(query) = url.query() else { return };
+    let is_it = |part: &&str| part.split('=').next() == Some(name);
+    let rest: Vec<&str> = query.split('&').filter(|part| !is_it(part)).collect();
+    let rest = rest.join("&");
+    url.set_query(Some(rest.as_str()).filter(|rest| !rest.is_empty()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str =
+        "wss://api.eu.corti.app/audio-bridge/v2/interactions/6f9c1a1e-0000-4000-8000-000000000000/streams";
+
+    fn pasted(text: &str) -> Pasted {
+        Pasted::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_good_url_has_no_flaws_and_shows_no_token() {
+        let url = format!("  \"{BASE}?tenant-name=base\\u0026token=Bearer%20a.b-c\"\n");
+        let pasted = pasted(&url);
+        assert_eq!(pasted.flaws, Vec::<String>::new());
+        assert_eq!(pasted.kind, Some(SocketKind::Streams));
+        assert_eq!(pasted.bare().as_str(), format!("{BASE}?tenant-name=base"));
+        assert_eq!(pasted.token().unwrap().secret().expose(), "a.b-c");
+        assert!(pasted.has_token() && !format!("{pasted:?}").contains("a.b-c"));
+        let other = AccessToken::parse("other").unwrap();
+        assert!(pasted.address(Some(&other)).expose().ends_with("&token=Bearer%20a.b-c"));
+    }
+
+    #[test]
+    fn a_url_without_a_token_gets_one() {
+        let pasted = pasted("ws://127.0.0.1:9/audio-bridge/v2/transcribe?tenant-name=base");
+        let token = AccessToken::parse("x").unwrap();
+        assert!(!pasted.has_token() && pasted.kind == Some(SocketKind::Transcribe));
+        assert!(pasted.address(Some(&token)).expose().ends_with("?tenant-name=base&token=Bearer%20x"));
+    }
+
+    #[test]
+    fn each_flaw_is_told() {
+        let table = [
+            (format!("{BASE}?token=Bearer%20x"), "no tenant-name"),
+            (format!("{BASE}?tenant-name=b&token=x"), "not preceded by `Bearer`"),
+            (format!("{BASE}?tenant-name=b&token=Bearer%2520x"), "encoded twice"),
+            (format!("{BASE}?tenant-name=b&token=Bearer"), "not preceded by"),
+            (format!("{BASE}?tenant-name=b&token="), "holds no token"),
+            (format!("{BASE}?tenant-name=b&token=Bearer%20x#y"), "`#`"),
+            (format!("{BASE}?tenant-name=b?x=y"), "second `?`"),
+            (format!("{BASE}?tenant-name=b&amp;token=x"), "&amp;"),
+            ("wss://h/interactions/{id}/streams?tenant-name=b".to_owned(), "placeholder"),
+            ("wss://h/interactions/1/streams?tenant-name=b".to_owned(), "no UUID"),
+            ("wss://h/stream?tenant-name=b".to_owned(), "neither"),
+        ];
+        for (url, words) in table {
+            let flaws = pasted(&url).flaws;
+            assert!(flaws.iter().any(|flaw| flaw.contains(words)), "{url}: {flaws:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_not_be_opened_is_refused() {
+        let refused = |text: &str| Pasted::parse(text).unwrap_err();
+        assert_eq!(refused("hello"), PastedError::NotAUrl);
+        assert_eq!(refused("https://api.eu.corti.app/x"), PastedError::Scheme("https".into()));
+        assert_eq!(refused("ws://api.eu.corti.app/transcribe"), PastedError::NotEncrypted);
+        assert_eq!(refused("wss://u:p@api.eu.corti.app/transcribe"), PastedError::User);
+    }
+}

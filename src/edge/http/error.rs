@@ -1,0 +1,55 @@
+//! Why a request got no response, in words that never hold its query, headers or body.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::BODY_LIMIT;
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// A file of certificates cannot be used.
+    #[error("cannot use the certificates in `{}`: {reason}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The address is none.
+    #[error("`{0}` is not a URL that a request can go to")]
+    Address(String),
+    /// The host's name has no address.
+    #[error("the host `{0}` is not found in DNS")]
+    Dns(String),
+    /// No connection; TLS failures are here, too.
+    #[error("cannot connect to `{host}`: {reason}")]
+    Connect {
+        /// The host.
+        host: String,
+        /// Why not.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("`{host}` did not answer within {limit:?}")]
+    TimedOut {
+        /// The host.
+        host: String,
+        /// The bound.
+        limit: Duration,
+    },
+    /// The connection broke, or what came is not HTTP.
+    #[error("the answer of `{host}` broke off: {reason}")]
+    Broken {
+        /// The host.
+        host: String,
+        /// How.
+        reason: String,
+    },
+    /// The response is longer than this tool reads.
+    #[error("the answer of `{0}` is longer than {BODY_LIMIT} bytes")]
+    TooLong(String),
+    /// The client itself could not be made.
+    #[error("the HTTP client cannot be made: {0}")]
+    Client(String),
+}

@@ -1,0 +1,119 @@
+//! The Secret Service, asked for its state. No call here can prompt, and none opens a session: no secret travels, and
+//! the sessions of the keyring's own client are left alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use zbus::blocking::Connection;
+use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue, Type};
+
+use super::{Match, SERVICE, State};
+use crate::edge::store::StoreError;
+
+const NAME: &str = "org.freedesktop.secrets";
+const ROOT: &str = "/org/freedesktop/secrets";
+const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
+const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
+const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
+
+/// The way to the default collection, once it is found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Probe(Arc<Mutex<Option<Found>>>);
+
+#[derive(Clone, Debug)]
+struct Found {
+    bus: Connection,
+    collection: OwnedObjectPath,
+}
+
+/// What `SearchItems` answers.
+#[derive(Deserialize, Type)]
+struct Items {
+    unlocked: Vec<OwnedObjectPath>,
+    locked: Vec<OwnedObjectPath>,
+}
+
+impl Probe {
+    /// The state of the collection and of the entry of `user`, as they are now.
+    pub(super) fn look(&self, user: &str) -> Result<State, StoreError> {
+        let found = match self.found() {
+            Ok(found) => found,
+            Err(state) => return Ok(state),
+        };
+        match found.look(user) {
+            Err(error) if is_gone(&error) => Ok(State::NoService),
+            looked => looked.map_err(|error| StoreError::Failed(error.to_string())),
+        }
+    }
+
+    /// The collection, or the state that there is none in. A collection is looked for until there is one.
+    fn found(&self) -> Result<Found, State> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = &*known {
+            return Ok(found.clone());
+        }
+        let Ok(bus) = Connection::session() else { return Err(State::NoBus) };
+        let Ok(collection) = call::<OwnedObjectPath>(&bus, ROOT, SERVICE_INTERFACE, "ReadAlias", &"default")
+        else {
+            return Err(State::NoService);
+        };
+        // The specification's way to say that there is none.
+        if collection.as_str() == "/" {
+            return Err(State::NoCollection);
+        }
+        Ok(known.insert(Found { bus, collection }).clone())
+    }
+}
+
+impl Found {
+    fn look(&self, user: &str) -> zbus::Result<State> {
+        if self.property(&self.collection, COLLECTION_INTERFACE, "Locked")? {
+            return Ok(State::Locked);
+        }
+        let attributes = HashMap::from([("service", SERVICE), ("username", user)]);
+        let Items { unlocked, locked } =
+            call(&self.bus, ROOT, SERVICE_INTERFACE, "SearchItems", &attributes)?;
+        Ok(match unlocked.len() + locked.len() {
+            0 => State::Missing,
+            1 => State::Present,
+            _ => {
+                let matches = unlocked.iter().chain(&locked).map(|item| self.describe(item));
+                State::Ambiguous(matches.collect::<zbus::Result<_>>()?)
+            }
+        })
+    }
+
+    fn describe(&self, item: &OwnedObjectPath) -> zbus::Result<Match> {
+        let attributes: HashMap<String, String> = self.property(item, ITEM_INTERFACE, "Attributes")?;
+        let mut attributes: Vec<_> = attributes.into_iter().collect();
+        attributes.sort();
+        Ok(Match { label: self.property(item, ITEM_INTERFACE, "Label")?, attributes })
+    }
+
+    fn property<T>(&self, object: &OwnedObjectPath, interface: &str, name: &str) -> zbus::Result<T>
+    where
+        T: TryFrom<OwnedValue, Error: Into<zbus::Error>>,
+    {
+        let get = "org.freedesktop.DBus.Properties";
+        let value: OwnedValue = call(&self.bus, object.as_str(), get, "Get", &(interface, name))?;
+        value.try_into().map_err(Into::into)
+    }
+}
+
+fn call<T: DeserializeOwned + Type>(
+    bus: &Connection,
+    object: &str,
+    interface: &str,
+    method: &str,
+    arguments: &(impl serde::Serialize + DynamicType),
+) -> zbus::Result<T> {
+    bus.call_method(Some(NAME), object, Some(interface), method, arguments)?.body().deserialize()
+}
+
+/// Whether the service was there and is not any more.
+fn is_gone(error: &zbus::Error) -> bool {
+    let gone = ["org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner"];
+    matches!(error, zbus::Error::MethodError(name, _, _) if gone.contains(&name.as_str()))
+}

@@ -1,0 +1,148 @@
+//! `kill -9` where a secret moves or takes long to write: encrypted files, and a login that moves a profile to another
+//! client or another store. Afterwards the old or the new state holds, and the next run leaves no temporary file.
+//!
+//! A file's passphrase is stretched for about a second, so two hundred rounds would take minutes. The rounds are few, and
+//! all of them strike where the file is written or the configuration after it; `tests/crash.rs` has the many.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use common::killer::{Killer, config, lookup};
+use common::{Keyring, Sandbox, World};
+use corti_auth::domain::store_kind::StoreKind;
+
+const PASSPHRASE: &str = "correct horse battery staple";
+
+/// Rounds of a command that stretches the passphrase, once or twice: the four tests take a quarter of a minute of two cores.
+const FILE_ROUNDS: u32 = 6;
+
+/// Rounds of a command that has the keyring alone.
+const KEYRING_ROUNDS: u32 = 100;
+
+fn with_passphrase(mut world: World) -> World {
+    let passphrase = world.file("passphrase", PASSPHRASE);
+    std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    world
+}
+
+/// The only encrypted file.
+fn the_file(world: &World) -> PathBuf {
+    let entries = std::fs::read_dir(world.config_folder().join("secrets")).unwrap().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|it| it == "age"));
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.remove(0)
+}
+
+/// The secret in an encrypted file, which must be whole.
+fn opened(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap();
+    let identity = age::scrypt::Identity::new(PASSPHRASE.to_owned().into());
+    let decryptor = age::Decryptor::new(&bytes[..]).unwrap();
+    let mut text = String::new();
+    let mut reader = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).unwrap();
+    reader.read_to_string(&mut text).unwrap();
+    let content: serde_json::Value = serde_json::from_str(&text).unwrap();
+    content["client_secret"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_killed_login_into_an_encrypted_file() {
+    let world = with_passphrase(World::new());
+    let file = world.file("secret", "first");
+    let words =
+        ["login", "-e", "eu", "--no-verify", "--secret-file", &file, "--client-id", "a", "--store", "file"];
+    let mut killer = Killer::new(&world, FILE_ROUNDS, &words);
+    let path = the_file(&world);
+    for round in 0..FILE_ROUNDS {
+        let (before, new) = (std::fs::read(&path).unwrap(), format!("secret {round}"));
+        world.file("secret", &new);
+        let alive = killer.strike_at_write(&words, &path);
+        // The same bytes are the old secret; opening them again would take another second.
+        let changed = std::fs::read(&path).unwrap() != before;
+        assert!(!changed || opened(&path) == new, "round {round}");
+        killer.changed += u32::from(alive && changed);
+        assert_eq!(config(&world).profiles().len(), 1);
+    }
+    killer.conclude(&words);
+}
+
+#[test]
+fn a_killed_rotation_of_an_encrypted_file() {
+    let (sandbox, world) = (Sandbox::start(), with_passphrase(World::new()));
+    let file = world.file("secret", "stale");
+    let place = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--store", "file"];
+    world.run_words(&[&place[..], &["--no-verify", "--secret-file", &file]].concat()).assert().success();
+    let (path, new) = (the_file(&world), world.file("new", &sandbox.client_secret));
+    let stale = std::fs::read(&path).unwrap();
+    let words = ["rotate", "--secret-file", &new];
+    let mut killer = Killer::new(&world, FILE_ROUNDS, &words);
+    for round in 0..FILE_ROUNDS {
+        std::fs::write(&path, &stale).unwrap();
+        let alive = killer.strike_at_write(&words, &path);
+        let changed = std::fs::read(&path).unwrap() != stale;
+        assert!(!changed || opened(&path) == sandbox.client_secret, "round {round}");
+        killer.changed += u32::from(alive && changed);
+        assert_eq!(config(&world).profiles().len(), 1);
+    }
+    std::fs::write(&path, &stale).unwrap();
+    killer.conclude(&words);
+}
+
+#[test]
+fn a_killed_login_that_moves_a_profile_to_another_client() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let file = world.file("secret", "of a");
+    let words =
+        |id: &'static str| ["login", "-e", "eu", "--no-verify", "--secret-file", &file, "--client-id", id];
+    let mut killer = Killer::new(&world, KEYRING_ROUNDS, &words("a"));
+    for round in 0..KEYRING_ROUNDS {
+        let old = config(&world).profiles().values().next().unwrap().client.id.to_string();
+        let new = if old == "a" { "b" } else { "a" };
+        world.file("secret", format!("of {new}"));
+        let alive = killer.strike(&words(new));
+        let now = config(&world).profiles().values().next().unwrap().client.id.to_string();
+        assert!(now == old || now == new, "round {round}: {now}");
+        // The one that it stands for has its secret. The other's may be there still, or already.
+        assert_eq!(lookup(&world, &format!("eu/base/{now}")), format!("of {now}"), "round {round}");
+        killer.changed += u32::from(alive && now == new);
+    }
+    killer.conclude(&words("a"));
+}
+
+#[test]
+fn a_killed_login_that_moves_a_secret_to_another_store() {
+    let keyring = Keyring::unlocked();
+    let world = with_passphrase(World::with_keyring(&keyring));
+    let file = world.file("secret", "stored");
+    let place = ["login", "-e", "eu", "--no-verify", "--secret-file", &file, "--client-id", "a", "--store"];
+    let words = |store: &'static str| [&place[..], &[store]].concat();
+    let store = |world: &World| config(world).profiles().values().next().unwrap().store.clone();
+    let written = world.config_folder().join("config.toml");
+    let mut killer = Killer::new(&world, FILE_ROUNDS, &words("keyring"));
+    for round in 0..FILE_ROUNDS {
+        let old = store(&world);
+        let new = if old == StoreKind::Keyring { "file" } else { "keyring" };
+        let alive = killer.strike_at_write(&words(new), &written);
+        let now = store(&world);
+        killer.changed += u32::from(alive && now != old);
+        match now {
+            StoreKind::Keyring => assert_eq!(lookup(&world, "eu/base/a"), "stored", "round {round}"),
+            _ => assert_eq!(opened(&the_file(&world)), "stored", "round {round}"),
+        }
+    }
+    // A second time, should the first have been left half-way.
+    for store in ["keyring", "file"] {
+        world.run_words(&words(store)).assert().success();
+    }
+    assert_eq!(common::killer::temporary_files(&world), 0);
+    assert_eq!(opened(&the_file(&world)), "stored");
+}

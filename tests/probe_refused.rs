@@ -1,0 +1,293 @@
+//! `probe` where something is wrong: the token, the scope, the way, the server's answers; each with its exit code, and no
+//! token in any of it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use common::chatter::{self, Line};
+use common::rude::{Answer, Rude};
+use common::{Said, Sandbox, World, forged};
+use serde_json::{Value, json};
+
+/// A world with a ready token for this environment.
+fn world(environment: &str, token: &str) -> World {
+    let mut world = World::new();
+    world.set("CORTI_ENVIRONMENT", environment);
+    world.set("CORTI_ACCESS_TOKEN", token);
+    world
+}
+
+fn jwt(claims: Value) -> String {
+    let mut claims = claims;
+    claims["typ"] = "Bearer".into();
+    forged(&json!({ "alg": "RS256" }), &claims)
+}
+
+/// Runs a probe in text and in JSON, and holds both against the exit code and the words on stderr.
+fn assert_fails(world: &World, arguments: &str, code: i32, words: &[&str]) -> Said {
+    let json = Said::by(&mut world.run(&format!("{arguments} -vv --json")));
+    assert_eq!((json.code, json.error()["exit"].as_i64()), (code, Some(code.into())), "{}", json.stderr);
+    let said = Said::by(&mut world.run(&format!("{arguments} -vv")));
+    assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{arguments}: {}", said.stderr);
+    for words in words.iter().chain(&["hint: "]) {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+    Said { stderr: said.stderr + &json.stderr, ..json }
+}
+
+#[test]
+fn a_token_that_is_not_taken() {
+    let sandbox = Sandbox::start();
+    let mut own = World::new();
+    own.use_client(&sandbox);
+    let streams = Said::by(&mut own.run("token --scope streams")).stdout;
+    let streams = streams.trim();
+    // 403, and the token's own scopes are the reason.
+    let world = world(&sandbox.environment, streams);
+    let said = assert_fails(&world, "probe transcribe", 6, &["refused with 403", "scope `transcribe`"]);
+    assert!(!said.stdout.contains(streams) && !said.stderr.contains(streams));
+    // It creates no interaction, and opens one that is there.
+    assert_fails(&world, "probe streams", 2, &["a limited one", "--interaction ID"]);
+    let id = "probe streams --interaction 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
+    assert_fails(&world, id, 1, &["refused with 404", "Interaction not found"]);
+    let issuer = format!("{}/realms/base", sandbox.environment);
+    let unsigned = jwt(json!({ "iss": issuer, "exp": 9_999_999_999_i64, "scope": "openid transcribe" }));
+    let world = self::world(&sandbox.environment, &unsigned);
+    assert_fails(
+        &world,
+        "probe transcribe",
+        5,
+        &["refused with 401", "www-authenticate: Bearer realm", "401"],
+    );
+    let world = self::world(&sandbox.environment, &jwt(json!({ "iss": issuer, "exp": 1 })));
+    assert_fails(&world, "probe transcribe", 7, &["has expired"]);
+    own.set("CORTI_CLIENT_SECRET", "wrong");
+    assert_fails(&own, "probe streams", 5, &["token          failed", "rejected the client secret"]);
+}
+
+#[test]
+fn a_pasted_url_that_is_wrong_is_explained() {
+    let sandbox = Sandbox::start();
+    let mut world = World::new();
+    world.use_client(&sandbox);
+    let token = Said::by(&mut world.run("token --scope transcribe")).stdout;
+    let token = token.trim();
+    let issuer = format!("{}/realms/base", sandbox.environment);
+    let expired = jwt(json!({ "iss": issuer, "exp": 1, "scope": "openid transcribe" }));
+    let base = format!("{}/audio-bridge/v2/transcribe", sandbox.environment.replace("http", "ws"));
+    let foreign = jwt(json!({ "iss": "https://auth.eu.corti.app/realms/base", "exp": 9_999_999_999_i64 }));
+    for (query, code, words) in [
+        (format!("tenant-name=base&token={token}"), 5, "is not preceded by `Bearer`"),
+        (format!("tenant-name=base&token=Bearer%2520{token}"), 5, "encoded twice"),
+        (format!("tenant-name=base&token=Bearer%20{expired}"), 5, "expired "),
+        (format!("tenant-name=base&token=Bearer%20{foreign}"), 5, "is one of `eu`"),
+        (format!("tenant-name=other&token=Bearer%20{token}"), 5, "the tenant name is not the token's"),
+        (format!("token=Bearer%20{token}"), 5, "no tenant-name"),
+        ("tenant-name=base&token=canary-of-no-form!".to_owned(), 5, "holds no token"),
+    ] {
+        let file = world.file("url", format!("{base}?{query}"));
+        let said = assert_fails(&world, &format!("probe --websocket-url {file}"), code, &[words]);
+        for secret in [token, &expired, &foreign, "canary-of-no-form"] {
+            assert!(
+                !said.stdout.contains(secret) && !said.stderr.contains(secret),
+                "{query}: {}",
+                said.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pasted_url_goes_to_no_host_of_a_stranger() {
+    let world = World::new();
+    for (url, code, words) in [
+        (
+            "wss://evil.example/transcribe?tenant-name=base&token=Bearer%20canary",
+            3,
+            "which is neither Corti's",
+        ),
+        (
+            "wss://api.eu.corti.app.evil.example/transcribe?token=Bearer%20canary",
+            3,
+            "which is neither Corti's",
+        ),
+        ("ws://api.eu.corti.app/transcribe?token=Bearer%20canary", 2, "unencrypted"),
+        ("https://api.eu.corti.app/transcribe?token=Bearer%20canary", 2, "`https`"),
+        ("wss://u:canary@api.eu.corti.app/transcribe", 2, "user name"),
+        ("canary", 2, "not a URL"),
+        ("wss://127.0.0.1:1/stream?tenant-name=b&token=canary", 2, "neither"),
+    ] {
+        let file = world.file("url", url);
+        let said = assert_fails(&world, &format!("probe --websocket-url {file}"), code, &[words]);
+        assert!(!said.stderr.contains("canary"), "{}", said.stderr);
+    }
+    let said = assert_fails(&world, "probe --websocket-url wss://h/x?token=canary", 2, &["names a file"]);
+    assert!(!said.stderr.contains("canary"));
+    assert_fails(&world, "probe --websocket-url /no/such", 2, &["cannot read a URL"]);
+}
+
+#[test]
+fn a_way_that_leads_nowhere() {
+    assert_fails(
+        &world("http://127.0.0.1:1", "abc"),
+        "probe transcribe",
+        8,
+        &["tcp            failed", "port 1"],
+    );
+    let unknown = world("no-such-label", "abc");
+    assert_fails(
+        &unknown,
+        "probe transcribe --timeout 20s",
+        8,
+        &["dns            failed", "not found in DNS"],
+    );
+}
+
+#[test]
+fn a_proxy_on_the_way_is_named() {
+    let proxy = Rude::start(vec![Answer::http("407 Proxy Authentication Required", &[], "")]);
+    let mut world = World::new();
+    world.set("HTTPS_PROXY", &proxy.environment);
+    let url =
+        "wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20canary-abcdefgh";
+    let file = world.file("url", url);
+    let probe = format!("probe --websocket-url {file}");
+    let said = assert_fails(&world, &probe, 8, &["(the proxy of HTTPS_PROXY)", "tls            failed"]);
+    assert!(
+        !said.stderr.contains("canary") && !proxy.requests().concat().contains("canary"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn answers_that_are_no_upgrade() {
+    let echo = r#"{"requestid":"r-1","status":503,"type":"x","detail":"canary-abcdefgh is down"}"#;
+    let cookie = "Set-Cookie: session=canary-cookie";
+    for (answer, code, words) in [
+        (Answer::http("503 Service Unavailable", &[cookie], echo), 9, "request r-1"),
+        (Answer::http("429 Too Many Requests", &[], "{}"), 9, "credits are used up"),
+        (Answer::http("403 Forbidden", &[], "{}"), 5, "tenant-name must be"),
+        (Answer::http("302 Found", &["Location: https://x/?t=canary-abcdefgh"], ""), 8, "redirects"),
+        (
+            Answer::http("200 OK", &[], "<html>x\u{1b}[2J</html>"),
+            8,
+            "did not open a WebSocket: 200 with an HTML page",
+        ),
+        (Answer::Bytes("SSH-2.0-OpenSSH_9.2\r\n".into()), 8, "broke off"),
+        (
+            Answer::Bytes(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+                    .into(),
+            ),
+            8,
+            "Sec-WebSocket-Accept",
+        ),
+    ] {
+        // The first connection is the one that is only looked at.
+        let server = Rude::start(vec![answer]);
+        let said =
+            assert_fails(&world(&server.environment, "canary-abcdefgh"), "probe transcribe", code, &[words]);
+        for text in [&said.stdout, &said.stderr] {
+            assert!(!text.contains("canary"), "{text}");
+            assert!(!text.contains('\u{1b}'), "{text}");
+        }
+    }
+    let server = Rude::start(vec![Answer::Silence]);
+    let silent = world(&server.environment, "abc");
+    assert_fails(&silent, "probe transcribe --timeout 2s", 8, &["upgrade        failed"]);
+}
+
+const CONFIGURED: Line = Line::Say("config", vec![]);
+
+fn talk(script: Vec<Line>, arguments: &str) -> Said {
+    let world = world(&chatter::start(script), "canary-abcdefgh");
+    let audio = world.file("a.raw", [0; 10]);
+    Said::by(&mut world.run(&arguments.replace("AUDIO", &audio)))
+}
+
+#[test]
+fn both_spellings_are_understood() {
+    let facts = r#"{"type":"facts","facts":[{"text":"coughs","group":"symptoms"}]}"#;
+    let fact = r#"{"type":"facts","fact":[{"text":"no fever"}]}"#;
+    let interim = r#"{"type":"transcript","data":{"text":"hel","isFinal":false}}"#;
+    let object = r#"{"type":"transcript","data":{"text":"hello","isFinal":true}}"#;
+    let list = r#"{"type":"transcript","data":[{"transcript":"doctor\u001b[2J","final":true}]}"#;
+    let script = vec![
+        Line::Say("config", vec![r#"{"type":"hello"}"#, "no JSON", r#"{"type":"CONFIG_ALREADY_RECEIVED"}"#]),
+        Line::Say("binary", vec![r#"{"type":"delta_usage","credits":0.1}"#, interim]),
+        Line::Say("flush", vec![object, facts, r#"{"type":"flushed"}"#]),
+        // The end before the usage.
+        Line::Close(
+            "end",
+            vec![list, fact, r#"{"type":"ENDED"}"#, r#"{"type":"usage","credits":0.25}"#],
+            1000,
+            "",
+        ),
+    ];
+    let said = talk(script, "probe transcribe --audio AUDIO");
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(said.stdout, "hello\nfact: symptoms: coughs\ndoctor\\u{1b}[2J\nfact: no fever\n");
+    assert!(
+        said.stderr.contains("0.25 credits")
+            && said.stderr.contains("received delta_usage")
+            && said.stderr.contains("none of Corti's"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn what_a_session_may_die_of() {
+    let accepted = Line::Say("config", vec![r#"{"type":"CONFIG_ACCEPTED"}"#]);
+    let error = r#"{"type":"error","error":{"title":"Bad audio","details":"canary-abcdefgh"}}"#;
+    for (script, code, words) in [
+        (
+            vec![Line::Say("config", vec![r#"{"type":"CONFIG_REJECTED","reason":"audioFormat"}"#])],
+            1,
+            "CONFIG_REJECTED: audioFormat",
+        ),
+        (vec![Line::Say("config", vec![r#"{"type":"CONFIG_NOT_PROVIDED"}"#])], 1, "CONFIG_NOT_PROVIDED"),
+        (vec![Line::Say("config", vec![error])], 1, "Bad audio"),
+        (vec![Line::Say("config", vec![r#"{"type":"ended"}"#])], 8, "ended before it was configured"),
+        (
+            vec![Line::Close("config", vec![], 1008, "canary-abcdefgh expired")],
+            8,
+            "code 1008: [redacted] expired",
+        ),
+        (
+            vec![accepted.clone(), Line::Close("end", vec![error], 1011, "")],
+            1,
+            "broke the session off: Bad audio",
+        ),
+        (
+            vec![accepted.clone(), Line::Close("end", vec![], 1011, "")],
+            8,
+            "closed the WebSocket with code 1011",
+        ),
+        (vec![CONFIGURED], 8, "was silent for"),
+        (
+            vec![accepted.clone(), Line::Say("end", vec![error, r#"{"type":"ended"}"#])],
+            1,
+            "reported an error",
+        ),
+    ] {
+        let said = talk(script, "probe transcribe --timeout 3s");
+        assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{words}: {}", said.stderr);
+        assert!(said.stderr.contains(words) && said.stderr.contains("hint: "), "{words}: {}", said.stderr);
+        assert!(!said.stderr.contains("canary"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_server_that_leaves_something_out_is_told_of() {
+    let script = vec![
+        Line::Say("config", vec![r#"{"type":"CONFIG_ACCEPTED"}"#]),
+        Line::Say("end", vec![r#"{"type":"ended"}"#]),
+    ];
+    let said = talk(script, "probe transcribe --audio AUDIO --timeout 3s");
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("flush          warning: no `flushed` came"), "{}", said.stderr);
+    assert!(said.stderr.contains("usage          warning: "), "{}", said.stderr);
+}

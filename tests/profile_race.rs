@@ -1,0 +1,69 @@
+//! `profile remove` beside a `profile rename` or a `login`: whatever comes first, no profile is left without its secret,
+//! and no secret without its profile.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Keyring, Said, World};
+use corti_auth::domain::config::Config;
+
+const FILE: &str = "[profiles.a]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
+
+fn secret_tool(world: &World, verb: &[&str], secret: &str) -> String {
+    let mut secret_tool = world.program("secret-tool");
+    secret_tool.args(verb).args(["service", "corti-auth", "username", "eu/base/acme"]);
+    Said::by(secret_tool.write_stdin(secret)).stdout
+}
+
+/// Runs both at once, the second one a little later or earlier each time, and counts the ends: the removal's success and
+/// whether a profile of the client is left.
+fn race(world: &World, other: &[&str]) -> Vec<(bool, bool)> {
+    let mut ends = Vec::new();
+    for round in 0..60_u64 {
+        world.write_config(FILE);
+        secret_tool(world, &["store", "--label=x"], "stored");
+        let removal = std::thread::scope(|scope| {
+            let delay = Duration::from_micros(round * 400);
+            let rest = Duration::from_millis(12).saturating_sub(delay);
+            let other = scope.spawn(move || {
+                std::thread::sleep(rest);
+                Said::by(&mut world.run_words(other))
+            });
+            std::thread::sleep(delay.saturating_sub(Duration::from_millis(12)));
+            let removal = Said::by(&mut world.run("profile remove a"));
+            let other = other.join().unwrap();
+            assert!(matches!(other.code, 0 | 3), "round {round}: {}", other.stderr);
+            removal
+        });
+        assert!(matches!(removal.code, 0 | 3), "round {round}: {}", removal.stderr);
+        let config: Config = world.config().parse().unwrap();
+        let left = config.profiles().values().any(|profile| profile.client.id.as_str() == "acme");
+        let secret = secret_tool(world, &["lookup"], "");
+        assert_eq!(left, !secret.is_empty(), "round {round}: {}{}", world.config(), removal.stderr);
+        ends.push((removal.code == 0, left));
+    }
+    ends
+}
+
+#[test]
+fn a_rename_meanwhile() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let ends = race(&world, &["profile", "rename", "a", "b"]);
+    // One of them wins.
+    assert!(ends.iter().all(|(removed, left)| removed != left), "{ends:?}");
+}
+
+#[test]
+fn a_login_of_the_same_client_meanwhile() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "stored");
+    let login =
+        ["login", "-e", "eu", "--client-id", "acme", "-p", "b", "--no-verify", "--secret-file", &secret];
+    let ends = race(&world, &login);
+    assert!(ends.iter().all(|(removed, left)| *removed && *left), "{ends:?}");
+}

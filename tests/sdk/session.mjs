@@ -1,0 +1,28 @@
+// Opens the session that `corti-auth session --format sdk` printed, which comes on stdin: the client takes it as it is.
+// One JSON object on stdout: what came of it.
+import { CortiClient } from "@corti/sdk";
+
+let text = "";
+for await (const chunk of process.stdin) text += chunk;
+const options = JSON.parse(text);
+const client = new CortiClient(options);
+
+const transcription = { primaryLanguage: "en", participants: [{ channel: 0, role: "multiple" }] };
+const opened = async () => {
+  if (!options.interactionId) {
+    return client.transcribe.connect({ configuration: { primaryLanguage: "en" }, reconnectAttempts: 0 });
+  }
+  const configuration = { transcription, mode: { type: "transcription" } };
+  return client.stream.connect({ id: options.interactionId, configuration, reconnectAttempts: 0 });
+};
+
+let result;
+try {
+  (await opened()).close();
+  let refusal;
+  await client.interactions.list().catch((thrown) => (refusal = thrown.statusCode));
+  result = { opened: true, rest: refusal ?? 200 };
+} catch (thrown) {
+  result = { opened: false, name: thrown.name, message: thrown.message };
+}
+process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit());
