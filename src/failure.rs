@@ -36,6 +36,10 @@ pub enum Kind {
     Unavailable,
     /// A check that was asked for did not hold.
     Check,
+    /// A program that was to be run cannot be.
+    NotExecutable,
+    /// A program that was to be run is not there.
+    NotFound,
     /// Ctrl-C.
     Interrupted,
 }
@@ -55,6 +59,8 @@ impl Kind {
             Self::Network => (8, "network"),
             Self::Unavailable => (9, "unavailable"),
             Self::Check => (10, "check_failed"),
+            Self::NotExecutable => (126, "not_executable"),
+            Self::NotFound => (127, "not_found"),
             Self::Interrupted => (130, "interrupted"),
         }
     }
@@ -68,6 +74,11 @@ impl Kind {
     pub fn code(self) -> &'static str {
         self.entry().1
     }
+}
+
+/// The exit code of a program that was run in this one's place; 0 where there was none.
+pub fn code_of_program(code: u8) -> ExitCode {
+    ExitCode::from(code)
 }
 
 /// A failed command.

@@ -50,6 +50,7 @@ fn execute(invocation: &Invocation, host: &Host) -> ExitCode {
             printer.fail(&failure);
             failure.exit_code()
         }
+        _ if written.is_ok() => failure::code_of_program(outcome.program_code()),
         _ => finish(&printer, written),
     }
 }

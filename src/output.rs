@@ -30,6 +30,10 @@ pub trait Outcome {
     fn verdict(&self) -> Option<Failure> {
         None
     }
+    /// The code of a program that was run in this one's place.
+    fn program_code(&self) -> u8 {
+        0
+    }
 }
 
 /// An outcome as text.
@@ -160,7 +164,7 @@ impl Printer {
 
 impl Sink for Printer {
     fn is_read(&self) -> bool {
-        !self.unread.get()
+        !self.unread.get() && self.lost.borrow().is_none()
     }
 
     fn event(&self, event: Event) {
@@ -176,6 +180,7 @@ impl Sink for Printer {
             Event::Story(page) if !json => self.data(&layout(&page, self.style.colours.stdout)),
             Event::Preview(page) => to_stderr(&layout(&page, self.style.colours.stderr)),
             Event::Datum(_, value) if json => self.data(&printable_json(&value)),
+            Event::Commands(lines) => self.data(lines.expose()),
             Event::Datum(page, _) => self.data(&layout(&page, self.style.colours.stdout)),
             Event::Step(_, value) if json => self.data(&printable_json(&value)),
             Event::Step(page, _) if !quiet && !page.lines().is_empty() => {
@@ -240,7 +245,8 @@ pub fn with_schema(command: &str, fields: Value) -> Value {
     Value::Object(object)
 }
 
-fn error_object(failure: &Failure) -> String {
+/// A failure as JSON on one line.
+pub fn error_object(failure: &Failure) -> String {
     let message = failure.causes().collect::<Vec<_>>().join(": ");
     let fields = json!({
         "code": failure.kind().code(),

@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "demo",
     "sandbox",
     "login",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 27] = [
     "profile remove",
     "profile import",
     "token",
+    "exec",
     "inspect",
     "explain",
     "check",

@@ -97,9 +97,13 @@ fn a_secret_in_the_environment_stays_there() {
     let sandbox = Sandbox::with_secret(CANARY);
     let mut world = World::new();
     world.use_client(&sandbox);
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 18] = [
         &["status"],
         &["token", "--full"],
+        &["token", "--full", "--format", "env"],
+        &["token", "--full", "--require-scope", "streams"],
+        &["exec", "--full", "--", "sh", "-c", "env"],
+        &["exec", "--full", "--refresh-url", "--", "sh", "-c", "env"],
         &["token", "--scope", "stream"],
         &["interaction", "create"],
         &["check", "--full", "--streams"],

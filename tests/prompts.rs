@@ -4,66 +4,8 @@
 
 mod common;
 
-use std::process::Command;
-
+use common::shell::Shell;
 use common::{Keyring, Sandbox, World};
-use rexpect::session::{PtySession, spawn_command};
-
-/// The shell's prompt: what is typed before it comes back goes to the program that is still there.
-const PROMPT: &str = "shell-is-ready> ";
-
-/// A shell on a terminal of its own, in a world.
-struct Shell {
-    session: PtySession,
-    /// The terminal's mode before anything ran, as `stty -g` tells it.
-    mode: String,
-}
-
-impl Shell {
-    fn start(world: &World) -> Self {
-        let mut command = Command::new("sh");
-        command.env_clear().envs(world.variables()).env("PS1", PROMPT).env("TERM", "xterm");
-        command.env("CORTI_AUTH", common::binary());
-        let mut shell = Self { session: spawn_command(command, Some(20_000)).unwrap(), mode: String::new() };
-        shell.expect(PROMPT);
-        shell.send_line("stty echo");
-        (_, shell.mode) = shell.aftermath();
-        shell
-    }
-
-    fn send_line(&mut self, line: &str) {
-        self.session.send_line(line).unwrap();
-    }
-
-    /// Waits for `text`, and gives what came before it.
-    fn expect(&mut self, text: &str) -> String {
-        self.session.exp_string(text).unwrap()
-    }
-
-    /// The exit code of the last command, and the terminal's mode.
-    fn aftermath(&mut self) -> (String, String) {
-        self.expect(PROMPT);
-        // Two quoted halves: the echoed line must not look like the answer.
-        self.send_line("echo \"code\"\": $? $(stty -g) :end\"");
-        self.expect("code: ");
-        let answer = self.expect(" :end");
-        let (code, mode) = answer.split_once(' ').unwrap();
-        self.expect(PROMPT);
-        (code.to_owned(), mode.to_owned())
-    }
-
-    /// The last command ended with `code`, and left the terminal as it found it.
-    fn assert_ended(&mut self, code: &str) {
-        assert_eq!(self.aftermath(), (code.to_owned(), self.mode.clone()));
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        // An interactive shell does not end on SIGTERM, and the session waits for its end.
-        let _ = self.session.send_line("exit");
-    }
-}
 
 #[test]
 fn a_login_by_answers() {

@@ -16,11 +16,16 @@ use serde_json::{Value, json};
 /// How many checks `peer.mjs` has, and how many of them need no more than a token endpoint.
 const CHECKS: (usize, usize) = (59, 14);
 
+/// Where a program of `tests/sdk` is, with the SDK beside it.
+fn peer(name: &str) -> String {
+    let folder = common::variable("SDK_PEER").expect("SDK_PEER is not set: run this by scripts/with-sdk");
+    PathBuf::from(folder).join(name).display().to_string()
+}
+
 /// A program of `tests/sdk` in `world`.
 fn program(world: &World, name: &str) -> assert_cmd::Command {
-    let folder = common::variable("SDK_PEER").expect("SDK_PEER is not set: run this by scripts/with-sdk");
     let mut command = world.program("node");
-    command.arg(PathBuf::from(folder).join(name)).timeout(Duration::from_secs(300));
+    command.arg(peer(name)).timeout(Duration::from_secs(300));
     command
 }
 
@@ -145,6 +150,21 @@ async fn latency_delays_the_sdk() {
     let started = Instant::now();
     assert_eq!(retry(&world, "token")["ok"], json!(true));
     assert!(started.elapsed() >= Duration::from_millis(1500));
+}
+
+#[tokio::test]
+#[ignore = "needs Node and the SDK: scripts/with-sdk"]
+async fn the_sdk_lives_on_the_refresh_url() {
+    // The SDK asks once, and anew two minutes before a token's end.
+    for (lifetime, asked) in [(300, 1), (60, 3)] {
+        let (_sandbox, control, world) = start(json!({ "token_lifetime": lifetime })).await;
+        let program = peer("refresh.mjs");
+        let words = ["exec", "--full", "--refresh-url", "--", "node", &program];
+        let said = Said::by(&mut world.run_words(&words));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        assert_eq!(said.json(), json!({ "asked": asked, "secret": null }), "a token of {lifetime} s");
+        assert_eq!(control.token_requests().await, 1 + asked, "a token of {lifetime} s");
+    }
 }
 
 /// The client is made of nothing but what a frontend gets, and its token opens nothing else.

@@ -1,4 +1,4 @@
-//! Who acts towards the API: the ready token of `CORTI_ACCESS_TOKEN`, or a client whose tokens are minted.
+//! Who acts towards the API: the ready token of `CORTI_ACCESS_TOKEN`, or a client whose tokens are minted or cached.
 
 use jiff::Timestamp;
 
@@ -14,6 +14,7 @@ use crate::failure::{Failure, Kind};
 
 use super::context::Context;
 use super::minting::Minter;
+use super::reuse;
 
 /// Where requests go, and whose tokens they carry.
 pub(super) enum Access {
@@ -92,7 +93,9 @@ impl Access {
     pub(super) async fn token(&self, minter: &Minter<'_>, ask: &Ask) -> Result<AccessToken, Failure> {
         match self {
             Self::Ready(ready) => Ok(ready.token.clone()),
-            Self::Client(plan) => Ok(minter.mint(plan, ask).await?.access_token),
+            Self::Client(plan) => {
+                Ok(minter.lease(plan, ask, reuse::by_default(minter.context)).await?.access_token)
+            }
         }
     }
 }

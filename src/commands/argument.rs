@@ -7,13 +7,53 @@ use clap::ValueEnum;
 use jiff::SignedDuration;
 
 use crate::domain::jwt::contains_token;
-use crate::domain::scope::{Ask, Scope, ScopeSet};
+use crate::domain::resolve::Plan;
+use crate::domain::scope::{Ask, Scope, ScopeError, ScopeSet};
 use crate::domain::websocket::SocketKind;
 use crate::failure::{Failure, Kind};
+
+use super::context::Context;
 
 /// Options that people expect to take a secret, and this tool does not have.
 const SECRET_OPTIONS: [&str; 6] =
     ["--client-secret", "--secret", "--password", "--token", "--access-token", "--secret-stdin="];
+
+/// The choice of a scope, which is never made for the user.
+#[derive(Debug, clap::Args)]
+pub(super) struct ScopeArgs {
+    /// Ask for this scope; repeat it, or separate several by commas or spaces
+    #[arg(short, long, value_name = "SCOPE")]
+    scope: Vec<String>,
+    /// Ask for a token that acts as the client itself
+    #[arg(long, conflicts_with = "scope")]
+    full: bool,
+}
+
+impl ScopeArgs {
+    /// Whether the choice stands on the command line.
+    pub(super) fn is_made(&self) -> bool {
+        self.full || !self.scope.is_empty()
+    }
+
+    /// What is asked for. Scopes that Corti does not document get a warning.
+    ///
+    /// # Errors
+    /// As [`ask`].
+    pub(super) fn ask(&self, plan: &Plan, context: &Context<'_>) -> Result<Ask, Failure> {
+        let ask = ask(&self.scope, self.full, plan.default_scope())?;
+        let scopes = match &ask {
+            Ask::Full => None,
+            Ask::Scopes(scopes) => Some(scopes.iter()),
+        };
+        for scope in scopes.into_iter().flatten().filter(|scope| !scope.is_documented()) {
+            let message =
+                format!("`{}` is not a scope that Corti documents; it is passed on", scope.as_str());
+            let hint = scope.suggestion().map(|known| format!("did you mean --scope {known}?"));
+            context.warn(message, hint.as_deref());
+        }
+        Ok(ask)
+    }
+}
 
 /// One of Corti's WebSockets, as an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -63,13 +103,15 @@ pub(super) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
         return Err(Failure::new(Kind::Usage, message)
             .hint("pipe it in (corti-auth inspect < FILE), and let it expire before anything else"));
     }
+    // What stands behind `--` are a program's own options.
+    let own = || words().take_while(|word| word != "--");
     let takes_secret = |word: &str| {
         SECRET_OPTIONS.iter().any(|option| match option.strip_suffix('=') {
             Some(_) => word.starts_with(option),
             None => word == *option || word.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')),
         })
     };
-    if words().any(|word| takes_secret(&word)) {
+    if own().any(|word| takes_secret(&word)) {
         let message = "a secret never comes from the command line, where other users and the shell's history can see it";
         return Err(Failure::new(Kind::Usage, message)
             .hint("corti-auth login asks for it; from a script: corti-auth login --secret-stdin < FILE"));
@@ -77,19 +119,27 @@ pub(super) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Scopes as typed: repeated, with commas or spaces.
+///
+/// # Errors
+/// Where a word is no scope.
+pub(super) fn scopes(texts: &[String]) -> Result<ScopeSet, ScopeError> {
+    let words = texts.iter().flat_map(|text| text.split([',', ' '])).filter(|word| !word.is_empty());
+    words.map(str::parse::<Scope>).collect()
+}
+
 /// `--scope` as typed, repeated, with commas or spaces, or `--full`, or the profile's default.
 ///
 /// # Errors
 /// A usage failure where no choice was made, or one that limits nothing.
-pub(super) fn ask(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> Result<Ask, Failure> {
+fn ask(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> Result<Ask, Failure> {
     if full {
         return Ok(Ask::Full);
     }
-    let words = scopes.iter().flat_map(|text| text.split([',', ' '])).filter(|word| !word.is_empty());
-    let parsed: Result<Vec<Scope>, _> = words.map(str::parse).collect();
+    let parsed = self::scopes(scopes);
     let parsed = parsed.map_err(|error| Failure::new(Kind::Usage, error).hint("--scope transcribe"))?;
     let asked = match (parsed.is_empty(), default) {
-        (false, _) => parsed.into_iter().collect(),
+        (false, _) => parsed,
         (true, Some(default)) => default.clone(),
         (true, None) => {
             return Err(Failure::new(
@@ -132,6 +182,8 @@ mod tests {
             assert!(refused(&["corti-auth", "login", bad]), "{bad}");
         }
         assert!(!refused(&["corti-auth", "login", "--secret-stdin"]));
+        assert!(!refused(&["corti-auth", "exec", "--full", "--", "db", "--password=x"]));
+        assert!(refused(&["corti-auth", "exec", "--full", "--", "db", "eyJhbGciOi.x.y"]));
         assert!(!refused(&["corti-auth", "token", "--scope", "transcribe"]));
     }
 

@@ -15,6 +15,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::access;
+use super::argument::ScopeArgs;
 use super::context::Context;
 use super::interruption;
 use super::minting::Minter;
@@ -43,12 +44,8 @@ pub(super) struct CheckArgs {
     /// Read the token from this file, or from standard input (-)
     #[arg(value_name = "FILE", conflicts_with_all = ["scope", "full"])]
     file: Option<PathBuf>,
-    /// Mint a token with this scope; repeat it, or separate several by commas or spaces
-    #[arg(short, long, value_name = "SCOPE")]
-    scope: Vec<String>,
-    /// Mint a token that acts as the client itself
-    #[arg(long, conflicts_with = "scope")]
-    full: bool,
+    #[command(flatten)]
+    choice: ScopeArgs,
     /// Create an interaction with a full token of the client, try its /streams, and delete it
     #[arg(long)]
     streams: bool,

@@ -34,6 +34,8 @@ pub(super) struct Context<'a> {
     flags: OnceCell<Flags>,
     variables: OnceCell<Variables>,
     config: OnceCell<Config>,
+    /// Whether nothing but this command has the terminal.
+    has_terminal: bool,
     /// One for the whole command, however many stores it opens.
     keyring: Keyring,
     /// The passphrase of encrypted files, once it is known.
@@ -50,7 +52,16 @@ impl<'a> Context<'a> {
         }
         let (flags, variables, config, passphrase) = Default::default();
         let keyring = Keyring::new(may_ask(host, globals));
-        Ok(Self { host, globals, sink, flags, variables, config, keyring, passphrase })
+        Ok(Self { host, globals, sink, flags, variables, config, has_terminal: true, keyring, passphrase })
+    }
+
+    /// The same beside a program that has the terminal: nobody is asked, and `sink` hears what there is to say. A passphrase
+    /// that was given is known here, too.
+    pub(super) fn beside_a_program<'b>(&'b self, sink: &'b dyn Sink) -> Context<'b> {
+        let Self { host, globals, .. } = *self;
+        let (flags, variables, config) = (self.flags.clone(), self.variables.clone(), self.config.clone());
+        let (keyring, passphrase) = (Keyring::new(false), Rc::clone(&self.passphrase));
+        Context { host, globals, sink, flags, variables, config, has_terminal: false, keyring, passphrase }
     }
 
     /// Progress, for a person.
@@ -88,7 +99,7 @@ impl<'a> Context<'a> {
 
     /// Whether a person is there to answer, and may be asked.
     pub(super) fn may_ask(&self) -> bool {
-        may_ask(self.host, self.globals)
+        self.has_terminal && may_ask(self.host, self.globals)
     }
 
     /// What the flags say.

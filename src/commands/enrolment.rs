@@ -97,6 +97,7 @@ impl<'a> Enrolment<'a> {
             Minter::new(context).mint_with(secret, &client, origin, &Ask::Full).await?;
         }
         if !matches!(kind, StoreKind::Command(_)) {
+            context.withdraw_credential(&client, &kind)?;
             let written = store.write(&client, secret).await;
             written.map_err(|error| Failure::store(&error, &client, &name))?;
         }
@@ -112,6 +113,7 @@ impl<'a> Enrolment<'a> {
             let written = store.write(&client, secret).await;
             written.map_err(|error| Failure::store(&error, &client, &name))?;
         }
+        context.renew_credential(&client, &kind);
         if let Some(before) = before {
             forget(context, &file, &before).await?;
         }
@@ -131,6 +133,7 @@ async fn forget(context: &Context<'_>, file: &ConfigFile, before: &Profile) -> R
     if others_secret || held.config.profiles().values().any(in_use) {
         return Ok(());
     }
+    context.remove_tokens(&before.client);
     let store = context.store(&before.store)?;
     let place = store.place(&before.client);
     match store.delete(&before.client, context.sink).await {

@@ -13,9 +13,9 @@ use crate::output::{Outcome, Text};
 
 use super::context::Context;
 
-/// Remove a profile's secret from its store
+/// Remove a profile's secret from its store, and every cached token
 ///
-/// The profile stays, and so do tokens that were already issued: they live until they expire. Logging out twice is fine.
+/// The profile stays, and so do tokens that were handed out: they live until they expire. Logging out twice is fine.
 #[derive(Debug, Args)]
 pub(super) struct LogoutArgs {
     /// Log out of every profile
@@ -26,6 +26,8 @@ pub(super) struct LogoutArgs {
 /// What was removed.
 pub(super) struct LogoutOutcome {
     profiles: Vec<LoggedOut>,
+    /// How many tokens were in the cache.
+    tokens_removed: usize,
     /// The first profile that could not be logged out. Taken out once it is told.
     failure: RefCell<Option<Failure>>,
 }
@@ -44,12 +46,53 @@ struct LoggedOut {
 /// # Errors
 /// Where there is no such profile, or the store cannot be used.
 pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<LogoutOutcome, Failure> {
+    let names = names(args, context)?;
+    let removed = remove_secrets(args, context, &names).await;
+    // Last, for those that were minted meanwhile; and where a store failed, too.
+    let tokens_removed = remove_tokens(context, &names)?;
+    let (profiles, failure) = removed?;
+    if let Some(variable) = context.variables()?.client_variable() {
+        context.warn(
+            format!("{variable} is still set, and commands go on using it"),
+            Some(&format!("unset {variable}")),
+        );
+    }
+    Ok(LogoutOutcome { profiles, tokens_removed, failure: RefCell::new(failure) })
+}
+
+/// The profiles to log out of. Where variables name a client there need be none: its tokens are cached too.
+fn names<'a>(args: &LogoutArgs, context: &'a Context<'_>) -> Result<Vec<&'a ProfileName>, Failure> {
+    if args.all {
+        return Ok(context.config()?.profiles().keys().collect());
+    }
+    match context.chosen_profile() {
+        Ok(name) => Ok(vec![name]),
+        Err(_) if context.variables()?.client_variable().is_some() => Ok(Vec::new()),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// All that this configuration folder's commands cached, and those of the same clients by other folders.
+fn remove_tokens(context: &Context<'_>, names: &[&ProfileName]) -> Result<usize, Failure> {
+    let mut count = context.remove_all_tokens();
+    for name in names {
+        count += context.remove_tokens(&context.profile(name)?.client);
+    }
+    Ok(count)
+}
+
+async fn remove_secrets(
+    args: &LogoutArgs,
+    context: &Context<'_>,
+    names: &[&ProfileName],
+) -> Result<(Vec<LoggedOut>, Option<Failure>), Failure> {
     let config = context.config()?;
-    let names: Vec<&ProfileName> =
-        if args.all { config.profiles().keys().collect() } else { vec![context.chosen_profile()?] };
     let (mut profiles, mut failure) = (Vec::new(), None);
     for name in names {
         let profile = context.profile(name)?;
+        // Whoever mints with this secret right now caches the token under an id that nobody asks for any more. Where the
+        // configuration cannot be changed, it is still removed below if it was in time.
+        let _ = context.withdraw_credential(&profile.client, &profile.store);
         let removed = match context.remove_secret(name, profile).await {
             Ok(removed) => removed,
             // The others can still be logged out.
@@ -66,16 +109,10 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Logo
             removed,
             place: context.store(&profile.store)?.place(&profile.client),
             shared_with: config.sharing(name, profile).into_iter().cloned().collect(),
-            name: name.clone(),
+            name: (*name).clone(),
         });
     }
-    if let Some(variable) = context.variables()?.client_variable() {
-        context.warn(
-            format!("{variable} is still set, and commands go on using it"),
-            Some(&format!("unset {variable}")),
-        );
-    }
-    Ok(LogoutOutcome { profiles, failure: RefCell::new(failure) })
+    Ok((profiles, failure))
 }
 
 impl Outcome for LogoutOutcome {
@@ -92,7 +129,7 @@ impl Outcome for LogoutOutcome {
                 json!({ "profile": it.name.as_str(), "removed": it.removed, "also_logged_out": shared, "kept_elsewhere": it.kept_elsewhere })
             })
             .collect();
-        json!({ "profiles": profiles })
+        json!({ "profiles": profiles, "tokens_removed": self.tokens_removed })
     }
 
     fn verdict(&self) -> Option<Failure> {
@@ -115,10 +152,15 @@ impl Outcome for LogoutOutcome {
             }
         }
         if self.profiles.iter().any(|it| it.removed) {
-            page = page.line("tokens that were already issued live until they expire, at most 5 minutes");
+            page = page.line("tokens that were handed out live until they expire, at most 5 minutes");
         } else if self.profiles.is_empty() {
             page = page.line("there are no profiles");
         }
+        page = page.line(match self.tokens_removed {
+            0 => "no token was cached".to_owned(),
+            1 => "the cached token is removed".to_owned(),
+            count => format!("{count} cached tokens are removed"),
+        });
         Text::Message(page)
     }
 }

@@ -47,10 +47,11 @@ impl<'a> Minter<'a> {
         origin: SecretOrigin<'_>,
         ask: &Ask,
     ) -> Result<Token, Failure> {
-        let request = grant::request(client, secret, ask);
+        // Before the request: the server's count of the token's seconds begins after this.
+        let (request, now) = (grant::request(client, secret, ask), self.context.host.clock.now());
         let response =
             self.context.waiting("asking the authorization server", self.http.send(&request)).await?;
-        let token = grant::parse(&response, ask, self.context.host.clock.now());
+        let token = grant::parse(&response, ask, now);
         token.map_err(|error| Failure::grant(&error.without(secret.secret()), client, origin))
     }
 

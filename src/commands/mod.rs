@@ -21,17 +21,21 @@ mod context;
 mod demo;
 mod doctor;
 mod enrolment;
+mod exec;
 mod explain;
+mod format;
 mod import;
 mod input;
 mod inspect;
 mod interaction;
+mod leasing;
 mod login;
 mod logout;
 mod man;
 mod minting;
 mod probe;
 mod profile;
+mod reuse;
 mod rotate;
 mod sandbox;
 mod secret_input;
@@ -51,11 +55,13 @@ use context::Context;
   corti-auth login                       store a client's secret
   corti-auth token --scope transcribe    print a token that opens /transcribe and nothing else
   corti-auth token --full | corti-auth inspect
+  corti-auth exec --full -- ./job        run a program with a token in its environment
   corti-auth interaction create          print a websocketUrl
 
 Exit codes:
   0 done   1 failed or refused by the API   2 usage   3 configuration   4 no credential   5 credential rejected
-  6 scope   7 invalid token   8 network   9 try later   10 a check did not hold   130 interrupted")]
+  6 scope   7 invalid token   8 network   9 try later   10 a check did not hold   130 interrupted
+  exec: the program's own, 126 if it cannot be run, 127 if it is not there")]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -121,6 +127,7 @@ enum Command {
     Status(status::StatusArgs),
     Profile(profile::ProfileArgs),
     Token(token::TokenArgs),
+    Exec(exec::ExecArgs),
     Inspect(inspect::InspectArgs),
     Explain(explain::ExplainArgs),
     Check(check::CheckArgs),
@@ -215,7 +222,8 @@ pub fn dispatch(
         Command::Rotate(args) => boxed(block_on(interruptible(rotate::run(args, &context)))),
         Command::Status(args) => boxed(block_on(interruptible(status::run(args, &context)))),
         Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
-        Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
+        Command::Token(args) => boxed(token::run(args, &context)),
+        Command::Exec(args) => boxed(exec::run(args, &context)),
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
         Command::Explain(args) => boxed(block_on(interruptible(explain::run(args, &context)))),
         Command::Check(args) => boxed(block_on(check::run(args, &context))),

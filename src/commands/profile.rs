@@ -138,6 +138,9 @@ async fn remove(
     } else {
         context.remove_secret(name, &profile).await.map_err(keep)?
     };
+    if !shared {
+        context.remove_tokens(&profile.client);
+    }
     if shared {
         context.note("the secret stays: another profile stands for the same client");
     }

@@ -11,18 +11,22 @@ use crate::domain::handover;
 use crate::domain::identity::Tenant;
 use crate::domain::interaction::{Fields, Interaction};
 use crate::domain::page::printable_json;
+use crate::domain::rendering::{self, Named, Unrenderable};
 use crate::domain::resolve::Plan;
 use crate::domain::scope::Ask;
 use crate::domain::secret::Secret;
-use crate::domain::shell::quote;
+use crate::domain::shell::Shell;
+use crate::domain::variable;
 use crate::domain::websocket::{self, SocketKind};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::argument::SocketArg;
 use super::context::Context;
+use super::format;
 use super::interaction::Api;
 use super::minting::Minter;
+use super::reuse;
 
 /// Prepare a WebSocket session for a frontend: a limited token and, for /streams, a new interaction
 ///
@@ -60,15 +64,19 @@ enum Format {
     Sdk,
 }
 
-/// A session that can be opened.
+/// A session that can be opened, and how it is printed.
 pub(super) struct SessionOutcome {
+    session: Session,
+    printed: Secret,
+}
+
+struct Session {
     environment: Environment,
     tenant: Tenant,
     token: Token,
     /// Of `/streams` only.
     interaction_id: Option<Uuid>,
     websocket_url: String,
-    format: Format,
 }
 
 /// # Errors
@@ -79,7 +87,7 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
             .hint("leave one of them out"));
     }
     let (plan, minter, kind) = (context.plan()?, Minter::new(context), args.socket.kind());
-    // Before the interaction: one that is made in vain would stay.
+    // Before the interaction: one that is made in vain would stay. And new: a frontend gets all of its 5 minutes.
     let token = minter.mint(&plan, &kind.ask()).await?;
     handover::check(&token, kind).map_err(|error| {
         Failure::new(Kind::Scope, error)
@@ -95,25 +103,35 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
             (Some(id), websocket_url)
         }
     };
-    Ok(SessionOutcome {
+    let session = Session {
         environment: plan.client.environment,
         tenant: plan.client.tenant,
         token,
         interaction_id,
         websocket_url: websocket_url.into(),
-        format: args.format,
-    })
+    };
+    let printed = session.printed(args.format).map_err(format::unsaid)?;
+    Ok(SessionOutcome { session, printed })
 }
 
 async fn create(plan: &Plan, minter: &Minter<'_>) -> Result<Interaction, Failure> {
-    let full = minter.mint(plan, &Ask::Full).await?.access_token;
+    let full = minter.lease(plan, &Ask::Full, reuse::by_default(minter.context)).await?.access_token;
     let body = Fields::default().body(None, &Uuid::new_v4().to_string());
     let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
     let api = Api::new(&minter.http, &plan.client.environment, &plan.client.tenant, &full);
     minter.context.waiting("creating an interaction", api.create(&body)).await
 }
 
-impl SessionOutcome {
+impl Session {
+    fn printed(&self, format: Format) -> Result<Secret, Unrenderable> {
+        match format {
+            Format::Json => Ok(Secret::new(printable_json(&self.document()))),
+            Format::Sdk => Ok(Secret::new(printable_json(&self.sdk_options()))),
+            Format::Env => rendering::exports(&self.variables(), Shell::Posix),
+            Format::Dotenv => rendering::dotenv_lines(&self.variables()),
+        }
+    }
+
     /// The members that Corti's frontends know, as its examples' `/api/start-session` and its API name them.
     fn document(&self) -> Value {
         let mut members = json!({
@@ -146,16 +164,16 @@ impl SessionOutcome {
         }
     }
 
-    fn variables(&self) -> Vec<(&'static str, Secret)> {
-        let plain = |text: &str| Secret::new(text.to_owned());
+    fn variables(&self) -> Vec<Named> {
+        let token = self.token.access_token.secret().clone();
         let mut variables = vec![
-            ("CORTI_ENVIRONMENT", plain(&self.environment.to_string())),
-            ("CORTI_TENANT_NAME", plain(self.tenant.as_str())),
-            ("CORTI_ACCESS_TOKEN", self.token.access_token.secret().clone()),
-            ("CORTI_TOKEN_EXPIRES_AT", plain(&self.token.expires_at.to_string())),
-            ("CORTI_WEBSOCKET_URL", plain(&self.websocket_url)),
+            Named::open(variable::ENVIRONMENT, self.environment.to_string()),
+            Named::open(variable::TENANT, self.tenant.as_str()),
+            Named::sensitive(variable::ACCESS_TOKEN, token),
+            Named::open(variable::TOKEN_EXPIRES_AT, self.token.expires_at.to_string()),
+            Named::open("CORTI_WEBSOCKET_URL", &*self.websocket_url),
         ];
-        variables.extend(self.interaction_id.map(|id| ("CORTI_INTERACTION_ID", plain(&id.to_string()))));
+        variables.extend(self.interaction_id.map(|id| Named::open("CORTI_INTERACTION_ID", id.to_string())));
         variables
     }
 }
@@ -174,39 +192,29 @@ fn sdk_environment(environment: &Environment) -> Value {
     })
 }
 
-/// Assignments, each on a line: of a shell with `export`, of a `.env` file without.
-fn render(format: Format, variables: &[(&str, Secret)]) -> Secret {
-    let export = if format == Format::Env { "export " } else { "" };
-    let lines = variables.iter().map(|(name, value)| format!("{export}{name}={}", quote(value.expose())));
-    Secret::new(lines.collect::<Vec<_>>().join("\n"))
-}
-
 impl Outcome for SessionOutcome {
     fn command(&self) -> &'static str {
         "session"
     }
 
     fn json(&self) -> Value {
+        let session = &self.session;
         let mut members = json!({
-            "websocket_url": self.websocket_url,
-            "access_token": self.token.access_token.secret().expose(),
+            "websocket_url": session.websocket_url,
+            "access_token": session.token.access_token.secret().expose(),
             "token_type": "Bearer",
-            "expires_in": self.token.expires_in,
-            "expires_at": self.token.expires_at.to_string(),
-            "expires_at_unix": self.token.expires_at.as_second(),
-            "scopes": self.token.granted.to_strings(),
-            "environment": self.environment.to_string(),
-            "tenant": self.tenant.as_str(),
+            "expires_in": session.token.expires_in,
+            "expires_at": session.token.expires_at.to_string(),
+            "expires_at_unix": session.token.expires_at.as_second(),
+            "scopes": session.token.granted.to_strings(),
+            "environment": session.environment.to_string(),
+            "tenant": session.tenant.as_str(),
         });
-        self.add_interaction(&mut members, "interaction_id");
+        session.add_interaction(&mut members, "interaction_id");
         members
     }
 
     fn text(&self) -> Text {
-        Text::Datum(match self.format {
-            Format::Json => Secret::new(printable_json(&self.document())),
-            Format::Sdk => Secret::new(printable_json(&self.sdk_options())),
-            Format::Env | Format::Dotenv => render(self.format, &self.variables()),
-        })
+        Text::Datum(self.printed.clone())
     }
 }

@@ -1,18 +1,22 @@
 //! `token`: mints an access token and prints it.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
 use crate::domain::grant::Token;
 use crate::domain::identity::Client;
-use crate::domain::scope::{Ask, Reach};
+use crate::domain::page::Page;
+use crate::domain::requirement::Requirement;
+use crate::domain::scope::Reach;
 use crate::domain::secret::Secret;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
 
-use super::argument;
+use super::argument::{self, ScopeArgs};
 use super::context::Context;
-use super::minting::Minter;
+use super::format::{Delivered, Delivery, Format, ShellName};
+use super::leasing;
+use super::reuse::ReuseArgs;
 
 /// Mint an access token and print it
 ///
@@ -22,66 +26,65 @@ use super::minting::Minter;
 #[command(after_help = "Examples:
   corti-auth token --scope transcribe
   corti-auth token --scope transcribe,streams --json
-  curl -H \"Authorization: Bearer $(corti-auth token --full)\" -H \"Tenant-Name: base\" https://api.eu.corti.app/v2/languages/")]
+  eval \"$(corti-auth token --full --format env)\"
+  corti-auth token --full --format curl | curl -K - https://api.eu.corti.app/v2/languages/")]
 pub(super) struct TokenArgs {
-    /// Ask for this scope; repeat it, or separate several by commas or spaces
-    #[arg(short, long, value_name = "SCOPE")]
-    scope: Vec<String>,
-    /// Ask for a token that acts as the client itself
-    #[arg(long, conflicts_with = "scope")]
-    full: bool,
-    /// Print in this format
+    #[command(flatten)]
+    choice: ScopeArgs,
+    #[command(flatten)]
+    reuse: ReuseArgs,
+    /// Print nothing, and exit with 10, unless the token has this scope
+    #[arg(long, value_name = "SCOPE")]
+    require_scope: Vec<String>,
+    /// Print nothing, and exit with 10, if the token has this scope
+    #[arg(long, value_name = "SCOPE")]
+    forbid_scope: Vec<String>,
+    /// Print in this format [default: token]
     #[arg(long, value_enum)]
     format: Option<Format>,
-}
-
-/// The formats of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// The token and a line break
-    Token,
-    /// A JSON object, as with --json
-    Json,
+    /// Quote --format env for this shell [default: sh; on Windows powershell]
+    #[arg(long, value_enum)]
+    shell: Option<ShellName>,
 }
 
 /// A minted token.
 pub(super) struct TokenOutcome {
     client: Client,
     token: Token,
-    format: Format,
+    delivered: Delivered,
 }
 
 /// # Errors
-/// Where no scope was chosen, no client is known, or no token came of it.
-pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
-    let format = match (args.format, context.globals.json) {
-        (None | Some(Format::Json), true) => Format::Json,
-        (Some(Format::Token), true) => {
-            return Err(Failure::new(Kind::Usage, "--json and --format token exclude each other")
-                .hint("leave one of them out"));
-        }
-        (format, false) => format.unwrap_or(Format::Token),
-    };
+/// Where no scope was chosen, no client is known, no token came of it, or it is not as required.
+pub(super) fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
+    let delivery = Delivery::choose(args.format, args.shell, context)?;
+    let requirement = requirement(args)?;
     let plan = context.plan()?;
-    let ask = argument::ask(&args.scope, args.full, plan.default_scope())?;
-    warn(context, &ask);
-    let token = Minter::new(context).mint(&plan, &ask).await?;
-    if ask.reach() != Reach::Limited && context.host.terminal.stdout {
+    let ask = args.choice.ask(&plan, context)?;
+    let token = leasing::lease(context, &plan, &ask, args.reuse.reuse(context))?;
+    requirement.check(&token.granted).map_err(|unmet| {
+        let hint = "corti-auth token --json without the requirement says what it has: scopes";
+        Failure::new(Kind::Check, unmet).hint(hint)
+    })?;
+    if ask.reach() != Reach::Limited && (context.host.terminal.stdout || delivery.is_for_pipelines()) {
         let caution =
             "this token acts as the client itself: keep it on a backend and out of chats and tickets";
         context.warn(caution, Some("for a browser: corti-auth token --scope transcribe"));
     }
-    Ok(TokenOutcome { client: plan.client, token, format })
+    let delivered = delivery.deliver(&plan.client, &token, context)?;
+    Ok(TokenOutcome { client: plan.client, token, delivered })
 }
 
-fn warn(context: &Context<'_>, ask: &Ask) {
-    let Ask::Scopes(scopes) = ask else { return };
-    for scope in scopes.iter().filter(|scope| !scope.is_documented()) {
-        let name = scope.as_str();
-        let hint = scope.suggestion().map(|known| format!("did you mean --scope {known}?"));
-        context
-            .warn(format!("`{name}` is not a scope that Corti documents; it is passed on"), hint.as_deref());
-    }
+fn requirement(args: &TokenArgs) -> Result<Requirement, Failure> {
+    let set = |texts: &[String], option: &str| {
+        argument::scopes(texts).map_err(|error| {
+            Failure::new(Kind::Usage, error).hint(format!("{option} transcribe, once for each scope"))
+        })
+    };
+    Ok(Requirement {
+        required: set(&args.require_scope, "--require-scope")?,
+        forbidden: set(&args.forbid_scope, "--forbid-scope")?,
+    })
 }
 
 impl Outcome for TokenOutcome {
@@ -90,7 +93,7 @@ impl Outcome for TokenOutcome {
     }
 
     fn json(&self) -> Value {
-        let Token { access_token, expires_at, expires_in, granted } = &self.token;
+        let Token { access_token, expires_at, expires_in, granted, cached } = &self.token;
         json!({
             "access_token": access_token.secret().expose(),
             "token_type": "Bearer",
@@ -99,6 +102,7 @@ impl Outcome for TokenOutcome {
             "expires_at_unix": expires_at.as_second(),
             "scopes": granted.to_strings(),
             "reach": granted.reach().as_str(),
+            "cached": cached,
             "fingerprint": access_token.secret().fingerprint(),
             "environment": self.client.environment.to_string(),
             "tenant": self.client.tenant.as_str(),
@@ -107,9 +111,10 @@ impl Outcome for TokenOutcome {
     }
 
     fn text(&self) -> Text {
-        Text::Datum(match self.format {
-            Format::Token => self.token.access_token.secret().clone(),
-            Format::Json => Secret::new(output::json_line(self)),
-        })
+        match &self.delivered {
+            Delivered::Datum(datum) => Text::Datum(datum.clone()),
+            Delivered::Json => Text::Datum(Secret::new(output::json_line(self))),
+            Delivered::Written(what) => Text::Message(Page::new().line(what)),
+        }
     }
 }

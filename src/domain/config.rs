@@ -8,6 +8,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
+use super::cache_key::CredentialId;
 use super::environment::Environment;
 use super::identity::{Client, ClientId, ProfileName, Tenant};
 use super::scope::ScopeSet;
@@ -21,7 +22,7 @@ pub use edit::RenameError;
 
 use value::{parse, parse_command, parse_scopes, syntax_error};
 
-use key::{CLIENT_ID, DEFAULT_PROFILE, DEFAULT_SCOPE, ENVIRONMENT, LAST_VERIFIED, PROFILES};
+use key::{CLIENT_ID, CREDENTIAL, DEFAULT_PROFILE, DEFAULT_SCOPE, ENVIRONMENT, LAST_VERIFIED, PROFILES};
 use key::{SECRET_COMMAND, STORE, TENANT};
 
 /// One profile.
@@ -35,6 +36,8 @@ pub struct Profile {
     pub default_scope: Option<ScopeSet>,
     /// When the server last took the stored secret, as far as this tool knows.
     pub last_verified: Option<Timestamp>,
+    /// Stands for the stored secret in the cache of tokens; `None` where the secret itself has to.
+    pub credential: Option<CredentialId>,
 }
 
 /// Why `config.toml` could not be used.
@@ -146,7 +149,7 @@ impl Config {
     }
 
     /// Adds or replaces a profile; the first one becomes the default. A replaced profile keeps the keys that are not
-    /// the client's.
+    /// the client's or the secret's.
     pub fn put(&mut self, name: &ProfileName, client: &Client, store: &StoreKind) {
         let profiles = self.document.entry(PROFILES).or_insert_with(|| {
             let mut table = Table::new();
@@ -160,6 +163,7 @@ impl Config {
                 edit::assign(table, TENANT, client.tenant.as_str());
                 edit::assign(table, CLIENT_ID, client.id.as_str());
                 edit::assign(table, STORE, store.as_str());
+                table.remove(CREDENTIAL);
                 if let StoreKind::Command(command) = store {
                     let words: toml_edit::Array = command.words().iter().collect();
                     table.insert(SECRET_COMMAND, value(words));
@@ -171,7 +175,8 @@ impl Config {
         let before = self.profiles.get(name);
         let default_scope = before.and_then(|profile| profile.default_scope.clone());
         let last_verified = before.and_then(|profile| profile.last_verified);
-        let profile = Profile { client: client.clone(), store: store.clone(), default_scope, last_verified };
+        let (client, store) = (client.clone(), store.clone());
+        let profile = Profile { client, store, default_scope, last_verified, credential: None };
         self.profiles.insert(name.clone(), profile);
         // A default that names no profile is none.
         if self.default_profile.as_ref().is_none_or(|default| !self.profiles.contains_key(default)) {
@@ -246,6 +251,7 @@ fn read_profile(name: &ProfileName, table: &dyn TableLike) -> Result<Profile, Co
         store,
         default_scope: scopes,
         last_verified: table.get(LAST_VERIFIED).map(|item| parse(&place(LAST_VERIFIED), item)).transpose()?,
+        credential: table.get(CREDENTIAL).map(|item| parse(&place(CREDENTIAL), item)).transpose()?,
     })
 }
 

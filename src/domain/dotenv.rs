@@ -58,6 +58,29 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, DotenvError> {
     Ok(entries)
 }
 
+/// `value` so that [`parse`] reads it back, and other readers do as far as they can: bare where nothing in it means
+/// anything, in single quotes, and with escapes where those would not do.
+pub fn quote(value: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "_.-+/:=@%,".contains(c);
+    if value.chars().all(bare) {
+        return value.to_owned();
+    }
+    if !value.contains(['\'', '\n', '\r', '\\']) {
+        return format!("'{value}'");
+    }
+    let mut quoted = String::from("\"");
+    for c in value.chars() {
+        match c {
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '"' | '\\' | '$' | '`' => quoted.extend(['\\', c]),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// The assignment that `text` starts with, and the lines after it.
 fn assignment(text: &str, line: usize) -> Result<(Entry, &str), DotenvError> {
     let (left, right) = text.split_once('=').ok_or(DotenvError::NotAnAssignment(line))?;

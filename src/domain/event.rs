@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::page::Page;
+use super::secret::Secret;
 
 /// Something that a person may want to know before the command is done.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub enum Event {
     Preview(Page),
     /// A datum that is ready before the command ends: as text, and as a JSON object.
     Datum(Page, serde_json::Value),
+    /// Lines on stdout that another program must have read before the command goes on: a CI system's masks.
+    Commands(Secret),
     /// A step of a command whose data are something else: for a person beside the data, silent under `--quiet`; with
     /// `--json` one more object. A page without lines is for programs only.
     Step(Page, serde_json::Value),

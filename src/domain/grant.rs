@@ -21,10 +21,12 @@ pub struct Token {
     pub access_token: AccessToken,
     /// When it stops working, by this machine's clock and `expires_in`.
     pub expires_at: Timestamp,
-    /// Seconds it lives, as the server or else the token said.
+    /// Seconds it lives: as the server or else the token said where it is new, what is left of them where it comes out of the cache.
     pub expires_in: i64,
     /// What the server granted, already compared with what was asked.
     pub granted: ScopeSet,
+    /// Whether it was minted before, and comes out of the cache.
+    pub cached: bool,
 }
 
 /// Why no token came of it. The `description` is the server's text: escape it before it is shown.
@@ -191,7 +193,7 @@ fn granted(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, Gran
     let claimed = claimed_scope(&granted.access_token)
         .map_err(|_| foreign("an `access_token` whose scopes cannot be read"))?;
     let granted_scopes = held_against(ask, granted.scope.as_deref(), claimed.as_deref())?;
-    Ok(Token { access_token, expires_at, expires_in, granted: granted_scopes })
+    Ok(Token { access_token, expires_at, expires_in, granted: granted_scopes, cached: false })
 }
 
 /// In seconds. RFC 6749, section 5.1, only recommends `expires_in`: where it is missing, the token's own dates count.
@@ -216,6 +218,13 @@ fn held_against(ask: &Ask, stated: Option<&str>, claimed: Option<&str>) -> Resul
         (None, Ask::Full) => Ok(ScopeSet::from_wire(&ask.to_wire())),
         (None, Ask::Scopes(_)) => Err(Mismatch::Unstated),
     }
+}
+
+/// Whether a token that was granted before is what is asked for now: by what was said of it then, and by what it says
+/// itself.
+pub fn recheck(ask: &Ask, granted: &ScopeSet, token: &AccessToken) -> bool {
+    let claimed = claimed_scope(token.secret().expose());
+    claimed.is_ok_and(|claimed| held_against(ask, Some(&granted.to_string()), claimed.as_deref()).is_ok())
 }
 
 fn missing_fields(response: &Response) -> &'static str {

@@ -50,6 +50,7 @@ mod tests {
             expires_at: Timestamp::UNIX_EPOCH,
             expires_in: 300,
             granted: ScopeSet::from_wire(granted),
+            cached: false,
         };
         check(&token, SocketKind::Streams)
     }

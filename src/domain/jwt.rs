@@ -181,6 +181,21 @@ fn claimed<T: DeserializeOwned>(token: &str) -> Result<Option<T>, JwtError> {
     }
 }
 
+/// When a bearer token says that it stops working; `None` where it does not say, or is no JWT.
+///
+/// # Errors
+/// Where it looks like a JWT, but what it claims cannot be told.
+pub fn claimed_expiry(token: &str) -> Result<Option<Timestamp>, JwtError> {
+    #[derive(Deserialize)]
+    struct Expiry {
+        exp: Option<serde_json::Number>,
+    }
+    match token.split('.').collect::<Vec<_>>().as_slice() {
+        [_, payload, _] => date("exp", read::<Expiry>("payload", payload)?.exp.as_ref()),
+        _ => Ok(None),
+    }
+}
+
 fn read<T: DeserializeOwned>(part: &'static str, text: &str) -> Result<T, JwtError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JwtError::Encoding(part))?;
     // serde reads a struct from an array too, which RFC 7519, section 7.2, does not allow.

@@ -4,6 +4,7 @@
 //! what depends on the time takes `now`. No module here names another part of the crate.
 
 pub mod audio;
+pub mod cache_key;
 pub mod capability;
 pub mod config;
 pub mod diagnosis;
@@ -18,10 +19,13 @@ pub mod import;
 pub mod inspection;
 pub mod interaction;
 pub mod jwt;
+pub mod lease;
 pub mod message;
 pub mod page;
 pub mod problem;
+pub mod rendering;
 pub mod request;
+pub mod requirement;
 pub mod resolve;
 pub mod scope;
 pub mod secret;

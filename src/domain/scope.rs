@@ -115,6 +115,11 @@ impl ScopeSet {
         self.0.iter().any(|scope| scope.0 == name)
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What a token with these scopes is.
     pub fn reach(&self) -> Reach {
         if self.0.iter().any(|scope| !scope.is_base() && !scope.is_limited()) {

@@ -1,9 +1,50 @@
-//! Quoting for a POSIX shell.
+//! Quoting for shells, so that a value is a value again and never a command.
+
+/// The shells whose words can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shell {
+    /// A POSIX shell: sh, dash, bash, zsh, ksh.
+    Posix,
+    /// fish.
+    Fish,
+    /// PowerShell, of Windows or of its own.
+    PowerShell,
+}
+
+impl Shell {
+    /// The line that sets the variable `name` to `value`, here and for the programs that are started from here.
+    pub fn export(self, name: &str, value: &str) -> String {
+        match self {
+            Self::Posix => format!("export {name}={}", quote(value)),
+            Self::Fish => format!("set -gx {name} {}", quote_for_fish(value)),
+            Self::PowerShell => format!("$env:{name} = {}", quote_for_powershell(value)),
+        }
+    }
+}
 
 /// `text` as one word of a POSIX shell: as it is where nothing in it means anything, else in quotes.
 pub fn quote(text: &str) -> String {
     // Only a NUL could not be quoted, and no argument or variable has one.
     shlex::Quoter::new().allow_nul(true).quote(text).map_or_else(|_| text.to_owned(), Into::into)
+}
+
+/// In fish's single quotes a backslash means something before a quote and before a backslash, and nothing else does.
+fn quote_for_fish(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+/// In PowerShell's single quotes a quote is written twice, and nothing else means anything. To it the typographic
+/// quotes (U+2018 to U+201B) are quotes as well (its language specification, section 2.3.5.2).
+fn quote_for_powershell(text: &str) -> String {
+    let mut quoted = String::from("'");
+    for c in text.chars() {
+        quoted.push(c);
+        if matches!(c, '\'' | '\u{2018}'..='\u{201b}') {
+            quoted.push(c);
+        }
+    }
+    quoted.push('\'');
+    quoted
 }
 
 #[cfg(test)]
@@ -16,5 +57,16 @@ mod tests {
         for text in ["a b$(x)`y`", "it's", "", "\"\\!#&;|<>*?~", "\u{fc}\n"] {
             assert_eq!(shlex::split(&quote(text)), Some(vec![text.to_owned()]), "{text}");
         }
+    }
+
+    #[test]
+    fn powershell_takes_typographic_quotes_for_quotes() {
+        let line = |value: &str| Shell::PowerShell.export("A", value);
+        assert_eq!(line("x"), "$env:A = 'x'");
+        assert_eq!(line("it's $(x) `n \"y\" \\"), "$env:A = 'it''s $(x) `n \"y\" \\'");
+        assert_eq!(
+            line("\u{2018};x;\u{2019}\u{201a}\u{201b}\u{201c}"),
+            "$env:A = '\u{2018}\u{2018};x;\u{2019}\u{2019}\u{201a}\u{201a}\u{201b}\u{201b}\u{201c}'"
+        );
     }
 }

@@ -25,6 +25,12 @@ pub const CREDENTIAL: &str = "corti-client-secret";
 pub const PASSPHRASE_FILE: &str = "CORTI_AUTH_PASSPHRASE_FILE";
 /// A ready token: nothing is minted.
 pub const ACCESS_TOKEN: &str = "CORTI_ACCESS_TOKEN";
+/// When the [`ACCESS_TOKEN`] beside it stops working.
+pub const TOKEN_EXPIRES_AT: &str = "CORTI_TOKEN_EXPIRES_AT";
+/// Where a program that `exec` runs asks for a fresh token.
+pub const REFRESH_URL: &str = "CORTI_AUTH_REFRESH_URL";
+/// The bearer of [`REFRESH_URL`].
+pub const REFRESH_TOKEN: &str = "CORTI_AUTH_REFRESH_TOKEN";
 /// The profile to use.
 pub const PROFILE: &str = "CORTI_AUTH_PROFILE";
 
@@ -32,12 +38,18 @@ pub const PROFILE: &str = "CORTI_AUTH_PROFILE";
 pub const CONFIG_FOLDER: &str = "CORTI_AUTH_CONFIG_DIR";
 /// The store that `login` uses.
 pub const STORE: &str = "CORTI_AUTH_STORE";
+/// Neither use nor fill the cache of tokens.
+pub const NO_CACHE: &str = "CORTI_AUTH_NO_CACHE";
 /// Never ask anything.
 pub const NO_INPUT: &str = "CORTI_AUTH_NO_INPUT";
+/// GitHub Actions' file of a step's outputs.
+pub const GITHUB_OUTPUT: &str = "GITHUB_OUTPUT";
+/// GitLab's folder of the job's checkout.
+pub const CI_PROJECT_DIR: &str = "CI_PROJECT_DIR";
 /// Set by every CI system; implies [`NO_INPUT`].
 pub const CI: &str = "CI";
 
-/// Whether the value of [`NO_INPUT`] or [`CI`] means yes.
+/// Whether the value of [`NO_INPUT`], [`NO_CACHE`] or [`CI`] means yes.
 pub fn is_on(value: &str) -> bool {
     !matches!(value, "0" | "false" | "no" | "off")
 }
@@ -88,7 +100,7 @@ const ACCESS_TOKEN_NAMES: Names =
     Names { what: "access token", name: ACCESS_TOKEN, aliases: &["CORTI_TOKEN"], plain: &[] };
 
 /// Every variable that is this tool's own or the vendor's, and read. Those that are most often mistyped come first.
-const READ: [&str; 11] = [
+const READ: [&str; 12] = [
     CLIENT_SECRET_FILE,
     PASSPHRASE_FILE,
     ENVIRONMENT,
@@ -100,6 +112,7 @@ const READ: [&str; 11] = [
     CONFIG_FOLDER,
     STORE,
     NO_INPUT,
+    NO_CACHE,
 ];
 
 impl Names {
@@ -123,6 +136,14 @@ pub fn meant_by(name: &str) -> Option<&'static str> {
     }
     let listed = near_misses().find(|(wrong, _)| *wrong == name).map(|(_, right)| right);
     listed.or_else(|| READ.into_iter().find(|known| strsim::damerau_levenshtein(known, name) <= 2))
+}
+
+/// The variables that hold a client secret or say where one is, by whatever name, and what an outer `exec` set: none
+/// of them is for a program that is given a token. systemd's [`CREDENTIALS_DIRECTORY`] is: other credentials are in it, and
+/// it has none itself.
+pub fn kept_from_programs() -> Vec<&'static str> {
+    let named = [CLIENT_SECRET, CLIENT_SECRET_FILE, PASSPHRASE_FILE, REFRESH_URL, REFRESH_TOKEN];
+    named.into_iter().chain(CLIENT_SECRET_NAMES.aliases.iter().copied()).collect()
 }
 
 /// The variables that are set, checked.

@@ -2,6 +2,7 @@
 //! terminal. Nothing here decides anything; every call to a server or a keyring has a deadline.
 
 pub mod age_file;
+pub mod cache;
 mod certificate;
 pub mod clock;
 pub mod config_file;
@@ -9,14 +10,20 @@ pub mod host;
 pub mod http;
 pub mod keyring;
 pub mod lock;
+pub mod loopback;
 pub mod mounted_secret;
 pub mod private_file;
 pub mod process;
+pub mod program;
 pub mod prompt;
 pub mod proxy;
 pub mod reach;
+pub mod refresh_endpoint;
+#[cfg(unix)]
+mod relay;
 pub mod secret_command;
 pub mod socket;
 pub mod store;
 pub mod system;
 pub mod thread;
+pub mod turn;

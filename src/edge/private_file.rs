@@ -35,6 +35,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Appends `bytes` to a file that is there, in one write.
+///
+/// # Errors
+/// The file system's own.
+pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    without_waiting(fs::File::options().append(true)).open(path)?.write_all(bytes)
+}
+
 /// Removes the temporary files that a [`replace`] of the same `path` left behind because it was killed. Call it where
 /// no other process is replacing it: under the lock that guards it. What cannot be removed is left to the next time.
 pub fn remove_leftovers(path: &Path) {
@@ -116,6 +124,18 @@ pub(super) fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOpt
 /// The file system's own; `PermissionDenied` with the reason.
 pub fn refuse_exposed(path: &Path) -> io::Result<()> {
     judge(&fs::metadata(path)?)
+}
+
+/// Whether `path` is there, and belongs to this user.
+pub fn is_own(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let me = rustix::process::geteuid().as_raw();
+        fs::metadata(path).is_ok_and(|metadata| metadata.uid() == me)
+    }
+    #[cfg(not(unix))]
+    path.exists()
 }
 
 fn judge(metadata: &fs::Metadata) -> io::Result<()> {

@@ -8,7 +8,6 @@ use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, State};
-use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -16,10 +15,10 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::credentials::same;
 use super::key::SigningKey;
 use super::knobs::Knobs;
 use super::state::Shared;
+use crate::edge::loopback::{self, Refusal};
 
 /// The routes.
 pub(super) fn router() -> Router<Arc<Shared>> {
@@ -41,24 +40,18 @@ impl FromRequestParts<Arc<Shared>> for Owner {
 }
 
 fn judge(headers: &HeaderMap, shared: &Shared) -> Result<(), (StatusCode, String)> {
-    let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
-    if headers.contains_key(ORIGIN) {
-        return Err((StatusCode::FORBIDDEN, "a page in a browser may not control the sandbox".to_owned()));
-    }
     let environment = shared.environment.to_string();
-    if text(HOST) != environment.strip_prefix("http://") {
-        let reason = format!("the Host is not the sandbox's own: ask {environment}/_sandbox/");
-        return Err((StatusCode::FORBIDDEN, reason));
-    }
-    // RFC 9110, section 11.1: a scheme is the same in any case.
-    let given = text(AUTHORIZATION)
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map_or("", |(_, token)| token);
-    if !same(given, &shared.control_token) {
-        return Err((StatusCode::UNAUTHORIZED, "the control token is missing or wrong".to_owned()));
-    }
-    Ok(())
+    let host = environment.strip_prefix("http://").unwrap_or_default();
+    loopback::judge(headers, host, &shared.control_token).map_err(|refusal| match refusal {
+        Refusal::Page => {
+            (StatusCode::FORBIDDEN, "a page in a browser may not control the sandbox".to_owned())
+        }
+        Refusal::Host => {
+            let reason = format!("the Host is not the sandbox's own: ask {environment}/_sandbox/");
+            (StatusCode::FORBIDDEN, reason)
+        }
+        Refusal::Bearer => (StatusCode::UNAUTHORIZED, "the control token is missing or wrong".to_owned()),
+    })
 }
 
 fn wrong(status: StatusCode, reason: impl Into<String>) -> Response {

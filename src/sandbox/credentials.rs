@@ -6,13 +6,13 @@ use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
-use sha2::{Digest, Sha256};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::SandboxError;
 use super::form::{Form, decode, is_escaped};
 use crate::domain::identity::ClientId;
 use crate::domain::secret::{ClientSecret, Secret};
+use crate::edge::loopback;
 
 /// Base64 as Keycloak takes it in the header: with padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -60,15 +60,10 @@ impl Credentials {
             return Err(Rejected::Client);
         }
         match &self.secret {
-            Some(given) if same(given.expose(), secret.secret()) => Ok(()),
+            Some(given) if given.is_same(secret.secret()) => Ok(()),
             _ => Err(Rejected::Secret),
         }
     }
-}
-
-/// Whether `given` is the secret. Digests are compared, so that the time taken says nothing about it.
-pub(super) fn same(given: &str, secret: &Secret) -> bool {
-    Sha256::digest(given.as_bytes()) == Sha256::digest(secret.expose().as_bytes())
 }
 
 /// The header's pair. A header that is malformed before its encoding is looked at is no header.
@@ -90,18 +85,11 @@ fn pair(headers: &HeaderMap) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-/// 32 random characters, as many as Keycloak's secrets have.
-pub(super) fn random_text() -> Result<Secret, SandboxError> {
-    let mut bytes = [0; 24];
-    getrandom::fill(&mut bytes).map_err(SandboxError::Random)?;
-    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
-}
-
-/// A random client secret.
+/// A random client secret, of 32 characters as Keycloak's are.
 pub(super) fn random_secret() -> Result<ClientSecret, SandboxError> {
+    let text = loopback::random_text().map_err(SandboxError::Random)?;
     // Base64 is never empty, too long or with control characters, so the other error cannot happen.
-    ClientSecret::parse(random_text()?.expose())
-        .map_err(|_| SandboxError::Random(getrandom::Error::UNEXPECTED))
+    ClientSecret::parse(text.expose()).map_err(|_| SandboxError::Random(getrandom::Error::UNEXPECTED))
 }
 
 #[cfg(test)]

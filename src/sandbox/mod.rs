@@ -44,6 +44,7 @@ use crate::domain::environment::Environment;
 use crate::domain::identity::{ClientId, Tenant};
 use crate::domain::secret::{ClientSecret, Secret};
 use crate::edge::clock::Clock;
+use crate::edge::loopback;
 use fault::Droppy;
 use key::SigningKey;
 use realm::Realm;
@@ -138,7 +139,7 @@ impl Sandbox {
             tenant: options.tenant,
             client_id: options.client_id,
             client_secret: options.client_secret.map_or_else(credentials::random_secret, Ok)?,
-            control_token: credentials::random_text()?,
+            control_token: loopback::random_text().map_err(SandboxError::Random)?,
         };
         let shared = Shared::new(identity, options.clock, realm, options.knobs);
         Ok(Self { listener, shared: Arc::new(shared) })

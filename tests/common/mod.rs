@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use assert_cmd::Command;
 use serde_json::Value;
 
+pub mod cached;
 pub mod chatter;
 pub mod control;
 pub mod diagnosis;
@@ -20,6 +21,7 @@ pub mod keycloak;
 pub mod killer;
 pub mod rude;
 pub mod saved;
+pub mod shell;
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
@@ -63,6 +65,8 @@ impl World {
         }
         world.set("PATH", &path());
         world.set("COLUMNS", "100");
+        // The kernel keyring is the user's own, whatever the home is.
+        world.set("CORTI_AUTH_NO_CACHE", "1");
         world
     }
 

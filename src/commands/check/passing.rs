@@ -41,6 +41,7 @@ impl Passing {
                 Failure::new(Kind::Configuration, message).hint("leave --streams out, or: corti-auth login")
             );
         }
+        // New, so that it lives until the interaction is deleted.
         Ok(minter.mint(&plan, &Ask::Full).await?.access_token)
     }
 

@@ -1,6 +1,5 @@
 //! The token that is looked at, and where it may be sent.
 
-use crate::commands::argument;
 use crate::commands::context::Context;
 use crate::commands::input;
 use crate::commands::minting::Minter;
@@ -34,7 +33,7 @@ impl Subject {
         minter: &Minter<'_>,
     ) -> Result<Self, Failure> {
         // What is asked for on the command line outranks the variable.
-        let chosen = context.globals.profile.is_some() || args.full || !args.scope.is_empty();
+        let chosen = context.globals.profile.is_some() || args.choice.is_made();
         if let Some(path) = &args.file {
             let bytes = input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
                 Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
@@ -52,7 +51,8 @@ impl Subject {
             return Self::given(token.clone(), context);
         }
         let plan = context.plan()?;
-        let ask = argument::ask(&args.scope, args.full, plan.default_scope())?;
+        let ask = args.choice.ask(&plan, context)?;
+        // A new one, and none of the cache's: it must outlive the check, or it would seem to do less.
         let token = minter.mint(&plan, &ask).await?.access_token;
         let inspection = inspect(&token, context)?;
         let (environment, tenant) = (plan.client.environment, plan.client.tenant);

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use toml_edit::{Item, Key, TableLike, Value};
 
-use super::Config;
-use super::key::{LAST_VERIFIED, PROFILES};
+use super::key::{CREDENTIAL, LAST_VERIFIED, PROFILES};
+use super::{Config, Profile};
+use crate::domain::cache_key::CredentialId;
 use crate::domain::identity::{Client, ProfileName};
+use crate::domain::store_kind::StoreKind;
 
 /// Why a profile could not be renamed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,11 +55,29 @@ impl Config {
     pub fn set_verified(&mut self, name: &ProfileName, client: &Client, at: Option<Timestamp>) {
         let Some(profile) = self.profiles.get_mut(name).filter(|it| it.client == *client) else { return };
         profile.last_verified = at;
+        self.note(name, LAST_VERIFIED, at.map(|at| at.to_string()).as_deref());
+    }
+
+    /// Gives the secret of `client` in `store` this id, in every profile that uses it.
+    pub fn set_credential(&mut self, client: &Client, store: &StoreKind, id: Option<&CredentialId>) {
+        let has_it = |profile: &Profile| profile.client == *client && profile.store == *store;
+        let users = self.profiles.iter().filter(|(_, profile)| has_it(profile));
+        let names: Vec<ProfileName> = users.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.note(&name, CREDENTIAL, id.map(CredentialId::as_str));
+            if let Some(profile) = self.profiles.get_mut(&name) {
+                profile.credential = id.cloned();
+            }
+        }
+    }
+
+    /// Sets a key of a profile's, or takes it out.
+    fn note(&mut self, name: &ProfileName, key: &str, text: Option<&str>) {
         let profiles = self.document.get_mut(PROFILES).and_then(Item::as_table_like_mut);
         let table = profiles.and_then(|it| it.get_mut(name.as_str())).and_then(Item::as_table_like_mut);
-        match (table, at) {
-            (Some(table), Some(at)) => assign(table, LAST_VERIFIED, &at.to_string()),
-            (Some(table), None) => drop(table.remove(LAST_VERIFIED)),
+        match (table, text) {
+            (Some(table), Some(text)) => assign(table, key, text),
+            (Some(table), None) => drop(table.remove(key)),
             (None, _) => {}
         }
     }
@@ -159,6 +179,31 @@ mod tests {
         assert!(!config.to_text().contains("last-verified"));
         let broken = text.replace("2026-01-02", "yesterday").parse::<Config>().unwrap_err().to_string();
         assert!(broken.starts_with("profiles.a.last-verified: "), "{broken}");
+    }
+
+    #[test]
+    fn every_profile_of_one_secret_has_its_id() {
+        let profile = |name: &str, id: &str, more: &str| {
+            format!("[profiles.{name}] # mine\nenvironment = \"eu\"\nclient-id = \"{id}\"\n{more}\n")
+        };
+        let text = profile("a", "x", "")
+            + &profile("b", "x", "")
+            + &profile("c", "y", "")
+            + &profile("d", "x", "store = \"file\"");
+        let mut config: Config = text.parse().unwrap();
+        let client = config.profiles()[&name("a")].client.clone();
+        let id = CredentialId::of([7; 16]);
+        config.set_credential(&client, &StoreKind::Keyring, Some(&id));
+        let again: Config = config.to_text().parse().unwrap();
+        assert_eq!((again.profiles(), again.unknown_keys().len()), (config.profiles(), 0));
+        let ids: Vec<_> = again.profiles().values().map(|it| it.credential.as_ref()).collect();
+        assert_eq!(ids, [Some(&id), Some(&id), None, None]);
+        config.put(&name("a"), &client, &StoreKind::Keyring);
+        assert_eq!(config.profiles()[&name("a")].credential, None, "who stores a secret gives it a new one");
+        config.set_credential(&client, &StoreKind::Keyring, None);
+        assert!(!config.to_text().contains("credential"), "{}", config.to_text());
+        let broken = profile("a", "x", "credential = \"hunter2\"").parse::<Config>().unwrap_err().to_string();
+        assert!(broken.starts_with("profiles.a.credential: ") && !broken.contains("hunter2"), "{broken}");
     }
 
     #[test]

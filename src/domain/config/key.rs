@@ -19,7 +19,9 @@ pub(super) const SECRET_COMMAND: &str = "secret-command";
 pub(super) const DEFAULT_SCOPE: &str = "default-scope";
 /// Of a profile: when the server last took its secret.
 pub(super) const LAST_VERIFIED: &str = "last-verified";
+/// Of a profile: what stands for its stored secret in the cache of tokens.
+pub(super) const CREDENTIAL: &str = "credential";
 
 /// Every key of a profile that means something.
-pub(super) const OF_A_PROFILE: [&str; 7] =
-    [ENVIRONMENT, TENANT, CLIENT_ID, STORE, SECRET_COMMAND, DEFAULT_SCOPE, LAST_VERIFIED];
+pub(super) const OF_A_PROFILE: [&str; 8] =
+    [ENVIRONMENT, TENANT, CLIENT_ID, STORE, SECRET_COMMAND, DEFAULT_SCOPE, LAST_VERIFIED, CREDENTIAL];

@@ -1,0 +1,199 @@
+//! `exec`: runs a program with a token in its environment, and never the client secret.
+
+use std::ffi::OsString;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::domain::event::{Event, Sink};
+use crate::domain::lease::{Mode, Reuse};
+use crate::domain::rendering::{self, Named};
+use crate::domain::resolve::Plan;
+use crate::domain::scope::Ask;
+use crate::domain::secret::Secret;
+use crate::domain::shell::quote;
+use crate::domain::variable;
+use crate::edge::process;
+use crate::edge::program::{self, Program, ProgramError};
+use crate::edge::refresh_endpoint::{Answer, Question, RefreshEndpoint};
+use crate::failure::{Failure, Kind};
+use crate::output::{self, Outcome, Text};
+
+use super::argument::ScopeArgs;
+use super::context::Context;
+use super::minting::Minter;
+use super::reuse::ReuseArgs;
+use super::{block_on, interruptible};
+
+/// What a fresh token lives at least: the SDK asks for another one 2 minutes before the end (its `oauthAuthHelpers.ts`).
+const FRESH: Duration = Duration::from_secs(150);
+
+/// Run a program with a token in its environment
+///
+/// It gets `CORTI_ACCESS_TOKEN`, `CORTI_TENANT_NAME` and `CORTI_ENVIRONMENT`, and not the variables that hold a client secret
+/// or name its file. It takes this process's place: its id, its terminal, its signals and its exit code are its own.
+///
+/// A token lives 5 minutes. With --refresh-url this process stays, and answers `CORTI_AUTH_REFRESH_URL` with a fresh token
+/// in the SDK's shape to whoever sends `CORTI_AUTH_REFRESH_TOKEN` as the bearer, until the program ends.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth exec --scope transcribe -- node server.js
+  corti-auth exec --full --refresh-url -- ./long-job
+
+In the program, with @corti/sdk:
+  refreshAccessToken: async () => (await fetch(process.env.CORTI_AUTH_REFRESH_URL,
+      { headers: { Authorization: `Bearer ${process.env.CORTI_AUTH_REFRESH_TOKEN}` } })).json()
+
+Exit codes: the program's own; 126 if it cannot be run, 127 if it is not there; else as everywhere")]
+pub(super) struct ExecArgs {
+    #[command(flatten)]
+    choice: ScopeArgs,
+    #[command(flatten)]
+    reuse: ReuseArgs,
+    /// Stay, and give the program a fresh token whenever it asks
+    #[arg(long)]
+    refresh_url: bool,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// A program that has ended.
+pub(super) struct ExecOutcome(u8);
+
+/// Does not come back where the program takes this process's place.
+///
+/// # Errors
+/// Where there is no token, or the program cannot be run.
+pub(super) fn run(args: &ExecArgs, context: &Context<'_>) -> Result<ExecOutcome, Failure> {
+    if !args.refresh_url {
+        let program = block_on(heeding(async { Ok(prepared(args, context).await?.program) }))?;
+        return program.take_over().map(ExecOutcome).map_err(not_run);
+    }
+    let status = block_on(async {
+        let prepared = heeding(prepared(args, context)).await?;
+        attend(prepared, context).await
+    })?;
+    Ok(ExecOutcome(program::share_fate(status)))
+}
+
+/// Ends with `work`, or on Ctrl-C, unless whoever started this process left it in the background.
+async fn heeding<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    if process::is_deaf_to_interrupts() { work.await } else { interruptible(work).await }
+}
+
+/// All that is needed to run the program.
+struct Prepared {
+    plan: Plan,
+    ask: Ask,
+    /// For the tokens after the first.
+    reuse: Reuse,
+    program: Program,
+}
+
+async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Failure> {
+    let plan = context.plan()?;
+    let ask = args.choice.ask(&plan, context)?;
+    let reuse = args.reuse.reuse(context);
+    let token = Minter::new(context).lease(&plan, &ask, reuse).await?;
+    let (name, arguments) = args.command.split_first().ok_or_else(|| {
+        Failure::new(Kind::Usage, "no program is named").hint("corti-auth exec --scope transcribe -- CMD")
+    })?;
+    let program = Program {
+        name: name.clone(),
+        arguments: arguments.to_vec(),
+        set: rendering::variables(&plan.client, &token).into(),
+        unset: variable::kept_from_programs(),
+    };
+    let mode = if reuse.mode == Mode::NoCache { Mode::NoCache } else { Mode::Cached };
+    let reuse = Reuse { min_ttl: reuse.min_ttl.max(Some(FRESH)), mode };
+    Ok(Prepared { plan, ask, reuse, program })
+}
+
+/// Runs the program beside this process, and gives it fresh tokens until it ends.
+async fn attend(prepared: Prepared, context: &Context<'_>) -> Result<ExitStatus, Failure> {
+    let Prepared { plan, ask, reuse, mut program } = prepared;
+    let endpoint = RefreshEndpoint::bind().await.map_err(|error| {
+        Failure::new(Kind::Unexpected, format!("cannot listen on this machine for --refresh-url: {error}"))
+            .hint("without it: corti-auth exec --full -- CMD")
+    })?;
+    program.set.push(Named::open(variable::REFRESH_URL, endpoint.url()));
+    program.set.push(Named::sensitive(variable::REFRESH_TOKEN, endpoint.bearer().clone()));
+    let quiet = OnlyExchanges(context.sink);
+    let beside = context.beside_a_program(&quiet);
+    let minter = Minter::new(&beside);
+    let (serving, mut asked) = endpoint.serve();
+    let mut running = program.start().map_err(not_run)?;
+    let refreshing = async {
+        tokio::join!(serving, refresh(&mut asked, &minter, &plan, &ask, reuse));
+    };
+    let ended = tokio::select! {
+        ended = running.ended() => ended,
+        // The program goes on, whatever became of the endpoint.
+        () = refreshing => running.ended().await,
+    };
+    ended.map_err(|error| Failure::new(Kind::Unexpected, format!("cannot wait for the program: {error}")))
+}
+
+/// Answers who asks. Those who ask while a token is under way get that one.
+async fn refresh(
+    asked: &mut mpsc::Receiver<Question>,
+    minter: &Minter<'_>,
+    plan: &Plan,
+    ask: &Ask,
+    reuse: Reuse,
+) {
+    while let Some(first) = asked.recv().await {
+        let answer = match minter.lease(plan, ask, reuse).await {
+            Ok(token) => Answer::Token(Secret::new(rendering::sdk(&plan.client, &token).to_string())),
+            Err(failure) if failure.kind() == Kind::Unavailable => {
+                Answer::Later(output::error_object(&failure))
+            }
+            Err(failure) => Answer::Failed(output::error_object(&failure)),
+        };
+        first.answer(answer.clone());
+        while let Ok(other) = asked.try_recv() {
+            other.answer(answer.clone());
+        }
+    }
+}
+
+/// What is said while the program has the terminal: with `--verbose`, the requests.
+struct OnlyExchanges<'a>(&'a dyn Sink);
+
+impl Sink for OnlyExchanges<'_> {
+    fn event(&self, event: Event) {
+        if matches!(event, Event::Exchange { .. }) {
+            self.0.event(event);
+        }
+    }
+}
+
+fn not_run(error: ProgramError) -> Failure {
+    let (kind, hint) = match &error {
+        ProgramError::NotFound(name) => (Kind::NotFound, format!("command -v {}", quote(name))),
+        ProgramError::NotExecutable { name, .. } => (Kind::NotExecutable, format!("ls -l {}", quote(name))),
+    };
+    Failure::caused(kind, error).hint(hint)
+}
+
+impl Outcome for ExecOutcome {
+    fn command(&self) -> &'static str {
+        "exec"
+    }
+
+    fn json(&self) -> Value {
+        Value::Null
+    }
+
+    fn text(&self) -> Text {
+        Text::Nothing
+    }
+
+    fn program_code(&self) -> u8 {
+        self.0
+    }
+}

@@ -1,0 +1,231 @@
+//! From a plan to a token that may have been minted before: the cache, one mint for all who need the same token, and what
+//! takes cached tokens away again.
+//!
+//! A cache that does not work is none: nothing of it is ever an error.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::cache_key::{CacheKey, Credential, CredentialId, Owner, SealKey, Selection};
+use crate::domain::grant::Token;
+use crate::domain::identity::Client;
+use crate::domain::lease::{Entry, Mode, Reuse};
+use crate::domain::resolve::{Plan, SecretSource};
+use crate::domain::scope::Ask;
+use crate::domain::secret::ClientSecret;
+use crate::domain::store_kind::StoreKind;
+use crate::domain::variable::GivenSecret;
+use crate::edge::cache::Cache;
+use crate::edge::turn::Turn;
+use crate::failure::Failure;
+
+use super::context::Context;
+use super::minting::Minter;
+use super::{block_on, interruptible};
+
+/// How long whoever has the turn may take beyond its request: for the keyring, and for the others in the queue.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A token, for a command that waits for nothing else: where a cached one will do there is nothing to wait for.
+///
+/// # Errors
+/// Where there is no secret, or no token for it.
+pub(super) fn lease(context: &Context<'_>, plan: &Plan, ask: &Ask, reuse: Reuse) -> Result<Token, Failure> {
+    let order = Order { context, plan, ask, reuse };
+    match order.at_once() {
+        Some(token) => Ok(token),
+        None => block_on(interruptible(order.fill(&Minter::new(context)))),
+    }
+}
+
+/// What is to be had.
+#[derive(Clone, Copy)]
+struct Order<'a> {
+    context: &'a Context<'a>,
+    plan: &'a Plan,
+    ask: &'a Ask,
+    reuse: Reuse,
+}
+
+impl Minter<'_> {
+    /// A token for the plan's client: one that was minted before where `reuse` allows it, else a new one.
+    ///
+    /// # Errors
+    /// Where there is no secret, or no token for it.
+    pub(super) async fn lease(&self, plan: &Plan, ask: &Ask, reuse: Reuse) -> Result<Token, Failure> {
+        let order = Order { context: self.context, plan, ask, reuse };
+        match order.at_once() {
+            Some(token) => Ok(token),
+            None => order.fill(self).await,
+        }
+    }
+}
+
+impl Order<'_> {
+    /// A cached token, where neither a keyring nor another program nor anybody else has to be asked.
+    fn at_once(&self) -> Option<Token> {
+        if self.reuse.mode != Mode::Cached {
+            return None;
+        }
+        let cache = self.context.cache();
+        match (self.id(), &self.plan.source) {
+            (Some(credential), _) => self.judge(&cache.in_kernel(&self.key(credential))?, credential),
+            (None, SecretSource::Given(GivenSecret::Value(secret))) => self.cached(&cache, secret),
+            _ => None,
+        }
+    }
+
+    /// The stored secret's id. A command's secret has none: what another program keeps may change behind our back. Nor
+    /// has the secret of another client than the profile's.
+    fn id(&self) -> Option<Credential<'_>> {
+        let SecretSource::Store(_, profile) = &self.plan.source else { return None };
+        let stored = profile.client == self.plan.client && !matches!(profile.store, StoreKind::Command(_));
+        let id = profile.credential.as_ref().filter(|_| stored)?;
+        Some(Credential::Stored(&profile.store, id))
+    }
+
+    fn key(&self, credential: Credential<'_>) -> CacheKey {
+        let owner = Owner::new(&self.context.home(), &self.plan.client);
+        CacheKey::new(&owner, self.ask, credential)
+    }
+
+    fn judge(&self, bytes: &[u8], credential: Credential<'_>) -> Option<Token> {
+        let entry = Entry::from_bytes(bytes, &self.key(credential))?;
+        entry.decide(self.ask, &self.context.host.clock.moment()?, self.reuse)
+    }
+
+    /// A cached token, with the secret at hand.
+    fn cached(&self, cache: &Cache, secret: &ClientSecret) -> Option<Token> {
+        let credential = self.id().unwrap_or(Credential::AtHand(secret));
+        let key = self.key(credential);
+        let in_kernel = cache.in_kernel(&key).and_then(|bytes| self.judge(&bytes, credential));
+        in_kernel.or_else(|| {
+            let bytes = cache.has_file(&key).then(|| cache.in_file(&key, &SealKey::new(secret, &key)))??;
+            self.judge(&bytes, credential)
+        })
+    }
+
+    /// A token, with whatever has to be asked for it.
+    async fn fill(&self, minter: &Minter<'_>) -> Result<Token, Failure> {
+        let token = match self.reuse.mode {
+            Mode::NoCache => minter.mint(self.plan, self.ask).await?,
+            Mode::Refresh => {
+                let secret = minter.secret(self.plan).await?;
+                self.mint(minter, &secret).await?
+            }
+            Mode::Cached => self.take_turns(minter).await?,
+        };
+        if self.reuse.exceeds(&token) {
+            let message =
+                format!("a new token lives {} s, which is less than --min-ttl asks for", token.expires_in);
+            self.context.warn(message, None);
+        }
+        Ok(token)
+    }
+
+    /// Of all processes that need this token one mints it, and the others find it in the cache.
+    async fn take_turns(&self, minter: &Minter<'_>) -> Result<Token, Failure> {
+        let (cache, mut secret) = (self.context.cache(), None);
+        // The secret is the last thing to ask for: it may be behind a keyring, which somebody may have to unlock.
+        let known = match self.id() {
+            Some(credential) if !cache.has_file(&self.key(credential)) => Some(self.key(credential)),
+            _ => None,
+        };
+        let key = if let Some(key) = known {
+            key
+        } else {
+            let at_hand = minter.secret(self.plan).await?;
+            if let Some(token) = self.cached(&cache, &at_hand) {
+                return Ok(token);
+            }
+            let key = self.key(self.id().unwrap_or(Credential::AtHand(&at_hand)));
+            secret = Some(at_hand);
+            key
+        };
+        let limit = self.context.globals.timeout + PATIENCE;
+        let turn = Turn::take(&self.context.host.env, cache.folder(), key.name(), limit);
+        let _turn = self.context.waiting("waiting for another process that mints the same", turn).await;
+        if let Some(token) = self.at_once() {
+            return Ok(token);
+        }
+        let secret = match secret {
+            Some(secret) => secret,
+            None => minter.secret(self.plan).await?,
+        };
+        match self.cached(&cache, &secret) {
+            Some(token) => Ok(token),
+            None => self.mint(minter, &secret).await,
+        }
+    }
+
+    /// A new token, which is put into the cache.
+    async fn mint(&self, minter: &Minter<'_>, secret: &ClientSecret) -> Result<Token, Failure> {
+        let begin = self.context.host.clock.moment();
+        let token = minter.mint_with(secret, &self.plan.client, self.plan.origin(), self.ask).await?;
+        if let Some(begin) = begin {
+            self.keep(&Entry::new(&token, begin), secret);
+        }
+        Ok(token)
+    }
+
+    fn keep(&self, entry: &Entry, secret: &ClientSecret) -> Option<()> {
+        let now = self.context.host.clock.now();
+        let expires_at = entry.expires_at()?;
+        // Nothing would ever find it good, by this machine's clock.
+        let seconds = usize::try_from(expires_at.duration_since(now).as_secs()).ok().filter(|it| *it > 0)?;
+        let key = self.key(self.id().unwrap_or(Credential::AtHand(secret)));
+        let (seal, bytes) = (SealKey::new(secret, &key), entry.to_bytes(&key));
+        let kept = self.context.cache().write(&key, &seal, &bytes, expires_at, seconds);
+        kept.then_some(())
+    }
+}
+
+impl Context<'_> {
+    /// The cache of tokens.
+    pub(super) fn cache(&self) -> Cache {
+        Cache::locate(&self.host.env)
+    }
+
+    /// What parts the users of one kernel keyring: the configuration folder.
+    fn home(&self) -> Vec<u8> {
+        let folder = self.config_file().map_or_else(|_| PathBuf::new(), |file| file.path());
+        folder.into_os_string().into_encoded_bytes()
+    }
+
+    /// Removes every token that was cached under this configuration folder, and says how many there were.
+    pub(super) fn remove_all_tokens(&self) -> usize {
+        self.cache().remove(&Selection::home(&self.home()))
+    }
+
+    /// Removes every cached token of `client`, and says how many there were.
+    pub(super) fn remove_tokens(&self, client: &Client) -> usize {
+        self.cache().remove(&Selection::client(client))
+    }
+
+    /// Before a stored secret is replaced: from now on no cached token counts as its own. Without an id, the secret that
+    /// is stored is read before anything is found in the cache, whatever a kill leaves.
+    ///
+    /// # Errors
+    /// Where the configuration cannot be changed.
+    pub(super) fn withdraw_credential(&self, client: &Client, store: &StoreKind) -> Result<(), Failure> {
+        let users = self.config()?.profiles().values();
+        let mut ids = users.filter(|it| it.client == *client && it.store == *store).map(|it| &it.credential);
+        if ids.any(Option::is_some) {
+            self.config_file()?.update(|config| config.set_credential(client, store, None))?;
+        }
+        Ok(())
+    }
+
+    /// After a stored secret was replaced: a new id for it, in every profile that uses it, and no token of the old one.
+    /// Where the configuration cannot be changed there is no id, which only makes the cache slower.
+    pub(super) fn renew_credential(&self, client: &Client, store: &StoreKind) {
+        let mut random = [0; 16];
+        let may_have_one = !matches!(store, StoreKind::Command(_));
+        if let (true, Ok(()), Ok(file)) = (may_have_one, getrandom::fill(&mut random), self.config_file()) {
+            let id = CredentialId::of(random);
+            // See above.
+            let _ = file.update(|config| config.set_credential(client, store, Some(&id)));
+        }
+        self.remove_tokens(client);
+    }
+}

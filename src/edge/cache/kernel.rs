@@ -1,0 +1,84 @@
+//! Tokens in the Linux kernel's keyring of this user (`@u`): never on disk, and gone when they expire.
+//!
+//! `@u` is found by its user, but its keys can be read only by who possesses it, which a session's keyring need not
+//! convey: it is linked to the keyring of this process first, and that ends with the process (keyrings(7)).
+
+use std::fs;
+
+use linux_keyutils::{Key, KeyRing, KeyRingIdentifier, KeySerialId};
+use zeroize::Zeroizing;
+
+/// What every key's description begins with.
+const PREFIX: &str = "corti-auth:";
+
+/// What the kernel lets a key of this type hold (keyrings(7)), and so what is read of one.
+const LIMIT: usize = 32_767;
+
+/// The keyring of this user, where it can be used.
+fn user() -> Option<KeyRing> {
+    let user = KeyRing::from_special_id(KeyRingIdentifier::User, true).ok()?;
+    let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true).ok()?;
+    process.link_keyring(user).ok()?;
+    Some(user)
+}
+
+/// What is kept under `name`.
+pub(super) fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let key = user()?.search(&format!("{PREFIX}{name}")).ok()?;
+    let mut bytes = Zeroizing::new(vec![0; LIMIT]);
+    let length = key.read(&mut *bytes).ok()?;
+    if length > LIMIT {
+        return None;
+    }
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+/// Keeps `bytes` under `name` for some seconds, and says whether it could. Where it could not, nothing is left.
+pub(super) fn write(name: &str, bytes: &[u8], seconds: usize) -> bool {
+    let added = user().and_then(|user| user.add_key(&format!("{PREFIX}{name}"), bytes).ok());
+    let Some(key) = added else { return false };
+    // What could not be found again could not be removed by `logout` either: some containers hide the list.
+    let kept =
+        key.set_timeout(seconds).is_ok() && listed().iter().any(|(id, _)| *id == key.get_id().as_raw_id());
+    if !kept {
+        take_away(key);
+    }
+    kept
+}
+
+/// Removes the entries whose name `selected` picks, and says how many there were.
+pub(super) fn remove(selected: impl Fn(&str) -> bool) -> usize {
+    if user().is_none() {
+        return 0;
+    }
+    let ours = listed().into_iter().filter(|(_, name)| selected(name));
+    ours.filter(|(id, _)| take_away(Key::from_id(KeySerialId::new(*id)))).count()
+}
+
+/// An invalidated key is gone at once for everybody. Kernels before 3.5 do not know that, and revoke it.
+fn take_away(key: Key) -> bool {
+    key.invalidate().is_ok() || key.revoke().is_ok()
+}
+
+/// This user's keys of ours by their number and name, as proc(5) lists them: number, flags, usage, timeout, permissions,
+/// owner, group, type, and the description up to a colon and the size. Asking for the keys of `@u` one by one would also
+/// meet those of other programs.
+fn listed() -> Vec<(i32, String)> {
+    let me = rustix::process::geteuid().as_raw().to_string();
+    let bytes = fs::read("/proc/keys").unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let ours = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [id, flags, _, timeout, _, owner, _, "user", description, ..] = words.as_slice() else {
+            return None;
+        };
+        let gone = flags.contains(['R', 'D', 'N', 'i']) || *timeout == "expd";
+        if *owner != me || gone {
+            return None;
+        }
+        let name = description.strip_prefix(PREFIX)?.trim_end_matches(':');
+        Some((i32::from_str_radix(id, 16).ok()?, name.to_owned()))
+    };
+    text.lines().filter_map(ours).collect()
+}

@@ -1,0 +1,117 @@
+//! Taking turns: of many processes that need the same thing, one makes it, and the others wait for that.
+//!
+//! A turn is a lock on a file. The operating system ends it with the process, however that ends, so that one that was
+//! killed holds nobody up.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::host::Env;
+use super::{private_file, thread};
+
+const SUFFIX: &str = "lock";
+
+/// After this long nobody still waits for a turn.
+const LEFT_BEHIND: Duration = Duration::from_secs(60 * 60);
+
+/// The turn, until it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    file: File,
+    path: PathBuf,
+}
+
+impl Turn {
+    /// Waits for the turn of `name`, at most for `limit`. `None` where that passes, or no folder can have the file: the
+    /// caller then goes on without.
+    pub async fn take(env: &Env, spare: Option<&Path>, name: &str, limit: Duration) -> Option<Self> {
+        let path = folder(env, spare)?.join(format!("{name}.{SUFFIX}"));
+        let waiting = async {
+            loop {
+                let turn = Self::wait(&path).await?;
+                if turn.is_current() {
+                    return Some(turn);
+                }
+            }
+        };
+        tokio::time::timeout(limit, waiting).await.ok().flatten()
+    }
+
+    async fn wait(path: &Path) -> Option<Self> {
+        let file = open(path).ok()?;
+        let (file, locked) = match file.try_lock() {
+            Ok(()) => (file, true),
+            Err(TryLockError::WouldBlock) => {
+                thread::beside(move || {
+                    let locked = file.lock().is_ok();
+                    (file, locked)
+                })
+                .await?
+            }
+            Err(TryLockError::Error(_)) => (file, false),
+        };
+        locked.then(|| Self { file, path: path.to_owned() })
+    }
+
+    /// Whether the locked file still is the one of its name: whoever had the turn before may have removed it.
+    fn is_current(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let inode = |it: fs::Metadata| (it.dev(), it.ino());
+            let (ours, named) =
+                (self.file.metadata().map(inode), fs::symlink_metadata(&self.path).map(inode));
+            matches!((ours, named), (Ok(ours), Ok(named)) if ours == named)
+        }
+        #[cfg(not(unix))]
+        true
+    }
+}
+
+impl Drop for Turn {
+    /// The file goes while it is locked, or such files would pile up. Where an open file cannot be removed, it stays.
+    fn drop(&mut self) {
+        self.sweep();
+        if self.is_current() {
+            let _ = fs::remove_file(&self.path);
+        }
+        let _ = self.file.unlock();
+    }
+}
+
+impl Turn {
+    /// Removes what killed processes left long before this turn's file was made: under other names, whose turn may never
+    /// come again.
+    fn sweep(&self) {
+        let Ok(begin) = self.file.metadata().and_then(|it| it.modified()) else { return };
+        let entries = self.path.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
+        for path in
+            entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == SUFFIX))
+        {
+            let made = fs::symlink_metadata(&path).and_then(|it| it.modified());
+            let is_old = made.is_ok_and(|made| begin.duration_since(made).is_ok_and(|age| age > LEFT_BEHIND));
+            if is_old && open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}
+
+/// `$XDG_RUNTIME_DIR/corti-auth`, which ends with the session, else `spare`.
+fn folder(env: &Env, spare: Option<&Path>) -> Option<PathBuf> {
+    // The XDG base directory specification: it must be the user's own. After `sudo` it may be somebody else's.
+    let is_own = |path: &PathBuf| path.is_absolute() && private_file::is_own(path);
+    let runtime = env.path("XDG_RUNTIME_DIR").filter(is_own);
+    let folders = [runtime.map(|path| path.join("corti-auth")), spare.map(Path::to_owned)];
+    folders.into_iter().flatten().find(|folder| private_file::make_folder(folder).is_ok())
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    private_file::without_waiting(&mut options).open(path)
+}

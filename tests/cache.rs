@@ -1,0 +1,333 @@
+//! The cache of tokens: who gets a token that was minted before, and who never does.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+#![cfg(target_os = "linux")]
+
+mod common;
+
+use common::cached::{Cached, token};
+use common::control::Control;
+use common::{Keyring, Said, Sandbox, World};
+use predicates::prelude::*;
+use serde_json::json;
+
+fn start() -> (Sandbox, Control, Cached) {
+    let sandbox = Sandbox::start();
+    let (control, world) = (Control::of(&sandbox), Cached::of(&sandbox));
+    (sandbox, control, world)
+}
+
+/// A world with a keyring, logged in as the sandbox's client.
+fn logged_in(sandbox: &Sandbox, keyring: &Keyring) -> Cached {
+    let world = Cached::new(World::with_keyring(keyring));
+    log_in(&world, sandbox, "default");
+    world
+}
+
+fn log_in(world: &World, sandbox: &Sandbox, profile: &str) {
+    let secret = world.file("secret", &sandbox.client_secret);
+    let words = [
+        "-p",
+        profile,
+        "login",
+        "-e",
+        &sandbox.environment,
+        "--client-id",
+        "sandbox",
+        "--secret-file",
+        &secret,
+    ];
+    world.run_words(&words).assert().success();
+    std::fs::remove_file(secret).unwrap();
+}
+
+#[tokio::test]
+async fn the_second_call_gets_the_token_of_the_first() {
+    let (_sandbox, control, world) = start();
+    let (first, cached) = token(&mut world.run("token --full"));
+    assert!(!cached);
+    assert_eq!(token(&mut world.run("token --full")), (first.clone(), true));
+    assert_eq!(world.run("token --full").output().unwrap().stdout, format!("{first}\n").into_bytes());
+    assert_eq!(control.token_requests().await, 1);
+    assert_eq!(
+        (world.keys_with(&first).len(), world.token_files().len()),
+        (1, 0),
+        "in the kernel, and not on disk"
+    );
+    assert!(world.files_with(&first).is_empty());
+
+    let (fresh, cached) = token(&mut world.run("token --full --no-cache"));
+    assert!(!cached && fresh != first);
+    assert_eq!(token(world.run("token --full").env("CORTI_AUTH_NO_CACHE", "0")), (first.clone(), true));
+    assert!(!token(world.run("token --full").env("CORTI_AUTH_NO_CACHE", "1")).1);
+    assert_eq!(token(&mut world.run("token --full")), (first.clone(), true), "neither was cached");
+    let (newest, cached) = token(&mut world.run("token --full --refresh"));
+    assert!(!cached && newest != first);
+    assert_eq!(token(&mut world.run("token --full")), (newest, true));
+    world.run("token --full --refresh --no-cache").assert().code(2);
+}
+
+#[tokio::test]
+async fn a_token_must_live_as_long_as_is_asked() {
+    let (_sandbox, control, world) = start();
+    token(&mut world.run("token --full"));
+    assert!(token(&mut world.run("token --full --min-ttl 250s")).1);
+    let said = Said::by(&mut world.run("token --full --min-ttl 10m"));
+    assert_eq!((said.code, said.stdout.lines().count()), (0, 1));
+    assert_eq!(said.stderr, "warning: a new token lives 300 s, which is less than --min-ttl asks for\n");
+    assert_eq!(control.token_requests().await, 2);
+    control.turn(json!({ "token_lifetime": 20 })).await;
+    token(&mut world.run("token --full --refresh"));
+    assert!(token(&mut world.run("token --full")).1, "the margin is a third of a short life");
+    assert!(!token(&mut world.run("token --full --min-ttl 20s")).1);
+}
+
+#[tokio::test]
+async fn each_set_of_scopes_has_its_own_token() {
+    let (_sandbox, control, world) = start();
+    let asks = ["--full", "--scope transcribe", "--scope streams", "--scope transcribe,streams"];
+    let tokens = asks.map(|ask| token(&mut world.run(&format!("token {ask}"))));
+    assert!(tokens.iter().all(|(_, cached)| !cached));
+    for (ask, (first, _)) in asks.iter().zip(&tokens) {
+        assert_eq!(token(&mut world.run(&format!("token {ask}"))), (first.clone(), true), "{ask}");
+    }
+    assert!(token(&mut world.run("token --scope streams,transcribe")).1);
+    assert_eq!(control.token_requests().await, 4);
+}
+
+#[tokio::test]
+async fn interactions_share_the_token() {
+    let (_sandbox, control, world) = start();
+    token(&mut world.run("token --full"));
+    world.run("interaction create").assert().success();
+    world.run("interaction create --connect-url").assert().success();
+    world.run("interaction create --connect-url").assert().success();
+    assert_eq!(control.token_requests().await, 2, "one of each");
+}
+
+#[tokio::test]
+async fn a_wrong_secret_gets_nothing() {
+    let (sandbox, control, mut world) = start();
+    token(&mut world.run("token --full"));
+    token(&mut world.forbidden("token --full"));
+    for (name, value) in
+        [("CORTI_CLIENT_SECRET", "wrong"), ("CORTI_CLIENT_ID", "other"), ("CORTI_TENANT_NAME", "other")]
+    {
+        for mut command in [world.run("token --full"), world.forbidden("token --full")] {
+            let code = Said::by(command.env(name, value)).code;
+            assert!([3, 5].contains(&code), "{name}: {code}");
+        }
+    }
+    let elsewhere = Sandbox::start();
+    let said = Said::by(world.run("token --full").env("CORTI_ENVIRONMENT", &elsewhere.environment));
+    assert_eq!(said.code, 5, "the client's name is the same: {}", said.stderr);
+    world.set("CORTI_CLIENT_SECRET", &sandbox.client_secret);
+    assert!(token(&mut world.run("token --full")).1, "and what was cached is still there");
+    assert_eq!(control.token_requests().await, 2 + 4);
+}
+
+#[tokio::test]
+async fn a_mounted_secret_is_read_each_time() {
+    let (sandbox, control, mut world) = start();
+    let file = world.file("mounted", &sandbox.client_secret);
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    world.set("CORTI_CLIENT_SECRET", "");
+    world.set("CORTI_CLIENT_SECRET_FILE", &file);
+    token(&mut world.run("token --full"));
+    assert!(token(&mut world.run("token --full")).1);
+    assert_eq!(control.token_requests().await, 1);
+    std::fs::write(&file, "another").unwrap();
+    world.run("token --full").assert().code(5);
+}
+
+#[tokio::test]
+async fn a_command_is_asked_each_time() {
+    let sandbox = Sandbox::start();
+    let (control, world) = (Control::of(&sandbox), Cached::new(World::new()));
+    let secret = world.file("kept", &sandbox.client_secret);
+    let command = format!("cat {secret}");
+    world
+        .run_words(&[
+            "login",
+            "-e",
+            &sandbox.environment,
+            "--client-id",
+            "sandbox",
+            "--secret-command",
+            &command,
+        ])
+        .assert()
+        .success();
+    assert!(!world.config().contains("credential"), "{}", world.config());
+    token(&mut world.run("token --full"));
+    assert!(token(&mut world.run("token --full")).1);
+    assert_eq!(control.token_requests().await, 2, "one by login");
+    std::fs::write(&secret, "another").unwrap();
+    world.run("token --full").assert().code(5);
+}
+
+#[tokio::test]
+async fn a_stored_secret_need_not_be_read_again() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let (control, world) = (Control::of(&sandbox), logged_in(&sandbox, &keyring));
+    let (first, cached) = token(&mut world.run("token --full"));
+    assert!(!cached, "login caches nothing");
+    let without_bus = |words: &str| {
+        let mut command = world.run(words);
+        command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere");
+        command
+    };
+    assert_eq!(token(&mut without_bus("token --full")), (first, true));
+    without_bus("token --scope transcribe").assert().code(4);
+    assert_eq!(control.token_requests().await, 2);
+    for words in ["status --online", "doctor"] {
+        world.run(words).assert().success();
+    }
+    assert_eq!(control.token_requests().await, 4, "what checks a secret always mints");
+}
+
+#[tokio::test]
+async fn whoever_replaces_a_secret_ends_its_tokens() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = logged_in(&sandbox, &keyring);
+    log_in(&world, &sandbox, "twin");
+    let id =
+        |config: &str| config.split("credential = \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let replace: [&dyn Fn(); 3] =
+        [&|| log_in(&world, &sandbox, "default"), &|| log_in(&world, &sandbox, "twin"), &|| {
+            let stdin = sandbox.client_secret.clone();
+            world.run("rotate --secret-stdin").write_stdin(stdin).assert().success();
+        }];
+    for change in replace {
+        let (old, _) = token(&mut world.run("token --full"));
+        assert_eq!(
+            token(&mut world.run("-p twin token --full")),
+            (old.clone(), true),
+            "one client, one secret"
+        );
+        let before = id(&world.config());
+        change();
+        assert_ne!(id(&world.config()), before);
+        assert_eq!(world.config().matches(&id(&world.config())).count(), 2, "{}", world.config());
+        assert!(world.keys_with(&old).is_empty());
+        for profile in ["twin", "default"] {
+            assert_ne!(token(&mut world.run(&format!("-p {profile} token --full"))).0, old);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_profile_without_an_id_is_cached_by_its_secret() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let (control, world) = (Control::of(&sandbox), logged_in(&sandbox, &keyring));
+    let config = world.config();
+    let lines: Vec<&str> = config.lines().filter(|line| !line.starts_with("credential")).collect();
+    assert_eq!(lines.len() + 1, config.lines().count());
+    world.write_config(&lines.join("\n"));
+    let (first, _) = token(&mut world.run("token --full"));
+    assert_eq!(token(&mut world.run("token --full")), (first, true));
+    assert_eq!(control.token_requests().await, 2);
+    let user = format!("{}/base/sandbox", sandbox.environment);
+    let mut secret_tool = world.program("secret-tool");
+    let words = ["store", "--label", "x", "service", "corti-auth", "username", &user];
+    secret_tool.args(words).write_stdin("another").assert().success();
+    world.run("token --full").assert().code(5);
+}
+
+#[test]
+fn nothing_is_left_after_logout() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let mut world = logged_in(&sandbox, &keyring);
+    let mut tokens = Vec::new();
+    for ask in ["--full", "--scope transcribe"] {
+        tokens.push(token(&mut world.run(&format!("token {ask}"))).0);
+    }
+    tokens.push(token(&mut world.forbidden("token --scope streams")).0);
+    for token in &tokens {
+        assert!(world.files_with(token).is_empty(), "nothing readable is on disk");
+    }
+    world.use_client(&sandbox);
+    tokens.push(token(&mut world.run("token --full")).0);
+    assert_eq!((world.keys_with(&tokens[3]).len(), world.token_files().len()), (1, 1));
+    let said = Said::by(&mut world.run("-p default logout --json"));
+    assert!(!world.config().contains("credential"), "{}", world.config());
+    assert_eq!((said.code, &said.json()["tokens_removed"]), (0, &4.into()), "{}", said.stderr);
+    for token in &tokens {
+        assert!(world.keys_with(token).is_empty() && world.files_with(token).is_empty());
+    }
+    assert!(world.token_files().is_empty(), "{:?}", world.token_files());
+    assert_eq!(std::fs::read_dir(world.home().join("run/corti-auth")).unwrap().count(), 0);
+    world.run("-p default logout").assert().success().stderr(predicate::str::contains("no token was cached"));
+    world.run("token --full").assert().success();
+    world.run("logout").assert().success().stderr(predicate::str::contains("the cached token is removed"));
+}
+
+#[test]
+fn who_only_checks_or_shows_leaves_no_token() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = logged_in(&sandbox, &keyring);
+    for words in ["demo", "doctor", "status --online"] {
+        world.run(words).assert().success();
+    }
+    world.run("rotate --secret-stdin").write_stdin(sandbox.client_secret.as_str()).assert().success();
+    assert_eq!(Said::by(&mut world.run("logout --all --json")).json()["tokens_removed"], 0);
+    assert!(world.token_files().is_empty());
+}
+
+#[test]
+fn a_removed_profile_leaves_no_token() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = logged_in(&sandbox, &keyring);
+    log_in(&world, &sandbox, "twin");
+    let (kept, _) = token(&mut world.run("token --full"));
+    world.run("profile remove twin").assert().success();
+    assert_eq!(token(&mut world.run("token --full")), (kept.clone(), true), "the other profile uses it");
+    world.run("profile rename default other").assert().success();
+    assert_eq!(token(&mut world.run("token --full")), (kept.clone(), true));
+    world.run("profile remove other").assert().success();
+    assert!(world.keys_with(&kept).is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_is_slow_or_gone_holds_up_who_has_no_token() {
+    let (sandbox, control, world) = start();
+    let (good, _) = token(&mut world.run("token --full"));
+    let serves = || assert_eq!(token(&mut world.run("token --full --timeout 2s")), (good.clone(), true));
+    let fails = |code: i32| {
+        world.run("token --scope transcribe --timeout 2s").assert().code(code).stdout("");
+    };
+    control.turn(json!({ "fail_status": 429, "fail_count": 9, "retry_after": 60 })).await;
+    serves();
+    fails(9);
+    control.turn(json!({ "fail_status": 503, "fail_count": 9, "retry_after": null })).await;
+    serves();
+    fails(9);
+    control.turn(json!({ "fail_count": 0, "latency_ms": 60_000 })).await;
+    serves();
+    fails(8);
+    control.turn(json!({ "latency_ms": 0, "fail_status": 503, "fail_count": 1, "retry_after": 0 })).await;
+    let before = control.token_requests().await;
+    assert!(!token(&mut world.run("token --scope transcribe")).1);
+    assert_eq!(control.token_requests().await - before, 2, "tried once more");
+    drop(sandbox);
+    serves();
+    world.run("token --full --refresh").assert().code(8).stdout("");
+}
+
+#[test]
+fn a_wall_clock_that_jumped_is_a_miss() {
+    let (_sandbox, _control, world) = start();
+    let at = |offset: &str| {
+        let mut faketime = world.program("faketime");
+        faketime.args(["-f", offset]).arg(common::binary()).args(["token", "--full"]);
+        token(&mut faketime)
+    };
+    let (first, _) = token(&mut world.run("token --full"));
+    assert_eq!(at("+0s"), (first.clone(), true));
+    // Neither has expired by that clock, but one of the clocks is wrong.
+    assert!(!at("+20s").1 && !at("-20s").1);
+    assert!(!at("+1h").1 && !at("-1d").1);
+    let (latest, _) = at("+0s");
+    assert_ne!(latest, first, "each of them was replaced");
+    assert_eq!(token(&mut world.run("token --full")), (latest, true));
+}

@@ -1,0 +1,118 @@
+//! A world whose commands cache tokens, and what can be seen of the cache from outside.
+
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+use super::{Sandbox, World, binary};
+
+/// A world with a cache. The kernel keeps tokens for the user, not for the home: they are removed when this is dropped.
+pub struct Cached(World);
+
+impl Cached {
+    pub fn new(mut world: World) -> Self {
+        world.set("CORTI_AUTH_NO_CACHE", "");
+        Self(world)
+    }
+
+    /// One whose variables name the sandbox's client.
+    pub fn of(sandbox: &Sandbox) -> Self {
+        let mut world = World::new();
+        world.use_client(sandbox);
+        Self::new(world)
+    }
+
+    /// Runs a command as where a container forbids the kernel's keyrings.
+    pub fn forbidden(&self, arguments: &str) -> Command {
+        let mut command = self.program("python3");
+        command.args(["-c", FORBID]).arg(binary()).args(arguments.split_whitespace());
+        command
+    }
+
+    pub fn cache_folder(&self) -> PathBuf {
+        self.home().join(".cache/corti-auth")
+    }
+
+    /// The files with tokens, in order.
+    pub fn token_files(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.cache_folder()).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        files.sort();
+        files
+    }
+
+    /// Every file below the home that has `text` in it.
+    pub fn files_with(&self, text: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        search(self.home(), text.as_bytes(), &mut found);
+        found
+    }
+
+    /// What the kernel keeps for this user that has `text` in it: numbers of keys.
+    pub fn keys_with(&self, text: &str) -> Vec<String> {
+        let script = "keyctl link @u @s > /dev/null; for key in $(keyctl rlist @u); do \
+                      keyctl pipe \"$key\" 2> /dev/null | grep -qaF \"$TEXT\" && echo \"$key\"; done; true";
+        let mut shell = self.program("keyctl");
+        let output = shell.args(["session", "-", "sh", "-c", script]).env("TEXT", text).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().split_whitespace().map(str::to_owned).collect()
+    }
+}
+
+impl Deref for Cached {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.0
+    }
+}
+
+impl DerefMut for Cached {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.0
+    }
+}
+
+impl Drop for Cached {
+    fn drop(&mut self) {
+        let _ = self.0.run("logout --all").output();
+    }
+}
+
+fn search(folder: &Path, text: &[u8], found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            search(&path, text, found);
+        } else if std::fs::read(&path).is_ok_and(|it| it.windows(text.len()).any(|window| window == text)) {
+            found.push(path);
+        }
+    }
+}
+
+/// The token, and whether it came out of the cache, of a command that must succeed and say nothing else.
+pub fn token(command: &mut Command) -> (String, bool) {
+    let output = command.arg("--json").output().unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success() && stderr.is_empty(), "{stderr}");
+    let json: Value = serde_json::from_str(&stdout).unwrap();
+    (json["access_token"].as_str().unwrap().to_owned(), json["cached"].as_bool().unwrap())
+}
+
+/// Forbids `add_key`, `request_key` and `keyctl` by a filter of system calls, as Docker does, and becomes the command.
+pub const FORBID: &str = r#"
+import ctypes, os, platform, struct, sys
+calls = {"x86_64": (248, 249, 250), "aarch64": (217, 218, 219)}[platform.machine()]
+def operation(code, yes, no, value): return struct.pack("HBBI", code, yes, no, value)
+program = operation(0x20, 0, 0, 0)
+for index, call in enumerate(calls): program += operation(0x15, len(calls) - index, 0, call)
+program += operation(0x06, 0, 0, 0x7fff0000) + operation(0x06, 0, 0, 0x00050001)
+class Filter(ctypes.Structure): _fields_ = [("length", ctypes.c_ushort), ("program", ctypes.c_char_p)]
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Filter(len(program) // 8, program)), 0, 0) == 0
+os.execv(sys.argv[1], sys.argv[1:])
+"#;

@@ -1,0 +1,259 @@
+//! `exec --refresh-url`: the program gets fresh tokens for as long as it runs, and nobody else gets any.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+
+use common::control::{Answer, Control, client};
+use common::shell::Shell;
+use common::{Said, Sandbox, World, wait_until};
+use serde_json::{Value, json};
+
+/// Asks for a fresh token as the README tells it.
+const ASK: &str = "curl -s --noproxy '*' -H \"Authorization: Bearer $CORTI_AUTH_REFRESH_TOKEN\" \"$CORTI_AUTH_REFRESH_URL\"";
+
+fn world(sandbox: &Sandbox) -> World {
+    let mut world = World::new();
+    world.use_client(sandbox);
+    world.set("ASK", ASK);
+    world
+}
+
+/// `exec --refresh-url` around a shell's script.
+fn exec(world: &World, flags: &str, script: &str) -> Said {
+    let words: Vec<&str> =
+        flags.split_whitespace().chain(["--refresh-url", "--", "sh", "-c", script]).collect();
+    Said::by(&mut world.run_words(&[&["exec"], words.as_slice()].concat()))
+}
+
+/// A program under way that goes on until its standard input is closed.
+struct Job {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: BufReader<ChildStdout>,
+    url: String,
+    bearer: String,
+}
+
+impl Job {
+    /// Runs `script`, once it has said what to ask, and with what.
+    fn start(world: &World, script: &str) -> Self {
+        let script = format!("echo $CORTI_AUTH_REFRESH_URL; echo $CORTI_AUTH_REFRESH_TOKEN; {script}");
+        let mut command = Command::new(common::binary());
+        command.env_clear().envs(world.variables()).args([
+            "exec",
+            "--scope",
+            "streams",
+            "--refresh-url",
+            "--",
+        ]);
+        command.args(["sh", "-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
+        let mut job =
+            Self { child, stdin, lines: BufReader::new(stdout), url: String::new(), bearer: String::new() };
+        (job.url, job.bearer) = (job.line(), job.line());
+        job
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// A question with the right bearer, not sent.
+    fn question(&self) -> reqwest::RequestBuilder {
+        client().get(&self.url).header("authorization", format!("Bearer {}", self.bearer))
+    }
+
+    fn end(mut self) -> ExitStatus {
+        drop(self.stdin.take());
+        self.child.wait().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_program_gets_fresh_tokens_and_nobody_else_does() {
+    let sandbox = Sandbox::start();
+    let job = Job::start(&world(&sandbox), "cat");
+    for _ in 0..2 {
+        let answer = Answer::to(job.question()).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.headers["cache-control"], "no-store");
+        assert_eq!(answer.headers["content-type"], "application/json");
+        let token = answer.json();
+        assert_eq!((&token["expiresIn"], &token["tenantName"]), (&json!(300), &json!("base")));
+        let mut inspect = World::new().run("inspect --json");
+        let inspected = Said::by(inspect.write_stdin(token["accessToken"].as_str().unwrap())).json();
+        assert_eq!(inspected["reach"], "limited", "{inspected}");
+    }
+    let base = job.url.strip_suffix("/token").unwrap();
+    let bearer = format!("Bearer {}", job.bearer);
+    for (request, status) in [
+        (client().get(&job.url), 401),
+        (client().get(&job.url).header("authorization", "Bearer wrong"), 401),
+        (job.question().header("origin", "null"), 403),
+        (job.question().header("origin", base), 403),
+        (job.question().header("host", base.replace("http://127.0.0.1", "localhost")), 403),
+        (job.question().header("host", "evil.example"), 403),
+        (client().post(&job.url).header("authorization", &bearer), 405),
+        (client().get(base).header("authorization", &bearer), 404),
+    ] {
+        let answer = Answer::to(request).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        assert!(!answer.body.contains("eyJ") && !answer.body.contains(&job.bearer), "{}", answer.body);
+    }
+    assert_eq!(Control::of(&sandbox).token_requests().await, 3);
+    let question = job.question();
+    assert!(job.end().success());
+    assert!(question.send().await.unwrap_err().is_connect(), "it ends with the program");
+}
+
+#[test]
+fn what_a_program_leaves_behind_gets_none() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    let script = "(while kill -0 $PPID; do sleep 0.1; done; eval \"$ASK\"; echo curl: $? > late) < /dev/null > /dev/null 2>&1 & exit 4";
+    let late = world.home().join("late");
+    let mut command = world.run_words(&["exec", "--full", "--refresh-url", "--", "sh", "-c", script]);
+    assert_eq!(Said::by(command.current_dir(world.home())).code, 4);
+    wait_until("it has asked", || late.exists() && !std::fs::read(&late).unwrap().is_empty());
+    assert_eq!(std::fs::read_to_string(&late).unwrap(), "curl: 7\n");
+}
+
+#[test]
+fn the_environment_is_as_without_it() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    let script = "tr '\\0' '\\n' < /proc/self/environ; eval \"$ASK\"";
+    let said = exec(&world, "--full", script);
+    assert!(said.code == 0 && said.stdout.contains("\"accessToken\""), "{}{}", said.stdout, said.stderr);
+    assert!(said.stdout.contains("\nCORTI_ACCESS_TOKEN=eyJ"), "{}", said.stdout);
+    assert!(!said.stdout.contains(&sandbox.client_secret), "{}", said.stdout);
+    assert_eq!(said.stderr, "", "the terminal is the program's");
+    let nested =
+        format!("'{}' exec --full -- sh -c 'echo [$CORTI_AUTH_REFRESH_URL]'", common::binary().display());
+    let said = exec(&world, "--full", &format!("CORTI_CLIENT_SECRET={} {nested}", sandbox.client_secret));
+    assert_eq!(said.stdout, "[]\n", "another token's endpoint: {}", said.stderr);
+}
+
+#[test]
+fn its_end_is_the_programs_own() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    for code in [0, 3, 255] {
+        assert_eq!(exec(&world, "--full", &format!("exit {code}")).code, code);
+    }
+    for (signal, number) in [("TERM", 15), ("KILL", 9), ("INT", 2), ("USR1", 10), ("PIPE", 13), ("ABRT", 6)] {
+        let job = Job::start(&world, &format!("read x; kill -{signal} $$"));
+        assert_eq!(job.end().signal(), Some(number), "{signal}");
+    }
+}
+
+#[test]
+fn signals_are_passed_on() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    let traps = "for s in INT QUIT TERM HUP USR1 USR2 WINCH; do trap \"echo $s\" $s; done; echo ready; \
+                 while ! read x; do :; done; exit 9";
+    let mut job = Job::start(&world, traps);
+    assert_eq!(job.line(), "ready");
+    for signal in ["INT", "QUIT", "TERM", "HUP", "USR1", "USR2", "WINCH"] {
+        assert!(common::signal(job.child.id(), signal));
+        assert_eq!(job.line(), signal);
+    }
+    std::io::Write::write_all(job.stdin.as_mut().unwrap(), b"x\n").unwrap();
+    assert_eq!(job.end().code(), Some(9));
+    let job = Job::start(&world, "exec sleep 600");
+    assert!(common::signal(job.child.id(), "TERM"));
+    assert_eq!(job.end().signal(), Some(15));
+}
+
+/// A program in a group of its own, which the terminal's keys do not reach: what it gets, it gets from its parent.
+const COUNTING: &str = "
+import os, signal, time
+count = 0
+def interrupted(*_):
+    global count
+    count += 1
+def asked(*_):
+    print('interrupts:', count, flush=True)
+    os._exit(5)
+os.setpgid(0, 0)
+signal.signal(signal.SIGINT, interrupted)
+signal.signal(signal.SIGUSR1, asked)
+print('ready', os.getppid(), '.', flush=True)
+while True:
+    time.sleep(1)
+";
+
+#[test]
+fn a_key_on_the_terminal_is_not_passed_on() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    world.file("counting.py", COUNTING);
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" exec --full --refresh-url -- python3 \"$HOME/counting.py\"");
+    shell.expect("ready ");
+    let parent: u32 = shell.expect(" .").parse().unwrap();
+    shell.session.send_control('c').unwrap();
+    shell.expect("^C");
+    // After the other: what was passed on would have come first.
+    assert!(common::signal(parent, "USR1"));
+    shell.expect("interrupts: 0");
+    shell.assert_ended("5");
+}
+
+#[tokio::test]
+async fn many_questions_at_once_are_one_mint() {
+    let sandbox = Sandbox::start();
+    let job = Job::start(&world(&sandbox), "cat");
+    let control = Control::of(&sandbox);
+    control.turn(json!({ "latency_ms": 2000 })).await;
+    let (client, bearer) = (client(), format!("Bearer {}", job.bearer));
+    let question = || client.get(&job.url).header("authorization", &bearer);
+    let questions: Vec<_> = (0..20).map(|_| tokio::spawn(Answer::to(question()))).collect();
+    for question in questions {
+        assert_eq!(question.await.unwrap().status, 200);
+    }
+    // One before, one for whoever came first, one for those who came meanwhile. On a busy machine some come later.
+    let requests = control.token_requests().await;
+    assert!(requests < 10, "{requests}");
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_had_is_an_error_and_can_be_had_later() {
+    let sandbox = Sandbox::with_secret("canary-5d41402abc4b2a76");
+    let mut world = world(&sandbox);
+    let secret = world.file("mounted", &sandbox.client_secret);
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&secret, private).unwrap();
+    world.set("CORTI_CLIENT_SECRET", "");
+    world.set("CORTI_CLIENT_SECRET_FILE", &secret);
+    let job = Job::start(&world, "cat");
+    let control = Control::of(&sandbox);
+    let ask = async || {
+        let answer = Answer::to(job.question()).await;
+        assert!(!answer.body.contains("canary") && answer.headers["cache-control"] == "no-store");
+        (answer.status, answer.json())
+    };
+    control.turn(json!({ "fail_count": 9, "fail_status": 503 })).await;
+    let (status, error) = ask().await;
+    assert_eq!((status, &error["code"]), (503, &"unavailable".into()), "{error}");
+    control.reset().await;
+    std::fs::write(&secret, "canary-of-another").unwrap();
+    let (status, error) = ask().await;
+    assert_eq!((status, &error["code"]), (502, &"rejected".into()), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("rejected the client secret"), "{error}");
+    std::fs::write(&secret, &sandbox.client_secret).unwrap();
+    let (status, token) = ask().await;
+    assert!(status == 200 && token["accessToken"] != Value::Null, "{token}");
+    drop(sandbox);
+    assert_eq!(ask().await.0, 502);
+    assert!(job.end().success());
+}
