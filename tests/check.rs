@@ -219,8 +219,9 @@ async fn an_interrupted_check_leaves_no_interaction() {
         let mut running = world.start("check --scope streams --streams");
         tokio::time::sleep(std::time::Duration::from_millis(wait * 400)).await;
         running.interrupt();
-        let code = running.wait().unwrap();
-        assert!(code == 130 || code == 0, "{code}");
+        // Nothing was done yet where the signal came before it was taken over.
+        let code = running.wait();
+        assert!([None, Some(130), Some(0)].contains(&code), "{code:?}");
         control.reset().await;
         assert_eq!(interactions(&sandbox, &world), 0, "after {wait}");
     }

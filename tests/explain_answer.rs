@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::control::Control;
-use common::saved::{assert_first, converse, exchange, explain, mint, names, read};
+use common::saved::{assert_first, converse, converse_until, exchange, explain, mint, names, read};
 use common::{Said, Sandbox, World};
 use serde_json::{Value, json};
 
@@ -162,11 +162,9 @@ async fn how_a_socket_closes() {
     {
         let other = Corti::start();
         let (sandbox, full) = (&other.sandbox, &other.full);
-        let (seen, ()) = tokio::join!(converse(sandbox, "/transcribe", full, &[TRANSCRIBE]), async {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            assert!(common::signal(sandbox.id(), signal));
-        });
-        assert_eq!(seen.1, code, "{signal}");
+        let happens = || assert!(common::signal(sandbox.id(), signal));
+        let (_, seen) = converse_until(sandbox, "/transcribe", full, &[TRANSCRIBE], happens).await;
+        assert_eq!(seen, code, "{signal}");
         assert_closed(code, words);
     }
     let (head, code) = protocol_error(&corti);

@@ -64,6 +64,18 @@ pub fn mint(world: &World, ask: &str) -> String {
 /// What a WebSocket says to these messages, one text a line, and the code that it closes with; 1006 where it closes with
 /// none, as RFC 6455, section 7.1.5, has it.
 pub async fn converse(sandbox: &Sandbox, path: &str, token: &str, messages: &[&str]) -> (Vec<String>, u16) {
+    converse_until(sandbox, path, token, messages, || {}).await
+}
+
+/// The same, and does something at the first word that the WebSocket says.
+pub async fn converse_until(
+    sandbox: &Sandbox,
+    path: &str,
+    token: &str,
+    messages: &[&str],
+    happens: impl FnOnce(),
+) -> (Vec<String>, u16) {
+    let mut happens = Some(happens);
     let address = sandbox.environment.strip_prefix("http://").unwrap();
     let url = format!("ws://{address}/audio-bridge/v2{path}?tenant-name=base&token=Bearer%20{token}");
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -74,7 +86,12 @@ pub async fn converse(sandbox: &Sandbox, path: &str, token: &str, messages: &[&s
     let mut said = Vec::new();
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => said.push(text.as_str().to_owned()),
+            Some(Ok(Message::Text(text))) => {
+                said.push(text.as_str().to_owned());
+                if let Some(happens) = happens.take() {
+                    happens();
+                }
+            }
             Some(Ok(Message::Close(frame))) => return (said, frame.map_or(1005, |frame| frame.code.into())),
             Some(Ok(_)) => {}
             Some(Err(_)) | None => return (said, 1006),
