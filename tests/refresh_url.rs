@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
+use common::cached::Cached;
 use common::control::{Answer, Control, client};
 use common::shell::Shell;
 use common::{Said, Sandbox, World, wait_until};
@@ -112,6 +113,24 @@ async fn the_program_gets_fresh_tokens_and_nobody_else_does() {
     let question = job.question();
     assert!(job.end().success());
     assert!(question.send().await.unwrap_err().is_connect(), "it ends with the program");
+}
+
+/// 150 s is what a fresh token has left at least; the SDK asks for another one 120 s before the end.
+#[tokio::test]
+async fn a_cached_token_that_lives_long_enough_is_fresh() {
+    for (lifetime, requests) in [("300s", 1), ("140s", 3)] {
+        let sandbox = Sandbox::start_with(&["--token-lifetime", lifetime]);
+        let mut world = Cached::of(&sandbox);
+        world.set("ASK", ASK);
+        let said = exec(&world, "--full", "eval \"$ASK\" > /dev/null; eval \"$ASK\"");
+        assert!(
+            said.code == 0 && said.json()["expiresIn"].as_i64() > Some(60),
+            "{}{}",
+            said.stdout,
+            said.stderr
+        );
+        assert_eq!(Control::of(&sandbox).token_requests().await, requests, "{lifetime}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::inspection::Inspection;
 use crate::domain::jwt::Jwt;
+use crate::domain::lease::{Mode, Reuse};
 use crate::domain::resolve::{self, Plan};
 use crate::domain::scope::{Ask, Reach};
 use crate::domain::secret::AccessToken;
@@ -84,6 +85,21 @@ impl Access {
             minter.context.warn(message, None);
         }
         self.token(minter, &Ask::Full).await
+    }
+
+    /// A new token for the REST API, in place of one that may have come out of the cache; `None` where it cannot have.
+    ///
+    /// # Errors
+    /// Where none can be minted.
+    pub(super) async fn renewed_token(&self, minter: &Minter<'_>) -> Result<Option<AccessToken>, Failure> {
+        let reuse = reuse::by_default(minter.context);
+        match self {
+            Self::Client(plan) if reuse.mode == Mode::Cached => {
+                let reuse = Reuse { mode: Mode::Refresh, ..reuse };
+                Ok(Some(minter.lease(plan, &Ask::Full, reuse).await?.access_token))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The ready token, whatever it is, or a new one.

@@ -66,7 +66,7 @@ impl Entry {
     }
 
     fn api<'a>(&'a self, minter: &'a Minter<'_>) -> Api<'a> {
-        Api::new(&minter.http, self.access.environment(), self.access.tenant(), &self.token)
+        Api::renewing(&self.access, minter, &self.token)
     }
 }
 

@@ -1,19 +1,29 @@
 //! The interactions API: requests sent, answers read, refusals without the token that they may repeat.
 
+use std::cell::RefCell;
+
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::interaction::{self, Interaction, InteractionError, Listing, Record};
+use crate::domain::request::{Request, Response};
 use crate::domain::secret::AccessToken;
 use crate::edge::http::Http;
 use crate::failure::Failure;
 
+use super::super::access::Access;
+use super::super::minting::Minter;
+
 /// The API of one tenant, with a full token.
 pub(in super::super) struct Api<'a> {
     http: &'a Http<'a>,
-    requests: interaction::Api<'a>,
+    environment: &'a Environment,
+    tenant: &'a Tenant,
+    token: RefCell<AccessToken>,
+    /// Who gives a new token where this one is not taken any more.
+    renewal: Option<(&'a Access, &'a Minter<'a>)>,
 }
 
 impl<'a> Api<'a> {
@@ -21,36 +31,60 @@ impl<'a> Api<'a> {
         http: &'a Http<'a>,
         environment: &'a Environment,
         tenant: &'a Tenant,
-        token: &'a AccessToken,
+        token: &AccessToken,
     ) -> Self {
-        Self { http, requests: interaction::Api { environment, tenant, token } }
+        Self { http, environment, tenant, token: RefCell::new(token.clone()), renewal: None }
+    }
+
+    /// A token that is refused is replaced, once a request: a cached one may have been revoked since, the server's keys
+    /// may be new ones, and a long list takes longer than a token lives.
+    pub(super) fn renewing(access: &'a Access, minter: &'a Minter<'a>, token: &AccessToken) -> Self {
+        let api = Self::new(&minter.http, access.environment(), access.tenant(), token);
+        Self { renewal: Some((access, minter)), ..api }
     }
 
     /// # Errors
     /// Where the API does not answer, or refuses; the same for all of them.
     pub(in super::super) async fn create(&self, body: &Value) -> Result<Interaction, Failure> {
-        let response = self.http.send(&self.requests.create(body)).await?;
-        self.told(interaction::parse(&response, self.requests.environment))
+        let response = self.send(|api| api.create(body)).await?;
+        self.told(interaction::parse(&response, self.environment))
     }
 
     pub(super) async fn list(&self, listing: &Listing, page: u32) -> Result<Vec<Record>, Failure> {
-        let response = self.http.send(&self.requests.list(listing, page)).await?;
+        let response = self.send(|api| api.list(listing, page)).await?;
         self.told(Record::page(&response))
     }
 
     pub(super) async fn get(&self, id: Uuid) -> Result<Record, Failure> {
-        let response = self.http.send(&self.requests.get(id)).await?;
+        let response = self.send(|api| api.get(id)).await?;
         self.told(Record::one(&response))
     }
 
     pub(in super::super) async fn delete(&self, id: Uuid) -> Result<(), Failure> {
-        let response = self.http.send(&self.requests.delete(id)).await?;
+        let response = self.send(|api| api.delete(id)).await?;
         self.told(interaction::deleted(&response))
+    }
+
+    /// Nothing was done where the answer is a 401, so that even what creates may be sent again.
+    async fn send(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Result<Response, Failure> {
+        let response = self.http.send(&self.asking(&request)).await?;
+        let renewed = match self.renewal {
+            Some((access, minter)) if response.status == 401 => access.renewed_token(minter).await?,
+            _ => None,
+        };
+        let Some(token) = renewed else { return Ok(response) };
+        self.token.replace(token);
+        Ok(self.http.send(&self.asking(&request)).await?)
+    }
+
+    fn asking(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Request {
+        let Self { environment, tenant, .. } = self;
+        request(interaction::Api { environment, tenant, token: &self.token.borrow() })
     }
 
     fn told<T>(&self, result: Result<T, InteractionError>) -> Result<T, Failure> {
         result.map_err(|error| match error {
-            InteractionError::Refused(problem) => problem.without(self.requests.token.secret()).into(),
+            InteractionError::Refused(problem) => problem.without(self.token.borrow().secret()).into(),
             other => other.into(),
         })
     }
