@@ -48,6 +48,11 @@ impl Signs {
         self.add(3, words.map(|words| format!("the server says: {words}")))
     }
 
+    /// The form of the answer says so.
+    fn certain(self, text: Option<String>) -> Self {
+        self.add(3, text)
+    }
+
     /// The token, the request or a clock shows it.
     fn shown(self, text: Option<String>) -> Self {
         self.add(2, text)

@@ -101,7 +101,9 @@ pub(super) const RULES: [Rule; 12] = [
         signs: |it| {
             let page = it.shape == Shape::Html;
             Signs::none()
-                .said(page.then(|| "a page of HTML, which no API of Corti's sends".to_owned()))
+                .certain(
+                    page.then(|| "the answer is a page of HTML, which no API of Corti's sends".to_owned()),
+                )
                 .fits(fitting(it, &[502, 503, 504]))
         },
         remedy: |_| {
@@ -139,7 +141,7 @@ pub(super) const RULES: [Rule; 12] = [
         cause: "the answer broke off on its way",
         signs: |it| {
             let cut = it.shape == Shape::Broken;
-            Signs::none().said(cut.then(|| "a JSON text that has no end".to_owned()))
+            Signs::none().certain(cut.then(|| "the body is a JSON text that has no end".to_owned()))
         },
         remedy: |_| "try again; if it stays so, look for a proxy in between: corti-auth doctor".to_owned(),
     },

@@ -25,7 +25,7 @@ pub(super) const RULES: [Rule; 12] = [
             let unnamed = it.challenge.as_ref().is_some_and(|challenge| challenge.error.is_none());
             let unsent = it.asked.as_ref().is_some_and(|asked| asked.presented.is_none());
             Signs::none()
-                .said(unnamed.then(|| "nothing of a token, only that one is needed".to_owned()))
+                .certain(unnamed.then(|| "the challenge says of a token only that one is needed".to_owned()))
                 .shown((it.refuses_a_token() && unsent).then(|| "the request has none".to_owned()))
         },
         remedy: |it| {

@@ -120,7 +120,7 @@ pub(super) const RULES: [Rule; 12] = [
             let held = it.token().and_then(|held| held.inspection.as_ref());
             let held = held.filter(|seen| seen.reach == Some(Reach::Full) && it.socket().is_some());
             Signs::none()
-                .said(granted.map(|scope| format!("the scopes are `{scope}`")))
+                .certain(granted.map(|scope| format!("the scopes are `{scope}`")))
                 .shown(held.map(|_| "the token in use is a full one, at a WebSocket".to_owned()))
         },
         remedy: |it| {
@@ -138,7 +138,7 @@ pub(super) const RULES: [Rule; 12] = [
                 _ => None,
             };
             let limited = granted.filter(|scope| reach(scope) != Reach::Full);
-            Signs::none().said(limited.map(|scope| format!("the scopes are `{scope}`")))
+            Signs::none().certain(limited.map(|scope| format!("the scopes are `{scope}`")))
         },
         remedy: |_| "see what it may do: corti-auth inspect FILE".to_owned(),
     },
