@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 28] = [
     "demo",
     "sandbox",
     "login",
@@ -24,6 +24,8 @@ const COMMANDS: [&str; 26] = [
     "token",
     "exec",
     "inspect",
+    "explain",
+    "check",
     "interaction",
     "interaction create",
     "interaction list",

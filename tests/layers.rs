@@ -150,6 +150,7 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "commands/interaction/create.rs", // into the JSON that was asked for
         "commands/session.rs",            // into what a frontend gets
         "commands/inspect.rs",            // decoded
+        "commands/explain.rs",            // decoded
         "commands/sandbox.rs",            // the throw-away secret, for its user
         "domain/cache_key.rs",            // into a keyed hash
         "domain/lease.rs",                // into the cache, whose files are encrypted

@@ -97,7 +97,7 @@ fn a_secret_in_the_environment_stays_there() {
     let sandbox = Sandbox::with_secret(CANARY);
     let mut world = World::new();
     world.use_client(&sandbox);
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 18] = [
         &["status"],
         &["token", "--full"],
         &["token", "--full", "--format", "env"],
@@ -106,6 +106,8 @@ fn a_secret_in_the_environment_stays_there() {
         &["exec", "--full", "--refresh-url", "--", "sh", "-c", "env"],
         &["token", "--scope", "stream"],
         &["interaction", "create"],
+        &["check", "--full", "--streams"],
+        &["explain", "--status", "401"],
         &["session", "transcribe"],
         &["probe", "transcribe"],
         &["probe", "streams", "--language", "tlh"],
@@ -151,6 +153,11 @@ fn a_token_is_printed_only_where_it_is_the_datum() {
         &["probe", "--websocket-url", &pasted],
         &["probe", "--websocket-url", &refused],
         &["inspect", &file],
+        &["explain", "--status", "401"],
+        &["explain", "--token-file", &file],
+        &["check"],
+        &["check", &file, "--streams"],
+        &["check", &file, "-e", "http://127.0.0.1:1"],
         &["status"],
     ] {
         assert_silent(&world, words, &[&token, signature]);

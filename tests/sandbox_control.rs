@@ -54,7 +54,7 @@ async fn knobs_are_shown_checked_and_reset() {
     let control = Control::of(&sandbox);
     let neutral = json!({
         "latency_ms": 0, "fail_status": 503, "fail_count": 0, "retry_after": null, "drop_connections": 0,
-        "truncate_answers": 0, "token_lifetime": 300, "clock_skew": 0,
+        "truncate_answers": 0, "api_fault": "gateway", "api_fail_count": 0, "ignore_scopes": false, "terse": false, "token_lifetime": 300, "clock_skew": 0,
     });
     let mut expected = neutral.clone();
     (expected["fail_count"], expected["token_lifetime"]) = (json!(3), json!(60));
@@ -75,6 +75,8 @@ fn flags_that_cannot_be_are_refused() {
         ("--fail-status 429", "--fail-count"),
         ("--retry-after 1", "--fail-count"),
         ("--token-lifetime 2d", "--token-lifetime"),
+        ("--api-fault quota", "--api-fail-count"),
+        ("--api-fail-count 1 --api-fault nonsense", "it must be one of gateway, rate-limit"),
         ("--clock-skew 99999999999", "clock_skew"),
         ("--clock-skew -9223372036854775808", "clock_skew"),
     ] {

@@ -30,6 +30,11 @@ pub(super) struct ScopeArgs {
 }
 
 impl ScopeArgs {
+    /// Whether the choice stands on the command line.
+    pub(super) fn is_made(&self) -> bool {
+        self.full || !self.scope.is_empty()
+    }
+
     /// What is asked for. Scopes that Corti does not document get a warning.
     ///
     /// # Errors

@@ -15,12 +15,14 @@ use crate::output::{Colours, Outcome, Printer, Style};
 
 mod access;
 mod argument;
+mod check;
 mod completions;
 mod context;
 mod demo;
 mod doctor;
 mod enrolment;
 mod exec;
+mod explain;
 mod format;
 mod import;
 mod input;
@@ -127,6 +129,8 @@ enum Command {
     Token(token::TokenArgs),
     Exec(exec::ExecArgs),
     Inspect(inspect::InspectArgs),
+    Explain(explain::ExplainArgs),
+    Check(check::CheckArgs),
     Interaction(interaction::InteractionArgs),
     Session(session::SessionArgs),
     Probe(probe::ProbeArgs),
@@ -221,6 +225,8 @@ pub fn dispatch(
         Command::Token(args) => boxed(token::run(args, &context)),
         Command::Exec(args) => boxed(exec::run(args, &context)),
         Command::Inspect(args) => boxed(inspect::run(args, &context)),
+        Command::Explain(args) => boxed(block_on(interruptible(explain::run(args, &context)))),
+        Command::Check(args) => boxed(block_on(check::run(args, &context))),
         Command::Interaction(args) => block_on(interruptible(interaction::run(args, &context))),
         Command::Session(args) => boxed(block_on(interruptible(session::run(args, &context)))),
         Command::Probe(args) => boxed(block_on(probe::run(args, &context))),

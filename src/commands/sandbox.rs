@@ -15,7 +15,7 @@ use crate::domain::variable;
 use crate::edge::{private_file, process};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
-use crate::sandbox::{Knobs, Options, Sandbox, SandboxError};
+use crate::sandbox::{ApiFault, Knobs, Options, Sandbox, SandboxError};
 
 use super::argument;
 use super::context::{Context, parse_tenant};
@@ -71,6 +71,18 @@ struct KnobArgs {
     /// Break the first N token answers off in the middle
     #[arg(long, value_name = "N", default_value_t = 0)]
     truncate_answers: u32,
+    /// Answer failing requests to the API like this: gateway, rate-limit, quota, breakdown, timeout [default: gateway]
+    #[arg(long, value_name = "KIND", requires = "api_fail_count", value_parser = api_fault)]
+    api_fault: Option<ApiFault>,
+    /// Let the first N requests to the API and its WebSockets fail
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    api_fail_count: u32,
+    /// Let every valid token open everything, whatever its scopes
+    #[arg(long)]
+    ignore_scopes: bool,
+    /// Let the API's refusals say no more than their status does
+    #[arg(long)]
+    terse: bool,
     /// Let tokens live this long [default: 300s]
     #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
     token_lifetime: Option<Duration>,
@@ -91,10 +103,20 @@ impl KnobArgs {
             retry_after: self.retry_after,
             drop_connections: self.drop_connections,
             truncate_answers: self.truncate_answers,
+            api_fault: self.api_fault.unwrap_or_default(),
+            api_fail_count: self.api_fail_count,
+            ignore_scopes: self.ignore_scopes,
+            terse: self.terse,
             token_lifetime: self.token_lifetime.map_or(default.token_lifetime, seconds),
             clock_skew: self.clock_skew,
         }
     }
+}
+
+fn api_fault(text: &str) -> Result<ApiFault, String> {
+    let found = ApiFault::ALL.into_iter().find(|(name, _)| *name == text);
+    let names = || ApiFault::ALL.map(|(name, _)| name).join(", ");
+    found.map(|(_, fault)| fault).ok_or_else(|| format!("it must be one of {}", names()))
 }
 
 /// A sandbox that was stopped.

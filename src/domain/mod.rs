@@ -5,11 +5,13 @@
 
 pub mod audio;
 pub mod cache_key;
+pub mod capability;
 pub mod config;
 pub mod diagnosis;
 pub mod dotenv;
 pub mod environment;
 pub mod event;
+pub mod explanation;
 pub mod grant;
 pub mod handover;
 pub mod identity;

@@ -1,5 +1,5 @@
 //! Turns the knobs into faults: latency and a wrong date for every answer, failures and cut-off bodies for the token
-//! endpoint, connections that are dropped.
+//! endpoint, failures of the API, connections that are dropped.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,17 +8,19 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_LENGTH, DATE, RETRY_AFTER};
+use axum::http::header::{CONTENT_LENGTH, DATE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::serve::Listener;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::MAX_BYTES;
-use super::knobs::Fault;
+use super::knobs::{ApiFault, Fault};
+use super::problem::Problem;
 use super::state::Shared;
 use super::token::{Realm, is_known};
 
@@ -65,7 +67,47 @@ fn failure(status: u16, retry_after: Option<u32>) -> Response {
     let body = json!({
         "error": "temporarily_unavailable", "error_description": "the sandbox was told to fail this request",
     });
-    let mut response = (status, Json(body)).into_response();
+    later((status, Json(body)).into_response(), retry_after)
+}
+
+/// Fails requests to the API and handshakes of its WebSockets.
+pub(super) async fn api_request(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let fault = shared.knobs().take_api_fault();
+    let Some((fault, retry_after)) = fault else {
+        let response = next.run(request).await;
+        return if shared.knobs().terse { tersely(response) } else { response };
+    };
+    let response = match fault {
+        ApiFault::Gateway => (StatusCode::BAD_GATEWAY, Html(GATEWAY)).into_response(),
+        ApiFault::RateLimit => Problem::too_many().into_response(),
+        ApiFault::Quota => Problem::no_credit().into_response(),
+        ApiFault::Breakdown => Problem::breakdown().into_response(),
+        ApiFault::Timeout => Problem::timeout().into_response(),
+    };
+    later(response, retry_after)
+}
+
+/// A refusal without its reason. Who sent no token is still told no error.
+fn tersely(mut response: Response) -> Response {
+    let status = response.status();
+    match response.headers_mut().get_mut(WWW_AUTHENTICATE) {
+        Some(challenge) => {
+            if challenge.as_bytes().windows(6).any(|part| part == b"error=") {
+                *challenge = HeaderValue::from_static(r#"Bearer error="invalid_token""#);
+            }
+            response
+        }
+        None if status.is_client_error() => Problem::terse(status).into_response(),
+        None => response,
+    }
+}
+
+/// What a gateway says in front of an API that it cannot reach.
+const GATEWAY: &str = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>\
+                       <body><h1>502 Bad Gateway</h1></body></html>\n";
+
+/// The same, to be tried again after so many seconds.
+fn later(mut response: Response, retry_after: Option<u32>) -> Response {
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -78,8 +120,13 @@ async fn truncated(response: Response) -> Response {
     let bytes = to_bytes(body, MAX_BYTES).await.unwrap_or_default();
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     let half: Result<Bytes, std::io::Error> = Ok(bytes.slice(..bytes.len() / 2));
-    let broken = Err(std::io::Error::other("the sandbox was told to break off"));
-    Response::from_parts(parts, Body::from_stream(futures_util::stream::iter([half, broken])))
+    let broken = async {
+        // The half must be out first: what is in a buffer when the connection breaks is never sent.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Err(std::io::Error::other("the sandbox was told to break off"))
+    };
+    let body = stream::once(async { half }).chain(stream::once(broken));
+    Response::from_parts(parts, Body::from_stream(body))
 }
 
 /// How long a connection may take to say what it is for, while there are connections to drop.

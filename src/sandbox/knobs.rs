@@ -23,6 +23,14 @@ pub struct Knobs {
     pub drop_connections: u32,
     /// How many of the next token answers break off in the middle of the body.
     pub truncate_answers: u32,
+    /// What the next requests to the API and its WebSockets that fail are answered with.
+    pub api_fault: ApiFault,
+    /// How many of them fail.
+    pub api_fail_count: u32,
+    /// Whether a token's scopes count for nothing: each that is valid opens everything.
+    pub ignore_scopes: bool,
+    /// Whether the API's refusals say no more than their status does.
+    pub terse: bool,
     /// Seconds that new tokens live.
     pub token_lifetime: i64,
     /// Seconds that the server's clock is ahead; behind where negative.
@@ -38,10 +46,42 @@ impl Default for Knobs {
             retry_after: None,
             drop_connections: 0,
             truncate_answers: 0,
+            api_fault: ApiFault::default(),
+            api_fail_count: 0,
+            ignore_scopes: false,
+            terse: false,
             token_lifetime: LIFETIME,
             clock_skew: 0,
         }
     }
+}
+
+/// What goes wrong with one request to the API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApiFault {
+    /// 502 with a page of HTML, from a gateway in front of the API.
+    #[default]
+    Gateway,
+    /// 429: too many requests.
+    RateLimit,
+    /// 429: the credits are used up.
+    Quota,
+    /// 500.
+    Breakdown,
+    /// 504.
+    Timeout,
+}
+
+impl ApiFault {
+    /// All of them, by the names of the flag and of the control endpoint.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("gateway", Self::Gateway),
+        ("rate-limit", Self::RateLimit),
+        ("quota", Self::Quota),
+        ("breakdown", Self::Breakdown),
+        ("timeout", Self::Timeout),
+    ];
 }
 
 /// Why knobs cannot be set like this.
@@ -105,6 +145,11 @@ impl Knobs {
         take(&mut self.truncate_answers).then_some(Fault::Truncated)
     }
 
+    /// Takes the fault of the next request to the API, which is then one less to come, and what it says of waiting.
+    pub(super) fn take_api_fault(&mut self) -> Option<(ApiFault, Option<u32>)> {
+        take(&mut self.api_fail_count).then_some((self.api_fault, self.retry_after))
+    }
+
     /// Whether the next connection is dropped, which is then one less to come.
     pub(super) fn take_drop(&mut self) -> bool {
         take(&mut self.drop_connections)
@@ -134,6 +179,15 @@ mod tests {
         let status = Some(Fault::Status(429, None));
         assert_eq!(taken, [status, status, Some(Fault::Truncated), None]);
         assert_eq!((knobs.take_drop(), knobs.take_drop()), (true, false));
+    }
+
+    #[test]
+    fn an_api_fault_has_one_name() {
+        for (name, fault) in ApiFault::ALL {
+            assert_eq!(serde_json::to_value(fault).unwrap(), name);
+        }
+        let mut knobs = Knobs { api_fail_count: 1, api_fault: ApiFault::Quota, ..Knobs::default() };
+        assert_eq!((knobs.take_api_fault(), knobs.take_api_fault()), (Some((ApiFault::Quota, None)), None));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! sockets, on one port. It keeps everything in memory, logs nothing and never listens beyond this machine.
 //! The shapes are those of Corti's documentation and SDKs, and of Keycloak 26 for the realm.
 
+mod agentic;
 mod catalogue;
 mod configuration;
 mod control;
@@ -49,7 +50,7 @@ use key::SigningKey;
 use realm::Realm;
 use state::{Identity, Shared};
 
-pub use knobs::{KnobError, Knobs};
+pub use knobs::{ApiFault, KnobError, Knobs};
 
 /// The longest request body and the longest WebSocket message, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -225,14 +226,16 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/languages", get(catalogue::languages))
         .route("/languages/", get(catalogue::languages))
         .route("/factgroups", get(catalogue::fact_groups))
-        .route("/factgroups/", get(catalogue::fact_groups));
+        .route("/factgroups/", get(catalogue::fact_groups))
+        .route("/agentic/{*path}", any(agentic::nothing));
     let sockets = Router::new()
         .route("/transcribe", get(socket::transcribe))
         .route("/interactions/{id}/streams", get(socket::streams));
+    let failing = from_fn_with_state(Arc::clone(&shared), fault::api_request);
     Router::new()
         .nest("/realms/{tenant}", realm)
-        .nest("/v2", rest)
-        .nest("/audio-bridge/v2", sockets)
+        .nest("/v2", rest.layer(failing.clone()))
+        .nest("/audio-bridge/v2", sockets.layer(failing))
         .fallback(problem::no_route)
         .layer(from_fn_with_state(Arc::clone(&shared), fault::every_answer))
         .nest("/_sandbox", control::router())

@@ -60,6 +60,32 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "A0017", detail)
     }
 
+    /// Too many requests.
+    pub(super) fn too_many() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
+    }
+
+    /// The credits are used up.
+    pub(super) fn no_credit() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "A0021", "Insufficient balance")
+    }
+
+    /// The API broke down.
+    pub(super) fn breakdown() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "A0010", "Error processing the request")
+    }
+
+    /// The API did not get an answer from behind it.
+    pub(super) fn timeout() -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "A0002", "Request timeout")
+    }
+
+    /// A refusal that gives no reason.
+    pub(super) fn terse(status: StatusCode) -> Self {
+        let reason = status.canonical_reason().unwrap_or_default();
+        Self::new(status, "about:blank", reason)
+    }
+
     /// The body did not arrive, or is too long.
     pub(super) fn body(rejection: &BytesRejection) -> Self {
         Self::new(rejection.status(), "A0003", rejection.body_text())

@@ -20,6 +20,7 @@ pub mod keycloak;
 #[cfg(unix)]
 pub mod killer;
 pub mod rude;
+pub mod saved;
 pub mod shell;
 
 /// The binary under test.

@@ -1,0 +1,234 @@
+//! `check`: what a token can reach, against what its scopes promise. A few reads that change nothing, one after another.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::domain::capability::{Finding, Row, Target, overall};
+use crate::domain::inspection::{Inspection, Kind as TokenKind};
+use crate::domain::page::{Page, Tone};
+use crate::domain::scope::Reach;
+use crate::domain::secret::AccessToken;
+use crate::edge::process;
+use crate::failure::{Failure, Kind};
+use crate::output::{Outcome, Text};
+
+use super::access;
+use super::argument::ScopeArgs;
+use super::context::Context;
+use super::interruption;
+use super::minting::Minter;
+
+mod look;
+mod passing;
+mod subject;
+
+use passing::Passing;
+use subject::Subject;
+
+/// Look at what a token can reach, against what its scopes promise
+///
+/// Reads /languages/, /factgroups/ and the first of /interactions/, and opens both WebSockets until they accept a
+/// configuration. The token is one from a file, from `CORTI_ACCESS_TOKEN`, or a new one with the scopes you choose. It goes
+/// to the configured environment and to no other. What is seen once proves no token safe: a row is allowed, denied or
+/// inconclusive.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth check --scope transcribe
+  corti-auth check --scope streams --streams
+  corti-auth token --scope transcribe | corti-auth check - --json
+
+Exit codes: 10, the token can do more than its scopes promise; 5, it can do less; 0, neither was seen.")]
+pub(super) struct CheckArgs {
+    /// Read the token from this file, or from standard input (-)
+    #[arg(value_name = "FILE", conflicts_with_all = ["scope", "full"])]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    choice: ScopeArgs,
+    /// Create an interaction with a full token of the client, try its /streams, and delete it
+    #[arg(long)]
+    streams: bool,
+}
+
+/// A token that was looked at.
+pub(super) struct CheckOutcome {
+    subject: Subject,
+    rows: Vec<Row>,
+    /// The interaction that was made for it.
+    passing: Option<Passing>,
+}
+
+/// # Errors
+/// Where there is no token, or it must not be sent. What the API answers is an outcome.
+pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<CheckOutcome, Failure> {
+    // Taken over for good: an interaction that was created is deleted, whatever happens.
+    let mut stop = std::pin::pin!(process::asked_to_stop());
+    let minter = Minter::new(context);
+    let (subject, mut rows, full) = tokio::select! {
+        looked = look_around(args, context, &minter) => looked?,
+        () = &mut stop => return Err(interruption()),
+    };
+    let passing = match full {
+        None => None,
+        Some(full) => match Passing::create(&minter, &subject, full).await {
+            Ok(passing) => Some(passing),
+            Err(failure) => {
+                rows.push(look::untried(&subject, &failure));
+                return Ok(CheckOutcome { subject, rows, passing: None });
+            }
+        },
+    };
+    let url = passing.as_ref().map(|passing| &passing.interaction.websocket_url);
+    let opening = look::streams(&minter.http, &subject, url, context.globals.timeout);
+    let row = tokio::select! {
+        row = context.waiting("opening /streams", opening) => Some(row),
+        () = &mut stop => None,
+    };
+    let passing = match passing {
+        Some(passing) => Some(passing.end(context, &minter, &subject).await),
+        None => None,
+    };
+    rows.push(row.ok_or_else(interruption)?);
+    Ok(CheckOutcome { subject, rows, passing })
+}
+
+/// Finds the token and looks at all but `/streams`; with `--streams` there is a full token to go on with.
+async fn look_around(
+    args: &CheckArgs,
+    context: &Context<'_>,
+    minter: &Minter<'_>,
+) -> Result<(Subject, Vec<Row>, Option<AccessToken>), Failure> {
+    let subject = Subject::find(args, context, minter).await?;
+    let full = if args.streams { Some(Passing::prepare(context, minter, &subject).await?) } else { None };
+    let mut rows = Vec::new();
+    for target in Target::READS {
+        rows.push(context.waiting("reading", look::read(&minter.http, &subject, target)).await);
+    }
+    let opening = look::transcribe(&minter.http, &subject, context.globals.timeout);
+    rows.push(context.waiting("opening /transcribe", opening).await);
+    Ok((subject, rows, full))
+}
+
+/// # Errors
+/// Where it is no access token, or has expired.
+fn inspect(token: &AccessToken, context: &Context<'_>) -> Result<Inspection, Failure> {
+    let failure = |message: String| {
+        Failure::new(Kind::Token, message).hint("mint a new one: corti-auth check --scope transcribe")
+    };
+    let inspection = access::inspect(token, context.host.clock.now())?.ok_or_else(|| {
+        failure("it is no JWT, and promises nothing that could be held against it".to_owned())
+    })?;
+    if matches!(inspection.kind, TokenKind::Id | TokenKind::Refresh) {
+        return Err(failure(format!("it is of the kind `{}`, which opens no API", inspection.kind.as_str())));
+    }
+    if inspection.is_expired() {
+        return Err(failure("the token has expired".to_owned()));
+    }
+    Ok(inspection)
+}
+
+impl CheckOutcome {
+    fn page(&self) -> Page {
+        let seen = &self.subject.inspection;
+        let page = Page::new()
+            .field(
+                "token",
+                format!("{} ({})", self.subject.fingerprint(), seen.reach.map_or("unknown", Reach::as_str)),
+            )
+            .field("scopes", seen.scopes.to_string())
+            .field("sent to", format!("{}, tenant {}", self.subject.environment, self.subject.tenant))
+            .line("")
+            .toned_field("", Tone::Dim, format!("{:9}  {:12}  {}", "promised", "observed", "because"));
+        let rows = self.rows.iter().fold(page, |page, row| {
+            let tone = match row.finding() {
+                Finding::AsPromised => Tone::Good,
+                Finding::More => Tone::Bad,
+                Finding::Less | Finding::Untold => Tone::Caution,
+            };
+            let (promised, observed) = (row.promise.as_str(), row.observed.as_str());
+            page.toned_field(
+                row.target.as_str(),
+                tone,
+                format!("{promised:9}  {observed:12}  {}", row.detail),
+            )
+        });
+        rows.line("").line(match overall(&self.rows) {
+            Finding::More => "the token can do more than its scopes promise",
+            Finding::Less => "the token can do less than its scopes promise",
+            Finding::AsPromised => "nothing contradicts the scopes; what was not looked at is not known",
+            Finding::Untold => "inconclusive: nothing can be said",
+        })
+    }
+
+    /// The rows of one finding, by name.
+    fn named(&self, finding: Finding) -> String {
+        let rows = self.rows.iter().filter(|row| row.finding() == finding);
+        rows.map(|row| row.target.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn row_json(row: &Row) -> Value {
+    json!({
+        "target": row.target.as_str(),
+        "promised": row.promise.as_str(),
+        "observed": row.observed.as_str(),
+        "finding": row.finding().as_str(),
+        "http_status": row.status,
+        "detail": row.detail,
+    })
+}
+
+impl Outcome for CheckOutcome {
+    fn command(&self) -> &'static str {
+        "check"
+    }
+
+    fn json(&self) -> Value {
+        let seen = &self.subject.inspection;
+        json!({
+            "finding": overall(&self.rows).as_str(),
+            "rows": self.rows.iter().map(row_json).collect::<Vec<_>>(),
+            "environment": self.subject.environment.to_string(),
+            "tenant": self.subject.tenant.as_str(),
+            "scopes": seen.scopes.to_strings(),
+            "reach": seen.reach.map(Reach::as_str),
+            "fingerprint": self.subject.fingerprint(),
+            "interaction": self.passing.as_ref().map(Passing::json),
+        })
+    }
+
+    fn text(&self) -> Text {
+        Text::Page(self.page())
+    }
+
+    fn verdict(&self) -> Option<Failure> {
+        match overall(&self.rows) {
+            Finding::More => {
+                let message =
+                    format!("the token can do more than its scopes promise: {}", self.named(Finding::More));
+                Some(Failure::new(Kind::Check, message).hint(
+                    "let it reach no frontend, and tell Corti's support; look again: corti-auth check --json",
+                ))
+            }
+            _ if self.passing.as_ref().is_some_and(|passing| !passing.deleted) => {
+                let id = self.passing.as_ref().map(|passing| passing.interaction.id).unwrap_or_default();
+                Some(
+                    Failure::new(Kind::Unexpected, format!("the interaction `{id}` is still there"))
+                        .hint(format!("corti-auth interaction delete {id}")),
+                )
+            }
+            Finding::Less => {
+                let message =
+                    format!("the token can do less than its scopes promise: {}", self.named(Finding::Less));
+                let status =
+                    self.rows.iter().find(|row| row.finding() == Finding::Less).and_then(|row| row.status);
+                Some(
+                    Failure::new(Kind::Rejected, message)
+                        .hint(format!("corti-auth explain --status {}", status.unwrap_or(401))),
+                )
+            }
+            Finding::AsPromised | Finding::Untold => None,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Looks at one target with the token: a read, or a WebSocket that is closed once it has accepted a configuration.
+
+use std::time::Duration;
+
+use url::Url;
+use uuid::Uuid;
+
+use crate::domain::capability::{Observed, Promise, Row, Target};
+use crate::domain::environment::EnvironmentError;
+use crate::domain::interaction::connect_url;
+use crate::domain::message::ServerMessage;
+use crate::domain::problem::Problem;
+use crate::domain::request::Request;
+use crate::domain::websocket;
+use crate::edge::http::Http;
+use crate::edge::socket::{Socket, SocketError};
+use crate::failure::Failure;
+
+use super::subject::Subject;
+
+/// The language of the configurations; every Corti has it.
+const LANGUAGE: &str = "en";
+
+/// A read that changes nothing; its body is not looked into.
+pub(super) async fn read(http: &Http<'_>, subject: &Subject, target: Target) -> Row {
+    let url = format!("{}{}", subject.environment.api_url(), target.path().unwrap_or_default());
+    let promise = Promise::of(&subject.inspection, target);
+    let request = Request::get(url, &subject.token, &subject.tenant);
+    match http.send(&request).await {
+        Ok(response) => {
+            let observed = Observed::of(&response);
+            let status = response.status;
+            let detail = match observed {
+                Observed::Allowed => status.to_string(),
+                _ => refusal(subject, Problem::of(&response)),
+            };
+            Row { target, promise, observed, status: Some(status), detail }
+        }
+        Err(error) => {
+            let observed = Observed::Inconclusive;
+            Row { target, promise, observed, status: None, detail: error.to_string() }
+        }
+    }
+}
+
+/// The WebSocket of dictations.
+pub(super) async fn transcribe(http: &Http<'_>, subject: &Subject, limit: Duration) -> Row {
+    let url = websocket::transcribe_url(&subject.environment, &subject.tenant);
+    let opening = Opening { target: Target::Transcribe, url, is_real: true };
+    opening.open(http, subject, limit).await
+}
+
+/// The WebSocket of an interaction; of one that does not exist, where none was made.
+pub(super) async fn streams(
+    http: &Http<'_>,
+    subject: &Subject,
+    interaction: Option<&Url>,
+    limit: Duration,
+) -> Row {
+    let nowhere = || websocket::streams_url(&subject.environment, &subject.tenant, Uuid::new_v4());
+    let url = interaction.cloned().map_or_else(nowhere, Ok);
+    let opening = Opening { target: Target::Streams, url, is_real: interaction.is_some() };
+    opening.open(http, subject, limit).await
+}
+
+/// The same where no interaction could be made.
+pub(super) fn untried(subject: &Subject, failure: &Failure) -> Row {
+    let reasons: Vec<String> = failure.causes().collect();
+    Row {
+        target: Target::Streams,
+        promise: Promise::of(&subject.inspection, Target::Streams),
+        observed: Observed::Inconclusive,
+        status: failure.http_status(),
+        detail: format!("no interaction could be made: {}", reasons.join(": ")),
+    }
+}
+
+struct Opening {
+    target: Target,
+    url: Result<Url, EnvironmentError>,
+    /// Whether what the URL names is there.
+    is_real: bool,
+}
+
+impl Opening {
+    async fn open(&self, http: &Http<'_>, subject: &Subject, limit: Duration) -> Row {
+        let (target, promise) = (self.target, Promise::of(&subject.inspection, self.target));
+        let row = |observed, status, detail| Row { target, promise, observed, status, detail };
+        match self.accepted(http, subject, limit).await {
+            Ok(Some(ServerMessage::Accepted(word))) => row(Observed::Allowed, Some(101), word),
+            Ok(Some(ServerMessage::Denied(word) | ServerMessage::Failed(word))) => {
+                let detail = format!("it opened, and said {}", subject.token.secret().blotted_out(&word));
+                row(Observed::Inconclusive, Some(101), detail)
+            }
+            Ok(_) => row(Observed::Inconclusive, Some(101), "it opened, and said something else".to_owned()),
+            Err(SocketError::Refused(problem)) => {
+                let status = problem.status;
+                let observed = Observed::of_handshake(status, self.is_real, promise);
+                let detail = refusal(subject, problem);
+                let is_vain = !self.is_real && observed == Observed::Inconclusive;
+                let remark =
+                    if is_vain { " (there is no such interaction; --streams makes one)" } else { "" };
+                row(observed, Some(status), format!("{detail}{remark}"))
+            }
+            Err(error) => row(Observed::Inconclusive, None, error.to_string()),
+        }
+    }
+
+    /// Opens it, sends the configuration, and closes it after the answer.
+    async fn accepted(
+        &self,
+        http: &Http<'_>,
+        subject: &Subject,
+        limit: Duration,
+    ) -> Result<Option<ServerMessage>, SocketError> {
+        let url = self.url.as_ref().map_err(|error| SocketError::NotTheProtocol(error.to_string()))?;
+        let mut socket = Socket::open(http, &connect_url(url, &subject.token), limit).await?;
+        socket.send(self.target.configuration(LANGUAGE).unwrap_or_default()).await?;
+        let answer = socket.receive().await?;
+        socket.close().await;
+        Ok(ServerMessage::parse(&answer))
+    }
+}
+
+fn refusal(subject: &Subject, problem: Problem) -> String {
+    let Problem { status, detail, .. } = problem.without(subject.token.secret());
+    format!("{status}: {detail}")
+}

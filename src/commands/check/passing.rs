@@ -1,0 +1,82 @@
+//! An interaction that is there while its `/streams` is tried, and no longer.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::commands::context::Context;
+use crate::commands::interaction::Api;
+use crate::commands::minting::Minter;
+use crate::domain::interaction::{Fields, Interaction};
+use crate::domain::scope::Ask;
+use crate::domain::secret::AccessToken;
+use crate::failure::{Failure, Kind};
+
+use super::subject::Subject;
+
+/// An interaction made for a check, and the full token that may delete it.
+pub(super) struct Passing {
+    pub(super) interaction: Interaction,
+    full: AccessToken,
+    pub(super) deleted: bool,
+}
+
+impl Passing {
+    /// Mints the full token of the configured client.
+    ///
+    /// # Errors
+    /// Where there is none, or the client is of another place than the token that is looked at.
+    pub(super) async fn prepare(
+        context: &Context<'_>,
+        minter: &Minter<'_>,
+        subject: &Subject,
+    ) -> Result<AccessToken, Failure> {
+        let plan = context.plan()?;
+        let client = &plan.client;
+        if client.environment != subject.environment || client.tenant != subject.tenant {
+            let message = format!(
+                "--streams needs a client of `{}`, tenant `{}`, and the configured one is of `{}`, tenant `{}`",
+                subject.environment, subject.tenant, client.environment, client.tenant
+            );
+            return Err(
+                Failure::new(Kind::Configuration, message).hint("leave --streams out, or: corti-auth login")
+            );
+        }
+        // New, so that it lives until the interaction is deleted.
+        Ok(minter.mint(&plan, &Ask::Full).await?.access_token)
+    }
+
+    /// Creates the interaction. Not to be given up half-way: it would be left behind. It is bounded.
+    ///
+    /// # Errors
+    /// Where the API does not answer, or refuses.
+    pub(super) async fn create(
+        minter: &Minter<'_>,
+        subject: &Subject,
+        full: AccessToken,
+    ) -> Result<Self, Failure> {
+        let body = Fields::default().body(None, &Uuid::new_v4().to_string());
+        let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
+        let (environment, tenant) = (&subject.environment, &subject.tenant);
+        let interaction = Api::new(&minter.http, environment, tenant, &full).create(&body).await?;
+        Ok(Self { interaction, full, deleted: false })
+    }
+
+    /// Deletes it, or says that it is still there.
+    pub(super) async fn end(mut self, context: &Context<'_>, minter: &Minter<'_>, subject: &Subject) -> Self {
+        let id = self.interaction.id;
+        let (environment, tenant) = (&subject.environment, &subject.tenant);
+        let failure = Api::new(&minter.http, environment, tenant, &self.full).delete(id).await.err();
+        let failure = failure.filter(|failure| failure.http_status() != Some(404));
+        self.deleted = failure.is_none();
+        if let Some(failure) = failure {
+            let reasons: Vec<String> = failure.causes().collect();
+            let message = format!("the interaction `{id}` was not deleted: {}", reasons.join(": "));
+            context.warn(message, Some(&format!("corti-auth interaction delete {id}")));
+        }
+        self
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({ "interaction_id": self.interaction.id.to_string(), "deleted": self.deleted })
+    }
+}

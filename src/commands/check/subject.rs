@@ -1,0 +1,101 @@
+//! The token that is looked at, and where it may be sent.
+
+use crate::commands::context::Context;
+use crate::commands::input;
+use crate::commands::minting::Minter;
+use crate::domain::environment::Environment;
+use crate::domain::identity::Tenant;
+use crate::domain::inspection::Inspection;
+use crate::domain::jwt::MAX_TOKEN_BYTES;
+use crate::domain::resolve;
+use crate::domain::secret::AccessToken;
+use crate::domain::variable::ACCESS_TOKEN;
+use crate::failure::{Failure, Kind};
+
+use super::{CheckArgs, inspect};
+
+/// A token and its place.
+pub(super) struct Subject {
+    pub(super) token: AccessToken,
+    pub(super) inspection: Inspection,
+    pub(super) environment: Environment,
+    pub(super) tenant: Tenant,
+}
+
+impl Subject {
+    /// The token from the file, from the variable, or a new one.
+    ///
+    /// # Errors
+    /// Where there is none, or it must not be sent where it would go.
+    pub(super) async fn find(
+        args: &CheckArgs,
+        context: &Context<'_>,
+        minter: &Minter<'_>,
+    ) -> Result<Self, Failure> {
+        // What is asked for on the command line outranks the variable.
+        let chosen = context.globals.profile.is_some() || args.choice.is_made();
+        if let Some(path) = &args.file {
+            let bytes = input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
+                Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
+                    .hint("name a file with one token, or pipe it in: corti-auth check - < FILE")
+            })?;
+            let token = std::str::from_utf8(&bytes).ok().and_then(|text| AccessToken::parse(text.trim()));
+            let token = token.ok_or_else(|| {
+                Failure::new(Kind::Token, "what is given is not one token alone")
+                    .hint("corti-auth token --scope transcribe | corti-auth check -")
+            })?;
+            return Self::given(token, context);
+        }
+        if let Some(token) = context.variables()?.access_token.as_ref().filter(|_| !chosen) {
+            context.note(format!("looking at the token in {ACCESS_TOKEN}"));
+            return Self::given(token.clone(), context);
+        }
+        let plan = context.plan()?;
+        let ask = args.choice.ask(&plan, context)?;
+        // A new one, and none of the cache's: it must outlive the check, or it would seem to do less.
+        let token = minter.mint(&plan, &ask).await?.access_token;
+        let inspection = inspect(&token, context)?;
+        let (environment, tenant) = (plan.client.environment, plan.client.tenant);
+        Ok(Self { token, inspection, environment, tenant })
+    }
+
+    fn given(token: AccessToken, context: &Context<'_>) -> Result<Self, Failure> {
+        let (environment, tenant) =
+            resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
+        let inspection = inspect(&token, context)?;
+        let subject = Self { token, inspection, environment, tenant };
+        subject.refuse_foreign(context)?;
+        Ok(subject)
+    }
+
+    /// A token goes to the environment that issued it: it would be of no use elsewhere, and be seen. Only who names the
+    /// environment on the command line may send it there all the same.
+    fn refuse_foreign(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let (environment, tenant) = (&self.environment, &self.tenant);
+        let (of, is_own, is_named) = match &self.inspection.place {
+            None => ("nobody that is known here".to_owned(), false, context.globals.environment.is_some()),
+            Some((issuer, realm)) => {
+                let named = |differs: bool, flag: &Option<String>| !differs || flag.is_some();
+                let is_named = named(issuer != environment, &context.globals.environment)
+                    && named(realm != tenant, &context.globals.tenant);
+                let is_own = issuer == environment && realm == tenant;
+                (format!("`{issuer}`, tenant `{realm}`"), is_own, is_named)
+            }
+        };
+        if is_own {
+            return Ok(());
+        }
+        let message =
+            format!("the token was issued by {of}, and would go to `{environment}`, tenant `{tenant}`");
+        if is_named {
+            context.warn(message, Some("what is seen there says little of the token"));
+            return Ok(());
+        }
+        Err(Failure::new(Kind::Configuration, message)
+            .hint("name the place it belongs to, or mint one here: corti-auth check --scope transcribe"))
+    }
+
+    pub(super) fn fingerprint(&self) -> String {
+        self.token.secret().fingerprint()
+    }
+}

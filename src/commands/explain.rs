@@ -1,0 +1,215 @@
+//! `explain`: why a request failed, from what was saved of it. Nothing is asked of anybody, and nothing is sent.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::domain::explanation::{Cause, Confidence, Configured, Evidence, Exchange, Held, explain};
+use crate::domain::jwt::MAX_TOKEN_BYTES;
+use crate::domain::page::{Page, Tone};
+use crate::domain::resolve::{self, ResolveError};
+use crate::domain::scope::Reach;
+use crate::domain::secret::Secret;
+use crate::domain::variable::GivenSecret;
+use crate::failure::{Failure, Kind};
+use crate::output::{Outcome, Text};
+
+use super::context::Context;
+use super::input;
+
+/// How much of a saved response is read. Corti's are kilobytes.
+const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Say why a request failed: ranked causes, what speaks for each, what to do
+///
+/// Give what there is: a status or a close code, the response as curl -i, -D or -v saved it (or its body, or a WebSocket's
+/// message), the token that was used. What is configured here is compared with the token; nothing needs to be. The token
+/// is taken from `CORTI_ACCESS_TOKEN` where no file is named. Nothing is sent.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth explain --status 401
+  curl -si https://api.eu.corti.app/v2/languages/ | corti-auth explain --response -
+  corti-auth explain --response saved.txt --token-file token.txt --json
+
+Exit code 1: nothing that is known explains it.")]
+pub(super) struct ExplainArgs {
+    /// The HTTP status, or the close code of a WebSocket
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..5000))]
+    status: Option<u16>,
+    /// Read the response from this file, or from standard input (-)
+    #[arg(long, value_name = "FILE")]
+    response: Option<PathBuf>,
+    /// Read the token that was used from this file, or from standard input (-)
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// An explained failure.
+pub(super) struct ExplainOutcome {
+    evidence: Evidence,
+    causes: Vec<Cause>,
+}
+
+/// # Errors
+/// Where nothing is given, a file cannot be read, or what is configured is malformed.
+pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<ExplainOutcome, Failure> {
+    let named = [&args.response, &args.token_file];
+    let piped = named.into_iter().flatten().filter(|path| path.as_os_str() == "-");
+    if piped.count() > 1 {
+        return Err(Failure::new(
+            Kind::Usage,
+            "the response and the token cannot both come from standard input",
+        )
+        .hint("corti-auth explain --response - --token-file FILE"));
+    }
+    let now = context.host.clock.now();
+    let token = token(args, context).await?.map(|text| Held::read(text.expose(), now));
+    if args.status.is_none() && args.response.is_none() && token.is_none() {
+        return Err(Failure::new(Kind::Usage, "there is nothing to explain")
+            .hint("corti-auth explain --status 401")
+            .hint("curl -si URL | corti-auth explain --response -"));
+    }
+    let exchange = match &args.response {
+        Some(path) => Exchange::read(&read("response", path, MAX_RESPONSE_BYTES, context).await?),
+        None => Exchange::default(),
+    };
+    if let (Some(said), Some(saved)) = (args.status, exchange.status)
+        && said != saved
+    {
+        let message = format!("--status is {said}, but the response's own is {saved}");
+        return Err(Failure::new(Kind::Usage, message).hint("leave --status out"));
+    }
+    let secret = match &context.variables()?.client_secret {
+        Some(GivenSecret::Value(secret)) => Some(secret.secret()),
+        _ => None,
+    };
+    let evidence = Evidence::new(args.status, &exchange, token, configured(context)?, secret, now);
+    let causes = explain(&evidence);
+    Ok(ExplainOutcome { evidence, causes })
+}
+
+async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secret>, Failure> {
+    if let Some(path) = &args.token_file {
+        return Ok(Some(Secret::new(read("token", path, MAX_TOKEN_BYTES + 1024, context).await?)));
+    }
+    Ok(context.variables()?.access_token.as_ref().map(|token| token.secret().clone()))
+}
+
+/// What is no text in it becomes `U+FFFD`.
+async fn read(what: &str, path: &Path, limit: usize, context: &Context<'_>) -> Result<String, Failure> {
+    let bytes = input::read(path, limit, context).await.map_err(|reason| {
+        Failure::new(Kind::Usage, format!("cannot read the {what} from {reason}"))
+            .hint("name a file that can be read, or pipe it in: corti-auth explain --response - < FILE")
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What is configured here, as far as it goes: nothing needs to be. A profile that was named must be there.
+fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
+    let (flags, variables, config) = (context.flags()?, context.variables()?, context.config()?);
+    match resolve::resolve(flags, variables, config) {
+        Ok(plan) => Ok(Configured {
+            place: Some((plan.client.environment, plan.client.tenant)),
+            client: Some(plan.client.id),
+        }),
+        Err(error @ ResolveError::UnknownProfile { .. }) => Err(error.into()),
+        Err(_) => {
+            Ok(Configured { place: resolve::resolve_target(flags, variables, config).ok(), client: None })
+        }
+    }
+}
+
+impl ExplainOutcome {
+    fn page(&self) -> Page {
+        let mut page = Page::new();
+        for (number, cause) in (1..).zip(&self.causes) {
+            let tone = match cause.confidence {
+                Confidence::High => Tone::Strong,
+                Confidence::Medium | Confidence::Low => Tone::Plain,
+            };
+            let confidence = cause.confidence.as_str();
+            page = page.toned(tone, format!("{number}. {} ({confidence}: {})", cause.cause, cause.id));
+            for evidence in &cause.evidence {
+                page = page.field("   because", evidence);
+            }
+            page = page.field("   remedy", &cause.remedy);
+        }
+        match self.evidence.request_id() {
+            Some(id) => page.toned(Tone::Dim, format!("for Corti's support: request {id}")),
+            None => page,
+        }
+    }
+
+    /// What there was to go by.
+    fn seen(&self) -> Page {
+        let token = self.evidence.token().map(|held| held.secret().fingerprint());
+        Page::new()
+            .optional("status", self.evidence.status().map(|status| status.to_string()))
+            .optional("answer", self.evidence.shape())
+            .optional("token", token)
+            .optional("request", self.evidence.request_id())
+    }
+
+    /// What of the token is worth repeating.
+    fn token(&self) -> Option<Value> {
+        let held = self.evidence.token()?;
+        let seen = held.inspection.as_ref();
+        let place = seen.and_then(|seen| seen.place.as_ref());
+        Some(json!({
+            "fingerprint": held.secret().fingerprint(),
+            "kind": seen.map(|seen| seen.kind.as_str()),
+            "reach": seen.and_then(|seen| seen.reach).map(Reach::as_str),
+            "environment": place.map(|(environment, _)| environment.to_string()),
+            "tenant": place.map(|(_, tenant)| tenant.as_str()),
+            "expires_at": seen.and_then(|seen| seen.expires_at).map(|time| time.to_string()),
+        }))
+    }
+}
+
+impl Outcome for ExplainOutcome {
+    fn command(&self) -> &'static str {
+        "explain"
+    }
+
+    fn json(&self) -> Value {
+        let cause = |cause: &Cause| {
+            json!({
+                "id": cause.id,
+                "cause": cause.cause,
+                "confidence": cause.confidence.as_str(),
+                "evidence": cause.evidence,
+                "remedy": cause.remedy,
+            })
+        };
+        json!({
+            "status": self.evidence.status(),
+            "shape": self.evidence.shape(),
+            "request_id": self.evidence.request_id(),
+            "token": self.token(),
+            "causes": self.causes.iter().map(cause).collect::<Vec<_>>(),
+        })
+    }
+
+    fn text(&self) -> Text {
+        Text::Page(if self.causes.is_empty() { self.seen() } else { self.page() })
+    }
+
+    fn verdict(&self) -> Option<Failure> {
+        let missing = [
+            (
+                self.evidence.shape().is_none(),
+                "save the response too: curl -si URL > FILE, then corti-auth explain --response FILE",
+            ),
+            (
+                self.evidence.token().is_none(),
+                "name the token that was used: corti-auth explain --token-file FILE",
+            ),
+        ];
+        let failure = Failure::new(Kind::Unexpected, "nothing that is known explains this");
+        let hints = missing.into_iter().filter(|(is_missing, _)| *is_missing);
+        let failure = hints.fold(failure, |failure, (_, hint)| failure.hint(hint));
+        let last = "ask Corti's support, with the request's id and the time: corti-auth doctor --report FILE";
+        self.causes.is_empty().then(|| failure.hint(last))
+    }
+}

@@ -1,0 +1,61 @@
+//! The forms in which curl saves an exchange. That it is curl which writes them so is tested with curl itself.
+
+use super::*;
+
+fn read(text: &str) -> (Option<u16>, Option<String>, String) {
+    let exchange = Exchange::read(text);
+    (exchange.status, exchange.header("x").map(str::to_owned), exchange.body)
+}
+
+#[test]
+fn the_last_of_several_heads_counts() {
+    let table = [
+        ("HTTP/1.1 401 Unauthorized\r\nX: 1\r\n\r\nbody", (Some(401), Some("1"), "body")),
+        ("HTTP/2 403 \nx:2\n\n{\n\n}", (Some(403), Some("2"), "{\n\n}")),
+        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 409 Conflict\r\nX: 3\r\n\r\nb", (Some(409), Some("3"), "b")),
+        ("HTTP/1.1 200 Connection established\r\n\r\nHTTP/2 500\r\n\r\n", (Some(500), None, "")),
+        ("HTTP/1.1 404 Not Found\r\nX: 4", (Some(404), Some("4"), "")),
+        ("{\"a\":1}", (None, None, "{\"a\":1}")),
+        ("", (None, None, "")),
+        ("HTTP/", (None, None, "")),
+    ];
+    for (text, (status, header, body)) in table {
+        assert_eq!(read(text), (status, header.map(str::to_owned), body.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn a_verbose_log_has_the_request_too() {
+    let log = "* Connected\n> GET /v2/languages/?a=b HTTP/1.1\r\n> Host: h\r\n> Authorization: eyJx\r\n> \r\n\
+               * remark\n< HTTP/1.1 401 Unauthorized\r\n< X: 1\r\n< \r\n{ [5 bytes data]\nbody\n* done\n";
+    let exchange = Exchange::read(log);
+    assert_eq!(
+        (exchange.status, exchange.header("x"), exchange.body.as_str()),
+        (Some(401), Some("1"), "body")
+    );
+    let asked = Asked { path: "/v2/languages/".into(), presented: Some(Presented::Bare), tenant: None };
+    assert_eq!(exchange.asked, Some(asked));
+}
+
+#[test]
+fn a_token_is_presented_in_one_of_four_forms() {
+    let table = [
+        ("Bearer eyJ", Presented::Bearer),
+        ("bearer  eyJ", Presented::Bearer),
+        ("eyJ", Presented::Bare),
+        ("Bearereyj", Presented::Bare),
+        ("Bearer%20eyJ", Presented::Encoded),
+        ("Bearer Bearer eyJ", Presented::Doubled),
+    ];
+    for (text, form) in table {
+        assert_eq!(Presented::of(text), form, "{text}");
+    }
+    for (value, form) in [
+        ("Bearer%20eyJ", Presented::Bearer),
+        ("Bearer+eyJ", Presented::Bearer),
+        ("eyJ", Presented::Bare),
+        ("Bearer%2520eyJ", Presented::Encoded),
+    ] {
+        assert_eq!(Presented::of_query(value), form, "{value}");
+    }
+}

@@ -1,0 +1,238 @@
+//! `explain` of what the API refuses for the request's own sake, of servers in trouble, and of what the sockets say.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::control::Control;
+use common::saved::{assert_first, converse, converse_until, exchange, explain, mint, names, read};
+use common::{Said, Sandbox, World};
+use serde_json::{Value, json};
+
+const TRANSCRIBE: &str = r#"{"type":"config","configuration":{"primaryLanguage":"en"}}"#;
+
+struct Corti {
+    sandbox: Sandbox,
+    world: World,
+    full: String,
+}
+
+impl Corti {
+    fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(flags: &[&str]) -> Self {
+        let (sandbox, mut world) = (Sandbox::start_with(flags), World::new());
+        world.use_client(&sandbox);
+        let full = mint(&world, "--full");
+        Self { sandbox, world, full }
+    }
+
+    fn send(&self, request: &str, body: &str) -> Value {
+        let bearer = format!("Authorization: Bearer {}", self.full);
+        let saved = exchange(&self.sandbox, request, &[&bearer, "Tenant-Name: base"], body);
+        explain(&self.world, &saved, "")
+    }
+
+    /// What is said of one message of a WebSocket.
+    fn frame(&self, text: &str) -> Value {
+        explain(&self.world, text, "")
+    }
+}
+
+#[test]
+fn a_request_that_the_api_does_not_take() {
+    let corti = Corti::start();
+    let create = "POST /v2/interactions/";
+    let body = r#"{"encounter":{"identifier":"visit-1","status":"planned","type":"first_consultation"}}"#;
+    let fine = corti.send(create, body);
+    assert_eq!((names(&fine), &fine["status"]), (vec!["no-failure"], &json!(201)));
+    assert_first(&corti.send(create, body), "duplicate-identifier", "already exists");
+    let table = [
+        (create, "{", "invalid-request", "not valid JSON"),
+        (create, r#"{"encounter":{}}"#, "invalid-request", "encounter.identifier"),
+        ("GET /v2/interactions/?pageSize=x", "", "invalid-request", "pageSize"),
+        ("GET /v2/interactions/visit-1", "", "invalid-request", "Invalid UUID"),
+        ("GET /v2/interactions/00000000-0000-4000-8000-000000000000", "", "no-such-interaction", "not found"),
+        ("GET /v2/interaction/", "", "unknown-path", "does not serve this path"),
+        ("GET /v2/agentic/agents/x", "", "agents-refusal", "NOT_FOUND: the sandbox knows no agent"),
+    ];
+    for (request, body, id, words) in table {
+        let explained = corti.send(request, body);
+        assert_first(&explained, id, words);
+        assert_eq!(names(&explained).len(), 1, "{explained:#}");
+    }
+    let agents = corti.send("GET /v2/agentic/agents/x", "");
+    assert_eq!(agents["request_id"].as_str().unwrap().len(), 36, "a UUID: {agents:#}");
+    assert_eq!(agents["shape"], "an error of the agents API");
+    assert!(agents["causes"][0]["remedy"].as_str().unwrap().contains("Ask Corti itself"), "{agents:#}");
+}
+
+#[tokio::test]
+async fn a_server_in_trouble() {
+    let corti = Corti::start_with(&["--api-fail-count", "1", "--api-fault", "breakdown"]);
+    assert_first(&corti.send("GET /v2/languages/", ""), "server-trouble", "Error processing");
+    let control = Control::of(&corti.sandbox);
+    let table = [
+        ("gateway", 502, "gateway", "HTML", "an HTML page"),
+        ("rate-limit", 429, "rate-limit", "Too many requests", "an error of the v2 API"),
+        ("quota", 429, "quota", "Insufficient balance", "an error of the v2 API"),
+        ("breakdown", 500, "server-trouble", "Error processing", "an error of the v2 API"),
+        ("timeout", 504, "server-trouble", "Request timeout", "an error of the v2 API"),
+    ];
+    for (fault, status, id, words, shape) in table {
+        control.turn(json!({ "api_fault": fault, "api_fail_count": 1, "retry_after": null })).await;
+        let explained = corti.send("GET /v2/languages/", "");
+        assert_first(&explained, id, words);
+        assert_eq!((&explained["status"], &explained["shape"]), (&json!(status), &json!(shape)));
+        assert_eq!(names(&explained).len(), 1, "{explained:#}");
+    }
+    control.turn(json!({ "api_fault": "rate-limit", "api_fail_count": 1, "retry_after": 30 })).await;
+    let explained = corti.send("GET /v2/languages/", "");
+    assert_first(&explained, "rate-limit", "Retry-After is 30");
+    assert!(explained["causes"][0]["remedy"].as_str().unwrap().starts_with("wait 30 s"), "{explained:#}");
+    // A handshake fails in the same way, and no more often than it was told to.
+    control.turn(json!({ "api_fault": "gateway", "api_fail_count": 1, "retry_after": null })).await;
+    let path = "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20x";
+    assert_first(&corti.send(path, ""), "gateway", "HTML");
+    assert_first(&corti.send(path, ""), "malformed-token", "malformed");
+}
+
+#[tokio::test]
+async fn what_a_socket_says() {
+    let corti = Corti::start();
+    let talk = |messages: &'static [&'static str]| {
+        let (sandbox, full) = (&corti.sandbox, &corti.full);
+        async move { converse(sandbox, "/transcribe", full, messages).await }
+    };
+    let (denied, code) = talk(&[r#"{"type":"config","configuration":{"primaryLanguage":"xx"}}"#]).await;
+    assert_first(&corti.frame(&denied[0]), "configuration-denied", "primaryLanguage");
+    let (missing, _) = talk(&["{}"]).await;
+    assert_first(&corti.frame(&missing[0]), "configuration-not-first", "CONFIG_MISSING");
+    let (all, _) = talk(&[TRANSCRIBE, TRANSCRIBE, r#"{"type":"nonsense"}"#, r#"{"type":"end"}"#]).await;
+    assert_first(&corti.frame(&all[0]), "session-as-it-should-be", "CONFIG_ACCEPTED");
+    assert_first(&corti.frame(&all[1]), "configured-twice", "CONFIG_ALREADY_RECEIVED");
+    assert_first(&corti.frame(&all[2]), "socket-error", "Bad request: the message has no known type");
+    assert_first(&corti.frame(all.last().unwrap()), "session-as-it-should-be", "ENDED");
+    // A whole log, the last message counts, and a client's marks are no part of it.
+    let log: Vec<String> = all.iter().take(3).map(|text| format!("< {text}")).collect();
+    assert_first(&corti.frame(&log.join("\n")), "socket-error", "no known type");
+    assert_eq!(closed(&corti.world, code)["causes"][0]["id"], "closed");
+}
+
+/// What is said of a close code.
+fn closed(world: &World, code: u16) -> Value {
+    Said::by(&mut world.run(&format!("explain --json --status {code}"))).json()
+}
+
+#[tokio::test]
+async fn a_socket_that_hears_nothing() {
+    let corti = Corti::start();
+    let streams = Said::by(&mut corti.world.run("interaction create --json")).json();
+    let path = format!("/interactions/{}/streams", streams["interaction_id"].as_str().unwrap());
+    let full = &corti.full;
+    let (dictation, consultation) = tokio::join!(
+        converse(&corti.sandbox, "/transcribe", full, &[]),
+        converse(&corti.sandbox, &path, full, &[])
+    );
+    assert_first(&corti.frame(&dictation.0[0]), "configuration-late", "CONFIG_TIMEOUT");
+    assert_first(&corti.frame(&consultation.0[0]), "configuration-late", "CONFIG_NOT_PROVIDED");
+}
+
+#[tokio::test]
+async fn how_a_socket_closes() {
+    let corti = Corti::start();
+    let assert_closed = |code: u16, words: &str| {
+        let explained = closed(&corti.world, code);
+        let first = &explained["causes"][0];
+        assert!(first["evidence"][0].as_str().unwrap().starts_with(words), "{explained:#}");
+    };
+    let (_, agreed) = converse(&corti.sandbox, "/transcribe", &corti.full, &["{}"]).await;
+    assert_eq!(agreed, 1000);
+    assert_closed(agreed, "1000: it ended as agreed");
+    let long = "x".repeat(1024 * 1024 + 1);
+    let (_, too_big) = converse(&corti.sandbox, "/transcribe", &corti.full, &[&long]).await;
+    assert_eq!(too_big, 1009);
+    assert_closed(too_big, "1009: a message was too big");
+    for (signal, code, words) in
+        [("TERM", 1001, "1001: the server goes away"), ("KILL", 1006, "1006: no close frame came")]
+    {
+        let other = Corti::start();
+        let (sandbox, full) = (&other.sandbox, &other.full);
+        let happens = || assert!(common::signal(sandbox.id(), signal));
+        let (_, seen) = converse_until(sandbox, "/transcribe", full, &[TRANSCRIBE], happens).await;
+        assert_eq!(seen, code, "{signal}");
+        assert_closed(code, words);
+    }
+    let (head, code) = protocol_error(&corti);
+    assert_eq!(code, 1002);
+    // The handshake itself was none of the failure.
+    assert_eq!(names(&explain(&corti.world, &head, "")), ["no-failure"]);
+    assert_closed(1002, "1002: what was sent is not the WebSocket's protocol");
+    // A code that says nothing about Corti explains nothing.
+    let said = Said::by(&mut corti.world.run("explain --status 4711"));
+    assert_eq!(said.code, 1, "{}", said.stdout);
+}
+
+/// The head of the handshake, and the code that a socket closes with after a frame without a mask, which a client must not send (RFC 6455, section 5.1).
+fn protocol_error(corti: &Corti) -> (String, u16) {
+    use std::io::{Read as _, Write as _};
+    let address = corti.sandbox.environment.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head = format!(
+        "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{} HTTP/1.1\r\nHost: {address}\r\n\
+         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        corti.full
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&[0x81, 0x01, b'x']).unwrap();
+    let mut answer = Vec::new();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut chunk = [0; 1024];
+    while let Ok(count) = stream.read(&mut chunk) {
+        answer.extend_from_slice(&chunk[..count]);
+        let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| &answer[at + 4..]);
+        // A close frame of the server's: 0x88, its length, the code.
+        if let Some([0x88, _, high, low, ..]) = body {
+            let head = String::from_utf8_lossy(&answer);
+            return (
+                head.split_inclusive("\r\n\r\n").next().unwrap().to_owned(),
+                u16::from_be_bytes([*high, *low]),
+            );
+        }
+        assert!(count > 0, "no close frame: {answer:?}");
+    }
+    panic!("no close frame: {answer:?}")
+}
+
+#[test]
+fn what_the_answer_repeats_is_not_repeated() {
+    let corti = Corti::start();
+    let secret = &corti.sandbox.client_secret;
+    let bodies = [
+        json!({ "error": "invalid_request", "error_description": format!("bad: {}", corti.full) }),
+        json!({ "error": "invalid_request", "error_description": format!("x client_secret=hunter2&y {secret}") }),
+        json!({ "requestid": "r", "status": 400, "type": "A0003", "detail": format!("{} {secret}", corti.full) }),
+        json!({ "type": "error", "error": { "title": corti.full, "details": secret } }),
+    ];
+    let signature = corti.full.rsplit('.').next().unwrap();
+    for body in bodies {
+        // An answer of the sandbox's, with a body that a worse server might send.
+        let head = read(&corti.sandbox, "/v2/interactions/x", &corti.full);
+        let saved = format!("{}\r\n\r\n{body}", head.split("\r\n\r\n").next().unwrap());
+        let file = corti.world.file("saved.txt", &saved);
+        for style in ["", "--json"] {
+            let said = Said::by(&mut corti.world.run(&format!("explain -vv --response {file} {style}")));
+            for hidden in [signature, secret.as_str(), "hunter2"] {
+                assert!(!said.stdout.contains(hidden) && !said.stderr.contains(hidden), "{}", said.stdout);
+            }
+        }
+    }
+    let file = corti.world.file("saved.txt", "{\"error\":\"x\\u001b[2J\",\"error_description\":\"\\u202e\"}");
+    let said = Said::by(&mut corti.world.run(&format!("explain --response {file}")));
+    assert!(said.stdout.contains("x\\u{1b}[2J: \\u{202e}"), "{}", said.stdout);
+}

@@ -1,0 +1,61 @@
+//! `explain` of what a real Keycloak answers: the same causes as of the sandbox's words.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use common::World;
+use common::keycloak::{Keycloak, form_encoded};
+use common::saved::{assert_first, exchange_at, explain, names};
+
+const TOKEN: &str = "POST /realms/base/protocol/openid-connect/token";
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
+
+#[test]
+#[ignore = "needs a Keycloak: scripts/with-keycloak"]
+fn a_refused_grant_has_a_cause() {
+    let (keycloak, world) = (Keycloak::running(), World::new());
+    let secret = keycloak.secret.as_str();
+    let table = [
+        ("nobody", secret, "openid", "unknown-client", "invalid_client"),
+        ("disabled", secret, "openid", "unknown-client", "invalid_client"),
+        ("service", "wrong", "openid", "wrong-secret", "unauthorized_client"),
+        ("public", secret, "openid", "client-not-allowed", "Public client not allowed"),
+        ("no-service-account", secret, "openid", "client-not-allowed", "Client not enabled"),
+        ("service", secret, "openid stream", "misspelt-scope", "`streams` is one"),
+        ("service", secret, "openid interactions:read", "refused-scope", "Invalid scopes"),
+        ("no-streams", secret, "openid streams", "refused-scope", "Invalid scopes"),
+        ("service", secret, "openid", "full-token", "the scopes are"),
+        ("service", secret, "openid transcribe", "granted", "transcribe"),
+    ];
+    for (client, secret, scope, id, words) in table {
+        let form = format!(
+            "grant_type=client_credentials&client_id={client}&client_secret={}&scope={}",
+            form_encoded(secret),
+            form_encoded(scope)
+        );
+        let explained = explain(&world, &exchange_at(&keycloak.environment, TOKEN, &[FORM], &form), "");
+        assert_first(&explained, id, words);
+        assert_eq!(names(&explained).len(), 1, "{explained:#}");
+        assert!(!explained.to_string().contains("eyJ"), "{explained:#}");
+    }
+    let ask = |request: &str, headers: &[&str], body: &str| {
+        explain(&world, &exchange_at(&keycloak.environment, request, headers, body), "")
+    };
+    assert_first(&ask(&TOKEN.replace("base", "nowhere"), &[FORM], "a=b"), "unknown-tenant", "does not exist");
+    assert_first(&ask(TOKEN, &[FORM], "client_id=service"), "not-a-form", "Missing form parameter");
+    assert_first(&ask(TOKEN, &[FORM], "grant_type=magic"), "refused-grant", "Unsupported grant_type");
+}
+
+#[test]
+#[ignore = "needs a Keycloak: scripts/with-keycloak"]
+fn a_resource_of_keycloaks_own_refuses_a_token() {
+    let (keycloak, world) = (Keycloak::running(), World::new());
+    let userinfo = "GET /realms/base/protocol/openid-connect/userinfo";
+    let saved = exchange_at(&keycloak.environment, userinfo, &["Authorization: Bearer x.y.z"], "");
+    assert!(saved.starts_with("HTTP/1.1 401"), "{saved}");
+    let explained = explain(&world, &saved, "");
+    for guess in ["expired", "wrong-environment", "refused-token"] {
+        assert!(names(&explained).contains(&guess), "{saved} {explained:#}");
+    }
+}
