@@ -28,12 +28,14 @@ pub enum Kind {
     Rejected,
     /// A scope was refused, or the granted ones differ from the asked ones.
     Scope,
-    /// The token is invalid: expired, or not a JWT.
+    /// The token is invalid: expired, of a bad signature or another issuer, or not a JWT.
     Token,
     /// No answer, or one of another protocol.
     Network,
     /// The server answered 429 or 5xx.
     Unavailable,
+    /// A check did not hold: tokens differ, a required scope is missing.
+    Check,
     /// Ctrl-C.
     Interrupted,
 }
@@ -52,6 +54,7 @@ impl Kind {
             Self::Token => (7, "invalid_token"),
             Self::Network => (8, "network"),
             Self::Unavailable => (9, "unavailable"),
+            Self::Check => (10, "check_failed"),
             Self::Interrupted => (130, "interrupted"),
         }
     }

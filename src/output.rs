@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::domain::event::{Event, Sink};
-use crate::domain::page::{Page, Tone, printable, printable_json};
+use crate::domain::page::{Page, Tone, printable, printable_json, printable_json_lines};
 use crate::domain::secret::Secret;
 use crate::edge::host::Terminal;
 use crate::failure::{Failure, Kind};
@@ -80,6 +80,8 @@ pub struct Printer {
     style: Style,
     /// Why data of a command that goes on could not be written, to be told when it is done.
     lost: RefCell<Option<io::Error>>,
+    /// Whether the reader of stdout went away.
+    closed: Cell<bool>,
     /// Whether the cursor is behind a line that is to be overwritten.
     spinning: Cell<bool>,
 }
@@ -171,6 +173,7 @@ impl Sink for Printer {
             Event::Preview(page) => to_stderr(&layout(&page, self.style.colours.stderr)),
             Event::Datum(_, value) if json => self.data(&printable_json(&value)),
             Event::Datum(page, _) => self.data(&layout(&page, self.style.colours.stdout)),
+            Event::Lines(lines) => self.data(printable_json_lines(lines).trim_end_matches('\n')),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
                 to_stderr(&paint(&printable(&line), Tone::Dim, self.style.colours.stderr));
@@ -188,12 +191,18 @@ impl Sink for Printer {
             | Event::Waited => {}
         }
     }
+
+    fn is_closed(&self) -> bool {
+        self.closed.get() || self.lost.borrow().is_some()
+    }
 }
 
 impl Printer {
     fn data(&self, text: &str) {
-        if let Err(error) = to_stdout(text) {
-            self.lost.replace(Some(error));
+        match write(text) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.closed.set(true),
+            Err(error) => drop(self.lost.replace(Some(error))),
         }
     }
 
@@ -241,13 +250,18 @@ fn error_object(failure: &Failure) -> String {
     printable_json(&with_schema("error", fields))
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+/// Writes data; a reader that went away is no error.
 fn to_stdout(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+    match write(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use futures_util::FutureExt as _;
 
 use crate::edge::host::Host;
 use crate::edge::process;
@@ -49,7 +50,7 @@ use context::Context;
 
 Exit codes:
   0 done   1 failed or refused by the API   2 usage   3 configuration   4 no credential   5 credential rejected
-  6 scope   7 invalid token   8 network   9 try later   130 interrupted")]
+  6 scope   7 invalid token   8 network   9 try later   10 a check did not hold   130 interrupted")]
 struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -206,7 +207,10 @@ pub fn dispatch(
         Command::Status(args) => boxed(block_on(interruptible(status::run(args, &context)))),
         Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
         Command::Token(args) => boxed(block_on(interruptible(token::run(args, &context)))),
-        Command::Inspect(args) => boxed(inspect::run(args, &context)),
+        Command::Inspect(args) if args.needs_the_network() => {
+            boxed(block_on(interruptible(inspect::run(args, &context))))
+        }
+        Command::Inspect(args) => boxed(at_once(inspect::run(args, &context))),
         Command::Interaction(args) => boxed(block_on(interruptible(interaction::run(args, &context)))),
         Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),
         Command::Completions(args) => boxed(completions::run(args)),
@@ -227,6 +231,12 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     // A name that DNS is still looking for would hold the process back.
     runtime.shutdown_background();
     result
+}
+
+/// Runs work that waits for nothing but what it reads itself: the runtime is not worth starting for it.
+fn at_once<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let waits = || Err(Failure::new(Kind::Unexpected, "the command waits for something that nobody started"));
+    work.now_or_never().unwrap_or_else(waits)
 }
 
 /// Ends with `work`, or when the user presses Ctrl-C.

@@ -103,7 +103,7 @@ impl Target {
 pub fn targets(environment: &Environment, tenant: &Tenant) -> Vec<Target> {
     let socket = environment.socket_url();
     let addresses = [
-        ("auth", format!("{}/.well-known/openid-configuration", environment.issuer(tenant))),
+        ("auth", environment.discovery_url(tenant)),
         ("api", format!("{}/languages/", environment.api_url())),
         // A WebSocket opens by an HTTP request: ws is http, wss is https.
         ("sockets", format!("http{}", socket.strip_prefix("ws").unwrap_or(&socket))),
@@ -143,6 +143,14 @@ pub enum RealmError {
     #[error("the realm says that its issuer is `{found}`, and `{expected}` was expected")]
     OtherIssuer {
         /// What the environment and the tenant make of it.
+        expected: String,
+        /// What it says.
+        found: String,
+    },
+    /// Its keys are on another host, or it names none.
+    #[error("the realm's keys are at `{found}`, which is not on the host of `{expected}`")]
+    OtherKeys {
+        /// The issuer.
         expected: String,
         /// What it says.
         found: String,
@@ -189,6 +197,26 @@ pub fn realm(response: &Response, environment: &Environment, tenant: &Tenant) ->
         return Err(RealmError::OtherEndpoint { expected, found: quoted(&token_endpoint) });
     }
     Ok(())
+}
+
+/// Where the realm's keys are, by its discovery document, which is held against what the realm should be.
+///
+/// # Errors
+/// [`RealmError`], see its variants.
+pub fn keys_url(response: &Response, environment: &Environment, tenant: &Tenant) -> Result<Url, RealmError> {
+    #[derive(Deserialize)]
+    struct Keys {
+        #[serde(default)]
+        jwks_uri: String,
+    }
+    realm(response, environment, tenant)?;
+    let foreign = |_| RealmError::NotTheProtocol { status: response.status, what: response.appearance() };
+    let Keys { jwks_uri } = serde_json::from_slice(&response.body).map_err(foreign)?;
+    let expected = environment.issuer(tenant);
+    match (Url::parse(&jwks_uri), Url::parse(&expected)) {
+        (Ok(keys), Ok(issuer)) if keys.origin() == issuer.origin() => Ok(keys),
+        _ => Err(RealmError::OtherKeys { expected, found: quoted(&jwks_uri) }),
+    }
 }
 
 /// Keycloak's 404 for a realm that is not there, as against any other.

@@ -19,6 +19,9 @@ pub enum Event {
     Preview(Page),
     /// A datum that is ready before the command ends: as text, and as a JSON object.
     Datum(Page, serde_json::Value),
+    /// Data of a command that makes a line of each thing that it reads: whole lines of JSON, or of printable text, as
+    /// many as are ready.
+    Lines(String),
     /// Something outside has not answered yet: what it is, and how many times this was said.
     Waiting(&'static str, usize),
     /// It has.
@@ -40,4 +43,9 @@ pub enum Event {
 pub trait Sink {
     /// Takes one event.
     fn event(&self, event: Event);
+
+    /// Whether nobody reads the data any more.
+    fn is_closed(&self) -> bool {
+        false
+    }
 }

@@ -2,10 +2,15 @@
 
 use jiff::Timestamp;
 
+pub use report::{FIELDS, Report};
+
 use super::environment::Environment;
 use super::identity::Tenant;
-use super::jwt::{Jwt, JwtError};
+use super::jwt::{Claims, Jwt, JwtError};
 use super::scope::{Reach, ScopeSet};
+use super::secret::fingerprint;
+
+mod report;
 
 /// The kinds of token that Keycloak hands out, by their `typ` claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +46,9 @@ impl Kind {
     }
 }
 
+/// The client that Keycloak puts into every token of a service account.
+const ACCOUNT: &str = "account";
+
 /// A token's account of itself at one moment. Nothing in it was verified.
 #[derive(Clone, Debug)]
 pub struct Inspection {
@@ -52,6 +60,16 @@ pub struct Inspection {
     pub place: Option<(Environment, Tenant)>,
     /// `azp`, else `client_id`.
     pub client: Option<String>,
+    /// `sub`.
+    pub subject: Option<String>,
+    /// `jti`.
+    pub token_id: Option<String>,
+    /// `preferred_username`.
+    pub username: Option<String>,
+    /// `aud`.
+    pub audience: Vec<String>,
+    /// The realm's roles, and those at clients as `client:role`, in order.
+    pub roles: Vec<String>,
     /// The scopes, in order.
     pub scopes: ScopeSet,
     /// What the scopes make of it; `None` unless it is an access token with a `scope` claim.
@@ -68,6 +86,8 @@ pub struct Inspection {
     pub algorithm: String,
     /// The key that the header names.
     pub key_id: Option<String>,
+    /// The header's parameters that bring or name a key, which is never used.
+    pub own_keys: Vec<&'static str>,
 }
 
 impl Inspection {
@@ -85,6 +105,11 @@ impl Inspection {
             issuer: claims.iss.clone(),
             place: claims.iss.as_deref().and_then(Environment::from_issuer),
             client: claims.azp.clone().or_else(|| claims.client_id.clone()),
+            subject: claims.sub.clone(),
+            token_id: claims.jti.clone(),
+            username: claims.preferred_username.clone(),
+            audience: claims.aud.as_ref().map(|audience| audience.0.clone()).unwrap_or_default(),
+            roles: roles(claims),
             reach: scopes.as_ref().filter(|_| kind == Kind::Access).map(ScopeSet::reach),
             scopes: scopes.unwrap_or_default(),
             issued_at: claims.issued_at()?,
@@ -93,12 +118,32 @@ impl Inspection {
             remaining: expires_at.map(|expiry| expiry.as_second() - now.as_second()),
             algorithm: jwt.header.alg.clone(),
             key_id: jwt.header.kid.clone(),
+            own_keys: jwt.header.own_keys(),
         })
     }
 
     /// Whether `exp` has passed. A token without `exp` never expires, which Keycloak does not issue.
     pub fn is_expired(&self) -> bool {
         self.remaining.is_some_and(|remaining| remaining <= 0)
+    }
+
+    /// The same for a ticket: a fingerprint in place of each name and id of a client, a user or a session.
+    #[must_use]
+    pub fn redacted(mut self) -> Self {
+        for name in [&mut self.client, &mut self.subject, &mut self.token_id, &mut self.username] {
+            *name = name.take().map(|name| fingerprint(&name));
+        }
+        let issuer = self.issuer.as_deref();
+        for name in self.audience.iter_mut().filter(|name| *name != ACCOUNT && Some(name.as_str()) != issuer)
+        {
+            *name = fingerprint(name);
+        }
+        for role in &mut self.roles {
+            if let Some((client, name)) = role.split_once(':').filter(|(client, _)| *client != ACCOUNT) {
+                *role = format!("{}:{name}", fingerprint(client));
+            }
+        }
+        self
     }
 
     /// What the token may do, in plain words.
@@ -129,6 +174,17 @@ impl Inspection {
         };
         format!("limited: it opens {sockets} and nothing else; a browser may hold it")
     }
+}
+
+fn roles(claims: &Claims) -> Vec<String> {
+    let realm = claims.realm_access.iter().flat_map(|realm| realm.roles.iter().cloned());
+    let clients = claims.resource_access.iter().flatten();
+    let at_clients =
+        clients.flat_map(|(client, access)| access.roles.iter().map(move |role| format!("{client}:{role}")));
+    let mut roles: Vec<String> = realm.chain(at_clients).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    roles
 }
 
 /// `4 min 12 s`, `2 h 5 min`, `3 d 1 h`: a span in at most two units.

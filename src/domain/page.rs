@@ -109,8 +109,15 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 /// `value` on one line, with the same characters escaped the way JSON does it.
 pub fn printable_json(value: &serde_json::Value) -> String {
-    let text = value.to_string();
-    if !text.chars().any(steers) {
+    printable_json_lines(value.to_string())
+}
+
+/// Lines of JSON, with the same characters escaped the way JSON does it. Between the lines are line breaks.
+pub fn printable_json_lines(text: String) -> String {
+    let steers = |c: char| c != '\n' && steers(c);
+    // Nearly everything: nothing of it has to be looked at as a character.
+    let is_plain = text.bytes().all(|byte| (b' '..0x7f).contains(&byte) || byte == b'\n');
+    if is_plain || !text.chars().any(steers) {
         return text;
     }
     let mut safe = String::with_capacity(text.len() + 16);

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config_file;
 pub mod host;
 pub mod http;
+pub mod input;
 pub mod keyring;
 pub mod mounted_secret;
 pub mod private_file;
