@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "demo",
     "sandbox",
     "login",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 20] = [
     "profile import",
     "token",
     "inspect",
+    "diff",
     "interaction",
     "interaction create",
     "doctor",

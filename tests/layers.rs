@@ -143,6 +143,7 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "commands/token.rs",       // into the JSON that was asked for
         "commands/interaction.rs", // decoded, and into the JSON that was asked for
         "commands/inspect.rs",     // decoded
+        "commands/diff.rs",        // decoded
         "commands/sandbox.rs",     // the throw-away secret, for its user
         "sandbox/credentials.rs",  // compared with what was sent
     ];

@@ -23,7 +23,7 @@ mod verifier;
 
 use judge::{Judge, Judged};
 use many::Tally;
-use source::Source;
+pub(super) use source::Source;
 
 /// Decode a token and say what it is, what it may do, and until when
 ///
@@ -105,7 +105,13 @@ pub(super) enum InspectOutcome {
 /// # Errors
 /// Where there is no token, it cannot be read, or there are no keys to verify it by.
 pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<InspectOutcome, Failure> {
-    let mut source = Source::open(args, context)?;
+    if args.file.is_none() && context.host.terminal.stdin {
+        let message = "there is no token: nothing is piped in and no file is named";
+        return Err(Failure::new(Kind::Usage, message)
+            .hint("corti-auth token --scope transcribe | corti-auth inspect"));
+    }
+    let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
+    let mut source = Source::open(file, args.needs_the_network())?;
     let mut judge = Judge::new(args, context)?;
     if args.lines || source.is_many().await? {
         return Ok(InspectOutcome::Many(many::run(args.field, source, &mut judge, context.sink).await?));

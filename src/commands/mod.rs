@@ -18,6 +18,7 @@ mod argument;
 mod completions;
 mod context;
 mod demo;
+mod diff;
 mod doctor;
 mod enrolment;
 mod import;
@@ -117,6 +118,7 @@ enum Command {
     Profile(profile::ProfileArgs),
     Token(token::TokenArgs),
     Inspect(inspect::InspectArgs),
+    Diff(diff::DiffArgs),
     Interaction(interaction::InteractionArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
@@ -211,6 +213,7 @@ pub fn dispatch(
             boxed(block_on(interruptible(inspect::run(args, &context))))
         }
         Command::Inspect(args) => boxed(at_once(inspect::run(args, &context))),
+        Command::Diff(args) => boxed(block_on(interruptible(diff::run(args, &context)))),
         Command::Interaction(args) => boxed(block_on(interruptible(interaction::run(args, &context)))),
         Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),
         Command::Completions(args) => boxed(completions::run(args)),

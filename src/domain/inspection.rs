@@ -127,6 +127,11 @@ impl Inspection {
         self.remaining.is_some_and(|remaining| remaining <= 0)
     }
 
+    /// Seconds from `iat` to `exp`.
+    pub fn lifetime(&self) -> Option<i64> {
+        Some(self.expires_at?.as_second() - self.issued_at?.as_second())
+    }
+
     /// The same for a ticket: a fingerprint in place of each name and id of a client, a user or a session.
     #[must_use]
     pub fn redacted(mut self) -> Self {

@@ -3,6 +3,7 @@
 //! Pure values and functions. Nothing here does I/O, reads a clock or an environment variable, or is `async`;
 //! what depends on the time takes `now`. No module here names another part of the crate.
 
+pub mod comparison;
 pub mod config;
 pub mod diagnosis;
 pub mod dotenv;

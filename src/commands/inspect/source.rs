@@ -1,6 +1,7 @@
 //! Where tokens come from, and whether it is one or many.
 
 use std::io::{Error, ErrorKind};
+use std::path::Path;
 
 use crate::domain::jwt::MAX_TOKEN_BYTES;
 use crate::domain::paste;
@@ -8,14 +9,11 @@ use crate::domain::secret::Secret;
 use crate::edge::input::Input;
 use crate::failure::{Failure, Kind};
 
-use super::super::context::Context;
-use super::InspectArgs;
-
 /// How much of a text with one token is read: what stands around a token is short.
 pub(super) const MAX_TEXT: usize = MAX_TOKEN_BYTES + 4096;
 
 /// A text with one token or many.
-pub(super) struct Source {
+pub(crate) struct Source {
     input: Input,
     name: String,
     /// What was read to see which.
@@ -24,18 +22,14 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// A file, or standard input; `beside` where the runtime waits for other things, too.
+    ///
     /// # Errors
-    /// Where nothing is piped in, or the file cannot be opened.
-    pub(super) fn open(args: &InspectArgs, context: &Context<'_>) -> Result<Self, Failure> {
-        let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
-        if args.file.is_none() && context.host.terminal.stdin {
-            let message = "there is no token: nothing is piped in and no file is named";
-            return Err(Failure::new(Kind::Usage, message)
-                .hint("corti-auth token --scope transcribe | corti-auth inspect"));
-        }
+    /// Where the file cannot be opened.
+    pub(crate) fn open(file: Option<&Path>, beside: bool) -> Result<Self, Failure> {
         let name = file.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()));
         let input = Input::open(file).map_err(|error| unreadable(&name, &error))?;
-        let input = if args.needs_the_network() { input.beside() } else { input };
+        let input = if beside { input.beside() } else { input };
         Ok(Self { input, name, head: Vec::new(), has_ended: false })
     }
 
@@ -73,7 +67,7 @@ impl Source {
     ///
     /// # Errors
     /// Where it cannot be read, is too long, or is no text.
-    pub(super) async fn whole(mut self) -> Result<Secret, Failure> {
+    pub(crate) async fn whole(mut self) -> Result<Secret, Failure> {
         while !self.has_ended {
             if self.head.len() > MAX_TEXT {
                 let error = Error::new(ErrorKind::InvalidData, format!("longer than {MAX_TEXT} bytes"));

@@ -42,7 +42,7 @@ fn weak_and_symmetric_keys_are_left_out() {
 
 #[test]
 fn unknown_keys_have_the_issuer_asked_once_a_minute() {
-    let at = |seconds| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+    let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
     let fresh = Freshness::at(at(0));
     assert!(fresh.may_ask(at(1)) && !fresh.is_over(at(599)) && fresh.is_over(at(600)));
     let asked = fresh.asked(at(1));
