@@ -96,29 +96,37 @@ impl Inspection {
     /// # Errors
     /// [`JwtError::Date`] where `exp` or `iat` is no date.
     pub fn of(jwt: &Jwt, now: Timestamp) -> Result<Self, JwtError> {
-        let claims = &jwt.claims;
+        Self::from(jwt.clone(), now)
+    }
+
+    /// The same of a token that is used up.
+    ///
+    /// # Errors
+    /// As [`Inspection::of`].
+    pub fn from(jwt: Jwt, now: Timestamp) -> Result<Self, JwtError> {
+        let Jwt { header, mut claims } = jwt;
         let kind = Kind::of(claims.typ.as_deref());
         let scopes = claims.scope.as_deref().map(ScopeSet::from_wire);
         let expires_at = claims.expires_at()?;
         Ok(Self {
             kind,
-            issuer: claims.iss.clone(),
+            issued_at: claims.issued_at()?,
+            not_before: claims.not_before()?.filter(|time| *time > now),
             place: claims.iss.as_deref().and_then(Environment::from_issuer),
-            client: claims.azp.clone().or_else(|| claims.client_id.clone()),
-            subject: claims.sub.clone(),
-            token_id: claims.jti.clone(),
-            username: claims.preferred_username.clone(),
-            audience: claims.aud.as_ref().map(|audience| audience.0.clone()).unwrap_or_default(),
-            roles: roles(claims),
+            roles: roles(&mut claims),
+            issuer: claims.iss,
+            client: claims.azp.or(claims.client_id),
+            subject: claims.sub,
+            token_id: claims.jti,
+            username: claims.preferred_username,
+            audience: claims.aud.unwrap_or_default().0,
             reach: scopes.as_ref().filter(|_| kind == Kind::Access).map(ScopeSet::reach),
             scopes: scopes.unwrap_or_default(),
-            issued_at: claims.issued_at()?,
             expires_at,
-            not_before: claims.not_before()?.filter(|time| *time > now),
             remaining: expires_at.map(|expiry| expiry.as_second() - now.as_second()),
-            algorithm: jwt.header.alg.clone(),
-            key_id: jwt.header.kid.clone(),
-            own_keys: jwt.header.own_keys(),
+            own_keys: header.own_keys(),
+            algorithm: header.alg,
+            key_id: header.kid,
         })
     }
 
@@ -181,12 +189,11 @@ impl Inspection {
     }
 }
 
-fn roles(claims: &Claims) -> Vec<String> {
-    let realm = claims.realm_access.iter().flat_map(|realm| realm.roles.iter().cloned());
-    let clients = claims.resource_access.iter().flatten();
-    let at_clients =
-        clients.flat_map(|(client, access)| access.roles.iter().map(move |role| format!("{client}:{role}")));
-    let mut roles: Vec<String> = realm.chain(at_clients).collect();
+fn roles(claims: &mut Claims) -> Vec<String> {
+    let mut roles = claims.realm_access.take().unwrap_or_default().roles;
+    for (client, access) in claims.resource_access.iter().flatten() {
+        roles.extend(access.roles.iter().map(|role| [client, ":", role].concat()));
+    }
     roles.sort_unstable();
     roles.dedup();
     roles

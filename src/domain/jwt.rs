@@ -233,7 +233,9 @@ fn read<T: DeserializeOwned>(part: &'static str, text: &str) -> Result<T, JwtErr
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(JwtError::Json(part));
     }
-    serde_json::from_slice(&bytes).map_err(|_| JwtError::Json(part))
+    // Looked at as a whole once, and not string by string.
+    let json = std::str::from_utf8(&bytes).map_err(|_| JwtError::Json(part))?;
+    serde_json::from_str(json).map_err(|_| JwtError::Json(part))
 }
 
 /// Whether a JWT stands anywhere in `text`: every JOSE header starts with `eyJ` and ends at a dot. Used to keep tokens

@@ -32,7 +32,7 @@ impl Lines {
             self.begun.clear();
         }
         while !chunk.is_empty() {
-            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let end = memchr::memchr(b'\n', chunk);
             let (line, rest) = chunk.split_at(end.unwrap_or(chunk.len()));
             *chunk = rest.get(1..).unwrap_or_default();
             if self.skipping {

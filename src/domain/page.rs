@@ -115,9 +115,9 @@ pub fn printable_json(value: &serde_json::Value) -> String {
 /// Lines of JSON, with the same characters escaped the way JSON does it. Between the lines are line breaks.
 pub fn printable_json_lines(text: String) -> String {
     let steers = |c: char| c != '\n' && steers(c);
-    // Nearly everything: nothing of it has to be looked at as a character.
-    let is_plain = text.bytes().all(|byte| (b' '..0x7f).contains(&byte) || byte == b'\n');
-    if is_plain || !text.chars().any(steers) {
+    // Nearly everything. Not left early, so that many bytes are looked at together.
+    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) | (byte == b'\n');
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) || !text.chars().any(steers) {
         return text;
     }
     let mut safe = String::with_capacity(text.len() + 16);

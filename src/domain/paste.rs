@@ -70,10 +70,16 @@ pub struct Pasted<'a> {
     pub cleaned: Vec<Junk>,
 }
 
+impl<'a> Pasted<'a> {
+    /// A text with nothing around it but white space.
+    pub fn bare(text: &'a str) -> Self {
+        Self { token: Cow::Borrowed(text.trim()), cleaned: Vec::new() }
+    }
+}
+
 /// Takes off what people paste along with a token.
 pub fn clean(text: &str) -> Pasted<'_> {
-    let mut pasted = Pasted { token: Cow::Borrowed(text.trim()), cleaned: Vec::new() };
-    // The ordinary case, and the fast one.
+    let mut pasted = Pasted::bare(text);
     if is_bare(&pasted.token) {
         return pasted;
     }
@@ -102,6 +108,10 @@ pub fn clean(text: &str) -> Pasted<'_> {
         if is_bare(&pasted.token) || pasted.cleaned.len() == before {
             break;
         }
+    }
+    // Too short for any token: whatever it is, the user should be told of it as it is.
+    if pasted.token.len() < 20 {
+        return Pasted::bare(text);
     }
     pasted.cleaned.sort_unstable();
     pasted

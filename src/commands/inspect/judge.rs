@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::domain::inspection::{Inspection, Report, span};
 use crate::domain::jwt::{Jwt, JwtError};
 use crate::domain::page::{Page, Tone};
-use crate::domain::paste::{self, Junk};
+use crate::domain::paste::{self, Junk, Pasted};
 use crate::domain::scope::Reach;
 use crate::domain::secret::fingerprint;
 use crate::domain::signature::{self, SignatureError};
@@ -59,9 +59,17 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// Where keys cannot be had.
     pub(super) async fn judge(&mut self, text: &str) -> Result<Result<Judged, Unreadable>, Failure> {
-        let pasted = paste::clean(text);
         let now = self.clock.now();
-        let read = Jwt::decode(&pasted.token).and_then(|jwt| Inspection::of(&jwt, now));
+        let read = |token: &str| Jwt::decode(token).and_then(|jwt| Inspection::from(jwt, now));
+        // Nearly every text is the token alone: there is nothing to take off what can be read as it is.
+        let (pasted, read) = match read(text) {
+            Ok(inspection) => (Pasted::bare(text), Ok(inspection)),
+            Err(_) => {
+                let pasted = paste::clean(text);
+                let again = read(&pasted.token);
+                (pasted, again)
+            }
+        };
         let inspection = match read {
             Ok(inspection) => inspection,
             Err(error) => {
@@ -115,7 +123,7 @@ impl Judged {
     /// Where it is not a readable JWT.
     pub(crate) fn of(token: &str, now: Timestamp) -> Result<Self, Failure> {
         Ok(Self {
-            inspection: Inspection::of(&Jwt::decode(token)?, now)?,
+            inspection: Inspection::from(Jwt::decode(token)?, now)?,
             fingerprint: fingerprint(token),
             cleaned: Vec::new(),
             verification: None,

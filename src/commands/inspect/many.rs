@@ -14,6 +14,9 @@ use super::judge::{Judge, Judged};
 use super::plain;
 use super::source::{MAX_TEXT, Source};
 
+/// Somewhat more than what is said of the tokens of one chunk, in bytes.
+const BLOCK: usize = 192 * 1024;
+
 /// How many tokens there were, and how many were not as they should be.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -97,9 +100,9 @@ impl Ready {
 
     fn say(&mut self, sink: &dyn Sink) {
         if !self.text.is_empty() {
-            let text = String::from_utf8_lossy(&self.text).into_owned();
-            self.text.clear();
-            sink.event(Event::Lines(text));
+            let text = std::mem::replace(&mut self.text, Vec::with_capacity(BLOCK));
+            // JSON and what was made printable are text.
+            sink.event(Event::Lines(String::from_utf8(text).unwrap_or_default()));
         }
     }
 }

@@ -43,7 +43,8 @@ fn what_holds_no_token_is_left_alone() {
     for text in ["", "hello", "hello world", "{}", "a=", "Bearer", "?", "%", "%zz", "eyJ", "=", "{\"a\":1}"] {
         assert_eq!(clean(text).token, text, "{text}");
     }
-    assert_eq!(clean("a token. Or two.").token, "a token. Or two.".replace(' ', ""));
+    let opaque = "Bearer b1946ac92492d2347c6235b4d2611184";
+    assert_eq!(clean(opaque).token, "b1946ac92492d2347c6235b4d2611184");
 }
 
 #[test]
