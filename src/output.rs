@@ -173,7 +173,7 @@ impl Sink for Printer {
             Event::Preview(page) => to_stderr(&layout(&page, self.style.colours.stderr)),
             Event::Datum(_, value) if json => self.data(&printable_json(&value)),
             Event::Datum(page, _) => self.data(&layout(&page, self.style.colours.stdout)),
-            Event::Lines(lines) => self.data(printable_json_lines(lines).trim_end_matches('\n')),
+            Event::Lines(lines) => self.data(&printable_json_lines(lines)),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
                 to_stderr(&paint(&printable(&line), Tone::Dim, self.style.colours.stderr));

@@ -20,7 +20,7 @@ pub enum Event {
     /// A datum that is ready before the command ends: as text, and as a JSON object.
     Datum(Page, serde_json::Value),
     /// Data of a command that makes a line of each thing that it reads: whole lines of JSON, or of printable text, as
-    /// many as are ready.
+    /// many as are ready, the last without its line break.
     Lines(String),
     /// Something outside has not answered yet: what it is, and how many times this was said.
     Waiting(&'static str, usize),

@@ -89,8 +89,8 @@ pub fn clean(text: &str) -> Pasted<'_> {
         (Junk::Json, out_of_json),
         (Junk::Header, after_header),
         (Junk::Url, out_of_url),
-        (Junk::Quotes, without_quotes),
         (Junk::Assignment, after_assignment),
+        (Junk::Quotes, without_quotes),
         (Junk::Percent, percent_decoded),
         (Junk::Bearer, after_bearer),
         (Junk::Space, without_space),
@@ -213,7 +213,10 @@ fn without_quotes(text: &str) -> Option<String> {
 fn after_assignment(text: &str) -> Option<String> {
     let (name, value) = text.split_once('=')?;
     let name = name.trim().strip_prefix("export ").unwrap_or(name).trim();
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    // A header with padding that does not belong there is no name.
+    let is_name = !name.is_empty()
+        && !name.starts_with("eyJ")
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     (is_name && !value.is_empty() && value.bytes().any(|byte| byte != b'=')).then(|| value.to_owned())
 }
 

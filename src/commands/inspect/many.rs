@@ -100,7 +100,8 @@ impl Ready {
 
     fn say(&mut self, sink: &dyn Sink) {
         if !self.text.is_empty() {
-            let text = std::mem::replace(&mut self.text, Vec::with_capacity(BLOCK));
+            let mut text = std::mem::replace(&mut self.text, Vec::with_capacity(BLOCK));
+            text.pop();
             // JSON and what was made printable are text.
             sink.event(Event::Lines(String::from_utf8(text).unwrap_or_default()));
         }

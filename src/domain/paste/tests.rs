@@ -24,7 +24,7 @@ fn what_was_pasted_along_is_taken_off_and_named() {
             format!("wss://api.eu.corti.app/x?tenant-name=base&token=Bearer%20{TOKEN}"),
             &[Url, Bearer, Percent],
         ),
-        (format!("\"wss://h/x?token=Bearer%2520{TOKEN}&a=b\""), &[Url, Bearer, Quotes, Percent]),
+        (format!("\"wss://h/x?token=Bearer%2520{TOKEN}&a=b\""), &[Url, Bearer, Percent]),
         (format!("https://h/?token=Bearer+{TOKEN}"), &[Url, Bearer]),
         (format!(r#"{{"access_token":"{TOKEN}","expires_in":300}}"#), &[Json]),
         (format!(r#"{{"accessToken": "Bearer {TOKEN}"}}"#), &[Json, Bearer]),
