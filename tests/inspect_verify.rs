@@ -156,6 +156,9 @@ fn nothing_that_a_token_names_is_followed() {
     assert_eq!(rude.requests(), Vec::<String>::new());
 }
 
+/// Makes a server's answers of its environment and a maker of discovery documents: environment, issuer, keys.
+type Answers = fn(&str, &dyn Fn(&str, &str, &str) -> Answer) -> Vec<Answer>;
+
 #[test]
 fn a_realm_that_is_not_the_right_one_gives_no_keys() {
     let token = forged(&json!({ "alg": "RS256" }), &json!({ "exp": 9_999_999_999_i64 }));
@@ -164,7 +167,6 @@ fn a_realm_that_is_not_the_right_one_gives_no_keys() {
         let document = json!({ "issuer": issuer, "token_endpoint": token_endpoint, "jwks_uri": keys });
         Answer::json(&document.to_string())
     };
-    type Answers = fn(&str, &dyn Fn(&str, &str, &str) -> Answer) -> Vec<Answer>;
     let table: [(Answers, i32, &str); 7] = [
         (|e, d| vec![d(e, "https://auth.eu.corti.app/realms/base", e)], 3, "its issuer is"),
         (

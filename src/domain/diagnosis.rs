@@ -4,6 +4,7 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Serialize, Serializer};
 use url::Url;
 
 pub use realm::{RealmError, keys_url, realm};
@@ -56,6 +57,12 @@ impl Verdict {
             Self::Failed => Tone::Bad,
             Self::Skipped => Tone::Dim,
         }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -46,6 +46,7 @@ pub enum JwtError {
 
 /// The parts of the JOSE header (RFC 7515, section 4.1) that are shown.
 #[derive(Clone, Debug, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one parameter is there")]
 pub struct Header {
     /// The signature algorithm.
     pub alg: String,

@@ -116,7 +116,7 @@ pub fn printable_json(value: &serde_json::Value) -> String {
 pub fn printable_json_lines(text: String) -> String {
     let steers = |c: char| c != '\n' && steers(c);
     // Nearly everything. Not left early, so that many bytes are looked at together.
-    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) | (byte == b'\n');
+    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) || byte == b'\n';
     if text.bytes().fold(true, |all, byte| all & is_plain(byte)) || !text.chars().any(steers) {
         return text;
     }

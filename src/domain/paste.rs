@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Something that was taken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +61,15 @@ impl Junk {
     }
 }
 
+impl Serialize for Junk {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Takes one kind of junk off, where it is there.
+type Step = fn(&str) -> Option<String>;
+
 /// A text that was pasted, as the token it was meant to be.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pasted<'a> {
@@ -84,7 +93,7 @@ pub fn clean(text: &str) -> Pasted<'_> {
         return pasted;
     }
     // Each step can lay another bare: a URL in quotes, a header in the JSON of a browser's console.
-    let steps: [(Junk, fn(&str) -> Option<String>); 9] = [
+    let steps: [(Junk, Step); 9] = [
         (Junk::Invisible, without_invisible),
         (Junk::Json, out_of_json),
         (Junk::Header, after_header),
@@ -163,18 +172,18 @@ fn without_invisible(text: &str) -> Option<String> {
 fn out_of_json(text: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Answer {
-        #[serde(alias = "accessToken")]
-        access_token: Option<String>,
-        #[serde(alias = "idToken")]
-        id_token: Option<String>,
-        #[serde(alias = "refreshToken")]
-        refresh_token: Option<String>,
+        #[serde(rename = "access_token", alias = "accessToken")]
+        access: Option<String>,
+        #[serde(rename = "id_token", alias = "idToken")]
+        id: Option<String>,
+        #[serde(rename = "refresh_token", alias = "refreshToken")]
+        refresh: Option<String>,
     }
     if !text.starts_with('{') {
         return None;
     }
     let answer: Answer = serde_json::from_str(text).ok()?;
-    answer.access_token.or(answer.id_token).or(answer.refresh_token)
+    answer.access.or(answer.id).or(answer.refresh)
 }
 
 fn after_header(text: &str) -> Option<String> {

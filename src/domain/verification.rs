@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::diagnosis::Verdict;
 use super::inspection::{Inspection, Kind, span};
@@ -31,7 +31,6 @@ pub struct Check {
     /// `signature`, `algorithm`, `expiry`, `not_before`, `issuer`, `audience`.
     pub name: &'static str,
     /// How it came out; [`Verdict::Skipped`] where there is nothing to hold it against.
-    #[serde(serialize_with = "word")]
     pub verdict: Verdict,
     /// What was seen. It may have the token's words in it.
     pub detail: String,
@@ -109,10 +108,6 @@ impl Verification {
     }
 }
 
-fn word<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(verdict.as_str())
-}
-
 fn check(name: &'static str, verdict: Verdict, detail: impl Into<String>) -> Check {
     Check { name, verdict, detail: detail.into() }
 }
@@ -187,9 +182,12 @@ fn issuer(inspection: &Inspection, expected: Option<&str>) -> Check {
 /// token the issuer. Corti documents no audience, so that one nobody asked for is shown and not judged.
 fn audience(inspection: &Inspection, expected: &[String]) -> Check {
     let names = |name: &str| inspection.audience.iter().any(|found| found == name);
-    let holds = |is_there: bool, what: &str| match is_there {
-        true => check("audience", Verdict::Ok, format!("it is for {what}")),
-        false => check("audience", Verdict::Failed, format!("it is not for {what}")),
+    let holds = |is_there: bool, what: &str| {
+        if is_there {
+            check("audience", Verdict::Ok, format!("it is for {what}"))
+        } else {
+            check("audience", Verdict::Failed, format!("it is not for {what}"))
+        }
     };
     if !expected.is_empty() {
         return holds(expected.iter().any(|name| names(name)), &format!("`{}`", expected.join("` or `")));

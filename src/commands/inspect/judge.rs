@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::domain::inspection::{Inspection, Report, span};
+use crate::domain::inspection::{Inspection, Places, Report, span};
 use crate::domain::jwt::{Jwt, JwtError};
 use crate::domain::page::{Page, Tone};
 use crate::domain::paste::{self, Junk, Pasted};
@@ -25,6 +25,7 @@ pub(super) struct Judge<'a> {
     verifier: Option<Verifier<'a>>,
     redact: bool,
     required: Vec<String>,
+    places: Places,
 }
 
 /// A text that is no token that can be read.
@@ -51,7 +52,13 @@ impl<'a> Judge<'a> {
     pub(super) fn new(args: &InspectArgs, context: &'a Context<'a>) -> Result<Self, Failure> {
         let verifier = args.verify.then(|| Verifier::new(args, context)).transpose()?;
         let required = argument::words(&args.require_scope).map(str::to_owned).collect();
-        Ok(Self { clock: context.host.clock, verifier, redact: args.redact, required })
+        Ok(Self {
+            clock: context.host.clock,
+            verifier,
+            redact: args.redact,
+            required,
+            places: Places::default(),
+        })
     }
 
     /// Judges a text; the inner error is the text's, the outer one is not.
@@ -60,17 +67,15 @@ impl<'a> Judge<'a> {
     /// Where keys cannot be had.
     pub(super) async fn judge(&mut self, text: &str) -> Result<Result<Judged, Unreadable>, Failure> {
         let now = self.clock.now();
-        let read = |token: &str| Jwt::decode(token).and_then(|jwt| Inspection::from(jwt, now));
+        let places = &mut self.places;
+        let mut read = |token: &str| Jwt::decode(token).and_then(|jwt| Inspection::from(jwt, now, places));
         // Nearly every text is the token alone: there is nothing to take off what can be read as it is.
-        let (pasted, read) = match read(text) {
-            Ok(inspection) => (Pasted::bare(text), Ok(inspection)),
-            Err(_) => {
-                let pasted = paste::clean(text);
-                let again = read(&pasted.token);
-                (pasted, again)
-            }
-        };
-        let inspection = match read {
+        let (mut pasted, mut read_as) = (Pasted::bare(text), read(text));
+        if read_as.is_err() {
+            pasted = paste::clean(text);
+            read_as = read(&pasted.token);
+        }
+        let inspection = match read_as {
             Ok(inspection) => inspection,
             Err(error) => {
                 let keys = self.verifier.as_ref().and_then(Verifier::known);
@@ -123,7 +128,7 @@ impl Judged {
     /// Where it is not a readable JWT.
     pub(crate) fn of(token: &str, now: Timestamp) -> Result<Self, Failure> {
         Ok(Self {
-            inspection: Inspection::from(Jwt::decode(token)?, now)?,
+            inspection: Inspection::of(&Jwt::decode(token)?, now)?,
             fingerprint: fingerprint(token),
             cleaned: Vec::new(),
             verification: None,

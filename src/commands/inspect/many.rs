@@ -71,17 +71,14 @@ impl Ready {
     }
 
     fn token(&mut self, judged: &Judged, line: u64) {
-        match self.field {
-            Some(name) => {
-                let value = judged.fields().get(name).map(plain).unwrap_or_default();
-                self.text.extend_from_slice(printable(&value).as_bytes());
-                self.text.push(b'\n');
-            }
-            None => {
-                let mut report = judged.report();
-                report.line = Some(line);
-                self.add(&report);
-            }
+        if let Some(name) = self.field {
+            let value = judged.fields().get(name).map(plain).unwrap_or_default();
+            self.text.extend_from_slice(printable(&value).as_bytes());
+            self.text.push(b'\n');
+        } else {
+            let mut report = judged.report();
+            report.line = Some(line);
+            self.add(&report);
         }
     }
 

@@ -5,8 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::super::environment::Environment;
+use super::super::identity::Tenant;
 use super::super::paste::Junk;
-use super::super::scope::{Reach, ScopeSet};
+use super::super::scope::{Reach, Scope, ScopeSet};
 use super::super::verification::Verification;
 use super::Inspection;
 
@@ -52,35 +54,28 @@ pub struct Report<'a> {
     kind: &'static str,
     reach: Option<&'static str>,
     meaning: String,
-    #[serde(serialize_with = "words")]
-    scopes: &'a ScopeSet,
+    scopes: Words<'a>,
     roles: &'a [String],
     audience: &'a [String],
     issuer: Option<&'a str>,
-    #[serde(serialize_with = "text")]
-    environment: Option<&'a super::Environment>,
-    #[serde(serialize_with = "text")]
-    tenant: Option<&'a super::Tenant>,
+    environment: Option<Text<&'a Environment>>,
+    tenant: Option<Text<&'a Tenant>>,
     client_id: Option<&'a str>,
     subject: Option<&'a str>,
     username: Option<&'a str>,
     token_id: Option<&'a str>,
-    #[serde(serialize_with = "text")]
-    issued_at: Option<Timestamp>,
+    issued_at: Option<Text<Timestamp>>,
     issued_at_unix: Option<i64>,
-    #[serde(serialize_with = "text")]
-    expires_at: Option<Timestamp>,
+    expires_at: Option<Text<Timestamp>>,
     expires_at_unix: Option<i64>,
     remaining_seconds: Option<i64>,
     expired: bool,
-    #[serde(serialize_with = "text")]
-    not_before: Option<Timestamp>,
+    not_before: Option<Text<Timestamp>>,
     not_before_unix: Option<i64>,
     algorithm: &'a str,
     key_id: Option<&'a str>,
     signature: &'static str,
     fingerprint: &'a str,
-    #[serde(serialize_with = "junk")]
     cleaned: &'a [Junk],
     redacted: bool,
     verification: Option<&'a Verification>,
@@ -101,23 +96,23 @@ impl<'a> Report<'a> {
             kind: it.kind.as_str(),
             reach: it.reach.map(Reach::as_str),
             meaning: it.meaning(),
-            scopes: &it.scopes,
+            scopes: Words(&it.scopes),
             roles: &it.roles,
             audience: &it.audience,
             issuer: it.issuer.as_deref(),
-            environment: it.place.as_ref().map(|(environment, _)| environment),
-            tenant: it.place.as_ref().map(|(_, tenant)| tenant),
+            environment: it.place.as_ref().map(|(environment, _)| Text(environment)),
+            tenant: it.place.as_ref().map(|(_, tenant)| Text(tenant)),
             client_id: it.client.as_deref(),
             subject: it.subject.as_deref(),
             username: it.username.as_deref(),
             token_id: it.token_id.as_deref(),
-            issued_at: it.issued_at,
+            issued_at: it.issued_at.map(Text),
             issued_at_unix: it.issued_at.map(Timestamp::as_second),
-            expires_at: it.expires_at,
+            expires_at: it.expires_at.map(Text),
             expires_at_unix: it.expires_at.map(Timestamp::as_second),
             remaining_seconds: it.remaining,
             expired: it.is_expired(),
-            not_before: it.not_before,
+            not_before: it.not_before.map(Text),
             not_before_unix: it.not_before.map(Timestamp::as_second),
             algorithm: &it.algorithm,
             key_id: it.key_id.as_deref(),
@@ -134,17 +129,22 @@ impl<'a> Report<'a> {
     }
 }
 
-fn text<S: Serializer, T: fmt::Display>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
-    match value {
-        Some(value) => serializer.collect_str(value),
-        None => serializer.serialize_none(),
+/// Something as the text it is shown by.
+#[derive(Debug)]
+struct Text<T>(T);
+
+impl<T: fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
     }
 }
 
-fn words<S: Serializer>(scopes: &&ScopeSet, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(scopes.iter().map(|scope| scope.as_str()))
-}
+/// Scopes as a list of texts.
+#[derive(Debug)]
+struct Words<'a>(&'a ScopeSet);
 
-fn junk<S: Serializer>(cleaned: &&[Junk], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(cleaned.iter().map(|junk| junk.as_str()))
+impl Serialize for Words<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Scope::as_str))
+    }
 }
