@@ -95,7 +95,7 @@ fn each_line_gets_a_line_and_the_worst_of_them_the_exit_code() {
     junk.extend(token("a", FAR).bytes());
     let said = Said::by(World::new().run("inspect --lines").write_stdin(junk));
     assert!(
-        said.code == 7 && said.stdout.starts_with("{") && said.stdout.contains("it is not text"),
+        said.code == 7 && said.stdout.starts_with('{') && said.stdout.contains("it is not text"),
         "{}",
         said.stdout
     );

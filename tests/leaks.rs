@@ -133,6 +133,9 @@ fn a_token_is_printed_only_where_it_is_the_datum() {
         &["interaction", "create"][..],
         &["interaction", "create", "-e", "eu"],
         &["inspect", &file],
+        &["inspect", "--verify", &file],
+        &["inspect", "--lines", &file],
+        &["diff", &file, &file],
         &["status"],
     ] {
         assert_silent(&world, words, &[&token, signature]);
