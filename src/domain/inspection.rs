@@ -177,32 +177,32 @@ impl Inspection {
     }
 
     /// What the token may do, in plain words.
-    pub fn meaning(&self) -> String {
+    pub fn meaning(&self) -> &'static str {
         match (self.kind, self.reach) {
-            (Kind::Id, _) => "an ID token: it tells an application who signed in and opens no API".to_owned(),
-            (Kind::Refresh, _) => "a refresh token: it gets new tokens and opens no API".to_owned(),
+            (Kind::Id, _) => "an ID token: it tells an application who signed in and opens no API",
+            (Kind::Refresh, _) => "a refresh token: it gets new tokens and opens no API",
             (_, Some(Reach::Limited)) => self.limited_meaning(),
             (_, Some(Reach::Full)) => {
-                "full: it acts as the client itself, on every API; keep it on a backend".to_owned()
+                "full: it acts as the client itself, on every API; keep it on a backend"
             }
             (_, Some(Reach::Mixed)) => {
                 "mixed: it has scopes beyond the two sockets; treat it as full and keep it on a backend"
-                    .to_owned()
             }
-            (Kind::Unknown, _) => {
-                "unknown: its `typ` is not one of Keycloak's access, ID and refresh tokens".to_owned()
-            }
-            (Kind::Access, None) => "unknown: it has no `scope` claim to tell".to_owned(),
+            (Kind::Unknown, _) => "unknown: its `typ` is not one of Keycloak's access, ID and refresh tokens",
+            (Kind::Access, None) => "unknown: it has no `scope` claim to tell",
         }
     }
 
-    fn limited_meaning(&self) -> String {
-        let sockets = match (self.scopes.contains("transcribe"), self.scopes.contains("streams")) {
-            (true, true) => "the /transcribe and /streams WebSockets",
-            (true, false) => "the /transcribe WebSocket",
-            _ => "the /streams WebSocket",
-        };
-        format!("limited: it opens {sockets} and nothing else; a browser may hold it")
+    fn limited_meaning(&self) -> &'static str {
+        match (self.scopes.contains("transcribe"), self.scopes.contains("streams")) {
+            (true, true) => {
+                "limited: it opens the /transcribe and /streams WebSockets and nothing else; a browser may hold it"
+            }
+            (true, false) => {
+                "limited: it opens the /transcribe WebSocket and nothing else; a browser may hold it"
+            }
+            _ => "limited: it opens the /streams WebSocket and nothing else; a browser may hold it",
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub struct Report<'a> {
     pub line: Option<u64>,
     kind: &'static str,
     reach: Option<&'static str>,
-    meaning: String,
+    meaning: &'static str,
     scopes: Words<'a>,
     roles: &'a [String],
     audience: &'a [String],
