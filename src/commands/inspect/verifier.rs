@@ -51,7 +51,8 @@ impl<'a> Verifier<'a> {
         let issuer = place.as_ref().map(|(environment, tenant)| environment.issuer(tenant));
         let policy = |keys| Policy { keys, issuer, audiences: args.audience.clone(), leeway: args.leeway };
         if let Some(path) = &args.jwks {
-            let policy = policy(path.display().to_string());
+            // A path may name its user.
+            let policy = policy(if args.redact { "a file".to_owned() } else { path.display().to_string() });
             return Ok(Self { context, policy, keys: Keys::File(from_file(path)?) });
         }
         let Some((environment, tenant)) = place else {
