@@ -154,42 +154,6 @@ fn a_required_scope_is_there_or_the_exit_code_is_10() {
 }
 
 #[test]
-fn what_was_pasted_along_is_taken_off_and_said() {
-    let token = forged(
-        &json!({ "alg": "RS256" }),
-        &json!({ "typ": "Bearer", "exp": 9_999_999_999_i64, "azp": "acme" }),
-    );
-    let broken: Vec<&str> = token.split_inclusive('.').collect();
-    let table = [
-        (format!("Authorization: Bearer {token}"), json!(["header", "bearer"]), "`Bearer`"),
-        (
-            format!("wss://h/x?a=b&token=Bearer%20{token}"),
-            json!(["url", "bearer", "percent-encoding"]),
-            "a URL",
-        ),
-        (
-            format!("{{\"access_token\": \"{token}\",\n \"expires_in\": 300}}"),
-            json!(["json"]),
-            "a JSON object",
-        ),
-        (broken.join("\n  "), json!(["white-space"]), "line breaks"),
-        (format!("\"{token}\""), json!(["quotes"]), "quotes"),
-    ];
-    for (text, cleaned, words) in table {
-        let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
-        assert_eq!(said.code, 0, "{text}: {}", said.stderr);
-        assert!(
-            said.stderr.starts_with("taken off the text: ") && said.stderr.contains(words),
-            "{}",
-            said.stderr
-        );
-        let json = Said::by(World::new().run("inspect --json").write_stdin(text));
-        assert_eq!((json.stderr.as_str(), &json.json()["cleaned"]), ("", &cleaned));
-        assert_eq!(json.json()["client_id"], "acme");
-    }
-}
-
-#[test]
 fn an_expired_token_is_shown_and_exits_7() {
     let claims = json!({ "typ": "Bearer", "exp": 1_300_819_380, "scope": "openid", "iss": "https://auth.eu.corti.app/realms/base" });
     let said = Said::by(World::new().run("inspect").write_stdin(forged(&json!({ "alg": "RS256" }), &claims)));
