@@ -28,13 +28,13 @@ pub enum Kind {
     Rejected,
     /// A scope was refused, or the granted ones differ from the asked ones.
     Scope,
-    /// The token is invalid: expired, or not a JWT.
+    /// The token is invalid: expired, of a bad signature or another issuer, or not a JWT.
     Token,
     /// No answer, or one of another protocol.
     Network,
     /// The server answered 429 or 5xx.
     Unavailable,
-    /// A check that was asked for did not hold.
+    /// A check did not hold: tokens differ, a required scope is missing, a token can do more than it should.
     Check,
     /// A program that was to be run cannot be.
     NotExecutable,

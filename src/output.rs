@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::domain::event::{Event, Sink};
-use crate::domain::page::{Page, Tone, printable, printable_json};
+use crate::domain::page::{Page, Tone, printable, printable_json, printable_json_lines};
 use crate::domain::secret::Secret;
 use crate::edge::host::Terminal;
 use crate::failure::{Failure, Kind};
@@ -186,6 +186,7 @@ impl Sink for Printer {
             Event::Step(page, _) if !quiet && !page.lines().is_empty() => {
                 to_stderr(&layout(&page, self.style.colours.stderr));
             }
+            Event::Lines(lines) => self.data(&printable_json_lines(lines)),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
                 to_stderr(&paint(&printable(&line), Tone::Dim, self.style.colours.stderr));
@@ -260,6 +261,7 @@ pub fn error_object(failure: &Failure) -> String {
     printable_json(&with_schema("error", fields))
 }
 
+/// Writes data; a reader that went away is no error.
 fn to_stdout(text: &str) -> io::Result<()> {
     match write_line(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -7,7 +7,7 @@ mod common;
 use common::{Said, World};
 use predicates::prelude::*;
 
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 29] = [
     "demo",
     "sandbox",
     "login",
@@ -24,6 +24,7 @@ const COMMANDS: [&str; 28] = [
     "token",
     "exec",
     "inspect",
+    "diff",
     "explain",
     "check",
     "interaction",

@@ -52,6 +52,8 @@ fn a_full_token_from_a_file_as_json() {
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
         "algorithm",
+        "audience",
+        "cleaned",
         "client_id",
         "environment",
         "expired",
@@ -67,13 +69,88 @@ fn a_full_token_from_a_file_as_json() {
         "not_before",
         "not_before_unix",
         "reach",
+        "redacted",
         "remaining_seconds",
+        "roles",
         "schema",
         "scopes",
         "signature",
+        "subject",
         "tenant",
+        "token_id",
+        "username",
+        "verification",
     ];
     assert_eq!(keys, expected);
+    assert_eq!((&json["verification"], &json["cleaned"]), (&json!(null), &json!([])));
+    assert_eq!(
+        (&json["audience"], &json["username"]),
+        (&json!(["account"]), &json!("service-account-sandbox"))
+    );
+    // Every field can be had alone, and no other.
+    for name in keys.iter().filter(|name| **name != "schema") {
+        let said = Said::by(&mut world.run_words(&["inspect", "--field", name, &file]));
+        let is_null = json[name].is_null();
+        assert_eq!(said.code, i32::from(is_null), "{name}: {}", said.stderr);
+    }
+    let scopes = Said::by(&mut world.run_words(&["inspect", "--field", "scopes", &file]));
+    assert_eq!(scopes.stdout, "email openid profile\n");
+    let scopes = Said::by(&mut world.run_words(&["inspect", "--json", "--field", "scopes", &file])).json();
+    assert_eq!(
+        scopes,
+        json!({ "schema": "corti-auth/inspect/v1", "scopes": ["email", "openid", "profile"] })
+    );
+    let unknown = Said::by(&mut world.run_words(&["inspect", "--field", "scope", &file]));
+    assert!(unknown.code == 2 && unknown.stderr.contains("the fields are kind, reach"), "{}", unknown.stderr);
+}
+
+#[test]
+fn what_is_redacted_may_go_into_a_ticket() {
+    let (sandbox, world, token) = minted("--full");
+    let secret = [token.trim(), "service-account-sandbox", "trrtcc:"];
+    let plain = Said::by(world.run("inspect --json").write_stdin(token.clone())).json();
+    let subject = plain["subject"].as_str().unwrap();
+    for arguments in ["inspect --redact", "inspect --redact --json", "inspect --redact --verify"] {
+        let said = Said::by(world.run(arguments).write_stdin(token.clone()));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        for word in secret.iter().chain([&subject]).chain(&token.trim().split('.').collect::<Vec<_>>()) {
+            assert!(!said.stdout.contains(word) && !said.stderr.contains(word), "{word}: {}", said.stdout);
+        }
+        for word in [sandbox.environment.as_str(), "full", "RS256", "sha256:", "account"] {
+            assert!(said.stdout.contains(word), "{word}: {}", said.stdout);
+        }
+    }
+    let id_token = json!({
+        "typ": "ID", "exp": 9_999_999_999_i64, "azp": "acme-hospital", "aud": ["acme-hospital", "account"],
+        "resource_access": { "acme-hospital": { "roles": ["nurse"] } },
+    });
+    let id_token = forged(&json!({ "alg": "RS256" }), &id_token);
+    let json = Said::by(World::new().run("inspect --redact --json").write_stdin(id_token)).json();
+    assert!(!json.to_string().contains("acme-hospital"), "{json}");
+    assert_eq!((&json["client_id"], &json["audience"][0]), (&json["audience"][0], &json["client_id"]));
+    assert_eq!(json["redacted"], true);
+}
+
+#[test]
+fn a_required_scope_is_there_or_the_exit_code_is_10() {
+    let far = 9_999_999_999_i64;
+    let token = |exp| {
+        forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer", "exp": exp, "scope": "openid streams" }))
+    };
+    let table = [
+        ("--require-scope streams", far, 0),
+        ("--require-scope streams,openid", far, 0),
+        ("--require-scope transcribe", far, 10),
+        ("--require-scope streams --require-scope transcribe", far, 10),
+        ("--require-scope transcribe", 1, 7),
+    ];
+    for (flags, exp, code) in table {
+        let said = Said::by(World::new().run(&format!("inspect {flags}")).write_stdin(token(exp)));
+        assert_eq!(said.code, code, "{flags}: {}", said.stderr);
+        assert!(said.stdout.contains("openid streams"), "it is printed in any case");
+    }
+    let said = Said::by(World::new().run("inspect --json --require-scope x").write_stdin(token(far)));
+    assert_eq!((&said.error()["code"], &said.error()["exit"]), (&json!("check_failed"), &json!(10)));
 }
 
 #[test]
@@ -128,9 +205,13 @@ fn what_cannot_be_told_is_not_guessed() {
 
 #[test]
 fn what_is_no_token_exits_7() {
-    for (text, words) in
-        [("", "there is no token"), ("hello", "this has 1"), ("a.b.c", "not base64url"), ("a.b.c.d.e", "JWE")]
-    {
+    for (text, words) in [
+        ("", "there is no token"),
+        ("hello", "this has 1"),
+        ("b1946ac92492d2347c6235b4d2611184", "an opaque token"),
+        ("a.b.c", "not base64url"),
+        ("a.b.c.d.e", "JWE"),
+    ] {
         let said = Said::by(World::new().run("inspect").write_stdin(text));
         assert_eq!(said.code, 7, "{text}");
         assert!(said.stderr.contains(words) && said.stderr.contains("hint: "), "{text}: {}", said.stderr);

@@ -70,9 +70,14 @@ fn a_token_is_what_was_asked_for_and_inspect_says_so() {
         assert_eq!((&token["reach"], &token["scopes"]), (&json!(reach), &json!(scopes)), "{ask}");
         assert!(token["expires_in"] == 300 || token["expires_in"] == 299, "{token}");
         let text = token["access_token"].as_str().unwrap();
-        let said = Said::by(world.run("inspect --json").write_stdin(text));
-        assert_eq!(said.code, 0, "{ask}: {}", said.stderr);
+        let said = Said::by(world.run("inspect --verify --json").write_stdin(text));
+        assert_eq!(said.code, 0, "{ask}: {} {}", said.stdout, said.stderr);
         let seen = said.json();
+        assert_eq!(
+            (&seen["signature"], &seen["verification"]["valid"]),
+            (&json!("valid"), &json!(true)),
+            "{seen}"
+        );
         assert_eq!((&seen["reach"], &seen["scopes"]), (&json!(reach), &json!(scopes)), "{seen}");
         let named = ["environment", "tenant", "client_id"].map(|name| seen[name].clone());
         assert_eq!(named, [json!(keycloak.environment), json!("base"), json!("service")], "{seen}");

@@ -159,6 +159,7 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "edge/program.rs",                // into the environment of the program that it is for
         "edge/refresh_endpoint.rs",       // onto the wire, to that program
         "commands/format.rs",             // into the file that a CI system names
+        "commands/diff.rs",               // decoded
     ];
     let exposing: Vec<String> = sources()
         .into_iter()

@@ -85,6 +85,22 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a duration must be longer than nothing".to_owned())
 }
 
+/// How far two clocks may be apart: as [`duration`], but it may be nothing, and is at most an hour.
+pub(super) fn leeway(text: &str) -> Result<Duration, String> {
+    let is_nothing = text.trim_end_matches('s') == "0";
+    let leeway = if is_nothing { Duration::ZERO } else { duration(text)? };
+    if leeway > Duration::from_secs(3600) {
+        Err("more than an hour is no leeway".to_owned())
+    } else {
+        Ok(leeway)
+    }
+}
+
+/// The words of an option that may be repeated, and hold several with commas or spaces between them.
+pub(super) fn words(values: &[String]) -> impl Iterator<Item = &str> {
+    values.iter().flat_map(|text| text.split([',', ' '])).filter(|word| !word.is_empty())
+}
+
 /// Whether `--json` is among the arguments, for errors that come before they are parsed.
 pub(super) fn asks_for_json(arguments: &[OsString]) -> bool {
     arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
@@ -124,8 +140,7 @@ pub(super) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
 /// # Errors
 /// Where a word is no scope.
 pub(super) fn scopes(texts: &[String]) -> Result<ScopeSet, ScopeError> {
-    let words = texts.iter().flat_map(|text| text.split([',', ' '])).filter(|word| !word.is_empty());
-    words.map(str::parse::<Scope>).collect()
+    words(texts).map(str::parse::<Scope>).collect()
 }
 
 /// `--scope` as typed, repeated, with commas or spaces, or `--full`, or the profile's default.
@@ -167,6 +182,16 @@ mod tests {
         assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
         for bad in ["", "0", "0s", "-1s", "soon"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_leeway_is_short_and_may_be_nothing() {
+        for (text, seconds) in [("0", 0), ("0s", 0), ("30", 30), ("1m", 60), ("1h", 3600)] {
+            assert_eq!(leeway(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "-1s", "61m", "soon"] {
+            assert!(leeway(bad).is_err(), "{bad}");
         }
     }
 

@@ -26,7 +26,7 @@ use crate::output::{Outcome, Text};
 use crate::sandbox::{Knobs, Options, Sandbox};
 
 use super::context::Context;
-use super::inspect::InspectOutcome;
+use super::inspect;
 use super::interaction::Api;
 use super::interruption;
 use super::minting::Minter;
@@ -156,7 +156,7 @@ impl Demo<'_> {
         secret: &ClientSecret,
     ) -> Result<(AccessToken, Reach), Failure> {
         let token = self.mint(secret, ask).await?;
-        let inspection = InspectOutcome::of(token.access_token.secret(), self.context.host.clock.now())?;
+        let inspection = inspect::decoded(token.access_token.secret(), self.context.host.clock.now())?;
         let reach = inspection.reach().filter(|reach| *reach == ask.reach());
         let reach = reach.ok_or_else(|| wrong("the token is not what was asked for"))?;
         let command = format!("corti-auth token {flags} | corti-auth inspect");

@@ -1,144 +1,148 @@
-//! `inspect`: decodes a token and says what it is and may do.
+//! `inspect`: decodes tokens, says what each is and may do, and verifies them where that is asked for.
 
-use std::fs::File;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use crate::domain::inspection::{Inspection, span};
-use crate::domain::jwt::{Jwt, MAX_TOKEN_BYTES};
-use crate::domain::page::{Page, Tone};
-use crate::domain::scope::Reach;
+use crate::domain::inspection::FIELDS;
+use crate::domain::page::Page;
 use crate::domain::secret::Secret;
-use crate::edge::host::{read_bounded, read_stdin};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
+use super::argument;
 use super::context::Context;
+
+mod judge;
+mod many;
+mod source;
+mod verifier;
+
+use judge::{Judge, Judged};
+use many::Tally;
+pub(super) use source::Source;
 
 /// Decode a token and say what it is, what it may do, and until when
 ///
-/// The token comes from a file or from standard input, never from the command line. Its signature is not checked: what
-/// it says of itself is a claim.
+/// The token comes from a file or from standard input, never from the command line. `Bearer`, quotes, line breaks, a
+/// header, a URL or a JSON answer around it are taken off, and named. Without --verify nothing is checked: what the token
+/// says of itself is a claim.
+///
+/// Many tokens, one a line, give one JSON line each: with --lines, or where the first two lines are whole tokens. A line
+/// that is no token gets a line with `error`, and the next one is read.
+///
+/// --verify takes the keys that the realm of the environment and tenant publishes, or --jwks, and never those that a token
+/// names. It checks signature, algorithm, expiry, not-before, issuer and audience. An access token is for `account` or for
+/// nobody by name, an ID token for its client, a refresh token for its issuer; Corti documents no audience, so any other
+/// is shown and not judged unless --audience asks for it. Keys are kept while the command runs, and fetched again after
+/// 10 minutes, or for a key that is not known: at most once a minute.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth token --scope streams | corti-auth inspect
-  corti-auth inspect token.txt --json
+  corti-auth inspect token.txt --verify --environment eu
+  corti-auth inspect --field expires_at < token.txt
+  corti-auth inspect --lines --verify < tokens.txt > verdicts.jsonl
 
-Exit code 7: the token has expired, or is none.")]
+Exit code 7: the token is invalid, has expired, or is none. 10: a required scope is missing. Of many, the worst.")]
 pub(super) struct InspectArgs {
     /// Read the token from this file, or from standard input (-)
     file: Option<PathBuf>,
+    /// Check the signature and the claims, by the keys of the environment and tenant
+    #[arg(long)]
+    verify: bool,
+    /// Check by the keys in this JSON Web Key set
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    jwks: Option<PathBuf>,
+    /// Require this audience; repeat it to take one of several
+    #[arg(long, value_name = "NAME", requires = "verify")]
+    audience: Vec<String>,
+    /// How far the clocks may be apart
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = argument::leeway)]
+    leeway: Duration,
+    /// Print what may go into a ticket: fingerprints in place of clients, users and sessions
+    #[arg(long)]
+    redact: bool,
+    /// Print this field of the JSON object alone
+    #[arg(long, value_name = "NAME", value_parser = field)]
+    field: Option<&'static str>,
+    /// Exit with 10 unless the token has this scope; repeat it, or separate several by commas or spaces
+    #[arg(long, value_name = "SCOPE")]
+    require_scope: Vec<String>,
+    /// Take every line as a token of its own
+    #[arg(long)]
+    lines: bool,
 }
 
-/// A decoded token.
-pub(super) struct InspectOutcome {
-    inspection: Inspection,
-    fingerprint: String,
+impl InspectArgs {
+    /// Whether keys are to be fetched.
+    pub(super) fn needs_the_network(&self) -> bool {
+        self.verify && self.jwks.is_none()
+    }
+}
+
+/// One of the fields of the JSON object.
+fn field(name: &str) -> Result<&'static str, String> {
+    let known = FIELDS.into_iter().find(|known| *known == name);
+    known.ok_or_else(|| format!("the fields are {}", FIELDS.join(", ")))
+}
+
+/// What came of it.
+pub(super) enum InspectOutcome {
+    /// A token.
+    One {
+        /// What is said of it.
+        judged: Box<Judged>,
+        /// Print this field alone.
+        field: Option<&'static str>,
+    },
+    /// Tokens that were printed on the way.
+    Many(Tally),
 }
 
 /// # Errors
-/// Where there is no token, or it cannot be read.
-pub(super) fn run(args: &InspectArgs, context: &Context<'_>) -> Result<InspectOutcome, Failure> {
-    let token = Secret::new(read(args.file.as_deref(), context)?);
-    InspectOutcome::of(&token, context.host.clock.now())
-}
-
-fn read(file: Option<&Path>, context: &Context<'_>) -> Result<String, Failure> {
-    // White space around a token is fine, up to a point.
-    let limit = MAX_TOKEN_BYTES + 1024;
-    let (read, source) = match file {
-        Some(path) if path.as_os_str() != "-" => {
-            (File::open(path).and_then(|file| read_bounded(file, limit)), format!("`{}`", path.display()))
-        }
-        None if context.host.terminal.stdin => {
-            return Err(Failure::new(
-                Kind::Usage,
-                "there is no token: nothing is piped in and no file is named",
-            )
+/// Where there is no token, it cannot be read, or there are no keys to verify it by.
+pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<InspectOutcome, Failure> {
+    if args.file.is_none() && context.host.terminal.stdin {
+        let message = "there is no token: nothing is piped in and no file is named";
+        return Err(Failure::new(Kind::Usage, message)
             .hint("corti-auth token --scope transcribe | corti-auth inspect"));
-        }
-        _ => (read_stdin(limit), "standard input".to_owned()),
-    };
-    let bytes = read.map_err(|error| {
-        let too_long = error.kind() == ErrorKind::InvalidData;
-        let kind = if too_long { Kind::Token } else { Kind::Usage };
-        Failure::new(kind, format!("cannot read a token from {source}: {error}"))
-            .hint("name a file with one token, or pipe it in: corti-auth inspect < FILE")
-    })?;
-    String::from_utf8(bytes).map_err(|_| {
-        Failure::new(Kind::Token, "this is not a token: it is not text")
-            .hint("give the token alone: corti-auth token --scope transcribe | corti-auth inspect")
-    })
+    }
+    let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
+    let mut source = Source::open(file, args.needs_the_network())?;
+    let mut judge = Judge::new(args, context)?;
+    if args.lines || source.is_many().await? {
+        return Ok(InspectOutcome::Many(many::run(args.field, source, &mut judge, context.sink).await?));
+    }
+    let text = source.whole().await?;
+    let judged = judge.judge(text.expose()).await??;
+    judged.announce(context);
+    if let Some(name) = args.field.filter(|name| judged.fields().get(*name).is_none_or(Value::is_null)) {
+        return Err(Failure::new(Kind::Unexpected, format!("the token has no `{name}`"))
+            .hint("leave --field out to see what it has"));
+    }
+    Ok(InspectOutcome::One { judged: Box::new(judged), field: args.field })
 }
 
-impl InspectOutcome {
-    /// # Errors
-    /// Where `token` is not a readable JWT.
-    pub(super) fn of(token: &Secret, now: Timestamp) -> Result<Self, Failure> {
-        let text = token.expose().trim();
-        let inspection = Inspection::of(&Jwt::decode(text)?, now)?;
-        Ok(Self { inspection, fingerprint: Secret::new(text.to_owned()).fingerprint() })
-    }
+/// A token of this tool's own making, as of `now`.
+///
+/// # Errors
+/// Where it is not a readable JWT.
+pub(super) fn decoded(token: &Secret, now: Timestamp) -> Result<Judged, Failure> {
+    Judged::of(token.expose(), now)
+}
 
-    /// What the scopes make of the token.
-    pub(super) fn reach(&self) -> Option<Reach> {
-        self.inspection.reach
-    }
-
-    /// The lines that matter most.
-    pub(super) fn summary(&self) -> Page {
-        let scopes = &self.inspection.scopes;
-        let tone = match self.inspection.reach {
-            Some(Reach::Limited) => Tone::Good,
-            Some(_) => Tone::Caution,
-            None => Tone::Plain,
-        };
-        let (expiry_tone, expiry) = self.expiry();
-        Page::new()
-            .field("kind", format!("{} token", self.inspection.kind.as_str()))
-            .toned_field("may do", tone, self.inspection.meaning())
-            .field(
-                "scopes",
-                if scopes.iter().next().is_none() { "none".to_owned() } else { scopes.to_string() },
-            )
-            .toned_field("expires", expiry_tone, expiry)
-    }
-
-    /// All of it.
-    fn page(&self) -> Page {
-        let Inspection { place, issuer, client, issued_at, algorithm, key_id, .. } = &self.inspection;
-        let not_yet = self.inspection.not_before.map(|time| format!("{time}: it does not work yet"));
-        self.summary()
-            .optional("not before", not_yet)
-            .optional("issued", issued_at.map(|time| time.to_string()))
-            .optional("client", client.clone())
-            .optional("environment", place.as_ref().map(|(environment, _)| environment.to_string()))
-            .optional("tenant", place.as_ref().map(|(_, tenant)| tenant.to_string()))
-            .optional("issuer", issuer.clone())
-            .field("algorithm", algorithm)
-            .optional("key id", key_id.clone())
-            .field("fingerprint", &self.fingerprint)
-            .toned_field(
-                "signature",
-                Tone::Caution,
-                "not checked: all of this is what the token says of itself",
-            )
-    }
-
-    fn expiry(&self) -> (Tone, String) {
-        let (Some(at), Some(remaining)) = (self.inspection.expires_at, self.inspection.remaining) else {
-            return (Tone::Caution, "never: it has no `exp` claim".to_owned());
-        };
-        let distance = span(remaining.unsigned_abs());
-        if self.inspection.is_expired() {
-            (Tone::Bad, format!("{at} (expired {distance} ago)"))
-        } else {
-            (Tone::Good, format!("{at} (in {distance})"))
+/// A field's value as one line of text.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
         }
+        other => other.to_string(),
     }
 }
 
@@ -148,45 +152,31 @@ impl Outcome for InspectOutcome {
     }
 
     fn json(&self) -> Value {
-        let it = &self.inspection;
-        json!({
-            "kind": it.kind.as_str(),
-            "reach": it.reach.map(Reach::as_str),
-            "meaning": it.meaning(),
-            "scopes": it.scopes.to_strings(),
-            "issuer": it.issuer,
-            "environment": it.place.as_ref().map(|(environment, _)| environment.to_string()),
-            "tenant": it.place.as_ref().map(|(_, tenant)| tenant.as_str()),
-            "client_id": it.client,
-            "issued_at": it.issued_at.map(|time| time.to_string()),
-            "issued_at_unix": it.issued_at.map(Timestamp::as_second),
-            "expires_at": it.expires_at.map(|time| time.to_string()),
-            "expires_at_unix": it.expires_at.map(Timestamp::as_second),
-            "remaining_seconds": it.remaining,
-            "expired": it.is_expired(),
-            "not_before": it.not_before.map(|time| time.to_string()),
-            "not_before_unix": it.not_before.map(Timestamp::as_second),
-            "algorithm": it.algorithm,
-            "key_id": it.key_id,
-            "signature": "not checked",
-            "fingerprint": self.fingerprint,
-        })
+        match self {
+            Self::One { judged, field: None } => judged.fields(),
+            Self::One { judged, field: Some(name) } => {
+                let value = judged.fields().get(*name).cloned().unwrap_or_default();
+                Value::Object(Map::from_iter([((*name).to_owned(), value)]))
+            }
+            Self::Many(_) => Value::Null,
+        }
     }
 
     fn text(&self) -> Text {
-        Text::Page(self.page())
+        match self {
+            Self::One { judged, field: None } => Text::Page(judged.page()),
+            Self::One { judged, field: Some(name) } => {
+                let value = judged.fields().get(*name).map(plain).unwrap_or_default();
+                Text::Page(Page::new().line(value))
+            }
+            Self::Many(_) => Text::Nothing,
+        }
     }
 
     fn verdict(&self) -> Option<Failure> {
-        let failure = |message: String| {
-            Failure::new(Kind::Token, message).hint("mint a new one: corti-auth token --scope transcribe")
-        };
-        match (self.inspection.remaining, self.inspection.not_before) {
-            (Some(remaining), _) if self.inspection.is_expired() => {
-                Some(failure(format!("the token expired {} ago", span(remaining.unsigned_abs()))))
-            }
-            (_, Some(time)) => Some(failure(format!("the token does not work before {time}"))),
-            _ => None,
+        match self {
+            Self::One { judged, .. } => judged.failure(),
+            Self::Many(tally) => tally.failure(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use futures_util::FutureExt as _;
 
 use crate::edge::host::Host;
 use crate::edge::process;
@@ -19,6 +20,7 @@ mod check;
 mod completions;
 mod context;
 mod demo;
+mod diff;
 mod doctor;
 mod enrolment;
 mod exec;
@@ -129,6 +131,7 @@ enum Command {
     Token(token::TokenArgs),
     Exec(exec::ExecArgs),
     Inspect(inspect::InspectArgs),
+    Diff(diff::DiffArgs),
     Explain(explain::ExplainArgs),
     Check(check::CheckArgs),
     Interaction(interaction::InteractionArgs),
@@ -224,7 +227,11 @@ pub fn dispatch(
         Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
         Command::Token(args) => boxed(token::run(args, &context)),
         Command::Exec(args) => boxed(exec::run(args, &context)),
-        Command::Inspect(args) => boxed(inspect::run(args, &context)),
+        Command::Inspect(args) if args.needs_the_network() => {
+            boxed(block_on(interruptible(inspect::run(args, &context))))
+        }
+        Command::Inspect(args) => boxed(at_once(inspect::run(args, &context))),
+        Command::Diff(args) => boxed(block_on(interruptible(diff::run(args, &context)))),
         Command::Explain(args) => boxed(block_on(interruptible(explain::run(args, &context)))),
         Command::Check(args) => boxed(block_on(check::run(args, &context))),
         Command::Interaction(args) => block_on(interruptible(interaction::run(args, &context))),
@@ -249,6 +256,12 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     // A name that DNS is still looking for would hold the process back.
     runtime.shutdown_background();
     result
+}
+
+/// Runs work that waits for nothing but what it reads itself: the runtime is not worth starting for it.
+fn at_once<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let waits = || Err(Failure::new(Kind::Unexpected, "the command waits for something that nobody started"));
+    work.now_or_never().unwrap_or_else(waits)
 }
 
 /// Ends with `work`, or when the user presses Ctrl-C.

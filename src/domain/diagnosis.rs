@@ -3,22 +3,23 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
+use serde::{Serialize, Serializer};
 use url::Url;
+
+pub use realm::{RealmError, keys_url, realm};
 
 use super::environment::Environment;
 use super::identity::Tenant;
 use super::page::{Page, Tone};
 use super::request::Response;
 
+mod realm;
+
 /// A clock that is off by more than this gets a warning: tokens seem to be older or younger than they are.
 const NOTICEABLE: SignedDuration = SignedDuration::from_secs(5);
 
 /// A clock that is off by more than this has failed: a token of five minutes is judged wrongly.
 const INTOLERABLE: SignedDuration = SignedDuration::from_secs(60);
-
-/// How much of a server's text is repeated.
-const MAX_QUOTED: usize = 200;
 
 /// The width of the longest check's name.
 const NAME_WIDTH: usize = 13;
@@ -54,6 +55,12 @@ impl Verdict {
             Self::Failed => Tone::Bad,
             Self::Skipped => Tone::Dim,
         }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -101,7 +108,7 @@ impl Target {
 pub fn targets(environment: &Environment, tenant: &Tenant) -> Vec<Target> {
     let socket = environment.socket_url();
     let addresses = [
-        ("auth", format!("{}/.well-known/openid-configuration", environment.issuer(tenant))),
+        ("auth", environment.discovery_url(tenant)),
         ("api", format!("{}/languages/", environment.api_url())),
         // A WebSocket opens by an HTTP request: ws is http, wss is https.
         ("sockets", format!("http{}", socket.strip_prefix("ws").unwrap_or(&socket))),
@@ -115,91 +122,6 @@ pub fn targets(environment: &Environment, tenant: &Tenant) -> Vec<Target> {
         }
     }
     targets
-}
-
-/// Why a realm is not the one that was meant. The texts may be the server's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RealmError {
-    /// 404: there is no such realm.
-    #[error("the authorization server has no tenant `{0}`")]
-    UnknownTenant(Tenant),
-    /// A redirect, which is never followed.
-    #[error("the realm's discovery document redirects ({0}), which is not followed")]
-    Redirect(u16),
-    /// 429 or 5xx.
-    #[error("the authorization server answered {0}")]
-    Unavailable(u16),
-    /// The answer is no discovery document.
-    #[error("the answer is no discovery document: {status} with {what}")]
-    NotTheProtocol {
-        /// The HTTP status.
-        status: u16,
-        /// What it looked like, in our own words.
-        what: &'static str,
-    },
-    /// It speaks for another issuer.
-    #[error("the realm says that its issuer is `{found}`, and `{expected}` was expected")]
-    OtherIssuer {
-        /// What the environment and the tenant make of it.
-        expected: String,
-        /// What it says.
-        found: String,
-    },
-    /// Its token endpoint is on another host.
-    #[error("the realm's token endpoint is `{found}`, which is not on the host of `{expected}`")]
-    OtherEndpoint {
-        /// Where tokens are asked for.
-        expected: String,
-        /// What it says.
-        found: String,
-    },
-}
-
-#[derive(Deserialize)]
-struct Discovery {
-    issuer: String,
-    token_endpoint: String,
-}
-
-/// Holds the answer to a request for a realm's discovery document against what the realm should be.
-///
-/// # Errors
-/// [`RealmError`], see its variants.
-pub fn realm(response: &Response, environment: &Environment, tenant: &Tenant) -> Result<(), RealmError> {
-    let status = response.status;
-    let foreign = |what| RealmError::NotTheProtocol { status, what };
-    match status {
-        200..=299 => {}
-        300..=399 => return Err(RealmError::Redirect(status)),
-        429 | 500..=599 => return Err(RealmError::Unavailable(status)),
-        404 if names_a_realm(response) => return Err(RealmError::UnknownTenant(tenant.clone())),
-        _ => return Err(foreign(response.appearance())),
-    }
-    let Discovery { issuer, token_endpoint } =
-        serde_json::from_slice(&response.body).map_err(|_| foreign(response.appearance()))?;
-    let expected = environment.issuer(tenant);
-    if issuer != expected {
-        return Err(RealmError::OtherIssuer { expected, found: quoted(&issuer) });
-    }
-    let expected = environment.token_url(tenant);
-    let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
-    if origin(&token_endpoint) != origin(&expected) {
-        return Err(RealmError::OtherEndpoint { expected, found: quoted(&token_endpoint) });
-    }
-    Ok(())
-}
-
-/// Keycloak's 404 for a realm that is not there, as against any other.
-fn names_a_realm(response: &Response) -> bool {
-    #[derive(Deserialize)]
-    struct OAuthError {
-        error: String,
-    }
-    serde_json::from_slice::<OAuthError>(&response.body).is_ok_and(|body| body.error.contains("ealm"))
-}
-
-fn quoted(text: &str) -> String {
-    text.chars().take(MAX_QUOTED).collect()
 }
 
 /// How this machine's clock stands to a server's.

@@ -119,6 +119,11 @@ impl Environment {
         }
     }
 
+    /// The realm's discovery document (OpenID Connect Discovery 1.0, section 4).
+    pub fn discovery_url(&self, tenant: &Tenant) -> String {
+        format!("{}/.well-known/openid-configuration", self.issuer(tenant))
+    }
+
     /// The OpenID Connect token endpoint.
     pub fn token_url(&self, tenant: &Tenant) -> String {
         format!("{}/protocol/openid-connect/token", self.issuer(tenant))

@@ -25,6 +25,9 @@ pub enum Event {
     /// A step of a command whose data are something else: for a person beside the data, silent under `--quiet`; with
     /// `--json` one more object. A page without lines is for programs only.
     Step(Page, serde_json::Value),
+    /// Data of a command that makes a line of each thing that it reads: whole lines of JSON, or of printable text, as
+    /// many as are ready, the last without its line break.
+    Lines(String),
     /// Something outside has not answered yet: what it is, and how many times this was said.
     Waiting(&'static str, usize),
     /// It has.

@@ -118,8 +118,15 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 /// `value` on one line, with the same characters escaped the way JSON does it.
 pub fn printable_json(value: &serde_json::Value) -> String {
-    let text = value.to_string();
-    if !text.chars().any(steers) {
+    printable_json_lines(value.to_string())
+}
+
+/// Lines of JSON, with the same characters escaped the way JSON does it. Between the lines are line breaks.
+pub fn printable_json_lines(text: String) -> String {
+    let steers = |c: char| c != '\n' && steers(c);
+    // Nearly everything. Not left early, so that many bytes are looked at together.
+    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) || byte == b'\n';
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) || !text.chars().any(steers) {
         return text;
     }
     let mut safe = String::with_capacity(text.len() + 16);

@@ -48,6 +48,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// A read of a public document, without credentials.
+    pub fn public(url: String) -> Self {
+        Self { method: Method::Get, url, bearer: None, tenant: None, body: Body::Empty, repeatable: true }
+    }
+
     /// A read of the REST API.
     pub fn get(url: String, bearer: &AccessToken, tenant: &Tenant) -> Self {
         Self {

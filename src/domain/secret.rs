@@ -36,11 +36,9 @@ impl Secret {
         self.expose().chars().count()
     }
 
-    /// `sha256:` and the first 8 hex digits of the SHA-256: enough to tell two tokens apart, useless to an attacker.
+    /// The [`fingerprint`] of the text: enough to tell two tokens apart, useless to an attacker.
     pub fn fingerprint(&self) -> String {
-        let digest = Sha256::digest(self.0.expose_secret().as_bytes());
-        let hex: Vec<String> = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{}", hex.concat())
+        fingerprint(self.0.expose_secret())
     }
 
     /// `text` without this secret, should a server have repeated it. A secret of a few characters is no secret, and
@@ -60,6 +58,13 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
     }
+}
+
+/// `sha256:` and the first 8 hex digits of the text's SHA-256.
+pub fn fingerprint(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let first = digest.iter().take(4).fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
+    format!("sha256:{first:08x}")
 }
 
 /// A client secret: not empty, at most 64 KiB, no control characters.

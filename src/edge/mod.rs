@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config_file;
 pub mod host;
 pub mod http;
+pub mod input;
 pub mod keyring;
 pub mod lock;
 pub mod loopback;

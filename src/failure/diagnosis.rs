@@ -29,6 +29,10 @@ impl From<RealmError> for Failure {
             RealmError::UnknownTenant(_) => {
                 (Kind::Configuration, "nearly every customer's tenant is base: --tenant base")
             }
+            RealmError::OtherKeys { .. } => (
+                Kind::Configuration,
+                "no key is taken from there; check the environment, or name a file of keys: --jwks FILE",
+            ),
             RealmError::OtherIssuer { .. } | RealmError::OtherEndpoint { .. } => (
                 Kind::Configuration,
                 "no secret is sent there; check the environment and the tenant: corti-auth status",

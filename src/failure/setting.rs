@@ -85,7 +85,12 @@ impl From<JwtError> for Failure {
             JwtError::Empty => {
                 "give a file, or pipe the token in: corti-auth token --scope transcribe | corti-auth inspect"
             }
-            _ => "give the token alone, without quotes, `Bearer` or a header's name",
+            JwtError::Opaque | JwtError::Encrypted => {
+                "a token of Corti's is a JWT, which begins with eyJ and has two dots: corti-auth status --online"
+            }
+            _ => {
+                "a JWT begins with eyJ and has two dots; give it whole: corti-auth token --full | corti-auth inspect"
+            }
         };
         Self::caused(Kind::Token, anyhow::Error::new(error).context("this is not a token that can be read"))
             .hint(hint)

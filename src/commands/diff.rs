@@ -1,0 +1,156 @@
+//! `diff`: two tokens side by side.
+
+use std::path::Path;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::domain::comparison::Comparison;
+use crate::domain::identity::ProfileName;
+use crate::domain::inspection::Inspection;
+use crate::domain::jwt::Jwt;
+use crate::domain::page::{Page, Tone};
+use crate::domain::paste;
+use crate::domain::resolve::{self, Flags};
+use crate::domain::secret::Secret;
+use crate::failure::{Failure, Kind};
+use crate::output::{Outcome, Text};
+
+use super::argument::ScopeArgs;
+use super::context::Context;
+use super::inspect::Source;
+use super::minting::Minter;
+
+/// Compare two tokens: scopes, roles, audience, client, environment, tenant, lifetime
+///
+/// Each is a file with a token, standard input (-), or the name of a profile, for which a token is minted: of --scope or
+/// --full, or of the profile's default scope. A word that names a profile is the profile; write ./NAME for a file of that
+/// name. Neither token is verified, and expired ones are compared, too.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  corti-auth diff works.txt fails.txt
+  corti-auth diff eu-dev us-dev --full
+  corti-auth token -p acme --scope streams | corti-auth diff - token-of-the-customer.txt
+
+Exit code 10: they differ.")]
+pub(super) struct DiffArgs {
+    /// The first token: a file, - or a profile
+    a: String,
+    /// The second token: a file, - or a profile
+    b: String,
+    #[command(flatten)]
+    choice: ScopeArgs,
+}
+
+/// Two tokens that were compared.
+pub(super) struct DiffOutcome {
+    sides: [Side; 2],
+    comparison: Comparison,
+}
+
+/// One of the tokens.
+struct Side {
+    /// Where it is from, in words.
+    source: String,
+    fingerprint: String,
+    inspection: Inspection,
+}
+
+/// # Errors
+/// Where one of them cannot be had, or is no token.
+pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<DiffOutcome, Failure> {
+    if args.a == "-" && args.b == "-" {
+        return Err(Failure::new(
+            Kind::Usage,
+            "standard input has one token, and both are to come from there",
+        )
+        .hint("name a file or a profile for one of them: corti-auth diff - FILE"));
+    }
+    let Flags { profile, environment, tenant } = context.flags()?;
+    if profile.is_some() || environment.is_some() || tenant.is_some() {
+        let message = "diff takes profile, environment and tenant from the two things it compares";
+        return Err(
+            Failure::new(Kind::Usage, message).hint("corti-auth diff PROFILE PROFILE --scope transcribe")
+        );
+    }
+    let a = side(&args.a, args, context).await?;
+    let b = side(&args.b, args, context).await?;
+    let comparison = Comparison::of(&a.inspection, &b.inspection);
+    Ok(DiffOutcome { sides: [a, b], comparison })
+}
+
+async fn side(word: &str, args: &DiffArgs, context: &Context<'_>) -> Result<Side, Failure> {
+    let profile = word.parse::<ProfileName>().ok();
+    let profile = match profile {
+        Some(name) if context.config()?.profiles().contains_key(&name) => Some(name),
+        _ => None,
+    };
+    let (source, text) = match (profile, word) {
+        (Some(name), _) => (format!("profile {name}"), minted(name, args, context).await?),
+        (None, "-") => ("standard input".to_owned(), Source::open(None, true)?.whole().await?),
+        (None, file) => (file.to_owned(), Source::open(Some(Path::new(file)), true)?.whole().await?),
+    };
+    let pasted = paste::clean(text.expose());
+    let unreadable = |error| Failure::from(error).context(format!("cannot compare {source}"));
+    let jwt = Jwt::decode(&pasted.token).map_err(unreadable)?;
+    let inspection = Inspection::of(&jwt, context.host.clock.now()).map_err(unreadable)?;
+    let fingerprint = Secret::new(pasted.token.into_owned()).fingerprint();
+    Ok(Side { source, fingerprint, inspection })
+}
+
+async fn minted(name: ProfileName, args: &DiffArgs, context: &Context<'_>) -> Result<Secret, Failure> {
+    let flags = Flags { profile: Some(name), ..Flags::default() };
+    let plan = resolve::resolve(&flags, context.variables()?, context.config()?)?;
+    let ask = args.choice.ask(&plan, context)?;
+    Ok(Minter::new(context).mint(&plan, &ask).await?.access_token.secret().clone())
+}
+
+impl Side {
+    fn json(&self) -> Value {
+        json!({ "source": self.source, "fingerprint": self.fingerprint, "expired": self.inspection.is_expired() })
+    }
+
+    fn line(&self) -> String {
+        let expired = if self.inspection.is_expired() { ", expired" } else { "" };
+        format!("{} ({}{expired})", self.source, self.fingerprint)
+    }
+}
+
+impl Outcome for DiffOutcome {
+    fn command(&self) -> &'static str {
+        "diff"
+    }
+
+    fn json(&self) -> Value {
+        let [a, b] = &self.sides;
+        let differences = self.comparison.differences();
+        json!({
+            "same": differences.is_empty(),
+            "differences": differences,
+            "a": a.json(),
+            "b": b.json(),
+            "fields": self.comparison.fields(),
+            "signature": "not checked",
+        })
+    }
+
+    fn text(&self) -> Text {
+        let [a, b] = &self.sides;
+        let caution = "not checked: all of this is what the tokens say of themselves";
+        Text::Page(
+            Page::new().field("A", a.line()).field("B", b.line()).join(self.comparison.page()).toned_field(
+                "signatures",
+                Tone::Caution,
+                caution,
+            ),
+        )
+    }
+
+    fn verdict(&self) -> Option<Failure> {
+        let differences = self.comparison.differences();
+        (!differences.is_empty()).then(|| {
+            Failure::new(Kind::Check, format!("the tokens differ in {}", differences.join(", ")))
+                .hint("corti-auth inspect --help shows how to look at one of them")
+        })
+    }
+}

@@ -1,0 +1,267 @@
+//! What is said of one token: decoded, verified where that is asked for, and redacted for a ticket.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::domain::inspection::{Inspection, Places, Report, span};
+use crate::domain::jwt::{Jwt, JwtError};
+use crate::domain::page::{Page, Tone};
+use crate::domain::paste::{self, Junk, Pasted};
+use crate::domain::scope::Reach;
+use crate::domain::secret::fingerprint;
+use crate::domain::signature::{self, SignatureError};
+use crate::domain::verification::Verification;
+use crate::edge::clock::Clock;
+use crate::failure::{Failure, Kind};
+
+use super::super::argument;
+use super::super::context::Context;
+use super::InspectArgs;
+use super::verifier::Verifier;
+
+/// Judges tokens.
+pub(super) struct Judge<'a> {
+    clock: Clock,
+    verifier: Option<Verifier<'a>>,
+    redact: bool,
+    required: Vec<String>,
+    places: Places,
+}
+
+/// A text that is no token that can be read.
+pub(super) struct Unreadable {
+    error: JwtError,
+    /// What came of its signature, where there were keys and a header.
+    signature: Option<Result<(), SignatureError>>,
+}
+
+/// A decoded token.
+pub(crate) struct Judged {
+    inspection: Inspection,
+    fingerprint: String,
+    cleaned: Vec<Junk>,
+    verification: Option<Verification>,
+    redacted: bool,
+    /// The required scopes that it has not.
+    missing: Vec<String>,
+}
+
+impl<'a> Judge<'a> {
+    /// # Errors
+    /// Where there are no keys to verify by.
+    pub(super) fn new(args: &InspectArgs, context: &'a Context<'a>) -> Result<Self, Failure> {
+        let verifier = args.verify.then(|| Verifier::new(args, context)).transpose()?;
+        let required = argument::words(&args.require_scope).map(str::to_owned).collect();
+        Ok(Self {
+            clock: context.host.clock,
+            verifier,
+            redact: args.redact,
+            required,
+            places: Places::default(),
+        })
+    }
+
+    /// Judges a text; the inner error is the text's, the outer one is not.
+    ///
+    /// # Errors
+    /// Where keys cannot be had.
+    pub(super) async fn judge(&mut self, text: &str) -> Result<Result<Judged, Unreadable>, Failure> {
+        let now = self.clock.now();
+        let places = &mut self.places;
+        let mut read = |token: &str| Jwt::decode(token).and_then(|jwt| Inspection::from(jwt, now, places));
+        // Nearly every text is the token alone: there is nothing to take off what can be read as it is.
+        let (mut pasted, mut read_as) = (Pasted::bare(text), read(text));
+        if read_as.is_err() {
+            pasted = paste::clean(text);
+            read_as = read(&pasted.token);
+        }
+        let inspection = match read_as {
+            Ok(inspection) => inspection,
+            Err(error) => {
+                let keys = self.verifier.as_ref().and_then(Verifier::known);
+                let signature = keys.map(|keys| signature::check(&pasted.token, keys).map(drop));
+                return Ok(Err(Unreadable { error, signature }));
+            }
+        };
+        let verification = match &mut self.verifier {
+            Some(verifier) => Some(verifier.verify(&pasted.token, &inspection).await?),
+            None => None,
+        };
+        let lacks = |scope: &&String| !inspection.scopes.contains(scope);
+        let missing = self.required.iter().filter(lacks).cloned().collect();
+        Ok(Ok(Judged {
+            fingerprint: fingerprint(&pasted.token),
+            inspection: if self.redact { inspection.redacted() } else { inspection },
+            cleaned: pasted.cleaned,
+            verification,
+            redacted: self.redact,
+            missing,
+        }))
+    }
+}
+
+impl Unreadable {
+    /// In words, without any of the text.
+    pub(super) fn message(&self) -> String {
+        match &self.signature {
+            Some(Ok(())) => format!("{}, although the signature is good", self.error),
+            Some(Err(SignatureError::Unreadable(_))) | None => self.error.to_string(),
+            Some(Err(error)) => format!("{}; {error}", self.error),
+        }
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(unreadable: Unreadable) -> Self {
+        let failure = Self::from(unreadable.error);
+        match unreadable.signature {
+            Some(_) => failure.context(unreadable.message()),
+            None => failure,
+        }
+    }
+}
+
+impl Judged {
+    /// A token of this tool's own making, as of `now`.
+    ///
+    /// # Errors
+    /// Where it is not a readable JWT.
+    pub(crate) fn of(token: &str, now: Timestamp) -> Result<Self, Failure> {
+        Ok(Self {
+            inspection: Inspection::of(&Jwt::decode(token)?, now)?,
+            fingerprint: fingerprint(token),
+            cleaned: Vec::new(),
+            verification: None,
+            redacted: false,
+            missing: Vec::new(),
+        })
+    }
+
+    /// What the scopes make of the token.
+    pub(crate) fn reach(&self) -> Option<Reach> {
+        self.inspection.reach
+    }
+
+    /// Tells what was taken off the text.
+    pub(super) fn announce(&self, context: &Context<'_>) {
+        if !self.cleaned.is_empty() {
+            let junk: Vec<&str> = self.cleaned.iter().map(|junk| junk.meaning()).collect();
+            context.note(format!("taken off the text: {}", junk.join(", ")));
+        }
+    }
+
+    /// The record of it.
+    pub(super) fn report(&self) -> Report<'_> {
+        let verification = self.verification.as_ref();
+        Report::of(&self.inspection, &self.fingerprint, &self.cleaned, verification, self.redacted)
+    }
+
+    /// The record as a JSON object.
+    pub(super) fn fields(&self) -> Value {
+        serde_json::to_value(self.report()).unwrap_or_default()
+    }
+
+    /// The lines that matter most.
+    pub(crate) fn summary(&self) -> Page {
+        let scopes = &self.inspection.scopes;
+        let tone = match self.inspection.reach {
+            Some(Reach::Limited) => Tone::Good,
+            Some(_) => Tone::Caution,
+            None => Tone::Plain,
+        };
+        let (expiry_tone, expiry) = self.expiry();
+        Page::new()
+            .field("kind", format!("{} token", self.inspection.kind.as_str()))
+            .toned_field("may do", tone, self.inspection.meaning())
+            .field(
+                "scopes",
+                if scopes.iter().next().is_none() { "none".to_owned() } else { scopes.to_string() },
+            )
+            .toned_field("expires", expiry_tone, expiry)
+    }
+
+    /// All of it.
+    pub(super) fn page(&self) -> Page {
+        let it = &self.inspection;
+        let list = |items: &[String]| (!items.is_empty()).then(|| items.join(" "));
+        let own_keys = (!it.own_keys.is_empty())
+            .then(|| format!("{}: it names keys of its own, which are never used", it.own_keys.join(", ")));
+        let page = self
+            .summary()
+            .optional("not before", it.not_before.map(|time| format!("{time}: it does not work yet")))
+            .optional("issued", it.issued_at.map(|time| time.to_string()))
+            .optional("client", it.client.clone())
+            .optional("user", it.username.clone())
+            .optional("subject", it.subject.clone())
+            .optional("environment", it.place.as_ref().map(|(environment, _)| environment.to_string()))
+            .optional("tenant", it.place.as_ref().map(|(_, tenant)| tenant.to_string()))
+            .optional("issuer", it.issuer.clone())
+            .optional("audience", list(&it.audience))
+            .optional("roles", list(&it.roles))
+            .field("algorithm", &it.algorithm)
+            .optional("key id", it.key_id.clone())
+            .optional("token id", it.token_id.clone())
+            .optional("caution", own_keys)
+            .field("fingerprint", &self.fingerprint);
+        match &self.verification {
+            Some(verification) => page.join(verification.page()),
+            None => page.toned_field(
+                "signature",
+                Tone::Caution,
+                "not checked: all of this is what the token says of itself",
+            ),
+        }
+    }
+
+    fn expiry(&self) -> (Tone, String) {
+        let (Some(at), Some(remaining)) = (self.inspection.expires_at, self.inspection.remaining) else {
+            return (Tone::Caution, "never: it has no `exp` claim".to_owned());
+        };
+        let distance = span(remaining.unsigned_abs());
+        if self.inspection.is_expired() {
+            (Tone::Bad, format!("{at} (expired {distance} ago)"))
+        } else {
+            (Tone::Good, format!("{at} (in {distance})"))
+        }
+    }
+
+    /// The kind of failure that it is, where it is one.
+    pub(super) fn fault(&self) -> Option<Kind> {
+        let it = &self.inspection;
+        let is_invalid = match &self.verification {
+            Some(verification) => !verification.valid,
+            None => it.is_expired() || it.not_before.is_some(),
+        };
+        match (is_invalid, self.missing.is_empty()) {
+            (true, _) => Some(Kind::Token),
+            (false, false) => Some(Kind::Check),
+            (false, true) => None,
+        }
+    }
+
+    /// The failure that it is, in words.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        let (kind, it) = (self.fault()?, &self.inspection);
+        if kind == Kind::Check {
+            let message = format!("the token has not the scope `{}`", self.missing.join("` and `"));
+            return Some(Failure::new(kind, message).hint("corti-auth token --scope SCOPE asks for one"));
+        }
+        if let Some(verification) = &self.verification {
+            let reasons: Vec<String> = verification
+                .failed()
+                .map(|check| format!("{}: {}", check.name.replace('_', " "), check.detail))
+                .collect();
+            return Some(
+                Failure::new(kind, format!("the token is not valid: {}", reasons.join("; ")))
+                    .hint("corti-auth token --scope transcribe mints a valid one; corti-auth status says of which environment"),
+            );
+        }
+        let message = match (it.remaining, it.not_before) {
+            (_, Some(time)) if !it.is_expired() => format!("the token does not work before {time}"),
+            (remaining, _) => {
+                format!("the token expired {} ago", span(remaining.unwrap_or_default().unsigned_abs()))
+            }
+        };
+        Some(Failure::new(kind, message).hint("mint a new one: corti-auth token --scope transcribe"))
+    }
+}

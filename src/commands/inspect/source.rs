@@ -1,0 +1,96 @@
+//! Where tokens come from, and whether it is one or many.
+
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+
+use crate::domain::jwt::MAX_TOKEN_BYTES;
+use crate::domain::paste;
+use crate::domain::secret::Secret;
+use crate::edge::input::Input;
+use crate::failure::{Failure, Kind};
+
+/// How much of a text with one token is read: what stands around a token is short.
+pub(super) const MAX_TEXT: usize = MAX_TOKEN_BYTES + 4096;
+
+/// A text with one token or many.
+pub(crate) struct Source {
+    input: Input,
+    name: String,
+    /// What was read to see which.
+    head: Vec<u8>,
+    has_ended: bool,
+}
+
+impl Source {
+    /// A file, or standard input; `beside` where the runtime waits for other things, too.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened.
+    pub(crate) fn open(file: Option<&Path>, beside: bool) -> Result<Self, Failure> {
+        let name = file.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()));
+        let input = Input::open(file).map_err(|error| unreadable(&name, &error))?;
+        let input = if beside { input.beside() } else { input };
+        Ok(Self { input, name, head: Vec::new(), has_ended: false })
+    }
+
+    /// Whether it is many tokens, one a line. Reads no further than needed to tell.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(super) async fn is_many(&mut self) -> Result<bool, Failure> {
+        loop {
+            let seen_enough = self.has_ended || self.head.len() > MAX_TEXT;
+            if let Some(many) = paste::are_many(&self.head, seen_enough) {
+                return Ok(many);
+            }
+            self.read_on().await?;
+        }
+    }
+
+    /// The next bytes; none at the end.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(super) async fn chunk(&mut self) -> Result<&[u8], Failure> {
+        if self.head.is_empty() {
+            return self.input.chunk().await.map_err(|error| unreadable(&self.name, &error));
+        }
+        Ok(&[])
+    }
+
+    /// What was read ahead, once.
+    pub(super) fn head(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.head)
+    }
+
+    /// All of it, as the text of one token.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is too long, or is no text.
+    pub(crate) async fn whole(mut self) -> Result<Secret, Failure> {
+        while !self.has_ended {
+            if self.head.len() > MAX_TEXT {
+                let error = Error::new(ErrorKind::InvalidData, format!("longer than {MAX_TEXT} bytes"));
+                return Err(unreadable(&self.name, &error));
+            }
+            self.read_on().await?;
+        }
+        String::from_utf8(self.head).map(Secret::new).map_err(|_| {
+            Failure::new(Kind::Token, "this is not a token: it is not text")
+                .hint("give the token alone: corti-auth token --scope transcribe | corti-auth inspect")
+        })
+    }
+
+    async fn read_on(&mut self) -> Result<(), Failure> {
+        let chunk = self.input.chunk().await.map_err(|error| unreadable(&self.name, &error))?;
+        self.has_ended = chunk.is_empty();
+        self.head.extend_from_slice(chunk);
+        Ok(())
+    }
+}
+
+fn unreadable(name: &str, error: &Error) -> Failure {
+    let kind = if error.kind() == ErrorKind::InvalidData { Kind::Token } else { Kind::Usage };
+    Failure::new(kind, format!("cannot read a token from {name}: {error}"))
+        .hint("name a file with one token, or pipe it in: corti-auth inspect < FILE")
+}

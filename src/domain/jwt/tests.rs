@@ -1,0 +1,90 @@
+//! Tests of reading a JWT.
+
+use super::*;
+
+fn token(header: &str, payload: &str) -> String {
+    format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
+}
+
+/// The example of RFC 7519, section 3.1.
+const RFC_7519: &str = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
+    eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.\
+    dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+
+#[test]
+fn the_rfcs_example_is_read() {
+    let jwt = Jwt::decode(&format!("  {RFC_7519}\n")).unwrap();
+    assert_eq!((jwt.header.alg.as_str(), jwt.claims.iss.as_deref()), ("HS256", Some("joe")));
+    assert_eq!(jwt.claims.expires_at().unwrap().unwrap().as_second(), 1_300_819_380);
+}
+
+#[test]
+fn what_is_no_token_is_named() {
+    let good = r#"{"alg":"RS256"}"#;
+    let table = [
+        (String::new(), JwtError::Empty),
+        ("abc".into(), JwtError::Parts(1)),
+        ("a.b".into(), JwtError::Parts(2)),
+        ("a.b.c.d.e".into(), JwtError::Encrypted),
+        ("%.e30.".into(), JwtError::Encoding("header")),
+        ("e30.e30.%".into(), JwtError::Encoding("signature")),
+        (token("[]", "{}"), JwtError::Json("header")),
+        (token(good, "[1]"), JwtError::Json("payload")),
+        (token(good, r#"{"exp":"soon"}"#), JwtError::Json("payload")),
+        (token(good, r#"{"iss":"a","iss":"b"}"#), JwtError::Json("payload")),
+        (token(good, r#"["a","b","c","d","e","f","g",1,2,3]"#), JwtError::Json("payload")),
+        ("x".repeat(MAX_TOKEN_BYTES + 1), JwtError::TooLong),
+    ];
+    for (text, error) in table {
+        assert_eq!(Jwt::decode(&text).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn deep_nesting_in_a_claim_nobody_reads_is_skipped_without_recursion() {
+    let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+    assert!(Jwt::decode(&token(r#"{"alg":"RS256"}"#, &deep)).is_ok());
+}
+
+#[test]
+fn dates_need_not_be_whole_but_must_be_dates() {
+    let expiry = |number: &str| {
+        Jwt::decode(&token(r#"{"alg":"none"}"#, &format!(r#"{{"exp":{number}}}"#)))
+            .unwrap()
+            .claims
+            .expires_at()
+    };
+    assert_eq!(expiry("10.9").unwrap().unwrap().as_second(), 10);
+    for bad in ["1e300", "-1e300", "99999999999999", "18446744073709551615"] {
+        assert_eq!(expiry(bad), Err(JwtError::Date("exp")), "{bad}");
+    }
+}
+
+#[test]
+fn tokens_are_recognised_wherever_they_stand() {
+    for text in [
+        RFC_7519.to_owned(),
+        format!("-s{RFC_7519}"),
+        format!("Bearer {RFC_7519}"),
+        format!("\"x eyJ {RFC_7519}\""),
+    ] {
+        assert!(contains_token(&text), "{text}");
+    }
+    for text in ["token.txt", "eyJ", "eyJhbGciOi", "eyJ.x", "a.eyJhbGciOiJIUzI1NiJ9"] {
+        assert!(!contains_token(text), "{text}");
+    }
+}
+
+#[test]
+fn signatures_are_base64url_exactly_where_they_can_be_decoded() {
+    let digits = [
+        "", "A", "AA", "AB", "AQ", "Ag", "_w", "-g", "AAA", "AAE", "AAB", "AAC", "AA8", "__8", "AAAA", "A-_z",
+    ];
+    for text in
+        digits.into_iter().chain(["A=", "AA==", "A+AA", "A/AA", "A AA", "AAAAA", "AA.A", "\u{e4}AA", "AAA\n"])
+    {
+        for text in [text.to_owned(), format!("c2ln{text}")] {
+            assert_eq!(is_base64url(&text), URL_SAFE_NO_PAD.decode(&text).is_ok(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Whatever stands in a token: it is read or refused, what is said of it is bounded and is JSON, and it is never valid.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use corti_auth_fuzz::domain::comparison::Comparison;
+use corti_auth_fuzz::domain::inspection::{Inspection, Report};
+use corti_auth_fuzz::domain::jwks::KeySet;
+use corti_auth_fuzz::domain::jwt::{self, Jwt};
+use corti_auth_fuzz::domain::page::printable_json_lines;
+use corti_auth_fuzz::domain::verification::{Policy, Verification};
+use jiff::Timestamp;
+use libfuzzer_sys::fuzz_target;
+
+/// One key of each kind: those of RFC 7515, appendices A.2 and A.3, and of RFC 8037, appendix A.2.
+static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
+    let examples: Vec<serde_json::Value> = serde_json::from_str(include_str!("../rfc/examples.json")).unwrap();
+    let keys: Vec<_> = examples.iter().map(|example| example["key"].clone()).collect();
+    KeySet::parse(serde_json::json!({ "keys": keys }).to_string().as_bytes()).unwrap()
+});
+
+fuzz_target!(|data: &[u8]| {
+    let Some((mode, data)) = data.split_first() else { return };
+    // As it comes, or as the JSON of the two parts: the fuzzer need not learn base64.
+    let text = if mode % 2 == 0 {
+        String::from_utf8_lossy(data).into_owned()
+    } else {
+        let cut = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+        let (header, payload) = data.split_at(cut);
+        let payload = payload.get(1..).unwrap_or_default();
+        format!("{}.{}.c2ln", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload))
+    };
+    let _ = (jwt::contains_token(&text), jwt::claimed_scope(&text), jwt::header(&text).is_ok());
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let Ok(it) = Jwt::decode(&text).and_then(|jwt| Inspection::of(&jwt, now)) else { return };
+    let policy = Policy { issuer: Some("joe".to_owned()), ..Policy::default() };
+    let verification = Verification::of(&text, &it, &KEYS, &policy, now);
+    // The RFCs' examples are signed, and nobody can sign another date.
+    assert!(!verification.valid);
+    for it in [it.clone().redacted(), it.clone()] {
+        let record = serde_json::to_string(&Report::of(&it, "", &[], Some(&verification), true)).unwrap();
+        let line = printable_json_lines(record);
+        // A control character of one byte is written in six, in three places at most.
+        assert!(line.len() <= 4_000 + 24 * text.len(), "{} of {}", line.len(), text.len());
+        assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok());
+        assert!(!line.chars().any(char::is_control));
+        assert!(Comparison::of(&it, &it).differences().is_empty());
+    }
+});

@@ -1,0 +1,40 @@
+//! Whatever is pasted: what is left is no longer than it was, and lines are the same however they arrive.
+
+#![no_main]
+
+use corti_auth_fuzz::domain::lines::{Line, Lines};
+use corti_auth_fuzz::domain::paste;
+use libfuzzer_sys::fuzz_target;
+
+/// The longest line that is taken, in bytes.
+const LIMIT: usize = 16;
+
+fn cut(chunks: &mut dyn Iterator<Item = &[u8]>) -> Vec<Option<Vec<u8>>> {
+    let owned = |line: Line<'_>| match line {
+        Line::Bytes(bytes) => {
+            assert!(bytes.len() <= LIMIT);
+            Some(bytes.to_vec())
+        }
+        Line::TooLong => None,
+    };
+    let (mut lines, mut all) = (Lines::new(LIMIT), Vec::new());
+    for mut chunk in chunks {
+        while let Some(line) = lines.next(&mut chunk) {
+            all.push(owned(line));
+        }
+    }
+    all.extend(lines.last().map(owned));
+    all
+}
+
+fuzz_target!(|data: &[u8]| {
+    let size = usize::from(data.first().copied().unwrap_or_default()) + 1;
+    assert_eq!(cut(&mut data.chunks(size)), cut(&mut std::iter::once(data)));
+    let so_far = paste::are_many(data, false);
+    assert!(so_far.is_none() || so_far == paste::are_many(data, true));
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let pasted = paste::clean(text);
+    assert!(pasted.token.len() <= text.len());
+    assert_eq!(pasted.cleaned.is_empty(), pasted.token == text.trim());
+    assert!(pasted.cleaned.windows(2).all(|pair| pair[0] < pair[1]));
+});

@@ -1,0 +1,60 @@
+//! Whatever a server answers: it is understood or refused, and what is said of it is bounded.
+
+#![no_main]
+
+use corti_auth_fuzz::domain::diagnosis;
+use corti_auth_fuzz::domain::environment::Environment;
+use corti_auth_fuzz::domain::grant;
+use corti_auth_fuzz::domain::identity::Tenant;
+use corti_auth_fuzz::domain::interaction;
+use corti_auth_fuzz::domain::jwks::KeySet;
+use corti_auth_fuzz::domain::message::ServerMessage;
+use corti_auth_fuzz::domain::page::printable;
+use corti_auth_fuzz::domain::problem::Problem;
+use corti_auth_fuzz::domain::request::{Response, retry_after};
+use corti_auth_fuzz::domain::scope::{Ask, Reach, ScopeSet};
+use jiff::Timestamp;
+use libfuzzer_sys::fuzz_target;
+
+const STATUS: [u16; 16] = [200, 200, 201, 204, 301, 302, 400, 401, 403, 404, 409, 422, 429, 500, 503, 200];
+
+const HEADERS: [&str; 4] = ["content-type", "www-authenticate", "retry-after", "date"];
+
+fuzz_target!(|data: &[u8]| {
+    let [mode, data @ ..] = data else { return };
+    let cut = if mode & 0x40 == 0 { 0 } else { data.iter().position(|byte| *byte == b'\n').unwrap_or(0) };
+    let (header, body) = data.split_at(cut);
+    let name = HEADERS[usize::from(mode >> 4) % HEADERS.len()].to_owned();
+    let header = String::from_utf8_lossy(header).into_owned();
+    let now = Timestamp::from_second(1_800_000_000).unwrap();
+    let _ = retry_after(&header, now);
+    let response = Response {
+        status: STATUS[usize::from(mode & 0xf)],
+        headers: vec![(name, header)],
+        body: body.to_vec(),
+    };
+    let (environment, tenant): (Environment, _) = ("eu".parse().unwrap(), Tenant::default());
+    let ask = Ask::Scopes(ScopeSet::from_wire("transcribe"));
+    let mut said = Vec::new();
+    match grant::parse(&response, &ask, now) {
+        // Whatever came, a limited token is what was asked for.
+        Ok(token) => assert!(token.granted.reach() == Reach::Limited && token.expires_at > now),
+        Err(error) => said.push(error.to_string()),
+    }
+    said.push(Problem::of(&response).to_string());
+    match interaction::parse(&response, &environment) {
+        Ok(created) => assert!(environment.serves_socket(&created.websocket_url)),
+        Err(error) => said.push(error.to_string()),
+    }
+    said.extend(diagnosis::realm(&response, &environment, &tenant).err().map(|error| error.to_string()));
+    said.extend(diagnosis::keys_url(&response, &environment, &tenant).err().map(|error| error.to_string()));
+    let _ = (KeySet::parse(&response.body).is_ok(), diagnosis::Skew::of(&response, now, now).is_some());
+    if let Ok(text) = std::str::from_utf8(&response.body) {
+        let _ = ServerMessage::parse(text);
+    }
+    for text in said {
+        let text = printable(&text);
+        assert!(text.len() <= 4_000 + 24 * (data.len() + 1), "{} of {}", text.len(), data.len());
+        assert!(!text.chars().any(char::is_control));
+    }
+});

@@ -1,0 +1,76 @@
+//! What people paste into `inspect`: the token is found, and what was taken off is named.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use common::{Said, World, forged};
+use serde_json::json;
+
+#[test]
+fn what_was_pasted_along_is_taken_off_and_said() {
+    let token = forged(
+        &json!({ "alg": "RS256" }),
+        &json!({ "typ": "Bearer", "exp": 9_999_999_999_i64, "azp": "acme" }),
+    );
+    let broken: Vec<&str> = token.split_inclusive('.').collect();
+    let table = [
+        (format!("Authorization: Bearer {token}"), json!(["header", "bearer"]), "`Bearer`"),
+        (
+            format!("wss://h/x?a=b&token=Bearer%20{token}"),
+            json!(["url", "bearer", "percent-encoding"]),
+            "a URL",
+        ),
+        (
+            format!("{{\"access_token\": \"{token}\",\n \"expires_in\": 300}}"),
+            json!(["json"]),
+            "a JSON object",
+        ),
+        (broken.join("\n  "), json!(["white-space"]), "line breaks"),
+        (format!("\"{token}\""), json!(["quotes"]), "quotes"),
+    ];
+    for (text, cleaned, words) in table {
+        let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
+        assert_eq!(said.code, 0, "{text}: {}", said.stderr);
+        assert!(
+            said.stderr.starts_with("taken off the text: ") && said.stderr.contains(words),
+            "{}",
+            said.stderr
+        );
+        let json = Said::by(World::new().run("inspect --json").write_stdin(text));
+        assert_eq!((json.stderr.as_str(), &json.json()["cleaned"]), ("", &cleaned));
+        assert_eq!(json.json()["client_id"], "acme");
+    }
+}
+
+#[test]
+fn what_is_named_to_be_quiet_is_quiet_and_the_datum_stays_alone() {
+    let token = forged(
+        &json!({ "alg": "RS256" }),
+        &json!({ "typ": "Bearer", "exp": 9_999_999_999_i64, "azp": "acme" }),
+    );
+    for flags in ["-q", "--json", "-q --json"] {
+        let said =
+            Said::by(World::new().run(&format!("inspect {flags}")).write_stdin(format!("Bearer {token}")));
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{flags}");
+    }
+    let said = Said::by(World::new().run("inspect --field client_id").write_stdin(format!("Bearer {token}")));
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("acme\n", "taken off the text: `Bearer`\n"));
+}
+
+#[test]
+fn what_holds_no_token_is_refused_as_it_is() {
+    let table = [
+        ("Bearer", "this has 1"),
+        ("Authorization: Bearer b1946ac92492d2347c6235b4d2611184", "an opaque token"),
+        ("https://h/?token=", "this has 1"),
+        (r#"{"error":"invalid_client"}"#, "this has 1"),
+        ("a.b.c and more words", "not base64url"),
+    ];
+    for (text, words) in table {
+        let said = Said::by(World::new().run("inspect").write_stdin(text));
+        assert_eq!((said.code, said.stdout.as_str()), (7, ""), "{text}");
+        assert!(said.stderr.contains(words) && said.stderr.contains("hint: "), "{text}: {}", said.stderr);
+        assert!(!said.stderr.contains("b1946ac9"), "no part of the text is repeated");
+    }
+}

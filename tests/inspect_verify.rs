@@ -1,0 +1,234 @@
+//! `inspect --verify`: by whose keys, what is held against what, and that nothing a token names is followed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use common::control::{Answer as Http, client};
+use common::rude::{Answer, Rude};
+use common::{Said, Sandbox, World, forged, now, wait_until};
+use serde_json::{Value, json};
+
+fn world(sandbox: &Sandbox) -> World {
+    let mut world = World::new();
+    world.use_client(sandbox);
+    world
+}
+
+fn minted(world: &World, flags: &str) -> String {
+    Said::by(&mut world.run(&format!("token {flags}"))).stdout.trim().to_owned()
+}
+
+fn verdicts(json: &Value) -> Vec<String> {
+    let checks = json["verification"]["checks"].as_array().unwrap();
+    checks.iter().map(|check| format!("{} {}", check["name"], check["verdict"]).replace('"', "")).collect()
+}
+
+#[tokio::test]
+async fn a_good_token_is_valid_and_every_check_is_named() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    let token = minted(&world, "--scope streams");
+    let said = Said::by(world.run("inspect --verify").write_stdin(token.clone()));
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    assert!(said.stdout.contains("verified      valid, by the keys of"), "{}", said.stdout);
+    assert!(!said.stdout.contains("not checked"), "{}", said.stdout);
+    let json = Said::by(world.run("inspect --verify --json").write_stdin(token)).json();
+    let all = ["signature ok", "algorithm ok", "expiry ok", "not_before ok", "issuer ok", "audience ok"];
+    assert_eq!(verdicts(&json), all);
+    assert_eq!((&json["signature"], &json["verification"]["valid"]), (&json!("valid"), &json!(true)));
+    assert_eq!(json["verification"]["leeway_seconds"], 30);
+    let form = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope=openid",
+        sandbox.client_id, sandbox.client_secret
+    );
+    let request =
+        client().post(sandbox.token_url()).header("content-type", "application/x-www-form-urlencoded");
+    let id_token = Http::to(request.body(form)).await.json()["id_token"].as_str().unwrap().to_owned();
+    let json = Said::by(world.run("inspect --verify --json").write_stdin(id_token)).json();
+    assert_eq!((&json["kind"], &json["audience"]), (&json!("id"), &json!(["sandbox"])));
+    assert_eq!(verdicts(&json), all);
+}
+
+#[tokio::test]
+async fn a_file_of_keys_needs_no_network_and_no_environment() {
+    let sandbox = Sandbox::start();
+    let token = minted(&world(&sandbox), "--full");
+    let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
+    let keys = Http::to(client().get(url)).await.body;
+    let issuer = sandbox.environment.clone();
+    drop(sandbox);
+    let world = World::new();
+    let file = world.file("keys.json", keys);
+    let mut flags = vec!["inspect", "--verify", "--json", "--jwks", &file];
+    let json = Said::by(world.run_words(&flags).write_stdin(token.clone())).json();
+    assert_eq!(verdicts(&json)[4..], ["issuer skipped", "audience ok"]);
+    assert_eq!((&json["verification"]["valid"], &json["verification"]["keys"]), (&json!(true), &json!(file)));
+    flags.extend(["--environment", &issuer]);
+    assert_eq!(
+        verdicts(&Said::by(world.run_words(&flags).write_stdin(token.clone())).json())[4],
+        "issuer ok"
+    );
+    flags.extend(["--tenant", "other"]);
+    let said = Said::by(world.run_words(&flags).write_stdin(token.clone()));
+    assert_eq!((said.code, verdicts(&said.json())[4].as_str()), (7, "issuer failed"));
+    assert!(
+        said.error()["message"].as_str().unwrap().contains("/realms/other` was expected"),
+        "{}",
+        said.stderr
+    );
+    for (audience, code) in [("account", 0), ("corti", 7)] {
+        let words = ["inspect", "--verify", "--jwks", &file, "--audience", audience];
+        let said = Said::by(world.run_words(&words).write_stdin(token.clone()));
+        assert_eq!(said.code, code, "{}", said.stderr);
+    }
+    for (name, code) in [("/no/such/keys", 2), (world.file("junk", "{}").as_str(), 3)] {
+        let said =
+            Said::by(world.run_words(&["inspect", "--verify", "--jwks", name]).write_stdin(token.clone()));
+        assert_eq!(said.code, code, "{}", said.stderr);
+        assert!(said.stdout.is_empty() && said.stderr.contains(name), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_changed_token_and_one_of_another_realm_are_invalid() {
+    let (sandbox, other) = (Sandbox::start(), Sandbox::start());
+    let world = world(&sandbox);
+    let token = minted(&world, "--scope streams");
+    let [header, _, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("{token}") };
+    let full = minted(&world, "--full");
+    let changed = format!("{header}.{}.{signature}", full.split('.').nth(1).unwrap());
+    let mut foreign = World::new();
+    foreign.use_client(&other);
+    let foreign = minted(&foreign, "--scope streams");
+    for (token, words) in [(changed, "the token was changed since"), (foreign, "the issuer has no key")] {
+        let said = Said::by(world.run("inspect --verify").write_stdin(token.clone()));
+        assert_eq!(said.code, 7);
+        assert!(said.stdout.contains("INVALID: nothing of this can be relied on"), "{}", said.stdout);
+        assert!(said.stderr.contains(words), "{}", said.stderr);
+        let json = Said::by(world.run("inspect --verify --json --require-scope x").write_stdin(token));
+        assert_eq!((json.code, &json.json()["signature"]), (7, &json!("invalid")), "7 outranks 10");
+    }
+}
+
+#[test]
+fn the_leeway_is_between_expired_and_valid() {
+    let sandbox = Sandbox::start_with(&["--token-lifetime", "1"]);
+    let world = world(&sandbox);
+    let token = minted(&world, "--full");
+    let expiry = Said::by(world.run("inspect --json").write_stdin(token.clone())).json();
+    let expiry = expiry["expires_at_unix"].as_i64().unwrap();
+    wait_until("the token has expired", || now().as_second() > expiry);
+    for (leeway, code) in [("0", 7), ("1h", 0)] {
+        let said =
+            Said::by(world.run(&format!("inspect --verify --leeway {leeway}")).write_stdin(token.clone()));
+        assert_eq!(said.code, code, "{leeway}: {}", said.stderr);
+        assert!(said.stdout.contains(if code == 0 { "within the leeway" } else { "failed: it expired" }));
+    }
+    // Without --verify there is none.
+    assert_eq!(Said::by(world.run("inspect").write_stdin(token)).code, 7);
+    assert_eq!(Said::by(World::new().run("inspect --verify --leeway 2h").write_stdin("x")).code, 2);
+}
+
+#[test]
+fn nothing_that_a_token_names_is_followed() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    let rude = Rude::start(vec![Answer::json(r#"{"keys":[]}"#)]);
+    let issuer = format!("{}/realms/base", rude.environment);
+    let header = json!({
+        "alg": "RS256", "kid": "x", "jku": rude.environment, "x5u": rude.environment, "x5c": ["AA"],
+        "jwk": { "kty": "RSA", "n": "AQAB", "e": "AQAB" },
+    });
+    let token = forged(&header, &json!({ "typ": "Bearer", "iss": issuer, "exp": 9_999_999_999_i64 }));
+    let said = Said::by(world.run("inspect --verify -v").write_stdin(token.clone()));
+    assert_eq!(said.code, 7, "{}", said.stderr);
+    assert!(
+        said.stdout.contains("jwk, jku, x5u, x5c: it names keys of its own, which are never used"),
+        "{}",
+        said.stdout
+    );
+    assert!(said.stdout.contains("issuer      failed"), "{}", said.stdout);
+    assert_eq!(said.stderr.lines().filter(|line| line.starts_with("GET ")).count(), 2, "{}", said.stderr);
+    let said = Said::by(World::new().run("inspect --verify").write_stdin(token));
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(said.stderr.contains("--environment eu"), "{}", said.stderr);
+    assert_eq!(rude.requests(), Vec::<String>::new());
+}
+
+/// Makes a server's answers of its environment and a maker of discovery documents: environment, issuer, keys.
+type Answers = fn(&str, &dyn Fn(&str, &str, &str) -> Answer) -> Vec<Answer>;
+
+#[test]
+fn a_realm_that_is_not_the_right_one_gives_no_keys() {
+    let token = forged(&json!({ "alg": "RS256" }), &json!({ "exp": 9_999_999_999_i64 }));
+    let document = |environment: &str, issuer: &str, keys: &str| {
+        let token_endpoint = format!("{environment}/realms/base/protocol/openid-connect/token");
+        let document = json!({ "issuer": issuer, "token_endpoint": token_endpoint, "jwks_uri": keys });
+        Answer::json(&document.to_string())
+    };
+    let table: [(Answers, i32, &str); 7] = [
+        (|e, d| vec![d(e, "https://auth.eu.corti.app/realms/base", e)], 3, "its issuer is"),
+        (
+            |e, d| vec![d(e, &format!("{e}/realms/base"), "https://evil.example/keys")],
+            3,
+            "evil.example/keys`, which is not on the host",
+        ),
+        (|e, d| vec![d(e, &format!("{e}/realms/base"), "")], 3, "which is not on the host"),
+        (
+            |e, d| vec![d(e, &format!("{e}/realms/base"), &format!("{e}/k")), Answer::json("{\"keys\":[]}")],
+            8,
+            "no public key",
+        ),
+        (
+            |e, d| {
+                vec![
+                    d(e, &format!("{e}/realms/base"), &format!("{e}/k")),
+                    Answer::http("200 OK", &[], "<html>"),
+                ]
+            },
+            8,
+            "not a JSON Web Key set",
+        ),
+        (
+            |e, d| vec![d(e, &format!("{e}/realms/base"), &format!("{e}/k")), Answer::http("500 X", &[], "")],
+            9,
+            "answered 500",
+        ),
+        (
+            |_, _| vec![Answer::http("302 Found", &["Location: https://evil.example/"], "")],
+            8,
+            "redirects (302)",
+        ),
+    ];
+    for (answers, code, words) in table {
+        let rude = Rude::start_by(|environment| answers(environment, &document));
+        let said = Said::by(
+            World::new().run(&format!("inspect --verify -e {}", rude.environment)).write_stdin(token.clone()),
+        );
+        assert_eq!(said.code, code, "{words}: {}", said.stderr);
+        assert!(
+            said.stderr.contains(words) && said.stderr.contains("cannot get the keys of"),
+            "{words}: {}",
+            said.stderr
+        );
+        assert_eq!(said.stdout, "", "nothing is said of a token that could not be verified");
+    }
+}
+
+#[test]
+fn a_refresh_token_of_keycloak_decodes_and_cannot_be_verified() {
+    let sandbox = Sandbox::start();
+    let claims = json!({
+        "typ": "Refresh", "iss": format!("{}/realms/base", sandbox.environment), "exp": 9_999_999_999_i64,
+        "aud": format!("{}/realms/base", sandbox.environment), "azp": "sandbox", "scope": "openid offline_access",
+    });
+    let token = forged(&json!({ "alg": "HS512", "typ": "JWT", "kid": "x" }), &claims);
+    let said = Said::by(world(&sandbox).run("inspect").write_stdin(token.clone()));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stdout.contains("refresh token") && said.stdout.contains("HS512"), "{}", said.stdout);
+    let said = Said::by(world(&sandbox).run("inspect --verify --json").write_stdin(token));
+    assert_eq!(said.code, 7);
+    assert_eq!(verdicts(&said.json())[..2], ["signature failed", "algorithm failed"]);
+    assert!(said.stderr.contains("symmetric"), "{}", said.stderr);
+}
