@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 pub use audience::Audience;
+pub use header::{Header, LastHeader};
 
 mod audience;
+mod header;
 
 /// The longest token that is read, in bytes. Corti's are about 1.4 KB; a header line seldom exceeds 16 KB.
 pub const MAX_TOKEN_BYTES: usize = 256 * 1024;
@@ -42,43 +44,6 @@ pub enum JwtError {
     /// A date outside the calendar.
     #[error("the claim `{0}` is not a date")]
     Date(&'static str),
-}
-
-/// The parts of the JOSE header (RFC 7515, section 4.1) that are shown.
-#[derive(Clone, Debug, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each says whether one parameter is there")]
-pub struct Header {
-    /// The signature algorithm.
-    pub alg: String,
-    /// Which of the issuer's keys signed it.
-    pub kid: Option<String>,
-    /// Whether `crit` is there: extensions that a reader must understand, and this one understands none.
-    #[serde(default, deserialize_with = "present")]
-    pub crit: bool,
-    /// Whether `b64` (RFC 7797) is there, which changes what is signed.
-    #[serde(default, deserialize_with = "present")]
-    pub b64: bool,
-    #[serde(default, deserialize_with = "present")]
-    jwk: bool,
-    #[serde(default, deserialize_with = "present")]
-    jku: bool,
-    #[serde(default, deserialize_with = "present")]
-    x5u: bool,
-    #[serde(default, deserialize_with = "present")]
-    x5c: bool,
-}
-
-impl Header {
-    /// The parameters by which the token brings or names a key of its own. None of them is ever followed.
-    pub fn own_keys(&self) -> Vec<&'static str> {
-        let named = [(self.jwk, "jwk"), (self.jku, "jku"), (self.x5u, "x5u"), (self.x5c, "x5c")];
-        named.into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name).collect()
-    }
-}
-
-/// Takes any value, `null` too, as a sign that the parameter is there.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// The roles that Keycloak grants in one place.
@@ -179,6 +144,14 @@ impl Jwt {
     /// # Errors
     /// [`JwtError`] says which part is wrong and how.
     pub fn decode(text: &str) -> Result<Self, JwtError> {
+        Self::decode_after(text, &mut LastHeader::default())
+    }
+
+    /// The same of one of many.
+    ///
+    /// # Errors
+    /// As [`Jwt::decode`].
+    pub fn decode_after(text: &str, last: &mut LastHeader) -> Result<Self, JwtError> {
         let text = text.trim();
         if text.is_empty() {
             return Err(JwtError::Empty);
@@ -190,7 +163,7 @@ impl Jwt {
         if !is_base64url(signature) {
             return Err(JwtError::Encoding("signature"));
         }
-        Ok(Self { header: read("header", header)?, claims: read("payload", payload)? })
+        Ok(Self { header: last.or_read(header)?, claims: read("payload", payload)? })
     }
 }
 
@@ -224,8 +197,8 @@ fn is_base64url(text: &str) -> bool {
     let last = text.bytes().last().map_or(0, value);
     let has_one_spelling = match text.len() % 4 {
         0 => true,
-        2 => last & 0b1111 == 0,
-        3 => last & 0b11 == 0,
+        2 => last.trailing_zeros() >= 4,
+        3 => last.trailing_zeros() >= 2,
         _ => false,
     };
     are_digits && has_one_spelling

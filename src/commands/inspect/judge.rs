@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::domain::inspection::{Inspection, Places, Report, span};
-use crate::domain::jwt::{Jwt, JwtError};
+use crate::domain::jwt::{Jwt, JwtError, LastHeader};
 use crate::domain::page::{Page, Tone};
 use crate::domain::paste::{self, Junk, Pasted};
 use crate::domain::scope::Reach;
@@ -25,6 +25,7 @@ pub(super) struct Judge<'a> {
     verifier: Option<Verifier<'a>>,
     redact: bool,
     required: Vec<String>,
+    header: LastHeader,
     places: Places,
 }
 
@@ -57,6 +58,7 @@ impl<'a> Judge<'a> {
             verifier,
             redact: args.redact,
             required,
+            header: LastHeader::default(),
             places: Places::default(),
         })
     }
@@ -67,8 +69,9 @@ impl<'a> Judge<'a> {
     /// Where keys cannot be had.
     pub(super) async fn judge(&mut self, text: &str) -> Result<Result<Judged, Unreadable>, Failure> {
         let now = self.clock.now();
-        let places = &mut self.places;
-        let mut read = |token: &str| Jwt::decode(token).and_then(|jwt| Inspection::from(jwt, now, places));
+        let (header, places) = (&mut self.header, &mut self.places);
+        let mut read =
+            |token: &str| Jwt::decode_after(token, header).and_then(|jwt| Inspection::from(jwt, now, places));
         // Nearly every text is the token alone: there is nothing to take off what can be read as it is.
         let (mut pasted, mut read_as) = (Pasted::bare(text), read(text));
         if read_as.is_err() {
