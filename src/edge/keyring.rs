@@ -110,7 +110,7 @@ impl Keyring {
     async fn call<T: Send + 'static>(
         &self,
         user: &str,
-        work: impl FnOnce(&keyring::Entry) -> keyring::Result<T> + Send + 'static,
+        work: impl Fn(&keyring::Entry) -> keyring::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let user = user.to_owned();
         bounded(self.limit(true), move || {
@@ -118,10 +118,22 @@ impl Keyring {
                 return Err(StoreError::from(error));
             }
             let entry = keyring::Entry::new(SERVICE, &user).map_err(|error| StoreError::from(&error))?;
-            work(&entry).map_err(|error| StoreError::from(&error))
+            let result = match work(&entry) {
+                Err(error) if is_of_a_vanished_item(&error) => work(&entry),
+                result => result,
+            };
+            result.map_err(|error| StoreError::from(&error))
         })
         .await
     }
+}
+
+/// An entry is looked for first and used then: another process may have deleted it in between. The Secret Service has an
+/// error for that (`NoSuchObject`); gnome-keyring says `UnknownMethod` (measured).
+fn is_of_a_vanished_item(error: &keyring::Error) -> bool {
+    let keyring::Error::PlatformFailure(cause) = error else { return false };
+    let text = cause.to_string();
+    text.contains("NoSuchObject") || text.contains("UnknownMethod") && text.contains("Secret.Item")
 }
 
 async fn bounded<T: Send + 'static>(
