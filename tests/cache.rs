@@ -346,3 +346,16 @@ fn a_wall_clock_that_jumped_is_a_miss() {
     assert_ne!(latest, first, "each of them was replaced");
     assert_eq!(token(&mut world.run("token --full")), (latest, true));
 }
+
+#[tokio::test]
+async fn a_stale_token_fails_neither_a_session_nor_a_probe() {
+    let (_sandbox, control, world) = start();
+    token(&mut world.run("token --full"));
+    token(&mut world.run("token --scope streams"));
+    control.rotate(true).await;
+    world.run("session streams").assert().success();
+    control.rotate(true).await;
+    let said = Said::by(&mut world.run("probe streams"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(Said::by(&mut world.run("interaction list")).stdout.lines().count(), 1, "the session's alone");
+}

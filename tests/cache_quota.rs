@@ -38,26 +38,47 @@ keyctl rlist @u | tr ' ' '\n' | while read -r key; do keyctl rdescribe "$key"; d
 "$CORTI_AUTH" logout 2> /dev/null
 "#;
 
-#[tokio::test]
-async fn a_file_takes_over_where_the_quota_is_used_up() {
-    let sandbox = Sandbox::start();
-    let (control, world) = (Control::of(&sandbox), Cached::of(&sandbox));
+/// A token in the kernel, then no room to link its keyring: it is removed all the same.
+const FILL_LATER: &str = r#"
+exec 3>&2 2> /dev/null
+"$CORTI_AUTH" token --full --json 2>&3
+keyctl link @u @s
+keyctl rlist @u | tr ' ' '\n' | while read -r key; do keyctl rdescribe "$key"; done | grep -c ';corti-auth:'
+for size in 2000 100 1; do
+  count=0
+  while head -c $size /dev/zero | keyctl padd user "corti-test-$$-$size-$count" @u > /dev/null; do count=$((count + 1)); done
+done
+"$CORTI_AUTH" logout --json
+keyctl rlist @u | tr ' ' '\n' | while read -r key; do keyctl rdescribe "$key"; done | grep -c ';corti-auth:'
+keyctl purge -p user "corti-test-$$-" > /dev/null
+"#;
+
+/// Runs a script as a user whose keys the kernel counts.
+fn run(world: &Cached, user: u32, script: &str) -> String {
     let binary = world.home().join("corti-auth");
     std::fs::copy(common::binary(), &binary).unwrap();
     std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = world.program("setpriv");
     if rustix::process::geteuid().is_root() {
         for folder in ["", "config", "run", "tmp"] {
-            chown(world.home().join(folder), Some(USER), Some(USER)).unwrap();
+            chown(world.home().join(folder), Some(user), Some(user)).unwrap();
         }
-        let user = USER.to_string();
+        let user = user.to_string();
         command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
     }
-    command.args(["keyctl", "session", "-", "sh", "-c", FILL]).env("CORTI_AUTH", &binary);
+    command.args(["keyctl", "session", "-", "sh", "-c", script]).env("CORTI_AUTH", &binary);
     let said = Said::by(&mut command);
     assert!(said.stderr.lines().all(|line| line.starts_with("Joined session")), "{}", said.stderr);
-    let lines: Vec<&str> = said.stdout.lines().collect();
-    let [first, second, full, third, fourth, empty] = lines[..] else { panic!("{}", said.stdout) };
+    said.stdout
+}
+
+#[tokio::test]
+async fn a_file_takes_over_where_the_quota_is_used_up() {
+    let sandbox = Sandbox::start();
+    let (control, world) = (Control::of(&sandbox), Cached::of(&sandbox));
+    let said = run(&world, USER, FILL);
+    let lines: Vec<&str> = said.lines().collect();
+    let [first, second, full, third, fourth, empty] = lines[..] else { panic!("{said}") };
     let cached = |line: &str| serde_json::from_str::<Value>(line).unwrap()["cached"].as_bool().unwrap();
     assert!(!cached(first) && cached(second), "the file serves");
     assert!(
@@ -66,4 +87,10 @@ async fn a_file_takes_over_where_the_quota_is_used_up() {
     );
     assert_eq!((full, empty), ("0", "1"), "keys in the kernel, without room and with it");
     assert_eq!((control.token_requests().await, world.token_files().len()), (2, 0));
+    // In the same test: both use the quota up.
+    let sandbox = Sandbox::start();
+    let said = run(&Cached::of(&sandbox), USER - 1, FILL_LATER);
+    let lines: Vec<&str> = said.lines().collect();
+    let [_, "1", removed, "0"] = lines[..] else { panic!("{said}") };
+    assert_eq!(serde_json::from_str::<Value>(removed).unwrap()["tokens_removed"], 1);
 }

@@ -98,8 +98,8 @@ fn a_program_that_cannot_be_run_is_126_and_one_that_is_not_there_127() {
     std::fs::set_permissions(&orphan, std::fs::Permissions::from_mode(0o755)).unwrap();
     for refresh in [&[][..], &["--refresh-url"]] {
         for (program, code, message) in [
-            (plain.as_str(), 126, "cannot be run: Permission denied"),
-            (home.as_str(), 126, "cannot be run: Permission denied"),
+            (plain.as_str(), 126, "cannot be run\n  Permission denied"),
+            (home.as_str(), 126, "cannot be run\n  Permission denied"),
             ("no-such-program-7", 127, "is not there"),
             ("/no/such/file", 127, "is not there"),
             (orphan.as_str(), 127, "the interpreter in its first line"),

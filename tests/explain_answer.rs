@@ -236,3 +236,21 @@ fn what_the_answer_repeats_is_not_repeated() {
     let said = Said::by(&mut corti.world.run(&format!("explain --response {file}")));
     assert!(said.stdout.contains("x\\u{1b}[2J: \\u{202e}"), "{}", said.stdout);
 }
+
+#[test]
+fn what_the_request_said_is_not_repeated() {
+    let corti = Corti::start();
+    let signature = corti.full.rsplit('.').next().unwrap();
+    let saved = format!(
+        "> GET /x/{0}/stream HTTP/1.1\n> tenant-name: {0}\n> authorization: Bearer {0}\n> \n< HTTP/1.1 404 Not Found\n< \n",
+        corti.full
+    );
+    let (file, used) = (corti.world.file("asked.txt", &saved), corti.world.file("used.txt", &corti.full));
+    for style in ["", "--json", "--status 403"] {
+        for token in ["".to_owned(), format!("--token-file {used}")] {
+            let said =
+                Said::by(&mut corti.world.run(&format!("explain -vv --response {file} {token} {style}")));
+            assert!(!said.stdout.contains(signature) && !said.stderr.contains(signature), "{}", said.stdout);
+        }
+    }
+}

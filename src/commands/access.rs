@@ -87,18 +87,23 @@ impl Access {
         self.token(minter, &Ask::Full).await
     }
 
-    /// A new token for the REST API, in place of one that may have come out of the cache; `None` where it cannot have.
+    /// A token that was minted just now; `None` where a ready one is all there is.
     ///
     /// # Errors
     /// Where none can be minted.
-    pub(super) async fn renewed_token(&self, minter: &Minter<'_>) -> Result<Option<AccessToken>, Failure> {
+    pub(super) async fn renewed_token(
+        &self,
+        minter: &Minter<'_>,
+        ask: &Ask,
+    ) -> Result<Option<AccessToken>, Failure> {
         let reuse = reuse::by_default(minter.context);
         match self {
-            Self::Client(plan) if reuse.mode == Mode::Cached => {
-                let reuse = Reuse { mode: Mode::Refresh, ..reuse };
-                Ok(Some(minter.lease(plan, &Ask::Full, reuse).await?.access_token))
+            Self::Client(plan) => {
+                let mode = if reuse.mode == Mode::NoCache { Mode::NoCache } else { Mode::Refresh };
+                let reuse = Reuse { mode, ..reuse };
+                Ok(Some(minter.lease(plan, ask, reuse).await?.access_token))
             }
-            _ => Ok(None),
+            Self::Ready(_) => Ok(None),
         }
     }
 

@@ -13,7 +13,6 @@ use crate::domain::interaction::{Fields, Interaction};
 use crate::domain::page::printable_json;
 use crate::domain::rendering::{self, Named, Unrenderable};
 use crate::domain::resolve::Plan;
-use crate::domain::scope::Ask;
 use crate::domain::secret::Secret;
 use crate::domain::shell::Shell;
 use crate::domain::variable;
@@ -21,12 +20,12 @@ use crate::domain::websocket::{self, SocketKind};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
+use super::access::Access;
 use super::argument::SocketArg;
 use super::context::Context;
 use super::format;
 use super::interaction::Api;
 use super::minting::Minter;
-use super::reuse;
 
 /// Prepare a WebSocket session for a frontend: a limited token and, for /streams, a new interaction
 ///
@@ -115,10 +114,11 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
 }
 
 async fn create(plan: &Plan, minter: &Minter<'_>) -> Result<Interaction, Failure> {
-    let full = minter.lease(plan, &Ask::Full, reuse::by_default(minter.context)).await?.access_token;
+    let access = Access::Client(Box::new(plan.clone()));
+    let full = access.full_token(minter).await?;
     let body = Fields::default().body(None, &Uuid::new_v4().to_string());
     let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
-    let api = Api::new(&minter.http, &plan.client.environment, &plan.client.tenant, &full);
+    let api = Api::renewing(&access, minter, &full);
     minter.context.waiting("creating an interaction", api.create(&body)).await
 }
 

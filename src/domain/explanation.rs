@@ -89,7 +89,11 @@ impl Evidence {
         };
         Self {
             status: exchange.status.or(status).or(stated),
-            asked: exchange.asked.clone(),
+            asked: exchange.asked.clone().map(|asked| Asked {
+                path: redaction.apply(&asked.path),
+                tenant: asked.tenant.as_deref().map(|tenant| redaction.apply(tenant)),
+                ..asked
+            }),
             shape,
             challenge: challenge.map(|header| Challenge::read(header, &redaction)),
             retry_after: exchange.header("retry-after").map(|text| redaction.apply(text)),

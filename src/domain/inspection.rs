@@ -169,7 +169,7 @@ impl Inspection {
             *name = fingerprint(name);
         }
         for role in &mut self.roles {
-            if let Some((client, name)) = role.split_once(':').filter(|(client, _)| *client != ACCOUNT) {
+            if let Some((client, name)) = role.rsplit_once(':').filter(|(client, _)| *client != ACCOUNT) {
                 *role = format!("{}:{name}", fingerprint(client));
             }
         }

@@ -112,8 +112,12 @@ impl AgeFiles {
     }
 
     /// Whether there is a file for `user`.
-    pub fn is_there(&self, user: &str) -> bool {
-        self.path(user).is_file()
+    ///
+    /// # Errors
+    /// [`AgeFileError::Io`] where that cannot be told: a folder that may not be looked into need not be empty.
+    pub fn is_there(&self, user: &str) -> Result<bool, AgeFileError> {
+        let path = self.path(user);
+        path.try_exists().map_err(|error| failed("read", &path, &error))
     }
 
     /// Reads the secret of `user`; `None` where there is no file.
@@ -122,7 +126,7 @@ impl AgeFiles {
     /// [`AgeFileError`], see its variants.
     pub async fn read(&self, user: &str) -> Result<Option<ClientSecret>, AgeFileError> {
         let path = self.path(user);
-        if !path.exists() {
+        if !self.is_there(user)? {
             return Ok(None);
         }
         let passphrase = self.passphrase("Passphrase of the secret's file").await?;

@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 /// Makes `folder` and its parents, for the owner only where they are new.
@@ -37,10 +37,22 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Appends `bytes` to a file that is there, in one write.
 ///
+/// A last line without a line break gets one first.
+///
 /// # Errors
 /// The file system's own.
 pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    without_waiting(fs::File::options().append(true)).open(path)?.write_all(bytes)
+    let line_break: &[u8] = if is_open_ended(path) { b"\n" } else { b"" };
+    let mut file = without_waiting(fs::File::options().append(true)).open(path)?;
+    file.write_all(&[line_break, bytes].concat())
+}
+
+/// Whether the last line of a file, if it can be read, has no line break.
+fn is_open_ended(path: &Path) -> bool {
+    let mut last = [b'\n'];
+    let is_file = fs::metadata(path).is_ok_and(|it| it.is_file());
+    let read = |mut file: fs::File| file.seek(SeekFrom::End(-1)).and_then(|_| file.read_exact(&mut last));
+    is_file && fs::File::open(path).and_then(read).is_ok() && last != [b'\n']
 }
 
 /// Removes the temporary files that a [`replace`] of the same `path` left behind because it was killed. Call it where

@@ -28,7 +28,7 @@ pub enum ProgramError {
     #[error("`{0}` is not there, or the interpreter in its first line is not")]
     NotFound(String),
     /// It is there, and cannot be run.
-    #[error("`{name}` cannot be run: {source}")]
+    #[error("`{name}` cannot be run")]
     NotExecutable {
         /// The program.
         name: String,

@@ -126,7 +126,7 @@ impl Store {
     pub async fn probe(&self, client: &Client) -> Result<State, StoreError> {
         match self {
             Self::Keyring(keyring) => keyring.probe(&client.store_user()).await,
-            Self::File(files) => Ok(State::present_if(files.is_there(&client.store_user()))),
+            Self::File(files) => Ok(State::present_if(files.is_there(&client.store_user())?)),
             // Only running it can tell, and that may ask for a passphrase.
             Self::Command(_) => Ok(State::Present),
             Self::Memory(entries) => {

@@ -198,8 +198,9 @@ fn command_for(command: &str, profile: &ProfileName) -> String {
     }
 }
 
-/// How to remove each entry that another program made; ours has no attributes beside its two. Where none can be told
-/// from the others, all of them.
+/// How to remove each entry that another program made; ours has no attributes beside its two. `secret-tool clear` removes
+/// every entry that has the attributes it is given, so an entry whose attributes are among another's cannot be named.
+/// Where none can be told from the others, all of them.
 fn removals(matches: &[Match], user: &str) -> Vec<String> {
     let own = format!("secret-tool clear service {SERVICE} username {}", quote(user));
     let extra = |entry: &Match| {
@@ -212,8 +213,15 @@ fn removals(matches: &[Match], user: &str) -> Vec<String> {
     let others: Vec<String> = matches
         .iter()
         .map(|entry| (entry, extra(entry)))
-        .filter(|(_, extra)| !extra.is_empty())
+        .filter(|(entry, extra)| !extra.is_empty() && is_alone(entry, matches))
         .map(|(entry, extra)| format!("remove `{}`: {own}{extra}", entry.label))
         .collect();
     if others.is_empty() { vec![format!("remove them and log in again: {own}")] } else { others }
+}
+
+/// Whether no other entry has all of this one's attributes.
+fn is_alone(entry: &Match, matches: &[Match]) -> bool {
+    let has_all =
+        |other: &Match| entry.attributes.iter().all(|attribute| other.attributes.contains(attribute));
+    matches.iter().filter(|other| has_all(other)).count() == 1
 }

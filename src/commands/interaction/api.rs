@@ -9,6 +9,7 @@ use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::interaction::{self, Interaction, InteractionError, Listing, Record};
 use crate::domain::request::{Request, Response};
+use crate::domain::scope::Ask;
 use crate::domain::secret::AccessToken;
 use crate::edge::http::Http;
 use crate::failure::Failure;
@@ -38,7 +39,11 @@ impl<'a> Api<'a> {
 
     /// A token that is refused is replaced, once a request: a cached one may have been revoked since, the server's keys
     /// may be new ones, and a long list takes longer than a token lives.
-    pub(super) fn renewing(access: &'a Access, minter: &'a Minter<'a>, token: &AccessToken) -> Self {
+    pub(in super::super) fn renewing(
+        access: &'a Access,
+        minter: &'a Minter<'a>,
+        token: &AccessToken,
+    ) -> Self {
         let api = Self::new(&minter.http, access.environment(), access.tenant(), token);
         Self { renewal: Some((access, minter)), ..api }
     }
@@ -69,7 +74,9 @@ impl<'a> Api<'a> {
     async fn send(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Result<Response, Failure> {
         let response = self.http.send(&self.asking(&request)).await?;
         let renewed = match self.renewal {
-            Some((access, minter)) if response.status == 401 => access.renewed_token(minter).await?,
+            Some((access, minter)) if response.status == 401 => {
+                access.renewed_token(minter, &Ask::Full).await?
+            }
             _ => None,
         };
         let Some(token) = renewed else { return Ok(response) };

@@ -1,8 +1,5 @@
 //! Which WebSocket is opened, and with which token: one of this client's own, or that of a URL that somebody pasted.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
 use url::Url;
 use uuid::Uuid;
 
@@ -19,9 +16,6 @@ use super::super::interaction::Api;
 use super::super::minting::Minter;
 use super::journal::{Journal, Step};
 use super::{ProbeArgs, pasted};
-
-/// A full token serves for the deletion too where it is not older than this.
-const FRESH: Duration = Duration::from_secs(120);
 
 /// A WebSocket that can be opened, once its interaction is made.
 pub(super) struct Draft {
@@ -40,7 +34,6 @@ enum Place {
 struct Maker {
     access: Access,
     full: AccessToken,
-    minted: Instant,
 }
 
 /// A WebSocket that can be opened.
@@ -150,7 +143,12 @@ pub(super) async fn token(
     journal: &mut Journal<'_>,
 ) -> Result<AccessToken, Failure> {
     let step = Step::begin("token");
-    let token = access.token(minter, ask).await.map_err(|failure| journal.failed(&step, failure))?;
+    // Never a cached one: the server may not take that any more, and the client would be blamed.
+    let token = match access.renewed_token(minter, ask).await.transpose() {
+        Some(new) => new,
+        None => access.token(minter, ask).await,
+    };
+    let token = token.map_err(|failure| journal.failed(&step, failure))?;
     journal.keep_quiet_about([token.secret().clone()]);
     match access {
         Access::Ready(_) => journal.skipped("token", format!("the one in {ACCESS_TOKEN} is used")),
@@ -174,30 +172,26 @@ impl Maker {
             Access::Ready(_) => access.full_token(minter).await?,
             Access::Client(_) => token(&access, &Ask::Full, minter, journal).await?,
         };
-        Ok(Self { access, full, minted: Instant::now() })
+        Ok(Self { access, full })
     }
 
     async fn create(&self, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Interaction, Failure> {
         let step = Step::begin("interaction");
         let body = Fields::default().body(None, &Uuid::new_v4().to_string());
         let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
-        let made = self.api(&self.full, minter).create(&body).await;
+        let made = self.api(minter).create(&body).await;
         let made = made.map_err(|failure| journal.failed(&step, failure))?;
         journal.done(&step, format!("created {}", made.id));
         Ok(made)
     }
 
     async fn delete(&self, id: Uuid, minter: &Minter<'_>) -> Result<(), Failure> {
-        if self.minted.elapsed() < FRESH {
-            return self.api(&self.full, minter).delete(id).await;
-        }
-        // A long recording outlives a token.
-        let full = self.access.token(minter, &Ask::Full).await?;
-        self.api(&full, minter).delete(id).await
+        self.api(minter).delete(id).await
     }
 
-    fn api<'a>(&'a self, full: &'a AccessToken, minter: &'a Minter<'_>) -> Api<'a> {
-        Api::new(&minter.http, self.access.environment(), self.access.tenant(), full)
+    /// A long recording outlives a token, and a cached one may be no good: the API asks for a new one then.
+    fn api<'a>(&'a self, minter: &'a Minter<'_>) -> Api<'a> {
+        Api::renewing(&self.access, minter, &self.full)
     }
 }
 

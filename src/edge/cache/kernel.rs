@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use linux_keyutils::{Key, KeyRing, KeyRingIdentifier, KeySerialId};
+use linux_keyutils::{Key, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, KeySerialId, Permission};
 use zeroize::Zeroizing;
 
 /// What every key's description begins with.
@@ -17,8 +17,9 @@ const LIMIT: usize = 32_767;
 /// The keyring of this user, where it can be used.
 fn user() -> Option<KeyRing> {
     let user = KeyRing::from_special_id(KeyRingIdentifier::User, true).ok()?;
-    let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true).ok()?;
-    process.link_keyring(user).ok()?;
+    // At the user's limit a link is refused, too: the session may convey its keys even so.
+    let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true);
+    let _ = process.and_then(|process| process.link_keyring(user));
     Some(user)
 }
 
@@ -38,6 +39,10 @@ pub(super) fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
 pub(super) fn write(name: &str, bytes: &[u8], seconds: usize) -> bool {
     let added = user().and_then(|user| user.add_key(&format!("{PREFIX}{name}"), bytes).ok());
     let Some(key) = added else { return false };
+    // Its owner may end it without possessing it, which needs a link, and so memory that may be used up by then.
+    let of_its_owner = Permission::VIEW | Permission::SEARCH | Permission::SETATTR;
+    let permissions = KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(of_its_owner).build();
+    let _ = key.set_perms(permissions);
     // What could not be found again could not be removed by `logout` either: some containers hide the list.
     let kept =
         key.set_timeout(seconds).is_ok() && listed().iter().any(|(id, _)| *id == key.get_id().as_raw_id());
@@ -49,9 +54,7 @@ pub(super) fn write(name: &str, bytes: &[u8], seconds: usize) -> bool {
 
 /// Removes the entries whose name `selected` picks, and says how many there were.
 pub(super) fn remove(selected: impl Fn(&str) -> bool) -> usize {
-    if user().is_none() {
-        return 0;
-    }
+    let _ = user();
     let ours = listed().into_iter().filter(|(_, name)| selected(name));
     ours.filter(|(id, _)| take_away(Key::from_id(KeySerialId::new(*id)))).count()
 }
