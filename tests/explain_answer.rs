@@ -247,7 +247,7 @@ fn what_the_request_said_is_not_repeated() {
     );
     let (file, used) = (corti.world.file("asked.txt", &saved), corti.world.file("used.txt", &corti.full));
     for style in ["", "--json", "--status 403"] {
-        for token in ["".to_owned(), format!("--token-file {used}")] {
+        for token in [String::new(), format!("--token-file {used}")] {
             let said =
                 Said::by(&mut corti.world.run(&format!("explain -vv --response {file} {token} {style}")));
             assert!(!said.stdout.contains(signature) && !said.stderr.contains(signature), "{}", said.stdout);
