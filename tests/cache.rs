@@ -5,17 +5,11 @@
 
 mod common;
 
-use common::cached::{Cached, token};
+use common::cached::{Cached, start, token};
 use common::control::Control;
 use common::{Keyring, Said, Sandbox, World};
 use predicates::prelude::*;
 use serde_json::json;
-
-fn start() -> (Sandbox, Control, Cached) {
-    let sandbox = Sandbox::start();
-    let (control, world) = (Control::of(&sandbox), Cached::of(&sandbox));
-    (sandbox, control, world)
-}
 
 /// A world with a keyring, logged in as the sandbox's client.
 fn logged_in(sandbox: &Sandbox, keyring: &Keyring) -> Cached {

@@ -9,15 +9,9 @@ mod common;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use common::cached::{Cached, token};
+use common::cached::{Cached, start, token};
 use common::control::Control;
 use common::{Keyring, Sandbox, World};
-
-fn start() -> (Sandbox, Control, Cached) {
-    let sandbox = Sandbox::start();
-    let (control, world) = (Control::of(&sandbox), Cached::of(&sandbox));
-    (sandbox, control, world)
-}
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777

@@ -263,3 +263,19 @@ fn an_interaction_that_stays_is_said() {
     let last = server.requests().last().unwrap().clone();
     assert!(last.starts_with("DELETE /v2/interactions/6f1c1f0a-"), "{last}");
 }
+
+#[test]
+fn what_was_pasted_along_is_taken_off() {
+    let (_sandbox, world) = start(&[]);
+    let token = mint(&world, "--scope transcribe");
+    for text in [format!("Bearer {token}"), format!("Authorization: Bearer {token}"), format!("\"{token}\"")]
+    {
+        let said = Said::by(world.run("check -").write_stdin(text));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        assert!(
+            said.stderr.contains("taken off the text: ") && !said.stderr.contains(&token),
+            "{}",
+            said.stderr
+        );
+    }
+}

@@ -4,22 +4,11 @@
 
 mod common;
 
-use common::saved::{assert_first, explain, mint, names};
-use common::{Said, Sandbox, World};
+use common::Said;
+use common::saved::{Corti, assert_first, explain, mint, names};
 use serde_json::Value;
 
-struct Corti {
-    sandbox: Sandbox,
-    world: World,
-}
-
 impl Corti {
-    fn start() -> Self {
-        let (sandbox, mut world) = (Sandbox::start(), World::new());
-        world.use_client(&sandbox);
-        Self { sandbox, world }
-    }
-
     /// Runs curl, and gives both its streams as they come.
     fn curl(&self, path: &str, arguments: &[&str]) -> String {
         let url = format!("{}{path}", self.sandbox.environment);

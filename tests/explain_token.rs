@@ -5,25 +5,14 @@
 mod common;
 
 use common::control::Control;
-use common::saved::{assert_first, explain, form, get, grant, mint, names, read};
+use common::saved::{Corti, assert_first, explain, form, get, grant, mint, names, read};
 use common::{Said, Sandbox, World};
 use serde_json::{Value, json};
 
 const LANGUAGES: &str = "/v2/languages/";
 const TRANSCRIBE: &str = "/audio-bridge/v2/transcribe?tenant-name=base";
 
-struct Corti {
-    sandbox: Sandbox,
-    world: World,
-}
-
 impl Corti {
-    fn start() -> Self {
-        let (sandbox, mut world) = (Sandbox::start(), World::new());
-        world.use_client(&sandbox);
-        Self { sandbox, world }
-    }
-
     /// What is said of an answer to a request with this token, as it stands in a file.
     fn explain(&self, saved: &str, token: &str) -> Value {
         let file = self.world.file("token.txt", token);

@@ -232,3 +232,33 @@ fn a_refresh_token_of_keycloak_decodes_and_cannot_be_verified() {
     assert_eq!(verdicts(&said.json())[..2], ["signature failed", "algorithm failed"]);
     assert!(said.stderr.contains("symmetric"), "{}", said.stderr);
 }
+
+#[test]
+fn a_key_that_cannot_be_asked_for_ends_no_stream() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::{Command, Stdio};
+
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    let token = minted(&world, "--full");
+    let unknown = forged(&json!({ "alg": "RS256", "kid": "nobody" }), &json!({ "exp": 9_999_999_999_i64 }));
+    let mut command = Command::new(common::binary());
+    command.env_clear().envs(world.variables()).args(["inspect", "--verify", "--lines"]);
+    let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = streams.spawn().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    writeln!(stdin, "{token}").unwrap();
+    let mut first = String::new();
+    stdout.read_line(&mut first).unwrap();
+    // The realm's keys are there now, and the realm is not.
+    drop(sandbox);
+    write!(stdin, "{token}\n{unknown}\n{token}\n").unwrap();
+    drop(stdin);
+    let lines: Vec<Value> = std::iter::once(first)
+        .chain(stdout.lines().map(Result::unwrap))
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect();
+    let signatures: Vec<&str> = lines.iter().map(|line| line["signature"].as_str().unwrap()).collect();
+    assert_eq!(signatures, ["valid", "valid", "invalid", "valid"]);
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+}

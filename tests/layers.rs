@@ -139,7 +139,6 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "domain/grant.rs",                // into the form of the token request
         "domain/interaction.rs",          // into a URL that was asked for
         "domain/handover.rs",             // decoded: what it may do
-        "domain/websocket/pasted.rs",     // a pasted URL's token, to be kept out of messages
         "edge/http.rs",                   // onto the wire
         "edge/socket.rs",                 // onto the wire
         "edge/age_file.rs",               // into the encrypted file

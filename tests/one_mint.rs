@@ -8,17 +8,10 @@ mod common;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::cached::{Cached, token};
-use common::control::Control;
+use common::cached::{Cached, start, token};
 use common::rude::{Answer, Rude};
-use common::{Running, Sandbox, World, wait_until};
+use common::{Running, World, wait_until};
 use serde_json::{Value, json};
-
-fn start() -> (Sandbox, Control, Cached) {
-    let sandbox = Sandbox::start();
-    let (control, world) = (Control::of(&sandbox), Cached::of(&sandbox));
-    (sandbox, control, world)
-}
 
 /// Starts many at once. Their patience is that of a loaded machine.
 fn many(world: &Cached, count: usize, program: &[&str]) -> Vec<Child> {

@@ -84,6 +84,8 @@ fn a_pasted_url_that_is_wrong_is_explained() {
         (format!("tenant-name=base&token=Bearer%20{foreign}"), 5, "is one of `eu`"),
         (format!("tenant-name=other&token=Bearer%20{token}"), 5, "the tenant name is not the token's"),
         (format!("token=Bearer%20{token}"), 5, "no tenant-name"),
+        (format!("tenant-name=base&amp;token=Bearer%20{token}"), 5, "`&amp;`"),
+        (format!("tenant-name=base?token=Bearer%20{token}"), 5, "second `?`"),
         ("tenant-name=base&token=canary-of-no-form!".to_owned(), 5, "holds no token"),
     ] {
         let file = world.file("url", format!("{base}?{query}"));
@@ -290,4 +292,17 @@ fn a_server_that_leaves_something_out_is_told_of() {
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(said.stderr.contains("flush          warning: no `flushed` came"), "{}", said.stderr);
     assert!(said.stderr.contains("usage          warning: "), "{}", said.stderr);
+}
+
+#[test]
+fn a_token_in_escapes_is_not_repeated() {
+    let error =
+        r#"{"type":"error","error":{"title":"bad \u0063anary-abcdefgh","details":"\u0063anary-abcdefgh"}}"#;
+    for style in ["", "--json"] {
+        let said = talk(vec![Line::Say("config", vec![error])], &format!("probe transcribe {style}"));
+        assert_ne!(said.code, 0);
+        for text in [&said.stdout, &said.stderr] {
+            assert!(!text.contains("anary-abcdefgh"), "{text}");
+        }
+    }
 }

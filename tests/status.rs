@@ -119,3 +119,16 @@ fn what_cannot_be_noted_is_a_warning_and_what_came_by_variables_is_not_noted() {
     assert_eq!(said.json()["last_verified"], json!(null));
     assert_eq!(world.config(), config);
 }
+
+#[test]
+fn a_variable_that_leads_elsewhere_is_named_and_no_new_login_advised() {
+    let keyring = Keyring::unlocked();
+    let mut world = World::with_keyring(&keyring);
+    log_in(&world, "eu", "default", "stored-secret");
+    world.set("CORTI_ENVIRONMENT", "us");
+    let said = Said::by(&mut world.run("status"));
+    assert_eq!(said.code, 4, "{}", said.stderr);
+    assert!(said.stderr.contains("drop --environment and --tenant, or their variables"), "{}", said.stderr);
+    let shown = Said::by(&mut world.run("status -e eu"));
+    assert!(shown.stdout.contains("CORTI_ENVIRONMENT (hidden by --environment)"), "{}", shown.stdout);
+}

@@ -136,3 +136,11 @@ fn pass_and_gpg_keep_a_secret() {
     );
     world.program("gpgconf").args(["--kill", "all"]).assert().success();
 }
+
+#[test]
+fn a_secret_in_the_command_itself_is_warned_of() {
+    let (sandbox, world) = (Sandbox::start(), World::new());
+    let said = log_in(&world, &sandbox, &format!("echo {}", sandbox.client_secret));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("warning: the secret stands in the command itself"), "{}", said.stderr);
+}

@@ -80,7 +80,18 @@ impl<'a> Enrolment<'a> {
             return Ok(None);
         }
         let read = self.store.read(&self.client, self.context.sink).await;
-        read.map(Some).map_err(|error| Failure::store(&error, &self.client, &self.name))
+        let secret = read.map_err(|error| Failure::store(&error, &self.client, &self.name))?;
+        if let StoreKind::Command(command) = &self.kind
+            && command.words().iter().any(|word| secret.secret().blotted_out(word) != *word)
+        {
+            let message =
+                "the secret stands in the command itself, which is kept in config.toml in plain text";
+            self.context.warn(
+                message,
+                Some("name a program that keeps it, or store it: corti-auth login --secret-stdin"),
+            );
+        }
+        Ok(Some(secret))
     }
 
     /// Verifies the secret, unless that is not wanted, and stores it.
@@ -105,7 +116,7 @@ impl<'a> Enrolment<'a> {
         let (before, config) = file.update(|config| {
             let before = config.profiles().get(&name).cloned();
             config.put(&name, &client, &kind);
-            config.set_verified(&name, &client, verified_at);
+            config.set_verified(&client, &kind, verified_at);
             (before, config.clone())
         })?;
         // Another process may have removed the client's last profile, and the secret with it, between the two.

@@ -190,6 +190,8 @@ impl Context<'_> {
     /// What parts the users of one kernel keyring: the configuration folder.
     fn home(&self) -> Vec<u8> {
         let folder = self.config_file().map_or_else(|_| PathBuf::new(), |file| file.path());
+        // However it was named.
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
         folder.into_os_string().into_encoded_bytes()
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::domain::grant::{self, Token};
-use crate::domain::identity::Client;
+use crate::domain::identity::{Client, ProfileName};
 use crate::domain::resolve::{Plan, SecretOrigin, SecretSource};
 use crate::domain::scope::Ask;
 use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
@@ -66,10 +66,15 @@ impl<'a> Minter<'a> {
             SecretSource::Store(name, profile) => (name, profile),
         };
         let read = self.context.store(&profile.store)?.read(&plan.client, self.context.sink).await;
-        read.map_err(|error| match plan.overridden() {
-            Some(own) if error == StoreError::Missing => Failure::elsewhere(name, own, &plan.client),
-            _ => Failure::store(&error, &plan.client, name),
-        })
+        read.map_err(|error| unavailable(&error, plan, name))
+    }
+}
+
+/// Why the secret of the plan's profile cannot be had.
+pub(super) fn unavailable(error: &StoreError, plan: &Plan, name: &ProfileName) -> Failure {
+    match plan.overridden() {
+        Some(own) if *error == StoreError::Missing => Failure::elsewhere(name, own, &plan.client),
+        _ => Failure::store(error, &plan.client, name),
     }
 }
 

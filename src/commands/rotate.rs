@@ -109,7 +109,7 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
         Failure::store(&error, client, name).context("the new secret is good, but it is not stored")
     })?;
     context.renew_credential(client, &profile.store);
-    verification::record(context, name, profile);
+    verification::record(context, profile);
     context.note("the new secret is verified and stored");
     let old = try_old(&minter, &plan, &old).await;
     tell_of_others(context, name, profile)?;
@@ -127,7 +127,7 @@ async fn already_stored(
     match minter.mint_with(secret, &plan.client, plan.origin(), &Ask::Full).await {
         Ok(_) => {
             minter.context.renew_credential(&plan.client, &profile.store);
-            verification::record(minter.context, name, profile);
+            verification::record(minter.context, profile);
             Ok(RotateOutcome { profile: name.clone(), client: plan.client.clone(), old: OldSecret::Same })
         }
         Err(failure) if failure.kind() == Kind::Rejected => {

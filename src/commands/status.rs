@@ -19,7 +19,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
-use super::minting::Minter;
+use super::minting::{self, Minter};
 use super::verification::{self, Verdict};
 
 /// Show which client is used, who says so, and where its secret is
@@ -131,10 +131,10 @@ async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
         } else {
             let token = minter.mint(&entry.plan, &Ask::Full).await;
             let verdict = Verdict::of(&token);
-            if let SecretSource::Store(name, profile) = &entry.plan.source
+            if let SecretSource::Store(_, profile) = &entry.plan.source
                 && token.is_ok()
             {
-                verification::record(context, name, profile);
+                verification::record(context, profile);
             }
             first = first.or(token.err());
             asked.push((entry.plan.clone(), verdict.clone()));
@@ -292,7 +292,7 @@ impl Outcome for StatusOutcome {
             }
             Secret::Unavailable(error) => {
                 let profile = entry.plan.profile().cloned().unwrap_or_default();
-                Some(Failure::store(error, &entry.plan.client, &profile))
+                Some(minting::unavailable(error, &entry.plan, &profile))
             }
         }
     }

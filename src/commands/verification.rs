@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::domain::config::Profile;
-use crate::domain::identity::ProfileName;
 use crate::domain::inspection::span;
 use crate::domain::page::Tone;
 use crate::failure::Failure;
@@ -60,17 +59,11 @@ pub(super) fn now(context: &Context<'_>) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// Notes in a profile that the server took its stored secret just now, and in those that share it. What
-/// cannot be noted is worth a warning and no more.
-pub(super) fn record(context: &Context<'_>, name: &ProfileName, profile: &Profile) {
+/// Notes that the server took a profile's stored secret just now. What cannot be noted is worth a warning and no more.
+pub(super) fn record(context: &Context<'_>, profile: &Profile) {
     let now = now(context);
     let recorded = context.config_file().and_then(|file| {
-        let change = file.update(|config| {
-            let sharing: Vec<ProfileName> = config.sharing(name, profile).into_iter().cloned().collect();
-            for name in sharing.iter().chain([name]) {
-                config.set_verified(name, &profile.client, Some(now));
-            }
-        });
+        let change = file.update(|config| config.set_verified(&profile.client, &profile.store, Some(now)));
         Ok(change?)
     });
     if let Err(failure) = recorded {

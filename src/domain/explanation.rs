@@ -81,7 +81,8 @@ impl Evidence {
         let known = token.as_ref().map(Held::secret).into_iter().chain(secret).collect();
         let redaction = Redaction { known };
         let date = exchange.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
-        let challenge = exchange.header("www-authenticate");
+        let challenge =
+            exchange.each_header("www-authenticate").find_map(|header| Challenge::read(header, &redaction));
         let shape = Shape::of(exchange, &redaction);
         let stated = match &shape {
             Shape::Problem { status, .. } => *status,
@@ -95,7 +96,7 @@ impl Evidence {
                 ..asked
             }),
             shape,
-            challenge: challenge.map(|header| Challenge::read(header, &redaction)),
+            challenge,
             retry_after: exchange.header("retry-after").map(|text| redaction.apply(text)),
             date: date.map(|date| date.timestamp()),
             token,

@@ -80,6 +80,12 @@ pub struct Pasted<'a> {
 }
 
 impl<'a> Pasted<'a> {
+    /// What was taken off, in words; `None` where nothing was.
+    pub fn remark(cleaned: &[Junk]) -> Option<String> {
+        let junk: Vec<&str> = cleaned.iter().map(|junk| junk.meaning()).collect();
+        (!junk.is_empty()).then(|| format!("taken off the text: {}", junk.join(", ")))
+    }
+
     /// A text with nothing around it but white space.
     pub fn bare(text: &'a str) -> Self {
         Self { token: Cow::Borrowed(text.trim()), cleaned: Vec::new() }
@@ -186,7 +192,8 @@ fn out_of_json(text: &str) -> Option<String> {
     answer.access.or(answer.id).or(answer.refresh)
 }
 
-fn after_header(text: &str) -> Option<String> {
+/// What follows the name of an `Authorization` header, where there is one.
+pub(super) fn after_header(text: &str) -> Option<String> {
     let (_, rest) = split_at_word(text, "authorization")?;
     // `'Authorization': 'Bearer …'` of a program's source has a quote before the colon.
     let rest = rest.trim_start_matches(['"', '\'', '`', ' ']).strip_prefix([':', '='])?;
@@ -237,11 +244,17 @@ fn percent_decoded(text: &str) -> Option<String> {
     (decoded != text).then(|| decoded.into_owned())
 }
 
+/// However many there are: some clients put another one before it.
 fn after_bearer(text: &str) -> Option<String> {
-    let (start, rest) = text.split_at_checked("bearer".len())?;
-    let separated = rest.starts_with(|c: char| c.is_whitespace() || c == '+' || c == ':');
-    (separated && start.eq_ignore_ascii_case("bearer"))
-        .then(|| rest.trim_start_matches(|c: char| c.is_whitespace() || c == '+' || c == ':').to_owned())
+    let is_between = |c: char| c.is_whitespace() || c == '+' || c == ':';
+    let mut left = text;
+    while let Some((word, rest)) = left.split_at_checked("bearer".len())
+        && rest.starts_with(is_between)
+        && word.eq_ignore_ascii_case("bearer")
+    {
+        left = rest.trim_start_matches(is_between);
+    }
+    (left.len() < text.len()).then(|| left.to_owned())
 }
 
 /// A token that a terminal or a mail wrapped. Words that are not parts of one are left as they are.

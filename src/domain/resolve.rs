@@ -224,6 +224,9 @@ fn from_profile(
     if layer == Layer::Flag {
         hidden.extend(variables.naming_a_client().map(|name| format!("{name} (hidden by --profile)")));
         hidden.extend(variables.naming_a_place().map(|name| format!("{name} (hidden by --profile)")));
+        hidden.extend(
+            variables.profile.as_ref().map(|_| format!("{} (hidden by --profile)", variable::PROFILE)),
+        );
     } else {
         if let Some(environment) = &variables.environment {
             client.environment = environment.clone();
@@ -231,6 +234,12 @@ fn from_profile(
         if let Some(tenant) = &variables.tenant {
             client.tenant = tenant.clone();
         }
+        hidden.extend(hidden_places(flags, variables));
+    }
+    if layer == Layer::ProfileVariable {
+        let default = config.default_profile().filter(|default| *default != name);
+        let hide = |default| format!("the default profile `{default}` (hidden by {})", variable::PROFILE);
+        hidden.extend(default.map(hide));
     }
     if let Some(environment) = &flags.environment {
         client.environment = environment.clone();
@@ -254,13 +263,7 @@ fn from_variables(flags: &Flags, variables: &Variables, config: &Config) -> Resu
         // A profile's environment is not borrowed: the secret would go where nobody said it should.
         .ok_or(ResolveError::NoEnvironment)?;
     let tenant = flags.tenant.as_ref().or(variables.tenant.as_ref()).cloned().unwrap_or_default();
-    let mut hidden = Vec::new();
-    if flags.environment.is_some() && variables.environment.is_some() {
-        hidden.push(format!("{} (hidden by --environment)", variable::ENVIRONMENT));
-    }
-    if flags.tenant.is_some() && variables.tenant.is_some() {
-        hidden.push(format!("{} (hidden by --tenant)", variable::TENANT));
-    }
+    let mut hidden: Vec<String> = hidden_places(flags, variables).collect();
     if let Some(name) = config.default_profile() {
         hidden.push(format!("the default profile `{name}` (hidden by {})", variable::CLIENT_ID));
     }
@@ -270,6 +273,14 @@ fn from_variables(flags: &Flags, variables: &Variables, config: &Config) -> Resu
         layer: Layer::ClientVariables,
         hidden,
     })
+}
+
+/// The variables of a place that a flag outranks.
+fn hidden_places(flags: &Flags, variables: &Variables) -> impl Iterator<Item = String> {
+    let environment = flags.environment.is_some() && variables.environment.is_some();
+    let tenant = flags.tenant.is_some() && variables.tenant.is_some();
+    let environment = environment.then(|| format!("{} (hidden by --environment)", variable::ENVIRONMENT));
+    environment.into_iter().chain(tenant.then(|| format!("{} (hidden by --tenant)", variable::TENANT)))
 }
 
 fn client_pair(variables: &Variables) -> Result<(&ClientId, &GivenSecret), ResolveError> {

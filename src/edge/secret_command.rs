@@ -11,6 +11,7 @@ use super::prompt::TerminalState;
 use crate::domain::event::{Event, Sink};
 use crate::domain::secret::{ClientSecret, ClientSecretError, MAX_SECRET_BYTES};
 use crate::domain::store_kind::SecretCommand;
+use crate::domain::variable;
 
 /// How long a command may take. A person may be typing a passphrase into it.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -74,7 +75,12 @@ pub(super) async fn run(command: &SecretCommand, sink: &dyn Sink) -> Result<Clie
     let not_run = |reason: String| CommandError::NotRun { program: program(), reason };
     // It may ask for a passphrase, and be ended while it does.
     let _terminal = TerminalState::save();
-    let mut child = Command::new(command.program())
+    let mut started = Command::new(command.program());
+    // None of them is for it, and what it says is passed on.
+    for name in variable::kept_from_programs() {
+        started.env_remove(name);
+    }
+    let mut child = started
         .args(command.words().iter().skip(1))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

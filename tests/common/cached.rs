@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use serde_json::Value;
 
+use super::control::Control;
 use super::{Sandbox, World, binary};
 
 /// A world with a cache. The kernel keeps tokens for the user, not for the home: they are removed when this is dropped.
@@ -90,6 +91,13 @@ fn search(folder: &Path, text: &[u8], found: &mut Vec<PathBuf>) {
             found.push(path);
         }
     }
+}
+
+/// A sandbox, its control endpoint, and a world of its client.
+pub fn start() -> (Sandbox, Control, Cached) {
+    let sandbox = Sandbox::start();
+    let (control, world) = (Control::of(&sandbox), Cached::of(&sandbox));
+    (sandbox, control, world)
 }
 
 /// The token, and whether it came out of the cache, of a command that must succeed and say nothing else.

@@ -10,6 +10,20 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::{Said, Sandbox, World};
 
+/// A sandbox, and a world of its client.
+pub struct Corti {
+    pub sandbox: Sandbox,
+    pub world: World,
+}
+
+impl Corti {
+    pub fn start() -> Self {
+        let (sandbox, mut world) = (Sandbox::start(), World::new());
+        world.use_client(&sandbox);
+        Self { sandbox, world }
+    }
+}
+
 /// Sends one request and gives the whole answer, head and body, which is what `curl -i` saves.
 pub fn exchange(sandbox: &Sandbox, request: &str, headers: &[&str], body: &str) -> String {
     exchange_at(&sandbox.environment, request, headers, body)

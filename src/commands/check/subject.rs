@@ -7,6 +7,7 @@ use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::inspection::Inspection;
 use crate::domain::jwt::MAX_TOKEN_BYTES;
+use crate::domain::paste::{self, Pasted};
 use crate::domain::resolve;
 use crate::domain::secret::AccessToken;
 use crate::domain::variable::ACCESS_TOKEN;
@@ -39,8 +40,11 @@ impl Subject {
                 Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
                     .hint("name a file with one token, or pipe it in: corti-auth check - < FILE")
             })?;
-            let token = std::str::from_utf8(&bytes).ok().and_then(|text| AccessToken::parse(text.trim()));
-            let token = token.ok_or_else(|| {
+            let pasted = std::str::from_utf8(&bytes).ok().map(paste::clean);
+            if let Some(remark) = pasted.as_ref().and_then(|pasted| Pasted::remark(&pasted.cleaned)) {
+                context.note(remark);
+            }
+            let token = pasted.and_then(|pasted| AccessToken::parse(&pasted.token)).ok_or_else(|| {
                 Failure::new(Kind::Token, "what is given is not one token alone")
                     .hint("corti-auth token --scope transcribe | corti-auth check -")
             })?;

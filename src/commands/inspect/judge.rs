@@ -147,9 +147,8 @@ impl Judged {
 
     /// Tells what was taken off the text.
     pub(super) fn announce(&self, context: &Context<'_>) {
-        if !self.cleaned.is_empty() {
-            let junk: Vec<&str> = self.cleaned.iter().map(|junk| junk.meaning()).collect();
-            context.note(format!("taken off the text: {}", junk.join(", ")));
+        if let Some(remark) = Pasted::remark(&self.cleaned) {
+            context.note(remark);
         }
     }
 

@@ -41,14 +41,17 @@ pub(super) async fn run(
     let mut chunk = head.as_slice();
     while sink.is_read() {
         while let Some(line) = lines.next(&mut chunk) {
-            tally.take(line, judge, &mut ready).await?;
+            let taken = tally.take(line, judge, &mut ready).await;
+            // Verdicts that were reached are not lost with the keys of a later one.
+            taken.inspect_err(|_| ready.say(sink))?;
         }
         // What is ready is said before more is waited for.
         ready.say(sink);
         chunk = source.chunk().await?;
         if chunk.is_empty() {
             if let Some(line) = lines.last() {
-                tally.take(line, judge, &mut ready).await?;
+                let taken = tally.take(line, judge, &mut ready).await;
+                taken.inspect_err(|_| ready.say(sink))?;
             }
             ready.say(sink);
             break;

@@ -85,8 +85,18 @@ impl<'a> Verifier<'a> {
             && verification.lacks_key
             && asked.may_ask(clock.now())
         {
-            let keys = realm.fetch(self.context).await?;
-            let verification = verified(&keys, &self.policy);
+            let (keys, verification) = match realm.fetch(self.context).await {
+                Ok(newer) => {
+                    let verification = verified(&newer, &self.policy);
+                    (newer, verification)
+                }
+                // The keys at hand are still good, and judge the others.
+                Err(failure) => {
+                    let reason = failure.causes().collect::<Vec<_>>().join(": ");
+                    self.context.warn(format!("no newer keys could be had: {reason}"), None);
+                    (keys, verification)
+                }
+            };
             realm.fetched = Some((keys, asked.asked(clock.now())));
             return Ok(verification);
         }

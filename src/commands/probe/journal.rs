@@ -108,9 +108,10 @@ impl<'a> Journal<'a> {
 
     /// Takes a message of the server's down, and says what it means.
     pub(super) fn message(&mut self, text: &str) -> Option<ServerMessage> {
-        let text = self.without_secrets(text);
-        let message = ServerMessage::parse(&text);
-        let raw = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let mut raw = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+        // Not before it is parsed: an escape would keep a secret from being recognised.
+        self.blot(&mut raw);
+        let message = ServerMessage::parse(&raw.to_string());
         let line = json!({ "at_ms": milliseconds(self.began.elapsed()), "message": raw });
         let line = with_schema("probe-message", line);
         let datum = message.as_ref().map(datum).unwrap_or_default();
@@ -142,6 +143,15 @@ impl<'a> Journal<'a> {
     /// `text` without any secret that is at hand.
     pub(super) fn without_secrets(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| secret.blotted_out(&text))
+    }
+
+    fn blot(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.without_secrets(text),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.blot(value)),
+            Value::Object(fields) => fields.values_mut().for_each(|value| self.blot(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
     }
 
     fn add(&mut self, step: &Step, verdict: Verdict, detail: &str, more: &Value, rest: Page) {

@@ -50,25 +50,31 @@ impl Config {
         Ok(())
     }
 
-    /// Notes when the server last took the stored secret of `client`; `None` where that is not known. Nothing happens
-    /// where the profile is gone or stands for another client by now.
-    pub fn set_verified(&mut self, name: &ProfileName, client: &Client, at: Option<Timestamp>) {
-        let Some(profile) = self.profiles.get_mut(name).filter(|it| it.client == *client) else { return };
-        profile.last_verified = at;
-        self.note(name, LAST_VERIFIED, at.map(|at| at.to_string()).as_deref());
+    /// Notes when the server last took the secret of `client` in `store`, in every profile that uses it; `None` where that
+    /// is not known.
+    pub fn set_verified(&mut self, client: &Client, store: &StoreKind, at: Option<Timestamp>) {
+        for name in self.users(client, store) {
+            self.note(&name, LAST_VERIFIED, at.map(|at| at.to_string()).as_deref());
+            if let Some(profile) = self.profiles.get_mut(&name) {
+                profile.last_verified = at;
+            }
+        }
     }
 
     /// Gives the secret of `client` in `store` this id, in every profile that uses it.
     pub fn set_credential(&mut self, client: &Client, store: &StoreKind, id: Option<&CredentialId>) {
-        let has_it = |profile: &Profile| profile.client == *client && profile.store == *store;
-        let users = self.profiles.iter().filter(|(_, profile)| has_it(profile));
-        let names: Vec<ProfileName> = users.map(|(name, _)| name.clone()).collect();
-        for name in names {
+        for name in self.users(client, store) {
             self.note(&name, CREDENTIAL, id.map(CredentialId::as_str));
             if let Some(profile) = self.profiles.get_mut(&name) {
                 profile.credential = id.cloned();
             }
         }
+    }
+
+    /// The profiles that use the secret of `client` in `store`.
+    fn users(&self, client: &Client, store: &StoreKind) -> Vec<ProfileName> {
+        let has_it = |profile: &Profile| profile.client == *client && profile.store == *store;
+        self.profiles.iter().filter(|(_, it)| has_it(it)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Sets a key of a profile's, or takes it out.
@@ -170,12 +176,12 @@ mod tests {
         assert_eq!(config.unknown_keys(), [""; 0]);
         let client = config.profiles()[&name("a")].client.clone();
         let at: Timestamp = "2026-02-03T04:05:06Z".parse().unwrap();
-        config.set_verified(&name("a"), &client, Some(at));
+        config.set_verified(&client, &StoreKind::Keyring, Some(at));
         assert_eq!(config.to_text(), text.replace("2026-01-02T03:04:05Z", "2026-02-03T04:05:06Z"));
         let other = Client { id: "other".parse().unwrap(), ..client.clone() };
-        config.set_verified(&name("a"), &other, None);
+        config.set_verified(&other, &StoreKind::Keyring, None);
         assert!(config.profiles()[&name("a")].last_verified.is_some());
-        config.set_verified(&name("a"), &client, None);
+        config.set_verified(&client, &StoreKind::Keyring, None);
         assert!(!config.to_text().contains("last-verified"));
         let broken = text.replace("2026-01-02", "yesterday").parse::<Config>().unwrap_err().to_string();
         assert!(broken.starts_with("profiles.a.last-verified: "), "{broken}");

@@ -20,7 +20,7 @@ pub enum Presented {
 impl Presented {
     /// The form of a text that holds a token.
     pub fn of(text: &str) -> Self {
-        let text = text.trim();
+        let text = text.trim().trim_matches(['"', '\'']);
         let Some(rest) = after_bearer(text) else { return Self::Bare };
         if rest.starts_with('%') {
             return Self::Encoded;
@@ -131,6 +131,11 @@ impl Exchange {
         let status = lines.next().and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
         self.status = status.or(self.status);
         self.headers = headers(lines).collect();
+    }
+
+    /// Every header of this name (lower case).
+    pub fn each_header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The first header of this name (lower case).

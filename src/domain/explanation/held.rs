@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::exchange::Presented;
 use crate::domain::inspection::Inspection;
 use crate::domain::jwt::Jwt;
+use crate::domain::paste;
 use crate::domain::secret::Secret;
 
 /// A token that somebody used.
@@ -18,19 +19,13 @@ pub struct Held {
 }
 
 impl Held {
-    /// Reads a text that holds a token: alone, after `Bearer`, in quotes, with a query's escapes.
+    /// Reads a text that holds a token, with whatever was pasted along.
     pub fn read(text: &str, now: Timestamp) -> Self {
-        let whole = text.trim().trim_matches(['"', '\'']);
-        let presented = Presented::of(whole);
-        let token = whole.rsplit([' ', '%']).next().unwrap_or_default();
-        // The space of `Bearer%20`, escaped as often as it may be.
-        let token = if presented == Presented::Encoded {
-            token.trim_start_matches(|digit: char| digit.is_ascii_digit())
-        } else {
-            token
-        };
-        let inspection = Jwt::decode(token).and_then(|jwt| Inspection::of(&jwt, now)).ok();
-        Self { secret: Secret::new(token.to_owned()), presented, inspection }
+        // A header's value is how it was presented, its name is not.
+        let presented = Presented::of(paste::after_header(text).as_deref().unwrap_or(text));
+        let token = paste::clean(text).token;
+        let inspection = Jwt::decode(&token).and_then(|jwt| Inspection::of(&jwt, now)).ok();
+        Self { secret: Secret::new(token.into_owned()), presented, inspection }
     }
 
     /// The token alone.

@@ -196,12 +196,36 @@ pub(super) struct Challenge {
 }
 
 impl Challenge {
-    pub(super) fn read(header: &str, redaction: &Redaction<'_>) -> Self {
+    /// Reads the challenge of the scheme `Bearer`; other schemes' say nothing of a token. Values stand in quotes or not (RFC
+    /// 9110, section 11.2).
+    pub(super) fn read(header: &str, redaction: &Redaction<'_>) -> Option<Self> {
+        let (_, parameters) = split_scheme(header)?;
         let value = |name: &str| {
-            let (_, rest) = header.split_once(&format!("{name}=\""))?;
-            Some(redaction.apply(rest.split('"').next().unwrap_or_default()))
+            let start = |found: usize| {
+                let before = parameters.get(..found)?;
+                let follows = before.trim_end();
+                (follows.is_empty() || follows.ends_with(',')).then_some(found + name.len())
+            };
+            let after = parameters.match_indices(name).find_map(|(found, _)| start(found))?;
+            let rest = parameters.get(after..)?.trim_start().strip_prefix('=')?.trim_start();
+            let text = match rest.strip_prefix('"') {
+                Some(quoted) => quoted.split('"').next(),
+                None => rest.split([',', ' ']).next(),
+            };
+            Some(redaction.apply(text.unwrap_or_default()))
         };
-        // `error_description` has no `error="` in it: the quote comes right after the name.
-        Self { error: value("error"), description: value("error_description") }
+        Some(Self { error: value("error"), description: value("error_description") })
     }
+}
+
+/// The scheme `Bearer` and what follows it: alone, or behind another challenge's comma.
+fn split_scheme(header: &str) -> Option<(&str, &str)> {
+    let lower = header.to_ascii_lowercase();
+    let is_scheme = |found: usize| {
+        let before = header.get(..found).unwrap_or_default().trim_end();
+        let after = header.get(found + "bearer".len()..).unwrap_or_default();
+        (before.is_empty() || before.ends_with(',')) && (after.is_empty() || after.starts_with(' '))
+    };
+    let start = lower.match_indices("bearer").map(|(found, _)| found).find(|found| is_scheme(*found))?;
+    header.split_at_checked(start + "bearer".len())
 }

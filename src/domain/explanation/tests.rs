@@ -47,3 +47,55 @@ fn every_cause_is_named_once_and_nothing_has_none() {
         Evidence::new(None, &Exchange::default(), None, Configured::default(), None, Timestamp::UNIX_EPOCH);
     assert_eq!(explain(&nothing), []);
 }
+
+#[test]
+fn the_challenge_of_a_bearer_is_read_however_it_is_written() {
+    let redaction = Redaction { known: Vec::new() };
+    let read = |header: &str| {
+        shape::Challenge::read(header, &redaction)
+            .map(|it| (it.error.unwrap_or_default(), it.description.unwrap_or_default()))
+    };
+    let both = |error: &str, description: &str| Some((error.to_owned(), description.to_owned()));
+    for (header, expected) in [
+        (r#"Bearer realm="corti""#, both("", "")),
+        ("Bearer", both("", "")),
+        ("bearer realm=x, error=invalid_token", both("invalid_token", "")),
+        (r#"Bearer error = "a", error_description="b, c""#, both("a", "b, c")),
+        (r#"Bearer error_description="only""#, both("", "only")),
+        (r#"Basic realm="proxy", Bearer error="x""#, both("x", "")),
+        (r#"Basic realm="bearer of bad news""#, None),
+        ("Negotiate", None),
+    ] {
+        assert_eq!(read(header), expected, "{header}");
+    }
+    let several = "HTTP/1.1 401 U\r\nWWW-Authenticate: Basic realm=\"x\"\r\nWWW-Authenticate: Bearer error=\"e\"\r\n\r\n";
+    let evidence = Evidence::new(
+        None,
+        &Exchange::read(several),
+        None,
+        Configured::default(),
+        None,
+        Timestamp::UNIX_EPOCH,
+    );
+    assert_eq!(evidence.challenge.and_then(|it| it.error).as_deref(), Some("e"));
+}
+
+#[test]
+fn a_token_is_found_in_what_was_pasted_along() {
+    let token = format!("eyJhbGciOiJub25lIn0.eyJleHAiOjF9.{}", "c2ln".repeat(20));
+    let (one, other) = token.split_at(40);
+    let folded = format!("{one}\n{other}");
+    for (text, presented) in [
+        (token.clone(), Presented::Bare),
+        (folded, Presented::Bare),
+        (format!("{{\"access_token\":\"{token}\"}}"), Presented::Bare),
+        (format!("'Bearer {token}'"), Presented::Bearer),
+        (format!("Authorization: Bearer {token}\n"), Presented::Bearer),
+        (format!("Bearer%20{token}"), Presented::Encoded),
+        (format!("Bearer Bearer {token}"), Presented::Doubled),
+    ] {
+        let held = Held::read(&text, Timestamp::UNIX_EPOCH);
+        assert_eq!((held.secret().expose(), held.presented), (token.as_str(), presented), "{text}");
+        assert!(held.inspection.is_some(), "{text}");
+    }
+}

@@ -32,6 +32,7 @@ fn flags_win_over_variables_win_over_the_default_profile() {
     assert_eq!(by_flag.hidden.len(), 3);
     let by_name = plan(&Flags::default(), &[("CORTI_AUTH_PROFILE", "prod")]).unwrap();
     assert_eq!(by_name.layer, Layer::ProfileVariable);
+    assert_eq!(by_name.hidden, ["the default profile `dev` (hidden by CORTI_AUTH_PROFILE)"]);
 }
 
 #[test]

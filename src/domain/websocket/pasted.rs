@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use url::Url;
+use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
 use super::SocketKind;
@@ -20,6 +20,8 @@ pub struct Pasted {
     whole: Secret,
     /// The token in it, where it is one.
     token: Option<AccessToken>,
+    /// What stands in the token's place as it is written, or where a slip of the pen hid it.
+    written: Option<Secret>,
     /// Which WebSocket its path leads to.
     pub kind: Option<SocketKind>,
     /// What is wrong with it, in words that repeat nothing of its query.
@@ -68,8 +70,9 @@ impl Pasted {
         let given = value(&url, "token");
         let token = given.as_deref().and_then(|given| token(given, &mut flaws));
         let whole = Secret::new(url.to_string());
+        let written = given.or_else(|| misplaced(&url)).map(Secret::new);
         strip(&mut url, "token");
-        Ok(Self { kind: kind(&url), bare: url, whole, token, flaws })
+        Ok(Self { kind: kind(&url), bare: url, whole, token, written, flaws })
     }
 
     /// The token in it.
@@ -79,9 +82,7 @@ impl Pasted {
 
     /// What must not be repeated of it.
     pub fn secrets(&self) -> Vec<Secret> {
-        let whole = Url::parse(self.whole.expose()).ok();
-        let raw = whole.and_then(|url| value(&url, "token")).map(Secret::new);
-        raw.into_iter().chain(self.token.as_ref().map(|token| token.secret().clone())).collect()
+        self.written.iter().cloned().chain(self.token.as_ref().map(|token| token.secret().clone())).collect()
     }
 
     /// The URL without its token, for comparing hosts.
@@ -91,7 +92,7 @@ impl Pasted {
 
     /// Whether anything stands where its token should, readable or not.
     pub fn has_token(&self) -> bool {
-        self.whole.length() != self.bare.as_str().chars().count()
+        self.written.is_some()
     }
 
     /// What to open: the URL as it came, or with `token` where it has none.
@@ -162,10 +163,19 @@ fn value(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
+/// A token that the server would not find: behind `&amp;`, or behind a second `?`.
+fn misplaced(url: &Url) -> Option<String> {
+    let (_, rest) = url.query()?.split_once("token=")?;
+    let written = rest.split(['&', '?']).next().unwrap_or_default();
+    let pair = format!("token={written}");
+    form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
+}
+
 /// Takes a parameter away and leaves the others as they are written.
 fn strip(url: &mut Url, name: &str) {
     let Some(query) = url.query() else { return };
-    let is_it = |part: &&str| part.split('=').next() == Some(name);
+    let is_it =
+        |part: &&str| form_urlencoded::parse(part.as_bytes()).next().is_some_and(|(key, _)| key == name);
     let rest: Vec<&str> = query.split('&').filter(|part| !is_it(part)).collect();
     let rest = rest.join("&");
     url.set_query(Some(rest.as_str()).filter(|rest| !rest.is_empty()));
@@ -221,6 +231,29 @@ mod tests {
         for (url, words) in table {
             let flaws = pasted(&url).flaws;
             assert!(flaws.iter().any(|flaw| flaw.contains(words)), "{url}: {flaws:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_a_slip_hides_is_still_one() {
+        for query in [
+            "tenant-name=b&amp;token=Bearer%20hidden-token",
+            "tenant-name=b?token=Bearer%20hidden-token",
+            "tenant-name=b&%74oken=Bearer%20hidden-token",
+        ] {
+            let pasted = pasted(&format!("{BASE}?{query}"));
+            let other = AccessToken::parse("other").unwrap();
+            assert!(pasted.has_token(), "{query}");
+            assert!(!pasted.address(Some(&other)).expose().contains("other"), "{query}");
+            let known = pasted.secrets();
+            assert!(
+                known.iter().any(|secret| secret.blotted_out("hidden-token") == "[redacted]"
+                    || secret.expose().contains("hidden-token")),
+                "{query}"
+            );
+        }
+        for bare in ["?", "", "?tenant-name=b"] {
+            assert!(!pasted(&format!("{BASE}{bare}")).has_token(), "{bare}");
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) const RULES: [Rule; 12] = [
         signs: |it| {
             let unnamed = it.challenge.as_ref().is_some_and(|challenge| challenge.error.is_none());
             let unsent = it.asked.as_ref().is_some_and(|asked| asked.presented.is_none());
+            // A saved request that has a token knows better than a server that does not tell why it took none.
+            let unnamed = unnamed && (it.asked.is_none() || unsent);
             Signs::none()
                 .certain(unnamed.then(|| "the challenge says of a token only that one is needed".to_owned()))
                 .shown((it.refuses_a_token() && unsent).then(|| "the request has none".to_owned()))
