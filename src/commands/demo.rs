@@ -4,12 +4,11 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::domain::event::Event;
 use crate::domain::grant::Token;
 use crate::domain::identity::{Client, ProfileName, Tenant};
-use crate::domain::interaction::{self, Fields, Interaction};
+use crate::domain::interaction::{self, Interaction};
 use crate::domain::message::{self, ServerMessage};
 use crate::domain::page::{Page, Tone};
 use crate::domain::request::Request;
@@ -166,9 +165,7 @@ impl Demo<'_> {
 
     async fn create(&self, full: &AccessToken) -> Result<Interaction, Failure> {
         let Client { environment, tenant, .. } = &self.client;
-        let body = Fields::default().body(None, &Uuid::new_v4().to_string());
-        let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
-        let interaction = Api::new(&self.minter.http, environment, tenant, full).create(&body).await?;
+        let interaction = Api::new(&self.minter.http, environment, tenant, full).create_minimal().await?;
         let page = Page::new().line(interaction.websocket_url.as_str());
         self.step(
             5,

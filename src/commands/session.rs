@@ -9,7 +9,7 @@ use crate::domain::environment::Environment;
 use crate::domain::grant::Token;
 use crate::domain::handover;
 use crate::domain::identity::Tenant;
-use crate::domain::interaction::{Fields, Interaction};
+use crate::domain::interaction::Interaction;
 use crate::domain::page::printable_json;
 use crate::domain::rendering::{self, Named, Unrenderable};
 use crate::domain::resolve::Plan;
@@ -116,10 +116,8 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
 async fn create(plan: &Plan, minter: &Minter<'_>) -> Result<Interaction, Failure> {
     let access = Access::Client(Box::new(plan.clone()));
     let full = access.full_token(minter).await?;
-    let body = Fields::default().body(None, &Uuid::new_v4().to_string());
-    let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
     let api = Api::renewing(&access, minter, &full);
-    minter.context.waiting("creating an interaction", api.create(&body)).await
+    minter.context.waiting("creating an interaction", api.create_minimal()).await
 }
 
 impl Session {

@@ -1,12 +1,11 @@
 //! An interaction that is there while its `/streams` is tried, and no longer.
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::commands::context::Context;
 use crate::commands::interaction::Api;
 use crate::commands::minting::Minter;
-use crate::domain::interaction::{Fields, Interaction};
+use crate::domain::interaction::Interaction;
 use crate::domain::scope::Ask;
 use crate::domain::secret::AccessToken;
 use crate::failure::{Failure, Kind};
@@ -54,10 +53,8 @@ impl Passing {
         subject: &Subject,
         full: AccessToken,
     ) -> Result<Self, Failure> {
-        let body = Fields::default().body(None, &Uuid::new_v4().to_string());
-        let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
         let (environment, tenant) = (&subject.environment, &subject.tenant);
-        let interaction = Api::new(&minter.http, environment, tenant, &full).create(&body).await?;
+        let interaction = Api::new(&minter.http, environment, tenant, &full).create_minimal().await?;
         Ok(Self { interaction, full, deleted: false })
     }
 

@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
-use crate::domain::interaction::{self, Interaction, InteractionError, Listing, Record};
+use crate::domain::interaction::{self, Fields, Interaction, InteractionError, Listing, Record};
 use crate::domain::request::{Request, Response};
 use crate::domain::scope::Ask;
 use crate::domain::secret::AccessToken;
 use crate::edge::http::Http;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 
 use super::super::access::Access;
 use super::super::minting::Minter;
@@ -46,6 +46,15 @@ impl<'a> Api<'a> {
     ) -> Self {
         let api = Self::new(&minter.http, access.environment(), access.tenant(), token);
         Self { renewal: Some((access, minter)), ..api }
+    }
+
+    /// Creates one that has an identifier and nothing else, for a session that needs one.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub(in super::super) async fn create_minimal(&self) -> Result<Interaction, Failure> {
+        let body = Fields::default().body(None, &Uuid::new_v4().to_string());
+        self.create(&body.map_err(|error| Failure::new(Kind::Unexpected, error))?).await
     }
 
     /// # Errors

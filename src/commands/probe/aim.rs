@@ -3,7 +3,7 @@
 use url::Url;
 use uuid::Uuid;
 
-use crate::domain::interaction::{Fields, Interaction, connect_url};
+use crate::domain::interaction::{Interaction, connect_url};
 use crate::domain::scope::{Ask, Reach};
 use crate::domain::secret::{AccessToken, Secret};
 use crate::domain::variable::ACCESS_TOKEN;
@@ -177,9 +177,7 @@ impl Maker {
 
     async fn create(&self, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Interaction, Failure> {
         let step = Step::begin("interaction");
-        let body = Fields::default().body(None, &Uuid::new_v4().to_string());
-        let body = body.map_err(|error| Failure::new(Kind::Unexpected, error))?;
-        let made = self.api(minter).create(&body).await;
+        let made = self.api(minter).create_minimal().await;
         let made = made.map_err(|failure| journal.failed(&step, failure))?;
         journal.done(&step, format!("created {}", made.id));
         Ok(made)
