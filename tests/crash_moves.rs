@@ -6,6 +6,7 @@
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+#![allow(clippy::print_stdout, reason = "the figures, for who asks for them: --nocapture")]
 
 mod common;
 
@@ -13,7 +14,7 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use common::killer::{Killer, config, lookup};
+use common::killer::{Killer, config, lookup, store};
 use common::{Keyring, Sandbox, World};
 use corti_auth::domain::store_kind::StoreKind;
 
@@ -104,6 +105,7 @@ fn a_killed_login_that_moves_a_profile_to_another_client() {
     let words =
         |id: &'static str| ["login", "-e", "eu", "--no-verify", "--secret-file", &file, "--client-id", id];
     let mut killer = Killer::new(&world, KEYRING_ROUNDS, &words("a"));
+    let mut left = 0;
     for round in 0..KEYRING_ROUNDS {
         let old = config(&world).profiles().values().next().unwrap().client.id.to_string();
         let new = if old == "a" { "b" } else { "a" };
@@ -111,11 +113,42 @@ fn a_killed_login_that_moves_a_profile_to_another_client() {
         let alive = killer.strike(&words(new));
         let now = config(&world).profiles().values().next().unwrap().client.id.to_string();
         assert!(now == old || now == new, "round {round}: {now}");
-        // The one that it stands for has its secret. The other's may be there still, or already.
+        // The one that it stands for has its secret. The other's may be there already, or still: then it is noted.
         assert_eq!(lookup(&world, &format!("eu/base/{now}")), format!("of {now}"), "round {round}");
+        if now == new && !lookup(&world, &format!("eu/base/{old}")).is_empty() {
+            let noted = config(&world).unused_secrets();
+            assert!(noted.iter().any(|it| it.client.id.as_str() == old), "round {round}: {}", world.config());
+            left += 1;
+        }
         killer.changed += u32::from(alive && now == new);
     }
     killer.conclude(&words("a"));
+    println!("{left} times the old secret was there still");
+    assert_eq!(config(&world).unused_secrets(), []);
+}
+
+#[test]
+fn what_a_killed_login_left_is_removed_by_the_next_one_and_by_logout() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let file = world.file("secret", "new");
+    let profile = "default-profile = \"a\"\n\n[profiles.a]\nenvironment = \"eu\"\nclient-id = \"a\"\n";
+    let note = "unused-secrets = [{ environment = \"eu\", tenant = \"base\", client-id = \"old\", store = \"keyring\" }]\n";
+    let login = ["login", "-p", "b", "-e", "eu", "--no-verify", "--secret-file", &file, "--client-id", "b"];
+    for words in [&login[..], &["logout"], &["logout", "--all"], &["profile", "remove", "a"]] {
+        for id in ["a", "old"] {
+            store(&world, &format!("eu/base/{id}"), "stored");
+        }
+        world.write_config(&format!("{note}{profile}"));
+        world.run_words(words).assert().success();
+        assert_eq!(lookup(&world, "eu/base/old"), "", "{words:?}");
+        assert!(!world.config().contains("unused-secrets"), "{words:?}: {}", world.config());
+    }
+    // One that a profile uses again is not removed, whoever noted it.
+    store(&world, "eu/base/a", "stored");
+    world.write_config(&format!("{}{profile}", note.replace("old", "a")));
+    world.run_words(&login).assert().success();
+    assert_eq!(lookup(&world, "eu/base/a"), "stored");
 }
 
 #[test]

@@ -187,4 +187,10 @@ fn a_locked_keyring_says_that_a_prompt_may_be_waiting() {
     shell.expect("error");
     shell.expect("the keyring is locked");
     shell.assert_ended("4");
+    // Nobody types a secret that could then not be stored.
+    shell.send_line("\"$CORTI_AUTH\" login -e eu -t base --client-id acme --no-verify");
+    shell.expect("a prompt for its password may be waiting on the desktop");
+    shell.expect("error");
+    shell.expect("the keyring is locked");
+    shell.assert_ended("4");
 }

@@ -181,6 +181,16 @@ impl<'a> Context<'a> {
         Ok(config.profiles().get(name).ok_or_else(unknown)?)
     }
 
+    /// Has the store of a profile's secret ready: a locked keyring is unlocked now, rather than while something is held that
+    /// others wait for.
+    ///
+    /// # Errors
+    /// Where the store cannot be used.
+    pub(super) async fn reach_store(&self, name: &ProfileName, profile: &Profile) -> Result<(), Failure> {
+        let reached = self.store(&profile.store)?.ensure_usable(&profile.client, self.sink).await;
+        reached.map(drop).map_err(|error| Failure::store(&error, &profile.client, name))
+    }
+
     /// Removes a profile's secret and says whether there was one. What another program keeps is left alone.
     ///
     /// # Errors

@@ -5,7 +5,6 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::config::Profile;
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
 use crate::domain::resolve::SecretOrigin;
@@ -19,7 +18,7 @@ use crate::failure::Failure;
 
 use super::context::Context;
 use super::minting::Minter;
-use super::verification;
+use super::{unused, verification};
 
 /// A client that can be stored.
 pub(super) struct Enrolment<'a> {
@@ -113,11 +112,15 @@ impl<'a> Enrolment<'a> {
             written.map_err(|error| Failure::store(&error, &client, &name))?;
         }
         let verified_at = verify.then(|| verification::now(context));
-        let (before, config) = file.update(|config| {
+        let config = file.update(|config| {
             let before = config.profiles().get(&name).cloned();
             config.put(&name, &client, &kind);
             config.set_verified(&client, &kind, verified_at);
-            (before, config.clone())
+            // Nothing uses what the profile had before, unless another one does.
+            if let Some(before) = before {
+                config.note_unused(&before.client, &before.store);
+            }
+            config.clone()
         })?;
         // Another process may have removed the client's last profile, and the secret with it, between the two.
         if matches!(store.probe(&client).await, Ok(State::Missing)) {
@@ -125,37 +128,12 @@ impl<'a> Enrolment<'a> {
             written.map_err(|error| Failure::store(&error, &client, &name))?;
         }
         context.renew_credential(&client, &kind);
-        if let Some(before) = before {
-            forget(context, &file, &before).await?;
-        }
+        unused::remove(context, &config).await?;
         warn_of_variables(context)?;
         let is_default = config.default_profile() == Some(&name);
         let place = store.place(&client);
         Ok(Enrolled { profile: name, client, store: kind, place, verified: verify, is_default })
     }
-}
-
-/// The profile stood for another client before, or kept its secret elsewhere: nothing uses that secret any more.
-async fn forget(context: &Context<'_>, file: &ConfigFile, before: &Profile) -> Result<(), Failure> {
-    // Whatever its name is by now, and while nobody makes another one.
-    let held = file.hold()?;
-    let in_use = |it: &Profile| it.client == before.client && it.store == before.store;
-    let others_secret = matches!(before.store, StoreKind::Command(_));
-    if others_secret || held.config.profiles().values().any(in_use) {
-        return Ok(());
-    }
-    context.remove_tokens(&before.client);
-    let store = context.store(&before.store)?;
-    let place = store.place(&before.client);
-    match store.delete(&before.client, context.sink).await {
-        Ok(true) => context.note(format!("removed the secret that the profile had before, from {place}")),
-        Ok(false) => {}
-        Err(error) => {
-            let message = format!("the secret that the profile had before is still in {place}: {error}");
-            context.warn(message, None);
-        }
-    }
-    Ok(())
 }
 
 fn warn_of_variables(context: &Context<'_>) -> Result<(), Failure> {

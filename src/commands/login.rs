@@ -9,7 +9,7 @@ use crate::domain::config::Config;
 use crate::domain::environment::{Environment, KNOWN_LABELS};
 use crate::domain::identity::{Client, ClientId, ProfileName, Tenant};
 use crate::domain::store_kind::{SecretCommand, StoreKind};
-use crate::domain::variable;
+use crate::domain::variable::{self, Variables};
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -126,7 +126,48 @@ async fn client(
         Some(id) => id,
         None => ask_client_id(context, known).await?,
     };
-    Ok(Client { environment, tenant, id })
+    let client = Client { environment, tenant, id };
+    if let Some(known) = known {
+        let said = [flags.environment.is_some(), flags.tenant.is_some(), args.client_id.is_some()];
+        refuse_silent_move(name, known, &client, said, variables)?;
+    }
+    Ok(client)
+}
+
+/// A variable that is set for something else would move a profile to another client, and the old one's secret is then
+/// removed. Only what is `said` (environment, tenant, client id) on the command line is meant.
+fn refuse_silent_move(
+    name: &ProfileName,
+    known: &Client,
+    client: &Client,
+    said: [bool; 3],
+    variables: &Variables,
+) -> Result<(), Failure> {
+    let moves = [
+        moved(variables.environment.as_ref(), &known.environment),
+        moved(variables.tenant.as_ref(), &known.tenant),
+        moved(variables.client_id.as_ref(), &known.id),
+    ];
+    let words = [
+        (variable::ENVIRONMENT, "--environment"),
+        (variable::TENANT, "--tenant"),
+        (variable::CLIENT_ID, "--client-id"),
+    ];
+    let found = words.into_iter().zip(moves).zip(said).find(|((_, moves), said)| moves.is_some() && !said);
+    let Some((((variable, flag), Some(value)), _)) = found else { return Ok(()) };
+    let (from, to) = (known.store_user(), client.store_user());
+    let message = format!(
+        "{variable} would move the profile `{name}` from `{from}` to `{to}`, and its old secret be removed"
+    );
+    Err(Failure::new(Kind::Configuration, message)
+        .hint("give the other client a profile of its own: corti-auth login --profile NAME")
+        .hint(format!("or move this one: corti-auth login --profile {name} {flag} {value}"))
+        .hint(format!("or keep it where it is: unset {variable}")))
+}
+
+/// What a variable says, where the profile has something else.
+fn moved<T: PartialEq + ToString>(by_variable: Option<&T>, known: &T) -> Option<String> {
+    by_variable.filter(|it| *it != known).map(T::to_string)
 }
 
 async fn ask_environment(context: &Context<'_>, known: Option<&Client>) -> Result<Environment, Failure> {

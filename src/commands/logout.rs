@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
+use super::unused;
 
 /// Remove a profile's secret from its store, and every cached token
 ///
@@ -48,6 +49,7 @@ struct LoggedOut {
 pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<LogoutOutcome, Failure> {
     let names = names(args, context)?;
     let removed = remove_secrets(args, context, &names).await;
+    unused::remove(context, context.config()?).await?;
     // Last, for those that were minted meanwhile; and where a store failed, too.
     let tokens_removed = remove_tokens(context, &names)?;
     let (profiles, failure) = removed?;

@@ -44,6 +44,7 @@ mod secret_input;
 mod session;
 mod status;
 mod token;
+mod unused;
 mod usage;
 mod verification;
 

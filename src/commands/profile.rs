@@ -13,6 +13,7 @@ use crate::output::{Outcome, Text};
 
 use super::context::{self, Context};
 use super::import::{self, ImportArgs, ImportOutcome};
+use super::unused;
 
 /// List, show, choose, rename, remove and import profiles
 ///
@@ -123,14 +124,17 @@ async fn remove(
     keep_secret: bool,
 ) -> Result<ProfileOutcome, Failure> {
     // Knows the nearest name, where there is none like this.
-    context.profile(name)?;
-    let mut held = context.config_file()?.hold()?;
-    let Some(profile) = held.config.profiles().get(name).cloned() else {
-        return Err(RenameError::Missing(name.clone()).into());
-    };
+    let known = context.profile(name)?;
     let keep = |failure: Failure| {
         failure
             .hint(format!("or leave the secret where it is: corti-auth profile remove {name} --keep-secret"))
+    };
+    if !keep_secret && context.config()?.sharing(name, known).is_empty() {
+        context.reach_store(name, known).await.map_err(keep)?;
+    }
+    let mut held = context.config_file()?.hold()?;
+    let Some(profile) = held.config.profiles().get(name).cloned() else {
+        return Err(RenameError::Missing(name.clone()).into());
     };
     let shared = !held.config.sharing(name, &profile).is_empty();
     let secret_removed = if shared || keep_secret {
@@ -148,6 +152,9 @@ async fn remove(
     held.config.remove(name);
     let no_default = was_default && !held.config.profiles().is_empty();
     held.commit()?;
+    if !keep_secret {
+        unused::remove(context, context.config()?).await?;
+    }
     Ok(ProfileOutcome::Remove { name: name.clone(), secret_removed, was_default, no_default })
 }
 

@@ -83,18 +83,17 @@ impl ConfigFile {
     /// [`ConfigFileError::Io`] and [`ConfigFileError::Content`].
     pub fn load(&self) -> Result<Config, ConfigFileError> {
         let path = self.path();
-        match self.read(&path) {
+        match private_file::refuse_exposed(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(ConfigFileError::Io { action: "use", path: self.folder.clone(), source: error });
+            }
+            _ => {}
+        }
+        match read(&path) {
             Ok(text) => text.parse().map_err(|source| ConfigFileError::Content { path, source }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
             Err(source) => Err(ConfigFileError::Io { action: "read", path, source }),
         }
-    }
-
-    fn read(&self, path: &Path) -> io::Result<String> {
-        private_file::refuse_exposed(&self.folder)?;
-        let mut text = String::new();
-        private_file::open(path)?.read_to_string(&mut text)?;
-        Ok(text)
     }
 
     /// Makes sure that a later [`ConfigFile::update`] can write, before anything is done that it would have to follow.
@@ -102,7 +101,12 @@ impl ConfigFile {
     /// # Errors
     /// As [`ConfigFile::update`].
     pub fn prepare(&self) -> Result<(), ConfigFileError> {
-        self.update(|_| ())
+        let held = self.hold()?;
+        private_file::try_to_replace(&held.path).map_err(|source| ConfigFileError::Io {
+            action: "write",
+            path: held.path.clone(),
+            source,
+        })
     }
 
     /// Reads it, lets `change` have it, and writes it, while no other process does.
@@ -165,6 +169,12 @@ impl Held {
             source,
         })
     }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    private_file::open(path)?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn platform_folder(env: &Env) -> Option<PathBuf> {

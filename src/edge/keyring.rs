@@ -79,6 +79,15 @@ impl Keyring {
         bounded(self.limit(false), move || probe.look(&user)).await
     }
 
+    /// Has a locked collection unlocked: a prompt is waited for. What became of it, [`Keyring::probe`] tells.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`] and [`StoreError::Failed`].
+    pub async fn unlock(&self) -> Result<(), StoreError> {
+        let probe = self.probe.clone();
+        bounded(self.limit(true), move || probe.unlock()).await
+    }
+
     /// Reads an entry.
     ///
     /// # Errors

@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 /// Makes `folder` and its parents, for the owner only where they are new.
 ///
 /// # Errors
@@ -25,14 +27,31 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// The file system's own.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // tempfile makes it 0600.
-    let file = tempfile::Builder::new().prefix(&temporary_prefix(path)).tempfile_in(folder_of(path));
-    // tempfile's own error names a file that nobody has heard of.
-    let mut file = file.map_err(|error| io::Error::from(error.kind()))?;
-    file.write_all(bytes)?;
+    let mut file = temporary_file(path)?;
+    // Of the file itself: tempfile's own errors name a file that nobody has heard of.
+    file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// Makes sure that the folder takes a [`replace`] of `path`, and leaves nothing there.
+///
+/// # Errors
+/// The file system's own.
+pub fn try_to_replace(path: &Path) -> io::Result<()> {
+    temporary_file(path)?.close().map_err(nameless)
+}
+
+/// One that [`remove_leftovers`] knows as ours; tempfile makes it 0600.
+fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
+    let file = tempfile::Builder::new().prefix(&temporary_prefix(path)).tempfile_in(folder_of(path));
+    file.map_err(nameless)
+}
+
+/// The reason without tempfile's own words, which name a file that nobody has heard of.
+fn nameless(error: io::Error) -> io::Error {
+    io::Error::from(error.kind())
 }
 
 /// Appends `bytes` to a file that is there, in one write.

@@ -135,24 +135,23 @@ impl Store {
         }
     }
 
-    /// Makes sure that the store can be used, before anybody is asked for a secret. Where it is locked and a person is
-    /// there, the next call may unlock it.
+    /// Makes sure that the store can be used, before anybody is asked for a secret, and says whether the client's is
+    /// there. Where it is locked and a person is there, it is unlocked now.
     ///
     /// # Errors
     /// [`StoreError`], see its variants.
-    pub async fn ensure_usable(&self, client: &Client, sink: &dyn Sink) -> Result<State, StoreError> {
-        let state = self.probe(client).await?;
-        match (state, self) {
-            (State::Locked, Self::Keyring(keyring)) if keyring.attended => {
-                sink.event(Event::Note(
-                    "the keyring is locked: a prompt for its password may be waiting on the desktop"
-                        .to_owned(),
-                ));
-                Ok(State::Locked)
-            }
-            (State::Missing, _) => Ok(State::Missing),
-            (state, _) => state.usable().map(|()| State::Present),
+    pub async fn ensure_usable(&self, client: &Client, sink: &dyn Sink) -> Result<bool, StoreError> {
+        let mut state = self.probe(client).await?;
+        if let (State::Locked, Self::Keyring(keyring)) = (&state, self)
+            && keyring.attended
+        {
+            let waiting = "the keyring is locked: a prompt for its password may be waiting on the desktop";
+            sink.event(Event::Note(waiting.to_owned()));
+            keyring.unlock().await?;
+            state = self.probe(client).await?;
         }
+        let there = state != State::Missing;
+        state.usable().map(|()| there)
     }
 
     /// Makes sure, beyond [`Store::ensure_usable`], that a secret can be written: a passphrase is asked for now.
@@ -173,36 +172,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`], see its variants.
     pub async fn read(&self, client: &Client, sink: &dyn Sink) -> Result<ClientSecret, StoreError> {
-        let state = self.ensure_usable(client, sink).await?;
-        if state == State::Missing {
+        if !self.ensure_usable(client, sink).await? {
             return Err(StoreError::Missing);
         }
         match self {
-            Self::Keyring(keyring) => {
-                let read = keyring.read(&client.store_user()).await;
-                self.unless_still_locked(client, &state, read).await
-            }
+            Self::Keyring(keyring) => keyring.read(&client.store_user()).await,
             Self::File(files) => files.read(&client.store_user()).await?.ok_or(StoreError::Missing),
             Self::Command(command) => Ok(secret_command::run(command, sink).await?),
             Self::Memory(entries) => {
                 entries.borrow().get(&client.store_user()).cloned().ok_or(StoreError::Missing)
             }
         }
-    }
-
-    /// A locked keyring says that an entry is missing, rather than that it did not look. It is believed once it is
-    /// unlocked.
-    async fn unless_still_locked<T>(
-        &self,
-        client: &Client,
-        before: &State,
-        result: Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let doubtful = *before == State::Locked && matches!(result, Err(StoreError::Missing));
-        if doubtful && self.probe(client).await? == State::Locked {
-            return Err(StoreError::Locked);
-        }
-        result
     }
 
     /// Stores the client's secret, replacing an older one. Call [`Store::ensure_usable`] first.
@@ -226,15 +206,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`], see its variants.
     pub async fn delete(&self, client: &Client, sink: &dyn Sink) -> Result<bool, StoreError> {
-        let state = self.ensure_usable(client, sink).await?;
-        if state == State::Missing {
+        if !self.ensure_usable(client, sink).await? {
             return Ok(false);
         }
         let deleted = match self {
-            Self::Keyring(keyring) => {
-                let deleted = keyring.delete(&client.store_user()).await;
-                self.unless_still_locked(client, &state, deleted).await
-            }
+            Self::Keyring(keyring) => keyring.delete(&client.store_user()).await,
             Self::File(files) => return Ok(files.delete(&client.store_user())?),
             Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
             Self::Memory(entries) => {

@@ -13,7 +13,6 @@ use crate::domain::event::Sink;
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::resolve::{Plan, SecretSource};
 use crate::domain::secret::ClientSecret;
-use crate::domain::store_kind::StoreKind;
 use crate::edge::config_file::ConfigFile;
 use crate::edge::keyring::State;
 use crate::edge::lock::Lock;
@@ -21,7 +20,7 @@ use crate::edge::store::{Store, StoreError};
 use crate::edge::thread;
 use crate::failure::{Failure, Kind};
 
-use super::super::interruption;
+use super::super::{interruption, login};
 use super::setting::Setting;
 use super::{Context, Findings};
 
@@ -52,15 +51,15 @@ pub(super) async fn examine(
             findings.skip("store", "the secret comes from the environment, and no store is used");
             return Ok(true);
         }
-        Some(SecretSource::Store(_, profile)) => &profile.store,
+        Some(SecretSource::Store(_, profile)) => Ok(profile.store.clone()),
         // Before the first login: the store that it would use.
-        None if setting.is_new => &StoreKind::Keyring,
+        None if setting.is_new => login::store_kind(None, None, None, context),
         None => {
             findings.skip("store", "no client is known, so no store is");
             return Ok(false);
         }
     };
-    let store = match context.store(kind) {
+    let store = match kind.and_then(|kind| context.store(&kind)) {
         Ok(store) => store,
         Err(failure) => {
             findings.fail("store", "", &failure);

@@ -1,4 +1,4 @@
-//! The report for a support ticket: what was found, without a secret, a variable's value or a folder's name.
+//! The report for a support ticket: what was found, without a secret or a folder's name.
 
 use std::path::Path;
 
@@ -77,8 +77,7 @@ fn compose(context: &Context<'_>, subject: &Subject, checks: &[Check]) -> String
         ("variables", if variables.is_empty() { "none".to_owned() } else { variables.join(", ") }),
         ("proxy", proxies(context, subject)),
     ];
-    let mut lines =
-        vec!["corti-auth doctor: no secret, no token and no variable's value is in here".to_owned()];
+    let mut lines = vec!["corti-auth doctor: no secret and no token is in here".to_owned()];
     lines.push(String::new());
     lines.extend(head.map(|(label, value)| format!("{label:13} {value}")));
     lines.push(String::new());

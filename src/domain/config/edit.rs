@@ -72,7 +72,7 @@ impl Config {
     }
 
     /// The profiles that use the secret of `client` in `store`.
-    fn users(&self, client: &Client, store: &StoreKind) -> Vec<ProfileName> {
+    pub(super) fn users(&self, client: &Client, store: &StoreKind) -> Vec<ProfileName> {
         let has_it = |profile: &Profile| profile.client == *client && profile.store == *store;
         self.profiles.iter().filter(|(_, it)| has_it(it)).map(|(name, _)| name.clone()).collect()
     }

@@ -1,12 +1,12 @@
-//! The Secret Service, asked for its state. No call here can prompt, and none opens a session: no secret travels, and
-//! the sessions of the keyring's own client are left alone.
+//! The Secret Service, asked for its state, and to be unlocked. Only the latter can prompt, and nothing here opens a
+//! session: no secret travels, and the sessions of the keyring's own client are left alone.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use zbus::blocking::Connection;
+use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue, Type};
 
 use super::{Match, SERVICE, State};
@@ -17,6 +17,7 @@ const ROOT: &str = "/org/freedesktop/secrets";
 const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
 const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
 const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
+const PROMPT_INTERFACE: &str = "org.freedesktop.Secret.Prompt";
 
 /// The way to the default collection, once it is found.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,13 @@ pub(super) struct Probe(Arc<Mutex<Option<Found>>>);
 struct Found {
     bus: Connection,
     collection: OwnedObjectPath,
+}
+
+/// What `Unlock` answers: what is unlocked, and what has to be asked first (`/` for nothing).
+#[derive(Deserialize, Type)]
+struct Unlocking {
+    _unlocked: Vec<OwnedObjectPath>,
+    prompt: OwnedObjectPath,
 }
 
 /// What `SearchItems` answers.
@@ -46,6 +54,13 @@ impl Probe {
             Err(error) if is_gone(&error) => Ok(State::NoService),
             looked => looked.map_err(|error| StoreError::Failed(error.to_string())),
         }
+    }
+
+    /// Has the collection unlocked, where there is one: a person may be asked, and is waited for. Whether it is unlocked
+    /// then, [`Probe::look`] tells.
+    pub(super) fn unlock(&self) -> Result<(), StoreError> {
+        let Ok(found) = self.found() else { return Ok(()) };
+        found.unlock().map_err(|error| StoreError::Failed(error.to_string()))
     }
 
     /// The collection, or the state that there is none in. A collection is looked for until there is one.
@@ -83,6 +98,22 @@ impl Found {
                 State::Ambiguous(matches.collect::<zbus::Result<_>>()?)
             }
         })
+    }
+
+    fn unlock(&self) -> zbus::Result<()> {
+        let collections = [&self.collection];
+        let Unlocking { prompt, .. } =
+            call(&self.bus, ROOT, SERVICE_INTERFACE, "Unlock", &collections.as_slice())?;
+        if prompt.as_str() == "/" {
+            return Ok(());
+        }
+        // Listened for before it is begun: an answer may come at once.
+        let proxy = Proxy::new(&self.bus, NAME, prompt.as_ref(), PROMPT_INTERFACE)?;
+        let mut completed = proxy.receive_signal("Completed")?;
+        let no_window = "";
+        proxy.call::<_, _, ()>("Prompt", &no_window)?;
+        drop(completed.next());
+        Ok(())
     }
 
     fn describe(&self, item: &OwnedObjectPath) -> zbus::Result<Match> {
