@@ -149,3 +149,16 @@ fn systemds_credential_is_found() {
     world.set("CORTI_CLIENT_SECRET", "x");
     world.run("token --full").assert().code(3).stderr(predicate::str::contains("gives one too"));
 }
+
+/// `status` says so before anybody tries to mint.
+#[test]
+fn an_empty_file_is_not_a_secret() {
+    let sandbox = Sandbox::start();
+    let mut world = world(&sandbox);
+    let path = world.home().join("empty");
+    write(&path, "", 0o600);
+    world.set("CORTI_CLIENT_SECRET_FILE", &path.display().to_string());
+    let said = Said::by(&mut world.run("status"));
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(said.stdout.contains("not usable") && said.stdout.contains("it is empty"), "{}", said.stdout);
+}

@@ -278,3 +278,13 @@ fn a_linked_configuration_stays_linked() {
     assert!(std::fs::symlink_metadata(&file).unwrap().is_symlink());
     assert!(std::fs::read_to_string(&real).unwrap().contains("default-profile = \"prod\""));
 }
+
+#[test]
+fn all_profiles_and_one_cannot_both_be_meant() {
+    for command in ["status", "logout"] {
+        let hint = format!("corti-auth {command} --profile dev, or corti-auth {command} --all");
+        let said = Said::by(&mut World::new().run(&format!("{command} --all --profile dev")));
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains(&hint), "{}", said.stderr);
+    }
+}

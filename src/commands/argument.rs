@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use crate::domain::jwt::contains_token;
 use crate::domain::resolve::Plan;
 use crate::domain::scope::{Ask, Scope, ScopeError, ScopeSet};
+use crate::domain::shell::quote;
 use crate::domain::websocket::SocketKind;
 use crate::failure::{Failure, Kind};
 
@@ -52,6 +53,18 @@ impl ScopeArgs {
             context.warn(message, hint.as_deref());
         }
         Ok(ask)
+    }
+}
+
+/// `--all` and a profile's name cannot both be meant; clap cannot say so of an option that every command has.
+///
+/// # Errors
+/// A usage failure.
+pub(super) fn refuse_profile_with_all(context: &Context<'_>, command: &str) -> Result<(), Failure> {
+    match &context.globals.profile {
+        Some(name) => Err(Failure::new(Kind::Usage, "--all and --profile cannot be used together")
+            .hint(format!("corti-auth {command} --profile {}, or corti-auth {command} --all", quote(name)))),
+        None => Ok(()),
     }
 }
 

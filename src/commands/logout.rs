@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
-use super::unused;
+use super::{argument, unused};
 
 /// Remove a profile's secret from its store, and every cached token
 ///
@@ -65,6 +65,7 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Logo
 /// The profiles to log out of. Where variables name a client there need be none: its tokens are cached too.
 fn names<'a>(args: &LogoutArgs, context: &'a Context<'_>) -> Result<Vec<&'a ProfileName>, Failure> {
     if args.all {
+        argument::refuse_profile_with_all(context, "logout")?;
         return Ok(context.config()?.profiles().keys().collect());
     }
     match context.chosen_profile() {

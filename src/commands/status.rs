@@ -18,6 +18,7 @@ use crate::edge::store::StoreError;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
+use super::argument;
 use super::context::Context;
 use super::minting::{self, Minter};
 use super::verification::{self, Verdict};
@@ -109,6 +110,7 @@ async fn current(context: &Context<'_>) -> Result<Entry, Failure> {
 }
 
 async fn every(context: &Context<'_>) -> Result<Vec<Entry>, Failure> {
+    argument::refuse_profile_with_all(context, "status")?;
     let mut entries = Vec::new();
     for (name, profile) in context.config()?.profiles() {
         let source = SecretSource::Store(name.clone(), Box::new(profile.clone()));
@@ -125,7 +127,7 @@ async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
     for entry in
         entries.iter_mut().filter(|entry| matches!(entry.secret, Secret::Present | Secret::NotLookedAt))
     {
-        let known = asked.iter().find(|(plan, _)| same_secret(plan, &entry.plan));
+        let known = asked.iter().find(|(plan, _)| verification::same_secret(plan, &entry.plan));
         let verdict = if let Some((_, verdict)) = known {
             verdict.clone()
         } else {
@@ -146,15 +148,6 @@ async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
         entry.online = Some(verdict);
     }
     first
-}
-
-fn same_secret(one: &Plan, other: &Plan) -> bool {
-    match (&one.source, &other.source) {
-        (SecretSource::Store(_, a), SecretSource::Store(_, b)) => {
-            one.client == other.client && a.store == b.store
-        }
-        _ => false,
-    }
 }
 
 async fn stored(
@@ -270,8 +263,8 @@ impl Outcome for StatusOutcome {
             }
         }
         if self.ready_token {
-            page =
-                page.field("ready token", format!("in {ACCESS_TOKEN}: `interaction` uses it and mints none"));
+            let users = "`interaction`, `probe` and `check` use it and mint none";
+            page = page.field("ready token", format!("in {ACCESS_TOKEN}: {users}"));
         }
         Text::Page(page.field("config file", self.config_path.as_deref().unwrap_or("none: HOME is not set")))
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::domain::config::Profile;
 use crate::domain::inspection::span;
 use crate::domain::page::Tone;
+use crate::domain::resolve::{Plan, SecretSource};
 use crate::failure::Failure;
 
 use super::context::Context;
@@ -77,6 +78,16 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     match u64::try_from(now.as_second() - at.as_second()) {
         Ok(seconds) => format!("{} ago ({at})", span(seconds)),
         Err(_) => at.to_string(),
+    }
+}
+
+/// Whether two plans use one stored secret, which then is asked for once.
+pub(super) fn same_secret(one: &Plan, other: &Plan) -> bool {
+    match (&one.source, &other.source) {
+        (SecretSource::Store(_, a), SecretSource::Store(_, b)) => {
+            one.client == other.client && a.store == b.store
+        }
+        _ => false,
     }
 }
 

@@ -12,12 +12,17 @@ use super::host::read_bounded;
 /// Where a container's secrets are mounted. They are readable by everybody in there, and written by root.
 const MOUNTS: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 
-/// Looks whether [`read`] would read it, without reading.
+/// Looks whether [`read`] would read something, without reading.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`read`]; `InvalidInput` where the file is empty.
 pub fn look(path: &Path) -> io::Result<()> {
-    check(&open(path)?.metadata()?, path)
+    let metadata = open(path)?.metadata()?;
+    check(&metadata, path)?;
+    if metadata.len() == 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is empty"));
+    }
+    Ok(())
 }
 
 /// Reads a file of at most `limit` bytes.

@@ -40,17 +40,17 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The file system's own.
 pub fn try_to_replace(path: &Path) -> io::Result<()> {
-    temporary_file(path)?.close().map_err(nameless)
+    temporary_file(path)?.close().map_err(|error| nameless(&error))
 }
 
 /// One that [`remove_leftovers`] knows as ours; tempfile makes it 0600.
 fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
     let file = tempfile::Builder::new().prefix(&temporary_prefix(path)).tempfile_in(folder_of(path));
-    file.map_err(nameless)
+    file.map_err(|error| nameless(&error))
 }
 
 /// The reason without tempfile's own words, which name a file that nobody has heard of.
-fn nameless(error: io::Error) -> io::Error {
+fn nameless(error: &io::Error) -> io::Error {
     io::Error::from(error.kind())
 }
 
