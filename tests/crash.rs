@@ -3,6 +3,7 @@
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+#![allow(clippy::print_stdout, reason = "the figures, for who asks for them: --nocapture")]
 
 mod common;
 
@@ -133,6 +134,40 @@ fn a_killed_logout() {
     killer.conclude(&["logout"]);
     assert!(killer.changed < killer.alive, "it never came before the change");
     assert_eq!(lookup(&world, "eu/base/acme"), "");
+}
+
+/// Where tokens may be cached, the secret's id goes first, which is a change of the configuration.
+#[test]
+fn a_killed_logout_of_a_secret_with_an_id() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let without = "default-profile = \"a\"\n[profiles.a]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
+    let text = format!("{without}credential = \"{}\"\n", "07".repeat(16));
+    let reset = || {
+        world.write_config(&text);
+        store(&world, "eu/base/acme", "stored");
+    };
+    reset();
+    let mut killer = Killer::new(&world, ROUNDS, &["logout"]);
+    let mut withdrawn = 0;
+    for round in 0..ROUNDS {
+        reset();
+        let alive = killer.strike(&["logout"]);
+        let (secret, now) = (lookup(&world, "eu/base/acme"), world.config());
+        assert!(secret.is_empty() || secret == "stored", "round {round}: {secret}");
+        assert!(now == text || now == without, "round {round}: {now}");
+        assert!(
+            !secret.is_empty() || now == without,
+            "round {round}: tokens of a removed secret can be found"
+        );
+        withdrawn += u32::from(alive && now == without && !secret.is_empty());
+        killer.changed += u32::from(alive && now == without);
+    }
+    reset();
+    killer.conclude(&["logout"]);
+    println!("{withdrawn} times between the two");
+    assert!(killer.changed < killer.alive, "it never came before the change");
+    assert_eq!((lookup(&world, "eu/base/acme").as_str(), world.config().as_str()), ("", without));
 }
 
 #[test]

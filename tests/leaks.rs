@@ -5,9 +5,7 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Stdio;
 
 use common::rude::{Answer, Rude};
 use common::{Keyring, Said, Sandbox, World};
@@ -198,45 +196,6 @@ fn a_server_that_repeats_the_secret_is_not_repeated() {
     }
 }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn another_process_of_the_same_user_cannot_look_into_this_one() {
-    let sandbox = Sandbox::start();
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", sandbox.id())).unwrap();
-    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
-    // root may look into everything, so both are somebody else then.
-    let world = World::new();
-    let as_user = |program: &str| {
-        let mut command = std::process::Command::new("setpriv");
-        if rustix::process::geteuid().is_root() {
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        }
-        command.arg(program).stderr(Stdio::piped()).stdout(Stdio::piped());
-        command
-    };
-    let mut target = common::Running(as_user(&copy_for_everybody(&world)).arg("sandbox").spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(target.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let words = std::fs::read(format!("/proc/{}/cmdline", target.0.id())).unwrap();
-    assert!(String::from_utf8_lossy(&words).ends_with("sandbox\0"), "argv is what it was given");
-    let look = as_user("cat").arg(format!("/proc/{}/environ", target.0.id())).output().unwrap();
-    let refusal = String::from_utf8(look.stderr).unwrap();
-    assert!(refusal.contains("Permission denied") && look.stdout.is_empty(), "{line} {refusal}");
-}
-
-/// A copy of the binary that any user can run.
-#[cfg(target_os = "linux")]
-fn copy_for_everybody(world: &World) -> String {
-    use std::os::unix::fs::PermissionsExt as _;
-    let copy = world.home().join("corti-auth");
-    std::fs::copy(common::binary(), &copy).unwrap();
-    for path in [world.home(), &copy] {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    copy.display().to_string()
-}
-
 #[test]
 fn a_misplaced_secret_is_not_repeated() {
     let world = World::new();
@@ -268,19 +227,4 @@ fn a_misplaced_secret_is_not_repeated() {
         assert_silent(&world, &["token", "--full", word], &[&token]);
         assert_silent(&world, &["inspect", word], &[&token]);
     }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_process_that_dies_leaves_no_core() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", "ulimit -c unlimited; exec \"$CORTI_AUTH\" sandbox"]).current_dir(folder.path());
-    shell.env("CORTI_AUTH", common::binary()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut sandbox = common::Running(shell.spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(sandbox.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(common::signal(sandbox.0.id(), "ABRT"));
-    assert_eq!(sandbox.wait(), None, "{line}: it was ended by the signal");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -157,7 +157,7 @@ fn refuse_silent_move(
     let Some((((variable, flag), Some(value)), _)) = found else { return Ok(()) };
     let (from, to) = (known.store_user(), client.store_user());
     let message = format!(
-        "{variable} would move the profile `{name}` from `{from}` to `{to}`, and its old secret be removed"
+        "{variable} would move the profile `{name}` from `{from}` to `{to}`, which removes its old secret"
     );
     Err(Failure::new(Kind::Configuration, message)
         .hint("give the other client a profile of its own: corti-auth login --profile NAME")
