@@ -27,7 +27,7 @@ pub fn run(host: &Host) -> ExitCode {
     edge::process::harden();
     match commands::parse(host) {
         Parsed::Run(invocation) => execute(&invocation, host),
-        Parsed::Show(text) => finish(&Printer::default(), Printer::default().generated(&text)),
+        Parsed::Show(text) => finish(&Printer::default(), Printer::default().generated(&text), None),
         Parsed::Wrong { printer, failure, text } => {
             printer.usage(&failure, &text);
             failure.exit_code()
@@ -51,13 +51,15 @@ fn execute(invocation: &Invocation, host: &Host) -> ExitCode {
             failure.exit_code()
         }
         _ if written.is_ok() => failure::code_of_program(outcome.program_code()),
-        _ => finish(&printer, written),
+        _ => finish(&printer, written, outcome.undo()),
     }
 }
 
-fn finish(printer: &Printer, written: std::io::Result<()>) -> ExitCode {
+/// `undo` is what to run about a thing that was made, where nobody could be told of it.
+fn finish(printer: &Printer, written: std::io::Result<()>, undo: Option<String>) -> ExitCode {
     let Err(error) = written else { return ExitCode::SUCCESS };
     let failure = Failure::new(Kind::Unexpected, format!("cannot write to stdout: {error}"));
+    let failure = undo.into_iter().fold(failure, Failure::hint);
     printer.fail(&failure);
     failure.exit_code()
 }

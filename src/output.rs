@@ -30,6 +30,10 @@ pub trait Outcome {
     fn verdict(&self) -> Option<Failure> {
         None
     }
+    /// The command that takes back what was made, for when its outcome could not be printed.
+    fn undo(&self) -> Option<String> {
+        None
+    }
     /// The code of a program that was run in this one's place.
     fn program_code(&self) -> u8 {
         0

@@ -169,6 +169,22 @@ fn a_server_that_ignores_the_page_does_not_keep_the_list_going() {
 }
 
 #[test]
+fn records_without_an_id_are_shown_too() {
+    let page = json!({ "interactions": [{ "createdAt": "x" }, { "id": "a" }, { "createdAt": "y" }] });
+    let server = Rude::start(vec![Answer::json(&page.to_string()), Answer::json(r#"{"interactions":[]}"#)]);
+    let mut world = World::new();
+    world.set("CORTI_ENVIRONMENT", &server.environment);
+    world.set("CORTI_ACCESS_TOKEN", "opaque");
+    let said = Said::by(&mut world.run("interaction list"));
+    assert_eq!(
+        (said.code, said.stdout.as_str()),
+        (0, "\tx\t\t\t\na\t\t\t\t\n\ty\t\t\t\n"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
 fn refusals_have_their_exit_codes_and_no_token() {
     let token = forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer" }));
     let echo = format!(r#"{{"requestid":"r","status":400,"type":"x","detail":"bad {token}"}}"#);

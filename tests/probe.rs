@@ -135,6 +135,14 @@ fn the_interaction_is_deleted_kept_or_given() {
     let kept = Said::by(&mut world.run("probe streams --keep --json"));
     let id = objects(&kept).last().unwrap()["interaction_id"].as_str().unwrap().to_owned();
     assert_eq!(interactions(&world), 1);
+    // It is named whatever else is not said, and when the session fails.
+    for more in ["--quiet", "--language tlh --quiet"] {
+        let said = Said::by(&mut world.run(&format!("probe streams --keep {more}")));
+        let hint = said.stderr.lines().find_map(|line| line.strip_prefix("hint: corti-auth ")).unwrap();
+        assert_eq!(interactions(&world), 2, "{more}");
+        world.run(hint).assert().success();
+        assert_eq!(interactions(&world), 1, "{more}");
+    }
     let given = Said::by(&mut world.run(&format!("probe streams --interaction {id}")));
     assert_eq!(given.code, 0, "{}", given.stderr);
     assert_eq!(interactions(&world), 1, "one that was given stays");

@@ -167,3 +167,25 @@ fn what_fails_prints_nothing() {
     world.set("CORTI_CLIENT_SECRET", "wrong");
     world.run("session streams").assert().code(5).stdout("");
 }
+
+/// What was made and could not be told of can be taken back.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interaction_that_cannot_be_printed_is_named() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    for words in ["session streams", "interaction create", "session streams --format env"] {
+        let mut shell = world.program("sh");
+        shell.args([
+            "-c",
+            &format!("exec \"$0\" {words} > /dev/full"),
+            &common::binary().display().to_string(),
+        ]);
+        let said = Said::by(&mut shell);
+        assert_eq!(said.code, 1, "{words}: {}", said.stderr);
+        let hint = said.stderr.lines().find_map(|line| line.strip_prefix("hint: corti-auth ")).unwrap();
+        assert!(hint.starts_with("interaction delete "), "{words}: {}", said.stderr);
+        world.run(hint).assert().success();
+    }
+    assert_eq!(Said::by(&mut world.run("interaction list")).stdout, "");
+}

@@ -82,7 +82,8 @@ impl Access {
     pub(super) async fn full_token(&self, minter: &Minter<'_>) -> Result<AccessToken, Failure> {
         if self.is_limited() {
             let message = format!("the token in {ACCESS_TOKEN} is a limited one, which opens no REST API");
-            minter.context.warn(message, None);
+            let hint = format!("put a full one there, or unset {ACCESS_TOKEN} to have one minted");
+            minter.context.warn(message, Some(&hint));
         }
         self.token(minter, &Ask::Full).await
     }

@@ -17,8 +17,8 @@ use crate::output::{Outcome, Text};
 use super::access;
 use super::argument::ScopeArgs;
 use super::context::Context;
-use super::interruption;
 use super::minting::Minter;
+use super::{interaction, interruption};
 
 mod look;
 mod passing;
@@ -215,7 +215,7 @@ impl Outcome for CheckOutcome {
                 let id = self.passing.as_ref().map(|passing| passing.interaction.id).unwrap_or_default();
                 Some(
                     Failure::new(Kind::Unexpected, format!("the interaction `{id}` is still there"))
-                        .hint(format!("corti-auth interaction delete {id}")),
+                        .hint(interaction::deletion(&id)),
                 )
             }
             Finding::Less => {

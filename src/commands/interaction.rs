@@ -20,6 +20,11 @@ mod show;
 
 pub(super) use api::Api;
 
+/// The command that deletes an interaction.
+pub(super) fn deletion(id: &Uuid) -> String {
+    format!("corti-auth interaction delete {id} --yes")
+}
+
 /// The states of an encounter (Corti's API reference, interactions).
 const STATUSES: [&str; 6] = ["planned", "in-progress", "on-hold", "completed", "cancelled", "deleted"];
 

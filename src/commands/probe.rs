@@ -17,8 +17,8 @@ use crate::output::{Outcome, Text};
 
 use super::argument::SocketArg;
 use super::context::Context;
-use super::interruption;
 use super::minting::Minter;
+use super::{interaction, interruption};
 
 mod aim;
 mod journal;
@@ -113,6 +113,10 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Probe
         () = stop => Err(interruption()),
     };
     let cleared = if args.keep { Ok(()) } else { aim.clear(&minter, &mut journal).await };
+    // Also with --quiet, and where the session failed: nobody else knows of it.
+    if let Some(id) = aim.interaction.filter(|_| args.keep) {
+        context.warn("the interaction that was made for the probe stays", Some(&interaction::deletion(&id)));
+    }
     if let (Err(_), Err(left)) = (&result, &cleared) {
         let words = left.causes().collect::<Vec<_>>().join(": ");
         context.warn(words, left.hints().last().map(String::as_str));
@@ -175,11 +179,7 @@ impl Outcome for ProbeOutcome {
     fn text(&self) -> Text {
         let how = if self.journal.complaint.is_none() { "as it should" } else { "with an error" };
         let line = format!("/{} opens, takes the configuration, and ends {how}", self.socket);
-        let page = Page::new().line(line);
-        Text::Message(match self.interaction.filter(|_| self.kept) {
-            Some(id) => page.line(format!("the interaction stays: corti-auth interaction delete {id}")),
-            None => page,
-        })
+        Text::Message(Page::new().line(line))
     }
 
     fn verdict(&self) -> Option<Failure> {

@@ -24,7 +24,7 @@ use super::access::Access;
 use super::argument::SocketArg;
 use super::context::Context;
 use super::format;
-use super::interaction::Api;
+use super::interaction::{self, Api};
 use super::minting::Minter;
 
 /// Prepare a WebSocket session for a frontend: a limited token and, for /streams, a new interaction
@@ -210,6 +210,10 @@ impl Outcome for SessionOutcome {
         });
         session.add_interaction(&mut members, "interaction_id");
         members
+    }
+
+    fn undo(&self) -> Option<String> {
+        self.session.interaction_id.as_ref().map(interaction::deletion)
     }
 
     fn text(&self) -> Text {

@@ -41,9 +41,12 @@ pub enum SocketError {
     /// Something that is no WebSocket.
     #[error("the server did not open a WebSocket: {0}")]
     NotTheProtocol(String),
-    /// No message in time.
+    /// Nothing in time.
     #[error("the WebSocket was silent for {0:?}")]
     TimedOut(Duration),
+    /// Messages, and none of those that were waited for.
+    #[error("what was waited for did not come within {0:?}")]
+    Overdue(Duration),
     /// The server closed it.
     #[error("the server closed the WebSocket{0}")]
     Closed(Farewell),

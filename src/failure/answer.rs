@@ -24,7 +24,8 @@ impl From<Problem> for Failure {
             500.. => Self::caused(Kind::Unavailable, problem)
                 .hint("wait a little, then run it again; https://status.corti.ai shows outages"),
             300..=399 => Self::caused(Kind::Network, problem).hint("redirects are not followed; check --environment"),
-            _ => Self::caused(Kind::Refused, problem).hint("corti-auth status"),
+            _ => Self::caused(Kind::Refused, problem)
+                .hint("mend what it names; what can be said is in: corti-auth interaction create --help"),
         };
         failure.status(status)
     }

@@ -11,6 +11,8 @@ use tungstenite::protocol::CloseFrame;
 pub enum Line {
     /// Sends these texts.
     Say(&'static str, Vec<&'static str>),
+    /// Sends this text every fifth of a second, and nothing else.
+    Chat(&'static str, &'static str),
     /// Sends these texts, then closes with this code and reason.
     Close(&'static str, Vec<&'static str>, u16, &'static str),
 }
@@ -41,12 +43,18 @@ fn converse(stream: TcpStream, script: &[Line]) {
             _ => continue,
         };
         let lines = script.iter().filter(|line| match line {
-            Line::Say(on, _) | Line::Close(on, ..) => *on == kind,
+            Line::Say(on, _) | Line::Chat(on, _) | Line::Close(on, ..) => *on == kind,
         });
         for line in lines {
             let (texts, close) = match line {
                 Line::Say(_, texts) => (texts, None),
                 Line::Close(_, texts, code, reason) => (texts, Some((*code, *reason))),
+                Line::Chat(_, text) => {
+                    while socket.send(Message::text(*text)).is_ok() {
+                        std::thread::sleep(std::time::Duration::from_millis(200));
+                    }
+                    return;
+                }
             };
             for text in texts {
                 let _ = socket.send(Message::text(*text));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::commands::context::Context;
-use crate::commands::interaction::Api;
+use crate::commands::interaction::{Api, deletion};
 use crate::commands::minting::Minter;
 use crate::domain::interaction::Interaction;
 use crate::domain::scope::Ask;
@@ -68,7 +68,7 @@ impl Passing {
         if let Some(failure) = failure {
             let reasons: Vec<String> = failure.causes().collect();
             let message = format!("the interaction `{id}` was not deleted: {}", reasons.join(": "));
-            context.warn(message, Some(&format!("corti-auth interaction delete {id}")));
+            context.warn(message, Some(&deletion(&id)));
         }
         self
     }

@@ -154,6 +154,10 @@ impl Outcome for CreateOutcome {
         fields
     }
 
+    fn undo(&self) -> Option<String> {
+        Some(super::deletion(&self.interaction.id))
+    }
+
     fn text(&self) -> Text {
         let bare = || Secret::new(self.interaction.websocket_url.to_string());
         Text::Datum(self.connect_url.clone().unwrap_or_else(bare))

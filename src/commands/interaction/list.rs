@@ -89,7 +89,7 @@ pub(super) async fn run(args: &ListArgs, minter: &Minter<'_>) -> Result<ListOutc
     let entry = Entry::open(minter).await?;
     let (api, listing) = (entry.api(minter), args.listing());
     // While pages are read new interactions move the others on: one of the last page comes again.
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut shown) = (BTreeSet::new(), 0);
     for page in 1.. {
         let records = context.waiting("asking for interactions", api.list(&listing, page)).await?;
         if records.is_empty() {
@@ -97,18 +97,17 @@ pub(super) async fn run(args: &ListArgs, minter: &Minter<'_>) -> Result<ListOutc
         }
         let before = seen.len();
         for record in records {
-            if listing.limit.is_some_and(|limit| seen.len() >= limit) {
+            if listing.limit.is_some_and(|limit| shown >= limit) {
                 return Ok(ListOutcome);
             }
-            if seen.insert(record.id().to_owned()) {
-                show(&record, seen.len() == 1, minter);
+            // One without an id cannot be known again, and is no reason to hide it.
+            if seen.insert(record.id().to_owned()) || record.id().is_empty() {
+                shown += 1;
+                show(&record, shown == 1, minter);
             }
         }
-        if !context.sink.is_read() {
+        if !context.sink.is_read() || listing.limit.is_some_and(|limit| shown >= limit) {
             return Ok(ListOutcome);
-        }
-        if listing.limit.is_some_and(|limit| seen.len() >= limit) {
-            break;
         }
         if seen.len() == before {
             let message = format!("the API's page {page} brings nothing that was not on those before it");

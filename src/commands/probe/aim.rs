@@ -12,7 +12,7 @@ use crate::failure::{Failure, Kind};
 
 use super::super::access::{self, Access};
 use super::super::argument::SocketArg;
-use super::super::interaction::Api;
+use super::super::interaction::{Api, deletion};
 use super::super::minting::Minter;
 use super::journal::{Journal, Step};
 use super::{ProbeArgs, pasted};
@@ -222,7 +222,7 @@ impl Aim {
                 let failure = journal.failed(&step, failure);
                 Err(failure
                     .context(format!("the interaction {id}, made for the probe, is still there"))
-                    .hint(format!("corti-auth interaction delete {id} --yes")))
+                    .hint(deletion(&id)))
             }
         }
     }

@@ -47,13 +47,27 @@ pub(super) async fn hold(
     Ok(())
 }
 
+/// A bound on what is waited for, however many messages come first.
+struct Wait {
+    limit: Duration,
+    until: Instant,
+    /// Whether any message came meanwhile.
+    heard: bool,
+}
+
+impl Wait {
+    fn of(limit: Duration) -> Self {
+        Self { limit, until: Instant::now() + limit, heard: false }
+    }
+}
+
 impl Talk<'_, '_> {
     async fn configure(&mut self, config: &str) -> Result<(), Failure> {
         let step = Step::begin("configuration");
         self.send(&step, config.to_owned()).await?;
-        let deadline = Instant::now() + self.limit;
+        let mut wait = Wait::of(self.limit);
         loop {
-            match self.next(&step, deadline).await? {
+            match self.next(&step, &mut wait).await? {
                 Some(ServerMessage::Accepted(word)) => {
                     self.journal.done(&step, word);
                     return Ok(());
@@ -119,8 +133,8 @@ impl Talk<'_, '_> {
         let step = Step::begin("end");
         self.send(&step, message::end()).await?;
         // What was heard last may take a while; a server that only chats on is not waited for.
-        let deadline = Instant::now() + self.limit * 4;
-        while self.next(&step, deadline).await? != Some(ServerMessage::Ended) {}
+        let mut wait = Wait::of(self.limit * 4);
+        while self.next(&step, &mut wait).await? != Some(ServerMessage::Ended) {}
         self.journal.done(&step, "the server ended the session");
         let step = Step::begin("usage");
         let deadline = Instant::now() + AFTERTHOUGHT.min(self.limit);
@@ -140,11 +154,15 @@ impl Talk<'_, '_> {
         sent.map_err(|error| self.broken(step, error))
     }
 
-    /// The next message, before `deadline`.
-    async fn next(&mut self, step: &Step, deadline: Instant) -> Result<Option<ServerMessage>, Failure> {
-        let received = timeout_at(deadline, self.socket.receive()).await;
-        match received.unwrap_or(Err(SocketError::TimedOut(self.limit))) {
-            Ok(text) => Ok(self.journal.message(&text)),
+    /// The next message, as long as there is time.
+    async fn next(&mut self, step: &Step, wait: &mut Wait) -> Result<Option<ServerMessage>, Failure> {
+        let received = timeout_at(wait.until, self.socket.receive()).await;
+        let late = if wait.heard { SocketError::Overdue } else { SocketError::TimedOut };
+        match received.unwrap_or(Err(late(wait.limit))) {
+            Ok(text) => {
+                wait.heard = true;
+                Ok(self.journal.message(&text))
+            }
             Err(error) => Err(self.broken(step, error)),
         }
     }

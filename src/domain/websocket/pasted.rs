@@ -54,7 +54,7 @@ impl Pasted {
     /// [`PastedError`], see its variants.
     pub fn parse(text: &str) -> Result<Self, PastedError> {
         let quotes = |c: char| c.is_whitespace() || "\"'`<>,;".contains(c);
-        let text = text.trim_matches(quotes).replace("\\u0026", "&");
+        let text = unlabelled(text).trim_matches(quotes).replace("\\u0026", "&");
         let mut url = Url::parse(&text).map_err(|_| PastedError::NotAUrl)?;
         match url.scheme() {
             "wss" => {}
@@ -102,6 +102,19 @@ impl Pasted {
             None => self.whole.clone(),
         }
     }
+}
+
+/// The URL behind a label, as `websocketUrl: …` and JSON's `"websocketUrl": "…"` have it; else the whole text.
+fn unlabelled(text: &str) -> &str {
+    let Some(start) = text.find("wss://").or_else(|| text.find("ws://")) else { return text };
+    let (label, url) = text.split_at(start);
+    let quote = label.chars().next_back().filter(|c| "\"'`".contains(*c));
+    let word = label.trim_end_matches(|c: char| c.is_whitespace() || "\"'`".contains(c));
+    if !word.ends_with([':', '=']) || word.contains("://") {
+        return text;
+    }
+    // What follows in the same JSON object is none of the URL's.
+    quote.and_then(|quote| url.split(quote).next()).unwrap_or(url)
 }
 
 /// What is wrong with the path and the parameters.
@@ -190,6 +203,21 @@ mod tests {
 
     fn pasted(text: &str) -> Pasted {
         Pasted::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_label_before_the_url_is_taken_off() {
+        let url = format!("{BASE}?tenant-name=base");
+        for text in [
+            format!("websocketUrl: {url}"),
+            format!("CORTI_WEBSOCKET_URL='{url}'"),
+            format!("{{\"interactionId\": \"x\", \"websocketUrl\":\"{url}\", \"accessToken\": \"y\"}}"),
+            format!("\"websocketUrl\" : \"{url}\","),
+        ] {
+            assert_eq!(pasted(&text).bare().as_str(), url, "{text}");
+        }
+        let elsewhere = Pasted::parse(&format!("https://x.example/?next={url}"));
+        assert_eq!(elsewhere.unwrap_err(), PastedError::Scheme("https".to_owned()));
     }
 
     #[test]
