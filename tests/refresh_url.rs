@@ -157,7 +157,8 @@ fn the_environment_is_as_without_it() {
     assert_eq!(said.stderr, "", "the terminal is the program's");
     let nested =
         format!("'{}' exec --full -- sh -c 'echo [$CORTI_AUTH_REFRESH_URL]'", common::binary().display());
-    let said = exec(&world, "--full", &format!("CORTI_CLIENT_SECRET={} {nested}", sandbox.client_secret));
+    let [.., id, secret] = sandbox.variables().map(|(name, value)| format!("{name}={value}"));
+    let said = exec(&world, "--full", &format!("{id} {secret} {nested}"));
     assert_eq!(said.stdout, "[]\n", "another token's endpoint: {}", said.stderr);
 }
 
