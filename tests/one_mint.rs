@@ -8,7 +8,7 @@ mod common;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::cached::{Cached, start, token};
+use common::cached::{Cached, start, token, waits_for_a_lock};
 use common::rude::{Answer, Rude};
 use common::{Running, World, wait_until};
 use serde_json::{Value, json};
@@ -96,13 +96,6 @@ fn one_that_is_killed_while_it_mints_holds_nobody_up() {
     assert!(common::signal(holder.0.id(), "KILL"));
     the_token_of(waiting);
     assert_eq!((server.requests().len(), locks(&world)), (2, 0), "its own, and one more");
-}
-
-/// Whether a thread of the process is in flock(2), by what `/proc` says it is blocked in.
-fn waits_for_a_lock(process: u32) -> bool {
-    let locks = std::fs::read_to_string("/proc/locks").unwrap();
-    let process = process.to_string();
-    locks.lines().any(|line| line.contains("-> FLOCK") && line.split_whitespace().any(|word| word == process))
 }
 
 #[test]
