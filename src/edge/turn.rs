@@ -1,7 +1,8 @@
 //! Taking turns: of many processes that need the same thing, one makes it, and the others wait for that.
 //!
 //! A turn is a lock on a file. The operating system ends it with the process, however that ends, so that one that was
-//! killed holds nobody up.
+//! killed holds nobody up. One that is stopped, or waits for a person, keeps its turn: whoever has waited long enough for
+//! it takes turns on a second lock with all who have, so that again one of them makes the thing.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -12,6 +13,9 @@ use super::host::Env;
 use super::{private_file, thread};
 
 const SUFFIX: &str = "lock";
+
+/// What the locks of one name are called by, in the order they are waited for.
+const LINES: [&str; 2] = ["", ".1"];
 
 /// After this long nobody still waits for a turn.
 const LEFT_BEHIND: Duration = Duration::from_secs(60 * 60);
@@ -24,19 +28,26 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Waits for the turn of `name`, at most for `limit`. `None` where that passes, or no folder can have the file: the
-    /// caller then goes on without.
+    /// Waits for the turn of `name`, at most for `limit` on each of its locks. `None` where that passes, or no folder can
+    /// have the files: the caller then goes on without.
     pub async fn take(env: &Env, spare: Option<&Path>, name: &str, limit: Duration) -> Option<Self> {
-        let path = folder(env, spare)?.join(format!("{name}.{SUFFIX}"));
-        let waiting = async {
-            loop {
-                let turn = Self::wait(&path).await?;
-                if turn.is_current() {
-                    return Some(turn);
-                }
+        let folder = folder(env, spare)?;
+        for line in LINES {
+            let path = folder.join(format!("{name}{line}.{SUFFIX}"));
+            if let Ok(turn) = tokio::time::timeout(limit, Self::queue(&path)).await {
+                return turn;
             }
-        };
-        tokio::time::timeout(limit, waiting).await.ok().flatten()
+        }
+        None
+    }
+
+    async fn queue(path: &Path) -> Option<Self> {
+        loop {
+            let turn = Self::wait(path).await?;
+            if turn.is_current() {
+                return Some(turn);
+            }
+        }
     }
 
     async fn wait(path: &Path) -> Option<Self> {
