@@ -103,7 +103,11 @@ impl Turn {
         {
             let made = fs::symlink_metadata(&path).and_then(|it| it.modified());
             let is_old = made.is_ok_and(|made| begin.duration_since(made).is_ok_and(|age| age > LEFT_BEHIND));
-            if is_old && open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            // Removed while it is locked: whoever takes it next must see that it is gone.
+            if is_old
+                && let Ok(file) = open(&path)
+                && file.try_lock().is_ok()
+            {
                 let _ = fs::remove_file(path);
             }
         }
@@ -125,4 +129,46 @@ fn open(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     private_file::without_waiting(&mut options).open(path)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// Two threads over and over, since what is looked for is between two system calls.
+    #[test]
+    fn a_turn_that_is_taken_while_others_tidy_up_stays_the_one_of_its_name() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        let own = Turn { file: open(&path("own.lock")).unwrap(), path: path("own.lock") };
+        let begin = own.file.metadata().unwrap().modified().unwrap();
+        let (barrier, mut robbed) = (Barrier::new(2), 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..10_000 {
+                    barrier.wait();
+                    own.sweep();
+                    barrier.wait();
+                }
+            });
+            for round in 0..10_000 {
+                open(&path("old.lock")).unwrap().set_modified(begin - 2 * LEFT_BEHIND).unwrap();
+                barrier.wait();
+                (0..round % 500).for_each(|_| std::hint::spin_loop());
+                let taken = loop {
+                    let file = open(&path("old.lock")).unwrap();
+                    let is_locked = file.try_lock().is_ok();
+                    let taken = is_locked.then(|| Turn { file, path: path("old.lock") });
+                    if let Some(taken) = taken.filter(Turn::is_current) {
+                        break taken;
+                    }
+                };
+                barrier.wait();
+                robbed += usize::from(!taken.is_current());
+            }
+        });
+        assert_eq!(robbed, 0);
+    }
 }
