@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Makes `folder` and its parents, for the owner only where they are new.
 ///
@@ -25,12 +26,21 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// The file system's own.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_dated(path, bytes, None)
+}
+
+/// The same. The file has the time `modified` from the start, where the file system keeps that.
+///
+/// # Errors
+/// The file system's own.
+pub fn replace_dated(path: &Path, bytes: &[u8], modified: Option<SystemTime>) -> io::Result<()> {
     // tempfile makes it 0600.
     let file = tempfile::Builder::new().prefix(&temporary_prefix(path)).tempfile_in(folder_of(path));
     // tempfile's own error names a file that nobody has heard of.
     let mut file = file.map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
+    let _ = modified.map(|time| file.as_file().set_modified(time));
     file.persist(path)?;
     Ok(())
 }

@@ -38,7 +38,7 @@ fn possessing<T: Send>(work: impl FnOnce(KeyRing) -> Option<T> + Send) -> Option
 
 /// What is kept under `name`.
 pub(super) fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
-    match user().and_then(|user| find(user, name)) {
+    match find(user().ok()?, name) {
         // Mostly the session conveys the keys, and whether there is one can be told in any case.
         Ok(found) => found,
         Err(KeyError::KeyDoesNotExist) => None,
