@@ -6,9 +6,7 @@
 
 mod common;
 
-use std::os::unix::fs::{PermissionsExt as _, chown};
-
-use common::cached::Cached;
+use common::cached::{Cached, become_user};
 use common::control::Control;
 use common::{Said, Sandbox};
 use serde_json::Value;
@@ -55,17 +53,9 @@ keyctl purge -p user "corti-test-$$-" > /dev/null
 
 /// Runs a script as a user whose keys the kernel counts.
 fn run(world: &Cached, user: u32, script: &str) -> String {
-    let binary = world.home().join("corti-auth");
-    std::fs::copy(common::binary(), &binary).unwrap();
-    std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = world.program("setpriv");
-    if rustix::process::geteuid().is_root() {
-        for folder in ["", "config", "run", "tmp"] {
-            chown(world.home().join(folder), Some(user), Some(user)).unwrap();
-        }
-        let user = user.to_string();
-        command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
-    }
+    let (words, binary) = become_user(world, user);
+    let mut command = world.program(&words[0]);
+    command.args(&words[1..]);
     command.args(["keyctl", "session", "-", "sh", "-c", script]).env("CORTI_AUTH", &binary);
     let said = Said::by(&mut command);
     assert!(said.stderr.lines().all(|line| line.starts_with("Joined session")), "{}", said.stderr);

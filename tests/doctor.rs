@@ -191,17 +191,6 @@ fn nobody_logged_in_yet() {
     }
 }
 
-/// The store that a first login would use is the one that is tried.
-#[test]
-fn the_store_before_a_first_login() {
-    let mut world = World::new();
-    world.set("CORTI_AUTH_STORE", "file");
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &private(&world, "passphrase", "correct horse battery staple"));
-    assert_verdict(&diagnose(&world, "").1, "store", "ok", "an encrypted file keeps what it is given");
-    world.set("CORTI_AUTH_STORE", "plain");
-    assert_verdict(&diagnose(&world, "").1, "store", "failed", "CORTI_AUTH_STORE: `plain` is not a store");
-}
-
 #[test]
 fn a_configuration_that_cannot_be_used_or_says_too_much() {
     let world = World::new();

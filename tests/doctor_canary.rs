@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use common::diagnosis::{assert_verdict, diagnose};
@@ -110,4 +111,17 @@ fn a_failing_store_is_told_by_what_was_tried() {
     assert_eq!(code, 4);
     assert_verdict(&outcome, "store", "failed", "cannot use the store: the keyring is locked");
     assert!(!outcome.to_string().contains("corti-auth.invalid"), "nobody's client: {outcome}");
+}
+
+/// The store that a first login would use is the one that is tried.
+#[test]
+fn the_store_before_a_first_login() {
+    let mut world = World::new();
+    world.set("CORTI_AUTH_STORE", "file");
+    let passphrase = world.file("passphrase", "correct horse battery staple");
+    std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    assert_verdict(&diagnose(&world, "").1, "store", "ok", "an encrypted file keeps what it is given");
+    world.set("CORTI_AUTH_STORE", "plain");
+    assert_verdict(&diagnose(&world, "").1, "store", "failed", "CORTI_AUTH_STORE: `plain` is not a store");
 }

@@ -66,6 +66,43 @@ fn the_program_gets_the_token_and_not_the_secret() {
     assert!(said.code == 0 && !said.stdout.contains(&file), "{}{}", said.stdout, said.stderr);
 }
 
+/// Half a pair would be of no use to the program, and an error to this tool inside of it.
+#[test]
+fn the_client_id_stays_where_its_secret_does() {
+    let sandbox = Sandbox::start();
+    let auth = common::binary().display().to_string();
+    let of_the_client = |said: &Said| {
+        let named = |line: &&str| line.contains("CLIENT");
+        said.stdout.lines().filter(named).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut by_value = world(&sandbox);
+    for name in ["CORTI_CLIENTID", "CORTI__CLIENTID"] {
+        by_value.set(name, &sandbox.client_id);
+    }
+    let mut by_file = world(&sandbox);
+    let secret = by_file.file("corti-client-secret", &sandbox.client_secret);
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    by_file.set("CORTI_CLIENT_SECRET", "");
+    by_file.set("CORTI_CLIENT_SECRET_FILE", &secret);
+    for world in [by_value, by_file] {
+        for flags in ["--full", "--full --refresh-url"] {
+            let said = exec(&world, flags, "env");
+            assert_eq!((said.code, of_the_client(&said)), (0, vec![]), "{}", said.stderr);
+            let said = exec(&world, flags, &format!("'{auth}' token --full"));
+            assert!(said.code == 4 && said.stderr.contains("no client is known"), "{}", said.stderr);
+        }
+    }
+    let mut mounted = world(&sandbox);
+    mounted.set("CORTI_CLIENT_SECRET", "");
+    let secret = mounted.file("corti-client-secret", &sandbox.client_secret);
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let folder = mounted.home().display().to_string();
+    mounted.set("CREDENTIALS_DIRECTORY", &folder);
+    let said = exec(&mounted, "--full", &format!("env; '{auth}' token --full"));
+    assert_eq!(of_the_client(&said), [format!("CORTI_CLIENT_ID={}", sandbox.client_id)], "{}", said.stderr);
+    assert!(said.code == 0 && said.stdout.lines().any(|line| line.starts_with("eyJ")), "{}", said.stderr);
+}
+
 #[test]
 fn this_tool_goes_on_with_that_token() {
     let sandbox = Sandbox::start();

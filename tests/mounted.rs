@@ -162,3 +162,32 @@ fn an_empty_file_is_not_a_secret() {
     assert_eq!(said.code, 3, "{}", said.stderr);
     assert!(said.stdout.contains("not usable") && said.stdout.contains("it is empty"), "{}", said.stdout);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_the_system_has_no_thread_for_the_read_it_is_an_error() {
+    const USER: u32 = 65_530;
+    let mut world = World::new();
+    let file = world.home().join("secret");
+    write(&file, "y", 0o600);
+    for (name, value) in [
+        ("CORTI_ENVIRONMENT", "http://127.0.0.1:1"),
+        ("CORTI_CLIENT_ID", "x"),
+        ("CORTI_CLIENT_SECRET_FILE", file.to_str().unwrap()),
+    ] {
+        world.set(name, value);
+    }
+    let (words, binary) = common::cached::become_user(&world, USER);
+    if is_root() {
+        std::os::unix::fs::chown(&file, Some(USER), Some(USER)).unwrap();
+    }
+    let mut command = world.program(&words[0]);
+    command.args(&words[1..]).args(["prlimit", "--nproc=1", &binary, "token", "--full"]);
+    let said = Said::by(&mut command);
+    assert!(
+        said.code == 3 && said.stderr.contains("the read was given up"),
+        "{}: {}",
+        said.code,
+        said.stderr
+    );
+}

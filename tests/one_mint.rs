@@ -8,17 +8,22 @@ mod common;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::cached::{Cached, start, token};
+use common::cached::{Cached, start, token, waits_for_a_lock};
 use common::rude::{Answer, Rude};
 use common::{Running, World, wait_until};
 use serde_json::{Value, json};
 
 /// Starts many at once. Their patience is that of a loaded machine.
 fn many(world: &Cached, count: usize, program: &[&str]) -> Vec<Child> {
+    impatient(world, count, program, "120s")
+}
+
+/// The same, with this `--timeout`.
+fn impatient(world: &Cached, count: usize, program: &[&str], timeout: &str) -> Vec<Child> {
     let spawn = || {
         let mut command = Command::new(program[0]);
         command.env_clear().envs(world.variables()).args(&program[1..]);
-        command.args(["token", "--scope", "transcribe", "--timeout", "120s"]);
+        command.args(["token", "--scope", "transcribe", "--timeout", timeout]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     (0..count).map(|_| spawn()).collect()
@@ -98,11 +103,25 @@ fn one_that_is_killed_while_it_mints_holds_nobody_up() {
     assert_eq!((server.requests().len(), locks(&world)), (2, 0), "its own, and one more");
 }
 
-/// Whether a thread of the process is in flock(2), by what `/proc` says it is blocked in.
-fn waits_for_a_lock(process: u32) -> bool {
-    let locks = std::fs::read_to_string("/proc/locks").unwrap();
-    let process = process.to_string();
-    locks.lines().any(|line| line.contains("-> FLOCK") && line.split_whitespace().any(|word| word == process))
+#[tokio::test]
+async fn one_that_is_stopped_while_it_mints_is_passed_over_once() {
+    let (_sandbox, control, world) = start();
+    // So long that all of them have waited in vain before the first that passes it over has its token.
+    control.turn(json!({ "latency_ms": 2000 })).await;
+    let mut holder = world.start("token --scope transcribe --timeout 60s");
+    wait_until("it has its turn", || locks(&world) == 1);
+    assert!(common::signal(holder.0.id(), "STOP"));
+    let binary = common::binary();
+    let waiting = impatient(&world, 10, &[binary.to_str().unwrap()], "5s");
+    wait_until("they wait", || waiting.iter().all(|child| waits_for_a_lock(child.id())));
+    the_token_of(waiting);
+    let requests = control.token_requests().await;
+    assert!(requests <= 2, "{requests}: its own, and one more");
+    assert_eq!(locks(&world), 1, "the second lock is gone, the first is its own");
+    // It goes on where it was, and takes its lock with it.
+    assert!(common::signal(holder.0.id(), "CONT"));
+    holder.wait();
+    assert_eq!(locks(&world), 0);
 }
 
 #[test]
@@ -127,7 +146,7 @@ async fn locks_that_were_left_behind_do_not_pile_up() {
     };
     let held = lock("held.lock", 7200);
     held.lock().unwrap();
-    drop((lock("new.lock", 60), lock("old.lock", 7200), lock("other", 7200)));
+    drop((lock("new.lock", 60), lock("old.lock", 7200), lock("old.1.lock", 7200), lock("other", 7200)));
     token(&mut world.run("token --full"));
     let entries = std::fs::read_dir(&folder).unwrap().flatten();
     let mut left: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();

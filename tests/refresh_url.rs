@@ -157,7 +157,8 @@ fn the_environment_is_as_without_it() {
     assert_eq!(said.stderr, "", "the terminal is the program's");
     let nested =
         format!("'{}' exec --full -- sh -c 'echo [$CORTI_AUTH_REFRESH_URL]'", common::binary().display());
-    let said = exec(&world, "--full", &format!("CORTI_CLIENT_SECRET={} {nested}", sandbox.client_secret));
+    let [.., id, secret] = sandbox.variables().map(|(name, value)| format!("{name}={value}"));
+    let said = exec(&world, "--full", &format!("{id} {secret} {nested}"));
     assert_eq!(said.stdout, "[]\n", "another token's endpoint: {}", said.stderr);
 }
 
@@ -196,15 +197,16 @@ fn signals_are_passed_on() {
 /// A program in a group of its own, which the terminal's keys do not reach: what it gets, it gets from its parent.
 const COUNTING: &str = "
 import os, signal, time
-count = 0
-def interrupted(*_):
-    global count
-    count += 1
+counts = {signal.SIGINT: 0, signal.SIGQUIT: 0, signal.SIGWINCH: 0}
+def came(number, _):
+    counts[number] += 1
+    print('got', signal.Signals(number).name[3:], flush=True)
 def asked(*_):
-    print('interrupts:', count, flush=True)
+    print('interrupts:', counts[signal.SIGINT], 'quits:', counts[signal.SIGQUIT], flush=True)
     os._exit(5)
 os.setpgid(0, 0)
-signal.signal(signal.SIGINT, interrupted)
+for number in counts:
+    signal.signal(number, came)
 signal.signal(signal.SIGUSR1, asked)
 print('ready', os.getppid(), '.', flush=True)
 while True:
@@ -225,6 +227,41 @@ fn a_key_on_the_terminal_is_not_passed_on() {
     // After the other: what was passed on would have come first.
     assert!(common::signal(parent, "USR1"));
     shell.expect("interrupts: 0");
+    shell.assert_ended("5");
+}
+
+/// Whether signals were sent to a process that it has not taken yet, as `/proc` tells it.
+#[cfg(target_os = "linux")]
+fn has_waiting_signals(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let waiting = status.lines().filter(|it| it.starts_with("SigPnd:") || it.starts_with("ShdPnd:"));
+    waiting.filter_map(|line| line.split_whitespace().nth(1)).any(|mask| !mask.trim_matches('0').is_empty())
+}
+
+/// In the terminal's foreground, where the keyboard's own signals are not passed on.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_process_sends_is_passed_on_in_the_foreground_too() {
+    let sandbox = Sandbox::start();
+    let world = world(&sandbox);
+    world.file("counting.py", COUNTING);
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" exec --full --refresh-url -- python3 \"$HOME/counting.py\"");
+    shell.expect("ready ");
+    let parent: u32 = shell.expect(" .").parse().unwrap();
+    for (key, echo, sent) in [('c', "^C", "INT"), ('\\', "^\\", "QUIT")] {
+        shell.session.send_control(key).unwrap();
+        shell.expect(echo);
+        // Two of a kind that wait at once would be one.
+        wait_until("the key's signal is taken", || !has_waiting_signals(parent));
+        assert!(common::signal(parent, sent));
+        shell.expect(&format!("got {sent}"));
+    }
+    assert!(common::signal(parent, "WINCH"));
+    shell.expect("got WINCH");
+    assert!(common::signal(parent, "USR1"));
+    // Each once: by the process, and not by the key.
+    shell.expect("interrupts: 1 quits: 1");
     shell.assert_ended("5");
 }
 

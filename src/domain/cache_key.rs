@@ -134,8 +134,9 @@ impl CacheKey {
 pub struct SealKey(Zeroizing<[u8; 32]>);
 
 impl SealKey {
-    /// The key for the entry of `key`, derived from the secret that minted it (HKDF, RFC 5869): who has not the secret
-    /// cannot read the token, and a secret that was rotated away opens nothing.
+    /// The key for the entry of `key`, derived from the secret that minted it (HKDF, RFC 5869), wherever that is kept: who
+    /// has not the secret cannot read the token, and of two secrets neither opens what the other sealed. It stretches
+    /// nothing: a secret is as hard to guess from a file as it is long and random.
     pub fn new(secret: &ClientSecret, key: &CacheKey) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
         derive(secret, &["seal", key.name()], bytes.as_mut_slice());

@@ -224,6 +224,15 @@ impl Variables {
         self.naming_a_client().next()
     }
 
+    /// The variables that a program with a token in place of the client does not get: a client id without its secret is
+    /// half a pair. The id stays where its secret does, in systemd's folder.
+    pub fn kept_from_token_users(&self) -> Vec<&'static str> {
+        let stays = self.client_secret.as_ref().is_some_and(|it| it.variable() == CREDENTIALS_DIRECTORY);
+        let Names { name, aliases, .. } = CLIENT_ID_NAMES;
+        let ids = [name].into_iter().chain(aliases.iter().copied()).filter(|_| !stays);
+        kept_from_programs().into_iter().chain(ids).collect()
+    }
+
     /// The variables that are set and name a client.
     pub fn naming_a_client(&self) -> impl Iterator<Item = &'static str> {
         let id = self.client_id.as_ref().map(|_| CLIENT_ID);

@@ -38,11 +38,11 @@ pub enum ProgramError {
 }
 
 /// A program under way, beside this process.
-#[derive(Debug)]
 pub struct Running {
     child: tokio::process::Child,
+    /// `None` where the system lets nothing be taken over: the program runs even so.
     #[cfg(unix)]
-    relay: super::relay::Relay,
+    relay: Option<super::relay::Relay>,
 }
 
 impl Program {
@@ -73,7 +73,7 @@ impl Program {
     pub fn start(&self) -> Result<Running, ProgramError> {
         // Before it is there: a signal that comes in between would end us alone.
         #[cfg(unix)]
-        let relay = super::relay::Relay::start();
+        let relay = super::relay::Relay::start().ok();
         let mut command = tokio::process::Command::from(self.command());
         // A limit is inherited. This process stays undumpable, which is what keeps it out of a core file.
         process::restore_core_limit();
@@ -116,18 +116,19 @@ impl Running {
     /// The system's own.
     pub async fn ended(&mut self) -> io::Result<ExitStatus> {
         #[cfg(unix)]
-        loop {
-            let process = self.child.id();
-            tokio::select! {
-                status = self.child.wait() => return status,
-                signal = self.relay.next() => {
-                    if let Some(process) = process {
-                        super::relay::pass_on(signal, process);
+        if let Some(relay) = &mut self.relay {
+            loop {
+                let process = self.child.id();
+                tokio::select! {
+                    status = self.child.wait() => return status,
+                    origin = relay.next() => {
+                        if let Some(process) = process {
+                            super::relay::pass_on(&origin, process);
+                        }
                     }
                 }
             }
         }
-        #[cfg(not(unix))]
         self.child.wait().await
     }
 }

@@ -1,10 +1,16 @@
 //! Signals that are passed on to a program that runs beside this process.
 
 use std::fs::File;
-use std::task::Poll;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use rustix::process::{Pid, Signal, getpgrp, kill_process};
-use tokio::signal::unix::{self, SignalKind};
+use signal_hook::iterator::backend::{OwningSignalIterator, PollResult, SignalDelivery};
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::{Cause, Origin};
+use tokio::io::{AsyncRead as _, ReadBuf};
 
 use super::process;
 
@@ -19,43 +25,57 @@ const SIGNALS: [(Signal, bool); 7] = [
     (Signal::USR2, false),
 ];
 
+type Pipe = tokio::net::UnixStream;
+
 /// Signals taken over.
-#[derive(Debug)]
-pub(super) struct Relay(Vec<(Signal, unix::Signal)>);
+pub(super) struct Relay(OwningSignalIterator<Pipe, WithOrigin>);
 
 impl Relay {
     /// Takes them over. What this process was told to ignore stays ignored, here and in the program, as `nohup` has it.
-    pub(super) fn start() -> Self {
-        let heard = SIGNALS.iter().filter(|(signal, _)| !process::is_ignored(signal.as_raw()));
-        let heard = heard.filter_map(|(signal, _)| {
-            Some((*signal, unix::signal(SignalKind::from_raw(signal.as_raw())).ok()?))
-        });
-        Self(heard.collect())
+    /// Call it within the runtime.
+    ///
+    /// # Errors
+    /// The system's own.
+    pub(super) fn start() -> io::Result<Self> {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        let heard = SIGNALS.iter().map(|(signal, _)| signal.as_raw()).filter(|it| !process::is_ignored(*it));
+        // Not the runtime's own signals: those do not say who sent them.
+        let delivery = SignalDelivery::with_pipe(Pipe::from_std(read)?, write, WithOrigin::default(), heard)?;
+        Ok(Self(OwningSignalIterator::new(delivery)))
     }
 
     /// The next that comes.
-    pub(super) async fn next(&mut self) -> Signal {
-        std::future::poll_fn(|context| {
-            for (signal, stream) in &mut self.0 {
-                if stream.poll_recv(context).is_ready() {
-                    return Poll::Ready(*signal);
-                }
-            }
-            Poll::Pending
+    pub(super) async fn next(&mut self) -> Origin {
+        std::future::poll_fn(|context| match self.0.poll_signal(&mut |pipe| is_readable(pipe, context)) {
+            PollResult::Signal(origin) => Poll::Ready(origin),
+            // This process holds both ends of the pipe: it is neither closed nor broken.
+            PollResult::Pending | PollResult::Closed | PollResult::Err(_) => Poll::Pending,
         })
         .await
     }
 }
 
+fn is_readable(pipe: &mut Pipe, context: &mut Context<'_>) -> io::Result<bool> {
+    match Pin::new(pipe).poll_read(context, &mut ReadBuf::new(&mut [0])) {
+        Poll::Ready(read) => read.map(|()| true),
+        Poll::Pending => Ok(false),
+    }
+}
+
 /// Passes a signal on. What the keyboard sends has reached the program already: a second Ctrl-C means something else to
-/// many.
-pub(super) fn pass_on(signal: Signal, process: u32) {
-    let of_the_terminal = SIGNALS.contains(&(signal, true));
-    if of_the_terminal && in_foreground() {
+/// many. What another process sends has reached this one alone.
+pub(super) fn pass_on(origin: &Origin, process: u32) {
+    let Some((signal, of_the_terminal)) = SIGNALS.iter().find(|(it, _)| it.as_raw() == origin.signal) else {
+        return;
+    };
+    // Where the system does not tell the sender, as on macOS, it counts as the keyboard.
+    let is_sent = matches!(origin.cause, Cause::Sent(_));
+    if *of_the_terminal && !is_sent && in_foreground() {
         return;
     }
     if let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, signal);
+        let _ = kill_process(pid, *signal);
     }
 }
 

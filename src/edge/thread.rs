@@ -3,10 +3,11 @@
 use tokio::sync::oneshot;
 
 /// Runs `work` beside the runtime and waits for it. Where the wait is given up, the work goes on until the process ends.
-/// `None` where the work itself panicked.
+/// `None` where the work itself panicked, or the system has no thread for it.
 pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
+    // Where it cannot be spawned, the sender goes with it.
+    let _ = std::thread::Builder::new().spawn(move || {
         // Nobody may be listening any more.
         let _ = sender.send(work());
     });

@@ -1,7 +1,8 @@
 //! Taking turns: of many processes that need the same thing, one makes it, and the others wait for that.
 //!
 //! A turn is a lock on a file. The operating system ends it with the process, however that ends, so that one that was
-//! killed holds nobody up.
+//! killed holds nobody up. One that is stopped, or waits for a person, keeps its turn: whoever has waited long enough for
+//! it takes turns on a second lock with all who have, so that again one of them makes the thing.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -12,6 +13,9 @@ use super::host::Env;
 use super::{private_file, thread};
 
 const SUFFIX: &str = "lock";
+
+/// What the locks of one name are called by, in the order they are waited for.
+const LINES: [&str; 2] = ["", ".1"];
 
 /// After this long nobody still waits for a turn.
 const LEFT_BEHIND: Duration = Duration::from_secs(60 * 60);
@@ -24,19 +28,26 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Waits for the turn of `name`, at most for `limit`. `None` where that passes, or no folder can have the file: the
-    /// caller then goes on without.
+    /// Waits for the turn of `name`, at most for `limit` on each of its locks. `None` where that passes, or no folder can
+    /// have the files: the caller then goes on without.
     pub async fn take(env: &Env, spare: Option<&Path>, name: &str, limit: Duration) -> Option<Self> {
-        let path = folder(env, spare)?.join(format!("{name}.{SUFFIX}"));
-        let waiting = async {
-            loop {
-                let turn = Self::wait(&path).await?;
-                if turn.is_current() {
-                    return Some(turn);
-                }
+        let folder = folder(env, spare)?;
+        for line in LINES {
+            let path = folder.join(format!("{name}{line}.{SUFFIX}"));
+            if let Ok(turn) = tokio::time::timeout(limit, Self::queue(&path)).await {
+                return turn;
             }
-        };
-        tokio::time::timeout(limit, waiting).await.ok().flatten()
+        }
+        None
+    }
+
+    async fn queue(path: &Path) -> Option<Self> {
+        loop {
+            let turn = Self::wait(path).await?;
+            if turn.is_current() {
+                return Some(turn);
+            }
+        }
     }
 
     async fn wait(path: &Path) -> Option<Self> {
@@ -92,7 +103,11 @@ impl Turn {
         {
             let made = fs::symlink_metadata(&path).and_then(|it| it.modified());
             let is_old = made.is_ok_and(|made| begin.duration_since(made).is_ok_and(|age| age > LEFT_BEHIND));
-            if is_old && open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+            // Removed while it is locked: whoever takes it next must see that it is gone.
+            if is_old
+                && let Ok(file) = open(&path)
+                && file.try_lock().is_ok()
+            {
                 let _ = fs::remove_file(path);
             }
         }
@@ -114,4 +129,46 @@ fn open(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     private_file::without_waiting(&mut options).open(path)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// Two threads over and over, since what is looked for is between two system calls.
+    #[test]
+    fn a_turn_that_is_taken_while_others_tidy_up_stays_the_one_of_its_name() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        let own = Turn { file: open(&path("own.lock")).unwrap(), path: path("own.lock") };
+        let begin = own.file.metadata().unwrap().modified().unwrap();
+        let (barrier, mut robbed) = (Barrier::new(2), 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..10_000 {
+                    barrier.wait();
+                    own.sweep();
+                    barrier.wait();
+                }
+            });
+            for round in 0..10_000 {
+                open(&path("old.lock")).unwrap().set_modified(begin - 2 * LEFT_BEHIND).unwrap();
+                barrier.wait();
+                (0..round % 500).for_each(|_| std::hint::spin_loop());
+                let taken = loop {
+                    let file = open(&path("old.lock")).unwrap();
+                    let is_locked = file.try_lock().is_ok();
+                    let taken = is_locked.then(|| Turn { file, path: path("old.lock") });
+                    if let Some(taken) = taken.filter(Turn::is_current) {
+                        break taken;
+                    }
+                };
+                barrier.wait();
+                robbed += usize::from(!taken.is_current());
+            }
+        });
+        assert_eq!(robbed, 0);
+    }
 }

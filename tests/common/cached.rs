@@ -110,6 +110,31 @@ pub fn token(command: &mut Command) -> (String, bool) {
     (json["access_token"].as_str().unwrap().to_owned(), json["cached"].as_bool().unwrap())
 }
 
+/// Whether a thread of the process is in flock(2), by what `/proc` says it is blocked in.
+pub fn waits_for_a_lock(process: u32) -> bool {
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    let process = process.to_string();
+    locks.lines().any(|line| line.contains("-> FLOCK") && line.split_whitespace().any(|word| word == process))
+}
+
+/// A user whose keys the kernel counts: the words to run a program as that user, and the binary for it.
+#[cfg(unix)]
+pub fn become_user(world: &World, user: u32) -> (Vec<String>, String) {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    let own = world.home().join("corti-auth");
+    std::fs::copy(binary(), &own).unwrap();
+    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut words = vec!["setpriv".to_owned()];
+    if rustix::process::geteuid().is_root() {
+        for folder in ["", "config", "run", "tmp"] {
+            chown(world.home().join(folder), Some(user), Some(user)).unwrap();
+        }
+        let user = user.to_string();
+        words.extend(["--reuid", &user, "--regid", &user, "--clear-groups"].map(str::to_owned));
+    }
+    (words, own.display().to_string())
+}
+
 /// Forbids `add_key`, `request_key` and `keyctl` by a filter of system calls, as Docker does, and becomes the command.
 pub const FORBID: &str = r#"
 import ctypes, os, platform, struct, sys

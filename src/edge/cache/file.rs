@@ -63,11 +63,10 @@ pub(super) fn write(
     };
     let path = path(folder, key.name());
     let text = [MAGIC, nonce.as_slice(), &sealed].concat();
-    let written = private_file::make_folder(folder).and_then(|()| private_file::replace(&path, &text));
-    if written.is_err() {
+    let replaced = || private_file::replace_dated(&path, &text, Some(time_of(expires_at)));
+    if private_file::make_folder(folder).and_then(|()| replaced()).is_err() {
         return false;
     }
-    mark(&path, expires_at);
     sweep(folder);
     true
 }
@@ -96,12 +95,10 @@ fn bound(key: &CacheKey) -> Vec<u8> {
     [MAGIC, key.name().as_bytes()].concat()
 }
 
-/// The time of a file is that of its token's end, so that a sweep need not open any. A file that lost it is swept early.
-fn mark(path: &Path, expires_at: Timestamp) {
-    let since_1970 = Duration::from_secs(u64::try_from(expires_at.as_second()).unwrap_or_default());
-    if let Ok(file) = fs::File::open(path) {
-        let _ = file.set_modified(UNIX_EPOCH + since_1970);
-    }
+/// The time of a file is that of its token's end, so that a sweep need not open any. It has that before it has its name:
+/// a sweep by another process would take a file of its true age for one that has expired.
+fn time_of(end: Timestamp) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(u64::try_from(end.as_second()).unwrap_or_default())
 }
 
 /// A token that has expired is of no use to anybody, nor is what a killed write left.
@@ -143,4 +140,40 @@ impl TokenFile {
 fn files(folder: &Path) -> Vec<TokenFile> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| TokenFile::new(entry.path())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::cache_key::{Credential, Owner};
+    use crate::domain::identity::Client;
+    use crate::domain::scope::Ask;
+    use crate::domain::secret::ClientSecret;
+
+    /// Two threads over and over, since what is looked for is between two system calls.
+    #[test]
+    fn what_is_written_just_now_is_not_swept_by_another() {
+        let home = tempfile::tempdir().unwrap();
+        let end = Timestamp::from_second(4_000_000_000).unwrap();
+        let client = Client {
+            environment: "eu".parse().unwrap(),
+            tenant: "base".parse().unwrap(),
+            id: "acme".parse().unwrap(),
+        };
+        let secret = ClientSecret::parse("secret").unwrap();
+        let lost = |home_of: &[u8]| {
+            let key = CacheKey::new(&Owner::new(home_of, &client), &Ask::Full, Credential::AtHand(&secret));
+            let seal = SealKey::new(&secret, &key);
+            let is_lost = |_: &usize| {
+                let written = write(home.path(), &key, &seal, b"token", end);
+                !written || read(home.path(), &key, &seal).is_none()
+            };
+            (0..2_000).filter(is_lost).count()
+        };
+        let both = std::thread::scope(|scope| {
+            let other = scope.spawn(|| lost(b"other"));
+            lost(b"one") + other.join().unwrap()
+        });
+        assert_eq!(both, 0);
+    }
 }

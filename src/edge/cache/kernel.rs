@@ -1,11 +1,14 @@
 //! Tokens in the Linux kernel's keyring of this user (`@u`): never on disk, and gone when they expire.
 //!
 //! `@u` is found by its user, but its keys can be read only by who possesses it, which a session's keyring need not
-//! convey: it is linked to the keyring of this process first, and that ends with the process (keyrings(7)).
+//! convey: it is linked to the keyring of a thread first, and that ends with the thread (keyrings(7)).
 
 use std::fs;
+use std::thread;
 
-use linux_keyutils::{Key, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, KeySerialId, Permission};
+use linux_keyutils::{
+    Key, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, KeySerialId, Permission,
+};
 use zeroize::Zeroizing;
 
 /// What every key's description begins with.
@@ -14,31 +17,53 @@ const PREFIX: &str = "corti-auth:";
 /// What the kernel lets a key of this type hold (keyrings(7)), and so what is read of one.
 const LIMIT: usize = 32_767;
 
-/// The keyring of this user, where it can be used.
-fn user() -> Option<KeyRing> {
-    let user = KeyRing::from_special_id(KeyRingIdentifier::User, true).ok()?;
-    // At the user's limit a link is refused, too: the session may convey its keys even so.
-    let process = KeyRing::from_special_id(KeyRingIdentifier::Process, true);
-    let _ = process.and_then(|process| process.link_keyring(user));
-    Some(user)
+/// The keyring of this user.
+fn user() -> Result<KeyRing, KeyError> {
+    KeyRing::from_special_id(KeyRingIdentifier::User, true)
+}
+
+/// Runs `work` on the keyring of this user, possessed by a thread of its own. The keyring that conveys it counts against
+/// the user's limit: that of a process would count for as long as the process waits for another, or stays beside a
+/// program.
+fn possessing<T: Send>(work: impl FnOnce(KeyRing) -> Option<T> + Send) -> Option<T> {
+    let work = || {
+        let user = user().ok()?;
+        // At the user's limit a link is refused, too: the session may convey its keys even so.
+        let own = KeyRing::from_special_id(KeyRingIdentifier::Thread, true);
+        let _ = own.and_then(|own| own.link_keyring(user));
+        work(user)
+    };
+    thread::scope(|scope| thread::Builder::new().spawn_scoped(scope, work).ok()?.join().ok().flatten())
 }
 
 /// What is kept under `name`.
 pub(super) fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let key = user()?.search(&format!("{PREFIX}{name}")).ok()?;
+    match find(user().ok()?, name) {
+        // Mostly the session conveys the keys, and whether there is one can be told in any case.
+        Ok(found) => found,
+        Err(KeyError::KeyDoesNotExist) => None,
+        Err(_) => possessing(|user| find(user, name).ok()?),
+    }
+}
+
+fn find(user: KeyRing, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+    let key = user.search(&format!("{PREFIX}{name}"))?;
     let mut bytes = Zeroizing::new(vec![0; LIMIT]);
-    let length = key.read(&mut *bytes).ok()?;
+    let length = key.read(&mut *bytes)?;
     if length > LIMIT {
-        return None;
+        return Ok(None);
     }
     bytes.truncate(length);
-    Some(bytes)
+    Ok(Some(bytes))
 }
 
 /// Keeps `bytes` under `name` for some seconds, and says whether it could. Where it could not, nothing is left.
 pub(super) fn write(name: &str, bytes: &[u8], seconds: usize) -> bool {
-    let added = user().and_then(|user| user.add_key(&format!("{PREFIX}{name}"), bytes).ok());
-    let Some(key) = added else { return false };
+    possessing(|user| add(user, name, bytes, seconds)).is_some()
+}
+
+fn add(user: KeyRing, name: &str, bytes: &[u8], seconds: usize) -> Option<()> {
+    let key = user.add_key(&format!("{PREFIX}{name}"), bytes).ok()?;
     // Its owner may end it without possessing it, which needs a link, and so memory that may be used up by then.
     let of_its_owner = Permission::VIEW | Permission::SEARCH | Permission::SETATTR;
     let permissions = KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(of_its_owner).build();
@@ -49,14 +74,14 @@ pub(super) fn write(name: &str, bytes: &[u8], seconds: usize) -> bool {
     if !kept {
         take_away(key);
     }
-    kept
+    kept.then_some(())
 }
 
 /// Removes the entries whose name `selected` picks, and says how many there were.
 pub(super) fn remove(selected: impl Fn(&str) -> bool) -> usize {
-    let _ = user();
-    let ours = listed().into_iter().filter(|(_, name)| selected(name));
-    ours.filter(|(id, _)| take_away(Key::from_id(KeySerialId::new(*id)))).count()
+    let ours: Vec<i32> = listed().into_iter().filter(|(_, name)| selected(name)).map(|(id, _)| id).collect();
+    let take_away = |id: &&i32| take_away(Key::from_id(KeySerialId::new(**id)));
+    possessing(|_| Some(ours.iter().filter(take_away).count())).unwrap_or_default()
 }
 
 /// An invalidated key is gone at once for everybody. Kernels before 3.5 do not know that, and revoke it.

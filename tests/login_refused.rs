@@ -1,0 +1,72 @@
+//! Logins that would store what could not be found again, or lose what is stored.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod common;
+
+use common::killer::lookup;
+use common::{Keyring, World};
+
+/// The lock's file is there from an earlier day, so that only the write itself would fail.
+#[test]
+fn nothing_is_stored_where_the_folder_takes_no_new_file() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    world.write_config("");
+    std::fs::write(world.config_folder().join("config.lock"), "").unwrap();
+    let script = "mount --bind \"$CONFIG\" \"$CONFIG\" && mount -o remount,bind,ro \"$CONFIG\" \
+        && mount --bind \"$LOCK\" \"$CONFIG/config.lock\" && exec \"$@\"";
+    let lock = world.file("lock", "");
+    let mut shell = world.program("unshare");
+    shell.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).arg(common::binary());
+    shell.args(["login", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret]);
+    shell.env("CONFIG", world.config_folder()).env("LOCK", lock);
+    let said = common::Said::by(&mut shell);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(said.stderr.contains("cannot write `") && said.stderr.contains("config.toml"), "{}", said.stderr);
+    assert!(!said.stderr.contains(".corti-auth-"), "{}", said.stderr);
+    assert_eq!(lookup(&world, "eu/base/x"), "");
+}
+
+#[test]
+fn a_variable_does_not_move_a_profile_to_another_client() {
+    let keyring = Keyring::unlocked();
+    let mut world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    let words = ["login", "--no-verify", "--secret-file", &secret];
+    let first = ["-e", "eu", "-t", "base", "--client-id", "x"];
+    world.run_words(&[&words[..], &first].concat()).assert().success();
+    for (variable, value, flag) in [
+        ("CORTI_ENVIRONMENT", "us", "--environment us"),
+        ("CORTI_TENANT_NAME", "acme", "--tenant acme"),
+        ("CORTI_CLIENT_ID", "y", "--client-id y"),
+    ] {
+        world.set(variable, value);
+        let stored = world.config();
+        let said = common::Said::by(&mut world.run_words(&words));
+        assert_eq!(said.code, 3, "{}", said.stderr);
+        let message = format!("{variable} would move the profile `default` from `eu/base/x` to `");
+        assert!(said.stderr.contains(&message), "{}", said.stderr);
+        assert!(
+            said.stderr.contains(&format!("corti-auth login --profile default {flag}")),
+            "{}",
+            said.stderr
+        );
+        assert_eq!((lookup(&world, "eu/base/x").as_str(), world.config()), ("anything", stored));
+        // One that says what the profile has already, or is overruled, is no matter.
+        world.run_words(&[&words[..], &first].concat()).assert().success();
+        // Nor is a profile that is new.
+        world
+            .run_words(&[&words[..], &["-p", "other", "-e", "eu", "--client-id", "z"]].concat())
+            .assert()
+            .success();
+        world.set(variable, "");
+        world.run("profile remove other").assert().success();
+    }
+    let moving = [&words[..], &["-p", "default", "--environment", "us"]].concat();
+    world.set("CORTI_ENVIRONMENT", "us");
+    world.run_words(&moving).assert().success();
+    assert_eq!(lookup(&world, "eu/base/x"), "", "it was said that it moves");
+}
