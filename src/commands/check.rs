@@ -17,14 +17,14 @@ use crate::output::{Outcome, Text};
 use super::access;
 use super::argument::ScopeArgs;
 use super::context::Context;
+use super::interruption;
 use super::minting::Minter;
-use super::{interaction, interruption};
 
 mod look;
 mod passing;
 mod subject;
 
-use passing::Passing;
+use passing::{Passed, Passing};
 use subject::Subject;
 
 /// Look at what a token can reach, against what its scopes promise
@@ -56,7 +56,7 @@ pub(super) struct CheckOutcome {
     subject: Subject,
     rows: Vec<Row>,
     /// The interaction that was made for it.
-    passing: Option<Passing>,
+    passed: Option<Passed>,
 }
 
 /// # Errors
@@ -75,7 +75,7 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Check
             Ok(passing) => Some(passing),
             Err(failure) => {
                 rows.push(look::untried(&subject, &failure));
-                return Ok(CheckOutcome { subject, rows, passing: None });
+                return Ok(CheckOutcome { subject, rows, passed: None });
             }
         },
     };
@@ -85,12 +85,12 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Check
         row = context.waiting("opening /streams", opening) => Some(row),
         () = &mut stop => None,
     };
-    let passing = match passing {
+    let passed = match passing {
         Some(passing) => Some(passing.end(context, &minter, &subject).await),
         None => None,
     };
     rows.push(row.ok_or_else(interruption)?);
-    Ok(CheckOutcome { subject, rows, passing })
+    Ok(CheckOutcome { subject, rows, passed })
 }
 
 /// Finds the token and looks at all but `/streams`; with `--streams` there is a full token to go on with.
@@ -194,7 +194,7 @@ impl Outcome for CheckOutcome {
             "scopes": seen.scopes.to_strings(),
             "reach": seen.reach.map(Reach::as_str),
             "fingerprint": self.subject.fingerprint(),
-            "interaction": self.passing.as_ref().map(Passing::json),
+            "interaction": self.passed.as_ref().map(Passed::json),
         })
     }
 
@@ -203,20 +203,18 @@ impl Outcome for CheckOutcome {
     }
 
     fn verdict(&self) -> Option<Failure> {
-        match overall(&self.rows) {
+        let finding = overall(&self.rows);
+        if let (Some(Passed { id, left: Some(remedy) }), false) = (&self.passed, finding == Finding::More) {
+            let message = format!("the interaction `{id}` is still there");
+            return Some(Failure::new(Kind::Unexpected, message).hint(remedy));
+        }
+        match finding {
             Finding::More => {
                 let message =
                     format!("the token can do more than its scopes promise: {}", self.named(Finding::More));
                 Some(Failure::new(Kind::Check, message).hint(
                     "let it reach no frontend, and tell Corti's support; look again: corti-auth check --json",
                 ))
-            }
-            _ if self.passing.as_ref().is_some_and(|passing| !passing.deleted) => {
-                let id = self.passing.as_ref().map(|passing| passing.interaction.id).unwrap_or_default();
-                Some(
-                    Failure::new(Kind::Unexpected, format!("the interaction `{id}` is still there"))
-                        .hint(interaction::deletion(&id)),
-                )
             }
             Finding::Less => {
                 let message =

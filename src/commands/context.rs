@@ -13,6 +13,7 @@ use crate::domain::environment::Environment;
 use crate::domain::event::{Event, Sink};
 use crate::domain::identity::{ProfileName, Tenant};
 use crate::domain::resolve::{self, Flags, Plan, ResolveError};
+use crate::domain::shell::quote;
 use crate::domain::store_kind::StoreKind;
 use crate::domain::variable::{self, Variables};
 use crate::edge::age_file::AgeFiles;
@@ -115,6 +116,14 @@ impl<'a> Context<'a> {
                 tenant: tenant.as_deref().map(parse_tenant).transpose()?,
             })
         })
+    }
+
+    /// The options that chose the client, as a command that is advised has to repeat them: each with a space in front.
+    pub(super) fn choice(&self) -> String {
+        let Globals { profile, environment, tenant, .. } = self.globals;
+        let options = [("--profile", profile), ("--environment", environment), ("--tenant", tenant)];
+        let given = options.iter().filter_map(|(flag, value)| Some((flag, value.as_deref()?)));
+        given.fold(String::new(), |text, (flag, value)| text + " " + flag + " " + &quote(value))
     }
 
     /// What the environment variables say. Names that are only like the right ones get a warning.

@@ -34,7 +34,8 @@ const FRESH: Duration = Duration::from_secs(150);
 /// Run a program with a token in its environment
 ///
 /// It gets `CORTI_ACCESS_TOKEN`, `CORTI_TENANT_NAME` and `CORTI_ENVIRONMENT`, and not the variables that hold a client secret
-/// or name its file, nor the client id beside them. It takes this process's place: its id, its terminal, its signals and its exit code are its own.
+/// or name its file, nor the client id beside them. It takes this process's place: its id, its terminal, its signals and
+/// its exit code are its own.
 ///
 /// A token lives 5 minutes. With --refresh-url this process stays, and answers `CORTI_AUTH_REFRESH_URL` with a fresh token
 /// in the SDK's shape to whoever sends `CORTI_AUTH_REFRESH_TOKEN` as the bearer, until the program ends.

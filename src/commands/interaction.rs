@@ -20,9 +20,9 @@ mod show;
 
 pub(super) use api::Api;
 
-/// The command that deletes an interaction.
-pub(super) fn deletion(id: &Uuid) -> String {
-    format!("corti-auth interaction delete {id} --yes")
+/// The command that deletes an interaction of the client that was chosen.
+pub(super) fn deletion(id: Uuid, context: &Context<'_>) -> String {
+    format!("corti-auth interaction delete {id} --yes{}", context.choice())
 }
 
 /// The states of an encounter (Corti's API reference, interactions).

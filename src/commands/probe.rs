@@ -115,7 +115,10 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Probe
     let cleared = if args.keep { Ok(()) } else { aim.clear(&minter, &mut journal).await };
     // Also with --quiet, and where the session failed: nobody else knows of it.
     if let Some(id) = aim.interaction.filter(|_| args.keep) {
-        context.warn("the interaction that was made for the probe stays", Some(&interaction::deletion(&id)));
+        context.warn(
+            "the interaction that was made for the probe stays",
+            Some(&interaction::deletion(id, context)),
+        );
     }
     if let (Err(_), Err(left)) = (&result, &cleared) {
         let words = left.causes().collect::<Vec<_>>().join(": ");

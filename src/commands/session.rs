@@ -67,6 +67,7 @@ enum Format {
 pub(super) struct SessionOutcome {
     session: Session,
     printed: Secret,
+    undo: Option<String>,
 }
 
 struct Session {
@@ -110,7 +111,8 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
         websocket_url: websocket_url.into(),
     };
     let printed = session.printed(args.format).map_err(format::unsaid)?;
-    Ok(SessionOutcome { session, printed })
+    let undo = interaction_id.map(|id| interaction::deletion(id, context));
+    Ok(SessionOutcome { session, printed, undo })
 }
 
 async fn create(plan: &Plan, minter: &Minter<'_>) -> Result<Interaction, Failure> {
@@ -213,7 +215,7 @@ impl Outcome for SessionOutcome {
     }
 
     fn undo(&self) -> Option<String> {
-        self.session.interaction_id.as_ref().map(interaction::deletion)
+        self.undo.clone()
     }
 
     fn text(&self) -> Text {

@@ -1,6 +1,7 @@
 //! An interaction that is there while its `/streams` is tried, and no longer.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::commands::context::Context;
 use crate::commands::interaction::{Api, deletion};
@@ -16,7 +17,13 @@ use super::subject::Subject;
 pub(super) struct Passing {
     pub(super) interaction: Interaction,
     full: AccessToken,
-    pub(super) deleted: bool,
+}
+
+/// What became of it.
+pub(super) struct Passed {
+    pub(super) id: Uuid,
+    /// The command that deletes it, where it is still there.
+    pub(super) left: Option<String>,
 }
 
 impl Passing {
@@ -55,25 +62,27 @@ impl Passing {
     ) -> Result<Self, Failure> {
         let (environment, tenant) = (&subject.environment, &subject.tenant);
         let interaction = Api::new(&minter.http, environment, tenant, &full).create_minimal().await?;
-        Ok(Self { interaction, full, deleted: false })
+        Ok(Self { interaction, full })
     }
 
     /// Deletes it, or says that it is still there.
-    pub(super) async fn end(mut self, context: &Context<'_>, minter: &Minter<'_>, subject: &Subject) -> Self {
+    pub(super) async fn end(self, context: &Context<'_>, minter: &Minter<'_>, subject: &Subject) -> Passed {
         let id = self.interaction.id;
         let (environment, tenant) = (&subject.environment, &subject.tenant);
         let failure = Api::new(&minter.http, environment, tenant, &self.full).delete(id).await.err();
         let failure = failure.filter(|failure| failure.http_status() != Some(404));
-        self.deleted = failure.is_none();
-        if let Some(failure) = failure {
-            let reasons: Vec<String> = failure.causes().collect();
+        let left = failure.map(|failure| {
+            let (reasons, remedy): (Vec<String>, _) = (failure.causes().collect(), deletion(id, context));
             let message = format!("the interaction `{id}` was not deleted: {}", reasons.join(": "));
-            context.warn(message, Some(&deletion(&id)));
-        }
-        self
+            context.warn(message, Some(&remedy));
+            remedy
+        });
+        Passed { id, left }
     }
+}
 
+impl Passed {
     pub(super) fn json(&self) -> Value {
-        json!({ "interaction_id": self.interaction.id.to_string(), "deleted": self.deleted })
+        json!({ "interaction_id": self.id.to_string(), "deleted": self.left.is_none() })
     }
 }

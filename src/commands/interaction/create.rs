@@ -94,6 +94,7 @@ pub(super) struct CreateOutcome {
     environment: Environment,
     tenant: Tenant,
     connect_url: Option<Secret>,
+    undo: String,
 }
 
 /// # Errors
@@ -110,7 +111,8 @@ pub(super) async fn run(args: &CreateArgs, minter: &Minter<'_>) -> Result<Create
         context.warn(caution, Some("leave --connect-url out, and send the token apart from the URL"));
     }
     let (environment, tenant) = (entry.access.environment().clone(), entry.access.tenant().clone());
-    Ok(CreateOutcome { interaction, environment, tenant, connect_url })
+    let undo = super::deletion(interaction.id, context);
+    Ok(CreateOutcome { interaction, environment, tenant, connect_url, undo })
 }
 
 async fn body(args: &CreateArgs, minter: &Minter<'_>) -> Result<Value, Failure> {
@@ -155,7 +157,7 @@ impl Outcome for CreateOutcome {
     }
 
     fn undo(&self) -> Option<String> {
-        Some(super::deletion(&self.interaction.id))
+        Some(self.undo.clone())
     }
 
     fn text(&self) -> Text {

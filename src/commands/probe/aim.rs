@@ -222,7 +222,7 @@ impl Aim {
                 let failure = journal.failed(&step, failure);
                 Err(failure
                     .context(format!("the interaction {id}, made for the probe, is still there"))
-                    .hint(deletion(&id)))
+                    .hint(deletion(id, minter.context)))
             }
         }
     }
