@@ -49,10 +49,10 @@ struct LoggedOut {
 pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<LogoutOutcome, Failure> {
     let names = names(args, context)?;
     let removed = remove_secrets(args, context, &names).await;
-    unused::remove(context, context.config()?).await?;
     // Last, for those that were minted meanwhile; and where a store failed, too.
     let tokens_removed = remove_tokens(context, &names)?;
     let (profiles, failure) = removed?;
+    unused::remove(context, context.config()?).await?;
     if let Some(variable) = context.variables()?.client_variable() {
         context.warn(
             format!("{variable} is still set, and commands go on using it"),
