@@ -64,6 +64,23 @@ async fn a_file_of_keys_needs_no_network_and_no_environment() {
     let json = Said::by(world.run_words(&flags).write_stdin(token.clone())).json();
     assert_eq!(verdicts(&json)[4..], ["issuer skipped", "audience ok"]);
     assert_eq!((&json["verification"]["valid"], &json["verification"]["keys"]), (&json!(true), &json!(file)));
+    let text =
+        Said::by(world.run_words(&["inspect", "--verify", "--jwks", &file]).write_stdin(token.clone()));
+    assert_eq!((text.code, text.stderr.as_str()), (0, ""));
+    assert!(text.stdout.contains("`; its issuer was not checked\n"), "{}", text.stdout);
+    assert!(text.stdout.contains("skipped: no environment is known"), "{}", text.stdout);
+    for (style, warning) in [("--json", "\"schema\":\"corti-auth/warning/v1\""), ("--lines", "warning: ")] {
+        let words = ["inspect", "--verify", "--jwks", &file, "--field", "client_id", style];
+        let said = Said::by(world.run_words(&words).write_stdin(token.clone()));
+        assert_eq!((said.code, said.stdout.lines().count()), (0, 1), "{}", said.stderr);
+        assert!(
+            said.stderr.contains("the issuer is not checked") && said.stderr.contains(warning),
+            "{style}"
+        );
+    }
+    let eu = ["inspect", "--verify", "--jwks", &file, "-e", &issuer];
+    let said = Said::by(world.run_words(&eu).write_stdin(token.clone()));
+    assert!(said.code == 0 && !said.stdout.contains("not checked"), "{}", said.stdout);
     flags.extend(["--environment", &issuer]);
     assert_eq!(
         verdicts(&Said::by(world.run_words(&flags).write_stdin(token.clone())).json())[4],
@@ -125,7 +142,10 @@ fn the_leeway_is_between_expired_and_valid() {
         assert_eq!(said.code, code, "{leeway}: {}", said.stderr);
         assert!(said.stdout.contains(if code == 0 { "within the leeway" } else { "failed: it expired" }));
     }
-    // Without --verify there is none.
+    // Without --verify there is none, and it is not ignored.
+    let said = Said::by(world.run("inspect --leeway 1h").write_stdin(token.clone()));
+    assert_eq!((said.code, said.stdout.as_str()), (2, ""));
+    assert!(said.stderr.contains("--verify"), "{}", said.stderr);
     assert_eq!(Said::by(world.run("inspect").write_stdin(token)).code, 7);
     assert_eq!(Said::by(World::new().run("inspect --verify --leeway 2h").write_stdin("x")).code, 2);
 }

@@ -172,6 +172,12 @@ pub fn are_many(text: &[u8], has_ended: bool) -> Option<bool> {
     has_ended.then_some(false)
 }
 
+/// Whether one of several lines is a whole token, so that a text that is none may be many.
+pub fn has_whole_line(text: &[u8]) -> bool {
+    let lines = || text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    lines().nth(1).is_some() && lines().any(|line| std::str::from_utf8(line).is_ok_and(is_whole))
+}
+
 fn is_bare(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
