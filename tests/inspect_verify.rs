@@ -50,63 +50,6 @@ async fn a_good_token_is_valid_and_every_check_is_named() {
     assert_eq!(verdicts(&json), all);
 }
 
-#[tokio::test]
-async fn a_file_of_keys_needs_no_network_and_no_environment() {
-    let sandbox = Sandbox::start();
-    let token = minted(&world(&sandbox), "--full");
-    let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
-    let keys = Http::to(client().get(url)).await.body;
-    let issuer = sandbox.environment.clone();
-    drop(sandbox);
-    let world = World::new();
-    let file = world.file("keys.json", keys);
-    let mut flags = vec!["inspect", "--verify", "--json", "--jwks", &file];
-    let json = Said::by(world.run_words(&flags).write_stdin(token.clone())).json();
-    assert_eq!(verdicts(&json)[4..], ["issuer skipped", "audience ok"]);
-    assert_eq!((&json["verification"]["valid"], &json["verification"]["keys"]), (&json!(true), &json!(file)));
-    let text =
-        Said::by(world.run_words(&["inspect", "--verify", "--jwks", &file]).write_stdin(token.clone()));
-    assert_eq!((text.code, text.stderr.as_str()), (0, ""));
-    assert!(text.stdout.contains("`; its issuer was not checked\n"), "{}", text.stdout);
-    assert!(text.stdout.contains("skipped: no environment is known"), "{}", text.stdout);
-    for (style, warning) in [("--json", "\"schema\":\"corti-auth/warning/v1\""), ("--lines", "warning: ")] {
-        let words = ["inspect", "--verify", "--jwks", &file, "--field", "client_id", style];
-        let said = Said::by(world.run_words(&words).write_stdin(token.clone()));
-        assert_eq!((said.code, said.stdout.lines().count()), (0, 1), "{}", said.stderr);
-        assert!(
-            said.stderr.contains("the issuer is not checked") && said.stderr.contains(warning),
-            "{style}"
-        );
-    }
-    let eu = ["inspect", "--verify", "--jwks", &file, "-e", &issuer];
-    let said = Said::by(world.run_words(&eu).write_stdin(token.clone()));
-    assert!(said.code == 0 && !said.stdout.contains("not checked"), "{}", said.stdout);
-    flags.extend(["--environment", &issuer]);
-    assert_eq!(
-        verdicts(&Said::by(world.run_words(&flags).write_stdin(token.clone())).json())[4],
-        "issuer ok"
-    );
-    flags.extend(["--tenant", "other"]);
-    let said = Said::by(world.run_words(&flags).write_stdin(token.clone()));
-    assert_eq!((said.code, verdicts(&said.json())[4].as_str()), (7, "issuer failed"));
-    assert!(
-        said.error()["message"].as_str().unwrap().contains("/realms/other` was expected"),
-        "{}",
-        said.stderr
-    );
-    for (audience, code) in [("account", 0), ("corti", 7)] {
-        let words = ["inspect", "--verify", "--jwks", &file, "--audience", audience];
-        let said = Said::by(world.run_words(&words).write_stdin(token.clone()));
-        assert_eq!(said.code, code, "{}", said.stderr);
-    }
-    for (name, code) in [("/no/such/keys", 2), (world.file("junk", "{}").as_str(), 3)] {
-        let said =
-            Said::by(world.run_words(&["inspect", "--verify", "--jwks", name]).write_stdin(token.clone()));
-        assert_eq!(said.code, code, "{}", said.stderr);
-        assert!(said.stdout.is_empty() && said.stderr.contains(name), "{}", said.stderr);
-    }
-}
-
 #[test]
 fn a_changed_token_and_one_of_another_realm_are_invalid() {
     let (sandbox, other) = (Sandbox::start(), Sandbox::start());
