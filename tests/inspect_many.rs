@@ -84,8 +84,14 @@ fn each_line_gets_a_line_and_the_worst_of_them_the_exit_code() {
     assert_eq!((&lines[1]["cleaned"], &lines[3]["expired"]), (&json!(["bearer"]), &json!(true)));
     assert!(lines[2]["error"].as_str().unwrap().contains("this has 1"), "{}", lines[2]);
     assert!(lines.iter().all(|line| line["schema"] == "corti-auth/inspect/v1"));
-    let fields = Said::by(World::new().run("inspect --field client_id").write_stdin(text));
+    let fields = Said::by(World::new().run("inspect --field client_id").write_stdin(text.clone()));
     assert_eq!((fields.code, fields.stdout.as_str()), (7, "a\nb\n\nc\n"));
+    let json = Said::by(World::new().run("inspect --field client_id --json").write_stdin(text));
+    let lines: Vec<Value> = json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let schema = "corti-auth/inspect/v1";
+    assert_eq!(lines[0], json!({ "schema": schema, "line": 1, "client_id": "a" }));
+    assert_eq!((json.code, lines.len(), &lines[3]["client_id"]), (7, 4, &json!("c")));
+    assert!(lines[2]["error"].as_str().unwrap().contains("this has 1"), "{}", lines[2]);
     let good = format!("{}\n{}\n", token("a", FAR), token("b", FAR));
     for (flags, code) in [("", 0), ("--require-scope streams", 0), ("--require-scope transcribe", 10)] {
         let said = Said::by(World::new().run(&format!("inspect --json {flags}")).write_stdin(good.clone()));
@@ -104,6 +110,26 @@ fn each_line_gets_a_line_and_the_worst_of_them_the_exit_code() {
         7,
         "no token is no success"
     );
+}
+
+#[test]
+fn tokens_behind_a_line_that_is_none_are_told_of() {
+    let token = token("a", FAR);
+    let long = format!("tokens of today\n{}", format!("{token}\n").repeat(3000));
+    for text in [format!("tokens of today\n{token}\n{token}\n"), format!("#\n{token}\n"), long] {
+        let said = Said::by(World::new().run("inspect").write_stdin(text));
+        assert_eq!((said.code, said.stdout.as_str()), (7, ""));
+        assert!(said.stderr.contains("line by line: corti-auth inspect --lines < FILE"), "{}", said.stderr);
+    }
+    let mut bytes = b"\xff\n".to_vec();
+    bytes.extend(token.bytes());
+    assert!(Said::by(World::new().run("inspect").write_stdin(bytes)).stderr.contains("--lines"));
+    for text in ["hello\nworld", "eyJ.a.", "Bearer"] {
+        assert!(
+            !Said::by(World::new().run("inspect").write_stdin(text)).stderr.contains("--lines"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

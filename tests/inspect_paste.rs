@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Said, World, forged};
+use common::{Said, Sandbox, World, forged};
 use serde_json::json;
 
 #[test]
@@ -28,6 +28,9 @@ fn what_was_pasted_along_is_taken_off_and_said() {
         ),
         (broken.join("\n  "), json!(["white-space"]), "line breaks"),
         (format!("\"{token}\""), json!(["quotes"]), "quotes"),
+        (format!("{token} please look"), json!(["words"]), "words behind it"),
+        (format!("https://h/back#access_token={token}&expires_in=300"), json!(["url"]), "a URL"),
+        (format!("[{{\"token\": \"{token}\"}}]"), json!(["json"]), "a JSON object"),
     ];
     for (text, cleaned, words) in table {
         let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
@@ -41,6 +44,36 @@ fn what_was_pasted_along_is_taken_off_and_said() {
         assert_eq!((json.stderr.as_str(), &json.json()["cleaned"]), ("", &cleaned));
         assert_eq!(json.json()["client_id"], "acme");
     }
+}
+
+#[test]
+fn a_real_token_is_cut_from_the_words_behind_it_and_its_signature_holds() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    world.use_client(&sandbox);
+    let token = Said::by(&mut world.run("token --scope transcribe")).stdout.trim().to_owned();
+    let wrapped = |width: usize| {
+        let lines = token.as_bytes().chunks(width).map(|line| String::from_utf8_lossy(line).into_owned());
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let table = [
+        (format!("{token} please"), json!(["words"])),
+        (format!("{token}\nplease look"), json!(["words"])),
+        (format!("Bearer {token}, does it work?"), json!(["bearer", "words"])),
+        (wrapped(76), json!(["white-space"])),
+        (format!("{}\nplease look", wrapped(76)), json!(["words", "white-space"])),
+        (format!("{} please", wrapped(token.len() - 5)), json!(["words", "white-space"])),
+    ];
+    for (text, cleaned) in table {
+        let said = Said::by(world.run("inspect --verify --json").write_stdin(text.clone()));
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{text}");
+        assert_eq!(
+            (&said.json()["signature"], &said.json()["cleaned"]),
+            (&json!("valid"), &cleaned),
+            "{text}"
+        );
+    }
+    let two = Said::by(world.run("inspect --verify").write_stdin(format!("{token} or {token}")));
+    assert_eq!((two.code, two.stdout.as_str()), (7, ""), "of two tokens none is taken");
 }
 
 #[test]

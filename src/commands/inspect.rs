@@ -60,7 +60,9 @@ pub(super) struct InspectArgs {
     #[arg(long, value_name = "NAME", requires = "verify")]
     audience: Vec<String>,
     /// How far the clocks may be apart
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = argument::leeway)]
+    #[arg(
+        long, value_name = "DURATION", default_value = "30s", value_parser = argument::leeway, requires = "verify"
+    )]
     leeway: Duration,
     /// Print what may go into a ticket: fingerprints in place of clients, users and sessions
     #[arg(long)]
@@ -113,11 +115,18 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Ins
     let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
     let mut source = Source::open(file, args.needs_the_network())?;
     let mut judge = Judge::new(args, context)?;
+    if args.field.is_some() && judge.takes_any_issuer() {
+        // Elsewhere it stands among the checks.
+        context.warn("the issuer is not checked: no environment is known", Some("add --environment eu"));
+    }
     if args.lines || source.is_many().await? {
-        return Ok(InspectOutcome::Many(many::run(args.field, source, &mut judge, context.sink).await?));
+        let form = many::Form::of(args.field, context.globals.json);
+        return Ok(InspectOutcome::Many(many::run(form, source, &mut judge, context.sink).await?));
     }
     let text = source.whole().await?;
-    let judged = judge.judge(text.expose()).await??;
+    let judged = judge.judge(text.expose()).await?;
+    let judged =
+        judged.map_err(|unreadable| source::advise(Failure::from(unreadable), text.expose().as_bytes()))?;
     judged.announce(context);
     if let Some(name) = args.field.filter(|name| judged.fields().get(*name).is_none_or(Value::is_null)) {
         return Err(Failure::new(Kind::Unexpected, format!("the token has no `{name}`"))

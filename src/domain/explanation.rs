@@ -59,6 +59,10 @@ pub struct Evidence {
     shape: Shape,
     challenge: Option<Challenge>,
     retry_after: Option<String>,
+    /// The schemes that a proxy asks for, where one asks.
+    proxy: Option<Vec<&'static str>>,
+    /// Where a redirect leads, without the parts that may hold a secret.
+    location: Option<String>,
     /// The server's clock when it answered.
     date: Option<Timestamp>,
     token: Option<Held>,
@@ -98,6 +102,8 @@ impl Evidence {
             shape,
             challenge,
             retry_after: exchange.header("retry-after").map(|text| redaction.apply(text)),
+            proxy: exchange.asked_by_a_proxy(),
+            location: exchange.header("location").map(|text| redaction.apply(&exchange::bare_address(text))),
             date: date.map(|date| date.timestamp()),
             token,
             configured,

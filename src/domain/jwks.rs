@@ -44,7 +44,8 @@ pub enum KeySetError {
 pub struct Key {
     /// Its `kid`.
     pub id: Option<String>,
-    /// What it may check.
+    /// What it may check; nothing where it is of a curve that is not supported, so that a token of it is told from one
+    /// of an unknown key.
     pub algorithms: Vec<Algorithm>,
     /// The key itself.
     pub key: DecodingKey,
@@ -138,7 +139,7 @@ impl Jwk {
             None => able.to_vec(),
             Some(name) => able.iter().copied().filter(|known| algorithm(name) == Some(*known)).collect(),
         };
-        (!algorithms.is_empty()).then_some(Key { id: self.kid, algorithms, key })
+        (able.is_empty() || !algorithms.is_empty()).then_some(Key { id: self.kid, algorithms, key })
     }
 
     /// The key, and what a key of its kind is able to check.
@@ -159,6 +160,8 @@ impl Jwk {
             }
             ("EC", Some("P-256")) => Some((point(32)?, &[ES256])),
             ("EC", Some("P-384")) => Some((point(48)?, &[ES384])),
+            ("EC", Some("P-521")) => Some((point(66)?, &[])),
+            ("EC", Some("secp256k1")) => Some((point(32)?, &[])),
             ("OKP", Some("Ed25519")) => {
                 let x = bytes(&self.x).filter(|x| x.len() == 32)?;
                 Some((DecodingKey::from_ed_der(&x), &[EdDSA]))

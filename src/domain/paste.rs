@@ -4,7 +4,12 @@
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+mod words;
+
+use words::{without_space, without_words};
 
 /// Something that was taken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,7 +18,7 @@ pub enum Junk {
     Json,
     /// The name of an `Authorization` header, and what stood before it.
     Header,
-    /// A URL with the token in its query.
+    /// A URL with the token in its query or its fragment.
     Url,
     /// `NAME=` of an environment variable.
     Assignment,
@@ -23,6 +28,8 @@ pub enum Junk {
     Quotes,
     /// `%20` and the like.
     Percent,
+    /// Words behind it.
+    Words,
     /// Line breaks and spaces in it.
     Space,
     /// Characters without width, such as a byte order mark.
@@ -40,6 +47,7 @@ impl Junk {
             Self::Bearer => "bearer",
             Self::Quotes => "quotes",
             Self::Percent => "percent-encoding",
+            Self::Words => "words",
             Self::Space => "white-space",
             Self::Invisible => "invisible-characters",
         }
@@ -55,6 +63,7 @@ impl Junk {
             Self::Bearer => "`Bearer`",
             Self::Quotes => "quotes or punctuation around it",
             Self::Percent => "percent-encoding",
+            Self::Words => "words behind it",
             Self::Space => "line breaks or spaces in it",
             Self::Invisible => "invisible characters",
         }
@@ -99,7 +108,7 @@ pub fn clean(text: &str) -> Pasted<'_> {
         return pasted;
     }
     // Each step can lay another bare: a URL in quotes, a header in the JSON of a browser's console.
-    let steps: [(Junk, Step); 9] = [
+    let steps: [(Junk, Step); 10] = [
         (Junk::Invisible, without_invisible),
         (Junk::Json, out_of_json),
         (Junk::Header, after_header),
@@ -108,6 +117,7 @@ pub fn clean(text: &str) -> Pasted<'_> {
         (Junk::Quotes, without_quotes),
         (Junk::Percent, percent_decoded),
         (Junk::Bearer, after_bearer),
+        (Junk::Words, without_words),
         (Junk::Space, without_space),
     ];
     for _ in 0..4 {
@@ -162,6 +172,12 @@ pub fn are_many(text: &[u8], has_ended: bool) -> Option<bool> {
     has_ended.then_some(false)
 }
 
+/// Whether one of several lines is a whole token, so that a text that is none may be many.
+pub fn has_whole_line(text: &[u8]) -> bool {
+    let lines = || text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    lines().nth(1).is_some() && lines().any(|line| std::str::from_utf8(line).is_ok_and(is_whole))
+}
+
 fn is_bare(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
@@ -174,22 +190,18 @@ fn without_invisible(text: &str) -> Option<String> {
     text.contains(is_invisible).then(|| text.replace(is_invisible, ""))
 }
 
-/// The token endpoint's answer, a vendor SDK's, or the JSON of this tool.
+/// The token endpoint's answer, a vendor SDK's, or the JSON of this tool or another; alone in a list, too.
 fn out_of_json(text: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Answer {
-        #[serde(rename = "access_token", alias = "accessToken")]
-        access: Option<String>,
-        #[serde(rename = "id_token", alias = "idToken")]
-        id: Option<String>,
-        #[serde(rename = "refresh_token", alias = "refreshToken")]
-        refresh: Option<String>,
-    }
-    if !text.starts_with('{') {
+    let names =
+        ["access_token", "accessToken", "token", "id_token", "idToken", "refresh_token", "refreshToken"];
+    if !text.starts_with(['{', '[']) {
         return None;
     }
-    let answer: Answer = serde_json::from_str(text).ok()?;
-    answer.access.or(answer.id).or(answer.refresh)
+    let answer = match serde_json::from_str(text).ok()? {
+        Value::Array(mut items) if items.len() == 1 => items.pop()?,
+        other => other,
+    };
+    names.iter().find_map(|name| answer.get(name)?.as_str()).map(str::to_owned)
 }
 
 /// What follows the name of an `Authorization` header, where there is one.
@@ -207,9 +219,9 @@ fn split_at_word<'a>(text: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
     Some((text.get(..start)?, text.get(start + word.len()..)?))
 }
 
+/// The token in a query, or in a fragment, where OAuth's implicit grant puts it (RFC 6749, section 4.2.2).
 fn out_of_url(text: &str) -> Option<String> {
-    let query = text.split_once('?').map(|(_, query)| query)?;
-    let values = query.split(['&', '#']).filter_map(|pair| pair.split_once('='));
+    let values = text.split(['?', '#', '&']).skip(1).filter_map(|pair| pair.split_once('='));
     let is_token = |name: &str| matches!(name, "token" | "access_token" | "id_token");
     values.into_iter().find(|(name, _)| is_token(name)).map(|(_, value)| value.to_owned())
 }
@@ -255,15 +267,6 @@ fn after_bearer(text: &str) -> Option<String> {
         left = rest.trim_start_matches(is_between);
     }
     (left.len() < text.len()).then(|| left.to_owned())
-}
-
-/// A token that a terminal or a mail wrapped. Words that are not parts of one are left as they are.
-fn without_space(text: &str) -> Option<String> {
-    let is_break = |c: char| c.is_whitespace() || c == '\\';
-    let parts_of_a_token = text.bytes().all(|byte| {
-        byte.is_ascii_alphanumeric() || b"-._~+/=\\".contains(&byte) || byte.is_ascii_whitespace()
-    });
-    (text.contains(is_break) && text.contains('.') && parts_of_a_token).then(|| text.replace(is_break, ""))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub enum SignatureError {
     Symmetric(String),
     /// An algorithm that is not known here.
     #[error(
-        "the algorithm `{0}` is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA"
+        "unsupported algorithm: the algorithm `{0}` is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA"
     )]
     UnknownAlgorithm(String),
     /// `crit` or `b64`: the signature means something else than it seems to.

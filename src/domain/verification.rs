@@ -81,6 +81,11 @@ impl Verification {
         self.checks.iter().any(|check| check.name == "signature" && check.verdict == Verdict::Ok)
     }
 
+    /// Whether nothing was known to hold the issuer against.
+    fn takes_any_issuer(&self) -> bool {
+        self.checks.iter().any(|check| check.name == "issuer" && check.verdict == Verdict::Skipped)
+    }
+
     /// The checks that failed.
     pub fn failed(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| check.verdict == Verdict::Failed)
@@ -89,6 +94,9 @@ impl Verification {
     /// For a person.
     pub fn page(&self) -> Page {
         let verdict = match (self.valid, self.is_signed()) {
+            (true, _) if self.takes_any_issuer() => {
+                (Tone::Caution, format!("valid, by the keys of `{}`; its issuer was not checked", self.keys))
+            }
             (true, _) => (Tone::Good, format!("valid, by the keys of `{}`", self.keys)),
             (false, true) => (Tone::Bad, format!("INVALID, though signed by the keys of `{}`", self.keys)),
             (false, false) => {
@@ -167,7 +175,11 @@ fn not_before(inspection: &Inspection, leeway: SignedDuration, now: Timestamp) -
 
 fn issuer(inspection: &Inspection, expected: Option<&str>) -> Check {
     match (expected, inspection.issuer.as_deref()) {
-        (None, _) => check("issuer", Verdict::Skipped, "no environment is known to hold it against"),
+        (None, _) => check(
+            "issuer",
+            Verdict::Skipped,
+            "no environment is known to hold it against: --environment NAME",
+        ),
         (Some(expected), Some(found)) if expected == found => {
             check("issuer", Verdict::Ok, format!("`{found}`"))
         }

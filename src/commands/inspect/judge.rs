@@ -63,6 +63,11 @@ impl<'a> Judge<'a> {
         })
     }
 
+    /// Whether tokens are verified, and those of every issuer that the keys are of are valid.
+    pub(super) fn takes_any_issuer(&self) -> bool {
+        self.verifier.as_ref().is_some_and(Verifier::takes_any_issuer)
+    }
+
     /// Judges a text; the inner error is the text's, the outer one is not.
     ///
     /// # Errors

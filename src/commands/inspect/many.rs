@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::domain::event::{Event, Sink};
 use crate::domain::jwt::MAX_TOKEN_BYTES;
@@ -17,6 +18,9 @@ use super::source::{MAX_TEXT, Source};
 /// Somewhat more than what is said of the tokens of one chunk, in bytes.
 const BLOCK: usize = 192 * 1024;
 
+/// Of every line.
+const SCHEMA: &str = "corti-auth/inspect/v1";
+
 /// How many tokens there were, and how many were not as they should be.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -27,16 +31,37 @@ pub(crate) struct Tally {
     first: u64,
 }
 
+/// What is said of a token.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// All of it, as JSON.
+    Record,
+    /// One field, as text.
+    Field(&'static str),
+    /// One field, as JSON.
+    FieldAsJson(&'static str),
+}
+
+impl Form {
+    pub(super) fn of(field: Option<&'static str>, json: bool) -> Self {
+        match field {
+            None => Self::Record,
+            Some(name) if json => Self::FieldAsJson(name),
+            Some(name) => Self::Field(name),
+        }
+    }
+}
+
 /// # Errors
 /// Where the lines cannot be read, or keys cannot be had.
 pub(super) async fn run(
-    field: Option<&'static str>,
+    form: Form,
     mut source: Source,
     judge: &mut Judge<'_>,
     sink: &dyn Sink,
 ) -> Result<Tally, Failure> {
     let (mut lines, mut tally) = (Lines::new(MAX_TEXT), Tally::default());
-    let mut ready = Ready { field, text: Vec::new() };
+    let mut ready = Ready { form, text: Vec::new() };
     let head = source.head();
     let mut chunk = head.as_slice();
     while sink.is_read() {
@@ -62,7 +87,7 @@ pub(super) async fn run(
 
 /// Lines that are not yet said.
 struct Ready {
-    field: Option<&'static str>,
+    form: Form,
     text: Vec<u8>,
 }
 
@@ -74,14 +99,20 @@ impl Ready {
     }
 
     fn token(&mut self, judged: &Judged, line: u64) {
-        if let Some(name) = self.field {
-            let value = judged.fields().get(name).map(plain).unwrap_or_default();
-            self.text.extend_from_slice(printable(&value).as_bytes());
-            self.text.push(b'\n');
-        } else {
-            let mut report = judged.report();
-            report.line = Some(line);
-            self.add(&report);
+        let value = |name: &str| judged.fields().get(name).cloned().unwrap_or_default();
+        match self.form {
+            Form::Field(name) => {
+                self.text.extend_from_slice(printable(&plain(&value(name))).as_bytes());
+                self.text.push(b'\n');
+            }
+            Form::FieldAsJson(name) => {
+                self.add(&json!({ "schema": SCHEMA, "line": line, name: value(name) }));
+            }
+            Form::Record => {
+                let mut report = judged.report();
+                report.line = Some(line);
+                self.add(&report);
+            }
         }
     }
 
@@ -92,9 +123,9 @@ impl Ready {
             line: u64,
             error: String,
         }
-        match self.field {
-            Some(_) => self.text.push(b'\n'),
-            None => self.add(&Unread { schema: "corti-auth/inspect/v1", line, error: message }),
+        match self.form {
+            Form::Field(_) => self.text.push(b'\n'),
+            Form::Record | Form::FieldAsJson(_) => self.add(&Unread { schema: SCHEMA, line, error: message }),
         }
     }
 

@@ -71,13 +71,14 @@ impl Source {
         while !self.has_ended {
             if self.head.len() > MAX_TEXT {
                 let error = Error::new(ErrorKind::InvalidData, format!("longer than {MAX_TEXT} bytes"));
-                return Err(unreadable(&self.name, &error));
+                return Err(advise(unreadable(&self.name, &error), &self.head));
             }
             self.read_on().await?;
         }
-        String::from_utf8(self.head).map(Secret::new).map_err(|_| {
-            Failure::new(Kind::Token, "this is not a token: it is not text")
-                .hint("give the token alone: corti-auth token --scope transcribe | corti-auth inspect")
+        String::from_utf8(self.head).map(Secret::new).map_err(|error| {
+            let failure = Failure::new(Kind::Token, "this is not a token: it is not text")
+                .hint("give the token alone: corti-auth token --scope transcribe | corti-auth inspect");
+            advise(failure, error.as_bytes())
         })
     }
 
@@ -86,6 +87,15 @@ impl Source {
         self.has_ended = chunk.is_empty();
         self.head.extend_from_slice(chunk);
         Ok(())
+    }
+}
+
+/// Where a text is no token and one of its lines is, says how to have them one by one.
+pub(super) fn advise(failure: Failure, text: &[u8]) -> Failure {
+    if paste::has_whole_line(text) {
+        failure.hint("one of its lines is a token; line by line: corti-auth inspect --lines < FILE")
+    } else {
+        failure
     }
 }
 

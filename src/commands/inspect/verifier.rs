@@ -65,6 +65,11 @@ impl<'a> Verifier<'a> {
         Ok(Self { context, policy, keys: Keys::Realm(Box::new(realm)) })
     }
 
+    /// Whether no environment is known that must have issued them.
+    pub(super) fn takes_any_issuer(&self) -> bool {
+        self.policy.issuer.is_none()
+    }
+
     /// # Errors
     /// Where the realm's keys cannot be had.
     pub(super) async fn verify(&mut self, token: &str, it: &Inspection) -> Result<Verification, Failure> {

@@ -69,6 +69,9 @@ impl Asked {
     }
 }
 
+/// The schemes by which a proxy may ask who is there: no other word of its challenge is looked at.
+const SCHEMES: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"];
+
 /// What was saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exchange {
@@ -133,6 +136,17 @@ impl Exchange {
         self.headers = headers(lines).collect();
     }
 
+    /// The schemes of `Proxy-Authenticate`, where it is there.
+    pub(super) fn asked_by_a_proxy(&self) -> Option<Vec<&'static str>> {
+        let challenges: Vec<&str> = self.each_header("proxy-authenticate").collect();
+        // A scheme begins the header or follows the parameters of another, and has no `=` behind it.
+        let words = || challenges.iter().flat_map(|header| header.split(',')).map(str::trim);
+        let names = |scheme: &str| {
+            words().any(|word| word.split(' ').next().unwrap_or_default().eq_ignore_ascii_case(scheme))
+        };
+        (!challenges.is_empty()).then(|| SCHEMES.into_iter().filter(|scheme| names(scheme)).collect())
+    }
+
     /// Every header of this name (lower case).
     pub fn each_header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -142,6 +156,17 @@ impl Exchange {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// An address without its user, its parameters, its query and its fragment, any of which may hold a secret.
+pub(super) fn bare_address(text: &str) -> String {
+    let escaped = text.to_ascii_lowercase().find("%3f").unwrap_or(text.len());
+    let text = text.get(..escaped).unwrap_or(text);
+    let text = text.split(['?', '#', ';', '&']).next().unwrap_or_default();
+    let Some((scheme, rest)) = text.split_once("//") else { return text.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}//{host}{path}")
 }
 
 /// The head and what follows the empty line after it.

@@ -4,6 +4,7 @@ use super::Evidence;
 
 mod answer;
 mod bearer;
+mod detour;
 mod grant;
 mod place;
 mod socket;
@@ -18,8 +19,8 @@ pub(super) struct Rule {
 
 /// All of them; of those that weigh the same the earlier is named first.
 pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
-    let tables: [&'static [Rule]; 5] =
-        [&grant::RULES, &bearer::RULES, &place::RULES, &answer::RULES, &socket::RULES];
+    let tables: [&'static [Rule]; 6] =
+        [&grant::RULES, &bearer::RULES, &place::RULES, &detour::RULES, &answer::RULES, &socket::RULES];
     tables.into_iter().flatten()
 }
 

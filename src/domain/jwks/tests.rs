@@ -41,6 +41,15 @@ fn weak_and_symmetric_keys_are_left_out() {
 }
 
 #[test]
+fn a_key_of_a_curve_that_is_not_supported_is_one_and_checks_nothing() {
+    for (curve, size) in [("P-521", 66), ("secp256k1", 32)] {
+        let x = URL_SAFE_NO_PAD.encode(vec![1; size]);
+        let set = set(&format!(r#"{{"kty":"EC","crv":"{curve}","kid":"a","x":"{x}","y":"{x}"}}"#)).unwrap();
+        assert!(set.candidates(Some("a"))[0].algorithms.is_empty(), "{curve}");
+    }
+}
+
+#[test]
 fn unknown_keys_have_the_issuer_asked_once_a_minute() {
     let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
     let fresh = Freshness::at(at(0));

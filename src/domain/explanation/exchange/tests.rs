@@ -59,3 +59,19 @@ fn a_token_is_presented_in_one_of_four_forms() {
         assert_eq!(Presented::of_query(value), form, "{value}");
     }
 }
+
+#[test]
+fn an_address_is_cut_where_a_secret_may_begin() {
+    let table = [
+        ("https://h/a/b", "https://h/a/b"),
+        ("https://h?x=1", "https://h"),
+        ("https://user:p@ss@h:1/a@b#f", "https://h:1/a@b"),
+        ("//u@h", "//h"),
+        ("/a?b", "/a"),
+        ("/a%3fb", "/a"),
+        ("", ""),
+    ];
+    for (text, bare) in table {
+        assert_eq!(bare_address(text), bare, "{text}");
+    }
+}
