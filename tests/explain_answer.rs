@@ -218,6 +218,10 @@ fn what_the_answer_repeats_is_not_repeated() {
         json!({ "error": "invalid_request", "error_description": format!("x client_secret=hunter2&y {secret}") }),
         json!({ "requestid": "r", "status": 400, "type": "A0003", "detail": format!("{} {secret}", corti.full) }),
         json!({ "type": "error", "error": { "title": corti.full, "details": secret } }),
+        json!({ "error": "invalid_request", "error_description": "got Authorization: Bearer hunter2, no" }),
+        json!({ "error": "invalid_request", "error_description": "x client_secret: hunter2" }),
+        json!({ "error": "x", "error_description": json!({ "client_secret": "hunter2 or so" }).to_string() }),
+        json!({ "error": { "code": "X", "message": "m", "howToFix": "no `Bearer hunter2`" } }),
     ];
     let signature = corti.full.rsplit('.').next().unwrap();
     for body in bodies {
@@ -252,5 +256,15 @@ fn what_the_request_said_is_not_repeated() {
                 Said::by(&mut corti.world.run(&format!("explain -vv --response {file} {token} {style}")));
             assert!(!said.stdout.contains(signature) && !said.stderr.contains(signature), "{}", said.stdout);
         }
+    } // A token of no known form is known by the request that was saved too.
+    for (target, header) in
+        [("/x", "authorization: Bearer opaque-credential"), ("/x?token=opaque-credential", "a: b")]
+    {
+        let saved = format!(
+            "> GET {target} HTTP/1.1\n> {header}\n> \n< HTTP/1.1 400 Bad Request\n< \n\
+             {{\"error\":\"invalid_request\",\"error_description\":\"not `opaque-credential`\"}}\n"
+        );
+        let explained = explain(&corti.world, &saved, "");
+        assert_first(&explained, "refused-grant", "not `[redacted]`");
     }
 }

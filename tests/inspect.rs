@@ -129,6 +129,16 @@ fn what_is_redacted_may_go_into_a_ticket() {
     assert!(!json.to_string().contains("acme-hospital"), "{json}");
     assert_eq!((&json["client_id"], &json["audience"][0]), (&json["audience"][0], &json["client_id"]));
     assert_eq!(json["redacted"], true);
+    // Nor is the audience that was asked for, be it the token's or not.
+    for audience in ["acme-hospital", "account"] {
+        for style in ["", "--json"] {
+            let flags = format!("inspect --redact --verify --audience {audience} {style}");
+            let said = Said::by(world.run(&flags).write_stdin(token.clone()));
+            assert_eq!(said.code, if audience == "account" { 0 } else { 7 }, "{}", said.stderr);
+            let is_shown = said.stdout.contains("acme") || said.stderr.contains("acme");
+            assert!(!is_shown && said.stdout.contains("for `"), "{}{}", said.stdout, said.stderr);
+        }
+    }
 }
 
 #[test]

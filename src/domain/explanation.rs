@@ -82,7 +82,8 @@ impl Evidence {
         secret: Option<&Secret>,
         now: Timestamp,
     ) -> Self {
-        let known = token.as_ref().map(Held::secret).into_iter().chain(secret).collect();
+        let known = token.as_ref().map(Held::secret).into_iter().chain(secret);
+        let known = known.chain(&exchange.credentials).collect();
         let redaction = Redaction { known };
         let date = exchange.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
         let challenge =

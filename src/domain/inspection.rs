@@ -163,17 +163,23 @@ impl Inspection {
         for name in [&mut self.client, &mut self.subject, &mut self.token_id, &mut self.username] {
             *name = name.take().map(|name| fingerprint(&name));
         }
-        let issuer = self.issuer.as_deref();
-        for name in self.audience.iter_mut().filter(|name| *name != ACCOUNT && Some(name.as_str()) != issuer)
-        {
-            *name = fingerprint(name);
+        let mut audience = std::mem::take(&mut self.audience);
+        for name in &mut audience {
+            *name = self.redacted_audience(name);
         }
+        self.audience = audience;
         for role in &mut self.roles {
             if let Some((client, name)) = role.rsplit_once(':').filter(|(client, _)| *client != ACCOUNT) {
                 *role = format!("{}:{name}", fingerprint(client));
             }
         }
         self
+    }
+
+    /// An audience as a ticket may have it: Keycloak's own, and the issuer, are nobody's secret.
+    pub fn redacted_audience(&self, name: &str) -> String {
+        let is_open = name == ACCOUNT || self.issuer.as_deref() == Some(name);
+        if is_open { name.to_owned() } else { fingerprint(name) }
     }
 
     /// What the token may do, in plain words.

@@ -23,6 +23,8 @@ pub struct Policy {
     pub audiences: Vec<String>,
     /// How far two clocks may be apart.
     pub leeway: Duration,
+    /// Whether what is said goes into a ticket: an audience is a client's name.
+    pub redact: bool,
 }
 
 /// One thing that was looked at.
@@ -65,7 +67,7 @@ impl Verification {
             expiry(inspection, leeway, now),
             not_before(inspection, leeway, now),
             issuer(inspection, policy.issuer.as_deref()),
-            audience(inspection, &policy.audiences),
+            audience(inspection, &policy.audiences, policy.redact),
         ];
         Self {
             valid: checks.iter().all(|check| check.verdict != Verdict::Failed),
@@ -192,7 +194,7 @@ fn issuer(inspection: &Inspection, expected: Option<&str>) -> Check {
 
 /// What Keycloak puts into `aud`: for an access token `account` or nothing, for an ID token the client, for a refresh
 /// token the issuer. Corti documents no audience, so that one nobody asked for is shown and not judged.
-fn audience(inspection: &Inspection, expected: &[String]) -> Check {
+fn audience(inspection: &Inspection, expected: &[String], redact: bool) -> Check {
     let names = |name: &str| inspection.audience.iter().any(|found| found == name);
     let holds = |is_there: bool, what: &str| {
         if is_there {
@@ -202,7 +204,9 @@ fn audience(inspection: &Inspection, expected: &[String]) -> Check {
         }
     };
     if !expected.is_empty() {
-        return holds(expected.iter().any(|name| names(name)), &format!("`{}`", expected.join("` or `")));
+        let shown = |name: &String| if redact { inspection.redacted_audience(name) } else { name.clone() };
+        let what = expected.iter().map(shown).collect::<Vec<_>>().join("` or `");
+        return holds(expected.iter().any(|name| names(name)), &format!("`{what}`"));
     }
     match (inspection.kind, &inspection.client, &inspection.issuer) {
         (Kind::Id, Some(client), _) => holds(names(client), "the client it was issued to"),

@@ -49,7 +49,8 @@ impl<'a> Verifier<'a> {
             place => Some(place?),
         };
         let issuer = place.as_ref().map(|(environment, tenant)| environment.issuer(tenant));
-        let policy = |keys| Policy { keys, issuer, audiences: args.audience.clone(), leeway: args.leeway };
+        let (audiences, leeway, redact) = (args.audience.clone(), args.leeway, args.redact);
+        let policy = |keys| Policy { keys, issuer, audiences, leeway, redact };
         if let Some(path) = &args.jwks {
             // A path may name its user.
             let policy = policy(if args.redact { "a file".to_owned() } else { path.display().to_string() });

@@ -1,8 +1,11 @@
 //! An exchange as somebody saved it: what `curl -i`, `-D` or `-v` writes, a body alone, or the frames of a WebSocket.
 //!
-//! Whatever stood in it as a credential is looked at here and left behind: only its form goes on.
+//! Whatever stood in it as a credential is looked at here, and only its form goes on; the credential itself is kept to be
+//! looked for, and taken out, should the answer repeat it.
 
 use url::form_urlencoded;
+
+use crate::domain::secret::Secret;
 
 /// How a token was presented, or stands in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +75,24 @@ impl Asked {
 /// The schemes by which a proxy may ask who is there: no other word of its challenge is looked at.
 const SCHEMES: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"];
 
+/// The credentials of a request: the words of its `Authorization`, and a query's `token` with and without its escapes.
+fn credentials(lines: &[&str]) -> Vec<Secret> {
+    let query = lines.first().and_then(|line| line.split(' ').nth(1)?.split_once('?')).unwrap_or_default().1;
+    let values = query.split('&').filter_map(|pair| pair.strip_prefix("token="));
+    let decoded = |value: &str| {
+        let pair = format!("v={value}");
+        form_urlencoded::parse(pair.as_bytes()).next().map(|(_, text)| text.into_owned())
+    };
+    let queried = values.flat_map(|value| [Some(value.to_owned()), decoded(value)]).flatten();
+    let headers = headers(lines.iter().skip(1).copied()).filter(|(name, _)| name == "authorization");
+    let texts = queried.chain(headers.map(|(_, value)| value));
+    texts
+        .flat_map(|text| text.split_whitespace().map(|word| Secret::new(word.to_owned())).collect::<Vec<_>>())
+        .collect()
+}
+
 /// What was saved.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Exchange {
     /// The last status line's status.
     pub status: Option<u16>,
@@ -83,6 +102,8 @@ pub struct Exchange {
     pub body: String,
     /// The request, where it was saved too.
     pub asked: Option<Asked>,
+    /// What the request had as credentials.
+    pub credentials: Vec<Secret>,
 }
 
 impl Exchange {
@@ -119,7 +140,9 @@ impl Exchange {
         }
         let requests: Vec<&str> = marked("> ").collect();
         let last = requests.iter().rposition(|line| line.contains(" HTTP/")).unwrap_or_default();
-        exchange.asked = Asked::read(requests.get(last..).unwrap_or_default());
+        let request = requests.get(last..).unwrap_or_default();
+        exchange.asked = Asked::read(request);
+        exchange.credentials = credentials(request);
         let remark = |line: &&str| {
             ["* ", "> ", "< ", "{ [", "} ["].iter().any(|mark| line.starts_with(mark))
                 || matches!(line.trim(), "<" | ">" | "*")

@@ -42,7 +42,7 @@ fn two_clocks_may_be_apart_by_the_leeway() {
 fn the_audience_is_what_keycloak_makes_it() {
     let verdict = |claims: &str, expected: &[&str]| {
         let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
-        audience(&inspection(claims), &expected).verdict
+        audience(&inspection(claims), &expected, false).verdict
     };
     let table: [(&str, &[&str], Verdict); 11] = [
         (r#"{"typ":"Bearer"}"#, &[], Verdict::Ok),
@@ -72,4 +72,14 @@ fn the_issuer_is_compared_letter_by_letter() {
         assert_eq!(verdict(Some(other)), Verdict::Failed, "{other}");
     }
     assert_eq!(issuer(&inspection("{}"), Some("https://a/realms/base")).verdict, Verdict::Failed);
+}
+
+#[test]
+fn an_audience_that_was_asked_for_is_as_secret_as_one_that_is_there() {
+    let it = inspection(r#"{"typ":"Bearer","iss":"i","aud":"acme-client"}"#);
+    let detail = |expected: &str, redact| audience(&it, &[expected.to_owned()], redact).detail;
+    assert_eq!(detail("acme-client", false), "it is for `acme-client`");
+    assert!(!detail("acme-client", true).contains("acme"));
+    assert!(!detail("other-client", true).contains("other"));
+    assert_eq!(detail("account", true), "it is not for `account`");
 }
