@@ -4,12 +4,13 @@
 
 mod common;
 
-use std::time::Duration;
-
 use common::control::Control;
-use common::saved::{assert_first, converse, converse_until, exchange, explain, mint, names, read};
+use common::saved::{
+    Explained, Id, Saved, assert_among, assert_first, converse, converse_until, exchange, explain,
+    explain_code, log, mint, names, protocol_error, read,
+};
 use common::{Said, Sandbox, World};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const TRANSCRIBE: &str = r#"{"type":"config","configuration":{"primaryLanguage":"en"}}"#;
 
@@ -31,14 +32,14 @@ impl Corti {
         Self { sandbox, world, full }
     }
 
-    fn send(&self, request: &str, body: &str) -> Value {
+    fn send(&self, request: &str, body: &str) -> Explained {
         let bearer = format!("Authorization: Bearer {}", self.full);
         let saved = exchange(&self.sandbox, request, &[&bearer, "Tenant-Name: base"], body);
         explain(&self.world, &saved, "")
     }
 
     /// What is said of one message of a WebSocket.
-    fn frame(&self, text: &str) -> Value {
+    fn frame(&self, text: &Saved) -> Explained {
         explain(&self.world, text, "")
     }
 }
@@ -50,15 +51,21 @@ fn a_request_that_the_api_does_not_take() {
     let body = r#"{"encounter":{"identifier":"visit-1","status":"planned","type":"first_consultation"}}"#;
     let fine = corti.send(create, body);
     assert_eq!((names(&fine), &fine["status"]), (vec!["no-failure"], &json!(201)));
-    assert_first(&corti.send(create, body), "duplicate-identifier", "already exists");
+    assert_among(&fine, Id("no-failure"));
+    assert_first(&corti.send(create, body), Id("duplicate-identifier"), "already exists");
     let table = [
-        (create, "{", "invalid-request", "not valid JSON"),
-        (create, r#"{"encounter":{}}"#, "invalid-request", "encounter.identifier"),
-        ("GET /v2/interactions/?pageSize=x", "", "invalid-request", "pageSize"),
-        ("GET /v2/interactions/visit-1", "", "invalid-request", "Invalid UUID"),
-        ("GET /v2/interactions/00000000-0000-4000-8000-000000000000", "", "no-such-interaction", "not found"),
-        ("GET /v2/interaction/", "", "unknown-path", "does not serve this path"),
-        ("GET /v2/agentic/agents/x", "", "agents-refusal", "NOT_FOUND: the sandbox knows no agent"),
+        (create, "{", Id("invalid-request"), "not valid JSON"),
+        (create, r#"{"encounter":{}}"#, Id("invalid-request"), "encounter.identifier"),
+        ("GET /v2/interactions/?pageSize=x", "", Id("invalid-request"), "pageSize"),
+        ("GET /v2/interactions/visit-1", "", Id("invalid-request"), "Invalid UUID"),
+        (
+            "GET /v2/interactions/00000000-0000-4000-8000-000000000000",
+            "",
+            Id("no-such-interaction"),
+            "not found",
+        ),
+        ("GET /v2/interaction/", "", Id("unknown-path"), "does not serve this path"),
+        ("GET /v2/agentic/agents/x", "", Id("agents-refusal"), "NOT_FOUND: the sandbox knows no agent"),
     ];
     for (request, body, id, words) in table {
         let explained = corti.send(request, body);
@@ -74,14 +81,14 @@ fn a_request_that_the_api_does_not_take() {
 #[tokio::test]
 async fn a_server_in_trouble() {
     let corti = Corti::start_with(&["--api-fail-count", "1", "--api-fault", "breakdown"]);
-    assert_first(&corti.send("GET /v2/languages/", ""), "server-trouble", "Error processing");
+    assert_first(&corti.send("GET /v2/languages/", ""), Id("server-trouble"), "Error processing");
     let control = Control::of(&corti.sandbox);
     let table = [
-        ("gateway", 502, "gateway", "HTML", "an HTML page"),
-        ("rate-limit", 429, "rate-limit", "Too many requests", "an error of the v2 API"),
-        ("quota", 429, "quota", "Insufficient balance", "an error of the v2 API"),
-        ("breakdown", 500, "server-trouble", "Error processing", "an error of the v2 API"),
-        ("timeout", 504, "server-trouble", "Request timeout", "an error of the v2 API"),
+        ("gateway", 502, Id("gateway"), "HTML", "an HTML page"),
+        ("rate-limit", 429, Id("rate-limit"), "Too many requests", "an error of the v2 API"),
+        ("quota", 429, Id("quota"), "Insufficient balance", "an error of the v2 API"),
+        ("breakdown", 500, Id("server-trouble"), "Error processing", "an error of the v2 API"),
+        ("timeout", 504, Id("server-trouble"), "Request timeout", "an error of the v2 API"),
     ];
     for (fault, status, id, words, shape) in table {
         control.turn(json!({ "api_fault": fault, "api_fail_count": 1, "retry_after": null })).await;
@@ -92,13 +99,13 @@ async fn a_server_in_trouble() {
     }
     control.turn(json!({ "api_fault": "rate-limit", "api_fail_count": 1, "retry_after": 30 })).await;
     let explained = corti.send("GET /v2/languages/", "");
-    assert_first(&explained, "rate-limit", "Retry-After is 30");
+    assert_first(&explained, Id("rate-limit"), "Retry-After is 30");
     assert!(explained["causes"][0]["remedy"].as_str().unwrap().starts_with("wait 30 s"), "{explained:#}");
     // A handshake fails in the same way, and no more often than it was told to.
     control.turn(json!({ "api_fault": "gateway", "api_fail_count": 1, "retry_after": null })).await;
     let path = "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20x";
-    assert_first(&corti.send(path, ""), "gateway", "HTML");
-    assert_first(&corti.send(path, ""), "malformed-token", "malformed");
+    assert_first(&corti.send(path, ""), Id("gateway"), "HTML");
+    assert_first(&corti.send(path, ""), Id("malformed-token"), "malformed");
 }
 
 #[tokio::test]
@@ -109,23 +116,17 @@ async fn what_a_socket_says() {
         async move { converse(sandbox, "/transcribe", full, messages).await }
     };
     let (denied, code) = talk(&[r#"{"type":"config","configuration":{"primaryLanguage":"xx"}}"#]).await;
-    assert_first(&corti.frame(&denied[0]), "configuration-denied", "primaryLanguage");
+    assert_first(&corti.frame(&denied[0]), Id("configuration-denied"), "primaryLanguage");
     let (missing, _) = talk(&["{}"]).await;
-    assert_first(&corti.frame(&missing[0]), "configuration-not-first", "CONFIG_MISSING");
+    assert_first(&corti.frame(&missing[0]), Id("configuration-not-first"), "CONFIG_MISSING");
     let (all, _) = talk(&[TRANSCRIBE, TRANSCRIBE, r#"{"type":"nonsense"}"#, r#"{"type":"end"}"#]).await;
-    assert_first(&corti.frame(&all[0]), "session-as-it-should-be", "CONFIG_ACCEPTED");
-    assert_first(&corti.frame(&all[1]), "configured-twice", "CONFIG_ALREADY_RECEIVED");
-    assert_first(&corti.frame(&all[2]), "socket-error", "Bad request: the message has no known type");
-    assert_first(&corti.frame(all.last().unwrap()), "session-as-it-should-be", "ENDED");
+    assert_first(&corti.frame(&all[0]), Id("session-as-it-should-be"), "CONFIG_ACCEPTED");
+    assert_first(&corti.frame(&all[1]), Id("configured-twice"), "CONFIG_ALREADY_RECEIVED");
+    assert_first(&corti.frame(&all[2]), Id("socket-error"), "Bad request: the message has no known type");
+    assert_first(&corti.frame(all.last().unwrap()), Id("session-as-it-should-be"), "ENDED");
     // A whole log, the last message counts, and a client's marks are no part of it.
-    let log: Vec<String> = all.iter().take(3).map(|text| format!("< {text}")).collect();
-    assert_first(&corti.frame(&log.join("\n")), "socket-error", "no known type");
-    assert_eq!(closed(&corti.world, code)["causes"][0]["id"], "closed");
-}
-
-/// What is said of a close code.
-fn closed(world: &World, code: u16) -> Value {
-    Said::by(&mut world.run(&format!("explain --json --status {code}"))).json()
+    assert_first(&corti.frame(&log(&all[..3])), Id("socket-error"), "no known type");
+    assert_among(&explain_code(&corti.world, code), Id("closed"));
 }
 
 #[tokio::test]
@@ -138,15 +139,15 @@ async fn a_socket_that_hears_nothing() {
         converse(&corti.sandbox, "/transcribe", full, &[]),
         converse(&corti.sandbox, &path, full, &[])
     );
-    assert_first(&corti.frame(&dictation.0[0]), "configuration-late", "CONFIG_TIMEOUT");
-    assert_first(&corti.frame(&consultation.0[0]), "configuration-late", "CONFIG_NOT_PROVIDED");
+    assert_first(&corti.frame(&dictation.0[0]), Id("configuration-late"), "CONFIG_TIMEOUT");
+    assert_first(&corti.frame(&consultation.0[0]), Id("configuration-late"), "CONFIG_NOT_PROVIDED");
 }
 
 #[tokio::test]
 async fn how_a_socket_closes() {
     let corti = Corti::start();
     let assert_closed = |code: u16, words: &str| {
-        let explained = closed(&corti.world, code);
+        let explained = explain_code(&corti.world, code);
         let first = &explained["causes"][0];
         assert!(first["evidence"][0].as_str().unwrap().starts_with(words), "{explained:#}");
     };
@@ -167,7 +168,7 @@ async fn how_a_socket_closes() {
         assert_eq!(seen, code, "{signal}");
         assert_closed(code, words);
     }
-    let (head, code) = protocol_error(&corti);
+    let (head, code) = protocol_error(&corti.sandbox, &corti.full);
     assert_eq!(code, 1002);
     // The handshake itself was none of the failure.
     assert_eq!(names(&explain(&corti.world, &head, "")), ["no-failure"]);
@@ -175,38 +176,6 @@ async fn how_a_socket_closes() {
     // A code that says nothing about Corti explains nothing.
     let said = Said::by(&mut corti.world.run("explain --status 4711"));
     assert_eq!(said.code, 1, "{}", said.stdout);
-}
-
-/// The head of the handshake, and the code that a socket closes with after a frame without a mask, which a client must not send (RFC 6455, section 5.1).
-fn protocol_error(corti: &Corti) -> (String, u16) {
-    use std::io::{Read as _, Write as _};
-    let address = corti.sandbox.environment.strip_prefix("http://").unwrap();
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    let head = format!(
-        "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{} HTTP/1.1\r\nHost: {address}\r\n\
-         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        corti.full
-    );
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(&[0x81, 0x01, b'x']).unwrap();
-    let mut answer = Vec::new();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let mut chunk = [0; 1024];
-    while let Ok(count) = stream.read(&mut chunk) {
-        answer.extend_from_slice(&chunk[..count]);
-        let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| &answer[at + 4..]);
-        // A close frame of the server's: 0x88, its length, the code.
-        if let Some([0x88, _, high, low, ..]) = body {
-            let head = String::from_utf8_lossy(&answer);
-            return (
-                head.split_inclusive("\r\n\r\n").next().unwrap().to_owned(),
-                u16::from_be_bytes([*high, *low]),
-            );
-        }
-        assert!(count > 0, "no close frame: {answer:?}");
-    }
-    panic!("no close frame: {answer:?}")
 }
 
 #[test]

@@ -4,21 +4,11 @@
 
 mod common;
 
-use common::Said;
-use common::saved::{Corti, assert_first, explain, mint, names};
+use common::saved::{Corti, Explained, Id, assert_among, assert_first, explain, mint, names};
 use serde_json::Value;
 
 impl Corti {
-    /// Runs curl, and gives both its streams as they come.
-    fn curl(&self, path: &str, arguments: &[&str]) -> String {
-        let url = format!("{}{path}", self.sandbox.environment);
-        let shell = ["-c", "exec curl \"$@\" 2>&1", "curl"];
-        let said = Said::by(self.world.program("sh").args(shell).args(arguments).arg(url));
-        assert_eq!(said.code, 0, "{}", said.stdout);
-        said.stdout
-    }
-
-    fn explain(&self, path: &str, arguments: &[&str]) -> Value {
+    fn explain(&self, path: &str, arguments: &[&str]) -> Explained {
         explain(&self.world, &self.curl(path, arguments), "")
     }
 }
@@ -38,15 +28,25 @@ fn curl_saves_an_answer_in_several_ways() {
         assert!(!explained.to_string().contains("eyJ"), "{how:?}");
     }
     let head = corti.explain("/v2/languages/", &["-s", "-D", "-", "-o", "/dev/null"]);
-    assert_first(&head, "no-token", "only that one is needed");
+    assert_first(&head, Id("no-token"), "only that one is needed");
     let alone = corti.explain("/realms/nowhere/protocol/openid-connect/token", &["-s"]);
-    assert_first(&alone, "unknown-tenant", "Realm does not exist");
+    assert_first(&alone, Id("unknown-tenant"), "Realm does not exist");
     // A head of its own comes first where curl waits before it sends a body.
     let form = "grant_type=client_credentials&client_id=nobody&client_secret=x";
     let path = "/realms/base/protocol/openid-connect/token";
     let saved = corti.curl(path, &["-si", "-H", "Expect: 100-continue", "--data", form]);
     assert!(saved.starts_with("HTTP/1.1 100 Continue"), "{saved}");
-    assert_first(&explain(&corti.world, &saved, ""), "unknown-client", "invalid_client");
+    assert_first(&explain(&corti.world, &saved, ""), Id("unknown-client"), "invalid_client");
+}
+
+#[test]
+fn the_head_of_a_refused_grant_tells_no_more_than_its_status() {
+    let corti = Corti::start();
+    let form = "grant_type=client_credentials&client_id=sandbox&client_secret=x";
+    let head = ["-s", "-D", "-", "-o", "/dev/null", "--data", form];
+    let saved = corti.curl("/realms/base/protocol/openid-connect/token", &head);
+    assert!(saved.starts_with("HTTP/1.1 401") && saved.ends_with("\r\n\r\n"), "{saved}");
+    assert_among(&explain(&corti.world, &saved, ""), Id("bad-credentials"));
 }
 
 #[test]
@@ -55,31 +55,31 @@ fn the_request_shows_what_the_answer_does_not() {
     let (full, limited) = (mint(&corti.world, "--full"), mint(&corti.world, "--scope transcribe"));
     let socket = |token: &str| format!("/audio-bridge/v2/transcribe?tenant-name=base&token={token}");
     let explained = corti.explain(&socket(&format!("Bearer%2520{limited}")), &["-sv"]);
-    assert_first(&explained, "encoded-twice", "an escape stands where the space should be");
+    assert_first(&explained, Id("encoded-twice"), "an escape stands where the space should be");
     assert_eq!(names(&explained), ["encoded-twice"], "{explained:#}");
     let explained = corti.explain(&socket(&limited), &["-sv"]);
-    assert_first(&explained, "missing-bearer", "the request has the token without it");
+    assert_first(&explained, Id("missing-bearer"), "the request has the token without it");
     assert_eq!(names(&explained), ["missing-bearer"], "{explained:#}");
-    assert_first(&corti.explain("/v2/languages/", &["-sv"]), "no-token", "the request has none");
+    assert_first(&corti.explain("/v2/languages/", &["-sv"]), Id("no-token"), "the request has none");
     let bearer = format!("Authorization: Bearer {full}");
     let explained = corti.explain("/v2/languages/", &["-sv", "-H", &bearer]);
-    assert_first(&explained, "missing-tenant", "the request names no tenant");
+    assert_first(&explained, Id("missing-tenant"), "the request names no tenant");
     let file = corti.world.file("token.txt", &full);
     let saved = corti.curl("/v2/languages/", &["-sv", "-H", &bearer, "-H", "Tenant-Name: other"]);
     let explained = explain(&corti.world, &saved, &format!("--token-file {file}"));
-    assert_first(&explained, "wrong-tenant", "the token is of tenant `base`, and `other` was sent");
+    assert_first(&explained, Id("wrong-tenant"), "the token is of tenant `base`, and `other` was sent");
     // A path that is nearly the socket's.
     let path = format!("/audio-bridge/v2/interactions/{}/stream?tenant-name=base", uuid::Uuid::new_v4());
     let explained = corti.explain(&path, &["-sv"]);
-    assert_first(&explained, "misspelt-path", "/stream`");
+    assert_first(&explained, Id("misspelt-path"), "/stream`");
     // The scope of the socket that was asked for, and a full token where a limited one would do.
     let streams = mint(&corti.world, "--scope streams");
     let saved = corti.curl(&socket(&format!("Bearer%20{streams}")), &["-sv"]);
     let file = corti.world.file("token.txt", &streams);
     let explained = explain(&corti.world, &saved, &format!("--token-file {file}"));
-    assert_first(&explained, "wrong-scope-for-the-socket", "streams`");
+    assert_first(&explained, Id("wrong-scope-for-the-socket"), "streams`");
     let saved = corti.curl(&socket(&format!("Bearer%20{full}")), &["-sv"]);
     let file = corti.world.file("token.txt", &full);
     let explained = explain(&corti.world, &saved, &format!("--token-file {file}"));
-    assert!(names(&explained).contains(&"full-token"), "{explained:#}");
+    assert_among(&explained, Id("full-token"));
 }

@@ -5,12 +5,12 @@
 mod common;
 
 use common::rude::{Answer, Rude};
-use common::saved::{assert_first, exchange_at, explain, names};
+use common::saved::{Explained, Id, assert_first, exchange_at, explain, names};
 use common::{Said, World};
 use serde_json::Value;
 
 /// What is said of a server's answer.
-fn answered(status: &str, headers: &[&str], body: &str) -> Value {
+fn answered(status: &str, headers: &[&str], body: &str) -> Explained {
     let server = Rude::start(vec![Answer::http(status, headers, body)]);
     explain(&World::new(), &exchange_at(&server.environment, "GET /v2/languages/", &[], ""), "")
 }
@@ -43,7 +43,7 @@ fn a_redirect_is_told_with_where_it_leads_and_without_what_may_be_secret() {
         // With and without the page that a server like nginx sends along.
         for body in ["", "<html><head><title>302 Found</title></head></html>"] {
             let explained = answered(status, &[&header, "Content-Type: text/html"], body);
-            assert_first(&explained, "redirect", words);
+            assert_first(&explained, Id("redirect"), words);
             assert!(!explained.to_string().contains("hidden"), "{explained:#}");
             assert!(status.starts_with(&explained["status"].to_string()), "{status}");
             let remedy = explained["causes"][0]["remedy"].as_str().unwrap();
@@ -66,7 +66,7 @@ fn a_proxy_that_wants_credentials_is_told_with_what_it_asks_for() {
     let basic = ["Proxy-Authenticate: Basic realm=\"the proxy, NTLM\"", "Content-Type: text/html"];
     for body in ["", page] {
         let explained = answered("407 Proxy Authentication Required", &basic, body);
-        assert_first(&explained, "proxy-credentials", "Proxy-Authenticate asks for Basic");
+        assert_first(&explained, Id("proxy-credentials"), "Proxy-Authenticate asks for Basic");
         assert!(!explained.to_string().contains("the proxy, "), "the realm is not repeated: {explained:#}");
         let remedy = explained["causes"][0]["remedy"].as_str().unwrap();
         assert!(remedy.contains("HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT)"), "{remedy}");
@@ -77,7 +77,7 @@ fn a_proxy_that_wants_credentials_is_told_with_what_it_asks_for() {
         (vec!["Proxy-Authenticate: Custom x=y"], "no scheme that is known"),
     ] {
         let explained = answered("407 Proxy Authentication Required", &headers, "");
-        assert_first(&explained, "proxy-credentials", words);
+        assert_first(&explained, Id("proxy-credentials"), words);
         assert!(explained["causes"][0]["remedy"].as_str().unwrap().contains("knows Basic alone"), "{words}");
     }
 }

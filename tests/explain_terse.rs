@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::saved::{explain, get, mint, names, read};
+use common::saved::{Explained, Id, Saved, assert_among, explain, get, mint, names, read};
 use common::{Sandbox, World};
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ fn start() -> (Sandbox, World) {
     (sandbox, world)
 }
 
-fn explain_with(world: &World, saved: &str, token: &str) -> Value {
+fn explain_with(world: &World, saved: &Saved, token: &str) -> Explained {
     let file = world.file("token.txt", token);
     explain(world, saved, &format!("--token-file {file}"))
 }
@@ -60,7 +60,9 @@ fn a_403_is_what_fits_or_what_the_token_shows() {
         "low wrong-tenant",
         "low missing-tenant",
     ];
-    assert_eq!(ranked(&explain(&world, &refused, "")), guesses);
+    let explained = explain(&world, &refused, "");
+    assert_eq!(ranked(&explained), guesses);
+    assert_among(&explained, Id("forbidden"));
     let explained = explain_with(&world, &refused, &limited);
     assert_eq!(ranked(&explained)[0], "medium limited-token-on-rest", "{explained:#}");
     let bearer = format!("Authorization: Bearer {full}");

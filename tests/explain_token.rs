@@ -5,7 +5,9 @@
 mod common;
 
 use common::control::Control;
-use common::saved::{Corti, assert_first, explain, form, get, grant, mint, names, read};
+use common::saved::{
+    Corti, Explained, Id, Saved, assert_among, assert_first, explain, form, get, grant, mint, names, read,
+};
 use common::{Said, Sandbox, World};
 use serde_json::{Value, json};
 
@@ -14,12 +16,12 @@ const TRANSCRIBE: &str = "/audio-bridge/v2/transcribe?tenant-name=base";
 
 impl Corti {
     /// What is said of an answer to a request with this token, as it stands in a file.
-    fn explain(&self, saved: &str, token: &str) -> Value {
+    fn explain(&self, saved: &Saved, token: &str) -> Explained {
         let file = self.world.file("token.txt", token);
         explain(&self.world, saved, &format!("--token-file {file}"))
     }
 
-    fn get(&self, path: &str, headers: &[&str]) -> String {
+    fn get(&self, path: &str, headers: &[&str]) -> Saved {
         get(&self.sandbox, path, headers)
     }
 }
@@ -30,15 +32,15 @@ async fn an_expired_token() {
     let control = Control::of(&corti.sandbox);
     control.turn(json!({ "token_lifetime": 1 })).await;
     let token = mint(&corti.world, "--full");
-    let mut answer = String::new();
+    let mut answer = Saved::default();
     common::wait_until("the token has expired", || {
         answer = read(&corti.sandbox, LANGUAGES, &token);
         answer.starts_with("HTTP/1.1 401")
     });
     // The server's word alone is enough; the token shows it too.
-    assert_first(&explain(&corti.world, &answer, ""), "expired", "The token has expired");
+    assert_first(&explain(&corti.world, &answer, ""), Id("expired"), "The token has expired");
     let explained = corti.explain(&answer, &token);
-    assert_first(&explained, "expired", " before the answer");
+    assert_first(&explained, Id("expired"), " before the answer");
     assert_eq!(explained["shape"], "an empty body");
     // Of a socket, the remedy is a token for that socket.
     let limited = mint(&corti.world, "--scope streams");
@@ -64,6 +66,7 @@ async fn clocks_that_differ() {
     control.turn(json!({ "clock_skew": 9000 })).await;
     let explained = corti.explain(&read(&corti.sandbox, LANGUAGES, &token), &token);
     assert_eq!(names(&explained), ["expired", "clock-skew"], "{explained:#}");
+    assert_among(&explained, Id("clock-skew"));
     let skew = explained["causes"][1]["evidence"].to_string();
     for words in ["the answer is dated 2 h ", "by the clock here the token lives for another"] {
         assert!(skew.contains(words), "{skew}");
@@ -81,23 +84,23 @@ fn a_token_that_is_not_presented_as_it_should_be() {
     let corti = Corti::start();
     let token = mint(&corti.world, "--scope transcribe");
     let none = corti.get(LANGUAGES, &["Tenant-Name: base"]);
-    assert_first(&explain(&corti.world, &none, ""), "no-token", "only that one is needed");
+    assert_first(&explain(&corti.world, &none, ""), Id("no-token"), "only that one is needed");
     let bare = corti.get(LANGUAGES, &[&format!("Authorization: {token}"), "Tenant-Name: base"]);
     let explained = corti.explain(&bare, &token);
-    assert_first(&explained, "missing-bearer", "not preceded by Bearer");
+    assert_first(&explained, Id("missing-bearer"), "not preceded by Bearer");
     // The server cannot tell a space that was escaped twice from a missing word.
     assert_eq!(names(&explained), ["missing-bearer", "encoded-twice"], "{explained:#}");
     assert_eq!(explained["causes"][1]["confidence"], "medium");
     let twice = corti.get(&format!("{TRANSCRIBE}&token=Bearer%2520{token}"), &[]);
     let explained = corti.explain(&twice, &format!("Bearer%20{token}"));
-    assert_first(&explained, "encoded-twice", "an escape stands where the space should be");
+    assert_first(&explained, Id("encoded-twice"), "an escape stands where the space should be");
     assert_eq!((names(&explained).len(), &explained["token"]["reach"]), (1, &json!("limited")));
     let doubled = corti.get(LANGUAGES, &[&format!("Authorization: Bearer Bearer {token}")]);
     let explained = corti.explain(&doubled, &format!("Bearer Bearer {token}"));
-    assert_first(&explained, "malformed-token", "the word Bearer stands there twice");
+    assert_first(&explained, Id("malformed-token"), "the word Bearer stands there twice");
     let half: String = token.chars().take(200).collect();
     let explained = corti.explain(&read(&corti.sandbox, LANGUAGES, &half), &half);
-    assert_first(&explained, "malformed-token", "cannot be decoded");
+    assert_first(&explained, Id("malformed-token"), "cannot be decoded");
 }
 
 #[test]
@@ -107,18 +110,23 @@ fn a_token_of_another_kind_or_key() {
     let body = answer.split("\r\n\r\n").nth(1).unwrap();
     let id_token = serde_json::from_str::<Value>(body).unwrap()["id_token"].as_str().unwrap().to_owned();
     let refused = read(&corti.sandbox, LANGUAGES, &id_token);
-    assert_first(&corti.explain(&refused, &id_token), "not-an-access-token", "of the kind `id`");
+    assert_first(&corti.explain(&refused, &id_token), Id("not-an-access-token"), "of the kind `id`");
     let token = mint(&corti.world, "--full");
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { "B" } else { "A" };
     let altered = format!("{signed}.{other}{}", signature.chars().skip(1).collect::<String>());
     let refused = read(&corti.sandbox, LANGUAGES, &altered);
-    assert_first(&corti.explain(&refused, &altered), "unknown-key", "The signature of the token is invalid");
+    assert_first(
+        &corti.explain(&refused, &altered),
+        Id("unknown-key"),
+        "The signature of the token is invalid",
+    );
     // Words that tell of nothing known are repeated, and what fits the status stands beside them.
     let none = token.replacen(token.split('.').next().unwrap(), &rewritten_header(&token), 1);
     let refused = read(&corti.sandbox, LANGUAGES, &none);
     let explained = corti.explain(&refused, &none);
     assert_eq!(names(&explained), ["missing-bearer", "refused-token"], "{explained:#}");
+    assert_among(&explained, Id("refused-token"));
     assert!(explained.to_string().contains("The algorithm of the token is not RS256"), "{explained:#}");
 }
 
@@ -138,7 +146,7 @@ fn a_token_of_another_environment() {
     let explained = here.explain(&refused, &foreign);
     assert_first(
         &explained,
-        "wrong-environment",
+        Id("wrong-environment"),
         &format!("the token is of `{}`", there.sandbox.environment),
     );
     let remedy = explained["causes"][0]["remedy"].as_str().unwrap();
@@ -162,16 +170,16 @@ fn a_tenant_that_is_missing_or_another() {
     let token = mint(&corti.world, "--full");
     let bearer = format!("Authorization: Bearer {token}");
     let missing = corti.explain(&corti.get(LANGUAGES, &[&bearer]), &token);
-    assert_first(&missing, "missing-tenant", "the tenant name is missing");
+    assert_first(&missing, Id("missing-tenant"), "the tenant name is missing");
     assert_eq!(missing["shape"], "an error of the v2 API");
     let saved = corti.get(LANGUAGES, &[&bearer, "Tenant-Name: other"]);
     let wrong = corti.explain(&saved, &token);
-    assert_first(&wrong, "wrong-tenant", "the tenant name is not the token's");
+    assert_first(&wrong, Id("wrong-tenant"), "the tenant name is not the token's");
     assert!(wrong["causes"][0]["remedy"].to_string().contains("`Tenant-Name: base`"), "{wrong:#}");
     // What is configured here shows whence the other came.
     let file = corti.world.file("token.txt", &token);
     let wrong = explain(&corti.world, &saved, &format!("--token-file {file} --tenant other"));
-    assert_first(&wrong, "wrong-tenant", "the token is of tenant `base`, and `other` is configured");
+    assert_first(&wrong, Id("wrong-tenant"), "the token is of tenant `base`, and `other` is configured");
 }
 
 #[test]
@@ -179,11 +187,11 @@ fn a_token_with_another_scope() {
     let corti = Corti::start();
     let transcribe = mint(&corti.world, "--scope transcribe");
     let rest = corti.explain(&read(&corti.sandbox, LANGUAGES, &transcribe), &transcribe);
-    assert_first(&rest, "limited-token-on-rest", "transcribe`");
+    assert_first(&rest, Id("limited-token-on-rest"), "transcribe`");
     let streams = mint(&corti.world, "--scope streams");
     let saved = corti.get(&format!("{TRANSCRIBE}&token=Bearer%20{streams}"), &[]);
     let socket = corti.explain(&saved, &streams);
-    assert_first(&socket, "wrong-scope-for-the-socket", "streams`");
+    assert_first(&socket, Id("wrong-scope-for-the-socket"), "streams`");
     let remedy = socket["causes"][0]["remedy"].as_str().unwrap();
     assert!(remedy.ends_with("corti-auth token --scope transcribe"), "{remedy}");
     let id = uuid::Uuid::new_v4();
@@ -196,7 +204,7 @@ fn a_token_with_another_scope() {
     let mut world = World::new();
     world.set("CORTI_ACCESS_TOKEN", &transcribe);
     let refused = read(&corti.sandbox, LANGUAGES, &transcribe);
-    assert_first(&explain(&world, &refused, ""), "limited-token-on-rest", "the token's scopes are");
+    assert_first(&explain(&world, &refused, ""), Id("limited-token-on-rest"), "the token's scopes are");
 }
 
 #[test]
@@ -211,5 +219,6 @@ fn a_token_of_another_client() {
     let file = world.file("token.txt", &token);
     let explained = explain(&world, &refused, &format!("--token-file {file}"));
     assert_eq!(names(&explained), ["no-such-interaction", "wrong-client"], "{explained:#}");
+    assert_among(&explained, Id("wrong-client"));
     assert!(explained["causes"][1]["evidence"][0].as_str().unwrap().contains("`another` is configured"));
 }

@@ -6,7 +6,7 @@ mod common;
 
 use common::World;
 use common::keycloak::{Keycloak, form_encoded};
-use common::saved::{assert_first, exchange_at, explain, names};
+use common::saved::{Id, assert_first, exchange_at, explain, names};
 
 const TOKEN: &str = "POST /realms/base/protocol/openid-connect/token";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
@@ -17,16 +17,16 @@ fn a_refused_grant_has_a_cause() {
     let (keycloak, world) = (Keycloak::running(), World::new());
     let secret = keycloak.secret.as_str();
     let table = [
-        ("nobody", secret, "openid", "unknown-client", "invalid_client"),
-        ("disabled", secret, "openid", "unknown-client", "invalid_client"),
-        ("service", "wrong", "openid", "wrong-secret", "unauthorized_client"),
-        ("public", secret, "openid", "client-not-allowed", "Public client not allowed"),
-        ("no-service-account", secret, "openid", "client-not-allowed", "Client not enabled"),
-        ("service", secret, "openid stream", "misspelt-scope", "`streams` is one"),
-        ("service", secret, "openid interactions:read", "refused-scope", "Invalid scopes"),
-        ("no-streams", secret, "openid streams", "refused-scope", "Invalid scopes"),
-        ("service", secret, "openid", "full-token", "the scopes are"),
-        ("service", secret, "openid transcribe", "granted", "transcribe"),
+        ("nobody", secret, "openid", Id("unknown-client"), "invalid_client"),
+        ("disabled", secret, "openid", Id("unknown-client"), "invalid_client"),
+        ("service", "wrong", "openid", Id("wrong-secret"), "unauthorized_client"),
+        ("public", secret, "openid", Id("client-not-allowed"), "Public client not allowed"),
+        ("no-service-account", secret, "openid", Id("client-not-allowed"), "Client not enabled"),
+        ("service", secret, "openid stream", Id("misspelt-scope"), "`streams` is one"),
+        ("service", secret, "openid interactions:read", Id("refused-scope"), "Invalid scopes"),
+        ("no-streams", secret, "openid streams", Id("refused-scope"), "Invalid scopes"),
+        ("service", secret, "openid", Id("full-token"), "the scopes are"),
+        ("service", secret, "openid transcribe", Id("granted"), "transcribe"),
     ];
     for (client, secret, scope, id, words) in table {
         let form = format!(
@@ -42,9 +42,13 @@ fn a_refused_grant_has_a_cause() {
     let ask = |request: &str, headers: &[&str], body: &str| {
         explain(&world, &exchange_at(&keycloak.environment, request, headers, body), "")
     };
-    assert_first(&ask(&TOKEN.replace("base", "nowhere"), &[FORM], "a=b"), "unknown-tenant", "does not exist");
-    assert_first(&ask(TOKEN, &[FORM], "client_id=service"), "not-a-form", "Missing form parameter");
-    assert_first(&ask(TOKEN, &[FORM], "grant_type=magic"), "refused-grant", "Unsupported grant_type");
+    assert_first(
+        &ask(&TOKEN.replace("base", "nowhere"), &[FORM], "a=b"),
+        Id("unknown-tenant"),
+        "does not exist",
+    );
+    assert_first(&ask(TOKEN, &[FORM], "client_id=service"), Id("not-a-form"), "Missing form parameter");
+    assert_first(&ask(TOKEN, &[FORM], "grant_type=magic"), Id("refused-grant"), "Unsupported grant_type");
 }
 
 #[test]

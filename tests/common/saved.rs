@@ -1,7 +1,13 @@
 //! Real answers as somebody saves them, and what `explain` makes of them.
+//!
+//! A test can neither make a [`Saved`] nor an [`Explained`] by hand, so that a cause that is asserted of one was reached by
+//! what a server said, or by the code that a WebSocket closed with.
 
+use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::ops::Deref;
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
@@ -9,6 +15,46 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Said, Sandbox, World};
+
+/// What a server said, as it was saved.
+#[derive(Default)]
+pub struct Saved(String);
+
+/// What `explain` says of it.
+pub struct Explained(Value);
+
+/// A cause's name that is asserted of an answer: `tests/explain.rs` looks for one of every cause.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Id(pub &'static str);
+
+impl Deref for Saved {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Saved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Deref for Explained {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
 
 /// A sandbox, and a world of its client.
 pub struct Corti {
@@ -22,15 +68,24 @@ impl Corti {
         world.use_client(&sandbox);
         Self { sandbox, world }
     }
+
+    /// Runs curl, and gives both its streams as they come.
+    pub fn curl(&self, path: &str, arguments: &[&str]) -> Saved {
+        let url = format!("{}{path}", self.sandbox.environment);
+        let shell = ["-c", "exec curl \"$@\" 2>&1", "curl"];
+        let said = Said::by(self.world.program("sh").args(shell).args(arguments).arg(url));
+        assert_eq!(said.code, 0, "{}", said.stdout);
+        Saved(said.stdout)
+    }
 }
 
 /// Sends one request and gives the whole answer, head and body, which is what `curl -i` saves.
-pub fn exchange(sandbox: &Sandbox, request: &str, headers: &[&str], body: &str) -> String {
+pub fn exchange(sandbox: &Sandbox, request: &str, headers: &[&str], body: &str) -> Saved {
     exchange_at(&sandbox.environment, request, headers, body)
 }
 
 /// The same with any server on this machine.
-pub fn exchange_at(environment: &str, request: &str, headers: &[&str], body: &str) -> String {
+pub fn exchange_at(environment: &str, request: &str, headers: &[&str], body: &str) -> Saved {
     let address = environment.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     let headers: Vec<String> = headers.iter().map(|header| format!("{header}\r\n")).collect();
@@ -43,21 +98,21 @@ pub fn exchange_at(environment: &str, request: &str, headers: &[&str], body: &st
     let mut answer = Vec::new();
     // One that was told to break off ends with a reset.
     let _ = stream.read_to_end(&mut answer);
-    String::from_utf8(answer).unwrap()
+    Saved(String::from_utf8(answer).unwrap())
 }
 
 /// A GET with these headers.
-pub fn get(sandbox: &Sandbox, path: &str, headers: &[&str]) -> String {
+pub fn get(sandbox: &Sandbox, path: &str, headers: &[&str]) -> Saved {
     exchange(sandbox, &format!("GET {path}"), headers, "")
 }
 
 /// A read of the API with this token.
-pub fn read(sandbox: &Sandbox, path: &str, token: &str) -> String {
+pub fn read(sandbox: &Sandbox, path: &str, token: &str) -> Saved {
     get(sandbox, path, &[&format!("Authorization: Bearer {token}"), "Tenant-Name: base"])
 }
 
 /// A token request with this form.
-pub fn grant(sandbox: &Sandbox, form: &str) -> String {
+pub fn grant(sandbox: &Sandbox, form: &str) -> Saved {
     let request = "POST /realms/base/protocol/openid-connect/token";
     exchange(sandbox, request, &["Content-Type: application/x-www-form-urlencoded"], form)
 }
@@ -77,7 +132,7 @@ pub fn mint(world: &World, ask: &str) -> String {
 
 /// What a WebSocket says to these messages, one text a line, and the code that it closes with; 1006 where it closes with
 /// none, as RFC 6455, section 7.1.5, has it.
-pub async fn converse(sandbox: &Sandbox, path: &str, token: &str, messages: &[&str]) -> (Vec<String>, u16) {
+pub async fn converse(sandbox: &Sandbox, path: &str, token: &str, messages: &[&str]) -> (Vec<Saved>, u16) {
     converse_until(sandbox, path, token, messages, || {}).await
 }
 
@@ -88,7 +143,7 @@ pub async fn converse_until(
     token: &str,
     messages: &[&str],
     happens: impl FnOnce(),
-) -> (Vec<String>, u16) {
+) -> (Vec<Saved>, u16) {
     let mut happens = Some(happens);
     let address = sandbox.environment.strip_prefix("http://").unwrap();
     let url = format!("ws://{address}/audio-bridge/v2{path}?tenant-name=base&token=Bearer%20{token}");
@@ -101,7 +156,7 @@ pub async fn converse_until(
     loop {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => {
-                said.push(text.as_str().to_owned());
+                said.push(Saved(text.as_str().to_owned()));
                 if let Some(happens) = happens.take() {
                     happens();
                 }
@@ -113,12 +168,53 @@ pub async fn converse_until(
     }
 }
 
+/// These messages as a client prints them, which marks those that came.
+pub fn log(messages: &[Saved]) -> Saved {
+    let lines: Vec<String> = messages.iter().map(|text| format!("< {text}")).collect();
+    Saved(lines.join("\n"))
+}
+
+/// The head of the handshake, and the code that a socket closes with after a frame without a mask, which a client must not send (RFC 6455, section 5.1).
+pub fn protocol_error(sandbox: &Sandbox, token: &str) -> (Saved, u16) {
+    let address = sandbox.environment.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{token} HTTP/1.1\r\nHost: {address}\r\n\
+         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&[0x81, 0x01, b'x']).unwrap();
+    let mut answer = Vec::new();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut chunk = [0; 1024];
+    while let Ok(count) = stream.read(&mut chunk) {
+        answer.extend_from_slice(&chunk[..count]);
+        let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| &answer[at + 4..]);
+        // A close frame of the server's: 0x88, its length, the code.
+        if let Some([0x88, _, high, low, ..]) = body {
+            let head = String::from_utf8_lossy(&answer);
+            return (
+                Saved(head.split_inclusive("\r\n\r\n").next().unwrap().to_owned()),
+                u16::from_be_bytes([*high, *low]),
+            );
+        }
+        assert!(count > 0, "no close frame: {answer:?}");
+    }
+    panic!("no close frame: {answer:?}")
+}
+
 /// What `explain` says of a saved answer, with these further arguments.
-pub fn explain(world: &World, saved: &str, arguments: &str) -> Value {
-    let file = world.file("saved.txt", saved);
+pub fn explain(world: &World, saved: &Saved, arguments: &str) -> Explained {
+    let file = world.file("saved.txt", &saved.0);
     let said = Said::by(&mut world.run(&format!("explain --json --response {file} {arguments}")));
     assert_eq!(said.code, 0, "{saved}\n{}\n{}", said.stdout, said.stderr);
-    said.json()
+    Explained(said.json())
+}
+
+/// The same of the code that a WebSocket closed with.
+pub fn explain_code(world: &World, code: u16) -> Explained {
+    Explained(Said::by(&mut world.run(&format!("explain --json --status {code}"))).json())
 }
 
 /// The names of the causes, in order.
@@ -127,9 +223,14 @@ pub fn names(explained: &Value) -> Vec<&str> {
 }
 
 /// That this cause is named first, and for a good reason, which has these words.
-pub fn assert_first(explained: &Value, id: &str, words: &str) {
+pub fn assert_first(explained: &Explained, id: Id, words: &str) {
     let first = &explained["causes"][0];
-    assert_eq!((&first["id"], &first["confidence"]), (&id.into(), &"high".into()), "{explained:#}");
+    assert_eq!((&first["id"], &first["confidence"]), (&id.0.into(), &"high".into()), "{explained:#}");
     assert!(first["evidence"].to_string().contains(words), "{words}: {explained:#}");
     assert!(!first["remedy"].as_str().unwrap().is_empty(), "{explained:#}");
+}
+
+/// That this cause is among those that are named.
+pub fn assert_among(explained: &Explained, id: Id) {
+    assert!(names(explained).contains(&id.0), "{id:?}: {explained:#}");
 }
