@@ -120,6 +120,7 @@ fn tokens_behind_a_line_that_is_none_are_told_of() {
         let said = Said::by(World::new().run("inspect").write_stdin(text));
         assert_eq!((said.code, said.stdout.as_str()), (7, ""));
         assert!(said.stderr.contains("line by line: corti-auth inspect --lines < FILE"), "{}", said.stderr);
+        assert!(!said.stderr.contains("encrypted"), "two tokens are no JWE: {}", said.stderr);
     }
     let mut bytes = b"\xff\n".to_vec();
     bytes.extend(token.bytes());

@@ -74,6 +74,7 @@ fn a_real_token_is_cut_from_the_words_behind_it_and_its_signature_holds() {
     }
     let two = Said::by(world.run("inspect --verify").write_stdin(format!("{token} or {token}")));
     assert_eq!((two.code, two.stdout.as_str()), (7, ""), "of two tokens none is taken");
+    assert!(two.stderr.contains("this has 5") && !two.stderr.contains("encrypted"), "{}", two.stderr);
 }
 
 #[test]

@@ -63,3 +63,15 @@ fn a_resource_of_keycloaks_own_refuses_a_token() {
         assert!(names(&explained).contains(&guess), "{saved} {explained:#}");
     }
 }
+
+#[test]
+#[ignore = "needs a Keycloak: scripts/with-keycloak"]
+fn a_redirect_of_keycloaks_own_is_one() {
+    let (keycloak, world) = (Keycloak::running(), World::new());
+    let saved = exchange_at(&keycloak.environment, "GET /?token=hidden", &[], "");
+    // It repeats the query in its Location.
+    assert!(saved.starts_with("HTTP/1.1 303") && saved.contains("token=hidden"), "{saved}");
+    let explained = explain(&world, &saved, "");
+    assert_first(&explained, Id("redirect"), &format!("Location is `{}/`", keycloak.environment));
+    assert!(!explained.to_string().contains("hidden"), "{explained:#}");
+}

@@ -175,7 +175,7 @@ pub fn parts(text: &str) -> Result<[&str; 3], JwtError> {
     let mut split = text.split('.');
     match [split.next(), split.next(), split.next(), split.next(), split.next(), split.next()] {
         [Some(header), Some(payload), Some(signature), None, ..] => Ok([header, payload, signature]),
-        [_, _, _, _, Some(_), None] => Err(JwtError::Encrypted),
+        [_, _, _, _, Some(_), None] if !text.contains(char::is_whitespace) => Err(JwtError::Encrypted),
         [Some(alone), None, ..] if is_opaque(alone) => Err(JwtError::Opaque),
         _ => Err(JwtError::Parts(text.split('.').count())),
     }

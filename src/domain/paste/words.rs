@@ -17,12 +17,21 @@ struct Part<'a> {
     end: usize,
 }
 
-/// A token that a terminal or a mail wrapped. Words that are not parts of one are left as they are.
+/// Whether a word is a token for itself.
+fn is_token(word: &str) -> bool {
+    word.matches('.').count() >= 2 && jwt::contains_token(word)
+}
+
+/// A token that a terminal or a mail wrapped. Words that are not parts of one are left as they are, and so are several
+/// tokens.
 pub(super) fn without_space(text: &str) -> Option<String> {
     let parts_of_a_token = text.bytes().all(|byte| {
         byte.is_ascii_alphanumeric() || b"-._~+/=\\".contains(&byte) || byte.is_ascii_whitespace()
     });
-    (text.contains(is_break) && text.contains('.') && parts_of_a_token).then(|| text.replace(is_break, ""))
+    let is_one = parts_of_a_token
+        && text.contains('.')
+        && text.split(is_break).filter(|word| is_token(word)).count() < 2;
+    (text.contains(is_break) && is_one).then(|| text.replace(is_break, ""))
 }
 
 /// The token that the text begins with, as it is wrapped there, where words follow it.
@@ -33,8 +42,7 @@ pub(super) fn without_words(text: &str) -> Option<String> {
     let end = end_of_token(&parts(text))?;
     let (token, rest) = text.split_at_checked(end)?;
     // Of two tokens none is the one that was meant.
-    let is_other = |word: &str| word.matches('.').count() >= 2 && jwt::contains_token(word);
-    (rest.contains(is_break) && !rest.split(is_break).any(is_other)).then(|| token.to_owned())
+    (rest.contains(is_break) && !rest.split(is_break).any(is_token)).then(|| token.to_owned())
 }
 
 /// The words of the text as far as they may be parts of one token; a mark behind one ends it.
