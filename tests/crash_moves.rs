@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use common::killer::{Killer, config, lookup, store};
-use common::{Keyring, Sandbox, World};
+use common::{Keyring, Said, Sandbox, World};
 use corti_auth::domain::store_kind::StoreKind;
 
 const PASSPHRASE: &str = "correct horse battery staple";
@@ -178,4 +178,32 @@ fn a_killed_login_that_moves_a_secret_to_another_store() {
     }
     assert_eq!(common::killer::temporary_files(&world), 0);
     assert_eq!(opened(&the_file(&world)), "stored");
+}
+
+/// What an earlier login left is no reason to leave a token, or to say nothing of what was done.
+#[test]
+fn a_note_that_cannot_be_worked_off_is_a_warning() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let mut world = World::with_keyring(&keyring);
+    world.set("CORTI_AUTH_NO_CACHE", "");
+    let file = world.file("secret", &sandbox.client_secret);
+    let login = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", &file];
+    world.run_words(&login).assert().success();
+    world.run("token --full").assert().success();
+    let note = "unused-secrets = [{ environment = \"eu\", client-id = \"old\", store = \"keyring\" }]\n";
+    world.write_config(&format!("{note}{}", world.config()));
+    let lock = std::fs::File::create(world.config_folder().join("config.lock")).unwrap();
+    lock.lock().unwrap();
+    let said = Said::by(&mut world.run("logout"));
+    drop(lock);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("the cached token is removed"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("warning: the secret that the profile had before is still stored"),
+        "{}",
+        said.stderr
+    );
+    world.run("doctor").assert().code(4);
+    let said = Said::by(&mut world.run("doctor --json"));
+    assert!(said.stdout.contains("secrets that no profile uses are still stored: 1"), "{}", said.stdout);
 }

@@ -182,6 +182,12 @@ fn records_without_an_id_are_shown_too() {
         "{}",
         said.stderr
     );
+    let nameless = |at: &str| Answer::json(&json!({ "interactions": [{ "createdAt": at }] }).to_string());
+    let server = Rude::start(vec![nameless("x"), nameless("y"), nameless("y")]);
+    world.set("CORTI_ENVIRONMENT", &server.environment);
+    let said = Said::by(&mut world.run("interaction list"));
+    assert_eq!((said.code, server.requests().len()), (8, 3), "{}", said.stderr);
+    assert!(said.stderr.contains("page 3 brings nothing"), "{}", said.stderr);
 }
 
 #[test]

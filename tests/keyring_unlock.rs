@@ -85,3 +85,19 @@ fn a_prompt_that_is_dismissed_leaves_the_keyring_locked_and_nothing_held() {
     drop(desktop);
     assert_eq!(world.config(), text.replace("\"a\"", "\"b\"").replace("profiles.a", "profiles.b"));
 }
+
+#[test]
+fn a_keyring_that_dies_behind_its_prompt_is_not_waited_for() {
+    let keyring = Keyring::in_state("locked");
+    let world = World::with_keyring(&keyring);
+    let bus = "dbus-send --session --print-reply=literal --dest=org.freedesktop.DBus /";
+    let id = "org.freedesktop.DBus.GetConnectionUnixProcessID string:org.freedesktop.secrets";
+    let desktop = Desktop::start(&world, &format!("kill $({bus} {id} | awk '{{print $NF}}')"));
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" login -e eu -t base --client-id acme --no-verify");
+    shell.expect("a prompt for its password may be waiting on the desktop");
+    // Twenty seconds are the shell's own patience, and a prompt's are two minutes.
+    shell.expect("no keyring service answers on the session bus");
+    shell.assert_ended("4");
+    drop(desktop);
+}

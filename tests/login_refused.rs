@@ -70,3 +70,36 @@ fn a_variable_does_not_move_a_profile_to_another_client() {
     world.run_words(&moving).assert().success();
     assert_eq!(lookup(&world, "eu/base/x"), "", "it was said that it moves");
 }
+
+#[test]
+fn the_hint_moves_all_that_the_variables_would() {
+    let keyring = Keyring::unlocked();
+    let mut world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    let words = ["login", "--no-verify", "--secret-file", &secret];
+    world.run_words(&[&words[..], &["-e", "eu", "--client-id", "x"]].concat()).assert().success();
+    world.set("CORTI_ENVIRONMENT", "us");
+    world.set("CORTI_CLIENT_ID", "y;z");
+    let said = common::Said::by(&mut world.run_words(&words));
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    let hint = "corti-auth login --profile default --environment us --client-id 'y;z'";
+    assert!(said.stderr.contains(hint), "{}", said.stderr);
+    assert!(said.stderr.contains("unset CORTI_ENVIRONMENT CORTI_CLIENT_ID"), "{}", said.stderr);
+}
+
+/// A file system of its own that takes a new file and no byte in it.
+#[test]
+fn a_new_secret_whose_profile_cannot_be_written_is_taken_back() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    let script = "mkdir -p \"$CONFIG\" && mount -t tmpfs -o size=16k,mode=0700 small \"$CONFIG\" \
+        && : > \"$CONFIG/config.lock\" && { dd if=/dev/zero of=\"$CONFIG/fill\" bs=1k 2> /dev/null; exec \"$@\"; }";
+    let mut shell = world.program("unshare");
+    shell.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).arg(common::binary());
+    shell.args(["login", "-e", "eu", "--client-id", "full", "--no-verify", "--secret-file", &secret]);
+    let said = common::Said::by(shell.env("CONFIG", world.config_folder()));
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(said.stderr.contains("No space left"), "{}", said.stderr);
+    assert_eq!(lookup(&world, "eu/base/full"), "");
+}

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::config::Config;
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
 use crate::domain::resolve::SecretOrigin;
@@ -28,6 +29,8 @@ pub(super) struct Enrolment<'a> {
     client: Client,
     kind: StoreKind,
     store: Store,
+    /// Whether the store had nothing of the client before.
+    is_new: bool,
 }
 
 /// A stored client.
@@ -63,11 +66,13 @@ impl<'a> Enrolment<'a> {
         let (store, file) = (context.store(&kind)?, context.config_file()?);
         file.prepare()?;
         // What another program keeps is only read.
-        if !matches!(kind, StoreKind::Command(_)) {
+        let is_new = if matches!(kind, StoreKind::Command(_)) {
+            false
+        } else {
             let writable = store.ensure_writable(&client, context.sink).await;
-            writable.map_err(|error| Failure::store(&error, &client, &name))?;
-        }
-        Ok(Self { context, file, name, client, kind, store })
+            !writable.map_err(|error| Failure::store(&error, &client, &name))?
+        };
+        Ok(Self { context, file, name, client, kind, store, is_new })
     }
 
     /// The secret, where another program keeps it and nobody is asked for it.
@@ -98,41 +103,71 @@ impl<'a> Enrolment<'a> {
     /// # Errors
     /// Where the server does not take the secret, or it cannot be stored.
     pub(super) async fn complete(self, secret: &ClientSecret, verify: bool) -> Result<Enrolled, Failure> {
-        let Self { context, file, name, client, kind, store } = self;
+        let Self { context, name, client, kind, store, .. } = &self;
         if verify {
-            let origin = match &kind {
+            let origin = match kind {
                 StoreKind::Command(command) => SecretOrigin::Command(command),
-                StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(&name),
+                StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(name),
             };
-            Minter::new(context).mint_with(secret, &client, origin, &Ask::Full).await?;
+            Minter::new(context).mint_with(secret, client, origin, &Ask::Full).await?;
         }
         if !matches!(kind, StoreKind::Command(_)) {
-            context.withdraw_credential(&client, &kind)?;
-            let written = store.write(&client, secret).await;
-            written.map_err(|error| Failure::store(&error, &client, &name))?;
+            context.withdraw_credential(client, kind)?;
+            self.write(secret).await?;
         }
-        let verified_at = verify.then(|| verification::now(context));
-        let config = file.update(|config| {
-            let before = config.profiles().get(&name).cloned();
-            config.put(&name, &client, &kind);
-            config.set_verified(&client, &kind, verified_at);
+        let config = match self.name_it(verify) {
+            Ok(config) => config,
+            Err(failure) => {
+                // Nobody could find it again.
+                if self.is_new {
+                    drop(store.delete(client, context.sink).await);
+                }
+                return Err(failure);
+            }
+        };
+        self.keep(secret).await?;
+        context.renew_credential(client, kind);
+        unused::remove(context, &config).await;
+        warn_of_variables(context)?;
+        let is_default = config.default_profile() == Some(name);
+        let place = store.place(client);
+        let (profile, client, store) = (name.clone(), client.clone(), kind.clone());
+        Ok(Enrolled { profile, client, store, place, verified: verify, is_default })
+    }
+
+    async fn write(&self, secret: &ClientSecret) -> Result<(), Failure> {
+        let written = self.store.write(&self.client, secret).await;
+        written.map_err(|error| Failure::store(&error, &self.client, &self.name))
+    }
+
+    /// Has the profile stand for the client, and gives the configuration that says so.
+    fn name_it(&self, verified: bool) -> Result<Config, Failure> {
+        let Self { context, file, name, client, kind, .. } = self;
+        let verified_at = verified.then(|| verification::now(context));
+        Ok(file.update(|config| {
+            let before = config.profiles().get(name).cloned();
+            config.put(name, client, kind);
+            config.set_verified(client, kind, verified_at);
             // Nothing uses what the profile had before, unless another one does.
             if let Some(before) = before {
                 config.note_unused(&before.client, &before.store);
             }
             config.clone()
-        })?;
-        // Another process may have removed the client's last profile, and the secret with it, between the two.
-        if matches!(store.probe(&client).await, Ok(State::Missing)) {
-            let written = store.write(&client, secret).await;
-            written.map_err(|error| Failure::store(&error, &client, &name))?;
+        })?)
+    }
+
+    /// Another process may have removed the client's last profile, and the secret with it, before this one's was named. It
+    /// is written again as long as a profile uses it.
+    async fn keep(&self, secret: &ClientSecret) -> Result<(), Failure> {
+        let is_gone = || async { matches!(self.store.probe(&self.client).await, Ok(State::Missing)) };
+        if !is_gone().await {
+            return Ok(());
         }
-        context.renew_credential(&client, &kind);
-        unused::remove(context, &config).await?;
-        warn_of_variables(context)?;
-        let is_default = config.default_profile() == Some(&name);
-        let place = store.place(&client);
-        Ok(Enrolled { profile: name, client, store: kind, place, verified: verify, is_default })
+        let held = self.file.hold()?;
+        if held.config.is_used(&self.client, &self.kind) && is_gone().await {
+            self.write(secret).await?;
+        }
+        Ok(())
     }
 }
 

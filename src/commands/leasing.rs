@@ -212,7 +212,7 @@ impl Context<'_> {
     /// Where the configuration cannot be changed.
     pub(super) fn withdraw_credential(&self, client: &Client, store: &StoreKind) -> Result<(), Failure> {
         let users = self.config()?.profiles().values();
-        let mut ids = users.filter(|it| it.client == *client && it.store == *store).map(|it| &it.credential);
+        let mut ids = users.filter(|it| it.uses(client, store)).map(|it| &it.credential);
         if ids.any(Option::is_some) {
             self.config_file()?.update(|config| config.set_credential(client, store, None))?;
         }

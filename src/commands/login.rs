@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::domain::config::Config;
 use crate::domain::environment::{Environment, KNOWN_LABELS};
 use crate::domain::identity::{Client, ClientId, ProfileName, Tenant};
+use crate::domain::shell::quote;
 use crate::domain::store_kind::{SecretCommand, StoreKind};
 use crate::domain::variable::{self, Variables};
 use crate::edge::prompt;
@@ -98,8 +99,12 @@ pub(super) fn store_kind(
         return Ok(known.clone());
     }
     StoreKind::parse(word, command).map_err(|error| match (flag, &from_variable) {
-        (None, Some(_)) => Failure::new(Kind::Configuration, format!("{}: {error}", variable::STORE))
-            .hint(format!("unset {}, or say it here: {hint}", variable::STORE)),
+        (None, Some(_)) => {
+            Failure::new(Kind::Configuration, format!("{}: {error}", variable::STORE)).hint(format!(
+                "unset {}, or choose one: corti-auth login --store keyring, or --store file",
+                variable::STORE
+            ))
+        }
         _ => Failure::new(Kind::Usage, error).hint(hint),
     })
 }
@@ -153,16 +158,20 @@ fn refuse_silent_move(
         (variable::TENANT, "--tenant"),
         (variable::CLIENT_ID, "--client-id"),
     ];
-    let found = words.into_iter().zip(moves).zip(said).find(|((_, moves), said)| moves.is_some() && !said);
-    let Some((((variable, flag), Some(value)), _)) = found else { return Ok(()) };
+    let unsaid = words.into_iter().zip(moves).zip(said).filter(|(_, said)| !said);
+    let moving: Vec<_> = unsaid.filter_map(|((words, value), _)| Some((words, value?))).collect();
+    if moving.is_empty() {
+        return Ok(());
+    }
+    let names = moving.iter().map(|((variable, _), _)| *variable).collect::<Vec<_>>();
+    let flags =
+        moving.iter().map(|((_, flag), value)| format!("{flag} {}", quote(value))).collect::<Vec<_>>();
     let (from, to) = (known.store_user(), client.store_user());
-    let message = format!(
-        "{variable} would move the profile `{name}` from `{from}` to `{to}`, which removes its old secret"
-    );
+    let message = format!("{} would move the profile `{name}` from `{from}` to `{to}`", names.join(" and "));
     Err(Failure::new(Kind::Configuration, message)
         .hint("give the other client a profile of its own: corti-auth login --profile NAME")
-        .hint(format!("or move this one: corti-auth login --profile {name} {flag} {value}"))
-        .hint(format!("or keep it where it is: unset {variable}")))
+        .hint(format!("or move this one: corti-auth login --profile {name} {}", flags.join(" ")))
+        .hint(format!("or keep it where it is: unset {}", names.join(" "))))
 }
 
 /// What a variable says, where the profile has something else.

@@ -52,7 +52,7 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Logo
     // Last, for those that were minted meanwhile; and where a store failed, too.
     let tokens_removed = remove_tokens(context, &names)?;
     let (profiles, failure) = removed?;
-    unused::remove(context, context.config()?).await?;
+    unused::remove(context, context.config()?).await;
     if let Some(variable) = context.variables()?.client_variable() {
         context.warn(
             format!("{variable} is still set, and commands go on using it"),

@@ -50,7 +50,7 @@ line on stdout, and the last is the result.
 Exit codes: 1 the configuration was refused, 5 the token was, 6 its scope is the reason, 8 network, 9 try later.")]
 pub(super) struct ProbeArgs {
     /// Which WebSocket; of a pasted URL its path tells
-    #[arg(value_enum, required_unless_present = "websocket_url")]
+    #[arg(value_enum, value_name = "transcribe|streams", required_unless_present = "websocket_url")]
     socket: Option<SocketArg>,
     /// Use this interaction instead of a new one
     #[arg(long, value_name = "ID", value_parser = super::interaction::id)]

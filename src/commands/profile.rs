@@ -151,9 +151,12 @@ async fn remove(
     let was_default = held.config.default_profile() == Some(name);
     held.config.remove(name);
     let no_default = was_default && !held.config.profiles().is_empty();
+    if keep_secret {
+        held.config.strike_unused(&profile.client, &profile.store);
+    }
     held.commit()?;
     if !keep_secret {
-        unused::remove(context, context.config()?).await?;
+        unused::remove(context, context.config()?).await;
     }
     Ok(ProfileOutcome::Remove { name: name.clone(), secret_removed, was_default, no_default })
 }

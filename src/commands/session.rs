@@ -42,7 +42,7 @@ use super::minting::Minter;
 environment, expiresAt. --json has the same in this tool's own form, with a schema.")]
 pub(super) struct SessionArgs {
     /// Which WebSocket
-    #[arg(value_enum)]
+    #[arg(value_enum, value_name = "transcribe|streams")]
     socket: SocketArg,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]

@@ -84,9 +84,7 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
 /// Whether two plans use one stored secret, which then is asked for once.
 pub(super) fn same_secret(one: &Plan, other: &Plan) -> bool {
     match (&one.source, &other.source) {
-        (SecretSource::Store(_, a), SecretSource::Store(_, b)) => {
-            one.client == other.client && a.store == b.store
-        }
+        (SecretSource::Store(_, a), SecretSource::Store(_, b)) => a.uses(&b.client, &b.store),
         _ => false,
     }
 }

@@ -42,6 +42,13 @@ pub struct Profile {
     pub credential: Option<CredentialId>,
 }
 
+impl Profile {
+    /// Whether its secret is that of `client` in `store`.
+    pub fn uses(&self, client: &Client, store: &StoreKind) -> bool {
+        self.client == *client && self.store == *store
+    }
+}
+
 /// Why `config.toml` could not be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -147,7 +154,7 @@ impl Config {
     /// The other profiles than `name` whose secret is the one of `this`: the same client, in the same store.
     pub fn sharing(&self, name: &ProfileName, this: &Profile) -> Vec<&ProfileName> {
         let same = |(other, profile): &(&ProfileName, &Profile)| {
-            *other != name && profile.client == this.client && profile.store == this.store
+            *other != name && profile.uses(&this.client, &this.store)
         };
         self.profiles.iter().filter(same).map(|(other, _)| other).collect()
     }

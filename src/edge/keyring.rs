@@ -138,11 +138,12 @@ impl Keyring {
 }
 
 /// An entry is looked for first and used then: another process may have deleted it in between. The Secret Service has an
-/// error for that (`NoSuchObject`); gnome-keyring says `UnknownMethod` (measured).
+/// error for that (`NoSuchObject`); gnome-keyring says `UnknownMethod`, of the item's interface or of its path (measured).
 fn is_of_a_vanished_item(error: &keyring::Error) -> bool {
     let keyring::Error::PlatformFailure(cause) = error else { return false };
     let text = cause.to_string();
-    text.contains("NoSuchObject") || text.contains("UnknownMethod") && text.contains("Secret.Item")
+    let of_the_item = text.contains("Secret.Item") || text.contains("Object does not exist at path");
+    text.contains("NoSuchObject") || text.contains("UnknownMethod") && of_the_item
 }
 
 async fn bounded<T: Send + 'static>(

@@ -158,13 +158,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`], see its variants.
-    pub async fn ensure_writable(&self, client: &Client, sink: &dyn Sink) -> Result<(), StoreError> {
-        self.ensure_usable(client, sink).await?;
+    pub async fn ensure_writable(&self, client: &Client, sink: &dyn Sink) -> Result<bool, StoreError> {
+        let is_there = self.ensure_usable(client, sink).await?;
         match self {
-            Self::File(files) => Ok(files.prepare().await?),
-            Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
-            Self::Keyring(_) | Self::Memory(_) => Ok(()),
+            Self::File(files) => files.prepare().await?,
+            Self::Command(command) => return Err(StoreError::ReadOnly(command.clone())),
+            Self::Keyring(_) | Self::Memory(_) => {}
         }
+        Ok(is_there)
     }
 
     /// The client's secret.

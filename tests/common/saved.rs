@@ -174,7 +174,8 @@ pub fn log(messages: &[Saved]) -> Saved {
     Saved(lines.join("\n"))
 }
 
-/// The head of the handshake, and the code that a socket closes with after a frame without a mask, which a client must not send (RFC 6455, section 5.1).
+/// The head of the handshake, and the code that a socket closes with after a frame without a mask, which a client must not
+/// send (RFC 6455, section 5.1).
 pub fn protocol_error(sandbox: &Sandbox, token: &str) -> (Saved, u16) {
     let address = sandbox.environment.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use toml_edit::{Item, Key, TableLike, Value};
 
+use super::Config;
 use super::key::{CREDENTIAL, LAST_VERIFIED, PROFILES};
-use super::{Config, Profile};
 use crate::domain::cache_key::CredentialId;
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::store_kind::StoreKind;
@@ -72,9 +72,8 @@ impl Config {
     }
 
     /// The profiles that use the secret of `client` in `store`.
-    pub(super) fn users(&self, client: &Client, store: &StoreKind) -> Vec<ProfileName> {
-        let has_it = |profile: &Profile| profile.client == *client && profile.store == *store;
-        self.profiles.iter().filter(|(_, it)| has_it(it)).map(|(name, _)| name.clone()).collect()
+    fn users(&self, client: &Client, store: &StoreKind) -> Vec<ProfileName> {
+        self.profiles.iter().filter(|(_, it)| it.uses(client, store)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Sets a key of a profile's, or takes it out.

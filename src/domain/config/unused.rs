@@ -31,18 +31,19 @@ impl StoredSecret {
 impl Config {
     /// Those that are noted, and that no profile uses again.
     pub fn unused_secrets(&self) -> Vec<StoredSecret> {
-        self.unused_secrets
-            .iter()
-            .filter(|it| self.users(&it.client, &it.store).is_empty())
-            .cloned()
-            .collect()
+        self.unused_secrets.iter().filter(|it| !self.is_used(&it.client, &it.store)).cloned().collect()
+    }
+
+    /// Whether a profile uses the secret of `client` in `store`.
+    pub fn is_used(&self, client: &Client, store: &StoreKind) -> bool {
+        self.profiles.values().any(|profile| profile.uses(client, store))
     }
 
     /// Notes that the secret of `client` in `store` is to be removed, unless a profile uses it or another program keeps it.
     pub fn note_unused(&mut self, client: &Client, store: &StoreKind) {
         let secret = StoredSecret { client: client.clone(), store: store.clone() };
         let others = matches!(store, StoreKind::Command(_));
-        if !others && self.users(client, store).is_empty() && !self.unused_secrets.contains(&secret) {
+        if !others && !self.is_used(client, store) && !self.unused_secrets.contains(&secret) {
             self.unused_secrets.push(secret);
             self.write_unused();
         }

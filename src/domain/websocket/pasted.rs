@@ -109,12 +109,18 @@ fn unlabelled(text: &str) -> &str {
     let Some(start) = text.find("wss://").or_else(|| text.find("ws://")) else { return text };
     let (label, url) = text.split_at(start);
     let quote = label.chars().next_back().filter(|c| "\"'`".contains(*c));
-    let word = label.trim_end_matches(|c: char| c.is_whitespace() || "\"'`".contains(c));
-    if !word.ends_with([':', '=']) || word.contains("://") {
+    let before = label.trim_end_matches(|c: char| c.is_whitespace() || "\"'`".contains(c));
+    let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let in_a_url = word.rsplit(['"', '\'', '`', ',']).next().unwrap_or_default().contains("://");
+    if !before.ends_with([':', '=']) || in_a_url {
         return text;
     }
-    // What follows in the same JSON object is none of the URL's.
-    quote.and_then(|quote| url.split(quote).next()).unwrap_or(url)
+    // What follows in the same JSON object, or on the next line, is none of the URL's.
+    match quote {
+        Some(quote) => url.split(quote).next(),
+        None => url.split_whitespace().next(),
+    }
+    .unwrap_or(url)
 }
 
 /// What is wrong with the path and the parameters.
@@ -213,6 +219,9 @@ mod tests {
             format!("CORTI_WEBSOCKET_URL='{url}'"),
             format!("{{\"interactionId\": \"x\", \"websocketUrl\":\"{url}\", \"accessToken\": \"y\"}}"),
             format!("\"websocketUrl\" : \"{url}\","),
+            format!("websocketUrl: {url}\naccessToken: opaque"),
+            format!("export A='https://x.example'\nexport B='{url}'\nexport C=d"),
+            format!("{{\"environment\":\"http://x.example\",\"websocketUrl\":\"{url}\"}}"),
         ] {
             assert_eq!(pasted(&text).bare().as_str(), url, "{text}");
         }

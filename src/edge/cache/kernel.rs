@@ -80,8 +80,9 @@ fn add(user: KeyRing, name: &str, bytes: &[u8], seconds: usize) -> Option<()> {
 /// Removes the entries whose name `selected` picks, and says how many there were.
 pub(super) fn remove(selected: impl Fn(&str) -> bool) -> usize {
     let ours: Vec<i32> = listed().into_iter().filter(|(_, name)| selected(name)).map(|(id, _)| id).collect();
-    let take_away = |id: &&i32| take_away(Key::from_id(KeySerialId::new(**id)));
-    possessing(|_| Some(ours.iter().filter(take_away).count())).unwrap_or_default()
+    let take_all = || ours.iter().filter(|id| take_away(Key::from_id(KeySerialId::new(**id)))).count();
+    // Its owner may end a key without possessing it, where there is no thread to possess it by.
+    possessing(|_| Some(take_all())).unwrap_or_else(take_all)
 }
 
 /// An invalidated key is gone at once for everybody. Kernels before 3.5 do not know that, and revoke it.

@@ -2,7 +2,8 @@
 //! session: no secret travels, and the sessions of the keyring's own client are left alone.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -108,11 +109,17 @@ impl Found {
             return Ok(());
         }
         // Listened for before it is begun: an answer may come at once.
-        let proxy = Proxy::new(&self.bus, NAME, prompt.as_ref(), PROMPT_INTERFACE)?;
-        let mut completed = proxy.receive_signal("Completed")?;
+        let proxy = Proxy::new(&self.bus, NAME, prompt.into_inner(), PROMPT_INTERFACE)?;
+        let (mut completed, mut owners) =
+            (proxy.receive_signal("Completed")?, proxy.receive_owner_changed()?);
         let no_window = "";
         proxy.call::<_, _, ()>("Prompt", &no_window)?;
-        drop(completed.next());
+        let (done, over) = mpsc::channel();
+        let gone = done.clone();
+        // Answered, or the service is gone, and its prompt with it. Whichever is waited for in vain ends with the process.
+        thread::spawn(move || completed.next().map(|_| done.send(())));
+        thread::spawn(move || owners.find(Option::is_none).map(|_| gone.send(())));
+        let _ = over.recv();
         Ok(())
     }
 
