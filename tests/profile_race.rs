@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use common::{Keyring, Said, World};
 use corti_auth::domain::config::Config;
+use corti_auth::domain::identity::Client;
+use corti_auth::domain::store_kind::StoreKind;
 
 const FILE: &str = "[profiles.a]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
 
@@ -66,4 +68,43 @@ fn a_login_of_the_same_client_meanwhile() {
         ["login", "-e", "eu", "--client-id", "acme", "-p", "b", "--no-verify", "--secret-file", &secret];
     let ends = race(&world, &login);
     assert!(ends.iter().all(|(removed, left)| *removed && *left), "{ends:?}");
+}
+
+#[test]
+fn several_logins_and_removals_at_once() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let file = world.file("secret", "stored");
+    let login =
+        ["login", "-e", "eu", "--client-id", "acme", "-p", "a", "--no-verify", "--secret-file", &file];
+    let commands = [&login[..], &["profile", "remove", "a"]];
+    let mut ends = [0, 0];
+    for round in 0..40_u64 {
+        std::thread::scope(|scope| {
+            for words in commands.iter().cycle().take(6) {
+                let world = &world;
+                scope.spawn(move || {
+                    let is_removal = words[0] == "profile";
+                    std::thread::sleep(Duration::from_millis(if is_removal { round % 8 * 10 } else { 0 }));
+                    let said = Said::by(&mut world.run_words(words));
+                    assert!(matches!(said.code, 0 | 3), "{words:?}: {}", said.stderr);
+                });
+            }
+        });
+        let config: Config = world.config().parse().unwrap();
+        let secret = secret_tool(&world, &["lookup"], "");
+        let left = config.is_used(&client(), &StoreKind::Keyring);
+        assert_eq!(left, !secret.is_empty(), "round {round}: {}", world.config());
+        ends[usize::from(left)] += 1;
+    }
+    // Most removals come before the last login, which is what is looked for.
+    assert!(ends[1] > 0, "{ends:?}");
+}
+
+fn client() -> Client {
+    Client {
+        environment: "eu".parse().unwrap(),
+        tenant: "base".parse().unwrap(),
+        id: "acme".parse().unwrap(),
+    }
 }
