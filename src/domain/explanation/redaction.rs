@@ -42,8 +42,11 @@ const SCHEMES: [&str; 4] = ["bearer", "basic", "digest", "dpop"];
 /// What a challenge has behind its scheme in place of credentials.
 const PARAMETERS: [&str; 4] = ["realm=", "error=", "error_description=", "scope="];
 
-/// What may stand between a scheme and its credentials, in a header, a URL and a form.
-const GAPS: [&str; 4] = [" ", "+", "%2520", "%20"];
+/// What may stand between a scheme and its credentials in a URL and a form, beside white space.
+const GAPS: [&str; 3] = ["+", "%2520", "%20"];
+
+/// What may stand between a name and its value.
+const SIGNS: [&str; 6] = ["=>", ":", "=", "%3D", "%3d", "%3A"];
 
 /// What is known to be secret.
 pub struct Redaction<'a> {
@@ -116,7 +119,7 @@ fn value(text: &str, at: usize, is_word: bool) -> Option<(usize, usize)> {
     let after = rest.trim_start_matches(['"', '\'', '`', '\\', ' ']);
     let is_quoted = rest.trim_start_matches('\\').starts_with(['"', '\'', '`']);
     let is_field = after.starts_with('=');
-    let written = after.strip_prefix([':', '='])?.trim_start();
+    let written = SIGNS.iter().find_map(|sign| after.strip_prefix(sign))?.trim_start();
     let start = text.len() - written.len();
     let quote = written.trim_start_matches('\\');
     if let Some(mark) = quote.chars().next().filter(|mark| "\"'`".contains(*mark)) {
@@ -151,26 +154,35 @@ fn scheme(text: &str) -> usize {
     let lower = text.to_ascii_lowercase();
     let found = SCHEMES.iter().find_map(|scheme| {
         let rest = lower.strip_prefix(scheme)?;
-        let more = GAPS.iter().find_map(|gap| rest.strip_prefix(gap))?.trim_start();
-        Some(lower.len() - more.len())
+        Some(lower.len() - behind_gap(rest)?.len())
     });
     found.unwrap_or_default()
+}
+
+/// What follows the gap that `text` begins with.
+fn behind_gap(text: &str) -> Option<&str> {
+    let escaped = || GAPS.iter().find_map(|gap| text.strip_prefix(gap));
+    text.strip_prefix(char::is_whitespace).or_else(escaped).map(str::trim_start)
 }
 
 /// What follows the scheme that ends at `at`, unless it is a word of the sentence or a challenge's parameter.
 fn credentials(text: &str, at: usize) -> Option<(usize, usize)> {
     let rest = text.get(at..)?;
-    let after = GAPS.iter().find_map(|gap| rest.strip_prefix(gap))?.trim_start();
+    let after = behind_gap(rest)?;
     let start = text.len() - after.len();
     let end = start + after.find(char::is_whitespace).unwrap_or(after.len());
     let is_parameter = PARAMETERS.iter().any(|name| after.starts_with(name));
     (!is_parameter && !is_plain(text.get(start..end)?)).then_some((start, end))
 }
 
-/// Whether it is a word as sentences have them, or a mark.
+/// Whether it is a word as sentences have them, or a mark. Base64 pads with `=` and changes its case within a word.
 fn is_plain(word: &str) -> bool {
-    let letters = word.trim_matches(|c: char| c.is_ascii_punctuation());
-    letters.len() <= 16 && letters.chars().all(char::is_alphabetic)
+    let letters = word.trim_matches(|c: char| c.is_ascii_punctuation() && c != '=');
+    let inner = letters.get(1..).unwrap_or_default();
+    let mixed = letters.len() >= 8
+        && inner.contains(|c: char| c.is_ascii_uppercase())
+        && inner.contains(|c: char| c.is_ascii_lowercase());
+    letters.len() <= 16 && letters.chars().all(char::is_alphabetic) && !mixed
 }
 
 #[cfg(test)]

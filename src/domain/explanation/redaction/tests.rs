@@ -77,3 +77,25 @@ fn a_long_text_takes_no_long_time() {
     let text = "client_secret=a ".repeat(250_000);
     assert_eq!(redaction.apply(&text).chars().count(), LONGEST + 1);
 }
+
+#[test]
+fn white_space_brackets_and_spellings_hide_nothing() {
+    let redaction = Redaction { known: Vec::new() };
+    for text in [
+        "got Bearer  k3y-of-somebody-9 here",
+        "got Basic\nYWNtZTpz3M2NyZXQ here",
+        "got Bearer\tk3y-of-somebody-9 here",
+        "got Basic YWNtZTpzZWNyZXQ= here",
+        "(Bearer k3y-of-somebody-9)",
+        r#"{"authorization":"Bearer k3y-of-somebody-9"}"#,
+        r#""accessToken":"k3y-of-somebody-9""#,
+        "client-secret: k3y-of-somebody-9",
+        "client_secret => k3y-of-somebody-9",
+        "client_secret%3Dk3y-of-somebody-9",
+        r#"client_secret: "a\"k3y-of-somebody-9""#,
+    ] {
+        let clean = redaction.apply(text);
+        let found = ["k3y", "YWNt", "somebody-9"].iter().any(|part| clean.contains(part));
+        assert!(!found, "{text}: {clean}");
+    }
+}
