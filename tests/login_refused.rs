@@ -87,19 +87,27 @@ fn the_hint_moves_all_that_the_variables_would() {
     assert!(said.stderr.contains("unset CORTI_ENVIRONMENT CORTI_CLIENT_ID"), "{}", said.stderr);
 }
 
-/// A file system of its own that takes a new file and no byte in it.
-#[test]
-fn a_new_secret_whose_profile_cannot_be_written_is_taken_back() {
+/// A login where the configuration's folder is a file system of its own, which takes a new file and no byte in it. Gives the
+/// secret that is in the keyring then.
+fn left_by_a_full_disk(config: &str) -> String {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let secret = world.file("secret", "anything");
     let script = "mkdir -p \"$CONFIG\" && mount -t tmpfs -o size=16k,mode=0700 small \"$CONFIG\" \
-        && : > \"$CONFIG/config.lock\" && { dd if=/dev/zero of=\"$CONFIG/fill\" bs=1k 2> /dev/null; exec \"$@\"; }";
+        && cd \"$CONFIG\" && : > config.lock && printf %s \"$TEXT\" > config.toml && chmod 600 config.toml \
+        && { dd if=/dev/zero of=fill bs=1k 2> /dev/null; exec \"$@\"; }";
     let mut shell = world.program("unshare");
     shell.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).arg(common::binary());
     shell.args(["login", "-e", "eu", "--client-id", "full", "--no-verify", "--secret-file", &secret]);
-    let said = common::Said::by(shell.env("CONFIG", world.config_folder()));
+    let said = common::Said::by(shell.env("CONFIG", world.config_folder()).env("TEXT", config));
     assert_eq!(said.code, 3, "{}", said.stderr);
     assert!(said.stderr.contains("No space left"), "{}", said.stderr);
-    assert_eq!(lookup(&world, "eu/base/full"), "");
+    lookup(&world, "eu/base/full")
+}
+
+#[test]
+fn a_new_secret_whose_profile_cannot_be_written_is_taken_back() {
+    assert_eq!(left_by_a_full_disk(""), "");
+    let other = "[profiles.other]\nenvironment = \"eu\"\nclient-id = \"full\"\n";
+    assert_eq!(left_by_a_full_disk(other), "anything", "another profile uses it");
 }

@@ -118,8 +118,9 @@ impl<'a> Enrolment<'a> {
         let config = match self.name_it(verify) {
             Ok(config) => config,
             Err(failure) => {
-                // Nobody could find it again.
-                if self.is_new {
+                // Nobody could find it again, unless another process has named it meanwhile.
+                let is_unused = self.file.load().is_ok_and(|config| !config.is_used(client, kind));
+                if self.is_new && is_unused {
                     drop(store.delete(client, context.sink).await);
                 }
                 return Err(failure);
