@@ -1,7 +1,7 @@
 //! What a command works with: its surroundings, the global options, and what follows from both.
 
 use std::cell::OnceCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -120,8 +120,15 @@ impl<'a> Context<'a> {
 
     /// The options that chose the client, as a command that is advised has to repeat them: each with a space in front.
     pub(super) fn choice(&self) -> String {
-        let Globals { profile, environment, tenant, .. } = self.globals;
-        let options = [("--profile", profile), ("--environment", environment), ("--tenant", tenant)];
+        let Globals { profile, environment, tenant, config_dir, ca_cert, .. } = self.globals;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let options = [
+            ("--profile", profile.clone()),
+            ("--environment", environment.clone()),
+            ("--tenant", tenant.clone()),
+            ("--config-dir", path(config_dir)),
+            ("--ca-cert", path(ca_cert)),
+        ];
         let given = options.iter().filter_map(|(flag, value)| Some((flag, value.as_deref()?)));
         given.fold(String::new(), |text, (flag, value)| text + " " + flag + " " + &quote(value))
     }

@@ -119,8 +119,9 @@ impl<'a> Enrolment<'a> {
             Ok(config) => config,
             Err(failure) => {
                 // Nobody could find it again, unless another process has named it meanwhile.
-                let is_unused = self.file.load().is_ok_and(|config| !config.is_used(client, kind));
-                if self.is_new && is_unused {
+                if let (true, Ok(held)) = (self.is_new, self.file.hold())
+                    && !held.config.is_used(client, kind)
+                {
                     drop(store.delete(client, context.sink).await);
                 }
                 return Err(failure);

@@ -158,14 +158,16 @@ fn refuse_silent_move(
         (variable::TENANT, "--tenant"),
         (variable::CLIENT_ID, "--client-id"),
     ];
+    let typed = [client.environment.to_string(), client.tenant.to_string(), client.id.to_string()];
+    let typed = words.into_iter().zip(typed).zip(said).filter(|(_, said)| *said).map(|(it, _)| it);
     let unsaid = words.into_iter().zip(moves).zip(said).filter(|(_, said)| !said);
     let moving: Vec<_> = unsaid.filter_map(|((words, value), _)| Some((words, value?))).collect();
     if moving.is_empty() {
         return Ok(());
     }
     let names = moving.iter().map(|((variable, _), _)| *variable).collect::<Vec<_>>();
-    let flags =
-        moving.iter().map(|((_, flag), value)| format!("{flag} {}", quote(value))).collect::<Vec<_>>();
+    let flags = moving.iter().cloned().chain(typed);
+    let flags = flags.map(|((_, flag), value)| format!("{flag} {}", quote(&value))).collect::<Vec<_>>();
     let (from, to) = (known.store_user(), client.store_user());
     let message = format!("{} would move the profile `{name}` from `{from}` to `{to}`", names.join(" and "));
     Err(Failure::new(Kind::Configuration, message)

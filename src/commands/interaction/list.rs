@@ -89,14 +89,15 @@ pub(super) async fn run(args: &ListArgs, minter: &Minter<'_>) -> Result<ListOutc
     let entry = Entry::open(minter).await?;
     let (api, listing) = (entry.api(minter), args.listing());
     // While pages are read new interactions move the others on: one of the last page comes again.
-    let (mut seen, mut shown, mut last) = (BTreeSet::new(), 0, Vec::new());
+    let (mut seen, mut nameless, mut shown) = (BTreeSet::new(), BTreeSet::new(), 0);
     for page in 1.. {
         let records = context.waiting("asking for interactions", api.list(&listing, page)).await?;
         if records.is_empty() {
             break;
         }
-        let before = seen.len();
-        let nameless = records.iter().filter(|record| record.id().is_empty()).map(Record::row).collect();
+        let before = (seen.len(), nameless.len());
+        // One without an id is new as long as no other had its row.
+        nameless.extend(records.iter().filter(|record| record.id().is_empty()).map(Record::row));
         for record in records {
             if listing.limit.is_some_and(|limit| shown >= limit) {
                 return Ok(ListOutcome);
@@ -110,10 +111,7 @@ pub(super) async fn run(args: &ListArgs, minter: &Minter<'_>) -> Result<ListOutc
         if !context.sink.is_read() || listing.limit.is_some_and(|limit| shown >= limit) {
             return Ok(ListOutcome);
         }
-        // Those without an id are new as long as they are others than on the page before.
-        let is_new = seen.len() > before || nameless != last;
-        last = nameless;
-        if !is_new {
+        if before == (seen.len(), nameless.len()) {
             let message = format!("the API's page {page} brings nothing that was not on those before it");
             return Err(Failure::new(Kind::Network, message).hint("bound the list: --limit 100"));
         }

@@ -110,7 +110,9 @@ fn first_value(text: &str) -> Option<(usize, usize)> {
     let worded = after(&WORDS).into_iter().filter_map(|at| value(text, at, true));
     let presented = after(&SCHEMES).into_iter().filter_map(|at| credentials(text, at));
     let found = named.chain(worded).chain(presented);
-    found.filter(|(start, end)| start < end && text.get(*start..*end) != Some(BLOT)).min()
+    let found = found.filter(|(start, end)| start < end && text.get(*start..*end) != Some(BLOT));
+    // Of two that begin together the first one, which a name has.
+    found.min_by_key(|(start, _)| *start)
 }
 
 /// The value of the name that ends at `at`.
@@ -120,6 +122,7 @@ fn value(text: &str, at: usize, is_word: bool) -> Option<(usize, usize)> {
     let is_quoted = rest.trim_start_matches('\\').starts_with(['"', '\'', '`']);
     let is_field = after.starts_with('=');
     let written = SIGNS.iter().find_map(|sign| after.strip_prefix(sign))?.trim_start();
+    let written = written.trim_start_matches(['[', '(']);
     let start = text.len() - written.len();
     let quote = written.trim_start_matches('\\');
     if let Some(mark) = quote.chars().next().filter(|mark| "\"'`".contains(*mark)) {
@@ -127,8 +130,11 @@ fn value(text: &str, at: usize, is_word: bool) -> Option<(usize, usize)> {
         let from = start + depth + mark.len_utf8();
         return Some((from, from + until_quote(text.get(from..)?, mark, depth)));
     }
-    let start = start + scheme(written);
-    let end = start + word(text.get(start..)?);
+    let schemes = schemes(written);
+    let start = start + schemes;
+    let is_header = text.get(..at)?.to_ascii_lowercase().ends_with("authorization");
+    let behind = text.get(start..)?;
+    let end = start + if is_header { of_header(behind, schemes > 0) } else { word(behind) };
     let is_certain = !is_word || is_quoted || is_field || !is_plain(text.get(start..end)?);
     is_certain.then_some((start, end))
 }
@@ -139,6 +145,23 @@ fn word(text: &str) -> usize {
     word.trim_end_matches([',', '}']).len()
 }
 
+/// How long the value of an `Authorization` header is that `text` begins with: a scheme that is not known is followed by its
+/// credentials, and parameters by one another.
+fn of_header(text: &str, is_behind_scheme: bool) -> usize {
+    let mut end = 0;
+    for piece in text.split_inclusive(char::is_whitespace) {
+        let is_scheme = end == 0 && !is_behind_scheme && is_plain(piece.trim_end());
+        end += piece.len();
+        let so_far = text.get(..end).unwrap_or_default();
+        let is_open = so_far.contains('=') && so_far.matches('"').count() % 2 == 1;
+        let is_parameter = so_far.contains('=') && piece.trim_end().ends_with(',');
+        if !(is_scheme || is_open || is_parameter) {
+            break;
+        }
+    }
+    text.get(..end).unwrap_or_default().trim_end().trim_end_matches([',', '}']).len()
+}
+
 /// How far it is to the quote that closes: one behind no more backslashes than the one that opened.
 fn until_quote(text: &str, mark: char, depth: usize) -> usize {
     let closes = |at: &usize| {
@@ -147,6 +170,17 @@ fn until_quote(text: &str, mark: char, depth: usize) -> usize {
     };
     let end = text.match_indices(mark).map(|(at, _)| at).find(closes);
     end.map_or(text.len(), |end| text.get(..end).unwrap_or_default().trim_end_matches('\\').len())
+}
+
+/// How long the schemes are that `text` begins with: one is written twice by mistake.
+fn schemes(text: &str) -> usize {
+    let mut length = 0;
+    loop {
+        match scheme(text.get(length..).unwrap_or_default()) {
+            0 => return length,
+            more => length += more,
+        }
+    }
 }
 
 /// How long the scheme is that `text` begins with, the gap after it included.

@@ -116,11 +116,13 @@ fn unlabelled(text: &str) -> &str {
         return text;
     }
     // What follows in the same JSON object, or on the next line, is none of the URL's.
-    match quote {
-        Some(quote) => url.split(quote).next(),
-        None => url.split_whitespace().next(),
-    }
-    .unwrap_or(url)
+    let ends = |at: usize| !url.get(..at).is_some_and(|before| before.ends_with("Bearer"));
+    let end = match quote {
+        Some(quote) => url.find(quote),
+        // A space behind the token's scheme is one of the URL's, however wrongly it is written.
+        None => url.match_indices(char::is_whitespace).map(|(at, _)| at).find(|at| ends(*at)),
+    };
+    end.and_then(|end| url.get(..end)).unwrap_or(url)
 }
 
 /// What is wrong with the path and the parameters.
@@ -201,105 +203,4 @@ fn strip(url: &mut Url, name: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BASE: &str =
-        "wss://api.eu.corti.app/audio-bridge/v2/interactions/6f9c1a1e-0000-4000-8000-000000000000/streams";
-
-    fn pasted(text: &str) -> Pasted {
-        Pasted::parse(text).unwrap()
-    }
-
-    #[test]
-    fn a_label_before_the_url_is_taken_off() {
-        let url = format!("{BASE}?tenant-name=base");
-        for text in [
-            format!("websocketUrl: {url}"),
-            format!("CORTI_WEBSOCKET_URL='{url}'"),
-            format!("{{\"interactionId\": \"x\", \"websocketUrl\":\"{url}\", \"accessToken\": \"y\"}}"),
-            format!("\"websocketUrl\" : \"{url}\","),
-            format!("websocketUrl: {url}\naccessToken: opaque"),
-            format!("export A='https://x.example'\nexport B='{url}'\nexport C=d"),
-            format!("{{\"environment\":\"http://x.example\",\"websocketUrl\":\"{url}\"}}"),
-        ] {
-            assert_eq!(pasted(&text).bare().as_str(), url, "{text}");
-        }
-        let elsewhere = Pasted::parse(&format!("https://x.example/?next={url}"));
-        assert_eq!(elsewhere.unwrap_err(), PastedError::Scheme("https".to_owned()));
-    }
-
-    #[test]
-    fn a_good_url_has_no_flaws_and_shows_no_token() {
-        let url = format!("  \"{BASE}?tenant-name=base\\u0026token=Bearer%20a.b-c\"\n");
-        let pasted = pasted(&url);
-        assert_eq!(pasted.flaws, Vec::<String>::new());
-        assert_eq!(pasted.kind, Some(SocketKind::Streams));
-        assert_eq!(pasted.bare().as_str(), format!("{BASE}?tenant-name=base"));
-        assert_eq!(pasted.token().unwrap().secret().expose(), "a.b-c");
-        assert!(pasted.has_token() && !format!("{pasted:?}").contains("a.b-c"));
-        let other = AccessToken::parse("other").unwrap();
-        assert!(pasted.address(Some(&other)).expose().ends_with("&token=Bearer%20a.b-c"));
-    }
-
-    #[test]
-    fn a_url_without_a_token_gets_one() {
-        let pasted = pasted("ws://127.0.0.1:9/audio-bridge/v2/transcribe?tenant-name=base");
-        let token = AccessToken::parse("x").unwrap();
-        assert!(!pasted.has_token() && pasted.kind == Some(SocketKind::Transcribe));
-        assert!(pasted.address(Some(&token)).expose().ends_with("?tenant-name=base&token=Bearer%20x"));
-    }
-
-    #[test]
-    fn each_flaw_is_told() {
-        let table = [
-            (format!("{BASE}?token=Bearer%20x"), "no tenant-name"),
-            (format!("{BASE}?tenant-name=b&token=x"), "not preceded by `Bearer`"),
-            (format!("{BASE}?tenant-name=b&token=Bearer%2520x"), "encoded twice"),
-            (format!("{BASE}?tenant-name=b&token=Bearer"), "not preceded by"),
-            (format!("{BASE}?tenant-name=b&token="), "holds no token"),
-            (format!("{BASE}?tenant-name=b&token=Bearer%20x#y"), "`#`"),
-            (format!("{BASE}?tenant-name=b?x=y"), "second `?`"),
-            (format!("{BASE}?tenant-name=b&amp;token=x"), "&amp;"),
-            ("wss://h/interactions/{id}/streams?tenant-name=b".to_owned(), "placeholder"),
-            ("wss://h/interactions/1/streams?tenant-name=b".to_owned(), "no UUID"),
-            ("wss://h/stream?tenant-name=b".to_owned(), "neither"),
-        ];
-        for (url, words) in table {
-            let flaws = pasted(&url).flaws;
-            assert!(flaws.iter().any(|flaw| flaw.contains(words)), "{url}: {flaws:?}");
-        }
-    }
-
-    #[test]
-    fn a_token_that_a_slip_hides_is_still_one() {
-        for query in [
-            "tenant-name=b&amp;token=Bearer%20hidden-token",
-            "tenant-name=b?token=Bearer%20hidden-token",
-            "tenant-name=b&%74oken=Bearer%20hidden-token",
-        ] {
-            let pasted = pasted(&format!("{BASE}?{query}"));
-            let other = AccessToken::parse("other").unwrap();
-            assert!(pasted.has_token(), "{query}");
-            assert!(!pasted.address(Some(&other)).expose().contains("other"), "{query}");
-            let known = pasted.secrets();
-            assert!(
-                known.iter().any(|secret| secret.blotted_out("hidden-token") == "[redacted]"
-                    || secret.expose().contains("hidden-token")),
-                "{query}"
-            );
-        }
-        for bare in ["?", "", "?tenant-name=b"] {
-            assert!(!pasted(&format!("{BASE}{bare}")).has_token(), "{bare}");
-        }
-    }
-
-    #[test]
-    fn what_would_not_be_opened_is_refused() {
-        let refused = |text: &str| Pasted::parse(text).unwrap_err();
-        assert_eq!(refused("hello"), PastedError::NotAUrl);
-        assert_eq!(refused("https://api.eu.corti.app/x"), PastedError::Scheme("https".into()));
-        assert_eq!(refused("ws://api.eu.corti.app/transcribe"), PastedError::NotEncrypted);
-        assert_eq!(refused("wss://u:p@api.eu.corti.app/transcribe"), PastedError::User);
-    }
-}
+mod tests;

@@ -93,6 +93,12 @@ fn white_space_brackets_and_spellings_hide_nothing() {
         "client_secret => k3y-of-somebody-9",
         "client_secret%3Dk3y-of-somebody-9",
         r#"client_secret: "a\"k3y-of-somebody-9""#,
+        "Authorization: Bearer Bearer k3y-of-somebody-9",
+        r#""Authorization": ["Bearer k3y-of-somebody-9"]"#,
+        "{Authorization=[Bearer k3y-of-somebody-9]}",
+        "Authorization: (Bearer k3y-of-somebody-9)",
+        "Authorization: Negotiate k3y-of-somebody-9",
+        r#"Authorization: Digest username="a b", realm="c", response="k3y-of-somebody-9" end"#,
     ] {
         let clean = redaction.apply(text);
         let found = ["k3y", "YWNt", "somebody-9"].iter().any(|part| clean.contains(part));
