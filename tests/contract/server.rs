@@ -75,7 +75,17 @@ impl Server {
     }
 
     /// The facts of the answer to a case.
+    ///
+    /// Keycloak looks at its clock more than once. A token that it made while a second ended is asked for again.
     pub async fn answer(&self, case: &Case) -> Facts {
+        let is_odd = |facts: &Facts| {
+            facts.iter().any(|(name, value)| name.ends_with("_token lifetime") && value == "301")
+        };
+        let first = self.answer_once(case).await;
+        if is_odd(&first) { self.answer_once(case).await } else { first }
+    }
+
+    async fn answer_once(&self, case: &Case) -> Facts {
         let ask = &case.ask;
         let (place, secret, awkward) = self.own(ask.is_awkward());
         let fill = |text: &str| {
