@@ -8,9 +8,8 @@ mod common;
 
 use std::process::{Command, Stdio};
 
-use common::cached::{Cached, become_user, waits_for_a_lock};
-use common::rude::{Answer, Rude};
-use common::{Running, World, wait_until};
+use common::cached::{become_user, silent_at_first, waits_for_a_lock};
+use common::{Running, wait_until};
 
 /// A user that nobody is.
 const USER: u32 = 65_531;
@@ -26,17 +25,7 @@ fn keys(user: u32) -> usize {
 
 #[test]
 fn who_waits_for_another_or_stays_beside_a_program_holds_no_key() {
-    let token =
-        r#"{"access_token":"eyJ","expires_in":300,"token_type":"Bearer","scope":"openid transcribe"}"#;
-    let server = Rude::start(vec![Answer::Silence, Answer::json(token)]);
-    let mut world = Cached::new(World::new());
-    for (name, value) in [
-        ("CORTI_ENVIRONMENT", server.environment.as_str()),
-        ("CORTI_CLIENT_ID", "x"),
-        ("CORTI_CLIENT_SECRET", "y"),
-    ] {
-        world.set(name, value);
-    }
+    let (server, world) = silent_at_first();
     let me = rustix::process::geteuid();
     let user = if me.is_root() { USER } else { me.as_raw() };
     let (words, binary) = become_user(&world, USER);

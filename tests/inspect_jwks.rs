@@ -5,28 +5,14 @@
 mod common;
 
 use common::control::{Answer as Http, client};
+use common::ready::{client_of, minted, verdicts};
 use common::{Said, Sandbox, World, forged};
-use serde_json::{Value, json};
-
-fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
-    world
-}
-
-fn minted(world: &World, flags: &str) -> String {
-    Said::by(&mut world.run(&format!("token {flags}"))).stdout.trim().to_owned()
-}
-
-fn verdicts(json: &Value) -> Vec<String> {
-    let checks = json["verification"]["checks"].as_array().unwrap();
-    checks.iter().map(|check| format!("{} {}", check["name"], check["verdict"]).replace('"', "")).collect()
-}
+use serde_json::json;
 
 #[tokio::test]
 async fn a_file_of_keys_needs_no_network_and_no_environment() {
     let sandbox = Sandbox::start();
-    let token = minted(&world(&sandbox), "--full");
+    let token = minted(&client_of(&sandbox), "--full");
     let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
     let keys = Http::to(client().get(url)).await.body;
     let issuer = sandbox.environment.clone();
@@ -83,7 +69,7 @@ async fn a_file_of_keys_needs_no_network_and_no_environment() {
 #[test]
 fn an_algorithm_that_is_not_supported_is_named_and_no_signature_is_called_bad() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = client_of(&sandbox);
     let claims = json!({ "typ": "Bearer", "exp": 9_999_999_999_i64 });
     let keys = json!({ "keys": [
         { "kty": "EC", "crv": "P-521", "kid": "x", "x": "A".repeat(88), "y": "A".repeat(88) },

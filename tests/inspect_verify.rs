@@ -5,29 +5,15 @@
 mod common;
 
 use common::control::{Answer as Http, client};
+use common::ready::{client_of, minted, verdicts};
 use common::rude::{Answer, Rude};
 use common::{Said, Sandbox, World, forged, now, wait_until};
 use serde_json::{Value, json};
 
-fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
-    world
-}
-
-fn minted(world: &World, flags: &str) -> String {
-    Said::by(&mut world.run(&format!("token {flags}"))).stdout.trim().to_owned()
-}
-
-fn verdicts(json: &Value) -> Vec<String> {
-    let checks = json["verification"]["checks"].as_array().unwrap();
-    checks.iter().map(|check| format!("{} {}", check["name"], check["verdict"]).replace('"', "")).collect()
-}
-
 #[tokio::test]
 async fn a_good_token_is_valid_and_every_check_is_named() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = client_of(&sandbox);
     let token = minted(&world, "--scope streams");
     let said = Said::by(world.run("inspect --verify").write_stdin(token.clone()));
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
@@ -53,7 +39,7 @@ async fn a_good_token_is_valid_and_every_check_is_named() {
 #[test]
 fn a_changed_token_and_one_of_another_realm_are_invalid() {
     let (sandbox, other) = (Sandbox::start(), Sandbox::start());
-    let world = world(&sandbox);
+    let world = client_of(&sandbox);
     let token = minted(&world, "--scope streams");
     let [header, _, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("{token}") };
     let full = minted(&world, "--full");
@@ -74,7 +60,7 @@ fn a_changed_token_and_one_of_another_realm_are_invalid() {
 #[test]
 fn the_leeway_is_between_expired_and_valid() {
     let sandbox = Sandbox::start_with(&["--token-lifetime", "1"]);
-    let world = world(&sandbox);
+    let world = client_of(&sandbox);
     let token = minted(&world, "--full");
     let expiry = Said::by(world.run("inspect --json").write_stdin(token.clone())).json();
     let expiry = expiry["expires_at_unix"].as_i64().unwrap();
@@ -96,7 +82,7 @@ fn the_leeway_is_between_expired_and_valid() {
 #[test]
 fn nothing_that_a_token_names_is_followed() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = client_of(&sandbox);
     let rude = Rude::start(vec![Answer::json(r#"{"keys":[]}"#)]);
     let issuer = format!("{}/realms/base", rude.environment);
     let header = json!({
@@ -187,10 +173,10 @@ fn a_refresh_token_of_keycloak_decodes_and_cannot_be_verified() {
         "aud": format!("{}/realms/base", sandbox.environment), "azp": "sandbox", "scope": "openid offline_access",
     });
     let token = forged(&json!({ "alg": "HS512", "typ": "JWT", "kid": "x" }), &claims);
-    let said = Said::by(world(&sandbox).run("inspect").write_stdin(token.clone()));
+    let said = Said::by(client_of(&sandbox).run("inspect").write_stdin(token.clone()));
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(said.stdout.contains("refresh token") && said.stdout.contains("HS512"), "{}", said.stdout);
-    let said = Said::by(world(&sandbox).run("inspect --verify --json").write_stdin(token));
+    let said = Said::by(client_of(&sandbox).run("inspect --verify --json").write_stdin(token));
     assert_eq!(said.code, 7);
     assert_eq!(verdicts(&said.json())[..2], ["signature failed", "algorithm failed"]);
     assert!(said.stderr.contains("symmetric"), "{}", said.stderr);
@@ -202,7 +188,7 @@ fn a_key_that_cannot_be_asked_for_ends_no_stream() {
     use std::process::{Command, Stdio};
 
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = client_of(&sandbox);
     let token = minted(&world, "--full");
     let unknown = forged(&json!({ "alg": "RS256", "kid": "nobody" }), &json!({ "exp": 9_999_999_999_i64 }));
     let mut command = Command::new(common::binary());

@@ -8,9 +8,9 @@ mod common;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::cached::{Cached, start, token, waits_for_a_lock};
-use common::rude::{Answer, Rude};
-use common::{Running, World, wait_until};
+use common::cached::{Cached, silent_at_first, start, token, waits_for_a_lock};
+use common::rude::Rude;
+use common::{Running, wait_until};
 use serde_json::{Value, json};
 
 /// Starts many at once. Their patience is that of a loaded machine.
@@ -75,17 +75,7 @@ async fn so_do_those_without_a_kernel_keyring_or_a_runtime_folder() {
 
 /// A server that never answers its first request, and a process that has the turn and waits for that.
 fn a_holder_in_the_middle() -> (Rude, Cached, Running) {
-    let token =
-        r#"{"access_token":"eyJ","expires_in":300,"token_type":"Bearer","scope":"openid transcribe"}"#;
-    let server = Rude::start(vec![Answer::Silence, Answer::json(token)]);
-    let mut world = Cached::new(World::new());
-    for (name, value) in [
-        ("CORTI_ENVIRONMENT", server.environment.as_str()),
-        ("CORTI_CLIENT_ID", "x"),
-        ("CORTI_CLIENT_SECRET", "y"),
-    ] {
-        world.set(name, value);
-    }
+    let (server, world) = silent_at_first();
     let holder = world.start("token --scope transcribe --timeout 500s");
     wait_until("its request is there", || server.requests().len() == 1);
     assert_eq!(locks(&world), 1);

@@ -5,17 +5,10 @@
 
 mod common;
 
+use common::ready::with_token;
 use common::rude::{Answer, Rude};
 use common::{Said, Sandbox, World, forged};
 use serde_json::{Value, json};
-
-/// A world with a ready token for this environment.
-fn world(environment: &str, token: &str) -> World {
-    let mut world = World::new();
-    world.set("CORTI_ENVIRONMENT", environment);
-    world.set("CORTI_ACCESS_TOKEN", token);
-    world
-}
 
 fn jwt(claims: Value) -> String {
     let mut claims = claims;
@@ -43,7 +36,7 @@ fn a_token_that_is_not_taken() {
     let streams = Said::by(&mut own.run("token --scope streams")).stdout;
     let streams = streams.trim();
     // 403, and the token's own scopes are the reason.
-    let world = world(&sandbox.environment, streams);
+    let world = with_token(&sandbox.environment, streams);
     let said = assert_fails(&world, "probe transcribe", 6, &["refused with 403", "scope `transcribe`"]);
     assert!(!said.stdout.contains(streams) && !said.stderr.contains(streams));
     // It creates no interaction, and opens one that is there.
@@ -52,14 +45,14 @@ fn a_token_that_is_not_taken() {
     assert_fails(&world, id, 1, &["refused with 404", "Interaction not found"]);
     let issuer = format!("{}/realms/base", sandbox.environment);
     let unsigned = jwt(json!({ "iss": issuer, "exp": 9_999_999_999_i64, "scope": "openid transcribe" }));
-    let world = self::world(&sandbox.environment, &unsigned);
+    let world = with_token(&sandbox.environment, &unsigned);
     assert_fails(
         &world,
         "probe transcribe",
         5,
         &["refused with 401", "www-authenticate: Bearer realm", "401"],
     );
-    let world = self::world(&sandbox.environment, &jwt(json!({ "iss": issuer, "exp": 1 })));
+    let world = with_token(&sandbox.environment, &jwt(json!({ "iss": issuer, "exp": 1 })));
     assert_fails(&world, "probe transcribe", 7, &["has expired"]);
     own.set("CORTI_CLIENT_SECRET", "wrong");
     assert_fails(&own, "probe streams", 5, &["token          failed", "rejected the client secret"]);
@@ -131,12 +124,12 @@ fn a_pasted_url_goes_to_no_host_of_a_stranger() {
 #[test]
 fn a_way_that_leads_nowhere() {
     assert_fails(
-        &world("http://127.0.0.1:1", "abc"),
+        &with_token("http://127.0.0.1:1", "abc"),
         "probe transcribe",
         8,
         &["tcp            failed", "port 1"],
     );
-    let unknown = world("no-such-label", "abc");
+    let unknown = with_token("no-such-label", "abc");
     assert_fails(
         &unknown,
         "probe transcribe --timeout 20s",
@@ -188,14 +181,18 @@ fn answers_that_are_no_upgrade() {
     ] {
         // The first connection is the one that is only looked at.
         let server = Rude::start(vec![answer]);
-        let said =
-            assert_fails(&world(&server.environment, "canary-abcdefgh"), "probe transcribe", code, &[words]);
+        let said = assert_fails(
+            &with_token(&server.environment, "canary-abcdefgh"),
+            "probe transcribe",
+            code,
+            &[words],
+        );
         for text in [&said.stdout, &said.stderr] {
             assert!(!text.contains("canary"), "{text}");
             assert!(!text.contains('\u{1b}'), "{text}");
         }
     }
     let server = Rude::start(vec![Answer::Silence]);
-    let silent = world(&server.environment, "abc");
+    let silent = with_token(&server.environment, "abc");
     assert_fails(&silent, "probe transcribe --timeout 2s", 8, &["upgrade        failed"]);
 }

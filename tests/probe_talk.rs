@@ -4,21 +4,14 @@
 
 mod common;
 
+use common::Said;
 use common::chatter::{self, Line};
-use common::{Said, World};
-
-/// A world with a ready token for this environment.
-fn world(environment: &str, token: &str) -> World {
-    let mut world = World::new();
-    world.set("CORTI_ENVIRONMENT", environment);
-    world.set("CORTI_ACCESS_TOKEN", token);
-    world
-}
+use common::ready::with_token;
 
 const CONFIGURED: Line = Line::Say("config", vec![]);
 
 fn talk(script: Vec<Line>, arguments: &str) -> Said {
-    let world = world(&chatter::start(script), "canary-abcdefgh");
+    let world = with_token(&chatter::start(script), "canary-abcdefgh");
     let audio = world.file("a.raw", [0; 10]);
     Said::by(&mut world.run(&arguments.replace("AUDIO", &audio)))
 }

@@ -6,6 +6,7 @@
 
 mod common;
 
+use common::ready::client_of;
 use common::shell::Shell;
 use common::{Sandbox, World};
 
@@ -28,16 +29,21 @@ while True:
     time.sleep(1)
 ";
 
+/// It under way in a terminal, and the id of the process beside it.
+fn counting(world: &World) -> (Shell, u32) {
+    world.file("counting.py", COUNTING);
+    let mut shell = Shell::start(world);
+    shell.send_line("\"$CORTI_AUTH\" exec --full --refresh-url -- python3 \"$HOME/counting.py\"");
+    shell.expect("ready ");
+    let parent = shell.expect(" .").parse().unwrap();
+    (shell, parent)
+}
+
 #[test]
 fn a_key_on_the_terminal_is_not_passed_on() {
     let sandbox = Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
-    world.file("counting.py", COUNTING);
-    let mut shell = Shell::start(&world);
-    shell.send_line("\"$CORTI_AUTH\" exec --full --refresh-url -- python3 \"$HOME/counting.py\"");
-    shell.expect("ready ");
-    let parent: u32 = shell.expect(" .").parse().unwrap();
+    let world = client_of(&sandbox);
+    let (mut shell, parent) = counting(&world);
     shell.session.send_control('c').unwrap();
     shell.expect("^C");
     // After the other: what was passed on would have come first.
@@ -59,13 +65,8 @@ fn has_waiting_signals(process: u32) -> bool {
 #[test]
 fn what_a_process_sends_is_passed_on_in_the_foreground_too() {
     let sandbox = Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
-    world.file("counting.py", COUNTING);
-    let mut shell = Shell::start(&world);
-    shell.send_line("\"$CORTI_AUTH\" exec --full --refresh-url -- python3 \"$HOME/counting.py\"");
-    shell.expect("ready ");
-    let parent: u32 = shell.expect(" .").parse().unwrap();
+    let world = client_of(&sandbox);
+    let (mut shell, parent) = counting(&world);
     for (key, echo, sent) in [('c', "^C", "INT"), ('\\', "^\\", "QUIT")] {
         shell.session.send_control(key).unwrap();
         shell.expect(echo);

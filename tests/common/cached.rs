@@ -7,6 +7,7 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 use super::control::Control;
+use super::rude::{Answer, Rude};
 use super::{Sandbox, World, binary};
 
 /// A world with a cache. The kernel keeps tokens for the user, not for the home: they are removed when this is dropped.
@@ -149,3 +150,19 @@ assert libc.prctl(38, 1, 0, 0, 0) == 0
 assert libc.prctl(22, 2, ctypes.byref(Filter(len(program) // 8, program)), 0, 0) == 0
 os.execv(sys.argv[1], sys.argv[1:])
 "#;
+
+/// A server that never answers its first request and has a token for the others, and a world of its client.
+pub fn silent_at_first() -> (Rude, Cached) {
+    let token =
+        r#"{"access_token":"eyJ","expires_in":300,"token_type":"Bearer","scope":"openid transcribe"}"#;
+    let server = Rude::start(vec![Answer::Silence, Answer::json(token)]);
+    let mut world = Cached::new(World::new());
+    for (name, value) in [
+        ("CORTI_ENVIRONMENT", server.environment.as_str()),
+        ("CORTI_CLIENT_ID", "x"),
+        ("CORTI_CLIENT_SECRET", "y"),
+    ] {
+        world.set(name, value);
+    }
+    (server, world)
+}

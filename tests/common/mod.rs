@@ -19,6 +19,7 @@ pub mod diagnosis;
 pub mod keycloak;
 #[cfg(unix)]
 pub mod killer;
+pub mod ready;
 pub mod rude;
 pub mod saved;
 pub mod shell;
