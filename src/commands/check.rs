@@ -27,8 +27,6 @@ mod subject;
 use passing::{Passed, Passing};
 use subject::Subject;
 
-/// Look at what a token can reach, against what its scopes promise
-///
 /// Reads /languages/, /factgroups/ and the first of /interactions/, and opens both WebSockets until they accept a
 /// configuration. The token is one from a file, from `CORTI_ACCESS_TOKEN`, or a new one with the scopes you choose. It goes
 /// to the configured environment and to no other. What is seen once proves no token safe: a row is allowed, denied or

@@ -18,8 +18,6 @@ use super::Cli;
 /// The variable by which a shell asks for completions. clap's own, `COMPLETE`, may be set for another program.
 const COMPLETE_VARIABLE: &str = "CORTI_AUTH_COMPLETE";
 
-/// Print the completion script of a shell
-///
 /// The script asks corti-auth itself what fits, so profile names complete too.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

@@ -31,8 +31,6 @@ use super::interruption;
 use super::minting::Minter;
 use super::sandbox::not_started;
 
-/// Show the whole job on this machine, without an account
-///
 /// Starts a sandbox, stores a throw-away secret, mints a full and a limited token, creates an interaction, opens its
 /// WebSocket with the limited token, and cleans up.
 #[derive(Debug, Args)]

@@ -21,8 +21,6 @@ use super::context::Context;
 use super::inspect::Source;
 use super::minting::Minter;
 
-/// Compare two tokens: scopes, roles, audience, client, environment, tenant, lifetime
-///
 /// Each is a file with a token, standard input (-), or the name of a profile, for which a token is minted: of --scope or
 /// --full, or of the profile's default scope. A word that names a profile is the profile; write ./NAME for a file of that
 /// name. Neither token is verified, and expired ones are compared, too.

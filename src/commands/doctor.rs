@@ -31,8 +31,6 @@ mod setting;
 /// How much of a detail is kept, which may be a server's.
 const MAX_DETAIL: usize = 1000;
 
-/// Find out what keeps a secret from becoming a token
-///
 /// Looks at the configuration, the variables, the store (an entry of its own is written, read and removed), the network to
 /// each host of the environment, the realm, the clock, and whether a token and its tenant are taken. Exit code 0 only when
 /// nothing failed, else that of the first check that did.

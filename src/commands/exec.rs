@@ -31,8 +31,6 @@ use super::{block_on, interruptible};
 /// What a fresh token lives at least: the SDK asks for another one 2 minutes before the end (its `oauthAuthHelpers.ts`).
 const FRESH: Duration = Duration::from_secs(150);
 
-/// Run a program with a token in its environment
-///
 /// It gets `CORTI_ACCESS_TOKEN`, `CORTI_TENANT_NAME` and `CORTI_ENVIRONMENT`, and not the variables that hold a client secret
 /// or name its file, nor the client id beside them. It takes this process's place: its id, its terminal, its signals and
 /// its exit code are its own.

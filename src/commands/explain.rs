@@ -21,8 +21,6 @@ use super::input;
 /// How much of a saved response is read. Corti's are kilobytes.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Say why a request failed: ranked causes, what speaks for each, what to do
-///
 /// Give what there is: a status or a close code, the response as curl -i, -D or -v saved it (or its body, or a WebSocket's
 /// message), the token that was used. What is configured here is compared with the token; nothing needs to be. The token
 /// is taken from `CORTI_ACCESS_TOKEN` where no file is named. Nothing is sent.

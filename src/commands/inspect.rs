@@ -25,8 +25,6 @@ use judge::{Judge, Judged};
 use many::Tally;
 pub(super) use source::Source;
 
-/// Decode a token and say what it is, what it may do, and until when
-///
 /// The token comes from a file or from standard input, never from the command line. `Bearer`, quotes, line breaks, a
 /// header, a URL or a JSON answer around it are taken off, and named. Without --verify nothing is checked: what the token
 /// says of itself is a claim.

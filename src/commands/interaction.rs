@@ -28,8 +28,6 @@ pub(super) fn deletion(id: Uuid, context: &Context<'_>) -> String {
 /// The states of an encounter (Corti's API reference, interactions).
 const STATUSES: [&str; 6] = ["planned", "in-progress", "on-hold", "completed", "cancelled", "deleted"];
 
-/// Create, list, show and delete interactions, which /streams sessions belong to
-///
 /// Each needs a full token, which is minted for it, or taken from `CORTI_ACCESS_TOKEN`.
 #[derive(Debug, Args)]
 pub(super) struct InteractionArgs {

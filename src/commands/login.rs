@@ -19,8 +19,6 @@ use super::context::Context;
 use super::enrolment::{self, Enrolled, Enrolment};
 use super::secret_input::SecretInput;
 
-/// Store a client's secret: in the OS keyring, an encrypted file, or another secret manager
-///
 /// Asks for what is not given, checks the secret by minting a token (which is thrown away), and only then stores it. The
 /// secret comes from a hidden prompt, standard input, a file or a command; never from the command line or a variable.
 #[derive(Debug, Args)]

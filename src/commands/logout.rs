@@ -14,8 +14,6 @@ use crate::output::{Outcome, Text};
 use super::context::Context;
 use super::{argument, unused};
 
-/// Remove a profile's secret from its store, and every cached token
-///
 /// The profile stays, and so do tokens that were handed out: they live until they expire. Logging out twice is fine.
 #[derive(Debug, Args)]
 pub(super) struct LogoutArgs {

@@ -11,7 +11,6 @@ use crate::output::{Outcome, Text};
 
 use super::Cli;
 
-/// Write the manual pages into a folder
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   corti-auth man ~/.local/share/man/man1")]

@@ -3,22 +3,20 @@
 //! Each subcommand is a file with its arguments, its outcome and a `run`. None prints, and none reads an environment
 //! variable by itself.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use futures_util::FutureExt as _;
 
 use crate::edge::host::Host;
 use crate::edge::process;
 use crate::failure::{Failure, Kind};
-use crate::output::{Colours, Outcome, Printer, Style};
+use crate::output::{Outcome, Printer, Style};
 
 mod access;
 mod argument;
 mod check;
 mod completions;
 mod context;
+mod deferred;
 mod demo;
 mod diff;
 mod doctor;
@@ -26,6 +24,7 @@ mod enrolment;
 mod exec;
 mod explain;
 mod format;
+mod globals;
 mod import;
 mod input;
 mod inspect;
@@ -49,6 +48,8 @@ mod usage;
 mod verification;
 
 use context::Context;
+use deferred::Deferred;
+use globals::Globals;
 
 /// Keep Corti client secrets in the OS keyring, mint limited or full tokens, and read what a token may do
 #[derive(Debug, Parser)]
@@ -72,75 +73,46 @@ struct Cli {
     command: Command,
 }
 
-/// The options that every command takes.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Globals {
-    /// Use this profile
-    #[arg(short, long, global = true, value_name = "NAME")]
-    profile: Option<String>,
-    /// Use this environment: eu, us, another label, or a URL
-    #[arg(short, long, global = true, value_name = "ENV")]
-    environment: Option<String>,
-    /// Use this tenant (realm); base if nothing else says so
-    #[arg(short, long, global = true)]
-    tenant: Option<String>,
-    /// Print one JSON object, and errors as one JSON line
-    #[arg(long, global = true)]
-    json: bool,
-    /// Never ask anything; CI implies it
-    #[arg(long, global = true)]
-    no_input: bool,
-    /// Print no notes
-    #[arg(short, long, global = true)]
-    quiet: bool,
-    /// Show each request (never its secrets)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    verbose: u8,
-    /// When to colour
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
-    color: Color,
-    /// Bound each request, such as 15s or 1m
-    #[arg(long, global = true, value_name = "DURATION", default_value = "15s", value_parser = argument::duration)]
-    timeout: Duration,
-    /// Trust the PEM certificates in this file too
-    #[arg(long, global = true, value_name = "FILE")]
-    ca_cert: Option<PathBuf>,
-    /// Keep config.toml in this folder
-    #[arg(long, global = true, value_name = "DIR")]
-    config_dir: Option<PathBuf>,
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Color {
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
-    Demo(demo::DemoArgs),
-    Sandbox(sandbox::SandboxArgs),
-    Login(login::LoginArgs),
-    Logout(logout::LogoutArgs),
-    Rotate(rotate::RotateArgs),
-    Status(status::StatusArgs),
+    /// Show the whole job on this machine, without an account
+    Demo(Deferred<demo::DemoArgs>),
+    /// Run Corti, emulated on this machine
+    Sandbox(Deferred<sandbox::SandboxArgs>),
+    /// Store a client's secret: in the OS keyring, an encrypted file, or another secret manager
+    Login(Deferred<login::LoginArgs>),
+    /// Remove a profile's secret from its store, and every cached token
+    Logout(Deferred<logout::LogoutArgs>),
+    /// Replace a profile's secret by a new one
+    Rotate(Deferred<rotate::RotateArgs>),
+    /// Show which client is used, who says so, and where its secret is
+    Status(Deferred<status::StatusArgs>),
+    // Not deferred: completion adds the profiles' names to them.
     Profile(profile::ProfileArgs),
-    Token(token::TokenArgs),
-    Exec(exec::ExecArgs),
-    Inspect(inspect::InspectArgs),
-    Diff(diff::DiffArgs),
-    Explain(explain::ExplainArgs),
-    Check(check::CheckArgs),
-    Interaction(interaction::InteractionArgs),
-    Session(session::SessionArgs),
-    Probe(probe::ProbeArgs),
-    Doctor(doctor::DoctorArgs),
-    Completions(completions::CompletionsArgs),
-    Man(man::ManArgs),
+    /// Mint an access token and print it
+    Token(Deferred<token::TokenArgs>),
+    /// Run a program with a token in its environment
+    Exec(Deferred<exec::ExecArgs>),
+    /// Decode a token and say what it is, what it may do, and until when
+    Inspect(Deferred<inspect::InspectArgs>),
+    /// Compare two tokens: scopes, roles, audience, client, environment, tenant, lifetime
+    Diff(Deferred<diff::DiffArgs>),
+    /// Say why a request failed: ranked causes, what speaks for each, what to do
+    Explain(Deferred<explain::ExplainArgs>),
+    /// Look at what a token can reach, against what its scopes promise
+    Check(Deferred<check::CheckArgs>),
+    /// Create, list, show and delete interactions, which /streams sessions belong to
+    Interaction(Deferred<interaction::InteractionArgs>),
+    /// Prepare a WebSocket session for a frontend: a limited token and, for /streams, a new interaction
+    Session(Deferred<session::SessionArgs>),
+    /// Open a WebSocket step by step, and tell how far it gets
+    Probe(Deferred<probe::ProbeArgs>),
+    /// Find out what keeps a secret from becoming a token
+    Doctor(Deferred<doctor::DoctorArgs>),
+    /// Print the completion script of a shell
+    Completions(Deferred<completions::CompletionsArgs>),
+    /// Write the manual pages into a folder
+    Man(Deferred<man::ManArgs>),
 }
 
 /// A command line that clap accepted.
@@ -166,27 +138,15 @@ pub enum Parsed {
 impl Invocation {
     /// How this command wants to be printed.
     pub fn style(&self, host: &Host) -> Style {
-        let globals = &self.0.globals;
-        let forced = match globals.color {
-            Color::Auto => None,
-            Color::Always => Some(true),
-            Color::Never => Some(false),
-        };
-        let colours = Colours::choose(forced, plain(host), host.terminal);
-        Style { json: globals.json, quiet: globals.quiet, verbose: globals.verbose, colours }
+        self.0.globals.style(host)
     }
-}
-
-/// Whether colours are not wanted, or a terminal cannot show them.
-fn plain(host: &Host) -> bool {
-    host.env.get("NO_COLOR").is_some() || host.env.get("TERM").as_deref() == Some("dumb")
 }
 
 /// Reads argv.
 pub fn parse(host: &Host) -> Parsed {
     let wrong = |failure, text| {
-        let colours = Colours::choose(None, plain(host), host.terminal);
-        let style = Style { json: argument::asks_for_json(&host.arguments), colours, ..Style::default() };
+        let json = argument::asks_for_json(&host.arguments);
+        let style = Style { json, colours: globals::colours(None, host), ..Style::default() };
         Parsed::Wrong { printer: Printer::new(style), failure, text }
     };
     match completions::answer(host) {
@@ -219,28 +179,28 @@ pub fn dispatch(
     let Invocation(Cli { globals, command }) = invocation;
     let context = Context::new(host, globals, printer)?;
     match command {
-        Command::Demo(args) => boxed(block_on(demo::run(args, &context))),
-        Command::Sandbox(args) => boxed(block_on(sandbox::run(args, &context))),
-        Command::Login(args) => boxed(block_on(interruptible(login::run(args, &context)))),
-        Command::Logout(args) => boxed(block_on(interruptible(logout::run(args, &context)))),
-        Command::Rotate(args) => boxed(block_on(interruptible(rotate::run(args, &context)))),
-        Command::Status(args) => boxed(block_on(interruptible(status::run(args, &context)))),
+        Command::Demo(Deferred(args)) => boxed(block_on(demo::run(args, &context))),
+        Command::Sandbox(Deferred(args)) => boxed(block_on(sandbox::run(args, &context))),
+        Command::Login(Deferred(args)) => boxed(block_on(interruptible(login::run(args, &context)))),
+        Command::Logout(Deferred(args)) => boxed(block_on(interruptible(logout::run(args, &context)))),
+        Command::Rotate(Deferred(args)) => boxed(block_on(interruptible(rotate::run(args, &context)))),
+        Command::Status(Deferred(args)) => boxed(block_on(interruptible(status::run(args, &context)))),
         Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
-        Command::Token(args) => boxed(token::run(args, &context)),
-        Command::Exec(args) => boxed(exec::run(args, &context)),
-        Command::Inspect(args) if args.needs_the_network() => {
+        Command::Token(Deferred(args)) => boxed(token::run(args, &context)),
+        Command::Exec(Deferred(args)) => boxed(exec::run(args, &context)),
+        Command::Inspect(Deferred(args)) if args.needs_the_network() => {
             boxed(block_on(interruptible(inspect::run(args, &context))))
         }
-        Command::Inspect(args) => boxed(at_once(inspect::run(args, &context))),
-        Command::Diff(args) => boxed(block_on(interruptible(diff::run(args, &context)))),
-        Command::Explain(args) => boxed(block_on(interruptible(explain::run(args, &context)))),
-        Command::Check(args) => boxed(block_on(check::run(args, &context))),
-        Command::Interaction(args) => block_on(interruptible(interaction::run(args, &context))),
-        Command::Session(args) => boxed(block_on(interruptible(session::run(args, &context)))),
-        Command::Probe(args) => boxed(block_on(probe::run(args, &context))),
-        Command::Doctor(args) => boxed(block_on(doctor::run(args, &context))),
-        Command::Completions(args) => boxed(completions::run(args)),
-        Command::Man(args) => boxed(man::run(args)),
+        Command::Inspect(Deferred(args)) => boxed(at_once(inspect::run(args, &context))),
+        Command::Diff(Deferred(args)) => boxed(block_on(interruptible(diff::run(args, &context)))),
+        Command::Explain(Deferred(args)) => boxed(block_on(interruptible(explain::run(args, &context)))),
+        Command::Check(Deferred(args)) => boxed(block_on(check::run(args, &context))),
+        Command::Interaction(Deferred(args)) => block_on(interruptible(interaction::run(args, &context))),
+        Command::Session(Deferred(args)) => boxed(block_on(interruptible(session::run(args, &context)))),
+        Command::Probe(Deferred(args)) => boxed(block_on(probe::run(args, &context))),
+        Command::Doctor(Deferred(args)) => boxed(block_on(doctor::run(args, &context))),
+        Command::Completions(Deferred(args)) => boxed(completions::run(args)),
+        Command::Man(Deferred(args)) => boxed(man::run(args)),
     }
 }
 

@@ -31,8 +31,6 @@ use aim::{Aim, Draft};
 use journal::{Journal, Step};
 use material::Material;
 
-/// Open a WebSocket step by step, and tell how far it gets
-///
 /// DNS, TCP, TLS, the upgrade, the configuration, the end and what it cost, each with its time. Without an audio file
 /// nothing is said, which costs next to nothing. The token is minted with the socket's scope alone, or taken from
 /// `CORTI_ACCESS_TOKEN`, or stands in the URL of --websocket-url. For /streams an interaction is created, and deleted at

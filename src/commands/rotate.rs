@@ -27,8 +27,6 @@ use super::verification;
 
 const WHERE: &str = "Corti Console: API Clients, the client, Regenerate Secret";
 
-/// Replace a profile's secret by a new one
-///
 /// Corti makes a new secret in its Console only (API Clients, the client, Regenerate Secret); do that first. The new
 /// secret is checked by minting a token, then it replaces the stored one in one step, then the old one is tried once
 /// more, to see that it no longer works. Whatever goes wrong before that leaves the stored secret as it is.

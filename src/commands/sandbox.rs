@@ -21,8 +21,6 @@ use super::argument;
 use super::context::{Context, parse_tenant};
 use super::secret_input::SecretInput;
 
-/// Run Corti, emulated on this machine
-///
 /// For everybody without an account or a network, and for tests. It answers as Corti and its Keycloak do, keeps its state
 /// in memory and listens on this machine only. Stop it with Ctrl-C.
 #[derive(Debug, Args)]

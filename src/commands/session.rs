@@ -27,8 +27,6 @@ use super::format;
 use super::interaction::{self, Api};
 use super::minting::Minter;
 
-/// Prepare a WebSocket session for a frontend: a limited token and, for /streams, a new interaction
-///
 /// What Corti recommends a backend to do for each session, in one call. The token is checked to be limited, by the
 /// server's word and by its own, before anything is created or printed.
 #[derive(Debug, Args)]

@@ -23,8 +23,6 @@ use super::context::Context;
 use super::minting::{self, Minter};
 use super::verification::{self, Verdict};
 
-/// Show which client is used, who says so, and where its secret is
-///
 /// Never prompts, and uses the network only with --online. Exit code 4 where there is no secret to use; with --online
 /// also the exit code that `token` would have. With --all a missing secret is no failure.
 #[derive(Debug, Args)]

@@ -18,8 +18,6 @@ use super::format::{Delivered, Delivery, Format, ShellName};
 use super::leasing;
 use super::reuse::ReuseArgs;
 
-/// Mint an access token and print it
-///
 /// A token is limited or full by your choice. A limited one (transcribe, streams) opens those WebSockets and nothing
 /// else, and may be handed to a browser. A full one acts as the client itself and belongs on a backend.
 #[derive(Debug, Args)]
