@@ -37,7 +37,7 @@ pub fn run(host: &Host) -> ExitCode {
 
 fn execute(invocation: &Invocation, host: &Host) -> ExitCode {
     let printer = Printer::new(invocation.style(host));
-    let outcome = match commands::dispatch(invocation, host, &printer) {
+    let mut outcome = match commands::dispatch(invocation, host, &printer) {
         Ok(outcome) => outcome,
         Err(failure) => {
             printer.fail(&failure);

@@ -27,7 +27,7 @@ pub trait Outcome {
     /// The same for a person.
     fn text(&self) -> Text;
     /// A verdict that is not success although the outcome is printed: an expired token.
-    fn verdict(&self) -> Option<Failure> {
+    fn verdict(&mut self) -> Option<Failure> {
         None
     }
     /// The command that takes back what was made, for when its outcome could not be printed.

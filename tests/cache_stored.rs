@@ -132,6 +132,15 @@ fn nothing_is_left_after_logout() {
 }
 
 #[test]
+fn a_name_that_is_no_profile_takes_nothing_away() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = logged_in(&sandbox, &keyring);
+    world.run("token --full").assert().success();
+    world.run("logout -p typo").assert().code(3);
+    assert_eq!(Said::by(&mut world.run("logout --json")).json()["tokens_removed"], 1);
+}
+
+#[test]
 fn who_only_checks_or_shows_leaves_no_token() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = logged_in(&sandbox, &keyring);

@@ -55,7 +55,7 @@ fn json_says_what_was_stored_and_removed() {
     });
     assert_eq!(json, expected);
     let json = Said::by(&mut world.run("logout --json")).json();
-    let profiles = serde_json::json!([{ "profile": "dev", "removed": true, "also_logged_out": [], "kept_elsewhere": false }]);
+    let profiles = serde_json::json!([{ "profile": "dev", "removed": true, "also_logged_out": [], "kept_elsewhere": false, "failure": null }]);
     assert_eq!(
         json,
         serde_json::json!({ "schema": "corti-auth/logout/v1", "profiles": profiles, "tokens_removed": 0 })

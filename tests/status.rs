@@ -132,3 +132,19 @@ fn a_variable_that_leads_elsewhere_is_named_and_no_new_login_advised() {
     let shown = Said::by(&mut world.run("status -e eu"));
     assert!(shown.stdout.contains("CORTI_ENVIRONMENT (hidden by --environment)"), "{}", shown.stdout);
 }
+
+#[test]
+fn a_verification_is_noted_where_the_secret_is_used() {
+    let (sandbox, other) = (Sandbox::start(), Sandbox::start());
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    log_in(&world, &sandbox.environment, "one", &sandbox.client_secret);
+    log_in(&world, &other.environment, "two", &other.client_secret);
+    world.run_words(&["status", "--online", "-p", "one", "-e", &other.environment]).assert().success();
+    let json = Said::by(&mut world.run("status --all --json")).json();
+    let noted = |name: &str| {
+        let rows = json["profiles"].as_array().unwrap();
+        rows.iter().find(|row| row["profile"] == name).unwrap()["last_verified"].is_string()
+    };
+    assert_eq!((noted("one"), noted("two")), (false, true), "{json}");
+}

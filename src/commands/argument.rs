@@ -86,21 +86,25 @@ impl SocketArg {
     }
 }
 
-/// `15s`, `1m 30s`, or a bare number of seconds; more than nothing.
+/// Longer than anything here takes; sums of durations stay far from overflow.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// `15s`, `1m 30s`, or a bare number of seconds; more than nothing, and a day at most.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = match text.parse::<u32>() {
         Ok(seconds) => Ok(SignedDuration::from_secs(seconds.into())),
         Err(_) => text.parse::<SignedDuration>().map_err(|_| "not a duration such as 15s or 1m".to_owned()),
     }?;
-    Duration::try_from(parsed)
-        .ok()
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "a duration must be longer than nothing".to_owned())
+    match Duration::try_from(parsed) {
+        Ok(duration) if duration > LONGEST => Err("a duration is at most a day".to_owned()),
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("a duration must be longer than nothing".to_owned()),
+    }
 }
 
 /// How far two clocks may be apart: as [`duration`], but it may be nothing, and is at most an hour.
 pub(super) fn leeway(text: &str) -> Result<Duration, String> {
-    let is_nothing = text.trim_end_matches('s') == "0";
+    let is_nothing = matches!(text, "0" | "0s");
     let leeway = if is_nothing { Duration::ZERO } else { duration(text)? };
     if leeway > Duration::from_secs(3600) {
         Err("more than an hour is no leeway".to_owned())
@@ -193,7 +197,7 @@ mod tests {
         assert_eq!(duration("15s"), Ok(Duration::from_secs(15)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
-        for bad in ["", "0", "0s", "-1s", "soon"] {
+        for bad in ["", "0", "0s", "-1s", "soon", "25h", "5000000000000000000s"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }
@@ -203,7 +207,7 @@ mod tests {
         for (text, seconds) in [("0", 0), ("0s", 0), ("30", 30), ("1m", 60), ("1h", 3600)] {
             assert_eq!(leeway(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for bad in ["", "-1s", "61m", "soon"] {
+        for bad in ["", "0ss", "-1s", "61m", "soon"] {
             assert!(leeway(bad).is_err(), "{bad}");
         }
     }

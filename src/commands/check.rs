@@ -200,7 +200,7 @@ impl Outcome for CheckOutcome {
         Text::Page(self.page())
     }
 
-    fn verdict(&self) -> Option<Failure> {
+    fn verdict(&mut self) -> Option<Failure> {
         let finding = overall(&self.rows);
         if let (Some(Passed { id, left: Some(remedy) }), false) = (&self.passed, finding == Finding::More) {
             let message = format!("the interaction `{id}` is still there");

@@ -144,7 +144,7 @@ impl Outcome for DiffOutcome {
         )
     }
 
-    fn verdict(&self) -> Option<Failure> {
+    fn verdict(&mut self) -> Option<Failure> {
         let differences = self.comparison.differences();
         (!differences.is_empty()).then(|| {
             Failure::new(Kind::Check, format!("the tokens differ in {}", differences.join(", ")))

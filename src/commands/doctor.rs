@@ -3,6 +3,7 @@
 //!
 //! It changes nothing that outlives it, and sends the secret nowhere but to a realm that proved to be the right one.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -213,10 +214,12 @@ impl Outcome for DoctorOutcome {
         })
     }
 
-    fn verdict(&self) -> Option<Failure> {
+    fn verdict(&mut self) -> Option<Failure> {
         let failed: Vec<_> = self.checks.iter().filter(|check| check.verdict == Verdict::Failed).collect();
         let mut names: Vec<_> = failed.iter().map(|check| check.name).collect();
-        names.dedup();
+        // Each host has its own checks.
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(*name));
         let failure = Failure::new(self.first_failure?, format!("failed: {}", names.join(", ")));
         let hints = failed.first().and_then(|first| first.hint.as_deref()).unwrap_or_default();
         Some(hints.lines().fold(failure, Failure::hint))

@@ -193,7 +193,7 @@ impl Outcome for ExplainOutcome {
         Text::Page(if self.causes.is_empty() { self.seen() } else { self.page() })
     }
 
-    fn verdict(&self) -> Option<Failure> {
+    fn verdict(&mut self) -> Option<Failure> {
         let missing = [
             (
                 self.evidence.shape().is_none(),

@@ -180,7 +180,7 @@ impl Outcome for InspectOutcome {
         }
     }
 
-    fn verdict(&self) -> Option<Failure> {
+    fn verdict(&mut self) -> Option<Failure> {
         match self {
             Self::One { judged, .. } => judged.failure(),
             Self::Many(tally) => tally.failure(),

@@ -211,12 +211,8 @@ impl Context<'_> {
     /// # Errors
     /// Where the configuration cannot be changed.
     pub(super) fn withdraw_credential(&self, client: &Client, store: &StoreKind) -> Result<(), Failure> {
-        let users = self.config()?.profiles().values();
-        let mut ids = users.filter(|it| it.uses(client, store)).map(|it| &it.credential);
-        if ids.any(Option::is_some) {
-            self.config_file()?.update(|config| config.set_credential(client, store, None))?;
-        }
-        Ok(())
+        // Whatever this process has read before: another one may have given the secret an id since.
+        Ok(self.config_file()?.update(|config| config.set_credential(client, store, None))?)
     }
 
     /// After a stored secret was replaced: a new id for it, in every profile that uses it, and no token of the old one.

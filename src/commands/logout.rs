@@ -1,12 +1,11 @@
 //! `logout`: takes stored secrets away and leaves the profiles.
 
-use std::cell::RefCell;
-
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::domain::config::Profile;
 use crate::domain::identity::ProfileName;
-use crate::domain::page::Page;
+use crate::domain::page::{Page, Tone};
 use crate::domain::store_kind::StoreKind;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
@@ -27,28 +26,36 @@ pub(super) struct LogoutOutcome {
     profiles: Vec<LoggedOut>,
     /// How many tokens were in the cache.
     tokens_removed: usize,
-    /// The first profile that could not be logged out. Taken out once it is told.
-    failure: RefCell<Option<Failure>>,
+    /// Why the first profile that could not be logged out could not. Taken out once it is told.
+    failure: Option<Failure>,
 }
 
 struct LoggedOut {
     name: ProfileName,
     /// Where the secret was, or would be.
     place: String,
-    removed: bool,
+    end: End,
+}
+
+/// What became of a profile's secret.
+enum End {
+    /// It is gone, and with it that of other profiles of the same client which nobody named.
+    Removed(Vec<ProfileName>),
+    /// There was none.
+    Missing,
     /// Another program keeps it, and goes on keeping it.
-    kept_elsewhere: bool,
-    /// Other profiles of the same client, which are logged out with it.
-    shared_with: Vec<ProfileName>,
+    KeptElsewhere,
+    /// The store failed, for this reason.
+    Stays(String),
 }
 
 /// # Errors
 /// Where there is no such profile, or the store cannot be used.
 pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<LogoutOutcome, Failure> {
-    let names = names(args, context)?;
-    let removed = remove_secrets(args, context, &names).await;
+    let named = named(args, context)?;
+    let removed = remove_secrets(args, context, &named).await;
     // Last, for those that were minted meanwhile; and where a store failed, too.
-    let tokens_removed = remove_tokens(context, &names)?;
+    let tokens_removed = remove_tokens(context, &named);
     let (profiles, failure) = removed?;
     unused::remove(context, context.config()?).await;
     if let Some(variable) = context.variables()?.client_variable() {
@@ -57,63 +64,98 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Logo
             Some(&format!("unset {variable}")),
         );
     }
-    Ok(LogoutOutcome { profiles, tokens_removed, failure: RefCell::new(failure) })
+    Ok(LogoutOutcome { profiles, tokens_removed, failure })
 }
 
 /// The profiles to log out of. Where variables name a client there need be none: its tokens are cached too.
-fn names<'a>(args: &LogoutArgs, context: &'a Context<'_>) -> Result<Vec<&'a ProfileName>, Failure> {
+fn named<'a>(
+    args: &LogoutArgs,
+    context: &'a Context<'_>,
+) -> Result<Vec<(&'a ProfileName, &'a Profile)>, Failure> {
     if args.all {
         argument::refuse_profile_with_all(context, "logout")?;
-        return Ok(context.config()?.profiles().keys().collect());
+        return Ok(context.config()?.profiles().iter().collect());
     }
     match context.chosen_profile() {
-        Ok(name) => Ok(vec![name]),
+        Ok(name) => Ok(vec![(name, context.profile(name)?)]),
         Err(_) if context.variables()?.client_variable().is_some() => Ok(Vec::new()),
         Err(failure) => Err(failure),
     }
 }
 
 /// All that this configuration folder's commands cached, and those of the same clients by other folders.
-fn remove_tokens(context: &Context<'_>, names: &[&ProfileName]) -> Result<usize, Failure> {
-    let mut count = context.remove_all_tokens();
-    for name in names {
-        count += context.remove_tokens(&context.profile(name)?.client);
-    }
-    Ok(count)
+fn remove_tokens(context: &Context<'_>, named: &[(&ProfileName, &Profile)]) -> usize {
+    let others = |(_, profile): &(&ProfileName, &Profile)| context.remove_tokens(&profile.client);
+    context.remove_all_tokens() + named.iter().map(others).sum::<usize>()
 }
 
 async fn remove_secrets(
     args: &LogoutArgs,
     context: &Context<'_>,
-    names: &[&ProfileName],
+    named: &[(&ProfileName, &Profile)],
 ) -> Result<(Vec<LoggedOut>, Option<Failure>), Failure> {
-    let config = context.config()?;
-    let (mut profiles, mut failure) = (Vec::new(), None);
-    for name in names {
-        let profile = context.profile(name)?;
+    let (mut profiles, mut failure) = (Vec::<LoggedOut>::new(), None);
+    for (name, profile) in named {
         // Whoever mints with this secret right now caches the token under an id that nobody asks for any more. Where the
         // configuration cannot be changed, it is still removed below if it was in time.
         let _ = context.withdraw_credential(&profile.client, &profile.store);
-        let removed = match context.remove_secret(name, profile).await {
-            Ok(removed) => removed,
+        let gone_before = named.iter().zip(&profiles).any(|((_, other), before)| {
+            matches!(before.end, End::Removed(_)) && profile.uses(&other.client, &other.store)
+        });
+        let end = match context.remove_secret(name, profile).await {
+            _ if matches!(profile.store, StoreKind::Command(_)) => End::KeptElsewhere,
+            Ok(false) if !gone_before => End::Missing,
+            // With --all each of the others has its own line.
+            Ok(_) if args.all => End::Removed(Vec::new()),
+            Ok(_) => End::Removed(context.config()?.sharing(name, profile).into_iter().cloned().collect()),
             // The others can still be logged out.
             Err(error) if args.all => {
                 let reason = error.causes().collect::<Vec<_>>().join(": ");
-                context.warn(format!("`{name}` is not logged out: {reason}"), None);
                 failure = failure.or(Some(error));
-                continue;
+                End::Stays(reason)
             }
             Err(error) => return Err(error),
         };
-        profiles.push(LoggedOut {
-            kept_elsewhere: matches!(profile.store, StoreKind::Command(_)),
-            removed,
-            place: context.store(&profile.store)?.place(&profile.client),
-            shared_with: config.sharing(name, profile).into_iter().cloned().collect(),
-            name: (*name).clone(),
-        });
+        let place = context.store(&profile.store)?.place(&profile.client);
+        profiles.push(LoggedOut { name: (*name).clone(), place, end });
     }
     Ok((profiles, failure))
+}
+
+impl LoggedOut {
+    fn json(&self) -> Value {
+        let (others, reason) = match &self.end {
+            End::Removed(others) => (others.iter().map(ProfileName::as_str).collect(), None),
+            End::Stays(reason) => (Vec::new(), Some(reason)),
+            End::Missing | End::KeptElsewhere => (Vec::new(), None),
+        };
+        json!({
+            "profile": self.name.as_str(),
+            "removed": matches!(self.end, End::Removed(_)),
+            "also_logged_out": others,
+            "kept_elsewhere": matches!(self.end, End::KeptElsewhere),
+            "failure": reason,
+        })
+    }
+
+    fn lines(&self, page: Page) -> Page {
+        let Self { name, place, end } = self;
+        match end {
+            End::Removed(others) => {
+                let page = page.line(format!("logged out of `{name}`: the secret is removed from {place}"));
+                if others.is_empty() {
+                    return page;
+                }
+                let others: Vec<String> = others.iter().map(|other| format!("`{other}`")).collect();
+                page.line(format!("the same client, and so logged out too: {}", others.join(", ")))
+            }
+            End::KeptElsewhere => {
+                page.line(format!("nothing to remove for `{name}`: its secret is kept by {place}"))
+            }
+            End::Missing => page.line(format!("`{name}` was not logged in: no secret in {place}")),
+            End::Stays(reason) => page.toned(Tone::Bad, format!("`{name}` is not logged out: {reason}")),
+        }
+    }
 }
 
 impl Outcome for LogoutOutcome {
@@ -122,37 +164,17 @@ impl Outcome for LogoutOutcome {
     }
 
     fn json(&self) -> Value {
-        let profiles: Vec<Value> = self
-            .profiles
-            .iter()
-            .map(|it| {
-                let shared: Vec<&str> = it.shared_with.iter().map(ProfileName::as_str).collect();
-                json!({ "profile": it.name.as_str(), "removed": it.removed, "also_logged_out": shared, "kept_elsewhere": it.kept_elsewhere })
-            })
-            .collect();
+        let profiles: Vec<Value> = self.profiles.iter().map(LoggedOut::json).collect();
         json!({ "profiles": profiles, "tokens_removed": self.tokens_removed })
     }
 
-    fn verdict(&self) -> Option<Failure> {
+    fn verdict(&mut self) -> Option<Failure> {
         self.failure.take()
     }
 
     fn text(&self) -> Text {
-        let mut page = Page::new();
-        for LoggedOut { name, place, removed, kept_elsewhere, shared_with } in &self.profiles {
-            page = page.line(if *removed {
-                format!("logged out of `{name}`: the secret is removed from {place}")
-            } else if *kept_elsewhere {
-                format!("nothing to remove for `{name}`: its secret is kept by {place}")
-            } else {
-                format!("`{name}` was not logged in: no secret in {place}")
-            });
-            if *removed && !shared_with.is_empty() {
-                let others: Vec<String> = shared_with.iter().map(|other| format!("`{other}`")).collect();
-                page = page.line(format!("the same client, and so logged out too: {}", others.join(", ")));
-            }
-        }
-        if self.profiles.iter().any(|it| it.removed) {
+        let mut page = self.profiles.iter().fold(Page::new(), |page, it| it.lines(page));
+        if self.profiles.iter().any(|it| matches!(it.end, End::Removed(_))) {
             page = page.line("tokens that were handed out live until they expire, at most 5 minutes");
         } else if self.profiles.is_empty() {
             page = page.line("there are no profiles");

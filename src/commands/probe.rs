@@ -183,7 +183,7 @@ impl Outcome for ProbeOutcome {
         Text::Message(Page::new().line(line))
     }
 
-    fn verdict(&self) -> Option<Failure> {
+    fn verdict(&mut self) -> Option<Failure> {
         let complaint = self.journal.complaint.as_ref()?;
         let message = format!("the server reported an error in the session: {complaint}");
         Some(Failure::new(Kind::Refused, message).hint("see each message: corti-auth probe --json"))

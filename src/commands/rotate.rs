@@ -107,10 +107,10 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
         Failure::store(&error, client, name).context("the new secret is good, but it is not stored")
     })?;
     context.renew_credential(client, &profile.store);
-    verification::record(context, profile);
+    verification::record(context, client, &profile.store);
     context.note("the new secret is verified and stored");
     let old = try_old(&minter, &plan, &old).await;
-    tell_of_others(context, name, profile)?;
+    tell_of_others(context, name, client, &profile.store)?;
     Ok(RotateOutcome { profile: name.clone(), client: client.clone(), old })
 }
 
@@ -125,7 +125,7 @@ async fn already_stored(
     match minter.mint_with(secret, &plan.client, plan.origin(), &Ask::Full).await {
         Ok(_) => {
             minter.context.renew_credential(&plan.client, &profile.store);
-            verification::record(minter.context, profile);
+            verification::record(minter.context, &plan.client, &profile.store);
             Ok(RotateOutcome { profile: name.clone(), client: plan.client.clone(), old: OldSecret::Same })
         }
         Err(failure) if failure.kind() == Kind::Rejected => {
@@ -161,10 +161,15 @@ async fn try_old(minter: &Minter<'_>, plan: &Plan, old: &ClientSecret) -> OldSec
 
 /// Other profiles may stand for the same client: in the same store they use the new secret too, in another one the old
 /// one still is.
-fn tell_of_others(context: &Context<'_>, name: &ProfileName, profile: &Profile) -> Result<(), Failure> {
-    let same_client = |(other, it): &(&ProfileName, &Profile)| *other != name && it.client == profile.client;
+fn tell_of_others(
+    context: &Context<'_>,
+    name: &ProfileName,
+    client: &Client,
+    store: &StoreKind,
+) -> Result<(), Failure> {
+    let same_client = |(other, it): &(&ProfileName, &Profile)| *other != name && it.client == *client;
     for (other, it) in context.config()?.profiles().iter().filter(same_client) {
-        if it.store == profile.store {
+        if it.store == *store {
             context.note(format!("`{other}` stands for the same client, and uses the new secret too"));
         } else {
             let message = format!("`{other}` has the old secret of this client in another store");

@@ -1,7 +1,5 @@
 //! `status`: which client is used, on whose word, whether its secret is there, and when it last was good.
 
-use std::cell::RefCell;
-
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -44,7 +42,7 @@ pub(super) struct StatusOutcome {
     config_path: Option<String>,
     now: Timestamp,
     /// The first mint that failed. Taken out once it is told.
-    failure: RefCell<Option<Failure>>,
+    failure: Option<Failure>,
 }
 
 struct Entry {
@@ -99,7 +97,7 @@ pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<Stat
     let ready_token = context.variables()?.access_token.is_some();
     let mut entries = if args.all { every(context).await? } else { vec![current(context).await?] };
     let failure = if args.online { ask(context, &mut entries).await } else { None };
-    let (all, now, failure) = (args.all, context.host.clock.now(), RefCell::new(failure));
+    let (all, now) = (args.all, context.host.clock.now());
     Ok(StatusOutcome { entries, all, ready_token, config_path, now, failure })
 }
 
@@ -131,10 +129,8 @@ async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
         } else {
             let token = minter.mint(&entry.plan, &Ask::Full).await;
             let verdict = Verdict::of(&token);
-            if let SecretSource::Store(_, profile) = &entry.plan.source
-                && token.is_ok()
-            {
-                verification::record(context, profile);
+            if let (Some((client, store)), Ok(_)) = (entry.plan.stored(), &token) {
+                verification::record(context, client, store);
             }
             first = first.or(token.err());
             asked.push((entry.plan.clone(), verdict.clone()));
@@ -267,7 +263,7 @@ impl Outcome for StatusOutcome {
         Text::Page(page.field("config file", self.config_path.as_deref().unwrap_or("none: HOME is not set")))
     }
 
-    fn verdict(&self) -> Option<Failure> {
+    fn verdict(&mut self) -> Option<Failure> {
         if let Some(failure) = self.failure.take() {
             return Some(failure);
         }

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::domain::config::Profile;
+use crate::domain::identity::Client;
 use crate::domain::inspection::span;
 use crate::domain::page::Tone;
-use crate::domain::resolve::{Plan, SecretSource};
+use crate::domain::resolve::Plan;
+use crate::domain::store_kind::StoreKind;
 use crate::failure::Failure;
 
 use super::context::Context;
@@ -60,11 +61,12 @@ pub(super) fn now(context: &Context<'_>) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// Notes that the server took a profile's stored secret just now. What cannot be noted is worth a warning and no more.
-pub(super) fn record(context: &Context<'_>, profile: &Profile) {
+/// Notes that the server took the secret of `client` in `store` just now, in the profiles that use it. What cannot be noted
+/// is worth a warning and no more.
+pub(super) fn record(context: &Context<'_>, client: &Client, store: &StoreKind) {
     let now = now(context);
     let recorded = context.config_file().and_then(|file| {
-        let change = file.update(|config| config.set_verified(&profile.client, &profile.store, Some(now)));
+        let change = file.update(|config| config.set_verified(client, store, Some(now)));
         Ok(change?)
     });
     if let Err(failure) = recorded {
@@ -83,10 +85,7 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
 
 /// Whether two plans use one stored secret, which then is asked for once.
 pub(super) fn same_secret(one: &Plan, other: &Plan) -> bool {
-    match (&one.source, &other.source) {
-        (SecretSource::Store(_, a), SecretSource::Store(_, b)) => a.uses(&b.client, &b.store),
-        _ => false,
-    }
+    one.stored().is_some_and(|stored| other.stored() == Some(stored))
 }
 
 #[cfg(test)]

@@ -80,10 +80,10 @@ impl Freshness {
         self.asked.is_none_or(|asked| now.duration_since(asked) >= KEYS_REST)
     }
 
-    /// The same after they were fetched because of an unknown key.
+    /// The same after the realm was asked because of an unknown key, whatever it said.
     #[must_use]
     pub fn asked(self, now: Timestamp) -> Self {
-        Self { fetched: now, asked: Some(now) }
+        Self { asked: Some(now), ..self }
     }
 }
 

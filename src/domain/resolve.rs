@@ -105,6 +105,14 @@ impl Plan {
         }
     }
 
+    /// Whose secret in which store is used, where one is stored.
+    pub fn stored(&self) -> Option<(&Client, &StoreKind)> {
+        match &self.source {
+            SecretSource::Given(_) => None,
+            SecretSource::Store(_, profile) => Some((&self.client, &profile.store)),
+        }
+    }
+
     /// The scopes that the profile sets for `token`.
     pub fn default_scope(&self) -> Option<&ScopeSet> {
         match &self.source {

@@ -2,7 +2,7 @@
 //! `http.rs`, which does both by itself; this is for telling which of them fails.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
@@ -39,14 +39,22 @@ pub enum ReachError {
     },
 }
 
+/// Whether `host` is an address itself, which no DNS is asked for.
+pub fn is_address(host: &str) -> bool {
+    unbracketed(host).parse::<IpAddr>().is_ok()
+}
+
+/// Without the brackets in which an IPv6 address stands in a URL.
+fn unbracketed(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// The addresses of `host`.
 ///
 /// # Errors
 /// [`ReachError::Dns`] and [`ReachError::DnsTimedOut`].
 pub async fn resolve(host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, ReachError> {
-    // As in a URL, where an IPv6 address stands in brackets.
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let found = timeout(limit, lookup_host((host, port))).await;
+    let found = timeout(limit, lookup_host((unbracketed(host), port))).await;
     let addresses: Vec<_> =
         found.map_err(|_| ReachError::DnsTimedOut(limit))?.map_err(ReachError::Dns)?.collect();
     if addresses.is_empty() {

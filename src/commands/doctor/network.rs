@@ -118,8 +118,7 @@ async fn reached(route: &Route, limit: Duration, findings: &mut Findings<'_>) ->
             return false;
         }
     };
-    let is_address = addresses.iter().any(|address| route.host.contains(&address.ip().to_string()));
-    if is_address {
+    if reach::is_address(&route.host) {
         findings.skip("dns", format!("{label}: it is an address, not a name"));
     } else {
         let found: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();

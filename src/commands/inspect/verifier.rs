@@ -91,19 +91,19 @@ impl<'a> Verifier<'a> {
             && verification.lacks_key
             && asked.may_ask(clock.now())
         {
-            let (keys, verification) = match realm.fetch(self.context).await {
+            let (keys, freshness, verification) = match realm.fetch(self.context).await {
                 Ok(newer) => {
                     let verification = verified(&newer, &self.policy);
-                    (newer, verification)
+                    (newer, Freshness::at(clock.now()), verification)
                 }
-                // The keys at hand are still good, and judge the others.
+                // The keys at hand judge the others, until they are too old.
                 Err(failure) => {
                     let reason = failure.causes().collect::<Vec<_>>().join(": ");
                     self.context.warn(format!("no newer keys could be had: {reason}"), None);
-                    (keys, verification)
+                    (keys, asked, verification)
                 }
             };
-            realm.fetched = Some((keys, asked.asked(clock.now())));
+            realm.fetched = Some((keys, freshness.asked(clock.now())));
             return Ok(verification);
         }
         realm.fetched = Some((keys, freshness.unwrap_or(Freshness::at(clock.now()))));

@@ -65,6 +65,7 @@ pub(super) async fn read(
 fn judge_host(pasted: &Pasted, context: &Context<'_>) -> Result<(), Failure> {
     let url = pasted.bare();
     let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let chosen = chosen(context)?;
     if chosen.as_ref().is_some_and(|environment| environment.serves_socket(url)) {
         return Ok(());
@@ -73,7 +74,7 @@ fn judge_host(pasted: &Pasted, context: &Context<'_>) -> Result<(), Failure> {
         let message =
             format!("the pasted URL leads to `{host}`, which is neither Corti's nor the chosen environment");
         return Err(Failure::new(Kind::Configuration, message)
-            .hint(format!("if that is where it belongs: --environment https://{host}")));
+            .hint(format!("if that is where it belongs: --environment https://{host}{port}")));
     }
     if let Some(environment) = chosen.filter(|_| pasted.has_token()) {
         let message =

@@ -33,10 +33,10 @@ pub(super) async fn examine(
             return Err(journal.failed(&step, Failure::from(error).context(format!("`{host}`{note}"))));
         }
     };
-    let found: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
-    if found.iter().any(|address| host.contains(address)) {
+    if reach::is_address(&host) {
         journal.skipped("dns", format!("{host}{note} is an address, not a name"));
     } else {
+        let found: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
         journal.done(&step, format!("{host}{note}: {}", found.join(", ")));
     }
     let step = Step::begin("tcp");
