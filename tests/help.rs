@@ -94,6 +94,22 @@ fn manual_pages_are_written() {
     assert_eq!(json["pages"].as_u64().unwrap(), pages as u64);
     assert!(pages >= COMMANDS.len(), "{pages}");
     let page = std::fs::read_to_string(folder.join("corti-auth-token.1")).unwrap();
-    assert!(page.contains(".TH") && page.contains("scope"));
+    for part in [".TH", "scope", ".SH EXAMPLES\n.nf\n", "\"corti-auth 0.1.0\"", ".SH \"SEE ALSO\""] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let whole = std::fs::read_to_string(folder.join("corti-auth.1")).unwrap();
+    for heading in ["EXAMPLES", "\"EXIT STATUS\"", "ENVIRONMENT"] {
+        assert!(whole.contains(&format!(".SH {heading}\n.nf\n")), "{heading}");
+    }
     world.run("man /proc/no/such").assert().code(2).stderr(predicate::str::contains("cannot write"));
+}
+
+#[test]
+fn every_variable_is_in_the_help_and_in_the_readme() {
+    let help = Said::by(&mut World::new().run("--help")).stdout;
+    let readme = include_str!("../README.md");
+    for (name, meaning) in corti_auth::domain::variable::TABLE {
+        assert!(help.contains(&format!("  {name} ")), "{name}");
+        assert!(readme.contains(&format!("| `{name}` | {meaning} |")), "{name}");
+    }
 }

@@ -6,6 +6,7 @@
 use clap::{Parser, Subcommand};
 use futures_util::FutureExt as _;
 
+use crate::domain::variable;
 use crate::edge::host::Host;
 use crate::edge::process;
 use crate::failure::{Failure, Kind};
@@ -51,10 +52,7 @@ use context::Context;
 use deferred::Deferred;
 use globals::Globals;
 
-/// Keep Corti client secrets in the OS keyring, mint limited or full tokens, and read what a token may do
-#[derive(Debug, Parser)]
-#[command(name = "corti-auth", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Examples:
+const AFTER_HELP: &str = "Examples:
   corti-auth demo                        see all of it, without an account
   corti-auth login                       store a client's secret
   corti-auth token --scope transcribe    print a token that opens /transcribe and nothing else
@@ -65,7 +63,18 @@ use globals::Globals;
 Exit codes:
   0 done   1 failed or refused by the API   2 usage   3 configuration   4 no credential   5 credential rejected
   6 scope   7 invalid token   8 network   9 try later   10 a check did not hold   130 interrupted
-  exec: the program's own, 126 if it cannot be run, 127 if it is not there")]
+  exec: the program's own, 126 if it cannot be run, 127 if it is not there";
+
+/// The same with what only a page has room for.
+fn after_long_help() -> String {
+    let variables = variable::TABLE.map(|(name, meaning)| format!("  {name:29} {meaning}"));
+    format!("{AFTER_HELP}\n\nEnvironment variables:\n{}", variables.join("\n"))
+}
+
+/// Keep Corti client secrets in the OS keyring, mint limited or full tokens, and read what a token may do
+#[derive(Debug, Parser)]
+#[command(name = "corti-auth", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = AFTER_HELP, after_long_help = after_long_help())]
 struct Cli {
     #[command(flatten)]
     globals: Globals,

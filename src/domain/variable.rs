@@ -7,6 +7,10 @@ use super::environment::Environment;
 use super::identity::{ClientId, ProfileName, Tenant};
 use super::secret::{AccessToken, ClientSecret};
 
+mod table;
+
+pub use table::TABLE;
+
 /// The vendor's name for the environment.
 pub const ENVIRONMENT: &str = "CORTI_ENVIRONMENT";
 /// The vendor's name for the tenant.
