@@ -1,15 +1,12 @@
 //! A file that was named on the command line, or standard input where its name is `-`.
 
-use std::fs::File;
 use std::path::Path;
 
-use crate::edge::host::{read_bounded, read_stdin};
-use crate::edge::thread;
+use crate::edge::input;
 
 use super::context::Context;
 
-/// Reads it to its end, at most `limit` bytes. It is read beside the runtime: a pipe that nobody writes to must not hold
-/// Ctrl-C back.
+/// Reads it to its end, at most `limit` bytes.
 ///
 /// # Errors
 /// What was read, and why it cannot be: `` `x.json`: no such file``.
@@ -19,10 +16,6 @@ pub(super) async fn read(path: &Path, limit: usize, context: &Context<'_>) -> Re
     if is_stdin && context.host.terminal.stdin {
         return Err(format!("{source}: it is a terminal, and a pipe is wanted"));
     }
-    let file = path.to_owned();
-    let read = thread::beside(move || {
-        if is_stdin { read_stdin(limit) } else { File::open(file).and_then(|file| read_bounded(file, limit)) }
-    });
-    let read = read.await.ok_or_else(|| format!("{source}: the read was given up"))?;
+    let read = input::read((!is_stdin).then_some(path), limit).await;
     read.map_err(|error| format!("{source}: {error}"))
 }

@@ -111,7 +111,8 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Ins
             .hint("corti-auth token --scope transcribe | corti-auth inspect"));
     }
     let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
-    let mut source = Source::open(file, args.needs_the_network())?;
+    let open = if args.needs_the_network() { Source::beside } else { Source::open };
+    let mut source = open(file)?;
     let mut judge = Judge::new(args, context)?;
     if args.field.is_some() && judge.takes_any_issuer() {
         // Elsewhere it stands among the checks.

@@ -9,13 +9,18 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::http::HttpError;
+use super::input;
+
+/// How much of a file is read: thirty times what a system trusts.
+const LIMIT: usize = 8 * 1024 * 1024;
 
 /// All certificates of a file that somebody named for this: one that cannot be used is a mistake.
 ///
 /// # Errors
 /// [`HttpError::Certificates`].
-pub(super) fn all_of(path: &Path) -> Result<Vec<Certificate>, HttpError> {
-    read(path)?
+pub(super) async fn all_of(path: &Path) -> Result<Vec<Certificate>, HttpError> {
+    read(path)
+        .await?
         .iter()
         .map(|certificate| usable(certificate).map_err(|reason| unusable(path, &reason)))
         .collect()
@@ -25,17 +30,17 @@ pub(super) fn all_of(path: &Path) -> Result<Vec<Certificate>, HttpError> {
 ///
 /// # Errors
 /// [`HttpError::Certificates`] where it holds none.
-pub(super) fn usable_of(path: &Path) -> Result<Vec<Certificate>, HttpError> {
+pub(super) async fn usable_of(path: &Path) -> Result<Vec<Certificate>, HttpError> {
     let certificates: Vec<_> =
-        read(path)?.iter().filter_map(|certificate| usable(certificate).ok()).collect();
+        read(path).await?.iter().filter_map(|certificate| usable(certificate).ok()).collect();
     if certificates.is_empty() {
         return Err(unusable(path, &"none of its certificates can be used"));
     }
     Ok(certificates)
 }
 
-fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpError> {
-    let pem = std::fs::read(path).map_err(|error| unusable(path, &error))?;
+async fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpError> {
+    let pem = input::read(Some(path), LIMIT).await.map_err(|error| unusable(path, &error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.map_err(|error| unusable(path, &error))?;
     if certificates.is_empty() {

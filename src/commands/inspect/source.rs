@@ -22,14 +22,26 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A file, or standard input; `beside` where the runtime waits for other things, too.
+    /// A file, or standard input, for a command that waits for nothing else.
     ///
     /// # Errors
     /// Where the file cannot be opened.
-    pub(crate) fn open(file: Option<&Path>, beside: bool) -> Result<Self, Failure> {
+    pub(super) fn open(file: Option<&Path>) -> Result<Self, Failure> {
+        Self::of(file, Input::open(file))
+    }
+
+    /// The same beside the runtime, which waits for other things, too. A file that cannot be opened is one that cannot be
+    /// read.
+    ///
+    /// # Errors
+    /// Where the system has no thread.
+    pub(crate) fn beside(file: Option<&Path>) -> Result<Self, Failure> {
+        Self::of(file, Input::beside(file))
+    }
+
+    fn of(file: Option<&Path>, input: std::io::Result<Input>) -> Result<Self, Failure> {
         let name = file.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()));
-        let input = Input::open(file).map_err(|error| unreadable(&name, &error))?;
-        let input = if beside { input.beside() } else { input };
+        let input = input.map_err(|error| unreadable(&name, &error))?;
         Ok(Self { input, name, head: Vec::new(), has_ended: false })
     }
 
