@@ -4,34 +4,21 @@ use jiff::Timestamp;
 
 use crate::domain::lease::Moment;
 
-/// Where the time comes from.
+/// The operating system's clocks.
 #[derive(Clone, Copy, Debug)]
-pub enum Clock {
-    /// The operating system's wall clock.
-    System,
-    /// A clock that stands still.
-    Fixed(Timestamp),
-}
+pub struct Clock;
 
 impl Clock {
-    /// The time now.
+    /// The time now, by the wall clock.
     #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
     pub fn now(self) -> Timestamp {
-        match self {
-            Self::System => Timestamp::now(),
-            Self::Fixed(time) => time,
-        }
+        Timestamp::now()
     }
 
     /// The time now by every clock that the machine has; `None` where there is one clock only.
     pub fn moment(self) -> Option<Moment> {
-        match self {
-            Self::System => {
-                let (since_boot, awake) = machine::clocks()?;
-                Some(Moment { wall: self.now().as_millisecond(), since_boot, awake, boot: machine::boot() })
-            }
-            Self::Fixed(_) => None,
-        }
+        let (since_boot, awake) = machine::clocks()?;
+        Some(Moment { wall: self.now().as_millisecond(), since_boot, awake, boot: machine::boot() })
     }
 }
 

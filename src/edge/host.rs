@@ -43,7 +43,7 @@ impl Host {
         Self {
             arguments: std::env::args_os().collect(),
             env: Env(std::env::vars_os().collect()),
-            clock: Clock::System,
+            clock: Clock,
             terminal: Terminal {
                 stdin: io::stdin().is_terminal(),
                 stdout: io::stdout().is_terminal(),

@@ -253,7 +253,7 @@ mod tests {
             tenant: Tenant::default(),
             client_id: "sandbox".parse().unwrap(),
             client_secret: None,
-            clock: Clock::System,
+            clock: Clock,
             knobs: Knobs::default(),
         }
     }
