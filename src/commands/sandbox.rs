@@ -126,8 +126,12 @@ pub(super) struct SandboxOutcome;
 /// Where it cannot listen, or a file cannot be read or written.
 pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<SandboxOutcome, Failure> {
     // Taken over first: a signal that comes early must not leave a ready file behind.
-    let stop = process::asked_to_stop();
-    let sandbox = Sandbox::bind(options(args, context).await?).await.map_err(not_started)?;
+    let mut stop = Box::pin(process::asked_to_stop());
+    let sandbox = tokio::select! {
+        // A secret may come from a pipe that nobody writes to.
+        () = &mut stop => return Ok(SandboxOutcome),
+        bound = bind(args, context) => bound?,
+    };
     let ready = Ready::of(&sandbox);
     context.sink.event(Event::Datum(ready.page(), output::with_schema("sandbox", ready.json())));
     if let Some(path) = &args.ready_file {
@@ -157,6 +161,10 @@ pub(super) fn not_started(error: SandboxError) -> Failure {
         SandboxError::Key(_) | SandboxError::Random(_) => (Kind::Unexpected, "run it again"),
     };
     Failure::caused(kind, error).hint(hint)
+}
+
+async fn bind(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Failure> {
+    Sandbox::bind(options(args, context).await?).await.map_err(not_started)
 }
 
 async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, Failure> {
