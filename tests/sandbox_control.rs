@@ -73,7 +73,7 @@ fn flags_that_cannot_be_are_refused() {
         ("--fail-count 1 --fail-status 200", "fail_status is 200"),
         ("--fail-count x", "--fail-count"),
         ("--fail-status 429", "--fail-count"),
-        ("--retry-after 1", "--fail-count"),
+        ("--retry-after 1", "--fail-count <N>|--api-fail-count <N>"),
         ("--token-lifetime 2d", "--token-lifetime"),
         ("--api-fault quota", "--api-fail-count"),
         ("--api-fail-count 1 --api-fault nonsense", "it must be one of gateway, rate-limit"),

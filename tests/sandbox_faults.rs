@@ -98,6 +98,20 @@ async fn a_busy_server_is_asked_once_more() {
 }
 
 #[tokio::test]
+async fn a_failing_api_says_how_long_to_wait_too() {
+    for flags in ["--api-fail-count 1 --retry-after 7", "--api-fail-count 1 --fail-count 1 --retry-after 7"] {
+        let (sandbox, _control, _world) = start(flags);
+        if flags.contains(" --fail-count") {
+            assert_eq!(ask(&sandbox).await.headers["retry-after"], "7");
+        }
+        let token = ask(&sandbox).await.json();
+        let failed = list(&sandbox, &token).await;
+        assert_eq!((failed.status, failed.headers["retry-after"].to_str().unwrap()), (502, "7"), "{flags}");
+        assert_eq!(list(&sandbox, &token).await.status, 200);
+    }
+}
+
+#[tokio::test]
 async fn every_failing_status_is_what_it_is() {
     let (sandbox, control, world) = start("--fail-count 1 --fail-status 500");
     fails(&world, 9, "answered 500");

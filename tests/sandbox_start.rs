@@ -8,6 +8,9 @@ mod common;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use predicates::prelude::*;
+use predicates::str::contains;
+
 use common::{Running, World, binary, signal};
 
 /// Makes a pipe in the world's home and names it.
@@ -31,4 +34,19 @@ fn a_secret_that_never_comes_is_not_waited_for_after_a_signal() {
         assert!(signal(running.0.id(), name), "{name}: it ended before");
         assert_eq!(running.wait(), Some(0), "{name}");
     }
+}
+
+#[test]
+fn a_ready_file_that_cannot_be_written_leaves_nothing_on_stdout() {
+    let world = World::new();
+    let said = contains("cannot write the ready file `/nope/x`").and(contains("hint: "));
+    world.run("sandbox --ready-file /nope/x").assert().code(2).stdout("").stderr(said);
+}
+
+#[test]
+fn advice_about_a_bad_secret_can_be_followed() {
+    let world = World::new();
+    let empty = world.file("empty", "");
+    let said = contains("corti-auth sandbox --secret-file FILE").and(contains("login").not());
+    world.run(&format!("sandbox --secret-file {empty}")).assert().code(2).stdout("").stderr(said);
 }

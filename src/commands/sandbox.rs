@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
 use crate::domain::event::Event;
@@ -19,7 +19,7 @@ use crate::sandbox::{ApiFault, Knobs, Options, Sandbox, SandboxError};
 
 use super::argument;
 use super::context::{Context, parse_tenant};
-use super::secret_input::SecretInput;
+use super::secret_input::{Purpose, SecretInput};
 
 /// Run Corti, emulated on this machine
 ///
@@ -51,7 +51,10 @@ pub(super) struct SandboxArgs {
 
 /// What goes wrong on purpose, from the start. The control endpoint changes it later.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Faults, for testing your own retries")]
+#[command(
+    next_help_heading = "Faults, for testing your own retries",
+    group = ArgGroup::new("failing").args(["fail_count", "api_fail_count"]).multiple(true)
+)]
 struct KnobArgs {
     /// Wait this long before each answer
     #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
@@ -63,7 +66,7 @@ struct KnobArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     fail_count: u32,
     /// Send Retry-After with failing answers
-    #[arg(long, value_name = "SECONDS", requires = "fail_count")]
+    #[arg(long, value_name = "SECONDS", requires = "failing")]
     retry_after: Option<u32>,
     /// Close the first N connections without an answer
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -133,10 +136,11 @@ pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<San
         bound = bind(args, context) => bound?,
     };
     let ready = Ready::of(&sandbox);
-    context.sink.event(Event::Datum(ready.page(), output::with_schema("sandbox", ready.json())));
+    // Before anything is printed: what failed has no output.
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &ready)?;
     }
+    context.sink.event(Event::Datum(ready.page(), output::with_schema("sandbox", ready.json())));
     let served = sandbox.serve(stop).await;
     if let Some(path) = &args.ready_file {
         // It names a server that is gone, unless another sandbox has written its own since.
@@ -172,7 +176,7 @@ async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, F
     let client_id: ClientId = args.client_id.parse().map_err(|error| usage(format!("{error}")))?;
     let tenant = context.globals.tenant.as_deref().map(parse_tenant).transpose()?.unwrap_or_default();
     let secret = match &args.secret_file {
-        Some(path) => Some(SecretInput::File(path.clone()).read(context).await?),
+        Some(path) => Some(SecretInput::File(path.clone()).read_for(context, Purpose::SANDBOX).await?),
         None => None,
     };
     let bind = SocketAddr::new(args.bind, args.port);
