@@ -70,15 +70,25 @@ async fn knobs_are_shown_checked_and_reset() {
 #[test]
 fn flags_that_cannot_be_are_refused() {
     for (flags, named) in [
-        ("--fail-count 1 --fail-status 200", "fail_status is 200"),
+        ("--fail-count 1 --fail-status 200", "'200' for '--fail-status"),
         ("--fail-count x", "--fail-count"),
         ("--fail-status 429", "--fail-count"),
         ("--retry-after 1", "--fail-count <N>|--api-fail-count <N>"),
         ("--token-lifetime 2d", "--token-lifetime"),
         ("--api-fault quota", "--api-fail-count"),
         ("--api-fail-count 1 --api-fault nonsense", "it must be one of gateway, rate-limit"),
-        ("--clock-skew 99999999999", "clock_skew"),
-        ("--clock-skew -9223372036854775808", "clock_skew"),
+        (
+            "--token-lifetime 1500ms",
+            "'1500ms' for '--token-lifetime <DURATION>': a token lives for whole seconds",
+        ),
+        (
+            "--token-lifetime 500ms",
+            "'500ms' for '--token-lifetime <DURATION>': a token lives for whole seconds",
+        ),
+        ("--token-lifetime 86401", "--token-lifetime"),
+        ("--latency 601s", "'601s' for '--latency"),
+        ("--clock-skew 99999999999", "--clock-skew"),
+        ("--clock-skew -9223372036854775808", "--clock-skew"),
     ] {
         let said = Said::by(&mut World::new().run(&format!("sandbox {flags}")));
         assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{flags}: {}", said.stderr);

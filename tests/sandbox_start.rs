@@ -50,3 +50,17 @@ fn advice_about_a_bad_secret_can_be_followed() {
     let said = contains("corti-auth sandbox --secret-file FILE").and(contains("login").not());
     world.run(&format!("sandbox --secret-file {empty}")).assert().code(2).stdout("").stderr(said);
 }
+
+#[test]
+fn only_a_file_or_a_link_gives_way_to_the_ready_file() {
+    let world = World::new();
+    let pipe = pipe(&world, "ready");
+    for taken in [&pipe, &world.home().display().to_string()] {
+        let said =
+            contains(format!("cannot write the ready file `{taken}`: something that is no file is there"));
+        let words = ["sandbox", "--ready-file", taken];
+        world.run_words(&words).assert().code(2).stdout("").stderr(said.and(contains("hint: ")));
+    }
+    let kind = std::fs::symlink_metadata(&pipe).unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind), "the pipe was replaced");
+}
