@@ -116,3 +116,15 @@ async fn a_rotation_takes_what_it_knows_or_nothing() {
         assert_eq!((answer.status, answer.json()["keys"].as_array().unwrap().len()), (200, keys), "{good}");
     }
 }
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_like_any_other() {
+    let sandbox = Sandbox::start();
+    let control = Control::of(&sandbox);
+    for (method, path) in [("PATCH", "/knobs"), ("POST", "/rotate-keys")] {
+        let body = format!("{{}}{}", " ".repeat(1024 * 1024));
+        let answer = Answer::to(control.request(method, path).body(body)).await;
+        assert_eq!((answer.status, answer.json()["error"].is_string()), (413, true), "{path}");
+        assert_eq!(answer.headers["content-type"], "application/json", "{path}");
+    }
+}

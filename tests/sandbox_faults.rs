@@ -14,6 +14,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// A sandbox with these flags, its control endpoint and a world of its client.
 fn start(flags: &str) -> (Sandbox, Control, World) {
@@ -258,6 +259,30 @@ async fn the_control_endpoint_is_never_dropped() {
     let address = sandbox.environment.strip_prefix("http://").unwrap();
     let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
     assert_eq!(Control::of(&sandbox).token_requests().await, 0);
-    assert!(tokio::io::AsyncReadExt::read(&mut silent, &mut [0]).await.is_err(), "it was not reset");
+    assert!(silent.read(&mut [0]).await.is_err(), "it was not reset");
     mint(&world);
+}
+
+#[tokio::test]
+async fn a_control_request_that_comes_in_pieces_is_not_dropped() {
+    let (sandbox, control, _world) = start("--drop-connections 1");
+    let address = sandbox.environment.strip_prefix("http://").unwrap();
+    let said = async |request: String| {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        for piece in [&request[..3], &request[3..9], &request[9..]] {
+            // One that was dropped takes no more.
+            let _ = stream.write_all(piece.as_bytes()).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.map(|_| answer)
+    };
+    let rest = format!(
+        "HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        control.token
+    );
+    let answer = said(format!("GET /_sandbox/knobs {rest}")).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""drop_connections":1"#), "{answer}");
+    assert!(said(format!("GET /realms/base {rest}")).await.is_err(), "it was not reset");
 }
