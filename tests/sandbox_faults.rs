@@ -270,10 +270,10 @@ async fn a_control_request_that_comes_in_pieces_is_not_dropped() {
     let said = async |request: String| {
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        for piece in [&request[..3], &request[3..9], &request[9..]] {
+        for piece in request.as_bytes().chunks(9) {
             // One that was dropped takes no more.
-            let _ = stream.write_all(piece.as_bytes()).await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            let _ = stream.write_all(piece).await;
+            tokio::time::sleep(Duration::from_millis(30)).await;
         }
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.map(|_| answer)

@@ -36,6 +36,16 @@ async fn a_list_comes_in_pages() {
 }
 
 #[tokio::test]
+async fn a_patient_is_found_as_it_is_shown() {
+    let api = Api::start().await;
+    let (one, _) = (api.create(&minimal("a")).await, api.create(&minimal("b")).await);
+    let shown = api.get(&one).await;
+    let patient = shown["patient"]["identifier"].as_str().unwrap();
+    let found = api.get(&format!("{ALL}?patient={patient}")).await;
+    assert_eq!(found, json!({ "interactions": [shown] }));
+}
+
+#[tokio::test]
 async fn a_body_has_a_limit_of_a_mebibyte() {
     let api = Api::start().await;
     let body = minimal("a").to_string();

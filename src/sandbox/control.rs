@@ -58,8 +58,8 @@ fn judge(headers: &HeaderMap, shared: &Shared) -> Result<(), (StatusCode, String
 type Body = Result<Bytes, BytesRejection>;
 
 /// A body, or why it cannot be taken: it is longer than the sandbox takes.
-fn whole(body: Body) -> Result<Bytes, Response> {
-    body.map_err(|rejection| wrong(rejection.status(), rejection.body_text()))
+fn whole(body: Body) -> Result<Bytes, (StatusCode, String)> {
+    body.map_err(|rejection| (rejection.status(), rejection.body_text()))
 }
 
 fn wrong(status: StatusCode, reason: impl Into<String>) -> Response {
@@ -79,7 +79,7 @@ async fn reset(_: Owner, State(shared): State<Arc<Shared>>) -> Json<Knobs> {
 async fn turn(_: Owner, State(shared): State<Arc<Shared>>, body: Body) -> Response {
     let body = match whole(body) {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err((status, reason)) => return wrong(status, reason),
     };
     let mut knobs = shared.knobs();
     match patched(&knobs, &body) {
@@ -131,7 +131,7 @@ impl Rotation {
 async fn rotate_keys(_: Owner, State(shared): State<Arc<Shared>>, body: Body) -> Response {
     let body = match whole(body) {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err((status, reason)) => return wrong(status, reason),
     };
     let rotation = match Rotation::read(&body) {
         Ok(rotation) => rotation,

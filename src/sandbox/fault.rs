@@ -156,7 +156,7 @@ async fn says_control(stream: &TcpStream) -> bool {
     loop {
         let length = stream.peek(&mut start).await.unwrap_or_default();
         let said = start.get(..length).unwrap_or_default();
-        let names_a_path = said.iter().filter(|byte| **byte == b' ').count() >= 2;
+        let names_a_path = said.split(|byte| *byte == b' ').count() > 2;
         if names_a_path || length == 0 || length == start.len() {
             return is_for_control(said);
         }

@@ -23,10 +23,10 @@ pub(super) struct KnobArgs {
     /// Let the first N token requests fail
     #[arg(long, value_name = "N", default_value_t = 0)]
     fail_count: u32,
-    /// Send Retry-After with failing answers
+    /// Send Retry-After with failing answers, of the token endpoint and of the API
     #[arg(long, value_name = "SECONDS", requires = "failing")]
     retry_after: Option<u32>,
-    /// Close the first N connections without an answer
+    /// Close the first N connections without an answer; what comes over one that is kept open is answered
     #[arg(long, value_name = "N", default_value_t = 0)]
     drop_connections: u32,
     /// Break the first N token answers off in the middle
