@@ -284,5 +284,6 @@ async fn a_control_request_that_comes_in_pieces_is_not_dropped() {
     );
     let answer = said(format!("GET /_sandbox/knobs {rest}")).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""drop_connections":1"#), "{answer}");
-    assert!(said(format!("GET /realms/base {rest}")).await.is_err(), "it was not reset");
+    // A write may have met the reset first, and the read after it then sees an end.
+    assert_eq!(said(format!("GET /realms/base {rest}")).await.unwrap_or_default(), "", "it was answered");
 }
