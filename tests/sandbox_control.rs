@@ -70,15 +70,25 @@ async fn knobs_are_shown_checked_and_reset() {
 #[test]
 fn flags_that_cannot_be_are_refused() {
     for (flags, named) in [
-        ("--fail-count 1 --fail-status 200", "fail_status is 200"),
+        ("--fail-count 1 --fail-status 200", "'200' for '--fail-status"),
         ("--fail-count x", "--fail-count"),
         ("--fail-status 429", "--fail-count"),
-        ("--retry-after 1", "--fail-count"),
+        ("--retry-after 1", "--fail-count <N>|--api-fail-count <N>"),
         ("--token-lifetime 2d", "--token-lifetime"),
         ("--api-fault quota", "--api-fail-count"),
         ("--api-fail-count 1 --api-fault nonsense", "it must be one of gateway, rate-limit"),
-        ("--clock-skew 99999999999", "clock_skew"),
-        ("--clock-skew -9223372036854775808", "clock_skew"),
+        (
+            "--token-lifetime 1500ms",
+            "'1500ms' for '--token-lifetime <DURATION>': a token lives for whole seconds",
+        ),
+        (
+            "--token-lifetime 500ms",
+            "'500ms' for '--token-lifetime <DURATION>': a token lives for whole seconds",
+        ),
+        ("--token-lifetime 86401", "--token-lifetime"),
+        ("--latency 601s", "'601s' for '--latency"),
+        ("--clock-skew 99999999999", "--clock-skew"),
+        ("--clock-skew -9223372036854775808", "--clock-skew"),
     ] {
         let said = Said::by(&mut World::new().run(&format!("sandbox {flags}")));
         assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{flags}: {}", said.stderr);
@@ -104,5 +114,17 @@ async fn a_rotation_takes_what_it_knows_or_nothing() {
     for (good, keys) in [("", 2), ("{}", 3), (r#"{"forget":true}"#, 1)] {
         let answer = rotate(good).await;
         assert_eq!((answer.status, answer.json()["keys"].as_array().unwrap().len()), (200, keys), "{good}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_like_any_other() {
+    let sandbox = Sandbox::start();
+    let control = Control::of(&sandbox);
+    for (method, path) in [("PATCH", "/knobs"), ("POST", "/rotate-keys")] {
+        let body = format!("{{}}{}", " ".repeat(1024 * 1024));
+        let answer = Answer::to(control.request(method, path).body(body)).await;
+        assert_eq!((answer.status, answer.json()["error"].is_string()), (413, true), "{path}");
+        assert_eq!(answer.headers["content-type"], "application/json", "{path}");
     }
 }

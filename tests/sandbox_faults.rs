@@ -14,6 +14,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// A sandbox with these flags, its control endpoint and a world of its client.
 fn start(flags: &str) -> (Sandbox, Control, World) {
@@ -95,6 +96,20 @@ async fn a_busy_server_is_asked_once_more() {
     control.turn(json!({ "fail_count": 1, "retry_after": null })).await;
     assert!(!ask(&sandbox).await.headers.contains_key("retry-after"));
     mint(&world);
+}
+
+#[tokio::test]
+async fn a_failing_api_says_how_long_to_wait_too() {
+    for flags in ["--api-fail-count 1 --retry-after 7", "--api-fail-count 1 --fail-count 1 --retry-after 7"] {
+        let (sandbox, _control, _world) = start(flags);
+        if flags.contains(" --fail-count") {
+            assert_eq!(ask(&sandbox).await.headers["retry-after"], "7");
+        }
+        let token = ask(&sandbox).await.json();
+        let failed = list(&sandbox, &token).await;
+        assert_eq!((failed.status, failed.headers["retry-after"].to_str().unwrap()), (502, "7"), "{flags}");
+        assert_eq!(list(&sandbox, &token).await.status, 200);
+    }
 }
 
 #[tokio::test]
@@ -244,6 +259,31 @@ async fn the_control_endpoint_is_never_dropped() {
     let address = sandbox.environment.strip_prefix("http://").unwrap();
     let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
     assert_eq!(Control::of(&sandbox).token_requests().await, 0);
-    assert!(tokio::io::AsyncReadExt::read(&mut silent, &mut [0]).await.is_err(), "it was not reset");
+    assert!(silent.read(&mut [0]).await.is_err(), "it was not reset");
     mint(&world);
+}
+
+#[tokio::test]
+async fn a_control_request_that_comes_in_pieces_is_not_dropped() {
+    let (sandbox, control, _world) = start("--drop-connections 1");
+    let address = sandbox.environment.strip_prefix("http://").unwrap();
+    let said = async |request: String| {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        for piece in request.as_bytes().chunks(9) {
+            // One that was dropped takes no more.
+            let _ = stream.write_all(piece).await;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.map(|_| answer)
+    };
+    let rest = format!(
+        "HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        control.token
+    );
+    let answer = said(format!("GET /_sandbox/knobs {rest}")).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""drop_connections":1"#), "{answer}");
+    // A write may have met the reset first, and the read after it then sees an end.
+    assert_eq!(said(format!("GET /realms/base {rest}")).await.unwrap_or_default(), "", "it was answered");
 }

@@ -274,5 +274,7 @@ async fn only_this_machine_is_served() {
     }
     let sandbox = Sandbox::start_with(&["--bind", "::1"]);
     assert!(issuer(&sandbox).starts_with("http://[::1]:"));
-    verify(&sandbox, &mint(&sandbox, "openid").await["access_token"], "account").await.unwrap();
+    let token = mint(&sandbox, "openid").await;
+    let claims = verify(&sandbox, &token["access_token"], "account").await.unwrap().claims;
+    assert_eq!((&claims["clientHost"], &claims["clientAddress"]), (&json!("::1"), &json!("::1")));
 }

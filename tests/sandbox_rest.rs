@@ -1,103 +1,18 @@
 //! The sandbox's REST API, as a client sees it: who is let in and who is told what instead, interactions from
-//! creation to deletion, the lists, and the limits of bodies and queries.
+//! creation to deletion, and what is not valid. Lists and limits are in `sandbox_lists`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod common;
-
-use std::collections::BTreeMap;
+mod sandbox;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use common::{Sandbox, forged};
-
-const ALL: &str = "/v2/interactions/";
-
-struct Answer {
-    status: u16,
-    headers: reqwest::header::HeaderMap,
-    body: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        assert_eq!(self.headers["content-type"], "application/json", "{}", self.body);
-        serde_json::from_str(&self.body).unwrap()
-    }
-
-    /// Checks a body of v2's errors, and gives the fields that `validationErrors` names.
-    fn problem(&self, status: u16) -> Vec<String> {
-        let mut body = self.json();
-        let errors = body.as_object_mut().unwrap().remove("validationErrors").unwrap_or(json!([]));
-        let text = |name: &str| body[name].as_str().filter(|text| !text.is_empty()).unwrap();
-        assert!(text("requestid").parse::<Uuid>().is_ok() && text("type") != text("detail"), "{body}");
-        assert_eq!(body.as_object().unwrap().len(), 4, "{body}");
-        assert_eq!((self.status, &body["status"]), (status, &json!(status)), "{body}");
-        let errors: Vec<BTreeMap<String, String>> = serde_json::from_value(errors).unwrap();
-        errors.into_iter().flat_map(BTreeMap::into_keys).collect()
-    }
-}
-
-/// A sandbox, and a full token for it.
-struct Api {
-    sandbox: Sandbox,
-    client: reqwest::Client,
-    bearer: String,
-}
-
-impl Api {
-    async fn start() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut api = Self { sandbox: Sandbox::start(), client, bearer: String::new() };
-        api.bearer = format!("Bearer {}", api.mint("openid", "access_token").await);
-        api
-    }
-
-    async fn mint(&self, scope: &str, field: &str) -> String {
-        let Sandbox { client_id: id, client_secret: secret, .. } = &self.sandbox;
-        let client = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
-        let body = format!("{client}&scope={}", scope.replace(' ', "+"));
-        let request = self.client.post(self.sandbox.token_url()).body(body);
-        let answer = send(request.header("Content-Type", "application/x-www-form-urlencoded")).await;
-        answer.json()[field].as_str().unwrap().to_owned()
-    }
-
-    fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method.parse().unwrap(), format!("{}{path}", self.sandbox.environment))
-    }
-
-    async fn call(&self, method: &str, path: &str, body: impl Into<reqwest::Body>) -> Answer {
-        let request = self.request(method, path).header("Authorization", &self.bearer);
-        send(request.header("Tenant-Name", &self.sandbox.tenant).body(body)).await
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let answer = self.call("GET", path, "").await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-        answer.json()
-    }
-
-    async fn create(&self, body: &Value) -> String {
-        let answer = self.call("POST", ALL, body.to_string()).await;
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        format!("{ALL}{}", answer.json()["interactionId"].as_str().unwrap())
-    }
-}
-
-async fn send(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Answer { status, headers, body: response.text().await.unwrap() }
-}
-
-/// The smallest body, which Corti's SDK sends in its tests.
-fn minimal(identifier: &str) -> Value {
-    json!({ "encounter": { "identifier": identifier, "status": "planned", "type": "first_consultation" } })
-}
+use common::forged;
+use sandbox::api::{ALL, Api, minimal, send};
 
 /// `token` with a member of its payload replaced, under its old signature.
 fn altered(token: &str, name: &str, value: Value) -> String {
@@ -168,6 +83,16 @@ async fn the_wrong_tenant_and_every_limited_token_are_forbidden() {
         refused(&api, &one, 403, Some(&bearer), Some("base")).await;
         refused(&api, &one, 403, Some(&bearer), None).await;
     }
+}
+
+#[tokio::test]
+async fn a_scope_that_is_no_websockets_reduces_nothing() {
+    let mut api = Api::start().await;
+    let one = api.create(&minimal("a")).await;
+    let reduced = format!("Bearer {}", api.mint("openid transcribe phone", "access_token").await);
+    refused(&api, &one, 403, Some(&reduced), Some("base")).await;
+    api.bearer = format!("Bearer {}", api.mint("openid phone", "access_token").await);
+    api.get(&one).await;
 }
 
 #[tokio::test]
@@ -254,49 +179,4 @@ async fn what_is_not_valid_is_named_field_by_field() {
     }
     api.call("GET", "/v2/nothing/", "").await.problem(404);
     assert_eq!(api.get(ALL).await, before, "nothing was made or changed");
-}
-
-#[tokio::test]
-async fn a_list_comes_in_pages() {
-    let api = Api::start().await;
-    for number in 0..12 {
-        let mut body = minimal(&format!("e{number}"));
-        body["encounter"]["status"] = json!(["planned", "completed", "on-hold"][number % 3]);
-        body["patient"] = json!({ "identifier": format!("p{}", number % 2) });
-        api.create(&body).await;
-    }
-    for (query, expected) in [
-        ("", "e11 e10 e9 e8 e7 e6 e5 e4 e3 e2"),
-        ("index=2", "e1 e0"),
-        ("index=3", ""),
-        ("direction=asc&pageSize=5&index=3", "e10 e11"),
-        ("encounterStatus=planned", "e9 e6 e3 e0"),
-        ("encounterStatus=planned&encounterStatus=completed&pageSize=3", "e10 e9 e7"),
-        ("patient=p1&encounterStatus=on-hold", "e11 e5"),
-    ] {
-        let page = api.get(&format!("{ALL}?{query}")).await;
-        assert_eq!(page.as_object().unwrap().len(), 1, "no total: {page}");
-        let list = page["interactions"].as_array().unwrap().iter();
-        let found: Vec<&str> = list.map(|one| one["encounter"]["identifier"].as_str().unwrap()).collect();
-        assert_eq!(found.join(" "), expected, "{query}");
-    }
-}
-
-#[tokio::test]
-async fn a_body_has_a_limit_of_a_mebibyte() {
-    let api = Api::start().await;
-    let body = minimal("a").to_string();
-    let padded = |length: usize| format!("{body}{}", " ".repeat(length - body.len()));
-    api.call("POST", ALL, padded(1024 * 1024 + 1)).await.problem(413);
-    assert_eq!(api.get(ALL).await, json!({ "interactions": [] }));
-    assert_eq!(api.call("POST", ALL, padded(1024 * 1024)).await.status, 201);
-}
-
-#[tokio::test]
-async fn the_catalogues_show_that_a_token_works() {
-    let api = Api::start().await;
-    let languages = api.get("/v2/languages/").await;
-    assert!(languages["languages"].to_string().contains(r#""en""#), "{languages}");
-    let groups = api.get("/v2/factgroups/").await;
-    assert!(groups["data"][0]["key"].is_string() && groups["data"][0]["id"].is_string(), "{groups}");
 }

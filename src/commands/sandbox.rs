@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -15,11 +14,14 @@ use crate::domain::variable;
 use crate::edge::{private_file, process};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
-use crate::sandbox::{ApiFault, Knobs, Options, Sandbox, SandboxError};
+use crate::sandbox::{Options, Sandbox, SandboxError};
 
-use super::argument;
 use super::context::{Context, parse_tenant};
-use super::secret_input::SecretInput;
+use super::secret_input::{Purpose, SecretInput};
+
+mod knob_args;
+
+use knob_args::KnobArgs;
 
 /// For everybody without an account or a network, and for tests. It answers as Corti and its Keycloak do, keeps its state
 /// in memory and listens on this machine only. Stop it with Ctrl-C.
@@ -47,76 +49,6 @@ pub(super) struct SandboxArgs {
     knobs: KnobArgs,
 }
 
-/// What goes wrong on purpose, from the start. The control endpoint changes it later.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Faults, for testing your own retries")]
-struct KnobArgs {
-    /// Wait this long before each answer
-    #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
-    latency: Option<Duration>,
-    /// Answer failing token requests with this HTTP status [default: 503]
-    #[arg(long, value_name = "STATUS", requires = "fail_count")]
-    fail_status: Option<u16>,
-    /// Let the first N token requests fail
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    fail_count: u32,
-    /// Send Retry-After with failing answers
-    #[arg(long, value_name = "SECONDS", requires = "fail_count")]
-    retry_after: Option<u32>,
-    /// Close the first N connections without an answer
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    drop_connections: u32,
-    /// Break the first N token answers off in the middle
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    truncate_answers: u32,
-    /// Answer failing requests to the API like this: gateway, rate-limit, quota, breakdown, timeout [default: gateway]
-    #[arg(long, value_name = "KIND", requires = "api_fail_count", value_parser = api_fault)]
-    api_fault: Option<ApiFault>,
-    /// Let the first N requests to the API and its WebSockets fail
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    api_fail_count: u32,
-    /// Let every valid token open everything, whatever its scopes
-    #[arg(long)]
-    ignore_scopes: bool,
-    /// Let the API's refusals say no more than their status does
-    #[arg(long)]
-    terse: bool,
-    /// Let tokens live this long [default: 300s]
-    #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
-    token_lifetime: Option<Duration>,
-    /// Set the server's clock ahead by so many seconds; behind by a negative number
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
-    clock_skew: i64,
-}
-
-impl KnobArgs {
-    fn to_knobs(&self) -> Knobs {
-        let default = Knobs::default();
-        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        Knobs {
-            latency_ms: self.latency.map_or(default.latency_ms, milliseconds),
-            fail_status: self.fail_status.unwrap_or(default.fail_status),
-            fail_count: self.fail_count,
-            retry_after: self.retry_after,
-            drop_connections: self.drop_connections,
-            truncate_answers: self.truncate_answers,
-            api_fault: self.api_fault.unwrap_or_default(),
-            api_fail_count: self.api_fail_count,
-            ignore_scopes: self.ignore_scopes,
-            terse: self.terse,
-            token_lifetime: self.token_lifetime.map_or(default.token_lifetime, seconds),
-            clock_skew: self.clock_skew,
-        }
-    }
-}
-
-fn api_fault(text: &str) -> Result<ApiFault, String> {
-    let found = ApiFault::ALL.into_iter().find(|(name, _)| *name == text);
-    let names = || ApiFault::ALL.map(|(name, _)| name).join(", ");
-    found.map(|(_, fault)| fault).ok_or_else(|| format!("it must be one of {}", names()))
-}
-
 /// A sandbox that was stopped.
 pub(super) struct SandboxOutcome;
 
@@ -124,19 +56,21 @@ pub(super) struct SandboxOutcome;
 /// Where it cannot listen, or a file cannot be read or written.
 pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<SandboxOutcome, Failure> {
     // Taken over first: a signal that comes early must not leave a ready file behind.
-    let stop = process::asked_to_stop();
-    let sandbox = Sandbox::bind(options(args, context).await?).await.map_err(not_started)?;
+    let mut stop = Box::pin(process::asked_to_stop());
+    let sandbox = tokio::select! {
+        // A secret may come from a pipe that nobody writes to.
+        () = &mut stop => return Ok(SandboxOutcome),
+        bound = bind(args, context) => bound?,
+    };
     let ready = Ready::of(&sandbox);
-    context.sink.event(Event::Datum(ready.page(), output::with_schema("sandbox", ready.json())));
+    // Before anything is printed: what failed has no output.
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &ready)?;
     }
+    context.sink.event(Event::Datum(ready.page(), output::with_schema("sandbox", ready.json())));
     let served = sandbox.serve(stop).await;
     if let Some(path) = &args.ready_file {
-        // It names a server that is gone, unless another sandbox has written its own since.
-        if std::fs::read_to_string(path).is_ok_and(|text| text == ready.line()) {
-            let _ = std::fs::remove_file(path);
-        }
+        remove_ready_file(path, &ready);
     }
     served.map_err(|error| {
         Failure::new(Kind::Unexpected, format!("the sandbox broke down: {error}")).hint("run it again")
@@ -157,12 +91,16 @@ pub(super) fn not_started(error: SandboxError) -> Failure {
     Failure::caused(kind, error).hint(hint)
 }
 
+async fn bind(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Failure> {
+    Sandbox::bind(options(args, context).await?).await.map_err(not_started)
+}
+
 async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, Failure> {
     let usage = |error: String| Failure::new(Kind::Usage, error).hint("corti-auth sandbox --help");
     let client_id: ClientId = args.client_id.parse().map_err(|error| usage(format!("{error}")))?;
     let tenant = context.globals.tenant.as_deref().map(parse_tenant).transpose()?.unwrap_or_default();
     let secret = match &args.secret_file {
-        Some(path) => Some(SecretInput::File(path.clone()).read(context).await?),
+        Some(path) => Some(SecretInput::File(path.clone()).read_for(context, Purpose::SANDBOX).await?),
         None => None,
     };
     let bind = SocketAddr::new(args.bind, args.port);
@@ -171,10 +109,29 @@ async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, F
 }
 
 fn write_ready_file(path: &Path, ready: &Ready) -> Result<(), Failure> {
-    private_file::replace(path, ready.line().as_bytes()).map_err(|error| {
-        Failure::new(Kind::Usage, format!("cannot write the ready file `{}`: {error}", path.display()))
+    let written = if is_replaceable(path) {
+        private_file::replace(path, ready.line().as_bytes()).map_err(|error| error.to_string())
+    } else {
+        Err("something that is no file is there".to_owned())
+    };
+    written.map_err(|reason| {
+        Failure::new(Kind::Usage, format!("cannot write the ready file `{}`: {reason}", path.display()))
             .hint("name a file in a folder that you may write: --ready-file FILE")
     })
+}
+
+/// Whether a file may take the place of what is at `path`. A pipe or a device is somebody else's, and whoever reads from it
+/// would wait for ever.
+fn is_replaceable(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).map_or(true, |found| found.is_file() || found.is_symlink())
+}
+
+/// Removes the ready file: it names a server that is gone, unless another sandbox has written its own since.
+fn remove_ready_file(path: &Path, ready: &Ready) {
+    let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
+    if is_file && std::fs::read_to_string(path).is_ok_and(|text| text == ready.line()) {
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 /// What a client of the sandbox needs to know. Its secret is worth nothing elsewhere, and is shown.

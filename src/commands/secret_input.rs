@@ -31,13 +31,24 @@ pub(super) enum SecretInput {
 pub(super) struct Purpose {
     command: &'static str,
     question: &'static str,
+    /// The option that a file's name, or the shell's `< FILE`, comes behind.
+    option: &'static str,
 }
 
 impl Purpose {
     /// To be stored.
-    pub(super) const LOGIN: Self = Self { command: "login", question: "Client secret (not shown)" };
+    pub(super) const LOGIN: Self =
+        Self { command: "login", question: "Client secret (not shown)", option: "--secret-stdin <" };
     /// To replace a stored one.
-    pub(super) const ROTATION: Self = Self { command: "rotate", question: "New client secret (not shown)" };
+    pub(super) const ROTATION: Self =
+        Self { command: "rotate", question: "New client secret (not shown)", option: "--secret-stdin <" };
+    /// To be the emulated client's. It only ever comes from a file.
+    pub(super) const SANDBOX: Self = Self { command: "sandbox", question: "", option: "--secret-file" };
+
+    /// How to give a file that holds the secret.
+    fn with_file(self) -> String {
+        format!("corti-auth {} {} FILE", self.command, self.option)
+    }
 
     fn command_line(self) -> String {
         format!("corti-auth {} --secret-stdin", self.command)
@@ -69,8 +80,7 @@ impl SecretInput {
         };
         let bytes = zeroize::Zeroizing::new(bytes);
         ClientSecret::from_bytes(&bytes).map_err(|error| {
-            Failure::new(Kind::Usage, error)
-                .hint(format!("give the secret alone: {} < FILE", purpose.command_line()))
+            Failure::new(Kind::Usage, error).hint(format!("give the secret alone: {}", purpose.with_file()))
         })
     }
 }
@@ -95,7 +105,7 @@ async fn from_stdin(context: &Context<'_>, purpose: Purpose) -> Result<Vec<u8>, 
     }
     gathered(thread::beside(|| read_stdin(LIMIT)).await).map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the secret from standard input: {reason}"))
-            .hint(format!("{} < FILE", purpose.command_line()))
+            .hint(purpose.with_file())
     })
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -54,6 +55,13 @@ fn judge(headers: &HeaderMap, shared: &Shared) -> Result<(), (StatusCode, String
     })
 }
 
+type Body = Result<Bytes, BytesRejection>;
+
+/// A body, or why it cannot be taken: it is longer than the sandbox takes.
+fn whole(body: Body) -> Result<Bytes, (StatusCode, String)> {
+    body.map_err(|rejection| (rejection.status(), rejection.body_text()))
+}
+
 fn wrong(status: StatusCode, reason: impl Into<String>) -> Response {
     (status, Json(json!({ "error": reason.into() }))).into_response()
 }
@@ -68,7 +76,11 @@ async fn reset(_: Owner, State(shared): State<Arc<Shared>>) -> Json<Knobs> {
 }
 
 /// Turns the knobs that the body names, and leaves the others.
-async fn turn(_: Owner, State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+async fn turn(_: Owner, State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    let body = match whole(body) {
+        Ok(body) => body,
+        Err((status, reason)) => return wrong(status, reason),
+    };
     let mut knobs = shared.knobs();
     match patched(&knobs, &body) {
         Ok(turned) => {
@@ -116,7 +128,11 @@ impl Rotation {
 }
 
 /// Signs with a new key from now on. `{"forget": true}` makes tokens of the older keys invalid at once.
-async fn rotate_keys(_: Owner, State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+async fn rotate_keys(_: Owner, State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    let body = match whole(body) {
+        Ok(body) => body,
+        Err((status, reason)) => return wrong(status, reason),
+    };
     let rotation = match Rotation::read(&body) {
         Ok(rotation) => rotation,
         Err(error) => return wrong(StatusCode::BAD_REQUEST, error.to_string()),

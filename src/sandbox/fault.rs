@@ -132,6 +132,9 @@ async fn truncated(response: Response) -> Response {
 /// How long a connection may take to say what it is for, while there are connections to drop.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long until a connection that has begun is looked at again.
+const AGAIN: Duration = Duration::from_millis(10);
+
 /// A connection that was looked at before anybody reads from it.
 struct Seen {
     stream: TcpStream,
@@ -143,11 +146,23 @@ struct Seen {
 /// Waits for a connection's first request. A reset comes not sooner, since some clients wait for ever where a connection
 /// ends before they wrote to it.
 async fn look(stream: TcpStream, address: SocketAddr) -> Seen {
-    let mut start = [0; 64];
-    let length =
-        tokio::time::timeout(LOOK, stream.peek(&mut start)).await.map_or(0, Result::unwrap_or_default);
-    let is_control = is_for_control(start.get(..length).unwrap_or_default());
+    let is_control = tokio::time::timeout(LOOK, says_control(&stream)).await.unwrap_or(false);
     Seen { stream, address, is_control }
+}
+
+/// Whether a connection's first request is for the control endpoint. A request may come in pieces.
+async fn says_control(stream: &TcpStream) -> bool {
+    let mut start = [0; 64];
+    loop {
+        let length = stream.peek(&mut start).await.unwrap_or_default();
+        let said = start.get(..length).unwrap_or_default();
+        let names_a_path = said.split(|byte| *byte == b' ').count() > 2;
+        if names_a_path || length == 0 || length == start.len() {
+            return is_for_control(said);
+        }
+        // What was peeked at is still there, and the next peek would not wait for more.
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// Whether this start of a request is for the control endpoint.

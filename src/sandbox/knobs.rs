@@ -2,6 +2,8 @@
 //!
 //! Set by flags at start and by the control endpoint while it runs. Pure: what a knob does to a request is elsewhere.
 
+use std::ops::RangeInclusive;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -111,21 +113,30 @@ pub(super) enum Fault {
 }
 
 impl Knobs {
+    /// The statuses that a failing token request may have.
+    pub const STATUSES: RangeInclusive<u16> = 400..=599;
+    /// The seconds that a token may live.
+    pub const LIFETIMES: RangeInclusive<i64> = 1..=86_400;
+    /// The seconds that the clock may be off, either way: a year.
+    pub const MAX_SKEW: i64 = 366 * 86_400;
+    /// The milliseconds that an answer may wait.
+    pub const MAX_LATENCY_MS: u64 = 600_000;
+
     /// Checks the values.
     ///
     /// # Errors
     /// [`KnobError`] for the first that cannot be.
     pub fn check(&self) -> Result<(), KnobError> {
-        if !(400..600).contains(&self.fail_status) {
+        if !Self::STATUSES.contains(&self.fail_status) {
             return Err(KnobError::Status(self.fail_status));
         }
-        if !(1..=86_400).contains(&self.token_lifetime) {
+        if !Self::LIFETIMES.contains(&self.token_lifetime) {
             return Err(KnobError::Lifetime(self.token_lifetime));
         }
-        if self.clock_skew.unsigned_abs() > 366 * 86_400 {
+        if self.clock_skew.unsigned_abs() > Self::MAX_SKEW.unsigned_abs() {
             return Err(KnobError::Skew(self.clock_skew));
         }
-        if self.latency_ms > 600_000 {
+        if self.latency_ms > Self::MAX_LATENCY_MS {
             return Err(KnobError::Latency(self.latency_ms));
         }
         Ok(())

@@ -72,7 +72,7 @@ impl Listing {
 
     fn keeps(&self, one: &Interaction) -> bool {
         let status = self.statuses.is_empty() || self.statuses.iter().any(|status| status == one.status());
-        status && self.patient.as_ref().is_none_or(|patient| patient == one.patient())
+        status && self.patient.as_ref().is_none_or(|patient| *patient == one.patient_identifier())
     }
 
     /// What is compared: a text, or a time in nanoseconds.
@@ -81,7 +81,7 @@ impl Listing {
         match self.sort.as_str() {
             "id" => (one.id.to_string(), None),
             "assignedUserId" => (one.assigned_user.to_string(), None),
-            "patient" => (one.patient().to_owned(), None),
+            "patient" => (one.patient_identifier(), None),
             "endedAt" => one.ended().map_or((String::new(), None), time),
             "updatedAt" => time(one.updated),
             _ => time(one.created),

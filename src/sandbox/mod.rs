@@ -133,7 +133,7 @@ impl Sandbox {
             .await
             .map_err(|_| SandboxError::Key(rsa::Error::Internal))?
             .map_err(SandboxError::Key)?;
-        let realm = Realm::new(environment.issuer(&options.tenant), key);
+        let realm = Realm::new(environment.issuer(&options.tenant), address.ip(), key);
         let identity = Identity {
             environment,
             tenant: options.tenant,

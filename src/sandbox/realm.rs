@@ -1,5 +1,7 @@
 //! The realm: signs tokens with the claims of a Keycloak 26 service account, and verifies them.
 
+use std::net::IpAddr;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -21,6 +23,8 @@ pub(super) const LIFETIME: i64 = 300;
 #[derive(Clone)]
 pub(super) struct Realm {
     issuer: String,
+    /// Where it listens, and so where its clients are: one loopback address.
+    address: IpAddr,
     subject: Uuid,
     active: SigningKey,
     /// Keys that sign no more and still verify.
@@ -52,8 +56,8 @@ pub(super) struct Subject<'a> {
 
 impl Realm {
     /// A realm with one key.
-    pub(super) fn new(issuer: String, active: SigningKey) -> Self {
-        Self { issuer, subject: Uuid::new_v4(), active, passive: Vec::new() }
+    pub(super) fn new(issuer: String, address: IpAddr, active: SigningKey) -> Self {
+        Self { issuer, address, subject: Uuid::new_v4(), active, passive: Vec::new() }
     }
 
     /// Signs with `key` from now on. The older keys go on verifying, as in Keycloak, unless they are to be forgotten.
@@ -136,8 +140,8 @@ impl Realm {
             "azp": client,
             "acr": "1",
             "email_verified": false,
-            "clientHost": "127.0.0.1",
-            "clientAddress": "127.0.0.1",
+            "clientHost": self.address,
+            "clientAddress": self.address,
             "preferred_username": user,
             "client_id": client,
         });
@@ -200,8 +204,13 @@ pub(super) mod tests {
     use super::*;
 
     /// One key for all tests: making one takes a while.
-    pub(in crate::sandbox) static REALM: LazyLock<Realm> =
-        LazyLock::new(|| Realm::new("http://127.0.0.1:1/realms/base".into(), SigningKey::new().unwrap()));
+    pub(in crate::sandbox) static REALM: LazyLock<Realm> = LazyLock::new(|| {
+        Realm::new(
+            "http://127.0.0.1:1/realms/base".into(),
+            IpAddr::from([127, 0, 0, 1]),
+            SigningKey::new().unwrap(),
+        )
+    });
 
     pub(in crate::sandbox) fn subject(scope: &str) -> (ClientId, Tenant, String) {
         ("acme".parse().unwrap(), Tenant::default(), scope.to_owned())

@@ -164,9 +164,14 @@ impl Interaction {
         self.draft.encounter["status"].as_str().unwrap_or_default()
     }
 
-    /// The patient's identifier.
-    pub(super) fn patient(&self) -> &str {
-        self.draft.patient.as_ref().and_then(|patient| patient["identifier"].as_str()).unwrap_or_default()
+    /// The patient. The SDK's types promise one: where nobody named any, the interaction's own id stands in.
+    fn patient(&self) -> Value {
+        self.draft.patient.clone().unwrap_or_else(|| json!({ "identifier": self.id }))
+    }
+
+    /// The patient's identifier, as it is shown.
+    pub(super) fn patient_identifier(&self) -> String {
+        self.patient()["identifier"].as_str().unwrap_or_default().to_owned()
     }
 
     /// When the encounter ended, if it did.
@@ -174,22 +179,19 @@ impl Interaction {
         self.draft.encounter["period"]["endedAt"].as_str()?.parse().ok()
     }
 
-    /// The body that the API shows. The SDK's types promise a patient and a period: where nobody named any, the
-    /// interaction's own id and its beginning stand in.
+    /// The body that the API shows. The SDK's types promise a period: where nobody named any, the interaction's beginning
+    /// stands in.
     pub(super) fn show(&self, websocket_url: &str) -> Value {
         let mut body = json!({
             "id": self.id,
             "assignedUserId": self.assigned_user,
             "encounter": self.draft.encounter,
+            "patient": self.patient(),
             "createdAt": self.created.to_string(),
             "updatedAt": self.updated.to_string(),
             "lastUpdated": self.updated.to_string(),
             "websocketUrl": websocket_url,
         });
-        body["patient"] = match &self.draft.patient {
-            Some(patient) => patient.clone(),
-            None => json!({ "identifier": self.id }),
-        };
         if body["encounter"]["period"].is_null() {
             body["encounter"]["period"] = json!({ "startedAt": self.created.to_string() });
         }
@@ -241,7 +243,8 @@ mod tests {
         let old = Interaction::new(Draft::check(&body).unwrap(), 0, Timestamp::UNIX_EPOCH);
         let patch = json!({ "encounter": { "status": "completed" }, "patient": { "identifier": "p" } });
         let new = old.patched(&patch, Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!((new.id, new.identifier(), new.status(), new.patient()), (old.id, "a", "completed", "p"));
+        assert_eq!((new.id, new.identifier(), new.status()), (old.id, "a", "completed"));
+        assert_eq!((old.patient_identifier(), new.patient_identifier()), (old.id.to_string(), "p".into()));
         assert_eq!(new.show("")["encounter"]["x"], Value::Null);
         for bad in [json!([]), json!({ "encounter": "x" }), json!({ "encounter": { "status": null } })] {
             assert!(old.patched(&bad, Timestamp::UNIX_EPOCH).is_err(), "{bad}");

@@ -10,6 +10,9 @@ use super::field::Faults;
 /// What audio is taken for where a time or a price is shown: 16-bit mono at 16 kHz.
 const BYTES_PER_SECOND: u32 = 32_000;
 
+/// How much audio a transcript tells of: Corti sends one about every three seconds.
+const CADENCE: u64 = 3 * BYTES_PER_SECOND as u64;
+
 /// An invented price.
 const SECONDS_PER_CREDIT: f64 = 100.0;
 
@@ -94,7 +97,10 @@ impl Session {
             return self.config_missing();
         }
         self.heard = self.heard.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-        Reply::default()
+        if self.heard - self.told < CADENCE {
+            return Reply::default();
+        }
+        Reply::stay(self.pending())
     }
 
     /// A text message.
@@ -235,6 +241,20 @@ mod tests {
         let ended = session.on_text(r#"{"type":"end"}"#);
         assert_eq!(types(&ended), "transcript usage ENDED /");
         assert_eq!(ended.messages[0]["data"][0]["participant"]["channel"], 3);
+    }
+
+    #[test]
+    fn a_transcript_comes_every_three_seconds() {
+        let mut session = Session::new(Kind::Transcribe);
+        session.on_text(TRANSCRIBE);
+        // A quarter of a second each.
+        let heard: Vec<Reply> = std::iter::repeat_with(|| session.on_audio(8_000)).take(24).collect();
+        let told = |reply: &Reply| (reply.messages[0]["data"]["start"].clone(), types(reply));
+        let spoken: Vec<usize> = (0..24).filter(|at| !heard[*at].messages.is_empty()).collect();
+        assert_eq!(spoken, [11, 23]);
+        assert_eq!(told(&heard[11]), (json!(0.0), "transcript".into()));
+        assert_eq!(told(&heard[23]), (json!(3.0), "transcript".into()));
+        assert_eq!(types(&session.on_text(r#"{"type":"flush"}"#)), "flushed");
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod code {
     pub(super) const NORMAL: u16 = 1000;
     pub(super) const AWAY: u16 = 1001;
     pub(super) const PROTOCOL: u16 = 1002;
+    pub(super) const NOT_UTF8: u16 = 1007;
     pub(super) const TOO_BIG: u16 = 1009;
 }
 
@@ -125,7 +126,8 @@ async fn converse(socket: &mut WebSocket, mut session: Session) -> Option<u16> {
 fn code_for(error: axum::Error) -> Option<u16> {
     match error.into_inner().downcast_ref::<tungstenite::Error>()? {
         tungstenite::Error::Capacity(_) => Some(code::TOO_BIG),
-        tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_) => Some(code::PROTOCOL),
+        tungstenite::Error::Utf8(_) => Some(code::NOT_UTF8),
+        tungstenite::Error::Protocol(_) => Some(code::PROTOCOL),
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::knobs::Knobs;
 use super::ledger::Ledger;
@@ -14,6 +15,7 @@ use super::realm::Realm;
 use crate::domain::environment::Environment;
 use crate::domain::identity::{ClientId, Tenant};
 use crate::domain::secret::{ClientSecret, Secret};
+use crate::domain::websocket::streams_url;
 use crate::edge::clock::Clock;
 
 /// The sandbox's state.
@@ -88,9 +90,9 @@ impl Shared {
     }
 
     /// The address of an interaction's WebSocket, without a token, as Corti gives it.
-    pub(super) fn streams_url(&self, id: impl std::fmt::Display) -> String {
-        let (sockets, tenant) = (self.environment.socket_url(), &self.tenant);
-        format!("{sockets}/interactions/{id}/streams?tenant-name={tenant}")
+    pub(super) fn streams_url(&self, id: Uuid) -> String {
+        // A loopback address takes every path.
+        streams_url(&self.environment, &self.tenant, id).map(String::from).unwrap_or_default()
     }
 }
 

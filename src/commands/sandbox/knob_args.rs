@@ -1,0 +1,109 @@
+//! The sandbox's faults as options.
+
+use std::time::Duration;
+
+use clap::{ArgGroup, Args};
+
+use crate::commands::argument;
+use crate::sandbox::{ApiFault, Knobs};
+
+/// What goes wrong on purpose, from the start. The control endpoint changes it later.
+#[derive(Debug, Args)]
+#[command(
+    next_help_heading = "Faults, for testing your own retries",
+    group = ArgGroup::new("failing").args(["fail_count", "api_fail_count"]).multiple(true)
+)]
+pub(super) struct KnobArgs {
+    /// Wait this long before each answer
+    #[arg(long, value_name = "DURATION", value_parser = latency)]
+    latency: Option<Duration>,
+    /// Answer failing token requests with this HTTP status [default: 503]
+    #[arg(long, value_name = "STATUS", requires = "fail_count", value_parser = statuses())]
+    fail_status: Option<u16>,
+    /// Let the first N token requests fail
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    fail_count: u32,
+    /// Send Retry-After with failing answers, of the token endpoint and of the API
+    #[arg(long, value_name = "SECONDS", requires = "failing")]
+    retry_after: Option<u32>,
+    /// Close the first N connections without an answer; what comes over one that is kept open is answered
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    drop_connections: u32,
+    /// Break the first N token answers off in the middle
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    truncate_answers: u32,
+    /// Answer failing requests to the API like this: gateway, rate-limit, quota, breakdown, timeout [default: gateway]
+    #[arg(long, value_name = "KIND", requires = "api_fail_count", value_parser = api_fault)]
+    api_fault: Option<ApiFault>,
+    /// Let the first N requests to the API and its WebSockets fail
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    api_fail_count: u32,
+    /// Let every valid token open everything, whatever its scopes
+    #[arg(long)]
+    ignore_scopes: bool,
+    /// Let the API's refusals say no more than their status does
+    #[arg(long)]
+    terse: bool,
+    /// Let tokens live this long, in whole seconds [default: 300s]
+    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    token_lifetime: Option<i64>,
+    /// Set the server's clock ahead by so many seconds; behind by a negative number
+    #[arg(
+        long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true,
+        value_parser = clap::value_parser!(i64).range(-Knobs::MAX_SKEW..=Knobs::MAX_SKEW)
+    )]
+    clock_skew: i64,
+}
+
+impl KnobArgs {
+    /// The knobs as they are from the start.
+    pub(super) fn to_knobs(&self) -> Knobs {
+        let default = Knobs::default();
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Knobs {
+            latency_ms: self.latency.map_or(default.latency_ms, milliseconds),
+            fail_status: self.fail_status.unwrap_or(default.fail_status),
+            fail_count: self.fail_count,
+            retry_after: self.retry_after,
+            drop_connections: self.drop_connections,
+            truncate_answers: self.truncate_answers,
+            api_fault: self.api_fault.unwrap_or_default(),
+            api_fail_count: self.api_fail_count,
+            ignore_scopes: self.ignore_scopes,
+            terse: self.terse,
+            token_lifetime: self.token_lifetime.unwrap_or(default.token_lifetime),
+            clock_skew: self.clock_skew,
+        }
+    }
+}
+
+fn api_fault(text: &str) -> Result<ApiFault, String> {
+    let found = ApiFault::ALL.into_iter().find(|(name, _)| *name == text);
+    let names = || ApiFault::ALL.map(|(name, _)| name).join(", ");
+    found.map(|(_, fault)| fault).ok_or_else(|| format!("it must be one of {}", names()))
+}
+
+// The limits are those of `Knobs::check`, which the control endpoint is held to. Here they are refused by their flags' names.
+
+fn statuses() -> impl clap::builder::TypedValueParser<Value = u16> {
+    let (first, last) = (i64::from(*Knobs::STATUSES.start()), i64::from(*Knobs::STATUSES.end()));
+    clap::value_parser!(u16).range(first..=last)
+}
+
+fn latency(text: &str) -> Result<Duration, String> {
+    let latency = argument::duration(text)?;
+    if latency > Duration::from_millis(Knobs::MAX_LATENCY_MS) {
+        return Err(format!("it must be at most {}s", Knobs::MAX_LATENCY_MS / 1000));
+    }
+    Ok(latency)
+}
+
+fn lifetime(text: &str) -> Result<i64, String> {
+    let duration = argument::duration(text)?;
+    let seconds = i64::try_from(duration.as_secs()).ok().filter(|_| duration.subsec_nanos() == 0);
+    let seconds = seconds.ok_or("a token lives for whole seconds")?;
+    if !Knobs::LIFETIMES.contains(&seconds) {
+        return Err(format!("it must be at most {}s", Knobs::LIFETIMES.end()));
+    }
+    Ok(seconds)
+}
