@@ -44,8 +44,11 @@ impl Failure {
     }
 
     fn keyring(error: &StoreError, what: String, user: &str, profile: &ProfileName) -> Self {
-        let elsewhere = "without a keyring: corti-auth login --store file, or --secret-command 'CMD ARGS', or \
-                         CORTI_CLIENT_ID, CORTI_CLIENT_SECRET and CORTI_ENVIRONMENT";
+        let elsewhere = format!(
+            "without a keyring: {} --store file, or --secret-command 'CMD ARGS', or \
+             CORTI_CLIENT_ID, CORTI_CLIENT_SECRET and CORTI_ENVIRONMENT",
+            login_command(profile)
+        );
         let context = anyhow::Error::new(error.clone()).context(what);
         let failure = Self::caused(Kind::Credential, context);
         match error {
