@@ -204,8 +204,43 @@ fn another_host_is_reached_through_the_proxy() {
     let proxy = Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]);
     let mut world = world("eu");
     world.set("HTTPS_PROXY", &proxy.environment);
-    world.run("token --full").assert().code(8);
+    let said = Said::by(&mut world.run("token --full"));
+    let blamed = format!(
+        "the proxy `{}` of HTTPS_PROXY gives no way to `auth.eu.corti.app`",
+        proxy.environment.trim_start_matches("http://")
+    );
+    assert!(said.code == 8 && said.stderr.contains(&blamed), "{}", said.stderr);
     let requests = proxy.requests();
     assert!(requests[0].starts_with("CONNECT auth.eu.corti.app:443 "), "{requests:?}");
     assert!(!requests.concat().contains("canary-7"));
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_the_one_that_is_named() {
+    for (proxy, reason) in [("nohost.invalid:3128", "it is not found in DNS"), ("127.0.0.1:1", "")] {
+        let mut world = world("https://192.0.2.1");
+        world.set("HTTPS_PROXY", &format!("http://user:canary-8@{proxy}"));
+        let said = Said::by(&mut world.run("token --full"));
+        assert_eq!(said.code, 8, "{}", said.stderr);
+        let blamed = format!("the proxy `{proxy}` of HTTPS_PROXY gives no way to `192.0.2.1`: {reason}");
+        assert!(said.stderr.contains(&blamed), "{}", said.stderr);
+        assert!(
+            said.stderr.contains("corti-auth doctor") && !said.stderr.contains("canary"),
+            "{}",
+            said.stderr
+        );
+    }
+}
+
+#[test]
+fn a_ready_token_that_is_refused_is_the_one_that_is_named() {
+    let refusal = Answer::http("401 Unauthorized", &["WWW-Authenticate: Bearer error=\"invalid_token\""], "");
+    let server = Rude::start(vec![refusal]);
+    let mut world = world(&server.environment);
+    let minted = Said::by(&mut world.run("interaction create"));
+    assert!(!minted.stderr.contains("CORTI_ACCESS_TOKEN"), "{}", minted.stderr);
+    world.set("CORTI_ACCESS_TOKEN", "not-a-good-one");
+    let said = Said::by(&mut world.run("interaction create"));
+    assert_eq!((said.code, server.requests().len()), (5, 2), "{}", said.stderr);
+    assert!(said.stderr.contains("printenv CORTI_ACCESS_TOKEN | corti-auth inspect"), "{}", said.stderr);
 }

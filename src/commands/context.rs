@@ -240,6 +240,7 @@ impl<'a> Context<'a> {
             ca_cert: self.globals.ca_cert.clone(),
             trust_file: self.host.env.path("SSL_CERT_FILE"),
             clock: self.host.clock,
+            env: self.host.env.clone(),
         };
         Http::new(options, self.sink)
     }
