@@ -140,7 +140,7 @@ fn nobody_is_asked_with_no_input_or_in_ci() {
         "CORTI_AUTH_NO_INPUT=1 \"$CORTI_AUTH\" login",
     ] {
         shell.send_line(command);
-        shell.expect("the environment is missing");
+        shell.expect("the environment, the client id and the client secret are missing");
         shell.assert_ended("2");
     }
 }

@@ -81,20 +81,15 @@ pub async fn confirm(question: String) -> Result<bool, PromptError> {
 pub async fn password(question: &'static str) -> Result<String, PromptError> {
     // In this order: nothing that is typed once the question is seen is lost, or shown.
     let hidden = hidden::Hidden::begin().map_err(|error| told(&error))?;
-    loop {
-        let line = hidden.line();
-        let answer = ask(move || {
-            let mut term = Term::stderr();
-            write!(term, "{question}: ")?;
-            let answer = line.read();
-            writeln!(term)?;
-            Ok(answer?)
-        })
-        .await?;
-        if !answer.is_empty() {
-            return Ok(answer);
-        }
-    }
+    let line = hidden.line();
+    ask(move || {
+        let mut term = Term::stderr();
+        write!(term, "{question}: ")?;
+        let answer = line.read();
+        writeln!(term)?;
+        Ok(answer?)
+    })
+    .await
 }
 
 /// A line of text that is not shown.

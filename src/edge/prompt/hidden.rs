@@ -74,10 +74,10 @@ impl Line {
         Ok(text.to_owned())
     }
 
-    /// Says whether the line is complete.
+    /// Says whether the line is complete. An empty one is no answer: the question stays.
     fn take(&mut self, byte: u8) -> bool {
         match byte {
-            b'\n' | b'\r' => return true,
+            b'\n' | b'\r' => return !self.text.is_empty(),
             byte if byte == self.end => return !self.text.is_empty(),
             BACKSPACE | DELETE => self.take_back(),
             byte if byte == self.erase => self.take_back(),
@@ -107,7 +107,7 @@ mod tests {
     fn keys_edit_the_line() {
         let table = [
             ("abc\rrest", "abc", true),
-            ("abc\n", "abc", true),
+            ("\rabc\n", "abc", true),
             ("abx\u{7f}c", "abc", false),
             ("abx\u{8}c", "abc", false),
             ("aé\u{7f}b", "ab", false),
