@@ -244,3 +244,34 @@ fn a_ready_token_that_is_refused_is_the_one_that_is_named() {
     assert_eq!((said.code, server.requests().len()), (5, 2), "{}", said.stderr);
     assert!(said.stderr.contains("printenv CORTI_ACCESS_TOKEN | corti-auth inspect"), "{}", said.stderr);
 }
+
+#[test]
+fn a_servers_text_is_repeated_up_to_a_length() {
+    let long = "x".repeat(100_000);
+    let refusal = format!(r#"{{"error":"{long}","error_description":"{long}"}}"#);
+    let problem = format!(
+        r#"{{"requestid":"{long}","detail":"{long}","validationErrors":[{{"a":"{long}"}},{{"b":"{long}"}}]}}"#
+    );
+    for (first, second) in [(&refusal, ""), (&TOKEN.replace("openid transcribe", "openid"), &problem)] {
+        let status = if second.is_empty() { "400 Bad Request" } else { "200 OK" };
+        for arguments in ["interaction create", "interaction create --json"] {
+            let server = Rude::start(vec![
+                Answer::http(status, &[], first),
+                Answer::http("400 Bad Request", &[], second),
+            ]);
+            let said = Said::by(&mut world(&server.environment).run(arguments));
+            assert_eq!(said.code, 1, "{}", said.stderr);
+            assert!(said.stderr.contains("xxx…") && said.stderr.len() < 4000, "{}", said.stderr.len());
+        }
+    }
+}
+
+#[test]
+fn a_refusal_has_the_status_that_it_came_with() {
+    let body = r#"{"error":"unauthorized_client","error_description":"Client not enabled"}"#;
+    for (line, status) in [("400 Bad Request", 400), ("401 Unauthorized", 401)] {
+        let server = Rude::start(vec![Answer::http(line, &[], body)]);
+        let said = Said::by(&mut world(&server.environment).run("token --full --json"));
+        assert_eq!((said.code, &said.error()["http_status"]), (5, &status.into()), "{}", said.stderr);
+    }
+}

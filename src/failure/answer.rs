@@ -2,6 +2,7 @@
 
 use crate::domain::interaction::InteractionError;
 use crate::domain::problem::Problem;
+use crate::domain::quotation::quoted;
 use crate::domain::variable;
 use crate::domain::websocket::SocketKind;
 use crate::edge::http::HttpError;
@@ -58,7 +59,7 @@ impl Failure {
                 "tenant-name must be the token's tenant, and the interaction one of the token's client: corti-auth status",
             ),
             (200..=299, _) => {
-                let message = format!("the server did not open a WebSocket: {status} with {}", problem.detail);
+                let message = format!("the server did not open a WebSocket: {status} with {}", quoted(&problem.detail));
                 Self::new(Kind::Network, message).hint("check the address, and for a proxy in between that knows no WebSockets")
             }
             _ => return problem.into(),
