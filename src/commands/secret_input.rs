@@ -27,20 +27,29 @@ pub(super) enum SecretInput {
 }
 
 /// What a secret is wanted for, so that advice names the right command.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Purpose {
     command: &'static str,
     question: &'static str,
+    /// The command's own options that were given, each with a space in front.
+    options: String,
 }
 
 impl Purpose {
     /// To be stored.
-    pub(super) const LOGIN: Self = Self { command: "login", question: "Client secret (not shown)" };
+    pub(super) const LOGIN: Self =
+        Self { command: "login", question: "Client secret (not shown)", options: String::new() };
     /// To replace a stored one.
-    pub(super) const ROTATION: Self = Self { command: "rotate", question: "New client secret (not shown)" };
+    pub(super) const ROTATION: Self =
+        Self { command: "rotate", question: "New client secret (not shown)", options: String::new() };
 
-    fn command_line(self) -> String {
-        format!("corti-auth {} --secret-stdin", self.command)
+    /// The same where these options were given.
+    pub(super) fn with(self, options: String) -> Self {
+        Self { options, ..self }
+    }
+
+    fn command_line(&self, context: &Context<'_>) -> String {
+        format!("corti-auth {}{}{} --secret-stdin", self.command, context.choice(), self.options)
     }
 }
 
@@ -53,6 +62,19 @@ impl SecretInput {
         self.read_for(context, Purpose::LOGIN).await
     }
 
+    /// Refuses a terminal that stands where a pipe should.
+    ///
+    /// # Errors
+    /// A usage failure with a hint.
+    pub(super) fn refuse_terminal(&self, context: &Context<'_>) -> Result<(), Failure> {
+        if !matches!(self, Self::Stdin) || !context.host.terminal.stdin {
+            return Ok(());
+        }
+        let message = "--secret-stdin wants a pipe, and standard input is a terminal";
+        Err(Failure::new(Kind::Usage, message)
+            .hint("leave --secret-stdin out to be asked for the secret, unseen"))
+    }
+
     /// The secret.
     ///
     /// # Errors
@@ -62,15 +84,16 @@ impl SecretInput {
         context: &Context<'_>,
         purpose: Purpose,
     ) -> Result<ClientSecret, Failure> {
+        self.refuse_terminal(context)?;
         let bytes = match self {
             Self::File(path) => from_file(path).await?,
-            Self::Stdin => from_stdin(context, purpose).await?,
-            Self::Prompt => from_person(context, purpose).await?,
+            Self::Stdin => from_stdin(context, &purpose).await?,
+            Self::Prompt => from_person(context, &purpose).await?,
         };
         let bytes = zeroize::Zeroizing::new(bytes);
         ClientSecret::from_bytes(&bytes).map_err(|error| {
             Failure::new(Kind::Usage, error)
-                .hint(format!("give the secret alone: {} < FILE", purpose.command_line()))
+                .hint(format!("give the secret alone: {} < FILE", purpose.command_line(context)))
         })
     }
 }
@@ -85,17 +108,10 @@ async fn from_file(path: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
-async fn from_stdin(context: &Context<'_>, purpose: Purpose) -> Result<Vec<u8>, Failure> {
-    if context.host.terminal.stdin {
-        return Err(Failure::new(
-            Kind::Usage,
-            "--secret-stdin wants a pipe, and standard input is a terminal",
-        )
-        .hint("leave --secret-stdin out to be asked for the secret, unseen"));
-    }
+async fn from_stdin(context: &Context<'_>, purpose: &Purpose) -> Result<Vec<u8>, Failure> {
     gathered(thread::beside(|| read_stdin(LIMIT)).await).map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the secret from standard input: {reason}"))
-            .hint(format!("{} < FILE", purpose.command_line()))
+            .hint(format!("{} < FILE", purpose.command_line(context)))
     })
 }
 
@@ -103,13 +119,13 @@ fn gathered(read: Option<std::io::Result<Vec<u8>>>) -> Result<Vec<u8>, String> {
     read.ok_or_else(|| "the read was given up".to_owned())?.map_err(|error| error.to_string())
 }
 
-async fn from_person(context: &Context<'_>, purpose: Purpose) -> Result<Vec<u8>, Failure> {
+async fn from_person(context: &Context<'_>, purpose: &Purpose) -> Result<Vec<u8>, Failure> {
     if context.may_ask() {
         return Ok(prompt::password(purpose.question).await?.into_bytes());
     }
+    let line = purpose.command_line(context);
     let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")
-        .hint("give --secret-stdin or --secret-file FILE");
-    let line = purpose.command_line();
+        .hint(format!("{line} < FILE"));
     Err(match &context.variables()?.client_secret {
         None => failure,
         Some(GivenSecret::Value(_)) => failure.hint(format!(
