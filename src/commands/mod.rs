@@ -49,6 +49,7 @@ mod usage;
 mod verification;
 
 use context::Context;
+pub use usage::with_command_meant;
 
 /// Keep Corti client secrets in the OS keyring, mint limited or full tokens, and read what a token may do
 #[derive(Debug, Parser)]
