@@ -146,6 +146,16 @@ fn nobody_is_asked_with_no_input_or_in_ci() {
 }
 
 #[test]
+fn a_terminal_in_place_of_a_pipe_is_refused_before_anything_is_asked() {
+    let world = World::new();
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" login --secret-stdin");
+    let seen = shell.expect("--secret-stdin wants a pipe");
+    assert!(!seen.contains("Environment"), "{seen}");
+    shell.assert_ended("2");
+}
+
+#[test]
 fn a_full_token_on_a_terminal_has_a_word_of_caution() {
     let sandbox = Sandbox::start();
     let mut world = World::new();

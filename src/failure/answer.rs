@@ -68,6 +68,21 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether the answer got lost on its way back, so that what was asked for may have been done.
+    pub fn is_of_a_lost_answer(&self) -> bool {
+        let on_the_way = matches!(
+            self.source.downcast_ref(),
+            Some(HttpError::TimedOut { .. } | HttpError::Broken { .. } | HttpError::TooLong(_))
+        );
+        let unreadable = matches!(
+            self.source.downcast_ref(),
+            Some(InteractionError::NotTheProtocol { .. } | InteractionError::ForeignSocket(_))
+        );
+        on_the_way || unreadable
+    }
+}
+
 impl From<InteractionError> for Failure {
     fn from(error: InteractionError) -> Self {
         match error {
@@ -105,7 +120,7 @@ impl From<HttpError> for Failure {
             HttpError::Address(_) => (Kind::Configuration, "check --environment: corti-auth status"),
             HttpError::Dns(_) => (
                 Kind::Network,
-                "check the environment (Corti has eu and us) and the network: --environment eu",
+                "check the environment (Corti has eu and us) and the network: corti-auth doctor --environment eu",
             ),
             HttpError::Connect { .. } => {
                 (Kind::Network, "check the address, the proxy variables and, for TLS, --ca-cert FILE")

@@ -182,7 +182,7 @@ pub(super) fn other_tenant(tenant: &Tenant) -> &'static str {
     if *tenant == Tenant::default() {
         "the tenant is the usual one, so look at the environment: corti-auth doctor"
     } else {
-        "nearly every customer's tenant is base: --tenant base"
+        "nearly every customer's tenant is base: corti-auth doctor --tenant base"
     }
 }
 

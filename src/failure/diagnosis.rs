@@ -10,7 +10,7 @@ impl From<ReachError> for Failure {
     fn from(error: ReachError) -> Self {
         let hint = match &error {
             ReachError::Dns(_) => {
-                "check the environment (Corti has eu and us) and the network: --environment eu"
+                "check the environment (Corti has eu and us) and the network: corti-auth doctor --environment eu"
             }
             ReachError::Connect { .. } => {
                 "check the address and the firewall; a proxy is named by HTTPS_PROXY"
