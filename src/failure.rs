@@ -162,7 +162,13 @@ impl Failure {
     /// Whether the same command may work later.
     pub fn retryable(&self) -> bool {
         let lost = |error: &HttpError| {
-            matches!(error, HttpError::TimedOut { .. } | HttpError::Connect { .. } | HttpError::Broken { .. })
+            matches!(
+                error,
+                HttpError::TimedOut { .. }
+                    | HttpError::Connect { .. }
+                    | HttpError::Proxy { .. }
+                    | HttpError::Broken { .. }
+            )
         };
         self.kind == Kind::Unavailable || self.source.downcast_ref().is_some_and(lost)
     }

@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::rude::{Answer, Rude};
 use common::{Said, Sandbox, World, forged};
 use predicates::prelude::*;
 use serde_json::json;
@@ -183,4 +184,38 @@ fn a_body_is_only_looked_at_for_being_an_object() {
         said.stderr
     );
     assert_eq!(Said::by(&mut world.run("interaction list")).stdout, "");
+}
+
+#[test]
+fn what_is_piped_in_is_called_standard_input() {
+    let sandbox = Sandbox::start();
+    let said = Said::by(world(&sandbox).run("interaction create --from -").write_stdin("[]"));
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(said.stderr.contains("standard input is no body of an interaction"), "{}", said.stderr);
+}
+
+#[test]
+fn one_whose_answer_is_cut_off_may_exist() {
+    let token = r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid"}"#;
+    let cut_off = "HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n{\"interactionId\"";
+    let halved = Answer::http("201 Created", &[], r#"{"interactionId":"#);
+    let refused = Answer::http("400 Bad Request", &[], r#"{"detail":"no"}"#);
+    for (answer, code, is_in_doubt) in
+        [(Answer::Bytes(cut_off.into()), 8, true), (halved, 8, true), (refused, 1, false)]
+    {
+        let server = Rude::start(vec![Answer::json(token), answer]);
+        let mut world = World::new();
+        for (name, value) in [
+            ("CORTI_ENVIRONMENT", &*server.environment),
+            ("CORTI_CLIENT_ID", "x"),
+            ("CORTI_CLIENT_SECRET", "y"),
+        ] {
+            world.set(name, value);
+        }
+        let said = Said::by(&mut world.run("interaction create -t base"));
+        assert_eq!(said.code, code, "{}", said.stderr);
+        let doubt = "the interaction may exist, though the answer cannot be used";
+        let hint = "look for it: corti-auth interaction list --tenant base";
+        assert_eq!(said.stderr.contains(doubt) && said.stderr.contains(hint), is_in_doubt, "{}", said.stderr);
+    }
 }

@@ -155,9 +155,17 @@ fn a_missing_value_names_its_flag_and_variable_and_never_hangs() {
     let keyring = Keyring::unlocked();
     let mut world = World::with_keyring(&keyring);
     for (arguments, message) in [
-        ("login", "give --environment eu, or set CORTI_ENVIRONMENT"),
-        ("login -e eu", "give --client-id ID, or set CORTI_CLIENT_ID"),
-        ("login -e eu --client-id x", "give --secret-stdin or --secret-file FILE"),
+        (
+            "login",
+            "the environment, the client id and the client secret are missing, and nobody can be asked for them",
+        ),
+        ("login", "corti-auth login --environment eu --client-id ID --secret-stdin < FILE"),
+        ("login -e eu --secret-file s", "corti-auth login --environment eu --client-id ID --secret-file s"),
+        ("login -e eu --secret-file s", "the client id is missing, and nobody can be asked for it"),
+        (
+            "login -e eu --client-id x --store keyring",
+            "corti-auth login --environment eu --client-id x --store keyring --secret-stdin < FILE",
+        ),
     ] {
         world.run(arguments).assert().code(2).stdout("").stderr(predicate::str::contains(message));
     }
@@ -165,7 +173,9 @@ fn a_missing_value_names_its_flag_and_variable_and_never_hangs() {
     let said = Said::by(&mut world.run("login -e eu --client-id x"));
     assert_eq!(said.code, 2);
     assert!(
-        said.stderr.contains("printenv CORTI_CLIENT_SECRET | corti-auth login --secret-stdin"),
+        said.stderr.contains(
+            "printenv CORTI_CLIENT_SECRET | corti-auth login --environment eu --client-id x --secret-stdin"
+        ),
         "{}",
         said.stderr
     );

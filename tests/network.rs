@@ -204,8 +204,74 @@ fn another_host_is_reached_through_the_proxy() {
     let proxy = Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]);
     let mut world = world("eu");
     world.set("HTTPS_PROXY", &proxy.environment);
-    world.run("token --full").assert().code(8);
+    let said = Said::by(&mut world.run("token --full"));
+    let blamed = format!(
+        "the proxy `{}` of HTTPS_PROXY gives no way to `auth.eu.corti.app`",
+        proxy.environment.trim_start_matches("http://")
+    );
+    assert!(said.code == 8 && said.stderr.contains(&blamed), "{}", said.stderr);
     let requests = proxy.requests();
     assert!(requests[0].starts_with("CONNECT auth.eu.corti.app:443 "), "{requests:?}");
     assert!(!requests.concat().contains("canary-7"));
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_the_one_that_is_named() {
+    for (proxy, reason) in [("nohost.invalid:3128", "it is not found in DNS"), ("127.0.0.1:1", "")] {
+        let mut world = world("https://192.0.2.1");
+        world.set("HTTPS_PROXY", &format!("http://user:canary-8@{proxy}"));
+        let said = Said::by(&mut world.run("token --full"));
+        assert_eq!(said.code, 8, "{}", said.stderr);
+        let blamed = format!("the proxy `{proxy}` of HTTPS_PROXY gives no way to `192.0.2.1`: {reason}");
+        assert!(said.stderr.contains(&blamed), "{}", said.stderr);
+        assert!(
+            said.stderr.contains("corti-auth doctor") && !said.stderr.contains("canary"),
+            "{}",
+            said.stderr
+        );
+    }
+}
+
+#[test]
+fn a_ready_token_that_is_refused_is_the_one_that_is_named() {
+    let refusal = Answer::http("401 Unauthorized", &["WWW-Authenticate: Bearer error=\"invalid_token\""], "");
+    let server = Rude::start(vec![refusal]);
+    let mut world = world(&server.environment);
+    let minted = Said::by(&mut world.run("interaction create"));
+    assert!(!minted.stderr.contains("CORTI_ACCESS_TOKEN"), "{}", minted.stderr);
+    world.set("CORTI_ACCESS_TOKEN", "not-a-good-one");
+    let said = Said::by(&mut world.run("interaction create"));
+    assert_eq!((said.code, server.requests().len()), (5, 2), "{}", said.stderr);
+    assert!(said.stderr.contains("printenv CORTI_ACCESS_TOKEN | corti-auth inspect"), "{}", said.stderr);
+}
+
+#[test]
+fn a_servers_text_is_repeated_up_to_a_length() {
+    let long = "x".repeat(100_000);
+    let refusal = format!(r#"{{"error":"{long}","error_description":"{long}"}}"#);
+    let problem = format!(
+        r#"{{"requestid":"{long}","detail":"{long}","validationErrors":[{{"a":"{long}"}},{{"b":"{long}"}}]}}"#
+    );
+    for (first, second) in [(&refusal, ""), (&TOKEN.replace("openid transcribe", "openid"), &problem)] {
+        let status = if second.is_empty() { "400 Bad Request" } else { "200 OK" };
+        for arguments in ["interaction create", "interaction create --json"] {
+            let server = Rude::start(vec![
+                Answer::http(status, &[], first),
+                Answer::http("400 Bad Request", &[], second),
+            ]);
+            let said = Said::by(&mut world(&server.environment).run(arguments));
+            assert_eq!(said.code, 1, "{}", said.stderr);
+            assert!(said.stderr.contains("xxx…") && said.stderr.len() < 4000, "{}", said.stderr.len());
+        }
+    }
+}
+
+#[test]
+fn a_refusal_has_the_status_that_it_came_with() {
+    let body = r#"{"error":"unauthorized_client","error_description":"Client not enabled"}"#;
+    for (line, status) in [("400 Bad Request", 400), ("401 Unauthorized", 401)] {
+        let server = Rude::start(vec![Answer::http(line, &[], body)]);
+        let said = Said::by(&mut world(&server.environment).run("token --full --json"));
+        assert_eq!((said.code, &said.error()["http_status"]), (5, &status.into()), "{}", said.stderr);
+    }
 }

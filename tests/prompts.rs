@@ -33,6 +33,27 @@ fn a_login_by_answers() {
     world.run("token --full").assert().success();
 }
 
+/// A terminal gathers a line of 4095 bytes, and drops what is typed beyond.
+#[test]
+fn a_secret_longer_than_a_terminals_line() {
+    let secret = "a".repeat(4090) + "0123456789";
+    let (sandbox, keyring) = (Sandbox::with_secret(&secret), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let mut shell = Shell::start(&world);
+    let Sandbox { environment, .. } = &sandbox;
+    shell.send_line(&format!("\"$CORTI_AUTH\" login -e {environment} -t base --client-id sandbox"));
+    shell.expect("Client secret");
+    // An empty line is no answer, what is killed or rubbed out is none of it, and the second line is dropped.
+    for typed in ["\r", "wrong\u{15}", &secret, "x\u{7f}\recho pasted\r"] {
+        shell.session.send(typed).unwrap();
+        shell.session.flush().unwrap();
+    }
+    let seen = shell.expect("logged in");
+    assert!(!seen.contains("aaa") && !seen.contains("wrong"), "it is not shown: {seen}");
+    shell.assert_ended("0");
+    world.run("token --full").assert().success();
+}
+
 #[test]
 fn an_import_is_agreed_to_and_no_is_the_default() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
@@ -119,9 +140,19 @@ fn nobody_is_asked_with_no_input_or_in_ci() {
         "CORTI_AUTH_NO_INPUT=1 \"$CORTI_AUTH\" login",
     ] {
         shell.send_line(command);
-        shell.expect("the environment is missing");
+        shell.expect("the environment, the client id and the client secret are missing");
         shell.assert_ended("2");
     }
+}
+
+#[test]
+fn a_terminal_in_place_of_a_pipe_is_refused_before_anything_is_asked() {
+    let world = World::new();
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" login --secret-stdin");
+    let seen = shell.expect("--secret-stdin wants a pipe");
+    assert!(!seen.contains("Environment"), "{seen}");
+    shell.assert_ended("2");
 }
 
 #[test]

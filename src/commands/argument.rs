@@ -169,7 +169,8 @@ fn ask(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> Result<Ask,
         return Ok(Ask::Full);
     }
     let parsed = self::scopes(scopes);
-    let parsed = parsed.map_err(|error| Failure::new(Kind::Usage, error).hint("--scope transcribe"))?;
+    let parsed = parsed
+        .map_err(|error| Failure::new(Kind::Usage, error).hint("corti-auth token --scope transcribe"))?;
     let asked = match (parsed.is_empty(), default) {
         (false, _) => parsed,
         (true, Some(default)) => default.clone(),

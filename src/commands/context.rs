@@ -228,7 +228,7 @@ impl<'a> Context<'a> {
         let plan = resolve::resolve(self.flags()?, self.variables()?, self.config()?)?;
         if !plan.client.environment.is_documented() {
             let message = format!("`{}` is not an environment that Corti documents", plan.client.environment);
-            self.warn(message, Some("the documented ones are eu and us: --environment eu"));
+            self.warn(message, Some("the documented ones are eu and us: corti-auth doctor --environment eu"));
         }
         Ok(plan)
     }
@@ -240,6 +240,7 @@ impl<'a> Context<'a> {
             ca_cert: self.globals.ca_cert.clone(),
             trust_file: self.host.env.path("SSL_CERT_FILE"),
             clock: self.host.clock,
+            env: self.host.env.clone(),
         };
         Http::new(options, self.sink)
     }
@@ -278,22 +279,20 @@ fn cached<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, Failure>) -> R
 /// # Errors
 /// A configuration failure with a hint.
 pub(super) fn profile_name(text: &str) -> Result<ProfileName, Failure> {
-    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint("corti-auth profile list"))
+    let hint = "corti-auth profile list, or for a new one: corti-auth login --profile acme-eu";
+    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))
 }
 
 /// # Errors
 /// A configuration failure with a hint.
 pub(super) fn parse_environment(text: &str) -> Result<Environment, Failure> {
-    text.parse().map_err(|error| {
-        Failure::new(Kind::Configuration, error)
-            .hint("--environment eu, --environment us, or a URL such as https://corti.example.com")
-    })
+    let hint = "corti-auth doctor --environment eu, or us, or a URL such as https://corti.example.com";
+    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))
 }
 
 /// # Errors
 /// A configuration failure with a hint.
 pub(super) fn parse_tenant(text: &str) -> Result<Tenant, Failure> {
-    text.parse().map_err(|error| {
-        Failure::new(Kind::Configuration, error).hint("nearly every customer's tenant is base: --tenant base")
-    })
+    let hint = "nearly every customer's tenant is base: corti-auth doctor --tenant base";
+    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))
 }

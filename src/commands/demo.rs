@@ -137,7 +137,7 @@ impl Demo<'_> {
         let page = match store {
             Store::Keyring(_) | Store::File(_) | Store::Command(_) => page,
             Store::Memory(_) => {
-                page.toned_field("because", Tone::Dim, "no keyring is ready here: corti-auth status")
+                page.toned_field("because", Tone::Dim, "no keyring is ready here: corti-auth doctor")
             }
         };
         self.step(2, "A client secret, checked and stored", "corti-auth login", page);

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::config::Config;
+use crate::domain::config::{Config, Profile};
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
 use crate::domain::resolve::SecretOrigin;
@@ -41,6 +41,8 @@ pub(super) struct Enrolled {
     place: String,
     pub(super) verified: bool,
     is_default: bool,
+    /// Whether a variable that names a client is used rather than the default profile.
+    is_hidden: bool,
 }
 
 /// The profile that a client is stored under: the named one, or `default`.
@@ -115,8 +117,8 @@ impl<'a> Enrolment<'a> {
             context.withdraw_credential(client, kind)?;
             self.write(secret).await?;
         }
-        let config = match self.name_it(verify) {
-            Ok(config) => config,
+        let (config, kept) = match self.name_it(verify) {
+            Ok(named) => named,
             Err(failure) => {
                 // Nobody could find it again, unless another process has named it meanwhile.
                 if let (true, Ok(held)) = (self.is_new, self.file.hold())
@@ -130,11 +132,12 @@ impl<'a> Enrolment<'a> {
         self.keep(secret).await?;
         context.renew_credential(client, kind);
         unused::remove(context, &config).await;
-        warn_of_variables(context)?;
+        self.tell_of_kept(kept.as_ref())?;
+        let is_hidden = warn_of_variables(context, name)?;
         let is_default = config.default_profile() == Some(name);
         let place = store.place(client);
         let (profile, client, store) = (name.clone(), client.clone(), kind.clone());
-        Ok(Enrolled { profile, client, store, place, verified: verify, is_default })
+        Ok(Enrolled { profile, client, store, place, verified: verify, is_default, is_hidden })
     }
 
     async fn write(&self, secret: &ClientSecret) -> Result<(), Failure> {
@@ -142,20 +145,38 @@ impl<'a> Enrolment<'a> {
         written.map_err(|error| Failure::store(&error, &self.client, &self.name))
     }
 
-    /// Has the profile stand for the client, and gives the configuration that says so.
-    fn name_it(&self, verified: bool) -> Result<Config, Failure> {
+    /// Has the profile stand for the client, and gives the configuration that says so. Beside it what the profile was, where
+    /// the secret of that is kept: one that was good is not given up for one that nobody has tried.
+    fn name_it(&self, verified: bool) -> Result<(Config, Option<Profile>), Failure> {
         let Self { context, file, name, client, kind, .. } = self;
         let verified_at = verified.then(|| verification::now(context));
         Ok(file.update(|config| {
             let before = config.profiles().get(name).cloned();
             config.put(name, client, kind);
             config.set_verified(client, kind, verified_at);
-            // Nothing uses what the profile had before, unless another one does.
-            if let Some(before) = before {
-                config.note_unused(&before.client, &before.store);
+            let left = before.filter(|before| !config.is_used(&before.client, &before.store));
+            let is_kept = |left: &Profile| !verified && left.last_verified.is_some();
+            let kept = left.clone().filter(is_kept);
+            if let (Some(left), None) = (left, &kept) {
+                config.note_unused(&left.client, &left.store);
             }
-            config.clone()
+            (config.clone(), kept)
         })?)
+    }
+
+    /// What another program keeps is no secret of ours.
+    fn tell_of_kept(&self, kept: Option<&Profile>) -> Result<(), Failure> {
+        let Some(Profile { client, store: store @ (StoreKind::Keyring | StoreKind::File), .. }) = kept else {
+            return Ok(());
+        };
+        let store = self.context.store(store)?;
+        let place = store.place(client);
+        let message = format!(
+            "the secret that the profile had before was verified, which the new one is not: it is kept in {place}"
+        );
+        let hint = format!("once it is of no use: {}", store.removal(client));
+        self.context.warn(message, Some(&hint));
+        Ok(())
     }
 
     /// Another process may have removed the client's last profile, and the secret with it, before this one's was named. It
@@ -173,12 +194,15 @@ impl<'a> Enrolment<'a> {
     }
 }
 
-fn warn_of_variables(context: &Context<'_>) -> Result<(), Failure> {
-    if let Some(name) = context.variables()?.client_variable() {
-        let hint = format!("unset {name}, or name the profile: --profile");
-        context.warn(format!("{name} is set, and is used rather than the default profile"), Some(&hint));
+/// Says whether one is set.
+fn warn_of_variables(context: &Context<'_>, profile: &ProfileName) -> Result<bool, Failure> {
+    let variable = context.variables()?.client_variable();
+    if let Some(name) = variable {
+        let hint = format!("unset {name}, or name the profile: --profile {profile}");
+        let message = format!("{name} is set, and other commands use it rather than the default profile");
+        context.warn(message, Some(&hint));
     }
-    Ok(())
+    Ok(variable.is_some())
 }
 
 impl Enrolled {
@@ -198,7 +222,8 @@ impl Enrolled {
     /// The same for a person, below what was done in a word.
     pub(super) fn page(&self, done: &str) -> Page {
         let Client { environment, tenant, id } = &self.client;
-        let named = if self.is_default { String::new() } else { format!(" --profile {}", self.profile) };
+        let is_found = self.is_default && !self.is_hidden;
+        let named = if is_found { String::new() } else { format!(" --profile {}", self.profile) };
         let mark = if self.is_default { " (the default)" } else { "" };
         Page::new()
             .toned(Tone::Good, format!("{done}: client `{id}` of `{environment}`, tenant `{tenant}`"))

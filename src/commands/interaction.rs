@@ -86,7 +86,7 @@ fn statuses() -> PossibleValuesParser {
 async fn read_body(path: &std::path::Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
     super::input::read(path, MAX_BODY, context).await.map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the interaction from {reason}"))
-            .hint("name a file with one JSON object: --from FILE, or pipe it in: --from -")
+            .hint("give one JSON object: corti-auth interaction create --from FILE, or pipe it in: --from -")
     })
 }
 

@@ -17,7 +17,7 @@ use crate::output::{Outcome, Text};
 
 use super::context::Context;
 use super::enrolment::{self, Enrolled, Enrolment};
-use super::secret_input::SecretInput;
+use super::secret_input::{Purpose, SecretInput};
 
 /// Asks for what is not given, checks the secret by minting a token (which is thrown away), and only then stores it. The
 /// secret comes from a hidden prompt, standard input, a file or a command; never from the command line or a variable.
@@ -56,6 +56,23 @@ impl LoginArgs {
             None => SecretInput::Prompt,
         }
     }
+
+    /// What was given beside the secret and the global options, as a command that is advised has to repeat it.
+    fn options(&self) -> String {
+        let given = [("--client-id", &self.client_id), ("--store", &self.store)];
+        let given = given.into_iter().filter_map(|(flag, value)| Some((flag, value.as_deref()?)));
+        let text = given.fold(String::new(), |text, (flag, value)| text + " " + flag + " " + &quote(value));
+        text + if self.no_verify { " --no-verify" } else { "" }
+    }
+
+    /// How the secret was given, in the same way.
+    fn secret_options(&self) -> Option<String> {
+        let file = self.secret_file.as_ref();
+        let file = file.map(|path| format!(" --secret-file {}", quote(&path.display().to_string())));
+        let command =
+            || self.secret_command.as_ref().map(|command| format!(" --secret-command {}", quote(command)));
+        file.or_else(command).or_else(|| self.secret_stdin.then(|| " --secret-stdin < FILE".to_owned()))
+    }
 }
 
 /// A stored credential.
@@ -64,15 +81,19 @@ pub(super) struct LoginOutcome(Enrolled);
 /// # Errors
 /// Where a value is missing and nobody can be asked, the store cannot be used, or the server does not take the secret.
 pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<LoginOutcome, Failure> {
+    args.secret_input().refuse_terminal(context)?;
     let (config, name) = (context.config()?, enrolment::profile_name(context)?);
     let known = config.profiles().get(&name).map(|profile| &profile.store);
     let kind = store_kind(args.store.as_deref(), args.secret_command.as_deref(), known, context)?;
+    if !context.may_ask() && !config.profiles().contains_key(&name) {
+        refuse_incomplete(args, context, &kind)?;
+    }
     let client = client(args, context, config, &name).await?;
     // Before anybody types a secret that could then not be kept, or not be found again.
     let enrolment = Enrolment::prepare(context, name, client, kind).await?;
     let secret = match enrolment.kept_elsewhere().await? {
         Some(secret) => secret,
-        None => args.secret_input().read(context).await?,
+        None => args.secret_input().read(context, Purpose::LOGIN.with(args.options())).await?,
     };
     Ok(LoginOutcome(enrolment.complete(&secret, !args.no_verify).await?))
 }
@@ -107,6 +128,39 @@ pub(super) fn store_kind(
     })
 }
 
+/// Where nobody can be asked and no profile knows it: all that is missing at once.
+fn refuse_incomplete(args: &LoginArgs, context: &Context<'_>, kind: &StoreKind) -> Result<(), Failure> {
+    let (flags, variables) = (context.flags()?, context.variables()?);
+    let has_environment = flags.environment.is_some() || variables.environment.is_some();
+    let has_id = args.client_id.is_some() || variables.client_id.is_some();
+    if has_environment && has_id {
+        // Whether the secret is missing is known once the store was tried.
+        return Ok(());
+    }
+    let secret = args.secret_options();
+    let has_secret = secret.is_some() || matches!(kind, StoreKind::Command(_));
+    let wanted = [
+        (has_environment, "the environment", " --environment eu"),
+        (has_id, "the client id", " --client-id ID"),
+        (has_secret, "the client secret", " --secret-stdin < FILE"),
+    ];
+    let (names, options): (Vec<_>, Vec<_>) =
+        wanted.into_iter().filter(|(has, ..)| !has).map(|(_, name, option)| (name, option)).unzip();
+    let message = match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => {
+            format!("{} and {last} are missing, and nobody can be asked for them", rest.join(", "))
+        }
+        _ => format!("{} is missing, and nobody can be asked for it", names.concat()),
+    };
+    Err(Failure::new(Kind::Usage, message).hint(format!(
+        "corti-auth login{}{}{}{}",
+        context.choice(),
+        args.options(),
+        options.concat(),
+        secret.unwrap_or_default()
+    )))
+}
+
 async fn client(
     args: &LoginArgs,
     context: &Context<'_>,
@@ -116,7 +170,9 @@ async fn client(
     let (flags, variables) = (context.flags()?, context.variables()?);
     let known = config.profiles().get(name).map(|profile| &profile.client);
     let typed = args.client_id.as_deref().map(str::parse::<ClientId>).transpose();
-    let typed = typed.map_err(|error| Failure::new(Kind::Usage, error).hint("--client-id ID"))?;
+    let typed = typed.map_err(|error| {
+        Failure::new(Kind::Usage, error).hint("the Corti Console shows it: corti-auth login --client-id ID")
+    })?;
     let environment = match flags.environment.clone().or(variables.environment.clone()) {
         Some(environment) => environment,
         None => ask_environment(context, known).await?,
@@ -180,11 +236,10 @@ fn moved<T: PartialEq + ToString>(by_variable: Option<&T>, known: &T) -> Option<
 }
 
 async fn ask_environment(context: &Context<'_>, known: Option<&Client>) -> Result<Environment, Failure> {
-    if !context.may_ask() {
-        let missing = || missing("environment", "--environment eu", variable::ENVIRONMENT);
-        return known.map(|client| client.environment.clone()).ok_or_else(missing);
-    }
     if let Some(client) = known {
+        if !context.may_ask() {
+            return Ok(client.environment.clone());
+        }
         let default = Some(client.environment.to_string());
         return parsed(&prompt::text("Environment (eu, us or a URL)", default, check::<Environment>).await?);
     }
@@ -204,16 +259,13 @@ async fn ask_tenant(context: &Context<'_>, known: Option<&Client>) -> Result<Ten
 }
 
 async fn ask_client_id(context: &Context<'_>, known: Option<&Client>) -> Result<ClientId, Failure> {
-    let known = known.map(|client| client.id.clone());
-    if !context.may_ask() {
-        return known.ok_or_else(|| missing("client id", "--client-id ID", variable::CLIENT_ID));
+    match known {
+        Some(client) if !context.may_ask() => Ok(client.id.clone()),
+        _ => {
+            let default = known.map(|client| client.id.to_string());
+            parsed(&prompt::text("Client id", default, check::<ClientId>).await?)
+        }
     }
-    parsed(&prompt::text("Client id", known.map(|id| id.to_string()), check::<ClientId>).await?)
-}
-
-fn missing(what: &str, flag: &str, variable: &str) -> Failure {
-    Failure::new(Kind::Usage, format!("the {what} is missing, and nobody can be asked for it"))
-        .hint(format!("give {flag}, or set {variable}"))
 }
 
 fn check<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<(), String> {

@@ -51,6 +51,7 @@ mod verification;
 use context::Context;
 use deferred::Deferred;
 use globals::Globals;
+pub use usage::with_command_meant;
 
 const AFTER_HELP: &str = "Examples:
   corti-auth demo                        see all of it, without an account

@@ -94,7 +94,7 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
             client.id, client.environment
         ));
     }
-    let new = args.secret_input().read_for(context, Purpose::ROTATION).await?;
+    let new = args.secret_input().read(context, Purpose::ROTATION).await?;
     if new.secret().is_same(old.secret()) {
         return already_stored(&minter, &plan, name, profile, &new).await;
     }

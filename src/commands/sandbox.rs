@@ -100,7 +100,7 @@ async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, F
     let client_id: ClientId = args.client_id.parse().map_err(|error| usage(format!("{error}")))?;
     let tenant = context.globals.tenant.as_deref().map(parse_tenant).transpose()?.unwrap_or_default();
     let secret = match &args.secret_file {
-        Some(path) => Some(SecretInput::File(path.clone()).read_for(context, Purpose::SANDBOX).await?),
+        Some(path) => Some(SecretInput::File(path.clone()).read(context, Purpose::SANDBOX).await?),
         None => None,
     };
     let bind = SocketAddr::new(args.bind, args.port);

@@ -27,60 +27,77 @@ pub(super) enum SecretInput {
 }
 
 /// What a secret is wanted for, so that advice names the right command.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Purpose {
     command: &'static str,
     question: &'static str,
     /// The option that a file's name, or the shell's `< FILE`, comes behind.
     option: &'static str,
+    /// The command's own options that were given, each with a space in front.
+    options: String,
 }
 
 impl Purpose {
     /// To be stored.
-    pub(super) const LOGIN: Self =
-        Self { command: "login", question: "Client secret (not shown)", option: "--secret-stdin <" };
+    pub(super) const LOGIN: Self = Self::of("login", "Client secret (not shown)", "--secret-stdin <");
     /// To replace a stored one.
-    pub(super) const ROTATION: Self =
-        Self { command: "rotate", question: "New client secret (not shown)", option: "--secret-stdin <" };
+    pub(super) const ROTATION: Self = Self::of("rotate", "New client secret (not shown)", "--secret-stdin <");
     /// To be the emulated client's. It only ever comes from a file.
-    pub(super) const SANDBOX: Self = Self { command: "sandbox", question: "", option: "--secret-file" };
+    pub(super) const SANDBOX: Self = Self::of("sandbox", "", "--secret-file");
 
-    /// How to give a file that holds the secret.
-    fn with_file(self) -> String {
-        format!("corti-auth {} {} FILE", self.command, self.option)
+    const fn of(command: &'static str, question: &'static str, option: &'static str) -> Self {
+        Self { command, question, option, options: String::new() }
     }
 
-    fn command_line(self) -> String {
-        format!("corti-auth {} --secret-stdin", self.command)
+    /// The same where these options were given.
+    pub(super) fn with(self, options: String) -> Self {
+        Self { options, ..self }
+    }
+
+    /// The command up to where the secret's place is named.
+    fn command_line(&self, context: &Context<'_>) -> String {
+        format!("corti-auth {}{}{}", self.command, context.choice(), self.options)
+    }
+
+    /// How to give a file that holds the secret.
+    fn with_file(&self, context: &Context<'_>) -> String {
+        format!("{} {} FILE", self.command_line(context), self.option)
     }
 }
 
 impl SecretInput {
-    /// A secret to be stored, as by [`SecretInput::read_for`].
+    /// Refuses a terminal that stands where a pipe should.
     ///
     /// # Errors
-    /// The same.
-    pub(super) async fn read(&self, context: &Context<'_>) -> Result<ClientSecret, Failure> {
-        self.read_for(context, Purpose::LOGIN).await
+    /// A usage failure with a hint.
+    pub(super) fn refuse_terminal(&self, context: &Context<'_>) -> Result<(), Failure> {
+        if !matches!(self, Self::Stdin) || !context.host.terminal.stdin {
+            return Ok(());
+        }
+        let message = "--secret-stdin wants a pipe, and standard input is a terminal";
+        Err(Failure::new(Kind::Usage, message)
+            .hint("leave --secret-stdin out to be asked for the secret, unseen"))
     }
 
     /// The secret.
     ///
     /// # Errors
     /// Where it cannot be read, nobody can be asked, or what came is no secret.
-    pub(super) async fn read_for(
+    pub(super) async fn read(
         &self,
         context: &Context<'_>,
         purpose: Purpose,
     ) -> Result<ClientSecret, Failure> {
+        self.refuse_terminal(context)?;
         let bytes = match self {
             Self::File(path) => from_file(path).await?,
-            Self::Stdin => from_stdin(context, purpose).await?,
-            Self::Prompt => from_person(context, purpose).await?,
+            Self::Stdin => from_stdin(context, &purpose).await?,
+            Self::Prompt => from_person(context, &purpose).await?,
         };
         let bytes = zeroize::Zeroizing::new(bytes);
         ClientSecret::from_bytes(&bytes).map_err(|error| {
-            Failure::new(Kind::Usage, error).hint(format!("give the secret alone: {}", purpose.with_file()))
+            Failure::new(Kind::Usage, error)
+                .hint(format!("give the secret alone: {}", purpose.with_file(context)))
         })
     }
 }
@@ -95,17 +112,10 @@ async fn from_file(path: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
-async fn from_stdin(context: &Context<'_>, purpose: Purpose) -> Result<Vec<u8>, Failure> {
-    if context.host.terminal.stdin {
-        return Err(Failure::new(
-            Kind::Usage,
-            "--secret-stdin wants a pipe, and standard input is a terminal",
-        )
-        .hint("leave --secret-stdin out to be asked for the secret, unseen"));
-    }
+async fn from_stdin(context: &Context<'_>, purpose: &Purpose) -> Result<Vec<u8>, Failure> {
     gathered(thread::beside(|| read_stdin(LIMIT)).await).map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the secret from standard input: {reason}"))
-            .hint(purpose.with_file())
+            .hint(purpose.with_file(context))
     })
 }
 
@@ -113,13 +123,13 @@ fn gathered(read: Option<std::io::Result<Vec<u8>>>) -> Result<Vec<u8>, String> {
     read.ok_or_else(|| "the read was given up".to_owned())?.map_err(|error| error.to_string())
 }
 
-async fn from_person(context: &Context<'_>, purpose: Purpose) -> Result<Vec<u8>, Failure> {
+async fn from_person(context: &Context<'_>, purpose: &Purpose) -> Result<Vec<u8>, Failure> {
     if context.may_ask() {
         return Ok(prompt::password(purpose.question).await?.into_bytes());
     }
+    let line = format!("{} --secret-stdin", purpose.command_line(context));
     let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")
-        .hint("give --secret-stdin or --secret-file FILE");
-    let line = purpose.command_line();
+        .hint(format!("{line} < FILE"));
     Err(match &context.variables()?.client_secret {
         None => failure,
         Some(GivenSecret::Value(_)) => failure.hint(format!(

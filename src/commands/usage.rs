@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::error::ErrorKind;
 
+use crate::domain::shell::quote;
 use crate::failure::{Failure, Kind};
 
 /// The commands that are handed a secret: what stands on their command line by mistake may be one, and is not repeated.
@@ -32,6 +33,35 @@ pub(super) fn failure(error: &clap::Error, arguments: &[OsString]) -> (Failure, 
     (Failure::new(Kind::Usage, message(&text)).hint(help_command(&text)), text)
 }
 
+/// A failure for a profile that is not there: where one is meant that is, the hint is the whole command with its name.
+pub fn with_command_meant(failure: Failure, arguments: &[OsString]) -> Failure {
+    let Some((name, nearest)) = failure.mistyped_profile() else { return failure };
+    let nearest = nearest.clone();
+    match mended(arguments, name.as_str(), nearest.as_str()) {
+        Some(line) => failure.meant(&nearest, &line),
+        // A variable or the configuration named it.
+        None => failure,
+    }
+}
+
+/// The command line with `right` in place of the profile `wrong`, where that stands in it.
+fn mended(arguments: &[OsString], wrong: &str, right: &str) -> Option<String> {
+    let words: Option<Vec<&str>> = arguments.iter().skip(1).map(|word| word.to_str()).collect();
+    let mut words: Vec<String> = words?.into_iter().map(str::to_owned).collect();
+    let (joined, end) = (format!("--profile={wrong}"), words.iter().position(|word| word == "--"));
+    let own = words.get(..end.unwrap_or(words.len()))?;
+    let is_value = |pair: &[String]| matches!(pair[0].as_str(), "-p" | "--profile") && pair[1] == wrong;
+    let place = own.windows(2).position(is_value).map(|place| place + 1);
+    let place = place.or_else(|| own.iter().position(|word| *word == joined));
+    // `profile use NAME`, and the others of its kind.
+    let operand =
+        || own.iter().rposition(|word| word == wrong).filter(|_| own.iter().any(|it| it == "profile"));
+    let place = place.or_else(operand)?;
+    words[place] = words[place].replace(wrong, right);
+    let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
+    Some(format!("corti-auth {}", words.join(" ")))
+}
+
 /// The part of clap's text before the usage, on one line.
 fn message(text: &str) -> String {
     let ends = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
@@ -51,6 +81,24 @@ fn help_command(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_mended_where_the_profile_stands_in_it() {
+        let mended = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            mended(&words, "acmeeu", "acme-eu")
+        };
+        for (line, expected) in [
+            ("/bin/c profile use acmeeu", Some("corti-auth profile use acme-eu")),
+            ("c -p acmeeu token --full", Some("corti-auth -p acme-eu token --full")),
+            ("c --profile=acmeeu status", Some("corti-auth '--profile=acme-eu' status")),
+            ("c status acmeeu -p acmeeu", Some("corti-auth status acmeeu -p acme-eu")),
+            ("c exec --full -- x -p acmeeu", None),
+            ("c status", None),
+        ] {
+            assert_eq!(mended(line).as_deref(), expected, "{line}");
+        }
+    }
 
     const TEXT: &str = "error: the following required arguments were not provided:\n  <DIR>\n\n\
                         Usage: corti-auth man <DIR>\n\nFor more information, try '--help'.\n";

@@ -142,13 +142,15 @@ impl Config {
         &self.profiles
     }
 
-    /// The profile whose name is closest to `name`, where one is close.
+    /// The profile whose name is closest to `name`, where one is close, or the only one that begins like it.
     pub fn nearest(&self, name: &str) -> Option<&ProfileName> {
-        let distance = |known: &ProfileName| strsim::damerau_levenshtein(known.as_str(), name);
-        self.profiles
-            .keys()
-            .min_by_key(|known| distance(known))
-            .filter(|known| distance(known) <= (name.chars().count() / 3).min(2))
+        let name = name.to_lowercase();
+        let lower = |known: &ProfileName| known.as_str().to_lowercase();
+        let distance = |known: &ProfileName| strsim::damerau_levenshtein(&lower(known), &name);
+        let closest = self.profiles.keys().min_by_key(|known| distance(known));
+        let closest = closest.filter(|known| distance(known) <= (name.chars().count() / 3).min(2));
+        let mut longer = self.profiles.keys().filter(|known| lower(known).starts_with(&name));
+        closest.or_else(|| longer.next().filter(|_| longer.next().is_none()))
     }
 
     /// The other profiles than `name` whose secret is the one of `this`: the same client, in the same store.

@@ -7,6 +7,7 @@ use url::form_urlencoded::Serializer;
 
 use super::identity::Client;
 use super::jwt::{claimed_life, claimed_scope, whole_seconds};
+use super::quotation::quoted;
 use super::request::{Body, Method, Request, Response};
 use super::scope::{Ask, Mismatch, ScopeSet};
 use super::secret::{AccessToken, ClientSecret, Secret};
@@ -33,25 +34,34 @@ pub struct Token {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// 401 `invalid_client`: no such client in this tenant, or it is disabled.
-    #[error("the authorization server does not know the client, or it is disabled ({0})")]
+    #[error("the authorization server does not know the client, or it is disabled ({})", quoted(.0))]
     UnknownClient(String),
     /// 401 `unauthorized_client` about the credentials: the secret is wrong.
-    #[error("the authorization server rejected the client secret ({0})")]
+    #[error("the authorization server rejected the client secret ({})", quoted(.0))]
     WrongSecret(String),
     /// `unauthorized_client` for another reason: the client may not use this grant.
-    #[error("the client may not use client credentials ({0})")]
-    NotAllowed(String),
+    #[error("the client may not use client credentials ({})", quoted(.description))]
+    NotAllowed {
+        /// The HTTP status: 401 by Keycloak, 400 by RFC 6749.
+        status: u16,
+        /// The OAuth `error_description`, or nothing.
+        description: String,
+    },
     /// 404: there is no such realm.
-    #[error("the authorization server has no tenant of this name ({0})")]
+    #[error("the authorization server has no tenant of this name ({})", quoted(.0))]
     UnknownTenant(String),
     /// 400 `invalid_scope`.
-    #[error("the authorization server refused the scope ({0})")]
+    #[error("the authorization server refused the scope ({})", quoted(.0))]
     ScopeRefused(String),
     /// The granted scopes are not the asked ones.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
     /// Any other OAuth error.
-    #[error("the authorization server refused the request with {status}: {error} ({description})")]
+    #[error(
+        "the authorization server refused the request with {status}: {} ({})",
+        quoted(.error),
+        quoted(.description)
+    )]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -87,11 +97,12 @@ impl GrantError {
     /// The HTTP status it came with, where one is known.
     pub fn http_status(&self) -> Option<u16> {
         match self {
-            Self::UnknownClient(_) | Self::WrongSecret(_) | Self::NotAllowed(_) => Some(401),
+            Self::UnknownClient(_) | Self::WrongSecret(_) => Some(401),
             Self::UnknownTenant(_) => Some(404),
             Self::ScopeRefused(_) => Some(400),
             Self::Mismatch(_) => None,
-            Self::Refused { status, .. }
+            Self::NotAllowed { status, .. }
+            | Self::Refused { status, .. }
             | Self::Unavailable { status, .. }
             | Self::NotTheProtocol { status, .. }
             | Self::Redirect(status) => Some(*status),
@@ -105,7 +116,9 @@ impl GrantError {
         match self {
             Self::UnknownClient(text) => Self::UnknownClient(blot(text)),
             Self::WrongSecret(text) => Self::WrongSecret(blot(text)),
-            Self::NotAllowed(text) => Self::NotAllowed(blot(text)),
+            Self::NotAllowed { status, description } => {
+                Self::NotAllowed { status, description: blot(description) }
+            }
             Self::UnknownTenant(text) => Self::UnknownTenant(blot(text)),
             Self::ScopeRefused(text) => Self::ScopeRefused(blot(text)),
             Self::Refused { status, error, description } => {
@@ -119,7 +132,7 @@ impl GrantError {
     pub fn oauth_error(&self) -> Option<&str> {
         match self {
             Self::UnknownClient(_) => Some("invalid_client"),
-            Self::WrongSecret(_) | Self::NotAllowed(_) => Some("unauthorized_client"),
+            Self::WrongSecret(_) | Self::NotAllowed { .. } => Some("unauthorized_client"),
             Self::ScopeRefused(_) => Some("invalid_scope"),
             Self::Refused { error, .. } => Some(error),
             _ => None,
@@ -249,7 +262,7 @@ fn refusal(response: &Response) -> GrantError {
     match (status, error.as_str()) {
         (401, "invalid_client") => GrantError::UnknownClient(description),
         (401, "unauthorized_client") if about_the_secret => GrantError::WrongSecret(description),
-        (_, "unauthorized_client") => GrantError::NotAllowed(description),
+        (_, "unauthorized_client") => GrantError::NotAllowed { status, description },
         (400, "invalid_scope") => GrantError::ScopeRefused(description),
         (404, _) if error.contains("ealm") => GrantError::UnknownTenant(error),
         _ => GrantError::Refused { status, error, description },

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::environment::Environment;
 use super::identity::Tenant;
 use super::problem::Problem;
+use super::quotation::quoted;
 use super::request::{Body, Method, Request, Response};
 use super::secret::{AccessToken, Secret};
 
@@ -43,7 +44,7 @@ pub enum InteractionError {
         what: &'static str,
     },
     /// A WebSocket URL that leads away from the environment that was asked.
-    #[error("the API returned a websocketUrl of another host ({0}), which is not used")]
+    #[error("the API returned a websocketUrl of another host ({}), which is not used", quoted(.0))]
     ForeignSocket(String),
 }
 

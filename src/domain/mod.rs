@@ -27,6 +27,7 @@ pub mod message;
 pub mod page;
 pub mod paste;
 pub mod problem;
+pub mod quotation;
 pub mod rendering;
 pub mod request;
 pub mod requirement;

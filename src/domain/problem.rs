@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::quotation::quoted;
 use super::request::Response;
 use super::secret::Secret;
 
@@ -67,12 +68,12 @@ fn fields(errors: Option<&Value>) -> Vec<String> {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the API refused the request with {}: {}", self.status, self.detail)?;
-        for field in &self.fields {
-            write!(f, "; {field}")?;
+        write!(f, "the API refused the request with {}: {}", self.status, quoted(&self.detail))?;
+        if !self.fields.is_empty() {
+            write!(f, "; {}", quoted(&self.fields.join("; ")))?;
         }
         match &self.request_id {
-            Some(id) => write!(f, " (request {id})"),
+            Some(id) => write!(f, " (request {})", quoted(id)),
             None => Ok(()),
         }
     }

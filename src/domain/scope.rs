@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use super::quotation::quoted;
+
 /// What Keycloak adds to a service account's token by itself. None of these says anything about Corti.
 pub const BASE: [&str; 8] =
     ["openid", "profile", "email", "roles", "web-origins", "acr", "basic", "service_account"];
@@ -210,7 +212,7 @@ impl Ask {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     /// The token may do more than was asked.
-    #[error("the server granted more than was asked: `{0}`")]
+    #[error("the server granted more than was asked: `{}`", quoted(&.0.to_string()))]
     Broader(ScopeSet),
     /// The token may do less than was asked. Without `transcribe` and `streams` it would be a full one.
     #[error("the server did not grant `{0}`")]

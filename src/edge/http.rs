@@ -12,6 +12,8 @@ use reqwest::{Client, ClientBuilder, Url, redirect};
 
 use super::certificate;
 use super::clock::Clock;
+use super::host::Env;
+use super::proxy;
 use crate::domain::environment::is_loopback;
 use crate::domain::event::{Event, Sink};
 use crate::domain::request::{Body, Method, Request, Response, retry_after};
@@ -40,6 +42,8 @@ pub struct HttpOptions {
     pub trust_file: Option<PathBuf>,
     /// Tells how long to wait when a server names a date.
     pub clock: Clock,
+    /// Tells which proxy is to blame.
+    pub env: Env,
 }
 
 /// The client; connections are made on first use.
@@ -66,7 +70,7 @@ impl<'a> Http<'a> {
     /// [`HttpError`], see its variants. Any status is a response.
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         let url = Url::parse(&request.url).map_err(|_| HttpError::Address(request.url.clone()))?;
-        let host = url.host_str().unwrap_or_default().to_owned();
+        let host = host_of(&url);
         let limit = self.options.timeout;
         match tokio::time::timeout(limit, self.send_with_repetition(request, &url, limit)).await {
             Ok(result) => result,
@@ -140,9 +144,8 @@ impl<'a> Http<'a> {
                 .body(form.expose().to_owned()),
             Body::Json(json) => builder.header(CONTENT_TYPE, "application/json").body(json.clone()),
         };
-        let host = url.host_str().unwrap_or_default();
-        let response = builder.send().await.map_err(|error| self.failure(host, &error))?;
-        self.read(host, response).await
+        let response = builder.send().await.map_err(|error| self.failure(url, &error))?;
+        self.read(url, response).await
     }
 
     /// Opens a GET for an upgrade to a WebSocket; `url` carries the token and is never reported.
@@ -151,10 +154,10 @@ impl<'a> Http<'a> {
         url: &Url,
         headers: reqwest::header::HeaderMap,
     ) -> Result<reqwest::Response, HttpError> {
-        let (host, started) = (url.host_str().unwrap_or_default(), Instant::now());
+        let started = Instant::now();
         let request = self.client(url).await?.get(url.clone());
         let request = request.headers(headers).version(reqwest::Version::HTTP_11);
-        let result = request.send().await.map_err(|error| self.failure(host, &error));
+        let result = request.send().await.map_err(|error| self.failure(url, &error));
         self.report("GET", url, result.as_ref().map(|response| response.status().as_u16()), started);
         result
     }
@@ -162,14 +165,14 @@ impl<'a> Http<'a> {
     /// Reads a response to its end, at most [`BODY_LIMIT`] bytes.
     pub(super) async fn read(
         &self,
-        host: &str,
+        url: &Url,
         mut response: reqwest::Response,
     ) -> Result<Response, HttpError> {
         let (status, headers) = head(&response);
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(host, &error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(url, &error))? {
             if body.len() + chunk.len() > BODY_LIMIT {
-                return Err(HttpError::TooLong(host.to_owned()));
+                return Err(HttpError::TooLong(host_of(url)));
             }
             body.extend_from_slice(&chunk);
         }
@@ -191,8 +194,14 @@ impl<'a> Http<'a> {
         Ok(cell.get_or_init(|| client))
     }
 
-    fn failure(&self, host: &str, error: &reqwest::Error) -> HttpError {
-        let host = host.to_owned();
+    fn failure(&self, url: &Url, error: &reqwest::Error) -> HttpError {
+        let host = host_of(url);
+        // What TLS says is said by the host itself, through the proxy.
+        let is_on_the_way = error.is_connect() && !is_of_tls(error);
+        if is_on_the_way && let Some(proxy) = proxy::used_for(url, &self.options.env) {
+            let reason = if error.is_dns() { "it is not found in DNS".to_owned() } else { root_cause(error) };
+            return HttpError::Proxy { proxy, host, reason };
+        }
         if error.is_timeout() {
             let limit = if error.is_connect() { CONNECT_LIMIT } else { self.options.timeout };
             HttpError::TimedOut { host, limit }
@@ -238,6 +247,10 @@ pub(super) fn head(response: &reqwest::Response) -> (u16, Vec<(String, String)>)
     (response.status().as_u16(), headers)
 }
 
+fn host_of(url: &Url) -> String {
+    url.host_str().unwrap_or_default().to_owned()
+}
+
 /// Scheme, host and path: a query may hold a token or a patient.
 fn route(url: &Url) -> String {
     let mut url = url.clone();
@@ -252,6 +265,19 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// Whether TLS failed, rather than what carries it. It is wrapped in an I/O error, which does not name it as its source.
+fn is_of_tls(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = inner.map_or_else(|| error.source(), |inner| Some(inner));
+    }
+    false
 }
 
 #[cfg(test)]

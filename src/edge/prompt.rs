@@ -4,11 +4,16 @@
 //! before the question, it is in afterwards.
 
 use std::io;
+#[cfg(unix)]
+use std::io::Write as _;
 
 use dialoguer::console::Term;
-use dialoguer::{Confirm, Input, Password, Select};
+use dialoguer::{Confirm, Input, Select};
 
 use super::thread;
+
+#[cfg(unix)]
+mod hidden;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +77,28 @@ pub async fn confirm(question: String) -> Result<bool, PromptError> {
 ///
 /// # Errors
 /// [`PromptError`], see its variants.
+#[cfg(unix)]
 pub async fn password(question: &'static str) -> Result<String, PromptError> {
+    // In this order: nothing that is typed once the question is seen is lost, or shown.
+    let hidden = hidden::Hidden::begin().map_err(|error| told(&error))?;
+    let line = hidden.line();
+    ask(move || {
+        let mut term = Term::stderr();
+        write!(term, "{question}: ")?;
+        let answer = line.read();
+        writeln!(term)?;
+        Ok(answer?)
+    })
+    .await
+}
+
+/// A line of text that is not shown.
+///
+/// # Errors
+/// [`PromptError`], see its variants.
+#[cfg(not(unix))]
+pub async fn password(question: &'static str) -> Result<String, PromptError> {
+    use dialoguer::Password;
     ask(move || Password::new().with_prompt(question).report(false).interact_on(&Term::stderr())).await
 }
 
@@ -84,10 +110,14 @@ async fn ask<T: Send + 'static>(
     let answer = thread::beside(question).await;
     let answer = answer.ok_or_else(|| PromptError::Terminal("the question was given up".to_owned()))?;
     drop(guard);
-    answer.map_err(|dialoguer::Error::IO(error)| match error.kind() {
+    answer.map_err(|dialoguer::Error::IO(error)| told(&error))
+}
+
+fn told(error: &io::Error) -> PromptError {
+    match error.kind() {
         io::ErrorKind::Interrupted => PromptError::Interrupted,
         _ => PromptError::Terminal(error.to_string()),
-    })
+    }
 }
 
 /// The terminal's mode and cursor, put back when it is dropped.

@@ -1,6 +1,8 @@
 //! Which proxy a request goes through, by the rules of the HTTP client itself. A proxy's user name and password are
 //! never in what is told here.
 
+use std::fmt;
+
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::Url;
 
@@ -19,6 +21,12 @@ pub struct Proxy {
     pub host: String,
     /// Its port.
     pub port: u16,
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the proxy `{}:{}` of {}", self.host, self.port, self.variable)
+    }
 }
 
 /// The proxy on the way to `url`: none for this machine, and what the variables say for the rest.

@@ -101,7 +101,7 @@ impl Socket {
         let open = async {
             let response = http.upgrade(&url, handshake_headers(&key)?).await?;
             if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-                return Ok((http.read(url.host_str().unwrap_or_default(), response).await?, None));
+                return Ok((http.read(&url, response).await?, None));
             }
             let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
             if accepted != Some(derive_accept_key(key.as_bytes()).as_bytes()) {

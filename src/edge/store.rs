@@ -11,6 +11,7 @@ use super::secret_command::{self, CommandError};
 use crate::domain::event::{Event, Sink};
 use crate::domain::identity::Client;
 use crate::domain::secret::{ClientSecret, ClientSecretError};
+use crate::domain::shell::quote;
 use crate::domain::store_kind::SecretCommand;
 
 /// A store of client secrets.
@@ -116,6 +117,23 @@ impl Store {
             Self::File(files) => format!("the encrypted file `{}`", files.path(&user).display()),
             Self::Command(command) => format!("the command `{command}`"),
             Self::Memory(_) => format!("this process's memory, as `{user}`"),
+        }
+    }
+
+    /// How what is stored of `client` is removed without this tool.
+    pub fn removal(&self, client: &Client) -> String {
+        let user = quote(&client.store_user());
+        match self {
+            Self::Keyring(_) if cfg!(target_os = "macos") => {
+                format!("security delete-generic-password -s {SERVICE} -a {user}")
+            }
+            Self::Keyring(_) if cfg!(windows) => format!("remove {user} in the Credential Manager"),
+            Self::Keyring(_) => format!("secret-tool clear service {SERVICE} username {user}"),
+            Self::File(files) => {
+                format!("rm {}", quote(&files.path(&client.store_user()).display().to_string()))
+            }
+            Self::Command(command) => format!("remove what this prints: {command}"),
+            Self::Memory(_) => "it goes with this process".to_owned(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use crate::domain::interaction::InteractionError;
 use crate::domain::problem::Problem;
+use crate::domain::quotation::quoted;
+use crate::domain::variable;
 use crate::domain::websocket::SocketKind;
 use crate::edge::http::HttpError;
 use crate::edge::socket::SocketError;
@@ -13,7 +15,7 @@ impl From<Problem> for Failure {
         let status = problem.status;
         let failure = match status {
             401 => Self::caused(Kind::Rejected, problem)
-                .hint("the token may be expired, or of another environment: corti-auth inspect <(corti-auth token --full)"),
+                .hint("the token may be expired, or of another environment: corti-auth token --full | corti-auth inspect"),
             403 => Self::caused(Kind::Rejected, problem)
                 .hint("a limited token opens no REST API, and Tenant-Name must be the token's tenant: corti-auth status"),
             404 => Self::caused(Kind::Refused, problem).hint("check the id and the environment: corti-auth status"),
@@ -32,6 +34,18 @@ impl From<Problem> for Failure {
 }
 
 impl Failure {
+    /// A refusal by the API of the ready token that a variable holds: what is minted says nothing about that one.
+    pub fn refused_ready_token(problem: Problem) -> Self {
+        let (status, name) = (problem.status, variable::ACCESS_TOKEN);
+        if status != 401 {
+            return problem.into();
+        }
+        let hint = format!(
+            "the token in {name} may be expired, or of another environment: printenv {name} | corti-auth inspect"
+        );
+        Self::caused(Kind::Rejected, problem).hint(hint).status(status)
+    }
+
     /// A WebSocket's upgrade that was refused. `lacking` is the WebSocket where the token has not got its scope.
     pub fn upgrade(problem: Problem, lacking: Option<SocketKind>) -> Self {
         let status = problem.status;
@@ -45,12 +59,27 @@ impl Failure {
                 "tenant-name must be the token's tenant, and the interaction one of the token's client: corti-auth status",
             ),
             (200..=299, _) => {
-                let message = format!("the server did not open a WebSocket: {status} with {}", problem.detail);
+                let message = format!("the server did not open a WebSocket: {status} with {}", quoted(&problem.detail));
                 Self::new(Kind::Network, message).hint("check the address, and for a proxy in between that knows no WebSockets")
             }
             _ => return problem.into(),
         };
         failure.status(status)
+    }
+}
+
+impl Failure {
+    /// Whether the answer got lost on its way back, so that what was asked for may have been done.
+    pub fn is_of_a_lost_answer(&self) -> bool {
+        let on_the_way = matches!(
+            self.source.downcast_ref(),
+            Some(HttpError::TimedOut { .. } | HttpError::Broken { .. } | HttpError::TooLong(_))
+        );
+        let unreadable = matches!(
+            self.source.downcast_ref(),
+            Some(InteractionError::NotTheProtocol { .. } | InteractionError::ForeignSocket(_))
+        );
+        on_the_way || unreadable
     }
 }
 
@@ -80,6 +109,10 @@ impl From<SocketError> for Failure {
 
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
+        if let HttpError::Proxy { proxy, .. } = &error {
+            let hint = format!("mend the proxy of {}, then: corti-auth doctor", proxy.variable);
+            return Self::caused(Kind::Network, error).hint(hint);
+        }
         let (kind, hint) = match &error {
             HttpError::Certificates { .. } => {
                 (Kind::Configuration, "name a file of PEM certificates: --ca-cert FILE, or SSL_CERT_FILE")
@@ -87,7 +120,7 @@ impl From<HttpError> for Failure {
             HttpError::Address(_) => (Kind::Configuration, "check --environment: corti-auth status"),
             HttpError::Dns(_) => (
                 Kind::Network,
-                "check the environment (Corti has eu and us) and the network: --environment eu",
+                "check the environment (Corti has eu and us) and the network: corti-auth doctor --environment eu",
             ),
             HttpError::Connect { .. } => {
                 (Kind::Network, "check the address, the proxy variables and, for TLS, --ca-cert FILE")
@@ -98,7 +131,7 @@ impl From<HttpError> for Failure {
             HttpError::Broken { .. } | HttpError::TooLong(_) => {
                 (Kind::Network, "run it again; if it stays so, look for a proxy in between")
             }
-            HttpError::Client(_) => (Kind::Unexpected, "run it again with -v"),
+            HttpError::Client(_) | HttpError::Proxy { .. } => (Kind::Unexpected, "run it again with -v"),
         };
         Self::caused(kind, error).hint(hint)
     }

@@ -1,7 +1,8 @@
 //! Failures of stores and of the token endpoint: what a client can do about its credential.
 
 use crate::domain::grant::GrantError;
-use crate::domain::identity::{Client, ProfileName};
+use crate::domain::identity::{Client, ProfileName, Tenant};
+use crate::domain::quotation::quoted;
 use crate::domain::resolve::SecretOrigin;
 use crate::domain::shell::quote;
 use crate::domain::variable;
@@ -44,8 +45,11 @@ impl Failure {
     }
 
     fn keyring(error: &StoreError, what: String, user: &str, profile: &ProfileName) -> Self {
-        let elsewhere = "without a keyring: corti-auth login --store file, or --secret-command 'CMD ARGS', or \
-                         CORTI_CLIENT_ID, CORTI_CLIENT_SECRET and CORTI_ENVIRONMENT";
+        let elsewhere = format!(
+            "without a keyring: {} --store file, or --secret-command 'CMD ARGS', or \
+             CORTI_CLIENT_ID, CORTI_CLIENT_SECRET and CORTI_ENVIRONMENT",
+            login_command(profile)
+        );
         let context = anyhow::Error::new(error.clone()).context(what);
         let failure = Self::caused(Kind::Credential, context);
         match error {
@@ -126,51 +130,59 @@ impl Failure {
     pub fn grant(error: &GrantError, client: &Client, origin: SecretOrigin<'_>) -> Self {
         let (environment, tenant) = (client.environment.to_string(), client.tenant.to_string());
         let mend = remedy(origin);
-        let (status, oauth_error) = (error.http_status(), error.oauth_error().map(str::to_owned));
+        let (status, oauth_error) =
+            (error.http_status(), error.oauth_error().map(|error| quoted(error).into_owned()));
         let context = |kind| {
             let message =
                 format!("no token for client `{}` of `{environment}`, tenant `{tenant}`", client.id);
             Self::caused(kind, anyhow::Error::new(error.clone()).context(message))
         };
-        let mut failure =
-            match error {
-                GrantError::UnknownClient(_) => context(Kind::Rejected)
-                    .hint("check the client id, the environment and the tenant: corti-auth status"),
-                GrantError::WrongSecret(_) => context(Kind::Rejected)
-                    .hint(format!("use the current secret (the Corti Console can make a new one): {mend}")),
-                GrantError::NotAllowed(_) => context(Kind::Rejected).hint(
-                    "make an API client for client credentials in the Corti Console, then: corti-auth login",
-                ),
-                GrantError::UnknownTenant(_) => {
-                    context(Kind::Configuration).hint("nearly every customer's tenant is base: --tenant base")
-                }
-                GrantError::ScopeRefused(_) => context(Kind::Scope)
-                    .hint("the limited scopes are transcribe and streams: --scope transcribe"),
-                GrantError::Mismatch(_) => context(Kind::Scope)
-                    .hint("the token was discarded; ask Corti's support which scopes the client may have"),
-                GrantError::Refused { status: 401 | 403, .. } => {
-                    context(Kind::Rejected).hint("corti-auth status")
-                }
-                GrantError::Refused { .. } => context(Kind::Refused).hint("corti-auth status"),
-                GrantError::Unavailable { retry_after, .. } => {
-                    context(Kind::Unavailable).hint(match retry_after {
-                        Some(after) => {
-                            format!("the server asks to wait (Retry-After: {after}), then run it again")
-                        }
-                        None => "wait a little, then run it again; https://status.corti.ai shows outages"
-                            .to_owned(),
-                    })
-                }
-                GrantError::NotTheProtocol { .. } | GrantError::Redirect(_) => {
-                    context(Kind::Network).hint(format!(
-                        "check that {} is Corti, and no proxy or login page in between",
-                        client.environment.token_url(&client.tenant)
-                    ))
-                }
-            };
+        let mut failure = match error {
+            GrantError::UnknownClient(_) => context(Kind::Rejected)
+                .hint("check the client id, the environment and the tenant: corti-auth status"),
+            GrantError::WrongSecret(_) => context(Kind::Rejected)
+                .hint(format!("use the current secret (the Corti Console can make a new one): {mend}")),
+            GrantError::NotAllowed { .. } => context(Kind::Rejected).hint(
+                "make an API client for client credentials in the Corti Console, then: corti-auth login",
+            ),
+            GrantError::UnknownTenant(_) => context(Kind::Configuration).hint(other_tenant(&client.tenant)),
+            GrantError::ScopeRefused(_) => context(Kind::Scope)
+                .hint("the limited scopes are transcribe and streams: corti-auth token --scope transcribe"),
+            GrantError::Mismatch(_) => context(Kind::Scope)
+                .hint("the token was discarded; ask Corti's support which scopes the client may have"),
+            GrantError::Refused { status: 401 | 403, .. } => {
+                context(Kind::Rejected).hint("corti-auth status")
+            }
+            GrantError::Refused { .. } => context(Kind::Refused).hint("corti-auth status"),
+            GrantError::Unavailable { retry_after, .. } => {
+                context(Kind::Unavailable).hint(match retry_after {
+                    Some(after) => {
+                        format!("the server asks to wait (Retry-After: {}), then run it again", quoted(after))
+                    }
+                    None => {
+                        "wait a little, then run it again; https://status.corti.ai shows outages".to_owned()
+                    }
+                })
+            }
+            GrantError::NotTheProtocol { .. } | GrantError::Redirect(_) => {
+                context(Kind::Network).hint(format!(
+                    "check that {} is Corti, and no proxy or login page in between",
+                    client.environment.token_url(&client.tenant)
+                ))
+            }
+        };
         failure.http_status = status;
         failure.oauth_error = oauth_error;
         failure
+    }
+}
+
+/// What to try where the tenant is not there.
+pub(super) fn other_tenant(tenant: &Tenant) -> &'static str {
+    if *tenant == Tenant::default() {
+        "the tenant is the usual one, so look at the environment: corti-auth doctor"
+    } else {
+        "nearly every customer's tenant is base: corti-auth doctor --tenant base"
     }
 }
 

@@ -3,13 +3,14 @@
 use crate::domain::diagnosis::RealmError;
 use crate::edge::reach::ReachError;
 
+use super::credential::other_tenant;
 use super::{Failure, Kind};
 
 impl From<ReachError> for Failure {
     fn from(error: ReachError) -> Self {
         let hint = match &error {
             ReachError::Dns(_) => {
-                "check the environment (Corti has eu and us) and the network: --environment eu"
+                "check the environment (Corti has eu and us) and the network: corti-auth doctor --environment eu"
             }
             ReachError::Connect { .. } => {
                 "check the address and the firewall; a proxy is named by HTTPS_PROXY"
@@ -26,9 +27,7 @@ impl From<ReachError> for Failure {
 impl From<RealmError> for Failure {
     fn from(error: RealmError) -> Self {
         let (kind, hint) = match &error {
-            RealmError::UnknownTenant(_) => {
-                (Kind::Configuration, "nearly every customer's tenant is base: --tenant base")
-            }
+            RealmError::UnknownTenant(tenant) => (Kind::Configuration, other_tenant(tenant)),
             RealmError::OtherKeys { .. } => (
                 Kind::Configuration,
                 "no key is taken from there; check the environment, or name a file of keys: --jwks FILE",

@@ -1,6 +1,7 @@
 //! Failures of what the user set: configuration, variables, tokens given, the terminal.
 
 use crate::domain::config::{ConfigError, RenameError};
+use crate::domain::identity::ProfileName;
 use crate::domain::jwt::JwtError;
 use crate::domain::resolve::ResolveError;
 use crate::domain::variable::{self, VariableError};
@@ -8,6 +9,23 @@ use crate::edge::config_file::ConfigFileError;
 use crate::edge::prompt::PromptError;
 
 use super::{Failure, Kind};
+
+impl Failure {
+    /// Where a profile was named that is not there: its name, and the one that is meant.
+    pub fn mistyped_profile(&self) -> Option<(&ProfileName, &ProfileName)> {
+        match self.source.downcast_ref() {
+            Some(ResolveError::UnknownProfile { name, nearest: Some(nearest) }) => Some((name, nearest)),
+            _ => None,
+        }
+    }
+
+    /// The same where `line` is the whole command that was meant.
+    #[must_use]
+    pub fn meant(mut self, nearest: &ProfileName, line: &str) -> Self {
+        self.hints = vec![format!("did you mean `{nearest}`? {line}")];
+        self
+    }
+}
 
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {

@@ -100,7 +100,13 @@ impl<'a> Api<'a> {
 
     fn told<T>(&self, result: Result<T, InteractionError>) -> Result<T, Failure> {
         result.map_err(|error| match error {
-            InteractionError::Refused(problem) => problem.without(self.token.borrow().secret()).into(),
+            InteractionError::Refused(problem) => {
+                let problem = problem.without(self.token.borrow().secret());
+                match self.renewal {
+                    Some((Access::Ready(_), _)) => Failure::refused_ready_token(problem),
+                    _ => problem.into(),
+                }
+            }
             other => other.into(),
         })
     }

@@ -16,6 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::super::access::Access;
+use super::super::context::Context;
 use super::super::minting::Minter;
 use super::{Entry, read_body, statuses};
 
@@ -104,7 +105,8 @@ pub(super) async fn run(args: &CreateArgs, minter: &Minter<'_>) -> Result<Create
     let body = body(args, minter).await?;
     let entry = Entry::open(minter).await?;
     let limited = if args.connect_url { Some(limited(&entry.access, minter).await?) } else { None };
-    let interaction = context.waiting("creating an interaction", entry.api(minter).create(&body)).await?;
+    let created = context.waiting("creating an interaction", entry.api(minter).create(&body)).await;
+    let interaction = created.map_err(|failure| in_doubt(failure, context))?;
     let connect_url = limited.map(|token| interaction::connect_url(&interaction.websocket_url, &token));
     if connect_url.is_some() {
         let caution = "the URL has a token in it: who has the URL has the token, and proxies log URLs";
@@ -115,6 +117,16 @@ pub(super) async fn run(args: &CreateArgs, minter: &Minter<'_>) -> Result<Create
     Ok(CreateOutcome { interaction, environment, tenant, connect_url, undo })
 }
 
+/// A failure after which nobody knows whether there is one now.
+fn in_doubt(failure: Failure, context: &Context<'_>) -> Failure {
+    if !failure.is_of_a_lost_answer() {
+        return failure;
+    }
+    failure
+        .context("the interaction may exist, though the answer cannot be used")
+        .hint(format!("look for it: corti-auth interaction list{}", context.choice()))
+}
+
 async fn body(args: &CreateArgs, minter: &Minter<'_>) -> Result<Value, Failure> {
     let file = match &args.from {
         Some(path) => Some(read_body(path, minter.context).await?),
@@ -122,8 +134,11 @@ async fn body(args: &CreateArgs, minter: &Minter<'_>) -> Result<Value, Failure> 
     };
     let body = args.fields().body(file.as_deref(), &Uuid::new_v4().to_string());
     body.map_err(|error| {
-        let name = args.from.as_deref().unwrap_or_else(|| "-".as_ref()).display().to_string();
-        Failure::new(Kind::Usage, format!("`{name}` is no body of an interaction: {error}"))
+        let name = match args.from.as_deref() {
+            Some(path) if path != "-" => format!("`{}`", path.display()),
+            _ => "standard input".to_owned(),
+        };
+        Failure::new(Kind::Usage, format!("{name} is no body of an interaction: {error}"))
             .hint("the members are listed by: corti-auth interaction create --help")
     })
 }

@@ -103,5 +103,7 @@ fn unknown_keys_are_kept_and_named() {
 fn a_mistyped_profile_has_a_nearest() {
     let config: Config = FILE.parse().unwrap();
     assert_eq!(config.nearest("dve"), Some(&name("dev")));
+    assert_eq!(config.nearest("DEV"), Some(&name("dev")));
+    assert_eq!(config.nearest("d"), Some(&name("dev")));
     assert_eq!(config.nearest("production"), None);
 }

@@ -5,10 +5,8 @@ use url::Url;
 
 use super::super::environment::Environment;
 use super::super::identity::Tenant;
+use super::super::quotation::quoted;
 use super::super::request::Response;
-
-/// How much of a server's text is repeated.
-const MAX_QUOTED: usize = 200;
 
 /// Why a realm is not the one that was meant. The texts may be the server's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,12 +78,12 @@ pub fn realm(response: &Response, environment: &Environment, tenant: &Tenant) ->
         serde_json::from_slice(&response.body).map_err(|_| foreign(response.appearance()))?;
     let expected = environment.issuer(tenant);
     if issuer != expected {
-        return Err(RealmError::OtherIssuer { expected, found: quoted(&issuer) });
+        return Err(RealmError::OtherIssuer { expected, found: quoted(&issuer).into_owned() });
     }
     let expected = environment.token_url(tenant);
     let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
     if origin(&token_endpoint) != origin(&expected) {
-        return Err(RealmError::OtherEndpoint { expected, found: quoted(&token_endpoint) });
+        return Err(RealmError::OtherEndpoint { expected, found: quoted(&token_endpoint).into_owned() });
     }
     Ok(())
 }
@@ -106,7 +104,7 @@ pub fn keys_url(response: &Response, environment: &Environment, tenant: &Tenant)
     let expected = environment.issuer(tenant);
     match (Url::parse(&jwks_uri), Url::parse(&expected)) {
         (Ok(keys), Ok(issuer)) if keys.origin() == issuer.origin() => Ok(keys),
-        _ => Err(RealmError::OtherKeys { expected, found: quoted(&jwks_uri) }),
+        _ => Err(RealmError::OtherKeys { expected, found: quoted(&jwks_uri).into_owned() }),
     }
 }
 
@@ -117,8 +115,4 @@ fn names_a_realm(response: &Response) -> bool {
         error: String,
     }
     serde_json::from_slice::<OAuthError>(&response.body).is_ok_and(|body| body.error.contains("ealm"))
-}
-
-fn quoted(text: &str) -> String {
-    text.chars().take(MAX_QUOTED).collect()
 }

@@ -145,7 +145,7 @@ fn refusals_are_told_apart() {
     let account = "Client not enabled to retrieve service account";
     assert_eq!(
         parsed(401, &body("unauthorized_client", account)).unwrap_err(),
-        GrantError::NotAllowed(account.to_owned())
+        GrantError::NotAllowed { status: 401, description: account.to_owned() }
     );
     assert!(matches!(parsed(400, &body("invalid_scope", "x")), Err(GrantError::ScopeRefused(_))));
     assert!(matches!(parsed(404, r#"{"error":"Realm does not exist"}"#), Err(GrantError::UnknownTenant(_))));

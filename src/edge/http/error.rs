@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::BODY_LIMIT;
+use crate::edge::proxy::Proxy;
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +27,16 @@ pub enum HttpError {
     #[error("cannot connect to `{host}`: {reason}")]
     Connect {
         /// The host.
+        host: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A proxy is in between, and it is the one that failed.
+    #[error("{proxy} gives no way to `{host}`: {reason}")]
+    Proxy {
+        /// The proxy.
+        proxy: Proxy,
+        /// The host behind it.
         host: String,
         /// Why not.
         reason: String,
