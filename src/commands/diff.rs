@@ -87,8 +87,8 @@ async fn side(word: &str, args: &DiffArgs, context: &Context<'_>) -> Result<Side
     };
     let (source, text) = match (profile, word) {
         (Some(name), _) => (format!("profile {name}"), minted(name, args, context).await?),
-        (None, "-") => ("standard input".to_owned(), Source::open(None, true)?.whole().await?),
-        (None, file) => (file.to_owned(), Source::open(Some(Path::new(file)), true)?.whole().await?),
+        (None, "-") => ("standard input".to_owned(), Source::beside(None).whole().await?),
+        (None, file) => (file.to_owned(), Source::beside(Some(Path::new(file))).whole().await?),
     };
     let pasted = paste::clean(text.expose());
     let unreadable = |error| Failure::from(error).context(format!("cannot compare {source}"));

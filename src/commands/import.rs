@@ -1,6 +1,5 @@
 //! `profile import`: a client out of a `.env` file into a store and a profile.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,8 +13,7 @@ use crate::domain::page::{Page, Tone};
 use crate::domain::secret::ClientSecret;
 use crate::domain::shell::quote;
 use crate::domain::store_kind::StoreKind;
-use crate::edge::host::read_bounded;
-use crate::edge::{prompt, thread};
+use crate::edge::{input, prompt};
 use crate::failure::{Failure, Kind};
 use crate::output::Text;
 
@@ -96,16 +94,11 @@ pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Impo
     Ok(ImportOutcome { enrolled, file: args.file.clone(), origins })
 }
 
-/// Beside the runtime: a pipe that nobody writes to must not hold Ctrl-C back.
 async fn read(path: &Path) -> Result<Import, Failure> {
-    let file = path.to_owned();
-    let read = thread::beside(move || File::open(file).and_then(|file| read_bounded(file, LIMIT))).await;
-    let read = read.ok_or_else(|| "the read was given up".to_owned());
-    let bytes = read.and_then(|read| read.map_err(|error| error.to_string())).map_err(|reason| {
+    let bytes = input::read(Some(path), LIMIT).await.map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read `{}`: {reason}", path.display()))
             .hint("name a file of NAME=VALUE lines: corti-auth profile import FILE.env")
     })?;
-    let bytes = zeroize::Zeroizing::new(bytes);
     let wrong = |error: anyhow::Error| {
         Failure::caused(Kind::Configuration, error.context(format!("cannot import `{}`", path.display())))
             .hint("mend the file, or give the values to login: corti-auth login --help")

@@ -113,7 +113,7 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Ins
             .hint("corti-auth token --scope transcribe | corti-auth inspect"));
     }
     let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
-    let mut source = Source::open(file, args.needs_the_network())?;
+    let mut source = if args.needs_the_network() { Source::beside(file) } else { Source::here(file)? };
     let mut judge = Judge::new(args, context)?;
     if args.field.is_some() && judge.takes_any_issuer() {
         // Elsewhere it stands among the checks.

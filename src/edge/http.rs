@@ -68,6 +68,8 @@ impl<'a> Http<'a> {
         let url = Url::parse(&request.url).map_err(|_| HttpError::Address(request.url.clone()))?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let limit = self.options.timeout;
+        // Made first, with a deadline of its own: a file of certificates that cannot be read is no fault of the host's.
+        self.client(&url).await?;
         match tokio::time::timeout(limit, self.send_with_repetition(request, &url, limit)).await {
             Ok(result) => result,
             Err(_) => Err(HttpError::TimedOut { host, limit }),
@@ -118,7 +120,7 @@ impl<'a> Http<'a> {
     }
 
     async fn exchange(&self, request: &Request, url: &Url) -> Result<Response, HttpError> {
-        let client = self.client(url)?;
+        let client = self.client(url).await?;
         let mut builder = match request.method {
             Method::Get => client.get(url.clone()),
             Method::Post => client.post(url.clone()),
@@ -152,7 +154,8 @@ impl<'a> Http<'a> {
         headers: reqwest::header::HeaderMap,
     ) -> Result<reqwest::Response, HttpError> {
         let (host, started) = (url.host_str().unwrap_or_default(), Instant::now());
-        let request = self.client(url)?.get(url.clone()).headers(headers).version(reqwest::Version::HTTP_11);
+        let request =
+            self.client(url).await?.get(url.clone()).headers(headers).version(reqwest::Version::HTTP_11);
         let result = request.send().await.map_err(|error| self.failure(host, &error));
         self.report("GET", url, result.as_ref().map(|response| response.status().as_u16()), started);
         result
@@ -175,7 +178,7 @@ impl<'a> Http<'a> {
         Ok(Response { status, headers, body })
     }
 
-    fn client(&self, url: &Url) -> Result<&Client, HttpError> {
+    async fn client(&self, url: &Url) -> Result<&Client, HttpError> {
         let cell = match (is_loopback(url), url.scheme()) {
             (_, "http") => &self.plain,
             (true, _) => &self.direct,
@@ -184,7 +187,7 @@ impl<'a> Http<'a> {
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let client = builder(&self.options, url)?.build();
+        let client = builder(&self.options, url).await?.build();
         let client = client.map_err(|error| HttpError::Client(root_cause(&error)))?;
         Ok(cell.get_or_init(|| client))
     }
@@ -204,7 +207,7 @@ impl<'a> Http<'a> {
     }
 }
 
-fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError> {
+async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError> {
     // Already installed by an earlier client of this process: the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -217,9 +220,13 @@ fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError>
         return Ok(builder.no_proxy().tls_certs_only([]));
     }
     let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
-    let extra = options.ca_cert.as_deref().map(certificate::all_of).transpose()?.unwrap_or_default();
+    let extra = match &options.ca_cert {
+        Some(path) => certificate::all_of(path, options.timeout).await?,
+        None => Vec::new(),
+    };
     Ok(match &options.trust_file {
-        Some(path) => builder.tls_certs_only(certificate::usable_of(path)?.into_iter().chain(extra)),
+        Some(path) => builder
+            .tls_certs_only(certificate::usable_of(path, options.timeout).await?.into_iter().chain(extra)),
         None if extra.is_empty() => builder,
         None => builder.tls_certs_merge(extra),
     })

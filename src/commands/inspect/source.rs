@@ -22,15 +22,18 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A file, or standard input; `beside` where the runtime waits for other things, too.
+    /// A file, or standard input, where no runtime waits for anything else.
     ///
     /// # Errors
     /// Where the file cannot be opened.
-    pub(crate) fn open(file: Option<&Path>, beside: bool) -> Result<Self, Failure> {
-        let name = file.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()));
-        let input = Input::open(file).map_err(|error| unreadable(&name, &error))?;
-        let input = if beside { input.beside() } else { input };
-        Ok(Self { input, name, head: Vec::new(), has_ended: false })
+    pub(super) fn here(file: Option<&Path>) -> Result<Self, Failure> {
+        let input = Input::here(file).map_err(|error| unreadable(&name(file), &error))?;
+        Ok(Self { input, name: name(file), head: Vec::new(), has_ended: false })
+    }
+
+    /// The same beside the runtime, which waits for Ctrl-C, too. A file that cannot be opened is seen when it is read.
+    pub(crate) fn beside(file: Option<&Path>) -> Self {
+        Self { input: Input::beside(file), name: name(file), head: Vec::new(), has_ended: false }
     }
 
     /// Whether it is many tokens, one a line. Reads no further than needed to tell.
@@ -88,6 +91,10 @@ impl Source {
         self.head.extend_from_slice(chunk);
         Ok(())
     }
+}
+
+fn name(file: Option<&Path>) -> String {
+    file.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()))
 }
 
 /// Where a text is no token and one of its lines is, says how to have them one by one.

@@ -120,7 +120,7 @@ async fn body(args: &CreateArgs, minter: &Minter<'_>) -> Result<Value, Failure> 
         Some(path) => Some(read_body(path, minter.context).await?),
         None => None,
     };
-    let body = args.fields().body(file.as_deref(), &Uuid::new_v4().to_string());
+    let body = args.fields().body(file.as_ref().map(|bytes| bytes.as_slice()), &Uuid::new_v4().to_string());
     body.map_err(|error| {
         let name = args.from.as_deref().unwrap_or_else(|| "-".as_ref()).display().to_string();
         Failure::new(Kind::Usage, format!("`{name}` is no body of an interaction: {error}"))
