@@ -187,7 +187,8 @@ impl<'a> Http<'a> {
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let client = builder(&self.options, url).await?.build();
+        // A half-made client is large, and would be part of every future that sends something.
+        let client = Box::pin(builder(&self.options, url)).await?.build();
         let client = client.map_err(|error| HttpError::Client(root_cause(&error)))?;
         Ok(cell.get_or_init(|| client))
     }
