@@ -21,6 +21,22 @@ pub(crate) struct Source {
     has_ended: bool,
 }
 
+/// What comes after the head.
+pub(super) struct Rest {
+    input: Input,
+    name: String,
+}
+
+impl Rest {
+    /// The next bytes; none at the end.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(super) async fn chunk(&mut self) -> Result<&[u8], Failure> {
+        self.input.chunk().await.map_err(|error| unreadable(&self.name, &error))
+    }
+}
+
 impl Source {
     /// A file, or standard input, where no runtime waits for anything else.
     ///
@@ -50,20 +66,9 @@ impl Source {
         }
     }
 
-    /// The next bytes; none at the end.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    pub(super) async fn chunk(&mut self) -> Result<&[u8], Failure> {
-        if self.head.is_empty() {
-            return self.input.chunk().await.map_err(|error| unreadable(&self.name, &error));
-        }
-        Ok(&[])
-    }
-
-    /// What was read ahead, once.
-    pub(super) fn head(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.head)
+    /// What was read ahead, and the rest.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Rest) {
+        (self.head, Rest { input: self.input, name: self.name })
     }
 
     /// All of it, as the text of one token.
