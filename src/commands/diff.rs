@@ -18,7 +18,7 @@ use crate::output::{Outcome, Text};
 
 use super::argument::ScopeArgs;
 use super::context::Context;
-use super::inspect::Source;
+use super::inspect::{Source, refuse_terminal};
 use super::minting::Minter;
 
 /// Compare two tokens: scopes, roles, audience, client, environment, tenant, lifetime
@@ -72,6 +72,9 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<DiffOu
         return Err(
             Failure::new(Kind::Usage, message).hint("corti-auth diff PROFILE PROFILE --scope transcribe")
         );
+    }
+    if args.a == "-" || args.b == "-" {
+        refuse_terminal(context)?;
     }
     let a = side(&args.a, args, context).await?;
     let b = side(&args.b, args, context).await?;

@@ -23,7 +23,7 @@ mod verifier;
 
 use judge::{Judge, Judged};
 use many::Tally;
-pub(super) use source::Source;
+pub(super) use source::{Source, refuse_terminal};
 
 /// Decode a token and say what it is, what it may do, and until when
 ///
@@ -113,6 +113,9 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Ins
             .hint("corti-auth token --scope transcribe | corti-auth inspect"));
     }
     let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
+    if file.is_none() {
+        refuse_terminal(context)?;
+    }
     let mut source = if args.needs_the_network() { Source::beside(file) } else { Source::here(file)? };
     let mut judge = Judge::new(args, context)?;
     if args.field.is_some() && judge.takes_any_issuer() {

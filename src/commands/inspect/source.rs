@@ -9,6 +9,9 @@ use crate::domain::secret::Secret;
 use crate::edge::input::Input;
 use crate::failure::{Failure, Kind};
 
+use super::super::context::Context;
+use super::super::input;
+
 /// How much of a text with one token is read: what stands around a token is short.
 pub(super) const MAX_TEXT: usize = MAX_TOKEN_BYTES + 4096;
 
@@ -109,6 +112,15 @@ pub(super) fn advise(failure: Failure, text: &[u8]) -> Failure {
     } else {
         failure
     }
+}
+
+/// # Errors
+/// Where standard input is a terminal.
+pub(crate) fn refuse_terminal(context: &Context<'_>) -> Result<(), Failure> {
+    input::refuse_terminal(context).map_err(|reason| {
+        Failure::new(Kind::Usage, format!("cannot read a token from {reason}"))
+            .hint("name a file with one token, or pipe it in: corti-auth inspect < FILE")
+    })
 }
 
 fn unreadable(name: &str, error: &Error) -> Failure {
