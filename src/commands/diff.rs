@@ -18,7 +18,7 @@ use crate::output::{Outcome, Text};
 
 use super::argument::ScopeArgs;
 use super::context::Context;
-use super::inspect::Source;
+use super::inspect::{Source, refuse_terminal};
 use super::minting::Minter;
 
 /// Each is a file with a token, standard input (-), or the name of a profile, for which a token is minted: of --scope or
@@ -71,6 +71,9 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<DiffOu
             Failure::new(Kind::Usage, message).hint("corti-auth diff PROFILE PROFILE --scope transcribe")
         );
     }
+    if args.a == "-" || args.b == "-" {
+        refuse_terminal(context)?;
+    }
     let a = side(&args.a, args, context).await?;
     let b = side(&args.b, args, context).await?;
     let comparison = Comparison::of(&a.inspection, &b.inspection);
@@ -85,8 +88,8 @@ async fn side(word: &str, args: &DiffArgs, context: &Context<'_>) -> Result<Side
     };
     let (source, text) = match (profile, word) {
         (Some(name), _) => (format!("profile {name}"), minted(name, args, context).await?),
-        (None, "-") => ("standard input".to_owned(), Source::beside(None)?.whole().await?),
-        (None, file) => (file.to_owned(), Source::beside(Some(Path::new(file)))?.whole().await?),
+        (None, "-") => ("standard input".to_owned(), Source::beside(None).whole().await?),
+        (None, file) => (file.to_owned(), Source::beside(Some(Path::new(file))).whole().await?),
     };
     let pasted = paste::clean(text.expose());
     let unreadable = |error| Failure::from(error).context(format!("cannot compare {source}"));

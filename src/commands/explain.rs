@@ -69,7 +69,7 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Exp
             .hint("curl -si URL | corti-auth explain --response -"));
     }
     let exchange = match &args.response {
-        Some(path) => Exchange::read(&read("response", path, MAX_RESPONSE_BYTES, context).await?),
+        Some(path) => Exchange::read(&read(RESPONSE, path, MAX_RESPONSE_BYTES, context).await?),
         None => Exchange::default(),
     };
     if let (Some(said), Some(saved)) = (args.status, exchange.status)
@@ -89,16 +89,21 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Exp
 
 async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secret>, Failure> {
     if let Some(path) = &args.token_file {
-        return Ok(Some(Secret::new(read("token", path, MAX_TOKEN_BYTES + 1024, context).await?)));
+        return Ok(Some(Secret::new(read("--token-file", path, MAX_TOKEN_BYTES + 1024, context).await?)));
     }
     Ok(context.variables()?.access_token.as_ref().map(|token| token.secret().clone()))
 }
 
+/// The option that names a saved response.
+const RESPONSE: &str = "--response";
+
 /// What is no text in it becomes `U+FFFD`.
-async fn read(what: &str, path: &Path, limit: usize, context: &Context<'_>) -> Result<String, Failure> {
+async fn read(option: &str, path: &Path, limit: usize, context: &Context<'_>) -> Result<String, Failure> {
+    let what = if option == RESPONSE { "response" } else { "token" };
     let bytes = input::read(path, limit, context).await.map_err(|reason| {
-        Failure::new(Kind::Usage, format!("cannot read the {what} from {reason}"))
-            .hint("name a file that can be read, or pipe it in: corti-auth explain --response - < FILE")
+        Failure::new(Kind::Usage, format!("cannot read the {what} from {reason}")).hint(format!(
+            "name a file that can be read, or pipe it in: corti-auth explain {option} - < FILE"
+        ))
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

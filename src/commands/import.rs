@@ -99,7 +99,6 @@ async fn read(path: &Path) -> Result<Import, Failure> {
         Failure::new(Kind::Usage, format!("cannot read `{}`: {reason}", path.display()))
             .hint("name a file of NAME=VALUE lines: corti-auth profile import FILE.env")
     })?;
-    let bytes = zeroize::Zeroizing::new(bytes);
     let wrong = |error: anyhow::Error| {
         Failure::caused(Kind::Configuration, error.context(format!("cannot import `{}`", path.display())))
             .hint("mend the file, or give the values to login: corti-auth login --help")

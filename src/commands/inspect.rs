@@ -23,7 +23,7 @@ mod verifier;
 
 use judge::{Judge, Judged};
 use many::Tally;
-pub(super) use source::Source;
+pub(super) use source::{Source, refuse_terminal};
 
 /// The token comes from a file or from standard input, never from the command line. `Bearer`, quotes, line breaks, a
 /// header, a URL or a JSON answer around it are taken off, and named. Without --verify nothing is checked: what the token
@@ -111,8 +111,10 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Ins
             .hint("corti-auth token --scope transcribe | corti-auth inspect"));
     }
     let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
-    let open = if args.needs_the_network() { Source::beside } else { Source::open };
-    let mut source = open(file)?;
+    if file.is_none() {
+        refuse_terminal(context)?;
+    }
+    let mut source = if args.needs_the_network() { Source::beside(file) } else { Source::here(file)? };
     let mut judge = Judge::new(args, context)?;
     if args.field.is_some() && judge.takes_any_issuer() {
         // Elsewhere it stands among the checks.

@@ -83,7 +83,10 @@ fn statuses() -> PossibleValuesParser {
 }
 
 /// The file or standard input (`-`) that holds a body.
-async fn read_body(path: &std::path::Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
+async fn read_body(
+    path: &std::path::Path,
+    context: &Context<'_>,
+) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
     super::input::read(path, MAX_BODY, context).await.map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the interaction from {reason}"))
             .hint("give one JSON object: corti-auth interaction create --from FILE, or pipe it in: --from -")

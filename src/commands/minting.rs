@@ -85,8 +85,7 @@ async fn mounted(variable: &'static str, path: &Path) -> Result<ClientSecret, Fa
             .hint(format!("ls -lL {}", quote(&path.display().to_string())))
     };
     let file = path.to_owned();
-    let bytes = thread::beside(move || mounted_secret::read(&file, MAX_SECRET_BYTES + 2)).await;
-    let bytes = bytes.ok_or_else(|| failure("the read was given up".to_owned()))?;
+    let bytes = thread::files(move || mounted_secret::read(&file, MAX_SECRET_BYTES + 2)).await;
     let bytes = zeroize::Zeroizing::new(bytes.map_err(|error| failure(error.to_string()))?);
     ClientSecret::from_bytes(&bytes).map_err(|error| failure(error.to_string()))
 }

@@ -1,13 +1,13 @@
 //! Where a client secret comes from when it is given: a file, standard input, or a hidden prompt. Never argv.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
 use crate::domain::shell::quote;
 use crate::domain::variable::{self, GivenSecret};
-use crate::edge::host::{read_bounded, read_stdin};
-use crate::edge::{prompt, thread};
+use crate::edge::{input, prompt};
 use crate::failure::{Failure, Kind};
 
 use super::context::Context;
@@ -94,7 +94,6 @@ impl SecretInput {
             Self::Stdin => from_stdin(context, &purpose).await?,
             Self::Prompt => from_person(context, &purpose).await?,
         };
-        let bytes = zeroize::Zeroizing::new(bytes);
         ClientSecret::from_bytes(&bytes).map_err(|error| {
             Failure::new(Kind::Usage, error)
                 .hint(format!("give the secret alone: {}", purpose.with_file(context)))
@@ -102,30 +101,23 @@ impl SecretInput {
     }
 }
 
-/// Beside the runtime, as in [`from_stdin`]: a pipe that nobody writes to must not hold Ctrl-C back.
-async fn from_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    let file = path.to_owned();
-    let read = thread::beside(move || File::open(file).and_then(|file| read_bounded(file, LIMIT))).await;
-    gathered(read).map_err(|reason| {
+async fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    input::read(Some(path), LIMIT).await.map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the secret from `{}`: {reason}", path.display()))
             .hint("name a file that holds the secret alone: --secret-file FILE")
     })
 }
 
-async fn from_stdin(context: &Context<'_>, purpose: &Purpose) -> Result<Vec<u8>, Failure> {
-    gathered(thread::beside(|| read_stdin(LIMIT)).await).map_err(|reason| {
+async fn from_stdin(context: &Context<'_>, purpose: &Purpose) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    input::read(None, LIMIT).await.map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the secret from standard input: {reason}"))
             .hint(purpose.with_file(context))
     })
 }
 
-fn gathered(read: Option<std::io::Result<Vec<u8>>>) -> Result<Vec<u8>, String> {
-    read.ok_or_else(|| "the read was given up".to_owned())?.map_err(|error| error.to_string())
-}
-
-async fn from_person(context: &Context<'_>, purpose: &Purpose) -> Result<Vec<u8>, Failure> {
+async fn from_person(context: &Context<'_>, purpose: &Purpose) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if context.may_ask() {
-        return Ok(prompt::password(purpose.question).await?.into_bytes());
+        return Ok(Zeroizing::new(prompt::password(purpose.question).await?.into_bytes()));
     }
     let line = format!("{} --secret-stdin", purpose.command_line(context));
     let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")

@@ -177,12 +177,11 @@ impl AgeFiles {
         let text = serde_json::to_string(&content).map(Secret::new);
         let text =
             text.map_err(|error| AgeFileError::Broken { path: path.clone(), reason: error.to_string() })?;
-        let given_up = || io::Error::other("the work was given up");
-        let sealed = thread::beside(move || seal(&text, passphrase)).await.ok_or_else(given_up);
+        let sealed = thread::files(move || seal(&text, passphrase)).await;
         let written = sealed.and_then(|bytes| {
             private_file::make_folder(&self.folder)?;
             let _lock = self.lock_and_tidy();
-            private_file::replace(&path, &bytes?)
+            private_file::replace(&path, &bytes)
         });
         written.map_err(|error| failed("write", &path, &error))
     }
@@ -231,8 +230,7 @@ impl AgeFiles {
 async fn passphrase_from(path: &Path) -> Result<SecretString, AgeFileError> {
     let failed = |reason: String| AgeFileError::PassphraseFile { path: path.to_owned(), reason };
     let file = path.to_owned();
-    let read = thread::beside(move || mounted_secret::read(&file, MAX_SECRET_BYTES)).await;
-    let read = read.ok_or_else(|| failed("the read was given up".to_owned()))?;
+    let read = thread::files(move || mounted_secret::read(&file, MAX_SECRET_BYTES)).await;
     let bytes = Zeroizing::new(read.map_err(|error| failed(error.to_string()))?);
     let text = std::str::from_utf8(&bytes).map_err(|_| failed("it is not text".to_owned()))?;
     let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));

@@ -88,15 +88,6 @@ impl std::fmt::Debug for Env {
     }
 }
 
-/// Reads standard input to its end, at most `limit` bytes of it.
-///
-/// # Errors
-/// The read's own, and `InvalidData` where there is more.
-#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
-pub fn read_stdin(limit: usize) -> io::Result<Vec<u8>> {
-    read_bounded(io::stdin().lock(), limit)
-}
-
 /// Reads to the end, at most `limit` bytes.
 ///
 /// # Errors

@@ -72,6 +72,8 @@ impl<'a> Http<'a> {
         let url = Url::parse(&request.url).map_err(|_| HttpError::Address(request.url.clone()))?;
         let host = host_of(&url);
         let limit = self.options.timeout;
+        // Made first, with a deadline of its own: a file of certificates that cannot be read is no fault of the host's.
+        self.client(&url).await?;
         match tokio::time::timeout(limit, self.send_with_repetition(request, &url, limit)).await {
             Ok(result) => result,
             Err(_) => Err(HttpError::TimedOut { host, limit }),
@@ -188,7 +190,7 @@ impl<'a> Http<'a> {
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        // Boxed, or every request's future would have room for it.
+        // A half-made client is large, and would be part of every future that sends something.
         let client = Box::pin(builder(&self.options, url)).await?.build();
         let client = client.map_err(|error| HttpError::Client(root_cause(&error)))?;
         Ok(cell.get_or_init(|| client))
@@ -229,11 +231,12 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
     }
     let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
     let extra = match &options.ca_cert {
-        Some(path) => certificate::all_of(path).await?,
+        Some(path) => certificate::all_of(path, options.timeout).await?,
         None => Vec::new(),
     };
     Ok(match &options.trust_file {
-        Some(path) => builder.tls_certs_only(certificate::usable_of(path).await?.into_iter().chain(extra)),
+        Some(path) => builder
+            .tls_certs_only(certificate::usable_of(path, options.timeout).await?.into_iter().chain(extra)),
         None if extra.is_empty() => builder,
         None => builder.tls_certs_merge(extra),
     })
@@ -272,7 +275,7 @@ fn is_of_tls(error: &reqwest::Error) -> bool {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if error.is::<rustls::Error>() || matches!(inner, Some(inner) if inner.is::<rustls::Error>()) {
             return true;
         }
         cause = inner.map_or_else(|| error.source(), |inner| Some(inner));

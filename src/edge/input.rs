@@ -1,11 +1,12 @@
-//! What a command reads: a file or standard input, whole or in chunks of bounded size. Beside the runtime it is read by a
-//! thread, so that Ctrl-C ends the wait for more.
+//! What a command reads: a file or standard input, whole or in chunks, always of bounded size. Beside the runtime it is
+//! opened and read by a thread, so that Ctrl-C ends the wait: for more, and for somebody at a pipe's other end.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use tokio::sync::mpsc::{Receiver, channel};
+use zeroize::Zeroizing;
 
 use super::host::read_bounded;
 use super::thread;
@@ -21,28 +22,52 @@ enum Source {
     Beside(Receiver<io::Result<Vec<u8>>>, Vec<u8>),
 }
 
+/// Reads a file, or standard input, to its end, at most `limit` bytes, beside the runtime.
+///
+/// # Errors
+/// The file's own, and `InvalidData` where there is more.
+pub async fn read(file: Option<&Path>, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = file.map(Path::to_owned);
+    thread::files(move || read_here(file.as_deref(), limit)).await
+}
+
+/// The same on this thread, for commands that run on no runtime: there a signal ends the process.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_here(file: Option<&Path>, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    read_bounded(open(file)?, limit).map(Zeroizing::new)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+fn open(file: Option<&Path>) -> io::Result<Box<dyn Read + Send>> {
+    Ok(match file {
+        Some(path) => Box::new(File::open(path)?),
+        None => Box::new(io::stdin()),
+    })
+}
+
 impl Input {
-    /// Opens a file, or standard input.
+    /// Opens a file, or standard input, to be read on this thread.
     ///
     /// # Errors
     /// The file's own.
-    pub fn open(file: Option<&Path>) -> io::Result<Self> {
-        Ok(Self(Source::Direct(reader(file)?, vec![0; CHUNK])))
+    pub fn here(file: Option<&Path>) -> io::Result<Self> {
+        Ok(Self(Source::Direct(open(file)?, vec![0; CHUNK])))
     }
 
-    /// The same, opened and read by a thread: [`Self::chunk`] then waits without blocking. To open a pipe is to wait for
-    /// who writes to it; what keeps it from being opened is the first chunk's error.
-    ///
-    /// # Errors
-    /// Where the system has no thread.
-    pub fn beside(file: Option<&Path>) -> io::Result<Self> {
+    /// The same by a thread: [`Self::chunk`] waits without blocking, and has the error where it cannot be opened.
+    pub fn beside(file: Option<&Path>) -> Self {
         let (sender, receiver) = channel(2);
         let file = file.map(Path::to_owned);
-        std::thread::Builder::new().spawn(move || {
-            let (mut source, mut buffer) = (reader(file.as_deref()), vec![0; CHUNK]);
+        thread::start(move || {
+            let mut reader = match open(file.as_deref()) {
+                Ok(reader) => reader,
+                Err(error) => return drop(sender.blocking_send(Err(error))),
+            };
+            let mut buffer = vec![0; CHUNK];
             loop {
-                let count = source.as_mut().map_err(|error| io::Error::new(error.kind(), error.to_string()));
-                let count = count.and_then(|source| read_some(source.as_mut(), &mut buffer));
+                let count = next(reader.as_mut(), &mut buffer);
                 let chunk = count.map(|count| buffer.get(..count).unwrap_or_default().to_vec());
                 let is_last = chunk.as_ref().map_or(true, Vec::is_empty);
                 // Nobody listens any more where the command has ended.
@@ -50,8 +75,8 @@ impl Input {
                     return;
                 }
             }
-        })?;
-        Ok(Self(Source::Beside(receiver, Vec::new())))
+        });
+        Self(Source::Beside(receiver, Vec::new()))
     }
 
     /// The next bytes, as many as there are at once; none at the end.
@@ -61,37 +86,18 @@ impl Input {
     pub async fn chunk(&mut self) -> io::Result<&[u8]> {
         match &mut self.0 {
             Source::Direct(reader, buffer) => {
-                let count = read_some(reader.as_mut(), buffer)?;
+                let count = next(reader.as_mut(), buffer)?;
                 Ok(buffer.get(..count).unwrap_or_default())
             }
             Source::Beside(receiver, buffer) => {
-                *buffer = receiver.recv().await.unwrap_or(Ok(Vec::new()))?;
+                *buffer = receiver.recv().await.unwrap_or_else(|| Err(thread::given_up()))?;
                 Ok(buffer)
             }
         }
     }
 }
 
-/// Reads a file, or standard input, to its end, at most `limit` bytes of it. It is opened and read beside the runtime: a
-/// pipe that nobody writes to must not hold Ctrl-C or a deadline back.
-///
-/// # Errors
-/// The file's own, `InvalidData` where there is more, and `Other` where the system has no thread.
-pub async fn read(file: Option<&Path>, limit: usize) -> io::Result<Vec<u8>> {
-    let file = file.map(Path::to_owned);
-    let read = thread::beside(move || read_bounded(reader(file.as_deref())?, limit)).await;
-    read.unwrap_or_else(|| Err(io::Error::other("the read was given up")))
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is a door that the lint points to")]
-fn reader(file: Option<&Path>) -> io::Result<Box<dyn Read + Send>> {
-    Ok(match file {
-        Some(path) => Box::new(File::open(path)?),
-        None => Box::new(io::stdin()),
-    })
-}
-
-fn read_some(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+fn next(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match reader.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

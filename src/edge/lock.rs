@@ -23,11 +23,7 @@ impl Lock {
     /// # Errors
     /// The file system's own.
     pub fn take(path: &Path, limit: Duration) -> io::Result<Option<Self>> {
-        let mut options = File::options();
-        options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        hold(private_file::without_waiting(&mut options).open(path)?, limit)
+        hold(open(path)?, limit)
     }
 
     /// Locks the folder at `path`, or the nearest one above it that is there: that leaves no file behind. `None` as in
@@ -39,6 +35,15 @@ impl Lock {
         let nearest = path.ancestors().find(|folder| folder.is_dir());
         hold(File::open(nearest.ok_or(io::ErrorKind::NotFound)?)?, limit)
     }
+}
+
+/// Opens a file that is there to be locked, and makes it where it is missing.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    private_file::without_waiting(&mut options).open(path)
 }
 
 fn hold(file: File, limit: Duration) -> io::Result<Option<Lock>> {

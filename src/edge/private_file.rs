@@ -167,6 +167,11 @@ pub fn refuse_exposed(path: &Path) -> io::Result<()> {
     judge(&fs::metadata(path)?)
 }
 
+/// Whether `path` is there, and is no file: a link is none.
+pub fn is_something_else(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file())
+}
+
 /// Whether `path` is there, and belongs to this user.
 pub fn is_own(path: &Path) -> bool {
     #[cfg(unix)]

@@ -5,11 +5,11 @@
 //! it takes turns on a second lock with all who have, so that again one of them makes the thing.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::host::Env;
+use super::lock::open;
 use super::{private_file, thread};
 
 const SUFFIX: &str = "lock";
@@ -121,14 +121,6 @@ fn folder(env: &Env, spare: Option<&Path>) -> Option<PathBuf> {
     let runtime = env.path("XDG_RUNTIME_DIR").filter(is_own);
     let folders = [runtime.map(|path| path.join("corti-auth")), spare.map(Path::to_owned)];
     folders.into_iter().flatten().find(|folder| private_file::make_folder(folder).is_ok())
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    private_file::without_waiting(&mut options).open(path)
 }
 
 #[cfg(all(test, unix))]

@@ -53,13 +53,11 @@ pub(super) fn write(
 /// # Errors
 /// A usage failure.
 pub(super) fn refuse_odd(path: &Path) -> Result<(), Failure> {
-    match std::fs::symlink_metadata(path) {
-        Ok(metadata) if !metadata.is_file() => {
-            Err(Failure::new(Kind::Usage, format!("`{}` is there, and is not a file", path.display()))
-                .hint("name a new file: corti-auth doctor --report ./report.txt"))
-        }
-        _ => Ok(()),
+    if private_file::is_something_else(path) {
+        return Err(Failure::new(Kind::Usage, format!("`{}` is there, and is not a file", path.display()))
+            .hint("name a new file: corti-auth doctor --report ./report.txt"));
     }
+    Ok(())
 }
 
 fn compose(context: &Context<'_>, subject: &Subject, checks: &[Check]) -> String {

@@ -56,13 +56,13 @@ impl Form {
 /// Where the lines cannot be read, or keys cannot be had.
 pub(super) async fn run(
     form: Form,
-    mut source: Source,
+    source: Source,
     judge: &mut Judge<'_>,
     sink: &dyn Sink,
 ) -> Result<Tally, Failure> {
     let (mut lines, mut tally) = (Lines::new(MAX_TEXT), Tally::default());
     let mut ready = Ready { form, text: Vec::new() };
-    let head = source.head();
+    let (head, mut rest) = source.into_parts();
     let mut chunk = head.as_slice();
     while sink.is_read() {
         while let Some(line) = lines.next(&mut chunk) {
@@ -72,7 +72,7 @@ pub(super) async fn run(
         }
         // What is ready is said before more is waited for.
         ready.say(sink);
-        chunk = source.chunk().await?;
+        chunk = rest.chunk().await?;
         if chunk.is_empty() {
             if let Some(line) = lines.last() {
                 let taken = tally.take(line, judge, &mut ready).await;

@@ -9,6 +9,9 @@ use crate::domain::secret::Secret;
 use crate::edge::input::Input;
 use crate::failure::{Failure, Kind};
 
+use super::super::context::Context;
+use super::super::input;
+
 /// How much of a text with one token is read: what stands around a token is short.
 pub(super) const MAX_TEXT: usize = MAX_TOKEN_BYTES + 4096;
 
@@ -21,28 +24,35 @@ pub(crate) struct Source {
     has_ended: bool,
 }
 
+/// What comes after the head.
+pub(super) struct Rest {
+    input: Input,
+    name: String,
+}
+
+impl Rest {
+    /// The next bytes; none at the end.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(super) async fn chunk(&mut self) -> Result<&[u8], Failure> {
+        self.input.chunk().await.map_err(|error| unreadable(&self.name, &error))
+    }
+}
+
 impl Source {
-    /// A file, or standard input, for a command that waits for nothing else.
+    /// A file, or standard input, where no runtime waits for anything else.
     ///
     /// # Errors
     /// Where the file cannot be opened.
-    pub(super) fn open(file: Option<&Path>) -> Result<Self, Failure> {
-        Self::of(file, Input::open(file))
+    pub(super) fn here(file: Option<&Path>) -> Result<Self, Failure> {
+        let input = Input::here(file).map_err(|error| unreadable(&name(file), &error))?;
+        Ok(Self { input, name: name(file), head: Vec::new(), has_ended: false })
     }
 
-    /// The same beside the runtime, which waits for other things, too. A file that cannot be opened is one that cannot be
-    /// read.
-    ///
-    /// # Errors
-    /// Where the system has no thread.
-    pub(crate) fn beside(file: Option<&Path>) -> Result<Self, Failure> {
-        Self::of(file, Input::beside(file))
-    }
-
-    fn of(file: Option<&Path>, input: std::io::Result<Input>) -> Result<Self, Failure> {
-        let name = file.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()));
-        let input = input.map_err(|error| unreadable(&name, &error))?;
-        Ok(Self { input, name, head: Vec::new(), has_ended: false })
+    /// The same beside the runtime, which waits for Ctrl-C, too. A file that cannot be opened is seen when it is read.
+    pub(crate) fn beside(file: Option<&Path>) -> Self {
+        Self { input: Input::beside(file), name: name(file), head: Vec::new(), has_ended: false }
     }
 
     /// Whether it is many tokens, one a line. Reads no further than needed to tell.
@@ -59,20 +69,9 @@ impl Source {
         }
     }
 
-    /// The next bytes; none at the end.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    pub(super) async fn chunk(&mut self) -> Result<&[u8], Failure> {
-        if self.head.is_empty() {
-            return self.input.chunk().await.map_err(|error| unreadable(&self.name, &error));
-        }
-        Ok(&[])
-    }
-
-    /// What was read ahead, once.
-    pub(super) fn head(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.head)
+    /// What was read ahead, and the rest.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Rest) {
+        (self.head, Rest { input: self.input, name: self.name })
     }
 
     /// All of it, as the text of one token.
@@ -102,6 +101,10 @@ impl Source {
     }
 }
 
+fn name(file: Option<&Path>) -> String {
+    file.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()))
+}
+
 /// Where a text is no token and one of its lines is, says how to have them one by one.
 pub(super) fn advise(failure: Failure, text: &[u8]) -> Failure {
     if paste::has_whole_line(text) {
@@ -109,6 +112,15 @@ pub(super) fn advise(failure: Failure, text: &[u8]) -> Failure {
     } else {
         failure
     }
+}
+
+/// # Errors
+/// Where standard input is a terminal.
+pub(crate) fn refuse_terminal(context: &Context<'_>) -> Result<(), Failure> {
+    input::refuse_terminal(context).map_err(|reason| {
+        Failure::new(Kind::Usage, format!("cannot read a token from {reason}"))
+            .hint("name a file with one token, or pipe it in: corti-auth inspect < FILE")
+    })
 }
 
 fn unreadable(name: &str, error: &Error) -> Failure {

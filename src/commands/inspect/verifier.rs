@@ -1,6 +1,5 @@
 //! The keys that tokens are verified by: out of a file, or as the realm publishes them. Never those that a token names.
 
-use std::fs::File;
 use std::path::Path;
 
 use crate::domain::diagnosis::{self, RealmError};
@@ -12,8 +11,8 @@ use crate::domain::request::Request;
 use crate::domain::resolve::{self, ResolveError};
 use crate::domain::shell::quote;
 use crate::domain::verification::{Policy, Verification};
-use crate::edge::host::read_bounded;
 use crate::edge::http::Http;
+use crate::edge::input;
 use crate::failure::{Failure, Kind};
 
 use super::super::context::Context;
@@ -157,8 +156,9 @@ fn from_file(path: &Path) -> Result<KeySet, Failure> {
         Failure::new(kind, format!("cannot use the keys in `{name}`: {reason}"))
             .hint(format!("ls -l {}", quote(&name)))
     };
-    let bytes = File::open(path).and_then(|file| read_bounded(file, MAX_KEY_SET_BYTES));
-    let bytes = bytes.map_err(|error| failed(Kind::Usage, error.to_string()))?;
+    // Without the network there is no runtime.
+    let bytes = input::read_here(Some(path), MAX_KEY_SET_BYTES)
+        .map_err(|error| failed(Kind::Usage, error.to_string()))?;
     KeySet::parse(&bytes).map_err(|error| {
         let failure = failed(Kind::Configuration, error.to_string());
         failure

@@ -132,7 +132,7 @@ async fn body(args: &CreateArgs, minter: &Minter<'_>) -> Result<Value, Failure> 
         Some(path) => Some(read_body(path, minter.context).await?),
         None => None,
     };
-    let body = args.fields().body(file.as_deref(), &Uuid::new_v4().to_string());
+    let body = args.fields().body(file.as_ref().map(|bytes| bytes.as_slice()), &Uuid::new_v4().to_string());
     body.map_err(|error| {
         let name = match args.from.as_deref() {
             Some(path) if path != "-" => format!("`{}`", path.display()),

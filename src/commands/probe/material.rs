@@ -75,8 +75,8 @@ async fn audio(path: &Path, context: &Context<'_>) -> Result<Vec<u8>, Failure> {
             .hint("name a WAV file with PCM in it, or another format that Corti takes: --audio FILE")
     };
     let bytes = input::read(path, MAX_AUDIO, context).await;
-    let bytes = bytes.map_err(|reason| wrong(format!("cannot read the audio from {reason}")))?;
+    let mut bytes = bytes.map_err(|reason| wrong(format!("cannot read the audio from {reason}")))?;
     let verdict = Audio::read(&bytes).map(drop);
     verdict.map_err(|error| wrong(format!("`{}` cannot be sent: {error}", path.display())))?;
-    Ok(bytes)
+    Ok(std::mem::take(&mut *bytes))
 }

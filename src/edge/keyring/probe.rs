@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +11,7 @@ use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue, Type};
 
 use super::{Match, SERVICE, State};
 use crate::edge::store::StoreError;
+use crate::edge::thread;
 
 const NAME: &str = "org.freedesktop.secrets";
 const ROOT: &str = "/org/freedesktop/secrets";
@@ -117,8 +117,12 @@ impl Found {
         let (done, over) = mpsc::channel();
         let gone = done.clone();
         // Answered, or the service is gone, and its prompt with it. Whichever is waited for in vain ends with the process.
-        thread::spawn(move || completed.next().map(|_| done.send(())));
-        thread::spawn(move || owners.find(Option::is_none).map(|_| gone.send(())));
+        thread::start(move || {
+            let _ = completed.next().map(|_| done.send(()));
+        });
+        thread::start(move || {
+            let _ = owners.find(Option::is_none).map(|_| gone.send(()));
+        });
         let _ = over.recv();
         Ok(())
     }
