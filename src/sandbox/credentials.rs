@@ -46,11 +46,11 @@ impl Credentials {
     /// # Errors
     /// [`Rejected::Undecodable`], even where the form has all.
     pub(super) fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, Rejected> {
-        if form.is_called() == Called::Unreadably {
+        if form.called() == Called::Unreadably {
             return Err(Rejected::Undecodable);
         }
         let mut given = basic(headers)?.unwrap_or_default();
-        let named = |name| form.first(name).filter(|_| form.is_called() == Called::Form);
+        let named = |name| form.first(name).filter(|_| form.called() == Called::Form);
         if let Some(id) = named("client_id") {
             given.id = Some(id.to_owned());
         }

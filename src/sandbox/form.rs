@@ -76,7 +76,7 @@ impl<'a> Form<'a> {
     }
 
     /// What the content type calls it.
-    pub(super) fn is_called(&self) -> Called {
+    pub(super) fn called(&self) -> Called {
         self.called
     }
 
@@ -212,7 +212,7 @@ pub(super) mod tests {
             ("/x", Called::Unreadably),
         ] {
             let kind = format!("{FORM}{more}");
-            assert_eq!(Form::read(&of_kind(&kind), b"a=b").unwrap().is_called(), expected, "{kind}");
+            assert_eq!(Form::read(&of_kind(&kind), b"a=b").unwrap().called(), expected, "{kind}");
         }
     }
 
