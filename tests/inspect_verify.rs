@@ -57,6 +57,23 @@ fn a_changed_token_and_one_of_another_realm_are_invalid() {
     }
 }
 
+/// As with Keycloak: the sandbox is what it is called, and compares no names where it made the token itself.
+#[test]
+fn a_token_is_issued_by_the_name_that_was_asked() {
+    let sandbox = Sandbox::start();
+    let numeric = client_of(&sandbox);
+    let mut named = client_of(&sandbox);
+    let localhost = sandbox.environment.replace("127.0.0.1", "localhost");
+    named.set("CORTI_ENVIRONMENT", &localhost);
+    let token = minted(&named, "--full");
+    let said = Said::by(named.run("inspect --verify --json").write_stdin(token.clone()));
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    assert_eq!(said.json()["issuer"], format!("{localhost}/realms/base"));
+    assert_eq!(Said::by(numeric.run("inspect --verify").write_stdin(token)).code, 7);
+    let listed = Said::by(&mut named.run("interaction list"));
+    assert_eq!(listed.code, 0, "{}", listed.stderr);
+}
+
 #[test]
 fn the_leeway_is_between_expired_and_valid() {
     let sandbox = Sandbox::start_with(&["--token-lifetime", "1"]);

@@ -98,13 +98,14 @@ fn the_sdk_is_satisfied_with_keycloak() {
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]
 async fn two_failures_are_survived_and_three_are_not() {
     for status in [408, 429, 500, 503] {
-        let knobs = |count: u32| json!({ "fail_count": count, "fail_status": status, "retry_after": 1 });
-        let (_sandbox, control, world) = start(knobs(2)).await;
+        let knobs = |count: u32, wait: u32| json!({ "fail_count": count, "fail_status": status, "retry_after": wait });
+        let (_sandbox, control, world) = start(knobs(2, 3)).await;
         let started = Instant::now();
         assert_eq!(retry(&world, "token"), json!({ "ok": true, "expiresIn": 300 }), "{status}");
-        assert!(started.elapsed() >= Duration::from_secs(2), "{status}: Retry-After was not waited for");
+        // By itself it would wait for less than four.
+        assert!(started.elapsed() >= Duration::from_secs(6), "{status}: Retry-After was not waited for");
         assert_eq!(control.token_requests().await, 3, "{status}");
-        control.turn(knobs(3)).await;
+        control.turn(knobs(3, 1)).await;
         let failed = retry(&world, "token");
         assert_eq!((&failed["ok"], &failed["status"]), (&json!(false), &json!(status)), "{failed}");
         assert_eq!(failed["body"]["error"], "temporarily_unavailable", "{failed}");

@@ -9,15 +9,17 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::SandboxError;
-use super::form::{Form, decode, is_escaped};
+use super::form::{Called, Form, decode, is_escaped};
 use crate::domain::identity::ClientId;
 use crate::domain::secret::{ClientSecret, Secret};
 use crate::edge::loopback;
 
-/// Base64 as Keycloak takes it in the header: with padding or without.
+/// The letters of the header's pair, which Keycloak takes in the encoding for mail: see [`decoded`].
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
 /// What a client presented.
@@ -34,7 +36,7 @@ pub(super) enum Rejected {
     Client,
     /// The secret is wrong or missing.
     Secret,
-    /// What the header holds is not form-encoded: Keycloak stumbles over a percent sign that starts no escape.
+    /// Keycloak stumbles: over a percent sign in the header's pair that starts no escape, or over the content type.
     Undecodable,
 }
 
@@ -44,11 +46,15 @@ impl Credentials {
     /// # Errors
     /// [`Rejected::Undecodable`], even where the form has all.
     pub(super) fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, Rejected> {
+        if form.called() == Called::Unreadably {
+            return Err(Rejected::Undecodable);
+        }
         let mut given = basic(headers)?.unwrap_or_default();
-        if let Some(id) = form.first("client_id") {
+        let named = |name| form.first(name).filter(|_| form.called() == Called::Form);
+        if let Some(id) = named("client_id") {
             given.id = Some(id.to_owned());
         }
-        if let Some(secret) = form.first("client_secret") {
+        if let Some(secret) = named("client_secret") {
             given.secret = Some(Secret::new(secret.to_owned()));
         }
         Ok(given)
@@ -76,13 +82,31 @@ fn basic(headers: &HeaderMap) -> Result<Option<Credentials>, Rejected> {
 }
 
 fn pair(headers: &HeaderMap) -> Option<(String, String)> {
-    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once([' ', '\t'])?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let pair = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
+    let pair = decoded(encoded)?;
+    // A secret that is not UTF-8 is a wrong one, and no reason to overlook the id.
+    let pair = String::from_utf8_lossy(&pair);
     let (id, secret) = pair.split_once(':')?;
     Some((id.to_owned(), secret.to_owned()))
+}
+
+/// Decodes base64 as RFC 2045 has it for mail, which Keycloak does: what is no letter of it counts for nothing, wherever it
+/// stands, but nothing that is one may come after the padding.
+fn decoded(encoded: &str) -> Option<Vec<u8>> {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '/');
+    let (data, padding) = encoded.split_once('=').map_or((encoded, None), |(data, rest)| (data, Some(rest)));
+    let letters: String = data.chars().filter(|letter| is_letter(*letter)).collect();
+    let is_padded = |rest: &str| match letters.len() % 4 {
+        2 => rest.starts_with('='),
+        over => over == 3,
+    };
+    if padding.is_some_and(|rest| !is_padded(rest) || rest.contains(is_letter)) {
+        return None;
+    }
+    BASE64.decode(letters).ok()
 }
 
 /// A random client secret, of 32 characters as Keycloak's are.
@@ -136,6 +160,24 @@ mod tests {
         assert_eq!(check(&header("no colon"), &form), Ok(()));
         assert_eq!(check(&header("a%2Fb:100%"), &form), Err(Rejected::Undecodable));
         assert_eq!(check(&header("100%:x"), ""), Err(Rejected::Undecodable));
+    }
+
+    #[test]
+    fn base64_is_taken_as_mail_has_it() {
+        for (encoded, text) in [
+            ("YTpi", Some("a:b")),
+            ("YTpiYw", Some("a:bc")),
+            ("YTpiYw==", Some("a:bc")),
+            ("YTpiYw===!", Some("a:bc")),
+            ("!YT pi\tYw", Some("a:bc")),
+            ("YTpiYw=", None),
+            ("YTpi=", None),
+            ("YTpiYw==x", None),
+            ("YTpiY", None),
+            ("!!!", Some("")),
+        ] {
+            assert_eq!(decoded(encoded).as_deref(), text.map(str::as_bytes), "{encoded}");
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 use tokio::net::TcpListener;
 
@@ -133,7 +133,7 @@ impl Sandbox {
             .await
             .map_err(|_| SandboxError::Key(rsa::Error::Internal))?
             .map_err(SandboxError::Key)?;
-        let realm = Realm::new(environment.issuer(&options.tenant), address.ip(), key);
+        let realm = Realm::new(options.tenant.clone(), address.ip(), key);
         let identity = Identity {
             environment,
             tenant: options.tenant,
@@ -209,7 +209,9 @@ fn environment(address: SocketAddr) -> Result<Environment, SandboxError> {
 fn router(shared: Arc<Shared>) -> Router {
     let collection = get(interactions::list).post(interactions::create);
     let item = get(interactions::show_one).patch(interactions::update).delete(interactions::remove);
-    let token = any(token::endpoint).layer(from_fn_with_state(Arc::clone(&shared), fault::token_request));
+    let token = any(token::endpoint)
+        .layer(DefaultBodyLimit::max(token::MAX_BODY))
+        .layer(from_fn_with_state(Arc::clone(&shared), fault::token_request));
     let (certs, configuration) = (any(discovery::certs), any(discovery::configuration));
     let realm = Router::new()
         .route("/protocol/openid-connect/token", token.clone())
@@ -218,7 +220,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/protocol/openid-connect/certs/", certs)
         .route("/.well-known/openid-configuration", configuration.clone())
         .route("/.well-known/openid-configuration/", configuration)
-        .fallback(discovery::nothing);
+        .fallback(discovery::nothing)
+        .layer(from_fn(discovery::readable));
     let rest = Router::new()
         .route("/interactions", collection.clone())
         .route("/interactions/", collection)
@@ -234,6 +237,7 @@ fn router(shared: Arc<Shared>) -> Router {
     let failing = from_fn_with_state(Arc::clone(&shared), fault::api_request);
     Router::new()
         .nest("/realms/{tenant}", realm)
+        .route("/realms/{tenant}/", any(discovery::itself))
         .nest("/v2", rest.layer(failing.clone()))
         .nest("/audio-bridge/v2", sockets.layer(failing))
         .fallback(problem::no_route)

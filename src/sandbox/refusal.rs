@@ -37,11 +37,14 @@ impl Refusal {
     /// No such path in a tenant.
     pub(super) const NO_PATH: Self = Self::plain(StatusCode::NOT_FOUND, "HTTP 404 Not Found");
 
+    /// No such protocol in a tenant.
+    pub(super) const NO_PROTOCOL: Self = Self::plain(StatusCode::NOT_FOUND, "Protocol not found");
+
     /// The path has no such method.
     pub(super) const NO_METHOD: Self =
         Self::plain(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
 
-    /// The body or one of its values is too long.
+    /// A name or a value in the body is too long.
     pub(super) const TOO_LARGE: Self =
         Self::plain(StatusCode::PAYLOAD_TOO_LARGE, "HTTP 413 Request Entity Too Large");
 

@@ -35,6 +35,9 @@ const CIBA: &str = "urn:openid:params:grant-type:ciba";
 const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
+/// The longest body, in bytes: Quarkus' bound, not that of the API.
+pub(super) const MAX_BODY: usize = 10 * 1024 * 1024;
+
 /// The tenant in a path. One that is not even UTF-8 is an unknown one.
 pub(super) type Realm = Result<Path<String>, PathRejection>;
 
@@ -62,7 +65,8 @@ pub(super) async fn endpoint(
     let body = match body {
         Ok(body) => body,
         Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return Refusal::TOO_LARGE.into_response();
+            // From below Keycloak, which says nothing more.
+            return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         }
         Err(rejection) => return rejection.into_response(),
     };
@@ -133,24 +137,25 @@ fn authenticate(shared: &Shared, headers: &HeaderMap, form: &Form<'_>) -> Result
 
 /// What a client that is let in gets.
 fn authorize(shared: &Shared, headers: &HeaderMap, form: &Form<'_>, grant: &str) -> Result<Value, Refusal> {
-    if origin::is_foreign(headers, &shared.environment.to_string()) {
+    let environment = origin::environment(shared, headers);
+    if origin::is_foreign(headers, &environment.to_string()) {
         return Err(Refusal::ORIGIN);
     }
     if form.repeats() {
         return Err(Refusal::bad("invalid_request", "duplicated parameter"));
     }
     if grant != "client_credentials" {
-        return Err(other_grant(grant, form));
+        return Err(other_grant(grant, form, shared.client_id.as_str()));
     }
     let asked = cleaned(form, "scope").filter(|asked| asked.chars().count() <= MAX_SCOPE);
     let scope = granted(asked.as_deref()).ok_or_else(|| {
         Refusal::bad("invalid_scope", format!("Invalid scopes: {}", asked.unwrap_or_default()))
     })?;
-    mint(shared, &scope).map_err(|_| Refusal::BREAKDOWN)
+    mint(shared, &environment.issuer(&shared.tenant), &scope).map_err(|_| Refusal::BREAKDOWN)
 }
 
 /// What Keycloak says to a client with nothing but a service account.
-fn other_grant(grant: &str, form: &Form<'_>) -> Refusal {
+fn other_grant(grant: &str, form: &Form<'_>, client: &str) -> Refusal {
     let has = |name| form.first(name).is_some();
     let (error, description) = match grant {
         "password" => ("unauthorized_client", "Client not allowed for direct access grants"),
@@ -160,11 +165,27 @@ fn other_grant(grant: &str, form: &Form<'_>) -> Refusal {
         "authorization_code" => ("invalid_request", "Missing parameter: code"),
         DEVICE => ("invalid_grant", "Client not allowed OAuth 2.0 Device Authorization Grant"),
         CIBA => ("invalid_grant", "Client not allowed OIDC CIBA Grant"),
-        UMA if has("audience") => ("invalid_request", "Client does not support permissions"),
-        UMA => ("invalid_request", "You must provide the issuedFor"),
+        UMA => return ticket(form, client),
         _ => ("invalid_request", "Standard token exchange is not enabled for the requested client"),
     };
     Refusal::bad(error, description)
+}
+
+/// What it says to who wants to trade a UMA ticket: there are no resources, so there is none.
+fn ticket(form: &Form<'_>, client: &str) -> Refusal {
+    let has = |name| form.first(name).is_some();
+    if has("ticket") {
+        return Refusal::oauth(StatusCode::FORBIDDEN, "invalid_ticket", "Ticket verification failed");
+    }
+    if has("claim_token") {
+        return Refusal::bad("unauthorized_client", "Invalid signature");
+    }
+    let said = match form.first("audience") {
+        None => "You must provide the issuedFor".to_owned(),
+        Some(audience) if audience == client => "Client does not support permissions".to_owned(),
+        Some(audience) => format!("Unknown resource server id: [{audience}]"),
+    };
+    Refusal::bad("invalid_request", said)
 }
 
 /// The `scope` of a token for which `asked` was asked; `None` where a word of it is no scope of the client. One space
@@ -185,9 +206,9 @@ fn granted(asked: Option<&str>) -> Option<String> {
     Some(scope.join(" "))
 }
 
-fn mint(shared: &Shared, scope: &str) -> jsonwebtoken::errors::Result<Value> {
+fn mint(shared: &Shared, issuer: &str, scope: &str) -> jsonwebtoken::errors::Result<Value> {
     let lifetime = shared.knobs().token_lifetime;
-    let subject = Subject { client: &shared.client_id, tenant: &shared.tenant, scope, lifetime };
+    let subject = Subject { issuer, client: &shared.client_id, tenant: &shared.tenant, scope, lifetime };
     let (realm, now) = (shared.realm(), shared.now());
     let token = realm.access_token(&subject, now)?;
     let mut body = json!({

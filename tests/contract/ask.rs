@@ -1,7 +1,8 @@
 //! A request of the table, with stand-ins for what each server has of its own.
 
 /// What is sent. `SECRET` stands for the client's secret, `AWKWARD` for the one of the client `awkward` as a form has it,
-/// `AWKWARD20` for that with `%20` for spaces, `AWKWARD_RAW` for it as it is.
+/// `AWKWARD20` for that with `%20` for spaces, `AWKWARD_RAW` for it as it is; in headers `BASE64` for the right pair of Basic
+/// authentication, `BASE64_APART` for that with a space inside, `HOST` for the server's address and `PORT` for its port.
 #[derive(Clone)]
 pub struct Ask {
     pub method: &'static str,
@@ -80,6 +81,11 @@ impl Ask {
 
     pub fn without_kind(self) -> Self {
         Self { kind: None, ..self }
+    }
+
+    /// With nothing looked at but the head of the answer.
+    pub fn unread(self) -> Self {
+        Self { reads_body: false, ..self }
     }
 
     pub fn method(self, method: &'static str) -> Self {

@@ -98,7 +98,7 @@ fn member(name: &str, value: &Value, place: &str) -> String {
         "access_token" | "id_token" => "token".to_owned(),
         "expires_in" => five_minutes(value.as_i64().unwrap_or_default()),
         "exp" | "iat" if value.is_i64() => "integer".to_owned(),
-        "kid" | "at_hash" if value.is_string() => "string".to_owned(),
+        "kid" | "at_hash" | "details" if value.is_string() => "string".to_owned(),
         "sub" | "jti" | "requestid" if is_uuid(text) => "uuid".to_owned(),
         "jti" if text.split_once(':').is_some_and(|(_, id)| is_uuid(id)) => {
             text.split_once(':').unwrap().0.to_owned() + ":uuid"

@@ -11,7 +11,7 @@ use super::table::Case;
 
 /// Every character that a form, a URL, a shell, JSON or Basic authentication treats specially, as in the realm's
 /// `awkward`.
-const AWKWARD: &str = "x &=%+/?#\"'\\:;<>ü€";
+const AWKWARD: &str = "x &=%+/?#\"'\\:;<>$`!*(){}[]|~^@,ü€🔑";
 
 /// One of the servers.
 pub struct Server {
@@ -95,8 +95,18 @@ impl Server {
                 .replace("SECRET", secret)
         };
         let url = format!("{place}{}", fill(ask.path));
+        let pair = STANDARD.encode(format!("service:{secret}"));
+        let (start, end) = pair.split_at(9);
+        let apart = format!("{start} {end}");
+        let port = place.rsplit(':').next().unwrap();
+        let fill_header = |text: &str| {
+            text.replace("HOST", place)
+                .replace("PORT", port)
+                .replace("BASE64_APART", &apart)
+                .replace("BASE64", &pair)
+        };
         let mut headers: Vec<(&str, String)> =
-            ask.headers.iter().map(|(name, value)| (*name, value.replace("HOST", place))).collect();
+            ask.headers.iter().map(|(name, value)| (*name, fill_header(value))).collect();
         headers.extend(ask.kind.map(|kind| ("content-type", kind.to_owned())));
         headers.extend(
             ask.basic.map(|pair| ("authorization", format!("Basic {}", STANDARD.encode(fill(pair))))),
@@ -109,6 +119,10 @@ impl Server {
         }
         if ask.reads_body {
             facts.extend(of_body(&answer.body.replace(place, "HOST"), place));
+        }
+        // So is the name by which the server was asked.
+        for fact in facts.values_mut() {
+            *fact = fact.replace(&format!(":{port}/"), ":PORT/");
         }
         facts
     }

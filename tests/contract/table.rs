@@ -2,7 +2,9 @@
 
 mod credential;
 mod document;
+mod endpoint;
 mod grant;
+mod kind;
 mod request;
 mod scope;
 
@@ -34,10 +36,16 @@ pub struct Is(Facts);
 
 /// All cases.
 pub fn cases() -> Vec<Case> {
-    [scope::cases(), credential::cases(), grant::cases(), request::cases(), document::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        scope::cases(),
+        credential::cases(),
+        grant::cases(),
+        kind::cases(),
+        request::cases(),
+        document::cases(),
+        endpoint::cases(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// A case in which both do the same.
@@ -79,6 +87,14 @@ impl Is {
             .with("header access-control-allow-credentials", "true")
     }
 
+    /// With tokens of another issuer.
+    fn issued_by(mut self, issuer: &str) -> Self {
+        for (_, fact) in self.0.iter_mut().filter(|(name, _)| name.ends_with("claim iss")) {
+            *fact = format!("\"{issuer}\"");
+        }
+        self
+    }
+
     /// The same about another client than `service`.
     fn about(mut self, client: &str) -> Self {
         for fact in self.0.values_mut().filter(|fact| fact.ends_with("service\"")) {
@@ -96,6 +112,20 @@ fn empty(status: u16) -> Is {
 /// An error of the layers below the endpoint.
 fn plain(status: u16, error: &str) -> Is {
     empty(status).with("header content-type", "application/json").with("body error", error)
+}
+
+/// Keycloak broke down.
+fn breakdown() -> Is {
+    plain(500, "unknown_error")
+        .with("body error_description", "For more on this error consult the server log.")
+}
+
+/// What lies below Keycloak broke down, while nothing was to be stored.
+fn collapse() -> Is {
+    never_stored(empty(500))
+        .with("header content-type", "application/json; charset=utf-8")
+        .with("body details", "string")
+        .with("body stack", "\"\"")
 }
 
 /// An error of the endpoint: nothing of it is to be stored.

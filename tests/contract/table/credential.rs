@@ -9,6 +9,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = in_form();
     cases.extend(other_clients());
     cases.extend(in_header());
+    cases.extend(in_base64());
     cases.extend(in_both());
     cases
 }
@@ -36,12 +37,7 @@ fn in_form() -> Vec<Case> {
         case("neither id nor secret", form("grant_type=client_credentials&scope=openid"), no_client()),
         case("awkward secret", client("awkward", "AWKWARD"), token("openid").about("awkward")),
         case("awkward secret, %20", client("awkward", "AWKWARD20"), token("openid").about("awkward")),
-        case(
-            "awkward secret, not encoded",
-            client("awkward", "AWKWARD_RAW"),
-            super::plain(500, "unknown_error")
-                .with("body error_description", "For more on this error consult the server log."),
-        ),
+        case("awkward secret, not encoded", client("awkward", "AWKWARD_RAW"), super::breakdown()),
         case("wrong secret and unknown scope", client("service", "wrong&scope=x"), wrong()),
         case("unknown scope and right secret", good("scope=x"), bad_scope("x")),
     ]
@@ -101,6 +97,35 @@ fn in_header() -> Vec<Case> {
         case("Basic: a raw plus", basic("service:a+b"), wrong()),
         case("Basic: an escape that is not UTF-8", basic("service:%ff"), wrong()),
         case("Bearer", header("Bearer abc"), no_client()),
+    ]
+}
+
+/// How the header's pair is encoded, which Keycloak reads as RFC 2045 has it for mail.
+fn in_base64() -> Vec<Case> {
+    let (no_client, wrong) = (|| unauthorized("invalid_client"), || unauthorized("unauthorized_client"));
+    let header = |value| form("grant_type=client_credentials&scope=openid").header("authorization", value);
+    let right = |name, value| case(name, header(value), token("openid"));
+    vec![
+        // `service:` and a byte of Latin-1, or two that are none of UTF-8.
+        case("Basic: the secret in Latin-1", header("Basic c2VydmljZTr8"), wrong()),
+        case("Basic: the secret is no text", header("Basic c2VydmljZTr//g=="), wrong()),
+        case("Basic: the id is no text", header("Basic c2Vy/3ZpY2U6eA=="), no_client()),
+        right("Basic: as it is", "Basic BASE64"),
+        right("Basic: too much padding", "Basic BASE64=="),
+        right("Basic: a sign after it", "Basic BASE64!"),
+        right("Basic: a sign before it", "Basic !BASE64"),
+        right("Basic: a space inside", "Basic BASE64_APART"),
+        right("Basic: two spaces", "Basic  BASE64"),
+        right("Basic: a tab", "Basic\tBASE64"),
+        case("Basic: a letter after the padding", header("Basic BASE64x"), no_client()),
+        case("Basic: a word after it", header("Basic BASE64 x"), no_client()),
+        // `service:x`, `service:xx` with one of two signs that pad, `service:x` and one letter of four.
+        case("Basic: padding that is none", header("Basic c2VydmljZTp4="), no_client()),
+        case("Basic: half of the padding", header("Basic c2VydmljZTp4eA="), no_client()),
+        case("Basic: no padding", header("Basic c2VydmljZTp4eA"), wrong()),
+        case("Basic: one letter too many", header("Basic c2VydmljZTp4A"), no_client()),
+        case("Basic: bits over", header("Basic c2VydmljZTp4eB=="), wrong()),
+        case("Basic: the alphabet for URLs", header("Basic c2VydmljZTr_-78"), no_client()),
     ]
 }
 

@@ -11,6 +11,7 @@ const TWO_HOSTS: &str =
     "one port is the authorization server and the API, and what neither has is the API's 404";
 const NO_LAYERS: &str = "Keycloak refuses paths in an unusual spelling before it looks for what they name; the sandbox decodes \
      escapes, and looks";
+const NO_PAGES: &str = "a program is who asks the sandbox, and it gets JSON whatever it says that it accepts";
 const NO_REALM_PAGE: &str =
     "the realm's own document, for Keycloak's old adapters, is not part of OpenID Connect";
 
@@ -18,6 +19,11 @@ pub fn cases() -> Vec<Case> {
     let mut cases = tenants();
     cases.extend(documents());
     cases
+}
+
+/// Asked for by a browser: what comes is a page, of which the head is enough.
+fn person(ask: Ask) -> Ask {
+    ask.header("accept", "text/html").unread()
 }
 
 /// What Keycloak says about a path before it looks for what it names.
@@ -55,7 +61,7 @@ fn tenants() -> Vec<Case> {
             right("/realms/base//protocol/openid-connect/token"),
             unusual("missingNormalization", "Request path not normalized"),
         )
-        .differs(NO_LAYERS, plain(404, "HTTP 404 Not Found")),
+        .differs(NO_LAYERS, plain(405, "HTTP 405 Method Not Allowed")),
         case(
             "an escape in the tenant",
             right("/realms/b%61se/protocol/openid-connect/token"),
@@ -67,7 +73,7 @@ fn tenants() -> Vec<Case> {
             right("/realms/base/protocol/openid-connect/token;x=1"),
             unusual("invalidCharacter", "Request path contains invalid character ';'"),
         )
-        .differs(NO_LAYERS, plain(404, "HTTP 404 Not Found")),
+        .differs(NO_LAYERS, plain(405, "HTTP 405 Method Not Allowed")),
         case(
             "the tenant itself",
             head_of("GET", "/realms/base"),
@@ -95,6 +101,13 @@ fn tenants() -> Vec<Case> {
             bare("GET", "/realms/base/protocol/openid-connect/nonsense"),
             plain(404, "HTTP 404 Not Found"),
         ),
+        case("unknown tenant, a slash after it", bare("GET", "/realms/nowhere/"), no_realm()),
+        case(
+            "unknown tenant for a person",
+            person(right("/realms/nowhere/protocol/openid-connect/token")),
+            empty(404).with("header content-type", "text/html;charset=utf-8"),
+        )
+        .differs(NO_PAGES, empty(404).with("header content-type", "application/json")),
         case("unknown path of an unknown tenant", bare("GET", "/realms/nowhere/nonsense"), no_realm()),
     ]
 }
@@ -122,6 +135,11 @@ fn documents() -> Vec<Case> {
             "discovery, unknown tenant",
             bare("GET", "/realms/nowhere/.well-known/openid-configuration"),
             none(404, "Realm does not exist"),
+        ),
+        case(
+            "discovery, unknown tenant, OPTIONS from a page",
+            page(bare("OPTIONS", "/realms/nowhere/.well-known/openid-configuration")),
+            preflight("GET"),
         ),
         case("keys", head_of("GET", CERTS), document("no-cache")),
         case("keys, HEAD", head_of("HEAD", CERTS), document("no-cache")),

@@ -6,6 +6,9 @@ use super::{Case, Is, case, oauth, unauthorized};
 const RIGHT: &str = "grant_type=client_credentials&client_id=service&client_secret=SECRET";
 const NOT_CORTIS: &str = "Corti's realm does not list this grant among those it supports";
 
+const NO_RESOURCES: &str = "it looks at the parameters that come with an audience or a ticket, and at no others: \
+                            Corti's realm does not list the grant";
+
 pub fn cases() -> Vec<Case> {
     let of = |grant: &str| form(format!("client_id=service&client_secret=SECRET&grant_type={grant}"));
     let (unsupported, missing) = (unsupported, missing);
@@ -68,24 +71,62 @@ pub fn cases() -> Vec<Case> {
             bad("invalid_grant", "Client not allowed OIDC CIBA Grant"),
         ),
         case(
-            "UMA ticket",
-            of(&format!("{urn}:uma-ticket")),
-            bad("invalid_request", "You must provide the issuedFor"),
-        ),
-        case(
-            "UMA ticket for an audience",
-            of(&format!("{urn}:uma-ticket&audience=service")),
-            bad("invalid_request", "Client does not support permissions"),
-        ),
-        case(
             "JWT bearer",
             of(&format!("{urn}:jwt-bearer")),
             bad("invalid_grant", "Missing parameter:assertion"),
         )
         .differs(NOT_CORTIS, unsupported()),
     ];
+    cases.extend(uma_tickets());
     cases.extend(repeated());
     cases
+}
+
+fn uma_tickets() -> Vec<Case> {
+    let ticket = "grant_type=urn:ietf:params:oauth:grant-type:uma-ticket";
+    let of = |more: &str| form(format!("client_id=service&client_secret=SECRET&{ticket}{more}"));
+    let bad = |error: &str, description: &str| oauth(400, error, description);
+    vec![
+        case("UMA ticket", of(""), bad("invalid_request", "You must provide the issuedFor")),
+        case(
+            "UMA ticket for an audience",
+            of("&audience=service"),
+            bad("invalid_request", "Client does not support permissions"),
+        ),
+        case(
+            "UMA ticket for another audience",
+            of("&audience=nobody"),
+            bad("invalid_request", "Unknown resource server id: [nobody]"),
+        ),
+        case(
+            "UMA ticket for a ticket",
+            of("&ticket=x&audience=nobody&claim_token=x"),
+            oauth(403, "invalid_ticket", "Ticket verification failed"),
+        ),
+        case(
+            "UMA ticket for a claim",
+            of("&claim_token=x&audience=nobody"),
+            bad("unauthorized_client", "Invalid signature"),
+        ),
+        case(
+            "UMA ticket for a claim in another format",
+            of("&claim_token=x&claim_token_format=x"),
+            bad("invalid_request", "Claim token format [x] not supported"),
+        )
+        .differs(NO_RESOURCES, bad("unauthorized_client", "Invalid signature")),
+        case(
+            "UMA ticket for an older one",
+            of("&rpt=x"),
+            oauth(403, "invalid_rpt", "RPT signature is invalid"),
+        )
+        .differs(NO_RESOURCES, bad("invalid_request", "You must provide the issuedFor")),
+        case(
+            "UMA ticket for a subject",
+            of("&subject_token=x"),
+            bad("unauthorized_client", "Invalid identity"),
+        )
+        .differs(NO_RESOURCES, bad("invalid_request", "You must provide the issuedFor")),
+    ]
 }
 
 /// A parameter twice, and what is said before that is noticed.

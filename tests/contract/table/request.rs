@@ -1,89 +1,22 @@
-//! Content types, methods, bounds, origins: what a request is before it is a grant.
+//! Methods, bounds, origins: what a request is before it is a grant.
 
 use super::super::ask::{Ask, FORM, PAGE, TOKEN, bare, form, good};
-use super::grant::missing;
-use super::{Case, Is, bad_scope, case, empty, never_stored, oauth, plain, token, unauthorized};
+use super::{Case, Is, bad_scope, breakdown, case, empty, never_stored, oauth, plain, token, unauthorized};
 
-const NO_DPOP: &str =
-    "it binds no tokens to keys, and does not read the header of those that want that (RFC 9449)";
-const FORMS_ONLY: &str = "RFC 6749 has no multipart requests, and the fact sheet's clients send none";
+const ITS_LIBRARY: &str =
+    "headers are bounded by the HTTP library of each: by Quarkus in all, by hyper in number";
+
+/// A header of 70,000 bytes.
+const LONG: &str = match std::str::from_utf8(&[b'x'; 70_000]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
 
 pub fn cases() -> Vec<Case> {
-    let mut cases = kinds();
-    cases.extend(methods());
+    let mut cases = methods();
     cases.extend(bounds());
     cases.extend(origins());
     cases
-}
-
-fn kinds() -> Vec<Case> {
-    let json = r#"{"grant_type":"client_credentials","client_id":"service","client_secret":"SECRET"}"#;
-    let part = |name: &str, value: &str| {
-        format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-    };
-    let multipart = |parts: &[String]| Ask {
-        kind: Some("multipart/form-data; boundary=X"),
-        ..form(format!("{}--X--\r\n", parts.concat()))
-    };
-    let grant = || part("grant_type", "client_credentials");
-    let right = || good("scope=openid");
-    vec![
-        case("JSON", form(json).kind("application/json"), missing()),
-        case("JSON called a form", form(json), missing()),
-        case("JSON with Basic", form(json).kind("application/json").basic("service:SECRET"), missing()),
-        case("no content type", right().without_kind(), missing()),
-        case("text/plain", right().kind("text/plain"), missing()),
-        case("the content type in capitals", right().kind("APPLICATION/X-WWW-FORM-URLENCODED"), missing()),
-        case("a charset", right().kind("application/x-www-form-urlencoded; charset=UTF-8"), token("openid")),
-        case(
-            "a charset and an awkward secret",
-            form("grant_type=client_credentials&client_id=awkward&client_secret=AWKWARD&scope=openid")
-                .kind("application/x-www-form-urlencoded;charset=utf-8"),
-            token("openid").about("awkward"),
-        ),
-        case(
-            "another charset",
-            right().kind("application/x-www-form-urlencoded; charset=ISO-8859-1"),
-            token("openid"),
-        ),
-        case(
-            "multipart with Basic",
-            multipart(&[grant(), part("scope", "openid transcribe")]).basic("service:SECRET"),
-            token("openid transcribe"),
-        )
-        .differs(FORMS_ONLY, missing()),
-        case(
-            "multipart",
-            multipart(&[grant(), part("client_id", "service"), part("client_secret", "SECRET")]),
-            unauthorized("invalid_client"),
-        )
-        .differs(FORMS_ONLY, missing()),
-        case(
-            "a DPoP header that is no proof",
-            right().header("dpop", "abc"),
-            oauth(400, "invalid_request", "DPoP header verification failure"),
-        )
-        .differs(NO_DPOP, token("openid")),
-        case(
-            "a DPoP header, wrong secret",
-            form("grant_type=client_credentials&client_id=service&client_secret=x").header("dpop", "abc"),
-            unauthorized("unauthorized_client"),
-        ),
-        case("Accept: text/html", right().header("accept", "text/html"), token("openid")),
-        case(
-            "everything in the query",
-            form("").at(
-                "/realms/base/protocol/openid-connect/token?grant_type=client_credentials&client_id=service&\
-                 client_secret=SECRET",
-            ),
-            missing(),
-        ),
-        case(
-            "the scope in the query",
-            good("").at("/realms/base/protocol/openid-connect/token?scope=openid+transcribe"),
-            token(""),
-        ),
-    ]
 }
 
 fn methods() -> Vec<Case> {
@@ -115,21 +48,45 @@ pub fn preflight(methods: &str) -> Is {
 fn bounds() -> Vec<Case> {
     let right = |more: String| good(&format!("scope=openid&{more}"));
     let many = |count: usize| (0..count).map(|number| format!("p{number}=v")).collect::<Vec<_>>().join("&");
-    let breakdown = || {
-        plain(500, "unknown_error")
-            .with("body error_description", "For more on this error consult the server log.")
-    };
     let large = || plain(413, "HTTP 413 Request Entity Too Large");
     vec![
         case("a parameter of 5,000 characters", right(format!("x={}", "x".repeat(5000))), token("openid")),
         case("a value of 131,072 bytes", right(format!("x={}", "x".repeat(131_072))), token("openid")),
         case("a value of 131,073 bytes", right(format!("x={}", "x".repeat(131_073))), large()),
+        case("a name of 131,072 bytes", right(format!("{}=x", "x".repeat(131_072))), token("openid")),
+        case("a name of 131,073 bytes", right(format!("{}=x", "x".repeat(131_073))), large()),
+        case(
+            "a value of 131,073 bytes with its escapes",
+            right(format!("x={}", "%41".repeat(43_691))),
+            large(),
+        ),
+        case("a name too long before a broken escape", right(format!("{}=%", "x".repeat(131_073))), large()),
+        case(
+            "a broken escape before a name too long",
+            right(format!("x=%&{}=x", "x".repeat(131_073))),
+            breakdown(),
+        ),
+        case("a body of 3,000,000 bytes", right(filled(30)), token("openid")),
+        case("a header of 70,000 bytes", right(String::new()).header("x-long", LONG), empty(431))
+            .differs(ITS_LIBRARY, token("openid")),
+        case("200 headers", many_headers(right(String::new())), token("openid"))
+            .differs(ITS_LIBRARY, empty(431)),
         case("1,000 parameters", right(many(996)), token("openid")),
         case("1,001 parameters", right(many(997)), breakdown()),
         case("a broken escape", good("scope=openid%2"), breakdown()),
         case("an escape that is none", good("scope=openid%zz"), breakdown()),
         case("a broken escape, unknown grant", form("grant_type=nonsense&x=%"), breakdown()),
     ]
+}
+
+/// Parameters of 100,000 bytes.
+fn filled(count: usize) -> String {
+    let value = "x".repeat(100_000);
+    (0..count).map(|number| format!("p{number}={value}")).collect::<Vec<_>>().join("&")
+}
+
+fn many_headers(ask: Ask) -> Ask {
+    (0..200).fold(ask, |ask, _| ask.header("x-many", "x"))
 }
 
 fn origins() -> Vec<Case> {

@@ -56,6 +56,10 @@ fn granted() -> Vec<Case> {
         ),
         case("openid organization", good("scope=openid+organization"), token("openid"))
             .differs(NOT_CORTIS, bad_scope("openid organization")),
+        case("an organization by name", good("scope=organization%3Ax"), token(""))
+            .differs(NOT_CORTIS, bad_scope("organization:x")),
+        case("openid and any organization", good("scope=openid+organization%3A*"), token("openid"))
+            .differs(NOT_CORTIS, bad_scope("openid organization:*")),
         case("a scope of 4,001 characters", good(&long), token("")),
         case(
             "no-streams asks for transcribe",

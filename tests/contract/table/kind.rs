@@ -1,0 +1,164 @@
+//! Content types, charsets, and what else a header says about a request.
+
+use super::super::ask::{Ask, form, good};
+use super::grant::missing;
+use super::{Case, bad_scope, breakdown, case, collapse, oauth, token, unauthorized};
+
+const NO_DPOP: &str =
+    "it binds no tokens to keys, and does not read the header of those that want that (RFC 9449)";
+const FORMS_ONLY: &str = "RFC 6749 has no multipart requests, and the fact sheet's clients send none";
+
+const NO_TYPE: &str = "what Keycloak cannot read as a content type it breaks down over, after it had refused the request; \
+                       the sandbox leaves it at that";
+const THREE_CHARSETS: &str =
+    "Java knows some 170 charsets, the sandbox those of the web and of HTTP: UTF-8, ISO-8859-1, US-ASCII";
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = kinds();
+    cases.extend(nearly_forms());
+    cases.extend(charsets());
+    cases
+}
+
+fn kinds() -> Vec<Case> {
+    let json = r#"{"grant_type":"client_credentials","client_id":"service","client_secret":"SECRET"}"#;
+    let part = |name: &str, value: &str| {
+        format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let multipart = |parts: &[String]| Ask {
+        kind: Some("multipart/form-data; boundary=X"),
+        ..form(format!("{}--X--\r\n", parts.concat()))
+    };
+    let grant = || part("grant_type", "client_credentials");
+    let right = || good("scope=openid");
+    vec![
+        case("JSON", form(json).kind("application/json"), missing()),
+        case("JSON called a form", form(json), missing()),
+        case("JSON with Basic", form(json).kind("application/json").basic("service:SECRET"), missing()),
+        case("no content type", right().without_kind(), missing()),
+        case("text/plain", right().kind("text/plain"), missing()),
+        case("the content type in capitals", right().kind("APPLICATION/X-WWW-FORM-URLENCODED"), missing()),
+        case("a charset", right().kind("application/x-www-form-urlencoded; charset=UTF-8"), token("openid")),
+        case(
+            "a charset and an awkward secret",
+            form("grant_type=client_credentials&client_id=awkward&client_secret=AWKWARD&scope=openid")
+                .kind("application/x-www-form-urlencoded;charset=utf-8"),
+            token("openid").about("awkward"),
+        ),
+        case(
+            "another charset",
+            right().kind("application/x-www-form-urlencoded; charset=ISO-8859-1"),
+            token("openid"),
+        ),
+        case(
+            "multipart with Basic",
+            multipart(&[grant(), part("scope", "openid transcribe")]).basic("service:SECRET"),
+            token("openid transcribe"),
+        )
+        .differs(FORMS_ONLY, missing()),
+        case(
+            "multipart",
+            multipart(&[grant(), part("client_id", "service"), part("client_secret", "SECRET")]),
+            unauthorized("invalid_client"),
+        )
+        .differs(FORMS_ONLY, missing()),
+        case(
+            "a DPoP header that is no proof",
+            right().header("dpop", "abc"),
+            oauth(400, "invalid_request", "DPoP header verification failure"),
+        )
+        .differs(NO_DPOP, token("openid")),
+        case(
+            "a DPoP header, wrong secret",
+            form("grant_type=client_credentials&client_id=service&client_secret=x").header("dpop", "abc"),
+            unauthorized("unauthorized_client"),
+        ),
+        case("Accept: text/html", right().header("accept", "text/html"), token("openid")),
+        case(
+            "everything in the query",
+            form("").at(
+                "/realms/base/protocol/openid-connect/token?grant_type=client_credentials&client_id=service&\
+                 client_secret=SECRET",
+            ),
+            missing(),
+        ),
+        case(
+            "the scope in the query",
+            good("").at("/realms/base/protocol/openid-connect/token?scope=openid+transcribe"),
+            token(""),
+        ),
+    ]
+}
+
+/// Types whose names begin as a form's: a form to who asks for the grant, none to who asks for the client.
+fn nearly_forms() -> Vec<Case> {
+    let right = |kind| good("scope=openid").kind(kind);
+    let with_basic =
+        |kind| form("grant_type=client_credentials&scope=openid").basic("service:SECRET").kind(kind);
+    let no_client = || unauthorized("invalid_client");
+    let stumbles = || oauth(400, "unauthorized_client", "Unexpected error when authenticating client");
+    let longer = "application/x-www-form-urlencodedx";
+    let two = "application/x-www-form-urlencoded, text/plain";
+    let unsupported = || oauth(400, "unsupported_grant_type", "Unsupported grant_type");
+    vec![
+        case("a longer type", right(longer), no_client()),
+        case("a longer type with Basic", with_basic(longer), token("openid")),
+        case("a longer type, unknown grant", form("grant_type=x").kind(longer), unsupported()),
+        case(
+            "a space before the charset",
+            right("application/x-www-form-urlencoded ; charset=utf-8"),
+            no_client(),
+        ),
+        case("two types", right(two), stumbles()),
+        case("two types with Basic", with_basic(two), stumbles()),
+        case("two types, unknown grant", form("grant_type=x").kind(two), collapse())
+            .differs(NO_TYPE, unsupported()),
+        case("a type that is a word", right("x"), collapse()).differs(NO_TYPE, missing()),
+        case("a type that is a slash", right("/"), collapse()).differs(NO_TYPE, missing()),
+        case("multipart without a boundary", right("multipart/form-data"), missing()),
+        case("multipart with an empty boundary", right("multipart/form-data; boundary="), breakdown())
+            .differs(FORMS_ONLY, missing()),
+    ]
+}
+
+/// How escapes are decoded.
+fn charsets() -> Vec<Case> {
+    let beyond = |charset: &'static str| good("scope=openid+%C3%BC").kind(charset);
+    let latin = || bad_scope("openid \u{c3}\u{bc}");
+    let nonsense = "application/x-www-form-urlencoded; charset=nonsense";
+    let wide = "application/x-www-form-urlencoded; charset=utf-16";
+    vec![
+        case("UTF-8", beyond("application/x-www-form-urlencoded; charset=UTF-8"), bad_scope("openid ü")),
+        case("ISO-8859-1", beyond("application/x-www-form-urlencoded; charset=ISO-8859-1"), latin()),
+        case(
+            "ISO-8859-1 in quotes",
+            beyond("application/x-www-form-urlencoded; charset=\"ISO-8859-1\""),
+            latin(),
+        ),
+        case(
+            "US-ASCII",
+            beyond("application/x-www-form-urlencoded; charset=us-ascii"),
+            bad_scope("openid \u{fffd}\u{fffd}"),
+        ),
+        case(
+            "the charset's name in capitals",
+            beyond("application/x-www-form-urlencoded; Charset=ISO-8859-1"),
+            bad_scope("openid ü"),
+        ),
+        case("no known charset", beyond(nonsense), breakdown()),
+        case("an empty charset", beyond("application/x-www-form-urlencoded; charset="), breakdown()),
+        case("no known charset, unknown grant", form("grant_type=x&y=%41").kind(nonsense), breakdown()),
+        case("no known charset, a space", good("scope=openid+transcribe").kind(nonsense), breakdown()),
+        case(
+            "a longer type in ISO-8859-1",
+            form("grant_type=client_credentials&scope=openid+%C3%BC")
+                .basic("service:SECRET")
+                .kind("application/x-www-form-urlencodedx; charset=ISO-8859-1"),
+            latin(),
+        ),
+        case("no known charset, nothing to decode", good("").kind(nonsense), token("")),
+        case("UTF-16", beyond(wide), bad_scope("openid\u{20c3}\u{fffd}"))
+            .differs(THREE_CHARSETS, breakdown()),
+        case("UTF-16, nothing to decode", good("").kind(wide), token("")),
+    ]
+}
