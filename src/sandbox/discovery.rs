@@ -78,7 +78,7 @@ fn refusal(method: &Method, rest: &str) -> Refusal {
             Some(("openid-connect", path)) if path.starts_with("token/") => {
                 matches!(*method, Method::POST | Method::OPTIONS)
             }
-            Some(("openid-connect", _)) => reads,
+            Some(("openid-connect", _)) => reads && *method != Method::HEAD,
             None | Some(("" | "saml", _)) => true,
             Some(_) => return Refusal::NO_PROTOCOL,
         };

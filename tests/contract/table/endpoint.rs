@@ -24,6 +24,11 @@ fn paths() -> Vec<Case> {
         case("tokens", post("/realms/base/protocol/openid-connect/tokens"), no_method()),
         case("tokens, GET", bare("GET", "/realms/base/protocol/openid-connect/tokens"), no_path()),
         case("tokens, OPTIONS", bare("OPTIONS", "/realms/base/protocol/openid-connect/tokens"), no_path()),
+        case(
+            "tokens, HEAD",
+            bare("HEAD", "/realms/base/protocol/openid-connect/tokens"),
+            empty(405).with("header content-type", "application/json"),
+        ),
         case("the protocol itself", post("/realms/base/protocol/openid-connect"), no_method()),
         case("below the token path", post("/realms/base/protocol/openid-connect/token/x"), no_path()),
         case(
@@ -38,6 +43,16 @@ fn paths() -> Vec<Case> {
             plain(404, "Protocol not found"),
         ),
         case("SAML", post("/realms/base/protocol/saml/x"), no_path()),
+        case(
+            "SAML, OPTIONS",
+            bare("OPTIONS", "/realms/base/protocol/saml/x"),
+            empty(200).with("header allow", "HEAD, POST, GET, OPTIONS"),
+        )
+        .differs(TOKENS_ONLY, no_path()),
+        case("SAML, PUT", bare("PUT", "/realms/base/protocol/saml/x"), no_method())
+            .differs(TOKENS_ONLY, no_path()),
+        case("the tenant itself, OPTIONS", bare("OPTIONS", "/realms/base"), empty(200))
+            .differs(TOKENS_ONLY, no_path()),
         case("no protocol", post("/realms/base/protocol"), no_path()),
         case("the tenant itself, POST", post("/realms/base"), no_method()),
         case("the tenant itself and a slash, POST", post("/realms/base/"), no_method()),
@@ -108,6 +123,12 @@ fn endpoints() -> Vec<Case> {
         case(
             "the document of RFC 8414",
             head_of("GET", "/realms/base/.well-known/oauth-authorization-server"),
+            document.clone(),
+        )
+        .differs(ONE_DOCUMENT, no_document.clone()),
+        case(
+            "the document of RFC 8414 where it is without a tenant's path",
+            head_of("GET", "/.well-known/oauth-authorization-server/realms/base"),
             document.clone(),
         )
         .differs(ONE_DOCUMENT, no_document.clone()),

@@ -99,6 +99,12 @@ fn uma_tickets() -> Vec<Case> {
             bad("invalid_request", "Unknown resource server id: [nobody]"),
         ),
         case(
+            "UMA ticket for another client that there is",
+            of("&audience=no-streams"),
+            bad("invalid_request", "Client does not support permissions"),
+        )
+        .absent("it has one client"),
+        case(
             "UMA ticket for a ticket",
             of("&ticket=x&audience=nobody&claim_token=x"),
             oauth(403, "invalid_ticket", "Ticket verification failed"),
