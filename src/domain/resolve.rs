@@ -99,34 +99,27 @@ impl Plan {
 
     /// The profile, where one is used.
     pub fn profile(&self) -> Option<&ProfileName> {
-        match &self.source {
-            SecretSource::Given(_) => None,
-            SecretSource::Store(name, _) => Some(name),
-        }
+        self.saved().map(|(name, _)| name)
     }
 
     /// Whose secret in which store is used, where one is stored.
     pub fn stored(&self) -> Option<(&Client, &StoreKind)> {
-        match &self.source {
-            SecretSource::Given(_) => None,
-            SecretSource::Store(_, profile) => Some((&self.client, &profile.store)),
-        }
+        self.saved().map(|(_, profile)| (&self.client, &profile.store))
     }
 
     /// The scopes that the profile sets for `token`.
     pub fn default_scope(&self) -> Option<&ScopeSet> {
-        match &self.source {
-            SecretSource::Given(_) => None,
-            SecretSource::Store(_, profile) => profile.default_scope.as_ref(),
-        }
+        self.saved()?.1.default_scope.as_ref()
     }
 
     /// The profile's own client, where flags or variables led away from it: its secret is then not used.
     pub fn overridden(&self) -> Option<&Client> {
-        match &self.source {
-            SecretSource::Store(_, profile) if profile.client != self.client => Some(&profile.client),
-            _ => None,
-        }
+        self.saved().map(|(_, profile)| &profile.client).filter(|own| **own != self.client)
+    }
+
+    fn saved(&self) -> Option<(&ProfileName, &Profile)> {
+        let SecretSource::Store(name, profile) = &self.source else { return None };
+        Some((name, profile))
     }
 }
 
