@@ -136,6 +136,11 @@ impl Failure {
         self.source.chain().map(ToString::to_string)
     }
 
+    /// The same, each after a colon.
+    pub fn in_one_line(&self) -> String {
+        self.causes().collect::<Vec<_>>().join(": ")
+    }
+
     /// Words of another program among the causes: it may have said anything.
     pub fn foreign_words(&self) -> Option<&str> {
         match self.source.downcast_ref() {

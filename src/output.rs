@@ -252,7 +252,7 @@ pub fn with_schema(command: &str, fields: Value) -> Value {
 
 /// A failure as JSON on one line.
 pub fn error_object(failure: &Failure) -> String {
-    let message = failure.causes().collect::<Vec<_>>().join(": ");
+    let message = failure.in_one_line();
     let fields = json!({
         "code": failure.kind().code(),
         "exit": failure.kind().exit(),

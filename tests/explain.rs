@@ -49,7 +49,9 @@ fn a_refused_grant_has_a_cause() {
     let nowhere = exchange(&sandbox, &TOKEN.replace("base", "nowhere"), &[], "");
     assert_first(&explain(&world, &nowhere, ""), Id("unknown-tenant"), "Realm does not exist");
     let path = exchange(&sandbox, &TOKEN.replace("/token", "/tokens"), &[], "");
-    assert_first(&explain(&world, &path, ""), Id("unknown-path"), "404 Not Found");
+    assert_first(&explain(&world, &path, ""), Id("unknown-path"), "405 Method Not Allowed");
+    let path = exchange(&sandbox, &TOKEN.replace("openid-connect/token", "openid/token"), &[], "");
+    assert_first(&explain(&world, &path, ""), Id("unknown-path"), "Protocol not found");
 }
 
 #[test]

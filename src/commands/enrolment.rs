@@ -172,7 +172,7 @@ impl<'a> Enrolment<'a> {
         let store = self.context.store(store)?;
         let place = store.place(client);
         let message = format!(
-            "the secret that the profile had before was verified, which the new one is not: it is kept in {place}"
+            "the secret that the profile had before was verified, which the new one is not: it is kept in {place}, and no logout removes it"
         );
         let hint = format!("once it is of no use: {}", store.removal(client));
         self.context.warn(message, Some(&hint));

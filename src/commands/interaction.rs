@@ -4,6 +4,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
+use crate::domain::interaction::STATUSES;
 use crate::domain::secret::AccessToken;
 use crate::failure::{Failure, Kind};
 use crate::output::Outcome;
@@ -24,9 +25,6 @@ pub(super) use api::Api;
 pub(super) fn deletion(id: Uuid, context: &Context<'_>) -> String {
     format!("corti-auth interaction delete {id} --yes{}", context.choice())
 }
-
-/// The states of an encounter (Corti's API reference, interactions).
-const STATUSES: [&str; 6] = ["planned", "in-progress", "on-hold", "completed", "cancelled", "deleted"];
 
 /// Each needs a full token, which is minted for it, or taken from `CORTI_ACCESS_TOKEN`.
 #[derive(Debug, Args)]

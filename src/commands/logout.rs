@@ -110,7 +110,7 @@ async fn remove_secrets(
             Ok(_) => End::Removed(context.config()?.sharing(name, profile).into_iter().cloned().collect()),
             // The others can still be logged out.
             Err(error) if args.all => {
-                let reason = error.causes().collect::<Vec<_>>().join(": ");
+                let reason = error.in_one_line();
                 failure = failure.or(Some(error));
                 End::Stays(reason)
             }

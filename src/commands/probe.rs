@@ -119,7 +119,7 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Probe
         );
     }
     if let (Err(_), Err(left)) = (&result, &cleared) {
-        let words = left.causes().collect::<Vec<_>>().join(": ");
+        let words = left.in_one_line();
         context.warn(words, left.hints().last().map(String::as_str));
     }
     result.and(cleared)?;

@@ -151,7 +151,7 @@ async fn try_old(minter: &Minter<'_>, plan: &Plan, old: &ClientSecret) -> OldSec
         Ok(_) => OldSecret::StillValid,
         Err(failure) if failure.kind() == Kind::Rejected => OldSecret::Rejected,
         Err(failure) => {
-            let reason = failure.causes().collect::<Vec<_>>().join(": ");
+            let reason = failure.in_one_line();
             let message = format!("whether the old secret still works is not known: {reason}");
             minter.context.warn(message, None);
             OldSecret::Unknown

@@ -123,7 +123,7 @@ fn write_ready_file(path: &Path, ready: &Ready) -> Result<(), Failure> {
 /// Whether a file may take the place of what is at `path`. A pipe or a device is somebody else's, and whoever reads from it
 /// would wait for ever.
 fn is_replaceable(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).map_or(true, |found| found.is_file() || found.is_symlink())
+    std::fs::metadata(path).map_or(true, |found| found.is_file())
 }
 
 /// Removes the ready file: it names a server that is gone, unless another sandbox has written its own since.

@@ -16,7 +16,7 @@ pub(super) async fn remove(context: &Context<'_>, config: &Config) {
         return;
     }
     if let Err(failure) = remove_noted(context, &noted).await {
-        let reasons = failure.causes().collect::<Vec<_>>().join(": ");
+        let reasons = failure.in_one_line();
         context
             .warn(format!("the secret that the profile had before is still stored: {reasons}"), Some(LATER));
     }

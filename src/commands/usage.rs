@@ -52,12 +52,17 @@ fn mended(arguments: &[OsString], wrong: &str, right: &str) -> Option<String> {
     let own = words.get(..end.unwrap_or(words.len()))?;
     let is_value = |pair: &[String]| matches!(pair[0].as_str(), "-p" | "--profile") && pair[1] == wrong;
     let place = own.windows(2).position(is_value).map(|place| place + 1);
-    let place = place.or_else(|| own.iter().position(|word| *word == joined));
+    let place = place.map(|place| (place, right.to_owned()));
+    let as_joined = || Some((own.iter().position(|word| *word == joined)?, format!("--profile={right}")));
+    let place = place.or_else(as_joined);
     // `profile use NAME`, and the others of its kind.
-    let operand =
-        || own.iter().rposition(|word| word == wrong).filter(|_| own.iter().any(|it| it == "profile"));
-    let place = place.or_else(operand)?;
-    words[place] = words[place].replace(wrong, right);
+    let operand = || {
+        let group = own.iter().position(|word| word == "profile")?;
+        let behind = own.iter().skip(group + 1).position(|word| word == wrong)?;
+        Some((group + 1 + behind, right.to_owned()))
+    };
+    let (place, word) = place.or_else(operand)?;
+    words[place] = word;
     let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
     Some(format!("corti-auth {}", words.join(" ")))
 }
@@ -92,12 +97,19 @@ mod tests {
             ("/bin/c profile use acmeeu", Some("corti-auth profile use acme-eu")),
             ("c -p acmeeu token --full", Some("corti-auth -p acme-eu token --full")),
             ("c --profile=acmeeu status", Some("corti-auth '--profile=acme-eu' status")),
+            ("c profile rename acmeeu acmeeu", Some("corti-auth profile rename acme-eu acmeeu")),
             ("c status acmeeu -p acmeeu", Some("corti-auth status acmeeu -p acme-eu")),
             ("c exec --full -- x -p acmeeu", None),
             ("c status", None),
         ] {
             assert_eq!(mended(line).as_deref(), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_name_may_be_a_part_of_the_option() {
+        let words: Vec<OsString> = ["c", "--profile=pro", "status"].map(OsString::from).into();
+        assert_eq!(mended(&words, "pro", "prod").unwrap(), "corti-auth '--profile=prod' status");
     }
 
     const TEXT: &str = "error: the following required arguments were not provided:\n  <DIR>\n\n\

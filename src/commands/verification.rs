@@ -31,10 +31,7 @@ impl Verdict {
     pub(super) fn of<T>(minted: &Result<T, Failure>) -> Self {
         match minted {
             Ok(_) => Self::Good,
-            Err(failure) => Self::Bad {
-                code: failure.kind().code(),
-                message: failure.causes().collect::<Vec<_>>().join(": "),
-            },
+            Err(failure) => Self::Bad { code: failure.kind().code(), message: failure.in_one_line() },
         }
     }
 
@@ -70,7 +67,7 @@ pub(super) fn record(context: &Context<'_>, client: &Client, store: &StoreKind) 
         Ok(change?)
     });
     if let Err(failure) = recorded {
-        let reason = failure.causes().collect::<Vec<_>>().join(": ");
+        let reason = failure.in_one_line();
         context.warn(format!("the time of this verification is not noted: {reason}"), None);
     }
 }

@@ -20,6 +20,16 @@ pub use draft::{DraftError, Fields};
 pub use listing::{Listing, PAGE_SIZE};
 pub use record::Record;
 
+/// The states of an encounter (Corti's API reference, interactions).
+pub const STATUSES: [&str; 6] = ["planned", "in-progress", "on-hold", "completed", "cancelled", "deleted"];
+
+/// The types of an encounter (there).
+pub const ENCOUNTER_TYPES: [&str; 5] =
+    ["first_consultation", "consultation", "emergency", "inpatient", "outpatient"];
+
+/// What a patient's gender may be (there).
+pub const GENDERS: [&str; 4] = ["male", "female", "unknown", "other"];
+
 /// A created interaction.
 #[derive(Clone, Debug)]
 pub struct Interaction {

@@ -2,8 +2,10 @@
 
 use url::form_urlencoded;
 
+use crate::domain::interaction::STATUSES;
+
 use super::field::Faults;
-use super::record::{Interaction, STATUSES};
+use super::record::Interaction;
 
 const SORTS: [&str; 6] = ["id", "assignedUserId", "patient", "createdAt", "endedAt", "updatedAt"];
 

@@ -5,15 +5,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::domain::interaction::{ENCOUNTER_TYPES, GENDERS, STATUSES};
+
 use super::field::{Faults, Need, Object};
-
-/// The states of an encounter.
-pub(super) const STATUSES: [&str; 6] =
-    ["planned", "in-progress", "on-hold", "completed", "cancelled", "deleted"];
-
-const TYPES: [&str; 5] = ["first_consultation", "consultation", "emergency", "inpatient", "outpatient"];
-
-const GENDERS: [&str; 4] = ["male", "female", "unknown", "other"];
 
 /// What a client says about an interaction.
 #[derive(Clone, Debug)]
@@ -67,7 +61,7 @@ impl Draft {
 fn check_encounter(faults: &mut Faults, encounter: &Object<'_>) -> String {
     let identifier = faults.text(encounter, "identifier", Need::Required).unwrap_or_default();
     faults.one_of(encounter, "status", Need::Required, &STATUSES);
-    faults.one_of(encounter, "type", Need::Required, &TYPES);
+    faults.one_of(encounter, "type", Need::Required, &ENCOUNTER_TYPES);
     if let Some(period) = faults.object(encounter, "period", Need::Optional) {
         check_time(faults, &period, "startedAt", Need::Required);
         check_time(faults, &period, "endedAt", Need::Optional);

@@ -65,13 +65,12 @@ pub(super) async fn streams(
 
 /// The same where no interaction could be made.
 pub(super) fn untried(subject: &Subject, failure: &Failure) -> Row {
-    let reasons: Vec<String> = failure.causes().collect();
     Row {
         target: Target::Streams,
         promise: Promise::of(&subject.inspection, Target::Streams),
         observed: Observed::Inconclusive,
         status: failure.http_status(),
-        detail: format!("no interaction could be made: {}", reasons.join(": ")),
+        detail: format!("no interaction could be made: {}", failure.in_one_line()),
     }
 }
 

@@ -72,8 +72,8 @@ impl Passing {
         let failure = Api::new(&minter.http, environment, tenant, &self.full).delete(id).await.err();
         let failure = failure.filter(|failure| failure.http_status() != Some(404));
         let left = failure.map(|failure| {
-            let (reasons, remedy): (Vec<String>, _) = (failure.causes().collect(), deletion(id, context));
-            let message = format!("the interaction `{id}` was not deleted: {}", reasons.join(": "));
+            let remedy = deletion(id, context);
+            let message = format!("the interaction `{id}` was not deleted: {}", failure.in_one_line());
             context.warn(message, Some(&remedy));
             remedy
         });

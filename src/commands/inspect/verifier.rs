@@ -97,7 +97,7 @@ impl<'a> Verifier<'a> {
                 }
                 // The keys at hand judge the others, until they are too old.
                 Err(failure) => {
-                    let reason = failure.causes().collect::<Vec<_>>().join(": ");
+                    let reason = failure.in_one_line();
                     self.context.warn(format!("no newer keys could be had: {reason}"), None);
                     (keys, asked, verification)
                 }

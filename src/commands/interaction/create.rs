@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
-use crate::domain::interaction::{self, Fields, Interaction};
+use crate::domain::interaction::{self, ENCOUNTER_TYPES, Fields, GENDERS, Interaction};
 use crate::domain::secret::{AccessToken, Secret};
 use crate::domain::variable::ACCESS_TOKEN;
 use crate::domain::websocket::SocketKind;
@@ -47,7 +47,7 @@ pub(super) struct CreateArgs {
     #[arg(long, value_parser = statuses())]
     status: Option<String>,
     /// Say what the encounter is; `first_consultation` if left out
-    #[arg(long = "type", value_name = "TYPE", value_parser = TYPES)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = ENCOUNTER_TYPES)]
     kind: Option<String>,
     /// Give the encounter a title
     #[arg(long)]
@@ -65,14 +65,12 @@ pub(super) struct CreateArgs {
     #[arg(long, value_name = "ID")]
     patient: Option<String>,
     /// Say the patient's gender; needs an identifier
-    #[arg(long, value_name = "GENDER", value_parser = ["male", "female", "unknown", "other"])]
+    #[arg(long, value_name = "GENDER", value_parser = GENDERS)]
     gender: Option<String>,
     /// Append a limited token, so that a WebSocket client can open the URL
     #[arg(long)]
     connect_url: bool,
 }
-
-const TYPES: [&str; 5] = ["first_consultation", "consultation", "emergency", "inpatient", "outpatient"];
 
 impl CreateArgs {
     fn fields(&self) -> Fields {

@@ -6,13 +6,13 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::domain::event::Event;
-use crate::domain::interaction::{Listing, Record};
+use crate::domain::interaction::{Listing, Record, STATUSES};
 use crate::domain::page::{Page, Tone};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text, with_schema};
 
 use super::super::minting::Minter;
-use super::{Entry, STATUSES, statuses};
+use super::{Entry, statuses};
 
 /// List interactions, the newest first
 ///

@@ -72,7 +72,7 @@ impl<'a> Journal<'a> {
 
     /// Takes the failure down and gives it back.
     pub(super) fn failed(&mut self, step: &Step, failure: Failure) -> Failure {
-        let detail = failure.causes().collect::<Vec<_>>().join(": ");
+        let detail = failure.in_one_line();
         self.add(step, Verdict::Failed, &detail, &json!({}), Page::new());
         failure
     }

@@ -9,6 +9,9 @@ mod grant;
 mod place;
 mod socket;
 
+/// What Keycloak says of a path under a realm that is none of its own, in lower case (measured: 405 for a misspelt /token).
+const NO_PATH: [&str; 3] = ["404 not found", "405 method not allowed", "protocol not found"];
+
 /// A cause that a failure may have.
 pub(super) struct Rule {
     pub(super) id: &'static str,

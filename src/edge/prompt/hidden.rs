@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 /// Ctrl-H, which a terminal may send for the key that is set to DEL.
 const BACKSPACE: u8 = 0x08;
 const DELETE: u8 = 0x7f;
+/// What stands for no key (`_POSIX_VDISABLE`).
+const DISABLED: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
 
 /// A terminal that neither shows what is typed nor gathers it into lines, until this is dropped.
 pub(super) struct Hidden {
@@ -24,6 +26,10 @@ impl Hidden {
         let mut mode = before.clone();
         // Signals stay on: Ctrl-C ends the wait as everywhere.
         mode.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON);
+        // But for those that would leave the terminal to a shell: Ctrl-Z, behind which that shows what is typed, and Ctrl-\\.
+        for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
+            mode.special_codes[key] = DISABLED;
+        }
         mode.special_codes[SpecialCodeIndex::VMIN] = 1;
         mode.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(stdin(), OptionalActions::Flush, &mode)?;
@@ -37,6 +43,7 @@ impl Hidden {
             text: Zeroizing::default(),
             erase: key(SpecialCodeIndex::VERASE),
             kill: key(SpecialCodeIndex::VKILL),
+            word: key(SpecialCodeIndex::VWERASE),
             end: key(SpecialCodeIndex::VEOF),
         }
     }
@@ -54,6 +61,7 @@ pub(super) struct Line {
     text: Zeroizing<Vec<u8>>,
     erase: u8,
     kill: u8,
+    word: u8,
     end: u8,
 }
 
@@ -81,7 +89,8 @@ impl Line {
             byte if byte == self.end => return !self.text.is_empty(),
             BACKSPACE | DELETE => self.take_back(),
             byte if byte == self.erase => self.take_back(),
-            byte if byte == self.kill => self.text.clear(),
+            // Of what is not seen, the last word is all of it.
+            byte if byte == self.kill || byte == self.word => self.text.clear(),
             byte => self.text.push(byte),
         }
         false
@@ -98,7 +107,7 @@ mod tests {
     use super::*;
 
     fn typed(keys: &str) -> (String, bool) {
-        let mut line = Line { text: Zeroizing::default(), erase: DELETE, kill: 0x15, end: 0x04 };
+        let mut line = Line { text: Zeroizing::default(), erase: DELETE, kill: 0x15, word: 0x17, end: 0x04 };
         let complete = keys.bytes().any(|byte| line.take(byte));
         (String::from_utf8(line.text.to_vec()).unwrap(), complete)
     }
@@ -113,6 +122,7 @@ mod tests {
             ("aé\u{7f}b", "ab", false),
             ("\u{7f}a", "a", false),
             ("wrong\u{15}a", "a", false),
+            ("wrong\u{17}a", "a", false),
             ("\u{4}a\u{4}b", "a", true),
         ];
         for (keys, text, complete) in table {

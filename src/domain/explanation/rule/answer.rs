@@ -1,7 +1,7 @@
 //! Where the API takes the token and refuses the request, where it is busy or broken, and where something in front of it
 //! answers. The numbered types are those of Corti's documentation.
 
-use super::{Rule, Signs, fitting};
+use super::{NO_PATH, Rule, Signs, fitting};
 use crate::domain::explanation::Shape;
 
 pub(super) const RULES: [Rule; 12] = [
@@ -43,14 +43,15 @@ pub(super) const RULES: [Rule; 12] = [
     },
     Rule {
         id: "unknown-path",
-        cause: "the API has no such path",
+        cause: "there is no such path, or it takes another method",
         signs: |it| {
             let api = it.said(&["path"]).filter(|_| it.is_status(&[404]) && it.problem().is_some());
-            let realm = it.said(&["404 not found"]).filter(|_| it.oauth().is_some());
-            Signs::none().said(api.or(realm)).fits(fitting(it, &[404]))
+            let realm = it.said(&NO_PATH).filter(|_| it.oauth().is_some());
+            Signs::none().said(api.or(realm)).fits(fitting(it, &[404, 405]))
         },
         remedy: |_| {
-            "paths begin with /v2/ or /audio-bridge/v2/, and those of lists end with a slash: corti-auth status -v"
+            "a token is a POST to .../protocol/openid-connect/token; the API's paths begin with /v2/ or /audio-bridge/v2/, \
+             and those of lists end with a slash: corti-auth status -v"
                 .to_owned()
         },
     },

@@ -1,7 +1,7 @@
 //! Where the token endpoint refuses, or grants something else than was meant. The words are Keycloak's, as they were
 //! measured of version 26.
 
-use super::{Rule, Signs, fitting};
+use super::{NO_PATH, Rule, Signs, fitting};
 use crate::domain::explanation::{Evidence, Shape};
 use crate::domain::scope::{Reach, Scope, ScopeSet};
 
@@ -94,12 +94,8 @@ pub(super) const RULES: [Rule; 12] = [
         signs: |it| {
             let known = ["invalid_client", "unauthorized_client", "invalid_scope"];
             let other = it.oauth().is_some_and(|error| !known.contains(&error));
-            let elsewhere = it.said(&[
-                "missing form parameter",
-                "invalid origin",
-                "realm does not exist",
-                "404 not found",
-            ]);
+            let elsewhere = it.said(&["missing form parameter", "invalid origin", "realm does not exist"]);
+            let elsewhere = elsewhere.or_else(|| it.said(&NO_PATH));
             let is_refusal = other
                 && !it.is_of_a_resource()
                 && elsewhere.is_none()
