@@ -148,7 +148,9 @@ async fn refresh(
     while let Some(first) = asked.recv().await {
         let answer = match minter.lease(plan, ask, reuse).await {
             Ok(token) => Answer::Token(Secret::new(rendering::sdk(&plan.client, &token).to_string())),
-            Err(failure) if failure.retryable() => Answer::Later(output::error_object(&failure)),
+            Err(failure) if failure.kind() == Kind::Unavailable => {
+                Answer::Later(output::error_object(&failure))
+            }
             Err(failure) => Answer::Failed(output::error_object(&failure)),
         };
         first.answer(answer.clone());

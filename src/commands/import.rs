@@ -172,12 +172,9 @@ async fn agree(
     kind: &StoreKind,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
-    if !args.yes && !context.may_ask() {
-        return Err(Failure::new(Kind::Usage, "nobody can be asked whether this is meant")
-            .hint("if it is, say so: --yes"));
-    }
+    let asks = !args.yes && context.may_ask();
     let quiet = context.globals.quiet || context.globals.json;
-    if !args.yes || !quiet {
+    if asks || !quiet {
         context.sink.event(Event::Preview(draft.page(&args.file).field("store", kind.as_str())));
     }
     if !draft.client.environment.is_documented() {
@@ -186,6 +183,10 @@ async fn agree(
     }
     if args.yes {
         return Ok(());
+    }
+    if !asks {
+        return Err(Failure::new(Kind::Usage, "nobody can be asked whether this is meant")
+            .hint("if it is, say so: --yes"));
     }
     if prompt::confirm(format!("Import it as profile `{}`?", draft.name)).await? {
         return Ok(());

@@ -177,7 +177,8 @@ impl AgeFiles {
         let text = serde_json::to_string(&content).map(Secret::new);
         let text =
             text.map_err(|error| AgeFileError::Broken { path: path.clone(), reason: error.to_string() })?;
-        let sealed = thread::files(move || seal(&text, passphrase)).await;
+        let sealed = thread::beside(move || seal(&text, passphrase)).await;
+        let sealed = sealed.unwrap_or_else(|| Err(io::Error::other("the work was given up")));
         let written = sealed.and_then(|bytes| {
             private_file::make_folder(&self.folder)?;
             let _lock = self.lock_and_tidy();

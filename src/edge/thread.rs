@@ -21,7 +21,7 @@ pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     receiver.await.ok()
 }
 
-/// The same for work with files.
+/// The same for what reads a file.
 ///
 /// # Errors
 /// The work's own, and where [`beside`] has nothing.
@@ -31,7 +31,7 @@ pub async fn files<T: Send + 'static>(
     beside(work).await.unwrap_or_else(|| Err(given_up()))
 }
 
-/// Work that nothing came of.
+/// A read that nothing came of.
 pub fn given_up() -> io::Error {
-    io::Error::other("the work was given up")
+    io::Error::other("the read was given up")
 }
