@@ -143,5 +143,6 @@ impl Server {
 
 fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    // A connection for each request: Keycloak closes one behind some refusals, maybe while the next request goes out on it.
+    reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap()
 }
