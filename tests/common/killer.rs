@@ -4,7 +4,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,12 +15,16 @@ use super::{Said, World};
 /// Kills commands, and counts.
 pub struct Killer<'a> {
     world: &'a World,
-    /// How many times a command is started to be killed.
-    pub rounds: u32,
+    /// How many times a command is to be killed.
+    rounds: u32,
     /// The state of an xorshift generator.
     random: u64,
     /// How long the command takes when it is left alone, in microseconds. Adapts, so that four of five are hit alive.
     duration: u64,
+    /// How long a command that has begun to write is left alone at most, in microseconds. Adapts as `duration` does.
+    pause: u64,
+    /// How often a command was started to be killed.
+    struck: u32,
     /// How often it was killed before it had ended.
     pub alive: u32,
     /// How often it had changed something by then.
@@ -35,7 +39,9 @@ impl<'a> Killer<'a> {
         let seed =
             u64::from(std::process::id()) << 20 | u64::from(super::now().subsec_nanosecond().unsigned_abs());
         let random = seed | 1;
-        let mut killer = Self { world, rounds, random, duration: 0, alive: 0, changed: 0, leftovers: 0 };
+        let (pause, struck, alive, changed, leftovers) = (5_000, 0, 0, 0, 0);
+        let mut killer =
+            Self { world, rounds, random, duration: 0, pause, struck, alive, changed, leftovers };
         let started = Instant::now();
         assert!(killer.start(words).wait().unwrap().success(), "{words:?}");
         killer.duration = u64::try_from(started.elapsed().as_micros()).unwrap();
@@ -68,20 +74,28 @@ impl<'a> Killer<'a> {
         alive
     }
 
-    /// Starts a command and kills it within some milliseconds of its first temporary file, or every other time of
-    /// `written` being another one: for commands whose write comes after a second of other work.
+    /// Whether one more [`Killer::strike_at_write`] is due: until as many came in time as there are to be rounds. How
+    /// soon a command ends after its write is the disk's affair, so some come too late; eight times as many are a bound.
+    pub fn is_due(&self) -> bool {
+        self.alive < self.rounds && self.struck < self.rounds * 8
+    }
+
+    /// Starts a command and kills it within some milliseconds of its first bytes in a temporary file, or every other
+    /// time of `written` being another one: for commands whose write comes after a second of other work.
     pub fn strike_at_write(&mut self, words: &[&str], written: &Path) -> bool {
         let inode = |path: &Path| std::fs::metadata(path).map(|it| it.ino()).unwrap_or_default();
-        let (before, pause, late) = (inode(written), self.random(5_000), self.random(2) == 0);
+        let (before, pause, late) = (inode(written), self.random(self.pause + 1), self.random(2) == 0);
         let mut child = self.start(words);
-        while (late || temporary_files(self.world) == 0)
+        while (late || !temporary_files(self.world).iter().any(|path| has_bytes(path)))
             && inode(written) == before
             && child.try_wait().unwrap().is_none()
         {
             std::thread::sleep(Duration::from_micros(20));
         }
         std::thread::sleep(Duration::from_micros(pause));
-        self.kill(&mut child, words)
+        let alive = self.kill(&mut child, words);
+        self.pause = if alive { (self.pause * 5 / 4).clamp(100, 5_000) } else { self.pause / 2 };
+        alive
     }
 
     fn kill(&mut self, child: &mut Child, words: &[&str]) -> bool {
@@ -89,18 +103,19 @@ impl<'a> Killer<'a> {
         let status = child.wait().unwrap();
         let alive = status.signal() == Some(9);
         assert!(alive || status.success(), "{words:?}: {status}");
+        self.struck += 1;
         self.alive += u32::from(alive);
-        self.leftovers += u32::from(temporary_files(self.world) > 0);
+        self.leftovers += u32::from(!temporary_files(self.world).is_empty());
         alive
     }
 
     /// After a run that is left alone, no temporary file is there.
     pub fn conclude(&mut self, words: &[&str]) {
         assert!(self.start(words).wait().unwrap().success(), "{words:?}");
-        assert_eq!(temporary_files(self.world), 0);
+        assert_eq!(temporary_files(self.world), [] as [PathBuf; 0]);
         println!(
             "{}: {} rounds, {} killed alive, {} of them after the change; {} rounds with a temporary file",
-            words[0], self.rounds, self.alive, self.changed, self.leftovers
+            words[0], self.struck, self.alive, self.changed, self.leftovers
         );
         // A test that only ever comes too late would prove nothing.
         assert!(self.alive > self.rounds / 4, "{} of {}", self.alive, self.rounds);
@@ -108,18 +123,23 @@ impl<'a> Killer<'a> {
 }
 
 /// The files in the configuration's folder and its secrets' that have no business there.
-pub fn temporary_files(world: &World) -> usize {
+pub fn temporary_files(world: &World) -> Vec<PathBuf> {
     let folder = world.config_folder();
-    let names = |folder: &std::path::Path| {
+    let odd = |folder: &Path, is_known: fn(&str) -> bool| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.file_name().into_string().unwrap()).collect::<Vec<_>>()
+        let odd = entries.filter(move |entry| !is_known(entry.file_name().to_str().unwrap()));
+        odd.map(|entry| entry.path()).collect::<Vec<_>>()
     };
-    let known = ["config.toml", "config.lock", "secrets"];
-    let odd = names(&folder).iter().filter(|name| !known.contains(&name.as_str())).count();
-    let is_secret =
-        |name: &&String| name.split_once('.').is_some_and(|(stem, rest)| !stem.is_empty() && rest == "age");
-    let secrets = names(&folder.join("secrets"));
-    odd + secrets.len() - secrets.iter().filter(is_secret).count()
+    let mut files = odd(&folder, |name| ["config.toml", "config.lock", "secrets"].contains(&name));
+    files.extend(odd(&folder.join("secrets"), |name| {
+        name.split_once('.').is_some_and(|(stem, rest)| !stem.is_empty() && rest == "age")
+    }));
+    files
+}
+
+/// The one by which a command tries a folder before it asks for a secret never has any.
+fn has_bytes(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|it| it.len() > 0)
 }
 
 /// The configuration, which must be one.
