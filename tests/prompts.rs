@@ -130,6 +130,33 @@ fn control_c_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn a_signal_from_elsewhere_ends_a_question_and_leaves_the_terminal_as_it_was() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let login =
+        format!("\"$CORTI_AUTH\" login -e http://{} -t base --client-id x", silent.local_addr().unwrap());
+    let mut shell = Shell::start(&world);
+    for (signal, code) in [("TERM", "143"), ("HUP", "129"), ("QUIT", "131")] {
+        for (command, question) in [("\"$CORTI_AUTH\" login", "Environment"), (&login, "Client secret")] {
+            shell.send_line(command);
+            shell.expect(question);
+            shell.signal(signal);
+            shell.assert_ended(code);
+        }
+        // And what comes after the question ends the command as if nothing had been asked.
+        shell.send_line(&login);
+        shell.expect("Client secret");
+        shell.send_line("y");
+        shell.expect("\n");
+        let _connection = silent.accept().unwrap();
+        shell.signal(signal);
+        shell.assert_ended(code);
+    }
+    assert_eq!(world.config(), "");
+}
+
+#[test]
 fn nobody_is_asked_with_no_input_or_in_ci() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);

@@ -66,7 +66,7 @@ impl<'a> Enrolment<'a> {
         kind: StoreKind,
     ) -> Result<Self, Failure> {
         let (store, file) = (context.store(&kind)?, context.config_file()?);
-        file.prepare()?;
+        file.prepare().await?;
         // What another program keeps is only read.
         let is_new = if matches!(kind, StoreKind::Command(_)) {
             false
@@ -114,14 +114,14 @@ impl<'a> Enrolment<'a> {
             Minter::new(context).mint_with(secret, client, origin, &Ask::Full).await?;
         }
         if !matches!(kind, StoreKind::Command(_)) {
-            context.withdraw_credential(client, kind)?;
+            context.withdraw_credential(client, kind).await?;
             self.write(secret).await?;
         }
-        let (config, kept) = match self.name_it(verify) {
+        let (config, kept) = match self.name_it(verify).await {
             Ok(named) => named,
             Err(failure) => {
                 // Nobody could find it again, unless another process has named it meanwhile.
-                if let (true, Ok(held)) = (self.is_new, self.file.hold())
+                if let (true, Ok(held)) = (self.is_new, self.file.hold().await)
                     && !held.config.is_used(client, kind)
                 {
                     drop(store.delete(client, context.sink).await);
@@ -130,7 +130,7 @@ impl<'a> Enrolment<'a> {
             }
         };
         self.keep(secret).await?;
-        context.renew_credential(client, kind);
+        context.renew_credential(client, kind).await;
         unused::remove(context, &config).await;
         self.tell_of_kept(kept.as_ref())?;
         let is_hidden = warn_of_variables(context, name)?;
@@ -147,10 +147,10 @@ impl<'a> Enrolment<'a> {
 
     /// Has the profile stand for the client, and gives the configuration that says so. Beside it what the profile was, where
     /// the secret of that is kept: one that was good is not given up for one that nobody has tried.
-    fn name_it(&self, verified: bool) -> Result<(Config, Option<Profile>), Failure> {
+    async fn name_it(&self, verified: bool) -> Result<(Config, Option<Profile>), Failure> {
         let Self { context, file, name, client, kind, .. } = self;
         let verified_at = verified.then(|| verification::now(context));
-        Ok(file.update(|config| {
+        let change = |config: &mut Config| {
             let before = config.profiles().get(name).cloned();
             config.put(name, client, kind);
             config.set_verified(client, kind, verified_at);
@@ -161,7 +161,8 @@ impl<'a> Enrolment<'a> {
                 config.note_unused(&left.client, &left.store);
             }
             (config.clone(), kept)
-        })?)
+        };
+        Ok(file.update(change).await?)
     }
 
     /// What another program keeps is no secret of ours.
@@ -186,7 +187,7 @@ impl<'a> Enrolment<'a> {
         if !is_gone().await {
             return Ok(());
         }
-        let held = self.file.hold()?;
+        let held = self.file.hold().await?;
         if held.config.is_used(&self.client, &self.kind) && is_gone().await {
             self.write(secret).await?;
         }

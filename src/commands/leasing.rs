@@ -210,20 +210,24 @@ impl Context<'_> {
     ///
     /// # Errors
     /// Where the configuration cannot be changed.
-    pub(super) fn withdraw_credential(&self, client: &Client, store: &StoreKind) -> Result<(), Failure> {
+    pub(super) async fn withdraw_credential(
+        &self,
+        client: &Client,
+        store: &StoreKind,
+    ) -> Result<(), Failure> {
         // Whatever this process has read before: another one may have given the secret an id since.
-        Ok(self.config_file()?.update(|config| config.set_credential(client, store, None))?)
+        Ok(self.config_file()?.update(|config| config.set_credential(client, store, None)).await?)
     }
 
     /// After a stored secret was replaced: a new id for it, in every profile that uses it, and no token of the old one.
     /// Where the configuration cannot be changed there is no id, which only makes the cache slower.
-    pub(super) fn renew_credential(&self, client: &Client, store: &StoreKind) {
+    pub(super) async fn renew_credential(&self, client: &Client, store: &StoreKind) {
         let mut random = [0; 16];
         let may_have_one = !matches!(store, StoreKind::Command(_));
         if let (true, Ok(()), Ok(file)) = (may_have_one, getrandom::fill(&mut random), self.config_file()) {
             let id = CredentialId::of(random);
             // See above.
-            let _ = file.update(|config| config.set_credential(client, store, Some(&id)));
+            let _ = file.update(|config| config.set_credential(client, store, Some(&id))).await;
         }
         self.remove_tokens(client);
     }

@@ -98,7 +98,7 @@ async fn remove_secrets(
     for (name, profile) in named {
         // Whoever mints with this secret right now caches the token under an id that nobody asks for any more. Where the
         // configuration cannot be changed, it is still removed below if it was in time.
-        let _ = context.withdraw_credential(&profile.client, &profile.store);
+        let _ = context.withdraw_credential(&profile.client, &profile.store).await;
         let gone_before = named.iter().zip(&profiles).any(|((_, other), before)| {
             matches!(before.end, End::Removed(_)) && profile.uses(&other.client, &other.store)
         });

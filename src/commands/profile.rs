@@ -90,11 +90,11 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Pro
         ProfileCommand::Use { name } => {
             let name = context::profile_name(name)?;
             context.profile(&name)?;
-            context.config_file()?.update(|config| config.set_default(&name))?;
+            context.config_file()?.update(|config| config.set_default(&name)).await?;
             Ok(ProfileOutcome::Use(name))
         }
         ProfileCommand::Rename { old, new } => {
-            rename(context, context::profile_name(old)?, context::profile_name(new)?)
+            rename(context, context::profile_name(old)?, context::profile_name(new)?).await
         }
         ProfileCommand::Import(args) => {
             Ok(ProfileOutcome::Import(Box::new(import::run(args, context).await?)))
@@ -106,13 +106,18 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Pro
 }
 
 /// The secret is keyed by the client, not by the profile's name: nothing moves in the store.
-fn rename(context: &Context<'_>, old: ProfileName, new: ProfileName) -> Result<ProfileOutcome, Failure> {
+async fn rename(
+    context: &Context<'_>,
+    old: ProfileName,
+    new: ProfileName,
+) -> Result<ProfileOutcome, Failure> {
     // Knows the nearest name, where there is none like this.
     context.profile(&old)?;
-    let is_default = context.config_file()?.update(|config| {
+    let change = |config: &mut Config| {
         config.rename(&old, &new)?;
         Ok::<_, RenameError>(config.default_profile() == Some(&new))
-    })??;
+    };
+    let is_default = context.config_file()?.update(change).await??;
     Ok(ProfileOutcome::Rename { old, new, is_default })
 }
 
@@ -132,7 +137,7 @@ async fn remove(
     if !keep_secret && context.config()?.sharing(name, known).is_empty() {
         context.reach_store(name, known).await.map_err(keep)?;
     }
-    let mut held = context.config_file()?.hold()?;
+    let mut held = context.config_file()?.hold().await?;
     let Some(profile) = held.config.profiles().get(name).cloned() else {
         return Err(RenameError::Missing(name.clone()).into());
     };

@@ -101,13 +101,13 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
     let token = minter.mint_with(&new, client, SecretOrigin::Rotation(name), &Ask::Full).await;
     token
         .map_err(|failure| failure.context("the new secret is not verified, and the old one stays stored"))?;
-    context.withdraw_credential(client, &profile.store)?;
+    context.withdraw_credential(client, &profile.store).await?;
     let written = context.store(&profile.store)?.write(client, &new).await;
     written.map_err(|error| {
         Failure::store(&error, client, name).context("the new secret is good, but it is not stored")
     })?;
-    context.renew_credential(client, &profile.store);
-    verification::record(context, client, &profile.store);
+    context.renew_credential(client, &profile.store).await;
+    verification::record(context, client, &profile.store).await;
     context.note("the new secret is verified and stored");
     let old = try_old(&minter, &plan, &old).await;
     tell_of_others(context, name, client, &profile.store)?;
@@ -124,8 +124,8 @@ async fn already_stored(
 ) -> Result<RotateOutcome, Failure> {
     match minter.mint_with(secret, &plan.client, plan.origin(), &Ask::Full).await {
         Ok(_) => {
-            minter.context.renew_credential(&plan.client, &profile.store);
-            verification::record(minter.context, &plan.client, &profile.store);
+            minter.context.renew_credential(&plan.client, &profile.store).await;
+            verification::record(minter.context, &plan.client, &profile.store).await;
             Ok(RotateOutcome { profile: name.clone(), client: plan.client.clone(), old: OldSecret::Same })
         }
         Err(failure) if failure.kind() == Kind::Rejected => {

@@ -130,7 +130,7 @@ async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
             let token = minter.mint(&entry.plan, &Ask::Full).await;
             let verdict = Verdict::of(&token);
             if let (Some((client, store)), Ok(_)) = (entry.plan.stored(), &token) {
-                verification::record(context, client, store);
+                verification::record(context, client, store).await;
             }
             first = first.or(token.err());
             asked.push((entry.plan.clone(), verdict.clone()));

@@ -27,7 +27,7 @@ pub(super) const LATER: &str = "the next corti-auth login or logout removes it, 
 
 async fn remove_noted(context: &Context<'_>, noted: &[StoredSecret]) -> Result<(), Failure> {
     // As it is by now, and while nobody makes a profile that uses one of them again.
-    let mut held = context.config_file()?.hold()?;
+    let mut held = context.config_file()?.hold().await?;
     let still_unused = held.config.unused_secrets();
     for StoredSecret { client, store: kind } in noted.iter().filter(|it| still_unused.contains(it)) {
         context.remove_tokens(client);

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::domain::config::Config;
 use crate::domain::identity::Client;
 use crate::domain::inspection::span;
 use crate::domain::page::Tone;
@@ -60,12 +61,13 @@ pub(super) fn now(context: &Context<'_>) -> Timestamp {
 
 /// Notes that the server took the secret of `client` in `store` just now, in the profiles that use it. What cannot be noted
 /// is worth a warning and no more.
-pub(super) fn record(context: &Context<'_>, client: &Client, store: &StoreKind) {
+pub(super) async fn record(context: &Context<'_>, client: &Client, store: &StoreKind) {
     let now = now(context);
-    let recorded = context.config_file().and_then(|file| {
-        let change = file.update(|config| config.set_verified(client, store, Some(now)));
-        Ok(change?)
-    });
+    let change = |config: &mut Config| config.set_verified(client, store, Some(now));
+    let recorded = match context.config_file() {
+        Ok(file) => file.update(change).await.map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
     if let Err(failure) = recorded {
         let reason = failure.in_one_line();
         context.warn(format!("the time of this verification is not noted: {reason}"), None);

@@ -179,22 +179,27 @@ impl AgeFiles {
             text.map_err(|error| AgeFileError::Broken { path: path.clone(), reason: error.to_string() })?;
         let sealed = thread::beside(move || seal(&text, passphrase)).await;
         let sealed = sealed.unwrap_or_else(|| Err(io::Error::other("the work was given up")));
-        let written = sealed.and_then(|bytes| {
-            private_file::make_folder(&self.folder)?;
-            let _lock = self.lock_and_tidy();
-            private_file::replace(&path, &bytes)
-        });
+        let written = match sealed {
+            Ok(bytes) => self.replace(&path, &bytes).await,
+            Err(error) => Err(error),
+        };
         written.map_err(|error| failed("write", &path, &error))
+    }
+
+    async fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        private_file::make_folder(&self.folder)?;
+        let _lock = self.lock_and_tidy().await;
+        private_file::replace(path, bytes)
     }
 
     /// Removes the file of `user` and says whether there was one. That takes no passphrase.
     ///
     /// # Errors
     /// [`AgeFileError::Io`].
-    pub fn delete(&self, user: &str) -> Result<bool, AgeFileError> {
+    pub async fn delete(&self, user: &str) -> Result<bool, AgeFileError> {
         let path = self.path(user);
         // A killed write's file has the secret too.
-        let _lock = self.lock_and_tidy();
+        let _lock = self.lock_and_tidy().await;
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -204,8 +209,8 @@ impl AgeFiles {
 
     /// Keeps other processes from writing into the folder, and removes what killed ones left in it, of whichever client.
     /// Where it cannot be locked that is left to another time.
-    fn lock_and_tidy(&self) -> Option<Lock> {
-        let lock = Lock::take_folder(&self.folder, LOCK_LIMIT).ok().flatten()?;
+    async fn lock_and_tidy(&self) -> Option<Lock> {
+        let lock = Lock::take_folder(&self.folder, LOCK_LIMIT).await.ok().flatten()?;
         private_file::remove_all_leftovers(&self.folder);
         Some(lock)
     }

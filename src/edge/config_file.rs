@@ -100,8 +100,8 @@ impl ConfigFile {
     ///
     /// # Errors
     /// As [`ConfigFile::update`].
-    pub fn prepare(&self) -> Result<(), ConfigFileError> {
-        let held = self.hold()?;
+    pub async fn prepare(&self) -> Result<(), ConfigFileError> {
+        let held = self.hold().await?;
         private_file::try_to_replace(&held.path).map_err(|source| ConfigFileError::Io {
             action: "write",
             path: held.path.clone(),
@@ -113,8 +113,8 @@ impl ConfigFile {
     ///
     /// # Errors
     /// [`ConfigFileError`], see its variants.
-    pub fn update<T>(&self, change: impl FnOnce(&mut Config) -> T) -> Result<T, ConfigFileError> {
-        let mut held = self.hold()?;
+    pub async fn update<T>(&self, change: impl FnOnce(&mut Config) -> T) -> Result<T, ConfigFileError> {
+        let mut held = self.hold().await?;
         let result = change(&mut held.config);
         held.commit()?;
         Ok(result)
@@ -125,7 +125,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// [`ConfigFileError`], see its variants.
-    pub fn hold(&self) -> Result<Held, ConfigFileError> {
+    pub async fn hold(&self) -> Result<Held, ConfigFileError> {
         let failed = |action, path: &Path| {
             let path = path.to_owned();
             move |source| ConfigFileError::Io { action, path, source }
@@ -133,7 +133,7 @@ impl ConfigFile {
         private_file::make_folder(&self.folder).map_err(failed("write", &self.folder))?;
         // A file of its own that is never renamed.
         let place = self.folder.join("config.lock");
-        let lock = Lock::take(&place, LOCK_LIMIT).map_err(failed("lock", &place))?;
+        let lock = Lock::take(&place, LOCK_LIMIT).await.map_err(failed("lock", &place))?;
         let lock = lock.ok_or_else(|| ConfigFileError::Locked(self.path()))?;
         // People link the file to another folder; the link stays one.
         let path = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path());

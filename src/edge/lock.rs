@@ -10,7 +10,7 @@ use super::private_file;
 /// How often somebody else's lock is looked at again.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Held until it is dropped.
+/// Held until it is dropped. Whoever waits for one can stop waiting.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -22,8 +22,8 @@ impl Lock {
     ///
     /// # Errors
     /// The file system's own.
-    pub fn take(path: &Path, limit: Duration) -> io::Result<Option<Self>> {
-        hold(open(path)?, limit)
+    pub async fn take(path: &Path, limit: Duration) -> io::Result<Option<Self>> {
+        hold(open(path)?, limit).await
     }
 
     /// Locks the folder at `path`, or the nearest one above it that is there: that leaves no file behind. `None` as in
@@ -31,9 +31,9 @@ impl Lock {
     ///
     /// # Errors
     /// The file system's own, also where it cannot lock a folder: on Windows, and on some network file systems.
-    pub fn take_folder(path: &Path, limit: Duration) -> io::Result<Option<Self>> {
+    pub async fn take_folder(path: &Path, limit: Duration) -> io::Result<Option<Self>> {
         let nearest = path.ancestors().find(|folder| folder.is_dir());
-        hold(File::open(nearest.ok_or(io::ErrorKind::NotFound)?)?, limit)
+        hold(File::open(nearest.ok_or(io::ErrorKind::NotFound)?)?, limit).await
     }
 }
 
@@ -46,14 +46,14 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     private_file::without_waiting(&mut options).open(path)
 }
 
-fn hold(file: File, limit: Duration) -> io::Result<Option<Lock>> {
+async fn hold(file: File, limit: Duration) -> io::Result<Option<Lock>> {
     let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(Some(Lock { _file: file })),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if waited >= limit => return Ok(None),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(PAUSE).await,
         }
         waited += PAUSE;
     }
@@ -63,23 +63,24 @@ fn hold(file: File, limit: Duration) -> io::Result<Option<Lock>> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn one_holds_it_at_a_time() {
+    #[tokio::test]
+    async fn one_holds_it_at_a_time() {
         let home = tempfile::tempdir().unwrap();
-        let take = || Lock::take(&home.path().join("lock"), Duration::ZERO).unwrap();
-        let first = take();
-        assert!(first.is_some() && take().is_none());
+        let take = async || Lock::take(&home.path().join("lock"), Duration::ZERO).await.unwrap();
+        let first = take().await;
+        assert!(first.is_some() && take().await.is_none());
         drop(first);
-        assert!(take().is_some());
+        assert!(take().await.is_some());
     }
 
     #[cfg(unix)]
-    #[test]
-    fn a_folder_that_is_not_there_is_locked_by_the_one_above() {
+    #[tokio::test]
+    async fn a_folder_that_is_not_there_is_locked_by_the_one_above() {
         let home = tempfile::tempdir().unwrap();
-        let take = |name: &str| Lock::take_folder(&home.path().join(name), Duration::ZERO).unwrap();
-        let first = take("a/b");
-        assert!(first.is_some() && take("c").is_none());
+        let take =
+            async |name: &str| Lock::take_folder(&home.path().join(name), Duration::ZERO).await.unwrap();
+        let first = take("a/b").await;
+        assert!(first.is_some() && take("c").await.is_none());
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     }
 }

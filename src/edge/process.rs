@@ -2,9 +2,13 @@
 
 #[cfg(unix)]
 use std::sync::OnceLock;
+#[cfg(unix)]
+use std::task::Poll;
 
 #[cfg(unix)]
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use futures_util::FutureExt as _;
+#[cfg(unix)]
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 /// The limit that this process was started with, for the programs that it starts.
 #[cfg(unix)]
@@ -53,7 +57,7 @@ pub fn is_ignored(signal: i32) -> bool {
 pub fn is_deaf_to_interrupts() -> bool {
     #[cfg(unix)]
     {
-        is_ignored(rustix::process::Signal::INT.as_raw())
+        is_ignored(Signal::INT.as_raw())
     }
     #[cfg(not(unix))]
     {
@@ -64,44 +68,42 @@ pub fn is_deaf_to_interrupts() -> bool {
 /// Completes when the user presses Ctrl-C. The call itself takes the signal over, before the future is first polled;
 /// from then on Ctrl-C no longer ends the process by itself. Call it within the runtime.
 pub fn interrupted() -> impl Future<Output = ()> + Send + 'static {
-    first_of([Signal::Interrupt])
+    #[cfg(unix)]
+    return first_of([Signal::INT.as_raw()]).map(drop);
+    #[cfg(not(unix))]
+    control_c()
 }
 
-/// Completes on SIGINT, SIGTERM or SIGHUP, taken over by the call itself, as in [`interrupted`].
+/// Completes on SIGINT, SIGTERM or SIGHUP, taken over by the call itself, as in [`interrupted`]. A SIGHUP that this process
+/// was told to ignore, as by `nohup`, stays ignored.
 pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
-    first_of([Signal::Interrupt, Signal::Terminate, Signal::HangUp])
+    #[cfg(unix)]
+    {
+        let hang_up = Some(Signal::HUP.as_raw()).filter(|it| !is_ignored(*it));
+        let signals = [Signal::INT.as_raw(), Signal::TERM.as_raw()];
+        first_of(signals.into_iter().chain(hang_up)).map(drop)
+    }
+    #[cfg(not(unix))]
+    control_c()
 }
 
-#[derive(Clone, Copy)]
-enum Signal {
-    Interrupt,
-    Terminate,
-    HangUp,
-}
-
+/// Completes with the first of `signals` that comes, each taken over by the call itself. One that cannot be taken over keeps
+/// its default: it ends the process.
 #[cfg(unix)]
-fn first_of<const N: usize>(signals: [Signal; N]) -> impl Future<Output = ()> + Send + 'static {
+pub(super) fn first_of(signals: impl IntoIterator<Item = i32>) -> impl Future<Output = i32> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut streams: Vec<_> = signals
-        .into_iter()
-        .filter_map(|name| {
-            let kind = match name {
-                Signal::Interrupt => SignalKind::interrupt(),
-                Signal::Terminate => SignalKind::terminate(),
-                Signal::HangUp => SignalKind::hangup(),
-            };
-            // A signal that cannot be taken over keeps its default: it ends the process.
-            signal(kind).ok()
-        })
-        .collect();
+    let listen = |it| Some((it, signal(SignalKind::from_raw(it)).ok()?));
+    let mut streams: Vec<_> = signals.into_iter().filter_map(listen).collect();
     std::future::poll_fn(move |context| {
-        let came = streams.iter_mut().any(|stream| stream.poll_recv(context).is_ready());
-        if came { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        let mut came = streams
+            .iter_mut()
+            .filter_map(|(signal, stream)| stream.poll_recv(context).is_ready().then_some(*signal));
+        came.next().map_or(Poll::Pending, Poll::Ready)
     })
 }
 
 #[cfg(not(unix))]
-async fn first_of<const N: usize>(_signals: [Signal; N]) {
+async fn control_c() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -10,8 +10,10 @@ use std::io::Write as _;
 use dialoguer::console::Term;
 use dialoguer::{Confirm, Input, Select};
 
+use self::ending::Postponed;
 use super::thread;
 
+mod ending;
 #[cfg(unix)]
 mod hidden;
 
@@ -80,9 +82,10 @@ pub async fn confirm(question: String) -> Result<bool, PromptError> {
 #[cfg(unix)]
 pub async fn password(question: &'static str) -> Result<String, PromptError> {
     // In this order: nothing that is typed once the question is seen is lost, or shown.
+    let postponed = Postponed::begin();
     let hidden = hidden::Hidden::begin().map_err(|error| told(&error))?;
     let line = hidden.line();
-    ask(move || {
+    attend(postponed, hidden, move || {
         let mut term = Term::stderr();
         write!(term, "{question}: ")?;
         let answer = line.read();
@@ -105,11 +108,26 @@ pub async fn password(question: &'static str) -> Result<String, PromptError> {
 async fn ask<T: Send + 'static>(
     question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> Result<T, PromptError> {
-    // Dropped when the caller stops waiting, too: then the thread still sits in the terminal's read.
-    let guard = TerminalState::save();
-    let answer = thread::beside(question).await;
-    let answer = answer.ok_or_else(|| PromptError::Terminal("the question was given up".to_owned()))?;
+    attend(Postponed::begin(), TerminalState::save(), question).await
+}
+
+/// Puts a question. `guard` puts the terminal back, before any postponed signal counts again. It does so too where the caller
+/// stops waiting, or a signal ends this process: then the question's thread still sits in the terminal's read.
+async fn attend<T: Send + 'static>(
+    mut postponed: Postponed,
+    guard: impl Sized,
+    question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
+) -> Result<T, PromptError> {
+    let answer = tokio::select! {
+        answer = thread::beside(question) => answer,
+        signal = postponed.next() => {
+            drop(guard);
+            ending::meet(signal);
+            return Err(PromptError::Interrupted);
+        }
+    };
     drop(guard);
+    let answer = answer.ok_or_else(|| PromptError::Terminal("the question was given up".to_owned()))?;
     answer.map_err(|dialoguer::Error::IO(error)| told(&error))
 }
 

@@ -230,7 +230,7 @@ impl Store {
         }
         let deleted = match self {
             Self::Keyring(keyring) => keyring.delete(&client.store_user()).await,
-            Self::File(files) => return Ok(files.delete(&client.store_user())?),
+            Self::File(files) => return Ok(files.delete(&client.store_user()).await?),
             Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
             Self::Memory(entries) => {
                 let removed = entries.borrow_mut().remove(&client.store_user());

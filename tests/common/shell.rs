@@ -4,7 +4,7 @@ use std::process::Command;
 
 use rexpect::session::{PtySession, spawn_command};
 
-use super::World;
+use super::{Said, World};
 
 /// The shell's prompt: what is typed before it comes back goes to the program that is still there.
 const PROMPT: &str = "shell-is-ready> ";
@@ -12,6 +12,7 @@ const PROMPT: &str = "shell-is-ready> ";
 /// A shell on a terminal of its own, in a world.
 pub struct Shell {
     pub session: PtySession,
+    process: String,
     /// The terminal's mode before anything ran, as `stty -g` tells it.
     mode: String,
 }
@@ -21,15 +22,24 @@ impl Shell {
         let mut command = Command::new("sh");
         command.env_clear().envs(world.variables()).env("PS1", PROMPT).env("TERM", "xterm");
         command.env("CORTI_AUTH", super::binary());
-        let mut shell = Self { session: spawn_command(command, Some(20_000)).unwrap(), mode: String::new() };
+        let session = spawn_command(command, Some(20_000)).unwrap();
+        let mut shell = Self { session, process: String::new(), mode: String::new() };
         shell.expect(PROMPT);
-        shell.send_line("stty echo");
+        shell.send_line("stty echo; echo \"process\": $$ :end");
+        shell.expect("process: ");
+        shell.process = shell.expect(" :end");
         (_, shell.mode) = shell.aftermath();
         shell
     }
 
     pub fn send_line(&mut self, line: &str) {
         self.session.send_line(line).unwrap();
+    }
+
+    /// Sends a signal to the program that runs in it.
+    pub fn signal(&self, name: &str) {
+        let found = Said::by(assert_cmd::Command::new("pgrep").args(["-P", &self.process]));
+        assert!(super::signal(found.stdout.trim().parse().unwrap(), name), "{name}: {}", found.stdout);
     }
 
     /// Waits for `text`, and gives what came before it.

@@ -17,7 +17,6 @@ use crate::edge::config_file::ConfigFile;
 use crate::edge::keyring::State;
 use crate::edge::lock::Lock;
 use crate::edge::store::{Store, StoreError};
-use crate::edge::thread;
 use crate::failure::{Failure, Kind};
 
 use super::super::{interruption, login};
@@ -127,10 +126,9 @@ fn untried(store: &Store) -> Option<&'static str> {
 /// Waits until no other doctor of the same folder is at it; `None` where that takes too long. Where the folder cannot be
 /// locked, nobody is waited for: the worst that comes of it is a store that seems to forget.
 async fn alone(folder: &Path) -> Option<Option<Lock>> {
-    let folder = folder.to_owned();
-    match thread::beside(move || Lock::take_folder(&folder, OTHERS)).await {
-        Some(Ok(lock)) => lock.map(Some),
-        Some(Err(_)) | None => Some(None),
+    match Lock::take_folder(folder, OTHERS).await {
+        Ok(lock) => lock.map(Some),
+        Err(_) => Some(None),
     }
 }
 
