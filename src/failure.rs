@@ -170,6 +170,7 @@ impl Failure {
             matches!(
                 error,
                 HttpError::TimedOut { .. }
+                    | HttpError::ConnectTimedOut { .. }
                     | HttpError::Connect { .. }
                     | HttpError::Proxy { .. }
                     | HttpError::Broken { .. }

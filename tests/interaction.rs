@@ -200,10 +200,16 @@ fn one_whose_answer_is_cut_off_may_exist() {
     let cut_off = "HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n{\"interactionId\"";
     let halved = Answer::http("201 Created", &[], r#"{"interactionId":"#);
     let refused = Answer::http("400 Bad Request", &[], r#"{"detail":"no"}"#);
-    for (answer, code, is_in_doubt) in
-        [(Answer::Bytes(cut_off.into()), 8, true), (halved, 8, true), (refused, 1, false)]
-    {
-        let server = Rude::start(vec![Answer::json(token), answer]);
+    for (command, answer, code, is_in_doubt) in [
+        ("interaction create", Answer::Bytes(cut_off.into()), 8, true),
+        ("interaction create", halved.clone(), 8, true),
+        ("interaction create", refused, 1, false),
+        ("probe streams", halved, 8, true),
+    ] {
+        // The probe mints a limited token before the full one.
+        let limited = token.replace("openid", "openid streams");
+        let limited = command.starts_with("probe").then(|| Answer::json(&limited));
+        let server = Rude::start(limited.into_iter().chain([Answer::json(token), answer]).collect());
         let mut world = World::new();
         for (name, value) in [
             ("CORTI_ENVIRONMENT", &*server.environment),
@@ -212,8 +218,8 @@ fn one_whose_answer_is_cut_off_may_exist() {
         ] {
             world.set(name, value);
         }
-        let said = Said::by(&mut world.run("interaction create -t base"));
-        assert_eq!(said.code, code, "{}", said.stderr);
+        let said = Said::by(&mut world.run(&format!("{command} -t base")));
+        assert_eq!(said.code, code, "{command}: {}", said.stderr);
         let doubt = "the interaction may exist, though the answer cannot be used";
         let hint = "look for it: corti-auth interaction list --tenant base";
         assert_eq!(said.stderr.contains(doubt) && said.stderr.contains(hint), is_in_doubt, "{}", said.stderr);

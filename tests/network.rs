@@ -4,11 +4,14 @@
 
 mod common;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use common::rude::{Answer, Rude};
-use common::{Said, Sandbox, World};
+use common::{Running, Said, Sandbox, World};
 use predicates::prelude::*;
+use serde_json::json;
 
 fn world(environment: &str) -> World {
     let mut world = World::new();
@@ -116,6 +119,27 @@ fn silence_ends_with_the_time_out() {
     assert_eq!((said.code, &said.error()["retryable"]), (8, &true.into()));
     assert!(said.stderr.contains("did not answer within 300ms"), "{}", said.stderr);
     assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+/// Where a machine takes no connection, nothing was sent that could have been done.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_connection_that_is_not_taken_is_no_answer_that_is_lost() {
+    // A queue of one, which is full: what comes now waits for a place in it.
+    let script = "import socket\nserver = socket.socket()\nserver.bind(('127.0.0.1', 0))\nserver.listen(0)\n\
+        first = socket.create_connection(server.getsockname())\nprint(server.getsockname()[1], flush=True)\ninput()";
+    let mut python = Process::new("python3");
+    python.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut server = Running(python.spawn().unwrap());
+    let mut port = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let mut world = World::new();
+    world.set("CORTI_ENVIRONMENT", &format!("http://127.0.0.1:{}", port.trim()));
+    world.set("CORTI_ACCESS_TOKEN", &common::forged(&json!({"alg": "RS256"}), &json!({"scope": "openid"})));
+    let said = Said::by(&mut world.run("interaction create -t base --timeout 20s"));
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    assert!(said.stderr.contains("`127.0.0.1` took no connection within 5s"), "{}", said.stderr);
+    assert!(!said.stderr.contains("may exist"), "{}", said.stderr);
 }
 
 #[test]

@@ -6,11 +6,13 @@ mod common;
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use common::cached::Cached;
 use common::control::{Answer, Control, client};
-use common::{Said, Sandbox, World, wait_until};
+use common::{Running, Said, Sandbox, World, wait_until};
 use serde_json::{Value, json};
 
 /// Asks for a fresh token as the README tells it.
@@ -32,9 +34,9 @@ fn exec(world: &World, flags: &str, script: &str) -> Said {
 
 /// A program under way that goes on until its standard input is closed.
 struct Job {
-    child: Child,
+    child: Running,
     stdin: Option<ChildStdin>,
-    lines: BufReader<ChildStdout>,
+    lines: Receiver<String>,
     url: String,
     bearer: String,
 }
@@ -54,16 +56,17 @@ impl Job {
         command.args(["sh", "-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
-        let mut job =
-            Self { child, stdin, lines: BufReader::new(stdout), url: String::new(), bearer: String::new() };
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        let mut job = Self { child: Running(child), stdin, lines, url: String::new(), bearer: String::new() };
         (job.url, job.bearer) = (job.line(), job.line());
         job
     }
 
     fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        self.lines.recv_timeout(Duration::from_secs(20)).unwrap()
     }
 
     /// A question with the right bearer, not sent.
@@ -73,7 +76,12 @@ impl Job {
 
     fn end(mut self) -> ExitStatus {
         drop(self.stdin.take());
-        self.child.wait().unwrap()
+        let mut end = None;
+        wait_until("the program ends", || {
+            end = self.child.0.try_wait().unwrap();
+            end.is_some()
+        });
+        end.unwrap()
     }
 }
 
@@ -178,18 +186,19 @@ fn its_end_is_the_programs_own() {
 fn signals_are_passed_on() {
     let sandbox = Sandbox::start();
     let world = world(&sandbox);
-    let traps = "for s in INT QUIT TERM HUP USR1 USR2 WINCH; do trap \"echo $s\" $s; done; echo ready; \
-                 while ! read x; do :; done; exit 9";
+    // A signal ends a read; so does the end of the input, which is not to be waited for.
+    let traps = "for s in INT QUIT TERM HUP USR1 USR2 WINCH; do trap \"echo $s\" $s; done; echo ready; n=0; \
+                 while ! read x && [ $n -lt 99 ]; do n=$((n + 1)); done; exit 9";
     let mut job = Job::start(&world, traps);
     assert_eq!(job.line(), "ready");
     for signal in ["INT", "QUIT", "TERM", "HUP", "USR1", "USR2", "WINCH"] {
-        assert!(common::signal(job.child.id(), signal));
+        assert!(common::signal(job.child.0.id(), signal));
         assert_eq!(job.line(), signal);
     }
     std::io::Write::write_all(job.stdin.as_mut().unwrap(), b"x\n").unwrap();
     assert_eq!(job.end().code(), Some(9));
     let job = Job::start(&world, "exec sleep 600");
-    assert!(common::signal(job.child.id(), "TERM"));
+    assert!(common::signal(job.child.0.id(), "TERM"));
     assert_eq!(job.end().signal(), Some(15));
 }
 

@@ -163,7 +163,8 @@ impl Demo<'_> {
 
     async fn create(&self, full: &AccessToken) -> Result<Interaction, Failure> {
         let Client { environment, tenant, .. } = &self.client;
-        let interaction = Api::new(&self.minter.http, environment, tenant, full).create_minimal().await?;
+        let interaction =
+            Api::new(&self.minter.http, environment, tenant, full).create_minimal(self.context).await?;
         let page = Page::new().line(interaction.websocket_url.as_str());
         self.step(
             5,

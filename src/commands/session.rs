@@ -117,7 +117,7 @@ async fn create(plan: &Plan, minter: &Minter<'_>) -> Result<Interaction, Failure
     let access = Access::Client(Box::new(plan.clone()));
     let full = access.full_token(minter).await?;
     let api = Api::renewing(&access, minter, &full);
-    minter.context.waiting("creating an interaction", api.create_minimal()).await
+    minter.context.waiting("creating an interaction", api.create_minimal(minter.context)).await
 }
 
 impl Session {

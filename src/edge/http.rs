@@ -204,9 +204,11 @@ impl<'a> Http<'a> {
             let reason = if error.is_dns() { "it is not found in DNS".to_owned() } else { root_cause(error) };
             return HttpError::Proxy { proxy, host, reason };
         }
-        if error.is_timeout() {
-            let limit = if error.is_connect() { CONNECT_LIMIT } else { self.options.timeout };
-            HttpError::TimedOut { host, limit }
+        let timeout = self.options.timeout;
+        if error.is_timeout() && error.is_connect() {
+            HttpError::ConnectTimedOut { host, limit: CONNECT_LIMIT.min(timeout) }
+        } else if error.is_timeout() {
+            HttpError::TimedOut { host, limit: timeout }
         } else if error.is_dns() {
             HttpError::Dns(host)
         } else if error.is_connect() {

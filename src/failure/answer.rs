@@ -122,7 +122,7 @@ impl From<HttpError> for Failure {
                 Kind::Network,
                 "check the environment (Corti has eu and us) and the network: corti-auth doctor --environment eu",
             ),
-            HttpError::Connect { .. } => {
+            HttpError::Connect { .. } | HttpError::ConnectTimedOut { .. } => {
                 (Kind::Network, "check the address, the proxy variables and, for TLS, --ca-cert FILE")
             }
             HttpError::TimedOut { .. } => {

@@ -61,7 +61,8 @@ impl Passing {
         full: AccessToken,
     ) -> Result<Self, Failure> {
         let (environment, tenant) = (&subject.environment, &subject.tenant);
-        let interaction = Api::new(&minter.http, environment, tenant, &full).create_minimal().await?;
+        let interaction =
+            Api::new(&minter.http, environment, tenant, &full).create_minimal(minter.context).await?;
         Ok(Self { interaction, full })
     }
 

@@ -15,6 +15,7 @@ use crate::edge::http::Http;
 use crate::failure::{Failure, Kind};
 
 use super::super::access::Access;
+use super::super::context::Context;
 use super::super::minting::Minter;
 
 /// The API of one tenant, with a full token.
@@ -52,16 +53,32 @@ impl<'a> Api<'a> {
     ///
     /// # Errors
     /// As [`Self::create`].
-    pub(in super::super) async fn create_minimal(&self) -> Result<Interaction, Failure> {
+    pub(in super::super) async fn create_minimal(
+        &self,
+        context: &Context<'_>,
+    ) -> Result<Interaction, Failure> {
         let body = Fields::default().body(None, &Uuid::new_v4().to_string());
-        self.create(&body.map_err(|error| Failure::new(Kind::Unexpected, error))?).await
+        self.create(&body.map_err(|error| Failure::new(Kind::Unexpected, error))?, context).await
     }
 
     /// # Errors
-    /// Where the API does not answer, or refuses; the same for all of them.
-    pub(in super::super) async fn create(&self, body: &Value) -> Result<Interaction, Failure> {
-        let response = self.send(|api| api.create(body)).await?;
-        self.told(interaction::parse(&response, self.environment))
+    /// Where the API does not answer, or refuses; the same for all of them. Where nobody knows whether there is an
+    /// interaction now, that is said, with the command of `context` that looks for it.
+    pub(in super::super) async fn create(
+        &self,
+        body: &Value,
+        context: &Context<'_>,
+    ) -> Result<Interaction, Failure> {
+        let response = self.send(|api| api.create(body)).await;
+        let created = response.and_then(|it| self.told(interaction::parse(&it, self.environment)));
+        created.map_err(|failure| {
+            if !failure.is_of_a_lost_answer() {
+                return failure;
+            }
+            failure
+                .context("the interaction may exist, though the answer cannot be used")
+                .hint(format!("look for it: corti-auth interaction list{}", context.choice()))
+        })
     }
 
     pub(super) async fn list(&self, listing: &Listing, page: u32) -> Result<Vec<Record>, Failure> {

@@ -16,7 +16,6 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::super::access::Access;
-use super::super::context::Context;
 use super::super::minting::Minter;
 use super::{Entry, read_body, statuses};
 
@@ -103,8 +102,8 @@ pub(super) async fn run(args: &CreateArgs, minter: &Minter<'_>) -> Result<Create
     let body = body(args, minter).await?;
     let entry = Entry::open(minter).await?;
     let limited = if args.connect_url { Some(limited(&entry.access, minter).await?) } else { None };
-    let created = context.waiting("creating an interaction", entry.api(minter).create(&body)).await;
-    let interaction = created.map_err(|failure| in_doubt(failure, context))?;
+    let api = entry.api(minter);
+    let interaction = context.waiting("creating an interaction", api.create(&body, context)).await?;
     let connect_url = limited.map(|token| interaction::connect_url(&interaction.websocket_url, &token));
     if connect_url.is_some() {
         let caution = "the URL has a token in it: who has the URL has the token, and proxies log URLs";
@@ -113,16 +112,6 @@ pub(super) async fn run(args: &CreateArgs, minter: &Minter<'_>) -> Result<Create
     let (environment, tenant) = (entry.access.environment().clone(), entry.access.tenant().clone());
     let undo = super::deletion(interaction.id, context);
     Ok(CreateOutcome { interaction, environment, tenant, connect_url, undo })
-}
-
-/// A failure after which nobody knows whether there is one now.
-fn in_doubt(failure: Failure, context: &Context<'_>) -> Failure {
-    if !failure.is_of_a_lost_answer() {
-        return failure;
-    }
-    failure
-        .context("the interaction may exist, though the answer cannot be used")
-        .hint(format!("look for it: corti-auth interaction list{}", context.choice()))
 }
 
 async fn body(args: &CreateArgs, minter: &Minter<'_>) -> Result<Value, Failure> {

@@ -177,7 +177,7 @@ impl Maker {
 
     async fn create(&self, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Interaction, Failure> {
         let step = Step::begin("interaction");
-        let made = self.api(minter).create_minimal().await;
+        let made = self.api(minter).create_minimal(minter.context).await;
         let made = made.map_err(|failure| journal.failed(&step, failure))?;
         journal.done(&step, format!("created {}", made.id));
         Ok(made)

@@ -41,6 +41,14 @@ pub enum HttpError {
         /// Why not.
         reason: String,
     },
+    /// No connection in time.
+    #[error("`{host}` took no connection within {limit:?}")]
+    ConnectTimedOut {
+        /// The host.
+        host: String,
+        /// The bound.
+        limit: Duration,
+    },
     /// No answer in time.
     #[error("`{host}` did not answer within {limit:?}")]
     TimedOut {
