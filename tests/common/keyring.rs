@@ -1,0 +1,51 @@
+//! A real keyring, on a session bus of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdin, Command as Process, Stdio};
+
+/// A private session bus, with a gnome-keyring in the asked state (see `scripts/with-keyring`); both end when it is
+/// dropped.
+pub struct Keyring {
+    child: Child,
+    /// Closing it ends the session.
+    stdin: Option<ChildStdin>,
+    pub address: String,
+}
+
+impl Keyring {
+    pub fn unlocked() -> Self {
+        Self::in_state("unlocked")
+    }
+
+    pub fn in_state(state: &str) -> Self {
+        Self::by(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-keyring"), state)
+    }
+
+    /// A `KeePassXC` with an open database (see `scripts/with-keepassxc`).
+    pub fn keepassxc() -> Self {
+        Self::by(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/with-keepassxc"), "")
+    }
+
+    fn by(script: &str, state: &str) -> Self {
+        let mut child = Process::new(script)
+            .env("WITH_KEYRING_STATE", state)
+            .args(["sh", "-c", "echo \"$DBUS_SESSION_BUS_ADDRESS\"; exec cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        assert!(!address.trim().is_empty(), "the keyring did not start: {:?}", child.wait());
+        let stdin = child.stdin.take();
+        Self { child, stdin, address: address.trim().to_owned() }
+    }
+}
+
+impl Drop for Keyring {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,114 @@
+//! A home with nothing in it, and the commands that run there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+use std::time::Duration;
+
+use assert_cmd::Command;
+
+use super::{Keyring, Running, Sandbox, binary, path};
+
+/// A home folder, and the variables that commands get.
+pub struct World {
+    home: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+impl World {
+    /// A home with nothing in it: no keyring, no bus, no network but this machine.
+    pub fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut world = Self { home, variables: Vec::new() };
+        for (name, folder) in
+            [("HOME", ""), ("XDG_CONFIG_HOME", "config"), ("XDG_RUNTIME_DIR", "run"), ("TMPDIR", "tmp")]
+        {
+            let path = world.home.path().join(folder);
+            std::fs::create_dir_all(&path).unwrap();
+            world.set(name, &path.display().to_string());
+        }
+        world.set("PATH", &path());
+        world.set("COLUMNS", "100");
+        // The kernel keyring is the user's own, whatever the home is.
+        world.set("CORTI_AUTH_NO_CACHE", "1");
+        world
+    }
+
+    /// A world whose commands reach `keyring`.
+    pub fn with_keyring(keyring: &Keyring) -> Self {
+        let mut world = Self::new();
+        world.set("DBUS_SESSION_BUS_ADDRESS", &keyring.address);
+        world
+    }
+
+    /// Sets a variable for every command.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Sets the variables that name the sandbox's client.
+    pub fn use_client(&mut self, sandbox: &Sandbox) {
+        for (name, value) in sandbox.variables() {
+            self.set(name, value);
+        }
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub fn config_folder(&self) -> PathBuf {
+        self.home.path().join("config/corti-auth")
+    }
+
+    pub fn config(&self) -> String {
+        std::fs::read_to_string(self.config_folder().join("config.toml")).unwrap_or_default()
+    }
+
+    pub fn write_config(&self, text: &str) {
+        std::fs::create_dir_all(self.config_folder()).unwrap();
+        std::fs::write(self.config_folder().join("config.toml"), text).unwrap();
+    }
+
+    /// Writes a file into the home and names it.
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.home.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    }
+
+    /// The binary with `arguments`, words separated by spaces.
+    pub fn run(&self, arguments: &str) -> Command {
+        let words: Vec<&str> = arguments.split_whitespace().collect();
+        self.run_words(&words)
+    }
+
+    /// The binary with `arguments`.
+    pub fn run_words(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.args(arguments).timeout(Duration::from_secs(60));
+        command
+    }
+
+    /// Starts the binary and leaves it running, its standard input open.
+    pub fn start(&self, arguments: &str) -> Running {
+        let mut command = Process::new(binary());
+        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.args(arguments.split_whitespace());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Running(command.spawn().unwrap())
+    }
+
+    /// Another program in this world.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.timeout(Duration::from_secs(60));
+        command
+    }
+
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
