@@ -9,8 +9,8 @@ use common::ready::{client_of, minted, verdicts};
 use common::{Said, Sandbox, World, forged};
 use serde_json::json;
 
-#[tokio::test]
-async fn a_file_of_keys_needs_no_network_and_no_environment() {
+/// A token, a file in a world with the keys of the realm that made it, and that realm's environment, which is gone.
+async fn orphaned() -> (String, World, String, String) {
     let sandbox = Sandbox::start();
     let token = minted(&client_of(&sandbox), "--full");
     let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
@@ -19,8 +19,14 @@ async fn a_file_of_keys_needs_no_network_and_no_environment() {
     drop(sandbox);
     let world = World::new();
     let file = world.file("keys.json", keys);
-    let mut flags = vec!["inspect", "--verify", "--json", "--jwks", &file];
-    let json = Said::by(world.run_words(&flags).write_stdin(token.clone())).json();
+    (token, world, file, issuer)
+}
+
+#[tokio::test]
+async fn a_file_of_keys_needs_no_network_and_no_environment() {
+    let (token, world, file, _) = orphaned().await;
+    let words = ["inspect", "--verify", "--json", "--jwks", &file];
+    let json = Said::by(world.run_words(&words).write_stdin(token.clone())).json();
     assert_eq!(verdicts(&json)[4..], ["issuer skipped", "audience ok"]);
     assert_eq!((&json["verification"]["valid"], &json["verification"]["keys"]), (&json!(true), &json!(file)));
     let text =
@@ -37,10 +43,15 @@ async fn a_file_of_keys_needs_no_network_and_no_environment() {
             "{style}"
         );
     }
+}
+
+#[tokio::test]
+async fn with_a_file_of_keys_the_issuer_is_checked_where_an_environment_is_named() {
+    let (token, world, file, issuer) = orphaned().await;
     let eu = ["inspect", "--verify", "--jwks", &file, "-e", &issuer];
     let said = Said::by(world.run_words(&eu).write_stdin(token.clone()));
     assert!(said.code == 0 && !said.stdout.contains("not checked"), "{}", said.stdout);
-    flags.extend(["--environment", &issuer]);
+    let mut flags = vec!["inspect", "--verify", "--json", "--jwks", &file, "--environment", &issuer];
     assert_eq!(
         verdicts(&Said::by(world.run_words(&flags).write_stdin(token.clone())).json())[4],
         "issuer ok"
@@ -53,6 +64,11 @@ async fn a_file_of_keys_needs_no_network_and_no_environment() {
         "{}",
         said.stderr
     );
+}
+
+#[tokio::test]
+async fn with_a_file_of_keys_the_audience_is_checked_and_the_file_must_hold_keys() {
+    let (token, world, file, _) = orphaned().await;
     for (audience, code) in [("account", 0), ("corti", 7)] {
         let words = ["inspect", "--verify", "--jwks", &file, "--audience", audience];
         let said = Said::by(world.run_words(&words).write_stdin(token.clone()));

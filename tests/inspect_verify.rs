@@ -125,6 +125,35 @@ fn nothing_that_a_token_names_is_followed() {
 /// Makes a server's answers of its environment and a maker of discovery documents: environment, issuer, keys.
 type Answers = fn(&str, &dyn Fn(&str, &str, &str) -> Answer) -> Vec<Answer>;
 
+/// What a realm answers that is not the right one, the exit code, and the words about it.
+const WRONG_REALMS: [(Answers, i32, &str); 7] = [
+    (|e, d| vec![d(e, "https://auth.eu.corti.app/realms/base", e)], 3, "its issuer is"),
+    (
+        |e, d| vec![d(e, &format!("{e}/realms/base"), "https://evil.example/keys")],
+        3,
+        "evil.example/keys`, which is not on the host",
+    ),
+    (|e, d| vec![d(e, &format!("{e}/realms/base"), "")], 3, "which is not on the host"),
+    (
+        |e, d| vec![d(e, &format!("{e}/realms/base"), &format!("{e}/k")), Answer::json("{\"keys\":[]}")],
+        8,
+        "no public key",
+    ),
+    (
+        |e, d| {
+            vec![d(e, &format!("{e}/realms/base"), &format!("{e}/k")), Answer::http("200 OK", &[], "<html>")]
+        },
+        8,
+        "not a JSON Web Key set",
+    ),
+    (
+        |e, d| vec![d(e, &format!("{e}/realms/base"), &format!("{e}/k")), Answer::http("500 X", &[], "")],
+        9,
+        "answered 500",
+    ),
+    (|_, _| vec![Answer::http("302 Found", &["Location: https://evil.example/"], "")], 8, "redirects (302)"),
+];
+
 #[test]
 fn a_realm_that_is_not_the_right_one_gives_no_keys() {
     let token = forged(&json!({ "alg": "RS256" }), &json!({ "exp": 9_999_999_999_i64 }));
@@ -133,41 +162,7 @@ fn a_realm_that_is_not_the_right_one_gives_no_keys() {
         let document = json!({ "issuer": issuer, "token_endpoint": token_endpoint, "jwks_uri": keys });
         Answer::json(&document.to_string())
     };
-    let table: [(Answers, i32, &str); 7] = [
-        (|e, d| vec![d(e, "https://auth.eu.corti.app/realms/base", e)], 3, "its issuer is"),
-        (
-            |e, d| vec![d(e, &format!("{e}/realms/base"), "https://evil.example/keys")],
-            3,
-            "evil.example/keys`, which is not on the host",
-        ),
-        (|e, d| vec![d(e, &format!("{e}/realms/base"), "")], 3, "which is not on the host"),
-        (
-            |e, d| vec![d(e, &format!("{e}/realms/base"), &format!("{e}/k")), Answer::json("{\"keys\":[]}")],
-            8,
-            "no public key",
-        ),
-        (
-            |e, d| {
-                vec![
-                    d(e, &format!("{e}/realms/base"), &format!("{e}/k")),
-                    Answer::http("200 OK", &[], "<html>"),
-                ]
-            },
-            8,
-            "not a JSON Web Key set",
-        ),
-        (
-            |e, d| vec![d(e, &format!("{e}/realms/base"), &format!("{e}/k")), Answer::http("500 X", &[], "")],
-            9,
-            "answered 500",
-        ),
-        (
-            |_, _| vec![Answer::http("302 Found", &["Location: https://evil.example/"], "")],
-            8,
-            "redirects (302)",
-        ),
-    ];
-    for (answers, code, words) in table {
+    for (answers, code, words) in WRONG_REALMS {
         let rude = Rude::start_by(|environment| answers(environment, &document));
         let said = Said::by(
             World::new().run(&format!("inspect --verify -e {}", rude.environment)).write_stdin(token.clone()),

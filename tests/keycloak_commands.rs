@@ -84,51 +84,43 @@ fn a_token_is_what_was_asked_for_and_inspect_says_so() {
     }
 }
 
+/// The exit code and the status of a client or a secret that is refused.
+const CREDENTIALS: (i32, u16) = (5, 401);
+
+/// The client, a wrong secret, what is asked, the exit code and the status, the error, and the words about it.
+type Refusal = (&'static str, &'static str, &'static str, (i32, u16), &'static str, &'static str);
+
+const REFUSALS: [Refusal; 9] = [
+    ("nobody", "", "--full", CREDENTIALS, "invalid_client", "does not know the client, or it is disabled"),
+    ("disabled", "", "--full", CREDENTIALS, "invalid_client", "does not know the client, or it is disabled"),
+    ("service", "wrong", "--full", CREDENTIALS, "unauthorized_client", "rejected the client secret"),
+    (
+        "public",
+        "",
+        "--full",
+        CREDENTIALS,
+        "unauthorized_client",
+        "may not use client credentials (Public client not allowed to retrieve service account)",
+    ),
+    (
+        "no-service-account",
+        "",
+        "--full",
+        CREDENTIALS,
+        "unauthorized_client",
+        "may not use client credentials (Client not enabled to retrieve service account)",
+    ),
+    ("service", "", "--scope stream", (6, 400), "invalid_scope", "Invalid scopes: openid stream"),
+    ("service", "", "--scope interactions:read", (6, 400), "invalid_scope", "refused the scope"),
+    ("no-streams", "", "--scope streams", (6, 400), "invalid_scope", "Invalid scopes: openid streams"),
+    ("no-streams", "", "--scope transcribe,streams", (6, 400), "invalid_scope", "refused the scope"),
+];
+
 #[test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
 fn every_refusal_has_its_words_and_its_exit_code() {
     let keycloak = Keycloak::running();
-    let credentials = (5, 401);
-    let table = [
-        (
-            "nobody",
-            "",
-            "--full",
-            credentials,
-            "invalid_client",
-            "does not know the client, or it is disabled",
-        ),
-        (
-            "disabled",
-            "",
-            "--full",
-            credentials,
-            "invalid_client",
-            "does not know the client, or it is disabled",
-        ),
-        ("service", "wrong", "--full", credentials, "unauthorized_client", "rejected the client secret"),
-        (
-            "public",
-            "",
-            "--full",
-            credentials,
-            "unauthorized_client",
-            "may not use client credentials (Public client not allowed to retrieve service account)",
-        ),
-        (
-            "no-service-account",
-            "",
-            "--full",
-            credentials,
-            "unauthorized_client",
-            "may not use client credentials (Client not enabled to retrieve service account)",
-        ),
-        ("service", "", "--scope stream", (6, 400), "invalid_scope", "Invalid scopes: openid stream"),
-        ("service", "", "--scope interactions:read", (6, 400), "invalid_scope", "refused the scope"),
-        ("no-streams", "", "--scope streams", (6, 400), "invalid_scope", "Invalid scopes: openid streams"),
-        ("no-streams", "", "--scope transcribe,streams", (6, 400), "invalid_scope", "refused the scope"),
-    ];
-    for (client, secret, ask, (code, status), error, message) in table {
+    for (client, secret, ask, (code, status), error, message) in REFUSALS {
         let mut world = world(&keycloak, client);
         if !secret.is_empty() {
             world.set("CORTI_CLIENT_SECRET", secret);

@@ -17,6 +17,8 @@ const NO_REALM_PAGE: &str =
 
 pub fn cases() -> Vec<Case> {
     let mut cases = tenants();
+    cases.extend(spellings());
+    cases.extend(other_paths());
     cases.extend(documents());
     cases
 }
@@ -51,6 +53,21 @@ fn tenants() -> Vec<Case> {
             right("/realms/nowhere/protocol/openid-connect/token").kind("application/json"),
             no_realm(),
         ),
+        case("unknown tenant, a slash after it", bare("GET", "/realms/nowhere/"), no_realm()),
+        case(
+            "unknown tenant for a person",
+            person(right("/realms/nowhere/protocol/openid-connect/token")),
+            empty(404).with("header content-type", "text/html;charset=utf-8"),
+        )
+        .differs(NO_PAGES, empty(404).with("header content-type", "application/json")),
+        case("unknown path of an unknown tenant", bare("GET", "/realms/nowhere/nonsense"), no_realm()),
+    ]
+}
+
+/// The token path in other spellings.
+fn spellings() -> Vec<Case> {
+    let right = |path| good("scope=openid").at(path);
+    vec![
         case(
             "a slash after the token path",
             right("/realms/base/protocol/openid-connect/token/"),
@@ -74,6 +91,11 @@ fn tenants() -> Vec<Case> {
             unusual("invalidCharacter", "Request path contains invalid character ';'"),
         )
         .differs(NO_LAYERS, plain(405, "HTTP 405 Method Not Allowed")),
+    ]
+}
+
+fn other_paths() -> Vec<Case> {
+    vec![
         case(
             "the tenant itself",
             head_of("GET", "/realms/base"),
@@ -84,7 +106,7 @@ fn tenants() -> Vec<Case> {
         .differs(NO_REALM_PAGE, empty(404).with("header content-type", "application/json")),
         case(
             "/oauth2/token",
-            right("/oauth2/token"),
+            good("scope=openid").at("/oauth2/token"),
             plain(404, "Unable to find matching target resource method"),
         )
         .differs(
@@ -101,14 +123,6 @@ fn tenants() -> Vec<Case> {
             bare("GET", "/realms/base/protocol/openid-connect/nonsense"),
             plain(404, "HTTP 404 Not Found"),
         ),
-        case("unknown tenant, a slash after it", bare("GET", "/realms/nowhere/"), no_realm()),
-        case(
-            "unknown tenant for a person",
-            person(right("/realms/nowhere/protocol/openid-connect/token")),
-            empty(404).with("header content-type", "text/html;charset=utf-8"),
-        )
-        .differs(NO_PAGES, empty(404).with("header content-type", "application/json")),
-        case("unknown path of an unknown tenant", bare("GET", "/realms/nowhere/nonsense"), no_realm()),
     ]
 }
 

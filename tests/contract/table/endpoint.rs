@@ -11,7 +11,9 @@ const ITS_OWN_NAME: &str =
 
 pub fn cases() -> Vec<Case> {
     let mut cases = paths();
+    cases.extend(queries());
     cases.extend(endpoints());
+    cases.extend(documents());
     cases.extend(names());
     cases
 }
@@ -62,6 +64,12 @@ fn paths() -> Vec<Case> {
             bare("OPTIONS", "/realms/base/.well-known/nonsense").header("origin", PAGE),
             preflight("GET"),
         ),
+    ]
+}
+
+fn queries() -> Vec<Case> {
+    let post = |path| good("scope=openid").at(path);
+    vec![
         case("a query", post("/realms/base/protocol/openid-connect/token?x=%ff"), token("openid")),
         case(
             "a broken escape in the query",
@@ -95,8 +103,6 @@ fn endpoints() -> Vec<Case> {
     let revoke = |ask: Ask| ask.at("/realms/base/protocol/openid-connect/revoke");
     let nobody = || plain_unauthorized("invalid_client");
     let json = || empty(200).with("header content-type", "application/json");
-    let document = json().with("header cache-control", "no-cache, must-revalidate, no-transform, no-store");
-    let no_document = empty(404).with("header content-type", "application/json");
     vec![
         case("userinfo", userinfo(), bearer("")).differs(TOKENS_ONLY, no_path()),
         case(
@@ -120,6 +126,16 @@ fn endpoints() -> Vec<Case> {
             json().with("body error", "invalid_token").with("body error_description", "Invalid token"),
         )
         .differs(TOKENS_ONLY, no_method()),
+    ]
+}
+
+/// Documents that other protocols have.
+fn documents() -> Vec<Case> {
+    let document = empty(200)
+        .with("header content-type", "application/json")
+        .with("header cache-control", "no-cache, must-revalidate, no-transform, no-store");
+    let no_document = empty(404).with("header content-type", "application/json");
+    vec![
         case(
             "the document of RFC 8414",
             head_of("GET", "/realms/base/.well-known/oauth-authorization-server"),

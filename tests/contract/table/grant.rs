@@ -1,6 +1,6 @@
 //! Which grants there are, and what a client with nothing but a service account hears about them.
 
-use super::super::ask::{form, good};
+use super::super::ask::{Ask, form, good};
 use super::{Case, Is, case, oauth, unauthorized};
 
 const RIGHT: &str = "grant_type=client_credentials&client_id=service&client_secret=SECRET";
@@ -10,11 +10,27 @@ const NO_RESOURCES: &str = "it looks at the parameters that come with an audienc
                             Corti's realm does not list the grant";
 
 pub fn cases() -> Vec<Case> {
-    let of = |grant: &str| form(format!("client_id=service&client_secret=SECRET&grant_type={grant}"));
-    let (unsupported, missing) = (unsupported, missing);
-    let bad = |error: &str, description: &str| oauth(400, error, description);
-    let urn = "urn:ietf:params:oauth:grant-type";
-    let mut cases = vec![
+    let mut cases = spellings();
+    cases.extend(other_grants());
+    cases.extend(extension_grants());
+    cases.extend(uma_tickets());
+    cases.extend(uma_claims());
+    cases.extend(repeated());
+    cases
+}
+
+/// A request of the client for the grant that `grant` begins with.
+fn of(grant: &str) -> Ask {
+    form(format!("client_id=service&client_secret=SECRET&grant_type={grant}"))
+}
+
+fn bad(error: &str, description: &str) -> Is {
+    oauth(400, error, description)
+}
+
+/// The grant's name.
+fn spellings() -> Vec<Case> {
+    vec![
         case("grant_type empty", of(""), unsupported()),
         case("grant_type missing", form("client_id=service&client_secret=SECRET"), missing()),
         case("empty form", form(""), missing()),
@@ -26,6 +42,11 @@ pub fn cases() -> Vec<Case> {
         case("a line break before the grant", of("%0Aclient_credentials"), super::token("")),
         case("a line break in the grant, and more", of("client_credentials%0Ax"), unsupported()),
         case("implicit", of("implicit"), unsupported()),
+    ]
+}
+
+fn other_grants() -> Vec<Case> {
+    vec![
         case(
             "password",
             of("password&username=u&password=p&scope=openid"),
@@ -55,6 +76,13 @@ pub fn cases() -> Vec<Case> {
             bad("invalid_grant", "Code not valid"),
         ),
         case("code, a parameter twice", of("authorization_code&x=1&x=2"), twice()),
+    ]
+}
+
+/// Those whose name is a URN (RFC 6749, section 4.5).
+fn extension_grants() -> Vec<Case> {
+    let urn = "urn:ietf:params:oauth:grant-type";
+    vec![
         case(
             "device code",
             of(&format!("{urn}:device_code")),
@@ -76,59 +104,64 @@ pub fn cases() -> Vec<Case> {
             bad("invalid_grant", "Missing parameter:assertion"),
         )
         .differs(NOT_CORTIS, unsupported()),
-    ];
-    cases.extend(uma_tickets());
-    cases.extend(repeated());
-    cases
+    ]
+}
+
+/// A request of the client for a UMA ticket.
+fn uma(more: &str) -> Ask {
+    of(&format!("urn:ietf:params:oauth:grant-type:uma-ticket{more}"))
 }
 
 fn uma_tickets() -> Vec<Case> {
-    let ticket = "grant_type=urn:ietf:params:oauth:grant-type:uma-ticket";
-    let of = |more: &str| form(format!("client_id=service&client_secret=SECRET&{ticket}{more}"));
-    let bad = |error: &str, description: &str| oauth(400, error, description);
     vec![
-        case("UMA ticket", of(""), bad("invalid_request", "You must provide the issuedFor")),
+        case("UMA ticket", uma(""), bad("invalid_request", "You must provide the issuedFor")),
         case(
             "UMA ticket for an audience",
-            of("&audience=service"),
+            uma("&audience=service"),
             bad("invalid_request", "Client does not support permissions"),
         ),
         case(
             "UMA ticket for another audience",
-            of("&audience=nobody"),
+            uma("&audience=nobody"),
             bad("invalid_request", "Unknown resource server id: [nobody]"),
         ),
         case(
             "UMA ticket for another client that there is",
-            of("&audience=no-streams"),
+            uma("&audience=no-streams"),
             bad("invalid_request", "Client does not support permissions"),
         )
         .absent("it has one client"),
         case(
             "UMA ticket for a ticket",
-            of("&ticket=x&audience=nobody&claim_token=x"),
+            uma("&ticket=x&audience=nobody&claim_token=x"),
             oauth(403, "invalid_ticket", "Ticket verification failed"),
         ),
+    ]
+}
+
+/// UMA tickets that something else is to be given for.
+fn uma_claims() -> Vec<Case> {
+    vec![
         case(
             "UMA ticket for a claim",
-            of("&claim_token=x&audience=nobody"),
+            uma("&claim_token=x&audience=nobody"),
             bad("unauthorized_client", "Invalid signature"),
         ),
         case(
             "UMA ticket for a claim in another format",
-            of("&claim_token=x&claim_token_format=x"),
+            uma("&claim_token=x&claim_token_format=x"),
             bad("invalid_request", "Claim token format [x] not supported"),
         )
         .differs(NO_RESOURCES, bad("unauthorized_client", "Invalid signature")),
         case(
             "UMA ticket for an older one",
-            of("&rpt=x"),
+            uma("&rpt=x"),
             oauth(403, "invalid_rpt", "RPT signature is invalid"),
         )
         .differs(NO_RESOURCES, bad("invalid_request", "You must provide the issuedFor")),
         case(
             "UMA ticket for a subject",
-            of("&subject_token=x"),
+            uma("&subject_token=x"),
             bad("unauthorized_client", "Invalid identity"),
         )
         .differs(NO_RESOURCES, bad("invalid_request", "You must provide the issuedFor")),

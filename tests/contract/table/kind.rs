@@ -15,6 +15,9 @@ const THREE_CHARSETS: &str =
 
 pub fn cases() -> Vec<Case> {
     let mut cases = kinds();
+    cases.extend(multipart());
+    cases.extend(headers());
+    cases.extend(queries());
     cases.extend(nearly_forms());
     cases.extend(charsets());
     cases
@@ -22,14 +25,6 @@ pub fn cases() -> Vec<Case> {
 
 fn kinds() -> Vec<Case> {
     let json = r#"{"grant_type":"client_credentials","client_id":"service","client_secret":"SECRET"}"#;
-    let part = |name: &str, value: &str| {
-        format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-    };
-    let multipart = |parts: &[String]| Ask {
-        kind: Some("multipart/form-data; boundary=X"),
-        ..form(format!("{}--X--\r\n", parts.concat()))
-    };
-    let grant = || part("grant_type", "client_credentials");
     let right = || good("scope=openid");
     vec![
         case("JSON", form(json).kind("application/json"), missing()),
@@ -50,6 +45,19 @@ fn kinds() -> Vec<Case> {
             right().kind("application/x-www-form-urlencoded; charset=ISO-8859-1"),
             token("openid"),
         ),
+    ]
+}
+
+fn multipart() -> Vec<Case> {
+    let part = |name: &str, value: &str| {
+        format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let multipart = |parts: &[String]| Ask {
+        kind: Some("multipart/form-data; boundary=X"),
+        ..form(format!("{}--X--\r\n", parts.concat()))
+    };
+    let grant = || part("grant_type", "client_credentials");
+    vec![
         case(
             "multipart with Basic",
             multipart(&[grant(), part("scope", "openid transcribe")]).basic("service:SECRET"),
@@ -62,6 +70,12 @@ fn kinds() -> Vec<Case> {
             unauthorized("invalid_client"),
         )
         .differs(FORMS_ONLY, missing()),
+    ]
+}
+
+fn headers() -> Vec<Case> {
+    let right = || good("scope=openid");
+    vec![
         case(
             "a DPoP header that is no proof",
             right().header("dpop", "abc"),
@@ -74,6 +88,12 @@ fn kinds() -> Vec<Case> {
             unauthorized("unauthorized_client"),
         ),
         case("Accept: text/html", right().header("accept", "text/html"), token("openid")),
+    ]
+}
+
+/// Parameters in the query, where they are none.
+fn queries() -> Vec<Case> {
+    vec![
         case(
             "everything in the query",
             form("").at(

@@ -8,6 +8,8 @@ const NOT_CORTIS: &str = "Corti's realm does not list this scope among those it 
 
 pub fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> = granted();
+    cases.extend(of_the_realm());
+    cases.extend(of_other_clients());
     cases.extend(with_controls());
     cases.extend(refused());
     cases
@@ -33,6 +35,13 @@ fn granted() -> Vec<Case> {
         case("no scope", good(""), token("")),
         case("transcribe without openid", good("scope=transcribe"), token("transcribe")),
         case("both without openid", good("scope=transcribe+streams"), token("transcribe streams")),
+        case("a scope of 4,001 characters", good(&long), token("")),
+    ]
+}
+
+/// The realm's own scopes.
+fn of_the_realm() -> Vec<Case> {
+    vec![
         case("profile alone", good("scope=profile"), token("")),
         case("openid profile", good("scope=openid+profile"), token("openid")),
         case("openid email", good("scope=openid+email"), token("openid")),
@@ -60,7 +69,12 @@ fn granted() -> Vec<Case> {
             .differs(NOT_CORTIS, bad_scope("organization:x")),
         case("openid and any organization", good("scope=openid+organization%3A*"), token("openid"))
             .differs(NOT_CORTIS, bad_scope("openid organization:*")),
-        case("a scope of 4,001 characters", good(&long), token("")),
+    ]
+}
+
+/// Clients that may use less, or get more.
+fn of_other_clients() -> Vec<Case> {
+    vec![
         case(
             "no-streams asks for transcribe",
             of("no-streams", "scope=openid+transcribe"),
