@@ -8,6 +8,7 @@ mod configuration;
 mod control;
 mod credentials;
 mod discovery;
+mod fallback;
 mod fault;
 mod field;
 mod form;
@@ -220,8 +221,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/protocol/openid-connect/certs/", certs)
         .route("/.well-known/openid-configuration", configuration.clone())
         .route("/.well-known/openid-configuration/", configuration)
-        .fallback(discovery::nothing)
-        .layer(from_fn(discovery::readable));
+        .fallback(fallback::nothing)
+        .layer(from_fn(fallback::readable));
     let rest = Router::new()
         .route("/interactions", collection.clone())
         .route("/interactions/", collection)
@@ -237,7 +238,7 @@ fn router(shared: Arc<Shared>) -> Router {
     let failing = from_fn_with_state(Arc::clone(&shared), fault::api_request);
     Router::new()
         .nest("/realms/{tenant}", realm)
-        .route("/realms/{tenant}/", any(discovery::itself))
+        .route("/realms/{tenant}/", any(fallback::itself))
         .nest("/v2", rest.layer(failing.clone()))
         .nest("/audio-bridge/v2", sockets.layer(failing))
         .fallback(problem::no_route)
