@@ -90,7 +90,7 @@ impl Evidence {
             exchange.each_header("www-authenticate").find_map(|header| Challenge::read(header, &redaction));
         let shape = Shape::of(exchange, &redaction);
         let stated = match &shape {
-            Shape::Problem { status, .. } => *status,
+            Shape::Problem(problem) => problem.status,
             _ => None,
         };
         Self {
@@ -161,7 +161,7 @@ impl Evidence {
     /// The type of a v2 problem, if that is what the answer is.
     fn problem(&self) -> Option<&str> {
         match &self.shape {
-            Shape::Problem { kind, .. } => Some(kind),
+            Shape::Problem(problem) => Some(problem.kind.as_deref().unwrap_or_default()),
             _ => None,
         }
     }
@@ -195,7 +195,7 @@ impl Evidence {
     /// Whether it is a resource that answers, be it with an OAuth error: those of RFC 6750, section 3.1, are about tokens.
     fn is_of_a_resource(&self) -> bool {
         match &self.shape {
-            Shape::Empty | Shape::Problem { .. } => true,
+            Shape::Empty | Shape::Problem(_) => true,
             Shape::OAuth { error, .. } => ["invalid_token", "insufficient_scope"].contains(&error.as_str()),
             _ => false,
         }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::quotation::quoted;
 use super::request::Response;
@@ -24,6 +24,21 @@ pub struct Problem {
     pub request_id: Option<String>,
 }
 
+/// The body of a refusal, `ErrorResponse` in Corti's API reference, as far as it says something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorResponse {
+    /// The HTTP status, once more.
+    pub status: Option<u16>,
+    /// The numbered type, such as `A0007`.
+    pub kind: Option<String>,
+    /// The sentence.
+    pub detail: Option<String>,
+    /// `field: reason` of each field that did not validate.
+    pub fields: Vec<String>,
+    /// `requestid`, which Corti's support asks for.
+    pub request_id: Option<String>,
+}
+
 impl Problem {
     /// Reads a response that is not 2xx.
     pub fn of(response: &Response) -> Self {
@@ -36,18 +51,11 @@ impl Problem {
         let Ok(Value::Object(body)) = serde_json::from_slice(&response.body) else {
             return plain(response.appearance());
         };
-        // Field by field: one of an odd type must not cost the others.
-        let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-        Self {
-            status,
-            detail: text("detail").or_else(|| text("type")).unwrap_or_else(|| "no reason given".to_owned()),
-            fields: fields(body.get("validationErrors")),
-            request_id: text("requestid"),
-        }
+        let ErrorResponse { kind, detail, fields, request_id, .. } = ErrorResponse::of(&body);
+        let detail = detail.or(kind).unwrap_or_else(|| "no reason given".to_owned());
+        Self { status, detail, fields, request_id }
     }
-}
 
-impl Problem {
     /// The same without a secret that the server may have repeated.
     #[must_use]
     pub fn without(mut self, secret: &Secret) -> Self {
@@ -58,12 +66,36 @@ impl Problem {
     }
 }
 
-fn fields(errors: Option<&Value>) -> Vec<String> {
-    let objects = errors.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
-    objects
-        .flatten()
-        .map(|(field, reason)| format!("{field}: {}", reason.as_str().unwrap_or_default()))
-        .collect()
+impl ErrorResponse {
+    /// Reads the body's members one by one: one of an odd type must not cost the others.
+    pub fn of(members: &Map<String, Value>) -> Self {
+        let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
+        let status = members.get("status").and_then(Value::as_u64);
+        let errors = members.get("validationErrors").and_then(Value::as_array);
+        let errors = errors.into_iter().flatten().filter_map(Value::as_object).flatten();
+        let line =
+            |(field, reason): (&String, &Value)| format!("{field}: {}", reason.as_str().unwrap_or_default());
+        Self {
+            status: status.and_then(|status| u16::try_from(status).ok()),
+            kind: text("type"),
+            detail: text("detail"),
+            fields: errors.map(line).collect(),
+            request_id: text("requestid"),
+        }
+    }
+
+    /// The same with its texts changed.
+    #[must_use]
+    pub fn map(self, change: impl Fn(&str) -> String) -> Self {
+        let changed = |text: Option<String>| text.map(|text| change(&text));
+        Self {
+            status: self.status,
+            kind: changed(self.kind),
+            detail: changed(self.detail),
+            fields: self.fields.iter().map(|field| change(field)).collect(),
+            request_id: changed(self.request_id),
+        }
+    }
 }
 
 impl fmt::Display for Problem {

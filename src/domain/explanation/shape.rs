@@ -5,6 +5,7 @@ use serde_json::{Deserializer, Map, Value};
 
 use super::exchange::Exchange;
 use super::redaction::Redaction;
+use crate::domain::problem::ErrorResponse;
 
 /// What an answer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,19 +19,8 @@ pub enum Shape {
         /// The sentence, or nothing.
         description: String,
     },
-    /// `ErrorResponse` of the v2 API: `type`, `detail`, the fields that did not validate.
-    Problem {
-        /// The HTTP status, which stands in the body too.
-        status: Option<u16>,
-        /// The numbered type, such as `A0007`.
-        kind: String,
-        /// The sentence.
-        detail: String,
-        /// `field: reason` of each field that did not validate.
-        fields: Vec<String>,
-        /// `requestid`, which Corti's support asks for.
-        request: Option<String>,
-    },
+    /// An error of the v2 API.
+    Problem(ErrorResponse),
     /// `CommonErrorResponse` of the agents API: `code`, `message` and `howToFix`.
     Agents {
         /// The code, in capitals.
@@ -87,7 +77,7 @@ impl Shape {
         match self {
             Self::Grant(_) => "a granted token",
             Self::OAuth { .. } => "an OAuth error",
-            Self::Problem { .. } => "an error of the v2 API",
+            Self::Problem(_) => "an error of the v2 API",
             Self::Agents { .. } => "an error of the agents API",
             Self::Frame { .. } => "a message of a WebSocket",
             Self::Html => "an HTML page",
@@ -100,7 +90,9 @@ impl Shape {
     /// The id that the server gave the request.
     pub(super) fn request(&self) -> Option<&str> {
         match self {
-            Self::Problem { request, .. } | Self::Agents { request, .. } => request.as_deref(),
+            Self::Problem(ErrorResponse { request_id: id, .. }) | Self::Agents { request: id, .. } => {
+                id.as_deref()
+            }
             _ => None,
         }
     }
@@ -110,9 +102,9 @@ impl Shape {
         match self {
             Self::OAuth { error, description } if description.is_empty() => Some(error.clone()),
             Self::OAuth { error, description } => Some(format!("{error}: {description}")),
-            Self::Problem { kind, detail, fields, .. } => {
-                let head = if detail.is_empty() { kind } else { detail };
-                Some([std::slice::from_ref(head), fields].concat().join("; "))
+            Self::Problem(ErrorResponse { kind, detail, fields, .. }) => {
+                let head = detail.clone().filter(|detail| !detail.is_empty()).or_else(|| kind.clone());
+                Some([&[head.unwrap_or_default()], fields.as_slice()].concat().join("; "))
             }
             Self::Agents { code, message, .. } => Some(format!("{code}: {message}")),
             Self::Frame { kind, reason: Some(reason) } => Some(format!("{kind}: {reason}")),
@@ -158,17 +150,9 @@ impl Members<'_> {
                     request: error.text("requestId"),
                 }
             }
-            (_, kind) if has("detail") || has("requestid") => Shape::Problem {
-                status: self
-                    .members
-                    .get("status")
-                    .and_then(Value::as_u64)
-                    .and_then(|status| u16::try_from(status).ok()),
-                kind: kind.unwrap_or_default(),
-                detail: self.text("detail").unwrap_or_default(),
-                fields: self.fields(),
-                request: self.text("requestid"),
-            },
+            _ if has("detail") || has("requestid") => {
+                Shape::Problem(ErrorResponse::of(self.members).map(|text| self.redaction.apply(text)))
+            }
             (_, Some(kind)) => Shape::Frame { kind: kind.to_ascii_uppercase(), reason: self.text("reason") },
             _ => Shape::Other,
         }
@@ -176,15 +160,6 @@ impl Members<'_> {
 
     fn text(&self, name: &str) -> Option<String> {
         self.members.get(name).and_then(Value::as_str).map(|text| self.redaction.apply(text))
-    }
-
-    fn fields(&self) -> Vec<String> {
-        let errors = self.members.get("validationErrors").and_then(Value::as_array);
-        let pairs = errors.into_iter().flatten().filter_map(Value::as_object).flatten();
-        let line = |(field, reason): (&String, &Value)| {
-            self.redaction.apply(&format!("{field}: {}", reason.as_str().unwrap_or_default()))
-        };
-        pairs.map(line).collect()
     }
 }
 
