@@ -112,7 +112,7 @@ impl Observed {
         let is_json = start.starts_with(b"{") || start.starts_with(b"[");
         match response.status {
             200..=299 if is_json => Self::Allowed,
-            401 | 403 if response.appearance() != "an HTML page" => Self::Denied,
+            401 | 403 if !response.is_html() => Self::Denied,
             _ => Self::Inconclusive,
         }
     }

@@ -139,14 +139,16 @@ pub fn parse(response: &Response, environment: &Environment) -> Result<Interacti
 /// # Errors
 /// [`InteractionError::Refused`] and [`InteractionError::NotTheProtocol`].
 pub fn deleted(response: &Response) -> Result<(), InteractionError> {
-    let appearance = response.appearance();
-    match (response.is_success(), appearance) {
-        (false, _) => Err(Problem::of(response).into()),
-        (true, "an HTML page") => {
-            Err(InteractionError::NotTheProtocol { status: response.status, what: appearance })
-        }
-        (true, _) => Ok(()),
+    if !response.is_success() {
+        return Err(Problem::of(response).into());
     }
+    if response.is_html() {
+        return Err(InteractionError::NotTheProtocol {
+            status: response.status,
+            what: response.appearance(),
+        });
+    }
+    Ok(())
 }
 
 /// `url` with the token appended as Corti wants it: `token=Bearer%20…`. Whoever has it has the token.

@@ -87,13 +87,19 @@ impl Response {
         (200..300).contains(&self.status)
     }
 
+    /// Whether the body is a page, which no API sends: a proxy in between has answered.
+    pub fn is_html(&self) -> bool {
+        let start = self.body.trim_ascii_start();
+        let is_called_html = || self.header("content-type").is_some_and(|kind| kind.contains("html"));
+        start.starts_with(b"<") || !start.is_empty() && is_called_html()
+    }
+
     /// What the body looks like, in words, for an answer that is not the protocol's.
     pub fn appearance(&self) -> &'static str {
-        let content_type = self.header("content-type").unwrap_or_default();
         let start = self.body.trim_ascii_start();
         if start.is_empty() {
             "an empty body"
-        } else if content_type.contains("html") || start.starts_with(b"<") {
+        } else if self.is_html() {
             "an HTML page"
         } else if start.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(start).is_err() {
             "a broken or cut-off JSON text"

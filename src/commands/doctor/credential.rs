@@ -74,7 +74,7 @@ async fn agrees(minter: &Minter<'_>, client: &Client, token: &AccessToken) -> Re
     let request = Request::get(format!("{}/languages/", environment.api_url()), token, tenant);
     let response = minter.context.waiting("asking the API", minter.http.send(&request)).await?;
     match response.status {
-        200..=299 if response.appearance() == "an HTML page" => {
+        200..=299 if response.is_html() => {
             let message = format!("the API answered {} with an HTML page", response.status);
             Err(Failure::new(Kind::Network, message)
                 .hint("look for a proxy or a login page in between: corti-auth doctor -v"))
