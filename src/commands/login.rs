@@ -50,11 +50,7 @@ pub(super) struct LoginArgs {
 
 impl LoginArgs {
     fn secret_input(&self) -> SecretInput {
-        match &self.secret_file {
-            Some(path) => SecretInput::File(path.clone()),
-            None if self.secret_stdin => SecretInput::Stdin,
-            None => SecretInput::Prompt,
-        }
+        SecretInput::named(self.secret_file.as_deref(), self.secret_stdin)
     }
 
     /// What was given beside the secret and the global options, as a command that is advised has to repeat it.

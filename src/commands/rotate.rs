@@ -45,11 +45,7 @@ pub(super) struct RotateArgs {
 
 impl RotateArgs {
     fn secret_input(&self) -> SecretInput {
-        match &self.secret_file {
-            Some(path) => SecretInput::File(path.clone()),
-            None if self.secret_stdin => SecretInput::Stdin,
-            None => SecretInput::Prompt,
-        }
+        SecretInput::named(self.secret_file.as_deref(), self.secret_stdin)
     }
 }
 

@@ -66,6 +66,15 @@ impl Purpose {
 }
 
 impl SecretInput {
+    /// What `--secret-file` and `--secret-stdin` name; a person is asked where neither is given.
+    pub(super) fn named(file: Option<&Path>, stdin: bool) -> Self {
+        match file {
+            Some(path) => Self::File(path.to_owned()),
+            None if stdin => Self::Stdin,
+            None => Self::Prompt,
+        }
+    }
+
     /// Refuses a terminal that stands where a pipe should.
     ///
     /// # Errors
