@@ -13,8 +13,7 @@ use crate::domain::scope::Ask;
 use crate::domain::secret::ClientSecret;
 use crate::domain::store_kind::StoreKind;
 use crate::edge::config_file::ConfigFile;
-use crate::edge::keyring::State;
-use crate::edge::store::Store;
+use crate::edge::store::{State, Store};
 use crate::failure::Failure;
 
 use super::context::Context;

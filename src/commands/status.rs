@@ -10,9 +10,8 @@ use crate::domain::resolve::{Layer, Plan, SecretSource};
 use crate::domain::scope::Ask;
 use crate::domain::store_kind::StoreKind;
 use crate::domain::variable::{ACCESS_TOKEN, GivenSecret};
-use crate::edge::keyring::State;
 use crate::edge::mounted_secret;
-use crate::edge::store::StoreError;
+use crate::edge::store::{State, StoreError};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 

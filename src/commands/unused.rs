@@ -2,8 +2,7 @@
 //! the command that left it or, had that been killed, by the next one that stores or removes a secret.
 
 use crate::domain::config::{Config, StoredSecret};
-use crate::edge::keyring::State;
-use crate::edge::store::StoreError;
+use crate::edge::store::{State, StoreError};
 use crate::failure::Failure;
 
 use super::context::Context;

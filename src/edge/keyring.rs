@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::store::StoreError;
+use super::store_state::{State, StoreError};
 use super::thread;
 use crate::domain::secret::ClientSecret;
 
@@ -23,34 +23,6 @@ const UNATTENDED: Duration = Duration::from_secs(3);
 
 /// How long it may take when a person may be typing the unlock password.
 const ATTENDED: Duration = Duration::from_secs(120);
-
-/// What the probe found. It never prompts and never changes anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Unlocked, and the entry is there.
-    Present,
-    /// Unlocked, and the entry is not there.
-    Missing,
-    /// More than one entry matches.
-    Ambiguous(Vec<Match>),
-    /// The collection is locked.
-    Locked,
-    /// There is no default collection.
-    NoCollection,
-    /// The session bus has no secret service.
-    NoService,
-    /// There is no session bus.
-    NoBus,
-}
-
-/// One of several entries that match.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Match {
-    /// The label that a keyring's own program shows.
-    pub label: String,
-    /// Its attributes, in order; two of them are this tool's own.
-    pub attributes: Vec<(String, String)>,
-}
 
 /// The keyring as one process uses it: those that are cloned from it share what its probe found.
 #[derive(Clone, Debug)]

@@ -25,6 +25,7 @@ mod relay;
 pub mod secret_command;
 pub mod socket;
 pub mod store;
+mod store_state;
 pub mod system;
 pub mod thread;
 pub mod turn;

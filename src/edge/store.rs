@@ -3,16 +3,17 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::age_file::{AgeFileError, AgeFiles};
-use super::keyring::{Keyring, Match, SERVICE, State};
-use super::secret_command::{self, CommandError};
+use super::age_file::AgeFiles;
+use super::keyring::{Keyring, SERVICE};
+use super::secret_command;
 use crate::domain::event::{Event, Sink};
 use crate::domain::identity::Client;
-use crate::domain::secret::{ClientSecret, ClientSecretError};
+use crate::domain::secret::ClientSecret;
 use crate::domain::shell::quote;
 use crate::domain::store_kind::SecretCommand;
+
+pub use super::store_state::{Match, State, StoreError};
 
 /// A store of client secrets.
 pub enum Store {
@@ -24,73 +25,6 @@ pub enum Store {
     Command(SecretCommand),
     /// This process's memory, for `demo` where there is no keyring.
     Memory(RefCell<BTreeMap<String, ClientSecret>>),
-}
-
-/// Why a store could not do it, by what the caller can do about it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// There is no entry: not logged in.
-    #[error("no secret is stored for it")]
-    Missing,
-    /// The keyring is locked, and nobody unlocked it.
-    #[error("the keyring is locked")]
-    Locked,
-    /// Two entries match, and none can be preferred.
-    #[error("more than one keyring entry matches it: {}", labels(.0))]
-    Ambiguous(Vec<Match>),
-    /// No default collection to put an entry into.
-    #[error("the keyring has no default collection")]
-    NoCollection,
-    /// No secret service on the session bus.
-    #[error("no keyring service answers on the session bus")]
-    NoService,
-    /// No session bus at all.
-    #[error("there is no session bus to reach a keyring through")]
-    NoBus,
-    /// No answer in time.
-    #[error("the keyring did not answer within {} s", .0.as_secs())]
-    TimedOut(Duration),
-    /// The entry is there and is no client secret.
-    #[error("the stored entry is not a client secret: {0}")]
-    NotASecret(ClientSecretError),
-    /// An encrypted file.
-    #[error(transparent)]
-    File(#[from] AgeFileError),
-    /// A secret command.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// What keeps the secret is another program's, and is not changed from here.
-    #[error("the secret is kept by the command `{0}`, and can be changed only there")]
-    ReadOnly(SecretCommand),
-    /// Anything else, in the store's words.
-    #[error("the keyring failed: {0}")]
-    Failed(String),
-}
-
-fn labels(matches: &[Match]) -> String {
-    let labels: Vec<String> = matches.iter().map(|entry| format!("`{}`", entry.label)).collect();
-    labels.join(", ")
-}
-
-impl State {
-    fn present_if(there: bool) -> Self {
-        if there { Self::Present } else { Self::Missing }
-    }
-
-    /// Whether the store can be used; a missing entry does not hinder that.
-    ///
-    /// # Errors
-    /// The [`StoreError`] that stands for the state.
-    pub fn usable(self) -> Result<(), StoreError> {
-        match self {
-            Self::Present | Self::Missing => Ok(()),
-            Self::Ambiguous(matches) => Err(StoreError::Ambiguous(matches)),
-            Self::Locked => Err(StoreError::Locked),
-            Self::NoCollection => Err(StoreError::NoCollection),
-            Self::NoService => Err(StoreError::NoService),
-            Self::NoBus => Err(StoreError::NoBus),
-        }
-    }
 }
 
 impl Store {

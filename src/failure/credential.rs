@@ -7,9 +7,9 @@ use crate::domain::resolve::SecretOrigin;
 use crate::domain::shell::quote;
 use crate::domain::variable;
 use crate::edge::age_file::AgeFileError;
-use crate::edge::keyring::{Match, SERVICE};
+use crate::edge::keyring::SERVICE;
 use crate::edge::secret_command::CommandError;
-use crate::edge::store::StoreError;
+use crate::edge::store::{Match, StoreError};
 
 use super::{Failure, Kind};
 

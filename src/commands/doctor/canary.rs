@@ -14,9 +14,8 @@ use crate::domain::identity::{Client, ProfileName};
 use crate::domain::resolve::{Plan, SecretSource};
 use crate::domain::secret::ClientSecret;
 use crate::edge::config_file::ConfigFile;
-use crate::edge::keyring::State;
 use crate::edge::lock::Lock;
-use crate::edge::store::{Store, StoreError};
+use crate::edge::store::{State, Store, StoreError};
 use crate::failure::{Failure, Kind};
 
 use super::super::{interruption, login};

@@ -1,7 +1,6 @@
 //! Keychain and Credential Manager are part of the system and tell "missing" from "locked" themselves.
 
-use super::State;
-use crate::edge::store::StoreError;
+use crate::edge::store_state::{State, StoreError};
 
 /// Nothing to remember.
 #[derive(Clone, Debug, Default)]

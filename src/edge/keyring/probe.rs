@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue, Type};
 
-use super::{Match, SERVICE, State};
-use crate::edge::store::StoreError;
+use super::SERVICE;
+use crate::edge::store_state::{Match, State, StoreError};
 use crate::edge::thread;
 
 const NAME: &str = "org.freedesktop.secrets";
