@@ -17,7 +17,7 @@ mod listing;
 mod record;
 
 pub use draft::{DraftError, Fields};
-pub use listing::{Listing, PAGE_SIZE};
+pub use listing::{Listing, PAGE_SIZE, Sort};
 pub use record::Record;
 
 /// The states of an encounter (Corti's API reference, interactions).

@@ -2,17 +2,15 @@
 
 use url::form_urlencoded;
 
-use crate::domain::interaction::STATUSES;
+use crate::domain::interaction::{STATUSES, Sort};
 
 use super::field::Faults;
 use super::record::Interaction;
 
-const SORTS: [&str; 6] = ["id", "assignedUserId", "patient", "createdAt", "endedAt", "updatedAt"];
-
 /// A query with Corti's defaults filled in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listing {
-    sort: String,
+    sort: Sort,
     descending: bool,
     page_size: usize,
     /// From 1.
@@ -28,7 +26,7 @@ impl Listing {
     /// Everything that is wrong with it.
     pub(super) fn parse(query: &str) -> Result<Self, Faults> {
         let mut listing = Self {
-            sort: "createdAt".to_owned(),
+            sort: Sort::Created,
             descending: true,
             page_size: 10,
             index: 1,
@@ -51,7 +49,9 @@ impl Listing {
             found
         };
         match name {
-            "sort" if one_of(&SORTS) => value.clone_into(&mut self.sort),
+            "sort" if one_of(&Sort::ALL.map(Sort::as_str)) => {
+                self.sort = Sort::ALL.into_iter().find(|sort| sort.as_str() == value).unwrap_or_default();
+            }
             "direction" if one_of(&["asc", "desc"]) => self.descending = value == "desc",
             "encounterStatus" if one_of(&STATUSES) => self.statuses.push(value.to_owned()),
             "patient" => self.patient = Some(value.to_owned()),
@@ -80,13 +80,13 @@ impl Listing {
     /// What is compared: a text, or a time in nanoseconds.
     fn key(&self, one: &Interaction) -> (String, Option<i128>) {
         let time = |time: jiff::Timestamp| (String::new(), Some(time.as_nanosecond()));
-        match self.sort.as_str() {
-            "id" => (one.id.to_string(), None),
-            "assignedUserId" => (one.assigned_user.to_string(), None),
-            "patient" => (one.patient_identifier(), None),
-            "endedAt" => one.ended().map_or((String::new(), None), time),
-            "updatedAt" => time(one.updated),
-            _ => time(one.created),
+        match self.sort {
+            Sort::Id => (one.id.to_string(), None),
+            Sort::User => (one.assigned_user.to_string(), None),
+            Sort::Patient => (one.patient_identifier(), None),
+            Sort::Ended => one.ended().map_or((String::new(), None), time),
+            Sort::Updated => time(one.updated),
+            Sort::Created => time(one.created),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::domain::event::Event;
-use crate::domain::interaction::{Listing, Record, STATUSES};
+use crate::domain::interaction::{Listing, Record, STATUSES, Sort};
 use crate::domain::page::{Page, Tone};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text, with_schema};
@@ -41,28 +42,20 @@ pub(super) struct ListArgs {
     ascending: bool,
 }
 
-/// What interactions can be sorted by.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Sort {
-    #[default]
-    Created,
-    Updated,
-    Ended,
-    Id,
-    User,
-    Patient,
-}
+impl ValueEnum for Sort {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Created, Self::Updated, Self::Ended, Self::Id, Self::User, Self::Patient]
+    }
 
-impl Sort {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "createdAt",
-            Self::Updated => "updatedAt",
-            Self::Ended => "endedAt",
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Ended => "ended",
             Self::Id => "id",
-            Self::User => "assignedUserId",
+            Self::User => "user",
             Self::Patient => "patient",
-        }
+        }))
     }
 }
 
@@ -72,7 +65,7 @@ impl ListArgs {
         Listing {
             statuses: STATUSES.into_iter().filter(chosen).collect(),
             patient: self.patient.clone(),
-            sort: self.sort.as_str(),
+            sort: self.sort,
             ascending: self.ascending,
             limit: self.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
         }

@@ -12,12 +12,48 @@ pub struct Listing {
     pub statuses: Vec<&'static str>,
     /// Only this patient's, by its identifier.
     pub patient: Option<String>,
-    /// The member to sort by.
-    pub sort: &'static str,
+    /// What to sort by.
+    pub sort: Sort,
     /// The smallest first.
     pub ascending: bool,
     /// At most so many; all where it is `None`.
     pub limit: Option<usize>,
+}
+
+/// What interactions can be sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// Their id.
+    Id,
+    /// The user that they are assigned to.
+    User,
+    /// The patient's identifier.
+    Patient,
+    /// When they were created.
+    #[default]
+    Created,
+    /// When the encounter ended.
+    Ended,
+    /// When they were changed.
+    Updated,
+}
+
+impl Sort {
+    /// All of them, in the API reference's order.
+    pub const ALL: [Self; 6] =
+        [Self::Id, Self::User, Self::Patient, Self::Created, Self::Ended, Self::Updated];
+
+    /// The parameter's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::User => "assignedUserId",
+            Self::Patient => "patient",
+            Self::Created => "createdAt",
+            Self::Ended => "endedAt",
+            Self::Updated => "updatedAt",
+        }
+    }
 }
 
 impl Listing {
@@ -25,7 +61,7 @@ impl Listing {
     pub(super) fn query(&self, page: u32) -> String {
         let size = self.limit.map_or(PAGE_SIZE, |limit| limit.clamp(1, PAGE_SIZE));
         let mut query = Serializer::new(String::new());
-        query.append_pair("sort", self.sort);
+        query.append_pair("sort", self.sort.as_str());
         query.append_pair("direction", if self.ascending { "asc" } else { "desc" });
         query.append_pair("pageSize", &size.to_string()).append_pair("index", &page.to_string());
         query.extend_pairs(self.statuses.iter().map(|status| ("encounterStatus", status)));
@@ -43,7 +79,7 @@ mod tests {
         let listing = Listing {
             statuses: vec!["planned", "on-hold"],
             patient: Some("a b&c".into()),
-            sort: "createdAt",
+            sort: Sort::Created,
             ascending: false,
             limit: Some(3),
         };
