@@ -7,6 +7,7 @@ mod common;
 
 use common::cached::{Cached, token};
 use common::control::Control;
+use common::ready::log_in;
 use common::{Keyring, Said, Sandbox, World};
 use predicates::prelude::*;
 
@@ -15,23 +16,6 @@ fn logged_in(sandbox: &Sandbox, keyring: &Keyring) -> Cached {
     let world = Cached::new(World::with_keyring(keyring));
     log_in(&world, sandbox, "default");
     world
-}
-
-fn log_in(world: &World, sandbox: &Sandbox, profile: &str) {
-    let secret = world.file("secret", &sandbox.client_secret);
-    let words = [
-        "-p",
-        profile,
-        "login",
-        "-e",
-        &sandbox.environment,
-        "--client-id",
-        "sandbox",
-        "--secret-file",
-        &secret,
-    ];
-    world.run_words(&words).assert().success();
-    std::fs::remove_file(secret).unwrap();
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use predicates::prelude::*;
 use serde_json::{Value, json};
 
 fn start(flags: &[&str]) -> (Sandbox, World) {
-    let (sandbox, mut world) = (Sandbox::start_with(flags), World::new());
-    world.use_client(&sandbox);
+    let sandbox = Sandbox::start_with(flags);
+    let world = World::of(&sandbox);
     (sandbox, world)
 }
 

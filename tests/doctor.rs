@@ -7,16 +7,12 @@ mod common;
 use std::path::Path;
 
 use common::diagnosis::{CANARY, assert_verdict, diagnose};
+use common::ready::log_in;
 use common::{Keyring, Said, Sandbox, World};
 use serde_json::{Value, json};
 
 const NAMES: [&str; 10] =
     ["configuration", "variables", "store", "dns", "tcp", "tls", "discovery", "clock", "mint", "tenant"];
-
-fn log_in(world: &World, sandbox: &Sandbox) {
-    let login = format!("login -e {} --client-id {} --secret-stdin", sandbox.environment, sandbox.client_id);
-    world.run(&login).write_stdin(sandbox.client_secret.as_str()).assert().success();
-}
 
 /// What the keyring has of this tool.
 fn entries(world: &World) -> String {
@@ -34,7 +30,7 @@ fn entries(world: &World) -> String {
 fn everything_is_well_with_a_keyring_and_nothing_is_left_behind() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
-    log_in(&world, &sandbox);
+    log_in(&world, &sandbox, "default");
     let before = (entries(&world), world.config());
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 0, "{outcome:#}");
@@ -60,8 +56,7 @@ fn everything_is_well_with_a_keyring_and_nothing_is_left_behind() {
 #[test]
 fn a_client_of_the_environment_needs_no_store() {
     let sandbox = Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let world = World::of(&sandbox);
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 0, "{outcome:#}");
     assert_verdict(&outcome, "store", "skipped", "comes from the environment");
@@ -108,7 +103,7 @@ fn a_keyring_that_cannot_be_used() {
 #[test]
 fn stores_without_a_keyring() {
     let (sandbox, mut world) = (Sandbox::start(), World::new());
-    let secret = private(&world, "secret", &sandbox.client_secret);
+    let secret = world.private_file("secret", &sandbox.client_secret);
     let command = format!("login -e {} --client-id sandbox --secret-command", sandbox.environment);
     let words: Vec<&str> = command.split(' ').collect();
     world.run_words(&[&words[..], &[&format!("cat '{secret}'")]].concat()).assert().success();
@@ -117,7 +112,7 @@ fn stores_without_a_keyring() {
     assert_verdict(&outcome, "store", "skipped", "a secret command can only be read");
     assert_verdict(&outcome, "mint", "ok", "");
 
-    let passphrase = private(&world, "passphrase", "correct horse battery staple");
+    let passphrase = world.private_file("passphrase", "correct horse battery staple");
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
     let login =
         format!("login -e {} --client-id sandbox --store file --secret-file {secret}", sandbox.environment);
@@ -136,10 +131,10 @@ fn stores_without_a_keyring() {
 
 #[test]
 fn a_mounted_secret() {
-    let (sandbox, mut world) = (Sandbox::start(), World::new());
-    world.use_client(&sandbox);
+    let sandbox = Sandbox::start();
+    let mut world = World::of(&sandbox);
     world.set("CORTI_CLIENT_SECRET", "");
-    world.set("CORTI_CLIENT_SECRET_FILE", &private(&world, "secret", &sandbox.client_secret));
+    world.set("CORTI_CLIENT_SECRET_FILE", &world.private_file("secret", &sandbox.client_secret));
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 0, "{outcome:#}");
     assert_verdict(&outcome, "store", "skipped", "comes from the environment");
@@ -153,18 +148,11 @@ fn a_mounted_secret() {
     assert!(text.contains("…/open") && !text.contains(&world.home().display().to_string()), "{text}");
 }
 
-/// A file that is its owner's alone.
-fn private(world: &World, name: &str, text: &str) -> String {
-    let path = world.file(name, text);
-    chmod(Path::new(&path), 0o600);
-    path
-}
-
 #[test]
 fn a_profile_without_its_secret() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
-    log_in(&world, &sandbox);
+    log_in(&world, &sandbox, "default");
     world.run("logout").assert().success();
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 4);
@@ -247,8 +235,7 @@ fn variables_are_named_and_their_values_are_not() {
 fn a_report_can_be_sent() {
     use std::os::unix::fs::PermissionsExt as _;
     let sandbox = Sandbox::with_secret(CANARY);
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let mut world = World::of(&sandbox);
     world.set("CORTI_TENANT", "canary-of-a-near-miss");
     world.set("CORTI_ACCESS_TOKEN", "canary.of.a.token");
     world.write_config("colour = 1\n");

@@ -29,8 +29,7 @@ fn a_clock_that_is_off_is_told_with_its_direction() {
         ("2", 0, "ok", ""),
     ] {
         let sandbox = Sandbox::start_with(&["--clock-skew", skew]);
-        let mut world = World::new();
-        world.use_client(&sandbox);
+        let world = World::of(&sandbox);
         let (exit, outcome) = diagnose(&world, "");
         assert_eq!(exit, code, "{skew}: {outcome:#}");
         assert_verdict(&outcome, "clock", expected, words);
@@ -71,8 +70,7 @@ fn a_server_that_says_nothing_is_not_waited_for() {
 #[test]
 fn a_secret_or_a_tenant_that_is_wrong() {
     let sandbox = Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let mut world = World::of(&sandbox);
     world.set("CORTI_CLIENT_SECRET", CANARY);
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 5);

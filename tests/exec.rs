@@ -13,12 +13,6 @@ use common::shell::Shell;
 use common::{Said, Sandbox, World, wait_until};
 use predicates::prelude::*;
 
-fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
-    world
-}
-
 /// `exec` with a shell's script as the program.
 fn exec(world: &World, flags: &str, script: &str) -> Said {
     let words: Vec<&str> = flags.split_whitespace().chain(["--", "sh", "-c", script]).collect();
@@ -35,7 +29,7 @@ fn process(world: &World, words: &[&str]) -> Command {
 #[test]
 fn the_program_gets_the_token_and_not_the_secret() {
     let sandbox = Sandbox::start();
-    let mut world = world(&sandbox);
+    let mut world = World::of(&sandbox);
     for name in
         ["CORTI_SECRET", "CORTI__CLIENTSECRET", "CORTI_AUTH_PASSPHRASE_FILE", "CORTI_AUTH_REFRESH_URL"]
     {
@@ -75,11 +69,11 @@ fn the_client_id_stays_where_its_secret_does() {
         let named = |line: &&str| line.contains("CLIENT");
         said.stdout.lines().filter(named).map(str::to_owned).collect::<Vec<_>>()
     };
-    let mut by_value = world(&sandbox);
+    let mut by_value = World::of(&sandbox);
     for name in ["CORTI_CLIENTID", "CORTI__CLIENTID"] {
         by_value.set(name, &sandbox.client_id);
     }
-    let mut by_file = world(&sandbox);
+    let mut by_file = World::of(&sandbox);
     let secret = by_file.file("corti-client-secret", &sandbox.client_secret);
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
     by_file.set("CORTI_CLIENT_SECRET", "");
@@ -92,7 +86,7 @@ fn the_client_id_stays_where_its_secret_does() {
             assert!(said.code == 4 && said.stderr.contains("no client is known"), "{}", said.stderr);
         }
     }
-    let mut mounted = world(&sandbox);
+    let mut mounted = World::of(&sandbox);
     mounted.set("CORTI_CLIENT_SECRET", "");
     let secret = mounted.file("corti-client-secret", &sandbox.client_secret);
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -107,14 +101,14 @@ fn the_client_id_stays_where_its_secret_does() {
 fn this_tool_goes_on_with_that_token() {
     let sandbox = Sandbox::start();
     let auth = common::binary().display().to_string();
-    let said = exec(&world(&sandbox), "--full", &format!("'{auth}' interaction create"));
+    let said = exec(&World::of(&sandbox), "--full", &format!("'{auth}' interaction create"));
     assert!(said.code == 0 && said.stdout.contains("/streams"), "{}{}", said.stdout, said.stderr);
 }
 
 #[test]
 fn its_end_is_the_programs_own() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     for code in [0, 1, 3, 10, 130, 255] {
         assert_eq!(exec(&world, "--full", &format!("exit {code}")).code, code);
     }
@@ -128,7 +122,7 @@ fn its_end_is_the_programs_own() {
 #[test]
 fn a_program_that_cannot_be_run_is_126_and_one_that_is_not_there_127() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let plain = world.file("plain", "no program\n");
     let home = world.home().display().to_string();
     let orphan = world.file("orphan", "#!/no/such/interpreter\n");
@@ -154,7 +148,7 @@ fn a_program_that_cannot_be_run_is_126_and_one_that_is_not_there_127() {
 #[test]
 fn without_a_token_nothing_is_run() {
     let sandbox = Sandbox::start();
-    let mut world = world(&sandbox);
+    let mut world = World::of(&sandbox);
     let mark = world.home().join("ran").display().to_string();
     for (words, code) in [
         (&["exec", "--", "touch", &mark][..], 2),
@@ -179,7 +173,7 @@ fn without_a_token_nothing_is_run() {
 #[test]
 fn the_program_is_this_process() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let mut command =
         process(&world, &["exec", "--full", "--", "sh", "-c", "echo $$; readlink /proc/$$/exe"]);
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -192,7 +186,7 @@ fn the_program_is_this_process() {
 #[test]
 fn limits_signals_and_dumps_are_as_they_were() {
     let sandbox = Sandbox::start();
-    let mut world = world(&sandbox);
+    let mut world = World::of(&sandbox);
     world.set("CORTI_AUTH", &common::binary().display().to_string());
     let sh = |before: &str, flags: &str, program: &str| {
         let script = format!("{before}\nexec \"$CORTI_AUTH\" exec --full {flags} -- {program}");
@@ -231,7 +225,7 @@ fn signals(masks: &str) -> Vec<u64> {
 #[test]
 fn the_terminal_is_the_programs() {
     let sandbox = Sandbox::start();
-    let mut shell = Shell::start(&world(&sandbox));
+    let mut shell = Shell::start(&World::of(&sandbox));
     for flags in ["--full", "--full --refresh-url"] {
         shell.send_line(&format!(
             "\"$CORTI_AUTH\" exec {flags} -- sh -c 'test -t 0 && test -t 1 && test -t 2 && stty -echo && echo \"on a ter\"minal; read x; stty echo; echo \"got\" $x; exit 7'"

@@ -16,8 +16,8 @@ use serde_json::json;
 const TOKEN: &str = "POST /realms/base/protocol/openid-connect/token";
 
 fn start() -> (Sandbox, World) {
-    let (sandbox, mut world) = (Sandbox::start(), World::new());
-    world.use_client(&sandbox);
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
     (sandbox, world)
 }
 

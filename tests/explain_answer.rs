@@ -26,8 +26,8 @@ impl Corti {
     }
 
     fn start_with(flags: &[&str]) -> Self {
-        let (sandbox, mut world) = (Sandbox::start_with(flags), World::new());
-        world.use_client(&sandbox);
+        let sandbox = Sandbox::start_with(flags);
+        let world = World::of(&sandbox);
         let full = mint(&world, "--full");
         Self { sandbox, world, full }
     }

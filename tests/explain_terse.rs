@@ -12,8 +12,8 @@ use serde_json::Value;
 const LANGUAGES: &str = "/v2/languages/";
 
 fn start() -> (Sandbox, World) {
-    let (sandbox, mut world) = (Sandbox::start_with(&["--terse"]), World::new());
-    world.use_client(&sandbox);
+    let sandbox = Sandbox::start_with(&["--terse"]);
+    let world = World::of(&sandbox);
     (sandbox, world)
 }
 
@@ -40,8 +40,7 @@ fn a_401_is_what_fits_or_what_the_token_shows() {
     // With the token it is known what is wrong with it.
     let explained = explain_with(&world, &refused, "x.y.z");
     assert_eq!(names(&explained)[0], "malformed-token", "{explained:#}");
-    let (other, mut elsewhere) = start();
-    elsewhere.use_client(&other);
+    let (_other, elsewhere) = start();
     let foreign = mint(&elsewhere, "--full");
     let explained = explain_with(&world, &read(&sandbox, LANGUAGES, &foreign), &foreign);
     assert_eq!(ranked(&explained)[0], "medium wrong-environment", "{explained:#}");

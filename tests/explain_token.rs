@@ -213,8 +213,7 @@ fn a_token_of_another_client() {
     let token = mint(&corti.world, "--full");
     let path = format!("/v2/interactions/{}", uuid::Uuid::new_v4());
     let refused = read(&corti.sandbox, &path, &token);
-    let mut world = World::new();
-    world.use_client(&corti.sandbox);
+    let mut world = World::of(&corti.sandbox);
     world.set("CORTI_CLIENT_ID", "another");
     let file = world.file("token.txt", &token);
     let explained = explain(&world, &refused, &format!("--token-file {file}"));

@@ -4,14 +4,10 @@
 
 mod common;
 
+use common::killer::lookup;
 use common::{Keyring, Said, Sandbox, World};
 use predicates::prelude::*;
 use serde_json::json;
-
-fn lookup(world: &World, user: &str) -> String {
-    let mut secret_tool = world.program("secret-tool");
-    Said::by(secret_tool.args(["lookup", "service", "corti-auth", "username", user])).stdout
-}
 
 #[test]
 fn a_file_of_the_vendors_names_becomes_a_profile() {

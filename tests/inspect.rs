@@ -10,8 +10,7 @@ use serde_json::json;
 
 fn minted(flags: &str) -> (Sandbox, World, String) {
     let sandbox = Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let world = World::of(&sandbox);
     let token = Said::by(&mut world.run(&format!("token {flags}"))).stdout;
     (sandbox, world, token)
 }

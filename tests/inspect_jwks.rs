@@ -5,14 +5,14 @@
 mod common;
 
 use common::control::{Answer as Http, client};
-use common::ready::{client_of, minted, verdicts};
+use common::ready::{minted, verdicts};
 use common::{Said, Sandbox, World, forged};
 use serde_json::json;
 
 /// A token, a file in a world with the keys of the realm that made it, and that realm's environment, which is gone.
 async fn orphaned() -> (String, World, String, String) {
     let sandbox = Sandbox::start();
-    let token = minted(&client_of(&sandbox), "--full");
+    let token = minted(&World::of(&sandbox), "--full");
     let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
     let keys = Http::to(client().get(url)).await.body;
     let issuer = sandbox.environment.clone();
@@ -85,7 +85,7 @@ async fn with_a_file_of_keys_the_audience_is_checked_and_the_file_must_hold_keys
 #[test]
 fn an_algorithm_that_is_not_supported_is_named_and_no_signature_is_called_bad() {
     let sandbox = Sandbox::start();
-    let world = client_of(&sandbox);
+    let world = World::of(&sandbox);
     let claims = json!({ "typ": "Bearer", "exp": 9_999_999_999_i64 });
     let keys = json!({ "keys": [
         { "kty": "EC", "crv": "P-521", "kid": "x", "x": "A".repeat(88), "y": "A".repeat(88) },

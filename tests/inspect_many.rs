@@ -216,8 +216,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 #[tokio::test]
 async fn keys_are_fetched_once_and_again_for_a_new_one_and_not_for_every_unknown_one() {
     let sandbox = Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let world = World::of(&sandbox);
     let mint = || Said::by(&mut world.run("token --full")).stdout;
     let mut talk = Conversation::start(&world, "inspect --lines --verify -v");
     for _ in 0..2 {
@@ -243,8 +242,7 @@ async fn keys_are_fetched_once_and_again_for_a_new_one_and_not_for_every_unknown
 #[test]
 fn ctrl_c_ends_the_wait_for_more_tokens() {
     let sandbox = Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let world = World::of(&sandbox);
     let mut talk = Conversation::start(&world, "inspect --lines --verify");
     talk.send(&Said::by(&mut world.run("token --full")).stdout);
     assert_eq!(talk.next()["verification"]["valid"], true);

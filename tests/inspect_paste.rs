@@ -48,8 +48,8 @@ fn what_was_pasted_along_is_taken_off_and_said() {
 
 #[test]
 fn a_real_token_is_cut_from_the_words_behind_it_and_its_signature_holds() {
-    let (sandbox, mut world) = (Sandbox::start(), World::new());
-    world.use_client(&sandbox);
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
     let token = Said::by(&mut world.run("token --scope transcribe")).stdout.trim().to_owned();
     let wrapped = |width: usize| {
         let lines = token.as_bytes().chunks(width).map(|line| String::from_utf8_lossy(line).into_owned());

@@ -5,7 +5,7 @@
 mod common;
 
 use common::control::{Answer as Http, client};
-use common::ready::{client_of, minted, verdicts};
+use common::ready::{minted, verdicts};
 use common::rude::{Answer, Rude};
 use common::{Said, Sandbox, World, forged, now, wait_until};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 #[tokio::test]
 async fn a_good_token_is_valid_and_every_check_is_named() {
     let sandbox = Sandbox::start();
-    let world = client_of(&sandbox);
+    let world = World::of(&sandbox);
     let token = minted(&world, "--scope streams");
     let said = Said::by(world.run("inspect --verify").write_stdin(token.clone()));
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
@@ -39,13 +39,12 @@ async fn a_good_token_is_valid_and_every_check_is_named() {
 #[test]
 fn a_changed_token_and_one_of_another_realm_are_invalid() {
     let (sandbox, other) = (Sandbox::start(), Sandbox::start());
-    let world = client_of(&sandbox);
+    let world = World::of(&sandbox);
     let token = minted(&world, "--scope streams");
     let [header, _, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("{token}") };
     let full = minted(&world, "--full");
     let changed = format!("{header}.{}.{signature}", full.split('.').nth(1).unwrap());
-    let mut foreign = World::new();
-    foreign.use_client(&other);
+    let foreign = World::of(&other);
     let foreign = minted(&foreign, "--scope streams");
     for (token, words) in [(changed, "the token was changed since"), (foreign, "the issuer has no key")] {
         let said = Said::by(world.run("inspect --verify").write_stdin(token.clone()));
@@ -61,8 +60,8 @@ fn a_changed_token_and_one_of_another_realm_are_invalid() {
 #[test]
 fn a_token_is_issued_by_the_name_that_was_asked() {
     let sandbox = Sandbox::start();
-    let numeric = client_of(&sandbox);
-    let mut named = client_of(&sandbox);
+    let numeric = World::of(&sandbox);
+    let mut named = World::of(&sandbox);
     let localhost = sandbox.environment.replace("127.0.0.1", "localhost");
     named.set("CORTI_ENVIRONMENT", &localhost);
     let token = minted(&named, "--full");
@@ -77,7 +76,7 @@ fn a_token_is_issued_by_the_name_that_was_asked() {
 #[test]
 fn the_leeway_is_between_expired_and_valid() {
     let sandbox = Sandbox::start_with(&["--token-lifetime", "1"]);
-    let world = client_of(&sandbox);
+    let world = World::of(&sandbox);
     let token = minted(&world, "--full");
     let expiry = Said::by(world.run("inspect --json").write_stdin(token.clone())).json();
     let expiry = expiry["expires_at_unix"].as_i64().unwrap();
@@ -99,7 +98,7 @@ fn the_leeway_is_between_expired_and_valid() {
 #[test]
 fn nothing_that_a_token_names_is_followed() {
     let sandbox = Sandbox::start();
-    let world = client_of(&sandbox);
+    let world = World::of(&sandbox);
     let rude = Rude::start(vec![Answer::json(r#"{"keys":[]}"#)]);
     let issuer = format!("{}/realms/base", rude.environment);
     let header = json!({
@@ -185,10 +184,10 @@ fn a_refresh_token_of_keycloak_decodes_and_cannot_be_verified() {
         "aud": format!("{}/realms/base", sandbox.environment), "azp": "sandbox", "scope": "openid offline_access",
     });
     let token = forged(&json!({ "alg": "HS512", "typ": "JWT", "kid": "x" }), &claims);
-    let said = Said::by(client_of(&sandbox).run("inspect").write_stdin(token.clone()));
+    let said = Said::by(World::of(&sandbox).run("inspect").write_stdin(token.clone()));
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(said.stdout.contains("refresh token") && said.stdout.contains("HS512"), "{}", said.stdout);
-    let said = Said::by(client_of(&sandbox).run("inspect --verify --json").write_stdin(token));
+    let said = Said::by(World::of(&sandbox).run("inspect --verify --json").write_stdin(token));
     assert_eq!(said.code, 7);
     assert_eq!(verdicts(&said.json())[..2], ["signature failed", "algorithm failed"]);
     assert!(said.stderr.contains("symmetric"), "{}", said.stderr);
@@ -200,7 +199,7 @@ fn a_key_that_cannot_be_asked_for_ends_no_stream() {
     use std::process::{Command, Stdio};
 
     let sandbox = Sandbox::start();
-    let world = client_of(&sandbox);
+    let world = World::of(&sandbox);
     let token = minted(&world, "--full");
     let unknown = forged(&json!({ "alg": "RS256", "kid": "nobody" }), &json!({ "exp": 9_999_999_999_i64 }));
     let mut command = Command::new(common::binary());

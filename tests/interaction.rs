@@ -9,16 +9,10 @@ use common::{Said, Sandbox, World, forged};
 use predicates::prelude::*;
 use serde_json::json;
 
-fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
-    world
-}
-
 #[test]
 fn stdout_is_the_bare_url() {
     let sandbox = Sandbox::start();
-    let said = Said::by(&mut world(&sandbox).run("interaction create"));
+    let said = Said::by(&mut World::of(&sandbox).run("interaction create"));
     let prefix = format!("{}/audio-bridge/v2/interactions/", sandbox.environment.replace("http", "ws"));
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
     assert!(
@@ -32,7 +26,7 @@ fn stdout_is_the_bare_url() {
 #[test]
 fn json_has_everything() {
     let sandbox = Sandbox::start();
-    let json = Said::by(&mut world(&sandbox).run("interaction create --json")).json();
+    let json = Said::by(&mut World::of(&sandbox).run("interaction create --json")).json();
     assert_eq!(json["schema"], "corti-auth/interaction-create/v1");
     assert_eq!((&json["environment"], &json["tenant"]), (&json!(sandbox.environment), &json!("base")));
     assert!(json["websocket_url"].as_str().unwrap().contains(json["interaction_id"].as_str().unwrap()));
@@ -42,7 +36,7 @@ fn json_has_everything() {
 #[test]
 fn a_connect_url_carries_a_limited_token_and_a_warning() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let said = Said::by(&mut world.run("interaction create --connect-url"));
     assert!(said.stderr.contains("who has the URL has the token"), "{}", said.stderr);
     let token = said.stdout.trim().split_once("&token=Bearer%20").unwrap().1;
@@ -56,7 +50,7 @@ fn a_connect_url_carries_a_limited_token_and_a_warning() {
 #[test]
 fn a_repeated_identifier_is_refused_once_and_not_retried() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     world.run("interaction create --identifier visit-1").assert().success();
     let said = Said::by(&mut world.run("interaction create --identifier visit-1 --json"));
     assert_eq!((said.code, &said.error()["http_status"]), (1, &json!(409)));
@@ -65,7 +59,7 @@ fn a_repeated_identifier_is_refused_once_and_not_retried() {
 #[test]
 fn a_ready_token_is_used_where_it_belongs() {
     let sandbox = Sandbox::start();
-    let mut world = world(&sandbox);
+    let mut world = World::of(&sandbox);
     let token = Said::by(&mut world.run("token --full")).stdout;
     world.set("CORTI_ACCESS_TOKEN", token.trim());
     // Nothing is minted: the secret may be anything.
@@ -87,7 +81,7 @@ fn a_ready_token_is_used_where_it_belongs() {
 #[test]
 fn a_ready_token_that_cannot_do_it_is_named() {
     let sandbox = Sandbox::start();
-    let mut world = world(&sandbox);
+    let mut world = World::of(&sandbox);
     let limited = Said::by(&mut world.run("token --scope streams")).stdout;
     world.set("CORTI_ACCESS_TOKEN", limited.trim());
     world
@@ -111,7 +105,7 @@ fn a_ready_token_that_cannot_do_it_is_named() {
 #[test]
 fn a_body_is_made_of_flags_over_a_file_over_the_smallest() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let file = json!({
         "assignedUserId": "0b9a6b1e-1111-4222-8333-444455556666",
         "encounter": {
@@ -144,7 +138,7 @@ fn a_body_is_made_of_flags_over_a_file_over_the_smallest() {
 #[test]
 fn a_body_may_be_piped_in_and_the_rest_is_filled_in() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let mut create = world.run("interaction create --from - --type inpatient --patient p-2");
     let said = Said::by(create.write_stdin("{}"));
     assert_eq!(said.code, 0, "{}", said.stderr);
@@ -156,7 +150,7 @@ fn a_body_may_be_piped_in_and_the_rest_is_filled_in() {
 #[test]
 fn a_body_is_only_looked_at_for_being_an_object() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     for (text, words) in [
         ("[]", "not an object"),
         ("{\"a\": canary}", "not JSON: line 1"),
@@ -189,7 +183,7 @@ fn a_body_is_only_looked_at_for_being_an_object() {
 #[test]
 fn what_is_piped_in_is_called_standard_input() {
     let sandbox = Sandbox::start();
-    let said = Said::by(world(&sandbox).run("interaction create --from -").write_stdin("[]"));
+    let said = Said::by(World::of(&sandbox).run("interaction create --from -").write_stdin("[]"));
     assert_eq!(said.code, 2, "{}", said.stderr);
     assert!(said.stderr.contains("standard input is no body of an interaction"), "{}", said.stderr);
 }

@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 /// A world with a full token at hand: nothing is minted.
 fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
+    let mut world = World::of(sandbox);
     let token = Said::by(&mut world.run("token --full")).stdout;
     world.set("CORTI_ACCESS_TOKEN", token.trim());
     world

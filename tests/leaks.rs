@@ -93,8 +93,7 @@ fn a_stored_secret_is_in_the_keyring_and_nowhere_else() {
 #[test]
 fn a_secret_in_the_environment_stays_there() {
     let sandbox = Sandbox::with_secret(CANARY);
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let world = World::of(&sandbox);
     let commands: [&[&str]; 18] = [
         &["status"],
         &["token", "--full"],
@@ -133,8 +132,7 @@ fn a_secret_in_the_environment_stays_there() {
 #[test]
 fn a_token_is_printed_only_where_it_is_the_datum() {
     let sandbox = Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let mut world = World::of(&sandbox);
     let token = Said::by(&mut world.run("token --full")).stdout.trim().to_owned();
     let signature = token.rsplit('.').next().unwrap();
     world.set("CORTI_ACCESS_TOKEN", &token);

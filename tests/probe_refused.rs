@@ -31,8 +31,7 @@ fn assert_fails(world: &World, arguments: &str, code: i32, words: &[&str]) -> Sa
 #[test]
 fn a_token_that_is_not_taken() {
     let sandbox = Sandbox::start();
-    let mut own = World::new();
-    own.use_client(&sandbox);
+    let mut own = World::of(&sandbox);
     let streams = Said::by(&mut own.run("token --scope streams")).stdout;
     let streams = streams.trim();
     // 403, and the token's own scopes are the reason.
@@ -61,8 +60,7 @@ fn a_token_that_is_not_taken() {
 #[test]
 fn a_pasted_url_that_is_wrong_is_explained() {
     let sandbox = Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let world = World::of(&sandbox);
     let token = Said::by(&mut world.run("token --scope transcribe")).stdout;
     let token = token.trim();
     let issuer = format!("{}/realms/base", sandbox.environment);

@@ -232,8 +232,7 @@ fn files_are_the_owners_alone() {
 #[test]
 fn without_a_home_the_variables_are_enough() {
     let sandbox = common::Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let world = World::of(&sandbox);
     let without_home = |arguments: &str| {
         let mut command = world.run(arguments);
         command.env_remove("HOME").env_remove("XDG_CONFIG_HOME");

@@ -6,7 +6,6 @@
 
 mod common;
 
-use common::ready::client_of;
 use common::shell::Shell;
 use common::{Sandbox, World};
 
@@ -42,7 +41,7 @@ fn counting(world: &World) -> (Shell, u32) {
 #[test]
 fn a_key_on_the_terminal_is_not_passed_on() {
     let sandbox = Sandbox::start();
-    let world = client_of(&sandbox);
+    let world = World::of(&sandbox);
     let (mut shell, parent) = counting(&world);
     shell.session.send_control('c').unwrap();
     shell.expect("^C");
@@ -65,7 +64,7 @@ fn has_waiting_signals(process: u32) -> bool {
 #[test]
 fn what_a_process_sends_is_passed_on_in_the_foreground_too() {
     let sandbox = Sandbox::start();
-    let world = client_of(&sandbox);
+    let world = World::of(&sandbox);
     let (mut shell, parent) = counting(&world);
     for (key, echo, sent) in [('c', "^C", "INT"), ('\\', "^\\", "QUIT")] {
         shell.session.send_control(key).unwrap();

@@ -19,8 +19,7 @@ use serde_json::{Value, json};
 const ASK: &str = "curl -s --noproxy '*' -H \"Authorization: Bearer $CORTI_AUTH_REFRESH_TOKEN\" \"$CORTI_AUTH_REFRESH_URL\"";
 
 fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
+    let mut world = World::of(sandbox);
     world.set("ASK", ASK);
     world
 }

@@ -4,22 +4,12 @@
 
 mod common;
 
+use common::killer::lookup;
+use common::ready::store;
 use common::rude::{Answer, Rude};
 use common::{Keyring, Said, Sandbox, World};
 use predicates::prelude::*;
 use serde_json::json;
-
-fn lookup(world: &World, user: &str) -> String {
-    let mut secret_tool = world.program("secret-tool");
-    Said::by(secret_tool.args(["lookup", "service", "corti-auth", "username", user])).stdout
-}
-
-/// Stores `secret` for the client `sandbox` of `environment`, unverified.
-fn store(world: &World, environment: &str, profile: &str, secret: &str) {
-    let file = world.file("stored", secret);
-    let words = ["login", "-p", profile, "-e", environment, "--client-id", "sandbox", "--no-verify"];
-    world.run_words(&[&words[..], &["--secret-file", &file]].concat()).assert().success();
-}
 
 #[test]
 fn the_new_secret_replaces_the_old_one_which_no_longer_works() {

@@ -20,8 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 fn start(flags: &str) -> (Sandbox, Control, World) {
     let words: Vec<&str> = flags.split_whitespace().collect();
     let sandbox = Sandbox::start_with(&words);
-    let (control, mut world) = (Control::of(&sandbox), World::new());
-    world.use_client(&sandbox);
+    let (control, world) = (Control::of(&sandbox), World::of(&sandbox));
     (sandbox, control, world)
 }
 

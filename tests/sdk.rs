@@ -46,8 +46,7 @@ fn satisfied(world: &World, groups: &[&str], checks: usize) {
 /// A sandbox with these knobs, and a world of its client.
 async fn start(knobs: Value) -> (Sandbox, Control, World) {
     let sandbox = Sandbox::start();
-    let (control, mut world) = (Control::of(&sandbox), World::new());
-    world.use_client(&sandbox);
+    let (control, world) = (Control::of(&sandbox), World::of(&sandbox));
     control.turn(knobs).await;
     (sandbox, control, world)
 }
@@ -61,16 +60,16 @@ fn retry(world: &World, action: &str) -> Value {
 #[test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]
 fn the_sdk_is_satisfied_with_the_sandbox() {
-    let (sandbox, mut world) = (Sandbox::start(), World::new());
-    world.use_client(&sandbox);
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
     satisfied(&world, &[], CHECKS.0);
 }
 
 #[test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]
 fn the_sdk_reports_a_failed_check() {
-    let (sandbox, mut world) = (Sandbox::start(), World::new());
-    world.use_client(&sandbox);
+    let sandbox = Sandbox::start();
+    let mut world = World::of(&sandbox);
     world.set("CORTI_CLIENT_SECRET", "wrong");
     let said = node(&world, "peer.mjs", &["token"]);
     assert_eq!(said.code, 1, "{}", said.stdout);
@@ -172,8 +171,8 @@ async fn the_sdk_lives_on_the_refresh_url() {
 #[test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]
 fn the_sdk_opens_the_session_it_was_given() {
-    let (sandbox, mut world) = (Sandbox::start(), World::new());
-    world.use_client(&sandbox);
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
     for socket in ["transcribe", "streams"] {
         let session = Said::by(&mut world.run(&format!("session {socket} --format sdk"))).stdout;
         let said = Said::by(program(&World::new(), "session.mjs").write_stdin(session));

@@ -8,12 +8,6 @@ use common::rude::{Answer, Rude};
 use common::{Said, Sandbox, World, forged};
 use serde_json::{Value, json};
 
-fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
-    world
-}
-
 fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
@@ -27,7 +21,7 @@ fn scopes(world: &World, token: &str) -> String {
 #[test]
 fn a_dictation_gets_a_token_and_a_url() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let said = Said::by(&mut world.run("session transcribe"));
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
     let json = said.json();
@@ -45,7 +39,7 @@ fn a_dictation_gets_a_token_and_a_url() {
 #[test]
 fn a_conversation_gets_an_interaction_that_its_token_opens() {
     let sandbox = Sandbox::start();
-    let mut world = world(&sandbox);
+    let mut world = World::of(&sandbox);
     let json = Said::by(&mut world.run("session streams --format json")).json();
     let id = json["interactionId"].as_str().unwrap();
     assert!(json["websocketUrl"].as_str().unwrap().contains(&format!("/{id}/streams?tenant-name=base")));
@@ -59,19 +53,19 @@ fn a_conversation_gets_an_interaction_that_its_token_opens() {
 #[test]
 fn json_of_this_tools_own_form_has_a_schema() {
     let sandbox = Sandbox::start();
-    let json = Said::by(&mut world(&sandbox).run("session streams --json")).json();
+    let json = Said::by(&mut World::of(&sandbox).run("session streams --json")).json();
     assert_eq!(json["schema"], "corti-auth/session/v1");
     for name in ["interaction_id", "websocket_url", "access_token", "tenant", "environment", "expires_at"] {
         assert!(json[name].is_string(), "{name}: {json}");
     }
     assert_eq!(json["expires_in"], 300);
-    world(&sandbox).run("session streams --json --format env").assert().code(2).stdout("");
+    World::of(&sandbox).run("session streams --json --format env").assert().code(2).stdout("");
 }
 
 #[test]
 fn a_shell_takes_the_variables() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     for (format, before) in [("env", "eval \"$SESSION\""), ("dotenv", "set -a; eval \"$SESSION\"")] {
         let session = Said::by(&mut world.run(&format!("session streams --format {format}"))).stdout;
         let mut sh = world.program("sh");
@@ -89,7 +83,7 @@ fn a_shell_takes_the_variables() {
 #[test]
 fn the_sdks_client_gets_its_options() {
     let sandbox = Sandbox::start();
-    let json = Said::by(&mut world(&sandbox).run("session streams --format sdk")).json();
+    let json = Said::by(&mut World::of(&sandbox).run("session streams --format sdk")).json();
     assert_eq!(keys(&json), ["auth", "environment", "interactionId", "tenantName"]);
     assert_eq!(keys(&json["auth"]), ["accessToken", "expiresIn"]);
     let base = &sandbox.environment;
@@ -162,8 +156,7 @@ fn what_fails_prints_nothing() {
         requests[0].contains("scope=openid+streams") && requests[2].starts_with("POST /v2/interactions/")
     );
     let sandbox = Sandbox::start();
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let mut world = World::of(&sandbox);
     world.set("CORTI_CLIENT_SECRET", "wrong");
     world.run("session streams").assert().code(5).stdout("");
 }
@@ -173,7 +166,7 @@ fn what_fails_prints_nothing() {
 #[test]
 fn an_interaction_that_cannot_be_printed_is_named() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     for words in ["session streams", "interaction create -t base", "session streams --format env"] {
         let mut shell = world.program("sh");
         shell.args([

@@ -4,22 +4,17 @@
 
 mod common;
 
+use common::ready::store;
 use common::rude::{Answer, Rude};
 use common::{Keyring, Said, Sandbox, World};
 use predicates::prelude::*;
 use serde_json::json;
 
-fn log_in(world: &World, environment: &str, profile: &str, secret: &str) {
-    let file = world.file("secret", secret);
-    let words = ["login", "-p", profile, "-e", environment, "--client-id", "sandbox", "--no-verify"];
-    world.run_words(&[&words[..], &["--secret-file", &file]].concat()).assert().success();
-}
-
 #[test]
 fn a_verification_is_shown_and_remembered() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
-    log_in(&world, &sandbox.environment, "dev", &sandbox.client_secret);
+    store(&world, &sandbox.environment, "dev", &sandbox.client_secret);
     let json = Said::by(&mut world.run("status --json")).json();
     assert_eq!((&json["last_verified"], &json["online"]), (&json!(null), &json!(null)));
     let before = world.config();
@@ -43,7 +38,7 @@ fn a_verification_is_shown_and_remembered() {
     let text = Said::by(&mut world.run("status --json")).json()["last_verified"].clone();
     assert!(world.config().contains(&format!("last-verified = {text}")), "{text}");
     // It says when the secret was good last, not whether it is: the next login takes it back.
-    log_in(&world, &sandbox.environment, "dev", "wrong");
+    store(&world, &sandbox.environment, "dev", "wrong");
     assert_eq!(without_id(&world.config()), without_id(&before), "and the secret has a new id");
 }
 
@@ -56,8 +51,8 @@ fn without_id(config: &str) -> Vec<&str> {
 fn a_secret_that_does_not_work_is_as_it_is_for_token() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
-    log_in(&world, &sandbox.environment, "bad", "wrong");
-    log_in(&world, "http://127.0.0.1:1", "gone", "any");
+    store(&world, &sandbox.environment, "bad", "wrong");
+    store(&world, "http://127.0.0.1:1", "gone", "any");
     world.write_config(&format!(
         "{}\n[profiles.new]\nenvironment = \"eu\"\nclient-id = \"new\"\n",
         world.config()
@@ -91,7 +86,7 @@ fn one_secret_is_asked_for_once() {
         r#"{"access_token":"eyJ.e30.c","expires_in":300,"token_type":"Bearer","scope":"openid"}"#,
     )]);
     for profile in ["a", "b"] {
-        log_in(&world, &server.environment, profile, "any");
+        store(&world, &server.environment, profile, "any");
     }
     let json = Said::by(&mut world.run("status --online --all --json")).json();
     for profile in json["profiles"].as_array().unwrap() {
@@ -105,7 +100,7 @@ fn one_secret_is_asked_for_once() {
 fn what_cannot_be_noted_is_a_warning_and_what_came_by_variables_is_not_noted() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let mut world = World::with_keyring(&keyring);
-    log_in(&world, &sandbox.environment, "dev", &sandbox.client_secret);
+    store(&world, &sandbox.environment, "dev", &sandbox.client_secret);
     // Nobody may write where a folder is, not even root.
     std::fs::remove_file(world.config_folder().join("config.lock")).unwrap();
     std::fs::create_dir(world.config_folder().join("config.lock")).unwrap();
@@ -124,7 +119,7 @@ fn what_cannot_be_noted_is_a_warning_and_what_came_by_variables_is_not_noted() {
 fn a_variable_that_leads_elsewhere_is_named_and_no_new_login_advised() {
     let keyring = Keyring::unlocked();
     let mut world = World::with_keyring(&keyring);
-    log_in(&world, "eu", "default", "stored-secret");
+    store(&world, "eu", "default", "stored-secret");
     world.set("CORTI_ENVIRONMENT", "us");
     let said = Said::by(&mut world.run("status"));
     assert_eq!(said.code, 4, "{}", said.stderr);
@@ -138,8 +133,8 @@ fn a_verification_is_noted_where_the_secret_is_used() {
     let (sandbox, other) = (Sandbox::start(), Sandbox::start());
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
-    log_in(&world, &sandbox.environment, "one", &sandbox.client_secret);
-    log_in(&world, &other.environment, "two", &other.client_secret);
+    store(&world, &sandbox.environment, "one", &sandbox.client_secret);
+    store(&world, &other.environment, "two", &other.client_secret);
     world.run_words(&["status", "--online", "-p", "one", "-e", &other.environment]).assert().success();
     let json = Said::by(&mut world.run("status --all --json")).json();
     let noted = |name: &str| {

@@ -15,21 +15,13 @@ const PASSPHRASE: &str = "correct horse battery staple";
 /// A world without a keyring, whose passphrase file is named.
 fn world() -> World {
     let mut world = World::new();
-    let passphrase = private(&world, "passphrase", &format!("{PASSPHRASE}\n"));
+    let passphrase = world.private_file("passphrase", format!("{PASSPHRASE}\n"));
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
     world
 }
 
-/// A file that is its owner's alone.
-fn private(world: &World, name: &str, text: &str) -> String {
-    use std::os::unix::fs::PermissionsExt as _;
-    let path = world.file(name, text);
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    path
-}
-
 fn log_in(world: &World, sandbox: &Sandbox) -> assert_cmd::assert::Assert {
-    let secret = private(world, "secret", &sandbox.client_secret);
+    let secret = world.private_file("secret", &sandbox.client_secret);
     let words = [
         "login",
         "-e",
@@ -76,7 +68,7 @@ fn without_the_passphrase_there_is_no_secret() {
     log_in(&world, &sandbox).success();
     let said = |world: &World| Said::by(&mut world.run("token --full"));
 
-    let wrong = private(&world, "wrong", "incorrect");
+    let wrong = world.private_file("wrong", "incorrect");
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &wrong);
     let refused = said(&world);
     assert_eq!(refused.code, 4, "{}", refused.stderr);
@@ -120,7 +112,7 @@ fn a_damaged_or_swapped_file_is_named() {
     world.run("token --full").assert().success();
 
     // Another client's file under this one's name is not this one's secret.
-    let other = private(&world, "other", "another secret");
+    let other = world.private_file("other", "another secret");
     let words = [
         "login",
         "-p",
@@ -148,7 +140,7 @@ fn a_profile_that_moves_between_stores_leaves_no_secret_behind() {
     let mut world = world();
     world.set("DBUS_SESSION_BUS_ADDRESS", &keyring.address);
     log_in(&world, &sandbox).success();
-    let secret = private(&world, "secret", &sandbox.client_secret);
+    let secret = world.private_file("secret", &sandbox.client_secret);
     let words = [
         "login",
         "-e",

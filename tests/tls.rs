@@ -112,20 +112,10 @@ fn pass_on(mut tls: StreamOwned<ServerConnection, TcpStream>, mut plain: TcpStre
     }
 }
 
-fn world(environment: &str) -> World {
-    let mut world = World::new();
-    for (name, value) in
-        [("CORTI_ENVIRONMENT", environment), ("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "canary-7")]
-    {
-        world.set(name, value);
-    }
-    world
-}
-
 #[test]
 fn an_authority_is_trusted_once_it_is_named() {
     let (ours, other) = (authority(), authority());
-    let mut world = world(&serve(&ours));
+    let mut world = World::client_of(&serve(&ours));
     let (ours, other) = (world.file("ours.pem", ours.pem()), world.file("other.pem", other.pem()));
     let token = |world: &World, more: &[&str]| {
         let words = [&["token", "--full"][..], more].concat();
@@ -153,7 +143,7 @@ fn an_authority_is_trusted_once_it_is_named() {
 #[test]
 fn doctor_tells_trust_from_reach() {
     let ours = authority();
-    let world = world(&serve(&ours));
+    let world = World::client_of(&serve(&ours));
     let ours = world.file("ours.pem", ours.pem());
     let verdicts = |more: &[&str]| {
         let said = Said::by(&mut world.run_words(&[&["doctor", "--json"][..], more].concat()));
@@ -176,7 +166,7 @@ fn doctor_tells_trust_from_reach() {
 
 #[test]
 fn certificates_that_cannot_be_used_are_a_mistake_of_the_configuration() {
-    let mut world = world("eu");
+    let mut world = World::client_of("eu");
     let empty = world.file("empty.pem", "no certificate in here\n");
     let broken = world.file("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     for file in ["/no/such.pem", &empty, &broken] {
@@ -222,8 +212,7 @@ fn a_probe_tells_a_certificate_nobody_vouches_for_from_a_refusal() {
 fn a_websocket_opens_over_the_connection_that_tls_was_tried_on() {
     let (ours, sandbox) = (authority(), Sandbox::start());
     let (environment, connections) = in_front_of(&sandbox.environment, &ours);
-    let mut world = World::new();
-    world.use_client(&sandbox);
+    let world = World::of(&sandbox);
     let token = Said::by(&mut world.run("token --scope transcribe")).stdout;
     let socket = environment.replace("https", "wss");
     let url = format!("{socket}/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{}", token.trim());

@@ -7,16 +7,10 @@ mod common;
 use common::{Said, Sandbox, World};
 use predicates::prelude::*;
 
-fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
-    world
-}
-
 #[test]
 fn stdout_is_the_token_and_one_line_break() {
     let sandbox = Sandbox::start();
-    let said = Said::by(&mut world(&sandbox).run("token --scope transcribe"));
+    let said = Said::by(&mut World::of(&sandbox).run("token --scope transcribe"));
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
     assert!(said.stdout.ends_with('\n') && said.stdout.trim_end().split('.').count() == 3, "{}", said.stdout);
     assert_eq!(said.stdout.lines().count(), 1);
@@ -25,7 +19,7 @@ fn stdout_is_the_token_and_one_line_break() {
 #[test]
 fn json_has_the_documented_fields() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     for arguments in [
         "token --scope transcribe --json",
         "token --scope transcribe --format json",
@@ -53,7 +47,7 @@ fn json_has_the_documented_fields() {
 #[test]
 fn scopes_are_repeated_or_separated() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     for arguments in [
         vec!["--scope", "transcribe,streams"],
         vec!["--scope", "transcribe streams"],
@@ -73,7 +67,7 @@ fn scopes_are_repeated_or_separated() {
 #[test]
 fn a_scope_is_always_chosen() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     for (arguments, message) in [
         ("token", "no scope was chosen"),
         ("token --scope openid", "limit nothing"),
@@ -89,7 +83,7 @@ fn a_scope_is_always_chosen() {
 #[test]
 fn an_unknown_scope_is_passed_on_with_a_suggestion() {
     let sandbox = Sandbox::start();
-    world(&sandbox)
+    World::of(&sandbox)
         .run("token --scope stream")
         .assert()
         .code(6)
@@ -117,7 +111,7 @@ fn the_profiles_default_scope_is_a_choice() {
 #[test]
 fn curl_takes_the_token_as_it_is_printed() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let status = |flags: &str| {
         let script = format!(
             "curl -s -o /dev/null -w '%{{http_code}}' -H \"Authorization: Bearer $('{}' token {flags})\" \
@@ -137,14 +131,14 @@ fn a_closed_pipe_ends_quietly() {
         common::binary().display(),
         common::binary().display()
     );
-    let said = Said::by(world(&sandbox).program("sh").args(["-c", &script]));
+    let said = Said::by(World::of(&sandbox).program("sh").args(["-c", &script]));
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
 }
 
 #[test]
 fn verbose_shows_the_request_and_not_its_secrets() {
     let sandbox = Sandbox::start();
-    let said = Said::by(&mut world(&sandbox).run("token --full -v"));
+    let said = Said::by(&mut World::of(&sandbox).run("token --full -v"));
     assert!(said.stderr.starts_with(&format!("POST {} -> 200", sandbox.token_url())), "{}", said.stderr);
     assert!(!said.stderr.contains(&sandbox.client_secret) && !said.stderr.contains("eyJ"));
 }

@@ -37,12 +37,6 @@ fn named(values: &[&str]) -> Vec<Named> {
     NAMES.into_iter().zip(values).map(|(name, value)| Named::sensitive(name, secret(value))).collect()
 }
 
-fn world(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
-    world
-}
-
 /// The three variables as a child of the shell gets them.
 fn received(program: &str, take: &str, lines: &str) -> String {
     let world = World::new();
@@ -116,7 +110,7 @@ fn curl_takes_hostile_headers_as_they_are() {
 #[test]
 fn each_format_opens_the_api() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     let auth = common::binary().display().to_string();
     let url = "\"$CORTI_ENVIRONMENT/v2/languages/\"";
     let curl = "curl -s --noproxy '*' -o /dev/null -w '%{http_code}'";
@@ -143,7 +137,7 @@ fn each_format_opens_the_api() {
 #[test]
 fn the_sdk_gets_its_own_names() {
     let sandbox = Sandbox::start();
-    let json = Said::by(&mut world(&sandbox).run("token --scope streams --format sdk")).json();
+    let json = Said::by(&mut World::of(&sandbox).run("token --scope streams --format sdk")).json();
     assert_eq!(json["accessToken"].as_str().unwrap().split('.').count(), 3);
     assert_eq!((&json["expiresIn"], &json["tokenType"]), (&300.into(), &"Bearer".into()));
     assert_eq!(
@@ -155,7 +149,7 @@ fn the_sdk_gets_its_own_names() {
 #[test]
 fn the_shell_is_sh_unless_it_is_named() {
     let sandbox = Sandbox::start();
-    let mut world = world(&sandbox);
+    let mut world = World::of(&sandbox);
     world.set("SHELL", "/usr/bin/fish");
     for (flags, start) in [
         ("", "export CORTI_"),
@@ -179,7 +173,7 @@ fn the_shell_is_sh_unless_it_is_named() {
 #[test]
 fn github_masks_before_it_writes() {
     let sandbox = Sandbox::start();
-    let mut world = world(&sandbox);
+    let mut world = World::of(&sandbox);
     world
         .run("token --full --format github")
         .assert()
@@ -220,7 +214,7 @@ fn github_masks_before_it_writes() {
 #[test]
 fn gitlab_gets_a_file_of_its_owners_and_a_warning() {
     let sandbox = Sandbox::start();
-    let mut world = world(&sandbox);
+    let mut world = World::of(&sandbox);
     world.set("CI_PROJECT_DIR", &world.home().display().to_string());
     world.file("corti.env", "an earlier one\n");
     let said = Said::by(&mut world.run("token --scope streams --format gitlab"));
@@ -240,7 +234,7 @@ fn gitlab_gets_a_file_of_its_owners_and_a_warning() {
 #[test]
 fn azure_gets_a_secret_variable() {
     let sandbox = Sandbox::start();
-    let said = Said::by(&mut world(&sandbox).run("token --full --format azure"));
+    let said = Said::by(&mut World::of(&sandbox).run("token --full --format azure"));
     let lines: Vec<&str> = said.stdout.lines().collect();
     assert!(lines[0].starts_with("##vso[task.setvariable variable=CORTI_ACCESS_TOKEN;issecret=true]eyJ"));
     assert_eq!(lines[1], "##vso[task.setvariable variable=CORTI_TENANT_NAME]base");
@@ -250,7 +244,7 @@ fn azure_gets_a_secret_variable() {
 #[test]
 fn a_token_that_is_not_as_required_is_not_printed() {
     let sandbox = Sandbox::start();
-    let world = world(&sandbox);
+    let world = World::of(&sandbox);
     for (arguments, message) in [
         ("--scope streams --require-scope transcribe", "the token has not the scope `transcribe`"),
         ("--full --require-scope streams,transcribe", "the token has not the scope `streams transcribe`"),

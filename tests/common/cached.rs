@@ -21,9 +21,7 @@ impl Cached {
 
     /// One whose variables name the sandbox's client.
     pub fn of(sandbox: &Sandbox) -> Self {
-        let mut world = World::new();
-        world.use_client(sandbox);
-        Self::new(world)
+        Self::new(World::of(sandbox))
     }
 
     /// Runs a command as where a container forbids the kernel's keyrings.

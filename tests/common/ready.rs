@@ -4,11 +4,29 @@ use serde_json::Value;
 
 use super::{Said, Sandbox, World};
 
-/// A world whose variables name the sandbox's client.
-pub fn client_of(sandbox: &Sandbox) -> World {
-    let mut world = World::new();
-    world.use_client(sandbox);
-    world
+/// Logs in as the sandbox's client, and leaves no file with its secret.
+pub fn log_in(world: &World, sandbox: &Sandbox, profile: &str) {
+    let secret = world.file("secret", &sandbox.client_secret);
+    let words = [
+        "-p",
+        profile,
+        "login",
+        "-e",
+        &sandbox.environment,
+        "--client-id",
+        "sandbox",
+        "--secret-file",
+        &secret,
+    ];
+    world.run_words(&words).assert().success();
+    std::fs::remove_file(secret).unwrap();
+}
+
+/// Stores `secret` for the client `sandbox` of `environment`, unverified.
+pub fn store(world: &World, environment: &str, profile: &str, secret: &str) {
+    let file = world.file("stored", secret);
+    let words = ["login", "-p", profile, "-e", environment, "--client-id", "sandbox", "--no-verify"];
+    world.run_words(&[&words[..], &["--secret-file", &file]].concat()).assert().success();
 }
 
 /// A world with a ready token for this environment.

@@ -64,8 +64,8 @@ pub struct Corti {
 
 impl Corti {
     pub fn start() -> Self {
-        let (sandbox, mut world) = (Sandbox::start(), World::new());
-        world.use_client(&sandbox);
+        let sandbox = Sandbox::start();
+        let world = World::of(&sandbox);
         Self { sandbox, world }
     }
 

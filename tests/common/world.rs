@@ -40,6 +40,26 @@ impl World {
         world
     }
 
+    /// A world whose variables name the sandbox's client.
+    pub fn of(sandbox: &Sandbox) -> Self {
+        let mut world = Self::new();
+        world.use_client(sandbox);
+        world
+    }
+
+    /// A world whose variables name a client of `environment`, with the secret `canary-7`.
+    pub fn client_of(environment: &str) -> Self {
+        let mut world = Self::new();
+        for (name, value) in [
+            ("CORTI_ENVIRONMENT", environment),
+            ("CORTI_CLIENT_ID", "x"),
+            ("CORTI_CLIENT_SECRET", "canary-7"),
+        ] {
+            world.set(name, value);
+        }
+        world
+    }
+
     /// Sets a variable for every command.
     pub fn set(&mut self, name: &str, value: &str) {
         self.variables.retain(|(known, _)| known != name);
@@ -75,6 +95,15 @@ impl World {
         let path = self.home.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         path.display().to_string()
+    }
+
+    /// The same with a file that is its owner's alone.
+    #[cfg(unix)]
+    pub fn private_file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.file(name, bytes);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
     }
 
     /// The binary with `arguments`, words separated by spaces.

@@ -29,8 +29,8 @@ pub struct Corti {
 
 impl Corti {
     pub fn start() -> Self {
-        let (sandbox, mut world) = (Sandbox::start(), World::new());
-        world.use_client(&sandbox);
+        let sandbox = Sandbox::start();
+        let world = World::of(&sandbox);
         let place = sandbox.environment.replacen("http", "ws", 1);
         let transcribe = format!("{place}/audio-bridge/v2/transcribe?tenant-name=base");
         let (full, streams) = (run(&world, "token --full"), run(&world, "interaction create"));
