@@ -7,7 +7,8 @@
 
 mod common;
 
-use common::killer::{Killer, config, lookup, store};
+use common::keyring::{lookup, store};
+use common::killer::{Killer, config};
 use common::{Keyring, Sandbox, World};
 
 /// How many times each command is killed at.

@@ -14,7 +14,8 @@ use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use common::killer::{Killer, config, lookup, store};
+use common::keyring::{lookup, store};
+use common::killer::{Killer, config};
 use common::{Keyring, Said, Sandbox, World};
 use corti_auth::domain::store_kind::StoreKind;
 

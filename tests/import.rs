@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::killer::lookup;
+use common::keyring::lookup;
 use common::{Keyring, Said, Sandbox, World};
 use predicates::prelude::*;
 use serde_json::json;

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::killer::lookup;
+use common::keyring::lookup;
 use common::{Keyring, Said, Sandbox, World};
 
 #[test]

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::killer::lookup;
+use common::keyring::lookup;
 use common::{Keyring, World};
 
 /// The lock's file is there from an earlier day, so that only the write itself would fail.

@@ -75,12 +75,7 @@ impl Job {
 
     fn end(mut self) -> ExitStatus {
         drop(self.stdin.take());
-        let mut end = None;
-        wait_until("the program ends", || {
-            end = self.child.0.try_wait().unwrap();
-            end.is_some()
-        });
-        end.unwrap()
+        self.child.end()
     }
 }
 

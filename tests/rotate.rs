@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::killer::lookup;
+use common::keyring::lookup;
 use common::ready::store;
 use common::rude::{Answer, Rude};
 use common::{Keyring, Said, Sandbox, World};

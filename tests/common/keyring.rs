@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdin, Command as Process, Stdio};
 
+use super::{Said, World};
+
 /// A private session bus, with a gnome-keyring in the asked state (see `scripts/with-keyring`); both end when it is
 /// dropped.
 pub struct Keyring {
@@ -48,4 +50,17 @@ impl Drop for Keyring {
         drop(self.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+/// What the keyring has for `user`; nothing where it has none.
+pub fn lookup(world: &World, user: &str) -> String {
+    let mut secret_tool = world.program("secret-tool");
+    Said::by(secret_tool.args(["lookup", "service", "corti-auth", "username", user])).stdout
+}
+
+/// Puts a secret into the keyring by another program.
+pub fn store(world: &World, user: &str, secret: &str) {
+    let mut secret_tool = world.program("secret-tool");
+    secret_tool.args(["store", "--label=x", "service", "corti-auth", "username", user]);
+    secret_tool.write_stdin(secret).assert().success();
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use corti_auth::domain::config::Config;
 
-use super::{Said, World};
+use super::World;
 
 /// Kills commands, and counts.
 pub struct Killer<'a> {
@@ -146,17 +146,4 @@ fn has_bytes(path: &Path) -> bool {
 pub fn config(world: &World) -> Config {
     let text = world.config();
     text.parse().unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-/// What the keyring has for `user`; nothing where it has none.
-pub fn lookup(world: &World, user: &str) -> String {
-    let mut secret_tool = world.program("secret-tool");
-    Said::by(secret_tool.args(["lookup", "service", "corti-auth", "username", user])).stdout
-}
-
-/// Puts a secret into the keyring by another program.
-pub fn store(world: &World, user: &str, secret: &str) {
-    let mut secret_tool = world.program("secret-tool");
-    secret_tool.args(["store", "--label=x", "service", "corti-auth", "username", user]);
-    secret_tool.write_stdin(secret).assert().success();
 }

@@ -15,7 +15,7 @@ pub mod chatter;
 pub mod control;
 pub mod diagnosis;
 pub mod keycloak;
-mod keyring;
+pub mod keyring;
 #[cfg(unix)]
 pub mod killer;
 mod process;

@@ -1,6 +1,6 @@
 //! A command under way, and what one said that has ended.
 
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -18,12 +18,17 @@ impl Running {
 
     /// Its exit code, once it has ended.
     pub fn wait(&mut self) -> Option<i32> {
+        self.end().code()
+    }
+
+    /// How it ends.
+    pub fn end(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until("the command ends", || {
             status = self.0.try_wait().unwrap();
             status.is_some()
         });
-        status.unwrap().code()
+        status.unwrap()
     }
 }
 
