@@ -67,6 +67,24 @@ fn bash_completes_commands_and_profile_names() {
 }
 
 #[test]
+fn bash_offers_the_documented_values_of_options_that_take_others_as_well() {
+    let table = [
+        ("corti-auth token --scope ", "transcribe streams"),
+        ("corti-auth exec -s t", "transcribe"),
+        ("corti-auth token --forbid-scope s", "streams"),
+        ("corti-auth inspect --require-scope ", "transcribe streams"),
+        ("corti-auth login --store ", "keyring file"),
+        ("corti-auth profile import --store f", "file"),
+        ("corti-auth token -e ", "eu us"),
+    ];
+    for (line, offered) in table {
+        let words: Vec<String> =
+            complete(&World::new(), line).split_whitespace().map(str::to_owned).collect();
+        assert_eq!(words.join(" "), offered, "{line}");
+    }
+}
+
+#[test]
 fn a_broken_configuration_does_not_break_completion() {
     let world = World::new();
     world.write_config("[[[");

@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use jiff::SignedDuration;
 
 use crate::domain::jwt::contains_token;
 use crate::domain::resolve::Plan;
-use crate::domain::scope::{Ask, Scope, ScopeError, ScopeSet};
+use crate::domain::scope::{Ask, LIMITED, Scope, ScopeError, ScopeSet};
 use crate::domain::shell::quote;
 use crate::domain::websocket::SocketKind;
 use crate::failure::{Failure, Kind};
@@ -23,7 +24,7 @@ const SECRET_OPTIONS: [&str; 6] =
 #[derive(Debug, clap::Args)]
 pub(super) struct ScopeArgs {
     /// Ask for this scope; repeat it, or separate several by commas or spaces
-    #[arg(short, long, value_name = "SCOPE")]
+    #[arg(short, long, value_name = "SCOPE", add = offering(&LIMITED))]
     scope: Vec<String>,
     /// Ask for a token that acts as the client itself
     #[arg(long, conflicts_with = "scope")]
@@ -54,6 +55,11 @@ impl ScopeArgs {
         }
         Ok(ask)
     }
+}
+
+/// What a shell offers for an argument that takes other values as well.
+pub(super) fn offering(words: &'static [&'static str]) -> ArgValueCandidates {
+    ArgValueCandidates::new(|| words.iter().map(CompletionCandidate::new).collect())
 }
 
 /// `--all` and a profile's name cannot both be meant; clap cannot say so of an option that every command has.

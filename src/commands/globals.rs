@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::domain::environment::KNOWN_LABELS;
 use crate::edge::host::Host;
 use crate::output::{Colours, Style};
 
@@ -18,7 +19,7 @@ pub(super) struct Globals {
     #[arg(short, long, global = true, value_name = "NAME")]
     pub(super) profile: Option<String>,
     /// Use this environment: eu, us, another label, or a URL
-    #[arg(short, long, global = true, value_name = "ENV")]
+    #[arg(short, long, global = true, value_name = "ENV", add = argument::offering(&KNOWN_LABELS))]
     pub(super) environment: Option<String>,
     /// Use this tenant (realm); base if nothing else says so
     #[arg(short, long, global = true)]

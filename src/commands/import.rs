@@ -12,11 +12,12 @@ use crate::domain::import::{Import, Taken};
 use crate::domain::page::{Page, Tone};
 use crate::domain::secret::ClientSecret;
 use crate::domain::shell::quote;
-use crate::domain::store_kind::StoreKind;
+use crate::domain::store_kind::{StoreKind, WRITABLE};
 use crate::edge::{input, prompt};
 use crate::failure::{Failure, Kind};
 use crate::output::Text;
 
+use super::argument;
 use super::context::Context;
 use super::enrolment::{self, Enrolled, Enrolment};
 use super::login;
@@ -40,7 +41,7 @@ pub(super) struct ImportArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Keep the secret in this store: keyring or file (encrypted with a passphrase)
-    #[arg(long, value_name = "STORE")]
+    #[arg(long, value_name = "STORE", add = argument::offering(&WRITABLE))]
     store: Option<String>,
     /// Import without asking
     #[arg(short, long)]

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::inspection::FIELDS;
 use crate::domain::page::Page;
+use crate::domain::scope::LIMITED;
 use crate::domain::secret::Secret;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -69,7 +70,7 @@ pub(super) struct InspectArgs {
     #[arg(long, value_name = "NAME", value_parser = field)]
     field: Option<&'static str>,
     /// Exit with 10 unless the token has this scope; repeat it, or separate several by commas or spaces
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     require_scope: Vec<String>,
     /// Take every line as a token of its own
     #[arg(long)]

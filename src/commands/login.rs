@@ -9,12 +9,13 @@ use crate::domain::config::Config;
 use crate::domain::environment::{Environment, KNOWN_LABELS};
 use crate::domain::identity::{Client, ClientId, ProfileName, Tenant};
 use crate::domain::shell::quote;
-use crate::domain::store_kind::{SecretCommand, StoreKind};
+use crate::domain::store_kind::{SecretCommand, StoreKind, WRITABLE};
 use crate::domain::variable::{self, Variables};
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
+use super::argument;
 use super::context::Context;
 use super::enrolment::{self, Enrolled, Enrolment};
 use super::secret_input::{Purpose, SecretInput};
@@ -32,7 +33,7 @@ pub(super) struct LoginArgs {
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
     /// Keep the secret in this store: keyring, file (encrypted with a passphrase) or command
-    #[arg(long, value_name = "STORE")]
+    #[arg(long, value_name = "STORE", add = argument::offering(&WRITABLE))]
     store: Option<String>,
     /// Let another secret manager keep the secret: run this, without a shell, whenever it is needed
     #[arg(long, value_name = "CMD ARGS", conflicts_with_all = ["secret_stdin", "secret_file"])]

@@ -7,7 +7,7 @@ use crate::domain::grant::Token;
 use crate::domain::identity::Client;
 use crate::domain::page::Page;
 use crate::domain::requirement::Requirement;
-use crate::domain::scope::Reach;
+use crate::domain::scope::{LIMITED, Reach};
 use crate::domain::secret::Secret;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
@@ -32,10 +32,10 @@ pub(super) struct TokenArgs {
     #[command(flatten)]
     reuse: ReuseArgs,
     /// Print nothing, and exit with 10, unless the token has this scope
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     require_scope: Vec<String>,
     /// Print nothing, and exit with 10, if the token has this scope
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     forbid_scope: Vec<String>,
     /// Print in this format [default: token]
     #[arg(long, value_enum)]

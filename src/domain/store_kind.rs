@@ -13,6 +13,9 @@ pub enum StoreKind {
     Command(SecretCommand),
 }
 
+/// The words for those that a secret can be put into.
+pub const WRITABLE: [&str; 2] = ["keyring", "file"];
+
 impl StoreKind {
     /// The word for it in `config.toml` and on the command line.
     pub fn as_str(&self) -> &'static str {
