@@ -64,13 +64,15 @@ fn a_killed_doctor_leaves_one_canary_at_most_and_the_next_removes_it() {
     let mut left = 0;
     let started = Instant::now();
     assert_verdict(&diagnose(&world, "").1, "store", "ok", "the OS keyring");
-    let duration = started.elapsed();
+    let mut duration = started.elapsed();
     // From before its first call to after its end; until it was hit often enough.
     for round in 0..400 {
         let mut doctor = world.start("doctor");
         std::thread::sleep(duration * (round * 79 % 128) / 100);
         doctor.0.kill().unwrap();
-        doctor.0.wait().unwrap();
+        // Adapts, so that four of five are hit alive: the machine's pace may change.
+        let alive = doctor.0.wait().unwrap().code().is_none();
+        duration = duration * if alive { 101 } else { 96 } / 100;
         let canaries = canaries(&world);
         assert!(canaries <= 1, "round {round}: {canaries}");
         left += canaries;

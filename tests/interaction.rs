@@ -188,22 +188,35 @@ fn what_is_piped_in_is_called_standard_input() {
     assert!(said.stderr.contains("standard input is no body of an interaction"), "{}", said.stderr);
 }
 
+/// A token answer for `scope`, as it says and as its token does.
+fn granted(environment: &str, scope: &str) -> Answer {
+    let claims = json!({ "iss": format!("{environment}/realms/base"), "typ": "Bearer", "scope": scope });
+    let token = common::forged(&json!({ "alg": "RS256" }), &claims);
+    let body = json!({ "access_token": token, "expires_in": 300, "token_type": "Bearer", "scope": scope });
+    Answer::json(&body.to_string())
+}
+
 #[test]
 fn one_whose_answer_is_cut_off_may_exist() {
-    let token = r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid"}"#;
     let cut_off = "HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n{\"interactionId\"";
     let halved = Answer::http("201 Created", &[], r#"{"interactionId":"#);
-    let refused = Answer::http("400 Bad Request", &[], r#"{"detail":"no"}"#);
-    for (command, answer, code, is_in_doubt) in [
-        ("interaction create", Answer::Bytes(cut_off.into()), 8, true),
-        ("interaction create", halved.clone(), 8, true),
-        ("interaction create", refused, 1, false),
-        ("probe streams", halved, 8, true),
+    let refused = Answer::http("403 Forbidden", &[], r#"{"detail":"no"}"#);
+    // The tokens' scopes, and how much is asked before the interaction.
+    let full: &[&str] = &["openid"];
+    let limited: &[&str] = &["openid streams", "openid"];
+    for (command, scopes, looks, answer, code, is_in_doubt) in [
+        ("interaction create", full, 0, Answer::Bytes(cut_off.into()), 8, true),
+        ("interaction create", full, 0, halved.clone(), 8, true),
+        ("interaction create", full, 0, refused.clone(), 5, false),
+        ("probe streams", limited, 0, halved.clone(), 8, true),
+        ("session streams", limited, 0, halved.clone(), 8, true),
+        ("check --scope streams --streams", limited, 4, halved, 0, true),
+        ("check --scope streams --streams", limited, 4, refused.clone(), 0, false),
     ] {
-        // The probe mints a limited token before the full one.
-        let limited = token.replace("openid", "openid streams");
-        let limited = command.starts_with("probe").then(|| Answer::json(&limited));
-        let server = Rude::start(limited.into_iter().chain([Answer::json(token), answer]).collect());
+        let server = Rude::start_by(|environment| {
+            let tokens = scopes.iter().map(|scope| granted(environment, scope));
+            tokens.chain(vec![refused.clone(); looks]).chain([answer]).collect()
+        });
         let mut world = World::new();
         for (name, value) in [
             ("CORTI_ENVIRONMENT", &*server.environment),
@@ -213,9 +226,12 @@ fn one_whose_answer_is_cut_off_may_exist() {
             world.set(name, value);
         }
         let said = Said::by(&mut world.run(&format!("{command} -t base")));
-        assert_eq!(said.code, code, "{command}: {}", said.stderr);
+        assert_eq!(said.code, code, "{command}: {}{}", said.stdout, said.stderr);
+        assert_eq!(server.requests().len(), scopes.len() + looks + 1, "{command}");
+        let said = said.stdout + &said.stderr;
         let doubt = "the interaction may exist, though the answer cannot be used";
         let hint = "look for it: corti-auth interaction list --tenant base";
-        assert_eq!(said.stderr.contains(doubt) && said.stderr.contains(hint), is_in_doubt, "{}", said.stderr);
+        assert_eq!(said.contains(doubt) && said.contains(hint), is_in_doubt, "{command}: {said}");
+        assert_eq!(said.contains(doubt) || said.contains(hint), is_in_doubt, "{command}: {said}");
     }
 }

@@ -128,10 +128,12 @@ fn a_connection_that_is_not_taken_is_no_answer_that_is_lost() {
     let mut world = World::new();
     world.set("CORTI_ENVIRONMENT", &format!("http://127.0.0.1:{}", port.trim()));
     world.set("CORTI_ACCESS_TOKEN", &common::forged(&json!({"alg": "RS256"}), &json!({"scope": "openid"})));
-    let said = Said::by(&mut world.run("interaction create -t base --timeout 20s"));
-    assert_eq!(said.code, 8, "{}", said.stderr);
-    assert!(said.stderr.contains("`127.0.0.1` took no connection within 5s"), "{}", said.stderr);
-    assert!(!said.stderr.contains("may exist"), "{}", said.stderr);
+    for (timeout, limit) in [("20s", "5s"), ("1s", "900ms")] {
+        let said = Said::by(&mut world.run(&format!("interaction create -t base --timeout {timeout}")));
+        assert_eq!(said.code, 8, "{}", said.stderr);
+        let reason = format!("`127.0.0.1` took no connection within {limit}");
+        assert!(said.stderr.contains(&reason) && !said.stderr.contains("may exist"), "{}", said.stderr);
+    }
 }
 
 #[test]

@@ -137,23 +137,58 @@ fn a_signal_from_elsewhere_ends_a_question_and_leaves_the_terminal_as_it_was() {
     let login =
         format!("\"$CORTI_AUTH\" login -e http://{} -t base --client-id x", silent.local_addr().unwrap());
     let mut shell = Shell::start(&world);
-    for (signal, code) in [("TERM", "143"), ("HUP", "129"), ("QUIT", "131")] {
+    silent.set_nonblocking(true).unwrap();
+    for (signal, code) in [("TERM", "143"), ("HUP", "129")] {
         for (command, question) in [("\"$CORTI_AUTH\" login", "Environment"), (&login, "Client secret")] {
             shell.send_line(command);
             shell.expect(question);
             shell.signal(signal);
             shell.assert_ended(code);
         }
-        // And what comes after the question ends the command as if nothing had been asked.
+        // And what comes after the question ends the command as well.
         shell.send_line(&login);
         shell.expect("Client secret");
         shell.send_line("y");
         shell.expect("\n");
-        let _connection = silent.accept().unwrap();
+        let mut connection = None;
+        common::wait_until("it asks the server", || {
+            connection = silent.accept().ok();
+            connection.is_some()
+        });
         shell.signal(signal);
         shell.assert_ended(code);
     }
     assert_eq!(world.config(), "");
+}
+
+/// A question before the program has no part in what becomes of a signal to it.
+#[test]
+fn after_a_question_a_signal_is_passed_on_as_without_one() {
+    let (sandbox, world) = (Sandbox::start(), World::new());
+    let secret = world.file("secret", &sandbox.client_secret);
+    let mut shell = Shell::start(&world);
+    shell.send_line(&format!(
+        "\"$CORTI_AUTH\" login -e {} --client-id sandbox --store file --secret-file {secret} -t base",
+        sandbox.environment
+    ));
+    for question in ["Passphrase for the secret's file", "The same passphrase again"] {
+        shell.expect(question);
+        shell.send_line("battery");
+    }
+    shell.assert_ended("0");
+    for (signal, code) in [("TERM", "7"), ("HUP", "7")] {
+        let program = "trap 'echo caught; exit 7' TERM HUP; echo re\"\"ady; while :; do sleep 0.1; done";
+        shell.send_line(&format!(
+            "\"$CORTI_AUTH\" exec --full --no-cache --refresh-url -- sh -c \"{}\"",
+            program.replace('"', "\\\"")
+        ));
+        shell.expect("Passphrase of the secret's file");
+        shell.send_line("battery");
+        shell.expect("ready");
+        shell.signal(signal);
+        shell.expect("caught");
+        shell.assert_ended(code);
+    }
 }
 
 #[test]

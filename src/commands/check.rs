@@ -17,7 +17,7 @@ use crate::output::{Outcome, Text};
 use super::access;
 use super::argument::ScopeArgs;
 use super::context::Context;
-use super::interruption;
+use super::interruption::interruption;
 use super::minting::Minter;
 
 mod look;
@@ -73,6 +73,12 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Check
             Ok(passing) => Some(passing),
             Err(failure) => {
                 rows.push(look::untried(&subject, &failure));
+                if failure.is_of_a_lost_answer() {
+                    context.warn(
+                        "an interaction may be left behind",
+                        failure.hints().last().map(String::as_str),
+                    );
+                }
                 return Ok(CheckOutcome { subject, rows, passed: None });
             }
         },

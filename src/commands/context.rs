@@ -3,10 +3,8 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::time::{Instant, interval_at};
 
 use crate::domain::config::{Config, Profile};
 use crate::domain::environment::Environment;
@@ -25,6 +23,7 @@ use crate::edge::store::Store;
 use crate::failure::{Failure, Kind};
 
 use super::Globals;
+use super::interruption::Undisturbed;
 
 /// A command's surroundings.
 pub(super) struct Context<'a> {
@@ -41,6 +40,8 @@ pub(super) struct Context<'a> {
     keyring: Keyring,
     /// The passphrase of encrypted files, once it is known.
     passphrase: Rc<OnceCell<SecretString>>,
+    /// Whether a signal has to wait.
+    pub(super) undisturbed: Undisturbed,
 }
 
 impl<'a> Context<'a> {
@@ -51,9 +52,21 @@ impl<'a> Context<'a> {
             return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
                 .hint(format!("unset {name}")));
         }
-        let (flags, variables, config, passphrase) = Default::default();
+        let (flags, variables, config, passphrase, undisturbed) = Default::default();
         let keyring = Keyring::new(may_ask(host, globals));
-        Ok(Self { host, globals, sink, flags, variables, config, has_terminal: true, keyring, passphrase })
+        let has_terminal = true;
+        Ok(Self {
+            host,
+            globals,
+            sink,
+            flags,
+            variables,
+            config,
+            has_terminal,
+            keyring,
+            passphrase,
+            undisturbed,
+        })
     }
 
     /// The same beside a program that has the terminal: nobody is asked, and `sink` hears what there is to say. A passphrase
@@ -62,7 +75,19 @@ impl<'a> Context<'a> {
         let Self { host, globals, .. } = *self;
         let (flags, variables, config) = (self.flags.clone(), self.variables.clone(), self.config.clone());
         let (keyring, passphrase) = (Keyring::new(false), Rc::clone(&self.passphrase));
-        Context { host, globals, sink, flags, variables, config, has_terminal: false, keyring, passphrase }
+        let (has_terminal, undisturbed) = (false, Undisturbed::default());
+        Context {
+            host,
+            globals,
+            sink,
+            flags,
+            variables,
+            config,
+            has_terminal,
+            keyring,
+            passphrase,
+            undisturbed,
+        }
     }
 
     /// Progress, for a person.
@@ -73,29 +98,6 @@ impl<'a> Context<'a> {
     /// Something to look at.
     pub(super) fn warn(&self, text: impl Into<String>, hint: Option<&str>) {
         self.sink.event(Event::Warning(text.into(), hint.map(str::to_owned)));
-    }
-
-    /// Runs `work`. On a terminal something moves once it takes longer than a moment.
-    pub(super) async fn waiting<T>(&self, what: &'static str, work: impl Future<Output = T>) -> T {
-        if !self.host.terminal.stderr {
-            return work.await;
-        }
-        let mut work = std::pin::pin!(work);
-        let mut ticks = interval_at(Instant::now() + Duration::from_millis(300), Duration::from_millis(100));
-        let mut count = 0;
-        let result = loop {
-            tokio::select! {
-                result = &mut work => break result,
-                _ = ticks.tick() => {
-                    self.sink.event(Event::Waiting(what, count));
-                    count += 1;
-                }
-            }
-        };
-        if count > 0 {
-            self.sink.event(Event::Waited);
-        }
-        result
     }
 
     /// Whether a person is there to answer, and may be asked.

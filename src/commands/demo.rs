@@ -27,7 +27,7 @@ use crate::sandbox::{Knobs, Options, Sandbox};
 use super::context::Context;
 use super::inspect;
 use super::interaction::Api;
-use super::interruption;
+use super::interruption::interruption;
 use super::minting::Minter;
 use super::sandbox::not_started;
 

@@ -20,7 +20,7 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 use super::context::Context;
-use super::interruption;
+use super::interruption::interruption;
 use super::minting::Minter;
 
 mod canary;
@@ -76,7 +76,7 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Doct
     }
     let mut findings = Findings::new(context.sink);
     let setting = setting::examine(context, &mut findings);
-    let mut stop = std::pin::pin!(process::interrupted());
+    let mut stop = std::pin::pin!(process::asked_to_stop());
     let store_works = canary::examine(context, &setting, stop.as_mut(), &mut findings).await?;
     let minter = Minter::new(context);
     let rest = async {

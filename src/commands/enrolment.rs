@@ -161,7 +161,7 @@ impl<'a> Enrolment<'a> {
             }
             (config.clone(), kept)
         };
-        Ok(file.update(change).await?)
+        Ok(context.undisturbed.run(file.update(change)).await?)
     }
 
     /// What another program keeps is no secret of ours.
@@ -186,11 +186,14 @@ impl<'a> Enrolment<'a> {
         if !is_gone().await {
             return Ok(());
         }
-        let held = self.file.hold().await?;
-        if held.config.is_used(&self.client, &self.kind) && is_gone().await {
-            self.write(secret).await?;
-        }
-        Ok(())
+        let again = async {
+            let held = self.file.hold().await?;
+            if held.config.is_used(&self.client, &self.kind) && is_gone().await {
+                self.write(secret).await?;
+            }
+            Ok(())
+        };
+        self.context.undisturbed.run(again).await
     }
 }
 

@@ -23,10 +23,11 @@ use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
 
 use super::argument::ScopeArgs;
+use super::block_on;
 use super::context::Context;
+use super::interruption::interruptible;
 use super::minting::Minter;
 use super::reuse::ReuseArgs;
-use super::{block_on, interruptible};
 
 /// What a fresh token lives at least: the SDK asks for another one 2 minutes before the end (its `oauthAuthHelpers.ts`).
 const FRESH: Duration = Duration::from_secs(150);
@@ -69,19 +70,22 @@ pub(super) struct ExecOutcome(u8);
 /// Where there is no token, or the program cannot be run.
 pub(super) fn run(args: &ExecArgs, context: &Context<'_>) -> Result<ExecOutcome, Failure> {
     if !args.refresh_url {
-        let program = block_on(heeding(async { Ok(prepared(args, context).await?.program) }))?;
+        let program = block_on(heeding(context, async { Ok(prepared(args, context).await?.program) }))?;
         return program.take_over().map(ExecOutcome).map_err(not_run);
     }
     let status = block_on(async {
-        let prepared = heeding(prepared(args, context)).await?;
+        let prepared = heeding(context, prepared(args, context)).await?;
         attend(prepared, context).await
     })?;
     Ok(ExecOutcome(program::share_fate(status)))
 }
 
 /// Ends with `work`, or on Ctrl-C, unless whoever started this process left it in the background.
-async fn heeding<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    if process::is_deaf_to_interrupts() { work.await } else { interruptible(work).await }
+async fn heeding<T>(
+    context: &Context<'_>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    if process::is_deaf_to_interrupts() { work.await } else { interruptible(context, work).await }
 }
 
 /// All that is needed to run the program.

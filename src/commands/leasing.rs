@@ -19,9 +19,10 @@ use crate::edge::cache::Cache;
 use crate::edge::turn::Turn;
 use crate::failure::Failure;
 
+use super::block_on;
 use super::context::Context;
+use super::interruption::interruptible;
 use super::minting::Minter;
-use super::{block_on, interruptible};
 
 /// How long whoever has the turn may take beyond its request: for the keyring, and for the others in the queue.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,7 +36,7 @@ pub(super) fn lease(context: &Context<'_>, plan: &Plan, ask: &Ask, reuse: Reuse)
     let order = Order { context, plan, ask, reuse };
     match order.at_once() {
         Some(token) => Ok(token),
-        None => block_on(interruptible(order.fill(&Minter::new(context)))),
+        None => block_on(interruptible(context, order.fill(&Minter::new(context)))),
     }
 }
 

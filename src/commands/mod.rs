@@ -8,7 +8,6 @@ use futures_util::FutureExt as _;
 
 use crate::domain::variable;
 use crate::edge::host::Host;
-use crate::edge::process;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Printer, Style};
 
@@ -30,6 +29,7 @@ mod import;
 mod input;
 mod inspect;
 mod interaction;
+mod interruption;
 mod leasing;
 mod login;
 mod logout;
@@ -47,10 +47,12 @@ mod token;
 mod unused;
 mod usage;
 mod verification;
+mod waiting;
 
 use context::Context;
 use deferred::Deferred;
 use globals::Globals;
+use interruption::interruptible;
 pub use usage::with_command_meant;
 
 const AFTER_HELP: &str = "Examples:
@@ -191,27 +193,36 @@ pub fn dispatch(
     match command {
         Command::Demo(Deferred(args)) => boxed(block_on(demo::run(args, &context))),
         Command::Sandbox(Deferred(args)) => boxed(block_on(sandbox::run(args, &context))),
-        Command::Login(Deferred(args)) => boxed(block_on(interruptible(login::run(args, &context)))),
-        Command::Logout(Deferred(args)) => boxed(block_on(interruptible(logout::run(args, &context)))),
-        Command::Rotate(Deferred(args)) => boxed(block_on(interruptible(rotate::run(args, &context)))),
-        Command::Status(Deferred(args)) => boxed(block_on(interruptible(status::run(args, &context)))),
-        Command::Profile(args) => boxed(block_on(interruptible(profile::run(args, &context)))),
+        Command::Login(Deferred(args)) => waited(&context, login::run(args, &context)),
+        Command::Logout(Deferred(args)) => waited(&context, logout::run(args, &context)),
+        Command::Rotate(Deferred(args)) => waited(&context, rotate::run(args, &context)),
+        Command::Status(Deferred(args)) => waited(&context, status::run(args, &context)),
+        Command::Profile(args) => waited(&context, profile::run(args, &context)),
         Command::Token(Deferred(args)) => boxed(token::run(args, &context)),
         Command::Exec(Deferred(args)) => boxed(exec::run(args, &context)),
         Command::Inspect(Deferred(args)) if args.needs_the_network() => {
-            boxed(block_on(interruptible(inspect::run(args, &context))))
+            waited(&context, inspect::run(args, &context))
         }
         Command::Inspect(Deferred(args)) => boxed(at_once(inspect::run(args, &context))),
-        Command::Diff(Deferred(args)) => boxed(block_on(interruptible(diff::run(args, &context)))),
-        Command::Explain(Deferred(args)) => boxed(block_on(interruptible(explain::run(args, &context)))),
+        Command::Diff(Deferred(args)) => waited(&context, diff::run(args, &context)),
+        Command::Explain(Deferred(args)) => waited(&context, explain::run(args, &context)),
         Command::Check(Deferred(args)) => boxed(block_on(check::run(args, &context))),
-        Command::Interaction(Deferred(args)) => block_on(interruptible(interaction::run(args, &context))),
-        Command::Session(Deferred(args)) => boxed(block_on(interruptible(session::run(args, &context)))),
+        Command::Interaction(Deferred(args)) => {
+            block_on(interruptible(&context, interaction::run(args, &context)))
+        }
+        Command::Session(Deferred(args)) => waited(&context, session::run(args, &context)),
         Command::Probe(Deferred(args)) => boxed(block_on(probe::run(args, &context))),
         Command::Doctor(Deferred(args)) => boxed(block_on(doctor::run(args, &context))),
         Command::Completions(Deferred(args)) => boxed(completions::run(args)),
         Command::Man(Deferred(args)) => boxed(man::run(args)),
     }
+}
+
+fn waited<T: Outcome + 'static>(
+    context: &Context<'_>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<Box<dyn Outcome>, Failure> {
+    boxed(block_on(interruptible(context, work)))
 }
 
 fn boxed<T: Outcome + 'static>(result: Result<T, Failure>) -> Result<Box<dyn Outcome>, Failure> {
@@ -233,20 +244,6 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 fn at_once<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let waits = || Err(Failure::new(Kind::Unexpected, "the command waits for something that nobody started"));
     work.now_or_never().unwrap_or_else(waits)
-}
-
-/// Ends with `work`, or when the user presses Ctrl-C.
-async fn interruptible<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    // Taken over before a question could be on the screen: a terminal without echo would be left behind.
-    let interrupted = process::interrupted();
-    tokio::select! {
-        result = work => result,
-        () = interrupted => Err(interruption()),
-    }
-}
-
-fn interruption() -> Failure {
-    Failure::new(Kind::Interrupted, "interrupted")
 }
 
 #[cfg(test)]

@@ -17,8 +17,9 @@ use crate::output::{Outcome, Text};
 
 use super::argument::SocketArg;
 use super::context::Context;
+use super::interaction;
+use super::interruption::interruption;
 use super::minting::Minter;
-use super::{interaction, interruption};
 
 mod aim;
 mod journal;

@@ -102,9 +102,9 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
     written.map_err(|error| {
         Failure::store(&error, client, name).context("the new secret is good, but it is not stored")
     })?;
+    context.note("the new secret is verified and stored");
     context.renew_credential(client, &profile.store).await;
     verification::record(context, client, &profile.store).await;
-    context.note("the new secret is verified and stored");
     let old = try_old(&minter, &plan, &old).await;
     tell_of_others(context, name, client, &profile.store)?;
     Ok(RotateOutcome { profile: name.clone(), client: client.clone(), old })

@@ -21,9 +21,15 @@ use crate::domain::request::{Body, Method, Request, Response, retry_after};
 mod error;
 
 pub use error::HttpError;
+use error::{is_of_tls, root_cause};
 
-/// How long making a connection may take.
+/// How long making a connection may take at most.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// The same within `timeout`: a little less than all of it, so that it is clear which of them was too short.
+fn connect_limit(timeout: Duration) -> Duration {
+    CONNECT_LIMIT.min(timeout.mul_f64(0.9))
+}
 
 /// How much of a response is read. Corti's are kilobytes.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -206,7 +212,7 @@ impl<'a> Http<'a> {
         }
         let timeout = self.options.timeout;
         if error.is_timeout() && error.is_connect() {
-            HttpError::ConnectTimedOut { host, limit: CONNECT_LIMIT.min(timeout) }
+            HttpError::ConnectTimedOut { host, limit: connect_limit(timeout) }
         } else if error.is_timeout() {
             HttpError::TimedOut { host, limit: timeout }
         } else if error.is_dns() {
@@ -225,7 +231,7 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
     let builder = Client::builder()
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .connect_timeout(CONNECT_LIMIT.min(options.timeout))
+        .connect_timeout(connect_limit(options.timeout))
         .http1_only();
     if url.scheme() == "http" {
         // The environment made sure that this is loopback. Nobody is trusted, so no file is read.
@@ -261,28 +267,6 @@ fn route(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.to_string()
-}
-
-/// The last error of the chain, which is the one that says something. reqwest's own repeats the URL.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
-/// Whether TLS failed, rather than what carries it. It is wrapped in an I/O error, which does not name it as its source.
-fn is_of_tls(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || matches!(inner, Some(inner) if inner.is::<rustls::Error>()) {
-            return true;
-        }
-        cause = inner.map_or_else(|| error.source(), |inner| Some(inner));
-    }
-    false
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 #[cfg(unix)]
 use std::task::Poll;
 
-#[cfg(unix)]
 use futures_util::FutureExt as _;
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
@@ -65,16 +64,37 @@ pub fn is_deaf_to_interrupts() -> bool {
     }
 }
 
-/// Completes when the user presses Ctrl-C. The call itself takes the signal over, before the future is first polled;
-/// from then on Ctrl-C no longer ends the process by itself. Call it within the runtime.
-pub fn interrupted() -> impl Future<Output = ()> + Send + 'static {
+/// Completes when the user presses Ctrl-C, and beside a terminal on SIGTERM and SIGHUP too, unless this process was told to
+/// ignore them: they are to leave the terminal as it was. Gives the signal, which [`end_by`] takes. The call itself takes them
+/// over, before the future is first polled; from then on none ends the process by itself. Call it within the runtime.
+pub fn interrupted_or_ended(beside_a_terminal: bool) -> impl Future<Output = i32> + Send + 'static {
     #[cfg(unix)]
-    return first_of([Signal::INT.as_raw()]).map(drop);
+    {
+        // Off Linux nobody knows what is ignored.
+        let others = [Some(Signal::TERM), cfg!(target_os = "linux").then_some(Signal::HUP)];
+        let others = others.into_iter().flatten().map(Signal::as_raw);
+        let heard = others.filter(move |it| beside_a_terminal && !is_ignored(*it));
+        first_of([Signal::INT.as_raw()].into_iter().chain(heard))
+    }
     #[cfg(not(unix))]
-    control_c()
+    {
+        let _ = beside_a_terminal;
+        control_c().map(|()| 0)
+    }
 }
 
-/// Completes on SIGINT, SIGTERM or SIGHUP, taken over by the call itself, as in [`interrupted`]. A SIGHUP that this process
+/// Ends this process by a signal that would have ended it, had it not been taken over. Comes back from Ctrl-C, which has an
+/// exit code of its own, and in a container's first process, which cannot die of a signal.
+pub fn end_by(signal: i32) {
+    #[cfg(unix)]
+    if signal != Signal::INT.as_raw() && std::process::id() != 1 {
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+    #[cfg(not(unix))]
+    let _ = signal;
+}
+
+/// Completes on SIGINT, SIGTERM or SIGHUP, taken over by the call itself, as in [`interrupted_or_ended`]. A SIGHUP that this process
 /// was told to ignore, as by `nohup`, stays ignored.
 pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
@@ -90,7 +110,7 @@ pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
 /// Completes with the first of `signals` that comes, each taken over by the call itself. One that cannot be taken over keeps
 /// its default: it ends the process.
 #[cfg(unix)]
-pub(super) fn first_of(signals: impl IntoIterator<Item = i32>) -> impl Future<Output = i32> + Send + 'static {
+fn first_of(signals: impl IntoIterator<Item = i32>) -> impl Future<Output = i32> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |it| Some((it, signal(SignalKind::from_raw(it)).ok()?));
     let mut streams: Vec<_> = signals.into_iter().filter_map(listen).collect();

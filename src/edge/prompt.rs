@@ -6,16 +6,18 @@
 use std::io;
 #[cfg(unix)]
 use std::io::Write as _;
+use std::time::Duration;
 
 use dialoguer::console::Term;
 use dialoguer::{Confirm, Input, Select};
 
-use self::ending::Postponed;
 use super::thread;
 
-mod ending;
 #[cfg(unix)]
 mod hidden;
+
+/// How long a question takes at most from its thread's start to the terminal's read: measured, it is under a millisecond.
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -82,10 +84,9 @@ pub async fn confirm(question: String) -> Result<bool, PromptError> {
 #[cfg(unix)]
 pub async fn password(question: &'static str) -> Result<String, PromptError> {
     // In this order: nothing that is typed once the question is seen is lost, or shown.
-    let postponed = Postponed::begin();
     let hidden = hidden::Hidden::begin().map_err(|error| told(&error))?;
     let line = hidden.line();
-    attend(postponed, hidden, move || {
+    attend(hidden, move || {
         let mut term = Term::stderr();
         write!(term, "{question}: ")?;
         let answer = line.read();
@@ -108,27 +109,36 @@ pub async fn password(question: &'static str) -> Result<String, PromptError> {
 async fn ask<T: Send + 'static>(
     question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> Result<T, PromptError> {
-    attend(Postponed::begin(), TerminalState::save(), question).await
+    attend(TerminalState::save(), question).await
 }
 
-/// Puts a question. `guard` puts the terminal back, before any postponed signal counts again. It does so too where the caller
-/// stops waiting, or a signal ends this process: then the question's thread still sits in the terminal's read.
+/// Puts a question; `terminal` puts the terminal back.
 async fn attend<T: Send + 'static>(
-    mut postponed: Postponed,
-    guard: impl Sized,
+    terminal: impl Sized,
     question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> Result<T, PromptError> {
-    let answer = tokio::select! {
-        answer = thread::beside(question) => answer,
-        signal = postponed.next() => {
-            drop(guard);
-            ending::meet(signal);
-            return Err(PromptError::Interrupted);
-        }
-    };
-    drop(guard);
+    let mut attended = Attended { is_answered: false, _terminal: terminal };
+    let answer = thread::beside(question).await;
+    attended.is_answered = true;
+    drop(attended);
     let answer = answer.ok_or_else(|| PromptError::Terminal("the question was given up".to_owned()))?;
     answer.map_err(|dialoguer::Error::IO(error)| told(&error))
+}
+
+/// A question that stands on the terminal. It is dropped, too, when the caller stops waiting: then its thread still sits in
+/// the terminal's read.
+struct Attended<T> {
+    is_answered: bool,
+    _terminal: T,
+}
+
+impl<T> Drop for Attended<T> {
+    fn drop(&mut self) {
+        // Only just put, it may be about to change the terminal's mode. That is to come before the mode is put back.
+        if !self.is_answered {
+            std::thread::sleep(MOMENT);
+        }
+    }
 }
 
 fn told(error: &io::Error) -> PromptError {

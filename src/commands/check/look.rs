@@ -63,14 +63,19 @@ pub(super) async fn streams(
     opening.open(http, subject, limit).await
 }
 
-/// The same where no interaction could be made.
+/// The same where no interaction could be made, or nobody knows whether one was.
 pub(super) fn untried(subject: &Subject, failure: &Failure) -> Row {
+    let reason = failure.in_one_line();
     Row {
         target: Target::Streams,
         promise: Promise::of(&subject.inspection, Target::Streams),
         observed: Observed::Inconclusive,
         status: failure.http_status(),
-        detail: format!("no interaction could be made: {}", failure.in_one_line()),
+        detail: if failure.is_of_a_lost_answer() {
+            reason
+        } else {
+            format!("no interaction could be made: {reason}")
+        },
     }
 }
 

@@ -18,7 +18,8 @@ use crate::edge::lock::Lock;
 use crate::edge::store::{State, Store, StoreError};
 use crate::failure::{Failure, Kind};
 
-use super::super::{interruption, login};
+use super::super::interruption::interruption;
+use super::super::login;
 use super::setting::Setting;
 use super::{Context, Findings};
 

@@ -69,16 +69,16 @@ impl<'a> Api<'a> {
         body: &Value,
         context: &Context<'_>,
     ) -> Result<Interaction, Failure> {
-        let response = self.send(|api| api.create(body)).await;
-        let created = response.and_then(|it| self.told(interaction::parse(&it, self.environment)));
-        created.map_err(|failure| {
+        let in_doubt = |failure: Failure| {
             if !failure.is_of_a_lost_answer() {
                 return failure;
             }
             failure
                 .context("the interaction may exist, though the answer cannot be used")
                 .hint(format!("look for it: corti-auth interaction list{}", context.choice()))
-        })
+        };
+        let response = self.send_or(in_doubt, |api| api.create(body)).await?;
+        self.told(interaction::parse(&response, self.environment)).map_err(in_doubt)
     }
 
     pub(super) async fn list(&self, listing: &Listing, page: u32) -> Result<Vec<Record>, Failure> {
@@ -96,9 +96,22 @@ impl<'a> Api<'a> {
         self.told(interaction::deleted(&response))
     }
 
-    /// Nothing was done where the answer is a 401, so that even what creates may be sent again.
     async fn send(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Result<Response, Failure> {
-        let response = self.http.send(&self.asking(&request)).await?;
+        self.send_or(std::convert::identity, request).await
+    }
+
+    /// Nothing was done where the answer is a 401, so that even what creates may be sent again. `failed` has the failures of
+    /// the request itself.
+    async fn send_or(
+        &self,
+        failed: impl Fn(Failure) -> Failure,
+        request: impl Fn(interaction::Api<'_>) -> Request,
+    ) -> Result<Response, Failure> {
+        let send = async || {
+            let sent = self.http.send(&self.asking(&request)).await;
+            sent.map_err(|error| failed(error.into()))
+        };
+        let response = send().await?;
         let renewed = match self.renewal {
             Some((access, minter)) if response.status == 401 => {
                 access.renewed_token(minter, &Ask::Full).await?
@@ -107,7 +120,7 @@ impl<'a> Api<'a> {
         };
         let Some(token) = renewed else { return Ok(response) };
         self.token.replace(token);
-        Ok(self.http.send(&self.asking(&request)).await?)
+        send().await
     }
 
     fn asking(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Request {

@@ -72,3 +72,25 @@ pub enum HttpError {
     #[error("the HTTP client cannot be made: {0}")]
     Client(String),
 }
+
+/// The last error of the chain, which is the one that says something. reqwest's own repeats the URL.
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// Whether TLS failed, rather than what carries it. It is wrapped in an I/O error, which does not name it as its source.
+pub(super) fn is_of_tls(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>() || matches!(inner, Some(inner) if inner.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = inner.map_or_else(|| error.source(), |inner| Some(inner));
+    }
+    false
+}
