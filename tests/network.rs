@@ -128,7 +128,7 @@ fn a_connection_that_is_not_taken_is_no_answer_that_is_lost() {
     let mut world = World::new();
     world.set("CORTI_ENVIRONMENT", &format!("http://127.0.0.1:{}", port.trim()));
     world.set("CORTI_ACCESS_TOKEN", &common::forged(&json!({"alg": "RS256"}), &json!({"scope": "openid"})));
-    for (timeout, limit) in [("20s", "5s"), ("1s", "900ms")] {
+    for (timeout, limit) in [("20s", "5s"), ("3s", "2.7s")] {
         let said = Said::by(&mut world.run(&format!("interaction create -t base --timeout {timeout}")));
         assert_eq!(said.code, 8, "{}", said.stderr);
         let reason = format!("`127.0.0.1` took no connection within {limit}");

@@ -138,7 +138,7 @@ fn a_signal_from_elsewhere_ends_a_question_and_leaves_the_terminal_as_it_was() {
         format!("\"$CORTI_AUTH\" login -e http://{} -t base --client-id x", silent.local_addr().unwrap());
     let mut shell = Shell::start(&world);
     silent.set_nonblocking(true).unwrap();
-    for (signal, code) in [("TERM", "143"), ("HUP", "129")] {
+    for (signal, code) in [("TERM", "143"), ("HUP", "129"), ("QUIT", "131")] {
         for (command, question) in [("\"$CORTI_AUTH\" login", "Environment"), (&login, "Client secret")] {
             shell.send_line(command);
             shell.expect(question);

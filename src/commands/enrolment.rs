@@ -116,18 +116,7 @@ impl<'a> Enrolment<'a> {
             context.withdraw_credential(client, kind).await?;
             self.write(secret).await?;
         }
-        let (config, kept) = match self.name_it(verify).await {
-            Ok(named) => named,
-            Err(failure) => {
-                // Nobody could find it again, unless another process has named it meanwhile.
-                if let (true, Ok(held)) = (self.is_new, self.file.hold().await)
-                    && !held.config.is_used(client, kind)
-                {
-                    drop(store.delete(client, context.sink).await);
-                }
-                return Err(failure);
-            }
-        };
+        let (config, kept) = context.undisturbed.run(self.name_it_or_remove_it(verify)).await?;
         self.keep(secret).await?;
         context.renew_credential(client, kind).await;
         unused::remove(context, &config).await;
@@ -142,6 +131,20 @@ impl<'a> Enrolment<'a> {
     async fn write(&self, secret: &ClientSecret) -> Result<(), Failure> {
         let written = self.store.write(&self.client, secret).await;
         written.map_err(|error| Failure::store(&error, &self.client, &self.name))
+    }
+
+    /// A stored secret that no profile names would be lost sight of.
+    async fn name_it_or_remove_it(&self, verified: bool) -> Result<(Config, Option<Profile>), Failure> {
+        let Self { context, client, kind, store, .. } = self;
+        let named = self.name_it(verified).await;
+        // Another process may have named it meanwhile.
+        if let (Err(_), true) = (&named, self.is_new)
+            && let Ok(held) = self.file.hold().await
+            && !held.config.is_used(client, kind)
+        {
+            drop(store.delete(client, context.sink).await);
+        }
+        named
     }
 
     /// Has the profile stand for the client, and gives the configuration that says so. Beside it what the profile was, where
@@ -161,7 +164,7 @@ impl<'a> Enrolment<'a> {
             }
             (config.clone(), kept)
         };
-        Ok(context.undisturbed.run(file.update(change)).await?)
+        Ok(file.update(change).await?)
     }
 
     /// What another program keeps is no secret of ours.
@@ -186,14 +189,11 @@ impl<'a> Enrolment<'a> {
         if !is_gone().await {
             return Ok(());
         }
-        let again = async {
-            let held = self.file.hold().await?;
-            if held.config.is_used(&self.client, &self.kind) && is_gone().await {
-                self.write(secret).await?;
-            }
-            Ok(())
-        };
-        self.context.undisturbed.run(again).await
+        let held = self.file.hold().await?;
+        if held.config.is_used(&self.client, &self.kind) && is_gone().await {
+            self.write(secret).await?;
+        }
+        Ok(())
     }
 }
 

@@ -16,7 +16,6 @@ use crate::domain::scope::Ask;
 use crate::domain::secret::Secret;
 use crate::domain::shell::quote;
 use crate::domain::variable;
-use crate::edge::process;
 use crate::edge::program::{self, Program, ProgramError};
 use crate::edge::refresh_endpoint::{Answer, Question, RefreshEndpoint};
 use crate::failure::{Failure, Kind};
@@ -25,7 +24,7 @@ use crate::output::{self, Outcome, Text};
 use super::argument::ScopeArgs;
 use super::block_on;
 use super::context::Context;
-use super::interruption::interruptible;
+use super::interruption::interruptible_before_a_program;
 use super::minting::Minter;
 use super::reuse::ReuseArgs;
 
@@ -70,22 +69,24 @@ pub(super) struct ExecOutcome(u8);
 /// Where there is no token, or the program cannot be run.
 pub(super) fn run(args: &ExecArgs, context: &Context<'_>) -> Result<ExecOutcome, Failure> {
     if !args.refresh_url {
-        let program = block_on(heeding(context, async { Ok(prepared(args, context).await?.program) }))?;
+        let program = async { Ok(prepared(args, context).await?.program) };
+        let program = block_on(interruptible_before_a_program(context, program))?;
         return program.take_over().map(ExecOutcome).map_err(not_run);
     }
+    let ready = async { Ok((prepared(args, context).await?, endpoint().await?)) };
     let status = block_on(async {
-        let prepared = heeding(context, prepared(args, context)).await?;
-        attend(prepared, context).await
+        let (prepared, endpoint) = interruptible_before_a_program(context, ready).await?;
+        attend(prepared, endpoint, context).await
     })?;
     Ok(ExecOutcome(program::share_fate(status)))
 }
 
-/// Ends with `work`, or on Ctrl-C, unless whoever started this process left it in the background.
-async fn heeding<T>(
-    context: &Context<'_>,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    if process::is_deaf_to_interrupts() { work.await } else { interruptible(context, work).await }
+/// Where the program asks for fresh tokens.
+async fn endpoint() -> Result<RefreshEndpoint, Failure> {
+    RefreshEndpoint::bind().await.map_err(|error| {
+        Failure::new(Kind::Unexpected, format!("cannot listen on this machine for --refresh-url: {error}"))
+            .hint("without it: corti-auth exec --full -- CMD")
+    })
 }
 
 /// All that is needed to run the program.
@@ -117,12 +118,12 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
 }
 
 /// Runs the program beside this process, and gives it fresh tokens until it ends.
-async fn attend(prepared: Prepared, context: &Context<'_>) -> Result<ExitStatus, Failure> {
+async fn attend(
+    prepared: Prepared,
+    endpoint: RefreshEndpoint,
+    context: &Context<'_>,
+) -> Result<ExitStatus, Failure> {
     let Prepared { plan, ask, reuse, mut program } = prepared;
-    let endpoint = RefreshEndpoint::bind().await.map_err(|error| {
-        Failure::new(Kind::Unexpected, format!("cannot listen on this machine for --refresh-url: {error}"))
-            .hint("without it: corti-auth exec --full -- CMD")
-    })?;
     program.set.push(Named::open(variable::REFRESH_URL, endpoint.url()));
     program.set.push(Named::sensitive(variable::REFRESH_TOKEN, endpoint.bearer().clone()));
     let quiet = OnlyExchanges(context.sink);

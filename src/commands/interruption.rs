@@ -1,40 +1,73 @@
 //! A command that is ended before it is done.
 
 use std::cell::Cell;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
+
+use futures_util::FutureExt as _;
 
 use crate::edge::process;
 use crate::failure::{Failure, Kind};
 
 use super::context::Context;
 
-/// Ends with `work`, or when the user presses Ctrl-C. Beside a terminal, where a question may stand, SIGTERM and SIGHUP end
-/// this process after `work` was dropped, which puts the terminal back.
+/// Ends with `work`, or when the user presses Ctrl-C. Beside a terminal, where a question may stand, SIGTERM, SIGHUP and
+/// SIGQUIT end this process after `work` was dropped, which puts the terminal back.
 pub(super) async fn interruptible<T>(
     context: &Context<'_>,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     // Taken over before a question could be on the screen: a terminal without echo would be left behind.
-    let stop = process::interrupted_or_ended(context.host.terminal.stdin);
-    let signal = {
-        let mut work = pin!(work);
-        let signal = tokio::select! {
-            result = &mut work => return result,
-            signal = stop => signal,
-        };
-        let rest = std::future::poll_fn(|task| match work.as_mut().poll(task) {
-            Poll::Ready(result) => Poll::Ready(Some(result)),
-            Poll::Pending if context.undisturbed.is_wanted() => Poll::Pending,
-            Poll::Pending => Poll::Ready(None),
-        });
-        if let Some(result) = rest.await {
-            return result;
-        }
-        signal
+    let stop = pin!(process::interrupted_or_ended(context.host.terminal.stdin));
+    match work_or_signal(context, work, stop).await {
+        Ok(result) => result,
+        Err(signal) => Err(ended_by(signal)),
+    }
+}
+
+/// The same for what comes before a program: a signal that is too late for `work` still keeps the program from starting.
+pub(super) async fn interruptible_before_a_program<T>(
+    context: &Context<'_>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut stop = pin!(process::ended_before_a_program(context.host.terminal.stdin));
+    let ready = match work_or_signal(context, work, stop.as_mut()).await {
+        Ok(result) => result?,
+        Err(signal) => return Err(ended_by(signal)),
     };
+    // Has the runtime look for signals.
+    tokio::task::yield_now().await;
+    match stop.now_or_never() {
+        None => Ok(ready),
+        Some(signal) => {
+            drop(ready);
+            Err(ended_by(signal))
+        }
+    }
+}
+
+/// What `work` comes to, or the signal that it was dropped for.
+async fn work_or_signal<T>(
+    context: &Context<'_>,
+    work: impl Future<Output = T>,
+    stop: Pin<&mut impl Future<Output = i32>>,
+) -> Result<T, i32> {
+    let mut work = pin!(work);
+    let signal = tokio::select! {
+        result = &mut work => return Ok(result),
+        signal = stop => signal,
+    };
+    let rest = std::future::poll_fn(|task| match work.as_mut().poll(task) {
+        Poll::Ready(result) => Poll::Ready(Ok(result)),
+        Poll::Pending if context.undisturbed.is_wanted() => Poll::Pending,
+        Poll::Pending => Poll::Ready(Err(signal)),
+    });
+    rest.await
+}
+
+fn ended_by(signal: i32) -> Failure {
     process::end_by(signal);
-    Err(interruption())
+    interruption()
 }
 
 pub(super) fn interruption() -> Failure {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval_at};
 
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Sink};
 
 use super::context::Context;
 
@@ -14,21 +14,31 @@ impl Context<'_> {
         if !self.host.terminal.stderr {
             return work.await;
         }
+        let mut line = Line { sink: self.sink, count: 0 };
         let mut work = std::pin::pin!(work);
         let mut ticks = interval_at(Instant::now() + Duration::from_millis(300), Duration::from_millis(100));
-        let mut count = 0;
-        let result = loop {
+        loop {
             tokio::select! {
-                result = &mut work => break result,
+                result = &mut work => return result,
                 _ = ticks.tick() => {
-                    self.sink.event(Event::Waiting(what, count));
-                    count += 1;
+                    self.sink.event(Event::Waiting(what, line.count));
+                    line.count += 1;
                 }
             }
-        };
-        if count > 0 {
+        }
+    }
+}
+
+/// The line that moves; it goes with the wait, whatever ends that.
+struct Line<'a> {
+    sink: &'a dyn Sink,
+    count: usize,
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        if self.count > 0 {
             self.sink.event(Event::Waited);
         }
-        result
     }
 }
