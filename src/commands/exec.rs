@@ -16,7 +16,7 @@ use crate::domain::scope::Ask;
 use crate::domain::secret::Secret;
 use crate::domain::shell::quote;
 use crate::domain::variable;
-use crate::edge::program::{self, Program, ProgramError};
+use crate::edge::program::{self, Program, ProgramError, Signals};
 use crate::edge::refresh_endpoint::{Answer, Question, RefreshEndpoint};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
@@ -73,10 +73,10 @@ pub(super) fn run(args: &ExecArgs, context: &Context<'_>) -> Result<ExecOutcome,
         let program = block_on(interruptible_before_a_program(context, program))?;
         return program.take_over().map(ExecOutcome).map_err(not_run);
     }
-    let ready = async { Ok((prepared(args, context).await?, endpoint().await?)) };
+    let ready = async { Ok((prepared(args, context).await?, endpoint().await?, Signals::take_over())) };
     let status = block_on(async {
-        let (prepared, endpoint) = interruptible_before_a_program(context, ready).await?;
-        attend(prepared, endpoint, context).await
+        let (prepared, endpoint, signals) = interruptible_before_a_program(context, ready).await?;
+        attend(prepared, endpoint, signals, context).await
     })?;
     Ok(ExecOutcome(program::share_fate(status)))
 }
@@ -121,6 +121,7 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
 async fn attend(
     prepared: Prepared,
     endpoint: RefreshEndpoint,
+    signals: Signals,
     context: &Context<'_>,
 ) -> Result<ExitStatus, Failure> {
     let Prepared { plan, ask, reuse, mut program } = prepared;
@@ -130,7 +131,7 @@ async fn attend(
     let beside = context.beside_a_program(&quiet);
     let minter = Minter::new(&beside);
     let (serving, mut asked) = endpoint.serve();
-    let mut running = program.start().map_err(not_run)?;
+    let mut running = program.start(signals).map_err(not_run)?;
     let refreshing = async {
         tokio::join!(serving, refresh(&mut asked, &minter, &plan, &ask, reuse));
     };

@@ -40,9 +40,8 @@ pub enum ProgramError {
 /// A program under way, beside this process.
 pub struct Running {
     child: tokio::process::Child,
-    /// `None` where the system lets nothing be taken over: the program runs even so.
-    #[cfg(unix)]
-    relay: Option<super::relay::Relay>,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is nothing to pass on"))]
+    signals: Signals,
 }
 
 impl Program {
@@ -66,25 +65,18 @@ impl Program {
         }
     }
 
-    /// Starts the program beside this process. Call it within the runtime.
+    /// Starts the program beside this process, which passes `signals` on to it. Call it within the runtime.
     ///
     /// # Errors
     /// [`ProgramError`].
-    pub fn start(&self) -> Result<Running, ProgramError> {
-        // Before it is there: a signal that comes in between would end us alone.
-        #[cfg(unix)]
-        let relay = super::relay::Relay::start().ok();
+    pub fn start(&self, signals: Signals) -> Result<Running, ProgramError> {
         let mut command = tokio::process::Command::from(self.command());
         // A limit is inherited. This process stays undumpable, which is what keeps it out of a core file.
         process::restore_core_limit();
         let started = command.spawn();
         process::forbid_core();
         let child = started.map_err(|error| self.failure(error))?;
-        Ok(Running {
-            child,
-            #[cfg(unix)]
-            relay,
-        })
+        Ok(Running { child, signals })
     }
 
     fn command(&self) -> Command {
@@ -109,6 +101,23 @@ impl Program {
     }
 }
 
+/// The signals of a program that is to be started: from here on they wait for it.
+pub struct Signals {
+    /// `None` where the system lets nothing be taken over: the program runs even so.
+    #[cfg(unix)]
+    relay: Option<super::relay::Relay>,
+}
+
+impl Signals {
+    /// Takes them over, before the program is there: one that comes in between would end us alone. Call it within the runtime.
+    pub fn take_over() -> Self {
+        Self {
+            #[cfg(unix)]
+            relay: super::relay::Relay::start().ok(),
+        }
+    }
+}
+
 impl Running {
     /// Waits for its end, and passes the signals on that come until then.
     ///
@@ -116,7 +125,7 @@ impl Running {
     /// The system's own.
     pub async fn ended(&mut self) -> io::Result<ExitStatus> {
         #[cfg(unix)]
-        if let Some(relay) = &mut self.relay {
+        if let Some(relay) = &mut self.signals.relay {
             loop {
                 let process = self.child.id();
                 tokio::select! {
