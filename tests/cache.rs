@@ -112,8 +112,7 @@ async fn a_wrong_secret_gets_nothing() {
 #[tokio::test]
 async fn a_mounted_secret_is_read_each_time() {
     let (sandbox, control, mut world) = start();
-    let file = world.file("mounted", &sandbox.client_secret);
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let file = world.private_file("mounted", &sandbox.client_secret);
     world.set("CORTI_CLIENT_SECRET", "");
     world.set("CORTI_CLIENT_SECRET_FILE", &file);
     token(&mut world.run("token --full"));

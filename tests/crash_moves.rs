@@ -11,7 +11,6 @@
 mod common;
 
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use common::keyring::{lookup, store};
@@ -28,8 +27,7 @@ const FILE_ROUNDS: u32 = 6;
 const KEYRING_ROUNDS: u32 = 100;
 
 fn with_passphrase(mut world: World) -> World {
-    let passphrase = world.file("passphrase", PASSPHRASE);
-    std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let passphrase = world.private_file("passphrase", PASSPHRASE);
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
     world
 }

@@ -5,7 +5,6 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use common::diagnosis::{assert_verdict, diagnose};
@@ -91,10 +90,8 @@ fn a_killed_doctor_leaves_one_canary_at_most_and_the_next_removes_it() {
 
 #[test]
 fn a_killed_doctor_of_encrypted_files_leaves_nothing_to_the_next() {
-    use std::os::unix::fs::PermissionsExt as _;
     let mut world = World::new();
-    let passphrase = world.file("passphrase", "correct horse");
-    std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let passphrase = world.private_file("passphrase", "correct horse");
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
     world.write_config(
         "default-profile = \"a\"\n[profiles.a]\nenvironment = \"http://127.0.0.1:1\"\nclient-id = \"a\"\nstore = \"file\"\n",
@@ -130,8 +127,7 @@ fn a_failing_store_is_told_by_what_was_tried() {
 fn the_store_before_a_first_login() {
     let mut world = World::new();
     world.set("CORTI_AUTH_STORE", "file");
-    let passphrase = world.file("passphrase", "correct horse battery staple");
-    std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let passphrase = world.private_file("passphrase", "correct horse battery staple");
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
     assert_verdict(&diagnose(&world, "").1, "store", "ok", "an encrypted file keeps what it is given");
     world.set("CORTI_AUTH_STORE", "plain");

@@ -52,8 +52,7 @@ fn the_program_gets_the_token_and_not_the_secret() {
     assert_eq!(value("CREDENTIALS_DIRECTORY"), (Some("/run/credentials/other".into()), None));
     assert!(!said.stdout.contains(&sandbox.client_secret), "{}", said.stdout);
     assert!(!said.stdout.contains("REFRESH"), "{}", said.stdout);
-    let file = world.file("mounted", &sandbox.client_secret);
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let file = world.private_file("mounted", &sandbox.client_secret);
     world.set("CORTI_CLIENT_SECRET", "");
     world.set("CORTI_CLIENT_SECRET_FILE", &file);
     let said = exec(&world, "--scope streams", "tr '\\0' '\\n' < /proc/self/environ");
@@ -74,8 +73,7 @@ fn the_client_id_stays_where_its_secret_does() {
         by_value.set(name, &sandbox.client_id);
     }
     let mut by_file = World::of(&sandbox);
-    let secret = by_file.file("corti-client-secret", &sandbox.client_secret);
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let secret = by_file.private_file("corti-client-secret", &sandbox.client_secret);
     by_file.set("CORTI_CLIENT_SECRET", "");
     by_file.set("CORTI_CLIENT_SECRET_FILE", &secret);
     for world in [by_value, by_file] {
@@ -88,8 +86,7 @@ fn the_client_id_stays_where_its_secret_does() {
     }
     let mut mounted = World::of(&sandbox);
     mounted.set("CORTI_CLIENT_SECRET", "");
-    let secret = mounted.file("corti-client-secret", &sandbox.client_secret);
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    mounted.private_file("corti-client-secret", &sandbox.client_secret);
     let folder = mounted.home().display().to_string();
     mounted.set("CREDENTIALS_DIRECTORY", &folder);
     let said = exec(&mounted, "--full", &format!("env; '{auth}' token --full"));

@@ -217,14 +217,7 @@ fn one_whose_answer_is_cut_off_may_exist() {
             let tokens = scopes.iter().map(|scope| granted(environment, scope));
             tokens.chain(vec![refused.clone(); looks]).chain([answer]).collect()
         });
-        let mut world = World::new();
-        for (name, value) in [
-            ("CORTI_ENVIRONMENT", &*server.environment),
-            ("CORTI_CLIENT_ID", "x"),
-            ("CORTI_CLIENT_SECRET", "y"),
-        ] {
-            world.set(name, value);
-        }
+        let world = World::client_of(&server.environment);
         let said = Said::by(&mut world.run(&format!("{command} -t base")));
         assert_eq!(said.code, code, "{command}: {}{}", said.stdout, said.stderr);
         assert_eq!(server.requests().len(), scopes.len() + looks + 1, "{command}");

@@ -40,7 +40,7 @@ pub(super) struct Context<'a> {
     keyring: Keyring,
     /// The passphrase of encrypted files, once it is known.
     passphrase: Rc<OnceCell<SecretString>>,
-    /// Whether a signal has to wait.
+    /// Has a signal wait.
     pub(super) undisturbed: Undisturbed,
 }
 
@@ -52,41 +52,25 @@ impl<'a> Context<'a> {
             return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
                 .hint(format!("unset {name}")));
         }
+        Ok(Self::made_of(host, globals, sink, Keyring::new(may_ask(host, globals))))
+    }
+
+    fn made_of(host: &'a Host, globals: &'a Globals, sink: &'a dyn Sink, keyring: Keyring) -> Self {
         let (flags, variables, config, passphrase, undisturbed) = Default::default();
-        let keyring = Keyring::new(may_ask(host, globals));
         let has_terminal = true;
-        Ok(Self {
-            host,
-            globals,
-            sink,
-            flags,
-            variables,
-            config,
-            has_terminal,
-            keyring,
-            passphrase,
-            undisturbed,
-        })
+        Self { host, globals, sink, flags, variables, config, has_terminal, keyring, passphrase, undisturbed }
     }
 
     /// The same beside a program that has the terminal: nobody is asked, and `sink` hears what there is to say. A passphrase
     /// that was given is known here, too.
     pub(super) fn beside_a_program<'b>(&'b self, sink: &'b dyn Sink) -> Context<'b> {
-        let Self { host, globals, .. } = *self;
-        let (flags, variables, config) = (self.flags.clone(), self.variables.clone(), self.config.clone());
-        let (keyring, passphrase) = (Keyring::new(false), Rc::clone(&self.passphrase));
-        let (has_terminal, undisturbed) = (false, Undisturbed::default());
         Context {
-            host,
-            globals,
-            sink,
-            flags,
-            variables,
-            config,
-            has_terminal,
-            keyring,
-            passphrase,
-            undisturbed,
+            flags: self.flags.clone(),
+            variables: self.variables.clone(),
+            config: self.config.clone(),
+            passphrase: Rc::clone(&self.passphrase),
+            has_terminal: false,
+            ..Context::made_of(self.host, self.globals, sink, Keyring::new(false))
         }
     }
 

@@ -18,11 +18,8 @@ pub(super) async fn interruptible<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     // Taken over before a question could be on the screen: a terminal without echo would be left behind.
-    let stop = pin!(process::interrupted_or_ended(context.host.terminal.stdin));
-    match work_or_signal(context, work, stop).await {
-        Ok(result) => result,
-        Err(signal) => Err(ended_by(signal)),
-    }
+    let stop = pin!(process::interrupted(context.host.terminal.stdin));
+    work_or_signal(context, work, stop).await.unwrap_or_else(|signal| Err(ended_by(signal)))
 }
 
 /// The same for what comes before a program: a signal that is too late for `work` still keeps the program from starting.
@@ -30,11 +27,9 @@ pub(super) async fn interruptible_before_a_program<T>(
     context: &Context<'_>,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let mut stop = pin!(process::ended_before_a_program(context.host.terminal.stdin));
-    let ready = match work_or_signal(context, work, stop.as_mut()).await {
-        Ok(result) => result?,
-        Err(signal) => return Err(ended_by(signal)),
-    };
+    let mut stop = pin!(process::interrupted(context.host.terminal.stdin));
+    let worked = work_or_signal(context, work, stop.as_mut()).await;
+    let ready = worked.unwrap_or_else(|signal| Err(ended_by(signal)))?;
     // Has the runtime look for signals.
     tokio::task::yield_now().await;
     match stop.now_or_never() {

@@ -52,37 +52,24 @@ pub fn is_ignored(signal: i32) -> bool {
     signal.checked_sub(1).is_some_and(|bit| mask >> bit & 1 == 1)
 }
 
-/// Completes when the user presses Ctrl-C, and beside a terminal also on what else ends a process, unless that was told to
-/// ignore it: it is to leave the terminal as it was. Gives the signal, which [`end_by`] takes. The call itself takes them over,
-/// before the future is first polled; from then on none ends the process by itself. Call it within the runtime.
-pub fn interrupted_or_ended(beside_a_terminal: bool) -> impl Future<Output = i32> + Send + 'static {
+/// Completes with the signal that is to end a command: Ctrl-C's, and beside a terminal, which is to be left as it was, whatever
+/// else ends a process. What this process was told to ignore stays ignored: a shell starts what it leaves in the background
+/// like that. The call itself takes the signals over, before the future is first polled; from then on none ends the process by
+/// itself. Call it within the runtime.
+pub fn interrupted(beside_a_terminal: bool) -> impl Future<Output = i32> + Send + 'static {
     #[cfg(unix)]
-    return first_of([Signal::INT.as_raw()].into_iter().chain(endings(beside_a_terminal)));
+    {
+        // Off Linux nobody knows whether a SIGHUP is ignored, as by nohup.
+        let hang_up = cfg!(target_os = "linux").then_some(Signal::HUP);
+        let others = [Signal::TERM, Signal::QUIT].into_iter().chain(hang_up);
+        let all = [Signal::INT].into_iter().chain(others.filter(move |_| beside_a_terminal));
+        first_of(all.map(Signal::as_raw).filter(|it| !is_ignored(*it)))
+    }
     #[cfg(not(unix))]
     {
         let _ = beside_a_terminal;
         control_c().map(|()| 0)
     }
-}
-
-/// The same before a program is run: Ctrl-C, too, is ignored where this process was told to.
-pub fn ended_before_a_program(beside_a_terminal: bool) -> impl Future<Output = i32> + Send + 'static {
-    #[cfg(unix)]
-    {
-        let interrupt = Some(Signal::INT.as_raw()).filter(|it| !is_ignored(*it));
-        first_of(interrupt.into_iter().chain(endings(beside_a_terminal)))
-    }
-    #[cfg(not(unix))]
-    interrupted_or_ended(beside_a_terminal)
-}
-
-/// The signals beside Ctrl-C that are not to end a process at once.
-#[cfg(unix)]
-fn endings(beside_a_terminal: bool) -> impl Iterator<Item = i32> {
-    // Off Linux nobody knows what is ignored, as by nohup.
-    let hang_up = cfg!(target_os = "linux").then_some(Signal::HUP);
-    let signals = [Some(Signal::TERM), Some(Signal::QUIT), hang_up].into_iter().flatten();
-    signals.map(Signal::as_raw).filter(move |it| beside_a_terminal && !is_ignored(*it))
 }
 
 /// Ends this process by a signal that would have ended it, had it not been taken over. Comes back from Ctrl-C, which has an
@@ -96,8 +83,8 @@ pub fn end_by(signal: i32) {
     let _ = signal;
 }
 
-/// Completes on SIGINT, SIGTERM or SIGHUP, taken over by the call itself, as in [`interrupted_or_ended`]. A SIGHUP that this
-/// process was told to ignore, as by `nohup`, stays ignored.
+/// Completes on SIGINT, SIGTERM or SIGHUP, taken over by the call itself, as in [`interrupted`]. For what runs until it is
+/// stopped, or has to tidy up: only a SIGHUP that this process was told to ignore, as by `nohup`, stays ignored.
 pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
     {

@@ -16,7 +16,7 @@ use super::thread;
 #[cfg(unix)]
 mod hidden;
 
-/// How long a question takes at most from its thread's start to the terminal's read: measured, it is under a millisecond.
+/// How long a question's thread is given to get to the terminal's read.
 const MOMENT: Duration = Duration::from_millis(20);
 
 /// Why there is no answer.

@@ -42,18 +42,19 @@ impl Listing {
 
     fn set(&mut self, faults: &mut Faults, name: &str, value: &str) {
         let mut one_of = |allowed: &[&str]| {
-            let found = allowed.contains(&value);
-            if !found {
+            let found = allowed.iter().position(|it| *it == value);
+            if found.is_none() {
                 faults.add(name, format!("must be one of {}", allowed.join(", ")));
             }
             found
         };
         match name {
-            "sort" if one_of(&Sort::ALL.map(Sort::as_str)) => {
-                self.sort = Sort::ALL.into_iter().find(|sort| sort.as_str() == value).unwrap_or_default();
+            "sort" => {
+                let found = one_of(&Sort::ALL.map(Sort::as_str));
+                self.sort = found.map_or(self.sort, |index| Sort::ALL[index]);
             }
-            "direction" if one_of(&["asc", "desc"]) => self.descending = value == "desc",
-            "encounterStatus" if one_of(&STATUSES) => self.statuses.push(value.to_owned()),
+            "direction" if one_of(&["asc", "desc"]).is_some() => self.descending = value == "desc",
+            "encounterStatus" if one_of(&STATUSES).is_some() => self.statuses.push(value.to_owned()),
             "patient" => self.patient = Some(value.to_owned()),
             "pageSize" => set_count(&mut self.page_size, faults, name, value),
             "index" => set_count(&mut self.index, faults, name, value),

@@ -1,15 +1,15 @@
 //! The sandbox as a process of its own.
 
 use std::path::PathBuf;
-use std::process::{Child, Command as Process, Stdio};
+use std::process::{Command as Process, Stdio};
 
 use serde_json::Value;
 
-use super::{binary, wait_until};
+use super::{Running, binary, wait_until};
 
 /// A running `corti-auth sandbox`, stopped when it is dropped.
 pub struct Sandbox {
-    child: Child,
+    process: Running,
     folder: tempfile::TempDir,
     pub environment: String,
     pub tenant: String,
@@ -48,7 +48,7 @@ impl Sandbox {
         let ready: Value = serde_json::from_slice(&std::fs::read(&ready).unwrap()).unwrap();
         let field = |name: &str| ready[name].as_str().unwrap().to_owned();
         Self {
-            child,
+            process: Running(child),
             folder,
             environment: field("environment"),
             tenant: field("tenant"),
@@ -76,18 +76,11 @@ impl Sandbox {
 
     /// The process id, for signals.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.process.0.id()
     }
 
     /// Waits for its end.
     pub fn wait(&mut self) -> std::process::ExitStatus {
-        self.child.wait().unwrap()
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.end()
     }
 }
