@@ -77,12 +77,10 @@ impl Order<'_> {
         }
     }
 
-    /// The stored secret's id. A command's secret has none: what another program keeps may change behind our back. Nor
-    /// has the secret of another client than the profile's.
+    /// The stored secret's id. A command's secret has none: what another program keeps may change behind our back.
     fn id(&self) -> Option<Credential<'_>> {
         let SecretSource::Store(_, profile) = &self.plan.source else { return None };
-        let stored = profile.client == self.plan.client && !matches!(profile.store, StoreKind::Command(_));
-        let id = profile.credential.as_ref().filter(|_| stored)?;
+        let id = profile.credential.as_ref().filter(|_| !matches!(profile.store, StoreKind::Command(_)))?;
         Some(Credential::Stored(&profile.store, id))
     }
 

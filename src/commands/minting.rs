@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use crate::domain::grant::{self, Token};
-use crate::domain::identity::{Client, ProfileName};
+use crate::domain::identity::Client;
 use crate::domain::resolve::{Plan, SecretOrigin, SecretSource};
 use crate::domain::scope::Ask;
 use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES};
 use crate::domain::shell::quote;
 use crate::domain::variable::GivenSecret;
 use crate::edge::http::Http;
-use crate::edge::store::StoreError;
 use crate::edge::{mounted_secret, thread};
 use crate::failure::{Failure, Kind};
 
@@ -64,17 +63,12 @@ impl<'a> Minter<'a> {
             SecretSource::Given(GivenSecret::Value(secret)) => return Ok(secret.clone()),
             SecretSource::Given(GivenSecret::File(variable, path)) => return mounted(variable, path).await,
             SecretSource::Store(name, profile) => (name, profile),
+            SecretSource::Withheld(name, profile) => {
+                return Err(Failure::withheld(name, &profile.client, &plan.client));
+            }
         };
-        let read = self.context.store(&profile.store)?.read(&plan.client, self.context.sink).await;
-        read.map_err(|error| unavailable(&error, plan, name))
-    }
-}
-
-/// Why the secret of the plan's profile cannot be had.
-pub(super) fn unavailable(error: &StoreError, plan: &Plan, name: &ProfileName) -> Failure {
-    match plan.overridden() {
-        Some(own) if *error == StoreError::Missing => Failure::elsewhere(name, own, &plan.client),
-        _ => Failure::store(error, &plan.client, name),
+        let read = self.context.store(&profile.store)?.read(&profile.client, self.context.sink).await;
+        read.map_err(|error| Failure::store(&error, &profile.client, name))
     }
 }
 

@@ -75,8 +75,12 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
         return Err(nothing_stored(variable));
     }
     let plan = context.plan()?;
-    let SecretSource::Store(name, profile) = &plan.source else {
-        return Err(nothing_stored(variable::CLIENT_ID));
+    let (name, profile) = match &plan.source {
+        SecretSource::Store(name, profile) => (name, profile),
+        SecretSource::Withheld(name, profile) => {
+            return Err(Failure::withheld(name, &profile.client, &plan.client));
+        }
+        SecretSource::Given(_) => return Err(nothing_stored(variable::CLIENT_ID)),
     };
     let (client, minter) = (&plan.client, Minter::new(context));
     // Before anybody types a secret that could then not be kept.

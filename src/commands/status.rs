@@ -17,7 +17,7 @@ use crate::output::{Outcome, Text};
 
 use super::argument;
 use super::context::Context;
-use super::minting::{self, Minter};
+use super::minting::Minter;
 use super::verification::{self, Verdict};
 
 /// Never prompts, and uses the network only with --online. Exit code 4 where there is no secret to use; with --online
@@ -60,6 +60,8 @@ enum Secret {
     Present,
     /// Another program keeps it, and only running that could tell.
     NotLookedAt,
+    /// It is for another client than options or variables name.
+    Withheld,
     Unavailable(StoreError),
     /// A mounted file that cannot be used, and why.
     Unusable(String),
@@ -70,6 +72,7 @@ impl Secret {
         match self {
             Self::Present => "present",
             Self::NotLookedAt => "not_looked_at",
+            Self::Withheld => "withheld",
             Self::Unusable(_) => "unusable",
             Self::Unavailable(error) => match error {
                 StoreError::Missing => "missing",
@@ -169,12 +172,15 @@ impl Entry {
                     looked.map_or_else(|error| Secret::Unusable(error.to_string()), |()| Secret::Present);
                 (format!("the file `{}`, by {variable}", path.display()), secret)
             }
-            SecretSource::Store(_, profile) => stored(context, &profile.store, &plan.client).await?,
+            SecretSource::Store(_, profile) => stored(context, &profile.store, &profile.client).await?,
+            SecretSource::Withheld(_, profile) => {
+                (context.store(&profile.store)?.place(&profile.client), Secret::Withheld)
+            }
         };
         // A secret that is gone is not the one that was good.
         let gone = matches!(secret, Secret::Unavailable(StoreError::Missing));
         let last_verified = match &plan.source {
-            SecretSource::Store(_, profile) if plan.overridden().is_none() && !gone => profile.last_verified,
+            SecretSource::Store(_, profile) if !gone => profile.last_verified,
             _ => None,
         };
         Ok(Self { plan, chosen: false, place, secret, last_verified, online: None })
@@ -202,6 +208,9 @@ impl Entry {
             Secret::Present => (Tone::Good, format!("present, in {}", self.place)),
             Secret::NotLookedAt => {
                 (Tone::Plain, format!("kept by {}, which is run when it is needed", self.place))
+            }
+            Secret::Withheld => {
+                (Tone::Bad, format!("not used: the profile's is for another client, in {}", self.place))
             }
             Secret::Unusable(reason) => (Tone::Bad, format!("not usable, in {}: {reason}", self.place)),
             Secret::Unavailable(StoreError::Missing) => (Tone::Bad, format!("not stored in {}", self.place)),
@@ -269,6 +278,10 @@ impl Outcome for StatusOutcome {
         let entry = self.entries.first().filter(|_| !self.all)?;
         match &entry.secret {
             Secret::Present | Secret::NotLookedAt => None,
+            Secret::Withheld => {
+                let SecretSource::Withheld(name, profile) = &entry.plan.source else { return None };
+                Some(Failure::withheld(name, &profile.client, &entry.plan.client))
+            }
             Secret::Unusable(reason) => {
                 let message = format!("the secret cannot be used, in {}: {reason}", entry.place);
                 Some(
@@ -278,7 +291,7 @@ impl Outcome for StatusOutcome {
             }
             Secret::Unavailable(error) => {
                 let profile = entry.plan.profile().cloned().unwrap_or_default();
-                Some(minting::unavailable(error, &entry.plan, &profile))
+                Some(Failure::store(error, &entry.plan.client, &profile))
             }
         }
     }

@@ -52,8 +52,11 @@ impl Layer {
 pub enum SecretSource {
     /// Given by the environment. It is never written anywhere.
     Given(GivenSecret),
-    /// In the profile's store, under the plan's client and no other.
+    /// In the profile's store. The plan's client is the profile's own.
     Store(ProfileName, Box<Profile>),
+    /// Not used: options or variables name another environment or tenant than the profile's, and a profile's secret is for
+    /// the profile's own client only. Its store is not asked and its command is not run.
+    Withheld(ProfileName, Box<Profile>),
 }
 
 /// Where a secret came from, or will go: where a wrong one would be mended.
@@ -90,10 +93,12 @@ impl Plan {
         match &self.source {
             SecretSource::Given(GivenSecret::Value(_)) => SecretOrigin::Variable(variable::CLIENT_SECRET),
             SecretSource::Given(GivenSecret::File(_, path)) => SecretOrigin::File(path),
-            SecretSource::Store(name, profile) => match &profile.store {
-                StoreKind::Command(command) => SecretOrigin::Command(command),
-                StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(name),
-            },
+            SecretSource::Store(name, profile) | SecretSource::Withheld(name, profile) => {
+                match &profile.store {
+                    StoreKind::Command(command) => SecretOrigin::Command(command),
+                    StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(name),
+                }
+            }
         }
     }
 
@@ -104,7 +109,10 @@ impl Plan {
 
     /// Whose secret in which store is used, where one is stored.
     pub fn stored(&self) -> Option<(&Client, &StoreKind)> {
-        self.saved().map(|(_, profile)| (&self.client, &profile.store))
+        match &self.source {
+            SecretSource::Store(_, profile) => Some((&profile.client, &profile.store)),
+            SecretSource::Given(_) | SecretSource::Withheld(..) => None,
+        }
     }
 
     /// The scopes that the profile sets for `token`.
@@ -112,14 +120,13 @@ impl Plan {
         self.saved()?.1.default_scope.as_ref()
     }
 
-    /// The profile's own client, where flags or variables led away from it: its secret is then not used.
-    pub fn overridden(&self) -> Option<&Client> {
-        self.saved().map(|(_, profile)| &profile.client).filter(|own| **own != self.client)
-    }
-
     fn saved(&self) -> Option<(&ProfileName, &Profile)> {
-        let SecretSource::Store(name, profile) = &self.source else { return None };
-        Some((name, profile))
+        match &self.source {
+            SecretSource::Store(name, profile) | SecretSource::Withheld(name, profile) => {
+                Some((name, profile))
+            }
+            SecretSource::Given(_) => None,
+        }
     }
 }
 
@@ -248,10 +255,14 @@ fn from_profile(
     if let Some(tenant) = &flags.tenant {
         client.tenant = tenant.clone();
     }
-    if client.environment != profile.client.environment || client.tenant != profile.client.tenant {
+    let (owner, saved) = (name.clone(), Box::new(profile.clone()));
+    let source = if client == profile.client {
+        SecretSource::Store(owner, saved)
+    } else {
         hidden.push(format!("the environment and tenant of profile `{name}`"));
-    }
-    Ok(Plan { client, source: SecretSource::Store(name.clone(), Box::new(profile.clone())), layer, hidden })
+        SecretSource::Withheld(owner, saved)
+    };
+    Ok(Plan { client, source, layer, hidden })
 }
 
 fn from_variables(flags: &Flags, variables: &Variables, config: &Config) -> Result<Plan, ResolveError> {

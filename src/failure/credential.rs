@@ -113,13 +113,15 @@ impl Failure {
         Self::caused(Kind::Credential, error.clone()).hint(hint)
     }
 
-    /// A profile whose secret belongs to `own`, asked for by flags or variables that lead to `client`.
-    pub fn elsewhere(profile: &ProfileName, own: &Client, client: &Client) -> Self {
+    /// A profile whose secret is for its `own` client, where options or variables name another `client`.
+    pub fn withheld(profile: &ProfileName, own: &Client, client: &Client) -> Self {
         let (own, user) = (own.store_user(), client.store_user());
-        Self::new(Kind::Credential, format!("not logged in: no secret is stored for `{user}`"))
-            .hint(format!("`{profile}` has one for `{own}`, which is not sent elsewhere: drop --environment and --tenant, or their variables"))
+        let message =
+            format!("the secret of profile `{profile}` is for `{own}`, and is not used for `{user}`");
+        Self::new(Kind::Credential, message)
+            .hint(format!("drop --environment and --tenant, or: unset {} {}", variable::ENVIRONMENT, variable::TENANT))
             .hint(format!(
-                "or make a profile: corti-auth login --profile NAME --environment {} --tenant {} --client-id {}",
+                "or log in there: corti-auth login --profile NAME --environment {} --tenant {} --client-id {}",
                 client.environment,
                 client.tenant,
                 quote(client.id.as_str())

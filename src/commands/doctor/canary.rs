@@ -50,7 +50,9 @@ pub(super) async fn examine(
             findings.skip("store", "the secret comes from the environment, and no store is used");
             return Ok(true);
         }
-        Some(SecretSource::Store(_, profile)) => Ok(profile.store.clone()),
+        Some(SecretSource::Store(_, profile) | SecretSource::Withheld(_, profile)) => {
+            Ok(profile.store.clone())
+        }
         // Before the first login: the store that it would use.
         None if setting.is_new => login::store_kind(None, None, None, context),
         None => {

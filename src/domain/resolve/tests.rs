@@ -39,7 +39,10 @@ fn flags_win_over_variables_win_over_the_default_profile() {
 fn a_stored_secret_is_not_used_for_another_place() {
     let moved = plan(&Flags::default(), &[("CORTI_ENVIRONMENT", "us")]).unwrap();
     assert_eq!(moved.client.store_user(), "us/base/dev");
-    assert_eq!(moved.overridden().unwrap().store_user(), "eu/base/dev");
+    assert!(matches!(moved.source, SecretSource::Withheld(..)) && moved.stored().is_none());
+    let same =
+        plan(&Flags::default(), &[("CORTI_ENVIRONMENT", "EU"), ("CORTI_TENANT_NAME", "base")]).unwrap();
+    assert_eq!(same.stored().unwrap().0.store_user(), "eu/base/dev");
 }
 
 #[test]
