@@ -4,7 +4,7 @@ use crate::edge::store_state::{State, StoreError};
 
 /// Nothing to remember.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Probe;
+pub(super) struct Probe {}
 
 impl Probe {
     /// Always as if the entry were there: reading it tells.
