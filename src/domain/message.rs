@@ -71,21 +71,26 @@ pub enum ServerMessage {
 }
 
 impl ServerMessage {
-    /// Reads one text frame. Both spellings of what the two sockets send are known (`ended`, `ENDED`; `CONFIG_DENIED`,
-    /// `CONFIG_REJECTED`; `fact`, `facts`; one object of data or a list).
+    /// Reads one text frame.
     pub fn parse(text: &str) -> Option<Self> {
-        let Ok(Value::Object(message)) = serde_json::from_str(text) else { return None };
+        Self::of(&serde_json::from_str(text).ok()?)
+    }
+
+    /// Reads one message. Both spellings of what the two sockets send are known (`ended`, `ENDED`; `CONFIG_DENIED`,
+    /// `CONFIG_REJECTED`; `fact`, `facts`; one object of data or a list).
+    pub fn of(message: &Value) -> Option<Self> {
+        let message = message.as_object()?;
         let kind = message.get("type")?.as_str()?;
         let upper = kind.to_ascii_uppercase();
         Some(match upper.as_str() {
             "CONFIG_ACCEPTED" | "CONFIG_ALREADY_RECEIVED" => Self::Accepted(kind.to_owned()),
-            config if config.starts_with("CONFIG_") => Self::Denied(match text_of(&message, "reason") {
+            config if config.starts_with("CONFIG_") => Self::Denied(match text_of(message, "reason") {
                 Some(reason) => format!("{kind}: {reason}"),
                 None => kind.to_owned(),
             }),
-            "ERROR" => Self::Failed(failure(&message)),
-            "TRANSCRIPT" => Self::Transcripts(items(&message, &["data"]).filter_map(transcript).collect()),
-            "FACTS" => Self::Facts(items(&message, &["fact", "facts", "data"]).filter_map(fact).collect()),
+            "ERROR" => Self::Failed(failure(message)),
+            "TRANSCRIPT" => Self::Transcripts(items(message, &["data"]).filter_map(transcript).collect()),
+            "FACTS" => Self::Facts(items(message, &["fact", "facts", "data"]).filter_map(fact).collect()),
             "FLUSHED" => Self::Flushed,
             "USAGE" => Self::Usage(message.get("credits").and_then(Value::as_f64)),
             "ENDED" => Self::Ended,

@@ -14,13 +14,23 @@ use reqwest::header::{
 use reqwest::{StatusCode, Upgraded, Url};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::http::{self, Http, HttpError};
 use crate::domain::problem::Problem;
 use crate::domain::request::Response;
 use crate::domain::secret::Secret;
+
+/// The longest message that is read. Corti's have a few kilobytes; the longest repeats the configuration, which has about
+/// 200 KB with as many replacements and key terms as Corti allows.
+const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// How much may wait to be sent: one message, and the pongs for a server that sends pings and reads nothing.
+const MAX_UNSENT: usize = 4 * 1024 * 1024;
+
+/// How much is read at once. The WebSocket library comes back only between two reads while frames make no message.
+const READ_BUFFER: usize = 16 * 1024;
 
 /// An open WebSocket.
 pub struct Socket {
@@ -110,7 +120,7 @@ impl Socket {
             let (status, headers) = http::head(&response);
             let upgraded = response.upgrade().await;
             let upgraded = upgraded.map_err(|error| SocketError::NotTheProtocol(error.to_string()))?;
-            let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await;
+            let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(bounds())).await;
             Ok((Response { status, headers, body: Vec::new() }, Some(Self { stream, limit })))
         };
         tokio::time::timeout(limit, open).await.map_err(|_| SocketError::TimedOut(limit))?
@@ -138,7 +148,8 @@ impl Socket {
         sent.map_err(|_| SocketError::TimedOut(limit))?.map_err(|error| failure(&error))
     }
 
-    /// The next text message. It may be given up and asked for again: no message is lost by that.
+    /// The next text message. It may be given up and asked for again: no message is lost by that. Before each message, of
+    /// any kind, timers and signals have their turn.
     ///
     /// # Errors
     /// [`SocketError`], see its variants.
@@ -146,6 +157,8 @@ impl Socket {
         let limit = self.limit;
         let next = async {
             loop {
+                // Messages of a server that never pauses are always ready: nothing else would ever be polled.
+                tokio::task::yield_now().await;
                 match self.stream.next().await {
                     Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
                     Some(Ok(Message::Close(frame))) => return Err(SocketError::Closed(farewell(frame))),
@@ -158,11 +171,19 @@ impl Socket {
         tokio::time::timeout(limit, next).await.map_err(|_| SocketError::TimedOut(limit))?
     }
 
-    /// Closes it and waits for the server to agree.
+    /// Sends a close frame, and leaves. Nothing is read any more: the server might never stop.
     pub async fn close(mut self) {
         // The session is over either way.
         let _ = tokio::time::timeout(self.limit, self.stream.close(None)).await;
     }
+}
+
+fn bounds() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE))
+        .max_write_buffer_size(MAX_UNSENT)
 }
 
 fn failure(error: &Error) -> SocketError {

@@ -26,6 +26,12 @@ const CONFIG_WINDOW: Duration = Duration::from_secs(10);
 /// How long a client may take to answer a close frame.
 const CLOSE_WINDOW: Duration = Duration::from_secs(1);
 
+/// How much may wait for a client that reads nothing: one answer, and the pongs for its pings.
+const MAX_UNSENT: usize = 4 * MAX_BYTES;
+
+/// How much is read at once. The WebSocket library comes back only between two reads while frames make no message.
+const READ_BUFFER: usize = 16 * 1024;
+
 /// The close codes of RFC 6455, section 7.4.1, that the sandbox sends. After a refusal it is the normal one
 /// too: Corti's SDK takes every other code for a reason to connect again.
 mod code {
@@ -69,7 +75,11 @@ pub(super) async fn streams(
 
 fn open(shared: &Shared, upgrade: Upgrade, kind: Kind) -> Response {
     let upgrade = match upgrade {
-        Ok(upgrade) => upgrade.max_message_size(MAX_BYTES).max_frame_size(MAX_BYTES),
+        Ok(upgrade) => upgrade
+            .read_buffer_size(READ_BUFFER)
+            .max_message_size(MAX_BYTES)
+            .max_frame_size(MAX_BYTES)
+            .max_write_buffer_size(MAX_UNSENT),
         Err(rejection) => return rejection.into_response(),
     };
     // Taken before the upgrade, so that a shutdown waits for a socket that is just being opened.
@@ -95,7 +105,14 @@ async fn close(socket: &mut WebSocket, code: Option<u16>) {
             return;
         }
     }
-    while let Some(Ok(_)) = socket.recv().await {}
+    while let Some(Ok(_)) = next(socket).await {}
+}
+
+/// The next message. Before each, timers, the shutdown and the other connections have their turn: the messages of a client
+/// that never pauses are always ready.
+async fn next(socket: &mut WebSocket) -> Option<Result<Message, axum::Error>> {
+    tokio::task::yield_now().await;
+    socket.recv().await
 }
 
 /// Talks until one side is done; gives the code to close with, or `None` where the client closed or is gone.
@@ -106,7 +123,7 @@ async fn converse(socket: &mut WebSocket, mut session: Session) -> Option<u16> {
         let reply = tokio::select! {
             biased;
             () = &mut window, if !session.is_configured() => session.on_silence(),
-            message = socket.recv() => match message? {
+            message = next(socket) => match message? {
                 Ok(Message::Text(text)) => session.on_text(&text),
                 Ok(Message::Binary(audio)) => session.on_audio(audio.len()),
                 Ok(Message::Ping(_) | Message::Pong(_)) => Reply::default(),
