@@ -198,7 +198,7 @@ fn the_token_request_is_the_vendors() {
 #[test]
 fn a_websocket_url_of_another_host_is_not_used() {
     let token = TOKEN.replace("openid transcribe", "openid");
-    let body = r#"{"interactionId":"i","websocketUrl":"wss://evil.example/streams"}"#;
+    let body = r#"{"interactionId":"6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90","websocketUrl":"wss://evil.example/streams"}"#;
     let server = Rude::start(vec![Answer::json(&token), Answer::json(body)]);
     let said = Said::by(&mut World::client_of(&server.environment).run("interaction create"));
     assert_eq!((said.code, said.stdout.as_str()), (8, ""));

@@ -224,7 +224,10 @@ fn a_pasted_url_is_opened_with_its_own_token() {
 fn an_interaction_that_cannot_be_deleted_is_named() {
     let id = "6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
     let server = Rude::start_by(|environment| {
-        let url = format!("{}/audio-bridge/v2/interactions/{id}/streams", environment.replace("http", "ws"));
+        let url = format!(
+            "{}/audio-bridge/v2/interactions/{id}/streams?tenant-name=base",
+            environment.replace("http", "ws")
+        );
         vec![
             Answer::json(&json!({ "interactionId": id, "websocketUrl": url }).to_string()),
             // The connection that is only looked at, and the upgrade.

@@ -13,6 +13,9 @@ use super::identity::Tenant;
 /// The labels that Corti documents.
 pub const KNOWN_LABELS: [&str; 2] = ["eu", "us"];
 
+/// The path of the WebSockets on the API's host.
+const SOCKET_PATH: &str = "/audio-bridge/v2";
+
 /// Where requests go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment(Place);
@@ -140,21 +143,23 @@ impl Environment {
     /// The WebSockets: `wss://api.eu.corti.app/audio-bridge/v2`.
     pub fn socket_url(&self) -> String {
         match &self.0 {
-            Place::Label(label) => format!("wss://api.{label}.corti.app/audio-bridge/v2"),
+            Place::Label(label) => format!("wss://api.{label}.corti.app{SOCKET_PATH}"),
             Place::Url(_, base) => {
                 let rest = base.strip_prefix("http").unwrap_or(base);
-                format!("ws{rest}/audio-bridge/v2")
+                format!("ws{rest}{SOCKET_PATH}")
             }
         }
     }
 
-    /// Whether `url` is served by this environment's API: the same scheme family, host and port as its sockets.
-    /// A full token may go there and nowhere else.
+    /// Whether `url` belongs to this environment: the same scheme, host and port as its sockets, and below the
+    /// environment's own path, which several on one host may differ by.
     pub fn serves_socket(&self, url: &Url) -> bool {
         Url::parse(&self.socket_url()).is_ok_and(|own| {
+            let path = own.path().strip_suffix(SOCKET_PATH).and_then(|base| url.path().strip_prefix(base));
             own.scheme() == url.scheme()
                 && own.host() == url.host()
                 && own.port_or_known_default() == url.port_or_known_default()
+                && path.is_some_and(|rest| rest.starts_with('/'))
         })
     }
 
@@ -256,6 +261,11 @@ mod tests {
         for other in ["wss://api.us.corti.app/x", "ws://api.eu.corti.app/x", "wss://api.eu.corti.app:8443/x"]
         {
             assert!(!environment("eu").serves_socket(&url(other)), "{other}");
+        }
+        let one_of_several = environment("https://h/eu");
+        assert!(one_of_several.serves_socket(&url("wss://h/eu/audio-bridge/v2/transcribe")));
+        for other in ["wss://h/us/audio-bridge/v2/transcribe", "wss://h/eu2/x", "wss://h/eu/../us/x"] {
+            assert!(!one_of_several.serves_socket(&url(other)), "{other}");
         }
     }
 }

@@ -11,6 +11,7 @@ use super::problem::Problem;
 use super::quotation::quoted;
 use super::request::{Body, Method, Request, Response};
 use super::secret::{AccessToken, Secret};
+use super::websocket::{difference, streams_url};
 
 mod draft;
 mod listing;
@@ -53,9 +54,16 @@ pub enum InteractionError {
         /// What it looked like.
         what: &'static str,
     },
-    /// A WebSocket URL that leads away from the environment that was asked.
-    #[error("the API returned a websocketUrl of another host ({}), which is not used", quoted(.0))]
-    ForeignSocket(String),
+    /// 2xx, with a WebSocket URL that is not the new interaction's.
+    #[error("the websocketUrl that the API returned has another {part} than `{expected}`")]
+    OtherSocket {
+        /// The interaction, which is there.
+        id: Uuid,
+        /// Which part of the URL differs. It may hold a token, so that only a host is repeated.
+        part: String,
+        /// The URL of the interaction's `/streams`.
+        expected: String,
+    },
 }
 
 /// The requests of one tenant's interactions API.
@@ -102,11 +110,16 @@ impl Api<'_> {
     }
 }
 
-/// Reads the answer to [`Api::create`]; any 2xx is fine, since Corti's documents name both 200 and 201.
+/// Reads the answer to [`Api::create`]; any 2xx is fine, since Corti's documents name both 200 and 201. The `websocketUrl`
+/// must be the one that `environment` and `tenant` have for the interaction: a token is sent there.
 ///
 /// # Errors
 /// [`InteractionError`], see its variants.
-pub fn parse(response: &Response, environment: &Environment) -> Result<Interaction, InteractionError> {
+pub fn parse(
+    response: &Response,
+    environment: &Environment,
+    tenant: &Tenant,
+) -> Result<Interaction, InteractionError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Created {
@@ -119,19 +132,21 @@ pub fn parse(response: &Response, environment: &Environment) -> Result<Interacti
     let foreign = |what| InteractionError::NotTheProtocol { status: response.status, what };
     let created: Created =
         serde_json::from_slice(&response.body).map_err(|_| foreign(response.appearance()))?;
-    let websocket_url =
-        Url::parse(&created.websocket_url).map_err(|_| foreign("a `websocketUrl` that is no URL"))?;
-    let has_token = websocket_url.query_pairs().any(|(name, _)| name == "token");
-    if has_token || websocket_url.fragment().is_some() || !websocket_url.username().is_empty() {
-        return Err(foreign("a `websocketUrl` with a token, a fragment or a user in it"));
-    }
-    if !environment.serves_socket(&websocket_url) {
-        let host = websocket_url.host_str().unwrap_or_default().to_owned();
-        return Err(InteractionError::ForeignSocket(host));
-    }
     let id = Uuid::try_parse(&created.interaction_id)
         .map_err(|_| foreign("an `interactionId` that is no UUID"))?;
-    Ok(Interaction { id, websocket_url })
+    let expected = streams_url(environment, tenant, id)
+        .map_err(|_| foreign("an interaction that this environment has no URL for"))?;
+    let part = match Url::parse(&created.websocket_url) {
+        Ok(given) => difference(&given, &expected).map(|part| match given.host_str() {
+            Some(host) if part == "host" => format!("host ({})", quoted(host)),
+            _ => part.to_owned(),
+        }),
+        Err(_) => Some("form".to_owned()),
+    };
+    match part {
+        None => Ok(Interaction { id, websocket_url: expected }),
+        Some(part) => Err(InteractionError::OtherSocket { id, part, expected: expected.into() }),
+    }
 }
 
 /// Reads the answer to [`Api::delete`]. Corti does not document which 2xx it is; a page of a proxy in between is none.
@@ -169,27 +184,38 @@ mod tests {
 
     fn created(url: &str) -> Result<Interaction, InteractionError> {
         let body = format!(r#"{{"interactionId":"{}","websocketUrl":"{url}"}}"#, Uuid::nil());
-        parse(&response(201, &body), &"eu".parse().unwrap())
+        parse(&response(201, &body), &"eu".parse().unwrap(), &Tenant::default())
     }
 
     #[test]
-    fn the_socket_must_be_the_environments_own() {
-        let own = "wss://api.eu.corti.app/audio-bridge/v2/interactions/i/streams?tenant-name=base";
-        assert_eq!(created(own).unwrap().websocket_url.as_str(), own);
-        for odd in ["#x", "&token=x"] {
-            assert!(
-                matches!(created(&format!("{own}{odd}")), Err(InteractionError::NotTheProtocol { .. })),
-                "{odd}"
-            );
-        }
-        for foreign in ["wss://evil.example/x", "ws://api.eu.corti.app/x", "wss://api.us.corti.app/x"] {
-            assert!(matches!(created(foreign), Err(InteractionError::ForeignSocket(_))), "{foreign}");
+    fn the_socket_must_be_the_interactions_own() {
+        let own = format!(
+            "wss://api.eu.corti.app/audio-bridge/v2/interactions/{}/streams?tenant-name=base",
+            Uuid::nil()
+        );
+        assert_eq!(created(&own).unwrap().websocket_url.as_str(), own);
+        for (odd, wrong) in [
+            (format!("{own}#x"), "fragment"),
+            (format!("{own}&token=x"), "query"),
+            (own.replace("wss://", "wss://u:canary@"), "user name"),
+            (own.replace("00/streams", "01/streams"), "path"),
+            (own.replace("wss://api.eu.corti.app", "wss://evil.example"), "host (evil.example)"),
+            ("canary".to_owned(), "form"),
+        ] {
+            let error = created(&odd).unwrap_err();
+            assert!(!error.to_string().contains("canary"), "{error}");
+            let InteractionError::OtherSocket { id, part, expected } = error else {
+                panic!("{odd}: {error}")
+            };
+            assert_eq!((id, part, expected), (Uuid::nil(), wrong.to_owned(), own.clone()), "{odd}");
         }
     }
 
     #[test]
     fn other_answers_are_not_interactions() {
-        let parsed = |status, body| parse(&response(status, body), &"eu".parse().unwrap()).unwrap_err();
+        let parsed = |status, body| {
+            parse(&response(status, body), &"eu".parse().unwrap(), &Tenant::default()).unwrap_err()
+        };
         assert!(matches!(
             parsed(200, "<html>"),
             InteractionError::NotTheProtocol { what: "an HTML page", .. }

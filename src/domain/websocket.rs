@@ -52,6 +52,21 @@ pub fn streams_url(environment: &Environment, tenant: &Tenant, id: Uuid) -> Resu
     parse(&format!("{}/interactions/{id}/streams?tenant-name={tenant}", environment.socket_url()))
 }
 
+/// The part in which `given` is another URL than `expected`, or has what `expected` has not; `None` where they are the same.
+pub fn difference(given: &Url, expected: &Url) -> Option<&'static str> {
+    let parts = [
+        ("host", given.host() == expected.host()),
+        ("user name", given.username() == expected.username()),
+        ("password", given.password() == expected.password()),
+        ("scheme", given.scheme() == expected.scheme()),
+        ("port", given.port_or_known_default() == expected.port_or_known_default()),
+        ("path", given.path() == expected.path()),
+        ("query", given.query() == expected.query()),
+        ("fragment", given.fragment() == expected.fragment()),
+    ];
+    parts.into_iter().find(|(_, is_same)| !is_same).map(|(part, _)| part)
+}
+
 fn parse(text: &str) -> Result<Url, EnvironmentError> {
     Url::parse(text).map_err(|_| EnvironmentError::NotAUrl(text.to_owned()))
 }
@@ -72,6 +87,33 @@ mod tests {
             "ws://127.0.0.1:9/x/audio-bridge/v2/interactions/00000000-0000-0000-0000-000000000000/streams?tenant-name=base"
         );
         assert!(eu.serves_socket(&transcribe) && local.serves_socket(&streams));
+    }
+
+    #[test]
+    fn a_url_is_compared_part_by_part() {
+        let expected = streams_url(&"eu".parse().unwrap(), &Tenant::default(), Uuid::nil()).unwrap();
+        let given = |from: &str, to: &str| Url::parse(&expected.as_str().replacen(from, to, 1)).unwrap();
+        for (from, to, part) in [
+            ("wss://", "ws://", "scheme"),
+            ("wss://", "https://", "scheme"),
+            ("wss://", "wss://u@", "user name"),
+            ("wss://", "wss://:p@", "password"),
+            (".eu.", ".us.", "host"),
+            (".app", ".app.", "host"),
+            (".app", ".app:8443", "port"),
+            ("/v2/", "/v3/", "path"),
+            ("/v2/", "/v2//", "path"),
+            ("/streams", "/streams/", "path"),
+            ("=base", "=base&tenant-name=base", "query"),
+            ("=base", "=Base", "query"),
+            ("?tenant-name=base", "", "query"),
+            ("=base", "=base#", "fragment"),
+        ] {
+            assert_eq!(difference(&given(from, to), &expected), Some(part), "{from} {to}");
+        }
+        for (from, to) in [("", ""), (".app", ".app:443"), ("api.", "API."), ("/v2/", "/x/../v2/")] {
+            assert_eq!(difference(&given(from, to), &expected), None, "{from} {to}");
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Failure {
 }
 
 impl Failure {
-    /// Whether the answer got lost on its way back, so that what was asked for may have been done.
+    /// Whether there is no answer that can be used, so that what was asked for may have been done.
     pub fn is_of_a_lost_answer(&self) -> bool {
         let on_the_way = matches!(
             self.source.downcast_ref(),
@@ -77,7 +77,7 @@ impl Failure {
         );
         let unreadable = matches!(
             self.source.downcast_ref(),
-            Some(InteractionError::NotTheProtocol { .. } | InteractionError::ForeignSocket(_))
+            Some(InteractionError::NotTheProtocol { .. } | InteractionError::OtherSocket { .. })
         );
         on_the_way || unreadable
     }
@@ -90,9 +90,7 @@ impl From<InteractionError> for Failure {
             InteractionError::NotTheProtocol { status, .. } => Self::caused(Kind::Network, error)
                 .status(status)
                 .hint("check --environment: corti-auth status"),
-            InteractionError::ForeignSocket(_) => {
-                Self::caused(Kind::Network, error).hint("check --environment: corti-auth status")
-            }
+            InteractionError::OtherSocket { .. } => Self::caused(Kind::Network, error),
         }
     }
 }

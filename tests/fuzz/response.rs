@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
         Err(error) => said.push(error.to_string()),
     }
     said.push(Problem::of(&response).to_string());
-    match interaction::parse(&response, &environment) {
+    match interaction::parse(&response, &environment, &tenant) {
         Ok(created) => assert!(environment.serves_socket(&created.websocket_url)),
         Err(error) => said.push(error.to_string()),
     }

@@ -17,6 +17,7 @@ use crate::failure::{Failure, Kind};
 use super::super::access::Access;
 use super::super::context::Context;
 use super::super::minting::Minter;
+use super::deletion;
 
 /// The API of one tenant, with a full token.
 pub(in super::super) struct Api<'a> {
@@ -63,7 +64,8 @@ impl<'a> Api<'a> {
 
     /// # Errors
     /// Where the API does not answer, or refuses; the same for all of them. Where nobody knows whether there is an
-    /// interaction now, that is said, with the command of `context` that looks for it.
+    /// interaction now, that is said, with the command of `context` that looks for it; where there is one whose WebSocket
+    /// is not to be used, with the one that deletes it.
     pub(in super::super) async fn create(
         &self,
         body: &Value,
@@ -78,7 +80,17 @@ impl<'a> Api<'a> {
                 .hint(format!("look for it: corti-auth interaction list{}", context.choice()))
         };
         let response = self.send_or(in_doubt, |api| api.create(body)).await?;
-        self.told(interaction::parse(&response, self.environment)).map_err(in_doubt)
+        let made = interaction::parse(&response, self.environment, self.tenant);
+        let there = match &made {
+            Err(InteractionError::OtherSocket { id, .. }) => Some(*id),
+            _ => None,
+        };
+        self.told(made).map_err(|failure| match there {
+            Some(id) => failure
+                .context(format!("the interaction {id} was created, but its WebSocket is not to be used"))
+                .hint(deletion(id, context)),
+            None => in_doubt(failure),
+        })
     }
 
     pub(super) async fn list(&self, listing: &Listing, page: u32) -> Result<Vec<Record>, Failure> {
