@@ -159,20 +159,19 @@ fn a_token_goes_where_it_belongs_and_nowhere_else() {
     let (away, mut elsewhere) = start(&[]);
     let token = elsewhere.file("token.txt", mint(&world, "--full"));
     let refused = Said::by(&mut elsewhere.run(&format!("check {token}")));
-    assert_eq!((refused.code, refused.stdout.as_str()), (3, ""), "{}", refused.stderr);
-    let message = format!("was issued by `{}`, tenant `base`, and would go to", home.environment);
+    assert_eq!((refused.code, refused.stdout.as_str()), (7, ""), "{}", refused.stderr);
+    let message = format!("was issued by `{}`, tenant `base`, and is not sent to", home.environment);
     assert!(refused.stderr.contains(&message), "{}", refused.stderr);
-    // Whoever names the environment means it.
-    let said = Said::by(&mut elsewhere.run(&format!("check {token} -e {}", away.environment)));
-    assert!(said.code == 5 && said.stderr.contains("warning: the token was issued by"), "{}", said.stderr);
-    elsewhere.run(&format!("check {token} -e {} -t other", away.environment)).assert().code(5);
-    elsewhere.run(&format!("check {token} -t other")).assert().code(3);
+    // Not even for who names the environment.
+    elsewhere.run(&format!("check {token} -e {}", away.environment)).assert().code(7).stdout("");
+    elsewhere.run(&format!("check {token} -e {} -t other", away.environment)).assert().code(7);
+    elsewhere.run(&format!("check {token} -t other")).assert().code(7);
     let nobody = forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer", "exp": 9_999_999_999_i64 }));
     let nobody = elsewhere.file("nobody.txt", nobody);
     elsewhere
         .run(&format!("check {nobody}"))
         .assert()
-        .code(3)
+        .code(7)
         .stderr(predicate::str::contains("nobody that is known"));
     // Not even where it was issued, if nobody said so here.
     let bare = World::new();
@@ -180,7 +179,7 @@ fn a_token_goes_where_it_belongs_and_nowhere_else() {
     bare.run(&format!("check {file}")).assert().code(3).stdout("");
     // The variable is a token too, unless something else is asked for.
     elsewhere.set("CORTI_ACCESS_TOKEN", std::fs::read_to_string(&token).unwrap().trim());
-    elsewhere.run("check").assert().code(3);
+    elsewhere.run("check").assert().code(7);
     elsewhere.run("check --scope transcribe").assert().success();
 }
 

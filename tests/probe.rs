@@ -217,7 +217,7 @@ fn a_pasted_url_is_opened_with_its_own_token() {
     assert_eq!(said.code, 3, "{}", said.stderr);
     assert!(said.stderr.contains("none of `eu` is sent to `127.0.0.1`"), "{}", said.stderr);
     let said = Said::by(world.run("probe --websocket-url -").write_stdin(url));
-    assert!(said.code == 0 && said.stderr.contains("which is not the environment `eu`"), "{}", said.stderr);
+    assert!(said.code == 7 && said.stderr.contains("and is not sent to `eu`"), "{}", said.stderr);
 }
 
 #[test]

@@ -68,35 +68,26 @@ impl Subject {
             resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
         let inspection = inspect(&token, context)?;
         let subject = Self { token, inspection, environment, tenant };
-        subject.refuse_foreign(context)?;
+        subject.refuse_foreign()?;
         Ok(subject)
     }
 
-    /// A token goes to the environment that issued it: it would be of no use elsewhere, and be seen. Only who names the
-    /// environment on the command line may send it there all the same.
-    fn refuse_foreign(&self, context: &Context<'_>) -> Result<(), Failure> {
+    /// A token goes to the environment and tenant that issued it, and to no others: it would be of no use there, and be seen.
+    fn refuse_foreign(&self) -> Result<(), Failure> {
         let (environment, tenant) = (&self.environment, &self.tenant);
-        let (of, is_own, is_named) = match &self.inspection.place {
-            None => ("nobody that is known here".to_owned(), false, context.globals.environment.is_some()),
-            Some((issuer, realm)) => {
-                let named = |differs: bool, flag: &Option<String>| !differs || flag.is_some();
-                let is_named = named(issuer != environment, &context.globals.environment)
-                    && named(realm != tenant, &context.globals.tenant);
-                let is_own = issuer == environment && realm == tenant;
-                (format!("`{issuer}`, tenant `{realm}`"), is_own, is_named)
-            }
+        let failure = |of: String| {
+            let message = format!(
+                "the token was issued by {of}, and is not sent to `{environment}`, tenant `{tenant}`"
+            );
+            Failure::new(Kind::Token, message)
         };
-        if is_own {
-            return Ok(());
+        match &self.inspection.place {
+            Some((issuer, realm)) if issuer == environment && realm == tenant => Ok(()),
+            Some((issuer, realm)) => Err(failure(format!("`{issuer}`, tenant `{realm}`"))
+                .hint(format!("if that is where it belongs: --environment {issuer} --tenant {realm}"))),
+            None => Err(failure("nobody that is known here".to_owned())
+                .hint("mint one here: corti-auth check --scope transcribe")),
         }
-        let message =
-            format!("the token was issued by {of}, and would go to `{environment}`, tenant `{tenant}`");
-        if is_named {
-            context.warn(message, Some("what is seen there says little of the token"));
-            return Ok(());
-        }
-        Err(Failure::new(Kind::Configuration, message)
-            .hint("name the place it belongs to, or mint one here: corti-auth check --scope transcribe"))
     }
 
     pub(super) fn fingerprint(&self) -> String {

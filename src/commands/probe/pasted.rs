@@ -1,14 +1,15 @@
 //! A URL that somebody pasted: read from a file or a pipe, since it may have a token in it, and held against what may be
-//! opened. Its token goes where the URL says, and nowhere else; this client's own go to its environment.
+//! opened. Its token goes to the environment and tenant that issued it, and nowhere else; this client's own go to its
+//! environment.
 
 use std::path::Path;
 
-use jiff::Timestamp;
 use url::Url;
 
 use crate::domain::environment::{Environment, is_loopback};
+use crate::domain::identity::Tenant;
 use crate::domain::inspection::span;
-use crate::domain::resolve;
+use crate::domain::resolve::{self, ResolveError};
 use crate::domain::secret::AccessToken;
 use crate::domain::websocket::{Pasted, SocketKind};
 use crate::failure::{Failure, Kind};
@@ -26,7 +27,7 @@ const LIMIT: usize = 300 * 1024;
 /// The pasted URL and which WebSocket it is of.
 ///
 /// # Errors
-/// Where there is none, or its host is nobody's that this tool knows.
+/// Where there is none, its host is nobody's that this tool knows, or its token belongs elsewhere.
 pub(super) async fn read(
     path: &Path,
     named: Option<SocketKind>,
@@ -54,59 +55,71 @@ pub(super) async fn read(
     for flaw in &pasted.flaws {
         context.warn(flaw.as_str(), None);
     }
-    judge_host(&pasted, context)?;
-    if let Some(token) = pasted.token() {
-        judge_token(token, pasted.bare(), context.host.clock.now(), context);
+    let chosen = chosen(context)?;
+    judge_host(pasted.bare(), chosen.as_ref())?;
+    if pasted.has_token() {
+        judge_token(&pasted, chosen, context)?;
     }
     Ok((pasted, kind))
 }
 
 /// Corti's hosts, this machine and the chosen environment are known.
-fn judge_host(pasted: &Pasted, context: &Context<'_>) -> Result<(), Failure> {
-    let url = pasted.bare();
+fn judge_host(url: &Url, chosen: Option<&(Environment, Tenant)>) -> Result<(), Failure> {
     let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let chosen = chosen(context)?;
-    if chosen.as_ref().is_some_and(|environment| environment.serves_socket(url)) {
+    let is_chosen = chosen.is_some_and(|(environment, _)| environment.serves_socket(url));
+    if is_chosen || is_loopback(url) || host.ends_with(".corti.app") {
         return Ok(());
     }
-    if !is_loopback(url) && !host.ends_with(".corti.app") {
-        let message =
-            format!("the pasted URL leads to `{host}`, which is neither Corti's nor the chosen environment");
-        return Err(Failure::new(Kind::Configuration, message)
-            .hint(format!("if that is where it belongs: --environment https://{host}{port}")));
-    }
-    if let Some(environment) = chosen.filter(|_| pasted.has_token()) {
-        let message =
-            format!("the pasted URL leads to `{host}`, which is not the environment `{environment}`");
-        context.warn(message, Some("its token goes there and nowhere else"));
-    }
-    Ok(())
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let message =
+        format!("the pasted URL leads to `{host}`, which is neither Corti's nor the chosen environment");
+    Err(Failure::new(Kind::Configuration, message)
+        .hint(format!("if that is where it belongs: --environment https://{host}{port}")))
 }
 
-/// The environment that flags, variables or a profile choose, if any.
-fn chosen(context: &Context<'_>) -> Result<Option<Environment>, Failure> {
-    let target = resolve::resolve_target(context.flags()?, context.variables()?, context.config()?);
-    Ok(target.ok().map(|(environment, _)| environment))
+/// The environment and tenant that flags, variables or a profile choose, if any.
+fn chosen(context: &Context<'_>) -> Result<Option<(Environment, Tenant)>, Failure> {
+    match resolve::resolve_target(context.flags()?, context.variables()?, context.config()?) {
+        Err(ResolveError::NoTarget) => Ok(None),
+        target => Ok(Some(target?)),
+    }
 }
 
-/// Says what the token itself gives away; whether it is taken is the server's to say.
-fn judge_token(token: &AccessToken, url: &Url, now: Timestamp, context: &Context<'_>) {
-    let Some(inspection) = access::inspect(token, now).ok().flatten() else {
-        context.warn("the token in the pasted URL is no JWT that can be read", None);
-        return;
+/// A pasted token is sent only to the environment and tenant that issued it, by its own word; where others are chosen, not
+/// at all. Whether it is taken is the server's to say.
+fn judge_token(
+    pasted: &Pasted,
+    chosen: Option<(Environment, Tenant)>,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let refused = |message: String| Failure::new(Kind::Token, message);
+    let now = context.host.clock.now();
+    let inspection = pasted.token().and_then(|token| access::inspect(token, now).ok().flatten());
+    let place = inspection.as_ref().and_then(|inspection| inspection.place.as_ref());
+    let Some((issuer, realm)) = place else {
+        let message = "the token in the pasted URL does not say which environment issued it: it is not sent";
+        return Err(refused(message.to_owned())
+            .hint("leave it out to have one minted: corti-auth probe --websocket-url FILE"));
     };
-    if let Some(ago) = inspection.remaining.filter(|remaining| *remaining <= 0) {
+    let origin = format!("the token in the pasted URL was issued by `{issuer}`, tenant `{realm}`");
+    if let Some((environment, tenant)) = chosen.filter(|it| (&it.0, &it.1) != (issuer, realm)) {
+        let message = format!("{origin}, and is not sent to `{environment}`, tenant `{tenant}`");
+        return Err(refused(message)
+            .hint(format!("if that is where it belongs: --environment {issuer} --tenant {realm}")));
+    }
+    if !pasted.leads_to(issuer, realm) {
+        let host = pasted.bare().host_str().unwrap_or_default();
+        let message =
+            format!("{origin}, and the URL is of another environment or tenant, at `{host}`: it is not sent");
+        return Err(
+            refused(message).hint("leave it out to have one minted: corti-auth probe --websocket-url FILE")
+        );
+    }
+    let remaining = inspection.and_then(|inspection| inspection.remaining);
+    if let Some(ago) = remaining.filter(|remaining| *remaining <= 0) {
         context.warn(format!("the token in the pasted URL expired {} ago", span(ago.unsigned_abs())), None);
     }
-    match &inspection.place {
-        Some((environment, _)) if !environment.serves_socket(url) => {
-            let message =
-                format!("the token in the pasted URL is one of `{environment}`, and the URL leads elsewhere");
-            context.warn(message, None);
-        }
-        _ => {}
-    }
+    Ok(())
 }
 
 /// A token for a URL that has none, where it belongs to this client's environment.

@@ -3,11 +3,13 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
 use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
 use super::SocketKind;
-use crate::domain::environment::is_loopback;
+use crate::domain::environment::{Environment, is_loopback};
+use crate::domain::identity::Tenant;
 use crate::domain::interaction::connect_url;
 use crate::domain::secret::{AccessToken, Secret};
 
@@ -45,6 +47,9 @@ pub enum PastedError {
     /// `user:password@`.
     #[error("the pasted URL has a user name or a password in it")]
     User,
+    /// Nobody could say which of them is used.
+    #[error("the pasted URL has more than one token in it")]
+    Tokens,
 }
 
 impl Pasted {
@@ -65,12 +70,20 @@ impl Pasted {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(PastedError::User);
         }
+        if tokens(&url) > 1 {
+            return Err(PastedError::Tokens);
+        }
         let mut flaws = flaws_of_place(&url);
         url.set_fragment(None);
         let given = value(&url, "token");
-        let token = given.as_deref().and_then(|given| token(given, &mut flaws));
+        let misplaced = misplaced(&url);
+        let token = match &given {
+            Some(given) => token(given, &mut flaws),
+            // What is wrong with it was said.
+            None => misplaced.as_deref().and_then(|misplaced| token(misplaced, &mut Vec::new())),
+        };
         let whole = Secret::new(url.to_string());
-        let written = given.or_else(|| misplaced(&url)).map(Secret::new);
+        let written = given.or(misplaced).map(Secret::new);
         strip(&mut url, "token");
         Ok(Self { kind: kind(&url), bare: url, whole, token, written, flaws })
     }
@@ -78,6 +91,14 @@ impl Pasted {
     /// The token in it.
     pub fn token(&self) -> Option<&AccessToken> {
         self.token.as_ref()
+    }
+
+    /// Whether the URL leads to this environment, and names no other tenant.
+    pub fn leads_to(&self, environment: &Environment, tenant: &Tenant) -> bool {
+        let names = self.bare.query_pairs().filter(|(name, _)| name == "tenant-name");
+        // What follows a second `?` is no part of the name, however the URL is written.
+        let mut tenants = names.map(|(_, value)| value.split('?').next().unwrap_or_default().to_owned());
+        environment.serves_socket(&self.bare) && tenants.all(|name| name == tenant.as_str())
     }
 
     /// What must not be repeated of it.
@@ -182,6 +203,12 @@ fn kind(url: &Url) -> Option<SocketKind> {
 
 fn value(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// How many parameters are called a token, however they are encoded and separated.
+fn tokens(url: &Url) -> usize {
+    let query = percent_decode_str(url.query().unwrap_or_default()).decode_utf8_lossy();
+    query.to_ascii_lowercase().matches("token=").count()
 }
 
 /// A token that the server would not find: behind `&amp;`, or behind a second `?`.

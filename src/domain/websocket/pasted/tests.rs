@@ -101,4 +101,21 @@ fn what_would_not_be_opened_is_refused() {
     assert_eq!(refused("https://api.eu.corti.app/x"), PastedError::Scheme("https".into()));
     assert_eq!(refused("ws://api.eu.corti.app/transcribe"), PastedError::NotEncrypted);
     assert_eq!(refused("wss://u:p@api.eu.corti.app/transcribe"), PastedError::User);
+    for query in ["token=a&token=b", "token=a&amp;token=b", "token=a&tok%65n=b", "token=a&access_token=b"] {
+        assert_eq!(refused(&format!("{BASE}?{query}")), PastedError::Tokens, "{query}");
+    }
+}
+
+#[test]
+fn a_url_leads_to_one_environment_and_tenant() {
+    let (eu, tenant) = ("eu".parse().unwrap(), Tenant::default());
+    let leads = |url: &str| pasted(url).leads_to(&eu, &tenant);
+    for query in ["tenant-name=base", "x=y", "tenant-name=base?token=a", "tenant-name=base&tenant-name=base"]
+    {
+        assert!(leads(&format!("{BASE}?{query}")), "{query}");
+    }
+    for query in ["tenant-name=other", "tenant-name=", "tenant-name=base&tenant-name=other"] {
+        assert!(!leads(&format!("{BASE}?{query}")), "{query}");
+    }
+    assert!(!leads("wss://api.us.corti.app/audio-bridge/v2/transcribe?tenant-name=base"));
 }
