@@ -191,11 +191,12 @@ fn a_configuration_that_cannot_be_used_or_says_too_much() {
     world.write_config(
         "colour = 1\n[profiles.dev]\nenvironment = \"http://127.0.0.1:1\"\nclient-id = \"x\"\n",
     );
-    chmod(&world.config_folder().join("config.toml"), 0o660);
     let (_, outcome) = diagnose(&world, "-p dev");
     assert_verdict(&outcome, "configuration", "warning", "`colour` in config.toml means nothing");
-    assert_verdict(&outcome, "configuration", "warning", "your group may change config.toml (mode 660)");
-    assert_verdict(&outcome, "configuration", "warning", "chmod go-w ");
+    chmod(&world.config_folder().join("config.toml"), 0o660);
+    let (_, outcome) = diagnose(&world, "-p dev");
+    assert_verdict(&outcome, "configuration", "failed", "its group may change it");
+    assert_verdict(&outcome, "configuration", "failed", "chmod go-w ");
     chmod(&world.config_folder().join("config.toml"), 0o666);
     assert_verdict(&diagnose(&world, "-p dev").1, "configuration", "failed", "everybody may change it");
 }

@@ -83,16 +83,21 @@ impl ConfigFile {
     /// [`ConfigFileError::Io`] and [`ConfigFileError::Content`].
     pub fn load(&self) -> Result<Config, ConfigFileError> {
         let path = self.path();
-        match private_file::refuse_exposed(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(ConfigFileError::Io { action: "use", path: self.folder.clone(), source: error });
-            }
-            _ => {}
-        }
+        self.refuse_untrusted_folder()?;
         match read(&path) {
             Ok(text) => text.parse().map_err(|source| ConfigFileError::Content { path, source }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
             Err(source) => Err(ConfigFileError::Io { action: "read", path, source }),
+        }
+    }
+
+    /// Refuses the folder where somebody else could put a file into it; one that is not there is fine.
+    fn refuse_untrusted_folder(&self) -> Result<(), ConfigFileError> {
+        match private_file::refuse_untrusted(&self.folder) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(ConfigFileError::Io { action: "use", path: self.folder.clone(), source })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -131,6 +136,7 @@ impl ConfigFile {
             move |source| ConfigFileError::Io { action, path, source }
         };
         private_file::make_folder(&self.folder).map_err(failed("write", &self.folder))?;
+        self.refuse_untrusted_folder()?;
         // A file of its own that is never renamed.
         let place = self.folder.join("config.lock");
         let lock = Lock::take(&place, LOCK_LIMIT).await.map_err(failed("lock", &place))?;
@@ -173,7 +179,7 @@ impl Held {
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    private_file::open(path)?.read_to_string(&mut text)?;
+    private_file::open_trusted(path)?.read_to_string(&mut text)?;
     Ok(text)
 }
 

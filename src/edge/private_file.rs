@@ -1,5 +1,5 @@
 //! Files that only their owner may read: written by a temporary file and a rename, mode 0600, in folders of mode 0700,
-//! and refused when they belong to somebody else.
+//! and refused when they belong to somebody else, or others may change them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -140,12 +140,24 @@ fn temporary_prefix(path: &Path) -> OsString {
 /// # Errors
 /// The file system's own; `InvalidInput` where it is no file, `PermissionDenied` as in [`refuse_exposed`].
 pub fn open(path: &Path) -> io::Result<fs::File> {
+    open_unless(path, EVERYBODY)
+}
+
+/// The same for a file that may name a program to run: nor may its group change it.
+///
+/// # Errors
+/// As [`open`], and `PermissionDenied` as in [`refuse_untrusted`].
+pub fn open_trusted(path: &Path) -> io::Result<fs::File> {
+    open_unless(path, OTHERS)
+}
+
+fn open_unless(path: &Path, writers: u32) -> io::Result<fs::File> {
     let file = without_waiting(fs::File::options().read(true)).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
-    judge(&metadata)?;
+    judge(&metadata, writers)?;
     Ok(file)
 }
 
@@ -162,10 +174,48 @@ pub(super) fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOpt
 /// Refuses what belongs to another user than this one and root, and what everybody may change.
 ///
 /// # Errors
-/// The file system's own; `PermissionDenied` with the reason.
+/// The file system's own; `PermissionDenied` with an [`Exposed`] inside.
 pub fn refuse_exposed(path: &Path) -> io::Result<()> {
-    judge(&fs::metadata(path)?)
+    judge(&fs::metadata(path)?, EVERYBODY)
 }
+
+/// The same, and refuses what its group may change.
+///
+/// There is no exception for a user's own group: who is in a group cannot be told for certain (LDAP, SSSD), and what this
+/// tool makes is its owner's alone.
+///
+/// # Errors
+/// As [`refuse_exposed`].
+pub fn refuse_untrusted(path: &Path) -> io::Result<()> {
+    judge(&fs::metadata(path)?, OTHERS)
+}
+
+/// Why a file or folder is refused, inside an [`io::Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Exposed {
+    /// Its owner is neither this user nor root.
+    #[error("it belongs to another user (uid {0})")]
+    Owner(u32),
+    /// Its group may write to it, as its mode or an access control list says.
+    #[error("its group may change it")]
+    Group,
+    /// Everybody may.
+    #[error("everybody may change it")]
+    Everybody,
+}
+
+impl Exposed {
+    /// What `error` holds of this kind.
+    pub fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+/// The mode's bit that lets everybody write.
+const EVERYBODY: u32 = 0o002;
+
+/// Those that let anybody but the owner.
+const OTHERS: u32 = 0o022;
 
 /// Whether `path` is there, and is no file: a link is none.
 pub fn is_something_else(path: &Path) -> bool {
@@ -184,20 +234,28 @@ pub fn is_own(path: &Path) -> bool {
     path.exists()
 }
 
-fn judge(metadata: &fs::Metadata) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let denied = |message: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-        let owner = metadata.uid();
-        if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-            return denied(format!("it belongs to another user (uid {owner})"));
-        }
-        if metadata.mode() & 0o002 != 0 {
-            return denied("everybody may change it".to_owned());
-        }
+fn judge(metadata: &fs::Metadata, writers: u32) -> io::Result<()> {
+    let error = |exposed| io::Error::new(io::ErrorKind::PermissionDenied, exposed);
+    exposed(metadata, writers).map_or(Ok(()), |exposed| Err(error(exposed)))
+}
+
+#[cfg(unix)]
+fn exposed(metadata: &fs::Metadata, writers: u32) -> Option<Exposed> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (owner, writable) = (metadata.uid(), metadata.mode() & writers);
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        Some(Exposed::Owner(owner))
+    } else if writable & EVERYBODY != 0 {
+        Some(Exposed::Everybody)
+    } else {
+        (writable != 0).then_some(Exposed::Group)
     }
-    Ok(())
+}
+
+/// Elsewhere files have no such modes.
+#[cfg(not(unix))]
+fn exposed(_metadata: &fs::Metadata, _writers: u32) -> Option<Exposed> {
+    None
 }
 
 /// Who may read, write and run `path`, as an octal mode; `None` where it is not there, or modes mean nothing.
@@ -291,6 +349,27 @@ mod tests {
     fn what_everybody_may_change_is_refused() {
         let home = tempfile::tempdir().unwrap();
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert_eq!(refuse_exposed(home.path()).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        let error = refuse_exposed(home.path()).unwrap_err();
+        assert_eq!(
+            (error.kind(), Exposed::of(&error)),
+            (io::ErrorKind::PermissionDenied, Some(Exposed::Everybody))
+        );
+    }
+
+    #[test]
+    fn what_a_group_may_change_is_not_trusted() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("f");
+        fs::write(&path, "x").unwrap();
+        for (mode, is_open, is_trusted) in [(0o664, true, false), (0o666, false, false), (0o644, true, true)]
+        {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!((open(&path).is_ok(), open_trusted(&path).is_ok()), (is_open, is_trusted), "{mode:o}");
+            assert_eq!(
+                (refuse_exposed(&path).is_ok(), refuse_untrusted(&path).is_ok()),
+                (is_open, is_trusted),
+                "{mode:o}"
+            );
+        }
     }
 }

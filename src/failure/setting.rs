@@ -4,8 +4,10 @@ use crate::domain::config::{ConfigError, RenameError};
 use crate::domain::identity::ProfileName;
 use crate::domain::jwt::JwtError;
 use crate::domain::resolve::ResolveError;
+use crate::domain::shell::quote;
 use crate::domain::variable::{self, VariableError};
 use crate::edge::config_file::ConfigFileError;
+use crate::edge::private_file::Exposed;
 use crate::edge::prompt::PromptError;
 
 use super::{Failure, Kind};
@@ -62,6 +64,11 @@ impl From<ConfigFileError> for Failure {
     fn from(error: ConfigFileError) -> Self {
         let hint = match &error {
             ConfigFileError::NoHome => "name a folder: --config-dir DIR, or CORTI_AUTH_CONFIG_DIR".to_owned(),
+            ConfigFileError::Io { path, source, .. }
+                if matches!(Exposed::of(source), Some(Exposed::Group | Exposed::Everybody)) =>
+            {
+                format!("chmod go-w {}", quote(&path.display().to_string()))
+            }
             ConfigFileError::Io { path, .. } => {
                 format!("look at the file and its owner: ls -ld '{}'", path.display())
             }

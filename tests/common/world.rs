@@ -86,8 +86,15 @@ impl World {
     }
 
     pub fn write_config(&self, text: &str) {
-        std::fs::create_dir_all(self.config_folder()).unwrap();
-        std::fs::write(self.config_folder().join("config.toml"), text).unwrap();
+        let (folder, file) = (self.config_folder(), self.config_folder().join("config.toml"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(&file, text).unwrap();
+        // Some users' umask lets their group write, which is refused.
+        #[cfg(unix)]
+        for (path, mode) in [(folder, 0o700), (file, 0o600)] {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
     }
 
     /// Writes a file into the home and names it.

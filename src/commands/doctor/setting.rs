@@ -134,10 +134,6 @@ fn configuration(context: &Context<'_>, config: &Config, plan: Option<&Plan>, fi
         concerns.push((concern, unused::LATER.to_owned()));
     }
     let mode = file.as_ref().and_then(|file| private_file::mode(&file.path()));
-    if let Some(mode) = mode.filter(|mode| mode & 0o020 != 0) {
-        let concern = format!("your group may change config.toml (mode {mode:o})");
-        concerns.push((concern, format!("chmod go-w {}", quote(&path))));
-    }
     if let Some(plan) = plan.filter(|plan| !plan.client.environment.is_documented()) {
         let concern = format!("`{}` is not an environment that Corti documents", plan.client.environment);
         concerns.push((concern, "the documented ones are eu and us: --environment eu".to_owned()));
