@@ -11,7 +11,7 @@ use crate::domain::identity::ClientId;
 use crate::domain::page::{Page, Tone};
 use crate::domain::shell::quote;
 use crate::domain::variable;
-use crate::edge::{private_file, process};
+use crate::edge::{input, private_file, process};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
 use crate::sandbox::{Options, Sandbox, SandboxError};
@@ -129,7 +129,10 @@ fn is_replaceable(path: &Path) -> bool {
 /// Removes the ready file: it names a server that is gone, unless another sandbox has written its own since.
 fn remove_ready_file(path: &Path, ready: &Ready) {
     let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
-    if is_file && std::fs::read_to_string(path).is_ok_and(|text| text == ready.line()) {
+    let line = ready.line();
+    // No longer than that: it may be another's, and a large one.
+    let is_own = || input::read_here(Some(path), line.len()).is_ok_and(|text| *text == *line.as_bytes());
+    if is_file && is_own() {
         let _ = std::fs::remove_file(path);
     }
 }

@@ -1,11 +1,11 @@
 //! `config.toml` on disk: found, read, and changed under a lock.
 
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::host::Env;
+use super::host::{Env, read_bounded};
 use super::lock::Lock;
 use super::private_file;
 use crate::domain::config::{Config, ConfigError};
@@ -14,6 +14,9 @@ use crate::domain::variable;
 /// How long another process may hold the lock. A change takes milliseconds, and one that removes an entry of the keyring
 /// takes as long as that takes.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
+
+/// How much of the file is read, in bytes: thousands of profiles.
+const LIMIT: usize = 512 * 1024;
 
 /// Where the file is.
 #[derive(Clone, Debug)]
@@ -178,9 +181,8 @@ impl Held {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    private_file::open_trusted(path)?.read_to_string(&mut text)?;
-    Ok(text)
+    let bytes = read_bounded(private_file::open_trusted(path)?, LIMIT)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 fn platform_folder(env: &Env) -> Option<PathBuf> {
