@@ -172,10 +172,14 @@ impl Environment {
     }
 }
 
-/// Whether the host of `url` is this machine: 127.0.0.0/8, `::1` or `localhost`.
+/// The names of this machine, the second with DNS's root. They mean the loopback addresses (RFC 6761, section 6.3), and are
+/// never looked up: a hosts file may say otherwise.
+pub const LOOPBACK_NAMES: [&str; 2] = ["localhost", "localhost."];
+
+/// Whether the host of `url` is this machine: 127.0.0.0/8, `::1` or one of [`LOOPBACK_NAMES`].
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Domain(name)) => LOOPBACK_NAMES.contains(&name),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
@@ -221,6 +225,9 @@ mod tests {
             "-eu",
             "http://example.com",
             "http://127.0.0.1.example.com",
+            "http://localhost.example.com",
+            "http://x.localhost",
+            "http://localhost..",
             "ftp://127.0.0.1",
             "https://user:hunter2@h",
             "https://h?x=1",
@@ -238,7 +245,14 @@ mod tests {
 
     #[test]
     fn loopback_may_be_plain() {
-        for good in ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:1", "http://localhost:1"] {
+        for good in [
+            "http://127.0.0.1:1",
+            "http://127.9.9.9",
+            "http://[::1]:1",
+            "http://localhost:1",
+            "http://LOCALHOST:1",
+            "http://localhost.:1",
+        ] {
             assert!(good.parse::<Environment>().is_ok(), "{good}");
         }
     }

@@ -14,7 +14,8 @@ use super::certificate;
 use super::clock::Clock;
 use super::host::Env;
 use super::proxy;
-use crate::domain::environment::is_loopback;
+use super::reach;
+use crate::domain::environment::{LOOPBACK_NAMES, is_loopback};
 use crate::domain::event::{Event, Sink};
 use crate::domain::request::{Body, Method, Request, Response, retry_after};
 
@@ -228,7 +229,11 @@ impl<'a> Http<'a> {
 async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError> {
     // Already installed by an earlier client of this process: the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
+    let builder = LOOPBACK_NAMES.iter().fold(Client::builder(), |builder, name| {
+        // Port 0: the URL's.
+        builder.resolve_to_addrs(name, &reach::loopback(0))
+    });
+    let builder = builder
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .connect_timeout(connect_limit(options.timeout))

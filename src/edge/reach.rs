@@ -2,12 +2,14 @@
 //! `http.rs`, which does both by itself; this is for telling which of them fails.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+
+use crate::domain::environment::LOOPBACK_NAMES;
 
 /// How long a connection may take, as in `http.rs`.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -49,11 +51,19 @@ fn unbracketed(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 
+/// The addresses of this machine with `port`: what [`LOOPBACK_NAMES`] mean.
+pub(super) fn loopback(port: u16) -> [SocketAddr; 2] {
+    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, port))
+}
+
 /// The addresses of `host`.
 ///
 /// # Errors
 /// [`ReachError::Dns`] and [`ReachError::DnsTimedOut`].
 pub async fn resolve(host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, ReachError> {
+    if LOOPBACK_NAMES.contains(&host) {
+        return Ok(loopback(port).into());
+    }
     let found = timeout(limit, lookup_host((unbracketed(host), port))).await;
     let addresses: Vec<_> =
         found.map_err(|_| ReachError::DnsTimedOut(limit))?.map_err(ReachError::Dns)?.collect();
