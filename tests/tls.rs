@@ -224,3 +224,27 @@ fn a_websocket_opens_over_the_connection_that_tls_was_tried_on() {
     assert!(said.stderr.contains("tls            ok: trusted"), "{}", said.stderr);
     assert_eq!(connections.load(Ordering::SeqCst), 1, "the upgrade's time is without TLS");
 }
+
+/// A file that was named and cannot be used is told for plain http, too: what is set for https should not be found broken
+/// on the day that it is needed.
+#[test]
+fn certificates_that_cannot_be_used_are_a_mistake_without_tls_too() {
+    let sandbox = Sandbox::start();
+    let mut world = World::of(&sandbox);
+    let empty = world.file("empty.pem", "no certificate in here\n");
+    let ours = world.file("ours.pem", authority().pem());
+    for command in ["token --full", "exec --full -- true", "interaction list", "inspect --verify"] {
+        for (file, code) in [("/no/such.pem", 3), (empty.as_str(), 3), (ours.as_str(), 0)] {
+            let words: Vec<&str> = ["--ca-cert", file].into_iter().chain(command.split(' ')).collect();
+            let token = common::forged(&serde_json::json!({ "alg": "RS256" }), &serde_json::json!({}));
+            let said = Said::by(world.run_words(&words).write_stdin(token));
+            let is_unverified = code == 0 && command.starts_with("inspect");
+            assert_eq!(said.code, if is_unverified { 7 } else { code }, "{command}: {}", said.stderr);
+            assert!(code == 0 || said.stderr.contains(file), "{}", said.stderr);
+        }
+    }
+    world.set("SSL_CERT_FILE", "/no/such.pem");
+    assert_eq!(Said::by(&mut world.run("token --full")).code, 3);
+    world.set("SSL_CERT_FILE", &ours);
+    assert_eq!(Said::by(&mut world.run("token --full")).code, 0);
+}

@@ -238,18 +238,22 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
         .retry(reqwest::retry::never())
         .connect_timeout(connect_limit(options.timeout))
         .http1_only();
-    if url.scheme() == "http" {
-        // The environment made sure that this is loopback. Nobody is trusted, so no file is read.
-        return Ok(builder.no_proxy().tls_certs_only([]));
-    }
-    let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
+    // Read for plain http, too: a file that was named and cannot be used is a mistake that is told at once.
     let extra = match &options.ca_cert {
         Some(path) => certificate::all_of(path, options.timeout).await?,
         None => Vec::new(),
     };
-    Ok(match &options.trust_file {
-        Some(path) => builder
-            .tls_certs_only(certificate::usable_of(path, options.timeout).await?.into_iter().chain(extra)),
+    let instead = match &options.trust_file {
+        Some(path) => Some(certificate::usable_of(path, options.timeout).await?),
+        None => None,
+    };
+    if url.scheme() == "http" {
+        // The environment made sure that this is loopback. Nobody is trusted, so the system's store is not read.
+        return Ok(builder.no_proxy().tls_certs_only([]));
+    }
+    let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
+    Ok(match instead {
+        Some(trusted) => builder.tls_certs_only(trusted.into_iter().chain(extra)),
         None if extra.is_empty() => builder,
         None => builder.tls_certs_merge(extra),
     })
