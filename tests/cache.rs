@@ -42,8 +42,11 @@ async fn a_token_must_live_as_long_as_is_asked() {
     token(&mut world.run("token --full"));
     assert!(token(&mut world.run("token --full --min-ttl 250s")).1);
     let said = Said::by(&mut world.run("token --full --min-ttl 10m"));
-    assert_eq!((said.code, said.stdout.lines().count()), (0, 1));
-    assert_eq!(said.stderr, "warning: a new token lives 300 s, which is less than --min-ttl asks for\n");
+    assert_eq!((said.code, said.stdout.as_str()), (10, ""));
+    assert_eq!(
+        said.stderr,
+        "error: a new token lives 300 s, and --min-ttl requires 600 s\nhint: ask for less: --min-ttl 300s\n"
+    );
     assert_eq!(control.token_requests().await, 2);
     control.turn(json!({ "token_lifetime": 20 })).await;
     token(&mut world.run("token --full --refresh"));

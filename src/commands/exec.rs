@@ -28,7 +28,7 @@ use super::interruption::interruptible_before_a_program;
 use super::minting::Minter;
 use super::reuse::ReuseArgs;
 
-/// What a fresh token lives at least: the SDK asks for another one 2 minutes before the end (its `oauthAuthHelpers.ts`).
+/// What a token for the program should live at least: the SDK asks for another one 2 minutes before the end (its `oauthAuthHelpers.ts`).
 const FRESH: Duration = Duration::from_secs(150);
 
 /// It gets `CORTI_ACCESS_TOKEN`, `CORTI_TENANT_NAME` and `CORTI_ENVIRONMENT`, and not the variables that hold a client secret
@@ -113,7 +113,7 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
         unset: context.variables()?.kept_from_token_users(),
     };
     let mode = if reuse.mode == Mode::NoCache { Mode::NoCache } else { Mode::Cached };
-    let reuse = Reuse { min_ttl: reuse.min_ttl.max(Some(FRESH)), mode };
+    let reuse = Reuse { preferred_ttl: Some(FRESH), mode, ..reuse };
     Ok(Prepared { plan, ask, reuse, program })
 }
 

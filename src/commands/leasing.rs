@@ -17,7 +17,7 @@ use crate::domain::store_kind::StoreKind;
 use crate::domain::variable::GivenSecret;
 use crate::edge::cache::Cache;
 use crate::edge::turn::Turn;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 
 use super::block_on;
 use super::context::Context;
@@ -115,12 +115,11 @@ impl Order<'_> {
             }
             Mode::Cached => self.take_turns(minter).await?,
         };
-        if self.reuse.exceeds(&token) {
-            let message =
-                format!("a new token lives {} s, which is less than --min-ttl asks for", token.expires_in);
-            self.context.warn(message, None);
+        // A cached token was held against it already.
+        match self.reuse.unmet(&token).filter(|_| !token.cached) {
+            Some(asked) => Err(too_short(&token, asked)),
+            None => Ok(token),
         }
-        Ok(token)
     }
 
     /// Of all processes that need this token one mints it, and the others find it in the cache.
@@ -178,6 +177,12 @@ impl Order<'_> {
         let kept = self.context.cache().write(&key, &seal, &bytes, expires_at, seconds);
         kept.then_some(())
     }
+}
+
+fn too_short(token: &Token, asked: Duration) -> Failure {
+    let (life, asked) = (token.expires_in, asked.as_secs_f64());
+    let message = format!("a new token lives {life} s, and --min-ttl requires {asked} s");
+    Failure::new(Kind::Check, message).hint(format!("ask for less: --min-ttl {life}s"))
 }
 
 impl Context<'_> {

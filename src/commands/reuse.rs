@@ -13,7 +13,7 @@ use super::context::Context;
 /// The options of every command that hands a token out.
 #[derive(Debug, Args)]
 pub(super) struct ReuseArgs {
-    /// Want a token that lives this long at least, such as 30s or 2m
+    /// Require at least this much remaining lifetime, such as 30s or 2m; else exit with 10
     #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
     min_ttl: Option<Duration>,
     /// Mint a new token, even where a cached one is still good
@@ -45,5 +45,5 @@ pub(super) fn by_default(context: &Context<'_>) -> Reuse {
 
 fn default(context: &Context<'_>, mode: Mode) -> Reuse {
     let off = context.host.env.get(variable::NO_CACHE).is_some_and(|value| variable::is_on(&value));
-    Reuse { min_ttl: None, mode: if off { Mode::NoCache } else { mode } }
+    Reuse { min_ttl: None, preferred_ttl: None, mode: if off { Mode::NoCache } else { mode } }
 }

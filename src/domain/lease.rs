@@ -24,8 +24,10 @@ const DRIFT: SignedDuration = SignedDuration::from_secs(1);
 /// How much of a token that was minted before will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reuse {
-    /// `--min-ttl`: how long a token must live at least; `None` for the usual margin.
+    /// `--min-ttl`: how long a token must live at least; one that lives less is not handed out.
     pub min_ttl: Option<Duration>,
+    /// How long a cached token should live at least: else a new one takes its place, however long that lives.
+    pub preferred_ttl: Option<Duration>,
     /// Whether the cache is used.
     pub mode: Mode,
 }
@@ -42,17 +44,18 @@ pub enum Mode {
 }
 
 impl Reuse {
-    /// How long a token that lives `life` from its minting must still live.
+    /// How long a cached token must still live, of the `life` that it had when it was minted.
     fn margin(self, life: SignedDuration) -> SignedDuration {
-        match self.min_ttl {
+        match self.min_ttl.max(self.preferred_ttl) {
             Some(asked) => SignedDuration::try_from(asked).unwrap_or(SignedDuration::MAX),
             None => MARGIN.min(life / 3),
         }
     }
 
-    /// Whether a new token lives less than was asked for.
-    pub fn exceeds(self, token: &Token) -> bool {
-        self.min_ttl.is_some_and(|asked| i128::from(asked.as_secs()) > i128::from(token.expires_in))
+    /// How long a token must live at least, where this new one lives less.
+    pub fn unmet(self, token: &Token) -> Option<Duration> {
+        let life = Duration::from_secs(u64::try_from(token.expires_in).unwrap_or_default());
+        self.min_ttl.filter(|asked| *asked > life)
     }
 }
 

@@ -57,7 +57,7 @@ fn usual(life: i64) -> Entry {
     minted(life, "openid transcribe", &json!({ "scope": "openid transcribe" }))
 }
 
-const USUAL: Reuse = Reuse { min_ttl: None, mode: Mode::Cached };
+const USUAL: Reuse = Reuse { min_ttl: None, preferred_ttl: None, mode: Mode::Cached };
 
 fn at_least(min_ttl: Duration) -> Reuse {
     Reuse { min_ttl: Some(min_ttl), ..USUAL }
@@ -89,9 +89,12 @@ fn what_is_asked_for_is_honoured_as_given() {
 #[test]
 fn a_new_token_may_live_less_than_was_asked_for() {
     let token = usual(300).decide(&transcribe(), &after(0), USUAL).unwrap();
-    assert!(!at_least(Duration::from_secs(token.expires_in.unsigned_abs())).exceeds(&token));
-    assert!(at_least(Duration::from_secs(301)).exceeds(&token) && at_least(Duration::MAX).exceeds(&token));
-    assert!(!USUAL.exceeds(&token));
+    let life = Duration::from_secs(token.expires_in.unsigned_abs());
+    let longer = [life + Duration::from_millis(1), Duration::from_secs(301), Duration::MAX];
+    assert_eq!(at_least(life).unmet(&token), None);
+    assert_eq!(longer.map(|asked| at_least(asked).unmet(&token)), longer.map(Some));
+    assert_eq!(USUAL.unmet(&token), None);
+    assert_eq!(Reuse { preferred_ttl: Some(Duration::MAX), ..USUAL }.unmet(&token), None, "no demand");
 }
 
 #[test]
