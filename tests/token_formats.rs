@@ -211,6 +211,44 @@ fn github_masks_before_it_writes() {
     assert!(said.stderr.contains("acts as the client itself"), "a full token in a job: {}", said.stderr);
 }
 
+/// Where the mask goes to nobody, the log would show the token that a later step prints.
+#[test]
+fn github_gets_nothing_where_no_runner_reads_the_mask() {
+    let sandbox = Sandbox::start();
+    let mut world = World::of(&sandbox);
+    let outputs = world.file("outputs", "earlier=1\n");
+    world.set("GITHUB_OUTPUT", &outputs);
+    let token = |stdout: std::process::Stdio| {
+        let mut command = std::process::Command::new(common::binary());
+        command.env_clear().envs(world.variables()).args(["token", "--full", "--format", "github"]);
+        command.stdout(stdout).output().unwrap()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let log = world.home().join("log");
+    let null = std::fs::File::options().write(true).open("/dev/null").unwrap();
+    for (what, stdout) in [
+        ("/dev/null", null.into()),
+        ("a pipe that nobody reads", writer.into()),
+        ("a file", std::fs::File::create(&log).unwrap().into()),
+    ] {
+        let output = token(stdout);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{what}: {stderr}");
+        assert!(stderr.contains("the mask cannot be written to stdout"), "{what}: {stderr}");
+        assert_eq!(std::fs::read_to_string(&outputs).unwrap(), "earlier=1\n", "{what}");
+    }
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "", "no token, and so no mask");
+    let closed = format!("'{}' token --full --format github >&-", common::binary().display());
+    assert_eq!(Said::by(world.program("sh").args(["-c", &closed])).code, 1);
+    assert_eq!(std::fs::read_to_string(&outputs).unwrap(), "earlier=1\n");
+    // Some runners give a step a terminal.
+    let words = format!("'{}' token --scope streams --format github", common::binary().display());
+    let said = Said::by(world.program("script").args(["-qec", &words, "/dev/null"]));
+    assert!(said.code == 0 && said.stdout.contains("::add-mask::eyJ"), "{}", said.stdout);
+    assert!(std::fs::read_to_string(&outputs).unwrap().contains("access_token=eyJ"));
+}
+
 #[test]
 fn gitlab_gets_a_file_of_its_owners_and_a_warning() {
     let sandbox = Sandbox::start();

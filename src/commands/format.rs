@@ -11,6 +11,7 @@ use crate::domain::rendering::{self, ForPipeline, Named, Unrenderable};
 use crate::domain::secret::Secret;
 use crate::domain::shell;
 use crate::domain::variable;
+use crate::edge::host::stdout_has_reader;
 use crate::edge::private_file;
 use crate::failure::{Failure, Kind};
 
@@ -115,7 +116,13 @@ impl Delivery {
             Format::Env => Self::Env(shell.unwrap_or(ShellName::SYSTEM).shell()),
             Format::Dotenv => Self::Dotenv,
             Format::Sdk => Self::Sdk,
-            Format::Github => Self::Github(env.path(variable::GITHUB_OUTPUT).ok_or_else(no_github)?),
+            Format::Github => {
+                let outputs = env.path(variable::GITHUB_OUTPUT).ok_or_else(no_github)?;
+                if !stdout_has_reader() {
+                    return Err(not_masked());
+                }
+                Self::Github(outputs)
+            }
             Format::Gitlab => {
                 Self::Gitlab(env.path(variable::CI_PROJECT_DIR).unwrap_or_default().join(GITLAB_FILE))
             }
@@ -200,8 +207,8 @@ fn no_github() -> Failure {
 }
 
 fn not_masked() -> Failure {
-    let message = "the mask cannot be written to stdout, so the token is not written anywhere";
-    Failure::new(Kind::Unexpected, message).hint("leave the step's standard output as it is")
+    let message = "the mask cannot be written to stdout for the runner, so the token is not written anywhere";
+    Failure::new(Kind::Unexpected, message).hint("do not redirect the standard output of this step")
 }
 
 fn not_written(path: &std::path::Path, error: &std::io::Error) -> Failure {

@@ -53,6 +53,24 @@ impl Host {
     }
 }
 
+/// Whether standard output leads to somebody who may read it while this process runs: a pipe, a socket or a terminal. A file
+/// and a device such as `/dev/null` do not; nor does a closed one, which Rust replaces by `/dev/null`. Elsewhere than on Unix
+/// that cannot be told, and is taken for granted.
+pub fn stdout_has_reader() -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        use std::os::unix::fs::FileTypeExt as _;
+        #[expect(clippy::disallowed_methods, reason = "this is the door that the lints point to")]
+        let stdout = io::stdout();
+        let file = stdout.as_fd().try_clone_to_owned().map(std::fs::File::from);
+        let kind = file.and_then(|file| file.metadata()).map(|metadata| metadata.file_type());
+        stdout.is_terminal() || kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
+    }
+    #[cfg(not(unix))]
+    true
+}
+
 impl Env {
     /// The variable's text; `None` where it is unset or empty.
     pub fn get(&self, name: &str) -> Option<String> {
