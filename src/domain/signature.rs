@@ -3,7 +3,7 @@
 
 use jsonwebtoken::Algorithm;
 
-use super::jwks::{self, Key, KeySet};
+use super::jwks::{self, Key, KeySet, RefusedKey};
 use super::jwt::{self, JwtError};
 
 /// The most keys that are tried for one token.
@@ -38,6 +38,9 @@ pub enum SignatureError {
     /// `crit` or `b64`: the signature means something else than it seems to.
     #[error("its header asks for extensions (`{0}`), and this tool knows none")]
     Extension(&'static str),
+    /// The issuer's key is too weak to prove anything.
+    #[error("the issuer's key is refused: {0}")]
+    WeakKey(RefusedKey),
     /// The issuer has no such key.
     #[error("the issuer has no key `{0}`")]
     UnknownKey(String),
@@ -86,6 +89,9 @@ pub fn check(token: &str, keys: &KeySet) -> Result<Signed, SignatureError> {
     }
     let candidates = keys.candidates(header.kid.as_deref());
     if candidates.is_empty() {
+        if let Some(refused) = keys.refused_of(header.kid.as_deref()) {
+            return Err(SignatureError::WeakKey(refused.clone()));
+        }
         return Err(SignatureError::UnknownKey(header.kid.unwrap_or_default()));
     }
     let able = |key: &&&Key| key.algorithms.contains(&algorithm);

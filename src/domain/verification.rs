@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::diagnosis::Verdict;
 use super::inspection::{Inspection, Kind, span};
-use super::jwks::KeySet;
+use super::jwks::{KeySet, RefusedKey};
 use super::page::{Page, Tone};
 use super::signature::{self, SignatureError};
 
@@ -49,6 +49,8 @@ pub struct Verification {
     pub leeway_seconds: u64,
     /// Each check.
     pub checks: Vec<Check>,
+    /// Keys of the issuer that are too weak to be used.
+    pub refused_keys: Vec<RefusedKey>,
     /// Whether a key that is not known was named: newer keys might know it.
     #[serde(skip)]
     pub lacks_key: bool,
@@ -74,6 +76,7 @@ impl Verification {
             keys: policy.keys.clone(),
             leeway_seconds: policy.leeway.as_secs(),
             checks: checks.into(),
+            refused_keys: keys.refused().to_vec(),
             lacks_key,
         }
     }
@@ -106,7 +109,7 @@ impl Verification {
             }
         };
         let page = Page::new().toned_field("verified", verdict.0, verdict.1);
-        self.checks.iter().fold(page, |page, check| {
+        let page = self.checks.iter().fold(page, |page, check| {
             let tone = match check.verdict {
                 Verdict::Failed => Tone::Bad,
                 Verdict::Skipped => Tone::Dim,
@@ -114,7 +117,10 @@ impl Verification {
             };
             let label = format!("  {}", check.name.replace('_', " "));
             page.toned_field(label, tone, format!("{}: {}", check.verdict.as_str(), check.detail))
-        })
+        });
+        self.refused_keys
+            .iter()
+            .fold(page, |page, key| page.toned_field("  refused key", Tone::Caution, key.to_string()))
     }
 }
 
