@@ -4,14 +4,11 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
 use common::rude::{Answer, Rude};
-use common::{Running, Said, Sandbox, World};
+use common::{Said, Sandbox, World};
 use predicates::prelude::*;
-use serde_json::json;
 
 const TOKEN: &str =
     r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid transcribe"}"#;
@@ -117,12 +114,17 @@ fn silence_ends_with_the_time_out() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_connection_that_is_not_taken_is_no_answer_that_is_lost() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    use serde_json::json;
+
     // A queue of one, which is full: what comes now waits for a place in it.
     let script = "import socket\nserver = socket.socket()\nserver.bind(('127.0.0.1', 0))\nserver.listen(0)\n\
         first = socket.create_connection(server.getsockname())\nprint(server.getsockname()[1], flush=True)\ninput()";
-    let mut python = Process::new("python3");
+    let mut python = Command::new("python3");
     python.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut server = Running(python.spawn().unwrap());
+    let mut server = common::Running(python.spawn().unwrap());
     let mut port = String::new();
     BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let mut world = World::new();

@@ -10,6 +10,7 @@ use std::path::Path;
 use super::host::read_bounded;
 
 /// Where a container's secrets are mounted. They are readable by everybody in there, and written by root.
+#[cfg(unix)]
 const MOUNTS: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 
 /// Looks whether [`read`] would read something, without reading.
@@ -104,6 +105,7 @@ fn is_mounted(path: &Path) -> bool {
     MOUNTS.iter().any(|mount| real.starts_with(mount)) || real.components().any(farm)
 }
 
+#[cfg(unix)]
 fn denied(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, reason)
 }
