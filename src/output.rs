@@ -1,7 +1,8 @@
 //! The only file that writes to stdout and stderr: data, messages, errors; as text or as JSON; with or without colour.
 //!
-//! Whatever came from a server, a token or a file is made printable here, so nothing can steer the terminal. A closed
-//! pipe ends quietly.
+//! Whatever came from a server, a token or a file is made printable here, so nothing can steer the terminal, and the secrets
+//! in hand are taken out of it: a server may repeat them. What is a secret on purpose comes as a [`Secret`]. A closed pipe
+//! ends quietly.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
@@ -9,14 +10,15 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::domain::event::{Event, Sink};
-use crate::domain::page::{Page, Tone, printable, printable_json, printable_json_lines};
+use crate::domain::page::{Page, Tone, printable_json, printable_json_lines};
+use crate::domain::redactor::Redactor;
 use crate::domain::secret::Secret;
 use crate::edge::host::Terminal;
 use crate::failure::{Failure, Kind};
 
 mod layout;
 
-use layout::{layout, paint};
+use layout::{layout, paint, shown};
 
 /// What a command has to say when it is done.
 pub trait Outcome {
@@ -24,6 +26,10 @@ pub trait Outcome {
     fn command(&self) -> &'static str;
     /// The fields of the JSON object, without the schema.
     fn json(&self) -> Value;
+    /// The members of that object that hold a secret on purpose. `json` leaves them out.
+    fn secrets(&self) -> Vec<(&'static str, Secret)> {
+        Vec::new()
+    }
     /// The same for a person.
     fn text(&self) -> Text;
     /// A verdict that is not success although the outcome is printed: an expired token.
@@ -44,6 +50,8 @@ pub trait Outcome {
 pub enum Text {
     /// A datum for a program or a pipe: it alone goes to stdout.
     Datum(Secret),
+    /// The JSON object, as with `--json`.
+    Json,
     /// A page of data, on stdout.
     Page(Page),
     /// A message that something was done, on stderr.
@@ -86,6 +94,7 @@ impl Colours {
 #[derive(Default)]
 pub struct Printer {
     style: Style,
+    redactor: Redactor,
     /// Why data of a command that goes on could not be written, to be told when it is done.
     lost: RefCell<Option<io::Error>>,
     /// Whether the reader of the data has gone.
@@ -110,11 +119,12 @@ impl Printer {
         }
         match outcome.text() {
             Text::Nothing => Ok(()),
-            _ if self.style.json => to_stdout(&json_line(outcome)),
+            Text::Json => to_stdout(&self.json_line(outcome)),
+            _ if self.style.json => to_stdout(&self.json_line(outcome)),
             Text::Datum(datum) => to_stdout(datum.expose()),
-            Text::Page(page) => to_stdout(&layout(&page, self.style.colours.stdout)),
+            Text::Page(page) => to_stdout(&self.laid_out(&page, self.style.colours.stdout)),
             Text::Message(page) if !self.style.quiet => {
-                to_stderr(&layout(&page, self.style.colours.stderr));
+                to_stderr(&self.laid_out(&page, self.style.colours.stderr));
                 Ok(())
             }
             Text::Message(_) => Ok(()),
@@ -134,7 +144,7 @@ impl Printer {
         if self.style.json || text.is_empty() {
             return self.fail(failure);
         }
-        let lines: Vec<_> = text.trim_end().lines().map(printable).collect();
+        let lines: Vec<_> = text.trim_end().lines().map(|line| self.shown(line)).collect();
         to_stderr(&lines.join("\n"));
     }
 
@@ -144,7 +154,7 @@ impl Printer {
             overwrite("");
         }
         if self.style.json {
-            return to_stderr(&error_object(failure));
+            return to_stderr(&error_object(failure, &self.redactor));
         }
         if failure.kind() == Kind::Interrupted {
             // The shell's prompt should not stand behind the question that was left.
@@ -153,14 +163,14 @@ impl Printer {
         let colour = self.style.colours.stderr;
         let mut lines = Vec::new();
         for (depth, cause) in failure.causes().enumerate() {
-            let text = printable(&cause);
+            let text = self.shown(&cause);
             lines.push(match depth {
                 0 => format!("{}: {text}", paint("error", Tone::Bad, colour)),
                 _ => format!("  {text}"),
             });
         }
         for hint in failure.hints() {
-            lines.push(format!("{}: {}", paint("hint", Tone::Strong, colour), printable(hint)));
+            lines.push(format!("{}: {}", paint("hint", Tone::Strong, colour), self.shown(hint)));
         }
         to_stderr(&lines.join("\n"));
     }
@@ -171,29 +181,33 @@ impl Sink for Printer {
         !self.unread.get() && self.lost.borrow().is_none()
     }
 
+    fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     fn event(&self, event: Event) {
         let Style { json, quiet, verbose, .. } = self.style;
         match event {
-            Event::Note(text) if !quiet && !json => to_stderr(&printable(&text)),
+            Event::Note(text) if !quiet && !json => to_stderr(&self.shown(&text)),
             Event::Said(program, text) if json => {
                 let line = json!({ "schema": "corti-auth/said/v1", "program": program, "message": text });
-                to_stderr(&printable_json(&line));
+                to_stderr(&self.shown_json(line));
             }
-            Event::Said(program, text) => to_stderr(&printable(&format!("{program}: {text}"))),
+            Event::Said(program, text) => to_stderr(&self.shown(&format!("{program}: {text}"))),
             Event::Warning(text, hint) => self.warn(&text, hint.as_deref()),
-            Event::Story(page) if !json => self.data(&layout(&page, self.style.colours.stdout)),
-            Event::Preview(page) => to_stderr(&layout(&page, self.style.colours.stderr)),
-            Event::Datum(_, value) if json => self.data(&printable_json(&value)),
+            Event::Story(page) if !json => self.data(&self.laid_out(&page, self.style.colours.stdout)),
+            Event::Preview(page) => to_stderr(&self.laid_out(&page, self.style.colours.stderr)),
+            Event::Datum(_, value) if json => self.data(&self.shown_json(value)),
             Event::Commands(lines) => self.data(lines.expose()),
-            Event::Datum(page, _) => self.data(&layout(&page, self.style.colours.stdout)),
-            Event::Step(_, value) if json => self.data(&printable_json(&value)),
+            Event::Datum(page, _) => self.data(&self.laid_out(&page, self.style.colours.stdout)),
+            Event::Step(_, value) if json => self.data(&self.shown_json(value)),
             Event::Step(page, _) if !quiet && !page.lines().is_empty() => {
-                to_stderr(&layout(&page, self.style.colours.stderr));
+                to_stderr(&self.laid_out(&page, self.style.colours.stderr));
             }
             Event::Lines(lines) => self.data(&printable_json_lines(lines)),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
-                to_stderr(&paint(&printable(&line), Tone::Dim, self.style.colours.stderr));
+                to_stderr(&paint(&self.shown(&line), Tone::Dim, self.style.colours.stderr));
             }
             Event::Waiting(what, count) if !quiet && !json && verbose == 0 => {
                 let frame = ["|", "/", "-", "\\"].get(count % 4).copied().unwrap_or_default();
@@ -212,6 +226,28 @@ impl Sink for Printer {
 }
 
 impl Printer {
+    fn shown(&self, text: &str) -> String {
+        shown(text, &self.redactor)
+    }
+
+    fn laid_out(&self, page: &Page, colour: bool) -> String {
+        layout(page, colour, &self.redactor)
+    }
+
+    fn shown_json(&self, value: Value) -> String {
+        printable_json(&self.redactor.apply_json(value))
+    }
+
+    /// An outcome as JSON on one line.
+    fn json_line(&self, outcome: &dyn Outcome) -> String {
+        let mut object = self.redactor.apply_json(with_schema(outcome.command(), outcome.json()));
+        if let Some(members) = object.as_object_mut() {
+            let secrets = outcome.secrets().into_iter();
+            members.extend(secrets.map(|(name, secret)| (name.to_owned(), secret.expose().into())));
+        }
+        printable_json(&object)
+    }
+
     fn data(&self, text: &str) {
         match write_line(text) {
             Ok(()) => {}
@@ -226,19 +262,14 @@ impl Printer {
             if let (Some(hint), Some(fields)) = (hint, line.as_object_mut()) {
                 fields.insert("hint".to_owned(), hint.into());
             }
-            return to_stderr(&printable_json(&line));
+            return to_stderr(&self.shown_json(line));
         }
         let colour = self.style.colours.stderr;
-        to_stderr(&format!("{}: {}", paint("warning", Tone::Caution, colour), printable(text)));
+        to_stderr(&format!("{}: {}", paint("warning", Tone::Caution, colour), self.shown(text)));
         if let Some(hint) = hint {
-            to_stderr(&format!("{}: {}", paint("hint", Tone::Strong, colour), printable(hint)));
+            to_stderr(&format!("{}: {}", paint("hint", Tone::Strong, colour), self.shown(hint)));
         }
     }
-}
-
-/// An outcome as JSON on one line.
-pub fn json_line(outcome: &dyn Outcome) -> String {
-    printable_json(&with_schema(outcome.command(), outcome.json()))
 }
 
 /// `fields` with the schema they are of.
@@ -251,7 +282,7 @@ pub fn with_schema(command: &str, fields: Value) -> Value {
 }
 
 /// A failure as JSON on one line.
-pub fn error_object(failure: &Failure) -> String {
+pub fn error_object(failure: &Failure, redactor: &Redactor) -> String {
     let message = failure.in_one_line();
     let fields = json!({
         "code": failure.kind().code(),
@@ -262,7 +293,7 @@ pub fn error_object(failure: &Failure) -> String {
         "oauth_error": failure.oauth_error(),
         "retryable": failure.retryable(),
     });
-    printable_json(&with_schema("error", fields))
+    printable_json(&redactor.apply_json(with_schema("error", fields)))
 }
 
 /// Writes data; a reader that went away is no error.

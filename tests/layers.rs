@@ -141,31 +141,30 @@ fn only_commands_name_clap_and_only_failure_knows_exit_codes() {
 #[test]
 fn secrets_leave_their_wrapper_in_few_places() {
     let pinned = [
-        "domain/secret.rs",               // the wrapper itself
-        "domain/import.rs",               // parsed: environment, tenant, client id, secret
-        "domain/grant.rs",                // into the form of the token request
-        "domain/interaction.rs",          // into a URL that was asked for
-        "domain/handover.rs",             // decoded: what it may do
-        "edge/http.rs",                   // onto the wire
-        "edge/socket.rs",                 // onto the wire
-        "edge/age_file.rs",               // into the encrypted file
-        "edge/keyring.rs",                // into the keyring
-        "output.rs",                      // onto stdout, where a token is the datum
-        "commands/token.rs",              // into the JSON that was asked for
-        "commands/access.rs",             // decoded: where it belongs
-        "commands/interaction/create.rs", // into the JSON that was asked for
-        "commands/session.rs",            // into what a frontend gets
-        "commands/inspect.rs",            // decoded
-        "commands/explain.rs",            // decoded
-        "commands/sandbox.rs",            // the throw-away secret, for its user
-        "domain/cache_key.rs",            // into a keyed hash
-        "domain/lease.rs",                // into the cache, whose files are encrypted
-        "sandbox/credentials.rs",         // made, and compared with what was sent
-        "domain/rendering.rs",            // into the format that was asked for
-        "edge/program.rs",                // into the environment of the program that it is for
-        "edge/refresh_endpoint.rs",       // onto the wire, to that program
-        "commands/format.rs",             // into the file that a CI system names
-        "commands/diff.rs",               // decoded
+        "domain/secret.rs",         // the wrapper itself
+        "domain/redactor.rs",       // looked for in what is shown
+        "domain/import.rs",         // parsed: environment, tenant, client id, secret
+        "domain/grant.rs",          // into the form of the token request
+        "domain/interaction.rs",    // into a URL that was asked for
+        "domain/handover.rs",       // decoded: what it may do
+        "edge/http.rs",             // onto the wire
+        "edge/socket.rs",           // onto the wire
+        "edge/age_file.rs",         // into the encrypted file
+        "edge/keyring.rs",          // into the keyring
+        "output.rs",                // onto stdout, where a token is the datum
+        "commands/access.rs",       // decoded: where it belongs
+        "commands/session.rs",      // into what a frontend gets
+        "commands/inspect.rs",      // decoded
+        "commands/explain.rs",      // decoded
+        "commands/sandbox.rs",      // the throw-away secret, for its user
+        "domain/cache_key.rs",      // into a keyed hash
+        "domain/lease.rs",          // into the cache, whose files are encrypted
+        "sandbox/credentials.rs",   // made, and compared with what was sent
+        "domain/rendering.rs",      // into the format that was asked for
+        "edge/program.rs",          // into the environment of the program that it is for
+        "edge/refresh_endpoint.rs", // onto the wire, to that program
+        "commands/format.rs",       // into the file that a CI system names
+        "commands/diff.rs",         // decoded
     ];
     let exposing: Vec<String> = sources()
         .into_iter()

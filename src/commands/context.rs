@@ -130,7 +130,9 @@ impl<'a> Context<'a> {
                     self.warn(format!("{wrong} is set, but not read: the name is {right}"), None);
                 }
             }
-            Ok(Variables::read(|name| self.host.env.get(name), Path::exists)?)
+            let variables = Variables::read(|name| self.host.env.get(name), Path::exists)?;
+            variables.secrets().for_each(|secret| self.sink.redactor().add(secret));
+            Ok(variables)
         })
     }
 

@@ -14,7 +14,8 @@ use crate::domain::environment::Environment;
 use crate::domain::event::{Event, Sink};
 use crate::domain::identity::{ClientId, Tenant};
 use crate::domain::page::Page;
-use crate::domain::secret::Secret;
+use crate::domain::quotation::at_most;
+use crate::domain::redactor::Redactor;
 use crate::edge::process;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -108,6 +109,10 @@ impl Sink for Unwarned<'_> {
             self.0.event(event);
         }
     }
+
+    fn redactor(&self) -> &Redactor {
+        self.0.redactor()
+    }
 }
 
 /// The checks so far. Each is shown as it comes.
@@ -115,15 +120,13 @@ struct Findings<'a> {
     sink: &'a dyn Sink,
     checks: Vec<Check>,
     first_failure: Option<Kind>,
-    /// Those that were at hand: a server that repeats one is not repeated.
-    secrets: Vec<Secret>,
     /// What other programs said: shown here, and left out of a report.
     foreign_words: Vec<String>,
 }
 
 impl<'a> Findings<'a> {
     fn new(sink: &'a dyn Sink) -> Self {
-        Self { sink, checks: Vec::new(), first_failure: None, secrets: Vec::new(), foreign_words: Vec::new() }
+        Self { sink, checks: Vec::new(), first_failure: None, foreign_words: Vec::new() }
     }
 
     fn ok(&mut self, name: &'static str, detail: impl Into<String>) {
@@ -150,12 +153,7 @@ impl<'a> Findings<'a> {
     }
 
     fn add(&mut self, mut check: Check) {
-        for secret in &self.secrets {
-            check.detail = secret.blotted_out(&check.detail);
-            check.hint = check.hint.map(|hint| secret.blotted_out(&hint));
-        }
-        // Last: a secret that is cut in two would not be known again.
-        check.detail = check.detail.chars().take(MAX_DETAIL).collect();
+        check.detail = at_most(MAX_DETAIL, &check.detail).into_owned();
         self.sink.event(Event::Story(check.page()));
         self.checks.push(check);
     }

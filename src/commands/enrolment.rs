@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::domain::config::{Config, Profile};
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
+use crate::domain::redactor::Redactor;
 use crate::domain::resolve::SecretOrigin;
 use crate::domain::scope::Ask;
 use crate::domain::secret::ClientSecret;
@@ -87,7 +88,7 @@ impl<'a> Enrolment<'a> {
         let read = self.store.read(&self.client, self.context.sink).await;
         let secret = read.map_err(|error| Failure::store(&error, &self.client, &self.name))?;
         if let StoreKind::Command(command) = &self.kind
-            && command.words().iter().any(|word| secret.secret().blotted_out(word) != *word)
+            && command.words().iter().any(|word| Redactor::from_iter([secret.secret()]).finds_in(word))
         {
             let message =
                 "the secret stands in the command itself, which is kept in config.toml in plain text";
@@ -105,6 +106,7 @@ impl<'a> Enrolment<'a> {
     /// Where the server does not take the secret, or it cannot be stored.
     pub(super) async fn complete(self, secret: &ClientSecret, verify: bool) -> Result<Enrolled, Failure> {
         let Self { context, name, client, kind, store, .. } = &self;
+        context.sink.redactor().add(secret.secret());
         if verify {
             let origin = match kind {
                 StoreKind::Command(command) => SecretOrigin::Command(command),

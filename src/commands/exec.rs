@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::domain::event::{Event, Sink};
 use crate::domain::lease::{Mode, Reuse};
+use crate::domain::redactor::Redactor;
 use crate::domain::rendering::{self, Named};
 use crate::domain::resolve::Plan;
 use crate::domain::scope::Ask;
@@ -155,9 +156,9 @@ async fn refresh(
         let answer = match minter.lease(plan, ask, reuse).await {
             Ok(token) => Answer::Token(Secret::new(rendering::sdk(&plan.client, &token).to_string())),
             Err(failure) if failure.kind() == Kind::Unavailable => {
-                Answer::Later(output::error_object(&failure))
+                Answer::Later(output::error_object(&failure, minter.context.sink.redactor()))
             }
-            Err(failure) => Answer::Failed(output::error_object(&failure)),
+            Err(failure) => Answer::Failed(output::error_object(&failure, minter.context.sink.redactor())),
         };
         first.answer(answer.clone());
         while let Ok(other) = asked.try_recv() {
@@ -174,6 +175,10 @@ impl Sink for OnlyExchanges<'_> {
         if matches!(event, Event::Exchange { .. }) {
             self.0.event(event);
         }
+    }
+
+    fn redactor(&self) -> &Redactor {
+        self.0.redactor()
     }
 }
 

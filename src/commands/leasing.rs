@@ -91,7 +91,9 @@ impl Order<'_> {
 
     fn judge(&self, bytes: &[u8], credential: Credential<'_>) -> Option<Token> {
         let entry = Entry::from_bytes(bytes, &self.key(credential))?;
-        entry.decide(self.ask, &self.context.host.clock.moment()?, self.reuse)
+        let token = entry.decide(self.ask, &self.context.host.clock.moment()?, self.reuse)?;
+        self.context.sink.redactor().add(token.access_token.secret());
+        Some(token)
     }
 
     /// A cached token, with the secret at hand.

@@ -48,10 +48,16 @@ impl<'a> Minter<'a> {
     ) -> Result<Token, Failure> {
         // Before the request: the server's count of the token's seconds begins after this.
         let (request, now) = (grant::request(client, secret, ask), self.context.host.clock.now());
+        let redactor = self.context.sink.redactor();
+        redactor.add(secret.secret());
         let response =
             self.context.waiting("asking the authorization server", self.http.send(&request)).await?;
+        for token in grant::tokens(&response) {
+            redactor.add(&token);
+        }
         let token = grant::parse(&response, ask, now);
-        token.map_err(|error| Failure::grant(&error.without(secret.secret()), client, origin))
+        let token = token.and_then(|token| token.free_of(secret, response.status));
+        token.map_err(|error| Failure::grant(&error, client, origin))
     }
 
     /// The secret of the plan's client.

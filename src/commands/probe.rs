@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::domain::page::Page;
+use crate::domain::problem::Problem;
 use crate::edge::process;
 use crate::edge::socket::Socket;
 use crate::failure::{Failure, Kind};
@@ -155,7 +156,7 @@ async fn upgrade(aim: &Aim, minter: &Minter<'_>, journal: &mut Journal<'_>) -> R
         }
         Ok((response, None)) => {
             journal.answered(&step, &response);
-            Err(Failure::upgrade(journal.problem(&response), aim.lacking()))
+            Err(Failure::upgrade(Problem::of(&response), aim.lacking()))
         }
         Err(error) => Err(journal.failed(&step, Failure::from(error))),
     }

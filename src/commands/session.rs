@@ -199,7 +199,6 @@ impl Outcome for SessionOutcome {
         let session = &self.session;
         let mut members = json!({
             "websocket_url": session.websocket_url,
-            "access_token": session.token.access_token.secret().expose(),
             "token_type": "Bearer",
             "expires_in": session.token.expires_in,
             "expires_at": session.token.expires_at.to_string(),
@@ -210,6 +209,10 @@ impl Outcome for SessionOutcome {
         });
         session.add_interaction(&mut members, "interaction_id");
         members
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, Secret)> {
+        vec![("access_token", self.session.token.access_token.secret().clone())]
     }
 
     fn undo(&self) -> Option<String> {

@@ -10,7 +10,7 @@ use crate::domain::requirement::Requirement;
 use crate::domain::scope::{LIMITED, Reach};
 use crate::domain::secret::Secret;
 use crate::failure::{Failure, Kind};
-use crate::output::{self, Outcome, Text};
+use crate::output::{Outcome, Text};
 
 use super::argument::{self, ScopeArgs};
 use super::context::Context;
@@ -93,7 +93,6 @@ impl Outcome for TokenOutcome {
     fn json(&self) -> Value {
         let Token { access_token, expires_at, expires_in, granted, cached } = &self.token;
         json!({
-            "access_token": access_token.secret().expose(),
             "token_type": "Bearer",
             "expires_in": expires_in,
             "expires_at": expires_at.to_string(),
@@ -108,10 +107,14 @@ impl Outcome for TokenOutcome {
         })
     }
 
+    fn secrets(&self) -> Vec<(&'static str, Secret)> {
+        vec![("access_token", self.token.access_token.secret().clone())]
+    }
+
     fn text(&self) -> Text {
         match &self.delivered {
             Delivered::Datum(datum) => Text::Datum(datum.clone()),
-            Delivered::Json => Text::Datum(Secret::new(output::json_line(self))),
+            Delivered::Json => Text::Json,
             Delivered::Written(what) => Text::Message(Page::new().line(what)),
         }
     }

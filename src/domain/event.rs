@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::page::Page;
+use super::redactor::Redactor;
 use super::secret::Secret;
 
 /// Something that a person may want to know before the command is done.
@@ -49,6 +50,9 @@ pub enum Event {
 pub trait Sink {
     /// Takes one event.
     fn event(&self, event: Event);
+
+    /// Takes secrets out of all that is shown. Whoever sends a secret to a server, or gets one, adds it.
+    fn redactor(&self) -> &Redactor;
 
     /// Whether data still reach anybody: `| head` has enough at some point, and a command that goes on may stop then.
     fn is_read(&self) -> bool {

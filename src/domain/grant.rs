@@ -8,6 +8,7 @@ use url::form_urlencoded::Serializer;
 use super::identity::Client;
 use super::jwt::{claimed_life, claimed_scope, whole_seconds};
 use super::quotation::quoted;
+use super::redactor::Redactor;
 use super::request::{Body, Method, Request, Response};
 use super::scope::{Ask, Mismatch, ScopeSet};
 use super::secret::{AccessToken, ClientSecret, Secret};
@@ -109,25 +110,6 @@ impl GrantError {
         }
     }
 
-    /// The same without a secret that the server may have repeated.
-    #[must_use]
-    pub fn without(self, secret: &Secret) -> Self {
-        let blot = |text: String| secret.blotted_out(&text);
-        match self {
-            Self::UnknownClient(text) => Self::UnknownClient(blot(text)),
-            Self::WrongSecret(text) => Self::WrongSecret(blot(text)),
-            Self::NotAllowed { status, description } => {
-                Self::NotAllowed { status, description: blot(description) }
-            }
-            Self::UnknownTenant(text) => Self::UnknownTenant(blot(text)),
-            Self::ScopeRefused(text) => Self::ScopeRefused(blot(text)),
-            Self::Refused { status, error, description } => {
-                Self::Refused { status, error: blot(error), description: blot(description) }
-            }
-            other => other,
-        }
-    }
-
     /// The OAuth `error`, where one is known.
     pub fn oauth_error(&self) -> Option<&str> {
         match self {
@@ -137,6 +119,18 @@ impl GrantError {
             Self::Refused { error, .. } => Some(error),
             _ => None,
         }
+    }
+}
+
+impl Token {
+    /// The same, unless the client secret is in it: a token is printed.
+    ///
+    /// # Errors
+    /// [`GrantError::NotTheProtocol`].
+    pub fn free_of(self, secret: &ClientSecret, status: u16) -> Result<Self, GrantError> {
+        let what = "an `access_token` that has the client secret in it";
+        let has_it = Redactor::from_iter([secret.secret()]).finds_in(self.access_token.secret().expose());
+        if has_it { Err(GrantError::NotTheProtocol { status, what }) } else { Ok(self) }
     }
 }
 
@@ -207,6 +201,13 @@ fn granted(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, Gran
         .map_err(|_| foreign("an `access_token` whose scopes cannot be read"))?;
     let granted_scopes = held_against(ask, granted.scope.as_deref(), claimed.as_deref())?;
     Ok(Token { access_token, expires_at, expires_in, granted: granted_scopes, cached: false })
+}
+
+/// The tokens in the answer, whatever else is wrong with it: another member may repeat them.
+pub fn tokens(response: &Response) -> Vec<Secret> {
+    let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let members = ["access_token", "refresh_token", "id_token"].into_iter().filter_map(|name| body.get(name));
+    members.filter_map(|token| token.as_str()).map(|token| Secret::new(token.to_owned())).collect()
 }
 
 /// In seconds. RFC 6749, section 5.1, only recommends `expires_in`: where it is missing, the token's own dates count.

@@ -28,6 +28,7 @@ pub mod page;
 pub mod paste;
 pub mod problem;
 pub mod quotation;
+pub mod redactor;
 pub mod rendering;
 pub mod request;
 pub mod requirement;

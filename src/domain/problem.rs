@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 
 use super::quotation::quoted;
 use super::request::Response;
-use super::secret::Secret;
 
 /// Why the API refused. The texts are the server's: escape them before they are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,15 +53,6 @@ impl Problem {
         let ErrorResponse { kind, detail, fields, request_id, .. } = ErrorResponse::of(&body);
         let detail = detail.or(kind).unwrap_or_else(|| "no reason given".to_owned());
         Self { status, detail, fields, request_id }
-    }
-
-    /// The same without a secret that the server may have repeated.
-    #[must_use]
-    pub fn without(mut self, secret: &Secret) -> Self {
-        self.detail = secret.blotted_out(&self.detail);
-        self.fields = self.fields.iter().map(|field| secret.blotted_out(field)).collect();
-        self.request_id = self.request_id.map(|id| secret.blotted_out(&id));
-        self
     }
 }
 

@@ -40,18 +40,6 @@ impl Secret {
     pub fn fingerprint(&self) -> String {
         fingerprint(self.0.expose_secret())
     }
-
-    /// `text` without this secret, should a server have repeated it. A secret of a few characters is no secret, and
-    /// would take every such character with it.
-    pub fn blotted_out(&self, text: &str) -> String {
-        let secret = self.0.expose_secret();
-        if secret.len() < 8 {
-            return text.to_owned();
-        }
-        // A server may repeat the form as it came.
-        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        text.replace(secret, "[redacted]").replace(&form, "[redacted]")
-    }
 }
 
 impl fmt::Debug for Secret {

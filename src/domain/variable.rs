@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::environment::Environment;
 use super::identity::{ClientId, ProfileName, Tenant};
-use super::secret::{AccessToken, ClientSecret};
+use super::secret::{AccessToken, ClientSecret, Secret};
 
 mod table;
 
@@ -197,6 +197,15 @@ pub struct VariableError {
 }
 
 impl Variables {
+    /// Those that are secrets.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let client = match &self.client_secret {
+            Some(GivenSecret::Value(secret)) => Some(secret.secret()),
+            Some(GivenSecret::File(..)) | None => None,
+        };
+        client.into_iter().chain(self.access_token.as_ref().map(AccessToken::secret))
+    }
+
     /// Reads them through `lookup`, which answers `None` for an unset or empty one. `exists` says whether a file is there:
     /// systemd sets its variable for other credentials too.
     ///

@@ -79,6 +79,9 @@ impl<'a> Http<'a> {
         let url = Url::parse(&request.url).map_err(|_| HttpError::Address(request.url.clone()))?;
         let host = host_of(&url);
         let limit = self.options.timeout;
+        if let Some(token) = &request.bearer {
+            self.sink.redactor().add(token.secret());
+        }
         // Made first, with a deadline of its own: a file of certificates that cannot be read is no fault of the host's.
         self.client(&url).await?;
         match tokio::time::timeout(limit, self.send_with_repetition(request, &url, limit)).await {

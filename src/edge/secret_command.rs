@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::prompt::TerminalState;
 use crate::domain::event::{Event, Sink};
-use crate::domain::secret::{ClientSecret, ClientSecretError, MAX_SECRET_BYTES};
+use crate::domain::secret::{ClientSecret, ClientSecretError, MAX_SECRET_BYTES, Secret};
 use crate::domain::store_kind::SecretCommand;
 use crate::domain::variable;
 
@@ -91,6 +91,10 @@ pub(super) async fn run(command: &SecretCommand, sink: &dyn Sink) -> Result<Clie
     let finished = tokio::time::timeout(LIMIT, finish(&mut child, command.program(), &mut said, sink)).await;
     let finished = finished.map_err(|_| CommandError::TimedOut { program: program() })?;
     let status = finished.map_err(|error| not_run(error.to_string()))?;
+    if let Ok(text) = std::str::from_utf8(&said.output) {
+        // Even of one that failed: its last words may repeat what it printed.
+        sink.redactor().add(&Secret::new(text.trim_end().to_owned()));
+    }
     // First: a program that had more to say was ended by the pipe that nobody read from.
     if said.output.len() as u64 == OUTPUT_LIMIT {
         return Err(CommandError::NotASecret { program: program(), reason: ClientSecretError::TooLong });

@@ -1,9 +1,16 @@
-//! A page as text: fields aligned, tones as colours, everything made printable.
+//! A page as text: fields aligned, tones as colours, no secret, everything made printable.
 
 use crate::domain::page::{Line, Page, Tone, printable};
+use crate::domain::redactor::Redactor;
+
+/// `text` as it may be shown.
+pub(super) fn shown(text: &str, redactor: &Redactor) -> String {
+    printable(&redactor.apply(text)).into_owned()
+}
 
 /// Lays a page out: neighbouring fields get their values aligned.
-pub(super) fn layout(page: &Page, colour: bool) -> String {
+pub(super) fn layout(page: &Page, colour: bool, redactor: &Redactor) -> String {
+    let shown = |text: &String| shown(text, redactor);
     let lines = page.lines();
     let mut out = Vec::with_capacity(lines.len());
     let mut width = 0;
@@ -11,18 +18,18 @@ pub(super) fn layout(page: &Page, colour: bool) -> String {
         match line {
             Line::Text(tone, text) => {
                 width = 0;
-                out.push(paint(&printable(text), *tone, colour));
+                out.push(paint(&shown(text), *tone, colour));
             }
             Line::Row(cells) => {
                 width = 0;
-                out.push(cells.iter().map(|cell| printable(cell)).collect::<Vec<_>>().join("\t"));
+                out.push(cells.iter().map(shown).collect::<Vec<_>>().join("\t"));
             }
             Line::Field(label, tone, value) => {
                 if width == 0 {
                     width = block_width(lines.get(index..).unwrap_or_default());
                 }
-                let value = paint(&printable(value), *tone, colour);
-                out.push(format!("{:width$}  {value}", printable(label)));
+                let value = paint(&shown(value), *tone, colour);
+                out.push(format!("{:width$}  {value}", shown(label)));
             }
         }
     }
@@ -57,18 +64,18 @@ mod tests {
     #[test]
     fn fields_are_aligned_by_block() {
         let page = Page::new().line("head").field("a", "1").field("long", "2").line("").field("b", "3");
-        assert_eq!(layout(&page, false), "head\na     1\nlong  2\n\nb  3");
+        assert_eq!(layout(&page, false, &Redactor::default()), "head\na     1\nlong  2\n\nb  3");
     }
 
     #[test]
     fn a_cell_cannot_make_another() {
         let page = Page::new().row(vec!["a".into(), "x\ty\nz".into(), String::new()]);
-        assert_eq!(layout(&page, true), "a\tx\\u{9}y\\u{a}z\t");
+        assert_eq!(layout(&page, true, &Redactor::default()), "a\tx\\u{9}y\\u{a}z\t");
     }
 
     #[test]
     fn colours_surround_printable_text_only() {
         let page = Page::new().toned_field("a", Tone::Bad, "x\u{1b}[2J");
-        assert_eq!(layout(&page, true), "a  \u{1b}[1;31mx\\u{1b}[2J\u{1b}[0m");
+        assert_eq!(layout(&page, true, &Redactor::default()), "a  \u{1b}[1;31mx\\u{1b}[2J\u{1b}[0m");
     }
 }

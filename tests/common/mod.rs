@@ -14,6 +14,7 @@ pub mod cached;
 pub mod chatter;
 pub mod control;
 pub mod diagnosis;
+pub mod echo;
 pub mod flooder;
 pub mod keycloak;
 pub mod keyring;

@@ -78,7 +78,7 @@ fn serve(index: usize, mut stream: TcpStream, answer: &Answer, seen: &Mutex<BTre
 }
 
 /// Reads the head and as much body as it announces.
-fn read_request(stream: &mut TcpStream) -> String {
+pub(super) fn read_request(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     loop {

@@ -32,7 +32,7 @@ pub(super) async fn read(http: &Http<'_>, subject: &Subject, target: Target) -> 
             let status = response.status;
             let detail = match observed {
                 Observed::Allowed => status.to_string(),
-                _ => refusal(subject, Problem::of(&response)),
+                _ => refusal(Problem::of(&response)),
             };
             Row { target, promise, observed, status: Some(status), detail }
         }
@@ -93,14 +93,14 @@ impl Opening {
         match self.accepted(http, subject, limit).await {
             Ok(Some(ServerMessage::Accepted(word))) => row(Observed::Allowed, Some(101), word),
             Ok(Some(ServerMessage::Denied(word) | ServerMessage::Failed(word))) => {
-                let detail = format!("it opened, and said {}", subject.token.secret().blotted_out(&word));
+                let detail = format!("it opened, and said {word}");
                 row(Observed::Inconclusive, Some(101), detail)
             }
             Ok(_) => row(Observed::Inconclusive, Some(101), "it opened, and said something else".to_owned()),
             Err(SocketError::Refused(problem)) => {
                 let status = problem.status;
                 let observed = Observed::of_handshake(status, self.is_real, promise);
-                let detail = refusal(subject, problem);
+                let detail = refusal(problem);
                 let is_vain = !self.is_real && observed == Observed::Inconclusive;
                 let remark =
                     if is_vain { " (there is no such interaction; --streams makes one)" } else { "" };
@@ -126,7 +126,6 @@ impl Opening {
     }
 }
 
-fn refusal(subject: &Subject, problem: Problem) -> String {
-    let Problem { status, detail, .. } = problem.without(subject.token.secret());
+fn refusal(Problem { status, detail, .. }: Problem) -> String {
     format!("{status}: {detail}")
 }

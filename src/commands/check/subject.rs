@@ -66,6 +66,7 @@ impl Subject {
     fn given(token: AccessToken, context: &Context<'_>) -> Result<Self, Failure> {
         let (environment, tenant) =
             resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
+        context.sink.redactor().add(token.secret());
         let inspection = inspect(&token, context)?;
         let subject = Self { token, inspection, environment, tenant };
         subject.refuse_foreign()?;

@@ -42,6 +42,7 @@ pub(super) fn write(
     let left_out =
         |text: String, words: &String| text.replace(&*printable(words), "[its words are left out]");
     let text = foreign_words.iter().filter(|words| !words.is_empty()).fold(text, left_out);
+    let text = context.sink.redactor().apply(&text);
     private_file::replace(path, text.as_bytes()).map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot write the report to `{}`: {error}", path.display()))
             .hint("name a file that you may write: corti-auth doctor --report ./report.txt")

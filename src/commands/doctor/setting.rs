@@ -6,7 +6,6 @@ use crate::domain::config::Config;
 use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::resolve::{self, Plan, SecretSource};
-use crate::domain::secret::AccessToken;
 use crate::domain::shell::quote;
 use crate::domain::variable::{GivenSecret, Variables, meant_by};
 use crate::edge::config_file::ConfigFile;
@@ -45,14 +44,8 @@ pub(super) struct Setting {
 /// Judges `configuration` and `variables`.
 pub(super) fn examine(context: &Context<'_>, findings: &mut Findings<'_>) -> Setting {
     let variables = Variables::read(|name| context.host.env.get(name), Path::exists);
-    for secret in variables.iter().flat_map(|variables| {
-        let client = match &variables.client_secret {
-            Some(GivenSecret::Value(secret)) => Some(secret.secret()),
-            Some(GivenSecret::File(..)) | None => None,
-        };
-        client.into_iter().chain(variables.access_token.as_ref().map(AccessToken::secret))
-    }) {
-        findings.secrets.push(secret.clone());
+    for secret in variables.iter().flat_map(Variables::secrets) {
+        context.sink.redactor().add(secret);
     }
     let config = context.config();
     let mut is_new = false;

@@ -1,4 +1,4 @@
-//! The interactions API: requests sent, answers read, refusals without the token that they may repeat.
+//! The interactions API: requests sent, answers read.
 
 use std::cell::RefCell;
 
@@ -142,13 +142,10 @@ impl<'a> Api<'a> {
 
     fn told<T>(&self, result: Result<T, InteractionError>) -> Result<T, Failure> {
         result.map_err(|error| match error {
-            InteractionError::Refused(problem) => {
-                let problem = problem.without(self.token.borrow().secret());
-                match self.renewal {
-                    Some((Access::Ready(_), _)) => Failure::refused_ready_token(problem),
-                    _ => problem.into(),
-                }
-            }
+            InteractionError::Refused(problem) => match self.renewal {
+                Some((Access::Ready(_), _)) => Failure::refused_ready_token(problem),
+                _ => problem.into(),
+            },
             other => other.into(),
         })
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::domain::environment::Environment;
 use crate::domain::identity::Tenant;
 use crate::domain::interaction::{self, ENCOUNTER_TYPES, Fields, GENDERS, Interaction};
+use crate::domain::page::Page;
 use crate::domain::secret::{AccessToken, Secret};
 use crate::domain::variable::ACCESS_TOKEN;
 use crate::domain::websocket::SocketKind;
@@ -146,16 +147,16 @@ impl Outcome for CreateOutcome {
     }
 
     fn json(&self) -> Value {
-        let mut fields = json!({
+        json!({
             "interaction_id": self.interaction.id.to_string(),
             "websocket_url": self.interaction.websocket_url.as_str(),
             "environment": self.environment.to_string(),
             "tenant": self.tenant.as_str(),
-        });
-        if let (Some(url), Some(fields)) = (&self.connect_url, fields.as_object_mut()) {
-            fields.insert("connect_url".to_owned(), url.expose().into());
-        }
-        fields
+        })
+    }
+
+    fn secrets(&self) -> Vec<(&'static str, Secret)> {
+        self.connect_url.iter().map(|url| ("connect_url", url.clone())).collect()
     }
 
     fn undo(&self) -> Option<String> {
@@ -163,7 +164,9 @@ impl Outcome for CreateOutcome {
     }
 
     fn text(&self) -> Text {
-        let bare = || Secret::new(self.interaction.websocket_url.to_string());
-        Text::Datum(self.connect_url.clone().unwrap_or_else(bare))
+        match &self.connect_url {
+            Some(url) => Text::Datum(url.clone()),
+            None => Text::Page(Page::new().line(self.interaction.websocket_url.as_str())),
+        }
     }
 }

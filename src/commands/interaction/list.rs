@@ -98,7 +98,7 @@ pub(super) async fn run(args: &ListArgs, minter: &Minter<'_>) -> Result<ListOutc
             // One without an id cannot be known again, and is no reason to hide it.
             if seen.insert(record.id().to_owned()) || record.id().is_empty() {
                 shown += 1;
-                show(&record, shown == 1, minter);
+                show(&record.redacted(context.sink.redactor()), shown == 1, minter);
             }
         }
         if !context.sink.is_read() || listing.limit.is_some_and(|limit| shown >= limit) {

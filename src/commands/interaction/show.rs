@@ -30,7 +30,7 @@ pub(super) struct GetOutcome(Record);
 pub(super) async fn run(args: &GetArgs, minter: &Minter<'_>) -> Result<GetOutcome, Failure> {
     let entry = Entry::open(minter).await?;
     let record = minter.context.waiting("asking for the interaction", entry.api(minter).get(args.id)).await?;
-    Ok(GetOutcome(record))
+    Ok(GetOutcome(record.redacted(minter.context.sink.redactor())))
 }
 
 impl Outcome for GetOutcome {

@@ -60,7 +60,7 @@ impl Draft {
     ) -> Result<Self, Failure> {
         if let Some(path) = &args.websocket_url {
             let (pasted, kind) = pasted::read(path, args.socket.map(SocketArg::kind), minter.context).await?;
-            journal.keep_quiet_about(pasted.secrets());
+            pasted.secrets().iter().for_each(|secret| minter.context.sink.redactor().add(secret));
             let token = pasted::missing_token(&pasted, kind, minter, journal).await?;
             return Ok(Self { kind, place: Place::Pasted(Box::new(pasted), token) });
         }
@@ -149,7 +149,7 @@ pub(super) async fn token(
         None => access.token(minter, ask).await,
     };
     let token = token.map_err(|failure| journal.failed(&step, failure))?;
-    journal.keep_quiet_about([token.secret().clone()]);
+    minter.context.sink.redactor().add(token.secret());
     match access {
         Access::Ready(_) => journal.skipped("token", format!("the one in {ACCESS_TOKEN} is used")),
         Access::Client(_) => journal.done(&step, format!("minted for `{}`", ask.to_wire())),

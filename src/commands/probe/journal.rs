@@ -1,5 +1,4 @@
-//! What happens during a probe, told as it happens: steps with their times, and the server's messages. No secret that is
-//! at hand is repeated.
+//! What happens during a probe, told as it happens: steps with their times, and the server's messages.
 
 use std::time::Duration;
 
@@ -10,9 +9,8 @@ use crate::domain::diagnosis::{Check, Verdict};
 use crate::domain::event::{Event, Sink};
 use crate::domain::message::ServerMessage;
 use crate::domain::page::{Page, Tone};
-use crate::domain::problem::Problem;
+use crate::domain::quotation::at_most;
 use crate::domain::request::Response;
-use crate::domain::secret::Secret;
 use crate::failure::Failure;
 use crate::output::with_schema;
 
@@ -26,8 +24,6 @@ const MAX_BODY: usize = 2000;
 pub(super) struct Journal<'a> {
     sink: &'a dyn Sink,
     began: Instant,
-    /// A server that repeats one is not repeated.
-    secrets: Vec<Secret>,
     summary: Summary,
 }
 
@@ -46,11 +42,7 @@ impl Step {
 impl<'a> Journal<'a> {
     pub(super) fn new(context: &Context<'a>) -> Self {
         let summary = Summary { steps: Vec::new(), transcripts: 0, credits: None, complaint: None };
-        Self { sink: context.sink, began: Instant::now(), secrets: Vec::new(), summary }
-    }
-
-    pub(super) fn keep_quiet_about(&mut self, secrets: impl IntoIterator<Item = Secret>) {
-        self.secrets.extend(secrets);
+        Self { sink: context.sink, began: Instant::now(), summary }
     }
 
     pub(super) fn into_summary(self) -> Summary {
@@ -80,10 +72,9 @@ impl<'a> Journal<'a> {
     /// The answer to the upgrade: its headers are for programs where all is well, and for everybody where it is not.
     pub(super) fn answered(&mut self, step: &Step, response: &Response) {
         let headers: Vec<(String, String)> =
-            response.headers.iter().map(|(name, value)| (name.clone(), self.header(name, value))).collect();
-        // In this order: half of a token would not be recognised.
-        let body = self.without_secrets(&String::from_utf8_lossy(&response.body));
-        let body: String = body.chars().take(MAX_BODY).collect();
+            response.headers.iter().map(|(name, value)| (name.clone(), header(name, value))).collect();
+        let body = String::from_utf8_lossy(&response.body);
+        let body = at_most(MAX_BODY, &body);
         let more = json!({ "http_status": response.status, "headers": headers, "body": body });
         if response.status == 101 {
             self.add(step, Verdict::Ok, "101, the WebSocket is open", &more, Page::new());
@@ -96,21 +87,9 @@ impl<'a> Journal<'a> {
         self.add(step, Verdict::Failed, &format!("refused with {}", response.status), &more, page);
     }
 
-    fn header(&self, name: &str, value: &str) -> String {
-        // A load balancer's cookie is as good as a ticket.
-        if name == "set-cookie" { "[redacted]".to_owned() } else { self.without_secrets(value) }
-    }
-
-    /// Why the upgrade was refused.
-    pub(super) fn problem(&self, response: &Response) -> Problem {
-        self.secrets.iter().fold(Problem::of(response), Problem::without)
-    }
-
     /// Takes a message of the server's down, and says what it means.
     pub(super) fn message(&mut self, text: &str) -> Option<ServerMessage> {
-        let mut raw = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-        // Not before it is parsed: an escape would keep a secret from being recognised.
-        self.blot(&mut raw);
+        let raw = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
         let message = ServerMessage::of(&raw);
         let mut line = with_schema("probe-message", json!({ "at_ms": milliseconds(self.began.elapsed()) }));
         // Moved: a parsed message may take a hundred times the memory of its text.
@@ -141,22 +120,8 @@ impl<'a> Journal<'a> {
         self.summary.complaint.as_deref()
     }
 
-    /// `text` without any secret that is at hand.
-    pub(super) fn without_secrets(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| secret.blotted_out(&text))
-    }
-
-    fn blot(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => *text = self.without_secrets(text),
-            Value::Array(values) => values.iter_mut().for_each(|value| self.blot(value)),
-            Value::Object(fields) => fields.values_mut().for_each(|value| self.blot(value)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-
     fn add(&mut self, step: &Step, verdict: Verdict, detail: &str, more: &Value, rest: Page) {
-        let (elapsed, detail) = (step.began.elapsed(), self.without_secrets(detail));
+        let elapsed = step.began.elapsed();
         let mut line = json!({
             "step": step.name,
             "verdict": verdict.as_str(),
@@ -168,7 +133,7 @@ impl<'a> Journal<'a> {
         }
         self.summary.steps.push(line.clone());
         let timed = match verdict {
-            Verdict::Skipped => detail,
+            Verdict::Skipped => detail.to_owned(),
             _ => format!("{detail} ({} ms)", elapsed.as_millis()),
         };
         let check = Check { name: step.name, verdict, detail: timed, hint: None };
@@ -178,6 +143,11 @@ impl<'a> Journal<'a> {
     fn step_event(&self, page: Page, line: Value) {
         self.sink.event(Event::Step(page, line));
     }
+}
+
+fn header(name: &str, value: &str) -> String {
+    // A load balancer's cookie is as good as a ticket.
+    if name == "set-cookie" { "[redacted]".to_owned() } else { value.to_owned() }
 }
 
 /// What was said, for stdout.

@@ -190,10 +190,6 @@ impl Talk<'_, '_> {
                 let message = format!("the server broke the session off: {complaint}");
                 Failure::new(Kind::Refused, message).hint("see each message: run it again with --json")
             }
-            (_, SocketError::Closed(farewell)) => {
-                let reason = self.journal.without_secrets(&farewell.reason);
-                SocketError::Closed(Farewell { reason, ..farewell }).into()
-            }
             (_, error) => error.into(),
         };
         self.journal.failed(step, failure)

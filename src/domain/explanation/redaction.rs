@@ -1,6 +1,6 @@
 //! Takes out of a server's words what must not be repeated: tokens, and the client secret, should it have echoed them.
 
-use crate::domain::secret::Secret;
+use crate::domain::redactor::Redactor;
 
 /// How much of a server's sentence is shown, in characters.
 const LONGEST: usize = 300;
@@ -49,15 +49,15 @@ const GAPS: [&str; 3] = ["+", "%2520", "%20"];
 const SIGNS: [&str; 6] = ["=>", ":", "=", "%3D", "%3d", "%3A"];
 
 /// What is known to be secret.
-pub struct Redaction<'a> {
+pub struct Redaction {
     /// The token in use, the client's secret and what a saved request has, where they are known.
-    pub known: Vec<&'a Secret>,
+    pub known: Redactor,
 }
 
-impl Redaction<'_> {
+impl Redaction {
     /// `text` without secrets, and at most [`LONGEST`] characters of it.
     pub(super) fn apply(&self, text: &str) -> String {
-        let text = self.known.iter().fold(text.to_owned(), |text, secret| secret.blotted_out(&text));
+        let text = self.known.apply(text);
         let text = without_named(at_most(LOOKED_AT, &text));
         let words: Vec<String> = text.split(' ').map(blotted).collect();
         let text = words.join(" ");

@@ -51,7 +51,7 @@ pub enum Shape {
 
 impl Shape {
     /// What the body of `exchange` is.
-    pub(super) fn of(exchange: &Exchange, redaction: &Redaction<'_>) -> Self {
+    pub(super) fn of(exchange: &Exchange, redaction: &Redaction) -> Self {
         let body = exchange.body.trim();
         if body.is_empty() {
             return Self::Empty;
@@ -122,7 +122,7 @@ fn is_markup(body: &str) -> bool {
 
 struct Members<'a> {
     members: &'a Map<String, Value>,
-    redaction: &'a Redaction<'a>,
+    redaction: &'a Redaction,
 }
 
 impl Members<'_> {
@@ -173,7 +173,7 @@ pub(super) struct Challenge {
 impl Challenge {
     /// Reads the challenge of the scheme `Bearer`; other schemes' say nothing of a token. Values stand in quotes or not (RFC
     /// 9110, section 11.2).
-    pub(super) fn read(header: &str, redaction: &Redaction<'_>) -> Option<Self> {
+    pub(super) fn read(header: &str, redaction: &Redaction) -> Option<Self> {
         let (_, parameters) = split_scheme(header)?;
         let value = |name: &str| {
             let start = |found: usize| {

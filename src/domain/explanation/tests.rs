@@ -1,6 +1,7 @@
 //! What holds of every exchange, whatever stands in it. The causes themselves are tested with real answers, by the binary.
 
 use super::*;
+use crate::domain::redactor::Redactor;
 
 /// A head, a request and a body of each shape: what is cut out of them is as odd as what people paste.
 const SAMPLES: [&str; 5] = [
@@ -50,7 +51,7 @@ fn every_cause_is_named_once_and_nothing_has_none() {
 
 #[test]
 fn the_challenge_of_a_bearer_is_read_however_it_is_written() {
-    let redaction = Redaction { known: Vec::new() };
+    let redaction = Redaction { known: Redactor::default() };
     let read = |header: &str| {
         shape::Challenge::read(header, &redaction)
             .map(|it| (it.error.unwrap_or_default(), it.description.unwrap_or_default()))

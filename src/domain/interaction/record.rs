@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::InteractionError;
 use crate::domain::page::Page;
 use crate::domain::problem::Problem;
+use crate::domain::redactor::Redactor;
 use crate::domain::request::Response;
 
 /// One interaction: whatever JSON object the API sent. It holds patient data.
@@ -45,6 +46,12 @@ impl Record {
             _ => Err(not_the_protocol(response)),
         });
         records.collect()
+    }
+
+    /// The same without secrets. The names in [`Self::to_json`] are written otherwise, so that none in them would be found.
+    #[must_use]
+    pub fn redacted(self, secrets: &Redactor) -> Self {
+        Self(secrets.apply_json(self.0))
     }
 
     /// `id`, or nothing.

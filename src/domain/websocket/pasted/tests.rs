@@ -1,6 +1,7 @@
 //! Tests of pasted URLs.
 
 use super::*;
+use crate::domain::redactor::Redactor;
 
 const BASE: &str =
     "wss://api.eu.corti.app/audio-bridge/v2/interactions/6f9c1a1e-0000-4000-8000-000000000000/streams";
@@ -84,7 +85,7 @@ fn a_token_that_a_slip_hides_is_still_one() {
         assert!(!pasted.address(Some(&other)).expose().contains("other"), "{query}");
         let known = pasted.secrets();
         assert!(
-            known.iter().any(|secret| secret.blotted_out("hidden-token") == "[redacted]"
+            known.iter().any(|secret| Redactor::from_iter([secret]).finds_in("hidden-token")
                 || secret.expose().contains("hidden-token")),
             "{query}"
         );

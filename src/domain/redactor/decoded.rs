@@ -1,0 +1,110 @@
+//! A text with its escapes decoded, and where in the text each byte was.
+
+/// Bytes, made alike where an encoding may have changed them.
+pub(super) struct Decoded {
+    bytes: Vec<u8>,
+    /// Where in the original text each byte ends.
+    ends: Vec<usize>,
+}
+
+/// Reads the escape that some bytes begin with: what it stands for, and how long it is.
+type Escape = fn(&[u8]) -> Option<(char, usize)>;
+
+/// `byte` as it is compared: ASCII letters in lower case, base64 in its standard alphabet, a space as forms write it.
+pub(super) fn alike(byte: u8) -> u8 {
+    match byte {
+        b'-' | b' ' => b'+',
+        b'_' => b'/',
+        other => other.to_ascii_lowercase(),
+    }
+}
+
+impl Decoded {
+    /// The text as it is.
+    pub(super) fn plain(text: &str) -> Self {
+        Self { bytes: text.bytes().map(alike).collect(), ends: (1..=text.len()).collect() }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where in the original text the bytes from `start` to `end` are.
+    pub(super) fn place(&self, start: usize, end: usize) -> (usize, usize) {
+        let end_of = |count: usize| count.checked_sub(1).and_then(|last| self.ends.get(last)).copied();
+        (end_of(start).unwrap_or_default(), end_of(end).unwrap_or_default())
+    }
+
+    /// The same with the escapes of each encoding decoded, for those encodings that there is an escape of.
+    pub(super) fn decoded(&self) -> impl Iterator<Item = Self> {
+        let encodings: [(u8, Escape); 3] = [(b'\\', json), (b'&', html), (b'%', percent)];
+        encodings.into_iter().filter_map(|(mark, escape)| self.without(mark, escape))
+    }
+
+    fn without(&self, mark: u8, escape: Escape) -> Option<Self> {
+        memchr::memchr(mark, &self.bytes)?;
+        let mut clean = Self { bytes: Vec::new(), ends: Vec::new() };
+        let mut at = 0;
+        while let Some(byte) = self.bytes.get(at) {
+            let escaped = if *byte == mark { self.bytes.get(at..).and_then(escape) } else { None };
+            let (mut buffer, mut single) = ([0; 4], [*byte]);
+            let (decoded, length): (&[u8], usize) = match escaped {
+                // A percent-encoded byte may be a part of a character.
+                Some((c, length)) if mark == b'%' => {
+                    single = [u8::try_from(c).unwrap_or_default()];
+                    (&single, length)
+                }
+                Some((c, length)) => (c.encode_utf8(&mut buffer).as_bytes(), length),
+                None => (&single, 1),
+            };
+            at += length;
+            let (_, end) = self.place(0, at);
+            clean.bytes.extend(decoded.iter().map(|byte| alike(*byte)));
+            clean.ends.resize(clean.bytes.len(), end);
+        }
+        (clean.bytes.len() < self.bytes.len()).then_some(clean)
+    }
+}
+
+/// A byte, as the character of that number.
+fn percent(text: &[u8]) -> Option<(char, usize)> {
+    let byte = u8::try_from(number(text.get(1..3)?, 16)?).ok()?;
+    Some((byte.into(), 3))
+}
+
+fn json(text: &[u8]) -> Option<(char, usize)> {
+    let unit = |at: usize| match text.get(at..at + 2)? {
+        b"\\u" => number(text.get(at + 2..at + 6)?, 16),
+        _ => None,
+    };
+    match text.get(1)? {
+        b'u' => {
+            let units = [unit(0), unit(6)].map(|unit| unit.and_then(|unit| u16::try_from(unit).ok()));
+            let mut decoded = char::decode_utf16(units.into_iter().map_while(|unit| unit));
+            let c = decoded.next()?.ok()?;
+            Some((c, 6 * c.len_utf16()))
+        }
+        other => b"\"\\/'".contains(other).then_some((char::from(*other), 2)),
+    }
+}
+
+fn html(text: &[u8]) -> Option<(char, usize)> {
+    let end = text.iter().take(12).position(|byte| *byte == b';')?;
+    let c = match text.get(1..end)? {
+        b"amp" => '&',
+        b"lt" => '<',
+        b"gt" => '>',
+        b"quot" => '"',
+        b"apos" => '\'',
+        [b'#', b'x', digits @ ..] => char::from_u32(number(digits, 16)?)?,
+        [b'#', digits @ ..] => char::from_u32(number(digits, 10)?)?,
+        _ => return None,
+    };
+    Some((c, end + 1))
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    let is_sound = digits.iter().all(|digit| char::from(*digit).is_digit(radix));
+    let text = std::str::from_utf8(digits).ok().filter(|_| is_sound)?;
+    u32::from_str_radix(text, radix).ok()
+}
