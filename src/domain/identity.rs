@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::environment::Environment;
+use super::page::is_hidden;
 
 /// Why a name was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,8 +91,8 @@ impl FromStr for ClientId {
     type Err = NameError;
 
     fn from_str(value: &str) -> Result<Self, NameError> {
-        let visible = |c: char| !c.is_control() && !c.is_whitespace();
-        check("client id", value, "no spaces or control characters", visible).map(Self)
+        let visible = |c: char| !is_hidden(c) && !c.is_whitespace();
+        check("client id", value, "no spaces, control or invisible characters", visible).map(Self)
     }
 }
 

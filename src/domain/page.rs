@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
 /// How a piece of text is meant. `output.rs` turns it into a colour, or into nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -98,15 +101,15 @@ impl Page {
     }
 }
 
-/// `text` with everything that could steer a terminal or reorder a line written as `\u{…}`: control characters,
-/// bidirectional overrides, line and paragraph separators. A server's words must not move the cursor.
+/// `text` with everything that could steer a terminal, reorder a line or hide in it written as `\u{…}`. A server's words
+/// must not move the cursor.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(steers) {
+    if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if steers(c) {
+        if is_hidden(c) {
             // Writing to a String cannot fail.
             let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
         } else {
@@ -123,17 +126,19 @@ pub fn printable_json(value: &serde_json::Value) -> String {
 
 /// Lines of JSON, with the same characters escaped the way JSON does it. Between the lines are line breaks.
 pub fn printable_json_lines(text: String) -> String {
-    let steers = |c: char| c != '\n' && steers(c);
+    let is_hidden = |c: char| c != '\n' && is_hidden(c);
     // Nearly everything. Not left early, so that many bytes are looked at together.
     let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) || byte == b'\n';
-    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) || !text.chars().any(steers) {
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) || !text.chars().any(is_hidden) {
         return text;
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        // Outside its strings JSON on one line has none of them, and all of them have four hex digits.
-        if steers(c) {
-            let _ = write!(safe, "\\u{:04x}", u32::from(c));
+        // Outside its strings JSON on one line has none of them.
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
         } else {
             safe.push(c);
         }
@@ -141,9 +146,17 @@ pub fn printable_json_lines(text: String) -> String {
     safe
 }
 
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+/// Whether `c` is not seen as itself, by Unicode's own word: control and format characters (the bidirectional ones are
+/// among these), what is for private use or not assigned, line and paragraph separators, and what displays may ignore,
+/// such as variation selectors and fillers.
+pub fn is_hidden(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    let category = CodePointMapData::<GeneralCategory>::new().get(c);
+    GeneralCategoryGroup::Other.contains(category)
+        || matches!(category, GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator)
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
 #[cfg(test)]
@@ -152,9 +165,9 @@ mod tests {
 
     #[test]
     fn json_stays_json() {
-        let value = serde_json::json!({ "a\u{9b}": "x\u{202e}\u{1b}\u{7f}🙂" });
+        let value = serde_json::json!({ "a\u{9b}": "x\u{202e}\u{1b}\u{7f}🙂\u{e0001}" });
         let text = printable_json(&value);
-        assert_eq!(text, r#"{"a\u009b":"x\u202e\u001b\u007f🙂"}"#);
+        assert_eq!(text, r#"{"a\u009b":"x\u202e\u001b\u007f🙂\udb40\udc01"}"#);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
