@@ -245,6 +245,8 @@ fn an_interaction_that_cannot_be_deleted_is_named() {
     assert!(said.stderr.contains("removal        failed"), "{}", said.stderr);
     assert!(said.stderr.contains("made for the probe, is still there"), "{}", said.stderr);
     assert!(said.stderr.contains(&format!("corti-auth interaction delete {id} --yes")), "{}", said.stderr);
+    // One of the connections says nothing, and may be noticed later.
+    common::wait_until("each connection is noticed", || server.requests().len() == 4);
     let requests = server.requests();
     assert!(requests[3].starts_with(&format!("DELETE /v2/interactions/{id} ")), "{requests:?}");
 }
