@@ -84,6 +84,7 @@ impl Secret {
                 StoreError::TimedOut(_) => "timed_out",
                 StoreError::NotASecret(_)
                 | StoreError::Failed(_)
+                | StoreError::Unanswered(_)
                 | StoreError::File(_)
                 | StoreError::Command(_)
                 | StoreError::ReadOnly(_) => "failed",

@@ -59,6 +59,9 @@ pub enum StoreError {
     /// No answer in time.
     #[error("the keyring did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// No answer to a change, which the keyring may have made or not.
+    #[error("{0}")]
+    Unanswered(String),
     /// The entry is there and is no client secret.
     #[error("the stored entry is not a client secret: {0}")]
     NotASecret(ClientSecretError),

@@ -64,7 +64,7 @@ impl Failure {
             }
             StoreError::NoCollection => failure
                 .hint("make a default keyring: gnome-keyring-daemon --unlock, or Passwords and Keys (seahorse)"),
-            StoreError::TimedOut(_) => failure
+            StoreError::TimedOut(_) | StoreError::Unanswered(_) => failure
                 .hint("look for an unlock prompt on the desktop, or restart the keyring's daemon")
                 .hint(elsewhere),
             StoreError::Ambiguous(matches) => {
