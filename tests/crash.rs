@@ -1,5 +1,5 @@
-//! `kill -9` at random points of `login`, `rotate`, `profile rename` and `logout`: afterwards the old or the new state
-//! holds, `config.toml` can be read, and the next change leaves no temporary file behind.
+//! `kill -9` at random points of `profile rename` and `logout`: afterwards the old or the new state holds, `config.toml` can be
+//! read, and the next change leaves no temporary file behind. `tests/crash_secrets.rs` has what stores a secret.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
@@ -9,80 +9,10 @@ mod common;
 
 use common::keyring::{lookup, store};
 use common::killer::{Killer, config};
-use common::{Keyring, Sandbox, World};
+use common::{Keyring, World};
 
 /// How many times each command is killed at.
 const ROUNDS: u32 = 200;
-
-#[test]
-fn a_killed_login() {
-    let keyring = Keyring::unlocked();
-    let world = World::with_keyring(&keyring);
-    let file = world.file("secret", "first");
-    let words = |id: &'static str| {
-        ["login", "-e", "eu", "--no-verify", "--secret-file", &file, "--client-id", id, "-p", id]
-    };
-    let mut killer = Killer::new(&world, ROUNDS, &words("first"));
-    let (mut names, mut before) = (1, String::new());
-    for round in 0..ROUNDS {
-        // Each client is new at first, and then gets other secrets.
-        let id: &'static str = format!("c{}", round / 4).leak();
-        if round % 4 == 0 {
-            before.clear();
-        }
-        let new = format!("secret {round}");
-        world.file("secret", &new);
-        let alive = killer.strike(&words(id));
-        let (config, secret) = (config(&world), lookup(&world, &format!("eu/base/{id}")));
-        assert!(secret == before || secret == new, "round {round}: `{before}`, `{new}`, `{secret}`");
-        let profile = config.profiles().get(&id.parse().unwrap());
-        assert!(profile.is_none() || !secret.is_empty(), "round {round}: a profile without its secret");
-        assert!(profile.is_none_or(|it| it.client.id.as_str() == id));
-        killer.changed += u32::from(alive && secret == new);
-        assert!(config.profiles().len() >= names, "round {round}: a profile is lost");
-        (names, before) = (config.profiles().len(), secret);
-    }
-    killer.conclude(&words("last"));
-    assert!(
-        killer.changed > 0 && killer.changed < killer.alive,
-        "it never came before the change, or after it"
-    );
-}
-
-#[test]
-fn a_killed_rotation() {
-    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
-    let world = World::with_keyring(&keyring);
-    world.write_config(&format!(
-        "# mine\ndefault-profile = \"a\"\n[profiles.a]\nenvironment = \"{}\"\nclient-id = \"sandbox\"\n",
-        sandbox.environment
-    ));
-    let user = format!("{}/base/sandbox", sandbox.environment);
-    let file = world.file("new", &sandbox.client_secret);
-    let words = ["rotate", "--secret-file", &file];
-    store(&world, &user, "stale");
-    let mut killer = Killer::new(&world, ROUNDS, &words);
-    let mut before = sandbox.client_secret.clone();
-    for round in 0..ROUNDS {
-        if before == sandbox.client_secret {
-            before = format!("stale {round}");
-            store(&world, &user, &before);
-        }
-        let alive = killer.strike(&words);
-        let (config, secret) = (config(&world), lookup(&world, &user));
-        assert!(secret == before || secret == sandbox.client_secret, "round {round}: `{before}`, `{secret}`");
-        killer.changed += u32::from(alive && secret != before);
-        assert!(config.profiles().len() == 1 && world.config().starts_with("# mine\n"));
-        before = secret;
-    }
-    store(&world, &user, "stale");
-    killer.conclude(&words);
-    assert!(
-        killer.changed > 0 && killer.changed < killer.alive,
-        "it never came before the change, or after it"
-    );
-    world.run("token --full").assert().success();
-}
 
 #[test]
 fn a_killed_rename() {

@@ -114,6 +114,7 @@ fn stores_without_a_keyring() {
 
     let passphrase = world.private_file("passphrase", "correct horse battery staple");
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    world.run("profile remove default").assert().success();
     let login =
         format!("login -e {} --client-id sandbox --store file --secret-file {secret}", sandbox.environment);
     world.run(&login).assert().success();

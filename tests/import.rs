@@ -132,12 +132,25 @@ fn another_clients_profile_and_secret_are_not_replaced() {
     let import = ["profile", "import", &file, "--no-verify", "--yes"];
     let said = Said::by(&mut world.run_words(&import));
     assert_eq!(said.code, 3);
-    assert!(
-        said.stderr.contains("`eu/base/first`") && said.stderr.contains("--profile NAME"),
-        "{}",
-        said.stderr
-    );
-    assert_eq!((world.config(), lookup(&world, "eu/base/first")), (config, "first".to_owned()));
+    let differs = format!("already exists with client id `first` (CLIENT_ID in {file} says `second`)\n");
+    assert!(said.stderr.contains(&differs), "{}", said.stderr);
+    let other = format!("hint: use another name: corti-auth profile import {file} --profile NAME\n");
+    let removal = "hint: or remove this one first: corti-auth profile remove default\n";
+    assert!(said.stderr.contains(&other) && said.stderr.contains(removal), "{}", said.stderr);
+    assert_eq!((world.config(), lookup(&world, "eu/base/first")), (config.clone(), "first".to_owned()));
+    let file = world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=first\nCLIENT_SECRET=second\n");
+    for (flags, differs) in [
+        (&["-e", "us"][..], "environment `eu` (--environment says `us`)"),
+        (&["-t", "other"], "tenant `base` (--tenant says `other`)"),
+        (&["--store", "file"], "store `keyring` (--store says `file`)"),
+    ] {
+        let words = [&["profile", "import", &file, "--no-verify", "--yes"][..], flags].concat();
+        let said = Said::by(&mut world.run_words(&words));
+        assert!(said.code == 3 && said.stderr.contains(differs), "{}", said.stderr);
+        assert_eq!((world.config(), lookup(&world, "eu/base/first")), (config.clone(), "first".to_owned()));
+    }
+    let file = world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=second\nCLIENT_SECRET=second\n");
+    let import = ["profile", "import", &file, "--no-verify", "--yes"];
     world.run_words(&[&import[..], &["-p", "second"]].concat()).assert().success();
     assert_eq!(
         (lookup(&world, "eu/base/first"), lookup(&world, "eu/base/second")),
@@ -200,7 +213,17 @@ fn the_store_is_chosen_as_by_login() {
         "[profiles.d]\nenvironment = \"eu\"\nclient-id = \"acme\"\nstore = \"command\"\nsecret-command = \"cat x\"\n",
     );
     let said = import(&world, "d", &[]);
-    assert!(said.code == 3 && said.stderr.contains("--store keyring, or --store file"), "{}", said.stderr);
-    assert_eq!(import(&world, "d", &["--store", "file"]).code, 0);
-    assert!(!world.config().contains("secret-command"), "{}", world.config());
+    assert!(
+        said.code == 3 && said.stderr.contains("gets its secret from the command `cat x`"),
+        "{}",
+        said.stderr
+    );
+    assert!(said.stderr.contains("corti-auth profile remove d\n"), "{}", said.stderr);
+    let said = import(&world, "d", &["--store", "file"]);
+    assert!(
+        said.code == 3 && said.stderr.contains("store `command` (--store says `file`)"),
+        "{}",
+        said.stderr
+    );
+    assert!(world.config().contains("secret-command"), "{}", world.config());
 }

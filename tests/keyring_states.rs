@@ -6,6 +6,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::keyring::daemon;
 use common::{Keyring, Said, World};
 
 const PROFILE: &str =
@@ -103,14 +104,6 @@ fn a_foreign_entry_is_read() {
     store.args(["store", "--label=x", "service", "corti-auth", "username", "eu/base/acme"]);
     store.write_stdin("anything").assert().success();
     assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "present");
-}
-
-/// The process that owns the secret service's name.
-fn daemon(world: &World) -> u32 {
-    let mut send = world.program("dbus-send");
-    send.args(["--session", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus"]);
-    send.args(["org.freedesktop.DBus.GetConnectionUnixProcessID", "string:org.freedesktop.secrets"]);
-    Said::by(&mut send).stdout.split_whitespace().last().unwrap().parse().unwrap()
 }
 
 #[test]

@@ -125,25 +125,24 @@ fn without_verification_the_server_is_not_asked() {
 }
 
 #[test]
-fn a_profile_that_moves_to_another_client_leaves_no_secret_behind() {
+fn a_login_again_asks_for_nothing_but_the_secret() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
-    let secret = world.file("secret", "anything");
-    let log_in = |id: &str, profile: &str| {
-        let words =
-            ["login", "-e", "eu", "--client-id", id, "-p", profile, "--no-verify", "--secret-file", &secret];
-        world.run_words(&words).assert().success();
+    let secret = world.file("secret", "first");
+    let login = |words: &str| {
+        let words = format!("login --no-verify --secret-file {secret} {words}");
+        world.run(&words).assert().success();
+        lookup(&world, "us/acme/x")
     };
-    log_in("first", "a");
-    log_in("second", "a");
-    assert_eq!(
-        (lookup(&world, "eu/base/first").as_str(), lookup(&world, "eu/base/second").as_str()),
-        ("", "anything")
-    );
-    // A client that another profile stands for too keeps its secret.
-    log_in("second", "b");
-    log_in("third", "a");
-    assert_eq!(lookup(&world, "eu/base/second"), "anything");
+    assert_eq!(login("-p a -e us -t acme --client-id x"), "first");
+    world.file("secret", "second");
+    assert_eq!(login("-p a"), "second");
+    // Two profiles of one client share its secret.
+    login("-p b -e us -t acme --client-id x");
+    world.file("secret", "third");
+    assert_eq!(login("-p b"), "third");
+    world.run("profile remove a").assert().success();
+    assert_eq!(lookup(&world, "us/acme/x"), "third");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::keyring::lookup;
+use common::keyring::{lookup, users};
 use common::{Keyring, World};
 
 /// The lock's file is there from an earlier day, so that only the write itself would fail.
@@ -30,61 +30,120 @@ fn nothing_is_stored_where_the_folder_takes_no_new_file() {
     assert_eq!(lookup(&world, "eu/base/x"), "");
 }
 
-#[test]
-fn a_variable_does_not_move_a_profile_to_another_client() {
-    let keyring = Keyring::unlocked();
-    let mut world = World::with_keyring(&keyring);
-    let secret = world.file("secret", "anything");
-    let words = ["login", "--no-verify", "--secret-file", &secret];
-    let first = ["-e", "eu", "-t", "base", "--client-id", "x"];
-    world.run_words(&[&words[..], &first].concat()).assert().success();
-    for (variable, value, flag) in [
-        ("CORTI_ENVIRONMENT", "us", "--environment us"),
-        ("CORTI_TENANT_NAME", "acme", "--tenant acme"),
-        ("CORTI_CLIENT_ID", "y", "--client-id y"),
-    ] {
-        world.set(variable, value);
-        let stored = world.config();
-        let said = common::Said::by(&mut world.run_words(&words));
-        assert_eq!(said.code, 3, "{}", said.stderr);
-        let message = format!("{variable} would move the profile `default` from `eu/base/x` to `");
-        assert!(said.stderr.contains(&message), "{}", said.stderr);
-        assert!(
-            said.stderr.contains(&format!("corti-auth login --profile default {flag}")),
-            "{}",
-            said.stderr
-        );
-        assert_eq!((lookup(&world, "eu/base/x").as_str(), world.config()), ("anything", stored));
-        // One that says what the profile has already, or is overruled, is no matter.
-        world.run_words(&[&words[..], &first].concat()).assert().success();
-        // Nor is a profile that is new.
-        world
-            .run_words(&[&words[..], &["-p", "other", "-e", "eu", "--client-id", "z"]].concat())
-            .assert()
-            .success();
-        world.set(variable, "");
-        world.run("profile remove other").assert().success();
-    }
-    let moving = [&words[..], &["-p", "default", "--environment", "us"]].concat();
-    world.set("CORTI_ENVIRONMENT", "us");
-    world.run_words(&moving).assert().success();
-    assert_eq!(lookup(&world, "eu/base/x"), "", "it was said that it moves");
+/// A world with the profile `acme` of the client `x` of `eu`, whose secret is `stored`.
+fn world_of_acme(keyring: &Keyring) -> World {
+    let world = World::with_keyring(keyring);
+    let secret = world.file("secret", "stored");
+    let words =
+        ["login", "-p", "acme", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret];
+    world.run_words(&words).assert().success();
+    world.file("secret", "another");
+    world
+}
+
+/// Runs a login that must be refused, and gives what it says.
+fn refused(world: &World, words: &str) -> String {
+    let (config, secret) = (world.config(), world.home().join("secret").display().to_string());
+    let command = format!("login --no-verify --secret-file {secret} {words}");
+    let said = common::Said::by(&mut world.run(&command));
+    assert_eq!(said.code, 3, "{words}: {}", said.stderr);
+    assert_eq!((lookup(world, "eu/base/x").as_str(), world.config()), ("stored", config), "{words}");
+    assert_eq!(users(world), ["eu/base/x"], "{words}");
+    said.stderr
 }
 
 #[test]
-fn the_hint_moves_all_that_the_variables_would() {
+fn a_profile_keeps_its_client_and_its_store() {
     let keyring = Keyring::unlocked();
-    let mut world = World::with_keyring(&keyring);
-    let secret = world.file("secret", "anything");
-    let words = ["login", "--no-verify", "--secret-file", &secret];
-    world.run_words(&[&words[..], &["-e", "eu", "--client-id", "x"]].concat()).assert().success();
+    let mut world = world_of_acme(&keyring);
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "correct horse"));
+    for (words, differs) in [
+        ("-p acme -e us", "environment `eu` (--environment says `us`)\n"),
+        ("-p acme -t other", "tenant `base` (--tenant says `other`)\n"),
+        ("-p acme --client-id y", "client id `x` (--client-id says `y`)\n"),
+        ("-p acme --store file", "store `keyring` (--store says `file`)\n"),
+        (
+            "-p acme -e us --client-id y",
+            "environment `eu` (--environment says `us`), client id `x` (--client-id says `y`)\n",
+        ),
+    ] {
+        let said = refused(&world, words);
+        assert!(said.contains(&format!("the profile `acme` already exists with {differs}")), "{said}");
+        assert!(said.contains("hint: use another name: corti-auth login --profile NAME\n"), "{said}");
+        assert!(said.contains("hint: or remove this one first: corti-auth profile remove acme\n"), "{said}");
+        assert!(!said.contains("unset"), "{said}");
+    }
+    // A secret command is another store.
+    let said = common::Said::by(&mut world.run("login -p acme --no-verify --secret-command cat"));
+    assert!(said.code == 3 && said.stderr.contains("(--secret-command says `command`)"), "{}", said.stderr);
+    // The first way out, and the second.
+    let secret = world.home().join("secret").display().to_string();
+    world
+        .run(&format!("login -p us -e us --client-id x --no-verify --secret-file {secret}"))
+        .assert()
+        .success();
+    world.run("profile remove acme").assert().success();
+    world
+        .run(&format!("login -p acme -e us --client-id y --no-verify --secret-file {secret}"))
+        .assert()
+        .success();
+    assert_eq!(users(&world).len(), 2);
+}
+
+#[test]
+fn a_variable_gives_a_profile_no_other_client_and_no_other_store() {
+    let keyring = Keyring::unlocked();
+    let mut world = world_of_acme(&keyring);
+    let secret = world.home().join("secret").display().to_string();
+    for (variable, value, differs, same) in [
+        ("CORTI_ENVIRONMENT", "us", "environment `eu`", "-e eu"),
+        ("CORTI_TENANT_NAME", "other", "tenant `base`", "-t base"),
+        ("CORTI_CLIENT_ID", "y;z", "client id `x`", "--client-id x"),
+        ("CORTI_AUTH_STORE", "file", "store `keyring`", "--store keyring"),
+    ] {
+        world.set(variable, value);
+        let said = refused(&world, "-p acme");
+        assert!(said.contains(&format!("with {differs} ({variable} says `{value}`)\n")), "{said}");
+        assert!(said.contains(&format!("hint: or: unset {variable}\n")), "{said}");
+        // A flag wins over its variable, and says what the profile has.
+        let again = format!("login -p acme --no-verify --secret-file {secret} {same}");
+        world.file("secret", "stored");
+        world.run(&again).assert().success();
+        world.file("secret", "another");
+        world.set(variable, "");
+    }
     world.set("CORTI_ENVIRONMENT", "us");
-    world.set("CORTI_CLIENT_ID", "y;z");
-    let said = common::Said::by(&mut world.run_words(&words));
-    assert_eq!(said.code, 3, "{}", said.stderr);
-    let hint = "corti-auth login --profile default --environment us --client-id 'y;z'";
-    assert!(said.stderr.contains(hint), "{}", said.stderr);
-    assert!(said.stderr.contains("unset CORTI_ENVIRONMENT CORTI_CLIENT_ID"), "{}", said.stderr);
+    world.set("CORTI_CLIENT_ID", "y");
+    let said = refused(&world, "-p acme");
+    assert!(
+        said.contains("(CORTI_ENVIRONMENT says `us`), client id `x` (CORTI_CLIENT_ID says `y`)"),
+        "{said}"
+    );
+    assert!(said.contains("hint: or: unset CORTI_ENVIRONMENT CORTI_CLIENT_ID\n"), "{said}");
+}
+
+#[test]
+fn a_profile_of_a_command_gets_another_command_and_no_other_store() {
+    let mut world = World::new();
+    let login = |world: &World, words: &[&str]| {
+        common::Said::by(&mut world.run_words(&[&["login", "-p", "a", "--no-verify"][..], words].concat()))
+    };
+    let said = login(&world, &["-e", "eu", "--client-id", "x", "--secret-command", "echo old"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(login(&world, &["--secret-command", "echo new"]).code, 0);
+    assert!(world.config().contains("secret-command = [\"echo\", \"new\"]"), "{}", world.config());
+    for words in [&[][..], &["--store", "command"]] {
+        let said = login(&world, words);
+        assert_eq!(said.code, 0, "{words:?}: {}", said.stderr);
+    }
+    world.set("CORTI_AUTH_STORE", "command");
+    assert_eq!(login(&world, &[]).code, 0);
+    let config = world.config();
+    for words in [&["--store", "keyring"][..], &["--secret-command", "echo new", "-e", "us"]] {
+        let said = login(&world, words);
+        assert_eq!(said.code, 3, "{words:?}: {}", said.stderr);
+        assert_eq!(world.config(), config);
+    }
 }
 
 /// A login where the configuration's folder is a file system of its own, which takes a new file and no byte in it. Gives the
@@ -106,8 +165,23 @@ fn left_by_a_full_disk(config: &str) -> String {
 }
 
 #[test]
-fn a_new_secret_whose_profile_cannot_be_written_is_taken_back() {
+fn nothing_is_stored_whose_profile_cannot_be_written() {
     assert_eq!(left_by_a_full_disk(""), "");
     let other = "[profiles.other]\nenvironment = \"eu\"\nclient-id = \"full\"\n";
-    assert_eq!(left_by_a_full_disk(other), "anything", "another profile uses it");
+    assert_eq!(left_by_a_full_disk(other), "");
+}
+
+/// A keyring that refuses: the name is there before the secret, and is taken back.
+#[test]
+fn a_secret_that_cannot_be_stored_leaves_no_name() {
+    let mut world = World::new();
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "correct horse"));
+    let secret = world.file("secret", "anything");
+    let before = "# mine\n[profiles.other]\nenvironment = \"us\"\nclient-id = \"o\"\n";
+    world.write_config(before);
+    // Where the folder of encrypted files should be.
+    std::fs::write(world.config_folder().join("secrets"), "").unwrap();
+    let words = ["login", "-p", "a", "-e", "eu", "--client-id", "x", "--store", "file", "--no-verify"];
+    let said = common::Said::by(&mut world.run_words(&[&words[..], &["--secret-file", &secret]].concat()));
+    assert_eq!((said.code, world.config().as_str()), (4, before), "{}", said.stderr);
 }

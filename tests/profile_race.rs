@@ -1,13 +1,16 @@
 //! `profile remove` beside a `profile rename` or a `login`: whatever comes first, no profile is left without its secret,
 //! and no secret without its profile.
 
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod common;
 
+use std::fs::File;
 use std::time::Duration;
 
-use common::{Keyring, Said, World};
+use common::keyring::{clear, store, users};
+use common::{Keyring, Said, Sandbox, World};
 use corti_auth::domain::config::Config;
 use corti_auth::domain::identity::Client;
 use corti_auth::domain::store_kind::StoreKind;
@@ -70,6 +73,34 @@ fn a_login_of_the_same_client_meanwhile() {
     assert!(ends.iter().all(|(removed, left)| *removed && *left), "{ends:?}");
 }
 
+/// A secret that replaces one which was just removed would be nobody's.
+#[test]
+fn a_rotation_meanwhile() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let Sandbox { environment, client_secret, .. } = &sandbox;
+    let (file, user) = (world.file("secret", client_secret), format!("{environment}/base/sandbox"));
+    let place = world.config_folder().join("config.lock");
+    let profile = format!("[profiles.a]\nenvironment = \"{environment}\"\nclient-id = \"sandbox\"\n");
+    for removal_first in [true, false] {
+        world.write_config(&profile);
+        store(&world, &user, "old");
+        let lock = File::create(&place).unwrap();
+        lock.lock().unwrap();
+        let mut rotation = world.start(&format!("rotate -p a --secret-file {file}"));
+        common::wait_until("the secret is verified", || rotation.has_open(&place));
+        if removal_first {
+            // As by another process that had the lock.
+            clear(&world, &user);
+            world.write_config("");
+        }
+        drop(lock);
+        assert_eq!(rotation.wait(), Some(if removal_first { 3 } else { 0 }));
+        let expected: &[String] = if removal_first { &[] } else { std::slice::from_ref(&user) };
+        assert_eq!(users(&world), expected, "{}", world.config());
+    }
+}
+
 #[test]
 fn several_logins_and_removals_at_once() {
     let keyring = Keyring::unlocked();
@@ -93,7 +124,7 @@ fn several_logins_and_removals_at_once() {
         });
         let config: Config = world.config().parse().unwrap();
         let secret = secret_tool(&world, &["lookup"], "");
-        let left = config.is_used(&client(), &StoreKind::Keyring);
+        let left = config.profiles().values().any(|profile| profile.uses(&client(), &StoreKind::Keyring));
         assert_eq!(left, !secret.is_empty(), "round {round}: {}", world.config());
         ends[usize::from(left)] += 1;
     }

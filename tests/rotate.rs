@@ -48,6 +48,8 @@ fn json_says_what_became_of_the_old_secret() {
         (vec![token, broken], "unknown"),
     ] {
         let server = Rude::start(answers);
+        // Of another environment each time.
+        world.write_config("");
         store(&world, &server.environment, "dev", "old");
         let said = Said::by(&mut world.run_words(&["rotate", "-p", "dev", "--json", "--secret-file", &new]));
         assert_eq!(said.code, 0, "{old}: {}", said.stderr);
@@ -105,7 +107,7 @@ fn only_a_stored_secret_can_be_rotated() {
     let secret = world.file("secret", "new");
     let rotate = ["rotate", "--secret-file", &secret];
     world.write_config(
-        "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\nclient-id = \"acme\"\n",
+        "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\nclient-id = \"sandbox\"\n",
     );
     world.run_words(&rotate).assert().code(4).stderr(predicate::str::contains("not logged in"));
     // A secret of another place is not replaced by accident.

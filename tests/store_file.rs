@@ -135,28 +135,18 @@ fn a_damaged_or_swapped_file_is_named() {
 }
 
 #[test]
-fn a_profile_that_moves_between_stores_leaves_no_secret_behind() {
+fn a_profile_does_not_move_to_the_keyring() {
     let (sandbox, keyring) = (Sandbox::start(), common::Keyring::unlocked());
     let mut world = world();
     world.set("DBUS_SESSION_BUS_ADDRESS", &keyring.address);
     log_in(&world, &sandbox).success();
     let secret = world.private_file("secret", &sandbox.client_secret);
-    let words = [
-        "login",
-        "-e",
-        &sandbox.environment,
-        "--client-id",
-        "sandbox",
-        "--store",
-        "keyring",
-        "--secret-file",
-        &secret,
-    ];
+    let files = secret_files(&world);
     world
-        .run_words(&words)
+        .run(&format!("login --store keyring --secret-file {secret}"))
         .assert()
-        .success()
-        .stderr(predicate::str::contains("removed the secret that the profile had before"));
-    assert_eq!(secret_files(&world), Vec::<PathBuf>::new());
+        .code(3)
+        .stderr(predicate::str::contains("store `file` (--store says `keyring`)"));
+    assert_eq!((secret_files(&world), common::keyring::users(&world)), (files, Vec::new()));
     world.run("token --full").assert().success();
 }

@@ -23,7 +23,6 @@ use crate::edge::store::Store;
 use crate::failure::{Failure, Kind};
 
 use super::Globals;
-use super::interruption::Undisturbed;
 
 /// A command's surroundings.
 pub(super) struct Context<'a> {
@@ -40,8 +39,6 @@ pub(super) struct Context<'a> {
     keyring: Keyring,
     /// The passphrase of encrypted files, once it is known.
     passphrase: Rc<OnceCell<SecretString>>,
-    /// Has a signal wait.
-    pub(super) undisturbed: Undisturbed,
 }
 
 impl<'a> Context<'a> {
@@ -56,9 +53,9 @@ impl<'a> Context<'a> {
     }
 
     fn made_of(host: &'a Host, globals: &'a Globals, sink: &'a dyn Sink, keyring: Keyring) -> Self {
-        let (flags, variables, config, passphrase, undisturbed) = Default::default();
+        let (flags, variables, config, passphrase) = Default::default();
         let has_terminal = true;
-        Self { host, globals, sink, flags, variables, config, has_terminal, keyring, passphrase, undisturbed }
+        Self { host, globals, sink, flags, variables, config, has_terminal, keyring, passphrase }
     }
 
     /// The same beside a program that has the terminal: nobody is asked, and `sink` hears what there is to say. A passphrase
@@ -183,29 +180,6 @@ impl<'a> Context<'a> {
         let nearest = || config.nearest(name.as_str()).cloned();
         let unknown = || ResolveError::UnknownProfile { name: name.clone(), nearest: nearest() };
         Ok(config.profiles().get(name).ok_or_else(unknown)?)
-    }
-
-    /// Has the store of a profile's secret ready: a locked keyring is unlocked now, rather than while something is held that
-    /// others wait for.
-    ///
-    /// # Errors
-    /// Where the store cannot be used.
-    pub(super) async fn reach_store(&self, name: &ProfileName, profile: &Profile) -> Result<(), Failure> {
-        let reached = self.store(&profile.store)?.ensure_usable(&profile.client, self.sink).await;
-        reached.map(drop).map_err(|error| Failure::store(&error, &profile.client, name))
-    }
-
-    /// Removes a profile's secret and says whether there was one. What another program keeps is left alone.
-    ///
-    /// # Errors
-    /// Where the store cannot be used.
-    pub(super) async fn remove_secret(&self, name: &ProfileName, profile: &Profile) -> Result<bool, Failure> {
-        let Profile { client, store, .. } = profile;
-        if matches!(store, StoreKind::Command(_)) {
-            return Ok(false);
-        }
-        let deleted = self.store(store)?.delete(client, self.sink).await;
-        deleted.map_err(|error| Failure::store(&error, client, name))
     }
 
     /// Which client is used.

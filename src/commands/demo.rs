@@ -211,7 +211,7 @@ impl Demo<'_> {
     }
 
     async fn remove_secret(&self, store: &Store) -> Result<(), Failure> {
-        let removed = store.delete(&self.client, self.context.sink).await;
+        let removed = store.delete(&self.client).await;
         removed.map(drop).map_err(|error| self.store_failure(&error))
     }
 

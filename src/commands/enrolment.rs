@@ -1,7 +1,7 @@
 //! A client on its way into a store and a profile: what `login` and `profile import` share.
 //!
-//! The store and the file are tried before anybody is asked for a secret, the secret is verified before it is stored,
-//! and it is stored before the profile names it: a profile never stands there without its secret.
+//! The store and the configuration are tried before anybody is asked for a secret, and the secret is verified before anything
+//! is stored.
 
 use serde_json::{Value, json};
 
@@ -13,24 +13,20 @@ use crate::domain::resolve::SecretOrigin;
 use crate::domain::scope::Ask;
 use crate::domain::secret::ClientSecret;
 use crate::domain::store_kind::StoreKind;
-use crate::edge::config_file::ConfigFile;
-use crate::edge::store::{State, Store};
+use crate::edge::store::Store;
 use crate::failure::Failure;
 
 use super::context::Context;
 use super::minting::Minter;
-use super::{unused, verification};
+use super::stored_secret::Storing;
 
 /// A client that can be stored.
 pub(super) struct Enrolment<'a> {
     context: &'a Context<'a>,
-    file: ConfigFile,
     name: ProfileName,
     client: Client,
     kind: StoreKind,
     store: Store,
-    /// Whether the store had nothing of the client before.
-    is_new: bool,
 }
 
 /// A stored client.
@@ -65,16 +61,16 @@ impl<'a> Enrolment<'a> {
         client: Client,
         kind: StoreKind,
     ) -> Result<Self, Failure> {
-        let (store, file) = (context.store(&kind)?, context.config_file()?);
-        file.prepare().await?;
+        let store = context.store(&kind)?;
+        context.config_file()?.prepare().await?;
         // What another program keeps is only read.
-        let is_new = if matches!(kind, StoreKind::Command(_)) {
-            false
-        } else {
+        if !matches!(kind, StoreKind::Command(_)) {
             let writable = store.ensure_writable(&client, context.sink).await;
-            !writable.map_err(|error| Failure::store(&error, &client, &name))?
-        };
-        Ok(Self { context, file, name, client, kind, store, is_new })
+            let is_new = !context.config()?.profiles().contains_key(&name);
+            let failure = if is_new { Failure::store_of_new } else { Failure::store };
+            writable.map_err(|error| failure(&error, &client, &name))?;
+        }
+        Ok(Self { context, name, client, kind, store })
     }
 
     /// The secret, where another program keeps it and nobody is asked for it.
@@ -100,103 +96,56 @@ impl<'a> Enrolment<'a> {
         Ok(Some(secret))
     }
 
-    /// Verifies the secret, unless that is not wanted, and stores it.
+    /// Verifies the secret, unless that is not wanted, and stores it. `again` is the command that does the same again.
     ///
     /// # Errors
-    /// Where the server does not take the secret, or it cannot be stored.
-    pub(super) async fn complete(self, secret: &ClientSecret, verify: bool) -> Result<Enrolled, Failure> {
-        let Self { context, name, client, kind, store, .. } = &self;
+    /// Where the server does not accept the secret, or it cannot be stored.
+    pub(super) async fn complete(
+        self,
+        secret: &ClientSecret,
+        verify: bool,
+        again: String,
+    ) -> Result<Enrolled, Failure> {
+        let Self { context, name, client, kind, store } = self;
+        let is_ours = !matches!(kind, StoreKind::Command(_));
         context.sink.redactor().add(secret.secret());
         if verify {
-            let origin = match kind {
+            let origin = match &kind {
                 StoreKind::Command(command) => SecretOrigin::Command(command),
-                StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(name),
+                StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(&name),
             };
-            Minter::new(context).mint_with(secret, client, origin, &Ask::Full).await?;
+            Minter::new(context).mint_with(secret, &client, origin, &Ask::Full).await?;
         }
-        if !matches!(kind, StoreKind::Command(_)) {
-            context.withdraw_credential(client, kind).await?;
-            self.write(secret).await?;
-        }
-        let (config, kept) = context.undisturbed.run(self.name_it_or_remove_it(verify)).await?;
-        self.keep(secret).await?;
-        context.renew_credential(client, kind).await;
-        unused::remove(context, &config).await;
-        self.tell_of_kept(kept.as_ref())?;
-        let is_hidden = warn_of_variables(context, name)?;
-        let is_default = config.default_profile() == Some(name);
-        let place = store.place(client);
-        let (profile, client, store) = (name.clone(), client.clone(), kind.clone());
-        Ok(Enrolled { profile, client, store, place, verified: verify, is_default, is_hidden })
-    }
-
-    async fn write(&self, secret: &ClientSecret) -> Result<(), Failure> {
-        let written = self.store.write(&self.client, secret).await;
-        written.map_err(|error| Failure::store(&error, &self.client, &self.name))
-    }
-
-    /// A stored secret that no profile names would be lost sight of.
-    async fn name_it_or_remove_it(&self, verified: bool) -> Result<(Config, Option<Profile>), Failure> {
-        let Self { context, client, kind, store, .. } = self;
-        let named = self.name_it(verified).await;
-        // Another process may have named it meanwhile.
-        if let (Err(_), true) = (&named, self.is_new)
-            && let Ok(held) = self.file.hold().await
-            && !held.config.is_used(client, kind)
-        {
-            drop(store.delete(client, context.sink).await);
-        }
-        named
-    }
-
-    /// Has the profile stand for the client, and gives the configuration that says so. Beside it what the profile was, where
-    /// the secret of that is kept: one that was good is not given up for one that nobody has tried.
-    async fn name_it(&self, verified: bool) -> Result<(Config, Option<Profile>), Failure> {
-        let Self { context, file, name, client, kind, .. } = self;
-        let verified_at = verified.then(|| verification::now(context));
-        let change = |config: &mut Config| {
-            let before = config.profiles().get(name).cloned();
-            config.put(name, client, kind);
-            config.set_verified(client, kind, verified_at);
-            let left = before.filter(|before| !config.is_used(&before.client, &before.store));
-            let is_kept = |left: &Profile| !verified && left.last_verified.is_some();
-            let kept = left.clone().filter(is_kept);
-            if let (Some(left), None) = (left, &kept) {
-                config.note_unused(&left.client, &left.store);
-            }
-            (config.clone(), kept)
+        let storing = Storing {
+            context,
+            name: &name,
+            client: &client,
+            kind: &kind,
+            secret: is_ours.then_some(secret),
+            verified: verify,
+            again,
         };
-        Ok(file.update(change).await?)
+        let config = storing.run(|config| name_it(config, &name, &client, &kind)).await?;
+        let is_hidden = warn_of_variables(context, &name)?;
+        let is_default = config.default_profile() == Some(&name);
+        let place = store.place(&client);
+        Ok(Enrolled { profile: name, client, store: kind, place, verified: verify, is_default, is_hidden })
     }
+}
 
-    /// What another program keeps is no secret of ours.
-    fn tell_of_kept(&self, kept: Option<&Profile>) -> Result<(), Failure> {
-        let Some(Profile { client, store: store @ (StoreKind::Keyring | StoreKind::File), .. }) = kept else {
-            return Ok(());
-        };
-        let store = self.context.store(store)?;
-        let place = store.place(client);
-        let message = format!(
-            "the secret that the profile had before was verified, which the new one is not: it is kept in {place}, and no logout removes it"
-        );
-        let hint = format!("once it is of no use: {}", store.removal(client));
-        self.context.warn(message, Some(&hint));
-        Ok(())
+/// Has the profile stand for the client. One that is there never changes its client or its store.
+fn name_it(
+    config: &mut Config,
+    name: &ProfileName,
+    client: &Client,
+    kind: &StoreKind,
+) -> Result<(), Failure> {
+    let same = |it: &Profile| it.client == *client && it.store.as_str() == kind.as_str();
+    if config.profiles().get(name).is_some_and(|it| !same(it)) {
+        return Err(Failure::changed_meanwhile(name));
     }
-
-    /// Another process may have removed the client's last profile, and the secret with it, before this one's was named. It
-    /// is written again as long as a profile uses it.
-    async fn keep(&self, secret: &ClientSecret) -> Result<(), Failure> {
-        let is_gone = || async { matches!(self.store.probe(&self.client).await, Ok(State::Missing)) };
-        if !is_gone().await {
-            return Ok(());
-        }
-        let held = self.file.hold().await?;
-        if held.config.is_used(&self.client, &self.kind) && is_gone().await {
-            self.write(secret).await?;
-        }
-        Ok(())
-    }
+    config.put(name, client, kind);
+    Ok(())
 }
 
 /// Says whether one is set.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::domain::config::Named;
 use crate::domain::dotenv;
 use crate::domain::event::Event;
 use crate::domain::identity::{Client, ProfileName};
@@ -80,18 +81,19 @@ struct Draft {
 pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<ImportOutcome, Failure> {
     let import = read(&args.file).await?;
     let draft = draft(import, &args.file, context)?;
-    let known = context.config()?.profiles().get(&draft.name).map(|profile| &profile.store);
     if let Some(word) = args.store.as_deref().filter(|word| !["keyring", "file"].contains(word)) {
         return Err(Failure::new(Kind::Usage, format!("an import cannot keep a secret in `{word}`"))
             .hint("--store keyring, or --store file"));
     }
-    let kind = login::store_kind(args.store.as_deref(), None, known, context)?;
-    refuse_another_client(&draft, context)?;
-    refuse_command(&draft, &kind)?;
+    let known = context.config()?.profiles().get(&draft.name).map(|profile| &profile.store);
+    let store = login::named_store(args.store.as_deref(), None, known, context)?;
+    let kind = store.as_ref().map(|named| &named.value).or(known).unwrap_or(&StoreKind::Keyring).clone();
+    refuse_other_values(&draft, store, &args.file, context)?;
     agree(args, &draft, &kind, context).await?;
     let Draft { name, client, secret, origins, .. } = draft;
-    let enrolment = Enrolment::prepare(context, name, client, kind).await?;
-    let enrolled = enrolment.complete(&secret, !args.no_verify).await?;
+    let enrolment = Enrolment::prepare(context, name.clone(), client, kind).await?;
+    let again = format!("corti-auth profile import {} --profile {name}", quote(&as_operand(&args.file)));
+    let enrolled = enrolment.complete(&secret, !args.no_verify, again).await?;
     Ok(ImportOutcome { enrolled, file: args.file.clone(), origins })
 }
 
@@ -146,25 +148,33 @@ fn draft(import: Import, path: &Path, context: &Context<'_>) -> Result<Draft, Fa
     })
 }
 
-/// `login` moves a profile to another client when it is told to. A file may do so by accident, and the secret that the
-/// profile had would be gone.
-fn refuse_another_client(draft: &Draft, context: &Context<'_>) -> Result<(), Failure> {
-    let known = context.config()?.profiles().get(&draft.name);
-    let Some(other) = known.filter(|profile| profile.client != draft.client) else { return Ok(()) };
-    let (name, user) = (&draft.name, other.client.store_user());
-    let message = format!("the profile `{name}` stands for another client, `{user}`");
+/// A profile that exists keeps its client and its store.
+fn refuse_other_values(
+    draft: &Draft,
+    store: Option<Taken<StoreKind>>,
+    file: &Path,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let Some(profile) = context.config()?.profiles().get(&draft.name) else { return Ok(()) };
+    let Client { environment, tenant, id } = &draft.client;
+    let origin = |name: &str| match name {
+        "" => "the default".to_owned(),
+        flag if flag.starts_with("--") => flag.to_owned(),
+        name => format!("{name} in {}", file.display()),
+    };
+    let named = Named {
+        environment: Some(Taken { value: environment.clone(), name: origin(&draft.origins.environment) }),
+        tenant: Some(Taken { value: tenant.clone(), name: origin(&draft.origins.tenant) }),
+        client_id: Some(Taken { value: id.clone(), name: origin(&draft.origins.client_id) }),
+        store,
+    };
+    let command = format!("corti-auth profile import {}", quote(&as_operand(file)));
+    profile.accept(&draft.name, &named).map_err(|error| Failure::other_values(error, &command))?;
+    let Some(program) = profile.store.command() else { return Ok(()) };
+    let message = format!("the profile `{}` gets its secret from the command `{program}`", draft.name);
     Err(Failure::new(Kind::Configuration, message)
-        .hint("import it under another name: --profile NAME")
-        .hint(format!("or make the name free: corti-auth profile remove {name}")))
-}
-
-/// There the secret would only be compared with what the command prints, and the file could go.
-fn refuse_command(draft: &Draft, kind: &StoreKind) -> Result<(), Failure> {
-    let StoreKind::Command(command) = kind else { return Ok(()) };
-    let message = format!("the profile `{}` has its secret kept by `{command}`", draft.name);
-    Err(Failure::new(Kind::Configuration, message)
-        .hint("have it kept here: --store keyring, or --store file")
-        .hint("or import it under another name: --profile NAME"))
+        .hint(format!("use another name: {command} --profile NAME"))
+        .hint(format!("or remove this one first: corti-auth profile remove {}", draft.name)))
 }
 
 async fn agree(

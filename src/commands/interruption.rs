@@ -1,8 +1,6 @@
 //! A command that is ended before it is done.
 
-use std::cell::Cell;
 use std::pin::{Pin, pin};
-use std::task::Poll;
 
 use futures_util::FutureExt as _;
 
@@ -19,7 +17,7 @@ pub(super) async fn interruptible<T>(
 ) -> Result<T, Failure> {
     // Taken over before a question could be on the screen: a terminal without echo would be left behind.
     let stop = pin!(process::interrupted(context.host.terminal.stdin));
-    work_or_signal(context, work, stop).await.unwrap_or_else(|signal| Err(ended_by(signal)))
+    work_or_signal(work, stop).await.unwrap_or_else(|signal| Err(ended_by(signal)))
 }
 
 /// The same for what comes before a program: a signal that is too late for `work` still keeps the program from starting.
@@ -28,7 +26,7 @@ pub(super) async fn interruptible_before_a_program<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let mut stop = pin!(process::interrupted(context.host.terminal.stdin));
-    let worked = work_or_signal(context, work, stop.as_mut()).await;
+    let worked = work_or_signal(work, stop.as_mut()).await;
     let ready = worked.unwrap_or_else(|signal| Err(ended_by(signal)))?;
     // Has the runtime look for signals.
     tokio::task::yield_now().await;
@@ -43,21 +41,13 @@ pub(super) async fn interruptible_before_a_program<T>(
 
 /// What `work` comes to, or the signal that it was dropped for.
 async fn work_or_signal<T>(
-    context: &Context<'_>,
     work: impl Future<Output = T>,
     stop: Pin<&mut impl Future<Output = i32>>,
 ) -> Result<T, i32> {
-    let mut work = pin!(work);
-    let signal = tokio::select! {
-        result = &mut work => return Ok(result),
-        signal = stop => signal,
-    };
-    let rest = std::future::poll_fn(|task| match work.as_mut().poll(task) {
-        Poll::Ready(result) => Poll::Ready(Ok(result)),
-        Poll::Pending if context.undisturbed.is_wanted() => Poll::Pending,
-        Poll::Pending => Poll::Ready(Err(signal)),
-    });
-    rest.await
+    tokio::select! {
+        result = work => Ok(result),
+        signal = stop => Err(signal),
+    }
 }
 
 fn ended_by(signal: i32) -> Failure {
@@ -67,22 +57,4 @@ fn ended_by(signal: i32) -> Failure {
 
 pub(super) fn interruption() -> Failure {
     Failure::new(Kind::Interrupted, "interrupted")
-}
-
-/// Whether a command is at something that is not to be left half-way. It is to have a bound.
-#[derive(Debug, Default)]
-pub(super) struct Undisturbed(Cell<bool>);
-
-impl Undisturbed {
-    /// Comes to the end of `work`, signal or not.
-    pub(super) async fn run<T>(&self, work: impl Future<Output = T>) -> T {
-        self.0.set(true);
-        let result = work.await;
-        self.0.set(false);
-        result
-    }
-
-    fn is_wanted(&self) -> bool {
-        self.0.get()
-    }
 }

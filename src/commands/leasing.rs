@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::cache_key::{CacheKey, Credential, CredentialId, Owner, SealKey, Selection};
+use crate::domain::cache_key::{CacheKey, Credential, Owner, SealKey, Selection};
 use crate::domain::grant::Token;
 use crate::domain::identity::Client;
 use crate::domain::lease::{Entry, Mode, Reuse};
@@ -209,32 +209,5 @@ impl Context<'_> {
     /// Removes every cached token of `client`, and says how many there were.
     pub(super) fn remove_tokens(&self, client: &Client) -> usize {
         self.cache().remove(&Selection::client(client))
-    }
-
-    /// Before a stored secret is replaced: from now on no cached token counts as its own. Without an id, the secret that
-    /// is stored is read before anything is found in the cache, whatever a kill leaves.
-    ///
-    /// # Errors
-    /// Where the configuration cannot be changed.
-    pub(super) async fn withdraw_credential(
-        &self,
-        client: &Client,
-        store: &StoreKind,
-    ) -> Result<(), Failure> {
-        // Whatever this process has read before: another one may have given the secret an id since.
-        Ok(self.config_file()?.update(|config| config.set_credential(client, store, None)).await?)
-    }
-
-    /// After a stored secret was replaced: a new id for it, in every profile that uses it, and no token of the old one.
-    /// Where the configuration cannot be changed there is no id, which only makes the cache slower.
-    pub(super) async fn renew_credential(&self, client: &Client, store: &StoreKind) {
-        let mut random = [0; 16];
-        let may_have_one = !matches!(store, StoreKind::Command(_));
-        if let (true, Ok(()), Ok(file)) = (may_have_one, getrandom::fill(&mut random), self.config_file()) {
-            let id = CredentialId::of(random);
-            // See above.
-            let _ = file.update(|config| config.set_credential(client, store, Some(&id))).await;
-        }
-        self.remove_tokens(client);
     }
 }

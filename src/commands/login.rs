@@ -1,16 +1,17 @@
-//! `login`: stores a client's secret, after the server has taken it.
+//! `login`: stores a client's secret, after the server has accepted it.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value;
 
-use crate::domain::config::Config;
+use crate::domain::config::Named;
 use crate::domain::environment::{Environment, KNOWN_LABELS};
-use crate::domain::identity::{Client, ClientId, ProfileName, Tenant};
+use crate::domain::identity::{Client, ClientId, Tenant};
+use crate::domain::import::Taken;
 use crate::domain::shell::quote;
 use crate::domain::store_kind::{SecretCommand, StoreKind, WRITABLE};
-use crate::domain::variable::{self, Variables};
+use crate::domain::variable;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -22,6 +23,7 @@ use super::secret_input::{Purpose, SecretInput};
 
 /// Asks for what is not given, checks the secret by minting a token (which is thrown away), and only then stores it. The
 /// secret comes from a hidden prompt, standard input, a file or a command; never from the command line or a variable.
+/// A profile that exists keeps its environment, tenant, client id and store: only its secret is replaced.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth login
@@ -79,57 +81,89 @@ pub(super) struct LoginOutcome(Enrolled);
 /// Where a value is missing and nobody can be asked, the store cannot be used, or the server does not take the secret.
 pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<LoginOutcome, Failure> {
     args.secret_input().refuse_terminal(context)?;
-    let (config, name) = (context.config()?, enrolment::profile_name(context)?);
-    let known = config.profiles().get(&name).map(|profile| &profile.store);
-    let kind = store_kind(args.store.as_deref(), args.secret_command.as_deref(), known, context)?;
-    if !context.may_ask() && !config.profiles().contains_key(&name) {
-        refuse_incomplete(args, context, &kind)?;
+    let name = enrolment::profile_name(context)?;
+    let known = context.config()?.profiles().get(&name);
+    let mut named = named(args, known.map(|profile| &profile.store), context)?;
+    if let Some(profile) = known {
+        let same = profile.accept(&name, &named);
+        same.map_err(|error| Failure::other_values(error, "corti-auth login"))?;
     }
-    let client = client(args, context, config, &name).await?;
+    let store = named.store.take().map(|named| named.value);
+    let kind = store.or(known.map(|profile| profile.store.clone())).unwrap_or(StoreKind::Keyring);
+    let client = if let Some(profile) = known {
+        profile.client.clone()
+    } else {
+        if !context.may_ask() {
+            refuse_incomplete(args, &named, &kind, context)?;
+        }
+        new_client(named, context).await?
+    };
+    let again = format!("corti-auth login --profile {name}");
     // Before anybody types a secret that could then not be kept, or not be found again.
     let enrolment = Enrolment::prepare(context, name, client, kind).await?;
     let secret = match enrolment.kept_elsewhere().await? {
         Some(secret) => secret,
         None => args.secret_input().read(context, Purpose::LOGIN.with(args.options())).await?,
     };
-    Ok(LoginOutcome(enrolment.complete(&secret, !args.no_verify).await?))
+    Ok(LoginOutcome(enrolment.complete(&secret, !args.no_verify, again).await?))
 }
 
-/// The store that the flags or the variable name, else the one that the profile has, else the keyring.
+/// The store that the flags or the variable name, else the keyring.
+///
+/// # Errors
+/// As [`named_store`].
+pub(super) fn store_kind(
+    flag: Option<&str>,
+    command: Option<&str>,
+    context: &Context<'_>,
+) -> Result<StoreKind, Failure> {
+    let named = named_store(flag, command, None, context)?;
+    Ok(named.map_or(StoreKind::Keyring, |named| named.value))
+}
+
+/// The store that the flags or the variable name. `command` as a word alone means the command that the profile has.
 ///
 /// # Errors
 /// Where it is none, or lacks its command.
-pub(super) fn store_kind(
+pub(super) fn named_store(
     flag: Option<&str>,
     command: Option<&str>,
     known: Option<&StoreKind>,
     context: &Context<'_>,
-) -> Result<StoreKind, Failure> {
+) -> Result<Option<Taken<StoreKind>>, Failure> {
     let hint = "--store keyring, --store file, or --secret-command 'CMD ARGS'";
     let command = command.map(SecretCommand::split).transpose();
     let command = command.map_err(|error| Failure::new(Kind::Usage, error).hint(hint))?;
     // A command on the command line is the choice; the variable is for the others.
     let from_variable = context.host.env.get(variable::STORE).filter(|_| command.is_none());
+    let name = match (&command, flag, &from_variable) {
+        (Some(_), _, _) => "--secret-command",
+        (None, Some(_), _) => "--store",
+        (None, None, Some(_)) => variable::STORE,
+        (None, None, None) => return Ok(None),
+    };
     let word = flag.or(from_variable.as_deref());
-    if let (None, None, Some(known)) = (word, &command, known) {
-        return Ok(known.clone());
-    }
-    StoreKind::parse(word, command).map_err(|error| match (flag, &from_variable) {
-        (None, Some(_)) => {
-            Failure::new(Kind::Configuration, format!("{}: {error}", variable::STORE)).hint(format!(
+    let known = known.and_then(StoreKind::command).filter(|_| word == Some("command")).cloned();
+    match StoreKind::parse(word, command.or(known)) {
+        Ok(value) => Ok(Some(Taken { value, name: name.to_owned() })),
+        Err(error) if name == variable::STORE => {
+            Err(Failure::new(Kind::Configuration, format!("{}: {error}", variable::STORE)).hint(format!(
                 "unset {}, or choose one: corti-auth login --store keyring, or --store file",
                 variable::STORE
-            ))
+            )))
         }
-        _ => Failure::new(Kind::Usage, error).hint(hint),
-    })
+        Err(error) => Err(Failure::new(Kind::Usage, error).hint(hint)),
+    }
 }
 
 /// Where nobody can be asked and no profile knows it: all that is missing at once.
-fn refuse_incomplete(args: &LoginArgs, context: &Context<'_>, kind: &StoreKind) -> Result<(), Failure> {
-    let (flags, variables) = (context.flags()?, context.variables()?);
-    let has_environment = flags.environment.is_some() || variables.environment.is_some();
-    let has_id = args.client_id.is_some() || variables.client_id.is_some();
+fn refuse_incomplete(
+    args: &LoginArgs,
+    named: &Named,
+    kind: &StoreKind,
+    context: &Context<'_>,
+) -> Result<(), Failure> {
+    let (has_environment, has_id) = (named.environment.is_some(), named.client_id.is_some());
     if has_environment && has_id {
         // Whether the secret is missing is known once the store was tried.
         return Ok(());
@@ -141,13 +175,13 @@ fn refuse_incomplete(args: &LoginArgs, context: &Context<'_>, kind: &StoreKind) 
         (has_id, "the client id", " --client-id ID"),
         (has_secret, "the client secret", " --secret-stdin < FILE"),
     ];
-    let (names, options): (Vec<_>, Vec<_>) =
+    let (missing, options): (Vec<_>, Vec<_>) =
         wanted.into_iter().filter(|(has, ..)| !has).map(|(_, name, option)| (name, option)).unzip();
-    let message = match names.split_last() {
+    let message = match missing.split_last() {
         Some((last, rest)) if !rest.is_empty() => {
             format!("{} and {last} are missing, and nobody can be asked for them", rest.join(", "))
         }
-        _ => format!("{} is missing, and nobody can be asked for it", names.concat()),
+        _ => format!("{} is missing, and nobody can be asked for it", missing.concat()),
     };
     Err(Failure::new(Kind::Usage, message).hint(format!(
         "corti-auth login{}{}{}{}",
@@ -158,110 +192,57 @@ fn refuse_incomplete(args: &LoginArgs, context: &Context<'_>, kind: &StoreKind) 
     )))
 }
 
-async fn client(
-    args: &LoginArgs,
-    context: &Context<'_>,
-    config: &Config,
-    name: &ProfileName,
-) -> Result<Client, Failure> {
+/// What the flags and the variables name.
+fn named(args: &LoginArgs, known: Option<&StoreKind>, context: &Context<'_>) -> Result<Named, Failure> {
     let (flags, variables) = (context.flags()?, context.variables()?);
-    let known = config.profiles().get(name).map(|profile| &profile.client);
     let typed = args.client_id.as_deref().map(str::parse::<ClientId>).transpose();
     let typed = typed.map_err(|error| {
         Failure::new(Kind::Usage, error).hint("the Corti Console shows it: corti-auth login --client-id ID")
     })?;
-    let environment = match flags.environment.clone().or(variables.environment.clone()) {
-        Some(environment) => environment,
-        None => ask_environment(context, known).await?,
-    };
-    let tenant = match flags.tenant.clone().or(variables.tenant.clone()) {
-        Some(tenant) => tenant,
-        None => ask_tenant(context, known).await?,
-    };
-    let id = match typed.or(variables.client_id.clone()) {
-        Some(id) => id,
-        None => ask_client_id(context, known).await?,
-    };
-    let client = Client { environment, tenant, id };
-    if let Some(known) = known {
-        let said = [flags.environment.is_some(), flags.tenant.is_some(), args.client_id.is_some()];
-        refuse_silent_move(name, known, &client, said, variables)?;
-    }
-    Ok(client)
+    Ok(Named {
+        environment: first(
+            (&flags.environment, "--environment"),
+            (&variables.environment, variable::ENVIRONMENT),
+        ),
+        tenant: first((&flags.tenant, "--tenant"), (&variables.tenant, variable::TENANT)),
+        client_id: first((&typed, "--client-id"), (&variables.client_id, variable::CLIENT_ID)),
+        store: named_store(args.store.as_deref(), args.secret_command.as_deref(), known, context)?,
+    })
 }
 
-/// A variable that is set for something else would move a profile to another client, and the old one's secret is then
-/// removed. Only what is `said` (environment, tenant, client id) on the command line is meant.
-fn refuse_silent_move(
-    name: &ProfileName,
-    known: &Client,
-    client: &Client,
-    said: [bool; 3],
-    variables: &Variables,
-) -> Result<(), Failure> {
-    let moves = [
-        moved(variables.environment.as_ref(), &known.environment),
-        moved(variables.tenant.as_ref(), &known.tenant),
-        moved(variables.client_id.as_ref(), &known.id),
-    ];
-    let words = [
-        (variable::ENVIRONMENT, "--environment"),
-        (variable::TENANT, "--tenant"),
-        (variable::CLIENT_ID, "--client-id"),
-    ];
-    let typed = [client.environment.to_string(), client.tenant.to_string(), client.id.to_string()];
-    let typed = words.into_iter().zip(typed).zip(said).filter(|(_, said)| *said).map(|(it, _)| it);
-    let unsaid = words.into_iter().zip(moves).zip(said).filter(|(_, said)| !said);
-    let moving: Vec<_> = unsaid.filter_map(|((words, value), _)| Some((words, value?))).collect();
-    if moving.is_empty() {
-        return Ok(());
-    }
-    let names = moving.iter().map(|((variable, _), _)| *variable).collect::<Vec<_>>();
-    let flags = moving.iter().cloned().chain(typed);
-    let flags = flags.map(|((_, flag), value)| format!("{flag} {}", quote(&value))).collect::<Vec<_>>();
-    let (from, to) = (known.store_user(), client.store_user());
-    let message = format!("{} would move the profile `{name}` from `{from}` to `{to}`", names.join(" and "));
-    Err(Failure::new(Kind::Configuration, message)
-        .hint("give the other client a profile of its own: corti-auth login --profile NAME")
-        .hint(format!("or move this one: corti-auth login --profile {name} {}", flags.join(" ")))
-        .hint(format!("or keep it where it is: unset {}", names.join(" "))))
+/// The flag's value, else the variable's.
+fn first<T: Clone>(flag: (&Option<T>, &str), variable: (&Option<T>, &str)) -> Option<Taken<T>> {
+    let taken =
+        |(value, name): (&Option<T>, &str)| value.clone().map(|value| Taken { value, name: name.to_owned() });
+    taken(flag).or_else(|| taken(variable))
 }
 
-/// What a variable says, where the profile has something else.
-fn moved<T: PartialEq + ToString>(by_variable: Option<&T>, known: &T) -> Option<String> {
-    by_variable.filter(|it| *it != known).map(T::to_string)
-}
-
-async fn ask_environment(context: &Context<'_>, known: Option<&Client>) -> Result<Environment, Failure> {
-    if let Some(client) = known {
-        if !context.may_ask() {
-            return Ok(client.environment.clone());
+/// The client of a new profile. What is not named is asked for.
+async fn new_client(named: Named, context: &Context<'_>) -> Result<Client, Failure> {
+    let environment = match named.environment {
+        Some(named) => named.value,
+        None => ask_environment().await?,
+    };
+    let tenant = match named.tenant {
+        Some(named) => named.value,
+        None if !context.may_ask() => Tenant::default(),
+        None => {
+            let default = Some(Tenant::default().to_string());
+            parsed(&prompt::text("Tenant", default, check::<Tenant>).await?)?
         }
-        let default = Some(client.environment.to_string());
-        return parsed(&prompt::text("Environment (eu, us or a URL)", default, check::<Environment>).await?);
-    }
+    };
+    let id = match named.client_id {
+        Some(named) => named.value,
+        None => parsed(&prompt::text("Client id", None, check::<ClientId>).await?)?,
+    };
+    Ok(Client { environment, tenant, id })
+}
+
+async fn ask_environment() -> Result<Environment, Failure> {
     let choice = prompt::select("Environment", &["eu", "us", "other"]).await?;
     match KNOWN_LABELS.get(choice) {
         Some(label) => parsed(label),
         None => parsed(&prompt::text("Environment (a label or a URL)", None, check::<Environment>).await?),
-    }
-}
-
-async fn ask_tenant(context: &Context<'_>, known: Option<&Client>) -> Result<Tenant, Failure> {
-    let default = known.map(|client| client.tenant.clone()).unwrap_or_default();
-    if !context.may_ask() {
-        return Ok(default);
-    }
-    parsed(&prompt::text("Tenant", Some(default.to_string()), check::<Tenant>).await?)
-}
-
-async fn ask_client_id(context: &Context<'_>, known: Option<&Client>) -> Result<ClientId, Failure> {
-    match known {
-        Some(client) if !context.may_ask() => Ok(client.id.clone()),
-        _ => {
-            let default = known.map(|client| client.id.to_string());
-            parsed(&prompt::text("Client id", default, check::<ClientId>).await?)
-        }
     }
 }
 

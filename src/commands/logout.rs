@@ -10,8 +10,8 @@ use crate::domain::store_kind::StoreKind;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
+use super::argument;
 use super::context::Context;
-use super::{argument, unused};
 
 /// The profile stays, and so do tokens that were handed out: they live until they expire. Logging out twice is fine.
 #[derive(Debug, Args)]
@@ -47,6 +47,8 @@ enum End {
     KeptElsewhere,
     /// The store failed, for this reason.
     Stays(String),
+    /// The keyring did not answer: the secret may be there or not, for this reason.
+    Unknown(String),
 }
 
 /// # Errors
@@ -57,7 +59,6 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Logo
     // Last, for those that were minted meanwhile; and where a store failed, too.
     let tokens_removed = remove_tokens(context, &named);
     let (profiles, failure) = removed?;
-    unused::remove(context, context.config()?).await;
     if let Some(variable) = context.variables()?.client_variable() {
         context.warn(
             format!("{variable} is still set, and commands go on using it"),
@@ -96,13 +97,10 @@ async fn remove_secrets(
 ) -> Result<(Vec<LoggedOut>, Option<Failure>), Failure> {
     let (mut profiles, mut failure) = (Vec::<LoggedOut>::new(), None);
     for (name, profile) in named {
-        // Whoever mints with this secret right now caches the token under an id that nobody asks for any more. Where the
-        // configuration cannot be changed, it is still removed below if it was in time.
-        let _ = context.withdraw_credential(&profile.client, &profile.store).await;
         let gone_before = named.iter().zip(&profiles).any(|((_, other), before)| {
             matches!(before.end, End::Removed(_)) && profile.uses(&other.client, &other.store)
         });
-        let end = match context.remove_secret(name, profile).await {
+        let end = match remove_secret(context, name, profile).await {
             _ if matches!(profile.store, StoreKind::Command(_)) => End::KeptElsewhere,
             Ok(false) if !gone_before => End::Missing,
             // With --all each of the others has its own line.
@@ -110,9 +108,9 @@ async fn remove_secrets(
             Ok(_) => End::Removed(context.config()?.sharing(name, profile).into_iter().cloned().collect()),
             // The others can still be logged out.
             Err(error) if args.all => {
-                let reason = error.in_one_line();
+                let (reason, unknown) = (error.in_one_line(), error.is_unanswered());
                 failure = failure.or(Some(error));
-                End::Stays(reason)
+                if unknown { End::Unknown(reason) } else { End::Stays(reason) }
             }
             Err(error) => return Err(error),
         };
@@ -122,16 +120,38 @@ async fn remove_secrets(
     Ok((profiles, failure))
 }
 
+/// Removes a profile's secret, while no other process stores one, and says whether there was one.
+async fn remove_secret(
+    context: &Context<'_>,
+    name: &ProfileName,
+    profile: &Profile,
+) -> Result<bool, Failure> {
+    context.reach_store(name, profile).await?;
+    // Without its id, no token is found that another command caches for the secret right now. A configuration that cannot be
+    // changed is no reason to keep the secret.
+    let mut held = context.config_file()?.hold().await;
+    if let Ok(held) = &mut held {
+        held.config.set_credential(&profile.client, &profile.store, None);
+        let _ = held.save();
+    }
+    let again = format!("corti-auth logout --profile {name}");
+    context.remove_secret(name, profile, &again).await
+}
+
 impl LoggedOut {
     fn json(&self) -> Value {
         let (others, reason) = match &self.end {
             End::Removed(others) => (others.iter().map(ProfileName::as_str).collect(), None),
-            End::Stays(reason) => (Vec::new(), Some(reason)),
+            End::Stays(reason) | End::Unknown(reason) => (Vec::new(), Some(reason)),
             End::Missing | End::KeptElsewhere => (Vec::new(), None),
         };
         json!({
             "profile": self.name.as_str(),
-            "removed": matches!(self.end, End::Removed(_)),
+            "removed": match self.end {
+                End::Removed(_) => Some(true),
+                End::Unknown(_) => None,
+                End::Missing | End::KeptElsewhere | End::Stays(_) => Some(false),
+            },
             "also_logged_out": others,
             "kept_elsewhere": matches!(self.end, End::KeptElsewhere),
             "failure": reason,
@@ -154,6 +174,7 @@ impl LoggedOut {
             }
             End::Missing => page.line(format!("`{name}` was not logged in: no secret in {place}")),
             End::Stays(reason) => page.toned(Tone::Bad, format!("`{name}` is not logged out: {reason}")),
+            End::Unknown(reason) => page.toned(Tone::Bad, format!("`{name}`: {reason}")),
         }
     }
 }

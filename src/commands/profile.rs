@@ -13,7 +13,6 @@ use crate::output::{Outcome, Text};
 
 use super::context::{self, Context};
 use super::import::{self, ImportArgs, ImportOutcome};
-use super::unused;
 
 /// List, show, choose, rename, remove and import profiles
 ///
@@ -121,8 +120,8 @@ async fn rename(
     Ok(ProfileOutcome::Rename { old, new, is_default })
 }
 
-/// The secret goes first: a profile without its secret can be removed again, a secret without its profile is lost
-/// sight of. Nobody else changes the file meanwhile: what is removed is what the profile stands for now.
+/// The secret goes first: a profile without a secret can be removed again, and a secret without a profile is lost. The
+/// configuration is locked meanwhile: what is removed is what the profile stands for now.
 async fn remove(
     context: &Context<'_>,
     name: &ProfileName,
@@ -130,10 +129,9 @@ async fn remove(
 ) -> Result<ProfileOutcome, Failure> {
     // Knows the nearest name, where there is none like this.
     let known = context.profile(name)?;
-    let keep = |failure: Failure| {
-        failure
-            .hint(format!("or leave the secret where it is: corti-auth profile remove {name} --keep-secret"))
-    };
+    let again = format!("corti-auth profile remove {name}");
+    let keep =
+        |failure: Failure| failure.hint(format!("or leave the secret where it is: {again} --keep-secret"));
     if !keep_secret && context.config()?.sharing(name, known).is_empty() {
         context.reach_store(name, known).await.map_err(keep)?;
     }
@@ -145,7 +143,9 @@ async fn remove(
     let secret_removed = if shared || keep_secret {
         false
     } else {
-        context.remove_secret(name, &profile).await.map_err(keep)?
+        held.config.set_credential(&profile.client, &profile.store, None);
+        held.save()?;
+        context.remove_secret(name, &profile, &again).await.map_err(keep)?
     };
     if !shared {
         context.remove_tokens(&profile.client);
@@ -156,13 +156,7 @@ async fn remove(
     let was_default = held.config.default_profile() == Some(name);
     held.config.remove(name);
     let no_default = was_default && !held.config.profiles().is_empty();
-    if keep_secret {
-        held.config.strike_unused(&profile.client, &profile.store);
-    }
     held.commit()?;
-    if !keep_secret {
-        unused::remove(context, context.config()?).await;
-    }
     Ok(ProfileOutcome::Remove { name: name.clone(), secret_removed, was_default, no_default })
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::config::Profile;
+use crate::domain::config::{Config, Profile};
 use crate::domain::identity::{Client, ProfileName};
 use crate::domain::page::{Page, Tone};
 use crate::domain::resolve::{Plan, SecretOrigin, SecretSource};
@@ -23,7 +23,7 @@ use crate::output::{Outcome, Text};
 use super::context::Context;
 use super::minting::Minter;
 use super::secret_input::{Purpose, SecretInput};
-use super::verification;
+use super::stored_secret::Storing;
 
 const WHERE: &str = "Corti Console: API Clients, the client, Regenerate Secret";
 
@@ -101,17 +101,29 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
     let token = minter.mint_with(&new, client, SecretOrigin::Rotation(name), &Ask::Full).await;
     token
         .map_err(|failure| failure.context("the new secret is not verified, and the old one stays stored"))?;
-    context.withdraw_credential(client, &profile.store).await?;
-    let written = context.store(&profile.store)?.write(client, &new).await;
-    written.map_err(|error| {
-        Failure::store(&error, client, name).context("the new secret is good, but it is not stored")
-    })?;
+    store(context, name, profile, client, Some(&new)).await?;
     context.note("the new secret is verified and stored");
-    context.renew_credential(client, &profile.store).await;
-    verification::record(context, client, &profile.store).await;
     let old = try_old(&minter, &plan, &old).await;
     tell_of_others(context, name, client, &profile.store)?;
     Ok(RotateOutcome { profile: name.clone(), client: client.clone(), old })
+}
+
+/// Stores a verified secret of `client`, which is the profile's; `None` where it is stored already.
+async fn store(
+    context: &Context<'_>,
+    name: &ProfileName,
+    profile: &Profile,
+    client: &Client,
+    secret: Option<&ClientSecret>,
+) -> Result<(), Failure> {
+    let kind = &profile.store;
+    let again = format!("corti-auth rotate --profile {name}");
+    let storing = Storing { context, name, client, kind, secret, verified: true, again };
+    let is_still_there = |config: &mut Config| match config.profiles().get(name) {
+        Some(profile) if profile.uses(client, kind) => Ok(()),
+        _ => Err(Failure::changed_meanwhile(name)),
+    };
+    storing.run(is_still_there).await.map(drop)
 }
 
 /// The same secret again: a rotation that was interrupted after its write, or a mistake.
@@ -124,8 +136,7 @@ async fn already_stored(
 ) -> Result<RotateOutcome, Failure> {
     match minter.mint_with(secret, &plan.client, plan.origin(), &Ask::Full).await {
         Ok(_) => {
-            minter.context.renew_credential(&plan.client, &profile.store).await;
-            verification::record(minter.context, &plan.client, &profile.store).await;
+            store(minter.context, name, profile, &plan.client, None).await?;
             Ok(RotateOutcome { profile: name.clone(), client: plan.client.clone(), old: OldSecret::Same })
         }
         Err(failure) if failure.kind() == Kind::Rejected => {

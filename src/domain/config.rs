@@ -16,16 +16,16 @@ use super::store_kind::StoreKind;
 
 mod edit;
 mod key;
-mod unused;
+mod named;
 mod value;
 
 pub use edit::RenameError;
-pub use unused::StoredSecret;
+pub use named::{Named, OtherValues};
 
 use value::{parse, parse_command, parse_scopes, syntax_error};
 
 use key::{CLIENT_ID, CREDENTIAL, DEFAULT_PROFILE, DEFAULT_SCOPE, ENVIRONMENT, LAST_VERIFIED, PROFILES};
-use key::{SECRET_COMMAND, STORE, TENANT, UNUSED_SECRETS};
+use key::{SECRET_COMMAND, STORE, TENANT};
 
 /// One profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,10 +63,10 @@ pub enum ConfigError {
         message: String,
     },
     /// A value is missing.
-    #[error("{whose} has no `{key}`")]
+    #[error("profile `{profile}` has no `{key}`")]
     Missing {
-        /// A profile, in words.
-        whose: String,
+        /// Whose it is.
+        profile: ProfileName,
         /// Which.
         key: &'static str,
     },
@@ -86,7 +86,6 @@ pub struct Config {
     document: DocumentMut,
     default_profile: Option<ProfileName>,
     profiles: BTreeMap<ProfileName, Profile>,
-    unused_secrets: Vec<StoredSecret>,
     unknown_keys: Vec<String>,
 }
 
@@ -101,7 +100,6 @@ impl FromStr for Config {
             match key {
                 DEFAULT_PROFILE => config.default_profile = Some(parse(DEFAULT_PROFILE, item)?),
                 PROFILES => config.read_profiles(item)?,
-                UNUSED_SECRETS => config.unused_secrets = unused::read(item)?,
                 other => config.unknown_keys.push(other.to_owned()),
             }
         }
@@ -190,7 +188,6 @@ impl Config {
         let last_verified = before.and_then(|profile| profile.last_verified);
         let (client, store) = (client.clone(), store.clone());
         let profile = Profile { client, store, default_scope, last_verified, credential: None };
-        self.strike_unused(&profile.client, &profile.store);
         self.profiles.insert(name.clone(), profile);
         // A default that names no profile is none.
         if self.default_profile.as_ref().is_none_or(|default| !self.profiles.contains_key(default)) {
@@ -245,20 +242,13 @@ impl Config {
     }
 }
 
-/// The client of a table that is at `place`, and `whose` in words.
-fn read_client(whose: &str, place: &str, table: &dyn TableLike) -> Result<Client, ConfigError> {
-    let required = |key: &'static str| {
-        table.get(key).ok_or_else(|| ConfigError::Missing { whose: whose.to_owned(), key })
-    };
-    let of = |key: &str| format!("{place}.{key}");
-    let environment: Environment = parse(&of(ENVIRONMENT), required(ENVIRONMENT)?)?;
-    let id: ClientId = parse(&of(CLIENT_ID), required(CLIENT_ID)?)?;
-    let tenant: Option<Tenant> = table.get(TENANT).map(|item| parse(&of(TENANT), item)).transpose()?;
-    Ok(Client { environment, tenant: tenant.unwrap_or_default(), id })
-}
-
 fn read_profile(name: &ProfileName, table: &dyn TableLike) -> Result<Profile, ConfigError> {
     let place = |key: &str| format!("profiles.{name}.{key}");
+    let required =
+        |key: &'static str| table.get(key).ok_or_else(|| ConfigError::Missing { profile: name.clone(), key });
+    let environment: Environment = parse(&place(ENVIRONMENT), required(ENVIRONMENT)?)?;
+    let id: ClientId = parse(&place(CLIENT_ID), required(CLIENT_ID)?)?;
+    let tenant: Option<Tenant> = table.get(TENANT).map(|item| parse(&place(TENANT), item)).transpose()?;
     let store: Option<String> = table.get(STORE).map(|item| parse(&place(STORE), item)).transpose()?;
     let command =
         table.get(SECRET_COMMAND).map(|item| parse_command(&place(SECRET_COMMAND), item)).transpose()?;
@@ -267,7 +257,7 @@ fn read_profile(name: &ProfileName, table: &dyn TableLike) -> Result<Profile, Co
     let scopes =
         table.get(DEFAULT_SCOPE).map(|item| parse_scopes(&place(DEFAULT_SCOPE), item)).transpose()?;
     Ok(Profile {
-        client: read_client(&format!("profile `{name}`"), &format!("profiles.{name}"), table)?,
+        client: Client { environment, tenant: tenant.unwrap_or_default(), id },
         store,
         default_scope: scopes,
         last_verified: table.get(LAST_VERIFIED).map(|item| parse(&place(LAST_VERIFIED), item)).transpose()?,

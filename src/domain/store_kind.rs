@@ -26,6 +26,14 @@ impl StoreKind {
         }
     }
 
+    /// The command that keeps the secret, where one does.
+    pub fn command(&self) -> Option<&SecretCommand> {
+        match self {
+            Self::Command(command) => Some(command),
+            Self::Keyring | Self::File => None,
+        }
+    }
+
     /// Reads the word, and the command that belongs to one of them.
     ///
     /// # Errors

@@ -164,11 +164,11 @@ impl AgeFiles {
         Ok(())
     }
 
-    /// Writes the secret of `user`.
+    /// Encrypts the secret of `user`, which takes about half a second.
     ///
     /// # Errors
     /// [`AgeFileError`], see its variants.
-    pub async fn write(&self, user: &str, secret: &ClientSecret) -> Result<(), AgeFileError> {
+    pub async fn seal(&self, user: &str, secret: &ClientSecret) -> Result<Vec<u8>, AgeFileError> {
         let path = self.path(user);
         self.prepare().await?;
         let passphrase = self.known.get().cloned().ok_or(AgeFileError::NoPassphrase)?;
@@ -179,17 +179,19 @@ impl AgeFiles {
             text.map_err(|error| AgeFileError::Broken { path: path.clone(), reason: error.to_string() })?;
         let sealed = thread::beside(move || seal(&text, passphrase)).await;
         let sealed = sealed.unwrap_or_else(|| Err(io::Error::other("the work was given up")));
-        let written = match sealed {
-            Ok(bytes) => self.replace(&path, &bytes).await,
-            Err(error) => Err(error),
-        };
-        written.map_err(|error| failed("write", &path, &error))
+        sealed.map_err(|error| failed("write", &path, &error))
     }
 
-    async fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        private_file::make_folder(&self.folder)?;
+    /// Writes what [`AgeFiles::seal`] gave for the same `user`.
+    ///
+    /// # Errors
+    /// [`AgeFileError::Io`].
+    pub async fn write(&self, user: &str, sealed: &[u8]) -> Result<(), AgeFileError> {
+        let path = self.path(user);
+        let failed = |error: io::Error| failed("write", &path, &error);
+        private_file::make_folder(&self.folder).map_err(failed)?;
         let _lock = self.lock_and_tidy().await;
-        private_file::replace(path, bytes)
+        private_file::replace(&path, sealed).map_err(failed)
     }
 
     /// Removes the file of `user` and says whether there was one. That takes no passphrase.

@@ -11,8 +11,8 @@ use super::private_file;
 use crate::domain::config::{Config, ConfigError};
 use crate::domain::variable;
 
-/// How long another process may hold the lock. A change takes milliseconds, and one that removes an entry of the keyring
-/// takes as long as that takes.
+/// How long another process may hold the lock. A change takes milliseconds, and one that stores or removes a secret takes as
+/// long as the secret's store does.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
 
 /// How much of the file is read, in bytes: thousands of profiles.
@@ -155,7 +155,7 @@ impl ConfigFile {
 /// The file while no other process changes it.
 #[derive(Debug)]
 pub struct Held {
-    /// What it says. A change counts from [`Held::commit`] on.
+    /// What it says. A change counts from [`Held::save`] or [`Held::commit`] on.
     pub config: Config,
     before: String,
     path: PathBuf,
@@ -163,20 +163,30 @@ pub struct Held {
 }
 
 impl Held {
-    /// Writes what has changed, and lets go of it.
+    /// Writes what has changed and keeps the lock.
     ///
     /// # Errors
     /// [`ConfigFileError::Io`].
-    pub fn commit(self) -> Result<(), ConfigFileError> {
+    pub fn save(&mut self) -> Result<(), ConfigFileError> {
         let after = self.config.to_text();
         if after == self.before {
             return Ok(());
         }
         private_file::replace(&self.path, after.as_bytes()).map_err(|source| ConfigFileError::Io {
             action: "write",
-            path: self.path,
+            path: self.path.clone(),
             source,
-        })
+        })?;
+        self.before = after;
+        Ok(())
+    }
+
+    /// Writes what has changed and releases the lock.
+    ///
+    /// # Errors
+    /// [`ConfigFileError::Io`].
+    pub fn commit(mut self) -> Result<(), ConfigFileError> {
+        self.save()
     }
 }
 

@@ -10,10 +10,11 @@ use super::secret_command;
 use crate::domain::event::{Event, Sink};
 use crate::domain::identity::Client;
 use crate::domain::secret::ClientSecret;
-use crate::domain::shell::quote;
 use crate::domain::store_kind::SecretCommand;
 
 pub use super::store_state::{Match, State, StoreError};
+
+type Memory = RefCell<BTreeMap<String, ClientSecret>>;
 
 /// A store of client secrets.
 pub enum Store {
@@ -24,7 +25,34 @@ pub enum Store {
     /// Another secret manager's command, which can be read only.
     Command(SecretCommand),
     /// This process's memory, for `demo` where there is no keyring.
-    Memory(RefCell<BTreeMap<String, ClientSecret>>),
+    Memory(Memory),
+}
+
+/// A secret that is ready to be written to its store.
+pub enum Write<'a> {
+    /// To this user's entry.
+    Keyring(&'a Keyring, String, &'a ClientSecret),
+    /// To this user's file, encrypted.
+    File(&'a AgeFiles, String, Vec<u8>),
+    /// To this user's place in memory.
+    Memory(&'a Memory, String, &'a ClientSecret),
+}
+
+impl Write<'_> {
+    /// Writes it, replacing an older one in one step.
+    ///
+    /// # Errors
+    /// [`StoreError`], see its variants.
+    pub async fn run(self) -> Result<(), StoreError> {
+        match self {
+            Self::Keyring(keyring, user, secret) => keyring.write(&user, secret).await,
+            Self::File(files, user, sealed) => Ok(files.write(&user, &sealed).await?),
+            Self::Memory(entries, user, secret) => {
+                entries.borrow_mut().insert(user, secret.clone());
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Store {
@@ -51,23 +79,6 @@ impl Store {
             Self::File(files) => format!("the encrypted file `{}`", files.path(&user).display()),
             Self::Command(command) => format!("the command `{command}`"),
             Self::Memory(_) => format!("this process's memory, as `{user}`"),
-        }
-    }
-
-    /// How what is stored of `client` is removed without this tool.
-    pub fn removal(&self, client: &Client) -> String {
-        let user = quote(&client.store_user());
-        match self {
-            Self::Keyring(_) if cfg!(target_os = "macos") => {
-                format!("security delete-generic-password -s {SERVICE} -a {user}")
-            }
-            Self::Keyring(_) if cfg!(windows) => format!("remove {user} in the Credential Manager"),
-            Self::Keyring(_) => format!("secret-tool clear service {SERVICE} username {user}"),
-            Self::File(files) => {
-                format!("rm {}", quote(&files.path(&client.store_user()).display().to_string()))
-            }
-            Self::Command(command) => format!("remove what this prints: {command}"),
-            Self::Memory(_) => "it goes with this process".to_owned(),
         }
     }
 
@@ -110,14 +121,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`], see its variants.
-    pub async fn ensure_writable(&self, client: &Client, sink: &dyn Sink) -> Result<bool, StoreError> {
-        let is_there = self.ensure_usable(client, sink).await?;
+    pub async fn ensure_writable(&self, client: &Client, sink: &dyn Sink) -> Result<(), StoreError> {
+        self.ensure_usable(client, sink).await?;
         match self {
-            Self::File(files) => files.prepare().await?,
-            Self::Command(command) => return Err(StoreError::ReadOnly(command.clone())),
-            Self::Keyring(_) | Self::Memory(_) => {}
+            Self::File(files) => Ok(files.prepare().await?),
+            Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
+            Self::Keyring(_) | Self::Memory(_) => Ok(()),
         }
-        Ok(is_there)
     }
 
     /// The client's secret.
@@ -143,25 +153,36 @@ impl Store {
     /// # Errors
     /// [`StoreError`], see its variants.
     pub async fn write(&self, client: &Client, secret: &ClientSecret) -> Result<(), StoreError> {
-        match self {
-            Self::Keyring(keyring) => keyring.write(&client.store_user(), secret).await,
-            Self::File(files) => Ok(files.write(&client.store_user(), secret).await?),
-            Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
-            Self::Memory(entries) => {
-                entries.borrow_mut().insert(client.store_user(), secret.clone());
-                Ok(())
-            }
-        }
+        self.prepare_write(client, secret).await?.run().await
     }
 
-    /// Deletes the client's secret and says whether there was one.
+    /// Does all of [`Store::write`] that takes long and changes nothing: an encrypted file's secret is encrypted.
     ///
     /// # Errors
     /// [`StoreError`], see its variants.
-    pub async fn delete(&self, client: &Client, sink: &dyn Sink) -> Result<bool, StoreError> {
-        if !self.ensure_usable(client, sink).await? {
-            return Ok(false);
-        }
+    pub async fn prepare_write<'a>(
+        &'a self,
+        client: &Client,
+        secret: &'a ClientSecret,
+    ) -> Result<Write<'a>, StoreError> {
+        let user = client.store_user();
+        Ok(match self {
+            Self::Keyring(keyring) => Write::Keyring(keyring, user, secret),
+            Self::File(files) => {
+                let sealed = files.seal(&user, secret).await?;
+                Write::File(files, user, sealed)
+            }
+            Self::Command(command) => return Err(StoreError::ReadOnly(command.clone())),
+            Self::Memory(entries) => Write::Memory(entries, user, secret),
+        })
+    }
+
+    /// Deletes the client's secret and says whether there was one. Call [`Store::ensure_usable`] first: nobody is asked to
+    /// unlock the store here.
+    ///
+    /// # Errors
+    /// [`StoreError`], see its variants.
+    pub async fn delete(&self, client: &Client) -> Result<bool, StoreError> {
         let deleted = match self {
             Self::Keyring(keyring) => keyring.delete(&client.store_user()).await,
             Self::File(files) => return Ok(files.delete(&client.store_user()).await?),

@@ -16,6 +16,16 @@ use super::{Failure, Kind};
 impl Failure {
     /// A store that did not do what `client` of `profile` needed.
     pub fn store(error: &StoreError, client: &Client, profile: &ProfileName) -> Self {
+        Self::store_or(error, client, profile, ANOTHER_PROFILE)
+    }
+
+    /// The same where there is no such profile yet, so that it may have another store.
+    pub fn store_of_new(error: &StoreError, client: &Client, profile: &ProfileName) -> Self {
+        Self::store_or(error, client, profile, &login_command(profile))
+    }
+
+    /// `otherwise` logs in a profile that may have any store.
+    fn store_or(error: &StoreError, client: &Client, profile: &ProfileName, otherwise: &str) -> Self {
         let user = client.store_user();
         if *error == StoreError::Missing {
             return Self::new(Kind::Credential, format!("not logged in: no secret is stored for `{user}`"))
@@ -23,11 +33,36 @@ impl Failure {
         }
         match error {
             StoreError::File(error) => Self::file(error, profile),
-            StoreError::Command(error) => Self::command(error),
+            StoreError::Command(error) => Self::command(error, profile),
             StoreError::ReadOnly(_) => Self::caused(Kind::Credential, error.clone())
                 .hint("change it with that program; corti-auth profile remove forgets the profile"),
-            error => Self::keyring(error, format!("cannot use the keyring for `{user}`"), &user, profile),
+            error => {
+                let what = format!("cannot use the keyring for `{user}`");
+                Self::keyring(error, what, &user, profile, otherwise)
+            }
         }
+    }
+
+    /// A change of a store that failed: the secret of `client` was to be `changed` (stored, removed). `again` is the command that
+    /// was run.
+    pub fn change(
+        error: &StoreError,
+        client: &Client,
+        profile: &ProfileName,
+        changed: &'static str,
+        again: &str,
+    ) -> Self {
+        if matches!(error, StoreError::Unanswered(_)) {
+            let message = format!("the secret of `{}` may or may not be {changed}", client.store_user());
+            return Self::caused(Kind::Credential, anyhow::Error::new(error.clone()).context(message))
+                .hint(format!("once the keyring answers, run it again: {again}"));
+        }
+        Self::store(error, client, profile).context(format!("the secret is not {changed}"))
+    }
+
+    /// Whether a store did not answer a change, so that nobody knows whether it was made.
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self.source.downcast_ref(), Some(StoreError::Unanswered(_)))
     }
 
     /// A store that failed when it was tried, where `what` was done with an entry of `nobody`.
@@ -39,16 +74,15 @@ impl Failure {
     ) -> Self {
         match error {
             StoreError::File(error) => Self::file(error, profile).context(what),
-            StoreError::Command(error) => Self::command(error).context(what),
-            error => Self::keyring(error, what.to_owned(), &nobody.store_user(), profile),
+            StoreError::Command(error) => Self::command(error, profile).context(what),
+            error => Self::keyring(error, what.to_owned(), &nobody.store_user(), profile, ANOTHER_PROFILE),
         }
     }
 
-    fn keyring(error: &StoreError, what: String, user: &str, profile: &ProfileName) -> Self {
+    fn keyring(error: &StoreError, what: String, user: &str, profile: &ProfileName, otherwise: &str) -> Self {
         let elsewhere = format!(
-            "without a keyring: {} --store file, or --secret-command 'CMD ARGS', or \
-             CORTI_CLIENT_ID, CORTI_CLIENT_SECRET and CORTI_ENVIRONMENT",
-            login_command(profile)
+            "without a keyring: {otherwise} --store file, or --secret-command 'CMD ARGS', or \
+             CORTI_CLIENT_ID, CORTI_CLIENT_SECRET and CORTI_ENVIRONMENT"
         );
         let context = anyhow::Error::new(error.clone()).context(what);
         let failure = Self::caused(Kind::Credential, context);
@@ -98,11 +132,11 @@ impl Failure {
         Self::caused(Kind::Credential, error.clone()).hint(hint)
     }
 
-    fn command(error: &CommandError) -> Self {
+    fn command(error: &CommandError, profile: &ProfileName) -> Self {
+        let another =
+            format!("install it, or name another: {} --secret-command 'CMD ARGS'", login_command(profile));
         let hint = match error {
-            CommandError::NotRun { .. } => {
-                "install it, or name another: corti-auth login --secret-command 'CMD ARGS'"
-            }
+            CommandError::NotRun { .. } => &another,
             CommandError::Failed { .. } | CommandError::TimedOut { .. } => {
                 "run the command by itself until it prints the secret alone; corti-auth profile show names it"
             }
@@ -198,6 +232,9 @@ fn remedy(origin: SecretOrigin<'_>) -> String {
         SecretOrigin::File(path) => format!("put it into {}", quote(&path.display().to_string())),
     }
 }
+
+/// The command that logs in another profile than one that exists, and whose store never changes.
+const ANOTHER_PROFILE: &str = "corti-auth login --profile NAME";
 
 /// The command that logs `profile` in.
 fn login_command(profile: &ProfileName) -> String {

@@ -1,6 +1,6 @@
 //! Failures of what the user set: configuration, variables, tokens given, the terminal.
 
-use crate::domain::config::{ConfigError, RenameError};
+use crate::domain::config::{ConfigError, OtherValues, RenameError};
 use crate::domain::identity::ProfileName;
 use crate::domain::jwt::JwtError;
 use crate::domain::resolve::ResolveError;
@@ -26,6 +26,26 @@ impl Failure {
     pub fn meant(mut self, nearest: &ProfileName, line: &str) -> Self {
         self.hints = vec![format!("did you mean `{nearest}`? {line}")];
         self
+    }
+}
+
+impl Failure {
+    /// A command that would give a profile another client or store. `command` does the same with another profile's name.
+    pub fn other_values(error: OtherValues, command: &str) -> Self {
+        let read = [variable::ENVIRONMENT, variable::TENANT, variable::CLIENT_ID, variable::STORE];
+        let set: Vec<_> = error.origins().filter(|origin| read.contains(origin)).map(str::to_owned).collect();
+        let removal = format!("or remove this one first: corti-auth profile remove {}", error.profile);
+        let failure = Self::caused(Kind::Configuration, error)
+            .hint(format!("use another name: {command} --profile NAME"))
+            .hint(removal);
+        if set.is_empty() { failure } else { failure.hint(format!("or: unset {}", set.join(" "))) }
+    }
+
+    /// A profile that another process changed or removed while this command was at work on it.
+    pub fn changed_meanwhile(profile: &ProfileName) -> Self {
+        let message =
+            format!("another command changed the profile `{profile}` meanwhile; no secret is stored");
+        Self::new(Kind::Configuration, message).hint("corti-auth profile list")
     }
 }
 

@@ -64,3 +64,26 @@ pub fn store(world: &World, user: &str, secret: &str) {
     secret_tool.args(["store", "--label=x", "service", "corti-auth", "username", user]);
     secret_tool.write_stdin(secret).assert().success();
 }
+
+/// The users of every entry that the tool has in the keyring.
+pub fn users(world: &World) -> Vec<String> {
+    let mut secret_tool = world.program("secret-tool");
+    let said = Said::by(secret_tool.args(["search", "--all", "service", "corti-auth"]));
+    // It depends on its version which of the two has the attributes.
+    let lines = said.stdout.lines().chain(said.stderr.lines());
+    lines.filter_map(|line| line.strip_prefix("attribute.username = ")).map(str::to_owned).collect()
+}
+
+/// Removes an entry by another program.
+pub fn clear(world: &World, user: &str) {
+    let mut secret_tool = world.program("secret-tool");
+    secret_tool.args(["clear", "service", "corti-auth", "username", user]).assert().success();
+}
+
+/// The process that owns the secret service's name.
+pub fn daemon(world: &World) -> u32 {
+    let mut send = world.program("dbus-send");
+    send.args(["--session", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus"]);
+    send.args(["org.freedesktop.DBus.GetConnectionUnixProcessID", "string:org.freedesktop.secrets"]);
+    Said::by(&mut send).stdout.split_whitespace().last().unwrap().parse().unwrap()
+}

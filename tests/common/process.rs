@@ -16,6 +16,13 @@ impl Running {
         signal(self.0.id(), "INT");
     }
 
+    /// Whether it has this file open.
+    #[cfg(target_os = "linux")]
+    pub fn has_open(&self, path: &std::path::Path) -> bool {
+        let links = std::fs::read_dir(format!("/proc/{}/fd", self.0.id())).into_iter().flatten().flatten();
+        links.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|it| it == path)
+    }
+
     /// Its exit code, once it has ended.
     pub fn wait(&mut self) -> Option<i32> {
         self.end().code()

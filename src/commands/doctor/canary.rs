@@ -54,7 +54,7 @@ pub(super) async fn examine(
             Ok(profile.store.clone())
         }
         // Before the first login: the store that it would use.
-        None if setting.is_new => login::store_kind(None, None, None, context),
+        None if setting.is_new => login::store_kind(None, None, context),
         None => {
             findings.skip("store", "no client is known, so no store is");
             return Ok(false);
@@ -153,7 +153,7 @@ impl Trial<'_> {
         let written = store.write(nobody, &canary).await;
         written.map_err(|error| self.failed("cannot write a test entry", &error))?;
         let read = store.read(nobody, *sink).await;
-        let removed = store.delete(nobody, *sink).await;
+        let removed = store.delete(nobody).await;
         let came_back = match read {
             Ok(secret) => secret.secret().fingerprint() == canary.secret().fingerprint(),
             Err(StoreError::Missing) => false,
@@ -190,5 +190,5 @@ fn nobody(folder: &Path) -> Result<Client, Failure> {
 
 fn unreliable(store: &Store, what: &str) -> Failure {
     Failure::new(Kind::Credential, format!("{} {what}", store.name()))
-        .hint("run it again; if it stays so, use another store: corti-auth login --store file")
+        .hint("run it again; if it stays so, use another store: corti-auth login --profile NAME --store file")
 }

@@ -12,7 +12,6 @@ use crate::edge::config_file::ConfigFile;
 use crate::edge::{private_file, proxy};
 use crate::failure::{Failure, Kind};
 
-use super::super::unused;
 use super::{Context, Findings};
 
 /// Variables of other tools that change what this one does.
@@ -120,11 +119,6 @@ fn configuration(context: &Context<'_>, config: &Config, plan: Option<&Plan>, fi
     for key in config.unknown_keys() {
         let concern = format!("`{key}` in config.toml means nothing to this version");
         concerns.push((concern, format!("correct it, or take it out: ${{EDITOR:-vi}} {}", quote(&path))));
-    }
-    let unused = config.unused_secrets().len();
-    if unused > 0 {
-        let concern = format!("secrets that no profile uses are still stored: {unused}");
-        concerns.push((concern, unused::LATER.to_owned()));
     }
     let mode = file.as_ref().and_then(|file| private_file::mode(&file.path()));
     if let Some(plan) = plan.filter(|plan| !plan.client.environment.is_documented()) {

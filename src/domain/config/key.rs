@@ -5,9 +5,6 @@ pub(super) const DEFAULT_PROFILE: &str = "default-profile";
 /// The table of profiles.
 pub(super) const PROFILES: &str = "profiles";
 
-/// Stored secrets that are to be removed.
-pub(super) const UNUSED_SECRETS: &str = "unused-secrets";
-
 /// Of a profile: which Corti.
 pub(super) const ENVIRONMENT: &str = "environment";
 /// Of a profile: which realm.

@@ -95,8 +95,12 @@ fn a_secret_command_is_an_array_or_one_text() {
 
 #[test]
 fn unknown_keys_are_kept_and_named() {
-    let config: Config = format!("{FILE}tenent = \"x\"\n[other]\n").parse().unwrap();
-    assert_eq!(config.unknown_keys(), ["profiles.dev.tenent", "other"]);
+    // An older version wrote the first one.
+    let older = "unused-secrets = [{ environment = \"eu\", client-id = \"old\", store = \"keyring\" }]\n";
+    let text = format!("{older}{FILE}tenent = \"x\"\n[other]\n");
+    let config: Config = text.parse().unwrap();
+    assert_eq!(config.unknown_keys(), ["unused-secrets", "profiles.dev.tenent", "other"]);
+    assert_eq!(config.to_text(), text);
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! What a command names for a profile. A profile's environment, tenant, client id and store never change.
+
+use super::Profile;
+use crate::domain::environment::Environment;
+use crate::domain::identity::{ClientId, ProfileName, Tenant};
+use crate::domain::import::Taken;
+use crate::domain::store_kind::StoreKind;
+
+/// The values that a login or an import names, each with the flag or the variable that it comes from.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// Which Corti.
+    pub environment: Option<Taken<Environment>>,
+    /// Which realm.
+    pub tenant: Option<Taken<Tenant>>,
+    /// Which client.
+    pub client_id: Option<Taken<ClientId>>,
+    /// Which store.
+    pub store: Option<Taken<StoreKind>>,
+}
+
+/// A profile exists, and has other values than a command names for it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the profile `{profile}` already exists with {}", list(differences))]
+pub struct OtherValues {
+    /// The profile.
+    pub profile: ProfileName,
+    differences: Vec<Difference>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Difference {
+    what: &'static str,
+    /// What the profile has.
+    own: String,
+    /// What the command names.
+    named: String,
+    origin: String,
+}
+
+impl Profile {
+    /// Makes sure that nothing that is `named` differs from what the profile has. Another secret command is no difference.
+    ///
+    /// # Errors
+    /// [`OtherValues`].
+    pub fn accept(&self, profile: &ProfileName, named: &Named) -> Result<(), OtherValues> {
+        let Self { client, store, .. } = self;
+        let differences = [
+            difference("environment", client.environment.to_string(), text(named.environment.as_ref())),
+            difference("tenant", client.tenant.to_string(), text(named.tenant.as_ref())),
+            difference("client id", client.id.to_string(), text(named.client_id.as_ref())),
+            difference(
+                "store",
+                store.as_str().to_owned(),
+                named.store.as_ref().map(|it| (it.value.as_str().to_owned(), it.name.clone())),
+            ),
+        ];
+        let differences: Vec<_> = differences.into_iter().flatten().collect();
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(OtherValues { profile: profile.clone(), differences })
+    }
+}
+
+impl OtherValues {
+    /// Where the other values come from: flags, variables and names in files.
+    pub fn origins(&self) -> impl Iterator<Item = &str> {
+        self.differences.iter().map(|it| it.origin.as_str())
+    }
+}
+
+/// A value as text, and where it comes from.
+fn text<T: ToString>(named: Option<&Taken<T>>) -> Option<(String, String)> {
+    named.map(|it| (it.value.to_string(), it.name.clone()))
+}
+
+fn difference(what: &'static str, own: String, named: Option<(String, String)>) -> Option<Difference> {
+    let (named, origin) = named.filter(|(named, _)| *named != own)?;
+    Some(Difference { what, own, named, origin })
+}
+
+fn list(differences: &[Difference]) -> String {
+    let texts = differences
+        .iter()
+        .map(|Difference { what, own, named, origin }| format!("{what} `{own}` ({origin} says `{named}`)"));
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::identity::Client;
+    use crate::domain::store_kind::SecretCommand;
+
+    fn profile(store: StoreKind) -> Profile {
+        let client = Client {
+            environment: "eu".parse().unwrap(),
+            tenant: Tenant::default(),
+            id: "acme".parse().unwrap(),
+        };
+        Profile { client, store, default_scope: None, last_verified: None, credential: None }
+    }
+
+    fn taken<T>(value: T, name: &str) -> Taken<T> {
+        Taken { value, name: name.to_owned() }
+    }
+
+    fn accept(profile: &Profile, named: &Named) -> Result<(), String> {
+        profile.accept(&"a".parse().unwrap(), named).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_other_value_is_named_with_its_origin() {
+        let keyring = profile(StoreKind::Keyring);
+        assert_eq!(accept(&keyring, &Named::default()), Ok(()));
+        let same = Named {
+            environment: Some(taken("eu".parse().unwrap(), "--environment")),
+            tenant: Some(taken(Tenant::default(), "CORTI_TENANT_NAME")),
+            client_id: Some(taken("acme".parse().unwrap(), "--client-id")),
+            store: Some(taken(StoreKind::Keyring, "--store")),
+        };
+        assert_eq!(accept(&keyring, &same), Ok(()));
+        let others = Named {
+            environment: Some(taken("us".parse().unwrap(), "CORTI_ENVIRONMENT")),
+            store: Some(taken(StoreKind::File, "--store")),
+            ..Named::default()
+        };
+        let expected = "the profile `a` already exists with environment `eu` (CORTI_ENVIRONMENT says `us`), \
+            store `keyring` (--store says `file`)";
+        assert_eq!(accept(&keyring, &others), Err(expected.to_owned()));
+    }
+
+    #[test]
+    fn a_secret_command_may_be_replaced_by_another() {
+        let command = |text| StoreKind::Command(SecretCommand::split(text).unwrap());
+        let named = Named { store: Some(taken(command("pass new"), "--secret-command")), ..Named::default() };
+        assert_eq!(accept(&profile(command("pass old")), &named), Ok(()));
+        assert!(accept(&profile(StoreKind::Keyring), &named).is_err());
+    }
+}
