@@ -68,13 +68,10 @@ pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<San
         write_ready_file(path, &ready)?;
     }
     context.sink.event(Event::Datum(ready.page(), output::with_schema("sandbox", ready.json())));
-    let served = sandbox.serve(stop).await;
+    sandbox.serve(stop).await;
     if let Some(path) = &args.ready_file {
         remove_ready_file(path, &ready);
     }
-    served.map_err(|error| {
-        Failure::new(Kind::Unexpected, format!("the sandbox broke down: {error}")).hint("run it again")
-    })?;
     Ok(SandboxOutcome)
 }
 

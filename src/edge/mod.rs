@@ -10,6 +10,7 @@ pub mod host;
 pub mod http;
 pub mod input;
 pub mod keyring;
+pub mod listener;
 pub mod lock;
 pub mod loopback;
 pub mod mounted_secret;

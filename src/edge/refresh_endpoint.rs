@@ -1,7 +1,6 @@
 //! A server on loopback that one program asks for a fresh token, for as long as that program runs. It mints nothing
 //! itself: each question is handed on, and the answer to it handed back.
 
-use std::future::IntoFuture as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use super::listener;
 use super::loopback::{self, Refusal};
 use crate::domain::secret::Secret;
 
@@ -80,12 +80,8 @@ impl RefreshEndpoint {
         let (questions, asked) = mpsc::channel(QUEUE);
         let door = Door { host: self.address.to_string(), bearer: self.bearer, questions };
         let router = Router::new().route(PATH, get(token)).with_state(Arc::new(door));
-        let serving = axum::serve(self.listener, router).into_future();
-        let serving = async {
-            // It accepts for ever; what fails is a single connection.
-            let _ = serving.await;
-        };
-        (serving, asked)
+        let admit = |stream| std::future::ready(Some(stream));
+        (listener::serve(self.listener, router, admit, std::future::pending()), asked)
     }
 }
 

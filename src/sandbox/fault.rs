@@ -1,7 +1,6 @@
 //! Turns the knobs into faults: latency and a wrong date for every answer, failures and cut-off bodies for the token
 //! endpoint, failures of the API, connections that are dropped.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +11,9 @@ use axum::http::header::{CONTENT_LENGTH, DATE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use axum::serve::Listener;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::net::TcpStream;
 
 use super::MAX_BYTES;
 use super::knobs::{ApiFault, Fault};
@@ -135,21 +132,6 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long until a connection that has begun is looked at again.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// A connection that was looked at before anybody reads from it.
-struct Seen {
-    stream: TcpStream,
-    address: SocketAddr,
-    /// Whether its first request is for the control endpoint.
-    is_control: bool,
-}
-
-/// Waits for a connection's first request. A reset comes not sooner, since some clients wait for ever where a connection
-/// ends before they wrote to it.
-async fn look(stream: TcpStream, address: SocketAddr) -> Seen {
-    let is_control = tokio::time::timeout(LOOK, says_control(&stream)).await.unwrap_or(false);
-    Seen { stream, address, is_control }
-}
-
 /// Whether a connection's first request is for the control endpoint. A request may come in pieces.
 async fn says_control(stream: &TcpStream) -> bool {
     let mut start = [0; 64];
@@ -170,56 +152,22 @@ fn is_for_control(start: &[u8]) -> bool {
     start.split(|byte| *byte == b' ').nth(1).is_some_and(|path| path.starts_with(b"/_sandbox/"))
 }
 
-/// A listener that drops the connections it is told to, and counts the others. Whoever turns the knobs is not dropped.
-pub(super) struct Droppy {
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    looks: JoinSet<Seen>,
-}
-
-impl Droppy {
-    pub(super) fn new(listener: TcpListener, shared: Arc<Shared>) -> Self {
-        Self { listener, shared, looks: JoinSet::new() }
-    }
-
-    /// Lets a connection in.
-    fn admit(&self, stream: TcpStream, address: SocketAddr) -> (TcpStream, SocketAddr) {
-        self.shared.counters.connection();
-        // Answers are short and clients wait for each: Nagle's algorithm would only delay them.
-        drop(stream.set_nodelay(true));
-        (stream, address)
-    }
-}
-
-impl Listener for Droppy {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        loop {
-            tokio::select! {
-                (stream, address) = Listener::accept(&mut self.listener) => {
-                    // Its own statement: no lock is held where the connection is handed on.
-                    let dropping = self.shared.knobs().drop_connections > 0;
-                    if !dropping {
-                        return self.admit(stream, address);
-                    }
-                    self.looks.spawn(look(stream, address));
-                }
-                Some(Ok(Seen { stream, address, is_control })) = self.looks.join_next() => {
-                    if is_control || !self.shared.knobs().take_drop() {
-                        return self.admit(stream, address);
-                    }
-                    // A reset, and no orderly end.
-                    drop(stream.set_zero_linger());
-                }
-            }
+/// Drops the connections that the knobs say, and counts the others. Whoever turns the knobs is not dropped.
+pub(super) async fn admitted(stream: TcpStream, shared: Arc<Shared>) -> Option<TcpStream> {
+    // Its own statement: no lock is held across an `await`.
+    let dropping = shared.knobs().drop_connections > 0;
+    if dropping {
+        // A reset comes after the first request, since some clients wait for ever where a connection ends before they wrote
+        // to it.
+        let is_control = tokio::time::timeout(LOOK, says_control(&stream)).await.unwrap_or(false);
+        if !is_control && shared.knobs().take_drop() {
+            // A reset, and no orderly end.
+            drop(stream.set_zero_linger());
+            return None;
         }
     }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
+    shared.counters.connection();
+    Some(stream)
 }
 
 #[cfg(test)]

@@ -29,7 +29,6 @@ mod state;
 mod token;
 
 use std::fmt;
-use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,8 +44,7 @@ use crate::domain::environment::Environment;
 use crate::domain::identity::{ClientId, Tenant};
 use crate::domain::secret::{ClientSecret, Secret};
 use crate::edge::clock::Clock;
-use crate::edge::loopback;
-use fault::Droppy;
+use crate::edge::{listener, loopback};
 use key::SigningKey;
 use realm::Realm;
 use state::{Identity, Shared};
@@ -56,8 +54,8 @@ pub use knobs::{ApiFault, KnobError, Knobs};
 /// The longest request body and the longest WebSocket message, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// How long requests and sockets that are under way may take to end once the sandbox shuts down.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long requests and sockets that are under way may take to end once the sandbox shuts down. It ends within 1 s.
+const GRACE: Duration = Duration::from_millis(800);
 
 /// What a sandbox is started with.
 #[derive(Clone, Debug)]
@@ -162,27 +160,18 @@ impl Sandbox {
     }
 
     /// Serves until `shutdown` resolves; then ends open sockets, and whatever has not ended after [`GRACE`].
-    ///
-    /// # Errors
-    /// What accepting connections failed with.
-    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let Self { listener, shared } = self;
-        let stopping = {
-            let shared = Arc::clone(&shared);
-            async move {
-                shutdown.await;
-                shared.stop.send_replace(true);
-            }
+        let stopping = async {
+            shutdown.await;
+            shared.stop.send_replace(true);
         };
-        let listener = Droppy::new(listener, Arc::clone(&shared));
-        let serving = axum::serve(listener, router(Arc::clone(&shared))).with_graceful_shutdown(stopping);
+        let admit = |stream| fault::admitted(stream, Arc::clone(&shared));
+        let serving = listener::serve(listener, router(Arc::clone(&shared)), admit, stopping);
         tokio::select! {
-            ended = serving.into_future() => ended?,
+            () = serving => {}
             () = grace(&shared) => {}
         }
-        // Sockets are on tasks of their own; each holds a receiver until its close frame is out.
-        drop(tokio::time::timeout(GRACE, shared.stop.closed()).await);
-        Ok(())
     }
 }
 

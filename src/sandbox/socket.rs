@@ -82,7 +82,6 @@ fn open(shared: &Shared, upgrade: Upgrade, kind: Kind) -> Response {
             .max_write_buffer_size(MAX_UNSENT),
         Err(rejection) => return rejection.into_response(),
     };
-    // Taken before the upgrade, so that a shutdown waits for a socket that is just being opened.
     let stop = shared.stop.subscribe();
     upgrade.on_upgrade(move |socket| run(socket, Session::new(kind), stop))
 }

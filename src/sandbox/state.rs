@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub(super) client_secret: ClientSecret,
     pub(super) control_token: Secret,
     pub(super) counters: Counters,
-    /// Turns true once, at shutdown. Every open WebSocket holds a receiver.
+    /// Turns true once, at shutdown.
     pub(super) stop: watch::Sender<bool>,
     clock: Clock,
     realm: Mutex<Arc<Realm>>,

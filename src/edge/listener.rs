@@ -1,0 +1,167 @@
+//! Serves HTTP/1.1 within bounds that no peer can exceed: connections, open files, memory, and time for a request's head.
+//!
+//! Every program of this machine can connect to a server of this tool. At the bound, the connection that has waited longest
+//! for a complete request is closed, so connections that say nothing never keep an honest request out.
+
+mod queue;
+mod stream;
+mod watched_body;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::TokioTimer;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use queue::{MIN_CONNECTIONS, Place, Queue};
+use stream::CountedStream;
+use watched_body::WatchedBody;
+
+/// How long a peer may take to send a request's head, and to begin the next request on the same connection. A program on
+/// this machine sends its head at once; 10 s leave room for a machine that is overloaded.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The longest head, and the most that is read from a connection at once, in bytes. A token in a URL takes about 2 KiB.
+const HEAD_LIMIT: usize = 32 * 1024;
+
+/// The most connections, whatever the limit of open files is.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// How many files the rest of the process may need: standard streams, the runtime, connections to servers, pipes.
+const OTHER_FILES: usize = 32;
+
+/// The pause after the system refused a connection, so that a refusal that lasts does not use up the processor.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Serves until `stop` completes, then until every connection has ended: those without a complete request are closed at once,
+/// the others after their answer, and upgraded ones when their owner closes them. Handlers find the peer's address as
+/// [`ConnectInfo`].
+///
+/// `admit` sees each connection before anything is read from it, and closes it by returning `None`.
+pub async fn serve<A, F>(listener: TcpListener, router: Router, admit: A, stop: impl Future<Output = ()>)
+where
+    A: Fn(TcpStream) -> F,
+    F: Future<Output = Option<TcpStream>> + Send + 'static,
+{
+    let queue = Arc::new(Queue::new(most_connections()));
+    let (stopping, stopped) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let (stream, address) = tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&listener, &queue) => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let place = Arc::new(queue.enter());
+        let (admission, router, stopped) = (admit(stream), router.clone(), stopped.clone());
+        connections.spawn(async move {
+            let served = async {
+                if let Some(stream) = admission.await {
+                    serve_connection(stream, address, router, &place, stopped).await;
+                }
+            };
+            tokio::select! {
+                () = served => {}
+                () = place.closed() => {}
+            }
+        });
+    }
+    drop(listener);
+    queue.close_incomplete();
+    stopping.send_replace(true);
+    queue.emptied().await;
+}
+
+/// The next connection, once there is room for it.
+async fn accept(listener: &TcpListener, queue: &Queue) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                queue.make_room().await;
+                // Answers are short and peers wait for each: Nagle's algorithm would only delay them.
+                let _ = stream.set_nodelay(true);
+                return (stream, address);
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            // Most likely the process has no file left.
+            Err(_) => {
+                queue.shrink();
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether accepting failed because the peer had gone.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Answers the requests of one connection.
+async fn serve_connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    place: &Arc<Place>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let stream = CountedStream::new(stream, Arc::clone(place));
+    let (router, place) = (TowerToHyperService::new(router), Arc::clone(place));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        place.head_is_complete();
+        request.extensions_mut().insert(ConnectInfo(address));
+        let request = request.map(|body| Body::new(WatchedBody::new(body, Arc::clone(&place))));
+        let (answer, place) = (router.call(request), Arc::clone(&place));
+        async move {
+            let answer: Result<_, Infallible> = answer.await;
+            place.is_answered();
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_DEADLINE)
+        .max_buf_size(HEAD_LIMIT)
+        .serve_connection(stream, service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    // A connection that breaks concerns its peer only.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stopped.wait_for(|it| *it) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// How many connections this process has files for.
+fn most_connections() -> usize {
+    let files = file_limit().unwrap_or(usize::MAX);
+    let left = (files - files / 4).min(files.saturating_sub(OTHER_FILES));
+    left.clamp(MIN_CONNECTIONS, MAX_CONNECTIONS)
+}
+
+/// How many files this process may have open, where there is a limit.
+fn file_limit() -> Option<usize> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit};
+        getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok())
+    }
+    #[cfg(not(unix))]
+    None
+}

@@ -1,0 +1,282 @@
+//! The connections that a listener has, and which of them is closed to make room.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+/// The fewest connections that may be open, however low the limit of open files is.
+pub(super) const MIN_CONNECTIONS: usize = 4;
+
+/// How many connections fewer there may be each time that the process has no file left.
+const SHRINK: usize = 8;
+
+/// How many bytes may be held of requests that have not arrived in full, over all connections.
+const BODIES_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The connections.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// A connection has ended, or its request was answered.
+    changed: Notify,
+}
+
+struct State {
+    connections: BTreeMap<u64, Connection>,
+    next_id: u64,
+    /// How many connections there may be.
+    bound: usize,
+    /// The sum of [`Connection::body`].
+    bodies: usize,
+}
+
+struct Connection {
+    phase: Phase,
+    /// When it was opened, or when its last request was answered.
+    since: Instant,
+    /// How many bytes of the request's body have arrived.
+    body: usize,
+    close: Arc<Notify>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    /// The head of the next request is not complete.
+    Idle,
+    /// The head is complete, and the body is not.
+    Reading,
+    /// The request is complete, and not answered.
+    Answering,
+    /// It was told to close.
+    Closing,
+}
+
+impl Queue {
+    pub(super) fn new(bound: usize) -> Self {
+        let (connections, next_id, bodies) = (BTreeMap::new(), 0, 0);
+        Self { state: Mutex::new(State { connections, next_id, bound, bodies }), changed: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a connection.
+    pub(super) fn enter(self: &Arc<Self>) -> Place {
+        let (mut state, close) = (self.state(), Arc::new(Notify::new()));
+        let id = state.next_id;
+        state.next_id += 1;
+        let connection =
+            Connection { phase: Phase::Idle, since: Instant::now(), body: 0, close: Arc::clone(&close) };
+        state.connections.insert(id, connection);
+        Place { queue: Arc::clone(self), id, close }
+    }
+
+    /// Returns once another connection may be added. Closes the oldest one without a complete request, if there is one.
+    pub(super) async fn make_room(&self) {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let mut state = self.state();
+                if state.connections.len() < state.bound {
+                    return;
+                }
+                let staying = state.connections.values().filter(|it| it.phase != Phase::Closing);
+                if staying.count() >= state.bound {
+                    state.close_oldest(|_| true);
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Lowers the bound below the number of connections that there are, and closes as many: the process has fewer files than
+    /// its limit says, and needs some for other things.
+    pub(super) fn shrink(&self) {
+        let mut state = self.state();
+        let lower = state.connections.len().saturating_sub(SHRINK).max(MIN_CONNECTIONS);
+        let surplus = state.connections.len().saturating_sub(lower);
+        state.bound = state.bound.min(lower);
+        for _ in 0..surplus {
+            state.close_oldest(|_| true);
+        }
+    }
+
+    /// Closes every connection without a complete request.
+    pub(super) fn close_incomplete(&self) {
+        while self.state().close_oldest(|_| true) {}
+    }
+
+    /// Returns once every connection has ended.
+    pub(super) async fn emptied(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.state().connections.is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl State {
+    /// Closes the oldest connection without a complete request that is `meant`, and says whether there was one.
+    fn close_oldest(&mut self, meant: impl Fn(&Connection) -> bool) -> bool {
+        let incomplete = |it: &&mut Connection| matches!(it.phase, Phase::Idle | Phase::Reading) && meant(it);
+        let oldest = self.connections.values_mut().filter(incomplete).min_by_key(|it| it.since);
+        let Some(oldest) = oldest else { return false };
+        oldest.phase = Phase::Closing;
+        self.bodies -= std::mem::take(&mut oldest.body);
+        oldest.close.notify_one();
+        true
+    }
+}
+
+/// One connection among the others. It counts until this is dropped.
+pub(super) struct Place {
+    queue: Arc<Queue>,
+    id: u64,
+    close: Arc<Notify>,
+}
+
+impl Place {
+    /// Returns once this connection is to be closed.
+    pub(super) async fn closed(&self) {
+        self.close.notified().await;
+    }
+
+    /// The head of a request has arrived.
+    pub(super) fn head_is_complete(&self) {
+        self.pass(Phase::Idle, Phase::Reading);
+    }
+
+    /// A part of a request's body has arrived.
+    pub(super) fn body_grew(&self, bytes: usize) {
+        let mut state = self.queue.state();
+        let Some(connection) = state.connections.get_mut(&self.id) else { return };
+        if connection.phase == Phase::Reading {
+            connection.body += bytes;
+            state.bodies += bytes;
+        }
+        while state.bodies > BODIES_LIMIT && state.close_oldest(|it| it.body > 0) {}
+    }
+
+    /// The whole request has arrived.
+    pub(super) fn request_is_complete(&self) {
+        self.pass(Phase::Reading, Phase::Answering);
+    }
+
+    /// The answer is there, whether the whole request has arrived or not.
+    pub(super) fn is_answered(&self) {
+        let mut state = self.queue.state();
+        let Some(connection) = state.connections.get_mut(&self.id) else { return };
+        if connection.phase != Phase::Closing {
+            (connection.phase, connection.since) = (Phase::Idle, Instant::now());
+            let body = std::mem::take(&mut connection.body);
+            state.bodies -= body;
+        }
+        drop(state);
+        self.queue.changed.notify_waiters();
+    }
+
+    fn pass(&self, from: Phase, to: Phase) {
+        if let Some(connection) = self.queue.state().connections.get_mut(&self.id)
+            && connection.phase == from
+        {
+            connection.phase = to;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.queue.state();
+        if let Some(connection) = state.connections.remove(&self.id) {
+            state.bodies -= connection.body;
+        }
+        drop(state);
+        self.queue.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn is_closed(place: &Place) -> bool {
+        place.closed().now_or_never().is_some()
+    }
+
+    #[tokio::test]
+    async fn the_oldest_without_a_complete_request_makes_room() {
+        let queue = Arc::new(Queue::new(3));
+        let [first, second, third] = [(), (), ()].map(|()| queue.enter());
+        // The first is being answered; the second was answered just now, so the third is the oldest.
+        first.head_is_complete();
+        first.request_is_complete();
+        second.head_is_complete();
+        second.request_is_complete();
+        second.is_answered();
+        assert!(queue.make_room().now_or_never().is_none());
+        assert_eq!([&first, &second, &third].map(is_closed), [false, false, true]);
+        // It is on its way out: no other is closed for the same newcomer.
+        assert!(queue.make_room().now_or_never().is_none() && !is_closed(&second));
+        drop(third);
+        assert!(queue.make_room().now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn where_all_are_being_answered_the_next_that_is_done_makes_room() {
+        let queue = Arc::new(Queue::new(1));
+        let only = queue.enter();
+        only.head_is_complete();
+        only.request_is_complete();
+        let mut room = std::pin::pin!(queue.make_room());
+        assert!(room.as_mut().now_or_never().is_none() && !is_closed(&only));
+        only.is_answered();
+        assert!(room.as_mut().now_or_never().is_none() && is_closed(&only));
+        drop(only);
+        assert!(room.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn bodies_that_do_not_end_are_bounded_together() {
+        let queue = Arc::new(Queue::new(9));
+        let [silent, first, second] = [(), (), ()].map(|()| queue.enter());
+        for place in [&first, &second] {
+            place.head_is_complete();
+            place.body_grew(BODIES_LIMIT / 2);
+        }
+        assert_eq!([&silent, &first, &second].map(is_closed), [false; 3]);
+        second.body_grew(1);
+        assert_eq!([&silent, &first, &second].map(is_closed), [false, true, false]);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_ends_after_its_answer_protects_nothing() {
+        let queue = Arc::new(Queue::new(1));
+        let only = queue.enter();
+        only.head_is_complete();
+        only.is_answered();
+        only.request_is_complete();
+        assert!(queue.make_room().now_or_never().is_none() && is_closed(&only));
+    }
+
+    #[tokio::test]
+    async fn fewer_files_than_expected_lower_the_bound() {
+        let queue = Arc::new(Queue::new(100));
+        let mut places: Vec<Place> = (0..20).map(|_| queue.enter()).collect();
+        queue.shrink();
+        assert!(places.drain(..SHRINK).all(|it| is_closed(&it)) && !places.iter().any(is_closed));
+        assert!(queue.make_room().now_or_never().is_none() && is_closed(&places.remove(0)));
+        assert!(queue.make_room().now_or_never().is_some());
+        for _ in 0..9 {
+            queue.shrink();
+            places.retain(|it| !is_closed(it));
+        }
+        assert_eq!(places.len(), MIN_CONNECTIONS);
+    }
+}
