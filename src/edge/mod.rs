@@ -14,6 +14,7 @@ pub mod listener;
 pub mod lock;
 pub mod loopback;
 pub mod mounted_secret;
+mod peer;
 pub mod private_file;
 pub mod process;
 pub mod program;

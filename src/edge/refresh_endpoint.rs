@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -13,8 +13,8 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use super::listener;
 use super::loopback::{self, Refusal};
+use super::{listener, peer};
 use crate::domain::secret::Secret;
 
 /// How many questions may wait for one to be taken.
@@ -78,7 +78,7 @@ impl RefreshEndpoint {
     /// The server, which serves while it is polled, and the questions that come in.
     pub fn serve(self) -> (impl Future<Output = ()>, mpsc::Receiver<Question>) {
         let (questions, asked) = mpsc::channel(QUEUE);
-        let door = Door { host: self.address.to_string(), bearer: self.bearer, questions };
+        let door = Door { address: self.address, bearer: self.bearer, questions };
         let router = Router::new().route(PATH, get(token)).with_state(Arc::new(door));
         let admit = |stream| std::future::ready(Some(stream));
         (listener::serve(self.listener, router, admit, std::future::pending()), asked)
@@ -86,14 +86,22 @@ impl RefreshEndpoint {
 }
 
 struct Door {
-    host: String,
+    address: SocketAddr,
     bearer: Secret,
     questions: mpsc::Sender<Question>,
 }
 
-async fn token(State(door): State<Arc<Door>>, headers: HeaderMap) -> Response {
-    if let Err(refusal) = loopback::judge(&headers, &door.host, &door.bearer) {
+async fn token(
+    State(door): State<Arc<Door>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(refusal) = loopback::judge(&headers, &door.address.to_string(), &door.bearer) {
         return refused(refusal);
+    }
+    // Last: it takes longer than the other checks, and only who knows the bearer is worth it.
+    if peer::is_of_another_user(peer, door.address) {
+        return reply(StatusCode::FORBIDDEN, error("a program of another user gets no token here"));
     }
     let (sender, receiver) = oneshot::channel();
     let asked = door.questions.send(Question(sender)).await;
