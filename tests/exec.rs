@@ -59,6 +59,43 @@ fn the_program_gets_the_token_and_not_the_secret() {
     assert!(said.code == 0 && !said.stdout.contains(&file), "{}{}", said.stdout, said.stderr);
 }
 
+/// Other tools and older scripts have the secret under other names.
+#[test]
+fn no_other_variable_brings_the_secret_to_the_program() {
+    let sandbox = Sandbox::start();
+    let set = |world: &mut World| {
+        for name in ["CORTI_CLIENTSECRET", "CLIENT_SECRET", "corti_client_secret", "Corti_Secret"] {
+            world.set(name, "any-value");
+        }
+        for name in ["BACKUP", "backup"] {
+            world.set(name, &sandbox.client_secret);
+        }
+        world.set("LINE", &format!("{}\n", sandbox.client_secret));
+        world.set("UNRELATED", "kept");
+    };
+    let mut by_value = World::of(&sandbox);
+    let mut by_file = World::of(&sandbox);
+    let secret = by_file.private_file("secret", &sandbox.client_secret);
+    by_file.set("CORTI_CLIENT_SECRET", "");
+    by_file.set("CORTI_CLIENT_SECRET_FILE", &secret);
+    let mut by_profile = World::new();
+    let command = format!("cat '{}'", by_profile.private_file("secret", &sandbox.client_secret));
+    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-command", &command];
+    by_profile.run_words(&words).assert().success();
+    for world in [&mut by_value, &mut by_file, &mut by_profile] {
+        set(world);
+        for flags in ["--full", "--full --refresh-url"] {
+            let said = exec(world, flags, "env");
+            assert_eq!(said.code, 0, "{}", said.stderr);
+            assert!(said.stdout.contains("UNRELATED=kept\n"), "{}", said.stdout);
+            let found = said.stdout.lines().filter(|line| {
+                line.contains(&sandbox.client_secret) || line.to_ascii_uppercase().contains("SECRET")
+            });
+            assert_eq!(found.collect::<Vec<_>>(), [""; 0], "{flags}");
+        }
+    }
+}
+
 /// Half a pair would be of no use to the program, and an error to this tool inside of it.
 #[test]
 fn the_client_id_stays_where_its_secret_does() {

@@ -45,6 +45,21 @@ fn the_command_is_run_each_time_and_nothing_is_stored() {
 }
 
 #[test]
+fn the_command_gets_no_variable_that_holds_a_secret() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    let (secret, seen) = (world.file("secret", &sandbox.client_secret), world.home().join("seen"));
+    let names = ["CORTI_CLIENTSECRET", "CLIENT_SECRET", "corti_client_secret", "CORTI_CLIENT_SECRET", "COPY"];
+    for name in names {
+        world.set(name, "canary-5d41402abc4b2a76");
+    }
+    let command = format!("sh -c 'env > \"{}\"; cat \"{secret}\"'", seen.display());
+    let said = log_in(&world, &sandbox, &command);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("HOME=") && !seen.contains("canary"), "{seen}");
+}
+
+#[test]
 fn no_shell_is_in_between() {
     let (sandbox, world) = (Sandbox::with_secret("$HOME `id` ; x"), World::new());
     let said = log_in(&world, &sandbox, "printf %s '$HOME `id` ; x'");

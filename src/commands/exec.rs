@@ -33,7 +33,7 @@ use super::reuse::ReuseArgs;
 const FRESH: Duration = Duration::from_secs(150);
 
 /// It gets `CORTI_ACCESS_TOKEN`, `CORTI_TENANT_NAME` and `CORTI_ENVIRONMENT`, and not the variables that hold a client secret
-/// or name its file, nor the client id beside them. It takes this process's place: its id, its terminal, its signals and
+/// (by name, or by value where the secret was read) or name its file, nor the client id beside them. It takes this process's place: its id, its terminal, its signals and
 /// its exit code are its own.
 ///
 /// A token lives 5 minutes. With --refresh-url this process stays, and answers `CORTI_AUTH_REFRESH_URL` with a fresh token
@@ -103,15 +103,18 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
     let plan = context.plan()?;
     let ask = args.choice.ask(&plan, context)?;
     let reuse = args.reuse.reuse(context);
-    let token = Minter::new(context).lease(&plan, &ask, reuse).await?;
+    let minter = Minter::new(context);
+    let token = minter.lease(&plan, &ask, reuse).await?;
     let (name, arguments) = args.command.split_first().ok_or_else(|| {
         Failure::new(Kind::Usage, "no program is named").hint("corti-auth exec --scope transcribe -- CMD")
     })?;
+    let (env, variables) = (&context.host.env, context.variables()?);
+    let secret = minter.secret_in_hand();
     let program = Program {
         name: name.clone(),
         arguments: arguments.to_vec(),
         set: rendering::variables(&plan.client, &token).into(),
-        unset: context.variables()?.kept_from_token_users(),
+        unset: env.kept_from_program(|name| variables.is_kept_from_token_users(name), secret.as_ref()),
     };
     let mode = if reuse.mode == Mode::NoCache { Mode::NoCache } else { Mode::Cached };
     let reuse = Reuse { preferred_ttl: Some(FRESH), mode, ..reuse };

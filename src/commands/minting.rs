@@ -1,5 +1,6 @@
 //! From a plan to a token: the secret out of its source, one request, and the answer held against what was asked.
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use crate::domain::grant::{self, Token};
@@ -19,11 +20,12 @@ use super::context::Context;
 pub(super) struct Minter<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) http: Http<'a>,
+    in_hand: RefCell<Option<ClientSecret>>,
 }
 
 impl<'a> Minter<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        Self { context, http: context.http() }
+        Self { context, http: context.http(), in_hand: RefCell::default() }
     }
 
     /// Mints for the plan's client.
@@ -65,16 +67,24 @@ impl<'a> Minter<'a> {
     /// # Errors
     /// Where there is none, or its store cannot be used.
     pub(super) async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
-        let (name, profile) = match &plan.source {
-            SecretSource::Given(GivenSecret::Value(secret)) => return Ok(secret.clone()),
-            SecretSource::Given(GivenSecret::File(variable, path)) => return mounted(variable, path).await,
-            SecretSource::Store(name, profile) => (name, profile),
+        let secret = match &plan.source {
+            SecretSource::Given(GivenSecret::Value(secret)) => secret.clone(),
+            SecretSource::Given(GivenSecret::File(variable, path)) => mounted(variable, path).await?,
+            SecretSource::Store(name, profile) => {
+                let read = self.context.store(&profile.store)?.read(&profile.client, self.context.sink).await;
+                read.map_err(|error| Failure::store(&error, &profile.client, name))?
+            }
             SecretSource::Withheld(name, profile) => {
                 return Err(Failure::withheld(name, &profile.client, &plan.client));
             }
         };
-        let read = self.context.store(&profile.store)?.read(&profile.client, self.context.sink).await;
-        read.map_err(|error| Failure::store(&error, &profile.client, name))
+        self.in_hand.replace(Some(secret.clone()));
+        Ok(secret)
+    }
+
+    /// The secret that was read last, if one was needed so far.
+    pub(super) fn secret_in_hand(&self) -> Option<ClientSecret> {
+        self.in_hand.borrow().clone()
     }
 }
 

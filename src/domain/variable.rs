@@ -97,7 +97,7 @@ pub const CLIENT_ID_NAMES: Names = Names {
 pub const CLIENT_SECRET_NAMES: Names = Names {
     what: "client secret",
     name: CLIENT_SECRET,
-    aliases: &["CORTI__CLIENTSECRET", "CORTI_SECRET"],
+    aliases: &["CORTI__CLIENTSECRET", "CORTI_CLIENTSECRET", "CORTI_SECRET"],
     plain: &["CLIENT_SECRET"],
 };
 const ACCESS_TOKEN_NAMES: Names =
@@ -142,12 +142,18 @@ pub fn meant_by(name: &str) -> Option<&'static str> {
     listed.or_else(|| READ.into_iter().find(|known| strsim::damerau_levenshtein(known, name) <= 2))
 }
 
-/// The variables that hold a client secret or say where one is, by whatever name, and what an outer `exec` set: none
-/// of them is for a program that is given a token. systemd's [`CREDENTIALS_DIRECTORY`] is: other credentials are in it, and
-/// it has none itself.
-pub fn kept_from_programs() -> Vec<&'static str> {
-    let named = [CLIENT_SECRET, CLIENT_SECRET_FILE, PASSPHRASE_FILE, REFRESH_URL, REFRESH_TOKEN];
-    named.into_iter().chain(CLIENT_SECRET_NAMES.aliases.iter().copied()).collect()
+/// Whether no program that this tool starts gets the variable `name`: it holds a client secret by any name that an import
+/// takes one from, in any case, or says where one is, or was set by an outer `exec`. systemd's [`CREDENTIALS_DIRECTORY`] stays:
+/// other credentials are in it, and it has none itself.
+pub fn is_kept_from_programs(name: &str) -> bool {
+    let others = [CLIENT_SECRET_FILE, PASSPHRASE_FILE, REFRESH_URL, REFRESH_TOKEN];
+    let Names { name: own, aliases, plain, .. } = CLIENT_SECRET_NAMES;
+    is_any_of(name, &[&others, &[own], aliases, plain])
+}
+
+/// Whether `name`, in any case, is in one of the lists.
+fn is_any_of(name: &str, lists: &[&[&str]]) -> bool {
+    lists.iter().copied().flatten().any(|it| it.eq_ignore_ascii_case(name))
 }
 
 /// The variables that are set, checked.
@@ -237,13 +243,12 @@ impl Variables {
         self.naming_a_client().next()
     }
 
-    /// The variables that a program with a token in place of the client does not get: a client id without its secret is
-    /// half a pair. The id stays where its secret does, in systemd's folder.
-    pub fn kept_from_token_users(&self) -> Vec<&'static str> {
+    /// Whether a program with a token in place of the client does not get the variable `name` either: a client id without
+    /// its secret is half a pair. The id stays where its secret does, in systemd's folder.
+    pub fn is_kept_from_token_users(&self, name: &str) -> bool {
         let stays = self.client_secret.as_ref().is_some_and(|it| it.variable() == CREDENTIALS_DIRECTORY);
-        let Names { name, aliases, .. } = CLIENT_ID_NAMES;
-        let ids = [name].into_iter().chain(aliases.iter().copied()).filter(|_| !stays);
-        kept_from_programs().into_iter().chain(ids).collect()
+        let Names { name: own, aliases, .. } = CLIENT_ID_NAMES;
+        is_kept_from_programs(name) || !stays && is_any_of(name, &[&[own], aliases])
     }
 
     /// The variables that are set and name a client.

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
 use super::clock::Clock;
+use crate::domain::secret::ClientSecret;
 use crate::domain::variable;
 
 /// The process's surroundings.
@@ -42,7 +43,7 @@ impl Host {
     pub fn from_os() -> Self {
         Self {
             arguments: std::env::args_os().collect(),
-            env: Env(std::env::vars_os().collect()),
+            env: Env::from_os(),
             clock: Clock,
             terminal: Terminal {
                 stdin: io::stdin().is_terminal(),
@@ -72,6 +73,31 @@ pub fn stdout_has_reader() -> bool {
 }
 
 impl Env {
+    /// Takes the real ones, which a program that is started inherits.
+    #[expect(clippy::disallowed_methods, reason = "this is the door that the lints point to")]
+    pub(super) fn from_os() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+
+    /// The variables that a program does not get: those whose name `is_kept`, and those whose value is a client secret that is
+    /// known, which is that of [`variable::CLIENT_SECRET`] and `secret`.
+    pub fn kept_from_program(
+        &self,
+        is_kept: impl Fn(&str) -> bool,
+        secret: Option<&ClientSecret>,
+    ) -> Vec<OsString> {
+        let given = self.get(variable::CLIENT_SECRET).and_then(|text| ClientSecret::parse(&text).ok());
+        let is_secret = |value: ClientSecret| {
+            let mut known = given.iter().chain(secret);
+            known.any(|known| known.secret().is_same(value.secret()))
+        };
+        let kept = self.0.iter().filter(|(name, value)| {
+            let value = ClientSecret::from_bytes(value.as_encoded_bytes());
+            is_kept(&name.to_string_lossy()) || value.is_ok_and(is_secret)
+        });
+        kept.map(|(name, _)| name.clone()).collect()
+    }
+
     /// The variable's text; `None` where it is unset or empty.
     pub fn get(&self, name: &str) -> Option<String> {
         let value = self.0.get(OsStr::new(name)).filter(|value| !value.is_empty())?;

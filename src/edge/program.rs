@@ -18,7 +18,7 @@ pub struct Program {
     /// Variables that it gets.
     pub set: Vec<Named>,
     /// Variables that it does not.
-    pub unset: Vec<&'static str>,
+    pub unset: Vec<OsString>,
 }
 
 /// Why a program was not run.

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
+use super::host::Env;
 use super::prompt::TerminalState;
 use crate::domain::event::{Event, Sink};
 use crate::domain::secret::{ClientSecret, ClientSecretError, MAX_SECRET_BYTES, Secret};
@@ -77,7 +78,7 @@ pub(super) async fn run(command: &SecretCommand, sink: &dyn Sink) -> Result<Clie
     let _terminal = TerminalState::save();
     let mut started = Command::new(command.program());
     // None of them is for it, and what it says is passed on.
-    for name in variable::kept_from_programs() {
+    for name in Env::from_os().kept_from_program(variable::is_kept_from_programs, None) {
         started.env_remove(name);
     }
     let mut child = started
