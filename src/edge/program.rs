@@ -132,7 +132,7 @@ impl Running {
                     status = self.child.wait() => return status,
                     origin = relay.next() => {
                         if let Some(process) = process {
-                            super::relay::pass_on(&origin, process);
+                            super::relay::act_on(&origin, process);
                         }
                     }
                 }
