@@ -204,3 +204,35 @@ fn a_stop_stops_both_and_both_go_on() {
         std::fs::remove_file(&go).unwrap();
     }
 }
+
+/// As a container's first process, which every orphan is given to. The end of a secret command is not taken for one's.
+#[test]
+fn orphans_are_reaped_by_the_first_process() {
+    let sandbox = Sandbox::start();
+    let world = World::new();
+    let secret = world.file("secret", &sandbox.client_secret);
+    let command = format!("sh -c '(sleep 0.2 &); cat \"{secret}\"'");
+    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-command", &command];
+    world.run_words(&words).assert().success();
+    // A zombie counts as a `sleep` as well.
+    let program = "for i in $(seq 50); do (sleep 0.2 &); done
+        for i in $(seq 5); do
+            curl -s -o /dev/null -w '%{http_code} ' --noproxy '*' \
+                -H \"Authorization: Bearer $CORTI_AUTH_REFRESH_TOKEN\" \"$CORTI_AUTH_REFRESH_URL\"
+        done
+        n=0
+        while pgrep -x sleep > /dev/null && [ $n -lt 60 ]; do n=$((n + 1)); sleep 0.1; done
+        echo left: $(pgrep -x sleep | wc -l) parent: $PPID
+        exit 5";
+    let mut command = Command::new("unshare");
+    command.env_clear().envs(world.variables()).args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.arg(common::binary()).args(["exec", "--full", "--refresh-url", "--", "bash", "-c", program]);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, "200 200 200 200 200 left: 0 parent: 1\n", "{errors}");
+    assert_eq!(output.status.code(), Some(5));
+}

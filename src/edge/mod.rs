@@ -4,6 +4,7 @@
 pub mod age_file;
 pub mod cache;
 mod certificate;
+mod children;
 pub mod clock;
 pub mod config_file;
 pub mod host;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitStatus};
 
-use super::process;
+use super::{children, process};
 use crate::domain::rendering::Named;
 
 /// A program, its arguments, and how its environment differs from ours.
@@ -40,6 +40,7 @@ pub enum ProgramError {
 /// A program under way, beside this process.
 pub struct Running {
     child: tokio::process::Child,
+    _started: children::Started,
     #[cfg_attr(not(unix), expect(dead_code, reason = "there is nothing to pass on"))]
     signals: Signals,
 }
@@ -73,10 +74,10 @@ impl Program {
         let mut command = tokio::process::Command::from(self.command());
         // A limit is inherited. This process stays undumpable, which is what keeps it out of a core file.
         process::restore_core_limit();
-        let started = command.spawn();
+        let started = children::spawn(&mut command);
         process::forbid_core();
-        let child = started.map_err(|error| self.failure(error))?;
-        Ok(Running { child, signals })
+        let (child, started) = started.map_err(|error| self.failure(error))?;
+        Ok(Running { child, _started: started, signals })
     }
 
     fn command(&self) -> Command {

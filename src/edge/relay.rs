@@ -12,7 +12,7 @@ use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 use tokio::io::{AsyncRead as _, ReadBuf};
 
-use super::process;
+use super::{children, process};
 
 /// What is passed on, and whether a terminal sends it to all programs in its foreground by itself.
 ///
@@ -108,6 +108,7 @@ fn is_readable(pipe: &mut Pipe, context: &mut Context<'_>) -> io::Result<bool> {
 pub(super) fn act_on(origin: &Origin, process: u32) {
     let Some(program) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return };
     if origin.signal == Signal::CHILD.as_raw() {
+        children::reap_orphans();
         follow_stop(program);
     } else {
         pass_on(origin, program);

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
+use super::children;
 use super::host::Env;
 use super::prompt::TerminalState;
 use crate::domain::event::{Event, Sink};
@@ -81,13 +82,9 @@ pub(super) async fn run(command: &SecretCommand, sink: &dyn Sink) -> Result<Clie
     for name in Env::from_os().kept_from_program(variable::is_kept_from_programs, None) {
         started.env_remove(name);
     }
-    let mut child = started
-        .args(command.words().iter().skip(1))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| not_run(error.to_string()))?;
+    started.args(command.words().iter().skip(1)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let spawned = children::spawn(started.kill_on_drop(true));
+    let (mut child, _started) = spawned.map_err(|error| not_run(error.to_string()))?;
     let mut said = Said::default();
     let finished = tokio::time::timeout(LIMIT, finish(&mut child, command.program(), &mut said, sink)).await;
     let finished = finished.map_err(|_| CommandError::TimedOut { program: program() })?;
