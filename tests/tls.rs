@@ -183,9 +183,11 @@ fn a_probe_tells_a_certificate_nobody_vouches_for_from_a_refusal() {
     let ours = authority();
     let world = World::new();
     let authority = world.file("ours.pem", ours.pem());
-    let url =
-        format!("{}/transcribe?tenant-name=base&token=Bearer%20x", serve(&ours).replace("https", "wss"));
-    let file = world.file("url", url);
+    let environment = serve(&ours);
+    let claims = serde_json::json!({ "iss": format!("{environment}/realms/base"), "scope": "transcribe" });
+    let token = common::forged(&serde_json::json!({ "alg": "RS256" }), &claims);
+    let socket = environment.replace("https", "wss");
+    let file = world.file("url", format!("{socket}/transcribe?tenant-name=base&token=Bearer%20{token}"));
     let probe = |more: &[&str]| {
         let words = [&["probe", "--websocket-url", &file][..], more].concat();
         Said::by(&mut world.run_words(&words))
@@ -212,10 +214,9 @@ fn a_probe_tells_a_certificate_nobody_vouches_for_from_a_refusal() {
 fn a_websocket_opens_over_the_connection_that_tls_was_tried_on() {
     let (ours, sandbox) = (authority(), Sandbox::start());
     let (environment, connections) = in_front_of(&sandbox.environment, &ours);
-    let world = World::of(&sandbox);
-    let token = Said::by(&mut world.run("token --scope transcribe")).stdout;
-    let socket = environment.replace("https", "wss");
-    let url = format!("{socket}/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{}", token.trim());
+    let mut world = World::of(&sandbox);
+    world.set("CORTI_ENVIRONMENT", &environment);
+    let url = format!("{}/audio-bridge/v2/transcribe?tenant-name=base", environment.replace("https", "wss"));
     let (file, authority) = (world.file("url", url), world.file("ours.pem", ours.pem()));
     let audio = world.file("a.raw", [0; 1000]);
     let words = ["probe", "--websocket-url", &file, "--ca-cert", &authority, "--audio", &audio];
