@@ -80,7 +80,7 @@ impl Redactor {
 
     /// `text` without the secrets.
     pub fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.known.borrow().is_empty() {
+        if self.known.borrow().is_empty() || text.len() < SHORTEST {
             return Cow::Borrowed(text);
         }
         let plain = Decoded::plain(text);
@@ -126,13 +126,20 @@ impl Redactor {
         if self.known.borrow().is_empty() {
             return value;
         }
+        // One search of all texts is much quicker than a search of each, and hardly any value has a secret.
+        let mut texts = String::new();
+        collect_texts(&value, &mut texts);
+        if self.finds_in(&texts) { self.apply_to_each(value) } else { value }
+    }
+
+    fn apply_to_each(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.apply(&text).into_owned()),
-            Value::Array(values) => values.into_iter().map(|value| self.apply_json(value)).collect(),
+            Value::Array(values) => values.into_iter().map(|value| self.apply_to_each(value)).collect(),
             Value::Object(members) => {
                 let members = members.into_iter();
                 let clean =
-                    |(name, value): (String, _)| (self.apply(&name).into_owned(), self.apply_json(value));
+                    |(name, value): (String, _)| (self.apply(&name).into_owned(), self.apply_to_each(value));
                 Value::Object(members.map(clean).collect())
             }
             // A secret of digits is a number, too.
@@ -140,6 +147,24 @@ impl Redactor {
             Value::Number(_) | Value::Bool(_) | Value::Null => value,
         }
     }
+}
+
+/// Adds the names, strings and numbers of `value` to `all`, each on a line.
+fn collect_texts(value: &Value, all: &mut String) {
+    match value {
+        Value::String(text) => *all += text,
+        Value::Number(number) => *all += &number.to_string(),
+        Value::Array(values) => values.iter().for_each(|value| collect_texts(value, all)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                *all += name;
+                all.push('\n');
+                collect_texts(value, all);
+            }
+        }
+        Value::Bool(_) | Value::Null => {}
+    }
+    all.push('\n');
 }
 
 impl Needle {
