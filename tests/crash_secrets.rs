@@ -19,16 +19,16 @@ fn rounds() -> u32 {
     common::variable("KILL_ROUNDS").map_or(40, |text| text.parse().unwrap())
 }
 
-/// Where the blows fell.
+/// When each kill hit.
 #[derive(Debug, Default)]
-struct Blows {
+struct Outcomes {
     nothing_changed: u32,
     /// A new profile without its secret, or a withdrawn id beside the old secret.
     named: u32,
     stored: u32,
 }
 
-impl Blows {
+impl Outcomes {
     /// A test that only ever comes too early or too late would prove nothing.
     fn conclude(&self, command: &str) {
         println!("{command}: {self:?}");
@@ -71,7 +71,7 @@ fn a_killed_login_of_a_new_profile() {
         ["login", "-e", "eu", "--no-verify", "--secret-file", &file, "--client-id", id, "-p", id]
     };
     let mut killer = Killer::new(&world, rounds(), &words("first"));
-    let (mut blows, mut stored, mut round, mut half_made) = (Blows::default(), 1, 0, None);
+    let (mut outcomes, mut stored, mut round, mut without_secret) = (Outcomes::default(), 1, 0, None);
     while killer.is_due() {
         round += 1;
         let id: &'static str = format!("c{round}").leak();
@@ -82,27 +82,27 @@ fn a_killed_login_of_a_new_profile() {
         assert_eq!(now, stored + usize::from(is_stored), "round {round}: a secret is lost");
         if alive {
             match (is_named, is_stored) {
-                (false, _) => blows.nothing_changed += 1,
+                (false, _) => outcomes.nothing_changed += 1,
                 (true, false) => {
-                    blows.named += 1;
-                    half_made = Some(id);
+                    outcomes.named += 1;
+                    without_secret = Some(id);
                 }
-                (true, true) => blows.stored += 1,
+                (true, true) => outcomes.stored += 1,
             }
         }
         killer.changed += u32::from(alive && is_named);
         stored = now;
     }
-    if let Some(id) = half_made {
+    if let Some(id) = without_secret {
         world.run(&format!("status -p {id}")).assert().code(4);
         world.run_words(&["login", "-p", id, "--no-verify", "--secret-file", &file]).assert().success();
         assert_eq!(lookup(&world, &format!("eu/base/{id}")), "stored");
     }
     killer.conclude(&words("last"));
-    blows.conclude("login, a new profile");
+    outcomes.conclude("login, a new profile");
 }
 
-/// Kills `words` until enough blows came in time. Before each one `prepare` is given its number, and makes a secret ready
+/// Kills `words` until enough kills came in time. Before each one `prepare` is given its number, and makes a secret ready
 /// that is to replace the one of `user`, or is its first.
 fn kill_replacements(
     world: &World,
@@ -112,7 +112,7 @@ fn kill_replacements(
 ) {
     prepare(0);
     let mut killer = Killer::new(world, rounds(), words);
-    let (mut blows, mut round) = (Blows::default(), 0);
+    let (mut outcomes, mut round) = (Outcomes::default(), 0);
     while killer.is_due() {
         round += 1;
         let new = prepare(round);
@@ -125,16 +125,16 @@ fn kill_replacements(
         assert!(after == before || now.is_none() || now != id, "round {round}: the old secret's id is there");
         if alive {
             match (after == new, now == id) {
-                (true, _) => blows.stored += 1,
-                (false, false) => blows.named += 1,
-                (false, true) => blows.nothing_changed += 1,
+                (true, _) => outcomes.stored += 1,
+                (false, false) => outcomes.named += 1,
+                (false, true) => outcomes.nothing_changed += 1,
             }
         }
         killer.changed += u32::from(alive && after == new);
     }
     prepare(round + 1);
     killer.conclude(words);
-    blows.conclude(words[0]);
+    outcomes.conclude(words[0]);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_killed_import() {
     let file = world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=first\nCLIENT_SECRET=first\n");
     let words = |profile: &'static str| ["profile", "import", &file, "--yes", "--no-verify", "-p", profile];
     let mut killer = Killer::new(&world, rounds(), &words("first"));
-    let (mut blows, mut round) = (Blows::default(), 0);
+    let (mut outcomes, mut round) = (Outcomes::default(), 0);
     let mut secrets = BTreeMap::from([("eu/base/first".to_owned(), "first".to_owned())]);
     while killer.is_due() {
         let (id, new) = (&*format!("c{}", round / 3).leak(), format!("secret {round}"));
@@ -196,9 +196,9 @@ fn a_killed_import() {
             let is_named = config(&world).profiles().contains_key(&id.parse().unwrap());
             let is_changed = is_named != was_named || id_of(&world, id) != old_id;
             match (secret == new, is_changed) {
-                (true, _) => blows.stored += 1,
-                (false, true) => blows.named += 1,
-                (false, false) => blows.nothing_changed += 1,
+                (true, _) => outcomes.stored += 1,
+                (false, true) => outcomes.named += 1,
+                (false, false) => outcomes.nothing_changed += 1,
             }
         }
         killer.changed += u32::from(alive && secret == new);
@@ -209,7 +209,7 @@ fn a_killed_import() {
     }
     world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=last\nCLIENT_SECRET=last\n");
     killer.conclude(&words("last"));
-    blows.conclude("profile import");
+    outcomes.conclude("profile import");
     for (user, secret) in secrets {
         assert_eq!(lookup(&world, &user), secret);
     }
@@ -232,7 +232,7 @@ fn a_killed_removal_of_a_profile() {
     let words = ["profile", "remove", "a"];
     prepare();
     let mut killer = Killer::new(&world, rounds(), &words);
-    let (mut blows, mut round) = (Blows::default(), 0);
+    let (mut outcomes, mut round) = (Outcomes::default(), 0);
     while killer.is_due() {
         round += 1;
         prepare();
@@ -244,15 +244,15 @@ fn a_killed_removal_of_a_profile() {
         );
         if alive {
             match (is_stored, is_named) {
-                (true, _) => blows.nothing_changed += 1,
-                (false, true) => blows.named += 1,
-                (false, false) => blows.stored += 1,
+                (true, _) => outcomes.nothing_changed += 1,
+                (false, true) => outcomes.named += 1,
+                (false, false) => outcomes.stored += 1,
             }
         }
         killer.changed += u32::from(alive && !is_named);
     }
     prepare();
     killer.conclude(&words);
-    println!("profile remove: {blows:?}, `named` is without its secret, `stored` is removed");
-    assert!(blows.nothing_changed > 0, "{blows:?}");
+    println!("profile remove: {outcomes:?}, `named` is without its secret, `stored` is removed");
+    assert!(outcomes.nothing_changed > 0, "{outcomes:?}");
 }

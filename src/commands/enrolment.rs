@@ -18,7 +18,7 @@ use crate::failure::Failure;
 
 use super::context::Context;
 use super::minting::Minter;
-use super::stored_secret::Storing;
+use super::stored_secret::SecretUpdate;
 
 /// A client that can be stored.
 pub(super) struct Enrolment<'a> {
@@ -116,7 +116,7 @@ impl<'a> Enrolment<'a> {
             };
             Minter::new(context).mint_with(secret, &client, origin, &Ask::Full).await?;
         }
-        let storing = Storing {
+        let update = SecretUpdate {
             context,
             name: &name,
             client: &client,
@@ -125,7 +125,7 @@ impl<'a> Enrolment<'a> {
             verified: verify,
             again,
         };
-        let config = storing.run(|config| name_it(config, &name, &client, &kind)).await?;
+        let config = update.run(|config| put_profile(config, &name, &client, &kind)).await?;
         let is_hidden = warn_of_variables(context, &name)?;
         let is_default = config.default_profile() == Some(&name);
         let place = store.place(&client);
@@ -133,8 +133,8 @@ impl<'a> Enrolment<'a> {
     }
 }
 
-/// Has the profile stand for the client. One that is there never changes its client or its store.
-fn name_it(
+/// Adds the profile. One that exists keeps its client and its store.
+fn put_profile(
     config: &mut Config,
     name: &ProfileName,
     client: &Client,

@@ -114,7 +114,7 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
         name: name.clone(),
         arguments: arguments.to_vec(),
         set: rendering::variables(&plan.client, &token).into(),
-        unset: env.kept_from_program(|name| variables.is_kept_from_token_users(name), secret.as_ref()),
+        unset: env.removed_from_program(|name| variables.is_removed_from_token_users(name), secret.as_ref()),
     };
     let mode = if reuse.mode == Mode::NoCache { Mode::NoCache } else { Mode::Cached };
     let reuse = Reuse { preferred_ttl: Some(FRESH), mode, ..reuse };

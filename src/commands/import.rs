@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::config::Named;
+use crate::domain::config::GivenValues;
 use crate::domain::dotenv;
 use crate::domain::event::Event;
 use crate::domain::identity::{Client, ProfileName};
@@ -162,14 +162,16 @@ fn refuse_other_values(
         flag if flag.starts_with("--") => flag.to_owned(),
         name => format!("{name} in {}", file.display()),
     };
-    let named = Named {
+    let given = GivenValues {
         environment: Some(Taken { value: environment.clone(), name: origin(&draft.origins.environment) }),
         tenant: Some(Taken { value: tenant.clone(), name: origin(&draft.origins.tenant) }),
         client_id: Some(Taken { value: id.clone(), name: origin(&draft.origins.client_id) }),
         store,
     };
     let command = format!("corti-auth profile import {}", quote(&as_operand(file)));
-    profile.accept(&draft.name, &named).map_err(|error| Failure::other_values(error, &command))?;
+    profile
+        .refuse_other_values(&draft.name, &given)
+        .map_err(|error| Failure::profile_conflict(error, &command))?;
     let Some(program) = profile.store.command() else { return Ok(()) };
     let message = format!("the profile `{}` gets its secret from the command `{program}`", draft.name);
     Err(Failure::new(Kind::Configuration, message)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value;
 
-use crate::domain::config::Named;
+use crate::domain::config::GivenValues;
 use crate::domain::environment::{Environment, KNOWN_LABELS};
 use crate::domain::identity::{Client, ClientId, Tenant};
 use crate::domain::import::Taken;
@@ -83,20 +83,20 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Login
     args.secret_input().refuse_terminal(context)?;
     let name = enrolment::profile_name(context)?;
     let known = context.config()?.profiles().get(&name);
-    let mut named = named(args, known.map(|profile| &profile.store), context)?;
+    let mut given = given_values(args, known.map(|profile| &profile.store), context)?;
     if let Some(profile) = known {
-        let same = profile.accept(&name, &named);
-        same.map_err(|error| Failure::other_values(error, "corti-auth login"))?;
+        let same = profile.refuse_other_values(&name, &given);
+        same.map_err(|error| Failure::profile_conflict(error, "corti-auth login"))?;
     }
-    let store = named.store.take().map(|named| named.value);
+    let store = given.store.take().map(|store| store.value);
     let kind = store.or(known.map(|profile| profile.store.clone())).unwrap_or(StoreKind::Keyring);
     let client = if let Some(profile) = known {
         profile.client.clone()
     } else {
         if !context.may_ask() {
-            refuse_incomplete(args, &named, &kind, context)?;
+            refuse_incomplete(args, &given, &kind, context)?;
         }
-        new_client(named, context).await?
+        new_client(given, context).await?
     };
     let again = format!("corti-auth login --profile {name}");
     // Before anybody types a secret that could then not be kept, or not be found again.
@@ -159,11 +159,11 @@ pub(super) fn named_store(
 /// Where nobody can be asked and no profile knows it: all that is missing at once.
 fn refuse_incomplete(
     args: &LoginArgs,
-    named: &Named,
+    given: &GivenValues,
     kind: &StoreKind,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
-    let (has_environment, has_id) = (named.environment.is_some(), named.client_id.is_some());
+    let (has_environment, has_id) = (given.environment.is_some(), given.client_id.is_some());
     if has_environment && has_id {
         // Whether the secret is missing is known once the store was tried.
         return Ok(());
@@ -192,14 +192,18 @@ fn refuse_incomplete(
     )))
 }
 
-/// What the flags and the variables name.
-fn named(args: &LoginArgs, known: Option<&StoreKind>, context: &Context<'_>) -> Result<Named, Failure> {
+/// What the flags and the variables give.
+fn given_values(
+    args: &LoginArgs,
+    known: Option<&StoreKind>,
+    context: &Context<'_>,
+) -> Result<GivenValues, Failure> {
     let (flags, variables) = (context.flags()?, context.variables()?);
     let typed = args.client_id.as_deref().map(str::parse::<ClientId>).transpose();
     let typed = typed.map_err(|error| {
         Failure::new(Kind::Usage, error).hint("the Corti Console shows it: corti-auth login --client-id ID")
     })?;
-    Ok(Named {
+    Ok(GivenValues {
         environment: first(
             (&flags.environment, "--environment"),
             (&variables.environment, variable::ENVIRONMENT),
@@ -218,21 +222,21 @@ fn first<T: Clone>(flag: (&Option<T>, &str), variable: (&Option<T>, &str)) -> Op
 }
 
 /// The client of a new profile. What is not named is asked for.
-async fn new_client(named: Named, context: &Context<'_>) -> Result<Client, Failure> {
-    let environment = match named.environment {
-        Some(named) => named.value,
+async fn new_client(given: GivenValues, context: &Context<'_>) -> Result<Client, Failure> {
+    let environment = match given.environment {
+        Some(given) => given.value,
         None => ask_environment().await?,
     };
-    let tenant = match named.tenant {
-        Some(named) => named.value,
+    let tenant = match given.tenant {
+        Some(given) => given.value,
         None if !context.may_ask() => Tenant::default(),
         None => {
             let default = Some(Tenant::default().to_string());
             parsed(&prompt::text("Tenant", default, check::<Tenant>).await?)?
         }
     };
-    let id = match named.client_id {
-        Some(named) => named.value,
+    let id = match given.client_id {
+        Some(given) => given.value,
         None => parsed(&prompt::text("Client id", None, check::<ClientId>).await?)?,
     };
     Ok(Client { environment, tenant, id })

@@ -23,7 +23,7 @@ use crate::output::{Outcome, Text};
 use super::context::Context;
 use super::minting::Minter;
 use super::secret_input::{Purpose, SecretInput};
-use super::stored_secret::Storing;
+use super::stored_secret::SecretUpdate;
 
 const WHERE: &str = "Corti Console: API Clients, the client, Regenerate Secret";
 
@@ -118,12 +118,12 @@ async fn store(
 ) -> Result<(), Failure> {
     let kind = &profile.store;
     let again = format!("corti-auth rotate --profile {name}");
-    let storing = Storing { context, name, client, kind, secret, verified: true, again };
+    let update = SecretUpdate { context, name, client, kind, secret, verified: true, again };
     let is_still_there = |config: &mut Config| match config.profiles().get(name) {
         Some(profile) if profile.uses(client, kind) => Ok(()),
         _ => Err(Failure::changed_meanwhile(name)),
     };
-    storing.run(is_still_there).await.map(drop)
+    update.run(is_still_there).await.map(drop)
 }
 
 /// The same secret again: a rotation that was interrupted after its write, or a mistake.

@@ -14,7 +14,7 @@ use super::context::Context;
 use super::verification;
 
 /// A secret on its way into the store of a profile.
-pub(super) struct Storing<'a> {
+pub(super) struct SecretUpdate<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) name: &'a ProfileName,
     pub(super) client: &'a Client,
@@ -27,15 +27,15 @@ pub(super) struct Storing<'a> {
     pub(super) again: String,
 }
 
-impl Storing<'_> {
-    /// Stores the secret, and gives the configuration as it is then. `name_it` makes sure that the profile is in the
+impl SecretUpdate<'_> {
+    /// Stores the secret, and gives the configuration as it is then. `check_profile` makes sure that the profile is in the
     /// configuration, which another process may have changed since this one read it.
     ///
     /// # Errors
-    /// Where the store or the configuration cannot be used, and those of `name_it`.
+    /// Where the store or the configuration cannot be used, and those of `check_profile`.
     pub(super) async fn run(
         &self,
-        name_it: impl FnOnce(&mut Config) -> Result<(), Failure>,
+        check_profile: impl FnOnce(&mut Config) -> Result<(), Failure>,
     ) -> Result<Config, Failure> {
         let Self { context, client, kind, .. } = self;
         let store = context.store(kind)?;
@@ -50,7 +50,7 @@ impl Storing<'_> {
         };
         let mut held = context.config_file()?.hold().await?;
         let before = held.config.clone();
-        name_it(&mut held.config)?;
+        check_profile(&mut held.config)?;
         // No cached token belongs to the new secret, and a kill may come before it has an id of its own.
         held.config.set_credential(client, kind, None);
         if !self.verified {

@@ -15,12 +15,12 @@ use super::scope::ScopeSet;
 use super::store_kind::StoreKind;
 
 mod edit;
+mod given;
 mod key;
-mod named;
 mod value;
 
 pub use edit::RenameError;
-pub use named::{Named, OtherValues};
+pub use given::{GivenValues, ProfileConflict};
 
 use value::{parse, parse_command, parse_scopes, syntax_error};
 

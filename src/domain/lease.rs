@@ -52,8 +52,8 @@ impl Reuse {
         }
     }
 
-    /// How long a token must live at least, where this new one lives less.
-    pub fn unmet(self, token: &Token) -> Option<Duration> {
+    /// The required lifetime, where this new token's is shorter.
+    pub fn missing_lifetime(self, token: &Token) -> Option<Duration> {
         let life = Duration::from_secs(u64::try_from(token.expires_in).unwrap_or_default());
         self.min_ttl.filter(|asked| *asked > life)
     }

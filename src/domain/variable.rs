@@ -142,10 +142,10 @@ pub fn meant_by(name: &str) -> Option<&'static str> {
     listed.or_else(|| READ.into_iter().find(|known| strsim::damerau_levenshtein(known, name) <= 2))
 }
 
-/// Whether no program that this tool starts gets the variable `name`: it holds a client secret by any name that an import
-/// takes one from, in any case, or says where one is, or was set by an outer `exec`. systemd's [`CREDENTIALS_DIRECTORY`] stays:
-/// other credentials are in it, and it has none itself.
-pub fn is_kept_from_programs(name: &str) -> bool {
+/// Whether to remove the variable `name` from the environment of programs. Removed are, in any case, the names that an import
+/// takes a client secret from, those that say where a secret is, and what an outer `exec` set. systemd's
+/// [`CREDENTIALS_DIRECTORY`] stays: other credentials are in that folder, and the variable itself is no secret.
+pub fn is_removed_from_programs(name: &str) -> bool {
     let others = [CLIENT_SECRET_FILE, PASSPHRASE_FILE, REFRESH_URL, REFRESH_TOKEN];
     let Names { name: own, aliases, plain, .. } = CLIENT_SECRET_NAMES;
     is_any_of(name, &[&others, &[own], aliases, plain])
@@ -243,12 +243,12 @@ impl Variables {
         self.naming_a_client().next()
     }
 
-    /// Whether a program with a token in place of the client does not get the variable `name` either: a client id without
-    /// its secret is half a pair. The id stays where its secret does, in systemd's folder.
-    pub fn is_kept_from_token_users(&self, name: &str) -> bool {
+    /// Whether to remove the variable `name` from the environment of a program that gets a token. The client id is removed
+    /// too, since it is of no use without its secret. It stays where the secret stays, in systemd's folder.
+    pub fn is_removed_from_token_users(&self, name: &str) -> bool {
         let stays = self.client_secret.as_ref().is_some_and(|it| it.variable() == CREDENTIALS_DIRECTORY);
         let Names { name: own, aliases, .. } = CLIENT_ID_NAMES;
-        is_kept_from_programs(name) || !stays && is_any_of(name, &[&[own], aliases])
+        is_removed_from_programs(name) || !stays && is_any_of(name, &[&[own], aliases])
     }
 
     /// The variables that are set and name a client.

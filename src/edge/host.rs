@@ -79,11 +79,11 @@ impl Env {
         Self(std::env::vars_os().collect())
     }
 
-    /// The variables that a program does not get: those whose name `is_kept`, and those whose value is a client secret that is
-    /// known, which is that of [`variable::CLIENT_SECRET`] and `secret`.
-    pub fn kept_from_program(
+    /// The variables to remove from the environment of a program: those whose name `is_removed`, and those whose value is a
+    /// known client secret: `secret` or that of [`variable::CLIENT_SECRET`].
+    pub fn removed_from_program(
         &self,
-        is_kept: impl Fn(&str) -> bool,
+        is_removed: impl Fn(&str) -> bool,
         secret: Option<&ClientSecret>,
     ) -> Vec<OsString> {
         let given = self.get(variable::CLIENT_SECRET).and_then(|text| ClientSecret::parse(&text).ok());
@@ -91,11 +91,11 @@ impl Env {
             let mut known = given.iter().chain(secret);
             known.any(|known| known.secret().is_same(value.secret()))
         };
-        let kept = self.0.iter().filter(|(name, value)| {
+        let removed = self.0.iter().filter(|(name, value)| {
             let value = ClientSecret::from_bytes(value.as_encoded_bytes());
-            is_kept(&name.to_string_lossy()) || value.is_ok_and(is_secret)
+            is_removed(&name.to_string_lossy()) || value.is_ok_and(is_secret)
         });
-        kept.map(|(name, _)| name.clone()).collect()
+        removed.map(|(name, _)| name.clone()).collect()
     }
 
     /// The variable's text; `None` where it is unset or empty.

@@ -79,7 +79,7 @@ pub(super) async fn run(command: &SecretCommand, sink: &dyn Sink) -> Result<Clie
     let _terminal = TerminalState::save();
     let mut started = Command::new(command.program());
     // None of them is for it, and what it says is passed on.
-    for name in Env::from_os().kept_from_program(variable::is_kept_from_programs, None) {
+    for name in Env::from_os().removed_from_program(variable::is_removed_from_programs, None) {
         started.env_remove(name);
     }
     started.args(command.words().iter().skip(1)).stdout(Stdio::piped()).stderr(Stdio::piped());

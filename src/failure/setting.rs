@@ -1,6 +1,6 @@
 //! Failures of what the user set: configuration, variables, tokens given, the terminal.
 
-use crate::domain::config::{ConfigError, OtherValues, RenameError};
+use crate::domain::config::{ConfigError, ProfileConflict, RenameError};
 use crate::domain::identity::ProfileName;
 use crate::domain::jwt::JwtError;
 use crate::domain::resolve::ResolveError;
@@ -31,7 +31,7 @@ impl Failure {
 
 impl Failure {
     /// A command that would give a profile another client or store. `command` does the same with another profile's name.
-    pub fn other_values(error: OtherValues, command: &str) -> Self {
+    pub fn profile_conflict(error: ProfileConflict, command: &str) -> Self {
         let read = [variable::ENVIRONMENT, variable::TENANT, variable::CLIENT_ID, variable::STORE];
         let set: Vec<_> = error.origins().filter(|origin| read.contains(origin)).map(str::to_owned).collect();
         let removal = format!("or remove this one first: corti-auth profile remove {}", error.profile);

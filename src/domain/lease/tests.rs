@@ -91,10 +91,14 @@ fn a_new_token_may_live_less_than_was_asked_for() {
     let token = usual(300).decide(&transcribe(), &after(0), USUAL).unwrap();
     let life = Duration::from_secs(token.expires_in.unsigned_abs());
     let longer = [life + Duration::from_millis(1), Duration::from_secs(301), Duration::MAX];
-    assert_eq!(at_least(life).unmet(&token), None);
-    assert_eq!(longer.map(|asked| at_least(asked).unmet(&token)), longer.map(Some));
-    assert_eq!(USUAL.unmet(&token), None);
-    assert_eq!(Reuse { preferred_ttl: Some(Duration::MAX), ..USUAL }.unmet(&token), None, "no demand");
+    assert_eq!(at_least(life).missing_lifetime(&token), None);
+    assert_eq!(longer.map(|asked| at_least(asked).missing_lifetime(&token)), longer.map(Some));
+    assert_eq!(USUAL.missing_lifetime(&token), None);
+    assert_eq!(
+        Reuse { preferred_ttl: Some(Duration::MAX), ..USUAL }.missing_lifetime(&token),
+        None,
+        "no demand"
+    );
 }
 
 #[test]

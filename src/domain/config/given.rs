@@ -1,4 +1,4 @@
-//! What a command names for a profile. A profile's environment, tenant, client id and store never change.
+//! The values that a command is given for a profile. A profile's environment, tenant, client id and store never change.
 
 use super::Profile;
 use crate::domain::environment::Environment;
@@ -6,9 +6,9 @@ use crate::domain::identity::{ClientId, ProfileName, Tenant};
 use crate::domain::import::Taken;
 use crate::domain::store_kind::StoreKind;
 
-/// The values that a login or an import names, each with the flag or the variable that it comes from.
+/// The values that a login or an import is given, each with the flag or the variable that it comes from.
 #[derive(Debug, Default)]
-pub struct Named {
+pub struct GivenValues {
     /// Which Corti.
     pub environment: Option<Taken<Environment>>,
     /// Which realm.
@@ -19,10 +19,10 @@ pub struct Named {
     pub store: Option<Taken<StoreKind>>,
 }
 
-/// A profile exists, and has other values than a command names for it.
+/// A profile exists with other values than the command is given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the profile `{profile}` already exists with {}", list(differences))]
-pub struct OtherValues {
+pub struct ProfileConflict {
     /// The profile.
     pub profile: ProfileName,
     differences: Vec<Difference>,
@@ -33,37 +33,42 @@ struct Difference {
     what: &'static str,
     /// What the profile has.
     own: String,
-    /// What the command names.
-    named: String,
+    /// What the command is given.
+    given: String,
+    /// The flag or variable that gives it.
     origin: String,
 }
 
 impl Profile {
-    /// Makes sure that nothing that is `named` differs from what the profile has. Another secret command is no difference.
+    /// Refuses `given` values that differ from what the profile has. Another secret command is no difference.
     ///
     /// # Errors
-    /// [`OtherValues`].
-    pub fn accept(&self, profile: &ProfileName, named: &Named) -> Result<(), OtherValues> {
+    /// [`ProfileConflict`].
+    pub fn refuse_other_values(
+        &self,
+        profile: &ProfileName,
+        given: &GivenValues,
+    ) -> Result<(), ProfileConflict> {
         let Self { client, store, .. } = self;
         let differences = [
-            difference("environment", client.environment.to_string(), text(named.environment.as_ref())),
-            difference("tenant", client.tenant.to_string(), text(named.tenant.as_ref())),
-            difference("client id", client.id.to_string(), text(named.client_id.as_ref())),
+            difference("environment", client.environment.to_string(), text(given.environment.as_ref())),
+            difference("tenant", client.tenant.to_string(), text(given.tenant.as_ref())),
+            difference("client id", client.id.to_string(), text(given.client_id.as_ref())),
             difference(
                 "store",
                 store.as_str().to_owned(),
-                named.store.as_ref().map(|it| (it.value.as_str().to_owned(), it.name.clone())),
+                given.store.as_ref().map(|it| (it.value.as_str().to_owned(), it.name.clone())),
             ),
         ];
         let differences: Vec<_> = differences.into_iter().flatten().collect();
         if differences.is_empty() {
             return Ok(());
         }
-        Err(OtherValues { profile: profile.clone(), differences })
+        Err(ProfileConflict { profile: profile.clone(), differences })
     }
 }
 
-impl OtherValues {
+impl ProfileConflict {
     /// Where the other values come from: flags, variables and names in files.
     pub fn origins(&self) -> impl Iterator<Item = &str> {
         self.differences.iter().map(|it| it.origin.as_str())
@@ -71,19 +76,19 @@ impl OtherValues {
 }
 
 /// A value as text, and where it comes from.
-fn text<T: ToString>(named: Option<&Taken<T>>) -> Option<(String, String)> {
-    named.map(|it| (it.value.to_string(), it.name.clone()))
+fn text<T: ToString>(given: Option<&Taken<T>>) -> Option<(String, String)> {
+    given.map(|it| (it.value.to_string(), it.name.clone()))
 }
 
-fn difference(what: &'static str, own: String, named: Option<(String, String)>) -> Option<Difference> {
-    let (named, origin) = named.filter(|(named, _)| *named != own)?;
-    Some(Difference { what, own, named, origin })
+fn difference(what: &'static str, own: String, given: Option<(String, String)>) -> Option<Difference> {
+    let (given, origin) = given.filter(|(given, _)| *given != own)?;
+    Some(Difference { what, own, given, origin })
 }
 
 fn list(differences: &[Difference]) -> String {
     let texts = differences
         .iter()
-        .map(|Difference { what, own, named, origin }| format!("{what} `{own}` ({origin} says `{named}`)"));
+        .map(|Difference { what, own, given, origin }| format!("{what} `{own}` ({origin} says `{given}`)"));
     texts.collect::<Vec<_>>().join(", ")
 }
 
@@ -106,36 +111,39 @@ mod tests {
         Taken { value, name: name.to_owned() }
     }
 
-    fn accept(profile: &Profile, named: &Named) -> Result<(), String> {
-        profile.accept(&"a".parse().unwrap(), named).map_err(|error| error.to_string())
+    fn refuse(profile: &Profile, given: &GivenValues) -> Result<(), String> {
+        profile.refuse_other_values(&"a".parse().unwrap(), given).map_err(|error| error.to_string())
     }
 
     #[test]
     fn every_other_value_is_named_with_its_origin() {
         let keyring = profile(StoreKind::Keyring);
-        assert_eq!(accept(&keyring, &Named::default()), Ok(()));
-        let same = Named {
+        assert_eq!(refuse(&keyring, &GivenValues::default()), Ok(()));
+        let same = GivenValues {
             environment: Some(taken("eu".parse().unwrap(), "--environment")),
             tenant: Some(taken(Tenant::default(), "CORTI_TENANT_NAME")),
             client_id: Some(taken("acme".parse().unwrap(), "--client-id")),
             store: Some(taken(StoreKind::Keyring, "--store")),
         };
-        assert_eq!(accept(&keyring, &same), Ok(()));
-        let others = Named {
+        assert_eq!(refuse(&keyring, &same), Ok(()));
+        let others = GivenValues {
             environment: Some(taken("us".parse().unwrap(), "CORTI_ENVIRONMENT")),
             store: Some(taken(StoreKind::File, "--store")),
-            ..Named::default()
+            ..GivenValues::default()
         };
         let expected = "the profile `a` already exists with environment `eu` (CORTI_ENVIRONMENT says `us`), \
             store `keyring` (--store says `file`)";
-        assert_eq!(accept(&keyring, &others), Err(expected.to_owned()));
+        assert_eq!(refuse(&keyring, &others), Err(expected.to_owned()));
     }
 
     #[test]
     fn a_secret_command_may_be_replaced_by_another() {
         let command = |text| StoreKind::Command(SecretCommand::split(text).unwrap());
-        let named = Named { store: Some(taken(command("pass new"), "--secret-command")), ..Named::default() };
-        assert_eq!(accept(&profile(command("pass old")), &named), Ok(()));
-        assert!(accept(&profile(StoreKind::Keyring), &named).is_err());
+        let given = GivenValues {
+            store: Some(taken(command("pass new"), "--secret-command")),
+            ..GivenValues::default()
+        };
+        assert_eq!(refuse(&profile(command("pass old")), &given), Ok(()));
+        assert!(refuse(&profile(StoreKind::Keyring), &given).is_err());
     }
 }
