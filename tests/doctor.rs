@@ -196,10 +196,10 @@ fn a_configuration_that_cannot_be_used_or_says_too_much() {
     assert_verdict(&outcome, "configuration", "warning", "`colour` in config.toml means nothing");
     chmod(&world.config_folder().join("config.toml"), 0o660);
     let (_, outcome) = diagnose(&world, "-p dev");
-    assert_verdict(&outcome, "configuration", "failed", "its group may change it");
+    assert_verdict(&outcome, "configuration", "failed", "its group can write to it");
     assert_verdict(&outcome, "configuration", "failed", "chmod go-w ");
     chmod(&world.config_folder().join("config.toml"), 0o666);
-    assert_verdict(&diagnose(&world, "-p dev").1, "configuration", "failed", "everybody may change it");
+    assert_verdict(&diagnose(&world, "-p dev").1, "configuration", "failed", "everybody can write to it");
 }
 
 fn chmod(path: &Path, mode: u32) {

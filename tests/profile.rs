@@ -252,7 +252,7 @@ fn a_configuration_that_others_could_change_is_refused() {
     let folder = world.config_folder();
     let mode = |mode| std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o777);
-    world.run("profile list").assert().code(3).stderr(predicate::str::contains("everybody may change it"));
+    world.run("profile list").assert().code(3).stderr(predicate::str::contains("everybody can write to it"));
     mode(0o700);
     world.run("profile list").assert().success();
     // Only root can give a folder away.

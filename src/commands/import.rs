@@ -169,14 +169,11 @@ fn refuse_other_values(
         store,
     };
     let command = format!("corti-auth profile import {}", quote(&as_operand(file)));
-    profile
-        .refuse_other_values(&draft.name, &given)
-        .map_err(|error| Failure::profile_conflict(error, &command))?;
+    let conflict = |error| Failure::profile_conflict(error, &draft.name, &command);
+    profile.refuse_other_values(&draft.name, &given).map_err(|error| conflict(error.into()))?;
     let Some(program) = profile.store.command() else { return Ok(()) };
     let message = format!("the profile `{}` gets its secret from the command `{program}`", draft.name);
-    Err(Failure::new(Kind::Configuration, message)
-        .hint(format!("use another name: {command} --profile NAME"))
-        .hint(format!("or remove this one first: corti-auth profile remove {}", draft.name)))
+    Err(conflict(anyhow::Error::msg(message)))
 }
 
 async fn agree(

@@ -86,7 +86,7 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Login
     let mut given = given_values(args, known.map(|profile| &profile.store), context)?;
     if let Some(profile) = known {
         let same = profile.refuse_other_values(&name, &given);
-        same.map_err(|error| Failure::profile_conflict(error, "corti-auth login"))?;
+        same.map_err(|error| Failure::profile_conflict(error, &name, "corti-auth login"))?;
     }
     let store = given.store.take().map(|store| store.value);
     let kind = store.or(known.map(|profile| profile.store.clone())).unwrap_or(StoreKind::Keyring);

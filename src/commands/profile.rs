@@ -156,7 +156,7 @@ async fn remove(
     let was_default = held.config.default_profile() == Some(name);
     held.config.remove(name);
     let no_default = was_default && !held.config.profiles().is_empty();
-    held.commit()?;
+    held.save()?;
     Ok(ProfileOutcome::Remove { name: name.clone(), secret_removed, was_default, no_default })
 }
 

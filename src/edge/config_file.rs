@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::host::{Env, read_bounded};
 use super::lock::Lock;
-use super::private_file;
+use super::private_file::{self, Exposed};
 use crate::domain::config::{Config, ConfigError};
 use crate::domain::variable;
 
@@ -40,6 +40,14 @@ pub enum ConfigFileError {
         /// The file system's reason.
         source: io::Error,
     },
+    /// Somebody else can change the file or its folder, or owns it.
+    #[error("refused `{}`: {exposed}, and config.toml can name a program to run", path.display())]
+    Untrusted {
+        /// The file or the folder.
+        path: PathBuf,
+        /// Who can change it.
+        exposed: Exposed,
+    },
     /// The file says something it cannot mean.
     #[error("`{}` cannot be understood", path.display())]
     Content {
@@ -51,6 +59,17 @@ pub enum ConfigFileError {
     /// Another process holds the lock.
     #[error("another process is changing `{}` and has not finished in {} s", .0.display(), LOCK_LIMIT.as_secs())]
     Locked(PathBuf),
+}
+
+impl ConfigFileError {
+    /// What the file system answered when `path` was to be read or written.
+    fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match Exposed::of(&source) {
+            Some(exposed) => Self::Untrusted { path, exposed },
+            None => Self::Io { action, path, source },
+        }
+    }
 }
 
 impl ConfigFile {
@@ -83,22 +102,22 @@ impl ConfigFile {
     /// Reads it; a file that is not there is an empty one.
     ///
     /// # Errors
-    /// [`ConfigFileError::Io`] and [`ConfigFileError::Content`].
+    /// [`ConfigFileError`], see its variants.
     pub fn load(&self) -> Result<Config, ConfigFileError> {
         let path = self.path();
         self.refuse_untrusted_folder()?;
         match read(&path) {
             Ok(text) => text.parse().map_err(|source| ConfigFileError::Content { path, source }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
-            Err(source) => Err(ConfigFileError::Io { action: "read", path, source }),
+            Err(error) => Err(ConfigFileError::io("read", &path, error)),
         }
     }
 
     /// Refuses the folder where somebody else could put a file into it; one that is not there is fine.
     fn refuse_untrusted_folder(&self) -> Result<(), ConfigFileError> {
         match private_file::refuse_untrusted(&self.folder) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(ConfigFileError::Io { action: "use", path: self.folder.clone(), source })
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ConfigFileError::io("use", &self.folder, error))
             }
             _ => Ok(()),
         }
@@ -110,11 +129,8 @@ impl ConfigFile {
     /// As [`ConfigFile::update`].
     pub async fn prepare(&self) -> Result<(), ConfigFileError> {
         let held = self.hold().await?;
-        private_file::try_to_replace(&held.path).map_err(|source| ConfigFileError::Io {
-            action: "write",
-            path: held.path.clone(),
-            source,
-        })
+        private_file::try_to_replace(&held.path)
+            .map_err(|error| ConfigFileError::io("write", &held.path, error))
     }
 
     /// Reads it, lets `change` have it, and writes it, while no other process does.
@@ -124,7 +140,7 @@ impl ConfigFile {
     pub async fn update<T>(&self, change: impl FnOnce(&mut Config) -> T) -> Result<T, ConfigFileError> {
         let mut held = self.hold().await?;
         let result = change(&mut held.config);
-        held.commit()?;
+        held.save()?;
         Ok(result)
     }
 
@@ -134,15 +150,13 @@ impl ConfigFile {
     /// # Errors
     /// [`ConfigFileError`], see its variants.
     pub async fn hold(&self) -> Result<Held, ConfigFileError> {
-        let failed = |action, path: &Path| {
-            let path = path.to_owned();
-            move |source| ConfigFileError::Io { action, path, source }
-        };
-        private_file::make_folder(&self.folder).map_err(failed("write", &self.folder))?;
+        private_file::make_folder(&self.folder)
+            .map_err(|error| ConfigFileError::io("write", &self.folder, error))?;
         self.refuse_untrusted_folder()?;
         // A file of its own that is never renamed.
         let place = self.folder.join("config.lock");
-        let lock = Lock::take(&place, LOCK_LIMIT).await.map_err(failed("lock", &place))?;
+        let lock = Lock::take(&place, LOCK_LIMIT).await;
+        let lock = lock.map_err(|error| ConfigFileError::io("lock", &place, error))?;
         let lock = lock.ok_or_else(|| ConfigFileError::Locked(self.path()))?;
         // People link the file to another folder; the link stays one.
         let path = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path());
@@ -155,7 +169,7 @@ impl ConfigFile {
 /// The file while no other process changes it.
 #[derive(Debug)]
 pub struct Held {
-    /// What it says. A change counts from [`Held::save`] or [`Held::commit`] on.
+    /// What it says. [`Held::save`] writes what has changed.
     pub config: Config,
     before: String,
     path: PathBuf,
@@ -163,7 +177,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// Writes what has changed and keeps the lock.
+    /// Writes what has changed. The lock is kept until this is dropped.
     ///
     /// # Errors
     /// [`ConfigFileError::Io`].
@@ -172,21 +186,10 @@ impl Held {
         if after == self.before {
             return Ok(());
         }
-        private_file::replace(&self.path, after.as_bytes()).map_err(|source| ConfigFileError::Io {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        })?;
+        private_file::replace(&self.path, after.as_bytes())
+            .map_err(|error| ConfigFileError::io("write", &self.path, error))?;
         self.before = after;
         Ok(())
-    }
-
-    /// Writes what has changed and releases the lock.
-    ///
-    /// # Errors
-    /// [`ConfigFileError::Io`].
-    pub fn commit(mut self) -> Result<(), ConfigFileError> {
-        self.save()
     }
 }
 

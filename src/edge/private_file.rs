@@ -197,10 +197,10 @@ pub enum Exposed {
     #[error("it belongs to another user (uid {0})")]
     Owner(u32),
     /// Its group may write to it, as its mode or an access control list says.
-    #[error("its group may change it")]
+    #[error("its group can write to it")]
     Group,
     /// Everybody may.
-    #[error("everybody may change it")]
+    #[error("everybody can write to it")]
     Everybody,
 }
 

@@ -1,6 +1,6 @@
 //! Failures of what the user set: configuration, variables, tokens given, the terminal.
 
-use crate::domain::config::{ConfigError, ProfileConflict, RenameError};
+use crate::domain::config::{ConfigError, RenameError};
 use crate::domain::identity::ProfileName;
 use crate::domain::jwt::JwtError;
 use crate::domain::resolve::ResolveError;
@@ -31,14 +31,10 @@ impl Failure {
 
 impl Failure {
     /// A command that would give a profile another client or store. `command` does the same with another profile's name.
-    pub fn profile_conflict(error: ProfileConflict, command: &str) -> Self {
-        let read = [variable::ENVIRONMENT, variable::TENANT, variable::CLIENT_ID, variable::STORE];
-        let set: Vec<_> = error.origins().filter(|origin| read.contains(origin)).map(str::to_owned).collect();
-        let removal = format!("or remove this one first: corti-auth profile remove {}", error.profile);
-        let failure = Self::caused(Kind::Configuration, error)
+    pub fn profile_conflict(error: impl Into<anyhow::Error>, profile: &ProfileName, command: &str) -> Self {
+        Self::caused(Kind::Configuration, error)
             .hint(format!("use another name: {command} --profile NAME"))
-            .hint(removal);
-        if set.is_empty() { failure } else { failure.hint(format!("or: unset {}", set.join(" "))) }
+            .hint(format!("or remove this one first: corti-auth profile remove {profile}"))
     }
 
     /// A profile that another process changed or removed while this command was at work on it.
@@ -84,12 +80,10 @@ impl From<ConfigFileError> for Failure {
     fn from(error: ConfigFileError) -> Self {
         let hint = match &error {
             ConfigFileError::NoHome => "name a folder: --config-dir DIR, or CORTI_AUTH_CONFIG_DIR".to_owned(),
-            ConfigFileError::Io { path, source, .. }
-                if matches!(Exposed::of(source), Some(Exposed::Group | Exposed::Everybody)) =>
-            {
+            ConfigFileError::Untrusted { path, exposed: Exposed::Group | Exposed::Everybody } => {
                 format!("chmod go-w {}", quote(&path.display().to_string()))
             }
-            ConfigFileError::Io { path, .. } => {
+            ConfigFileError::Untrusted { path, .. } | ConfigFileError::Io { path, .. } => {
                 format!("look at the file and its owner: ls -ld '{}'", path.display())
             }
             ConfigFileError::Content { path, source: ConfigError::Syntax { .. } } => {

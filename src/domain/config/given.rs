@@ -23,8 +23,7 @@ pub struct GivenValues {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the profile `{profile}` already exists with {}", list(differences))]
 pub struct ProfileConflict {
-    /// The profile.
-    pub profile: ProfileName,
+    profile: ProfileName,
     differences: Vec<Difference>,
 }
 
@@ -65,13 +64,6 @@ impl Profile {
             return Ok(());
         }
         Err(ProfileConflict { profile: profile.clone(), differences })
-    }
-}
-
-impl ProfileConflict {
-    /// Where the other values come from: flags, variables and names in files.
-    pub fn origins(&self) -> impl Iterator<Item = &str> {
-        self.differences.iter().map(|it| it.origin.as_str())
     }
 }
 
