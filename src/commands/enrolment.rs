@@ -108,6 +108,7 @@ impl<'a> Enrolment<'a> {
     ) -> Result<Enrolled, Failure> {
         let Self { context, name, client, kind, store } = self;
         let is_ours = !matches!(kind, StoreKind::Command(_));
+        // Also without a mint, which adds it too: a keyring's error may repeat what it was given.
         context.sink.redactor().add(secret.secret());
         if verify {
             let origin = match &kind {

@@ -158,10 +158,10 @@ async fn refresh(
     while let Some(first) = asked.recv().await {
         let answer = match minter.lease(plan, ask, reuse).await {
             Ok(token) => Answer::Token(Secret::new(rendering::sdk(&plan.client, &token).to_string())),
-            Err(failure) if failure.kind() == Kind::Unavailable => {
-                Answer::Later(output::error_object(&failure, minter.context.sink.redactor()))
+            Err(failure) => {
+                let error = output::error_object(&failure, minter.context.sink.redactor());
+                if failure.kind() == Kind::Unavailable { Answer::Later(error) } else { Answer::Failed(error) }
             }
-            Err(failure) => Answer::Failed(output::error_object(&failure, minter.context.sink.redactor())),
         };
         first.answer(answer.clone());
         while let Ok(other) = asked.try_recv() {

@@ -43,9 +43,6 @@ pub(super) struct Setting {
 /// Judges `configuration` and `variables`.
 pub(super) fn examine(context: &Context<'_>, findings: &mut Findings<'_>) -> Setting {
     let variables = Variables::read(|name| context.host.env.get(name), Path::exists);
-    for secret in variables.iter().flat_map(Variables::secrets) {
-        context.sink.redactor().add(secret);
-    }
     let config = context.config();
     let mut is_new = false;
     let plan = match (config, &variables) {

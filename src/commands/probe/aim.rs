@@ -149,7 +149,6 @@ pub(super) async fn token(
         None => access.token(minter, ask).await,
     };
     let token = token.map_err(|failure| journal.failed(&step, failure))?;
-    minter.context.sink.redactor().add(token.secret());
     match access {
         Access::Ready(_) => journal.skipped("token", format!("the one in {ACCESS_TOKEN} is used")),
         Access::Client(_) => journal.done(&step, format!("minted for `{}`", ask.to_wire())),
