@@ -112,8 +112,7 @@ fn only_a_stored_secret_can_be_rotated() {
     world.run_words(&rotate).assert().code(4).stderr(predicate::str::contains("not logged in"));
     // A secret of another place is not replaced by accident.
     store(&world, "eu", "dev", "old");
-    let elsewhere =
-        predicate::str::contains("is for `eu/base/sandbox`, and is not used for `us/base/sandbox`");
+    let elsewhere = predicate::str::contains("is for `eu/base/sandbox`, not for `us/base/sandbox`");
     world.run_words(&[&rotate[..], &["-e", "us"]].concat()).assert().code(4).stderr(elsewhere);
     world.set("CORTI_CLIENT_ID", "x");
     let said = Said::by(&mut world.run_words(&rotate));

@@ -123,8 +123,13 @@ fn a_variable_that_leads_elsewhere_is_named_and_no_new_login_advised() {
     world.set("CORTI_ENVIRONMENT", "us");
     let said = Said::by(&mut world.run("status"));
     assert_eq!(said.code, 4, "{}", said.stderr);
-    let hint = "drop --environment and --tenant, or: unset CORTI_ENVIRONMENT CORTI_TENANT_NAME";
-    assert!(said.stderr.contains(hint), "{}", said.stderr);
+    assert!(said.stderr.contains("hint: unset CORTI_ENVIRONMENT\n"), "{}", said.stderr);
+    assert!(said.stdout.contains("not used: it is for eu/base/"), "{}", said.stdout);
+    assert_eq!(said.stdout.matches("not used").count(), 1, "{}", said.stdout);
+    let said = Said::by(&mut world.run("status -t other"));
+    assert!(said.stderr.contains("hint: drop --tenant, and: unset CORTI_ENVIRONMENT\n"), "{}", said.stderr);
+    let said = Said::by(&mut world.run("status -e http://127.0.0.1:1 -t other"));
+    assert!(said.stderr.contains("hint: drop --environment and --tenant\n"), "{}", said.stderr);
     let shown = Said::by(&mut world.run("status -e eu"));
     assert!(shown.stdout.contains("CORTI_ENVIRONMENT (hidden by --environment)"), "{}", shown.stdout);
 }

@@ -74,8 +74,8 @@ impl<'a> Minter<'a> {
                 let read = self.context.store(&profile.store)?.read(&profile.client, self.context.sink).await;
                 read.map_err(|error| Failure::store(&error, &profile.client, name))?
             }
-            SecretSource::Withheld(name, profile) => {
-                return Err(Failure::withheld(name, &profile.client, &plan.client));
+            SecretSource::Withheld(name, profile, overriding) => {
+                return Err(Failure::withheld(name, &profile.client, &plan.client, overriding));
             }
         };
         self.in_hand.replace(Some(secret.clone()));

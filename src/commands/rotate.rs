@@ -77,8 +77,8 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
     let plan = context.plan()?;
     let (name, profile) = match &plan.source {
         SecretSource::Store(name, profile) => (name, profile),
-        SecretSource::Withheld(name, profile) => {
-            return Err(Failure::withheld(name, &profile.client, &plan.client));
+        SecretSource::Withheld(name, profile, overriding) => {
+            return Err(Failure::withheld(name, &profile.client, &plan.client, overriding));
         }
         SecretSource::Given(_) => return Err(nothing_stored(variable::CLIENT_ID)),
     };

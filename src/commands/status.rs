@@ -60,8 +60,8 @@ enum Secret {
     Present,
     /// Another program keeps it, and only running that could tell.
     NotLookedAt,
-    /// It is for another client than options or variables name.
-    Withheld,
+    /// It is for this client, and options or variables name another one.
+    Withheld(String),
     Unavailable(StoreError),
     /// A mounted file that cannot be used, and why.
     Unusable(String),
@@ -72,7 +72,7 @@ impl Secret {
         match self {
             Self::Present => "present",
             Self::NotLookedAt => "not_looked_at",
-            Self::Withheld => "withheld",
+            Self::Withheld(_) => "withheld",
             Self::Unusable(_) => "unusable",
             Self::Unavailable(error) => match error {
                 StoreError::Missing => "missing",
@@ -174,8 +174,9 @@ impl Entry {
                 (format!("the file `{}`, by {variable}", path.display()), secret)
             }
             SecretSource::Store(_, profile) => stored(context, &profile.store, &profile.client).await?,
-            SecretSource::Withheld(_, profile) => {
-                (context.store(&profile.store)?.place(&profile.client), Secret::Withheld)
+            SecretSource::Withheld(_, profile, _) => {
+                let owner = profile.client.store_user();
+                (context.store(&profile.store)?.place(&profile.client), Secret::Withheld(owner))
             }
         };
         // A secret that is gone is not the one that was good.
@@ -210,8 +211,8 @@ impl Entry {
             Secret::NotLookedAt => {
                 (Tone::Plain, format!("kept by {}, which is run when it is needed", self.place))
             }
-            Secret::Withheld => {
-                (Tone::Bad, format!("not used: the profile's is for another client, in {}", self.place))
+            Secret::Withheld(owner) => {
+                (Tone::Bad, format!("not used: it is for {owner} (in {})", self.place))
             }
             Secret::Unusable(reason) => (Tone::Bad, format!("not usable, in {}: {reason}", self.place)),
             Secret::Unavailable(StoreError::Missing) => (Tone::Bad, format!("not stored in {}", self.place)),
@@ -277,12 +278,11 @@ impl Outcome for StatusOutcome {
             return Some(failure);
         }
         let entry = self.entries.first().filter(|_| !self.all)?;
+        if let SecretSource::Withheld(name, profile, overriding) = &entry.plan.source {
+            return Some(Failure::withheld(name, &profile.client, &entry.plan.client, overriding));
+        }
         match &entry.secret {
-            Secret::Present | Secret::NotLookedAt => None,
-            Secret::Withheld => {
-                let SecretSource::Withheld(name, profile) = &entry.plan.source else { return None };
-                Some(Failure::withheld(name, &profile.client, &entry.plan.client))
-            }
+            Secret::Present | Secret::NotLookedAt | Secret::Withheld(_) => None,
             Secret::Unusable(reason) => {
                 let message = format!("the secret cannot be used, in {}: {reason}", entry.place);
                 Some(

@@ -54,9 +54,9 @@ pub enum SecretSource {
     Given(GivenSecret),
     /// In the profile's store. The plan's client is the profile's own.
     Store(ProfileName, Box<Profile>),
-    /// Not used: options or variables name another environment or tenant than the profile's, and a profile's secret is for
-    /// the profile's own client only. Its store is not asked and its command is not run.
-    Withheld(ProfileName, Box<Profile>),
+    /// Not used: these options and variables name another environment or tenant than the profile's, and a profile's secret is
+    /// for the profile's own client only. Its store is not asked and its command is not run.
+    Withheld(ProfileName, Box<Profile>, Vec<&'static str>),
 }
 
 /// Where a secret came from, or will go: where a wrong one would be mended.
@@ -93,7 +93,7 @@ impl Plan {
         match &self.source {
             SecretSource::Given(GivenSecret::Value(_)) => SecretOrigin::Variable(variable::CLIENT_SECRET),
             SecretSource::Given(GivenSecret::File(_, path)) => SecretOrigin::File(path),
-            SecretSource::Store(name, profile) | SecretSource::Withheld(name, profile) => {
+            SecretSource::Store(name, profile) | SecretSource::Withheld(name, profile, _) => {
                 match &profile.store {
                     StoreKind::Command(command) => SecretOrigin::Command(command),
                     StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(name),
@@ -122,7 +122,7 @@ impl Plan {
 
     fn saved(&self) -> Option<(&ProfileName, &Profile)> {
         match &self.source {
-            SecretSource::Store(name, profile) | SecretSource::Withheld(name, profile) => {
+            SecretSource::Store(name, profile) | SecretSource::Withheld(name, profile, _) => {
                 Some((name, profile))
             }
             SecretSource::Given(_) => None,
@@ -259,10 +259,19 @@ fn from_profile(
     let source = if client == profile.client {
         SecretSource::Store(owner, saved)
     } else {
-        hidden.push(format!("the environment and tenant of profile `{name}`"));
-        SecretSource::Withheld(owner, saved)
+        let overriding = overriding(flags, &client, &saved.client);
+        SecretSource::Withheld(owner, saved, overriding)
     };
     Ok(Plan { client, source, layer, hidden })
+}
+
+/// The options and variables that made `client` another one than the profile's `own`: a flag wins over its variable.
+fn overriding(flags: &Flags, client: &Client, own: &Client) -> Vec<&'static str> {
+    let environment = flags.environment.as_ref().map_or(variable::ENVIRONMENT, |_| "--environment");
+    let tenant = flags.tenant.as_ref().map_or(variable::TENANT, |_| "--tenant");
+    let differs =
+        [(client.environment != own.environment, environment), (client.tenant != own.tenant, tenant)];
+    differs.into_iter().filter(|(differs, _)| *differs).map(|(_, name)| name).collect()
 }
 
 fn from_variables(flags: &Flags, variables: &Variables, config: &Config) -> Result<Plan, ResolveError> {

@@ -147,19 +147,21 @@ impl Failure {
         Self::caused(Kind::Credential, error.clone()).hint(hint)
     }
 
-    /// A profile whose secret is for its `own` client, where options or variables name another `client`.
-    pub fn withheld(profile: &ProfileName, own: &Client, client: &Client) -> Self {
+    /// A profile whose secret is for its `own` client, where the options and variables `overriding` name another `client`.
+    pub fn withheld(profile: &ProfileName, own: &Client, client: &Client, overriding: &[&str]) -> Self {
         let (own, user) = (own.store_user(), client.store_user());
-        let message =
-            format!("the secret of profile `{profile}` is for `{own}`, and is not used for `{user}`");
-        Self::new(Kind::Credential, message)
-            .hint(format!("drop --environment and --tenant, or: unset {} {}", variable::ENVIRONMENT, variable::TENANT))
-            .hint(format!(
-                "or log in there: corti-auth login --profile NAME --environment {} --tenant {} --client-id {}",
-                client.environment,
-                client.tenant,
-                quote(client.id.as_str())
-            ))
+        let message = format!("the secret of profile `{profile}` is for `{own}`, not for `{user}`");
+        let (flags, variables): (Vec<&str>, Vec<&str>) =
+            overriding.iter().partition(|name| name.starts_with("--"));
+        let flags = Some(format!("drop {}", flags.join(" and "))).filter(|_| !flags.is_empty());
+        let variables = Some(format!("unset {}", variables.join(" "))).filter(|_| !variables.is_empty());
+        let removal: Vec<_> = flags.into_iter().chain(variables).collect();
+        Self::new(Kind::Credential, message).hint(removal.join(", and: ")).hint(format!(
+            "or log in there: corti-auth login --profile NAME --environment {} --tenant {} --client-id {}",
+            client.environment,
+            client.tenant,
+            quote(client.id.as_str())
+        ))
     }
 
     /// A token endpoint that gave `client` no token for the secret from `origin`.
@@ -233,7 +235,7 @@ fn remedy(origin: SecretOrigin<'_>) -> String {
     }
 }
 
-/// The command that logs in another profile than one that exists, and whose store never changes.
+/// Logs in another profile. For a profile that exists: its store cannot change.
 const ANOTHER_PROFILE: &str = "corti-auth login --profile NAME";
 
 /// The command that logs `profile` in.

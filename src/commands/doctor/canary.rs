@@ -50,7 +50,7 @@ pub(super) async fn examine(
             findings.skip("store", "the secret comes from the environment, and no store is used");
             return Ok(true);
         }
-        Some(SecretSource::Store(_, profile) | SecretSource::Withheld(_, profile)) => {
+        Some(SecretSource::Store(_, profile) | SecretSource::Withheld(_, profile, _)) => {
             Ok(profile.store.clone())
         }
         // Before the first login: the store that it would use.

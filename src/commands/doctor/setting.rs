@@ -86,7 +86,7 @@ pub(super) fn secret_place(context: &Context<'_>, plan: &Plan) -> String {
     match &plan.source {
         SecretSource::Given(GivenSecret::Value(_)) => "the environment".to_owned(),
         SecretSource::Given(GivenSecret::File(variable, _)) => format!("the file of {variable}"),
-        SecretSource::Store(_, profile) | SecretSource::Withheld(_, profile) => {
+        SecretSource::Store(_, profile) | SecretSource::Withheld(_, profile, _) => {
             match context.store(&profile.store) {
                 Ok(store) => store.name().to_owned(),
                 Err(_) => profile.store.as_str().to_owned(),
