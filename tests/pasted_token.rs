@@ -149,8 +149,21 @@ fn a_pasted_url_is_opened_only_where_its_token_belongs() {
     let two_tokens = format!("{}&amp;{}", base(bearer(&own)), bearer(&foreign));
     let said = run(&Chosen::Variable(here), "probe --websocket-url -", &socket(here, &two_tokens));
     assert_eq!((said.code, one.connections()), (2, 0), "{}", said.stderr);
+    assert!(said.stderr.ends_with("hint: keep one token= in the URL\n"), "{}", said.stderr);
     let said = run(&Chosen::Flags("-p nope"), "probe --websocket-url -", &socket(here, &base(bearer(&own))));
     assert_eq!((said.code, one.connections()), (3, 0), "{}", said.stderr);
+    // What differs is named.
+    for (environment, query, differs) in [
+        (there, base(bearer(&own)), format!("leads to `{}`", there.strip_prefix("http://").unwrap())),
+        (here, base(bearer(&other)), "names another tenant".to_owned()),
+    ] {
+        let said = run(&Chosen::Nothing, "probe --websocket-url -", &socket(environment, &query));
+        assert!(
+            said.stderr.contains(&format!(", but the URL {differs}: nothing was sent\n")),
+            "{}",
+            said.stderr
+        );
+    }
     // Where all of it fits it is sent, whether an environment is chosen or not.
     for (chosen, query) in [
         (Chosen::Nothing, base(bearer(&own))),

@@ -131,7 +131,41 @@ pub(super) fn inspect(token: &AccessToken, now: Timestamp) -> Result<Option<Insp
     Ok(Some(Inspection::of(&jwt, now)?))
 }
 
-/// A token goes to the environment that issued it, and to no other: it would be of no use there, and be seen.
+/// The environment and tenant that issued a token, by its own claims. A token that somebody gave is sent there only: elsewhere
+/// it would be of no use, and be seen. `token` is its name in messages, `otherwise` the hint where the issuer is unknown.
+///
+/// # Errors
+/// Where the token does not say who issued it, or others are `chosen`.
+pub(super) fn issuer<'a>(
+    inspection: Option<&'a Inspection>,
+    chosen: Option<(&Environment, &Tenant)>,
+    token: &str,
+    otherwise: &str,
+) -> Result<(&'a Environment, &'a Tenant), Failure> {
+    let Some((issuer, realm)) = inspection.and_then(|inspection| inspection.place.as_ref()) else {
+        let message = format!("{token} does not say which environment issued it: it was not sent");
+        return Err(Failure::new(Kind::Token, message).hint(otherwise));
+    };
+    match chosen.filter(|chosen| *chosen != (issuer, realm)) {
+        Some(chosen) => Err(misplaced(Kind::Token, token, (issuer, realm), chosen)),
+        None => Ok((issuer, realm)),
+    }
+}
+
+fn misplaced(
+    kind: Kind,
+    token: &str,
+    (issuer, realm): (&Environment, &Tenant),
+    (environment, tenant): (&Environment, &Tenant),
+) -> Failure {
+    let message = format!(
+        "{token} was issued by `{issuer}`, tenant `{realm}`, and is not sent to `{environment}`, tenant `{tenant}`"
+    );
+    Failure::new(kind, message)
+        .hint(format!("if that is where it belongs: --environment {issuer} --tenant {realm}"))
+}
+
+/// The same for a ready token, which need not say who issued it.
 fn refuse_misplaced(
     inspection: &Inspection,
     environment: &Environment,
@@ -143,12 +177,8 @@ fn refuse_misplaced(
     }
     match &inspection.place {
         Some((issuer, realm)) if issuer != environment || realm != tenant => {
-            let message = format!(
-                "the token in {ACCESS_TOKEN} was issued by `{issuer}`, tenant `{realm}`, and is not sent to \
-                 `{environment}`, tenant `{tenant}`"
-            );
-            Err(Failure::new(Kind::Configuration, message)
-                .hint(format!("if that is where it belongs: --environment {issuer} --tenant {realm}")))
+            let token = format!("the token in {ACCESS_TOKEN}");
+            Err(misplaced(Kind::Configuration, &token, (issuer, realm), (environment, tenant)))
         }
         _ => Ok(()),
     }

@@ -1,5 +1,6 @@
 //! The token that is looked at, and where it may be sent.
 
+use crate::commands::access;
 use crate::commands::context::Context;
 use crate::commands::input;
 use crate::commands::minting::Minter;
@@ -68,27 +69,9 @@ impl Subject {
             resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
         context.sink.redactor().add(token.secret());
         let inspection = inspect(&token, context)?;
-        let subject = Self { token, inspection, environment, tenant };
-        subject.refuse_foreign()?;
-        Ok(subject)
-    }
-
-    /// A token goes to the environment and tenant that issued it, and to no others: it would be of no use there, and be seen.
-    fn refuse_foreign(&self) -> Result<(), Failure> {
-        let (environment, tenant) = (&self.environment, &self.tenant);
-        let failure = |of: String| {
-            let message = format!(
-                "the token was issued by {of}, and is not sent to `{environment}`, tenant `{tenant}`"
-            );
-            Failure::new(Kind::Token, message)
-        };
-        match &self.inspection.place {
-            Some((issuer, realm)) if issuer == environment && realm == tenant => Ok(()),
-            Some((issuer, realm)) => Err(failure(format!("`{issuer}`, tenant `{realm}`"))
-                .hint(format!("if that is where it belongs: --environment {issuer} --tenant {realm}"))),
-            None => Err(failure("nobody that is known here".to_owned())
-                .hint("mint one here: corti-auth check --scope transcribe")),
-        }
+        let mint = "mint one here: corti-auth check --scope transcribe";
+        access::issuer(Some(&inspection), Some((&environment, &tenant)), "the token", mint)?;
+        Ok(Self { token, inspection, environment, tenant })
     }
 
     pub(super) fn fingerprint(&self) -> String {

@@ -1,4 +1,4 @@
-//! A URL that somebody pasted: read from a file or a pipe, since it may have a token in it, and held against what may be
+//! A URL that somebody pasted: read from a file or a pipe, since it may have a token in it, and compared with what may be
 //! opened. Its token goes to the environment and tenant that issued it, and nowhere else; this client's own go to its
 //! environment.
 
@@ -11,7 +11,7 @@ use crate::domain::identity::Tenant;
 use crate::domain::inspection::span;
 use crate::domain::resolve::{self, ResolveError};
 use crate::domain::secret::AccessToken;
-use crate::domain::websocket::{Pasted, SocketKind};
+use crate::domain::websocket::{Pasted, PastedError, SocketKind};
 use crate::failure::{Failure, Kind};
 
 use super::super::access::{self, Access};
@@ -23,6 +23,10 @@ use super::journal::Journal;
 
 /// How much is read: a URL with a token in it is a few kilobytes.
 const LIMIT: usize = 300 * 1024;
+
+/// What to do where the URL's token is of no use.
+const WITHOUT_A_TOKEN: &str =
+    "remove the token from the URL and corti-auth mints one: corti-auth probe --websocket-url FILE";
 
 /// The pasted URL and which WebSocket it is of.
 ///
@@ -47,7 +51,10 @@ pub(super) async fn read(
     let bytes =
         zeroize::Zeroizing::new(bytes.map_err(|reason| usage(format!("cannot read a URL from {reason}")))?);
     let text = std::str::from_utf8(&bytes).map_err(|_| usage("what was pasted is not text".to_owned()))?;
-    let pasted = Pasted::parse(text).map_err(|error| usage(error.to_string()))?;
+    let pasted = Pasted::parse(text).map_err(|error| match error {
+        PastedError::Tokens => Failure::new(Kind::Usage, error).hint("keep one token= in the URL"),
+        error => usage(error.to_string()),
+    })?;
     let kind = named.or(pasted.kind).ok_or_else(|| {
         usage("the pasted URL's path is neither …/transcribe nor …/interactions/ID/streams".to_owned())
             .hint("say which it should be: corti-auth probe streams --websocket-url FILE")
@@ -70,11 +77,10 @@ fn judge_host(url: &Url, chosen: Option<&(Environment, Tenant)>) -> Result<(), F
     if is_chosen || is_loopback(url) || host.ends_with(".corti.app") {
         return Ok(());
     }
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let message =
         format!("the pasted URL leads to `{host}`, which is neither Corti's nor the chosen environment");
     Err(Failure::new(Kind::Configuration, message)
-        .hint(format!("if that is where it belongs: --environment https://{host}{port}")))
+        .hint(format!("if that is where it belongs: --environment https://{}", url.authority())))
 }
 
 /// The environment and tenant that flags, variables or a profile choose, if any.
@@ -92,28 +98,21 @@ fn judge_token(
     chosen: Option<(Environment, Tenant)>,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
-    let refused = |message: String| Failure::new(Kind::Token, message);
     let now = context.host.clock.now();
     let inspection = pasted.token().and_then(|token| access::inspect(token, now).ok().flatten());
-    let place = inspection.as_ref().and_then(|inspection| inspection.place.as_ref());
-    let Some((issuer, realm)) = place else {
-        let message = "the token in the pasted URL does not say which environment issued it: it is not sent";
-        return Err(refused(message.to_owned())
-            .hint("leave it out to have one minted: corti-auth probe --websocket-url FILE"));
-    };
-    let origin = format!("the token in the pasted URL was issued by `{issuer}`, tenant `{realm}`");
-    if let Some((environment, tenant)) = chosen.filter(|it| (&it.0, &it.1) != (issuer, realm)) {
-        let message = format!("{origin}, and is not sent to `{environment}`, tenant `{tenant}`");
-        return Err(refused(message)
-            .hint(format!("if that is where it belongs: --environment {issuer} --tenant {realm}")));
-    }
+    let chosen = chosen.as_ref().map(|(environment, tenant)| (environment, tenant));
+    let token = "the token in the pasted URL";
+    let (issuer, realm) = access::issuer(inspection.as_ref(), chosen, token, WITHOUT_A_TOKEN)?;
     if !pasted.leads_to(issuer, realm) {
-        let host = pasted.bare().host_str().unwrap_or_default();
-        let message =
-            format!("{origin}, and the URL is of another environment or tenant, at `{host}`: it is not sent");
-        return Err(
-            refused(message).hint("leave it out to have one minted: corti-auth probe --websocket-url FILE")
+        let elsewhere = if issuer.serves_socket(pasted.bare()) {
+            "names another tenant".to_owned()
+        } else {
+            format!("leads to `{}`", pasted.bare().authority())
+        };
+        let message = format!(
+            "the token is for `{issuer}`, tenant `{realm}`, but the URL {elsewhere}: nothing was sent"
         );
+        return Err(Failure::new(Kind::Token, message).hint(WITHOUT_A_TOKEN));
     }
     let remaining = inspection.and_then(|inspection| inspection.remaining);
     if let Some(ago) = remaining.filter(|remaining| *remaining <= 0) {
