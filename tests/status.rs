@@ -106,7 +106,7 @@ fn what_cannot_be_noted_is_a_warning_and_what_came_by_variables_is_not_noted() {
     std::fs::create_dir(world.config_folder().join("config.lock")).unwrap();
     let said = Said::by(&mut world.run("status --online"));
     assert_eq!(said.code, 0, "{}", said.stderr);
-    assert!(said.stderr.contains("warning: the time of this verification is not noted"), "{}", said.stderr);
+    assert!(said.stderr.contains("warning: config.toml was not updated: "), "{}", said.stderr);
     let config = world.config();
     world.use_client(&sandbox);
     let said = Said::by(&mut world.run("status --online --json"));

@@ -81,8 +81,7 @@ impl SecretUpdate<'_> {
             held.config.set_verified(client, kind, Some(verification::now(context)));
         }
         if let Err(error) = held.save() {
-            let reason = Failure::from(error).in_one_line();
-            context.warn(format!("the time of this verification is not noted: {reason}"), None);
+            verification::warn_not_updated(context, &error.into());
         }
     }
 

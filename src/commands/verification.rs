@@ -59,8 +59,8 @@ pub(super) fn now(context: &Context<'_>) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-/// Notes that the server took the secret of `client` in `store` just now, in the profiles that use it. What cannot be noted
-/// is worth a warning and no more.
+/// Notes that the server took the secret of `client` in `store` just now, in the profiles that use it. Where the file cannot be
+/// written, that is a warning.
 pub(super) async fn record(context: &Context<'_>, client: &Client, store: &StoreKind) {
     let now = now(context);
     let change = |config: &mut Config| config.set_verified(client, store, Some(now));
@@ -69,9 +69,13 @@ pub(super) async fn record(context: &Context<'_>, client: &Client, store: &Store
         Err(failure) => Err(failure),
     };
     if let Err(failure) = recorded {
-        let reason = failure.in_one_line();
-        context.warn(format!("the time of this verification is not noted: {reason}"), None);
+        warn_not_updated(context, &failure);
     }
+}
+
+/// Warns that what this command learned of a secret is not in the configuration.
+pub(super) fn warn_not_updated(context: &Context<'_>, failure: &Failure) {
+    context.warn(format!("config.toml was not updated: {}", failure.in_one_line()), None);
 }
 
 /// `3 min 5 s ago (2026-01-02T03:04:05Z)`; the time alone where it is in the future, by another clock.

@@ -87,7 +87,7 @@ impl<'a> Api<'a> {
         };
         self.told(made).map_err(|failure| match there {
             Some(id) => failure
-                .context(format!("the interaction {id} was created, but its WebSocket is not to be used"))
+                .context(format!("interaction {id} was created, but the API returned a wrong websocketUrl"))
                 .hint(deletion(id, context)),
             None => in_doubt(failure),
         })
