@@ -177,7 +177,7 @@ fn every_cause_is_asserted_of_a_real_answer() {
     let (rules, tests) = (read("src/domain/explanation/rule", ""), read("tests", "explain"));
     let ids: Vec<&str> = rules.split("id: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(ids.len() > 40, "{ids:?}");
-    // An `Id` can only be held against an `Explained`, and that is only made of what a server said.
+    // An `Id` can only be compared with an `Explained`, and that is only made of what a server said.
     for id in ids {
         assert!(tests.contains(&format!("Id(\"{id}\")")), "{id} is asserted of no real answer");
     }

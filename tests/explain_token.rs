@@ -154,7 +154,7 @@ fn a_token_of_another_environment() {
     // Without the token it is still a guess worth its words; without a place, the key alone.
     let explained = explain(&here.world, &refused, "");
     assert_eq!(names(&explained), ["unknown-key", "wrong-environment"], "{explained:#}");
-    // The token alone, held against what is configured.
+    // The token alone, compared with what is configured.
     let file = here.world.file("token.txt", &foreign);
     let alone = Said::by(&mut here.world.run(&format!("explain --json --token-file {file}"))).json();
     assert_eq!(names(&alone), ["wrong-environment"], "{alone:#}");

@@ -1,4 +1,4 @@
-//! `inspect --verify`: by whose keys, what is held against what, and that nothing a token names is followed.
+//! `inspect --verify`: by whose keys, what is compared with what, and that nothing a token names is followed.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 

@@ -120,9 +120,8 @@ fn inspect(token: &AccessToken, context: &Context<'_>) -> Result<Inspection, Fai
     let failure = |message: String| {
         Failure::new(Kind::Token, message).hint("mint a new one: corti-auth check --scope transcribe")
     };
-    let inspection = access::inspect(token, context.host.clock.now())?.ok_or_else(|| {
-        failure("it is no JWT, and promises nothing that could be held against it".to_owned())
-    })?;
+    let inspection = access::inspect(token, context.host.clock.now())?
+        .ok_or_else(|| failure("it is no JWT, so it names no scopes to compare with".to_owned()))?;
     if matches!(inspection.kind, TokenKind::Id | TokenKind::Refresh) {
         return Err(failure(format!("it is of the kind `{}`, which opens no API", inspection.kind.as_str())));
     }

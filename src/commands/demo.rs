@@ -1,6 +1,6 @@
 //! `demo`: the whole main job against a sandbox in this process, told as it goes.
 //!
-//! Each step runs the code of the command it shows, and its result is held against what it should be.
+//! Each step runs the code of the command it shows, and its result is compared with what it should be.
 
 use clap::Args;
 use serde_json::{Value, json};

@@ -29,12 +29,13 @@ use super::interruption::interruptible_before_a_program;
 use super::minting::Minter;
 use super::reuse::ReuseArgs;
 
-/// What a token for the program should live at least: the SDK asks for another one 2 minutes before the end (its `oauthAuthHelpers.ts`).
+/// The shortest lifetime that is preferred for a token of the program: the SDK asks for another one 2 minutes before the end
+/// (its `oauthAuthHelpers.ts`).
 const FRESH: Duration = Duration::from_secs(150);
 
-/// It gets `CORTI_ACCESS_TOKEN`, `CORTI_TENANT_NAME` and `CORTI_ENVIRONMENT`, and not the variables that hold a client secret
-/// (by name, or by value where the secret was read) or name its file, nor the client id beside them. It takes this process's place: its id, its terminal, its signals and
-/// its exit code are its own.
+/// It gets `CORTI_ACCESS_TOKEN`, `CORTI_TENANT_NAME` and `CORTI_ENVIRONMENT`. It does not get the client id, or variables that
+/// hold the client secret or name its file. It takes this process's place: its id, its terminal, its signals and its exit
+/// code are its own.
 ///
 /// A token lives 5 minutes. With --refresh-url this process stays, and answers `CORTI_AUTH_REFRESH_URL` with a fresh token
 /// in the SDK's shape to whoever sends `CORTI_AUTH_REFRESH_TOKEN` as the bearer, until the program ends.

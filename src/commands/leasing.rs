@@ -117,7 +117,7 @@ impl Order<'_> {
             }
             Mode::Cached => self.take_turns(minter).await?,
         };
-        // A cached token was held against it already.
+        // A cached token was compared with it already.
         match self.reuse.missing_lifetime(&token).filter(|_| !token.cached) {
             Some(asked) => Err(too_short(&token, asked)),
             None => Ok(token),

@@ -1,4 +1,4 @@
-//! From a plan to a token: the secret out of its source, one request, and the answer held against what was asked.
+//! From a plan to a token: the secret out of its source, one request, and the answer compared with what was asked.
 
 use std::cell::RefCell;
 use std::path::Path;

@@ -35,8 +35,8 @@ use material::Material;
 
 /// DNS, TCP, TLS, the upgrade, the configuration, the end and what it cost, each with its time. Without an audio file
 /// nothing is said, which costs next to nothing. The token is minted with the socket's scope alone, or taken from
-/// `CORTI_ACCESS_TOKEN`, or taken from the URL of --websocket-url; that one is sent only to the environment and tenant that
-/// issued it. For /streams an interaction is created, and deleted at the end.
+/// `CORTI_ACCESS_TOKEN` or from the URL of --websocket-url. A token in the URL of --websocket-url is sent only to the
+/// environment and tenant that issued it. For /streams an interaction is created, and deleted at the end.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth probe transcribe
@@ -47,8 +47,8 @@ use material::Material;
 Transcripts and facts go to stdout, all else to stderr. With --json every step and every message of the server is one JSON
 line on stdout, and the last is the result.
 
-Exit codes: 1 the configuration was refused, 5 the token was, 6 its scope is the reason, 7 the token in the URL belongs
-elsewhere and was not sent, 8 network, 9 try later.")]
+Exit codes: 1 the configuration was refused, 5 the token was, 6 its scope is the reason, 7 the token
+in the URL is for another environment or tenant, 8 network, 9 try later.")]
 pub(super) struct ProbeArgs {
     /// Which WebSocket; of a pasted URL its path tells
     #[arg(value_enum, value_name = "transcribe|streams", required_unless_present = "websocket_url")]

@@ -1,4 +1,4 @@
-//! What a token can reach, held against what its scopes promise. `check` looks; here is judged.
+//! What a token can reach, compared with what its scopes promise. `check` looks; here is judged.
 
 use super::inspection::Inspection;
 use super::message;

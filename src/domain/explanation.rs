@@ -1,5 +1,5 @@
 //! Why a request failed: what is known of it (a status, a saved answer, the token in use, whose client is configured)
-//! held against a table of rules. Every cause says what speaks for it and what to run next.
+//! compared with a table of rules. Every cause says what speaks for it and what to run next.
 //!
 //! Causes are ranked by how much speaks for them: a server's own words count more than what a token or a request
 //! shows, and that more than a status which merely fits.

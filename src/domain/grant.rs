@@ -199,7 +199,7 @@ fn granted(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, Gran
         .map_err(|_| foreign("an `expires_in` that is no lifetime"))?;
     let claimed = claimed_scope(&granted.access_token)
         .map_err(|_| foreign("an `access_token` whose scopes cannot be read"))?;
-    let granted_scopes = held_against(ask, granted.scope.as_deref(), claimed.as_deref())?;
+    let granted_scopes = checked_scopes(ask, granted.scope.as_deref(), claimed.as_deref())?;
     Ok(Token { access_token, expires_at, expires_in, granted: granted_scopes, cached: false })
 }
 
@@ -222,8 +222,8 @@ fn lifetime(granted: &Granted, now: Timestamp) -> Result<i64, &'static str> {
     life.filter(|seconds| (1..=LONGEST_LIFE).contains(seconds)).ok_or(otherwise)
 }
 
-/// The answer may say one thing and the token another: each is held against what was asked.
-fn held_against(ask: &Ask, stated: Option<&str>, claimed: Option<&str>) -> Result<ScopeSet, Mismatch> {
+/// The answer may say one thing and the token another: each is compared with what was asked.
+fn checked_scopes(ask: &Ask, stated: Option<&str>, claimed: Option<&str>) -> Result<ScopeSet, Mismatch> {
     for scopes in [stated, claimed].into_iter().flatten() {
         ask.check(&ScopeSet::from_wire(scopes))?;
     }
@@ -238,7 +238,7 @@ fn held_against(ask: &Ask, stated: Option<&str>, claimed: Option<&str>) -> Resul
 /// itself.
 pub fn recheck(ask: &Ask, granted: &ScopeSet, token: &AccessToken) -> bool {
     let claimed = claimed_scope(token.secret().expose());
-    claimed.is_ok_and(|claimed| held_against(ask, Some(&granted.to_string()), claimed.as_deref()).is_ok())
+    claimed.is_ok_and(|claimed| checked_scopes(ask, Some(&granted.to_string()), claimed.as_deref()).is_ok())
 }
 
 fn missing_fields(response: &Response) -> &'static str {

@@ -171,7 +171,7 @@ impl KeySet {
         &self.refused
     }
 
-    /// The refused key that a header means which names `id`.
+    /// The refused key that the `kid` of a header names; the first one where it names none.
     pub fn refused_of(&self, id: Option<&str>) -> Option<&RefusedKey> {
         self.refused.iter().find(|key| id.is_none() || key.id.as_deref() == id)
     }

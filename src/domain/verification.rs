@@ -12,7 +12,7 @@ use super::jwks::{KeySet, RefusedKey};
 use super::page::{Page, Tone};
 use super::signature::{self, SignatureError};
 
-/// What a token is held against.
+/// What a token is compared with.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// Where the keys are from, in words.

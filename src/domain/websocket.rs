@@ -52,7 +52,7 @@ pub fn streams_url(environment: &Environment, tenant: &Tenant, id: Uuid) -> Resu
     parse(&format!("{}/interactions/{id}/streams?tenant-name={tenant}", environment.socket_url()))
 }
 
-/// The part in which `given` is another URL than `expected`, or has what `expected` has not; `None` where they are the same.
+/// The first part in which `given` and `expected` differ; `None` where they are the same.
 pub fn difference(given: &Url, expected: &Url) -> Option<&'static str> {
     let parts = [
         ("host", given.host() == expected.host()),

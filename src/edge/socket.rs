@@ -29,7 +29,7 @@ const MAX_MESSAGE: usize = 1024 * 1024;
 /// How much may wait to be sent: one message, and the pongs for a server that sends pings and reads nothing.
 const MAX_UNSENT: usize = 4 * 1024 * 1024;
 
-/// How much is read at once. The WebSocket library comes back only between two reads while frames make no message.
+/// How much is read at once. While a message is incomplete, the library returns only between reads.
 const READ_BUFFER: usize = 16 * 1024;
 
 /// An open WebSocket.

@@ -1,4 +1,4 @@
-//! A realm's discovery document (OpenID Connect Discovery 1.0), held against what the realm should be.
+//! A realm's discovery document (OpenID Connect Discovery 1.0), compared with what the realm should be.
 
 use serde::Deserialize;
 use url::Url;
@@ -88,7 +88,7 @@ pub fn realm(response: &Response, environment: &Environment, tenant: &Tenant) ->
     Ok(())
 }
 
-/// Where the realm's keys are, by its discovery document, which is held against what the realm should be.
+/// Where the realm's keys are, by its discovery document, which is compared with what the realm should be.
 ///
 /// # Errors
 /// [`RealmError`], see its variants.

@@ -48,7 +48,8 @@ impl Record {
         records.collect()
     }
 
-    /// The same without secrets. The names in [`Self::to_json`] are written otherwise, so that none in them would be found.
+    /// The same without secrets. Use it before [`Self::to_json`], which changes the names of members: a secret that is in a
+    /// changed name is not found any more.
     #[must_use]
     pub fn redacted(self, secrets: &Redactor) -> Self {
         Self(secrets.apply_json(self.0))

@@ -1,4 +1,4 @@
-//! Tests of what a token's claims are held against. Signatures are tested through the binary, with real keys.
+//! Tests of what a token's claims are compared with. Signatures are tested through the binary, with real keys.
 
 use super::*;
 use crate::domain::jwt::Jwt;
