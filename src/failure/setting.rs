@@ -1,5 +1,7 @@
 //! Failures of what the user set: configuration, variables, tokens given, the terminal.
 
+use std::path::Path;
+
 use crate::domain::config::{ConfigError, RenameError};
 use crate::domain::identity::ProfileName;
 use crate::domain::jwt::JwtError;
@@ -78,18 +80,20 @@ impl From<ResolveError> for Failure {
 
 impl From<ConfigFileError> for Failure {
     fn from(error: ConfigFileError) -> Self {
+        let quoted = |path: &Path| quote(&path.display().to_string());
         let hint = match &error {
             ConfigFileError::NoHome => "name a folder: --config-dir DIR, or CORTI_AUTH_CONFIG_DIR".to_owned(),
             ConfigFileError::Untrusted { path, exposed: Exposed::Group | Exposed::Everybody } => {
-                format!("chmod go-w {}", quote(&path.display().to_string()))
+                format!("chmod go-w {}", quoted(path))
             }
             ConfigFileError::Untrusted { path, .. } | ConfigFileError::Io { path, .. } => {
-                format!("look at the file and its owner: ls -ld '{}'", path.display())
+                format!("look at the file and its owner: ls -ld {}", quoted(path))
             }
             ConfigFileError::Content { path, source: ConfigError::Syntax { .. } } => {
-                format!("mend the line, or move the file away: mv '{0}' '{0}.old'", path.display())
+                let away = path.with_extension("old");
+                format!("mend the line, or move the file away: mv {} {}", quoted(path), quoted(&away))
             }
-            ConfigFileError::Content { path, .. } => format!("mend the value in '{}'", path.display()),
+            ConfigFileError::Content { path, .. } => format!("mend the value in {}", quoted(path)),
             ConfigFileError::Locked(_) => "run it again".to_owned(),
         };
         Self::caused(Kind::Configuration, error).hint(hint)
