@@ -216,6 +216,20 @@ fn a_token_with_the_client_secret_in_it_is_none() {
         let server = Rude::start(vec![Answer::json(&body.to_string())]);
         let said = Said::by(&mut client_of(&server.environment).run("token --full"));
         assert_eq!((said.code, said.stdout.as_str()), (8, ""), "{}", said.stderr);
-        assert!(said.stderr.contains("has the client secret in it"), "{}", said.stderr);
+        assert!(said.stderr.contains("an answer with the client secret in it"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_secret_of_several_words_does_not_come_back_as_scopes() {
+    let secret = "correct horse battery staple";
+    let body = json!({ "access_token": "eyJ.e30.c", "expires_in": 300, "token_type": "Bearer", "scope": format!("openid {secret}") });
+    let server = Rude::start(vec![Answer::json(&body.to_string())]);
+    let mut world = client_of(&server.environment);
+    world.set("CORTI_CLIENT_SECRET", secret);
+    for command in ["token --full", "token --full --json"] {
+        let said = Said::by(&mut world.run(command));
+        assert_eq!((said.code, said.stdout.as_str()), (8, ""), "{}", said.stderr);
+        assert!(!said.stderr.contains("battery"), "{}", said.stderr);
     }
 }

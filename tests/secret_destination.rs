@@ -114,12 +114,22 @@ fn a_profiles_secret_is_used_for_its_own_client_only() {
 fn doctor_looks_at_another_place_without_the_profiles_secret() {
     let (sandbox, places) = (Sandbox::start(), Places::new());
     let script = format!("sh -c 'touch \"$HOME/was-run\"; printf %s {SECRET}'");
-    let world = places.profile(&["--secret-command", &script]);
-    // A realm that proves to be the right one: the secret would be sent.
-    let said = run(&world, "doctor", &[("-e", &sandbox.environment)]);
-    assert!(!marker(&world).exists(), "{}", said.stdout);
-    assert_eq!(said.code, 4, "{}", said.stderr);
-    assert!(said.stdout.contains("the secret of profile `default` is for"), "{}", said.stdout);
+    for options in [
+        &["--secret-command", script.as_str()][..],
+        &["--secret-stdin"],
+        &["--store", "file", "--secret-stdin"],
+    ] {
+        let world = places.profile(options);
+        // A realm that proves to be the right one: the secret would be sent.
+        for overriding in [("-e", sandbox.environment.as_str()), ("CORTI_ENVIRONMENT", &sandbox.environment)]
+        {
+            let said = run(&world, "doctor", &[overriding]);
+            let what = format!("{options:?}, {overriding:?}: {}", said.stdout);
+            assert!(!marker(&world).exists(), "{what}");
+            assert!(said.stdout.contains("the secret of profile `default` is for"), "{what}");
+            assert_eq!(said.code, 4, "{what}");
+        }
+    }
 }
 
 #[test]
@@ -153,15 +163,21 @@ fn a_secret_from_the_environment_goes_where_the_environment_or_a_flag_says() {
         run(&world, "token --full --no-cache", &[("-e", other)]);
         let after = (places.own.requests().len(), places.other.requests().len());
         assert_eq!((after.0 - before.0, after.1 - before.1), (1, 1), "{name}");
+        for command in COMMANDS {
+            run(&world, command, &[("-e", other)]);
+            run(&world, command, &[("CORTI_ENVIRONMENT", other), ("-t", "other")]);
+        }
+        assert_eq!(places.own.requests().len(), after.0, "{name}: only where the last word says");
         // Without an environment nobody said where the secret may go: a profile's is not borrowed.
         world.write_config(&format!(
             "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"{other}\"\nclient-id = \"acme\"\n"
         ));
         world.set("CORTI_ENVIRONMENT", "");
+        let sent = places.other.requests().len();
         for command in COMMANDS.iter().filter(|command| !command.starts_with("rotate")) {
             let said = run(&world, command, &[]);
             assert_eq!(said.code, 3, "{name}, {command}: {}", said.stderr);
         }
-        assert_eq!(places.other.requests().len(), after.1, "{name}");
+        assert_eq!(places.other.requests().len(), sent, "{name}");
     }
 }

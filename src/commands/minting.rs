@@ -57,8 +57,8 @@ impl<'a> Minter<'a> {
         for token in grant::tokens(&response) {
             redactor.add(&token);
         }
-        let token = grant::parse(&response, ask, now);
-        let token = token.and_then(|token| token.free_of(secret, response.status));
+        let token =
+            grant::refuse_repeated(secret, &response).and_then(|()| grant::parse(&response, ask, now));
         token.map_err(|error| Failure::grant(&error, client, origin))
     }
 

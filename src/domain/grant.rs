@@ -122,16 +122,16 @@ impl GrantError {
     }
 }
 
-impl Token {
-    /// The same, unless the client secret is in it: a token is printed.
-    ///
-    /// # Errors
-    /// [`GrantError::NotTheProtocol`].
-    pub fn free_of(self, secret: &ClientSecret, status: u16) -> Result<Self, GrantError> {
-        let what = "an `access_token` that has the client secret in it";
-        let has_it = Redactor::from_iter([secret.secret()]).finds_in(self.access_token.secret().expose());
-        if has_it { Err(GrantError::NotTheProtocol { status, what }) } else { Ok(self) }
-    }
+/// Refuses a token for which the server repeats the client secret, in any part of its answer: the token is printed, and the
+/// scopes are split before they are.
+///
+/// # Errors
+/// [`GrantError::NotTheProtocol`].
+pub fn refuse_repeated(secret: &ClientSecret, response: &Response) -> Result<(), GrantError> {
+    let body = String::from_utf8_lossy(&response.body);
+    let is_repeated = response.is_success() && Redactor::from_iter([secret.secret()]).finds_in(&body);
+    let what = "an answer with the client secret in it";
+    if is_repeated { Err(GrantError::NotTheProtocol { status: response.status, what }) } else { Ok(()) }
 }
 
 /// The token request. The secret goes into the body, form-encoded: `client_secret_post`, as the vendor's SDK does it.

@@ -85,9 +85,9 @@ impl Redactor {
         }
         let plain = Decoded::plain(text);
         let mut found = self.found(text, &plain);
-        for once in plain.decoded() {
+        for once in plain.decoded().chain(plain.unwrapped()) {
             found.extend(self.found(text, &once));
-            found.extend(once.decoded().flat_map(|twice| self.found(text, &twice)));
+            found.extend(once.decoded().chain(once.unwrapped()).flat_map(|twice| self.found(text, &twice)));
         }
         if found.is_empty() {
             return Cow::Borrowed(text);

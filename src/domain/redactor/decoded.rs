@@ -41,6 +41,13 @@ impl Decoded {
         encodings.into_iter().filter_map(|(mark, escape)| self.without(mark, escape))
     }
 
+    /// The same without its line breaks, where it has any: base64 is often wrapped.
+    pub(super) fn unwrapped(&self) -> Option<Self> {
+        let kept = self.bytes.iter().zip(&self.ends).filter(|(byte, _)| !b"\r\n".contains(byte));
+        let (bytes, ends): (Vec<u8>, Vec<usize>) = kept.unzip();
+        (bytes.len() < self.bytes.len()).then_some(Self { bytes, ends })
+    }
+
     fn without(&self, mark: u8, escape: Escape) -> Option<Self> {
         memchr::memchr(mark, &self.bytes)?;
         let mut clean = Self { bytes: Vec::new(), ends: Vec::new() };
@@ -84,6 +91,8 @@ fn json(text: &[u8]) -> Option<(char, usize)> {
             let c = decoded.next()?.ok()?;
             Some((c, 6 * c.len_utf16()))
         }
+        b'n' => Some(('\n', 2)),
+        b'r' => Some(('\r', 2)),
         other => b"\"\\/'".contains(other).then_some((char::from(*other), 2)),
     }
 }

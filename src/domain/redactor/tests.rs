@@ -42,6 +42,12 @@ fn base64_goes_as_a_whole() {
         }
     }
     assert_eq!(redactor.apply(&format!("Basic {}", STANDARD.encode("of somebody else"))).len(), 30);
+    let encoded = STANDARD.encode("id:??>>hunter2~~ and more");
+    let (first, rest) = encoded.split_at(12);
+    for wrapped in [format!("{first}\r\n{rest}"), format!("{first}\\n{rest}")] {
+        let clean = redactor.apply(&wrapped).into_owned();
+        assert!(clean.starts_with("[redacted]") && !clean.contains(rest), "{clean}");
+    }
 }
 
 #[test]
