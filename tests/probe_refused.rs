@@ -75,7 +75,7 @@ fn a_pasted_url_that_is_wrong_is_explained() {
         (
             format!("tenant-name=other&token=Bearer%20{token}"),
             7,
-            "the URL is of another environment or tenant",
+            "but the URL names another tenant: nothing was sent",
         ),
         (format!("token=Bearer%20{token}"), 5, "no tenant-name"),
         (format!("tenant-name=base&amp;token=Bearer%20{token}"), 5, "`&amp;`"),

@@ -65,7 +65,7 @@ pub(super) async fn read(
     let chosen = chosen(context)?;
     judge_host(pasted.bare(), chosen.as_ref())?;
     if pasted.has_token() {
-        judge_token(&pasted, chosen, context)?;
+        judge_token(&pasted, chosen.as_ref(), context)?;
     }
     Ok((pasted, kind))
 }
@@ -95,12 +95,12 @@ fn chosen(context: &Context<'_>) -> Result<Option<(Environment, Tenant)>, Failur
 /// at all. Whether it is taken is the server's to say.
 fn judge_token(
     pasted: &Pasted,
-    chosen: Option<(Environment, Tenant)>,
+    chosen: Option<&(Environment, Tenant)>,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
     let now = context.host.clock.now();
     let inspection = pasted.token().and_then(|token| access::inspect(token, now).ok().flatten());
-    let chosen = chosen.as_ref().map(|(environment, tenant)| (environment, tenant));
+    let chosen = chosen.map(|(environment, tenant)| (environment, tenant));
     let token = "the token in the pasted URL";
     let (issuer, realm) = access::issuer(inspection.as_ref(), chosen, token, WITHOUT_A_TOKEN)?;
     if !pasted.leads_to(issuer, realm) {
