@@ -17,8 +17,12 @@ use std::time::{Duration, Instant};
 
 use common::control::{Answer, client};
 use common::{Running, Sandbox, World, wait_until};
+use futures_util::{SinkExt as _, StreamExt as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 /// How many connections are opened. More than the server may have files.
 const CONNECTIONS: usize = 1500;
@@ -251,5 +255,62 @@ async fn a_flood_does_not_starve_a_server_with_few_files() {
     let (server, question) = refresh_endpoint(&sandbox, 80, 30);
     withstand(server, Attack::Silent, 80, question).await;
     let (server, question) = sandbox_server(&World::new(), 80, 30);
+    withstand(server, Attack::Silent, 80, question).await;
+}
+
+/// Opens a WebSocket of the sandbox and configures it, so that it stays open. Gives the status of a refusal.
+async fn open_websocket(address: &str, token: &str) -> Result<WebSocketStream<tokio::net::TcpStream>, u16> {
+    let url = format!("ws://{address}/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{token}");
+    let opening = async {
+        let mut socket = match client_async(url, tokio::net::TcpStream::connect(address).await.unwrap()).await
+        {
+            Ok((socket, _)) => socket,
+            Err(Error::Http(response)) => return Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        };
+        let config = r#"{"type":"config","configuration":{"primaryLanguage":"en"}}"#;
+        socket.send(Message::text(config)).await.unwrap();
+        assert!(socket.next().await.unwrap().unwrap().to_text().unwrap().contains("CONFIG_ACCEPTED"));
+        Ok(socket)
+    };
+    tokio::time::timeout(PATIENCE, opening).await.expect("neither opened nor refused")
+}
+
+/// The token that answers `question`, over a connection of its own: the flood closes an idle one.
+async fn token(question: &reqwest::RequestBuilder) -> String {
+    let request = question.try_clone().unwrap().build().unwrap();
+    let answer = client().execute(request).await.unwrap().bytes().await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_flood_beside_an_open_websocket_ends_neither_it_nor_an_honest_request() {
+    let (server, question) = sandbox_server(&World::new(), 80, 0);
+    let mut socket = open_websocket(&server.address, &token(&question).await).await.unwrap();
+    withstand(server, Attack::Silent, 80, question).await;
+    // It was open until the server ended.
+    let last = socket.next().await.unwrap().unwrap();
+    assert!(matches!(&last, Message::Close(Some(frame)) if frame.code == CloseCode::Away), "{last:?}");
+}
+
+#[tokio::test]
+async fn websockets_leave_room_for_honest_requests() {
+    let (server, question) = sandbox_server(&World::new(), 80, 0);
+    let (address, token) = (server.address.clone(), token(&question).await);
+    let mut sockets = Vec::new();
+    let refusal = loop {
+        match open_websocket(&address, &token).await {
+            Ok(socket) => sockets.push(socket),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(refusal, 503, "after {}", sockets.len());
+    // One that closes makes room for another.
+    sockets.pop().unwrap().close(None).await.unwrap();
+    let started = Instant::now();
+    while open_websocket(&address, &token).await.map(|socket| sockets.push(socket)).is_err() {
+        assert!(started.elapsed() < PATIENCE, "no room for another WebSocket");
+    }
     withstand(server, Attack::Silent, 80, question).await;
 }

@@ -1,7 +1,8 @@
 //! Serves HTTP/1.1 within bounds that no peer can exceed: connections, open files, memory, and time for a request's head.
 //!
 //! Every program of this machine can connect to a server of this tool. At the bound, the connection that has waited longest
-//! for a complete request is closed, so connections that say nothing never keep an honest request out.
+//! for a complete request is closed, so connections that say nothing never keep an honest request out. A connection that was
+//! upgraded, such as a WebSocket, is never closed for another one, so at most half of the connections may be upgraded.
 
 mod queue;
 mod stream;
@@ -16,7 +17,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -128,9 +130,11 @@ async fn serve_connection(
         let request = request.map(|body| Body::new(WatchedBody::new(body, Arc::clone(&place))));
         let (answer, place) = (router.call(request), Arc::clone(&place));
         async move {
-            let answer: Result<_, Infallible> = answer.await;
+            let Ok(answer) = answer.await;
+            let is_upgrade = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+            let answer = if is_upgrade && !place.upgrade() { too_many_upgrades() } else { answer };
             place.is_answered();
-            answer
+            Ok::<_, Infallible>(answer)
         }
     });
     let connection = http1::Builder::new()
@@ -146,6 +150,10 @@ async fn serve_connection(
         _ = stopped.wait_for(|it| *it) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+fn too_many_upgrades() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, "too many WebSockets are open\n").into_response()
 }
 
 /// How many connections this process has files for.

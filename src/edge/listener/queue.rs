@@ -48,6 +48,8 @@ enum Phase {
     Reading,
     /// The request is complete, and not answered.
     Answering,
+    /// It carries another protocol than HTTP, such as WebSocket. It is never told to close.
+    Upgraded,
     /// It was told to close.
     Closing,
 }
@@ -167,15 +169,27 @@ impl Place {
         self.pass(Phase::Reading, Phase::Answering);
     }
 
+    /// The answer switches the protocol. False where that is refused: half of the connections that there may be are upgraded
+    /// already, and the other half is for requests.
+    pub(super) fn upgrade(&self) -> bool {
+        let mut state = self.queue.state();
+        let upgraded = state.connections.values().filter(|it| it.phase == Phase::Upgraded).count();
+        let has_room = upgraded < state.bound / 2;
+        if has_room && let Some(connection) = state.connections.get_mut(&self.id) {
+            connection.phase = Phase::Upgraded;
+        }
+        has_room
+    }
+
     /// The answer is there, whether the whole request has arrived or not.
     pub(super) fn is_answered(&self) {
         let mut state = self.queue.state();
         let Some(connection) = state.connections.get_mut(&self.id) else { return };
-        if connection.phase != Phase::Closing {
+        if !matches!(connection.phase, Phase::Upgraded | Phase::Closing) {
             (connection.phase, connection.since) = (Phase::Idle, Instant::now());
-            let body = std::mem::take(&mut connection.body);
-            state.bodies -= body;
         }
+        let body = std::mem::take(&mut connection.body);
+        state.bodies -= body;
         drop(state);
         self.queue.changed.notify_waiters();
     }
@@ -240,6 +254,27 @@ mod tests {
         assert!(room.as_mut().now_or_never().is_none() && is_closed(&only));
         drop(only);
         assert!(room.now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn an_upgraded_connection_is_never_closed() {
+        let queue = Arc::new(Queue::new(2));
+        let [upgraded, idle] = [(), ()].map(|()| queue.enter());
+        assert!(upgraded.upgrade());
+        upgraded.is_answered();
+        assert!(queue.make_room().now_or_never().is_none());
+        assert_eq!([&upgraded, &idle].map(is_closed), [false, true]);
+        queue.close_incomplete();
+        assert!(!is_closed(&upgraded));
+    }
+
+    #[tokio::test]
+    async fn at_most_half_of_the_connections_are_upgraded() {
+        let queue = Arc::new(Queue::new(4));
+        let [first, second, third] = [(), (), ()].map(|()| queue.enter());
+        assert!(first.upgrade() && second.upgrade() && !third.upgrade());
+        drop(first);
+        assert!(third.upgrade());
     }
 
     #[tokio::test]
