@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 /// The programs that this process has started and waits for itself.
 static STARTED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
-/// A program is waited for by whoever started it until this is dropped.
+/// While this exists, `reap_orphans` leaves the program alone.
 pub(super) struct Started(Option<u32>);
 
 fn started() -> MutexGuard<'static, BTreeSet<u32>> {

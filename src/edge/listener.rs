@@ -4,7 +4,7 @@
 //! for a complete request is closed, so connections that say nothing never keep an honest request out. A connection that was
 //! upgraded, such as a WebSocket, is never closed for another one, so at most half of the connections may be upgraded.
 
-mod queue;
+mod connections;
 mod stream;
 mod watched_body;
 
@@ -28,7 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use queue::{MIN_CONNECTIONS, Place, Queue};
+use connections::{ConnectionGuard, Connections, MIN_CONNECTIONS};
 use stream::CountedStream;
 use watched_body::WatchedBody;
 
@@ -58,42 +58,42 @@ where
     A: Fn(TcpStream) -> F,
     F: Future<Output = Option<TcpStream>> + Send + 'static,
 {
-    let queue = Arc::new(Queue::new(most_connections()));
+    let connections = Arc::new(Connections::new(most_connections()));
     let (stopping, stopped) = watch::channel(false);
-    let mut connections = JoinSet::new();
+    let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, address) = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &queue) => accepted,
+            accepted = accept(&listener, &connections) => accepted,
         };
-        while connections.try_join_next().is_some() {}
-        let place = Arc::new(queue.enter());
+        while tasks.try_join_next().is_some() {}
+        let guard = Arc::new(connections.add());
         let (admission, router, stopped) = (admit(stream), router.clone(), stopped.clone());
-        connections.spawn(async move {
+        tasks.spawn(async move {
             let served = async {
                 if let Some(stream) = admission.await {
-                    serve_connection(stream, address, router, &place, stopped).await;
+                    serve_connection(stream, address, router, &guard, stopped).await;
                 }
             };
             tokio::select! {
                 () = served => {}
-                () = place.closed() => {}
+                () = guard.closed() => {}
             }
         });
     }
     drop(listener);
-    queue.close_incomplete();
+    connections.close_incomplete();
     stopping.send_replace(true);
-    queue.emptied().await;
+    connections.emptied().await;
 }
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, queue: &Queue) -> (TcpStream, SocketAddr) {
+async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                queue.make_room().await;
+                connections.make_room().await;
                 // Answers are short and peers wait for each: Nagle's algorithm would only delay them.
                 let _ = stream.set_nodelay(true);
                 return (stream, address);
@@ -101,7 +101,7 @@ async fn accept(listener: &TcpListener, queue: &Queue) -> (TcpStream, SocketAddr
             Err(error) if concerns_one_connection(&error) => {}
             // Most likely the process has no file left.
             Err(_) => {
-                queue.shrink();
+                connections.shrink();
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -119,21 +119,21 @@ async fn serve_connection(
     stream: TcpStream,
     address: SocketAddr,
     router: Router,
-    place: &Arc<Place>,
+    guard: &Arc<ConnectionGuard>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let stream = CountedStream::new(stream, Arc::clone(place));
-    let (router, place) = (TowerToHyperService::new(router), Arc::clone(place));
+    let stream = CountedStream::new(stream, Arc::clone(guard));
+    let (router, guard) = (TowerToHyperService::new(router), Arc::clone(guard));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        place.head_is_complete();
+        guard.head_is_complete();
         request.extensions_mut().insert(ConnectInfo(address));
-        let request = request.map(|body| Body::new(WatchedBody::new(body, Arc::clone(&place))));
-        let (answer, place) = (router.call(request), Arc::clone(&place));
+        let request = request.map(|body| Body::new(WatchedBody::new(body, Arc::clone(&guard))));
+        let (answer, guard) = (router.call(request), Arc::clone(&guard));
         async move {
             let Ok(answer) = answer.await;
             let is_upgrade = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-            let answer = if is_upgrade && !place.upgrade() { too_many_upgrades() } else { answer };
-            place.is_answered();
+            let answer = if is_upgrade && !guard.upgrade() { too_many_upgrades() } else { answer };
+            guard.is_answered();
             Ok::<_, Infallible>(answer)
         }
     });

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-/// Whether the socket at `peer` that is connected to `own` belongs to another user. Root does not count as one: it can read
-/// this process's memory anyway. If this process is root's own, nobody does: the program that root starts may change to
-/// another user, as with `gosu`. False where the system does not tell.
+/// Whether the socket at `peer` that is connected to `own` belongs to another user than this process. Root does not count as
+/// another user: it can read this process's memory anyway. Always false for root: the program it starts may change its user.
+/// False where the system does not tell.
 pub(super) fn is_of_another_user(peer: SocketAddr, own: SocketAddr) -> bool {
     #[cfg(target_os = "linux")]
     {

@@ -9,16 +9,16 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::queue::Place;
+use super::connections::ConnectionGuard;
 
 pub(super) struct CountedStream {
     stream: TokioIo<TcpStream>,
-    _place: Arc<Place>,
+    _guard: Arc<ConnectionGuard>,
 }
 
 impl CountedStream {
-    pub(super) fn new(stream: TcpStream, place: Arc<Place>) -> Self {
-        Self { stream: TokioIo::new(stream), _place: place }
+    pub(super) fn new(stream: TcpStream, guard: Arc<ConnectionGuard>) -> Self {
+        Self { stream: TokioIo::new(stream), _guard: guard }
     }
 
     fn stream(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {

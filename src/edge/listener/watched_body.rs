@@ -1,4 +1,4 @@
-//! A request's body, which tells its connection's place how much of it has arrived.
+//! A request's body that counts, for its connection, the bytes that have arrived.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,19 +6,19 @@ use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
-use super::queue::Place;
+use super::connections::ConnectionGuard;
 
 pub(super) struct WatchedBody {
     body: Incoming,
-    place: Arc<Place>,
+    guard: Arc<ConnectionGuard>,
 }
 
 impl WatchedBody {
-    pub(super) fn new(body: Incoming, place: Arc<Place>) -> Self {
+    pub(super) fn new(body: Incoming, guard: Arc<ConnectionGuard>) -> Self {
         if body.is_end_stream() {
-            place.request_is_complete();
+            guard.request_is_complete();
         }
-        Self { body, place }
+        Self { body, guard }
     }
 }
 
@@ -32,10 +32,10 @@ impl Body for WatchedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if let Some(Ok(frame)) = &frame {
-            self.place.body_grew(frame.data_ref().map_or(0, Bytes::len));
+            self.guard.body_grew(frame.data_ref().map_or(0, Bytes::len));
         }
         if frame.is_none() || self.body.is_end_stream() {
-            self.place.request_is_complete();
+            self.guard.request_is_complete();
         }
         Poll::Ready(frame)
     }

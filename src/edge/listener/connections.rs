@@ -9,21 +9,21 @@ use tokio::sync::Notify;
 /// The fewest connections that may be open, however low the limit of open files is.
 pub(super) const MIN_CONNECTIONS: usize = 4;
 
-/// How many connections fewer there may be each time that the process has no file left.
+/// By how many connections the bound is lowered when the process runs out of files.
 const SHRINK: usize = 8;
 
 /// How many bytes may be held of requests that have not arrived in full, over all connections.
 const BODIES_LIMIT: usize = 64 * 1024 * 1024;
 
-/// The connections.
-pub(super) struct Queue {
+/// All open connections of a listener.
+pub(super) struct Connections {
     state: Mutex<State>,
     /// A connection has ended, or its request was answered.
     changed: Notify,
 }
 
 struct State {
-    connections: BTreeMap<u64, Connection>,
+    open: BTreeMap<u64, Connection>,
     next_id: u64,
     /// How many connections there may be.
     bound: usize,
@@ -54,10 +54,10 @@ enum Phase {
     Closing,
 }
 
-impl Queue {
+impl Connections {
     pub(super) fn new(bound: usize) -> Self {
-        let (connections, next_id, bodies) = (BTreeMap::new(), 0, 0);
-        Self { state: Mutex::new(State { connections, next_id, bound, bodies }), changed: Notify::new() }
+        let state = State { open: BTreeMap::new(), next_id: 0, bound, bodies: 0 };
+        Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -65,14 +65,14 @@ impl Queue {
     }
 
     /// Adds a connection.
-    pub(super) fn enter(self: &Arc<Self>) -> Place {
+    pub(super) fn add(self: &Arc<Self>) -> ConnectionGuard {
         let (mut state, close) = (self.state(), Arc::new(Notify::new()));
         let id = state.next_id;
         state.next_id += 1;
         let connection =
             Connection { phase: Phase::Idle, since: Instant::now(), body: 0, close: Arc::clone(&close) };
-        state.connections.insert(id, connection);
-        Place { queue: Arc::clone(self), id, close }
+        state.open.insert(id, connection);
+        ConnectionGuard { connections: Arc::clone(self), id, close }
     }
 
     /// Returns once another connection may be added. Closes the oldest one without a complete request, if there is one.
@@ -81,10 +81,10 @@ impl Queue {
             let changed = self.changed.notified();
             {
                 let mut state = self.state();
-                if state.connections.len() < state.bound {
+                if state.open.len() < state.bound {
                     return;
                 }
-                let staying = state.connections.values().filter(|it| it.phase != Phase::Closing);
+                let staying = state.open.values().filter(|it| it.phase != Phase::Closing);
                 if staying.count() >= state.bound {
                     state.close_oldest(|_| true);
                 }
@@ -97,8 +97,8 @@ impl Queue {
     /// its limit says, and needs some for other things.
     pub(super) fn shrink(&self) {
         let mut state = self.state();
-        let lower = state.connections.len().saturating_sub(SHRINK).max(MIN_CONNECTIONS);
-        let surplus = state.connections.len().saturating_sub(lower);
+        let lower = state.open.len().saturating_sub(SHRINK).max(MIN_CONNECTIONS);
+        let surplus = state.open.len().saturating_sub(lower);
         state.bound = state.bound.min(lower);
         for _ in 0..surplus {
             state.close_oldest(|_| true);
@@ -114,7 +114,7 @@ impl Queue {
     pub(super) async fn emptied(&self) {
         loop {
             let changed = self.changed.notified();
-            if self.state().connections.is_empty() {
+            if self.state().open.is_empty() {
                 return;
             }
             changed.await;
@@ -126,7 +126,7 @@ impl State {
     /// Closes the oldest connection without a complete request that is `meant`, and says whether there was one.
     fn close_oldest(&mut self, meant: impl Fn(&Connection) -> bool) -> bool {
         let incomplete = |it: &&mut Connection| matches!(it.phase, Phase::Idle | Phase::Reading) && meant(it);
-        let oldest = self.connections.values_mut().filter(incomplete).min_by_key(|it| it.since);
+        let oldest = self.open.values_mut().filter(incomplete).min_by_key(|it| it.since);
         let Some(oldest) = oldest else { return false };
         oldest.phase = Phase::Closing;
         self.bodies -= std::mem::take(&mut oldest.body);
@@ -135,14 +135,14 @@ impl State {
     }
 }
 
-/// One connection among the others. It counts until this is dropped.
-pub(super) struct Place {
-    queue: Arc<Queue>,
+/// Counts as one connection until it is dropped.
+pub(super) struct ConnectionGuard {
+    connections: Arc<Connections>,
     id: u64,
     close: Arc<Notify>,
 }
 
-impl Place {
+impl ConnectionGuard {
     /// Returns once this connection is to be closed.
     pub(super) async fn closed(&self) {
         self.close.notified().await;
@@ -155,8 +155,8 @@ impl Place {
 
     /// A part of a request's body has arrived.
     pub(super) fn body_grew(&self, bytes: usize) {
-        let mut state = self.queue.state();
-        let Some(connection) = state.connections.get_mut(&self.id) else { return };
+        let mut state = self.connections.state();
+        let Some(connection) = state.open.get_mut(&self.id) else { return };
         if connection.phase == Phase::Reading {
             connection.body += bytes;
             state.bodies += bytes;
@@ -172,10 +172,10 @@ impl Place {
     /// The answer switches the protocol. False where that is refused: half of the connections that there may be are upgraded
     /// already, and the other half is for requests.
     pub(super) fn upgrade(&self) -> bool {
-        let mut state = self.queue.state();
-        let upgraded = state.connections.values().filter(|it| it.phase == Phase::Upgraded).count();
+        let mut state = self.connections.state();
+        let upgraded = state.open.values().filter(|it| it.phase == Phase::Upgraded).count();
         let has_room = upgraded < state.bound / 2;
-        if has_room && let Some(connection) = state.connections.get_mut(&self.id) {
+        if has_room && let Some(connection) = state.open.get_mut(&self.id) {
             connection.phase = Phase::Upgraded;
         }
         has_room
@@ -183,19 +183,19 @@ impl Place {
 
     /// The answer is there, whether the whole request has arrived or not.
     pub(super) fn is_answered(&self) {
-        let mut state = self.queue.state();
-        let Some(connection) = state.connections.get_mut(&self.id) else { return };
+        let mut state = self.connections.state();
+        let Some(connection) = state.open.get_mut(&self.id) else { return };
         if !matches!(connection.phase, Phase::Upgraded | Phase::Closing) {
             (connection.phase, connection.since) = (Phase::Idle, Instant::now());
         }
         let body = std::mem::take(&mut connection.body);
         state.bodies -= body;
         drop(state);
-        self.queue.changed.notify_waiters();
+        self.connections.changed.notify_waiters();
     }
 
     fn pass(&self, from: Phase, to: Phase) {
-        if let Some(connection) = self.queue.state().connections.get_mut(&self.id)
+        if let Some(connection) = self.connections.state().open.get_mut(&self.id)
             && connection.phase == from
         {
             connection.phase = to;
@@ -203,14 +203,14 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        let mut state = self.queue.state();
-        if let Some(connection) = state.connections.remove(&self.id) {
+        let mut state = self.connections.state();
+        if let Some(connection) = state.open.remove(&self.id) {
             state.bodies -= connection.body;
         }
         drop(state);
-        self.queue.changed.notify_waiters();
+        self.connections.changed.notify_waiters();
     }
 }
 
@@ -220,35 +220,35 @@ mod tests {
 
     use super::*;
 
-    fn is_closed(place: &Place) -> bool {
-        place.closed().now_or_never().is_some()
+    fn is_closed(guard: &ConnectionGuard) -> bool {
+        guard.closed().now_or_never().is_some()
     }
 
     #[tokio::test]
     async fn the_oldest_without_a_complete_request_makes_room() {
-        let queue = Arc::new(Queue::new(3));
-        let [first, second, third] = [(), (), ()].map(|()| queue.enter());
+        let connections = Arc::new(Connections::new(3));
+        let [first, second, third] = [(), (), ()].map(|()| connections.add());
         // The first is being answered; the second was answered just now, so the third is the oldest.
         first.head_is_complete();
         first.request_is_complete();
         second.head_is_complete();
         second.request_is_complete();
         second.is_answered();
-        assert!(queue.make_room().now_or_never().is_none());
+        assert!(connections.make_room().now_or_never().is_none());
         assert_eq!([&first, &second, &third].map(is_closed), [false, false, true]);
         // It is on its way out: no other is closed for the same newcomer.
-        assert!(queue.make_room().now_or_never().is_none() && !is_closed(&second));
+        assert!(connections.make_room().now_or_never().is_none() && !is_closed(&second));
         drop(third);
-        assert!(queue.make_room().now_or_never().is_some());
+        assert!(connections.make_room().now_or_never().is_some());
     }
 
     #[tokio::test]
     async fn where_all_are_being_answered_the_next_that_is_done_makes_room() {
-        let queue = Arc::new(Queue::new(1));
-        let only = queue.enter();
+        let connections = Arc::new(Connections::new(1));
+        let only = connections.add();
         only.head_is_complete();
         only.request_is_complete();
-        let mut room = std::pin::pin!(queue.make_room());
+        let mut room = std::pin::pin!(connections.make_room());
         assert!(room.as_mut().now_or_never().is_none() && !is_closed(&only));
         only.is_answered();
         assert!(room.as_mut().now_or_never().is_none() && is_closed(&only));
@@ -258,20 +258,20 @@ mod tests {
 
     #[tokio::test]
     async fn an_upgraded_connection_is_never_closed() {
-        let queue = Arc::new(Queue::new(2));
-        let [upgraded, idle] = [(), ()].map(|()| queue.enter());
+        let connections = Arc::new(Connections::new(2));
+        let [upgraded, idle] = [(), ()].map(|()| connections.add());
         assert!(upgraded.upgrade());
         upgraded.is_answered();
-        assert!(queue.make_room().now_or_never().is_none());
+        assert!(connections.make_room().now_or_never().is_none());
         assert_eq!([&upgraded, &idle].map(is_closed), [false, true]);
-        queue.close_incomplete();
+        connections.close_incomplete();
         assert!(!is_closed(&upgraded));
     }
 
     #[tokio::test]
     async fn at_most_half_of_the_connections_are_upgraded() {
-        let queue = Arc::new(Queue::new(4));
-        let [first, second, third] = [(), (), ()].map(|()| queue.enter());
+        let connections = Arc::new(Connections::new(4));
+        let [first, second, third] = [(), (), ()].map(|()| connections.add());
         assert!(first.upgrade() && second.upgrade() && !third.upgrade());
         drop(first);
         assert!(third.upgrade());
@@ -279,11 +279,11 @@ mod tests {
 
     #[tokio::test]
     async fn bodies_that_do_not_end_are_bounded_together() {
-        let queue = Arc::new(Queue::new(9));
-        let [silent, first, second] = [(), (), ()].map(|()| queue.enter());
-        for place in [&first, &second] {
-            place.head_is_complete();
-            place.body_grew(BODIES_LIMIT / 2);
+        let connections = Arc::new(Connections::new(9));
+        let [silent, first, second] = [(), (), ()].map(|()| connections.add());
+        for guard in [&first, &second] {
+            guard.head_is_complete();
+            guard.body_grew(BODIES_LIMIT / 2);
         }
         assert_eq!([&silent, &first, &second].map(is_closed), [false; 3]);
         second.body_grew(1);
@@ -292,26 +292,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_ends_after_its_answer_protects_nothing() {
-        let queue = Arc::new(Queue::new(1));
-        let only = queue.enter();
+        let connections = Arc::new(Connections::new(1));
+        let only = connections.add();
         only.head_is_complete();
         only.is_answered();
         only.request_is_complete();
-        assert!(queue.make_room().now_or_never().is_none() && is_closed(&only));
+        assert!(connections.make_room().now_or_never().is_none() && is_closed(&only));
     }
 
     #[tokio::test]
     async fn fewer_files_than_expected_lower_the_bound() {
-        let queue = Arc::new(Queue::new(100));
-        let mut places: Vec<Place> = (0..20).map(|_| queue.enter()).collect();
-        queue.shrink();
-        assert!(places.drain(..SHRINK).all(|it| is_closed(&it)) && !places.iter().any(is_closed));
-        assert!(queue.make_room().now_or_never().is_none() && is_closed(&places.remove(0)));
-        assert!(queue.make_room().now_or_never().is_some());
+        let connections = Arc::new(Connections::new(100));
+        let mut guards: Vec<ConnectionGuard> = (0..20).map(|_| connections.add()).collect();
+        connections.shrink();
+        assert!(guards.drain(..SHRINK).all(|it| is_closed(&it)) && !guards.iter().any(is_closed));
+        assert!(connections.make_room().now_or_never().is_none() && is_closed(&guards.remove(0)));
+        assert!(connections.make_room().now_or_never().is_some());
         for _ in 0..9 {
-            queue.shrink();
-            places.retain(|it| !is_closed(it));
+            connections.shrink();
+            guards.retain(|it| !is_closed(it));
         }
-        assert_eq!(places.len(), MIN_CONNECTIONS);
+        assert_eq!(guards.len(), MIN_CONNECTIONS);
     }
 }
