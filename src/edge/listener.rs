@@ -40,10 +40,10 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 const HEAD_LIMIT: usize = 32 * 1024;
 
 /// The most connections, whatever the limit of open files is.
-const MAX_CONNECTIONS: usize = 1024;
+const MAX_CONNECTIONS: usize = 512;
 
-/// How many files the rest of the process may need: standard streams, the runtime, connections to servers, pipes.
-const OTHER_FILES: usize = 32;
+/// How many files the rest of the process may open while it serves: connections to other servers, pipes, its own files.
+const OTHER_FILES: usize = 16;
 
 /// The pause after the system refused a connection, so that a refusal that lasts does not use up the processor.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -99,9 +99,9 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream
                 return (stream, address);
             }
             Err(error) if concerns_one_connection(&error) => {}
-            // Most likely the process has no file left.
+            // The system is short of files or memory.
             Err(_) => {
-                connections.shrink();
+                connections.close_oldest();
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -158,18 +158,21 @@ fn too_many_upgrades() -> Response {
 
 /// How many connections this process has files for.
 fn most_connections() -> usize {
-    let files = file_limit().unwrap_or(usize::MAX);
-    let left = (files - files / 4).min(files.saturating_sub(OTHER_FILES));
-    left.clamp(MIN_CONNECTIONS, MAX_CONNECTIONS)
+    free_files().saturating_sub(OTHER_FILES).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS)
 }
 
-/// How many files this process may have open, where there is a limit.
-fn file_limit() -> Option<usize> {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, getrlimit};
-        getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok())
-    }
-    #[cfg(not(unix))]
-    None
+/// How many files this process may still open. Its parent may have left it many that are open.
+#[cfg(unix)]
+fn free_files() -> usize {
+    use rustix::process::{Resource, getrlimit};
+    let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
+    let Some(limit) = limit else { return usize::MAX };
+    // Half is a guess for a system that does not list them.
+    limit.saturating_sub(std::fs::read_dir("/dev/fd").map_or(limit / 2, Iterator::count))
+}
+
+/// No limit is known.
+#[cfg(not(unix))]
+fn free_files() -> usize {
+    usize::MAX
 }

@@ -9,9 +9,6 @@ use tokio::sync::Notify;
 /// The fewest connections that may be open, however low the limit of open files is.
 pub(super) const MIN_CONNECTIONS: usize = 4;
 
-/// By how many connections the bound is lowered when the process runs out of files.
-const SHRINK: usize = 8;
-
 /// How many bytes may be held of requests that have not arrived in full, over all connections.
 const BODIES_LIMIT: usize = 64 * 1024 * 1024;
 
@@ -86,28 +83,21 @@ impl Connections {
                 }
                 let staying = state.open.values().filter(|it| it.phase != Phase::Closing);
                 if staying.count() >= state.bound {
-                    state.close_oldest(|_| true);
+                    state.close_oldest();
                 }
             }
             changed.await;
         }
     }
 
-    /// Lowers the bound below the number of connections that there are, and closes as many: the process has fewer files than
-    /// its limit says, and needs some for other things.
-    pub(super) fn shrink(&self) {
-        let mut state = self.state();
-        let lower = state.open.len().saturating_sub(SHRINK).max(MIN_CONNECTIONS);
-        let surplus = state.open.len().saturating_sub(lower);
-        state.bound = state.bound.min(lower);
-        for _ in 0..surplus {
-            state.close_oldest(|_| true);
-        }
+    /// Closes the oldest connection without a complete request, if there is one.
+    pub(super) fn close_oldest(&self) {
+        self.state().close_oldest();
     }
 
     /// Closes every connection without a complete request.
     pub(super) fn close_incomplete(&self) {
-        while self.state().close_oldest(|_| true) {}
+        while self.state().close_oldest() {}
     }
 
     /// Returns once every connection has ended.
@@ -123,9 +113,9 @@ impl Connections {
 }
 
 impl State {
-    /// Closes the oldest connection without a complete request that is `meant`, and says whether there was one.
-    fn close_oldest(&mut self, meant: impl Fn(&Connection) -> bool) -> bool {
-        let incomplete = |it: &&mut Connection| matches!(it.phase, Phase::Idle | Phase::Reading) && meant(it);
+    /// Closes the oldest connection without a complete request, and says whether there was one.
+    fn close_oldest(&mut self) -> bool {
+        let incomplete = |it: &&mut Connection| matches!(it.phase, Phase::Idle | Phase::Reading);
         let oldest = self.open.values_mut().filter(incomplete).min_by_key(|it| it.since);
         let Some(oldest) = oldest else { return false };
         oldest.phase = Phase::Closing;
@@ -161,7 +151,7 @@ impl ConnectionGuard {
             connection.body += bytes;
             state.bodies += bytes;
         }
-        while state.bodies > BODIES_LIMIT && state.close_oldest(|it| it.body > 0) {}
+        while state.bodies > BODIES_LIMIT && state.close_oldest() {}
     }
 
     /// The whole request has arrived.
@@ -280,14 +270,14 @@ mod tests {
     #[tokio::test]
     async fn bodies_that_do_not_end_are_bounded_together() {
         let connections = Arc::new(Connections::new(9));
-        let [silent, first, second] = [(), (), ()].map(|()| connections.add());
+        let [first, second, silent] = [(), (), ()].map(|()| connections.add());
         for guard in [&first, &second] {
             guard.head_is_complete();
             guard.body_grew(BODIES_LIMIT / 2);
         }
-        assert_eq!([&silent, &first, &second].map(is_closed), [false; 3]);
+        assert_eq!([&first, &second, &silent].map(is_closed), [false; 3]);
         second.body_grew(1);
-        assert_eq!([&silent, &first, &second].map(is_closed), [false, true, false]);
+        assert_eq!([&first, &second, &silent].map(is_closed), [true, false, false]);
     }
 
     #[tokio::test]
@@ -298,20 +288,5 @@ mod tests {
         only.is_answered();
         only.request_is_complete();
         assert!(connections.make_room().now_or_never().is_none() && is_closed(&only));
-    }
-
-    #[tokio::test]
-    async fn fewer_files_than_expected_lower_the_bound() {
-        let connections = Arc::new(Connections::new(100));
-        let mut guards: Vec<ConnectionGuard> = (0..20).map(|_| connections.add()).collect();
-        connections.shrink();
-        assert!(guards.drain(..SHRINK).all(|it| is_closed(&it)) && !guards.iter().any(is_closed));
-        assert!(connections.make_room().now_or_never().is_none() && is_closed(&guards.remove(0)));
-        assert!(connections.make_room().now_or_never().is_some());
-        for _ in 0..9 {
-            connections.shrink();
-            guards.retain(|it| !is_closed(it));
-        }
-        assert_eq!(guards.len(), MIN_CONNECTIONS);
     }
 }
