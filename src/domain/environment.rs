@@ -97,6 +97,10 @@ impl Environment {
             return Err(EnvironmentError::NotAUrl(text.to_owned()));
         }
         let text = url.as_str().trim_end_matches('/').to_owned();
+        // It may be a token's issuer, and hints repeat it as an argument: no shell may read more into it.
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/[]%".contains(&byte)) {
+            return Err(EnvironmentError::Part("character but letters, digits and -._~:/[]%"));
+        }
         Ok(Self(Place::Url(url, text)))
     }
 
@@ -233,6 +237,9 @@ mod tests {
             "https://h?x=1",
             "https://h#x",
             "https://",
+            "https://h/$(id)",
+            "https://h/a;b",
+            "https://a&b.example",
             "file:///etc/passwd",
         ] {
             assert!(bad.parse::<Environment>().is_err(), "{bad}");
