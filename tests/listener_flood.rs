@@ -248,7 +248,7 @@ async fn a_flood_does_not_starve_the_sandbox() {
     }
 }
 
-/// Most of the files are taken by what was inherited, which the limit does not tell: accepting fails at first.
+/// Most of the files are taken by what was inherited, which count as well.
 #[tokio::test]
 async fn a_flood_does_not_starve_a_server_with_few_files() {
     let sandbox = Sandbox::start();

@@ -32,9 +32,9 @@ use connections::{ConnectionGuard, Connections, MIN_CONNECTIONS};
 use stream::CountedStream;
 use watched_body::WatchedBody;
 
-/// How long a peer may take to send a request's head, and to begin the next request on the same connection. A program on
-/// this machine sends its head at once; 10 s leave room for a machine that is overloaded.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a peer may take to send a request's head, and to begin the next request on the same connection. Clients keep idle
+/// connections about as long, and may fail where one is closed just as they use it. At the bound it is closed sooner.
+const HEAD_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The longest head, and the most that is read from a connection at once, in bytes. A token in a URL takes about 2 KiB.
 const HEAD_LIMIT: usize = 32 * 1024;
