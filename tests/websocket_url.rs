@@ -30,8 +30,18 @@ const COMMANDS: [(&str, &[&str], usize, i32); 6] = [
     ("check --scope streams --streams", &["openid streams", "openid"], 4, 0),
 ];
 
+/// Whether `command` deletes the interaction that it made.
+fn deletes(command: &str) -> bool {
+    (command.starts_with("probe") || command.starts_with("check")) && !command.contains("--keep")
+}
+
 /// Runs `command` against a server that creates an interaction with this URL, `WS` standing for its own address.
 fn run(command: &str, scopes: &[&str], looks: usize, url: &str) -> (Said, Vec<String>) {
+    run_against(command, scopes, looks, url, "403 Forbidden")
+}
+
+/// The same against a server that answers with `status` to what comes after the interaction.
+fn run_against(command: &str, scopes: &[&str], looks: usize, url: &str, status: &str) -> (Said, Vec<String>) {
     let server = Rude::start_by(|environment| {
         let url = url.replace("WS", &environment.replacen("http", "ws", 1));
         let url = url.replace("PORT", environment.rsplit(':').next().unwrap());
@@ -39,8 +49,8 @@ fn run(command: &str, scopes: &[&str], looks: usize, url: &str) -> (Said, Vec<St
         let refused = Answer::http("403 Forbidden", &[], "{}");
         let tokens = scopes.iter().map(|scope| granted(environment, scope));
         let looks = vec![refused.clone(); looks];
-        // What comes after the interaction is refused.
-        tokens.chain(looks).chain([Answer::http("201 Created", &[], &created), refused]).collect()
+        let after = Answer::http(status, &[], "{}");
+        tokens.chain(looks).chain([Answer::http("201 Created", &[], &created), after]).collect()
     });
     let said = Said::by(&mut World::client_of(&server.environment).run(&format!("{command} -t base")));
     (said, server.requests())
@@ -103,14 +113,49 @@ fn a_url_that_differs_in_any_part_is_not_used() {
                 && !(said.stdout.clone() + &said.stderr).contains("canary");
             // `check` prints its page all the same.
             let is_silent = said.stdout.is_empty() || code == 0;
-            // Nothing is sent after the interaction was made.
-            let is_unused = requests.len() == scopes.len() + looks + 1;
+            // Nothing is sent after the interaction was made, except for its deletion.
+            let after = requests.get(scopes.len() + looks + 1..).unwrap_or_default();
+            let is_unused = match after {
+                [] => !deletes(command),
+                [deletion] => deletes(command) && is_deletion(deletion),
+                _ => false,
+            };
             if !(is_told && is_silent && is_unused) {
                 used.push(format!("{command}: {url}: exit {}, {} requests", said.code, requests.len()));
             }
         }
     }
     assert!(used.is_empty(), "{} of {}: {used:#?}", used.len(), table.len() * COMMANDS.len());
+}
+
+fn is_deletion(request: &str) -> bool {
+    request.starts_with("DELETE ") && request.lines().next().unwrap().contains(ID)
+}
+
+#[test]
+fn an_interaction_whose_url_is_not_used_is_deleted_by_the_command_that_made_it_for_itself() {
+    let streams: &[&str] = &["openid streams", "openid"];
+    for (command, looks, code) in [
+        ("probe streams", 0, 8),
+        ("check --scope streams --streams", 4, 0),
+        ("probe streams --keep", 0, 8),
+        ("session streams", 0, 8),
+    ] {
+        let (said, requests) = run_against(command, streams, looks, "wss://evil.example/x", "204 No Content");
+        let after = &requests[streams.len() + looks + 1..];
+        assert_eq!(after.iter().filter(|request| is_deletion(request)).count(), after.len(), "{after:?}");
+        assert_eq!(
+            (said.code, after.len()),
+            (code, usize::from(deletes(command))),
+            "{command}: {}",
+            said.stderr
+        );
+        let printed = said.stdout + &said.stderr;
+        assert!(printed.contains("another host (evil.example) than"), "{command}: {printed}");
+        let is_hinted = printed.contains("interaction delete") || printed.contains("may be left behind");
+        assert_eq!(is_hinted, !deletes(command), "{command}: {printed}");
+        assert_eq!(printed.contains(&format!("{ID} was deleted")), deletes(command), "{command}: {printed}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Failures of the network and of the API: no answer, or one that refuses.
 
+use uuid::Uuid;
+
 use crate::domain::interaction::InteractionError;
 use crate::domain::problem::Problem;
 use crate::domain::quotation::quoted;
@@ -80,6 +82,14 @@ impl Failure {
             Some(InteractionError::NotTheProtocol { .. } | InteractionError::OtherSocket { .. })
         );
         on_the_way || unreadable
+    }
+
+    /// The interaction that was created though its WebSocket is not to be used, and why not.
+    pub fn unused_interaction(&self) -> Option<(Uuid, String)> {
+        match self.source.downcast_ref() {
+            Some(error @ InteractionError::OtherSocket { id, .. }) => Some((*id, error.to_string())),
+            _ => None,
+        }
     }
 }
 

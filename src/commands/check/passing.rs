@@ -62,7 +62,7 @@ impl Passing {
     ) -> Result<Self, Failure> {
         let (environment, tenant) = (&subject.environment, &subject.tenant);
         let interaction =
-            Api::new(&minter.http, environment, tenant, &full).create_minimal(minter.context).await?;
+            Api::new(&minter.http, environment, tenant, &full).create_passing(minter.context).await?;
         Ok(Self { interaction, full })
     }
 

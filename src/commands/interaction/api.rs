@@ -62,6 +62,26 @@ impl<'a> Api<'a> {
         self.create(&body.map_err(|error| Failure::new(Kind::Unexpected, error))?, context).await
     }
 
+    /// As [`Self::create_minimal`], for a command that deletes the interaction at its end: one whose WebSocket is not to be
+    /// used is deleted at once.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub(in super::super) async fn create_passing(
+        &self,
+        context: &Context<'_>,
+    ) -> Result<Interaction, Failure> {
+        let made = self.create_minimal(context).await;
+        let Some((id, reason)) = made.as_ref().err().and_then(Failure::unused_interaction) else {
+            return made;
+        };
+        if self.delete(id).await.is_err() {
+            return made;
+        }
+        Err(Failure::new(Kind::Network, format!("{reason}; the interaction {id} was deleted"))
+            .hint("check --environment: corti-auth status"))
+    }
+
     /// # Errors
     /// Where the API does not answer, or refuses; the same for all of them. Where nobody knows whether there is an
     /// interaction now, that is said, with the command of `context` that looks for it; where there is one whose WebSocket

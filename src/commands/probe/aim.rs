@@ -34,6 +34,8 @@ enum Place {
 struct Maker {
     access: Access,
     full: AccessToken,
+    /// The interaction is not deleted.
+    keep: bool,
 }
 
 /// A WebSocket that can be opened.
@@ -79,7 +81,7 @@ impl Draft {
         let token = token(&access, &kind.ask(), minter, journal).await?;
         let place = match known {
             Some(url) => Place::Known(url, token),
-            None => Place::New(Maker::open(access, minter, journal).await?, token),
+            None => Place::New(Maker::open(access, args.keep, minter, journal).await?, token),
         };
         Ok(Self { kind, place })
     }
@@ -165,18 +167,28 @@ fn lacks_scope(token: &AccessToken, kind: SocketKind, minter: &Minter<'_>) -> bo
 }
 
 impl Maker {
-    async fn open(access: Access, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Self, Failure> {
+    async fn open(
+        access: Access,
+        keep: bool,
+        minter: &Minter<'_>,
+        journal: &mut Journal<'_>,
+    ) -> Result<Self, Failure> {
         let full = match &access {
             // It was told of already, and serves for both.
             Access::Ready(_) => access.full_token(minter).await?,
             Access::Client(_) => token(&access, &Ask::Full, minter, journal).await?,
         };
-        Ok(Self { access, full })
+        Ok(Self { access, full, keep })
     }
 
     async fn create(&self, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Interaction, Failure> {
         let step = Step::begin("interaction");
-        let made = self.api(minter).create_minimal(minter.context).await;
+        let api = self.api(minter);
+        let made = if self.keep {
+            api.create_minimal(minter.context).await
+        } else {
+            api.create_passing(minter.context).await
+        };
         let made = made.map_err(|failure| journal.failed(&step, failure))?;
         journal.done(&step, format!("created {}", made.id));
         Ok(made)
