@@ -182,6 +182,60 @@ fn a_pasted_url_is_opened_only_where_its_token_belongs() {
 }
 
 #[test]
+fn a_url_with_a_token_outside_of_its_parameter_is_not_opened() {
+    let (here, mut world) = (server(), World::new());
+    world.set("CORTI_ENVIRONMENT", &here.environment);
+    // The token that a URL without one gets.
+    let own = token(&format!("{}/realms/base", here.environment));
+    world.set("CORTI_ACCESS_TOKEN", &own);
+    let socket = here.environment.replacen("http", "ws", 1) + "/audio-bridge/v2";
+    let mut sent = Vec::new();
+    for place in [
+        "/transcribe?tenant-name=base&token%3DBearer%20FOREIGN",
+        "/transcribe?tenant-name=base%26token=Bearer%20FOREIGN",
+        "/transcribe?tenant-name%3Dbase%26token%3DBearer%2520FOREIGN",
+        "/transcribe?tenant-name=base&TOKEN=Bearer%20FOREIGN",
+        "/transcribe?tenant-name=base&token%20=Bearer%20FOREIGN",
+        "/transcribe?tenant-name=base&+token=Bearer%20FOREIGN",
+        "/transcribe?tenant-name=base&token[]=Bearer%20FOREIGN",
+        "/transcribe?tenant-name=base&token:Bearer%20FOREIGN",
+        "/transcribe?tenant-name=base&access_token=Bearer%20FOREIGN",
+        "/transcribe?tenant-name=base&authorization=Bearer%20FOREIGN",
+        "/transcribe?tenant-name=base&jwt=FOREIGN",
+        "/transcribe?tenant-name=base&jwt=ENCODED",
+        "/transcribe?tenant-name=base&FOREIGN=x",
+        "/transcribe?tenant-name=FOREIGN",
+        "/transcribe?FOREIGN",
+        "/transcribe/FOREIGN?tenant-name=base",
+        "/FOREIGN/transcribe?tenant-name=base",
+        "/ENCODED/transcribe?tenant-name=base",
+        // The token in its place is no excuse.
+        "/transcribe?tenant-name=base&token=Bearer%20OWN&jwt=FOREIGN",
+        "/FOREIGN/transcribe?tenant-name=base&token=Bearer%20OWN",
+        "/transcribe?tenant-name=base&token=&x=FOREIGN",
+    ] {
+        let foreign = token("https://auth.eu.corti.app/realms/base");
+        // Encoded so often that nobody decodes it by chance.
+        let encoded = foreign.replace('e', &format!("%{}65", "25".repeat(20)));
+        let url = place.replace("FOREIGN", &foreign).replace("ENCODED", &encoded).replace("OWN", &own);
+        for command in ["probe transcribe --websocket-url - -v", "probe transcribe --websocket-url - --json"]
+        {
+            let said = Said::by(world.run(command).write_stdin(format!("{socket}{url}")));
+            let (connections, printed) = (here.connections(), said.stdout + &said.stderr);
+            let is_printed = [&foreign, &encoded, &own].iter().any(|token| printed.contains(token.as_str()));
+            let is_told = printed.contains("outside of `token=`") && printed.contains("nothing was sent");
+            if said.code != 2 || connections > 0 || is_printed || !is_told {
+                sent.push(format!(
+                    "{place}: exit {}, {connections} connections, printed: {is_printed}",
+                    said.code
+                ));
+            }
+        }
+    }
+    assert!(sent.is_empty(), "{sent:#?}");
+}
+
+#[test]
 fn a_token_in_a_file_is_checked_only_where_it_belongs() {
     let server = server();
     let here = server.environment.as_str();

@@ -53,6 +53,7 @@ pub(super) async fn read(
     let text = std::str::from_utf8(&bytes).map_err(|_| usage("what was pasted is not text".to_owned()))?;
     let pasted = Pasted::parse(text).map_err(|error| match error {
         PastedError::Tokens => Failure::new(Kind::Usage, error).hint("keep one token= in the URL"),
+        PastedError::Outside => Failure::new(Kind::Usage, error).hint(WITHOUT_A_TOKEN),
         error => usage(error.to_string()),
     })?;
     let kind = named.or(pasted.kind).ok_or_else(|| {

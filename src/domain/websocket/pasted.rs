@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::percent_decode;
 use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use super::SocketKind;
 use crate::domain::environment::{Environment, is_loopback};
 use crate::domain::identity::Tenant;
 use crate::domain::interaction::connect_url;
+use crate::domain::jwt::contains_token;
 use crate::domain::secret::{AccessToken, Secret};
 
 /// A URL that somebody pasted.
@@ -22,7 +23,7 @@ pub struct Pasted {
     whole: Secret,
     /// The token in it, where it is one.
     token: Option<AccessToken>,
-    /// What stands in the token's place as it is written, or where a slip of the pen hid it.
+    /// The value of the token's parameter, whether it is a token or not.
     written: Option<Secret>,
     /// Which WebSocket its path leads to.
     pub kind: Option<SocketKind>,
@@ -50,6 +51,9 @@ pub enum PastedError {
     /// Nobody could say which of them is used.
     #[error("the pasted URL has more than one token in it")]
     Tokens,
+    /// A token that is not the value of the `token` parameter: the rest of the URL is sent, and its path printed.
+    #[error("the pasted URL has a token outside of `token=`: nothing was sent")]
+    Outside,
 }
 
 impl Pasted {
@@ -75,16 +79,13 @@ impl Pasted {
         }
         let mut flaws = flaws_of_place(&url);
         url.set_fragment(None);
-        let given = value(&url, "token");
-        let misplaced = misplaced(&url);
-        let token = match &given {
-            Some(given) => token(given, &mut flaws),
-            // What is wrong with it was said.
-            None => misplaced.as_deref().and_then(|misplaced| token(misplaced, &mut Vec::new())),
-        };
         let whole = Secret::new(url.to_string());
-        let written = given.or(misplaced).map(Secret::new);
-        strip(&mut url, "token");
+        let written = take_token(&mut url);
+        if tokens(&url) > 0 || contains_token(&decoded(url.as_str())) {
+            return Err(PastedError::Outside);
+        }
+        let token = written.as_deref().and_then(|written| token(written, &mut flaws));
+        let written = written.map(Secret::new);
         Ok(Self { kind: kind(&url), bare: url, whole, token, written, flaws })
     }
 
@@ -207,26 +208,40 @@ fn value(url: &Url, name: &str) -> Option<String> {
 
 /// How many parameters are called a token, however they are encoded and separated.
 fn tokens(url: &Url) -> usize {
-    let query = percent_decode_str(url.query().unwrap_or_default()).decode_utf8_lossy();
-    query.to_ascii_lowercase().matches("token=").count()
+    decoded(url.query().unwrap_or_default()).to_ascii_lowercase().matches("token=").count()
 }
 
-/// A token that the server would not find: behind `&amp;`, or behind a second `?`.
-fn misplaced(url: &Url) -> Option<String> {
-    let (_, rest) = url.query()?.split_once("token=")?;
-    let written = rest.split(['&', '?']).next().unwrap_or_default();
-    let pair = format!("token={written}");
-    form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
+/// `text` with its percent-encoding decoded, however often it was encoded.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        bytes.push(byte);
+        // What was decoded may be the end of another escape.
+        while let Some(escape @ [b'%', ..]) = bytes.last_chunk::<3>() {
+            let mut decoded = percent_decode(escape);
+            let (Some(byte), None) = (decoded.next(), decoded.next()) else { break };
+            bytes.truncate(bytes.len() - escape.len());
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Takes a parameter away and leaves the others as they are written.
-fn strip(url: &mut Url, name: &str) {
-    let Some(query) = url.query() else { return };
-    let is_it =
-        |part: &&str| form_urlencoded::parse(part.as_bytes()).next().is_some_and(|(key, _)| key == name);
-    let rest: Vec<&str> = query.split('&').filter(|part| !is_it(part)).collect();
-    let rest = rest.join("&");
-    url.set_query(Some(rest.as_str()).filter(|rest| !rest.is_empty()));
+/// Takes the `token` parameter out of the query, and gives its value. Behind `&amp;` or a second `?` the server does not
+/// find it, and it is one all the same.
+fn take_token(url: &mut Url) -> Option<String> {
+    let query = url.query()?.to_owned();
+    let value = |part: &str| {
+        let pair = part.trim_end_matches(['&', '?']).trim_start_matches("amp;");
+        let (name, value) = form_urlencoded::parse(pair.as_bytes()).next()?;
+        (name == "token").then(|| value.into_owned())
+    };
+    let (taken, kept): (Vec<&str>, Vec<&str>) =
+        query.split_inclusive(['&', '?']).partition(|part| value(part).is_some());
+    let given = value(taken.first()?)?;
+    let rest = kept.concat();
+    url.set_query(Some(rest.trim_end_matches(['&', '?'])).filter(|rest| !rest.is_empty()));
+    Some(given)
 }
 
 #[cfg(test)]

@@ -108,6 +108,40 @@ fn what_would_not_be_opened_is_refused() {
 }
 
 #[test]
+fn a_token_outside_of_its_parameter_is_refused() {
+    let token = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln";
+    for text in [
+        format!("{BASE}?tenant-name=b&jwt={token}"),
+        format!("{BASE}?token=Bearer%20own&{token}=x"),
+        format!("{BASE}?tenant-name={}", token.replace('J', "%25%34%41")),
+        format!("{BASE}?tenant-name={}", token.replace('J', "%2%354A")),
+        format!("wss://h/{token}/transcribe?tenant-name=b"),
+        format!("{BASE}?tenant-name=b&TOKEN=Bearer%20opaque"),
+        format!("{BASE}?tenant-name=b&access_token=opaque"),
+        format!("{BASE}?tenant-name=b%2526token%253Dopaque"),
+    ] {
+        assert_eq!(Pasted::parse(&text).unwrap_err(), PastedError::Outside, "{text}");
+    }
+    for text in ["%", "%4", "%zz", "%+4", "a%25b", "100%25%25", "eyJ.x"] {
+        assert!(!pasted(&format!("{BASE}?tenant-name=b&x={text}")).has_token(), "{text}");
+    }
+}
+
+#[test]
+fn what_stands_beside_the_token_stays() {
+    for (query, rest) in [
+        ("token=Bearer%20x&tenant-name=b", "tenant-name=b"),
+        ("tenant-name=b&token=Bearer%20x&c=%64", "tenant-name=b&c=%64"),
+        ("tenant-name=b&amp;token=Bearer%20x", "tenant-name=b"),
+        ("tenant-name=b?token=Bearer%20x", "tenant-name=b"),
+    ] {
+        let pasted = pasted(&format!("{BASE}?{query}"));
+        assert_eq!(pasted.bare().query(), Some(rest), "{query}");
+        assert_eq!(pasted.token().map(|token| token.secret().expose()), Some("x"), "{query}");
+    }
+}
+
+#[test]
 fn a_url_leads_to_one_environment_and_tenant() {
     let (eu, tenant) = ("eu".parse().unwrap(), Tenant::default());
     let leads = |url: &str| pasted(url).leads_to(&eu, &tenant);
