@@ -236,6 +236,23 @@ fn a_url_with_a_token_outside_of_its_parameter_is_not_opened() {
 }
 
 #[test]
+fn a_url_of_another_tenant_gets_no_token_of_this_client() {
+    let (here, mut world) = (server(), World::new());
+    world.set("CORTI_ENVIRONMENT", &here.environment);
+    world.set("CORTI_ACCESS_TOKEN", &token(&format!("{}/realms/base", here.environment)));
+    let socket = here.environment.replacen("http", "ws", 1) + "/audio-bridge/v2/transcribe";
+    for query in ["tenant-name=canary", "tenant-name=base&tenant-name=canary"] {
+        let said = Said::by(world.run("probe --websocket-url -").write_stdin(format!("{socket}?{query}")));
+        assert_eq!((said.code, here.connections()), (3, 0), "{query}: {}", said.stderr);
+        assert!(said.stderr.contains("none of tenant `base`"), "{}", said.stderr);
+        assert!(said.stderr.contains("hint: ") && !said.stderr.contains("canary"), "{}", said.stderr);
+    }
+    let said =
+        Said::by(world.run("probe --websocket-url -").write_stdin(format!("{socket}?tenant-name=base")));
+    assert!(said.code == 5 && here.connections() > 0, "exit {}: {}", said.code, said.stderr);
+}
+
+#[test]
 fn a_token_in_a_file_is_checked_only_where_it_belongs() {
     let server = server();
     let here = server.environment.as_str();

@@ -1,6 +1,6 @@
 //! A URL that somebody pasted: read from a file or a pipe, since it may have a token in it, and compared with what may be
 //! opened. Its token goes to the environment and tenant that issued it, and nowhere else; this client's own go to its
-//! environment.
+//! environment and tenant.
 
 use std::path::Path;
 
@@ -122,7 +122,7 @@ fn judge_token(
     Ok(())
 }
 
-/// A token for a URL that has none, where it belongs to this client's environment.
+/// A token for a URL that has none, where it belongs to this client's environment and tenant.
 ///
 /// # Errors
 /// Where it does not, or none can be had.
@@ -143,6 +143,14 @@ pub(super) async fn missing_token(
         let message = format!("the pasted URL has no token, and none of `{environment}` is sent to `{host}`");
         return Err(Failure::new(Kind::Configuration, message)
             .hint("choose the URL's environment: --environment, or --profile NAME"));
+    }
+    let tenant = access.tenant();
+    if !pasted.leads_to(environment, tenant) {
+        let message = format!(
+            "the pasted URL has no token and names another tenant: none of tenant `{tenant}` is sent there"
+        );
+        return Err(Failure::new(Kind::Configuration, message)
+            .hint("choose the URL's tenant: --tenant, or --profile NAME"));
     }
     aim::token(&access, &kind.ask(), minter, journal).await.map(Some)
 }
