@@ -11,6 +11,7 @@ use crate::domain::identity::Tenant;
 use crate::domain::inspection::span;
 use crate::domain::resolve::{self, ResolveError};
 use crate::domain::secret::AccessToken;
+use crate::domain::shell::quote;
 use crate::domain::websocket::{Pasted, PastedError, SocketKind};
 use crate::failure::{Failure, Kind};
 
@@ -80,8 +81,10 @@ fn judge_host(url: &Url, chosen: Option<&(Environment, Tenant)>) -> Result<(), F
     }
     let message =
         format!("the pasted URL leads to `{host}`, which is neither Corti's nor the chosen environment");
-    Err(Failure::new(Kind::Configuration, message)
-        .hint(format!("if that is where it belongs: --environment https://{}", url.authority())))
+    Err(Failure::new(Kind::Configuration, message).hint(format!(
+        "if that is where it belongs: --environment {}",
+        quote(&format!("https://{}", url.authority()))
+    )))
 }
 
 /// The environment and tenant that flags, variables or a profile choose, if any.
