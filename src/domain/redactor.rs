@@ -19,7 +19,7 @@ mod decoded;
 
 use decoded::{Decoded, alike};
 
-/// What stands in a secret's place.
+/// Shown instead of a secret.
 const REDACTED: &str = "[redacted]";
 
 /// A shorter value, in bytes, is not taken out: it would take too many ordinary words with it.
@@ -179,7 +179,7 @@ impl Needle {
     }
 }
 
-/// Where `text` is cut after the beginning of `needle`. By Knuth, Morris and Pratt: whoever chose both gains no time by it.
+/// Where `text` is cut after the beginning of `needle`. Knuth-Morris-Pratt, so that a hostile server cannot make it slow.
 fn cut_off(needle: &[u8], text: &[u8]) -> Vec<(usize, usize)> {
     // For each beginning of the needle, how much of the needle's beginning it ends with.
     let mut borders = vec![0];
@@ -211,7 +211,7 @@ fn is_cut(text: &[u8], at: usize) -> bool {
     (0..=escape).any(|length| rest.get(length..).is_some_and(|rest| rest.starts_with(CUT.as_bytes())))
 }
 
-/// The secret, its hex digits, and what every base64 text has of it, wherever in that it stands.
+/// The forms to look for: the secret, its hex digits, and its base64 at each of the three offsets.
 fn needles(secret: &Secret) -> Vec<Needle> {
     let text = secret.expose();
     let needle = |text: String, is_base64| {

@@ -7,7 +7,7 @@ pub(super) struct Decoded {
     ends: Vec<usize>,
 }
 
-/// Reads the escape that some bytes begin with: what it stands for, and how long it is.
+/// Reads the escape at the start of some bytes: the character it means, and its length in bytes.
 type Escape = fn(&[u8]) -> Option<(char, usize)>;
 
 /// `byte` as it is compared: ASCII letters in lower case, base64 in its standard alphabet, a space as forms write it.
