@@ -20,6 +20,10 @@ const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
 const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
 const PROMPT_INTERFACE: &str = "org.freedesktop.Secret.Prompt";
 
+/// How often the default collection is asked for. `/` means that there is none, and gnome-keyring 42 also answers it for a
+/// moment while other processes connect: two of its threads use the table of aliases without a lock.
+const ATTEMPTS: usize = 3;
+
 /// The way to the default collection, once it is found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probe(Arc<Mutex<Option<Found>>>);
@@ -71,14 +75,8 @@ impl Probe {
             return Ok(found.clone());
         }
         let Ok(bus) = Connection::session() else { return Err(State::NoBus) };
-        let Ok(collection) = call::<OwnedObjectPath>(&bus, ROOT, SERVICE_INTERFACE, "ReadAlias", &"default")
-        else {
-            return Err(State::NoService);
-        };
-        // The specification's way to say that there is none.
-        if collection.as_str() == "/" {
-            return Err(State::NoCollection);
-        }
+        let Ok(collection) = default_collection(&bus) else { return Err(State::NoService) };
+        let Some(collection) = collection else { return Err(State::NoCollection) };
         Ok(known.insert(Found { bus, collection }).clone())
     }
 }
@@ -142,6 +140,17 @@ impl Found {
         let value: OwnedValue = call(&self.bus, object.as_str(), get, "Get", &(interface, name))?;
         value.try_into().map_err(Into::into)
     }
+}
+
+/// The default collection, if there is one.
+fn default_collection(bus: &Connection) -> zbus::Result<Option<OwnedObjectPath>> {
+    for _ in 0..ATTEMPTS {
+        let path: OwnedObjectPath = call(bus, ROOT, SERVICE_INTERFACE, "ReadAlias", &"default")?;
+        if path.as_str() != "/" {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
 }
 
 fn call<T: DeserializeOwned + Type>(
