@@ -15,6 +15,8 @@ use edge::host::Host;
 use failure::{Failure, Kind};
 use output::Printer;
 
+mod app;
+mod cli;
 pub mod commands;
 pub mod domain;
 pub mod edge;

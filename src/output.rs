@@ -9,10 +9,10 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::event::{Event, Sink};
-use crate::domain::page::{Page, Tone, printable_json, printable_json_lines};
-use crate::domain::redactor::Redactor;
-use crate::domain::secret::Secret;
+use crate::domain::client::secret::Secret;
+use crate::domain::text::event::{Event, Sink};
+use crate::domain::text::page::{Page, Tone, printable_json, printable_json_lines};
+use crate::domain::text::redactor::Redactor;
 use crate::edge::host::Terminal;
 use crate::failure::{Failure, Kind};
 

@@ -5,27 +5,26 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::capability::{Finding, Row, Target, overall};
-use crate::domain::inspection::{Inspection, Kind as TokenKind};
-use crate::domain::page::{Page, Tone};
-use crate::domain::scope::Reach;
-use crate::domain::secret::AccessToken;
+use crate::app::access;
+use crate::app::context::Context;
+use crate::app::interrupt::interruption;
+use crate::app::minting::Minter;
+use crate::cli::argument::ScopeArgs;
+use crate::domain::client::secret::AccessToken;
+use crate::domain::corti::capability::{Finding, Row, Target, overall};
+use crate::domain::text::page::{Page, Tone};
+use crate::domain::token::inspection::{Inspection, Kind as TokenKind};
+use crate::domain::token::scope::Reach;
 use crate::edge::process;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::access;
-use super::argument::ScopeArgs;
-use super::context::Context;
-use super::interruption::interruption;
-use super::minting::Minter;
-
 mod look;
-mod passing;
 mod subject;
+mod temporary_interaction;
 
-use passing::{Passed, Passing};
 use subject::Subject;
+use temporary_interaction::{Passed, Passing};
 
 /// Reads /languages/, /factgroups/ and the first of /interactions/, and opens both WebSockets until they accept a
 /// configuration. The token is one from a file, from `CORTI_ACCESS_TOKEN`, or a new one with the scopes you choose. It goes
@@ -84,7 +83,7 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Check
         },
     };
     let url = passing.as_ref().map(|passing| &passing.interaction.websocket_url);
-    let opening = look::streams(&minter.http, &subject, url, context.globals.timeout);
+    let opening = look::streams(&minter.http, &subject, url, context.options.timeout);
     let row = tokio::select! {
         row = context.waiting("opening /streams", opening) => Some(row),
         () = &mut stop => None,
@@ -109,7 +108,7 @@ async fn look_around(
     for target in Target::READS {
         rows.push(context.waiting("reading", look::read(&minter.http, &subject, target)).await);
     }
-    let opening = look::transcribe(&minter.http, &subject, context.globals.timeout);
+    let opening = look::transcribe(&minter.http, &subject, context.options.timeout);
     rows.push(context.waiting("opening /transcribe", opening).await);
     Ok((subject, rows, full))
 }

@@ -7,7 +7,7 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{EnvCompleter, Shells};
 use serde_json::{Value, json};
 
-use crate::domain::secret::Secret;
+use crate::domain::client::secret::Secret;
 use crate::edge::config_file::ConfigFile;
 use crate::edge::host::Host;
 use crate::failure::{Failure, Kind};

@@ -5,17 +5,20 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::event::Event;
-use crate::domain::grant::Token;
-use crate::domain::identity::{Client, ProfileName, Tenant};
-use crate::domain::interaction::{self, Interaction};
-use crate::domain::message::{self, ServerMessage};
-use crate::domain::page::{Page, Tone};
-use crate::domain::request::Request;
-use crate::domain::resolve::SecretOrigin;
-use crate::domain::scope::{Ask, Reach};
-use crate::domain::secret::{AccessToken, ClientSecret};
-use crate::domain::websocket::SocketKind;
+use crate::app::context::Context;
+use crate::app::interrupt::interruption;
+use crate::app::minting::Minter;
+use crate::domain::client::identity::{Client, ProfileName, Tenant};
+use crate::domain::client::resolve::SecretOrigin;
+use crate::domain::client::secret::{AccessToken, ClientSecret};
+use crate::domain::corti::interaction::{self, Interaction};
+use crate::domain::corti::message::{self, ServerMessage};
+use crate::domain::corti::request::Request;
+use crate::domain::corti::websocket::SocketKind;
+use crate::domain::text::event::Event;
+use crate::domain::text::page::{Page, Tone};
+use crate::domain::token::grant::Token;
+use crate::domain::token::scope::{Ask, Reach};
 use crate::edge::keyring::Keyring;
 use crate::edge::process;
 use crate::edge::socket::Socket;
@@ -24,11 +27,8 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 use crate::sandbox::{Knobs, Options, Sandbox};
 
-use super::context::Context;
 use super::inspect;
 use super::interaction::Api;
-use super::interruption::interruption;
-use super::minting::Minter;
 use super::sandbox::not_started;
 
 /// Starts a sandbox, stores a throw-away secret, mints a full and a limited token, creates an interaction, opens its
@@ -177,7 +177,7 @@ impl Demo<'_> {
 
     async fn stream(&self, interaction: &Interaction, limited: &AccessToken) -> Result<String, Failure> {
         let url = interaction::connect_url(&interaction.websocket_url, limited);
-        let mut socket = Socket::open(&self.minter.http, &url, self.context.globals.timeout).await?;
+        let mut socket = Socket::open(&self.minter.http, &url, self.context.options.timeout).await?;
         socket.send(message::streams_config("en")).await?;
         let answer = ServerMessage::parse(&socket.receive().await?);
         let Some(ServerMessage::Accepted(accepted)) = answer else {

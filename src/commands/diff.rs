@@ -5,21 +5,21 @@ use std::path::Path;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::comparison::Comparison;
-use crate::domain::identity::ProfileName;
-use crate::domain::inspection::Inspection;
-use crate::domain::jwt::Jwt;
-use crate::domain::page::{Page, Tone};
-use crate::domain::paste;
-use crate::domain::resolve::{self, Flags};
-use crate::domain::secret::Secret;
+use crate::app::context::Context;
+use crate::app::minting::Minter;
+use crate::cli::argument::ScopeArgs;
+use crate::domain::client::identity::ProfileName;
+use crate::domain::client::resolve::{self, Flags};
+use crate::domain::client::secret::Secret;
+use crate::domain::text::page::{Page, Tone};
+use crate::domain::token::comparison::Comparison;
+use crate::domain::token::inspection::Inspection;
+use crate::domain::token::jwt::Jwt;
+use crate::domain::token::pasted;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::argument::ScopeArgs;
-use super::context::Context;
 use super::inspect::{Source, refuse_terminal};
-use super::minting::Minter;
 
 /// Each is a file with a token, standard input (-), or the name of a profile, for which a token is minted: of --scope or
 /// --full, or of the profile's default scope. A word that names a profile is the profile; write ./NAME for a file of that
@@ -91,7 +91,7 @@ async fn side(word: &str, args: &DiffArgs, context: &Context<'_>) -> Result<Side
         (None, "-") => ("standard input".to_owned(), Source::beside(None).whole().await?),
         (None, file) => (file.to_owned(), Source::beside(Some(Path::new(file))).whole().await?),
     };
-    let pasted = paste::clean(text.expose());
+    let pasted = pasted::clean(text.expose());
     let unreadable = |error| Failure::from(error).context(format!("cannot compare {source}"));
     let jwt = Jwt::decode(&pasted.token).map_err(unreadable)?;
     let inspection = Inspection::of(&jwt, context.host.clock.now()).map_err(unreadable)?;

@@ -9,20 +9,19 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::diagnosis::{Check, Verdict};
-use crate::domain::environment::Environment;
-use crate::domain::event::{Event, Sink};
-use crate::domain::identity::{ClientId, Tenant};
-use crate::domain::page::Page;
-use crate::domain::quotation::at_most;
-use crate::domain::redactor::Redactor;
+use crate::app::context::Context;
+use crate::app::interrupt::interruption;
+use crate::app::minting::Minter;
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::{ClientId, Tenant};
+use crate::domain::explain::diagnosis::{Check, Verdict};
+use crate::domain::text::event::{Event, Sink};
+use crate::domain::text::page::Page;
+use crate::domain::text::quotation::at_most;
+use crate::domain::text::redactor::Redactor;
 use crate::edge::process;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-
-use super::context::Context;
-use super::interruption::interruption;
-use super::minting::Minter;
 
 mod canary;
 mod credential;
@@ -70,7 +69,7 @@ struct Subject {
 pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<DoctorOutcome, Failure> {
     // What the context would warn of has a line of its own here.
     let unwarned = Unwarned(context.sink);
-    let context = &Context::new(context.host, context.globals, &unwarned)?;
+    let context = &Context::new(context.host, context.options, &unwarned)?;
     context.flags()?;
     if let Some(path) = &args.report {
         report::refuse_odd(path)?;

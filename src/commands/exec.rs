@@ -8,26 +8,25 @@ use clap::Args;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::domain::event::{Event, Sink};
-use crate::domain::lease::{Mode, Reuse};
-use crate::domain::redactor::Redactor;
-use crate::domain::rendering::{self, Named};
-use crate::domain::resolve::Plan;
-use crate::domain::scope::Ask;
-use crate::domain::secret::Secret;
-use crate::domain::shell::quote;
-use crate::domain::variable;
+use crate::app::context::Context;
+use crate::app::interrupt::interruptible_before_a_program;
+use crate::app::minting::Minter;
+use crate::app::runtime::block_on;
+use crate::cli::argument::ScopeArgs;
+use crate::cli::reuse_args::ReuseArgs;
+use crate::domain::client::resolve::Plan;
+use crate::domain::client::secret::Secret;
+use crate::domain::client::variable;
+use crate::domain::text::event::{Event, Sink};
+use crate::domain::text::redactor::Redactor;
+use crate::domain::text::shell::quote;
+use crate::domain::token::format::{self, Named};
+use crate::domain::token::reuse::{Mode, Reuse};
+use crate::domain::token::scope::Ask;
 use crate::edge::program::{self, Program, ProgramError, Signals};
 use crate::edge::refresh_endpoint::{Answer, Question, RefreshEndpoint};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
-
-use super::argument::ScopeArgs;
-use super::block_on;
-use super::context::Context;
-use super::interruption::interruptible_before_a_program;
-use super::minting::Minter;
-use super::reuse::ReuseArgs;
 
 /// The shortest lifetime that is preferred for a token of the program: the SDK asks for another one 2 minutes before the end
 /// (its `oauthAuthHelpers.ts`).
@@ -114,7 +113,7 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
     let program = Program {
         name: name.clone(),
         arguments: arguments.to_vec(),
-        set: rendering::variables(&plan.client, &token).into(),
+        set: format::variables(&plan.client, &token).into(),
         unset: env.removed_from_program(|name| variables.is_removed_from_token_users(name), secret.as_ref()),
     };
     let mode = if reuse.mode == Mode::NoCache { Mode::NoCache } else { Mode::Cached };
@@ -158,7 +157,7 @@ async fn refresh(
 ) {
     while let Some(first) = asked.recv().await {
         let answer = match minter.lease(plan, ask, reuse).await {
-            Ok(token) => Answer::Token(Secret::new(rendering::sdk(&plan.client, &token).to_string())),
+            Ok(token) => Answer::Token(Secret::new(format::sdk(&plan.client, &token).to_string())),
             Err(failure) => {
                 let error = output::error_object(&failure, minter.context.sink.redactor());
                 if failure.kind() == Kind::Unavailable { Answer::Later(error) } else { Answer::Failed(error) }

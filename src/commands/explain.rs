@@ -5,18 +5,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::explanation::{Cause, Confidence, Configured, Evidence, Exchange, Held, explain};
-use crate::domain::jwt::MAX_TOKEN_BYTES;
-use crate::domain::page::{Page, Tone};
-use crate::domain::resolve::{self, ResolveError};
-use crate::domain::scope::Reach;
-use crate::domain::secret::Secret;
-use crate::domain::variable::GivenSecret;
+use crate::app::context::Context;
+use crate::app::input;
+use crate::domain::client::resolve::{self, ResolveError};
+use crate::domain::client::secret::Secret;
+use crate::domain::client::variable::GivenSecret;
+use crate::domain::explain::explanation::{Cause, Confidence, Configured, Evidence, Exchange, Held, explain};
+use crate::domain::text::page::{Page, Tone};
+use crate::domain::token::jwt::MAX_TOKEN_BYTES;
+use crate::domain::token::scope::Reach;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-
-use super::context::Context;
-use super::input;
 
 /// How much of a saved response is read. Corti's are kilobytes.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;

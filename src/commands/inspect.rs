@@ -7,24 +7,23 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::domain::inspection::FIELDS;
-use crate::domain::page::Page;
-use crate::domain::scope::LIMITED;
-use crate::domain::secret::Secret;
+use crate::app::context::Context;
+use crate::app::token_source;
+use crate::cli::argument;
+use crate::domain::client::secret::Secret;
+use crate::domain::text::page::Page;
+use crate::domain::token::inspection::FIELDS;
+use crate::domain::token::scope::LIMITED;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::argument;
-use super::context::Context;
-
 mod judge;
 mod many;
-mod source;
 mod verifier;
 
+pub(super) use crate::app::token_source::{Source, refuse_terminal};
 use judge::{Judge, Judged};
 use many::Tally;
-pub(super) use source::{Source, refuse_terminal};
 
 /// The token comes from a file or from standard input, never from the command line. `Bearer`, quotes, line breaks, a
 /// header, a URL or a JSON answer around it are taken off, and named. Without --verify nothing is checked: what the token
@@ -122,13 +121,13 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Ins
         context.warn("the issuer is not checked: no environment is known", Some("add --environment eu"));
     }
     if args.lines || source.is_many().await? {
-        let form = many::Form::of(args.field, context.globals.json);
+        let form = many::Form::of(args.field, context.options.json);
         return Ok(InspectOutcome::Many(many::run(form, source, &mut judge, context.sink).await?));
     }
     let text = source.whole().await?;
     let judged = judge.judge(text.expose()).await?;
-    let judged =
-        judged.map_err(|unreadable| source::advise(Failure::from(unreadable), text.expose().as_bytes()))?;
+    let judged = judged
+        .map_err(|unreadable| token_source::advise(Failure::from(unreadable), text.expose().as_bytes()))?;
     judged.announce(context);
     if let Some(name) = args.field.filter(|name| judged.fields().get(*name).is_none_or(Value::is_null)) {
         return Err(Failure::new(Kind::Unexpected, format!("the token has no `{name}`"))

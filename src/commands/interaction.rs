@@ -4,27 +4,20 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use crate::domain::interaction::STATUSES;
-use crate::domain::secret::AccessToken;
+use crate::app::access::Access;
+use crate::app::context::Context;
+use crate::app::minting::Minter;
+use crate::domain::client::secret::AccessToken;
+use crate::domain::corti::interaction::STATUSES;
 use crate::failure::{Failure, Kind};
 use crate::output::Outcome;
 
-use super::access::Access;
-use super::context::Context;
-use super::minting::Minter;
-
-mod api;
 mod create;
 mod delete;
 mod list;
 mod show;
 
-pub(super) use api::Api;
-
-/// The command that deletes an interaction of the client that was chosen.
-pub(super) fn deletion(id: Uuid, context: &Context<'_>) -> String {
-    format!("corti-auth interaction delete {id} --yes{}", context.choice())
-}
+pub(super) use crate::app::api::Api;
 
 /// Each needs a full token, which is minted for it, or taken from `CORTI_ACCESS_TOKEN`.
 #[derive(Debug, Args)]
@@ -85,7 +78,7 @@ async fn read_body(
     path: &std::path::Path,
     context: &Context<'_>,
 ) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
-    super::input::read(path, MAX_BODY, context).await.map_err(|reason| {
+    crate::app::input::read(path, MAX_BODY, context).await.map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the interaction from {reason}"))
             .hint("give one JSON object: corti-auth interaction create --from FILE, or pipe it in: --from -")
     })

@@ -5,21 +5,20 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value;
 
-use crate::domain::config::GivenValues;
-use crate::domain::environment::{Environment, KNOWN_LABELS};
-use crate::domain::identity::{Client, ClientId, Tenant};
-use crate::domain::import::Taken;
-use crate::domain::shell::quote;
-use crate::domain::store_kind::{SecretCommand, StoreKind, WRITABLE};
-use crate::domain::variable;
+use crate::app::context::Context;
+use crate::app::credentials::{self, Enrolled, Enrolment};
+use crate::app::secret_input::{Purpose, SecretInput};
+use crate::cli::argument;
+use crate::domain::client::config::GivenValues;
+use crate::domain::client::environment::{Environment, KNOWN_LABELS};
+use crate::domain::client::identity::{Client, ClientId, Tenant};
+use crate::domain::client::import::Taken;
+use crate::domain::client::store_kind::{SecretCommand, StoreKind, WRITABLE};
+use crate::domain::client::variable;
+use crate::domain::text::shell::quote;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-
-use super::argument;
-use super::context::Context;
-use super::enrolment::{self, Enrolled, Enrolment};
-use super::secret_input::{Purpose, SecretInput};
 
 /// Asks for what is not given, checks the secret by minting a token (which is thrown away), and only then stores it. The
 /// secret comes from a hidden prompt, standard input, a file or a command; never from the command line or a variable.
@@ -81,7 +80,7 @@ pub(super) struct LoginOutcome(Enrolled);
 /// Where a value is missing and nobody can be asked, the store cannot be used, or the server does not take the secret.
 pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<LoginOutcome, Failure> {
     args.secret_input().refuse_terminal(context)?;
-    let name = enrolment::profile_name(context)?;
+    let name = credentials::profile_name(context)?;
     let known = context.config()?.profiles().get(&name);
     let mut given = given_values(args, known.map(|profile| &profile.store), context)?;
     if let Some(profile) = known {

@@ -3,15 +3,14 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::config::Profile;
-use crate::domain::identity::ProfileName;
-use crate::domain::page::{Page, Tone};
-use crate::domain::store_kind::StoreKind;
+use crate::app::context::Context;
+use crate::cli::argument;
+use crate::domain::client::config::Profile;
+use crate::domain::client::identity::ProfileName;
+use crate::domain::client::store_kind::StoreKind;
+use crate::domain::text::page::{Page, Tone};
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
-
-use super::argument;
-use super::context::Context;
 
 /// The profile stays, and so do tokens that were handed out: they live until they expire. Logging out twice is fine.
 #[derive(Debug, Args)]

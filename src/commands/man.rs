@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 use serde_json::{Value, json};
 
-use crate::domain::page::Page;
+use crate::domain::text::page::Page;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 

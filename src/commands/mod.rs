@@ -6,54 +6,37 @@
 use clap::{Parser, Subcommand};
 use futures_util::FutureExt as _;
 
-use crate::domain::variable;
+use crate::domain::client::variable;
 use crate::edge::host::Host;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Printer, Style};
 
-mod access;
-mod argument;
 mod check;
 mod completions;
-mod context;
-mod deferred;
 mod demo;
 mod diff;
 mod doctor;
-mod enrolment;
 mod exec;
 mod explain;
-mod format;
-mod globals;
-mod import;
-mod input;
 mod inspect;
 mod interaction;
-mod interruption;
-mod leasing;
 mod login;
 mod logout;
 mod man;
-mod minting;
 mod probe;
 mod profile;
-mod reuse;
 mod rotate;
 mod sandbox;
-mod secret_input;
 mod session;
 mod status;
-mod stored_secret;
 mod token;
-mod usage;
-mod verification;
-mod waiting;
 
-use context::Context;
-use deferred::Deferred;
-use globals::Globals;
-use interruption::interruptible;
-pub use usage::with_command_meant;
+use crate::app::context::Context;
+use crate::app::interrupt::interruptible;
+use crate::app::runtime::block_on;
+use crate::cli::globals::Globals;
+use crate::cli::lazy_args::Deferred;
+pub use crate::cli::usage::with_command_meant;
 
 const AFTER_HELP: &str = "Examples:
   corti-auth demo                        see all of it, without an account
@@ -157,8 +140,8 @@ impl Invocation {
 /// Reads argv.
 pub fn parse(host: &Host) -> Parsed {
     let wrong = |failure, text| {
-        let json = argument::asks_for_json(&host.arguments);
-        let style = Style { json, colours: globals::colours(None, host), ..Style::default() };
+        let json = crate::cli::argument::asks_for_json(&host.arguments);
+        let style = Style { json, colours: crate::cli::globals::colours(None, host), ..Style::default() };
         Parsed::Wrong { printer: Printer::new(style), failure, text }
     };
     match completions::answer(host) {
@@ -166,14 +149,14 @@ pub fn parse(host: &Host) -> Parsed {
         Some(Err(failure)) => return wrong(failure, String::new()),
         None => {}
     }
-    if let Err(failure) = argument::refuse_secrets(&host.arguments) {
+    if let Err(failure) = crate::cli::argument::refuse_secrets(&host.arguments) {
         return wrong(failure, String::new());
     }
     match Cli::try_parse_from(&host.arguments) {
         Ok(cli) => Parsed::Run(Box::new(Invocation(cli))),
         Err(error) if !error.use_stderr() => Parsed::Show(error.render().to_string()),
         Err(error) => {
-            let (failure, text) = usage::failure(&error, &host.arguments);
+            let (failure, text) = crate::cli::usage::failure(&error, &host.arguments);
             wrong(failure, text)
         }
     }
@@ -189,7 +172,8 @@ pub fn dispatch(
     printer: &Printer,
 ) -> Result<Box<dyn Outcome>, Failure> {
     let Invocation(Cli { globals, command }) = invocation;
-    let context = Context::new(host, globals, printer)?;
+    let options = globals.options();
+    let context = Context::new(host, &options, printer)?;
     match command {
         Command::Demo(Deferred(args)) => boxed(block_on(demo::run(args, &context))),
         Command::Sandbox(Deferred(args)) => boxed(block_on(sandbox::run(args, &context))),
@@ -227,17 +211,6 @@ fn waited<T: Outcome + 'static>(
 
 fn boxed<T: Outcome + 'static>(result: Result<T, Failure>) -> Result<Box<dyn Outcome>, Failure> {
     result.map(|outcome| Box::new(outcome) as Box<dyn Outcome>)
-}
-
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Kind::Unexpected, format!("cannot start the runtime: {error}")))?;
-    let result = runtime.block_on(work);
-    // A name that DNS is still looking for would hold the process back.
-    runtime.shutdown_background();
-    result
 }
 
 /// Runs work that waits for nothing but what it reads itself: the runtime is not worth starting for it.

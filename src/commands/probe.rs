@@ -9,29 +9,28 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::domain::page::Page;
-use crate::domain::problem::Problem;
+use crate::app::api;
+use crate::app::context::Context;
+use crate::app::interrupt::interruption;
+use crate::app::minting::Minter;
+use crate::cli::argument::SocketArg;
+use crate::domain::corti::problem::Problem;
+use crate::domain::text::page::Page;
 use crate::edge::process;
 use crate::edge::socket::Socket;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::argument::SocketArg;
-use super::context::Context;
-use super::interaction;
-use super::interruption::interruption;
-use super::minting::Minter;
-
-mod aim;
 mod journal;
 mod material;
 mod pasted;
+mod steps;
 mod talk;
-mod way;
+mod target;
 
-use aim::{Aim, Draft};
 use journal::{Journal, Step};
 use material::Material;
+use target::{Aim, Draft};
 
 /// DNS, TCP, TLS, the upgrade, the configuration, the end and what it cost, each with its time. Without an audio file
 /// nothing is said, which costs next to nothing. The token is minted with the socket's scope alone, or taken from
@@ -116,10 +115,7 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Probe
     let cleared = if args.keep { Ok(()) } else { aim.clear(&minter, &mut journal).await };
     // Also with --quiet, and where the session failed: nobody else knows of it.
     if let Some(id) = aim.interaction.filter(|_| args.keep) {
-        context.warn(
-            "the interaction that was made for the probe stays",
-            Some(&interaction::deletion(id, context)),
-        );
+        context.warn("the interaction that was made for the probe stays", Some(&api::deletion(id, context)));
     }
     if let (Err(_), Err(left)) = (&result, &cleared) {
         let words = left.in_one_line();
@@ -141,14 +137,14 @@ async fn open_and_talk(
     minter: &Minter<'_>,
     journal: &mut Journal<'_>,
 ) -> Result<(), Failure> {
-    way::examine(&aim.url, minter, journal).await?;
+    steps::examine(&aim.url, minter, journal).await?;
     let socket = upgrade(aim, minter, journal).await?;
-    talk::hold(socket, aim.kind, material, minter.context.globals.timeout, journal).await
+    talk::hold(socket, aim.kind, material, minter.context.options.timeout, journal).await
 }
 
 async fn upgrade(aim: &Aim, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Socket, Failure> {
     let step = Step::begin("upgrade");
-    let answer = Socket::handshake(&minter.http, &aim.address, minter.context.globals.timeout).await;
+    let answer = Socket::handshake(&minter.http, &aim.address, minter.context.options.timeout).await;
     match answer {
         Ok((response, Some(socket))) => {
             journal.answered(&step, &response);

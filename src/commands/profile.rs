@@ -1,18 +1,19 @@
 //! `profile`: lists, shows, chooses, renames, removes and imports profiles.
 
 use clap::{Args, Subcommand};
+use import::{ImportArgs, ImportOutcome};
 use serde_json::{Value, json};
 
-use crate::domain::config::{Config, Profile, RenameError};
-use crate::domain::identity::ProfileName;
-use crate::domain::page::Page;
-use crate::domain::scope::ScopeSet;
-use crate::domain::store_kind::StoreKind;
+use crate::app::context::{self, Context};
+use crate::domain::client::config::{Config, Profile, RenameError};
+use crate::domain::client::identity::ProfileName;
+use crate::domain::client::store_kind::StoreKind;
+use crate::domain::text::page::Page;
+use crate::domain::token::scope::ScopeSet;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
-use super::context::{self, Context};
-use super::import::{self, ImportArgs, ImportOutcome};
+mod import;
 
 /// List, show, choose, rename, remove and import profiles
 ///

@@ -8,22 +8,21 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::config::{Config, Profile};
-use crate::domain::identity::{Client, ProfileName};
-use crate::domain::page::{Page, Tone};
-use crate::domain::resolve::{Plan, SecretOrigin, SecretSource};
-use crate::domain::scope::Ask;
-use crate::domain::secret::ClientSecret;
-use crate::domain::store_kind::StoreKind;
-use crate::domain::variable;
+use crate::app::context::Context;
+use crate::app::minting::Minter;
+use crate::app::secret_input::{Purpose, SecretInput};
+use crate::app::stored_secret::SecretUpdate;
+use crate::domain::client::config::{Config, Profile};
+use crate::domain::client::identity::{Client, ProfileName};
+use crate::domain::client::resolve::{Plan, SecretOrigin, SecretSource};
+use crate::domain::client::secret::ClientSecret;
+use crate::domain::client::store_kind::StoreKind;
+use crate::domain::client::variable;
+use crate::domain::text::page::{Page, Tone};
+use crate::domain::token::scope::Ask;
 use crate::edge::store::StoreError;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-
-use super::context::Context;
-use super::minting::Minter;
-use super::secret_input::{Purpose, SecretInput};
-use super::stored_secret::SecretUpdate;
 
 const WHERE: &str = "Corti Console: API Clients, the client, Regenerate Secret";
 

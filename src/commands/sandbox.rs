@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::event::Event;
-use crate::domain::identity::ClientId;
-use crate::domain::page::{Page, Tone};
-use crate::domain::shell::quote;
-use crate::domain::variable;
+use crate::app::context::{Context, parse_tenant};
+use crate::app::secret_input::{Purpose, SecretInput};
+use crate::domain::client::identity::ClientId;
+use crate::domain::client::variable;
+use crate::domain::text::event::Event;
+use crate::domain::text::page::{Page, Tone};
+use crate::domain::text::shell::quote;
 use crate::edge::{input, private_file, process};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
 use crate::sandbox::{Options, Sandbox, SandboxError};
-
-use super::context::{Context, parse_tenant};
-use super::secret_input::{Purpose, SecretInput};
 
 mod knob_args;
 
@@ -95,7 +94,7 @@ async fn bind(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Fail
 async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, Failure> {
     let usage = |error: String| Failure::new(Kind::Usage, error).hint("corti-auth sandbox --help");
     let client_id: ClientId = args.client_id.parse().map_err(|error| usage(format!("{error}")))?;
-    let tenant = context.globals.tenant.as_deref().map(parse_tenant).transpose()?.unwrap_or_default();
+    let tenant = context.options.tenant.as_deref().map(parse_tenant).transpose()?.unwrap_or_default();
     let secret = match &args.secret_file {
         Some(path) => Some(SecretInput::File(path.clone()).read(context, Purpose::SANDBOX).await?),
         None => None,

@@ -5,27 +5,27 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::domain::environment::Environment;
-use crate::domain::grant::Token;
-use crate::domain::handover;
-use crate::domain::identity::Tenant;
-use crate::domain::interaction::Interaction;
-use crate::domain::page::printable_json;
-use crate::domain::rendering::{self, Named, Unrenderable};
-use crate::domain::resolve::Plan;
-use crate::domain::secret::Secret;
-use crate::domain::shell::Shell;
-use crate::domain::variable;
-use crate::domain::websocket::{self, SocketKind};
+use crate::app::access::Access;
+use crate::app::context::Context;
+use crate::app::minting::Minter;
+use crate::app::{api, delivery};
+use crate::cli::argument::SocketArg;
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::Tenant;
+use crate::domain::client::resolve::Plan;
+use crate::domain::client::secret::Secret;
+use crate::domain::client::variable;
+use crate::domain::corti::interaction::Interaction;
+use crate::domain::corti::websocket::{self, SocketKind};
+use crate::domain::text::page::printable_json;
+use crate::domain::text::shell::Shell;
+use crate::domain::token::format::{self, Named, Unrenderable};
+use crate::domain::token::grant::Token;
+use crate::domain::token::limited_only;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::access::Access;
-use super::argument::SocketArg;
-use super::context::Context;
-use super::format;
-use super::interaction::{self, Api};
-use super::minting::Minter;
+use super::interaction::Api;
 
 /// What Corti recommends a backend to do for each session, in one call. The token is checked to be limited, by the
 /// server's word and by its own, before anything is created or printed.
@@ -80,14 +80,14 @@ struct Session {
 /// # Errors
 /// Where there is no token, it is not a limited one, or no interaction comes of it.
 pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<SessionOutcome, Failure> {
-    if context.globals.json && args.format != Format::Json {
+    if context.options.json && args.format != Format::Json {
         return Err(Failure::new(Kind::Usage, "--json and another --format exclude each other")
             .hint("leave one of them out"));
     }
     let (plan, minter, kind) = (context.plan()?, Minter::new(context), args.socket.kind());
     // Before the interaction: one that is made in vain would stay. And new: a frontend gets all of its 5 minutes.
     let token = minter.mint(&plan, &kind.ask()).await?;
-    handover::check(&token, kind).map_err(|error| {
+    limited_only::check(&token, kind).map_err(|error| {
         Failure::new(Kind::Scope, error)
             .hint("the token was discarded; ask Corti's support which scopes the client may have")
     })?;
@@ -108,8 +108,8 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
         interaction_id,
         websocket_url: websocket_url.into(),
     };
-    let printed = session.printed(args.format).map_err(format::unsaid)?;
-    let undo = interaction_id.map(|id| interaction::deletion(id, context));
+    let printed = session.printed(args.format).map_err(delivery::unsaid)?;
+    let undo = interaction_id.map(|id| api::deletion(id, context));
     Ok(SessionOutcome { session, printed, undo })
 }
 
@@ -125,8 +125,8 @@ impl Session {
         match format {
             Format::Json => Ok(Secret::new(printable_json(&self.document()))),
             Format::Sdk => Ok(Secret::new(printable_json(&self.sdk_options()))),
-            Format::Env => rendering::exports(&self.variables(), Shell::Posix),
-            Format::Dotenv => rendering::dotenv_lines(&self.variables()),
+            Format::Env => format::exports(&self.variables(), Shell::Posix),
+            Format::Dotenv => format::dotenv_lines(&self.variables()),
         }
     }
 

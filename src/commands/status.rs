@@ -4,21 +4,20 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::domain::identity::{Client, ProfileName};
-use crate::domain::page::{Page, Tone};
-use crate::domain::resolve::{Layer, Plan, SecretSource};
-use crate::domain::scope::Ask;
-use crate::domain::store_kind::StoreKind;
-use crate::domain::variable::{ACCESS_TOKEN, GivenSecret};
+use crate::app::context::Context;
+use crate::app::minting::Minter;
+use crate::app::verification::{self, Verdict};
+use crate::cli::argument;
+use crate::domain::client::identity::{Client, ProfileName};
+use crate::domain::client::resolve::{Layer, Plan, SecretSource};
+use crate::domain::client::store_kind::StoreKind;
+use crate::domain::client::variable::{ACCESS_TOKEN, GivenSecret};
+use crate::domain::text::page::{Page, Tone};
+use crate::domain::token::scope::Ask;
 use crate::edge::mounted_secret;
 use crate::edge::store::{State, StoreError};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-
-use super::argument;
-use super::context::Context;
-use super::minting::Minter;
-use super::verification::{self, Verdict};
 
 /// Never prompts, and uses the network only with --online. Exit code 4 where there is no secret to use; with --online
 /// also the exit code that `token` would have. With --all a missing secret is no failure.

@@ -3,20 +3,19 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::domain::grant::Token;
-use crate::domain::identity::Client;
-use crate::domain::page::Page;
-use crate::domain::requirement::Requirement;
-use crate::domain::scope::{LIMITED, Reach};
-use crate::domain::secret::Secret;
+use crate::app::context::Context;
+use crate::app::delivery::{Delivered, Delivery, Format, ShellName};
+use crate::app::tokens;
+use crate::cli::argument::{self, ScopeArgs};
+use crate::cli::reuse_args::ReuseArgs;
+use crate::domain::client::identity::Client;
+use crate::domain::client::secret::Secret;
+use crate::domain::text::page::Page;
+use crate::domain::token::grant::Token;
+use crate::domain::token::requirement::Requirement;
+use crate::domain::token::scope::{LIMITED, Reach};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-
-use super::argument::{self, ScopeArgs};
-use super::context::Context;
-use super::format::{Delivered, Delivery, Format, ShellName};
-use super::leasing;
-use super::reuse::ReuseArgs;
 
 /// A token is limited or full by your choice. A limited one (transcribe, streams) opens those WebSockets and nothing
 /// else, and may be handed to a browser. A full one acts as the client itself and belongs on a backend.
@@ -59,7 +58,7 @@ pub(super) fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcom
     let requirement = requirement(args)?;
     let plan = context.plan()?;
     let ask = args.choice.ask(&plan, context)?;
-    let token = leasing::lease(context, &plan, &ask, args.reuse.reuse(context))?;
+    let token = tokens::lease(context, &plan, &ask, args.reuse.reuse(context))?;
     requirement.check(&token.granted).map_err(|unmet| {
         let hint = "corti-auth token --json without the requirement says what it has: scopes";
         Failure::new(Kind::Check, unmet).hint(hint)

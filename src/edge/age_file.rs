@@ -17,13 +17,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::domain::client::secret::{ClientSecret, MAX_SECRET_BYTES, Secret};
+
 use super::host::read_bounded;
 use super::lock::Lock;
-use super::mounted_secret;
-use super::private_file;
 use super::prompt::{self, PromptError};
-use super::thread;
-use crate::domain::secret::{ClientSecret, MAX_SECRET_BYTES, Secret};
+use super::{mounted_secret, private_file, thread};
 
 /// The scrypt work factor, log2. It takes 128 MiB and about half a second: what OWASP's password storage cheat sheet asks
 /// for, and what a small container still has.

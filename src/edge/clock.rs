@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::lease::Moment;
+use crate::domain::token::reuse::Moment;
 
 /// The operating system's clocks.
 #[derive(Clone, Copy, Debug)]

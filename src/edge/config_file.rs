@@ -1,15 +1,15 @@
 //! `config.toml` on disk: found, read, and changed under a lock.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
+
+use crate::domain::client::config::{Config, ConfigError};
+use crate::domain::client::variable;
 
 use super::host::{Env, read_bounded};
 use super::lock::Lock;
 use super::private_file::{self, Exposed};
-use crate::domain::config::{Config, ConfigError};
-use crate::domain::variable;
 
 /// How long another process may hold the lock. A change takes milliseconds, and one that stores or removes a secret takes as
 /// long as the secret's store does.

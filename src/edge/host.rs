@@ -5,9 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
+use crate::domain::client::secret::ClientSecret;
+use crate::domain::client::variable;
+
 use super::clock::Clock;
-use crate::domain::secret::ClientSecret;
-use crate::domain::variable;
 
 /// The process's surroundings.
 #[derive(Clone, Debug)]

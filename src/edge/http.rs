@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Url, redirect};
 
-use super::certificate;
+use crate::domain::client::environment::{LOOPBACK_NAMES, is_loopback};
+use crate::domain::corti::request::{Body, Method, Request, Response, retry_after};
+use crate::domain::text::event::{Event, Sink};
+use crate::edge::connectivity;
+
 use super::clock::Clock;
 use super::host::Env;
-use super::proxy;
-use super::reach;
-use crate::domain::environment::{LOOPBACK_NAMES, is_loopback};
-use crate::domain::event::{Event, Sink};
-use crate::domain::request::{Body, Method, Request, Response, retry_after};
+use super::{certificate, proxy};
 
 mod error;
 
@@ -234,7 +234,7 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = LOOPBACK_NAMES.iter().fold(Client::builder(), |builder, name| {
         // Port 0: the URL's.
-        builder.resolve_to_addrs(name, &reach::loopback(0))
+        builder.resolve_to_addrs(name, &connectivity::loopback(0))
     });
     let builder = builder
         .redirect(redirect::Policy::none())

@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
+use crate::domain::client::secret::ClientSecret;
+
 use super::store_state::{State, StoreError};
 use super::thread;
-use crate::domain::secret::ClientSecret;
 
 #[cfg_attr(not(target_os = "linux"), path = "keyring/no_probe.rs")]
 mod probe;

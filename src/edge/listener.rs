@@ -19,17 +19,16 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use connections::{ConnectionGuard, Connections, MIN_CONNECTIONS};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
+use stream::CountedStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-use connections::{ConnectionGuard, Connections, MIN_CONNECTIONS};
-use stream::CountedStream;
 use watched_body::WatchedBody;
 
 /// How long a peer may take to send a request's head, and to begin the next request on the same connection. Clients keep idle

@@ -6,7 +6,7 @@ use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::secret::Secret;
+use crate::domain::client::secret::Secret;
 
 /// Why somebody is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 //! terminal. Nothing here decides anything; every call to a server or a keyring has a deadline.
 
 pub mod age_file;
-pub mod cache;
 mod certificate;
 mod children;
 pub mod clock;
 pub mod config_file;
+pub mod connectivity;
 pub mod host;
 pub mod http;
 pub mod input;
@@ -14,6 +14,7 @@ pub mod keyring;
 pub mod listener;
 pub mod lock;
 pub mod loopback;
+pub mod mint_lock;
 pub mod mounted_secret;
 mod peer;
 pub mod private_file;
@@ -21,7 +22,6 @@ pub mod process;
 pub mod program;
 pub mod prompt;
 pub mod proxy;
-pub mod reach;
 pub mod refresh_endpoint;
 #[cfg(unix)]
 mod relay;
@@ -31,4 +31,4 @@ pub mod store;
 mod store_state;
 pub mod system;
 pub mod thread;
-pub mod turn;
+pub mod token_cache;

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::io;
 use std::process::{Command, ExitStatus};
 
+use crate::domain::token::format::Named;
+
 use super::{children, process};
-use crate::domain::rendering::Named;
 
 /// A program, its arguments, and how its environment differs from ours.
 #[derive(Debug)]

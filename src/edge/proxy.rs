@@ -6,8 +6,9 @@ use std::fmt;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::Url;
 
+use crate::domain::client::environment::is_loopback;
+
 use super::host::Env;
-use crate::domain::environment::is_loopback;
 
 /// The variables that name a proxy for https, the stronger first.
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];

@@ -13,9 +13,10 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::domain::client::secret::Secret;
+
 use super::loopback::{self, Refusal};
 use super::{listener, peer};
-use crate::domain::secret::Secret;
 
 /// How many questions may wait for one to be taken.
 const QUEUE: usize = 64;

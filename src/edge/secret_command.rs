@@ -7,13 +7,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
+use crate::domain::client::secret::{ClientSecret, ClientSecretError, MAX_SECRET_BYTES, Secret};
+use crate::domain::client::store_kind::SecretCommand;
+use crate::domain::client::variable;
+use crate::domain::text::event::{Event, Sink};
+
 use super::children;
 use super::host::Env;
 use super::prompt::TerminalState;
-use crate::domain::event::{Event, Sink};
-use crate::domain::secret::{ClientSecret, ClientSecretError, MAX_SECRET_BYTES, Secret};
-use crate::domain::store_kind::SecretCommand;
-use crate::domain::variable;
 
 /// How long a command may take. A person may be typing a passphrase into it.
 const LIMIT: Duration = Duration::from_secs(30);

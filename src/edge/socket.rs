@@ -17,10 +17,11 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
+use crate::domain::client::secret::Secret;
+use crate::domain::corti::problem::Problem;
+use crate::domain::corti::request::Response;
+
 use super::http::{self, Http, HttpError};
-use crate::domain::problem::Problem;
-use crate::domain::request::Response;
-use crate::domain::secret::Secret;
 
 /// The longest message that is read. Corti's have a few kilobytes; the longest repeats the configuration, which has about
 /// 200 KB with as many replacements and key terms as Corti allows.

@@ -4,13 +4,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use crate::domain::client::identity::Client;
+use crate::domain::client::secret::ClientSecret;
+use crate::domain::client::store_kind::SecretCommand;
+use crate::domain::text::event::{Event, Sink};
+
 use super::age_file::AgeFiles;
 use super::keyring::{Keyring, SERVICE};
 use super::secret_command;
-use crate::domain::event::{Event, Sink};
-use crate::domain::identity::Client;
-use crate::domain::secret::ClientSecret;
-use crate::domain::store_kind::SecretCommand;
 
 pub use super::store_state::{Match, State, StoreError};
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::domain::client::secret::ClientSecretError;
+use crate::domain::client::store_kind::SecretCommand;
+
 use super::age_file::AgeFileError;
 use super::secret_command::CommandError;
-use crate::domain::secret::ClientSecretError;
-use crate::domain::store_kind::SecretCommand;
 
 /// What a probe found, which never prompts and never changes anything.
 #[derive(Clone, Debug, PartialEq, Eq)]

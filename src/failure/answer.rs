@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use crate::domain::interaction::InteractionError;
-use crate::domain::problem::Problem;
-use crate::domain::quotation::quoted;
-use crate::domain::variable;
-use crate::domain::websocket::SocketKind;
+use crate::domain::client::variable;
+use crate::domain::corti::interaction::InteractionError;
+use crate::domain::corti::problem::Problem;
+use crate::domain::corti::websocket::SocketKind;
+use crate::domain::text::quotation::quoted;
 use crate::edge::http::HttpError;
 use crate::edge::socket::SocketError;
 

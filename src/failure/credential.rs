@@ -1,11 +1,11 @@
 //! Failures of stores and of the token endpoint: what a client can do about its credential.
 
-use crate::domain::grant::GrantError;
-use crate::domain::identity::{Client, ProfileName, Tenant};
-use crate::domain::quotation::quoted;
-use crate::domain::resolve::SecretOrigin;
-use crate::domain::shell::quote;
-use crate::domain::variable;
+use crate::domain::client::identity::{Client, ProfileName, Tenant};
+use crate::domain::client::resolve::SecretOrigin;
+use crate::domain::client::variable;
+use crate::domain::text::quotation::quoted;
+use crate::domain::text::shell::quote;
+use crate::domain::token::grant::GrantError;
 use crate::edge::age_file::AgeFileError;
 use crate::edge::keyring::SERVICE;
 use crate::edge::secret_command::CommandError;

@@ -1,7 +1,7 @@
 //! Failures that only `doctor` tells apart: a host that is not reached, and a realm that is not the right one.
 
-use crate::domain::diagnosis::RealmError;
-use crate::edge::reach::ReachError;
+use crate::domain::explain::diagnosis::RealmError;
+use crate::edge::connectivity::ReachError;
 
 use super::credential::other_tenant;
 use super::{Failure, Kind};

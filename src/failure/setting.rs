@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::domain::config::{ConfigError, RenameError};
-use crate::domain::identity::ProfileName;
-use crate::domain::jwt::JwtError;
-use crate::domain::resolve::ResolveError;
-use crate::domain::shell::quote;
-use crate::domain::variable::{self, VariableError};
+use crate::domain::client::config::{ConfigError, RenameError};
+use crate::domain::client::identity::ProfileName;
+use crate::domain::client::resolve::ResolveError;
+use crate::domain::client::variable::{self, VariableError};
+use crate::domain::text::shell::quote;
+use crate::domain::token::jwt::JwtError;
 use crate::edge::config_file::ConfigFileError;
 use crate::edge::private_file::Exposed;
 use crate::edge::prompt::PromptError;

@@ -1,7 +1,7 @@
 //! A page as text: fields aligned, tones as colours, no secret, everything made printable.
 
-use crate::domain::page::{Line, Page, Tone, printable};
-use crate::domain::redactor::Redactor;
+use crate::domain::text::page::{Line, Page, Tone, printable};
+use crate::domain::text::redactor::Redactor;
 
 /// `text` as it may be shown.
 pub(super) fn shown(text: &str, redactor: &Redactor) -> String {

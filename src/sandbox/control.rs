@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequestParts, State};
@@ -13,13 +11,15 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use crate::edge::loopback::{self, Refusal};
 
 use super::key::SigningKey;
 use super::knobs::Knobs;
 use super::state::Shared;
-use crate::edge::loopback::{self, Refusal};
 
 /// The routes.
 pub(super) fn router() -> Router<Arc<Shared>> {

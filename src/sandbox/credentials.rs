@@ -3,16 +3,16 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use base64::Engine;
-use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
+
+use crate::domain::client::identity::ClientId;
+use crate::domain::client::secret::{ClientSecret, Secret};
+use crate::edge::loopback;
 
 use super::SandboxError;
 use super::form::{Called, Form, decode, is_escaped};
-use crate::domain::identity::ClientId;
-use crate::domain::secret::{ClientSecret, Secret};
-use crate::edge::loopback;
 
 /// The letters of the header's pair, which Keycloak takes in the encoding for mail: see [`decoded`].
 const BASE64: GeneralPurpose = GeneralPurpose::new(

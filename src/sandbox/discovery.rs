@@ -9,11 +9,12 @@ use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::domain::token::scope::{BASE, LIMITED};
+
 use super::origin;
 use super::refusal::Refusal;
 use super::state::Shared;
 use super::token::{OPTIONAL, Realm, is_known};
-use crate::domain::scope::{BASE, LIMITED};
 
 /// `GET /realms/{tenant}/.well-known/openid-configuration`.
 pub(super) async fn configuration(

@@ -11,11 +11,12 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use url::form_urlencoded;
 
+use crate::domain::client::identity::Tenant;
+use crate::domain::token::scope::{LIMITED, ScopeSet};
+
 use super::problem::Problem;
 use super::realm::{Realm, Verified};
 use super::state::Shared;
-use crate::domain::identity::Tenant;
-use crate::domain::scope::{LIMITED, ScopeSet};
 
 /// Why somebody may not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use crate::domain::interaction::{STATUSES, Sort};
+use crate::domain::corti::interaction::{STATUSES, Sort};
 
 use super::field::Faults;
 use super::record::Interaction;

@@ -28,26 +28,25 @@ mod socket;
 mod state;
 mod token;
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
-use tokio::net::TcpListener;
-
-use crate::domain::environment::Environment;
-use crate::domain::identity::{ClientId, Tenant};
-use crate::domain::secret::{ClientSecret, Secret};
-use crate::edge::clock::Clock;
-use crate::edge::{listener, loopback};
 use key::SigningKey;
 use realm::Realm;
 use state::{Identity, Shared};
+use tokio::net::TcpListener;
+
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::{ClientId, Tenant};
+use crate::domain::client::secret::{ClientSecret, Secret};
+use crate::edge::clock::Clock;
+use crate::edge::{listener, loopback};
 
 pub use knobs::{ApiFault, KnobError, Knobs};
 

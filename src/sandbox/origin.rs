@@ -9,8 +9,9 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use crate::domain::client::environment::Environment;
+
 use super::state::Shared;
-use crate::domain::environment::Environment;
 
 /// The headers that a page may send.
 const SENDABLE: HeaderValue = HeaderValue::from_static(

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::{ClientId, Tenant};
+use crate::domain::token::scope::ScopeSet;
+
 use super::key::SigningKey;
-use crate::domain::environment::Environment;
-use crate::domain::identity::{ClientId, Tenant};
-use crate::domain::scope::ScopeSet;
 
 /// How long a token is valid, in seconds: Corti's documented five minutes.
 pub(super) const LIFETIME: i64 = 300;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::domain::interaction::{ENCOUNTER_TYPES, GENDERS, STATUSES};
+use crate::domain::corti::interaction::{ENCOUNTER_TYPES, GENDERS, STATUSES};
 
 use super::field::{Faults, Need, Object};
 

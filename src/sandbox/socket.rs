@@ -13,12 +13,11 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
-use super::MAX_BYTES;
-use super::guard;
 use super::problem::Problem;
 use super::record::parse_id;
 use super::session::{Kind, Reply, Session};
 use super::state::Shared;
+use super::{MAX_BYTES, guard};
 
 /// How long a client may take to send its configuration after the upgrade, as Corti documents it.
 const CONFIG_WINDOW: Duration = Duration::from_secs(10);

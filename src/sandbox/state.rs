@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::{ClientId, Tenant};
+use crate::domain::client::secret::{ClientSecret, Secret};
+use crate::domain::corti::websocket::streams_url;
+use crate::edge::clock::Clock;
+
 use super::knobs::Knobs;
 use super::ledger::Ledger;
 use super::realm::Realm;
-use crate::domain::environment::Environment;
-use crate::domain::identity::{ClientId, Tenant};
-use crate::domain::secret::{ClientSecret, Secret};
-use crate::domain::websocket::streams_url;
-use crate::edge::clock::Clock;
 
 /// The sandbox's state.
 pub(super) struct Shared {

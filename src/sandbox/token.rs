@@ -13,13 +13,14 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::domain::token::scope::{BASE, LIMITED, OPENID};
+
 use super::credentials::{Credentials, Rejected};
 use super::form::{Form, FormError};
 use super::origin;
 use super::realm::Subject;
 use super::refusal::Refusal;
 use super::state::Shared;
-use crate::domain::scope::{BASE, LIMITED, OPENID};
 
 /// The default client scopes that Keycloak puts into a token's `scope`; the other ones stay out of it.
 const ALWAYS_NAMED: [&str; 2] = ["email", "profile"];

@@ -6,12 +6,13 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use corti_auth_fuzz::domain::comparison::Comparison;
-use corti_auth_fuzz::domain::inspection::{Inspection, Report};
-use corti_auth_fuzz::domain::jwks::KeySet;
-use corti_auth_fuzz::domain::jwt::{self, Jwt};
-use corti_auth_fuzz::domain::page::printable_json_lines;
-use corti_auth_fuzz::domain::verification::{Policy, Verification};
+use corti_auth_fuzz::domain::token::comparison::Comparison;
+use corti_auth_fuzz::domain::token::inspection::{Inspection, Report};
+use corti_auth_fuzz::domain::token::jwks::KeySet;
+use corti_auth_fuzz::domain::token::jwt;
+use corti_auth_fuzz::domain::token::jwt::Jwt;
+use corti_auth_fuzz::domain::text::page::printable_json_lines;
+use corti_auth_fuzz::domain::token::verification::{Policy, Verification};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 

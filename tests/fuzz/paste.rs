@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use corti_auth_fuzz::domain::lines::{Line, Lines};
-use corti_auth_fuzz::domain::paste;
+use corti_auth_fuzz::domain::text::lines::{Line, Lines};
+use corti_auth_fuzz::domain::token::pasted;
 use libfuzzer_sys::fuzz_target;
 
 /// The longest line that is taken, in bytes.
@@ -30,10 +30,10 @@ fn cut(chunks: &mut dyn Iterator<Item = &[u8]>) -> Vec<Option<Vec<u8>>> {
 fuzz_target!(|data: &[u8]| {
     let size = usize::from(data.first().copied().unwrap_or_default()) + 1;
     assert_eq!(cut(&mut data.chunks(size)), cut(&mut std::iter::once(data)));
-    let so_far = paste::are_many(data, false);
-    assert!(so_far.is_none() || so_far == paste::are_many(data, true));
+    let so_far = pasted::are_many(data, false);
+    assert!(so_far.is_none() || so_far == pasted::are_many(data, true));
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let pasted = paste::clean(text);
+    let pasted = pasted::clean(text);
     assert!(pasted.token.len() <= text.len());
     assert_eq!(pasted.cleaned.is_empty(), pasted.token == text.trim());
     assert!(pasted.cleaned.windows(2).all(|pair| pair[0] < pair[1]));

@@ -2,17 +2,17 @@
 
 #![no_main]
 
-use corti_auth_fuzz::domain::diagnosis;
-use corti_auth_fuzz::domain::environment::Environment;
-use corti_auth_fuzz::domain::grant;
-use corti_auth_fuzz::domain::identity::Tenant;
-use corti_auth_fuzz::domain::interaction;
-use corti_auth_fuzz::domain::jwks::KeySet;
-use corti_auth_fuzz::domain::message::ServerMessage;
-use corti_auth_fuzz::domain::page::printable;
-use corti_auth_fuzz::domain::problem::Problem;
-use corti_auth_fuzz::domain::request::{Response, retry_after};
-use corti_auth_fuzz::domain::scope::{Ask, Reach, ScopeSet};
+use corti_auth_fuzz::domain::explain::diagnosis;
+use corti_auth_fuzz::domain::client::environment::Environment;
+use corti_auth_fuzz::domain::token::grant;
+use corti_auth_fuzz::domain::client::identity::Tenant;
+use corti_auth_fuzz::domain::corti::interaction;
+use corti_auth_fuzz::domain::token::jwks::KeySet;
+use corti_auth_fuzz::domain::corti::message::ServerMessage;
+use corti_auth_fuzz::domain::text::page::printable;
+use corti_auth_fuzz::domain::corti::problem::Problem;
+use corti_auth_fuzz::domain::corti::request::{Response, retry_after};
+use corti_auth_fuzz::domain::token::scope::{Ask, Reach, ScopeSet};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 

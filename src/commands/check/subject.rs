@@ -1,17 +1,16 @@
 //! The token that is looked at, and where it may be sent.
 
-use crate::commands::access;
-use crate::commands::context::Context;
-use crate::commands::input;
-use crate::commands::minting::Minter;
-use crate::domain::environment::Environment;
-use crate::domain::identity::Tenant;
-use crate::domain::inspection::Inspection;
-use crate::domain::jwt::MAX_TOKEN_BYTES;
-use crate::domain::paste::{self, Pasted};
-use crate::domain::resolve;
-use crate::domain::secret::AccessToken;
-use crate::domain::variable::ACCESS_TOKEN;
+use crate::app::context::Context;
+use crate::app::minting::Minter;
+use crate::app::{access, input};
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::Tenant;
+use crate::domain::client::resolve;
+use crate::domain::client::secret::AccessToken;
+use crate::domain::client::variable::ACCESS_TOKEN;
+use crate::domain::token::inspection::Inspection;
+use crate::domain::token::jwt::MAX_TOKEN_BYTES;
+use crate::domain::token::pasted::{self, Pasted};
 use crate::failure::{Failure, Kind};
 
 use super::{CheckArgs, inspect};
@@ -35,13 +34,13 @@ impl Subject {
         minter: &Minter<'_>,
     ) -> Result<Self, Failure> {
         // What is asked for on the command line outranks the variable.
-        let chosen = context.globals.profile.is_some() || args.choice.is_made();
+        let chosen = context.options.profile.is_some() || args.choice.is_made();
         if let Some(path) = &args.file {
             let bytes = input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
                 Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
                     .hint("name a file with one token, or pipe it in: corti-auth check - < FILE")
             })?;
-            let pasted = std::str::from_utf8(&bytes).ok().map(paste::clean);
+            let pasted = std::str::from_utf8(&bytes).ok().map(pasted::clean);
             if let Some(remark) = pasted.as_ref().and_then(|pasted| Pasted::remark(&pasted.cleaned)) {
                 context.note(remark);
             }

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::event::Sink;
-use crate::domain::identity::{Client, ProfileName};
-use crate::domain::resolve::{Plan, SecretSource};
-use crate::domain::secret::ClientSecret;
+use crate::app::interrupt::interruption;
+use crate::domain::client::identity::{Client, ProfileName};
+use crate::domain::client::resolve::{Plan, SecretSource};
+use crate::domain::client::secret::ClientSecret;
+use crate::domain::text::event::Sink;
 use crate::edge::config_file::ConfigFile;
 use crate::edge::lock::Lock;
 use crate::edge::store::{State, Store, StoreError};
 use crate::failure::{Failure, Kind};
 
-use super::super::interruption::interruption;
 use super::super::login;
 use super::setting::Setting;
 use super::{Context, Findings};

@@ -1,14 +1,14 @@
 //! Whether the client's secret makes a token, and whether the API takes it for the tenant. The token is thrown away.
 
-use crate::domain::identity::Client;
-use crate::domain::problem::Problem;
-use crate::domain::request::Request;
-use crate::domain::resolve::Plan;
-use crate::domain::scope::Ask;
-use crate::domain::secret::AccessToken;
+use crate::app::minting::Minter;
+use crate::domain::client::identity::Client;
+use crate::domain::client::resolve::Plan;
+use crate::domain::client::secret::AccessToken;
+use crate::domain::corti::problem::Problem;
+use crate::domain::corti::request::Request;
+use crate::domain::token::scope::Ask;
 use crate::failure::{Failure, Kind};
 
-use super::super::minting::Minter;
 use super::Findings;
 use super::network::Network;
 use super::setting::Setting;

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::diagnosis::{self, Skew, Target, Verdict};
-use crate::domain::environment::Environment;
-use crate::domain::identity::Tenant;
-use crate::domain::request::{Body, Method, Request, Response};
+use crate::app::minting::Minter;
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::Tenant;
+use crate::domain::corti::request::{Body, Method, Request, Response};
+use crate::domain::explain::diagnosis::{self, Skew, Target, Verdict};
+use crate::edge::connectivity;
 use crate::edge::http::HttpError;
 use crate::edge::proxy::{self, Proxy};
-use crate::edge::reach;
 use crate::failure::{Failure, Kind};
 
-use super::super::minting::Minter;
 use super::Findings;
 
 /// What was reached.
@@ -55,7 +55,7 @@ pub(super) async fn examine(
     let targets = diagnosis::targets(environment, tenant);
     let mut routes = routes(minter, &targets);
     for route in &mut routes {
-        let work = reached(route, minter.context.globals.timeout, findings);
+        let work = reached(route, minter.context.options.timeout, findings);
         route.reached = minter.context.waiting("looking for the host", work).await;
     }
     let mut answers = Vec::new();
@@ -110,7 +110,7 @@ fn address(target: &Target, proxy: Option<&Proxy>) -> (String, u16) {
 /// Judges `dns` and `tcp` of one route.
 async fn reached(route: &Route, limit: Duration, findings: &mut Findings<'_>) -> bool {
     let label = &route.label;
-    let addresses = match reach::resolve(&route.host, route.port, limit).await {
+    let addresses = match connectivity::resolve(&route.host, route.port, limit).await {
         Ok(addresses) => addresses,
         Err(error) => {
             findings.fail("dns", label, &error.into());
@@ -118,13 +118,13 @@ async fn reached(route: &Route, limit: Duration, findings: &mut Findings<'_>) ->
             return false;
         }
     };
-    if reach::is_address(&route.host) {
+    if connectivity::is_address(&route.host) {
         findings.skip("dns", format!("{label}: it is an address, not a name"));
     } else {
         let found: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
         findings.ok("dns", format!("{label}: {}", found.join(", ")));
     }
-    match reach::connect(&addresses, limit).await {
+    match connectivity::connect(&addresses, limit).await {
         Ok(address) => findings.ok("tcp", format!("{label}: connected to {address}")),
         Err(error) => {
             findings.fail("tcp", label, &error.into());

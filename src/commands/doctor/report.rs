@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::domain::diagnosis::{self, Check};
-use crate::domain::page::printable;
-use crate::domain::variable;
+use crate::domain::client::variable;
+use crate::domain::explain::diagnosis::{self, Check};
+use crate::domain::text::page::printable;
 use crate::edge::{private_file, proxy, system};
 use crate::failure::{Failure, Kind};
 
@@ -104,7 +104,7 @@ fn without_folders(text: String, context: &Context<'_>) -> String {
     let env = &context.host.env;
     let named = FOLDERS.iter().filter_map(|name| env.path(name));
     let config = context.config_file().ok().map(|file| file.path());
-    let files = config.into_iter().chain(context.globals.ca_cert.clone());
+    let files = config.into_iter().chain(context.options.ca_cert.clone());
     let files = files.chain(FILES.iter().filter_map(|name| env.path(name)));
     let parents = files.filter_map(|file| file.parent().map(Path::to_owned));
     let mut folders: Vec<String> = named

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::domain::config::Config;
-use crate::domain::environment::Environment;
-use crate::domain::identity::Tenant;
-use crate::domain::resolve::{self, Plan, SecretSource};
-use crate::domain::shell::quote;
-use crate::domain::variable::{GivenSecret, Variables, meant_by};
+use crate::domain::client::config::Config;
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::Tenant;
+use crate::domain::client::resolve::{self, Plan, SecretSource};
+use crate::domain::client::variable::{GivenSecret, Variables, meant_by};
+use crate::domain::text::shell::quote;
 use crate::edge::config_file::ConfigFile;
 use crate::edge::{private_file, proxy};
 use crate::failure::{Failure, Kind};
@@ -61,7 +61,7 @@ pub(super) fn examine(context: &Context<'_>, findings: &mut Findings<'_>) -> Set
             }
             Err(failure) => {
                 is_new = failure.kind() == Kind::Credential && config.profiles().is_empty();
-                if is_new && context.globals.environment.is_some() {
+                if is_new && context.options.environment.is_some() {
                     // The network alone was asked about.
                     is_new = false;
                     findings.skip("configuration", "nobody is logged in yet: corti-auth login");

@@ -3,19 +3,19 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::domain::inspection::{Inspection, Places, Report, span};
-use crate::domain::jwt::{Jwt, JwtError, LastHeader};
-use crate::domain::page::{Page, Tone};
-use crate::domain::paste::{self, Junk, Pasted};
-use crate::domain::scope::Reach;
-use crate::domain::secret::fingerprint;
-use crate::domain::signature::{self, SignatureError};
-use crate::domain::verification::Verification;
+use crate::app::context::Context;
+use crate::cli::argument;
+use crate::domain::client::secret::fingerprint;
+use crate::domain::text::page::{Page, Tone};
+use crate::domain::token::inspection::{Inspection, Places, Report, span};
+use crate::domain::token::jwt::{Jwt, JwtError, LastHeader};
+use crate::domain::token::pasted::{self, Junk, Pasted};
+use crate::domain::token::scope::Reach;
+use crate::domain::token::signature::{self, SignatureError};
+use crate::domain::token::verification::Verification;
 use crate::edge::clock::Clock;
 use crate::failure::{Failure, Kind};
 
-use super::super::argument;
-use super::super::context::Context;
 use super::InspectArgs;
 use super::verifier::Verifier;
 
@@ -80,7 +80,7 @@ impl<'a> Judge<'a> {
         // Nearly every text is the token alone: there is nothing to take off what can be read as it is.
         let (mut pasted, mut read_as) = (Pasted::bare(text), read(text));
         if read_as.is_err() {
-            pasted = paste::clean(text);
+            pasted = pasted::clean(text);
             read_as = read(&pasted.token);
         }
         let inspection = match read_as {

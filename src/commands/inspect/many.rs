@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::domain::event::{Event, Sink};
-use crate::domain::jwt::MAX_TOKEN_BYTES;
-use crate::domain::lines::{Line, Lines};
-use crate::domain::page::printable;
+use crate::app::token_source::{MAX_TEXT, Source};
+use crate::domain::text::event::{Event, Sink};
+use crate::domain::text::lines::{Line, Lines};
+use crate::domain::text::page::printable;
+use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::failure::{Failure, Kind};
 
 use super::judge::{Judge, Judged};
 use super::plain;
-use super::source::{MAX_TEXT, Source};
 
 /// Somewhat more than what is said of the tokens of one chunk, in bytes.
 const BLOCK: usize = 192 * 1024;

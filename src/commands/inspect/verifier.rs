@@ -2,20 +2,20 @@
 
 use std::path::Path;
 
-use crate::domain::diagnosis::{self, RealmError};
-use crate::domain::environment::Environment;
-use crate::domain::identity::Tenant;
-use crate::domain::inspection::Inspection;
-use crate::domain::jwks::{Freshness, KeySet, MAX_KEY_SET_BYTES};
-use crate::domain::request::Request;
-use crate::domain::resolve::{self, ResolveError};
-use crate::domain::shell::quote;
-use crate::domain::verification::{Policy, Verification};
+use crate::app::context::Context;
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::Tenant;
+use crate::domain::client::resolve::{self, ResolveError};
+use crate::domain::corti::request::Request;
+use crate::domain::explain::diagnosis::{self, RealmError};
+use crate::domain::text::shell::quote;
+use crate::domain::token::inspection::Inspection;
+use crate::domain::token::jwks::{Freshness, KeySet, MAX_KEY_SET_BYTES};
+use crate::domain::token::verification::{Policy, Verification};
 use crate::edge::http::Http;
 use crate::edge::input;
 use crate::failure::{Failure, Kind};
 
-use super::super::context::Context;
 use super::InspectArgs;
 
 /// Verifies tokens of one issuer.

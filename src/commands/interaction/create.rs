@@ -6,18 +6,19 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::domain::environment::Environment;
-use crate::domain::identity::Tenant;
-use crate::domain::interaction::{self, ENCOUNTER_TYPES, Fields, GENDERS, Interaction};
-use crate::domain::page::Page;
-use crate::domain::secret::{AccessToken, Secret};
-use crate::domain::variable::ACCESS_TOKEN;
-use crate::domain::websocket::SocketKind;
+use crate::app::access::Access;
+use crate::app::api;
+use crate::app::minting::Minter;
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::Tenant;
+use crate::domain::client::secret::{AccessToken, Secret};
+use crate::domain::client::variable::ACCESS_TOKEN;
+use crate::domain::corti::interaction::{self, ENCOUNTER_TYPES, Fields, GENDERS, Interaction};
+use crate::domain::corti::websocket::SocketKind;
+use crate::domain::text::page::Page;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::super::access::Access;
-use super::super::minting::Minter;
 use super::{Entry, read_body, statuses};
 
 /// Create an interaction and print its websocketUrl
@@ -111,7 +112,7 @@ pub(super) async fn run(args: &CreateArgs, minter: &Minter<'_>) -> Result<Create
         context.warn(caution, Some("leave --connect-url out, and send the token apart from the URL"));
     }
     let (environment, tenant) = (entry.access.environment().clone(), entry.access.tenant().clone());
-    let undo = super::deletion(interaction.id, context);
+    let undo = api::deletion(interaction.id, context);
     Ok(CreateOutcome { interaction, environment, tenant, connect_url, undo })
 }
 

@@ -4,13 +4,13 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::domain::event::Event;
-use crate::domain::page::Page;
+use crate::app::minting::Minter;
+use crate::domain::text::event::Event;
+use crate::domain::text::page::Page;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::super::minting::Minter;
 use super::{Api, Entry, id};
 
 /// Delete an interaction, with its recordings, transcripts, facts and documents

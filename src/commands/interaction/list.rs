@@ -6,13 +6,13 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use crate::domain::event::Event;
-use crate::domain::interaction::{Listing, Record, STATUSES, Sort};
-use crate::domain::page::{Page, Tone};
+use crate::app::minting::Minter;
+use crate::domain::corti::interaction::{Listing, Record, STATUSES, Sort};
+use crate::domain::text::event::Event;
+use crate::domain::text::page::{Page, Tone};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text, with_schema};
 
-use super::super::minting::Minter;
 use super::{Entry, statuses};
 
 /// List interactions, the newest first

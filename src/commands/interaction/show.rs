@@ -4,11 +4,11 @@ use clap::Args;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::interaction::Record;
+use crate::app::minting::Minter;
+use crate::domain::corti::interaction::Record;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
-use super::super::minting::Minter;
 use super::{Entry, id};
 
 /// Show an interaction, and where its /streams session opens

@@ -5,16 +5,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::domain::diagnosis::{Check, Verdict};
-use crate::domain::event::{Event, Sink};
-use crate::domain::message::ServerMessage;
-use crate::domain::page::{Page, Tone};
-use crate::domain::quotation::at_most;
-use crate::domain::request::Response;
+use crate::app::context::Context;
+use crate::domain::corti::message::ServerMessage;
+use crate::domain::corti::request::Response;
+use crate::domain::explain::diagnosis::{Check, Verdict};
+use crate::domain::text::event::{Event, Sink};
+use crate::domain::text::page::{Page, Tone};
+use crate::domain::text::quotation::at_most;
 use crate::failure::Failure;
 use crate::output::with_schema;
 
-use super::super::context::Context;
 use super::Summary;
 
 /// How much of a refusal's body is shown.

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::domain::audio::Audio;
+use crate::app::context::Context;
+use crate::app::input;
+use crate::domain::corti::audio::Audio;
 use crate::failure::{Failure, Kind};
 
-use super::super::context::Context;
-use super::super::input;
 use super::ProbeArgs;
 
 /// How much audio is read: half an hour of 16-bit mono at 16 kHz, and a little more.

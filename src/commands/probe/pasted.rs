@@ -6,21 +6,21 @@ use std::path::Path;
 
 use url::Url;
 
-use crate::domain::environment::{Environment, is_loopback};
-use crate::domain::identity::Tenant;
-use crate::domain::inspection::span;
-use crate::domain::resolve::{self, ResolveError};
-use crate::domain::secret::AccessToken;
-use crate::domain::shell::quote;
-use crate::domain::websocket::{Pasted, PastedError, SocketKind};
+use crate::app::access::{self, Access};
+use crate::app::context::Context;
+use crate::app::input;
+use crate::app::minting::Minter;
+use crate::domain::client::environment::{Environment, is_loopback};
+use crate::domain::client::identity::Tenant;
+use crate::domain::client::resolve::{self, ResolveError};
+use crate::domain::client::secret::AccessToken;
+use crate::domain::corti::websocket::{Pasted, PastedError, SocketKind};
+use crate::domain::text::shell::quote;
+use crate::domain::token::inspection::span;
 use crate::failure::{Failure, Kind};
 
-use super::super::access::{self, Access};
-use super::super::context::Context;
-use super::super::input;
-use super::super::minting::Minter;
-use super::aim;
 use super::journal::Journal;
+use super::target;
 
 /// How much is read: a URL with a token in it is a few kilobytes.
 const LIMIT: usize = 300 * 1024;
@@ -155,5 +155,5 @@ pub(super) async fn missing_token(
         return Err(Failure::new(Kind::Configuration, message)
             .hint("choose the URL's tenant: --tenant, or --profile NAME"));
     }
-    aim::token(&access, &kind.ask(), minter, journal).await.map(Some)
+    target::token(&access, &kind.ask(), minter, journal).await.map(Some)
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::domain::audio::Audio;
-use crate::domain::message::{self, ServerMessage};
-use crate::domain::websocket::SocketKind;
+use crate::domain::corti::audio::Audio;
+use crate::domain::corti::message::{self, ServerMessage};
+use crate::domain::corti::websocket::SocketKind;
 use crate::edge::socket::{Farewell, Socket, SocketError};
 use crate::failure::{Failure, Kind};
 

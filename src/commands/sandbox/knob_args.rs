@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use crate::commands::argument;
+use crate::cli::argument;
 use crate::sandbox::{ApiFault, Knobs};
 
 /// What goes wrong on purpose, from the start. The control endpoint changes it later.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::BODY_LIMIT;
 use crate::edge::proxy::Proxy;
+
+use super::BODY_LIMIT;
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]

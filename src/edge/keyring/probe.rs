@@ -9,9 +9,10 @@ use serde::de::DeserializeOwned;
 use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue, Type};
 
-use super::SERVICE;
 use crate::edge::store_state::{Match, State, StoreError};
 use crate::edge::thread;
+
+use super::SERVICE;
 
 const NAME: &str = "org.freedesktop.secrets";
 const ROOT: &str = "/org/freedesktop/secrets";

@@ -1,0 +1,161 @@
+//! The interactions API: requests sent, answers read.
+
+use std::cell::RefCell;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::app::access::Access;
+use crate::app::context::Context;
+use crate::app::minting::Minter;
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::Tenant;
+use crate::domain::client::secret::AccessToken;
+use crate::domain::corti::interaction::{self, Fields, Interaction, InteractionError, Listing, Record};
+use crate::domain::corti::request::{Request, Response};
+use crate::domain::token::scope::Ask;
+use crate::edge::http::Http;
+use crate::failure::{Failure, Kind};
+
+/// The command that deletes an interaction of the client that was chosen.
+pub(crate) fn deletion(id: Uuid, context: &Context<'_>) -> String {
+    format!("corti-auth interaction delete {id} --yes{}", context.choice())
+}
+
+/// The API of one tenant, with a full token.
+pub(crate) struct Api<'a> {
+    http: &'a Http<'a>,
+    environment: &'a Environment,
+    tenant: &'a Tenant,
+    token: RefCell<AccessToken>,
+    /// Who gives a new token where this one is not taken any more.
+    renewal: Option<(&'a Access, &'a Minter<'a>)>,
+}
+
+impl<'a> Api<'a> {
+    pub(crate) fn new(
+        http: &'a Http<'a>,
+        environment: &'a Environment,
+        tenant: &'a Tenant,
+        token: &AccessToken,
+    ) -> Self {
+        Self { http, environment, tenant, token: RefCell::new(token.clone()), renewal: None }
+    }
+
+    /// A token that is refused is replaced, once a request: a cached one may have been revoked since, the server's keys
+    /// may be new ones, and a long list takes longer than a token lives.
+    pub(crate) fn renewing(access: &'a Access, minter: &'a Minter<'a>, token: &AccessToken) -> Self {
+        let api = Self::new(&minter.http, access.environment(), access.tenant(), token);
+        Self { renewal: Some((access, minter)), ..api }
+    }
+
+    /// Creates one that has an identifier and nothing else, for a session that needs one.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub(crate) async fn create_minimal(&self, context: &Context<'_>) -> Result<Interaction, Failure> {
+        let body = Fields::default().body(None, &Uuid::new_v4().to_string());
+        self.create(&body.map_err(|error| Failure::new(Kind::Unexpected, error))?, context).await
+    }
+
+    /// As [`Self::create_minimal`], for a command that deletes the interaction at its end: one whose WebSocket is not to be
+    /// used is deleted at once.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub(crate) async fn create_passing(&self, context: &Context<'_>) -> Result<Interaction, Failure> {
+        let made = self.create_minimal(context).await;
+        let Some((id, reason)) = made.as_ref().err().and_then(Failure::unused_interaction) else {
+            return made;
+        };
+        if self.delete(id).await.is_err() {
+            return made;
+        }
+        Err(Failure::new(Kind::Network, format!("{reason}; the interaction {id} was deleted"))
+            .hint("check --environment: corti-auth status"))
+    }
+
+    /// # Errors
+    /// Where the API does not answer, or refuses; the same for all of them. Where nobody knows whether there is an
+    /// interaction now, that is said, with the command of `context` that looks for it; where there is one whose WebSocket
+    /// is not to be used, with the one that deletes it.
+    pub(crate) async fn create(&self, body: &Value, context: &Context<'_>) -> Result<Interaction, Failure> {
+        let in_doubt = |failure: Failure| {
+            if !failure.is_of_a_lost_answer() {
+                return failure;
+            }
+            failure
+                .context("the interaction may exist, though the answer cannot be used")
+                .hint(format!("look for it: corti-auth interaction list{}", context.choice()))
+        };
+        let response = self.send_or(in_doubt, |api| api.create(body)).await?;
+        let made = interaction::parse(&response, self.environment, self.tenant);
+        let there = match &made {
+            Err(InteractionError::OtherSocket { id, .. }) => Some(*id),
+            _ => None,
+        };
+        self.told(made).map_err(|failure| match there {
+            Some(id) => failure
+                .context(format!("interaction {id} was created, but the API returned a wrong websocketUrl"))
+                .hint(deletion(id, context)),
+            None => in_doubt(failure),
+        })
+    }
+
+    pub(crate) async fn list(&self, listing: &Listing, page: u32) -> Result<Vec<Record>, Failure> {
+        let response = self.send(|api| api.list(listing, page)).await?;
+        self.told(Record::page(&response))
+    }
+
+    pub(crate) async fn get(&self, id: Uuid) -> Result<Record, Failure> {
+        let response = self.send(|api| api.get(id)).await?;
+        self.told(Record::one(&response))
+    }
+
+    pub(crate) async fn delete(&self, id: Uuid) -> Result<(), Failure> {
+        let response = self.send(|api| api.delete(id)).await?;
+        self.told(interaction::deleted(&response))
+    }
+
+    async fn send(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Result<Response, Failure> {
+        self.send_or(std::convert::identity, request).await
+    }
+
+    /// Nothing was done where the answer is a 401, so that even what creates may be sent again. `failed` has the failures of
+    /// the request itself.
+    async fn send_or(
+        &self,
+        failed: impl Fn(Failure) -> Failure,
+        request: impl Fn(interaction::Api<'_>) -> Request,
+    ) -> Result<Response, Failure> {
+        let send = async || {
+            let sent = self.http.send(&self.asking(&request)).await;
+            sent.map_err(|error| failed(error.into()))
+        };
+        let response = send().await?;
+        let renewed = match self.renewal {
+            Some((access, minter)) if response.status == 401 => {
+                access.renewed_token(minter, &Ask::Full).await?
+            }
+            _ => None,
+        };
+        let Some(token) = renewed else { return Ok(response) };
+        self.token.replace(token);
+        send().await
+    }
+
+    fn asking(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Request {
+        let Self { environment, tenant, .. } = self;
+        request(interaction::Api { environment, tenant, token: &self.token.borrow() })
+    }
+
+    fn told<T>(&self, result: Result<T, InteractionError>) -> Result<T, Failure> {
+        result.map_err(|error| match error {
+            InteractionError::Refused(problem) => match self.renewal {
+                Some((Access::Ready(_), _)) => Failure::refused_ready_token(problem),
+                _ => problem.into(),
+            },
+            other => other.into(),
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! What a command works with: its surroundings, the global options, and what follows from both.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use secrecy::SecretString;
+
+use crate::domain::client::config::{Config, Profile};
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::{ProfileName, Tenant};
+use crate::domain::client::resolve::{self, Flags, Plan, ResolveError};
+use crate::domain::client::store_kind::StoreKind;
+use crate::domain::client::variable::{self, Variables};
+use crate::domain::text::event::{Event, Sink};
+use crate::domain::text::shell::quote;
+use crate::edge::age_file::AgeFiles;
+use crate::edge::config_file::{ConfigFile, ConfigFileError};
+use crate::edge::host::Host;
+use crate::edge::http::{Http, HttpOptions};
+use crate::edge::keyring::Keyring;
+use crate::edge::store::Store;
+use crate::failure::{Failure, Kind};
+
+use super::options::Options;
+
+/// A command's surroundings.
+pub(crate) struct Context<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) options: &'a Options,
+    pub(crate) sink: &'a dyn Sink,
+    /// Read once, so that its warnings come once.
+    flags: OnceCell<Flags>,
+    variables: OnceCell<Variables>,
+    config: OnceCell<Config>,
+    /// Whether nothing but this command has the terminal.
+    has_terminal: bool,
+    /// One for the whole command, however many stores it opens.
+    keyring: Keyring,
+    /// The passphrase of encrypted files, once it is known.
+    passphrase: Rc<OnceCell<SecretString>>,
+}
+
+impl<'a> Context<'a> {
+    /// # Errors
+    /// Where a variable is not text, so that its value cannot be trusted.
+    pub(crate) fn new(host: &'a Host, options: &'a Options, sink: &'a dyn Sink) -> Result<Self, Failure> {
+        if let Some(name) = host.env.unreadable() {
+            return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
+                .hint(format!("unset {name}")));
+        }
+        Ok(Self::made_of(host, options, sink, Keyring::new(may_ask(host, options))))
+    }
+
+    fn made_of(host: &'a Host, options: &'a Options, sink: &'a dyn Sink, keyring: Keyring) -> Self {
+        let (flags, variables, config, passphrase) = Default::default();
+        let has_terminal = true;
+        Self { host, options, sink, flags, variables, config, has_terminal, keyring, passphrase }
+    }
+
+    /// The same beside a program that has the terminal: nobody is asked, and `sink` hears what there is to say. A passphrase
+    /// that was given is known here, too.
+    pub(crate) fn beside_a_program<'b>(&'b self, sink: &'b dyn Sink) -> Context<'b> {
+        Context {
+            flags: self.flags.clone(),
+            variables: self.variables.clone(),
+            config: self.config.clone(),
+            passphrase: Rc::clone(&self.passphrase),
+            has_terminal: false,
+            ..Context::made_of(self.host, self.options, sink, Keyring::new(false))
+        }
+    }
+
+    /// Progress, for a person.
+    pub(crate) fn note(&self, text: impl Into<String>) {
+        self.sink.event(Event::Note(text.into()));
+    }
+
+    /// Something to look at.
+    pub(crate) fn warn(&self, text: impl Into<String>, hint: Option<&str>) {
+        self.sink.event(Event::Warning(text.into(), hint.map(str::to_owned)));
+    }
+
+    /// Whether a person is there to answer, and may be asked.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.has_terminal && may_ask(self.host, self.options)
+    }
+
+    /// What the flags say.
+    ///
+    /// # Errors
+    /// Where one is malformed.
+    pub(crate) fn flags(&self) -> Result<&Flags, Failure> {
+        cached(&self.flags, || {
+            let Options { profile, environment, tenant, .. } = self.options;
+            Ok(Flags {
+                profile: profile.as_deref().map(profile_name).transpose()?,
+                environment: environment.as_deref().map(parse_environment).transpose()?,
+                tenant: tenant.as_deref().map(parse_tenant).transpose()?,
+            })
+        })
+    }
+
+    /// The options that chose the client, as a command that is advised has to repeat them: each with a space in front.
+    pub(crate) fn choice(&self) -> String {
+        let Options { profile, environment, tenant, config_dir, ca_cert, .. } = self.options;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let options = [
+            ("--profile", profile.clone()),
+            ("--environment", environment.clone()),
+            ("--tenant", tenant.clone()),
+            ("--config-dir", path(config_dir)),
+            ("--ca-cert", path(ca_cert)),
+        ];
+        let given = options.iter().filter_map(|(flag, value)| Some((flag, value.as_deref()?)));
+        given.fold(String::new(), |text, (flag, value)| text + " " + flag + " " + &quote(value))
+    }
+
+    /// What the environment variables say. Names that are only like the right ones get a warning.
+    ///
+    /// # Errors
+    /// Where one is malformed.
+    pub(crate) fn variables(&self) -> Result<&Variables, Failure> {
+        cached(&self.variables, || {
+            for (wrong, right) in variable::near_misses() {
+                if self.host.env.get(wrong).is_some() {
+                    self.warn(format!("{wrong} is set, but not read: the name is {right}"), None);
+                }
+            }
+            let variables = Variables::read(|name| self.host.env.get(name), Path::exists)?;
+            variables.secrets().for_each(|secret| self.sink.redactor().add(secret));
+            Ok(variables)
+        })
+    }
+
+    /// Where `config.toml` is.
+    ///
+    /// # Errors
+    /// Where no folder can be named.
+    pub(crate) fn config_file(&self) -> Result<ConfigFile, Failure> {
+        Ok(ConfigFile::locate(self.options.config_dir.as_deref(), &self.host.env)?)
+    }
+
+    /// The configuration as it was at first sight. Where no folder can be named there is none: a container's process
+    /// need not have a home. Keys that mean nothing get a warning.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or says something it cannot mean.
+    pub(crate) fn config(&self) -> Result<&Config, Failure> {
+        cached(&self.config, || {
+            let file = ConfigFile::locate(self.options.config_dir.as_deref(), &self.host.env);
+            let config = match file {
+                Err(ConfigFileError::NoHome) => Config::default(),
+                file => file?.load()?,
+            };
+            for key in config.unknown_keys() {
+                self.warn(format!("`{key}` in config.toml means nothing to this version"), None);
+            }
+            Ok(config)
+        })
+    }
+
+    /// The profile that the flags, the variable or the configuration name; client variables name none.
+    ///
+    /// # Errors
+    /// Where none is named.
+    pub(crate) fn chosen_profile(&self) -> Result<&ProfileName, Failure> {
+        let config = self.config()?;
+        let named = self.flags()?.profile.as_ref().or(self.variables()?.profile.as_ref());
+        let none = || ResolveError::NoClient { has_profiles: !config.profiles().is_empty() };
+        Ok(named.or_else(|| config.default_profile()).ok_or_else(none)?)
+    }
+
+    /// The profile of this name.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub(crate) fn profile(&self, name: &ProfileName) -> Result<&Profile, Failure> {
+        let config = self.config()?;
+        let nearest = || config.nearest(name.as_str()).cloned();
+        let unknown = || ResolveError::UnknownProfile { name: name.clone(), nearest: nearest() };
+        Ok(config.profiles().get(name).ok_or_else(unknown)?)
+    }
+
+    /// Which client is used.
+    ///
+    /// # Errors
+    /// Where none can be named, or one of its values is malformed.
+    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
+        let plan = resolve::resolve(self.flags()?, self.variables()?, self.config()?)?;
+        if !plan.client.environment.is_documented() {
+            let message = format!("`{}` is not an environment that Corti documents", plan.client.environment);
+            self.warn(message, Some("the documented ones are eu and us: corti-auth doctor --environment eu"));
+        }
+        Ok(plan)
+    }
+
+    /// The HTTP client.
+    pub(crate) fn http(&self) -> Http<'a> {
+        let options = HttpOptions {
+            timeout: self.options.timeout,
+            ca_cert: self.options.ca_cert.clone(),
+            trust_file: self.host.env.path("SSL_CERT_FILE"),
+            clock: self.host.clock,
+            env: self.host.env.clone(),
+        };
+        Http::new(options, self.sink)
+    }
+
+    /// A store of client secrets.
+    ///
+    /// # Errors
+    /// Where the folder of encrypted files cannot be named.
+    pub(crate) fn store(&self, kind: &StoreKind) -> Result<Store, Failure> {
+        Ok(match kind {
+            StoreKind::Keyring => Store::Keyring(self.keyring.clone()),
+            StoreKind::File => Store::File(AgeFiles {
+                folder: self.config_file()?.secrets_folder(),
+                passphrase_file: self.host.env.path(variable::PASSPHRASE_FILE),
+                attended: self.may_ask(),
+                known: Rc::clone(&self.passphrase),
+            }),
+            StoreKind::Command(command) => Store::Command(command.clone()),
+        })
+    }
+}
+
+fn may_ask(host: &Host, options: &Options) -> bool {
+    let is_on = |name| host.env.get(name).is_some_and(|value| variable::is_on(&value));
+    let forbidden = options.no_input || is_on(variable::NO_INPUT) || is_on(variable::CI);
+    !forbidden && host.terminal.stdin && host.terminal.stderr
+}
+
+fn cached<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, Failure>) -> Result<&T, Failure> {
+    match cell.get() {
+        Some(value) => Ok(value),
+        None => make().map(|value| cell.get_or_init(|| value)),
+    }
+}
+
+/// # Errors
+/// A configuration failure with a hint.
+pub(crate) fn profile_name(text: &str) -> Result<ProfileName, Failure> {
+    let hint = "corti-auth profile list, or for a new one: corti-auth login --profile acme-eu";
+    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))
+}
+
+/// # Errors
+/// A configuration failure with a hint.
+pub(crate) fn parse_environment(text: &str) -> Result<Environment, Failure> {
+    let hint = "corti-auth doctor --environment eu, or us, or a URL such as https://corti.example.com";
+    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))
+}
+
+/// # Errors
+/// A configuration failure with a hint.
+pub(crate) fn parse_tenant(text: &str) -> Result<Tenant, Failure> {
+    let hint = "nearly every customer's tenant is base: corti-auth doctor --tenant base";
+    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))
+}

@@ -1,0 +1,42 @@
+//! Arguments that clap learns of when their subcommand is chosen: half of what a start costs otherwise (measured).
+
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
+
+/// The arguments of a subcommand. The list of subcommands shows the variant's doc comment; the subcommand's own help goes
+/// on with that of `T`.
+#[derive(Debug)]
+pub(crate) struct Deferred<T>(pub(crate) T);
+
+/// `named` with what `augment` adds, and its own first line before the rest of the help.
+fn complete(named: Command, augment: fn(Command) -> Command) -> Command {
+    let about = named.get_about().cloned().unwrap_or_default();
+    let complete = augment(named);
+    let more = match (complete.get_long_about(), complete.get_about()) {
+        (Some(more), _) => more.to_string(),
+        // clap takes the full stop from a doc comment of one paragraph.
+        (None, Some(more)) if *more != about => format!("{more}."),
+        _ => return complete,
+    };
+    let whole = format!("{about}\n\n{more}");
+    complete.about(about).long_about(whole)
+}
+
+impl<T: Args> Args for Deferred<T> {
+    fn augment_args(command: Command) -> Command {
+        command.defer(|command| complete(command, T::augment_args))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        command.defer(|command| complete(command, T::augment_args_for_update))
+    }
+}
+
+impl<T: Args> FromArgMatches for Deferred<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        T::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}

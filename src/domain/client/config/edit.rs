@@ -1,0 +1,224 @@
+//! Changes to `config.toml` that leave comments, order and spacing alone.
+
+use jiff::Timestamp;
+use toml_edit::{Item, Key, TableLike, Value};
+
+use crate::domain::client::identity::{Client, ProfileName};
+use crate::domain::client::store_kind::StoreKind;
+use crate::domain::token::cache_key::CredentialId;
+
+use super::Config;
+use super::key::{CREDENTIAL, LAST_VERIFIED, PROFILES};
+
+/// Why a profile could not be renamed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenameError {
+    /// No profile of the old name.
+    #[error("there is no profile `{0}`")]
+    Missing(ProfileName),
+    /// The new name is another profile's.
+    #[error("there is a profile `{0}` already")]
+    Taken(ProfileName),
+    /// The new name is the old one.
+    #[error("the profile is called `{0}` already")]
+    Same(ProfileName),
+}
+
+impl Config {
+    /// Gives a profile another name. It keeps its place in the file and its comments, and stays the default if it was.
+    ///
+    /// # Errors
+    /// [`RenameError`], see its variants.
+    pub fn rename(&mut self, old: &ProfileName, new: &ProfileName) -> Result<(), RenameError> {
+        if !self.profiles.contains_key(old) {
+            return Err(RenameError::Missing(old.clone()));
+        }
+        if old == new {
+            return Err(RenameError::Same(new.clone()));
+        }
+        if self.profiles.contains_key(new) {
+            return Err(RenameError::Taken(new.clone()));
+        }
+        if let Some(profiles) = self.document.get_mut(PROFILES).and_then(Item::as_table_like_mut) {
+            rename_key(profiles, old.as_str(), new.as_str());
+        }
+        if let Some(profile) = self.profiles.remove(old) {
+            self.profiles.insert(new.clone(), profile);
+        }
+        if self.default_profile.as_ref() == Some(old) {
+            self.set_default(new);
+        }
+        Ok(())
+    }
+
+    /// Notes when the server last took the secret of `client` in `store`, in every profile that uses it; `None` where that
+    /// is not known.
+    pub fn set_verified(&mut self, client: &Client, store: &StoreKind, at: Option<Timestamp>) {
+        for name in self.users(client, store) {
+            self.note(&name, LAST_VERIFIED, at.map(|at| at.to_string()).as_deref());
+            if let Some(profile) = self.profiles.get_mut(&name) {
+                profile.last_verified = at;
+            }
+        }
+    }
+
+    /// Gives the secret of `client` in `store` this id, in every profile that uses it.
+    pub fn set_credential(&mut self, client: &Client, store: &StoreKind, id: Option<&CredentialId>) {
+        for name in self.users(client, store) {
+            self.note(&name, CREDENTIAL, id.map(CredentialId::as_str));
+            if let Some(profile) = self.profiles.get_mut(&name) {
+                profile.credential = id.cloned();
+            }
+        }
+    }
+
+    /// The profiles that use the secret of `client` in `store`.
+    fn users(&self, client: &Client, store: &StoreKind) -> Vec<ProfileName> {
+        self.profiles.iter().filter(|(_, it)| it.uses(client, store)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Sets a key of a profile's, or takes it out.
+    fn note(&mut self, name: &ProfileName, key: &str, text: Option<&str>) {
+        let profiles = self.document.get_mut(PROFILES).and_then(Item::as_table_like_mut);
+        let table = profiles.and_then(|it| it.get_mut(name.as_str())).and_then(Item::as_table_like_mut);
+        match (table, text) {
+            (Some(table), Some(text)) => assign(table, key, text),
+            (Some(table), None) => drop(table.remove(key)),
+            (None, _) => {}
+        }
+    }
+}
+
+/// Sets a key to a text; the comment behind an older value stays.
+pub(super) fn assign(table: &mut dyn TableLike, key: &str, text: &str) {
+    let mut new = Value::from(text);
+    if let Some(old) = table.get_mut(key).and_then(Item::as_value_mut) {
+        if old.as_str() != Some(text) {
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        }
+    } else {
+        table.insert(key, Item::Value(new));
+    }
+}
+
+/// Every entry is taken out and put in again, since a table has no way to rename a key where it stands.
+fn rename_key(table: &mut dyn TableLike, old: &str, new: &str) {
+    let keys: Vec<Key> =
+        table.iter().map(|(key, _)| key.to_owned()).filter_map(|key| table.key(&key).cloned()).collect();
+    for key in keys {
+        let Some(item) = table.remove(key.get()) else { continue };
+        let key = if key.get() == old {
+            Key::new(new)
+                .with_leaf_decor(key.leaf_decor().clone())
+                .with_dotted_decor(key.dotted_decor().clone())
+        } else {
+            key
+        };
+        table.entry_format(&key).or_insert(item);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> ProfileName {
+        text.parse().unwrap()
+    }
+
+    /// The file after `a` is renamed to `z`.
+    fn renamed(text: &str) -> String {
+        let mut config: Config = text.parse().unwrap();
+        config.rename(&name("a"), &name("z")).unwrap();
+        let text = config.to_text();
+        let again: Config = text.parse().unwrap();
+        assert_eq!(again.profiles(), config.profiles());
+        assert_eq!(again.default_profile(), config.default_profile());
+        text
+    }
+
+    #[test]
+    fn a_rename_changes_the_name_and_nothing_else() {
+        let tables = "# mine\ndefault-profile = \"a\" # daily\n\n# Acme's\n[profiles.a] # dev\nenvironment = \"eu\"\n\
+            client-id = \"x\" # theirs\n\n[profiles.a.later]\nk = 1\n\n# other\n[profiles.b]\nenvironment = \"us\"\n\
+            client-id = \"y\"\n# the end\n";
+        assert_eq!(
+            renamed(tables),
+            tables
+                .replace("\"a\"", "\"z\"")
+                .replace("[profiles.a]", "[profiles.z]")
+                .replace("[profiles.a.", "[profiles.z.")
+        );
+        let nested = "[profiles]\n# first\na = { environment = \"eu\", client-id = \"x\" } # dev\n# second\n\
+            b = { environment = \"eu\", client-id = \"y\" }\n";
+        assert_eq!(renamed(nested), nested.replace("\na = ", "\nz = "));
+        let inline = "profiles = { a = { environment = \"eu\", client-id = \"x\" }, b = { environment = \"eu\", client-id = \"y\" } }\n";
+        assert_eq!(renamed(inline), inline.replace("{ a = ", "{ z = "));
+        let dotted = "profiles.a.environment = \"eu\" # here\nprofiles.a.client-id = \"x\"\n";
+        assert_eq!(renamed(dotted), dotted.replace("profiles.a.", "profiles.z."));
+    }
+
+    #[test]
+    fn a_name_must_be_free() {
+        let text = "[profiles.a]\nenvironment = \"eu\"\nclient-id = \"x\"\n[profiles.b]\nenvironment = \"eu\"\nclient-id = \"y\"\n";
+        let mut config: Config = text.parse().unwrap();
+        assert_eq!(config.rename(&name("a"), &name("b")), Err(RenameError::Taken(name("b"))));
+        assert_eq!(config.rename(&name("a"), &name("a")), Err(RenameError::Same(name("a"))));
+        assert_eq!(config.rename(&name("c"), &name("d")), Err(RenameError::Missing(name("c"))));
+        assert_eq!(config.to_text(), text);
+    }
+
+    #[test]
+    fn a_verification_is_a_key_of_the_profile() {
+        let text = "[profiles.a]\nenvironment = \"eu\"\nclient-id = \"x\"\nlast-verified = \"2026-01-02T03:04:05Z\" # mine\n";
+        let mut config: Config = text.parse().unwrap();
+        assert_eq!(config.unknown_keys(), [""; 0]);
+        let client = config.profiles()[&name("a")].client.clone();
+        let at: Timestamp = "2026-02-03T04:05:06Z".parse().unwrap();
+        config.set_verified(&client, &StoreKind::Keyring, Some(at));
+        assert_eq!(config.to_text(), text.replace("2026-01-02T03:04:05Z", "2026-02-03T04:05:06Z"));
+        let other = Client { id: "other".parse().unwrap(), ..client.clone() };
+        config.set_verified(&other, &StoreKind::Keyring, None);
+        assert!(config.profiles()[&name("a")].last_verified.is_some());
+        config.set_verified(&client, &StoreKind::Keyring, None);
+        assert!(!config.to_text().contains("last-verified"));
+        let broken = text.replace("2026-01-02", "yesterday").parse::<Config>().unwrap_err().to_string();
+        assert!(broken.starts_with("profiles.a.last-verified: "), "{broken}");
+    }
+
+    #[test]
+    fn every_profile_of_one_secret_has_its_id() {
+        let profile = |name: &str, id: &str, more: &str| {
+            format!("[profiles.{name}] # mine\nenvironment = \"eu\"\nclient-id = \"{id}\"\n{more}\n")
+        };
+        let text = profile("a", "x", "")
+            + &profile("b", "x", "")
+            + &profile("c", "y", "")
+            + &profile("d", "x", "store = \"file\"");
+        let mut config: Config = text.parse().unwrap();
+        let client = config.profiles()[&name("a")].client.clone();
+        let id = CredentialId::of([7; 16]);
+        config.set_credential(&client, &StoreKind::Keyring, Some(&id));
+        let again: Config = config.to_text().parse().unwrap();
+        assert_eq!((again.profiles(), again.unknown_keys().len()), (config.profiles(), 0));
+        let ids: Vec<_> = again.profiles().values().map(|it| it.credential.as_ref()).collect();
+        assert_eq!(ids, [Some(&id), Some(&id), None, None]);
+        config.put(&name("a"), &client, &StoreKind::Keyring);
+        assert_eq!(config.profiles()[&name("a")].credential, None, "who stores a secret gives it a new one");
+        config.set_credential(&client, &StoreKind::Keyring, None);
+        assert!(!config.to_text().contains("credential"), "{}", config.to_text());
+        let broken = profile("a", "x", "credential = \"hunter2\"").parse::<Config>().unwrap_err().to_string();
+        assert!(broken.starts_with("profiles.a.credential: ") && !broken.contains("hunter2"), "{broken}");
+    }
+
+    #[test]
+    fn comments_behind_values_outlive_a_login() {
+        let text = "[profiles.a]\nenvironment = \"eu\" # here\nclient-id = \"x\" # Acme\n";
+        let mut config: Config = text.parse().unwrap();
+        let client = Client { id: "y".parse().unwrap(), ..config.profiles()[&name("a")].client.clone() };
+        config.put(&name("a"), &client, &crate::domain::client::store_kind::StoreKind::Keyring);
+        let after = config.to_text();
+        assert!(after.contains("environment = \"eu\" # here\nclient-id = \"y\" # Acme\n"), "{after}");
+    }
+}

@@ -1,0 +1,11 @@
+//! Which client is used: environment, tenant, id, profiles, variables, `config.toml`.
+
+pub mod config;
+pub mod dotenv;
+pub mod environment;
+pub mod identity;
+pub mod import;
+pub mod resolve;
+pub mod secret;
+pub mod store_kind;
+pub mod variable;

@@ -1,0 +1,143 @@
+//! A refusal by the REST API or at a WebSocket's handshake.
+//!
+//! v2 answers `{requestid, status, type, detail, validationErrors?}`, but 401 has no body and says why in
+//! `WWW-Authenticate` (Corti's documentation, API reference, errors).
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::domain::text::quotation::quoted;
+
+use super::request::Response;
+
+/// Why the API refused. The texts are the server's: escape them before they are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: u16,
+    /// The server's reason, or what its answer looked like.
+    pub detail: String,
+    /// Each field that did not validate, with the reason.
+    pub fields: Vec<String>,
+    /// `requestid`, which Corti's support asks for.
+    pub request_id: Option<String>,
+}
+
+/// The body of a refusal, `ErrorResponse` in Corti's API reference, as far as it says something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorResponse {
+    /// The HTTP status, once more.
+    pub status: Option<u16>,
+    /// The numbered type, such as `A0007`.
+    pub kind: Option<String>,
+    /// The sentence.
+    pub detail: Option<String>,
+    /// `field: reason` of each field that did not validate.
+    pub fields: Vec<String>,
+    /// `requestid`, which Corti's support asks for.
+    pub request_id: Option<String>,
+}
+
+impl Problem {
+    /// Reads a response that is not 2xx.
+    pub fn of(response: &Response) -> Self {
+        let status = response.status;
+        let plain =
+            |detail: &str| Self { status, detail: detail.to_owned(), fields: Vec::new(), request_id: None };
+        if let Some(challenge) = response.header("www-authenticate") {
+            return plain(challenge);
+        }
+        let Ok(Value::Object(body)) = serde_json::from_slice(&response.body) else {
+            return plain(response.appearance());
+        };
+        let ErrorResponse { kind, detail, fields, request_id, .. } = ErrorResponse::of(&body);
+        let detail = detail.or(kind).unwrap_or_else(|| "no reason given".to_owned());
+        Self { status, detail, fields, request_id }
+    }
+}
+
+impl ErrorResponse {
+    /// Reads the body's members one by one: one of an odd type must not cost the others.
+    pub fn of(members: &Map<String, Value>) -> Self {
+        let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
+        let status = members.get("status").and_then(Value::as_u64);
+        let errors = members.get("validationErrors").and_then(Value::as_array);
+        let errors = errors.into_iter().flatten().filter_map(Value::as_object).flatten();
+        let line =
+            |(field, reason): (&String, &Value)| format!("{field}: {}", reason.as_str().unwrap_or_default());
+        Self {
+            status: status.and_then(|status| u16::try_from(status).ok()),
+            kind: text("type"),
+            detail: text("detail"),
+            fields: errors.map(line).collect(),
+            request_id: text("requestid"),
+        }
+    }
+
+    /// The same with its texts changed.
+    #[must_use]
+    pub fn map(self, change: impl Fn(&str) -> String) -> Self {
+        let changed = |text: Option<String>| text.map(|text| change(&text));
+        Self {
+            status: self.status,
+            kind: changed(self.kind),
+            detail: changed(self.detail),
+            fields: self.fields.iter().map(|field| change(field)).collect(),
+            request_id: changed(self.request_id),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the API refused the request with {}: {}", self.status, quoted(&self.detail))?;
+        if !self.fields.is_empty() {
+            write!(f, "; {}", quoted(&self.fields.join("; ")))?;
+        }
+        match &self.request_id {
+            Some(id) => write!(f, " (request {})", quoted(id)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(status: u16, headers: &[(&str, &str)], body: &str) -> Problem {
+        let headers = headers.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        Problem::of(&Response { status, headers, body: body.as_bytes().to_vec() })
+    }
+
+    #[test]
+    fn a_v2_body_gives_its_reason_fields_and_request() {
+        let body = r#"{"requestid":"r1","status":400,"type":"A0003","detail":"bad request",
+                       "validationErrors":[{"encounter.type":"unknown value"}]}"#;
+        assert_eq!(
+            problem(400, &[], body).to_string(),
+            "the API refused the request with 400: bad request; encounter.type: unknown value (request r1)"
+        );
+    }
+
+    #[test]
+    fn one_odd_field_does_not_cost_the_others() {
+        let body = r#"{"requestid":7,"detail":"bad request","validationErrors":{"a":"b"}}"#;
+        assert_eq!(problem(400, &[], body).to_string(), "the API refused the request with 400: bad request");
+    }
+
+    #[test]
+    fn a_401_speaks_through_its_header() {
+        let challenge = r#"Bearer error="invalid_token", error_description="expired""#;
+        assert_eq!(problem(401, &[("www-authenticate", challenge)], "").detail, challenge);
+    }
+
+    #[test]
+    fn anything_else_is_described() {
+        assert_eq!(problem(502, &[], "<html>").detail, "an HTML page");
+        assert_eq!(problem(403, &[], "").detail, "an empty body");
+    }
+}

@@ -1,0 +1,142 @@
+//! HTTP requests and responses as plain data. Only `edge/http.rs` turns one into traffic.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::client::identity::Tenant;
+use crate::domain::client::secret::{AccessToken, Secret};
+
+/// The methods in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Creates, or asks for a token.
+    Post,
+    /// Removes.
+    Delete,
+}
+
+/// What a request carries.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Nothing.
+    Empty,
+    /// `application/x-www-form-urlencoded`; it holds a client secret.
+    Form(Secret),
+    /// `application/json`; it may hold patient data and is never logged.
+    Json(String),
+}
+
+/// A request to Corti.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The address, without anything secret in it.
+    pub url: String,
+    /// Sent as `Authorization: Bearer`.
+    pub bearer: Option<AccessToken>,
+    /// Sent as `Tenant-Name`, which every REST call needs and the token endpoint must not get.
+    pub tenant: Option<Tenant>,
+    /// The body and its content type.
+    pub body: Body,
+    /// Whether sending it again does no harm: 429 and 503 are then tried once more.
+    pub repeatable: bool,
+}
+
+impl Request {
+    /// A read of a public document, without credentials.
+    pub fn public(url: String) -> Self {
+        Self { method: Method::Get, url, bearer: None, tenant: None, body: Body::Empty, repeatable: true }
+    }
+
+    /// A read of the REST API.
+    pub fn get(url: String, bearer: &AccessToken, tenant: &Tenant) -> Self {
+        Self {
+            method: Method::Get,
+            url,
+            bearer: Some(bearer.clone()),
+            tenant: Some(tenant.clone()),
+            body: Body::Empty,
+            repeatable: true,
+        }
+    }
+}
+
+/// What came back. The body may hold a token or patient data, so `Debug` leaves it out.
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Header names in lower case and their values, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body, as long as the client was willing to read.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The first header of this name (lower case).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// Whether the body is a page, which no API sends: a proxy in between has answered.
+    pub fn is_html(&self) -> bool {
+        let start = self.body.trim_ascii_start();
+        let is_called_html = || self.header("content-type").is_some_and(|kind| kind.contains("html"));
+        start.starts_with(b"<") || !start.is_empty() && is_called_html()
+    }
+
+    /// What the body looks like, in words, for an answer that is not the protocol's.
+    pub fn appearance(&self) -> &'static str {
+        let start = self.body.trim_ascii_start();
+        if start.is_empty() {
+            "an empty body"
+        } else if self.is_html() {
+            "an HTML page"
+        } else if start.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(start).is_err() {
+            "a broken or cut-off JSON text"
+        } else if start.starts_with(b"{") {
+            "a JSON object of another kind"
+        } else {
+            "a body of another kind"
+        }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response {{ status: {}, body: {} bytes }}", self.status, self.body.len())
+    }
+}
+
+/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
+pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
+        assert_eq!(retry_after("7", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Tue, 24 Nov 2026 12:00:30 GMT", now), Some(Duration::from_secs(30)));
+        assert_eq!(retry_after("Tue, 24 Nov 2026 11:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
+    }
+}

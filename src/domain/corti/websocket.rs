@@ -1,0 +1,124 @@
+//! Corti's two WebSockets: what each is called, where it is, and a URL of one that somebody pasted.
+
+use url::Url;
+use uuid::Uuid;
+
+use crate::domain::client::environment::{Environment, EnvironmentError};
+use crate::domain::client::identity::Tenant;
+use crate::domain::token::scope::{Ask, ScopeSet};
+
+mod pasted;
+
+pub use pasted::{Pasted, PastedError};
+
+/// Which WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketKind {
+    /// Dictation: `/transcribe`.
+    Transcribe,
+    /// A conversation, which belongs to an interaction: `/interactions/{id}/streams`.
+    Streams,
+}
+
+impl SocketKind {
+    /// Its name, which is also the scope that opens it and nothing else.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transcribe => "transcribe",
+            Self::Streams => "streams",
+        }
+    }
+
+    /// Asks for a token that opens it and nothing else.
+    pub fn ask(self) -> Ask {
+        Ask::Scopes(ScopeSet::from_wire(self.as_str()))
+    }
+}
+
+/// Where `/transcribe` opens, without a token: `wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base`.
+///
+/// # Errors
+/// Where the environment's address takes no such path.
+pub fn transcribe_url(environment: &Environment, tenant: &Tenant) -> Result<Url, EnvironmentError> {
+    // A tenant's characters mean nothing in a query.
+    parse(&format!("{}/transcribe?tenant-name={tenant}", environment.socket_url()))
+}
+
+/// Where the `/streams` session of an interaction opens, without a token. Corti's answers name it as `websocketUrl`.
+///
+/// # Errors
+/// Where the environment's address takes no such path.
+pub fn streams_url(environment: &Environment, tenant: &Tenant, id: Uuid) -> Result<Url, EnvironmentError> {
+    parse(&format!("{}/interactions/{id}/streams?tenant-name={tenant}", environment.socket_url()))
+}
+
+/// The first part in which `given` and `expected` differ; `None` where they are the same.
+pub fn difference(given: &Url, expected: &Url) -> Option<&'static str> {
+    let parts = [
+        ("host", given.host() == expected.host()),
+        ("user name", given.username() == expected.username()),
+        ("password", given.password() == expected.password()),
+        ("scheme", given.scheme() == expected.scheme()),
+        ("port", given.port_or_known_default() == expected.port_or_known_default()),
+        ("path", given.path() == expected.path()),
+        ("query", given.query() == expected.query()),
+        ("fragment", given.fragment() == expected.fragment()),
+    ];
+    parts.into_iter().find(|(_, is_same)| !is_same).map(|(part, _)| part)
+}
+
+fn parse(text: &str) -> Result<Url, EnvironmentError> {
+    Url::parse(text).map_err(|_| EnvironmentError::NotAUrl(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_follow_the_environment() {
+        let (eu, tenant): (Environment, _) = ("eu".parse().unwrap(), Tenant::default());
+        let transcribe = transcribe_url(&eu, &tenant).unwrap();
+        assert_eq!(transcribe.as_str(), "wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base");
+        let local: Environment = "http://127.0.0.1:9/x".parse().unwrap();
+        let streams = streams_url(&local, &tenant, Uuid::nil()).unwrap();
+        assert_eq!(
+            streams.as_str(),
+            "ws://127.0.0.1:9/x/audio-bridge/v2/interactions/00000000-0000-0000-0000-000000000000/streams?tenant-name=base"
+        );
+        assert!(eu.serves_socket(&transcribe) && local.serves_socket(&streams));
+    }
+
+    #[test]
+    fn a_url_is_compared_part_by_part() {
+        let expected = streams_url(&"eu".parse().unwrap(), &Tenant::default(), Uuid::nil()).unwrap();
+        let given = |from: &str, to: &str| Url::parse(&expected.as_str().replacen(from, to, 1)).unwrap();
+        for (from, to, part) in [
+            ("wss://", "ws://", "scheme"),
+            ("wss://", "https://", "scheme"),
+            ("wss://", "wss://u@", "user name"),
+            ("wss://", "wss://:p@", "password"),
+            (".eu.", ".us.", "host"),
+            (".app", ".app.", "host"),
+            (".app", ".app:8443", "port"),
+            ("/v2/", "/v3/", "path"),
+            ("/v2/", "/v2//", "path"),
+            ("/streams", "/streams/", "path"),
+            ("=base", "=base&tenant-name=base", "query"),
+            ("=base", "=Base", "query"),
+            ("?tenant-name=base", "", "query"),
+            ("=base", "=base#", "fragment"),
+        ] {
+            assert_eq!(difference(&given(from, to), &expected), Some(part), "{from} {to}");
+        }
+        for (from, to) in [("", ""), (".app", ".app:443"), ("api.", "API."), ("/v2/", "/x/../v2/")] {
+            assert_eq!(difference(&given(from, to), &expected), None, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn each_asks_for_its_own_scope() {
+        assert_eq!(SocketKind::Streams.ask().to_wire(), "openid streams");
+        assert_eq!(SocketKind::Transcribe.ask().to_wire(), "openid transcribe");
+    }
+}

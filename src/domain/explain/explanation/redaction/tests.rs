@@ -1,0 +1,109 @@
+//! Tests of what is taken out of a server's words.
+
+use crate::domain::client::secret::Secret;
+
+use super::*;
+
+#[test]
+fn secrets_and_tokens_are_not_repeated() {
+    let secret = Secret::new("hunter2-hunter2".into());
+    let redaction = Redaction { known: Redactor::from_iter([&secret]) };
+    let table = [
+        ("no hunter2-hunter2, no", "no [redacted], no"),
+        ("got `eyJhbGciOiJSUzI1NiJ9.e30.c2ln`", "got `[redacted]"),
+        (
+            "body client_id=x&client_secret=abc&scope=openid end",
+            "body client_id=x&client_secret=[redacted] end",
+        ),
+        ("plain words", "plain words"),
+        ("Authorization: Bearer k3y-of-somebody ok", "Authorization: Bearer [redacted] ok"),
+        ("sent `Basic YWNtZTpzM2NyZXQ=`", "sent `Basic [redacted]"),
+        ("Bearer realm=\"base\", error=\"invalid_token\"", "Bearer realm=\"base\", error=\"invalid_token\""),
+        ("Bearer authentication is needed", "Bearer authentication is needed"),
+        ("{\"client_secret\": \"a b\", \"x\": 1}", "{\"client_secret\": \"[redacted]\", \"x\": 1}"),
+        ("client_secret: abc, password:'x y' end", "client_secret: [redacted], password:'[redacted]' end"),
+        ("no client_secret was sent", "no client_secret was sent"),
+    ];
+    for (text, clean) in table {
+        assert_eq!(redaction.apply(text), clean);
+    }
+    assert_eq!(redaction.apply(&"ä".repeat(500)).chars().count(), LONGEST + 1);
+}
+
+#[test]
+fn what_is_named_a_secret_is_not_repeated_however_it_is_written() {
+    let redaction = Redaction { known: Redactor::default() };
+    let table = [
+        ("got Authorization: Bearer x here", "got Authorization: Bearer [redacted] here"),
+        ("authorization=Bearer%20s3cr3t, no", "authorization=Bearer%20[redacted], no"),
+        ("Authorization: Basic YTpi", "Authorization: Basic [redacted]"),
+        ("Authorization: s3cr3t", "Authorization: [redacted]"),
+        (r#"{"Authorization": "Bearer s3 cr3t", "a": 1}"#, r#"{"Authorization": "[redacted]", "a": 1}"#),
+        ("Authorization: Bearer hunter2, no", "Authorization: Bearer [redacted], no"),
+        ("the value `Bearer b1946ac92492d2347c` is", "the value `Bearer [redacted] is"),
+        ("client_secret: a,b is", "client_secret: [redacted] is"),
+        ("client_secret = s3cr3t is", "client_secret = [redacted] is"),
+        ("client_secret=\"s3 cr3t\" is", "client_secret=[redacted] is"),
+        (r#"{"client_secret":"s3 \" cr3t","a":"b"}"#, r#"{"client_secret":"[redacted]","a":"b"}"#),
+        (r#"\"client_secret\":\"s3 cr3t\",\"a\""#, r#"\"client_secret\":\"[redacted]\",\"a\""#),
+        ("{'clientSecret': 's3cr3t'}", "{'clientSecret': '[redacted]'}"),
+        ("Client_Secret: s3cr3t", "Client_Secret: [redacted]"),
+        (r#""client_secret":"s3 cr3t and no end"#, r#""client_secret":"[redacted]"#),
+        ("bad token: b1946ac92492d2347c, no", "bad token: [redacted], no"),
+        (r#"{"token":"abc"}"#, r#"{"token":"[redacted]"}"#),
+        ("client_secret=a client_secret=b", "client_secret=[redacted] client_secret=[redacted]"),
+    ];
+    for (text, clean) in table {
+        assert_eq!(redaction.apply(text), clean, "{text}");
+    }
+}
+
+#[test]
+fn a_servers_own_words_stay() {
+    let redaction = Redaction { known: Redactor::default() };
+    for text in [
+        "The access token must be preceded by Bearer",
+        "Bearer token expired",
+        "unauthorized_client: Invalid client or Invalid client credentials",
+        "invalid_request: Missing form parameter: client_secret",
+        "Malformed access token: signature",
+        "invalid_token: Token verification failed",
+    ] {
+        assert_eq!(redaction.apply(text), text);
+    }
+}
+
+#[test]
+fn a_long_text_takes_no_long_time() {
+    let redaction = Redaction { known: Redactor::default() };
+    let text = "client_secret=a ".repeat(250_000);
+    assert_eq!(redaction.apply(&text).chars().count(), LONGEST + 1);
+}
+
+#[test]
+fn white_space_brackets_and_spellings_hide_nothing() {
+    let redaction = Redaction { known: Redactor::default() };
+    for text in [
+        "got Bearer  k3y-of-somebody-9 here",
+        "got Basic\nYWNtZTpz3M2NyZXQ here",
+        "got Bearer\tk3y-of-somebody-9 here",
+        "got Basic YWNtZTpzZWNyZXQ= here",
+        "(Bearer k3y-of-somebody-9)",
+        r#"{"authorization":"Bearer k3y-of-somebody-9"}"#,
+        r#""accessToken":"k3y-of-somebody-9""#,
+        "client-secret: k3y-of-somebody-9",
+        "client_secret => k3y-of-somebody-9",
+        "client_secret%3Dk3y-of-somebody-9",
+        r#"client_secret: "a\"k3y-of-somebody-9""#,
+        "Authorization: Bearer Bearer k3y-of-somebody-9",
+        r#""Authorization": ["Bearer k3y-of-somebody-9"]"#,
+        "{Authorization=[Bearer k3y-of-somebody-9]}",
+        "Authorization: (Bearer k3y-of-somebody-9)",
+        "Authorization: Negotiate k3y-of-somebody-9",
+        r#"Authorization: Digest username="a b", realm="c", response="k3y-of-somebody-9" end"#,
+    ] {
+        let clean = redaction.apply(text);
+        let found = ["k3y", "YWNt", "somebody-9"].iter().any(|part| clean.contains(part));
+        assert!(!found, "{text}: {clean}");
+    }
+}

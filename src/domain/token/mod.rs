@@ -1,0 +1,16 @@
+//! Tokens: scopes, the grant, what a token says, whether it is genuine, and how it is handed over.
+
+pub mod cache_key;
+pub mod comparison;
+pub mod format;
+pub mod grant;
+pub mod inspection;
+pub mod jwks;
+pub mod jwt;
+pub mod limited_only;
+pub mod pasted;
+pub mod requirement;
+pub mod reuse;
+pub mod scope;
+pub mod signature;
+pub mod verification;

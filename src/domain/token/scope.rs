@@ -1,0 +1,291 @@
+//! OAuth scopes, and what a set of them makes of a token.
+//!
+//! Asking Corti for `transcribe` or `streams` *reduces* a token: without them it acts as the client itself.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::domain::text::quotation::quoted;
+
+/// What Keycloak adds to a service account's token by itself. None of these says anything about Corti.
+pub const BASE: [&str; 8] =
+    ["openid", "profile", "email", "roles", "web-origins", "acr", "basic", "service_account"];
+
+/// The scopes of the two WebSockets, the only ones that may be handed to a frontend.
+pub const LIMITED: [&str; 2] = ["transcribe", "streams"];
+
+/// The scope that every request carries.
+pub const OPENID: &str = "openid";
+
+/// One scope: RFC 6749, section 3.3, `scope-token`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scope(String);
+
+/// Why a text is not a scope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a scope")]
+pub struct ScopeError(String);
+
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        let token_character = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if text.is_empty() || !text.bytes().all(token_character) {
+            return Err(ScopeError(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Scope {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn is_base(&self) -> bool {
+        BASE.contains(&self.as_str())
+    }
+
+    fn is_limited(&self) -> bool {
+        LIMITED.contains(&self.as_str())
+    }
+
+    /// The scope that was probably meant: `streams` for `stream`.
+    pub fn suggestion(&self) -> Option<&'static str> {
+        if self.is_base() || self.is_limited() {
+            return None;
+        }
+        LIMITED
+            .into_iter()
+            .find(|known| strsim::damerau_levenshtein(known, &self.0.to_ascii_lowercase()) <= 2)
+    }
+
+    /// Whether Corti documents it.
+    pub fn is_documented(&self) -> bool {
+        self.is_base() || self.is_limited()
+    }
+}
+
+/// What a token with a set of scopes is, as the contract (`cli.md`) defines it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// `transcribe` or `streams` and nothing else: it opens those sockets only.
+    Limited,
+    /// Nothing outside [`BASE`]: it acts as the client itself.
+    Full,
+    /// Anything else. Treated as full.
+    Mixed,
+}
+
+impl Reach {
+    /// `limited`, `full` or `mixed`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Limited => "limited",
+            Self::Full => "full",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// A set of scopes, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScopeSet(BTreeSet<Scope>);
+
+impl ScopeSet {
+    /// Reads a list as `scope` is in a token and in a response. A word that is no scope is kept as it is: whatever it
+    /// means to the server, it makes the token more than a limited one.
+    pub fn from_wire(text: &str) -> Self {
+        Self(text.split_whitespace().map(|word| Scope(word.to_owned())).collect())
+    }
+
+    /// The scopes, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
+        self.0.iter()
+    }
+
+    /// The scopes as texts, in order.
+    pub fn to_strings(&self) -> Vec<String> {
+        self.0.iter().map(|scope| scope.0.clone()).collect()
+    }
+
+    /// Whether `name` is among them.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|scope| scope.0 == name)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What a token with these scopes is.
+    pub fn reach(&self) -> Reach {
+        if self.0.iter().any(|scope| !scope.is_base() && !scope.is_limited()) {
+            Reach::Mixed
+        } else if self.0.iter().any(Scope::is_limited) {
+            Reach::Limited
+        } else {
+            Reach::Full
+        }
+    }
+}
+
+impl fmt::Display for ScopeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_strings().join(" "))
+    }
+}
+
+impl FromIterator<Scope> for ScopeSet {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().collect())
+    }
+}
+
+/// What is asked of the token endpoint. A full token is only ever asked for by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A token that acts as the client itself: `openid`.
+    Full,
+    /// These scopes, at least one of them outside [`BASE`].
+    Scopes(ScopeSet),
+}
+
+/// Scopes that would not limit anything.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the scopes `{0}` limit nothing: the token would be a full one")]
+pub struct UnlimitedScopes(pub ScopeSet);
+
+impl Ask {
+    /// Asks for `scopes`.
+    ///
+    /// # Errors
+    /// [`UnlimitedScopes`] where they would give a full token without saying so.
+    pub fn scopes(scopes: ScopeSet) -> Result<Self, UnlimitedScopes> {
+        if scopes.reach() == Reach::Full { Err(UnlimitedScopes(scopes)) } else { Ok(Self::Scopes(scopes)) }
+    }
+
+    /// The `scope` parameter: `openid` first, then the others in order, as the vendor's SDKs send it.
+    pub fn to_wire(&self) -> String {
+        let mut words = vec![OPENID];
+        words.extend(self.asked().iter().map(Scope::as_str).filter(|name| *name != OPENID));
+        words.join(" ")
+    }
+
+    /// What the token will be if the server grants just this.
+    pub fn reach(&self) -> Reach {
+        self.asked().reach()
+    }
+
+    fn asked(&self) -> &ScopeSet {
+        static NONE: ScopeSet = ScopeSet(BTreeSet::new());
+        match self {
+            Self::Full => &NONE,
+            Self::Scopes(scopes) => scopes,
+        }
+    }
+
+    /// Compares what was granted with this.
+    ///
+    /// # Errors
+    /// [`Mismatch`] where the token may do more, or less, than was asked.
+    pub fn check(&self, granted: &ScopeSet) -> Result<(), Mismatch> {
+        let asked = self.asked();
+        let extra: ScopeSet =
+            granted.iter().filter(|scope| !asked.0.contains(scope) && !scope.is_base()).cloned().collect();
+        if !extra.0.is_empty() {
+            return Err(Mismatch::Broader(extra));
+        }
+        let missing: ScopeSet = asked.iter().filter(|scope| !granted.0.contains(scope)).cloned().collect();
+        if !missing.0.is_empty() {
+            return Err(Mismatch::Narrower(missing));
+        }
+        Ok(())
+    }
+}
+
+/// How granted scopes differ from asked ones.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// The token may do more than was asked.
+    #[error("the server granted more than was asked: `{}`", quoted(&.0.to_string()))]
+    Broader(ScopeSet),
+    /// The token may do less than was asked. Without `transcribe` and `streams` it would be a full one.
+    #[error("the server did not grant `{0}`")]
+    Narrower(ScopeSet),
+    /// Neither the answer nor the token says what was granted. RFC 6749, section 5.1, lets a server leave `scope` out
+    /// where it granted what was asked; that a token is limited is not taken on trust.
+    #[error("the server did not say which scopes it granted")]
+    Unstated,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(text: &str) -> ScopeSet {
+        ScopeSet::from_wire(text)
+    }
+
+    #[test]
+    fn reach_follows_the_contract() {
+        let table = [
+            ("openid", Reach::Full),
+            ("", Reach::Full),
+            ("openid email profile roles web-origins acr basic service_account", Reach::Full),
+            ("openid transcribe", Reach::Limited),
+            ("profile email openid streams transcribe", Reach::Limited),
+            ("openid interactions:read", Reach::Mixed),
+            ("openid transcribe interactions:read", Reach::Mixed),
+            ("openid stream", Reach::Mixed),
+            ("openid transcribe \"admin:write\"", Reach::Mixed),
+            ("openid transcribe\tadmin:l\u{e4}s", Reach::Mixed),
+        ];
+        for (scopes, reach) in table {
+            assert_eq!(set(scopes).reach(), reach, "{scopes}");
+        }
+    }
+
+    #[test]
+    fn openid_comes_first_on_the_wire() {
+        assert_eq!(Ask::Full.to_wire(), "openid");
+        assert_eq!(
+            Ask::scopes(set("transcribe openid streams")).unwrap().to_wire(),
+            "openid streams transcribe"
+        );
+    }
+
+    #[test]
+    fn scopes_that_limit_nothing_are_not_a_silent_full_token() {
+        for scopes in ["openid", "profile", "openid email"] {
+            assert!(Ask::scopes(set(scopes)).is_err(), "{scopes}");
+        }
+    }
+
+    #[test]
+    fn granted_is_compared_with_asked() {
+        let transcribe = Ask::scopes(set("transcribe")).unwrap();
+        assert_eq!(transcribe.check(&set("openid transcribe")), Ok(()));
+        assert_eq!(transcribe.check(&set("email openid profile transcribe")), Ok(()));
+        assert_eq!(transcribe.check(&set("openid email")), Err(Mismatch::Narrower(set("transcribe"))));
+        assert_eq!(
+            transcribe.check(&set("openid transcribe streams")),
+            Err(Mismatch::Broader(set("streams")))
+        );
+        assert_eq!(Ask::Full.check(&set("openid email profile")), Ok(()));
+        assert_eq!(Ask::Full.check(&set("openid transcribe")), Err(Mismatch::Broader(set("transcribe"))));
+    }
+
+    #[test]
+    fn near_misses_get_a_suggestion() {
+        let suggest = |text: &str| text.parse::<Scope>().unwrap().suggestion();
+        assert_eq!(suggest("stream"), Some("streams"));
+        assert_eq!(suggest("Transcribe"), Some("transcribe"));
+        assert_eq!(suggest("interactions:read"), None);
+        assert_eq!(suggest("streams"), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Cached tokens of a stored secret: found without reading it, and gone with it.
+
+#![cfg(target_os = "linux")]
+
+use predicates::prelude::*;
+
+use crate::common::cached::{Cached, token};
+use crate::common::control::Control;
+use crate::common::ready::log_in;
+use crate::common::{Keyring, Said, Sandbox, World};
+
+/// A world with a keyring, logged in as the sandbox's client.
+fn logged_in(sandbox: &Sandbox, keyring: &Keyring) -> Cached {
+    let world = Cached::new(World::with_keyring(keyring));
+    log_in(&world, sandbox, "default");
+    world
+}
+
+#[tokio::test]
+async fn a_stored_secret_need_not_be_read_again() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let (control, world) = (Control::of(&sandbox), logged_in(&sandbox, &keyring));
+    let (first, cached) = token(&mut world.run("token --full"));
+    assert!(!cached, "login caches nothing");
+    let without_bus = |words: &str| {
+        let mut command = world.run(words);
+        command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere");
+        command
+    };
+    assert_eq!(token(&mut without_bus("token --full")), (first, true));
+    without_bus("token --scope transcribe").assert().code(4);
+    assert_eq!(control.token_requests().await, 2);
+    for words in ["status --online", "doctor"] {
+        world.run(words).assert().success();
+    }
+    assert_eq!(control.token_requests().await, 4, "what checks a secret always mints");
+}
+
+#[tokio::test]
+async fn whoever_replaces_a_secret_ends_its_tokens() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = logged_in(&sandbox, &keyring);
+    log_in(&world, &sandbox, "twin");
+    let id =
+        |config: &str| config.split("credential = \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let replace: [&dyn Fn(); 3] =
+        [&|| log_in(&world, &sandbox, "default"), &|| log_in(&world, &sandbox, "twin"), &|| {
+            let stdin = sandbox.client_secret.clone();
+            world.run("rotate --secret-stdin").write_stdin(stdin).assert().success();
+        }];
+    for change in replace {
+        let (old, _) = token(&mut world.run("token --full"));
+        assert_eq!(
+            token(&mut world.run("-p twin token --full")),
+            (old.clone(), true),
+            "one client, one secret"
+        );
+        let before = id(&world.config());
+        change();
+        assert_ne!(id(&world.config()), before);
+        assert_eq!(world.config().matches(&id(&world.config())).count(), 2, "{}", world.config());
+        assert!(world.keys_with(&old).is_empty());
+        for profile in ["twin", "default"] {
+            assert_ne!(token(&mut world.run(&format!("-p {profile} token --full"))).0, old);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_profile_without_an_id_is_cached_by_its_secret() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let (control, world) = (Control::of(&sandbox), logged_in(&sandbox, &keyring));
+    let config = world.config();
+    let lines: Vec<&str> = config.lines().filter(|line| !line.starts_with("credential")).collect();
+    assert_eq!(lines.len() + 1, config.lines().count());
+    world.write_config(&lines.join("\n"));
+    let (first, _) = token(&mut world.run("token --full"));
+    assert_eq!(token(&mut world.run("token --full")), (first, true));
+    assert_eq!(control.token_requests().await, 2);
+    let user = format!("{}/base/sandbox", sandbox.environment);
+    let mut secret_tool = world.program("secret-tool");
+    let words = ["store", "--label", "x", "service", "corti-auth", "username", &user];
+    secret_tool.args(words).write_stdin("another").assert().success();
+    world.run("token --full").assert().code(5);
+}
+
+#[test]
+fn nothing_is_left_after_logout() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let mut world = logged_in(&sandbox, &keyring);
+    let mut tokens = Vec::new();
+    for ask in ["--full", "--scope transcribe"] {
+        tokens.push(token(&mut world.run(&format!("token {ask}"))).0);
+    }
+    tokens.push(token(&mut world.forbidden("token --scope streams")).0);
+    for token in &tokens {
+        assert!(world.files_with(token).is_empty(), "nothing readable is on disk");
+    }
+    world.use_client(&sandbox);
+    tokens.push(token(&mut world.run("token --full")).0);
+    assert!(world.files_with(&sandbox.client_secret).is_empty());
+    assert_eq!((world.keys_with(&tokens[3]).len(), world.token_files().len()), (1, 1));
+    let said = Said::by(&mut world.run("-p default logout --json"));
+    assert!(!world.config().contains("credential"), "{}", world.config());
+    assert_eq!((said.code, &said.json()["tokens_removed"]), (0, &4.into()), "{}", said.stderr);
+    for token in &tokens {
+        assert!(world.keys_with(token).is_empty() && world.files_with(token).is_empty());
+    }
+    assert!(world.token_files().is_empty(), "{:?}", world.token_files());
+    assert_eq!(std::fs::read_dir(world.home().join("run/corti-auth")).unwrap().count(), 0);
+    world.run("-p default logout").assert().success().stderr(predicate::str::contains("no token was cached"));
+    world.run("token --full").assert().success();
+    world.run("logout").assert().success().stderr(predicate::str::contains("the cached token is removed"));
+}
+
+#[test]
+fn a_name_that_is_no_profile_takes_nothing_away() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = logged_in(&sandbox, &keyring);
+    world.run("token --full").assert().success();
+    world.run("logout -p typo").assert().code(3);
+    assert_eq!(Said::by(&mut world.run("logout --json")).json()["tokens_removed"], 1);
+}
+
+#[test]
+fn who_only_checks_or_shows_leaves_no_token() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = logged_in(&sandbox, &keyring);
+    for words in ["demo", "doctor", "status --online"] {
+        world.run(words).assert().success();
+    }
+    world.run("rotate --secret-stdin").write_stdin(sandbox.client_secret.as_str()).assert().success();
+    assert_eq!(Said::by(&mut world.run("logout --all --json")).json()["tokens_removed"], 0);
+    assert!(world.token_files().is_empty());
+}
+
+#[test]
+fn a_removed_profile_leaves_no_token() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = logged_in(&sandbox, &keyring);
+    log_in(&world, &sandbox, "twin");
+    let (kept, _) = token(&mut world.run("token --full"));
+    world.run("profile remove twin").assert().success();
+    assert_eq!(token(&mut world.run("token --full")), (kept.clone(), true), "the other profile uses it");
+    world.run("profile rename default other").assert().success();
+    assert_eq!(token(&mut world.run("token --full")), (kept.clone(), true));
+    world.run("profile remove other").assert().success();
+    assert!(world.keys_with(&kept).is_empty());
+}

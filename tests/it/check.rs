@@ -1,0 +1,282 @@
+//! `check`: what a token opens, against what its scopes promise; where it may be sent; and what is left behind.
+
+use predicates::prelude::*;
+use serde_json::{Value, json};
+
+use crate::common::control::Control;
+use crate::common::rude::{Answer, Rude};
+use crate::common::saved::mint;
+use crate::common::{self, Said, Sandbox, World, forged};
+
+fn start(flags: &[&str]) -> (Sandbox, World) {
+    let sandbox = Sandbox::start_with(flags);
+    let world = World::of(&sandbox);
+    (sandbox, world)
+}
+
+/// The exit code, and of each row what was promised, observed and found.
+fn check(world: &World, arguments: &str) -> (i32, String, Value) {
+    let said = Said::by(&mut world.run(&format!("check --json {arguments}")));
+    let json = said.json();
+    let field = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    let rows = json["rows"].as_array().unwrap().iter().map(|row| {
+        format!("{}:{}:{}", field(row, "promised"), field(row, "observed"), field(row, "finding"))
+    });
+    let rows = rows.collect::<Vec<_>>().join(" ");
+    (said.code, rows, json)
+}
+
+/// How many interactions there are.
+fn interactions(sandbox: &Sandbox, world: &World) -> usize {
+    let list = common::saved::read(sandbox, "/v2/interactions/", &mint(world, "--full"));
+    let body: Value = serde_json::from_str(list.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    body["interactions"].as_array().unwrap().len()
+}
+
+const FINE: &str = "denied:denied:as_promised";
+const OPEN: &str = "allowed:allowed:as_promised";
+
+#[test]
+fn a_token_that_does_what_its_scopes_promise() {
+    let (sandbox, world) = start(&[]);
+    // An interaction that is not there tells nothing of who would be let in.
+    let nowhere = "allowed:inconclusive:untold";
+    let table = [
+        ("--scope transcribe", format!("{FINE} {FINE} {FINE} {OPEN} {FINE}"), "limited"),
+        ("--scope streams", format!("{FINE} {FINE} {FINE} {FINE} {nowhere}"), "limited"),
+        ("--scope streams --streams", format!("{FINE} {FINE} {FINE} {FINE} {OPEN}"), "limited"),
+        ("--full", format!("{OPEN} {OPEN} {OPEN} {OPEN} {nowhere}"), "full"),
+        ("--full --streams", format!("{OPEN} {OPEN} {OPEN} {OPEN} {OPEN}"), "full"),
+        ("--scope transcribe,streams --streams", format!("{FINE} {FINE} {FINE} {OPEN} {OPEN}"), "limited"),
+        ("--scope transcribe --streams", format!("{FINE} {FINE} {FINE} {OPEN} {FINE}"), "limited"),
+        // Corti does not document what such a token opens.
+        (
+            "--scope address",
+            format!("{} unknown:inconclusive:untold", ["unknown:allowed:untold"; 4].join(" ")),
+            "mixed",
+        ),
+    ];
+    for (arguments, expected, reach) in table {
+        let (code, rows, json) = check(&world, arguments);
+        assert_eq!((code, rows), (0, expected), "{arguments}: {json:#}");
+        assert_eq!((&json["reach"], &json["schema"]), (&json!(reach), &json!("corti-auth/check/v1")));
+        let made = arguments.contains("--streams");
+        assert_eq!(json["interaction"]["deleted"], if made { json!(true) } else { Value::Null }, "{json:#}");
+    }
+    assert_eq!(interactions(&sandbox, &world), 0, "something was left behind");
+}
+
+#[test]
+fn a_server_that_ignores_scopes_is_a_breach() {
+    let (sandbox, world) = start(&["--ignore-scopes"]);
+    let more = "denied:allowed:more";
+    let (code, rows, json) = check(&world, "--scope transcribe --streams");
+    assert_eq!((code, rows), (10, format!("{more} {more} {more} {OPEN} {more}")), "{json:#}");
+    assert_eq!((&json["finding"], &json["interaction"]["deleted"]), (&json!("more"), &json!(true)));
+    world
+        .run("check --scope transcribe")
+        .assert()
+        .code(10)
+        .stdout(predicate::str::contains("the token can do more than its scopes promise"))
+        .stderr(predicate::str::contains(
+            "error: the token can do more than its scopes promise: GET /languages/",
+        ));
+    // Without an interaction the socket of interactions tells nothing.
+    assert!(check(&world, "--scope transcribe").1.ends_with("denied:inconclusive:untold"));
+    // A full token may do all of it.
+    assert_eq!(check(&world, "--full --streams").0, 0);
+    assert_eq!(interactions(&sandbox, &world), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_can_do_less() {
+    let (sandbox, world) = start(&[]);
+    let token = world.file("token.txt", mint(&world, "--full"));
+    Control::of(&sandbox).rotate(true).await;
+    let (code, rows, json) = check(&world, &token);
+    assert_eq!((code, rows), (5, ["allowed:denied:less"; 5].join(" ")), "{json:#}");
+    assert!(json["rows"][0]["detail"].as_str().unwrap().contains("The key of the token"), "{json:#}");
+    world
+        .run(&format!("check {token}"))
+        .assert()
+        .code(5)
+        .stderr(predicate::str::contains("explain --status 401"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_is_inconclusive_and_no_failure() {
+    let (sandbox, world) = start(&[]);
+    let control = Control::of(&sandbox);
+    let token = world.file("token.txt", mint(&world, "--scope transcribe"));
+    let untold = |promised: &str| format!("{promised}:inconclusive:untold");
+    let expected = ["denied", "denied", "denied", "allowed", "denied"].map(untold).join(" ");
+    for fault in ["gateway", "rate-limit", "quota", "breakdown", "timeout"] {
+        // Each read is repeated once where the server is busy.
+        control.turn(json!({ "api_fault": fault, "api_fail_count": 100 })).await;
+        let (code, rows, json) = check(&world, &token);
+        assert_eq!((code, &rows), (0, &expected), "{fault}: {json:#}");
+        assert_eq!(json["finding"], "untold", "{fault}");
+    }
+    // Nor is an interaction that cannot be made: what was seen before is still told.
+    control.turn(json!({ "api_fault": "breakdown", "api_fail_count": 100 })).await;
+    let (code, rows, json) = check(&world, &format!("{token} --streams"));
+    assert_eq!((code, &rows, &json["interaction"]), (0, &expected, &Value::Null), "{json:#}");
+    let detail = json["rows"][4]["detail"].as_str().unwrap();
+    assert!(detail.contains("no interaction could be made: the API refused"), "{detail}");
+    drop(sandbox);
+    let (code, rows, json) = check(&world, &token);
+    assert_eq!((code, rows), (0, expected), "{json:#}");
+    assert!(json["rows"][0]["detail"].as_str().unwrap().contains("cannot connect"), "{json:#}");
+}
+
+#[test]
+fn a_page_of_somebody_elses_opens_nothing() {
+    let server =
+        Rude::start(vec![Answer::http("200 OK", &["Content-Type: text/html"], "<html>sign in</html>")]);
+    let mut world = World::new();
+    world.set("CORTI_ENVIRONMENT", &server.environment);
+    let claims = json!({
+        "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid transcribe",
+        "iss": format!("{}/realms/base", server.environment),
+    });
+    let token = world.file("token.txt", forged(&json!({ "alg": "RS256" }), &claims));
+    let (code, rows, json) = check(&world, &token);
+    assert_eq!((code, rows.matches("inconclusive:untold").count()), (0, 5), "{json:#}");
+    // Five requests and no more, each with the token, none with anything in its body.
+    let requests = server.requests();
+    assert_eq!(requests.len(), 5, "{requests:?}");
+    let lines: Vec<&str> = requests.iter().filter_map(|request| request.lines().next()).collect();
+    assert_eq!(lines[2], "GET /v2/interactions/?pageSize=1 HTTP/1.1");
+    assert!(requests.iter().all(|request| request.starts_with("GET ") && request.ends_with("\r\n\r\n")));
+}
+
+#[test]
+fn a_token_goes_where_it_belongs_and_nowhere_else() {
+    let (home, world) = start(&[]);
+    let (away, mut elsewhere) = start(&[]);
+    let token = elsewhere.file("token.txt", mint(&world, "--full"));
+    let refused = Said::by(&mut elsewhere.run(&format!("check {token}")));
+    assert_eq!((refused.code, refused.stdout.as_str()), (7, ""), "{}", refused.stderr);
+    let message = format!("was issued by `{}`, tenant `base`, and is not sent to", home.environment);
+    assert!(refused.stderr.contains(&message), "{}", refused.stderr);
+    // Not even for who names the environment.
+    elsewhere.run(&format!("check {token} -e {}", away.environment)).assert().code(7).stdout("");
+    elsewhere.run(&format!("check {token} -e {} -t other", away.environment)).assert().code(7);
+    elsewhere.run(&format!("check {token} -t other")).assert().code(7);
+    let nobody = forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer", "exp": 9_999_999_999_i64 }));
+    let nobody = elsewhere.file("nobody.txt", nobody);
+    elsewhere.run(&format!("check {nobody}")).assert().code(7).stderr(predicate::str::contains(
+        "the token does not say which environment issued it: it was not sent\n",
+    ));
+    // Not even where it was issued, if nobody said so here.
+    let bare = World::new();
+    let file = bare.file("token.txt", std::fs::read(&token).unwrap());
+    bare.run(&format!("check {file}")).assert().code(3).stdout("");
+    // The variable is a token too, unless something else is asked for.
+    elsewhere.set("CORTI_ACCESS_TOKEN", std::fs::read_to_string(&token).unwrap().trim());
+    elsewhere.run("check").assert().code(7);
+    elsewhere.run("check --scope transcribe").assert().success();
+}
+
+#[test]
+fn what_is_no_access_token_is_not_sent() {
+    let (sandbox, world) = start(&[]);
+    let issuer = format!("{}/realms/base", sandbox.environment);
+    let table = [
+        ("no token".to_owned(), 7, "not one token alone"),
+        ("abc".to_owned(), 7, ""),
+        (forged(&json!({ "alg": "RS256" }), &json!({ "typ": "ID", "iss": issuer })), 7, "of the kind `id`"),
+        (
+            forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer", "exp": 1, "iss": issuer })),
+            7,
+            "expired",
+        ),
+    ];
+    for (text, code, message) in table {
+        let file = world.file("token.txt", &text);
+        world.run(&format!("check {file}")).assert().code(code).stderr(predicate::str::contains(message));
+        let piped = world.run("check -").write_stdin(text).assert().code(code).stdout("");
+        drop(piped);
+    }
+    for (words, message) in [
+        ("check", "no scope was chosen"),
+        ("check file --full", "cannot be used with"),
+        ("check /no/such", "cannot read the token"),
+    ] {
+        world.run(words).assert().code(2).stdout("").stderr(predicate::str::contains(message));
+    }
+}
+
+#[tokio::test]
+async fn an_interrupted_check_leaves_no_interaction() {
+    let (sandbox, world) = start(&[]);
+    let control = Control::of(&sandbox);
+    let mut hit = 0;
+    // Slow enough to be interrupted at any step.
+    for wait in [1, 2, 3, 4, 5, 6, 7] {
+        control.turn(json!({ "latency_ms": 300 })).await;
+        let mut running = world.start("check --scope streams --streams");
+        tokio::time::sleep(std::time::Duration::from_millis(wait * 400)).await;
+        running.interrupt();
+        // Nothing was done yet where the signal came before it was taken over.
+        let code = running.wait();
+        assert!([None, Some(130), Some(0)].contains(&code), "{code:?}");
+        hit += u32::from(code == Some(130));
+        control.reset().await;
+        assert_eq!(interactions(&sandbox, &world), 0, "after {wait}");
+    }
+    assert!(hit > 0, "no signal came in time");
+}
+
+#[test]
+fn an_interaction_that_stays_is_said() {
+    let issuer_of = |environment: &str| format!("{environment}/realms/base");
+    let server = Rude::start_by(|environment| {
+        let claims = json!({
+            "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid", "iss": issuer_of(environment),
+        });
+        let token = forged(&json!({ "alg": "RS256" }), &claims);
+        let granted = json!({
+            "access_token": token, "expires_in": 300, "token_type": "Bearer", "scope": "openid",
+        });
+        let socket = environment.replacen("http", "ws", 1);
+        let id = "6f1c1f0a-3b0e-4b52-9d0c-0a2b3c4d5e6f";
+        let created = json!({
+            "interactionId": id,
+            "websocketUrl": format!("{socket}/audio-bridge/v2/interactions/{id}/streams?tenant-name=base"),
+        });
+        let (fine, busy) = (Answer::json("{}"), Answer::http("500 Internal Server Error", &[], ""));
+        let (granted, created) = (Answer::json(&granted.to_string()), Answer::json(&created.to_string()));
+        let answers = [&granted, &granted, &fine, &fine, &fine, &busy, &created, &busy];
+        answers.map(Clone::clone).to_vec()
+    });
+    let mut world = World::new();
+    for (name, value) in [
+        ("CORTI_ENVIRONMENT", server.environment.as_str()),
+        ("CORTI_CLIENT_ID", "x"),
+        ("CORTI_CLIENT_SECRET", "secret-secret"),
+    ] {
+        world.set(name, value);
+    }
+    let said = Said::by(&mut world.run("check --full --streams --json"));
+    assert_eq!((said.code, &said.json()["interaction"]["deleted"]), (1, &json!(false)), "{}", said.stderr);
+    assert!(said.stderr.contains("corti-auth interaction delete 6f1c1f0a"), "{}", said.stderr);
+    let last = server.requests().last().unwrap().clone();
+    assert!(last.starts_with("DELETE /v2/interactions/6f1c1f0a-"), "{last}");
+}
+
+#[test]
+fn what_was_pasted_along_is_taken_off() {
+    let (_sandbox, world) = start(&[]);
+    let token = mint(&world, "--scope transcribe");
+    for text in [format!("Bearer {token}"), format!("Authorization: Bearer {token}"), format!("\"{token}\"")]
+    {
+        let said = Said::by(world.run("check -").write_stdin(text));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        assert!(
+            said.stderr.contains("taken off the text: ") && !said.stderr.contains(&token),
+            "{}",
+            said.stderr
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! One contract, two servers: what the table says is what Keycloak does, and the sandbox does the same but for what is
+//! listed with a reason. A listed difference that is none any more is an error.
+
+mod ask;
+mod document;
+mod fact;
+mod server;
+mod table;
+
+use std::fmt::Write as _;
+
+use fact::{Facts, differences};
+use jsonwebtoken::errors::ErrorKind;
+use server::Server;
+use table::{Case, Sandbox};
+
+/// Checks one answer against what it should be, and notes what is wrong.
+fn hold(wrong: &mut String, who: &str, case: &Case, found: &Facts, expected: &Facts) {
+    for line in differences(expected, found) {
+        writeln!(wrong, "{who}, {}: {line}", case.name).unwrap();
+    }
+}
+
+/// The sandbox against the table, differences and all.
+async fn hold_sandbox(wrong: &mut String, server: &Server, case: &Case) {
+    match &case.sandbox {
+        Sandbox::Same => hold(wrong, "sandbox", case, &server.answer(case).await, &case.expected.facts()),
+        Sandbox::Differs(is, _) => hold(wrong, "sandbox", case, &server.answer(case).await, &is.facts()),
+        Sandbox::Absent(_) => {}
+    }
+}
+
+#[tokio::test]
+async fn the_sandbox_answers_as_the_table_says() {
+    let (server, mut wrong) = (Server::sandbox(), String::new());
+    for case in table::cases() {
+        hold_sandbox(&mut wrong, &server, &case).await;
+    }
+    assert!(wrong.is_empty(), "expected / found\n{wrong}");
+}
+
+#[tokio::test]
+#[ignore = "needs a Keycloak: scripts/with-keycloak"]
+async fn keycloak_answers_as_the_table_says() {
+    let (server, mut wrong) = (Server::keycloak(), String::new());
+    for case in table::cases() {
+        hold(&mut wrong, "keycloak", &case, &server.answer(&case).await, &case.expected.facts());
+    }
+    assert!(wrong.is_empty(), "expected / found\n{wrong}");
+}
+
+#[tokio::test]
+#[ignore = "needs a Keycloak: scripts/with-keycloak"]
+async fn each_server_signs_with_the_key_that_it_publishes() {
+    let (keycloak, sandbox) = (Server::keycloak(), Server::sandbox());
+    for (server, other) in [(&keycloak, &sandbox), (&sandbox, &keycloak)] {
+        let token = server.token().await;
+        document::verify(server, &token).await.unwrap();
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let (foreign, own) = (other.token().await, signature.len());
+        let foreign = foreign.rsplit('.').next().unwrap();
+        assert_eq!(foreign.len(), own, "both have RSA keys of 2048 bits");
+        let error = document::verify(server, &format!("{signed}.{foreign}")).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::InvalidSignature);
+    }
+}
+
+#[test]
+fn the_table_is_large_and_its_differences_are_differences() {
+    let cases = table::cases();
+    let token_endpoint = cases.iter().filter(|case| case.ask.path.contains("/token")).count();
+    assert!(token_endpoint >= 120, "{token_endpoint} cases");
+    for case in &cases {
+        assert_eq!(cases.iter().filter(|other| other.name == case.name).count(), 1, "{}", case.name);
+        if let Sandbox::Differs(is, _) = &case.sandbox {
+            assert!(
+                !differences(&case.expected.facts(), &is.facts()).is_empty(),
+                "{}: no difference",
+                case.name
+            );
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a Keycloak: scripts/with-keycloak"]
+async fn both_servers_answer_alike_but_for_what_is_listed() {
+    let (keycloak, sandbox) = (Server::keycloak(), Server::sandbox());
+    let (mut wrong, mut listed) = (String::new(), String::new());
+    let (mut alike, mut apart, mut absent) = (0, 0, 0);
+    for case in table::cases() {
+        if let Sandbox::Absent(_) = &case.sandbox {
+            absent += 1;
+            writeln!(listed, "  {}: not for the sandbox, {}", case.name, case.reason()).unwrap();
+            continue;
+        }
+        let (theirs, ours) = (keycloak.answer(&case).await, sandbox.answer(&case).await);
+        let apart_in = differences(&theirs, &ours);
+        match (&case.sandbox, apart_in.is_empty()) {
+            (Sandbox::Same, true) => alike += 1,
+            (Sandbox::Same, false) => writeln!(wrong, "{}: {}", case.name, apart_in.join("; ")).unwrap(),
+            (_, true) => writeln!(wrong, "{}: listed, and no difference any more", case.name).unwrap(),
+            (_, false) => {
+                apart += 1;
+                writeln!(listed, "  {}: {}", case.name, case.reason()).unwrap();
+                for line in apart_in.iter().filter(|line| !is_of_lone_token(line)) {
+                    writeln!(listed, "    {line}").unwrap();
+                }
+            }
+        }
+    }
+    let documents = document::compare(&keycloak, &sandbox, &mut wrong).await;
+    say(&format!(
+        "\nKeycloak and the sandbox: {alike} cases alike, {apart} listed as different, {absent} not for the sandbox\n\
+         (Keycloak / sandbox)\n{listed}{documents}"
+    ));
+    assert!(wrong.is_empty(), "Keycloak / sandbox\n{wrong}");
+}
+
+/// Whether a difference is about what a token says where the other answer has none: that there is none is told already.
+fn is_of_lone_token(line: &str) -> bool {
+    let is_of_token = line.starts_with("access_token") || line.starts_with("id_token");
+    is_of_token && (line.ends_with(" / none") || line.contains(": none / "))
+}
+
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is to see it")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

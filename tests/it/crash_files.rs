@@ -1,0 +1,89 @@
+//! `kill -9` of what writes an encrypted file: afterwards the old or the new state holds, and the next run leaves no temporary
+//! file.
+//!
+//! A file's passphrase is stretched for about a second, so two hundred rounds would take minutes. The rounds are few, and
+//! all of them strike where the file is written or the configuration beside it; `tests/crash_secrets.rs` has the many.
+
+#![cfg(unix)]
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use crate::common::killer::{Killer, config};
+use crate::common::{Sandbox, World};
+
+const PASSPHRASE: &str = "correct horse battery staple";
+
+/// How often a command that stretches the passphrase, once or twice, is hit.
+const FILE_ROUNDS: u32 = 6;
+
+fn with_passphrase(mut world: World) -> World {
+    let passphrase = world.private_file("passphrase", PASSPHRASE);
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    world
+}
+
+/// The only encrypted file.
+fn the_file(world: &World) -> PathBuf {
+    let entries = std::fs::read_dir(world.config_folder().join("secrets")).unwrap().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|it| it == "age"));
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.remove(0)
+}
+
+/// The secret in an encrypted file, which must be whole.
+fn opened(path: &Path) -> String {
+    let bytes = std::fs::read(path).unwrap();
+    let identity = age::scrypt::Identity::new(PASSPHRASE.to_owned().into());
+    let decryptor = age::Decryptor::new(&bytes[..]).unwrap();
+    let mut text = String::new();
+    let mut reader = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).unwrap();
+    reader.read_to_string(&mut text).unwrap();
+    let content: serde_json::Value = serde_json::from_str(&text).unwrap();
+    content["client_secret"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_killed_login_into_an_encrypted_file() {
+    let world = with_passphrase(World::new());
+    let file = world.file("secret", "first");
+    let words =
+        ["login", "-e", "eu", "--no-verify", "--secret-file", &file, "--client-id", "a", "--store", "file"];
+    let mut killer = Killer::new(&world, FILE_ROUNDS, &words);
+    let path = the_file(&world);
+    let mut round = 0;
+    while killer.is_due() {
+        round += 1;
+        let (before, new) = (std::fs::read(&path).unwrap(), format!("secret {round}"));
+        world.file("secret", &new);
+        let alive = killer.strike_at_write(&words, &path);
+        // The same bytes are the old secret; opening them again would take another second.
+        let changed = std::fs::read(&path).unwrap() != before;
+        assert!(!changed || opened(&path) == new, "round {round}");
+        killer.changed += u32::from(alive && changed);
+        assert_eq!(config(&world).profiles().len(), 1);
+    }
+    killer.conclude(&words);
+}
+
+#[test]
+fn a_killed_rotation_of_an_encrypted_file() {
+    let (sandbox, world) = (Sandbox::start(), with_passphrase(World::new()));
+    let file = world.file("secret", "stale");
+    let place = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--store", "file"];
+    world.run_words(&[&place[..], &["--no-verify", "--secret-file", &file]].concat()).assert().success();
+    let (path, new) = (the_file(&world), world.file("new", &sandbox.client_secret));
+    let stale = std::fs::read(&path).unwrap();
+    let words = ["rotate", "--secret-file", &new];
+    let mut killer = Killer::new(&world, FILE_ROUNDS, &words);
+    while killer.is_due() {
+        std::fs::write(&path, &stale).unwrap();
+        let alive = killer.strike_at_write(&words, &path);
+        let changed = std::fs::read(&path).unwrap() != stale;
+        assert!(!changed || opened(&path) == sandbox.client_secret);
+        killer.changed += u32::from(alive && changed);
+        assert_eq!(config(&world).profiles().len(), 1);
+    }
+    std::fs::write(&path, &stale).unwrap();
+    killer.conclude(&words);
+}

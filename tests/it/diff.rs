@@ -1,0 +1,120 @@
+//! `diff`: two tokens or profiles side by side.
+
+use serde_json::json;
+
+use crate::common::{Said, Sandbox, World, forged};
+
+fn claims(scope: &str, roles: &[&str]) -> serde_json::Value {
+    json!({
+        "typ": "Bearer", "iss": "https://auth.eu.corti.app/realms/base", "azp": "acme", "aud": "account",
+        "iat": 1_800_000_000, "exp": 1_800_000_300, "scope": scope, "realm_access": { "roles": roles },
+    })
+}
+
+fn token(claims: &serde_json::Value) -> String {
+    forged(&json!({ "alg": "RS256" }), claims)
+}
+
+#[test]
+fn the_order_of_sets_and_the_ids_of_tokens_are_no_difference() {
+    let world = World::new();
+    let mut second = claims("openid profile email", &["b", "a"]);
+    second["jti"] = json!("another");
+    let a = world.file("a", token(&claims("email openid profile", &["a", "b"])));
+    let b = world.file("b", format!("Bearer {}", token(&second)));
+    let said = Said::by(&mut world.run_words(&["diff", &a, &b]));
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{}", said.stdout);
+    assert!(said.stdout.contains("same: email openid profile"), "{}", said.stdout);
+    assert!(said.stdout.contains("not checked") && !said.stdout.contains("eyJ"), "{}", said.stdout);
+    let json = Said::by(&mut world.run_words(&["diff", "--json", &a, &b])).json();
+    assert_eq!((&json["same"], &json["differences"]), (&json!(true), &json!([])));
+    assert_eq!(json["schema"], "corti-auth/diff/v1");
+}
+
+#[test]
+fn what_differs_is_named_and_exits_10() {
+    let world = World::new();
+    let mut second = claims("openid streams", &["b"]);
+    second["iss"] = json!("https://auth.us.corti.app/realms/other");
+    second["azp"] = json!("acme-us\u{1b}[2J");
+    second["exp"] = json!(1_800_000_060);
+    second["aud"] = json!(["account", "x"]);
+    let a = world.file("a", token(&claims("openid profile", &["a", "b"])));
+    let json = Said::by(world.run_words(&["diff", "--json", &a, "-"]).write_stdin(token(&second)));
+    assert_eq!((json.code, &json.error()["code"]), (10, &json!("check_failed")), "{}", json.stderr);
+    let json = json.json();
+    let expected = json!([
+        "reach",
+        "scopes",
+        "roles",
+        "audience",
+        "client",
+        "environment",
+        "tenant",
+        "issuer",
+        "lifetime"
+    ]);
+    assert_eq!((&json["same"], &json["differences"]), (&json!(false), &expected));
+    let fields = &json["fields"];
+    assert_eq!(
+        (&fields["scopes"]["only_a"], &fields["scopes"]["only_b"]),
+        (&json!(["profile"]), &json!(["streams"]))
+    );
+    assert_eq!((&fields["roles"]["only_a"], &fields["roles"]["only_b"]), (&json!(["a"]), &json!([])));
+    assert_eq!((&fields["environment"]["a"], &fields["environment"]["b"]), (&json!("eu"), &json!("us")));
+    assert_eq!((&fields["lifetime"]["a"], &fields["lifetime"]["b"]), (&json!("300 s"), &json!("60 s")));
+    assert_eq!(json["b"]["source"], "standard input");
+    let text = Said::by(world.run_words(&["diff", &a, "-"]).write_stdin(token(&second)));
+    for words in ["only in A: profile", "only in B: streams", "A: eu", "B: us", "B: acme-us\\u{1b}[2J"] {
+        assert!(text.stdout.contains(words), "{words}: {}", text.stdout);
+    }
+    assert!(text.stderr.contains("differ in reach, scopes, roles"), "{}", text.stderr);
+}
+
+#[test]
+fn a_profile_stands_for_a_token_of_its_own() {
+    let sandbox = Sandbox::start();
+    let mut world = World::new();
+    let passphrase = world.file("passphrase", "correct horse");
+    let secret = world.file("secret", &sandbox.client_secret);
+    for file in [&passphrase, &secret] {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    for name in ["one", "two"] {
+        let environment = &sandbox.environment;
+        let login = ["login", "-p", name, "-e", environment, "-t", "base", "--client-id", "sandbox"];
+        let store = ["--store", "file", "--secret-file", secret.as_str()];
+        let said = Said::by(&mut world.run_words(&[&login[..], &store[..]].concat()));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+    }
+    let same = Said::by(&mut world.run("diff one two --full"));
+    assert_eq!(same.code, 0, "{} {}", same.stdout, same.stderr);
+    assert!(same.stdout.contains("profile one") && same.stdout.contains("same: 300 s"), "{}", same.stdout);
+    let limited = world.file("two", Said::by(&mut world.run("token -p two --scope streams")).stdout);
+    let mixed = Said::by(&mut world.run_words(&["diff", "--full", "one", &limited]));
+    assert_eq!(mixed.code, 10, "{}", mixed.stderr);
+    assert!(mixed.stdout.contains("only in B: streams"), "{}", mixed.stdout);
+    let unchosen = Said::by(&mut world.run("diff one two"));
+    assert!(unchosen.code == 2 && unchosen.stderr.contains("no scope was chosen"), "{}", unchosen.stderr);
+}
+
+#[test]
+fn what_cannot_be_compared_is_an_error() {
+    let world = World::new();
+    let a = world.file("a", token(&claims("openid", &[])));
+    let junk = world.file("junk", "hello");
+    let table = [
+        (vec!["diff", "-", "-"], 2, "standard input has one token"),
+        (vec!["diff", "-e", "eu", &a, &a], 2, "takes profile, environment and tenant"),
+        (vec!["diff", &a, "/no/such/file"], 2, "from `/no/such/file`"),
+        (vec!["diff", &a, &junk], 7, "this has 1"),
+        (vec!["diff", &a], 2, "required"),
+    ];
+    for (words, code, message) in table {
+        let said = Said::by(&mut world.run_words(&words));
+        assert_eq!(said.code, code, "{words:?}: {}", said.stderr);
+        assert!(said.stderr.contains(message), "{words:?}: {}", said.stderr);
+    }
+}

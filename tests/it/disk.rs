@@ -1,0 +1,89 @@
+//! A disk that is full, a home that cannot be written, a file that cannot be read: a clear error, and what was there stays.
+
+#![cfg(target_os = "linux")]
+
+use crate::common::{self, Said, World};
+
+const FILE: &str = "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\ntenant = \"base\"\nclient-id = \"acme\"\nstore = \"file\"\n";
+
+/// Runs `script` where the configuration folder is a file system of 64 KB of its own, and prints the configuration last.
+fn in_small_disk(world: &World, prepare: &str, commands: &[&str]) -> Said {
+    let secret = world.file("secret", "anything");
+    let passphrase = world.file("passphrase", "correct horse");
+    std::fs::create_dir_all(world.config_folder()).unwrap();
+    let commands: String = commands
+        .iter()
+        .map(|words| format!("\"$CORTI_AUTH\" {words}; echo \"code $?\" >&2\n"))
+        .collect::<Vec<_>>()
+        .concat();
+    let script = format!(
+        "set -e; cd \"$CONFIG\"; mount -t tmpfs -o size=64k,mode=0700 small .; cd \"$CONFIG\"
+         chmod 600 '{passphrase}'; printf %s '{FILE}' > config.toml; chmod 600 config.toml; : > config.lock; mkdir secrets
+         set +e; {prepare}
+         {commands}
+         cat config.toml; ls secrets"
+    );
+    let script = script.replace("SECRET", &secret);
+    let mut shell = world.program("unshare");
+    shell.args(["--map-root-user", "--mount", "sh", "-c", &script]).env("CORTI_AUTH", common::binary());
+    shell.env("CONFIG", world.config_folder()).env("CORTI_AUTH_PASSPHRASE_FILE", passphrase);
+    Said::by(&mut shell)
+}
+
+const WRITERS: [&str; 2] = [
+    "login -p dev --no-verify --secret-file SECRET",
+    "login -p other -e eu --client-id other --store file --no-verify --secret-file SECRET",
+];
+
+#[test]
+fn a_full_disk() {
+    let world = World::new();
+    let said = in_small_disk(&world, "dd if=/dev/zero of=fill bs=1k 2> /dev/null", &WRITERS);
+    // A new profile is named first.
+    for code in ["code 4", "code 3"] {
+        assert_eq!(said.stderr.matches(code).count(), 1, "{}", said.stderr);
+    }
+    assert!(
+        said.stderr.contains("no storage space") || said.stderr.contains("No space left"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(said.stdout, FILE, "untouched, and no secret is half stored");
+}
+
+#[test]
+fn a_home_that_cannot_be_written() {
+    let world = World::new();
+    let mut commands = WRITERS.to_vec();
+    commands.push("profile use dev");
+    let said = in_small_disk(&world, "mount -o remount,ro .", &commands);
+    // A choice that changes nothing writes nothing, but it cannot take the lock either.
+    assert_eq!(said.stderr.matches("code 3").count(), 3, "{}", said.stderr);
+    assert!(said.stderr.contains("config.lock") || said.stderr.contains("cannot lock"), "{}", said.stderr);
+    assert_eq!(said.stdout, FILE);
+}
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    world.write_config(FILE);
+    let file = world.config_folder().join("config.toml");
+    if rustix::process::geteuid().is_root() {
+        // Nothing is unreadable to root, but a folder is no file.
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+    } else {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
+    }
+    for arguments in ["profile list", "token --full", "profile use dev", "status"] {
+        let said = Said::by(&mut world.run(arguments));
+        assert_eq!(said.code, 3, "{arguments}: {}", said.stderr);
+        assert!(
+            said.stderr.contains("cannot read") || said.stderr.contains("it is not a file"),
+            "{}",
+            said.stderr
+        );
+        assert!(said.stderr.contains("look at the file and its owner: ls -ld"), "{}", said.stderr);
+    }
+}

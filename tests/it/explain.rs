@@ -1,0 +1,181 @@
+//! `explain` of what the token endpoint answers, of bare statuses, and of what is not given; every cause is asserted of a real
+//! answer.
+
+use std::path::Path;
+
+use predicates::prelude::*;
+use serde_json::json;
+
+use crate::common::control::Control;
+use crate::common::saved::{Id, assert_first, exchange, explain, form, grant, mint, names};
+use crate::common::{self, Said, Sandbox, World};
+
+const TOKEN: &str = "POST /realms/base/protocol/openid-connect/token";
+
+fn start() -> (Sandbox, World) {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    (sandbox, world)
+}
+
+#[test]
+fn a_refused_grant_has_a_cause() {
+    let (sandbox, world) = start();
+    let own = form(&sandbox, "openid");
+    let table = [
+        (own.replace("client_id=sandbox", "client_id=nobody"), Id("unknown-client"), "invalid_client"),
+        (own.replace("client_secret=", "client_secret=x"), Id("wrong-secret"), "Invalid client credentials"),
+        (form(&sandbox, "openid+stream"), Id("misspelt-scope"), "`stream` is no scope, `streams` is one"),
+        (form(&sandbox, "openid+interactions:read"), Id("refused-scope"), "Invalid scopes"),
+        (form(&sandbox, "openid++transcribe"), Id("refused-scope"), "Invalid scopes"),
+        (own.replace("client_credentials", "password"), Id("client-not-allowed"), "direct access grants"),
+        (own.replace("client_credentials", "magic"), Id("refused-grant"), "Unsupported grant_type"),
+        (format!("{own}&scope=openid"), Id("refused-grant"), "duplicated parameter"),
+    ];
+    for (form, id, words) in table {
+        let explained = explain(&world, &grant(&sandbox, &form), "");
+        assert_first(&explained, id, words);
+        assert_eq!(explained["shape"], "an OAuth error");
+        assert_eq!(names(&explained).len(), 1, "{explained:#}");
+    }
+    let json = exchange(&sandbox, TOKEN, &["Content-Type: application/json"], r#"{"grant_type":"x"}"#);
+    assert_first(&explain(&world, &json, ""), Id("not-a-form"), "Missing form parameter");
+    let origin = ["Content-Type: application/x-www-form-urlencoded", "Origin: https://clinic.example"];
+    let page = exchange(&sandbox, TOKEN, &origin, &own);
+    assert_first(&explain(&world, &page, ""), Id("foreign-origin"), "Invalid origin");
+    let nowhere = exchange(&sandbox, &TOKEN.replace("base", "nowhere"), &[], "");
+    assert_first(&explain(&world, &nowhere, ""), Id("unknown-tenant"), "Realm does not exist");
+    let path = exchange(&sandbox, &TOKEN.replace("/token", "/tokens"), &[], "");
+    assert_first(&explain(&world, &path, ""), Id("unknown-path"), "405 Method Not Allowed");
+    let path = exchange(&sandbox, &TOKEN.replace("openid-connect/token", "openid/token"), &[], "");
+    assert_first(&explain(&world, &path, ""), Id("unknown-path"), "Protocol not found");
+}
+
+#[test]
+fn a_grant_is_a_full_token_where_nothing_limits_it() {
+    let (sandbox, world) = start();
+    let answer = grant(&sandbox, &form(&sandbox, "openid"));
+    let explained = explain(&world, &answer, "");
+    assert_first(&explained, Id("full-token"), "email profile");
+    assert!(explained["causes"][0]["remedy"].as_str().unwrap().contains("--scope transcribe"));
+    assert!(!explained.to_string().contains("eyJ"), "the token is repeated");
+    let limited = grant(&sandbox, &form(&sandbox, "openid+streams"));
+    let explained = explain(&world, &limited, "");
+    assert_first(&explained, Id("granted"), "openid streams");
+}
+
+#[tokio::test]
+async fn a_busy_token_endpoint_is_no_fault_of_the_clients() {
+    let (sandbox, world) = start();
+    let control = Control::of(&sandbox);
+    let table = [(429, Id("rate-limit")), (503, Id("server-trouble")), (500, Id("server-trouble"))];
+    for (status, id) in table {
+        control.turn(json!({ "fail_count": 1, "fail_status": status, "retry_after": 7 })).await;
+        let answer = grant(&sandbox, &form(&sandbox, "openid"));
+        let explained = explain(&world, &answer, "");
+        assert_first(&explained, id, "told to fail");
+        assert_eq!((&explained["status"], names(&explained).len()), (&json!(status), 1), "{explained:#}");
+    }
+    control.turn(json!({ "truncate_answers": 1, "retry_after": null })).await;
+    let half = grant(&sandbox, &form(&sandbox, "openid"));
+    assert_first(&explain(&world, &half, ""), Id("broken-off"), "no end");
+}
+
+#[test]
+fn a_bare_status_has_what_fits_and_no_more() {
+    let world = World::new();
+    let all = |status: &str| {
+        let said = Said::by(&mut world.run(&format!("explain --json --status {status}")));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let explained = said.json();
+        for cause in explained["causes"].as_array().unwrap() {
+            assert_eq!(cause["confidence"], "low", "{explained:#}");
+        }
+        names(&explained).join(" ")
+    };
+    assert_eq!(all("401"), "bad-credentials expired clock-skew missing-bearer wrong-environment");
+    assert_eq!(all("403"), "limited-token-on-rest wrong-scope-for-the-socket wrong-tenant missing-tenant");
+    assert_eq!(all("404"), "no-such-interaction unknown-path");
+    assert_eq!(all("409"), "duplicate-identifier");
+    assert_eq!(all("400"), "invalid-request");
+    assert_eq!(all("429"), "quota rate-limit");
+    assert_eq!(all("502"), "gateway server-trouble");
+    assert_eq!(all("500"), "server-trouble");
+}
+
+#[test]
+fn what_nothing_explains_is_said_and_what_would_help() {
+    let world = World::new();
+    world
+        .run("explain --status 418")
+        .assert()
+        .code(1)
+        .stdout("status  418\n")
+        .stderr(predicate::str::contains("error: nothing that is known explains this"))
+        .stderr(predicate::str::contains("hint: save the response too"))
+        .stderr(predicate::str::contains("hint: name the token that was used"));
+    let said = Said::by(&mut world.run("explain --status 418 --json"));
+    assert_eq!((said.code, &said.json()["causes"], &said.error()["exit"]), (1, &json!([]), &json!(1)));
+    let odd = world.file("odd", "no answer of anybody's");
+    let said = Said::by(&mut world.run(&format!("explain --response {odd}")));
+    assert_eq!((said.code, said.stdout.as_str()), (1, "answer  a body of another kind\n"));
+}
+
+#[test]
+fn what_is_not_given_or_cannot_be_read_is_a_usage_error() {
+    let world = World::new();
+    let table = [
+        ("explain", "there is nothing to explain"),
+        ("explain --response - --token-file -", "cannot both come from standard input"),
+        ("explain --response /no/such", "cannot read the response from `/no/such`"),
+        ("explain --token-file /no/such", "cannot read the token from `/no/such`"),
+        ("explain --status 99", "99 is not in 100..5000"),
+    ];
+    for (words, message) in table {
+        world.run(words).assert().code(2).stdout("").stderr(predicate::str::contains(message));
+    }
+    let saved = world.file("saved", "HTTP/1.1 401 Unauthorized\r\n\r\n");
+    let both = format!("explain --status 403 --response {saved}");
+    world.run(&both).assert().code(2).stderr(predicate::str::contains("--status is 403"));
+    world.run(&format!("explain --status 401 --response {saved}")).assert().success();
+    let long = world.file("long", "x".repeat(4 * 1024 * 1024 + 1));
+    world.run(&format!("explain --response {long}")).assert().code(2);
+    world.run("explain --status 401 -p nope").assert().code(3).stderr(predicate::str::contains("no profile"));
+}
+
+#[test]
+fn a_person_gets_numbered_causes_each_with_its_remedy() {
+    let (sandbox, world) = start();
+    let token = world.file("token", mint(&world, "--scope transcribe"));
+    let answer =
+        common::saved::read(&sandbox, "/v2/languages/", std::fs::read_to_string(&token).unwrap().trim());
+    let file = world.file("saved.txt", &*answer);
+    let said = Said::by(&mut world.run(&format!("explain --response {file} --token-file {token}")));
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    let lines: Vec<&str> = said.stdout.lines().collect();
+    assert_eq!(
+        lines[0],
+        "1. a limited token opens its WebSockets, and no REST API (high: limited-token-on-rest)"
+    );
+    assert!(lines[1].starts_with("   because  the server says: "), "{}", said.stdout);
+    assert!(lines[2].contains("the token's scopes are `email openid profile transcribe`"), "{}", said.stdout);
+    assert!(lines[3].ends_with("corti-auth token --full"), "{}", said.stdout);
+    assert!(lines[4].starts_with("for Corti's support: request ") && lines.len() == 5, "{}", said.stdout);
+}
+
+#[test]
+fn every_cause_is_asserted_of_a_real_answer() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |folder: &str, part: &str| -> String {
+        let files = std::fs::read_dir(root.join(folder)).unwrap().flatten();
+        let files = files.filter(|file| file.file_name().to_string_lossy().starts_with(part));
+        files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect()
+    };
+    let (rules, tests) = (read("src/domain/explanation/rule", ""), read("tests", "explain"));
+    let ids: Vec<&str> = rules.split("id: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(ids.len() > 40, "{ids:?}");
+    // An `Id` can only be compared with an `Explained`, and that is only made of what a server said.
+    for id in ids {
+        assert!(tests.contains(&format!("Id(\"{id}\")")), "{id} is asserted of no real answer");
+    }
+}

@@ -1,0 +1,200 @@
+//! Servers that never pause: every deadline is kept, a signal ends the command, and memory stays bounded.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::common::flooder::{Flood, Flooder, frame, text};
+use crate::common::ready::with_token;
+use crate::common::{self, Running, World, forged};
+
+/// No healthy machine takes as long for what has a bound of 1 s, or of 4 s where the end of a session is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The promise is one second. Most of this is for a machine under load.
+const PROMPT: Duration = Duration::from_secs(8);
+
+/// A debug build at rest takes a tenth of this, in KiB.
+const MEMORY: u64 = 256 * 1024;
+
+const ACCEPTED: &str = r#"{"type":"CONFIG_ACCEPTED"}"#;
+
+/// A world with a ready token of that environment.
+fn world(environment: &str) -> World {
+    let claims = json!({
+        "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid transcribe",
+        "iss": format!("{environment}/realms/base"),
+    });
+    with_token(environment, &forged(&json!({ "alg": "RS256" }), &claims))
+}
+
+/// The exit code of a command that ends within `bound`, and the most memory that it was seen to have.
+fn end(mut command: Running, bound: Duration) -> (Option<i32>, u64) {
+    let (began, mut peak) = (Instant::now(), 0);
+    let status = format!("/proc/{}/status", command.0.id());
+    while began.elapsed() < bound {
+        let seen = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = seen.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let size = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = peak.max(size.unwrap_or_default());
+        if let Some(status) = command.0.try_wait().unwrap() {
+            return (status.code(), peak);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    (None, peak)
+}
+
+/// A text message that takes far more memory once it is parsed.
+fn bloated() -> Vec<u8> {
+    text(&format!("[{}0]", r#"{"":0},"#.repeat(140_000)))
+}
+
+/// Frames without end on an open WebSocket, by name.
+fn open_floods() -> Vec<(&'static str, Flood)> {
+    let deaf = |flood: Flood| Flood { deaf: true, ..flood };
+    let slow = |flood: Flood| Flood { pause: Some(Duration::from_millis(20)), ..flood };
+    let accepted = || text(ACCEPTED);
+    vec![
+        ("texts", Flood::of(text(r#"{"type":"hello"}"#))),
+        ("empty texts", Flood::of(text(""))),
+        ("binaries", Flood::of(frame(0x82, &[7; 500]))),
+        ("empty binaries", Flood::of(frame(0x82, b""))),
+        ("pings", Flood::of(frame(0x89, b""))),
+        ("pings whose answers nobody reads", deaf(Flood::of(frame(0x89, &[7; 125])))),
+        ("pongs", Flood::of(frame(0x8a, b""))),
+        ("fragments", Flood::after(frame(0x01, b"x"), frame(0x00, &[b'x'; 1000]))),
+        ("empty fragments", Flood::after(frame(0x01, b"x"), frame(0x00, b""))),
+        ("one byte at a time", slow(Flood::after(frame(0x01, b"x"), frame(0x00, b"yy")))),
+        ("a frame of an exabyte", Flood::after(b"\x81\x7f\x0f\xff\xff\xff\xff\xff\xff\xff".into(), b"x")),
+        ("large messages", Flood::of(text(&"x".repeat(900_000)))),
+        ("messages that grow when they are parsed", Flood::of(bloated())),
+        ("accepted, then texts", Flood::after(accepted(), text(r#"{"type":"hello"}"#))),
+        (
+            "accepted, then transcripts",
+            Flood::after(accepted(), text(r#"{"type":"transcript","data":{"text":"a"}}"#)),
+        ),
+        (
+            "accepted, then errors",
+            Flood::after(accepted(), text(r#"{"type":"error","error":{"title":"a"}}"#)),
+        ),
+        ("accepted, then pings", Flood::after(accepted(), frame(0x89, b""))),
+        (
+            "accepted, then empty fragments",
+            Flood::after([accepted(), frame(0x01, b"x")].concat(), frame(0x00, b"")),
+        ),
+        ("accepted, then nothing is read", deaf(Flood::after(accepted(), text("{}")))),
+    ]
+}
+
+/// Answers to the upgrade that have no end, by name.
+fn answer_floods() -> Vec<(&'static str, Flood)> {
+    let slow = |flood: Flood| Flood { pause: Some(Duration::from_millis(20)), ..flood };
+    let refusal = "HTTP/1.1 403 Forbidden\r\n";
+    let interim = format!("HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n", "x".repeat(4000));
+    vec![
+        ("headers", Flood::answer(refusal, b"X-Header: value\r\n")),
+        ("one header", Flood::answer("HTTP/1.1 403 Forbidden\r\nX-Header: ", b"value")),
+        ("interim answers", Flood::answer("", interim)),
+        ("a body", Flood::answer("HTTP/1.1 403 Forbidden\r\n\r\n", b"value")),
+        (
+            "chunks of one byte",
+            Flood::answer("HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        ),
+        ("headers, byte by byte", slow(Flood::answer(refusal, b"X-Header: value\r\n"))),
+        ("a body, byte by byte", slow(Flood::answer("HTTP/1.1 403 Forbidden\r\n\r\n", b"value"))),
+    ]
+}
+
+/// Runs `command` against each server at once, and gives what it should not have done.
+fn unkept(floods: Vec<(&'static str, Flood)>, command: &str, codes: &[i32]) -> Vec<String> {
+    let judge = |(name, flood): (&'static str, Flood)| {
+        let server = Flooder::start(flood);
+        let (code, peak) = end(world(&server.environment).start(command), PATIENCE);
+        let is_kept = code.is_some_and(|code| codes.contains(&code)) && peak < MEMORY;
+        (!is_kept).then(|| format!("{command}, {name}: exit {code:?}, {peak} KiB"))
+    };
+    floods.into_iter().filter_map(judge).collect()
+}
+
+#[test]
+fn a_probe_keeps_its_deadline_whatever_the_server_sends() {
+    let failed = unkept(open_floods(), "probe transcribe --timeout 1s", &[8]);
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn a_probe_with_json_keeps_its_deadline_too() {
+    let failed = unkept(open_floods(), "probe transcribe --timeout 1s --json", &[8]);
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn a_server_that_goes_on_after_the_end_is_left() {
+    let over =
+        [text(ACCEPTED), text(r#"{"type":"usage","credits":1}"#), text(r#"{"type":"ended"}"#)].concat();
+    let floods = [text("{}"), frame(0x89, b""), frame(0x82, &[7; 500]), frame(0x88, b"")];
+    for (deaf, rest) in [(false, &floods), (true, &floods)]
+        .into_iter()
+        .flat_map(|(deaf, all)| all.iter().map(move |it| (deaf, it)))
+    {
+        let flood = Flood { deaf, ..Flood::after(over.clone(), rest.clone()) };
+        let failed = unkept(vec![("after the end", flood)], "probe transcribe --timeout 20s", &[0]);
+        assert!(failed.is_empty(), "{deaf} {rest:?}: {failed:#?}");
+    }
+}
+
+#[test]
+fn an_answer_to_the_upgrade_without_an_end_is_left() {
+    let failed = unkept(answer_floods(), "probe transcribe --timeout 1s", &[8]);
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn a_check_keeps_its_deadlines_too() {
+    // What could not be told is no failure; 10 where the flood began with an acceptance.
+    let failed = unkept([open_floods(), answer_floods()].concat(), "check --timeout 1s", &[0, 10]);
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn answers_of_the_token_endpoint_and_the_api_are_bounded() {
+    for (name, flood) in answer_floods() {
+        let flood = Flood { always: true, ..flood };
+        let server = Flooder::start(flood);
+        for command in ["session streams", "doctor"] {
+            let world = World::client_of(&server.environment);
+            let (code, peak) = end(world.start(&format!("{command} --timeout 1s")), PATIENCE);
+            assert!(code == Some(8) && peak < MEMORY, "{command}, {name}: exit {code:?}, {peak} KiB");
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_a_probe_at_once_whatever_the_server_sends() {
+    let mut failed = Vec::new();
+    for (name, flood) in open_floods() {
+        // It ends by itself, however much time it has.
+        if ["fragments", "a frame of an exabyte"].contains(&name) {
+            continue;
+        }
+        for (signal, command) in
+            [("TERM", "probe transcribe"), ("INT", "probe transcribe --json"), ("TERM", "check")]
+        {
+            let server = Flooder::start(flood.clone());
+            let running = world(&server.environment).start(&format!("{command} --timeout 600s"));
+            // Some of `check` is over with the first message.
+            let began = Instant::now();
+            while server.sent() < 100 && began.elapsed() < PROMPT {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            common::signal(running.0.id(), signal);
+            let (code, peak) = end(running, PROMPT);
+            let is_over = command == "check" && matches!(code, Some(0 | 10));
+            if !(code == Some(130) || is_over) || peak >= MEMORY {
+                failed.push(format!("{command}, {name}, {signal}: exit {code:?}, {peak} KiB"));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}

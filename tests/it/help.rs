@@ -1,0 +1,112 @@
+//! Help, versions, manual pages, and usage errors in both forms.
+
+use predicates::prelude::*;
+
+use crate::common::{Said, World};
+
+const COMMANDS: [&str; 29] = [
+    "demo",
+    "sandbox",
+    "login",
+    "logout",
+    "rotate",
+    "status",
+    "profile",
+    "profile list",
+    "profile show",
+    "profile use",
+    "profile rename",
+    "profile remove",
+    "profile import",
+    "token",
+    "exec",
+    "inspect",
+    "diff",
+    "explain",
+    "check",
+    "interaction",
+    "interaction create",
+    "interaction list",
+    "interaction get",
+    "interaction delete",
+    "session",
+    "probe",
+    "doctor",
+    "completions",
+    "man",
+];
+
+#[test]
+fn every_command_has_a_help_that_fits_the_width() {
+    for command in COMMANDS {
+        let said = Said::by(&mut World::new().run(&format!("{command} --help")));
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{command}");
+        assert!(said.stdout.contains("Usage: corti-auth"), "{command}");
+        // Examples are commands to copy: they are not wrapped.
+        let text = said.stdout.split("Examples:").next().unwrap();
+        let long = text.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(long, None, "{command}");
+        let first = said.stdout.lines().next().unwrap();
+        assert!(!first.ends_with('.') && first.starts_with(char::is_uppercase), "{command}: {first}");
+    }
+}
+
+#[test]
+fn the_top_level_help_leads_to_everything() {
+    let said = Said::by(&mut World::new().run("--help"));
+    for words in ["corti-auth demo", "Exit codes:", "--no-input", "--timeout", "interaction"] {
+        assert!(said.stdout.contains(words), "{words}");
+    }
+    World::new()
+        .run("--version")
+        .assert()
+        .success()
+        .stdout(format!("corti-auth {}\n", env!("CARGO_PKG_VERSION")));
+    World::new().run("").assert().code(2).stdout("").stderr(predicate::str::contains("Usage: corti-auth"));
+}
+
+#[test]
+fn usage_errors_are_text_or_one_json_line() {
+    World::new().run("tokn").assert().code(2).stdout("").stderr(predicate::str::contains("token"));
+    let said = Said::by(&mut World::new().run("tokn --json"));
+    assert_eq!((said.code, said.stderr.lines().count()), (2, 1));
+    let error = said.error();
+    let whole = Said::by(&mut World::new().run("man --json")).error();
+    assert_eq!(whole["message"], "the following required arguments were not provided: <DIR>");
+    assert_eq!(whole["hint"], "corti-auth man --help");
+    let keys: Vec<&str> = error.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        ["code", "exit", "hint", "http_status", "message", "oauth_error", "retryable", "schema"]
+    );
+    assert_eq!((&error["schema"], &error["exit"]), (&"corti-auth/error/v1".into(), &2.into()));
+}
+
+#[test]
+fn manual_pages_are_written() {
+    let world = World::new();
+    let folder = world.home().join("man");
+    let json = Said::by(&mut world.run_words(&["man", folder.to_str().unwrap(), "--json"])).json();
+    let pages = std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(json["pages"].as_u64().unwrap(), pages as u64);
+    assert!(pages >= COMMANDS.len(), "{pages}");
+    let page = std::fs::read_to_string(folder.join("corti-auth-token.1")).unwrap();
+    for part in [".TH", "scope", ".SH EXAMPLES\n.nf\n", "\"corti-auth 0.1.0\"", ".SH \"SEE ALSO\""] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let whole = std::fs::read_to_string(folder.join("corti-auth.1")).unwrap();
+    for heading in ["EXAMPLES", "\"EXIT STATUS\"", "ENVIRONMENT"] {
+        assert!(whole.contains(&format!(".SH {heading}\n.nf\n")), "{heading}");
+    }
+    world.run("man /proc/no/such").assert().code(2).stderr(predicate::str::contains("cannot write"));
+}
+
+#[test]
+fn every_variable_is_in_the_help_and_in_the_readme() {
+    let help = Said::by(&mut World::new().run("--help")).stdout;
+    let readme = include_str!("../../README.md");
+    for (name, meaning) in corti_auth::domain::client::variable::TABLE {
+        assert!(help.contains(&format!("  {name} ")), "{name}");
+        assert!(readme.contains(&format!("| `{name}` | {meaning} |")), "{name}");
+    }
+}

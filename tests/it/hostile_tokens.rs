@@ -1,0 +1,290 @@
+//! Tokens that somebody made to be believed, or to break their reader: one line each, through the real binary.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey};
+use rsa::pkcs1::{EncodeRsaPrivateKey as _, EncodeRsaPublicKey as _};
+use rsa::pkcs8::{EncodePublicKey as _, LineEnding};
+use rsa::traits::PublicKeyParts as _;
+use rsa::{BigUint, RsaPrivateKey, RsaPublicKey};
+use serde_json::{Value, json};
+
+use crate::common::{Said, World};
+
+const GOOD: &str = r#"{"typ":"Bearer","iss":"joe","exp":9999999999,"scope":"openid"}"#;
+
+/// A case: its name, the token, and what is said of it.
+type Case = (String, String, &'static str);
+
+fn encode(part: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(part)
+}
+
+fn unsigned(header: &str, payload: &str) -> String {
+    format!("{}.{}.c2ln", encode(header), encode(payload))
+}
+
+fn signed(header: &Value, payload: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
+    let message = format!("{}.{}", encode(header.to_string()), encode(payload));
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap();
+    format!("{message}.{signature}")
+}
+
+/// The issuer's public key: the one of RFC 7515, appendix A.2.
+fn issuers_jwk() -> Value {
+    let examples: Vec<Value> = serde_json::from_str(include_str!("../rfc/examples.json")).unwrap();
+    let mut jwk = examples[1]["key"].clone();
+    (jwk["kid"], jwk["alg"]) = (json!("issuer"), json!("RS256"));
+    jwk
+}
+
+/// An HMAC keyed with something that everybody knows of the issuer's key.
+fn confused_algorithms() -> Vec<Case> {
+    let jwk = issuers_jwk();
+    let number =
+        |name: &str| BigUint::from_bytes_be(&URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap());
+    let key = RsaPublicKey::new(number("n"), number("e")).unwrap();
+    let pem = key.to_public_key_pem(LineEnding::LF).unwrap();
+    let secrets: [(&str, Vec<u8>); 7] = [
+        ("the PEM", pem.clone().into_bytes()),
+        ("the PEM without its last line break", pem.trim_end().as_bytes().to_vec()),
+        ("the SPKI DER", key.to_public_key_der().unwrap().to_vec()),
+        ("the PKCS#1 DER", key.to_pkcs1_der().unwrap().to_vec()),
+        ("the PKCS#1 PEM", key.to_pkcs1_pem(LineEnding::LF).unwrap().into_bytes()),
+        ("n", key.n().to_bytes_be()),
+        ("n in base64url", jwk["n"].as_str().unwrap().as_bytes().to_vec()),
+    ];
+    let algorithms = [("HS256", Algorithm::HS256), ("HS384", Algorithm::HS384), ("HS512", Algorithm::HS512)];
+    let mut cases = Vec::new();
+    for (name, secret) in &secrets {
+        for (alg, algorithm) in algorithms {
+            let key = EncodingKey::from_secret(secret);
+            let token = signed(&json!({ "alg": alg, "kid": "issuer" }), GOOD, &key, algorithm);
+            cases.push((format!("{alg} keyed with {name}"), token, "is symmetric"));
+        }
+    }
+    let key = EncodingKey::from_secret(b"");
+    let token = signed(&json!({ "alg": "hs256", "kid": "issuer" }), GOOD, &key, Algorithm::HS256);
+    cases.push(("hs256, keyed with nothing".to_owned(), token, "is symmetric"));
+    cases
+}
+
+fn unsigned_in_every_spelling() -> Vec<Case> {
+    let message = |alg: &str| format!("{}.{}", encode(json!({ "alg": alg }).to_string()), encode(GOOD));
+    let spellings = ["none", "None", "NONE", "nOnE", "none ", " none", "NoNe\t"];
+    let refused = spellings.iter().flat_map(|alg| {
+        ["", "c2ln"].map(|signature| {
+            (format!("{alg:?} {signature}"), format!("{}.{signature}", message(alg)), "it is not signed")
+        })
+    });
+    let unknown = [
+        "",
+        "n\u{f6}ne",
+        "null",
+        "RS256 ",
+        "rs256",
+        "RS1",
+        "RS256\u{0}",
+        "ES256K",
+        "ES512",
+        "Ed25519",
+        "RSA-OAEP",
+    ];
+    let unknown = unknown
+        .iter()
+        .map(|alg| (format!("{alg:?}"), format!("{}.c2ln", message(alg)), "is not one of RS256"));
+    refused.chain(unknown).collect()
+}
+
+/// Well-signed, by a key that the token itself brings or names.
+fn own_keys() -> Vec<Case> {
+    // Some key: what matters is that it is not the issuer's.
+    let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).unwrap();
+    let (n, e) = (encode(key.n().to_bytes_be()), encode(key.e().to_bytes_be()));
+    let jwk = json!({ "kty": "RSA", "n": n, "e": e, "alg": "RS256", "use": "sig", "kid": "mine" });
+    let signing = EncodingKey::from_rsa_der(key.to_pkcs1_der().unwrap().as_bytes());
+    let own = [
+        ("jwk", jwk.clone()),
+        ("jku", json!("https://evil.example/keys")),
+        ("x5u", json!("https://evil.example/cert.pem")),
+        ("x5c", json!([STANDARD.encode(key.to_public_key().to_public_key_der().unwrap())])),
+        ("jwks", json!({ "keys": [jwk] })),
+    ];
+    let mut cases = Vec::new();
+    for (name, value) in own {
+        for (kid, words) in [
+            (Some("mine"), "the issuer has no key `mine`"),
+            (Some("issuer"), "was not made by the issuer's key"),
+            (None, "was not made by the issuer's key"),
+        ] {
+            let mut header = json!({ "alg": "RS256", name: value });
+            if let Some(kid) = kid {
+                header["kid"] = json!(kid);
+            }
+            let token = signed(&header, GOOD, &signing, Algorithm::RS256);
+            cases.push((format!("{name} with kid {kid:?}"), token, words));
+        }
+    }
+    for kid in ["../../../dev/null", "' OR 1=1 --", "issuer\u{0}", "/etc/passwd", ""] {
+        let token = signed(&json!({ "alg": "RS256", "kid": kid }), GOOD, &signing, Algorithm::RS256);
+        cases.push((format!("kid {kid:?}"), token, "the issuer has no key"));
+    }
+    for (alg, algorithm) in [("RS512", Algorithm::RS512), ("PS256", Algorithm::PS256)] {
+        let token = signed(&json!({ "alg": alg, "kid": "issuer" }), GOOD, &signing, algorithm);
+        cases.push((format!("{alg} for a key of RS256"), token, "is not one that the issuer's key is for"));
+    }
+    cases
+}
+
+fn odd_headers() -> Vec<Case> {
+    let cases = [
+        (r#"{"alg":"RS256","kid":"issuer","crit":["exp"],"exp":1}"#, "asks for extensions (`crit`)"),
+        (r#"{"alg":"RS256","kid":"issuer","crit":[]}"#, "asks for extensions (`crit`)"),
+        (r#"{"alg":"RS256","kid":"issuer","crit":null}"#, "asks for extensions (`crit`)"),
+        (r#"{"alg":"RS256","kid":"issuer","b64":false,"crit":["b64"]}"#, "asks for extensions (`crit`)"),
+        (r#"{"alg":"RS256","kid":"issuer","b64":false}"#, "asks for extensions (`b64`)"),
+        (r#"{"alg":["RS256"]}"#, "the header is not a JSON object"),
+        (r#"{"alg":null}"#, "the header is not a JSON object"),
+        (r#"{"kid":"issuer"}"#, "the header is not a JSON object"),
+        (r#"{"alg":"none","alg":"RS256"}"#, "the header is not a JSON object"),
+        (r#"{"alg":"RS256","kid":7}"#, "the header is not a JSON object"),
+        (r#"{"alg":"RS256"} {}"#, "the header is not a JSON object"),
+        (r#"["RS256"]"#, "the header is not a JSON object"),
+        ("\"RS256\"", "the header is not a JSON object"),
+    ];
+    cases.map(|(header, words)| (header.to_owned(), unsigned(header, GOOD), words)).into()
+}
+
+fn odd_claims() -> Vec<Case> {
+    let unreadable = "the payload is not a JSON object";
+    let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
+    let wide: Vec<String> = (0..5_000).map(|index| format!(r#""{index}":{{}}"#)).collect();
+    let cases = [
+        (r#"{"exp":1,"exp":9999999999}"#.to_owned(), unreadable),
+        (r#"{"iss":"a","iss":"joe"}"#.to_owned(), unreadable),
+        (r#"{"scope":"openid","scope":"openid admin:write"}"#.to_owned(), unreadable),
+        (r#"{"exp":"9999999999"}"#.to_owned(), unreadable),
+        (r#"{"exp":true}"#.to_owned(), unreadable),
+        (r#"{"exp":[9999999999]}"#.to_owned(), unreadable),
+        (r#"{"iss":{"a":"joe"}}"#.to_owned(), unreadable),
+        (r#"{"scope":["openid"]}"#.to_owned(), unreadable),
+        (r#"{"aud":7}"#.to_owned(), unreadable),
+        (r#"{"aud":["a",7]}"#.to_owned(), unreadable),
+        (r#"{"realm_access":{"roles":"admin"}}"#.to_owned(), unreadable),
+        (r#"{"exp":1e400}"#.to_owned(), unreadable),
+        (r#"{"exp":-1e400}"#.to_owned(), unreadable),
+        (r#"{"exp":NaN}"#.to_owned(), unreadable),
+        (format!(r#"{{"exp":{}}}"#, "9".repeat(400)), unreadable),
+        (format!(r#"{{"aud":{deep}}}"#), unreadable),
+        (format!(r#"{{"resource_access":{deep}}}"#), unreadable),
+        (r#"{"exp":18446744073709551615}"#.to_owned(), "the claim `exp` is not a date"),
+        (r#"{"exp":18446744073709551616}"#.to_owned(), "the claim `exp` is not a date"),
+        (r#"{"exp":1e300}"#.to_owned(), "the claim `exp` is not a date"),
+        (r#"{"iat":-9223372036854775808}"#.to_owned(), "the claim `iat` is not a date"),
+        (r#"{"exp":9999999999,"nbf":1e300}"#.to_owned(), "the claim `nbf` is not a date"),
+        (r#"{"exp":-1}"#.to_owned(), "expired"),
+        (r#"{"exp":0}"#.to_owned(), "expired"),
+        (r#"{"exp":-0.0}"#.to_owned(), "expired"),
+        (r#"{"exp":null}"#.to_owned(), "it would never expire"),
+        ("{}".to_owned(), "it would never expire"),
+        (format!(r#"{{"a":{deep},"exp":1}}"#), "expired"),
+        (format!(r#"{{"exp":1,{}}}"#, wide.join(",")), "expired"),
+        (r#"{"exp":1} x"#.to_owned(), unreadable),
+        (r#"{"exp":1"#.to_owned(), unreadable),
+        ("null".to_owned(), unreadable),
+        ("[]".to_owned(), unreadable),
+        ("\u{feff}{}".to_owned(), unreadable),
+    ];
+    cases
+        .map(|(payload, words)| {
+            (payload.chars().take(60).collect(), unsigned(r#"{"alg":"RS256"}"#, &payload), words)
+        })
+        .into()
+}
+
+fn odd_encodings() -> Vec<Case> {
+    let (header, payload) = (encode(r#"{"alg":"RS256"}"#), encode(GOOD));
+    let plain = encode(r#"{"exp":1}"#);
+    let not_text = encode(b"{\"exp\":1,\"iss\":\"\xff\xfe\"}");
+    let cases = [
+        (format!("{header}=.{payload}.c2ln"), "the header is not base64url"),
+        (format!("{header}.{payload}==.c2ln"), "the payload is not base64url"),
+        (format!("{header}.{payload}.c2ln="), "the signature is not base64url"),
+        (format!("{header}.{payload}.c2lu"), "INVALID-SIGNATURE"),
+        (format!("{header}.{payload}.c2l/"), "the signature is not base64url"),
+        (format!("{header}.{payload}.+2ln"), "the signature is not base64url"),
+        // The last digit's bits that belong to no byte must be zero, or one signature would have many spellings.
+        (format!("{header}.{payload}.c2k"), "INVALID-SIGNATURE"),
+        (format!("{header}.{payload}.c2l"), "the signature is not base64url"),
+        (format!("{header}.{payload}.c"), "the signature is not base64url"),
+        (format!("{header}.{not_text}.c2ln"), "the payload is not a JSON object"),
+        (format!(".{payload}.c2ln"), "the header is not a JSON object"),
+        (format!("{header}..c2ln"), "the payload is not a JSON object"),
+        (format!("{header}.{plain}."), "was not made by the issuer's key"),
+        ("..".to_owned(), "the header is not a JSON object"),
+        (".".to_owned(), "this has 2"),
+        ("....".to_owned(), "this is an encrypted token"),
+        (format!("{header}.a.b.c.d"), "this is an encrypted token"),
+        (format!("{header}.{payload}.c2ln.x"), "this has 4"),
+        (format!("{header}.{payload}.c2ln.x.y.z"), "this has 6"),
+        ("a".repeat(40), "may be an opaque token"),
+        (".".repeat(100_000), "this has 100001"),
+    ];
+    let words = |words| if words == "INVALID-SIGNATURE" { "was not made by the issuer's key" } else { words };
+    cases.map(|(token, said)| (token.chars().take(60).collect(), token, words(said))).into()
+}
+
+#[test]
+fn none_of_them_is_believed() {
+    let groups = [
+        confused_algorithms(),
+        unsigned_in_every_spelling(),
+        own_keys(),
+        odd_headers(),
+        odd_claims(),
+        odd_encodings(),
+    ];
+    let cases: Vec<Case> = groups.into_iter().flatten().collect();
+    assert!(cases.len() > 120, "{}", cases.len());
+    let world = World::new();
+    let keys = world.file("keys.json", json!({ "keys": [issuers_jwk()] }).to_string());
+    let lines: Vec<&str> = cases.iter().map(|(_, token, _)| token.as_str()).collect();
+    let words = ["inspect", "--lines", "--verify", "--jwks", &keys];
+    let said = Said::by(world.run_words(&words).write_stdin(lines.join("\n")));
+    assert_eq!(said.code, 7, "{}", said.stderr);
+    assert!(said.stderr.contains(&format!("of {0} tokens, {0} not valid", cases.len())), "{}", said.stderr);
+    let lines: Vec<&str> = said.stdout.lines().collect();
+    assert_eq!(lines.len(), cases.len());
+    for ((name, _, words), line) in cases.iter().zip(lines) {
+        let json: Value = serde_json::from_str(line).unwrap();
+        assert!(line.contains(words), "{name}: {words}: {line}");
+        assert!(json["error"].is_string() || json["verification"]["valid"] == false, "{name}: {line}");
+        assert_ne!(json["signature"], "valid", "{name}: {line}");
+        assert!(line.len() < 4_000, "{name}: {} bytes are said of it", line.len());
+    }
+}
+
+#[test]
+fn control_characters_in_claims_are_written_out() {
+    let nasty = "\u{1b}]0;x\u{7}\u{202e}\u{9b}2J\u{2028}\r\nverified  valid";
+    let claims = json!({
+        "typ": "Bearer", "exp": 9_999_999_999_i64, "iss": nasty, "sub": nasty, "jti": nasty, "azp": nasty,
+        "aud": [nasty], "preferred_username": nasty, "scope": nasty, "realm_access": { "roles": [nasty] },
+        "resource_access": { nasty: { "roles": [nasty] } },
+    });
+    let token = unsigned(&json!({ "alg": nasty, "kid": nasty }).to_string(), &claims.to_string());
+    let world = World::new();
+    let keys = world.file("keys.json", json!({ "keys": [issuers_jwk()] }).to_string());
+    let verify = format!("inspect --verify --jwks {keys}");
+    for arguments in ["inspect", "inspect --json", "inspect --lines", "inspect --redact", &verify]
+        .into_iter()
+        .chain(["inspect --field issuer", "inspect --lines --field client_id", "inspect --require-scope x"])
+    {
+        let said = Said::by(world.run(arguments).write_stdin(token.clone()));
+        let steers = |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202e}' | '\u{2028}');
+        for stream in [&said.stdout, &said.stderr] {
+            assert!(!stream.chars().any(steers), "{arguments}: {stream:?}");
+            assert!(!stream.lines().any(|line| line.starts_with("verified  valid")), "{arguments}: {stream}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Many tokens through `inspect`: a line each, as soon as it is there, whatever the others are, in constant memory.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::common::control::Control;
+use crate::common::{Running, Said, Sandbox, World, binary, forged, wait_until};
+
+fn token(client: &str, exp: i64) -> String {
+    forged(
+        &json!({ "alg": "RS256" }),
+        &json!({ "typ": "Bearer", "azp": client, "exp": exp, "scope": "openid streams" }),
+    )
+}
+
+const FAR: i64 = 9_999_999_999;
+
+/// A command that reads from and writes to this test.
+struct Conversation {
+    running: Running,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    stderr: ChildStderr,
+}
+
+impl Conversation {
+    fn start(world: &World, arguments: &str) -> Self {
+        let mut command = Command::new(binary());
+        command.env_clear().envs(world.variables()).args(arguments.split_whitespace());
+        let mut child: Child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        let stderr = child.stderr.take().unwrap();
+        Self { running: Running(child), stdin, stdout, stderr }
+    }
+
+    fn send(&mut self, text: &str) {
+        self.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The next line, which must come without any more input.
+    fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
+    /// The exit code and stderr, once stdin is closed.
+    fn end(mut self) -> (i32, String) {
+        drop(self.stdin.take());
+        let mut stderr = String::new();
+        self.stderr.read_to_string(&mut stderr).unwrap();
+        (self.running.wait().unwrap(), stderr)
+    }
+
+    /// The most memory it had, in KiB.
+    #[cfg(target_os = "linux")]
+    fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.running.0.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+#[test]
+fn each_line_gets_a_line_and_the_worst_of_them_the_exit_code() {
+    let text = format!("{}\n\n  Bearer {}\r\nhello\n{}", token("a", FAR), token("b", FAR), token("c", 1));
+    let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
+    assert_eq!(said.code, 7);
+    assert!(
+        said.stderr.contains("of 4 tokens, 2 not valid") && said.stderr.contains("line 4"),
+        "{}",
+        said.stderr
+    );
+    let lines: Vec<Value> = said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let clients: Vec<_> = lines.iter().map(|line| line["client_id"].as_str()).collect();
+    assert_eq!(clients, [Some("a"), Some("b"), None, Some("c")]);
+    assert_eq!(lines.iter().map(|line| line["line"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 3, 4, 5]);
+    assert_eq!((&lines[1]["cleaned"], &lines[3]["expired"]), (&json!(["bearer"]), &json!(true)));
+    assert!(lines[2]["error"].as_str().unwrap().contains("this has 1"), "{}", lines[2]);
+    assert!(lines.iter().all(|line| line["schema"] == "corti-auth/inspect/v1"));
+    let fields = Said::by(World::new().run("inspect --field client_id").write_stdin(text.clone()));
+    assert_eq!((fields.code, fields.stdout.as_str()), (7, "a\nb\n\nc\n"));
+    let json = Said::by(World::new().run("inspect --field client_id --json").write_stdin(text));
+    let lines: Vec<Value> = json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let schema = "corti-auth/inspect/v1";
+    assert_eq!(lines[0], json!({ "schema": schema, "line": 1, "client_id": "a" }));
+    assert_eq!((json.code, lines.len(), &lines[3]["client_id"]), (7, 4, &json!("c")));
+    assert!(lines[2]["error"].as_str().unwrap().contains("this has 1"), "{}", lines[2]);
+    let good = format!("{}\n{}\n", token("a", FAR), token("b", FAR));
+    for (flags, code) in [("", 0), ("--require-scope streams", 0), ("--require-scope transcribe", 10)] {
+        let said = Said::by(World::new().run(&format!("inspect --json {flags}")).write_stdin(good.clone()));
+        assert_eq!((said.code, said.stdout.lines().count()), (code, 2), "{flags}: {}", said.stderr);
+    }
+    let mut junk = b"\xff\xfe\n".to_vec();
+    junk.extend(token("a", FAR).bytes());
+    let said = Said::by(World::new().run("inspect --lines").write_stdin(junk));
+    assert!(
+        said.code == 7 && said.stdout.starts_with('{') && said.stdout.contains("it is not text"),
+        "{}",
+        said.stdout
+    );
+    assert_eq!(
+        Said::by(World::new().run("inspect --lines").write_stdin("\n\n")).code,
+        7,
+        "no token is no success"
+    );
+}
+
+#[test]
+fn tokens_behind_a_line_that_is_none_are_told_of() {
+    let token = token("a", FAR);
+    let long = format!("tokens of today\n{}", format!("{token}\n").repeat(3000));
+    for text in [format!("tokens of today\n{token}\n{token}\n"), format!("#\n{token}\n"), long] {
+        let said = Said::by(World::new().run("inspect").write_stdin(text));
+        assert_eq!((said.code, said.stdout.as_str()), (7, ""));
+        assert!(said.stderr.contains("line by line: corti-auth inspect --lines < FILE"), "{}", said.stderr);
+        assert!(!said.stderr.contains("encrypted"), "two tokens are no JWE: {}", said.stderr);
+    }
+    let mut bytes = b"\xff\n".to_vec();
+    bytes.extend(token.bytes());
+    assert!(Said::by(World::new().run("inspect").write_stdin(bytes)).stderr.contains("--lines"));
+    for text in ["hello\nworld", "eyJ.a.", "Bearer"] {
+        assert!(
+            !Said::by(World::new().run("inspect").write_stdin(text)).stderr.contains("--lines"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn one_token_is_one_object_with_and_without_a_line_break() {
+    for text in [token("a", FAR), format!("\n{}\n\n", token("a", FAR))] {
+        let said = Said::by(World::new().run("inspect --json").write_stdin(text.clone()));
+        assert!(said.code == 0 && said.json()["line"].is_null(), "{}", said.stdout);
+        let said = Said::by(World::new().run("inspect --lines").write_stdin(text));
+        assert!(said.json()["line"].is_u64(), "{}", said.stdout);
+    }
+    let wrapped = token("a", FAR).replace('.', ".\n");
+    assert_eq!(Said::by(World::new().run("inspect --json").write_stdin(wrapped)).json()["client_id"], "a");
+}
+
+#[test]
+fn a_line_is_answered_before_the_next_one_comes() {
+    let mut talk = Conversation::start(&World::new(), "inspect --lines");
+    for client in ["a", "b"] {
+        talk.send(&format!("{}\n", token(client, FAR)));
+        assert_eq!(talk.next()["client_id"], client);
+    }
+    let third = token("c", FAR);
+    let (head, tail) = third.split_at(20);
+    talk.send(head);
+    talk.send(&format!("{tail}\n"));
+    assert_eq!(talk.next()["client_id"], "c");
+    assert_eq!(talk.end().0, 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_line_of_100_mb_is_refused_early_and_memory_stays_small() {
+    let mut talk = Conversation::start(&World::new(), "inspect --lines");
+    let megabyte = "x".repeat(1024 * 1024);
+    talk.send(&megabyte);
+    let refusal = talk.next();
+    assert!(refusal["error"].as_str().unwrap().contains("longer than 262144 bytes"), "{refusal}");
+    for _ in 1..100 {
+        talk.send(&megabyte);
+    }
+    talk.send(&format!("\n{}\n", token("a", FAR)));
+    let after = talk.next();
+    assert_eq!((&after["line"], &after["client_id"]), (&json!(2), &json!("a")));
+    // A pipe holds that many at once, so neither side waits for the other.
+    let hundred = format!("{}\n", token("b", FAR)).repeat(100);
+    for _ in 0..200 {
+        talk.send(&hundred);
+        (0..100).for_each(|_| assert_eq!(talk.next()["client_id"], "b"));
+    }
+    assert!(talk.peak() < 50 * 1024, "{} KiB", talk.peak());
+    let (code, stderr) = talk.end();
+    assert!(code == 7 && stderr.contains("of 20002 tokens, 1 not valid"), "{stderr}");
+    // Without --lines it is one text, of which no more is read than a token may have.
+    let mut talk = Conversation::start(&World::new(), "inspect");
+    let _ = talk.stdin.as_mut().unwrap().write_all(megabyte.as_bytes());
+    let mut stderr = String::new();
+    talk.stderr.read_to_string(&mut stderr).unwrap();
+    assert!(stderr.contains("longer than"), "{stderr}");
+    assert_eq!(talk.running.wait(), Some(7), "while standard input is still open");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let mut talk = Conversation::start(&World::new(), "inspect --lines");
+    let lines = format!("{}\n", token("a", FAR)).repeat(100);
+    talk.send(&lines);
+    talk.next();
+    let Conversation { mut running, stdin, stdout, mut stderr } = talk;
+    drop(stdout);
+    let mut stdin = stdin.unwrap();
+    let mut status = None;
+    wait_until("it has noticed", || {
+        // Its end closes the pipe.
+        let _ = stdin.write_all(lines.as_bytes());
+        status = running.0.try_wait().unwrap();
+        status.is_some()
+    });
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!((status.unwrap().code(), said.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn keys_are_fetched_once_and_again_for_a_new_one_and_not_for_every_unknown_one() {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    let mint = || Said::by(&mut world.run("token --full")).stdout;
+    let mut talk = Conversation::start(&world, "inspect --lines --verify -v");
+    for _ in 0..2 {
+        talk.send(&mint());
+        assert_eq!(talk.next()["verification"]["valid"], true);
+    }
+    Control::of(&sandbox).rotate(true).await;
+    talk.send(&mint());
+    assert_eq!(talk.next()["verification"]["valid"], true, "the new key was asked for");
+    for index in 0..50 {
+        let header = json!({ "alg": "RS256", "kid": format!("unknown-{index}") });
+        talk.send(&format!("{}\n", forged(&header, &json!({ "exp": FAR }))));
+        assert_eq!(talk.next()["verification"]["valid"], false);
+    }
+    Control::of(&sandbox).rotate(true).await;
+    talk.send(&mint());
+    assert_eq!(talk.next()["verification"]["valid"], false, "within a minute nobody is asked again");
+    let (code, stderr) = talk.end();
+    assert_eq!(code, 7);
+    assert_eq!(stderr.lines().filter(|line| line.contains("/certs -> 200")).count(), 2, "{stderr}");
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_more_tokens() {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    let mut talk = Conversation::start(&world, "inspect --lines --verify");
+    talk.send(&Said::by(&mut world.run("token --full")).stdout);
+    assert_eq!(talk.next()["verification"]["valid"], true);
+    talk.running.interrupt();
+    assert_eq!(talk.running.wait(), Some(130));
+}

@@ -1,0 +1,107 @@
+//! What people paste into `inspect`: the token is found, and what was taken off is named.
+
+use serde_json::json;
+
+use crate::common::{Said, Sandbox, World, forged};
+
+#[test]
+fn what_was_pasted_along_is_taken_off_and_said() {
+    let token = forged(
+        &json!({ "alg": "RS256" }),
+        &json!({ "typ": "Bearer", "exp": 9_999_999_999_i64, "azp": "acme" }),
+    );
+    let broken: Vec<&str> = token.split_inclusive('.').collect();
+    let table = [
+        (format!("Authorization: Bearer {token}"), json!(["header", "bearer"]), "`Bearer`"),
+        (
+            format!("wss://h/x?a=b&token=Bearer%20{token}"),
+            json!(["url", "bearer", "percent-encoding"]),
+            "a URL",
+        ),
+        (
+            format!("{{\"access_token\": \"{token}\",\n \"expires_in\": 300}}"),
+            json!(["json"]),
+            "a JSON object",
+        ),
+        (broken.join("\n  "), json!(["white-space"]), "line breaks"),
+        (format!("\"{token}\""), json!(["quotes"]), "quotes"),
+        (format!("{token} please look"), json!(["words"]), "words behind it"),
+        (format!("https://h/back#access_token={token}&expires_in=300"), json!(["url"]), "a URL"),
+        (format!("[{{\"token\": \"{token}\"}}]"), json!(["json"]), "a JSON object"),
+    ];
+    for (text, cleaned, words) in table {
+        let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
+        assert_eq!(said.code, 0, "{text}: {}", said.stderr);
+        assert!(
+            said.stderr.starts_with("taken off the text: ") && said.stderr.contains(words),
+            "{}",
+            said.stderr
+        );
+        let json = Said::by(World::new().run("inspect --json").write_stdin(text));
+        assert_eq!((json.stderr.as_str(), &json.json()["cleaned"]), ("", &cleaned));
+        assert_eq!(json.json()["client_id"], "acme");
+    }
+}
+
+#[test]
+fn a_real_token_is_cut_from_the_words_behind_it_and_its_signature_holds() {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    let token = Said::by(&mut world.run("token --scope transcribe")).stdout.trim().to_owned();
+    let wrapped = |width: usize| {
+        let lines = token.as_bytes().chunks(width).map(|line| String::from_utf8_lossy(line).into_owned());
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let table = [
+        (format!("{token} please"), json!(["words"])),
+        (format!("{token}\nplease look"), json!(["words"])),
+        (format!("Bearer {token}, does it work?"), json!(["bearer", "words"])),
+        (wrapped(76), json!(["white-space"])),
+        (format!("{}\nplease look", wrapped(76)), json!(["words", "white-space"])),
+        (format!("{} please", wrapped(token.len() - 5)), json!(["words", "white-space"])),
+    ];
+    for (text, cleaned) in table {
+        let said = Said::by(world.run("inspect --verify --json").write_stdin(text.clone()));
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{text}");
+        assert_eq!(
+            (&said.json()["signature"], &said.json()["cleaned"]),
+            (&json!("valid"), &cleaned),
+            "{text}"
+        );
+    }
+    let two = Said::by(world.run("inspect --verify").write_stdin(format!("{token} or {token}")));
+    assert_eq!((two.code, two.stdout.as_str()), (7, ""), "of two tokens none is taken");
+    assert!(two.stderr.contains("this has 5") && !two.stderr.contains("encrypted"), "{}", two.stderr);
+}
+
+#[test]
+fn what_is_named_to_be_quiet_is_quiet_and_the_datum_stays_alone() {
+    let token = forged(
+        &json!({ "alg": "RS256" }),
+        &json!({ "typ": "Bearer", "exp": 9_999_999_999_i64, "azp": "acme" }),
+    );
+    for flags in ["-q", "--json", "-q --json"] {
+        let said =
+            Said::by(World::new().run(&format!("inspect {flags}")).write_stdin(format!("Bearer {token}")));
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{flags}");
+    }
+    let said = Said::by(World::new().run("inspect --field client_id").write_stdin(format!("Bearer {token}")));
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("acme\n", "taken off the text: `Bearer`\n"));
+}
+
+#[test]
+fn what_holds_no_token_is_refused_as_it_is() {
+    let table = [
+        ("Bearer", "this has 1"),
+        ("Authorization: Bearer b1946ac92492d2347c6235b4d2611184", "an opaque token"),
+        ("https://h/?token=", "this has 1"),
+        (r#"{"error":"invalid_client"}"#, "this has 1"),
+        ("a.b.c and more words", "not base64url"),
+    ];
+    for (text, words) in table {
+        let said = Said::by(World::new().run("inspect").write_stdin(text));
+        assert_eq!((said.code, said.stdout.as_str()), (7, ""), "{text}");
+        assert!(said.stderr.contains(words) && said.stderr.contains("hint: "), "{text}: {}", said.stderr);
+        assert!(!said.stderr.contains("b1946ac9"), "no part of the text is repeated");
+    }
+}

@@ -1,0 +1,102 @@
+//! `inspect --verify` with keys that are too weak to prove anything: they are listed, and sign nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rsa::pkcs1v15::SigningKey;
+use rsa::signature::{SignatureEncoding as _, Signer as _};
+use rsa::traits::PublicKeyParts as _;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::common::ready::verdicts;
+use crate::common::{self, Said, World};
+
+/// A token that is good for long, as far as its claims go, and what is signed of it.
+fn unsigned(algorithm: &str, id: &str) -> String {
+    let claims = json!({ "typ": "Bearer", "exp": 9_999_999_999_i64 });
+    let token = common::forged(&json!({ "alg": algorithm, "kid": id }), &claims);
+    token.rsplit_once('.').unwrap().0.to_owned()
+}
+
+fn signed_by(key: &rsa::RsaPrivateKey, id: &str) -> String {
+    let text = unsigned("RS256", id);
+    let signature = SigningKey::<Sha256>::new(key.clone()).sign(text.as_bytes());
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+}
+
+/// The key with `zeros` bytes in front of its modulus, which change its length and nothing else.
+fn jwk(key: &rsa::RsaPrivateKey, id: &str, zeros: usize) -> Value {
+    let modulus = [vec![0; zeros], key.n().to_bytes_be()].concat();
+    let (n, e) = (URL_SAFE_NO_PAD.encode(modulus), URL_SAFE_NO_PAD.encode(key.e().to_bytes_be()));
+    json!({ "kty": "RSA", "kid": id, "use": "sig", "n": n, "e": e })
+}
+
+fn small_order(id: &str) -> Value {
+    json!({ "kty": "OKP", "crv": "Ed25519", "kid": id, "x": URL_SAFE_NO_PAD.encode(NEUTRAL) })
+}
+
+/// The neutral point of Ed25519. With it as the key, and 0 as the rest, it is a signature of every text.
+const NEUTRAL: [u8; 32] = {
+    let mut bytes = [0; 32];
+    bytes[0] = 1;
+    bytes
+};
+
+fn signed_by_nobody(id: &str) -> String {
+    let signature = [NEUTRAL, [0; 32]].concat();
+    format!("{}.{}", unsigned("EdDSA", id), URL_SAFE_NO_PAD.encode(signature))
+}
+
+fn verify(keys: &[Value], token: &str, style: &str) -> Said {
+    let world = World::new();
+    let file = world.file("keys.json", json!({ "keys": keys }).to_string());
+    let mut words = vec!["inspect", "--verify", "--jwks", &file];
+    words.extend(style.split_whitespace());
+    Said::by(world.run_words(&words).write_stdin(token.to_owned()))
+}
+
+#[test]
+fn short_rsa_keys_are_refused_and_listed() {
+    let key = rsa::RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 1024).unwrap();
+    let (token, reason) = (signed_by(&key, "short"), "RSA with 1024 bits; at least 2048 are needed");
+    for zeros in [0, 128] {
+        let keys = [jwk(&key, "short", zeros)];
+        let text = verify(&keys, &token, "");
+        assert_eq!(text.code, 7, "{zeros}: {}{}", text.stdout, text.stderr);
+        assert!(text.stdout.contains("refused key"), "{}", text.stdout);
+        for stream in [&text.stdout, &text.stderr] {
+            assert!(stream.contains("`short`") && stream.contains(reason), "{stream}");
+        }
+        let json = verify(&keys, &token, "--json").json();
+        assert_eq!(json["verification"]["valid"], false);
+        assert_eq!(json["verification"]["refused_keys"], json!([{ "id": "short", "reason": reason }]));
+        assert_eq!(verdicts(&json)[0], "signature failed");
+    }
+}
+
+#[test]
+fn an_ed25519_key_that_signs_everything_is_refused_and_listed() {
+    let said = verify(&[small_order("neutral")], &signed_by_nobody("neutral"), "");
+    assert_eq!(said.code, 7, "{}{}", said.stdout, said.stderr);
+    for words in ["refused key", "`neutral`", "small order"] {
+        assert!(said.stdout.contains(words), "{words}: {}", said.stdout);
+    }
+    assert!(said.stderr.contains("small order"), "{}", said.stderr);
+}
+
+#[test]
+fn the_other_keys_of_the_set_still_verify() {
+    let mut random = rsa::rand_core::OsRng;
+    let (short, long) = (
+        rsa::RsaPrivateKey::new(&mut random, 1024).unwrap(),
+        rsa::RsaPrivateKey::new(&mut random, 2048).unwrap(),
+    );
+    let keys = [small_order("neutral"), jwk(&short, "short", 0), jwk(&long, "long", 0)];
+    let json = verify(&keys, &signed_by(&long, "long"), "--json").json();
+    assert_eq!(json["verification"]["valid"], true);
+    let refused = json["verification"]["refused_keys"].as_array().unwrap();
+    let ids: Vec<_> = refused.iter().map(|key| key["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["neutral", "short"]);
+    let json = verify(&keys[2..], &signed_by(&long, "long"), "--json").json();
+    assert_eq!(json["verification"]["refused_keys"], json!([]));
+}

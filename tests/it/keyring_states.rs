@@ -1,0 +1,133 @@
+//! A keyring that cannot be used: each state has its own message, exit code 4, and an answer in time.
+
+use std::time::{Duration, Instant};
+
+use crate::common::keyring::daemon;
+use crate::common::{self, Keyring, Said, World};
+
+const PROFILE: &str =
+    "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
+
+/// Every command that needs the keyring, in this state.
+fn all_say(state: &str, message: &str, code: &str) {
+    let keyring = (state != "no-bus").then(|| Keyring::in_state(state));
+    let world = keyring.as_ref().map_or_else(World::new, World::with_keyring);
+    world.write_config(PROFILE);
+    let secret = world.file("secret", "anything");
+    let login = ["login", "-p", "dev", "--no-verify", "--secret-file", &secret];
+    let rotate = ["rotate", "--secret-file", &secret];
+    for words in
+        [&["token", "--full"][..], &rotate, &["logout"], &["status"], &["profile", "remove", "dev"], &login]
+    {
+        let started = Instant::now();
+        let said = Said::by(&mut world.run_words(words));
+        assert_eq!(said.code, 4, "{state} {words:?}: {}", said.stderr);
+        assert!(said.stderr.contains(message), "{state} {words:?}: {}", said.stderr);
+        assert!(said.stderr.contains("hint: "), "{state} {words:?}: {}", said.stderr);
+        // The bound on an unattended keyring is 3 s; this is far above it and far below a hang.
+        assert!(started.elapsed() < Duration::from_secs(20), "{state} {words:?}");
+    }
+    assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], code);
+    assert_eq!(world.config(), PROFILE, "a failing store must not change the profiles");
+}
+
+#[test]
+fn without_a_bus() {
+    all_say("no-bus", "there is no session bus", "no_bus");
+}
+
+#[test]
+fn without_a_service() {
+    all_say("no-service", "no keyring service answers", "no_service");
+}
+
+#[test]
+fn never_unlocked() {
+    all_say("new", "the keyring has no default collection", "no_collection");
+}
+
+#[test]
+fn locked() {
+    all_say("locked", "the keyring is locked", "locked");
+}
+
+#[test]
+fn unlocked_with_a_wrong_password() {
+    all_say("wrong-password", "the keyring is locked", "locked");
+}
+
+#[test]
+fn unlocked_without_the_entry() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    world.write_config(PROFILE);
+    let said = Said::by(&mut world.run("token --full"));
+    assert_eq!(said.code, 4);
+    assert!(said.stderr.contains("not logged in: no secret is stored for `eu/base/acme`"), "{}", said.stderr);
+    assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "missing");
+}
+
+#[test]
+fn two_entries_that_match_are_named_and_one_can_be_removed() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    world.write_config(PROFILE);
+    for (label, extra) in [("one", &[][..]), ("an older tool's", &["origin", "another's"])] {
+        let mut store = world.program("secret-tool");
+        store.arg("store").arg(format!("--label={label}"));
+        store.args(["service", "corti-auth", "username", "eu/base/acme"]).args(extra);
+        store.write_stdin(label).assert().success();
+    }
+    let said = Said::by(&mut world.run("token --full"));
+    assert_eq!(said.code, 4);
+    assert!(said.stderr.contains("more than one keyring entry matches it: `"), "{}", said.stderr);
+    assert!(said.stderr.contains("`one`") && said.stderr.contains("`an older tool's`"), "{}", said.stderr);
+    // The hint is a command: it removes the foreign one and leaves ours.
+    let hint =
+        said.stderr.lines().find_map(|line| line.strip_prefix("hint: remove `an older tool's`: ")).unwrap();
+    world.program("sh").args(["-c", hint]).assert().success();
+    assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "present");
+    let mut lookup = world.program("secret-tool");
+    lookup.args(["lookup", "service", "corti-auth", "username", "eu/base/acme"]).assert().stdout("one");
+}
+
+#[test]
+fn a_foreign_entry_is_read() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    world.write_config(PROFILE);
+    let mut store = world.program("secret-tool");
+    store.args(["store", "--label=x", "service", "corti-auth", "username", "eu/base/acme"]);
+    store.write_stdin("anything").assert().success();
+    assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "present");
+}
+
+#[test]
+fn a_daemon_that_hangs_is_not_waited_for() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    world.write_config(PROFILE);
+    let daemon = daemon(&world);
+    assert!(common::signal(daemon, "STOP"));
+    for arguments in ["token --full", "status"] {
+        let started = Instant::now();
+        let said = Said::by(&mut world.run(arguments));
+        assert_eq!(said.code, 4, "{}", said.stderr);
+        assert!(said.stderr.contains("did not answer within 3 s"), "{}", said.stderr);
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+    assert!(common::signal(daemon, "CONT"));
+}
+
+#[test]
+fn a_daemon_that_died_is_an_absent_one() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    world.write_config(PROFILE);
+    assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "missing");
+    assert!(common::signal(daemon(&world), "KILL"));
+    common::wait_until("the bus knows", || {
+        Said::by(&mut world.run("status --json")).json()["secret"] == "no_service"
+    });
+    assert_eq!(Said::by(&mut world.run("token --full")).code, 4);
+}

@@ -1,0 +1,99 @@
+//! A locked gnome-keyring whose unlock prompt is on a display, where its password is typed, or the prompt dismissed.
+
+#![cfg(target_os = "linux")]
+use std::process::{Child, Command, Stdio};
+
+use crate::common::shell::Shell;
+use crate::common::{self, Keyring, World};
+
+/// Puts the desktop's prompter on a display of its own, and types `$KEYS` into its window until that is gone.
+const DESKTOP: &str = r#"
+    trap 'kill $prompter $display' EXIT
+    exec {number}<> <(:)
+    # Two that start at once may choose the same number, and one of them ends.
+    for ((i = 0; i < 5; i++)); do
+      Xvfb -displayfd "$number" -screen 0 640x480x24 -nolisten tcp & display=$!
+      for ((j = 0; j < 50; j++)); do read -r -t 0.2 -u "$number" name && break 2; kill -0 $display || break; done
+    done
+    export DISPLAY=":$name"
+    /usr/libexec/gcr-prompter & prompter=$!
+    shown() { xdotool search --onlyvisible --class prompter; }
+    for ((i = 0; i < 300; i++)); do ! shown || break; sleep 0.1; done
+    for ((i = 0; i < 30; i++)); do shown || break; sleep 0.5; eval "$KEYS"; sleep 0.5; done
+    sleep 1"#;
+
+/// A person at a desktop.
+struct Desktop(Child);
+
+impl Desktop {
+    fn start(world: &World, keys: &str) -> Self {
+        let mut bash = Command::new("bash");
+        bash.env_clear().envs(world.variables()).env("KEYS", keys).args(["-c", DESKTOP]);
+        let desktop = bash.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        common::wait_until("the prompter is on the bus", || {
+            let owned = ["org.freedesktop.DBus.NameHasOwner", "string:org.gnome.keyring.SystemPrompter"];
+            let mut send = world.program("dbus-send");
+            send.args(["--session", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/"]).args(owned);
+            String::from_utf8(send.output().unwrap().stdout).unwrap().contains("true")
+        });
+        Self(desktop)
+    }
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_prompt_is_answered_once_before_the_secret_is_asked_for() {
+    let keyring = Keyring::in_state("locked");
+    let world = World::with_keyring(&keyring);
+    let desktop = Desktop::start(&world, "xdotool key ctrl+a; xdotool type private; xdotool key Return");
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" login -e eu -t base --client-id acme --no-verify");
+    shell.expect("a prompt for its password may be waiting on the desktop");
+    shell.expect("secret");
+    shell.send_line("typed after it");
+    shell.expect("stored, not verified");
+    shell.assert_ended("0");
+    drop(desktop);
+    let mut lookup = world.program("secret-tool");
+    lookup.args(["lookup", "service", "corti-auth", "username", "eu/base/acme"]);
+    assert_eq!(lookup.output().unwrap().stdout, b"typed after it");
+}
+
+#[test]
+fn a_prompt_that_is_dismissed_leaves_the_keyring_locked_and_nothing_held() {
+    let keyring = Keyring::in_state("locked");
+    let world = World::with_keyring(&keyring);
+    let text = "default-profile = \"a\"\n[profiles.a]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
+    world.write_config(text);
+    let desktop = Desktop::start(&world, "xdotool key Escape");
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" profile remove a");
+    shell.expect("a prompt for its password may be waiting on the desktop");
+    // Another process can change the configuration while the prompt waits.
+    world.run("profile rename a b").assert().success();
+    shell.expect("the keyring is locked");
+    shell.assert_ended("4");
+    drop(desktop);
+    assert_eq!(world.config(), text.replace("\"a\"", "\"b\"").replace("profiles.a", "profiles.b"));
+}
+
+#[test]
+fn a_keyring_that_dies_behind_its_prompt_is_not_waited_for() {
+    let keyring = Keyring::in_state("locked");
+    let world = World::with_keyring(&keyring);
+    let bus = "dbus-send --session --print-reply=literal --dest=org.freedesktop.DBus /";
+    let id = "org.freedesktop.DBus.GetConnectionUnixProcessID string:org.freedesktop.secrets";
+    let desktop = Desktop::start(&world, &format!("kill $({bus} {id} | awk '{{print $NF}}')"));
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" login -e eu -t base --client-id acme --no-verify");
+    shell.expect("a prompt for its password may be waiting on the desktop");
+    // Twenty seconds are the shell's own patience, and a prompt's are two minutes.
+    shell.expect("no keyring service answers on the session bus");
+    shell.assert_ended("4");
+    drop(desktop);
+}

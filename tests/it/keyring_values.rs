@@ -1,0 +1,73 @@
+//! What a keyring is given comes back: any length, any script, from many processes at once, with either provider of the
+//! Secret Service.
+
+use predicates::prelude::*;
+
+use crate::common::keyring::lookup;
+use crate::common::{Keyring, Said, Sandbox, World};
+
+fn store(world: &World, id: &str, secret: &str) -> Said {
+    let path = world.file(&format!("secret-{id}"), secret);
+    let words = ["login", "-e", "eu", "-p", id, "--client-id", id, "--no-verify", "--secret-file", &path];
+    Said::by(&mut world.run_words(&words))
+}
+
+#[test]
+fn every_length_and_script_comes_back() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let (k4, k64) = ("x".repeat(4096), "ü".repeat(32 * 1024));
+    for (number, secret) in ["a", "ab", "Ключ", "秘密🔑", "\"'\\$`", &k4, &k64].into_iter().enumerate()
+    {
+        let id = format!("c{number}");
+        let said = store(&world, &id, secret);
+        assert_eq!(said.code, 0, "{number}: {}", said.stderr);
+        assert!(lookup(&world, &format!("eu/base/{id}")) == secret, "{number}");
+    }
+    let said = store(&world, "long", &"x".repeat(64 * 1024 + 1));
+    assert!(said.code == 2 && said.stderr.contains("longer than"), "{}", said.stderr);
+}
+
+#[test]
+fn forty_processes_writing_one_entry_leave_one() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    // As many at once as the machine can serve in the time that a keyring has for each.
+    let at_once = 10 * std::thread::available_parallelism().unwrap().get();
+    for wave in (0..40).collect::<Vec<_>>().chunks(at_once) {
+        std::thread::scope(|scope| {
+            for number in wave {
+                let world = &world;
+                scope.spawn(move || {
+                    let secret = format!("secret number {number}");
+                    let path = world.file(&format!("secret-{number}"), &secret);
+                    let words =
+                        ["login", "-e", "eu", "--client-id", "one", "--no-verify", "--secret-file", &path];
+                    let said = Said::by(&mut world.run_words(&words));
+                    assert_eq!(said.code, 0, "{}", said.stderr);
+                });
+            }
+        });
+    }
+    assert!(lookup(&world, "eu/base/one").starts_with("secret number "));
+    let search = Said::by(world.program("secret-tool").args(["search", "--all", "service", "corti-auth"]));
+    assert_eq!(search.stdout.matches("secret number").count(), 1, "{}", search.stdout);
+    assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "present");
+}
+
+#[test]
+fn keepassxc_does_the_main_job_too() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::keepassxc());
+    let world = World::with_keyring(&keyring);
+    let path = world.file("secret", &sandbox.client_secret);
+    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", &path];
+    let said = Said::by(&mut world.run_words(&words));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    world.run("token --scope transcribe").assert().success();
+    world.run("status").assert().success();
+    // Again, over the entry that is there.
+    assert_eq!(Said::by(&mut world.run_words(&words)).code, 0);
+    world.run("token --full").assert().success();
+    world.run("logout").assert().success().stderr(predicate::str::contains("the secret is removed"));
+    world.run("token --full").assert().code(4).stderr(predicate::str::contains("not logged in"));
+}

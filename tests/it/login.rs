@@ -1,0 +1,254 @@
+//! `login`, `logout`: a real keyring, verification before storing, and nothing lost on the way.
+
+use predicates::prelude::*;
+
+use crate::common::keyring::lookup;
+use crate::common::{self, Keyring, Said, Sandbox, World};
+
+fn log_in(world: &World, sandbox: &Sandbox, more: &str) -> assert_cmd::assert::Assert {
+    let secret = world.file("secret", &sandbox.client_secret);
+    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", &secret];
+    let more: Vec<&str> = more.split_whitespace().collect();
+    world.run_words(&[&words[..], &more[..]].concat()).assert()
+}
+
+#[test]
+fn the_main_job() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let user = format!("{}/base/sandbox", sandbox.environment);
+    log_in(&world, &sandbox, "")
+        .success()
+        .stdout("")
+        .stderr(predicate::str::contains("logged in: client `sandbox`"));
+    assert_eq!(lookup(&world, &user), sandbox.client_secret);
+    assert!(!world.config().contains(&sandbox.client_secret));
+    world.run("token --scope transcribe").assert().success();
+    world.run("status").assert().success().stdout(predicate::str::contains("present, in the OS keyring"));
+    world.run("logout").assert().success().stderr(predicate::str::contains("is removed from the OS keyring"));
+    assert_eq!(lookup(&world, &user), "");
+    world.run("logout").assert().success().stderr(predicate::str::contains("was not logged in"));
+    world
+        .run("token --full")
+        .assert()
+        .code(4)
+        .stderr(predicate::str::contains("not logged in"))
+        .stderr(predicate::str::contains("hint: corti-auth login"));
+}
+
+#[test]
+fn json_says_what_was_stored_and_removed() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let output = log_in(&world, &sandbox, "--json --profile dev").success().get_output().stdout.clone();
+    let json: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let expected = serde_json::json!({
+        "schema": "corti-auth/login/v1", "profile": "dev", "default": true, "environment": sandbox.environment,
+        "tenant": "base", "client_id": "sandbox", "store": "keyring", "verified": true,
+    });
+    assert_eq!(json, expected);
+    let json = Said::by(&mut world.run("logout --json")).json();
+    let profiles = serde_json::json!([{ "profile": "dev", "removed": true, "also_logged_out": [], "kept_elsewhere": false, "failure": null }]);
+    assert_eq!(
+        json,
+        serde_json::json!({ "schema": "corti-auth/logout/v1", "profiles": profiles, "tokens_removed": 0 })
+    );
+}
+
+#[test]
+fn awkward_secrets_mint() {
+    let keyring = Keyring::unlocked();
+    let long = "0123456789abcdef".repeat(256);
+    for secret in
+        ["a b&c=d%e+f", "  spaces  ", "Schlüssel-\u{1f511}", "100%25 + ; / ? # \" ' \\", long.as_str()]
+    {
+        let (sandbox, world) = (Sandbox::with_secret(secret), World::with_keyring(&keyring));
+        log_in(&world, &sandbox, "").success();
+        world.run("token --scope streams").assert().success();
+        assert_eq!(lookup(&world, &format!("{}/base/sandbox", sandbox.environment)), secret);
+    }
+}
+
+#[test]
+fn one_trailing_line_break_is_not_part_of_the_secret() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let mut login =
+        world.run_words(&["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-stdin"]);
+    login.write_stdin(format!("{}\r\n", sandbox.client_secret)).assert().success();
+    world.run("token --full").assert().success();
+}
+
+#[test]
+fn what_is_no_secret_is_refused_and_not_shown() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-stdin"];
+    let long = vec![b'x'; 70_000];
+    for (bytes, message) in [
+        (&b""[..], "the client secret is empty"),
+        (b"\n", "the client secret is empty"),
+        (b"hunter\ntwo\n", "contains a line break"),
+        (b"hunter\xff", "is not UTF-8 text"),
+        (&long, "longer than"),
+    ] {
+        let said = Said::by(world.run_words(&words).write_stdin(bytes));
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains(message) && !said.stderr.contains("hunter"), "{}", said.stderr);
+    }
+    assert_eq!(world.config(), "");
+}
+
+#[test]
+fn a_secret_the_server_rejects_is_not_stored() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    log_in(&world, &sandbox, "").success();
+    let (before, wrong) = (world.config(), world.file("wrong", "wrong"));
+    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", &wrong];
+    world.run_words(&words).assert().code(5).stderr(predicate::str::contains("rejected the client secret"));
+    assert_eq!(world.config(), before);
+    world.run("token --full").assert().success();
+}
+
+#[test]
+fn without_verification_the_server_is_not_asked() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    let words = ["login", "-e", "eu", "--client-id", "acme", "--no-verify", "--secret-file", &secret];
+    world.run_words(&words).assert().success().stderr(predicate::str::contains("stored, not verified"));
+    assert_eq!(lookup(&world, "eu/base/acme"), "anything");
+}
+
+#[test]
+fn a_login_again_asks_for_nothing_but_the_secret() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "first");
+    let login = |words: &str| {
+        let words = format!("login --no-verify --secret-file {secret} {words}");
+        world.run(&words).assert().success();
+        lookup(&world, "us/acme/x")
+    };
+    assert_eq!(login("-p a -e us -t acme --client-id x"), "first");
+    world.file("secret", "second");
+    assert_eq!(login("-p a"), "second");
+    // Two profiles of one client share its secret.
+    login("-p b -e us -t acme --client-id x");
+    world.file("secret", "third");
+    assert_eq!(login("-p b"), "third");
+    world.run("profile remove a").assert().success();
+    assert_eq!(lookup(&world, "us/acme/x"), "third");
+}
+
+#[test]
+fn a_missing_value_names_its_flag_and_variable_and_never_hangs() {
+    let keyring = Keyring::unlocked();
+    let mut world = World::with_keyring(&keyring);
+    for (arguments, message) in [
+        (
+            "login",
+            "the environment, the client id and the client secret are missing, and nobody can be asked for them",
+        ),
+        ("login", "corti-auth login --environment eu --client-id ID --secret-stdin < FILE"),
+        ("login -e eu --secret-file s", "corti-auth login --environment eu --client-id ID --secret-file s"),
+        ("login -e eu --secret-file s", "the client id is missing, and nobody can be asked for it"),
+        (
+            "login -e eu --client-id x --store keyring",
+            "corti-auth login --environment eu --client-id x --store keyring --secret-stdin < FILE",
+        ),
+    ] {
+        world.run(arguments).assert().code(2).stdout("").stderr(predicate::str::contains(message));
+    }
+    world.set("CORTI_CLIENT_SECRET", "hunter2");
+    let said = Said::by(&mut world.run("login -e eu --client-id x"));
+    assert_eq!(said.code, 2);
+    assert!(
+        said.stderr.contains(
+            "printenv CORTI_CLIENT_SECRET | corti-auth login --environment eu --client-id x --secret-stdin"
+        ),
+        "{}",
+        said.stderr
+    );
+    assert!(!said.stderr.contains("hunter2"));
+}
+
+#[test]
+fn secrets_on_the_command_line_are_refused_unseen() {
+    let world = World::new();
+    for word in ["--client-secret=hunter2", "--secret=hunter2", "--secret-stdin=hunter2", "--token=hunter2"] {
+        let said = Said::by(&mut world.run_words(&["login", word]));
+        assert_eq!(said.code, 2);
+        assert!(said.stderr.contains("a secret never comes from the command line"), "{}", said.stderr);
+        assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+    }
+    let misplaced: [&[&str]; 4] = [
+        &["login", "hunter2"],
+        &["login", "CORTI_CLIENT_SECRET=hunter2"],
+        &["login", "--no-verify=hunter2"],
+        &["login", "--hunter2"],
+    ];
+    for words in misplaced {
+        for more in [None, Some("--json")] {
+            let words: Vec<&str> = words.iter().copied().chain(more).collect();
+            let said = Said::by(&mut world.run_words(&words));
+            assert_eq!(said.code, 2);
+            assert!(
+                !said.stderr.contains("hunter2") && said.stderr.contains("login --help"),
+                "{}",
+                said.stderr
+            );
+        }
+    }
+    world
+        .run("login --store plain")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("`plain` is not a store"));
+}
+
+#[test]
+fn the_profile_is_named_by_flag_or_variable_and_in_what_to_run_next() {
+    let keyring = Keyring::unlocked();
+    let mut world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    let words = ["login", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret];
+    world.run_words(&words).assert().success();
+    world.set("CORTI_AUTH_PROFILE", "dev");
+    let next = predicate::str::contains("token --scope transcribe --profile dev");
+    world.run_words(&words).assert().success().stderr(next);
+    assert!(world.config().contains("[profiles.dev]"), "{}", world.config());
+    world.run("logout").assert().success();
+    let hint = predicate::str::contains("hint: corti-auth login --profile dev");
+    world.run("token --full").assert().code(4).stderr(hint);
+}
+
+#[test]
+fn nothing_is_stored_where_the_profile_cannot_be() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    // A file where the folder should be.
+    world.file("config/corti-auth", "");
+    let words = ["login", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret];
+    world.run_words(&words).assert().code(3).stderr(predicate::str::contains("config/corti-auth"));
+    assert_eq!(lookup(&world, "eu/base/x"), "");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_never_comes_can_be_interrupted() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let fifo = world.home().join("fifo").display().to_string();
+    world.program("mkfifo").arg(&fifo).assert().success();
+    for flags in ["--secret-stdin", &format!("--secret-file {fifo}")] {
+        let mut login = world.start(&format!("login -e eu --client-id x {flags}"));
+        // The folder is made just before the secret is asked for.
+        common::wait_until("the command reads", || world.config_folder().join("config.lock").exists());
+        login.interrupt();
+        assert_eq!(login.wait(), Some(130), "{flags}");
+        std::fs::remove_dir_all(world.config_folder()).unwrap();
+    }
+}

@@ -1,0 +1,70 @@
+//! What a login asks for where the profile exists, and what it says to run next.
+
+#![cfg(target_os = "linux")]
+use crate::common::keyring::lookup;
+use crate::common::shell::Shell;
+use crate::common::{Keyring, Said, Sandbox, World};
+
+#[test]
+fn a_login_again_asks_for_the_secret_alone() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "first");
+    let login = "login -p acme -e us -t other --client-id x --no-verify";
+    world.run(&format!("{login} --secret-file {secret}")).assert().success();
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" login -p acme --no-verify");
+    let seen = shell.expect("Client secret");
+    for question in ["Environment", "Tenant", "Client id"] {
+        assert!(!seen.contains(question), "{seen}");
+    }
+    shell.send_line("second");
+    shell.expect("stored, not verified");
+    shell.assert_ended("0");
+    assert_eq!(lookup(&world, "us/other/x"), "second");
+}
+
+/// The profile's store never changes, so what is advised is a profile with another name.
+#[test]
+fn the_way_without_a_keyring_is_another_profile_where_the_profile_exists() {
+    let mut world = World::new();
+    world.write_config(
+        "default-profile = \"acme\"\n[profiles.acme]\nenvironment = \"eu\"\nclient-id = \"x\"\n",
+    );
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "correct horse"));
+    let secret = world.file("secret", "anything");
+    for words in ["token --full", &format!("login -p acme --no-verify --secret-file {secret}")] {
+        let said = Said::by(&mut world.run(words));
+        assert_eq!(said.code, 4, "{}", said.stderr);
+        let hint = "corti-auth login --profile NAME --store file";
+        assert!(said.stderr.contains(hint), "{words}: {}", said.stderr);
+    }
+    let advised = "login --profile other --store file -e eu --client-id x --no-verify --secret-file";
+    world.run(&format!("{advised} {secret}")).assert().success();
+}
+
+#[test]
+fn what_to_run_next_works_where_a_variable_names_a_client() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let mut world = World::with_keyring(&keyring);
+    let secret = world.file("secret", &sandbox.client_secret);
+    world.set("CORTI_ENVIRONMENT", &sandbox.environment);
+    world.set("CORTI_CLIENT_ID", "sandbox");
+    let said = Said::by(&mut world.run_words(&["login", "--secret-file", &secret]));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let next = "token --scope transcribe --profile default";
+    assert!(said.stderr.contains(&format!("corti-auth {next}")), "{}", said.stderr);
+    assert!(said.stderr.contains("or name the profile: --profile default"), "{}", said.stderr);
+    world.run(next).assert().success();
+}
+
+#[test]
+fn the_way_without_a_keyring_is_one_for_the_profile() {
+    let world = World::new();
+    let secret = world.file("secret", "anything");
+    let words =
+        ["login", "-p", "acme", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret];
+    let said = Said::by(&mut world.run_words(&words));
+    assert_eq!(said.code, 4, "{}", said.stderr);
+    assert!(said.stderr.contains("corti-auth login --profile acme --store file"), "{}", said.stderr);
+}

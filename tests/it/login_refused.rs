@@ -1,0 +1,181 @@
+//! Logins that would store what could not be found again, or lose what is stored.
+
+#![cfg(target_os = "linux")]
+use crate::common::keyring::{lookup, users};
+use crate::common::{self, Keyring, World};
+
+/// The lock's file is there from an earlier day, so that only the write itself would fail.
+#[test]
+fn nothing_is_stored_where_the_folder_takes_no_new_file() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    world.write_config("");
+    std::fs::write(world.config_folder().join("config.lock"), "").unwrap();
+    let script = "mount --bind \"$CONFIG\" \"$CONFIG\" && mount -o remount,bind,ro \"$CONFIG\" \
+        && mount --bind \"$LOCK\" \"$CONFIG/config.lock\" && exec \"$@\"";
+    let lock = world.file("lock", "");
+    let mut shell = world.program("unshare");
+    shell.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).arg(common::binary());
+    shell.args(["login", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret]);
+    shell.env("CONFIG", world.config_folder()).env("LOCK", lock);
+    let said = common::Said::by(&mut shell);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(said.stderr.contains("cannot write `") && said.stderr.contains("config.toml"), "{}", said.stderr);
+    assert!(!said.stderr.contains(".corti-auth-"), "{}", said.stderr);
+    assert_eq!(lookup(&world, "eu/base/x"), "");
+}
+
+/// A world with the profile `acme` of the client `x` of `eu`, whose secret is `stored`.
+fn world_of_acme(keyring: &Keyring) -> World {
+    let world = World::with_keyring(keyring);
+    let secret = world.file("secret", "stored");
+    let words =
+        ["login", "-p", "acme", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret];
+    world.run_words(&words).assert().success();
+    world.file("secret", "another");
+    world
+}
+
+/// Runs a login that must be refused, and gives what it says.
+fn refused(world: &World, words: &str) -> String {
+    let (config, secret) = (world.config(), world.home().join("secret").display().to_string());
+    let command = format!("login --no-verify --secret-file {secret} {words}");
+    let said = common::Said::by(&mut world.run(&command));
+    assert_eq!(said.code, 3, "{words}: {}", said.stderr);
+    assert_eq!((lookup(world, "eu/base/x").as_str(), world.config()), ("stored", config), "{words}");
+    assert_eq!(users(world), ["eu/base/x"], "{words}");
+    said.stderr
+}
+
+#[test]
+fn a_profile_keeps_its_client_and_its_store() {
+    let keyring = Keyring::unlocked();
+    let mut world = world_of_acme(&keyring);
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "correct horse"));
+    for (words, differs) in [
+        ("-p acme -e us", "environment `eu` (--environment says `us`)\n"),
+        ("-p acme -t other", "tenant `base` (--tenant says `other`)\n"),
+        ("-p acme --client-id y", "client id `x` (--client-id says `y`)\n"),
+        ("-p acme --store file", "store `keyring` (--store says `file`)\n"),
+        (
+            "-p acme -e us --client-id y",
+            "environment `eu` (--environment says `us`), client id `x` (--client-id says `y`)\n",
+        ),
+    ] {
+        let said = refused(&world, words);
+        assert!(said.contains(&format!("the profile `acme` already exists with {differs}")), "{said}");
+        assert!(said.contains("hint: use another name: corti-auth login --profile NAME\n"), "{said}");
+        assert!(said.contains("hint: or remove this one first: corti-auth profile remove acme\n"), "{said}");
+        assert!(!said.contains("unset"), "{said}");
+    }
+    // A secret command is another store.
+    let said = common::Said::by(&mut world.run("login -p acme --no-verify --secret-command cat"));
+    assert!(said.code == 3 && said.stderr.contains("(--secret-command says `command`)"), "{}", said.stderr);
+    // The first way out, and the second.
+    let secret = world.home().join("secret").display().to_string();
+    world
+        .run(&format!("login -p us -e us --client-id x --no-verify --secret-file {secret}"))
+        .assert()
+        .success();
+    world.run("profile remove acme").assert().success();
+    world
+        .run(&format!("login -p acme -e us --client-id y --no-verify --secret-file {secret}"))
+        .assert()
+        .success();
+    assert_eq!(users(&world).len(), 2);
+}
+
+#[test]
+fn a_variable_gives_a_profile_no_other_client_and_no_other_store() {
+    let keyring = Keyring::unlocked();
+    let mut world = world_of_acme(&keyring);
+    let secret = world.home().join("secret").display().to_string();
+    for (variable, value, differs, same) in [
+        ("CORTI_ENVIRONMENT", "us", "environment `eu`", "-e eu"),
+        ("CORTI_TENANT_NAME", "other", "tenant `base`", "-t base"),
+        ("CORTI_CLIENT_ID", "y;z", "client id `x`", "--client-id x"),
+        ("CORTI_AUTH_STORE", "file", "store `keyring`", "--store keyring"),
+    ] {
+        world.set(variable, value);
+        let said = refused(&world, "-p acme");
+        assert!(said.contains(&format!("with {differs} ({variable} says `{value}`)\n")), "{said}");
+        // A flag wins over its variable, and says what the profile has.
+        let again = format!("login -p acme --no-verify --secret-file {secret} {same}");
+        world.file("secret", "stored");
+        world.run(&again).assert().success();
+        world.file("secret", "another");
+        world.set(variable, "");
+    }
+    world.set("CORTI_ENVIRONMENT", "us");
+    world.set("CORTI_CLIENT_ID", "y");
+    let said = refused(&world, "-p acme");
+    assert!(
+        said.contains("(CORTI_ENVIRONMENT says `us`), client id `x` (CORTI_CLIENT_ID says `y`)"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_profile_of_a_command_gets_another_command_and_no_other_store() {
+    let mut world = World::new();
+    let login = |world: &World, words: &[&str]| {
+        common::Said::by(&mut world.run_words(&[&["login", "-p", "a", "--no-verify"][..], words].concat()))
+    };
+    let said = login(&world, &["-e", "eu", "--client-id", "x", "--secret-command", "echo old"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(login(&world, &["--secret-command", "echo new"]).code, 0);
+    assert!(world.config().contains("secret-command = [\"echo\", \"new\"]"), "{}", world.config());
+    for words in [&[][..], &["--store", "command"]] {
+        let said = login(&world, words);
+        assert_eq!(said.code, 0, "{words:?}: {}", said.stderr);
+    }
+    world.set("CORTI_AUTH_STORE", "command");
+    assert_eq!(login(&world, &[]).code, 0);
+    let config = world.config();
+    for words in [&["--store", "keyring"][..], &["--secret-command", "echo new", "-e", "us"]] {
+        let said = login(&world, words);
+        assert_eq!(said.code, 3, "{words:?}: {}", said.stderr);
+        assert_eq!(world.config(), config);
+    }
+}
+
+/// A login where the configuration's folder is a file system of its own, which takes a new file and no byte in it. Gives the
+/// secret that is in the keyring then.
+fn left_by_a_full_disk(config: &str) -> String {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    let script = "mkdir -p \"$CONFIG\" && mount -t tmpfs -o size=16k,mode=0700 small \"$CONFIG\" \
+        && cd \"$CONFIG\" && : > config.lock && printf %s \"$TEXT\" > config.toml && chmod 600 config.toml \
+        && { dd if=/dev/zero of=fill bs=1k 2> /dev/null; exec \"$@\"; }";
+    let mut shell = world.program("unshare");
+    shell.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).arg(common::binary());
+    shell.args(["login", "-e", "eu", "--client-id", "full", "--no-verify", "--secret-file", &secret]);
+    let said = common::Said::by(shell.env("CONFIG", world.config_folder()).env("TEXT", config));
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(said.stderr.contains("No space left"), "{}", said.stderr);
+    lookup(&world, "eu/base/full")
+}
+
+#[test]
+fn nothing_is_stored_whose_profile_cannot_be_written() {
+    assert_eq!(left_by_a_full_disk(""), "");
+    let other = "[profiles.other]\nenvironment = \"eu\"\nclient-id = \"full\"\n";
+    assert_eq!(left_by_a_full_disk(other), "");
+}
+
+/// A keyring that refuses: the name is there before the secret, and is taken back.
+#[test]
+fn a_secret_that_cannot_be_stored_leaves_no_name() {
+    let mut world = World::new();
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "correct horse"));
+    let secret = world.file("secret", "anything");
+    let before = "# mine\n[profiles.other]\nenvironment = \"us\"\nclient-id = \"o\"\n";
+    world.write_config(before);
+    // Where the folder of encrypted files should be.
+    std::fs::write(world.config_folder().join("secrets"), "").unwrap();
+    let words = ["login", "-p", "a", "-e", "eu", "--client-id", "x", "--store", "file", "--no-verify"];
+    let said = common::Said::by(&mut world.run_words(&[&words[..], &["--secret-file", &secret]].concat()));
+    assert_eq!((said.code, world.config().as_str()), (4, before), "{}", said.stderr);
+}

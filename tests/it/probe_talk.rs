@@ -1,0 +1,113 @@
+//! What a server may say in a session that `probe` opened, and how it may end it.
+
+use crate::common::Said;
+use crate::common::chatter::{self, Line};
+use crate::common::ready::with_token;
+
+const CONFIGURED: Line = Line::Say("config", vec![]);
+
+fn talk(script: Vec<Line>, arguments: &str) -> Said {
+    let world = with_token(&chatter::start(script), "canary-abcdefgh");
+    let audio = world.file("a.raw", [0; 10]);
+    Said::by(&mut world.run(&arguments.replace("AUDIO", &audio)))
+}
+
+#[test]
+fn both_spellings_are_understood() {
+    let facts = r#"{"type":"facts","facts":[{"text":"coughs","group":"symptoms"}]}"#;
+    let fact = r#"{"type":"facts","fact":[{"text":"no fever"}]}"#;
+    let interim = r#"{"type":"transcript","data":{"text":"hel","isFinal":false}}"#;
+    let object = r#"{"type":"transcript","data":{"text":"hello","isFinal":true}}"#;
+    let list = r#"{"type":"transcript","data":[{"transcript":"doctor\u001b[2J","final":true}]}"#;
+    let script = vec![
+        Line::Say("config", vec![r#"{"type":"hello"}"#, "no JSON", r#"{"type":"CONFIG_ALREADY_RECEIVED"}"#]),
+        Line::Say("binary", vec![r#"{"type":"delta_usage","credits":0.1}"#, interim]),
+        Line::Say("flush", vec![object, facts, r#"{"type":"flushed"}"#]),
+        // The end before the usage.
+        Line::Close(
+            "end",
+            vec![list, fact, r#"{"type":"ENDED"}"#, r#"{"type":"usage","credits":0.25}"#],
+            1000,
+            "",
+        ),
+    ];
+    let said = talk(script, "probe transcribe --audio AUDIO");
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(said.stdout, "hello\nfact: symptoms: coughs\ndoctor\\u{1b}[2J\nfact: no fever\n");
+    assert!(
+        said.stderr.contains("0.25 credits")
+            && said.stderr.contains("received delta_usage")
+            && said.stderr.contains("none of Corti's"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn what_a_session_may_die_of() {
+    let accepted = Line::Say("config", vec![r#"{"type":"CONFIG_ACCEPTED"}"#]);
+    let error = r#"{"type":"error","error":{"title":"Bad audio","details":"canary-abcdefgh"}}"#;
+    for (script, code, words) in [
+        (
+            vec![Line::Say("config", vec![r#"{"type":"CONFIG_REJECTED","reason":"audioFormat"}"#])],
+            1,
+            "CONFIG_REJECTED: audioFormat",
+        ),
+        (vec![Line::Say("config", vec![r#"{"type":"CONFIG_NOT_PROVIDED"}"#])], 1, "CONFIG_NOT_PROVIDED"),
+        (vec![Line::Say("config", vec![error])], 1, "Bad audio"),
+        (vec![Line::Say("config", vec![r#"{"type":"ended"}"#])], 8, "ended before it was configured"),
+        (
+            vec![Line::Close("config", vec![], 1008, "canary-abcdefgh expired")],
+            8,
+            "code 1008: [redacted] expired",
+        ),
+        (
+            vec![accepted.clone(), Line::Close("end", vec![error], 1011, "")],
+            1,
+            "broke the session off: Bad audio",
+        ),
+        (
+            vec![accepted.clone(), Line::Close("end", vec![], 1011, "")],
+            8,
+            "closed the WebSocket with code 1011",
+        ),
+        (vec![CONFIGURED], 8, "was silent for"),
+        // It says something, and not that.
+        (vec![Line::Chat("config", r#"{"type":"hello"}"#)], 8, "what was waited for did not come within 3s"),
+        (
+            vec![accepted.clone(), Line::Say("end", vec![error, r#"{"type":"ended"}"#])],
+            1,
+            "reported an error",
+        ),
+    ] {
+        let said = talk(script, "probe transcribe --timeout 3s");
+        assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{words}: {}", said.stderr);
+        assert!(said.stderr.contains(words) && said.stderr.contains("hint: "), "{words}: {}", said.stderr);
+        assert!(!said.stderr.contains("canary"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_server_that_leaves_something_out_is_told_of() {
+    let script = vec![
+        Line::Say("config", vec![r#"{"type":"CONFIG_ACCEPTED"}"#]),
+        Line::Say("end", vec![r#"{"type":"ended"}"#]),
+    ];
+    let said = talk(script, "probe transcribe --audio AUDIO --timeout 3s");
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("flush          warning: no `flushed` came"), "{}", said.stderr);
+    assert!(said.stderr.contains("usage          warning: "), "{}", said.stderr);
+}
+
+#[test]
+fn a_token_in_escapes_is_not_repeated() {
+    let error =
+        r#"{"type":"error","error":{"title":"bad \u0063anary-abcdefgh","details":"\u0063anary-abcdefgh"}}"#;
+    for style in ["", "--json"] {
+        let said = talk(vec![Line::Say("config", vec![error])], &format!("probe transcribe {style}"));
+        assert_ne!(said.code, 0);
+        for text in [&said.stdout, &said.stderr] {
+            assert!(!text.contains("anary-abcdefgh"), "{text}");
+        }
+    }
+}

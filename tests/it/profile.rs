@@ -1,0 +1,294 @@
+//! `profile`, `status` and which client is used: layers, halves, near misses, and a file that keeps its comments.
+
+use predicates::prelude::*;
+use serde_json::json;
+
+use crate::common::{self, Keyring, Said, World};
+
+const FILE: &str = "# my clients\ndefault-profile = \"dev\" # daily\n\n[profiles.dev]\nenvironment = \"eu\"\nclient-id = \"acme-dev\" # Acme\n\n                    [profiles.prod]\nenvironment = \"us\"\ntenant = \"acme\"\nclient-id = \"acme-prod\"\n";
+
+fn world() -> World {
+    let world = World::new();
+    world.write_config(FILE);
+    world
+}
+
+#[test]
+fn list_and_show() {
+    let world = world();
+    world
+        .run("profile list")
+        .assert()
+        .success()
+        .stdout("* dev   eu  base  acme-dev\n  prod  us  acme  acme-prod\n");
+    let json = Said::by(&mut world.run("profile list --json")).json();
+    assert_eq!(json["profiles"][1]["tenant"], "acme");
+    assert_eq!(Said::by(&mut world.run("profile show -p prod --json")).json()["client_id"], "acme-prod");
+    World::new()
+        .run("profile list")
+        .assert()
+        .success()
+        .stdout("")
+        .stderr(predicate::str::contains("corti-auth login"));
+}
+
+#[test]
+fn use_changes_one_word_of_the_file() {
+    let world = world();
+    world.run("profile use prod").assert().success();
+    assert_eq!(world.config(), FILE.replace("default-profile = \"dev\"", "default-profile = \"prod\""));
+    for (arguments, meant) in [
+        ("profile use prdo", "corti-auth profile use prod"),
+        ("profile use PROD", "corti-auth profile use prod"),
+        ("profile use pr", "corti-auth profile use prod"),
+        ("-p prdo token --full", "corti-auth -p prod token --full"),
+    ] {
+        let hint = predicate::str::contains(format!("did you mean `prod`? {meant}"));
+        world.run(arguments).assert().code(3).stderr(hint);
+    }
+    world.run("profile use a/b").assert().code(3);
+}
+
+#[test]
+fn remove_takes_the_secret_too() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    world.write_config(FILE);
+    let secret = world.file("secret", "anything");
+    world.run_words(&["login", "-p", "dev", "--no-verify", "--secret-file", &secret]).assert().success();
+    let json = Said::by(&mut world.run("profile remove dev --json")).json();
+    assert_eq!((&json["secret_removed"], &json["was_default"]), (&json!(true), &json!(true)));
+    assert!(world.config().contains("# my clients") && !world.config().contains("acme-dev"));
+    let mut lookup = world.program("secret-tool");
+    lookup.args(["lookup", "service", "corti-auth", "username", "eu/base/acme-dev"]).assert().failure();
+    world.run("token --full").assert().code(4).stderr(predicate::str::contains("profile use NAME"));
+}
+
+#[test]
+fn layers_hide_each_other_and_status_says_so() {
+    let mut world = world();
+    for (name, value) in
+        [("CORTI_ENVIRONMENT", "us"), ("CORTI_CLIENT_ID", "env"), ("CORTI_CLIENT_SECRET", "s")]
+    {
+        world.set(name, value);
+    }
+    let json = Said::by(&mut world.run("status --json")).json();
+    assert_eq!(
+        (&json["client_id"], &json["environment"], &json["secret"]),
+        (&json!("env"), &json!("us"), &json!("present"))
+    );
+    assert_eq!(json["hidden"], json!(["the default profile `dev` (hidden by CORTI_CLIENT_ID)"]));
+    let json = Said::by(&mut world.run("status --json -p prod")).json();
+    assert_eq!((&json["client_id"], &json["chosen_by"]), (&json!("acme-prod"), &json!("--profile")));
+    assert!(json["hidden"].to_string().contains("CORTI_CLIENT_SECRET (hidden by --profile)"));
+}
+
+#[test]
+fn halves_and_conflicts_exit_3() {
+    for (variables, message) in [
+        (&[("CORTI_CLIENT_ID", "x")][..], "CORTI_CLIENT_ID is set, but CORTI_CLIENT_SECRET is not"),
+        (&[("CORTI_CLIENT_SECRET", "x")], "CORTI_CLIENT_SECRET is set, but CORTI_CLIENT_ID is not"),
+        (&[("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "x")], "no environment is set"),
+        (&[("CORTI_CLIENT_ID", "x"), ("CORTI_AUTH_PROFILE", "dev")], "are both set"),
+        (&[("CORTI_ENVIRONMENT", "http://example.com")], "only https may leave it"),
+        (&[("CORTI_TENANT_NAME", "a/b")], "CORTI_TENANT_NAME: the tenant `a/b`"),
+        (&[("CORTI_AUTH_PROFILE", "nope")], "there is no profile `nope`"),
+    ] {
+        let mut world = world();
+        for (name, value) in variables {
+            world.set(name, value);
+        }
+        let said = Said::by(&mut world.run("token --full"));
+        assert_eq!(said.code, 3, "{}", said.stderr);
+        assert!(said.stderr.contains(message) && said.stderr.contains("hint: "), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn flags_that_name_no_place_exit_3() {
+    for (arguments, message) in [
+        ("-t a/b token --full", "the tenant `a/b`"),
+        ("-e http://example.com token --full", "only https"),
+        ("-e https://u:hunter2@h token --full", "must not have a user name"),
+        ("-e eu.corti.app token --full", "neither a label"),
+        ("-p nope token --full", "there is no profile"),
+    ] {
+        let said = Said::by(&mut world().run(arguments));
+        assert_eq!(said.code, 3, "{}", said.stderr);
+        assert!(said.stderr.contains(message) && !said.stderr.contains("hunter2"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn an_empty_variable_is_unset_and_near_misses_are_named() {
+    let mut world = world();
+    world.set("CORTI_CLIENT_ID", "");
+    world.set("CORTI_TENANT", "acme");
+    let said = Said::by(&mut world.run("status --json"));
+    assert_eq!(said.json()["client_id"], "acme-dev");
+    assert!(
+        said.stderr.contains("CORTI_TENANT is set, but not read: the name is CORTI_TENANT_NAME"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn a_variable_that_is_not_text_is_not_guessed_at() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut command = world().run("token --full");
+    command.env("CORTI_CLIENT_SECRET", std::ffi::OsStr::from_bytes(b"a\xffb"));
+    command.assert().code(3).stderr(predicate::str::contains("CORTI_CLIENT_SECRET is not UTF-8"));
+}
+
+#[test]
+fn a_broken_file_exits_3_and_is_not_overwritten() {
+    for (text, message) in [
+        ("default-profile = ", "line 1, column"),
+        ("[profiles.a]\n", "has no `environment`"),
+        ("profiles = 3\n", "not a table"),
+    ] {
+        let world = World::new();
+        world.write_config(text);
+        for arguments in
+            ["token --full", "profile list", "profile use a", "login -e eu --client-id x --no-verify"]
+        {
+            let said = Said::by(&mut world.run(arguments));
+            assert_eq!(said.code, 3, "{arguments}: {}", said.stderr);
+            assert!(said.stderr.contains(message) && said.stderr.contains("config.toml"), "{}", said.stderr);
+        }
+        assert_eq!(world.config(), text);
+    }
+    let world = World::new();
+    world.write_config(&format!("{FILE}typo = 1\n"));
+    world
+        .run("profile list")
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("`profiles.prod.typo` in config.toml means nothing"));
+}
+
+#[test]
+fn status_of_all_is_success_and_of_none_is_4() {
+    World::new().run("status").assert().code(4).stderr(predicate::str::contains("corti-auth login"));
+    World::new().run("status --all").assert().success();
+    let json = Said::by(&mut world().run("status --all --json")).json();
+    assert_eq!(
+        (json["profiles"].as_array().unwrap().len(), &json["profiles"][0]["secret"]),
+        (2, &json!("no_bus"))
+    );
+}
+
+#[test]
+fn many_logins_at_once_lose_no_profile() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let (world, secret) = (&world, &secret);
+            scope.spawn(move || {
+                let (profile, id) = (format!("p{number}"), format!("c{number}"));
+                let words = [
+                    "login",
+                    "-e",
+                    "eu",
+                    "-p",
+                    &profile,
+                    "--client-id",
+                    &id,
+                    "--no-verify",
+                    "--secret-file",
+                    secret,
+                ];
+                world.run_words(&words).assert().success();
+            });
+        }
+    });
+    let json = Said::by(&mut world.run("status --all --json")).json();
+    let profiles = json["profiles"].as_array().unwrap();
+    assert!(profiles.len() == 16 && profiles.iter().all(|profile| profile["secret"] == "present"), "{json}");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", "anything");
+    world
+        .run_words(&["login", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret])
+        .assert()
+        .success();
+    let mode = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(world.config_folder()), 0o700);
+    assert_eq!(mode(world.config_folder().join("config.toml")), 0o600);
+}
+
+#[test]
+fn without_a_home_the_variables_are_enough() {
+    let sandbox = common::Sandbox::start();
+    let world = World::of(&sandbox);
+    let without_home = |arguments: &str| {
+        let mut command = world.run(arguments);
+        command.env_remove("HOME").env_remove("XDG_CONFIG_HOME");
+        Said::by(&mut command)
+    };
+    assert_eq!(without_home("token --scope transcribe").code, 0);
+    assert!(without_home("status").stdout.contains("none: HOME is not set"));
+    let said = without_home("login --no-verify");
+    assert_eq!(said.code, 3, "{}", said.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_configuration_that_others_could_change_is_refused() {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+    let world = world();
+    let folder = world.config_folder();
+    let mode = |mode| std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o777);
+    world.run("profile list").assert().code(3).stderr(predicate::str::contains("everybody can write to it"));
+    mode(0o700);
+    world.run("profile list").assert().success();
+    // Only root can give a folder away.
+    if chown(&folder, Some(12345), None).is_ok() {
+        world
+            .run("profile list")
+            .assert()
+            .code(3)
+            .stderr(predicate::str::contains("belongs to another user"));
+    }
+}
+
+#[test]
+fn a_configuration_that_is_no_file_is_not_waited_for() {
+    let world = world();
+    let file = world.config_folder().join("config.toml");
+    std::fs::remove_file(&file).unwrap();
+    world.program("mkfifo").arg(&file).assert().success();
+    world.run("profile list").assert().code(3).stderr(predicate::str::contains("it is not a file"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_linked_configuration_stays_linked() {
+    let world = world();
+    let (file, real) = (world.config_folder().join("config.toml"), world.home().join("dotfiles.toml"));
+    std::fs::rename(&file, &real).unwrap();
+    std::os::unix::fs::symlink(&real, &file).unwrap();
+    world.run("profile use prod").assert().success();
+    assert!(std::fs::symlink_metadata(&file).unwrap().is_symlink());
+    assert!(std::fs::read_to_string(&real).unwrap().contains("default-profile = \"prod\""));
+}
+
+#[test]
+fn all_profiles_and_one_cannot_both_be_meant() {
+    for command in ["status", "logout"] {
+        let hint = format!("corti-auth {command} --profile dev, or corti-auth {command} --all");
+        let said = Said::by(&mut World::new().run(&format!("{command} --all --profile dev")));
+        assert_eq!(said.code, 2, "{}", said.stderr);
+        assert!(said.stderr.contains(&hint), "{}", said.stderr);
+    }
+}

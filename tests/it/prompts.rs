@@ -1,0 +1,285 @@
+//! Questions on a real terminal: answers, Ctrl-C, and a terminal that is as it was.
+
+use crate::common::shell::Shell;
+use crate::common::{self, Keyring, Sandbox, World};
+
+#[test]
+fn a_login_by_answers() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" login");
+    shell.expect("Environment");
+    // Down twice: "other".
+    shell.session.send("\u{1b}[B\u{1b}[B\r").unwrap();
+    shell.session.flush().unwrap();
+    shell.expect("Environment (a label or a URL)");
+    shell.send_line("http://example.com");
+    shell.expect("only https may leave it");
+    shell.send_line(&sandbox.environment);
+    shell.expect("Tenant");
+    shell.send_line("");
+    shell.expect("Client id");
+    shell.send_line("sandbox");
+    shell.expect("Client secret");
+    shell.send_line(&sandbox.client_secret);
+    let seen = shell.expect("logged in");
+    assert!(!seen.contains(&sandbox.client_secret), "the secret is not shown");
+    shell.assert_ended("0");
+    world.run("token --full").assert().success();
+}
+
+/// A terminal gathers a line of 4095 bytes, and drops what is typed beyond.
+#[test]
+fn a_secret_longer_than_a_terminals_line() {
+    let secret = "a".repeat(4090) + "0123456789";
+    let (sandbox, keyring) = (Sandbox::with_secret(&secret), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let mut shell = Shell::start(&world);
+    let Sandbox { environment, .. } = &sandbox;
+    shell.send_line(&format!("\"$CORTI_AUTH\" login -e {environment} -t base --client-id sandbox"));
+    shell.expect("Client secret");
+    // An empty line is no answer, what is killed or rubbed out is none of it, and the second line is dropped.
+    for typed in ["\r", "wrong\u{15}", &secret, "x\u{7f}\recho pasted\r"] {
+        shell.session.send(typed).unwrap();
+        shell.session.flush().unwrap();
+    }
+    let seen = shell.expect("logged in");
+    assert!(!seen.contains("aaa") && !seen.contains("wrong"), "it is not shown: {seen}");
+    shell.assert_ended("0");
+    world.run("token --full").assert().success();
+}
+
+#[test]
+fn an_import_is_agreed_to_and_no_is_the_default() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let Sandbox { environment, client_secret, .. } = &sandbox;
+    world.file(
+        ".env",
+        format!("ENVIRONMENT={environment}\nCLIENT_ID=sandbox\nCLIENT_SECRET={client_secret}\n"),
+    );
+    let mut shell = Shell::start(&world);
+    shell.send_line("cd");
+    for (answer, code) in [("", "130"), ("n", "130"), ("y", "0")] {
+        shell.send_line("\"$CORTI_AUTH\" profile import .env --quiet");
+        let seen = shell.expect("Import it as profile `default`?");
+        assert!(seen.contains("sandbox  (from CLIENT_ID)") && !seen.contains(client_secret), "{seen}");
+        assert_eq!(world.config(), "");
+        shell.send_line(answer);
+        shell.assert_ended(code);
+    }
+    world.run("token --full").assert().success();
+    shell.send_line("\"$CORTI_AUTH\" profile import .env");
+    shell.expect("Import it as profile");
+    shell.session.send_control('c').unwrap();
+    shell.assert_ended("130");
+}
+
+#[test]
+fn a_rotation_by_answers() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    let stale = world.file("stale", "stale");
+    let login = [
+        "login",
+        "-e",
+        &sandbox.environment,
+        "--client-id",
+        "sandbox",
+        "--no-verify",
+        "--secret-file",
+        &stale,
+    ];
+    world.run_words(&login).assert().success();
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" rotate");
+    shell.expect("Corti Console: API Clients, the client, Regenerate Secret");
+    shell.expect("New client secret");
+    shell.session.send_control('c').unwrap();
+    shell.assert_ended("130");
+    shell.send_line("\"$CORTI_AUTH\" rotate");
+    shell.expect("New client secret");
+    shell.send_line(&sandbox.client_secret);
+    let seen = shell.expect("it no longer mints");
+    assert!(!seen.contains(&sandbox.client_secret), "the secret is not shown");
+    shell.assert_ended("0");
+}
+
+#[test]
+fn control_c_leaves_the_terminal_as_it_was() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let mut shell = Shell::start(&world);
+    for (arguments, question) in [
+        ("", "Environment"),
+        ("-e eu", "Tenant"),
+        ("-e eu -t base", "Client id"),
+        ("-e eu -t base --client-id x", "Client secret"),
+    ] {
+        shell.send_line(&format!("\"$CORTI_AUTH\" login {arguments}"));
+        shell.expect(question);
+        shell.session.send_control('c').unwrap();
+        shell.assert_ended("130");
+    }
+    assert_eq!(world.config(), "");
+}
+
+#[test]
+fn a_signal_from_elsewhere_ends_a_question_and_leaves_the_terminal_as_it_was() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let login =
+        format!("\"$CORTI_AUTH\" login -e http://{} -t base --client-id x", silent.local_addr().unwrap());
+    let mut shell = Shell::start(&world);
+    silent.set_nonblocking(true).unwrap();
+    for (signal, code) in [("TERM", "143"), ("HUP", "129"), ("QUIT", "131")] {
+        for (command, question) in [("\"$CORTI_AUTH\" login", "Environment"), (&login, "Client secret")] {
+            shell.send_line(command);
+            shell.expect(question);
+            shell.signal(signal);
+            shell.assert_ended(code);
+        }
+        // And what comes after the question ends the command as well.
+        shell.send_line(&login);
+        shell.expect("Client secret");
+        shell.send_line("y");
+        shell.expect("\n");
+        let mut connection = None;
+        common::wait_until("it asks the server", || {
+            connection = silent.accept().ok();
+            connection.is_some()
+        });
+        shell.signal(signal);
+        shell.assert_ended(code);
+    }
+    assert_eq!(world.config(), "");
+}
+
+/// A question before the program has no part in what becomes of a signal to it.
+#[test]
+fn after_a_question_a_signal_is_passed_on_as_without_one() {
+    let (sandbox, world) = (Sandbox::start(), World::new());
+    let secret = world.file("secret", &sandbox.client_secret);
+    let mut shell = Shell::start(&world);
+    shell.send_line(&format!(
+        "\"$CORTI_AUTH\" login -e {} --client-id sandbox --store file --secret-file {secret} -t base",
+        sandbox.environment
+    ));
+    for question in ["Passphrase for the secret's file", "The same passphrase again"] {
+        shell.expect(question);
+        shell.send_line("battery");
+    }
+    shell.assert_ended("0");
+    for (signal, code) in [("TERM", "7"), ("HUP", "7")] {
+        let program = "trap 'echo caught; exit 7' TERM HUP; echo re\"\"ady; while :; do sleep 0.1; done";
+        shell.send_line(&format!(
+            "\"$CORTI_AUTH\" exec --full --no-cache --refresh-url -- sh -c \"{}\"",
+            program.replace('"', "\\\"")
+        ));
+        shell.expect("Passphrase of the secret's file");
+        shell.send_line("battery");
+        shell.expect("ready");
+        shell.signal(signal);
+        shell.expect("caught");
+        shell.assert_ended(code);
+    }
+}
+
+#[test]
+fn nobody_is_asked_with_no_input_or_in_ci() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let mut shell = Shell::start(&world);
+    for command in [
+        "\"$CORTI_AUTH\" login --no-input",
+        "CI=true \"$CORTI_AUTH\" login",
+        "CORTI_AUTH_NO_INPUT=1 \"$CORTI_AUTH\" login",
+    ] {
+        shell.send_line(command);
+        shell.expect("the environment, the client id and the client secret are missing");
+        shell.assert_ended("2");
+    }
+}
+
+#[test]
+fn a_terminal_in_place_of_a_pipe_is_refused_before_anything_is_asked() {
+    let world = World::new();
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" login --secret-stdin");
+    let seen = shell.expect("--secret-stdin wants a pipe");
+    assert!(!seen.contains("Environment"), "{seen}");
+    shell.assert_ended("2");
+}
+
+#[test]
+fn a_full_token_on_a_terminal_has_a_word_of_caution() {
+    let sandbox = Sandbox::start();
+    let mut world = World::new();
+    world.use_client(&sandbox);
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" token --full");
+    shell.expect("acts as the client itself");
+    shell.assert_ended("0");
+    shell.send_line("\"$CORTI_AUTH\" inspect");
+    shell.expect("nothing is piped in");
+    shell.assert_ended("2");
+}
+
+#[test]
+fn a_passphrase_is_typed_twice_and_asked_for_once() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    world.set("CORTI_SECRET_FILE", &world.file("secret", &sandbox.client_secret));
+    let mut shell = Shell::start(&world);
+    let login = format!(
+        "\"$CORTI_AUTH\" login -e {} -t base --client-id sandbox --store file --secret-file \"$CORTI_SECRET_FILE\"",
+        sandbox.environment
+    );
+    for (again, outcome, code) in
+        [("staple", "the two passphrases differ", "4"), ("battery", "logged in", "0")]
+    {
+        shell.send_line(&login);
+        shell.expect("Passphrase for the secret's file");
+        shell.send_line("battery");
+        shell.expect("The same passphrase again");
+        shell.send_line(again);
+        shell.expect(outcome);
+        shell.assert_ended(code);
+    }
+    shell.send_line("\"$CORTI_AUTH\" token --scope streams | wc -l");
+    shell.expect("Passphrase of the secret's file");
+    shell.send_line("battery");
+    shell.assert_ended("0");
+    shell.send_line("\"$CORTI_AUTH\" token --full");
+    shell.expect("Passphrase of the secret's file");
+    shell.session.send_control('c').unwrap();
+    shell.assert_ended("130");
+    shell.send_line("\"$CORTI_AUTH\" token --full");
+    shell.expect("Passphrase of the secret's file");
+    shell.send_line("wrong");
+    shell.expect("the passphrase does not open");
+    shell.assert_ended("4");
+}
+
+#[test]
+fn a_locked_keyring_says_that_a_prompt_may_be_waiting() {
+    let keyring = Keyring::in_state("locked");
+    let world = World::with_keyring(&keyring);
+    world.write_config(
+        "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\nclient-id = \"acme\"\n",
+    );
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" token --full");
+    shell.expect("a prompt for its password may be waiting on the desktop");
+    // There is no desktop here: nobody unlocks it. That it then says "no such entry" is not believed.
+    shell.expect("error");
+    shell.expect("the keyring is locked");
+    shell.assert_ended("4");
+    // Nobody types a secret that could then not be stored.
+    shell.send_line("\"$CORTI_AUTH\" login -e eu -t base --client-id acme --no-verify");
+    shell.expect("a prompt for its password may be waiting on the desktop");
+    shell.expect("error");
+    shell.expect("the keyring is locked");
+    shell.assert_ended("4");
+}

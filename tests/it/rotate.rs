@@ -1,0 +1,133 @@
+//! `rotate`: the new secret is verified before it replaces the old one, and the old one's fate is told.
+
+use predicates::prelude::*;
+use serde_json::json;
+
+use crate::common::keyring::lookup;
+use crate::common::ready::store;
+use crate::common::rude::{Answer, Rude};
+use crate::common::{Keyring, Said, Sandbox, World};
+
+#[test]
+fn the_new_secret_replaces_the_old_one_which_no_longer_works() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    store(&world, &sandbox.environment, "dev", "stale");
+    store(&world, &sandbox.environment, "twin", "stale");
+    assert!(!world.config().contains("last-verified"), "it was not verified");
+    world.run("token --full").assert().code(5);
+    let said = Said::by(world.run("rotate --secret-stdin").write_stdin(sandbox.client_secret.as_str()));
+    assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);
+    for words in ["rotated: client `sandbox`", "it no longer mints", "`twin` stands for the same client"] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+    world.run("token --full").assert().success();
+    assert_eq!(world.config().matches("last-verified").count(), 2, "{}", world.config());
+}
+
+#[test]
+fn json_says_what_became_of_the_old_secret() {
+    let keyring = Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let new = world.file("new", "new");
+    let token = Answer::json(
+        r#"{"access_token":"eyJ.e30.c","expires_in":300,"token_type":"Bearer","scope":"openid"}"#,
+    );
+    let rejected = Answer::http(
+        "401 Unauthorized",
+        &["Content-Type: application/json"],
+        r#"{"error":"unauthorized_client","error_description":"Invalid client or Invalid client credentials"}"#,
+    );
+    let broken = Answer::http("500 Internal Server Error", &[], "");
+    for (answers, old) in [
+        (vec![token.clone(), rejected], "rejected"),
+        (vec![token.clone()], "still_valid"),
+        (vec![token, broken], "unknown"),
+    ] {
+        let server = Rude::start(answers);
+        // Of another environment each time.
+        world.write_config("");
+        store(&world, &server.environment, "dev", "old");
+        let said = Said::by(&mut world.run_words(&["rotate", "-p", "dev", "--json", "--secret-file", &new]));
+        assert_eq!(said.code, 0, "{old}: {}", said.stderr);
+        let expected = json!({
+            "schema": "corti-auth/rotate/v1", "profile": "dev", "environment": server.environment, "tenant": "base",
+            "client_id": "sandbox", "verified": true, "old_secret": old,
+        });
+        assert_eq!(said.json(), expected);
+        assert_eq!(said.stderr.contains("is not known"), old == "unknown", "{}", said.stderr);
+        assert_eq!(lookup(&world, &format!("{}/base/sandbox", server.environment)), "new");
+        let requests = server.requests();
+        assert!(requests[0].contains("client_secret=new") && requests[1].contains("client_secret=old"));
+    }
+}
+
+#[test]
+fn a_new_secret_that_is_refused_leaves_the_old_one() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    store(&world, &sandbox.environment, "dev", &sandbox.client_secret);
+    let (config, user) = (world.config(), format!("{}/base/sandbox", sandbox.environment));
+    for (secret, code, message) in [
+        ("hunter2", 5, "the old one stays stored"),
+        ("hunter2", 5, ": corti-auth rotate --profile dev\n"),
+        ("hunter\n2", 2, "corti-auth rotate --secret-stdin < FILE"),
+        ("", 2, "the client secret is empty"),
+    ] {
+        let said = Said::by(world.run("rotate --secret-stdin").write_stdin(secret));
+        assert_eq!(said.code, code, "{}", said.stderr);
+        assert!(said.stderr.contains(message) && !said.stderr.contains("hunter"), "{}", said.stderr);
+        assert_eq!((lookup(&world, &user), world.config()), (sandbox.client_secret.clone(), config.clone()));
+    }
+    world.run("rotate").assert().code(2).stderr(predicate::str::contains("nobody can be asked"));
+    // As after a rotation that was interrupted once it had written: the same again is fine.
+    let said = Said::by(world.run("rotate --secret-stdin").write_stdin(sandbox.client_secret.as_str()));
+    assert!(
+        said.code == 0 && said.stderr.contains("this one was stored already, and works"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(lookup(&world, &user), sandbox.client_secret);
+    // No server: nothing is known of the new secret.
+    drop(sandbox);
+    let said = Said::by(world.run("rotate --secret-stdin").write_stdin("new"));
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    assert!(said.stderr.contains("the old one stays stored"), "{}", said.stderr);
+    assert_ne!(lookup(&world, &user), "new");
+}
+
+#[test]
+fn only_a_stored_secret_can_be_rotated() {
+    let keyring = Keyring::unlocked();
+    let mut world = World::with_keyring(&keyring);
+    world.run("rotate").assert().code(4).stderr(predicate::str::contains("corti-auth login"));
+    let secret = world.file("secret", "new");
+    let rotate = ["rotate", "--secret-file", &secret];
+    world.write_config(
+        "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\nclient-id = \"sandbox\"\n",
+    );
+    world.run_words(&rotate).assert().code(4).stderr(predicate::str::contains("not logged in"));
+    // A secret of another place is not replaced by accident.
+    store(&world, "eu", "dev", "old");
+    let elsewhere = predicate::str::contains("is for `eu/base/sandbox`, not for `us/base/sandbox`");
+    world.run_words(&[&rotate[..], &["-e", "us"]].concat()).assert().code(4).stderr(elsewhere);
+    world.set("CORTI_CLIENT_ID", "x");
+    let said = Said::by(&mut world.run_words(&rotate));
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("CORTI_CLIENT_ID names the client") && said.stderr.contains("--profile NAME"),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn what_stands_on_the_command_line_by_mistake_is_not_repeated() {
+    let world = World::new();
+    for words in [["rotate", "hunter2"], ["rotate", "--secret-stdin=hunter2"], ["rotate", "--new=hunter2"]] {
+        let said = Said::by(&mut world.run_words(&words));
+        assert_eq!(said.code, 2);
+        assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+    }
+    world.run("rotate x").assert().code(2).stderr(predicate::str::contains("corti-auth rotate --help"));
+}

@@ -1,0 +1,285 @@
+//! The sandbox's faults, set by flags and by its control endpoint, and what the real binary makes of each. The control
+//! endpoint itself is in `sandbox_control`.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::common::control::{Answer, Control, client};
+use crate::common::{self, Said, Sandbox, World};
+
+/// A sandbox with these flags, its control endpoint and a world of its client.
+fn start(flags: &str) -> (Sandbox, Control, World) {
+    let words: Vec<&str> = flags.split_whitespace().collect();
+    let sandbox = Sandbox::start_with(&words);
+    let (control, world) = (Control::of(&sandbox), World::of(&sandbox));
+    (sandbox, control, world)
+}
+
+/// `token --full` that must succeed.
+fn mint(world: &World) -> Value {
+    let said = Said::by(&mut world.run("token --full --json"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    said.json()
+}
+
+/// `token --full` that must fail.
+fn fails(world: &World, code: i32, message: &str) {
+    world
+        .run("token --full")
+        .assert()
+        .code(code)
+        .stdout("")
+        .stderr(contains(message).and(contains("hint: ")));
+}
+
+/// A request to the API with this token.
+async fn list(sandbox: &Sandbox, token: &Value) -> Answer {
+    let request = client().get(format!("{}/v2/interactions/", sandbox.environment));
+    let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+    Answer::to(request.header("authorization", bearer).header("tenant-name", "base")).await
+}
+
+async fn ask(sandbox: &Sandbox) -> Answer {
+    let form = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope=openid",
+        sandbox.client_id, sandbox.client_secret
+    );
+    let request = client().post(sandbox.token_url());
+    Answer::to(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await
+}
+
+#[tokio::test]
+async fn latency_runs_into_the_time_out() {
+    let (_sandbox, control, world) = start("--latency 1500ms");
+    let late = || world.run("token --full --timeout 500ms");
+    late().assert().code(8).stdout("").stderr(contains("did not answer within 500ms"));
+    let started = Instant::now();
+    mint(&world);
+    assert!(started.elapsed() >= Duration::from_millis(1500));
+    control.turn(json!({ "latency_ms": 0 })).await;
+    late().assert().success();
+    control.turn(json!({ "latency_ms": 1500 })).await;
+    late().assert().code(8);
+}
+
+#[tokio::test]
+async fn a_busy_server_is_asked_once_more() {
+    let (sandbox, control, world) = start("--fail-count 1 --fail-status 429 --retry-after 1");
+    let started = Instant::now();
+    mint(&world);
+    assert!(started.elapsed() >= Duration::from_secs(1), "Retry-After was not waited for");
+    assert_eq!(control.token_requests().await, 2);
+    // Twice busy is too much, and a wait that does not fit the time-out is not begun.
+    control.turn(json!({ "fail_count": 2, "fail_status": 503, "retry_after": 1 })).await;
+    fails(&world, 9, "answered 503");
+    assert_eq!(control.token_requests().await, 4);
+    control.turn(json!({ "fail_count": 1, "retry_after": 60 })).await;
+    let line = Said::by(&mut world.run("token --full --json")).error();
+    assert_eq!(
+        (&line["exit"], &line["http_status"], &line["retryable"]),
+        (&json!(9), &json!(503), &json!(true))
+    );
+    assert_eq!(control.token_requests().await, 5);
+    control.turn(json!({ "fail_count": 1, "retry_after": 7 })).await;
+    let answer = ask(&sandbox).await;
+    assert_eq!((answer.status, answer.headers["retry-after"].to_str().unwrap()), (503, "7"));
+    control.turn(json!({ "fail_count": 1, "retry_after": null })).await;
+    assert!(!ask(&sandbox).await.headers.contains_key("retry-after"));
+    mint(&world);
+}
+
+#[tokio::test]
+async fn a_failing_api_says_how_long_to_wait_too() {
+    for flags in ["--api-fail-count 1 --retry-after 7", "--api-fail-count 1 --fail-count 1 --retry-after 7"] {
+        let (sandbox, _control, _world) = start(flags);
+        if flags.contains(" --fail-count") {
+            assert_eq!(ask(&sandbox).await.headers["retry-after"], "7");
+        }
+        let token = ask(&sandbox).await.json();
+        let failed = list(&sandbox, &token).await;
+        assert_eq!((failed.status, failed.headers["retry-after"].to_str().unwrap()), (502, "7"), "{flags}");
+        assert_eq!(list(&sandbox, &token).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn every_failing_status_is_what_it_is() {
+    let (sandbox, control, world) = start("--fail-count 1 --fail-status 500");
+    fails(&world, 9, "answered 500");
+    assert_eq!(control.token_requests().await, 1, "500 is not repeated");
+    for (status, code) in [(400, 1), (418, 1), (502, 9), (504, 9), (599, 9)] {
+        control.turn(json!({ "fail_count": 1, "fail_status": status })).await;
+        world.run("token --full").assert().code(code).stdout("");
+        control.turn(json!({ "fail_count": 1 })).await;
+        assert_eq!(ask(&sandbox).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_connection_is_a_network_error() {
+    let (_sandbox, control, world) = start("--drop-connections 2");
+    fails(&world, 8, "broke off");
+    fails(&world, 8, "broke off");
+    mint(&world);
+    assert_eq!(control.token_requests().await, 1, "dropped connections have no requests");
+    control.turn(json!({ "drop_connections": 1 })).await;
+    fails(&world, 8, "broke off");
+    mint(&world);
+}
+
+#[tokio::test]
+async fn half_an_answer_is_a_network_error() {
+    let (_sandbox, control, world) = start("--truncate-answers 1");
+    fails(&world, 8, "broke off");
+    mint(&world);
+    control.turn(json!({ "truncate_answers": 1 })).await;
+    fails(&world, 8, "broke off");
+    assert_eq!(control.token_requests().await, 3);
+    mint(&world);
+}
+
+#[tokio::test]
+async fn tokens_live_as_long_as_they_are_told() {
+    let (sandbox, control, world) = start("--token-lifetime 42s");
+    let inspect = |token: &Value| {
+        Said::by(world.run("inspect --json").write_stdin(token["access_token"].as_str().unwrap()))
+    };
+    let lifetime =
+        |seen: &Value| seen["expires_at_unix"].as_i64().unwrap() - seen["issued_at_unix"].as_i64().unwrap();
+    let token = mint(&world);
+    let seen = inspect(&token);
+    assert_eq!((&token["expires_in"], seen.code, lifetime(&seen.json())), (&json!(42), 0, 42));
+    assert!(seen.json()["remaining_seconds"].as_i64().unwrap() <= 42);
+    control.turn(json!({ "token_lifetime": 1 })).await;
+    let token = mint(&world);
+    common::wait_until("the token has expired", || inspect(&token).code == 7);
+    let refused = list(&sandbox, &token).await;
+    assert_eq!(refused.status, 401);
+    let challenge = refused.headers["www-authenticate"].to_str().unwrap().to_owned();
+    assert!(challenge.contains("The token has expired"), "{challenge}");
+}
+
+#[tokio::test]
+async fn a_wrong_clock_shows_in_tokens_and_dates() {
+    let (sandbox, control, world) = start("--clock-skew -3600");
+    let token = mint(&world);
+    let inspect =
+        |token: &Value| Said::by(world.run("inspect").write_stdin(token["access_token"].as_str().unwrap()));
+    let said = inspect(&token);
+    assert_eq!(said.code, 7, "{}", said.stderr);
+    assert_eq!(list(&sandbox, &token).await.status, 200, "by the server's clock it is new");
+    let dated = |answer: &Answer| {
+        let date = answer.headers["date"].to_str().unwrap();
+        DateTimeParser::new().parse_timestamp(date).unwrap().as_second() - common::now().as_second()
+    };
+    let behind = dated(&list(&sandbox, &token).await);
+    assert!((-3605..=-3595).contains(&behind), "{behind}");
+    control.turn(json!({ "clock_skew": 86_400 })).await;
+    assert_eq!(list(&sandbox, &token).await.status, 401);
+    let ahead = dated(&ask(&sandbox).await);
+    assert!((86_395..=86_405).contains(&ahead), "{ahead}");
+    let seen = Said::by(
+        world.run("inspect --json").write_stdin(mint(&world)["access_token"].as_str().unwrap().to_owned()),
+    );
+    let issued: Timestamp = seen.json()["issued_at"].as_str().unwrap().parse().unwrap();
+    assert!(issued.as_second() - common::now().as_second() > 86_000, "{}", seen.stdout);
+}
+
+#[tokio::test]
+async fn rotated_keys_verify_until_they_are_forgotten() {
+    let (sandbox, control, world) = start("");
+    let certs = || async {
+        let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
+        Answer::to(client().get(url)).await.json()
+    };
+    let ids = |keys: &Value| -> Vec<String> {
+        keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    };
+    let signer = |token: &Value| {
+        let said = Said::by(world.run("inspect --json").write_stdin(token["access_token"].as_str().unwrap()));
+        said.json()["key_id"].as_str().unwrap().to_owned()
+    };
+    let (before, old) = (ids(&certs().await), mint(&world));
+    assert_eq!(before, [signer(&old)]);
+    let rotated = control.rotate(false).await;
+    assert_eq!(rotated, certs().await);
+    let new = mint(&world);
+    assert_eq!(ids(&rotated), [signer(&new), before[0].clone()]);
+    for token in [&old, &new] {
+        assert_eq!(list(&sandbox, token).await.status, 200);
+    }
+    let forgotten = ids(&control.rotate(true).await);
+    assert!(forgotten.len() == 1 && !ids(&rotated).contains(&forgotten[0]), "{forgotten:?}");
+    assert_eq!(ids(&certs().await), forgotten);
+    for token in [&old, &new] {
+        assert_eq!(list(&sandbox, token).await.status, 401);
+    }
+    assert_eq!(list(&sandbox, &mint(&world)).await.status, 200);
+}
+
+#[tokio::test]
+async fn only_token_requests_use_faults_up() {
+    let (sandbox, control, _world) = start("--fail-count 1 --fail-status 502");
+    let other = sandbox.token_url().replace("/realms/base/", "/realms/nowhere/");
+    for (method, url, status) in [
+        ("OPTIONS", sandbox.token_url(), 200),
+        ("GET", sandbox.token_url(), 405),
+        ("POST", other.clone(), 404),
+        ("OPTIONS", other, 404),
+    ] {
+        let request =
+            client().request(method.parse().unwrap(), &url).header("origin", "http://localhost:3000");
+        assert_eq!(Answer::to(request).await.status, status, "{method} {url}");
+    }
+    assert_eq!(control.token_requests().await, 0);
+    assert_eq!((ask(&sandbox).await.status, ask(&sandbox).await.status), (502, 200));
+    assert_eq!(control.token_requests().await, 2);
+}
+
+#[tokio::test]
+async fn the_control_endpoint_is_never_dropped() {
+    let (sandbox, control, world) = start("--drop-connections 2");
+    for _ in 0..3 {
+        // Each has a connection of its own.
+        assert_eq!(Control::of(&sandbox).token_requests().await, 0);
+    }
+    fails(&world, 8, "broke off");
+    assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json()["drop_connections"], 1);
+    // One that says nothing holds nobody up, and is dropped in the end.
+    let address = sandbox.environment.strip_prefix("http://").unwrap();
+    let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    assert_eq!(Control::of(&sandbox).token_requests().await, 0);
+    assert!(silent.read(&mut [0]).await.is_err(), "it was not reset");
+    mint(&world);
+}
+
+#[tokio::test]
+async fn a_control_request_that_comes_in_pieces_is_not_dropped() {
+    let (sandbox, control, _world) = start("--drop-connections 1");
+    let address = sandbox.environment.strip_prefix("http://").unwrap();
+    let said = async |request: String| {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        for piece in request.as_bytes().chunks(9) {
+            // One that was dropped takes no more.
+            let _ = stream.write_all(piece).await;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.map(|_| answer)
+    };
+    let rest = format!(
+        "HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        control.token
+    );
+    let answer = said(format!("GET /_sandbox/knobs {rest}")).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""drop_connections":1"#), "{answer}");
+    // A write may have met the reset first, and the read after it then sees an end.
+    assert_eq!(said(format!("GET /realms/base {rest}")).await.unwrap_or_default(), "", "it was answered");
+}

@@ -1,0 +1,71 @@
+//! Clients of the sandbox's WebSockets that never pause: the others are served, and it stops when it is told to.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::common::{self, Said, Sandbox, World, wait_until};
+
+/// A client's frame, masked with zeros (RFC 6455, section 5.3).
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    assert!(length < 126);
+    [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
+}
+
+/// Opens `/transcribe`, sends `first`, then `rest` for ever, and reads nothing of what comes. Gives how much was written.
+fn flood(sandbox: &Sandbox, token: &str, first: Vec<u8>, rest: &[u8]) -> Arc<AtomicUsize> {
+    let host = sandbox.environment.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let head = format!(
+        "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{token} HTTP/1.1\r\nHost: {host}\r\n\
+         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    let written = Arc::new(AtomicUsize::new(0));
+    let (counter, block) = (Arc::clone(&written), rest.repeat(64 * 1024 / rest.len() + 1));
+    std::thread::spawn(move || {
+        let mut next = first.as_slice();
+        while stream.write_all(next).is_ok() {
+            counter.fetch_add(next.len(), Ordering::Relaxed);
+            next = &block;
+        }
+    });
+    written
+}
+
+#[test]
+fn a_client_that_never_pauses_starves_nobody() {
+    let config = frame(0x81, br#"{"type":"config","configuration":{"primaryLanguage":"en"}}"#);
+    for (name, first, rest) in [
+        ("pings", config.clone(), frame(0x89, &[7; 125])),
+        ("pings before the configuration", Vec::new(), frame(0x89, b"")),
+        ("pongs", config.clone(), frame(0x8a, b"")),
+        ("audio", config.clone(), frame(0x82, b"")),
+        ("empty fragments", [config, frame(0x01, b"x")].concat(), frame(0x00, b"")),
+    ] {
+        let mut sandbox = Sandbox::start();
+        let world = World::of(&sandbox);
+        let token = Said::by(&mut world.run("token --scope transcribe")).stdout;
+        let written = flood(&sandbox, token.trim(), first, &rest);
+        wait_until("the flood has begun", || written.load(Ordering::Relaxed) > 64 * 1024);
+        let said = Said::by(&mut world.run("token --full --timeout 20s"));
+        assert_eq!(said.code, 0, "{name}: {}", said.stderr);
+        let status = std::fs::read_to_string(format!("/proc/{}/status", sandbox.id())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+        let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        assert!(peak < 256 * 1024, "{name}: {peak} KiB");
+        let began = Instant::now();
+        assert!(common::signal(sandbox.id(), "TERM"));
+        let status = sandbox.wait();
+        assert_eq!(status.code(), Some(0), "{name}");
+        // A second is for the clients to close; the rest for a machine under load.
+        assert!(began.elapsed() < Duration::from_secs(8), "{name}: {:?}", began.elapsed());
+    }
+}

@@ -1,0 +1,134 @@
+//! The sandbox's two WebSockets, as a client sees them: who is refused before the upgrade, audio, `flush` and `end`, and what
+//! a sandbox that stops says to an open one. The configuration handshake is in `sandbox_configuration`.
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+use crate::sandbox::talk::{Corti, END, FLUSH, STREAMS, TRANSCRIBE, run};
+
+const INVALID: &str = r#"error="invalid_token", error_description=""#;
+
+#[tokio::test]
+async fn each_socket_takes_its_own_scope_or_a_full_token() {
+    let corti = Corti::start();
+    for choice in
+        ["--scope transcribe", "--scope streams", "--scope transcribe,streams", "--scope phone", "--full"]
+    {
+        // A scope that says nothing of Corti reduces nothing.
+        let is_full = ["--scope phone", "--full"].contains(&choice);
+        let token = run(&corti.world, &format!("token {choice}"));
+        for (url, own) in corti.urls.iter().zip(["transcribe", "streams"]) {
+            let answer = corti.knock(&format!("{url}&token=Bearer%20{token}")).await;
+            let status = answer.map_or_else(|response| response.status().as_u16(), |_| 101);
+            let expected = if choice.contains(own) || is_full { 101 } else { 403 };
+            assert_eq!(status, expected, "{choice} {url}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn refusals_come_before_the_upgrade() {
+    let corti = Corti::start();
+    let (full, limited) = (&corti.full, run(&corti.world, "token --scope streams"));
+    let altered = format!("{}.{}", full.rsplit_once('.').unwrap().0, limited.rsplit_once('.').unwrap().1);
+    let id = corti.urls[STREAMS].split('/').rev().nth(1).unwrap();
+    let unknown = |other| format!("{}&token=Bearer%20{full}", corti.urls[STREAMS].replace(id, other));
+    let mut table = vec![(unknown("00000000-0000-4000-8000-000000000000"), 404, ""), (unknown("x"), 404, "")];
+    for url in &corti.urls {
+        let bare = url.strip_suffix("tenant-name=base").unwrap();
+        table.extend([
+            (url.clone(), 401, "Bearer "),
+            (format!("{url}&token="), 401, "Bearer "),
+            (format!("{url}&token={full}"), 401, INVALID),
+            (format!("{url}&token=Bearer%20garbage"), 401, INVALID),
+            (format!("{url}&token=Bearer%20{altered}"), 401, INVALID),
+            (format!("{bare}token=Bearer%20{full}"), 403, ""),
+            (format!("{bare}tenant-name=other&token=Bearer%20{full}"), 403, ""),
+        ]);
+    }
+    for (url, status, challenge) in table {
+        let response = corti.knock(&url).await.err().unwrap_or_else(|| panic!("{url} was opened"));
+        let header = |name| response.headers().get(name).map_or("", |value| value.to_str().unwrap());
+        assert_eq!(response.status(), status, "{url}");
+        assert!(header("www-authenticate").contains(challenge), "{url}: {response:?}");
+        let kind = if status == 401 { "" } else { "application/json" };
+        assert_eq!((header("content-type"), header("content-length") == "0"), (kind, status == 401), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn audio_is_heard_flushed_and_ended() {
+    let corti = Corti::start();
+    for (which, ended) in [(TRANSCRIBE, "ended"), (STREAMS, "ENDED")] {
+        let mut talk = corti.open_configured(which).await;
+        talk.say("not JSON").await;
+        assert!(talk.next().await.unwrap()["error"]["details"].is_string());
+        talk.say(vec![0; 32_000]).await;
+        talk.say(FLUSH).await;
+        check_transcript(&corti, which, &talk.next().await.unwrap()["data"]);
+        assert_eq!(talk.next().await, Ok(json!({ "type": "flushed" })));
+        talk.say(vec![0; 32_000]).await;
+        talk.say(END).await;
+        let (messages, line) = talk.rest().await;
+        assert_eq!(line, format!("transcript usage {ended} 1000"));
+        check_transcript(&corti, which, &messages[0]["data"]);
+        assert!(messages[1]["credits"].as_f64().unwrap() > 0.0, "{messages:?}");
+        let mut again = corti.open_configured(which).await;
+        again.say(END).await;
+        let (messages, line) = again.rest().await;
+        assert_eq!((line, &messages[0]["credits"]), (format!("usage {ended} 1000"), &json!(0.0)));
+    }
+}
+
+#[tokio::test]
+async fn a_transcript_comes_every_three_seconds_of_audio() {
+    let corti = Corti::start();
+    for which in [TRANSCRIBE, STREAMS] {
+        let mut talk = corti.open_configured(which).await;
+        for _ in 0..2 {
+            for _ in 0..12 {
+                talk.say(vec![0; 8_000]).await;
+            }
+            let told = talk.next().await.unwrap();
+            assert_eq!(told["type"], "transcript");
+            check_transcript(&corti, which, &told["data"]);
+        }
+        talk.flush().await;
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_not_utf8_closes_with_the_code_for_it() {
+    let corti = Corti::start();
+    // A continuation of nothing stays what it is: a breach of the protocol.
+    for (kind, code) in [(Data::Text, 1007), (Data::Continue, 1002)] {
+        let mut talk = corti.open_configured(TRANSCRIBE).await;
+        talk.say(Message::Frame(Frame::message(&b"\xff\xfe"[..], OpCode::Data(kind), true))).await;
+        assert_eq!(talk.next().await, Err(code));
+    }
+}
+
+/// The two sockets show a transcript in different shapes.
+fn check_transcript(corti: &Corti, which: usize, data: &Value) {
+    if which == TRANSCRIBE {
+        assert!(data["text"].is_string() && data["rawTranscriptText"].is_string(), "{data}");
+        assert!(data["isFinal"] == true && data["start"].as_f64() < data["end"].as_f64(), "{data}");
+        return;
+    }
+    let (one, time) = (&data[0], &data[0]["time"]);
+    assert!(corti.urls[STREAMS].contains(one["id"].as_str().unwrap()), "{data}");
+    assert!(one["transcript"].is_string() && one["final"] == true && one["speakerId"] == -1, "{data}");
+    assert!(one["participant"]["channel"] == 0 && time["start"].as_f64() < time["end"].as_f64(), "{data}");
+}
+
+#[tokio::test]
+async fn a_sandbox_that_stops_closes_its_sockets() {
+    let mut corti = Corti::start();
+    let talk = corti.open_configured(STREAMS).await;
+    kill_process(Pid::from_raw(corti.sandbox.id().try_into().unwrap()).unwrap(), Signal::TERM).unwrap();
+    assert_eq!(talk.rest().await.1, "1001");
+    assert_eq!(corti.sandbox.wait().code(), Some(0));
+}

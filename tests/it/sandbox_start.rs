@@ -1,0 +1,62 @@
+//! How a sandbox starts: where its secret comes from, and what it says and leaves behind where it does not start.
+
+#![cfg(unix)]
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::common::{Running, World, binary, signal};
+
+/// Makes a pipe in the world's home and names it.
+fn pipe(world: &World, name: &str) -> String {
+    let path = world.home().join(name).display().to_string();
+    world.program("mkfifo").arg(&path).assert().success();
+    path
+}
+
+#[test]
+fn a_secret_that_never_comes_is_not_waited_for_after_a_signal() {
+    let world = World::new();
+    let secret = pipe(&world, "secret");
+    for name in ["INT", "TERM", "HUP"] {
+        let mut command = Command::new(binary());
+        command.env_clear().envs(world.variables()).args(["sandbox", "--secret-file", &secret]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut running = Running(command.spawn().unwrap());
+        // Long enough for it to have taken the signals over, which a signal that came sooner would show as no exit code.
+        std::thread::sleep(Duration::from_secs(1));
+        assert!(signal(running.0.id(), name), "{name}: it ended before");
+        assert_eq!(running.wait(), Some(0), "{name}");
+    }
+}
+
+#[test]
+fn a_ready_file_that_cannot_be_written_leaves_nothing_on_stdout() {
+    let world = World::new();
+    let said = contains("cannot write the ready file `/nope/x`").and(contains("hint: "));
+    world.run("sandbox --ready-file /nope/x").assert().code(2).stdout("").stderr(said);
+}
+
+#[test]
+fn advice_about_a_bad_secret_can_be_followed() {
+    let world = World::new();
+    let empty = world.file("empty", "");
+    let said = contains("corti-auth sandbox --secret-file FILE").and(contains("login").not());
+    world.run(&format!("sandbox --secret-file {empty}")).assert().code(2).stdout("").stderr(said);
+}
+
+#[test]
+fn only_a_file_or_a_link_gives_way_to_the_ready_file() {
+    let world = World::new();
+    let pipe = pipe(&world, "ready");
+    for taken in [&pipe, &world.home().display().to_string()] {
+        let said =
+            contains(format!("cannot write the ready file `{taken}`: something that is no file is there"));
+        let words = ["sandbox", "--ready-file", taken];
+        world.run_words(&words).assert().code(2).stdout("").stderr(said.and(contains("hint: ")));
+    }
+    let kind = std::fs::symlink_metadata(&pipe).unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind), "the pipe was replaced");
+}

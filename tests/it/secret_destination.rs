@@ -1,0 +1,179 @@
+//! Where a secret may go: a profile's to the profile's own environment, tenant and client, whatever its store; one from
+//! variables to wherever the same user says. Every source of a secret, every command that uses one, every override.
+
+use crate::common::rude::{Answer, Rude};
+use crate::common::{Keyring, Said, Sandbox, World};
+
+const SECRET: &str = "canary-secret-7";
+
+/// Every command that uses a secret.
+const COMMANDS: [&str; 17] = [
+    "token --scope transcribe",
+    "token --full --no-cache",
+    "token --full --refresh",
+    "exec --full -- true",
+    "exec --full --refresh-url -- true",
+    "status",
+    "status --online",
+    "interaction create",
+    "interaction list",
+    "interaction get 00000000-0000-4000-8000-000000000000",
+    "interaction delete 00000000-0000-4000-8000-000000000000 --yes",
+    "session transcribe",
+    "session streams",
+    "probe transcribe",
+    "probe streams",
+    "check --full",
+    "rotate --secret-file FILE",
+];
+
+/// The profile's own environment and another one, on servers that keep every request, and a world for each source.
+struct Places {
+    own: Rude,
+    other: Rude,
+    keyring: Keyring,
+}
+
+impl Places {
+    fn new() -> Self {
+        let server = || Rude::start(vec![Answer::http("404 Not Found", &[], "")]);
+        Self { own: server(), other: server(), keyring: Keyring::unlocked() }
+    }
+
+    /// A world whose default profile keeps its secret in the store that `options` name.
+    fn profile(&self, options: &[&str]) -> World {
+        let mut world = World::with_keyring(&self.keyring);
+        let passphrase = world.private_file("passphrase", "correct horse battery staple");
+        world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+        let login = ["login", "-e", &self.own.environment, "--client-id", "acme", "--no-verify"];
+        world.run_words(&[&login[..], options].concat()).write_stdin(SECRET).assert().success();
+        let _ = std::fs::remove_file(marker(&world));
+        world
+    }
+
+    /// What was sent so far to either server that a secret may stand in.
+    fn told(&self) -> String {
+        self.own.requests().into_iter().chain(self.other.requests()).collect()
+    }
+}
+
+/// What a secret command writes when it is run.
+fn marker(world: &World) -> std::path::PathBuf {
+    world.home().join("was-run")
+}
+
+fn run(world: &World, command: &str, overriding: &[(&str, &str)]) -> Said {
+    let file = world.file("new-secret", "another-secret-7");
+    let flags = overriding.iter().filter(|(name, _)| name.starts_with('-'));
+    let flags = flags.fold(String::new(), |text, (name, value)| format!("{text} {name} {value}"));
+    let (name, rest) = command.split_once(' ').unwrap_or((command, ""));
+    let mut command = world.run(&format!("{name}{flags} {}", rest.replace("FILE", &file)));
+    Said::by(command.envs(overriding.iter().filter(|(name, _)| !name.starts_with('-')).copied()))
+}
+
+#[test]
+fn a_profiles_secret_is_used_for_its_own_client_only() {
+    let places = Places::new();
+    let other = places.other.environment.as_str();
+    let overrides: [&[(&str, &str)]; 6] = [
+        &[("-e", other)],
+        &[("-t", "other")],
+        &[("CORTI_ENVIRONMENT", other)],
+        &[("CORTI_TENANT_NAME", "other")],
+        &[("CORTI_ENVIRONMENT", other), ("CORTI_AUTH_PROFILE", "default")],
+        &[("-e", other), ("-p", "default"), ("-t", "other")],
+    ];
+    let script = format!("sh -c 'touch \"$HOME/was-run\"; printf %s {SECRET}'");
+    for (store, options) in [
+        ("command", &["--secret-command", script.as_str()][..]),
+        ("keyring", &["--secret-stdin"]),
+        ("file", &["--store", "file", "--secret-stdin"]),
+    ] {
+        let world = places.profile(options);
+        for command in COMMANDS {
+            for overriding in overrides {
+                let said = run(&world, command, overriding);
+                let what = format!("{store}, {command}, {overriding:?}: {}", said.stderr);
+                assert!(!marker(&world).exists(), "the secret command was run by {what}");
+                assert_eq!(places.told(), "", "{what}");
+                assert_eq!(said.code, 4, "{what}");
+                assert!(said.stderr.contains("the secret of profile `default` is for"), "{what}");
+            }
+            // Half a client is no client.
+            let said = run(&world, command, &[("CORTI_CLIENT_ID", "another")]);
+            assert_eq!(said.code, 3, "{store}, {command}: {}", said.stderr);
+        }
+    }
+}
+
+#[test]
+fn doctor_looks_at_another_place_without_the_profiles_secret() {
+    let (sandbox, places) = (Sandbox::start(), Places::new());
+    let script = format!("sh -c 'touch \"$HOME/was-run\"; printf %s {SECRET}'");
+    for options in [
+        &["--secret-command", script.as_str()][..],
+        &["--secret-stdin"],
+        &["--store", "file", "--secret-stdin"],
+    ] {
+        let world = places.profile(options);
+        // A realm that proves to be the right one: the secret would be sent.
+        for overriding in [("-e", sandbox.environment.as_str()), ("CORTI_ENVIRONMENT", &sandbox.environment)]
+        {
+            let said = run(&world, "doctor", &[overriding]);
+            let what = format!("{options:?}, {overriding:?}: {}", said.stdout);
+            assert!(!marker(&world).exists(), "{what}");
+            assert!(said.stdout.contains("the secret of profile `default` is for"), "{what}");
+            assert_eq!(said.code, 4, "{what}");
+        }
+    }
+}
+
+#[test]
+fn the_same_place_named_again_is_no_override() {
+    let places = Places::new();
+    let world = places.profile(&["--secret-stdin"]);
+    let own = places.own.environment.as_str();
+    for same in [[("-e", own), ("-t", "base")], [("CORTI_ENVIRONMENT", own), ("CORTI_TENANT_NAME", "base")]] {
+        let said = run(&world, "token --full --no-cache", &same);
+        assert_eq!(said.code, 8, "it answers 404 to everything: {}", said.stderr);
+    }
+    assert_eq!(places.told().matches(SECRET).count(), 2, "{}", places.told());
+}
+
+#[test]
+fn a_secret_from_the_environment_goes_where_the_environment_or_a_flag_says() {
+    let places = Places::new();
+    let (own, other) = (places.own.environment.as_str(), places.other.environment.as_str());
+    for mounted in [false, true] {
+        let mut world = World::new();
+        world.set("CORTI_ENVIRONMENT", own);
+        world.set("CORTI_CLIENT_ID", "acme");
+        let (name, value) = if mounted {
+            ("CORTI_CLIENT_SECRET_FILE", world.private_file("mounted", SECRET))
+        } else {
+            ("CORTI_CLIENT_SECRET", SECRET.to_owned())
+        };
+        world.set(name, &value);
+        let before = (places.own.requests().len(), places.other.requests().len());
+        run(&world, "token --full --no-cache", &[]);
+        run(&world, "token --full --no-cache", &[("-e", other)]);
+        let after = (places.own.requests().len(), places.other.requests().len());
+        assert_eq!((after.0 - before.0, after.1 - before.1), (1, 1), "{name}");
+        for command in COMMANDS {
+            run(&world, command, &[("-e", other)]);
+            run(&world, command, &[("CORTI_ENVIRONMENT", other), ("-t", "other")]);
+        }
+        assert_eq!(places.own.requests().len(), after.0, "{name}: only where the last word says");
+        // Without an environment nobody said where the secret may go: a profile's is not borrowed.
+        world.write_config(&format!(
+            "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"{other}\"\nclient-id = \"acme\"\n"
+        ));
+        world.set("CORTI_ENVIRONMENT", "");
+        let sent = places.other.requests().len();
+        for command in COMMANDS.iter().filter(|command| !command.starts_with("rotate")) {
+            let said = run(&world, command, &[]);
+            assert_eq!(said.code, 3, "{name}, {command}: {}", said.stderr);
+        }
+        assert_eq!(places.other.requests().len(), sent, "{name}");
+    }
+}

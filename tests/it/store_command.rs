@@ -1,0 +1,158 @@
+//! The store `command`: another secret manager keeps the secret. Without a shell, bounded, and with a real `pass` and
+//! `gpg`, as the README tells it.
+
+use std::time::{Duration, Instant};
+
+use predicates::prelude::*;
+
+use crate::common::{Said, Sandbox, World};
+
+fn log_in(world: &World, sandbox: &Sandbox, command: &str) -> Said {
+    let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-command", command];
+    Said::by(&mut world.run_words(&words))
+}
+
+#[test]
+fn the_command_is_run_each_time_and_nothing_is_stored() {
+    let (sandbox, world) = (Sandbox::start(), World::new());
+    let file = world.file("secret", format!("{}\n", sandbox.client_secret));
+    let said = log_in(&world, &sandbox, &format!("cat '{file}'"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(!said.stderr.contains('\u{1b}'), "no terminal, no sequences: {:?}", said.stderr);
+    assert!(
+        world.config().contains(&format!("secret-command = [\"cat\", \"{file}\"]")),
+        "{}",
+        world.config()
+    );
+    assert!(!world.config().contains(&sandbox.client_secret));
+    world.run("token --full").assert().success();
+    world
+        .run("status")
+        .assert()
+        .success()
+        .stdout(predicate::str::contains(format!("the command `cat {file}`")));
+    world
+        .run("logout")
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("its secret is kept by the command"));
+    world.run("token --full").assert().success();
+    std::fs::write(&file, "another").unwrap();
+    world.run("token --full").assert().code(5);
+}
+
+#[test]
+fn the_command_gets_no_variable_that_holds_a_secret() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    let (secret, seen) = (world.file("secret", &sandbox.client_secret), world.home().join("seen"));
+    let names = ["CORTI_CLIENTSECRET", "CLIENT_SECRET", "corti_client_secret", "CORTI_CLIENT_SECRET", "COPY"];
+    for name in names {
+        world.set(name, "canary-5d41402abc4b2a76");
+    }
+    let command = format!("sh -c 'env > \"{}\"; cat \"{secret}\"'", seen.display());
+    let said = log_in(&world, &sandbox, &command);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let seen = std::fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("HOME=") && !seen.contains("canary"), "{seen}");
+}
+
+#[test]
+fn no_shell_is_in_between() {
+    let (sandbox, world) = (Sandbox::with_secret("$HOME `id` ; x"), World::new());
+    let said = log_in(&world, &sandbox, "printf %s '$HOME `id` ; x'");
+    assert_eq!(said.code, 0, "{}", said.stderr);
+}
+
+#[test]
+fn what_goes_wrong_is_told_in_the_commands_own_words() {
+    let (sandbox, world) = (Sandbox::start(), World::new());
+    let table = [
+        ("no-such-program-7", "the secret command `no-such-program-7` cannot be run"),
+        ("sh -c 'echo the vault is sealed >&2; exit 3'", "ended with exit code 3: the vault is sealed"),
+        ("sh -c 'kill -9 $$'", "ended with signal 9: it said nothing"),
+        ("true", "is not a client secret: the client secret is empty"),
+        ("sh -c 'echo one; echo two'", "contains a line break"),
+        ("head -c 70000 /dev/zero", "is not a client secret"),
+        ("sh -c 'printf \"\\033[2Jx\" >&2; exit 1'", "exit code 1: \\u{1b}[2Jx"),
+    ];
+    for (command, message) in table {
+        let said = log_in(&world, &sandbox, command);
+        assert_eq!(said.code, 4, "{command}: {}", said.stderr);
+        assert!(
+            said.stderr.contains(message) && said.stderr.contains("hint: "),
+            "{command}: {}",
+            said.stderr
+        );
+        assert_eq!(world.config(), "", "{command}");
+    }
+    for (command, message) in [("'", "a quote that is not closed"), ("", "the secret command is empty")] {
+        let said = log_in(&world, &sandbox, command);
+        assert!(said.code == 2 && said.stderr.contains(message), "{command}: {}", said.stderr);
+    }
+    world
+        .run("login --store command")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("no secret command is given"));
+}
+
+#[test]
+fn what_it_says_on_stderr_is_passed_on() {
+    let (sandbox, world) = (Sandbox::start(), World::new());
+    let file = world.file("secret", &sandbox.client_secret);
+    let said = log_in(&world, &sandbox, &format!("sh -c 'echo touch your key >&2; cat {file}'"));
+    assert!(said.code == 0 && said.stderr.contains("sh: touch your key"), "{}", said.stderr);
+}
+
+#[test]
+fn a_command_that_hangs_is_ended() {
+    let (sandbox, world) = (Sandbox::start(), World::new());
+    let started = Instant::now();
+    let said = log_in(&world, &sandbox, "sleep 86399");
+    assert_eq!(said.code, 4, "{}", said.stderr);
+    assert!(said.stderr.contains("was not done within 30 s"), "{}", said.stderr);
+    assert!(started.elapsed() < Duration::from_secs(50));
+    let left = Said::by(world.program("pgrep").args(["-f", "sleep 86399"]));
+    assert_eq!(left.stdout, "", "it is not left behind");
+}
+
+#[test]
+fn pass_and_gpg_keep_a_secret() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    let gnupg = world.home().join("gnupg");
+    std::fs::create_dir(&gnupg).unwrap();
+    std::os::unix::fs::chown(&gnupg, None, None).unwrap();
+    std::fs::set_permissions(&gnupg, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    world.set("GNUPGHOME", &gnupg.display().to_string());
+    world.set("PASSWORD_STORE_DIR", &world.home().join("store").display().to_string());
+    world.set("SECRET", &sandbox.client_secret);
+    let script = "set -e
+        gpg --batch --quiet --passphrase '' --quick-generate-key corti-test default default never
+        pass init corti-test > /dev/null
+        printf '%s\\n' \"$SECRET\" | pass insert --echo corti/acme > /dev/null";
+    world.program("bash").args(["-c", script]).assert().success();
+    // The README's line.
+    let said = log_in(&world, &sandbox, "pass show corti/acme");
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    world.run("token --scope streams").assert().success();
+    let file = world.home().join("secret.gpg").display().to_string();
+    let script = format!("printf %s \"$SECRET\" | gpg --batch --quiet -r corti-test --encrypt -o '{file}'");
+    world.program("bash").args(["-c", &script]).assert().success();
+    let said = log_in(&world, &sandbox, &format!("gpg --quiet --batch --decrypt {file}"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let said = log_in(&world, &sandbox, "pass show corti/nobody");
+    assert!(
+        said.code == 4 && said.stderr.contains("corti/nobody is not in the password store"),
+        "{}",
+        said.stderr
+    );
+    world.program("gpgconf").args(["--kill", "all"]).assert().success();
+}
+
+#[test]
+fn a_secret_in_the_command_itself_is_warned_of() {
+    let (sandbox, world) = (Sandbox::start(), World::new());
+    let said = log_in(&world, &sandbox, &format!("echo {}", sandbox.client_secret));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("warning: the secret stands in the command itself"), "{}", said.stderr);
+}

@@ -1,0 +1,248 @@
+//! Whom the client trusts: `--ca-cert` adds to the system's store, `SSL_CERT_FILE` replaces it, and a file that cannot be
+//! used is a mistake of the configuration. Against a real TLS server.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, Stream, StreamOwned};
+
+use crate::common::{self, Said, Sandbox, World};
+
+const TOKEN: &str = r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid"}"#;
+
+/// An authority of one's own.
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A server's TLS on `localhost`, with a certificate that `authority` signed.
+fn config(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig> {
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    Arc::new(config)
+}
+
+/// A token endpoint on `https://localhost`, whose certificate `authority` signed; its environment.
+fn serve(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
+    let config = config(authority);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = Stream::new(&mut connection, &mut socket);
+            // A client that does not trust us leaves; the next one comes.
+            if stream.read(&mut [0; 8192]).is_ok() {
+                let length = TOKEN.len();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{TOKEN}"
+                );
+                let _ = stream.write_all(answer.as_bytes());
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+/// TLS in front of a server without; its environment, and how many connections it took.
+fn in_front_of(
+    environment: &str,
+    authority: &CertifiedIssuer<'static, KeyPair>,
+) -> (String, Arc<AtomicUsize>) {
+    let (config, upstream) = (config(authority), environment.trim_start_matches("http://").to_owned());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let taken = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), socket);
+            let (plain, taken) = (TcpStream::connect(&upstream).unwrap(), Arc::clone(&taken));
+            std::thread::spawn(move || pass_on(tls, plain, &taken));
+        }
+    });
+    (format!("https://localhost:{port}"), count)
+}
+
+/// Passes bytes on in both directions until one side is done.
+fn pass_on(mut tls: StreamOwned<ServerConnection, TcpStream>, mut plain: TcpStream, taken: &AtomicUsize) {
+    let moment = Some(Duration::from_millis(5));
+    tls.sock.set_read_timeout(moment).unwrap();
+    plain.set_read_timeout(moment).unwrap();
+    let mut chunk = [0; 8192];
+    let mut is_new = true;
+    loop {
+        for way in [true, false] {
+            let read = if way { tls.read(&mut chunk) } else { plain.read(&mut chunk) };
+            let written = match read {
+                Ok(0) => return,
+                Ok(length) if way => plain.write_all(&chunk[..length]),
+                Ok(length) => tls.write_all(&chunk[..length]).and_then(|()| tls.flush()),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => continue,
+                Err(_) => return,
+            };
+            if is_new {
+                taken.fetch_add(1, Ordering::SeqCst);
+                is_new = false;
+            }
+            if written.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn an_authority_is_trusted_once_it_is_named() {
+    let (ours, other) = (authority(), authority());
+    let mut world = World::client_of(&serve(&ours));
+    let (ours, other) = (world.file("ours.pem", ours.pem()), world.file("other.pem", other.pem()));
+    let token = |world: &World, more: &[&str]| {
+        let words = [&["token", "--full"][..], more].concat();
+        Said::by(&mut world.run_words(&words))
+    };
+
+    let said = token(&world, &[]);
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("cannot connect to `localhost`") && said.stderr.contains("--ca-cert"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(token(&world, &["--ca-cert", &other]).code, 8);
+    let said = token(&world, &["--ca-cert", &ours]);
+    assert_eq!((said.code, said.stdout.as_str()), (0, "abc\n"), "{}", said.stderr);
+
+    world.set("SSL_CERT_FILE", &ours);
+    assert_eq!(token(&world, &[]).code, 0);
+    world.set("SSL_CERT_FILE", &other);
+    assert_eq!(token(&world, &[]).code, 8, "it replaces, and the other authority is not ours");
+    assert_eq!(token(&world, &["--ca-cert", &ours]).code, 0, "it is replaced, and ours is added");
+}
+
+#[test]
+fn doctor_tells_trust_from_reach() {
+    let ours = authority();
+    let world = World::client_of(&serve(&ours));
+    let ours = world.file("ours.pem", ours.pem());
+    let verdicts = |more: &[&str]| {
+        let said = Said::by(&mut world.run_words(&[&["doctor", "--json"][..], more].concat()));
+        assert_eq!(said.code, if more.contains(&"/no/such.pem") { 3 } else { 8 }, "{}", said.stderr);
+        let checks = said.json()["checks"].as_array().unwrap().clone();
+        let verdict = |name: &str| {
+            let check = checks.iter().find(|check| check["name"] == name).unwrap();
+            format!("{} {}", check["verdict"].as_str().unwrap(), check["detail"].as_str().unwrap())
+        };
+        (verdict("tcp"), verdict("tls"), verdict("mint"))
+    };
+    let (tcp, tls, mint) = verdicts(&[]);
+    assert!(tcp.starts_with("ok localhost") && tls.starts_with("failed localhost"), "{tcp} {tls}");
+    assert!(tls.contains("without a proxy: cannot connect to `localhost`") && mint.starts_with("skipped"));
+    let (_, tls, mint) = verdicts(&["--ca-cert", &ours]);
+    assert!(tls.starts_with("ok localhost (auth, api, sockets): trusted, answered 200"), "{tls}");
+    assert!(mint.contains("not sent"), "what answers is no realm: {mint}");
+    assert!(verdicts(&["--ca-cert", "/no/such.pem"]).1.contains("cannot use the certificates"));
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_a_mistake_of_the_configuration() {
+    let mut world = World::client_of("eu");
+    let empty = world.file("empty.pem", "no certificate in here\n");
+    let broken = world.file("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    for file in ["/no/such.pem", &empty, &broken] {
+        let said = Said::by(&mut world.run_words(&["token", "--full", "--ca-cert", file]));
+        assert_eq!(said.code, 3, "{file}: {}", said.stderr);
+        assert!(said.stderr.contains(file) && said.stderr.contains("hint: "), "{}", said.stderr);
+    }
+    world.set("SSL_CERT_FILE", "/no/such.pem");
+    assert_eq!(Said::by(&mut world.run("token --full")).code, 3);
+}
+
+#[test]
+fn a_probe_tells_a_certificate_nobody_vouches_for_from_a_refusal() {
+    let ours = authority();
+    let world = World::new();
+    let authority = world.file("ours.pem", ours.pem());
+    let environment = serve(&ours);
+    let claims = serde_json::json!({ "iss": format!("{environment}/realms/base"), "scope": "transcribe" });
+    let token = common::forged(&serde_json::json!({ "alg": "RS256" }), &claims);
+    let socket = environment.replace("https", "wss");
+    let file = world.file("url", format!("{socket}/transcribe?tenant-name=base&token=Bearer%20{token}"));
+    let probe = |more: &[&str]| {
+        let words = [&["probe", "--websocket-url", &file][..], more].concat();
+        Said::by(&mut world.run_words(&words))
+    };
+    let said = probe(&[]);
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("tls            failed") && !said.stderr.contains("upgrade"),
+        "{}",
+        said.stderr
+    );
+    let said = probe(&["--ca-cert", &authority]);
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    for words in [
+        "dns            ok: localhost",
+        "tls            ok: trusted",
+        "upgrade        failed: refused with 200",
+    ] {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn a_websocket_opens_over_the_connection_that_tls_was_tried_on() {
+    let (ours, sandbox) = (authority(), Sandbox::start());
+    let (environment, connections) = in_front_of(&sandbox.environment, &ours);
+    let mut world = World::of(&sandbox);
+    world.set("CORTI_ENVIRONMENT", &environment);
+    let url = format!("{}/audio-bridge/v2/transcribe?tenant-name=base", environment.replace("https", "wss"));
+    let (file, authority) = (world.file("url", url), world.file("ours.pem", ours.pem()));
+    let audio = world.file("a.raw", [0; 1000]);
+    let words = ["probe", "--websocket-url", &file, "--ca-cert", &authority, "--audio", &audio];
+    let said = Said::by(&mut world.run_words(&words));
+    assert_eq!((said.code, said.stdout.as_str()), (0, "[sandbox: 1000 bytes of audio]\n"), "{}", said.stderr);
+    assert!(said.stderr.contains("tls            ok: trusted"), "{}", said.stderr);
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "the upgrade's time is without TLS");
+}
+
+/// A file that was named and cannot be used is told for plain http, too: what is set for https should not be found broken
+/// on the day that it is needed.
+#[test]
+fn certificates_that_cannot_be_used_are_a_mistake_without_tls_too() {
+    let sandbox = Sandbox::start();
+    let mut world = World::of(&sandbox);
+    let empty = world.file("empty.pem", "no certificate in here\n");
+    let ours = world.file("ours.pem", authority().pem());
+    for command in ["token --full", "exec --full -- true", "interaction list", "inspect --verify"] {
+        for (file, code) in [("/no/such.pem", 3), (empty.as_str(), 3), (ours.as_str(), 0)] {
+            let words: Vec<&str> = ["--ca-cert", file].into_iter().chain(command.split(' ')).collect();
+            let token = common::forged(&serde_json::json!({ "alg": "RS256" }), &serde_json::json!({}));
+            let said = Said::by(world.run_words(&words).write_stdin(token));
+            let is_unverified = code == 0 && command.starts_with("inspect");
+            assert_eq!(said.code, if is_unverified { 7 } else { code }, "{command}: {}", said.stderr);
+            assert!(code == 0 || said.stderr.contains(file), "{}", said.stderr);
+        }
+    }
+    world.set("SSL_CERT_FILE", "/no/such.pem");
+    assert_eq!(Said::by(&mut world.run("token --full")).code, 3);
+    world.set("SSL_CERT_FILE", &ours);
+    assert_eq!(Said::by(&mut world.run("token --full")).code, 0);
+}

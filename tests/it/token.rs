@@ -1,0 +1,141 @@
+//! `token`: what is printed, in which format, and that a scope is always chosen.
+
+use predicates::prelude::*;
+
+use crate::common::{self, Said, Sandbox, World};
+
+#[test]
+fn stdout_is_the_token_and_one_line_break() {
+    let sandbox = Sandbox::start();
+    let said = Said::by(&mut World::of(&sandbox).run("token --scope transcribe"));
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    assert!(said.stdout.ends_with('\n') && said.stdout.trim_end().split('.').count() == 3, "{}", said.stdout);
+    assert_eq!(said.stdout.lines().count(), 1);
+}
+
+#[test]
+fn json_has_the_documented_fields() {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    for arguments in [
+        "token --scope transcribe --json",
+        "token --scope transcribe --format json",
+        "--json token -s transcribe --format json",
+    ] {
+        let json = Said::by(&mut world.run(arguments)).json();
+        assert_eq!(json["schema"], "corti-auth/token/v1");
+        assert_eq!((json["reach"].as_str(), json["token_type"].as_str()), (Some("limited"), Some("Bearer")));
+        assert_eq!(json["expires_in"], 300);
+        assert_eq!(json["scopes"], serde_json::json!(["email", "openid", "profile", "transcribe"]));
+        assert_eq!(
+            (&json["environment"], &json["tenant"]),
+            (&sandbox.environment.as_str().into(), &"base".into())
+        );
+        assert_eq!(json["client_id"], "sandbox");
+        assert!(json["access_token"].as_str().unwrap().starts_with("eyJ"));
+        assert!(json["fingerprint"].as_str().unwrap().starts_with("sha256:"));
+        let at: jiff::Timestamp = json["expires_at"].as_str().unwrap().parse().unwrap();
+        assert_eq!(at.as_second(), json["expires_at_unix"].as_i64().unwrap());
+        let left = at.as_second() - common::now().as_second();
+        assert!((280..=300).contains(&left), "{left}");
+    }
+}
+
+#[test]
+fn scopes_are_repeated_or_separated() {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    for arguments in [
+        vec!["--scope", "transcribe,streams"],
+        vec!["--scope", "transcribe streams"],
+        vec!["-s", "streams", "-s", "transcribe"],
+    ] {
+        let words = [vec!["token", "--json"], arguments].concat();
+        let scopes = Said::by(&mut world.run_words(&words)).json()["scopes"].clone();
+        assert_eq!(
+            scopes,
+            serde_json::json!(["email", "openid", "profile", "streams", "transcribe"]),
+            "{words:?}"
+        );
+    }
+    assert_eq!(Said::by(&mut world.run("token --full --json")).json()["reach"], "full");
+}
+
+#[test]
+fn a_scope_is_always_chosen() {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    for (arguments, message) in [
+        ("token", "no scope was chosen"),
+        ("token --scope openid", "limit nothing"),
+        ("token --scope profile", "limit nothing"),
+        ("token --scope tran\"scribe", "is not a scope"),
+        ("token --scope transcribe --full", "cannot be used with"),
+        ("token --full --json --format token", "exclude each other"),
+    ] {
+        world.run(arguments).assert().code(2).stdout("").stderr(predicate::str::contains(message));
+    }
+}
+
+#[test]
+fn an_unknown_scope_is_passed_on_with_a_suggestion() {
+    let sandbox = Sandbox::start();
+    World::of(&sandbox)
+        .run("token --scope stream")
+        .assert()
+        .code(6)
+        .stdout("")
+        .stderr(predicate::str::contains("did you mean --scope streams?"))
+        .stderr(predicate::str::contains("Invalid scopes: openid stream"));
+}
+
+#[test]
+fn the_profiles_default_scope_is_a_choice() {
+    let sandbox = Sandbox::start();
+    let keyring = common::Keyring::unlocked();
+    let world = World::with_keyring(&keyring);
+    let secret = world.file("secret", &sandbox.client_secret);
+    world
+        .run_words(&["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", &secret])
+        .assert()
+        .success();
+    world.run("token").assert().code(2);
+    world.write_config(&format!("{}default-scope = [\"transcribe\"]\n", world.config()));
+    assert_eq!(Said::by(&mut world.run("token --json")).json()["reach"], "limited");
+    assert_eq!(Said::by(&mut world.run("token --full --json")).json()["reach"], "full");
+}
+
+#[test]
+fn curl_takes_the_token_as_it_is_printed() {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    let status = |flags: &str| {
+        let script = format!(
+            "curl -s -o /dev/null -w '%{{http_code}}' -H \"Authorization: Bearer $('{}' token {flags})\" \
+             -H 'Tenant-Name: base' \"$CORTI_ENVIRONMENT/v2/languages/\"",
+            common::binary().display()
+        );
+        Said::by(world.program("sh").args(["-c", &script])).stdout
+    };
+    assert_eq!((status("--full").as_str(), status("--scope transcribe").as_str()), ("200", "403"));
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let sandbox = Sandbox::start();
+    let script = format!(
+        "'{}' token --full | true; '{}' --help | head -n 1",
+        common::binary().display(),
+        common::binary().display()
+    );
+    let said = Said::by(World::of(&sandbox).program("sh").args(["-c", &script]));
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn verbose_shows_the_request_and_not_its_secrets() {
+    let sandbox = Sandbox::start();
+    let said = Said::by(&mut World::of(&sandbox).run("token --full -v"));
+    assert!(said.stderr.starts_with(&format!("POST {} -> 200", sandbox.token_url())), "{}", said.stderr);
+    assert!(!said.stderr.contains(&sandbox.client_secret) && !said.stderr.contains("eyJ"));
+}
