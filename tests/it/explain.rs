@@ -171,7 +171,7 @@ fn every_cause_is_asserted_of_a_real_answer() {
         let files = files.filter(|file| file.file_name().to_string_lossy().starts_with(part));
         files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect()
     };
-    let (rules, tests) = (read("src/domain/explanation/rule", ""), read("tests", "explain"));
+    let (rules, tests) = (read("src/domain/explain/explanation/rule", ""), read("tests/it", "explain"));
     let ids: Vec<&str> = rules.split("id: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(ids.len() > 40, "{ids:?}");
     // An `Id` can only be compared with an `Explained`, and that is only made of what a server said.
