@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::edge::http::HttpError;
+use crate::edge::http_error::HttpError;
 use crate::edge::secret_command::CommandError;
 
 mod answer;

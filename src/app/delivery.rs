@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
 use crate::app::context::Context;
 use crate::domain::client::identity::Client;
 use crate::domain::client::secret::Secret;
@@ -12,48 +10,12 @@ use crate::domain::text::event::Event;
 use crate::domain::text::shell;
 use crate::domain::token::format::{self, ForPipeline, Named, Unrenderable};
 use crate::domain::token::grant::Token;
-use crate::edge::host::stdout_has_reader;
+use crate::edge::host::{Env, stdout_has_reader};
 use crate::edge::private_file;
 use crate::failure::{Failure, Kind};
 
 /// The file that GitLab's format writes.
 const GITLAB_FILE: &str = "corti.env";
-
-/// The formats of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// The token and a line break
-    Token,
-    /// A JSON object, as with --json
-    Json,
-    /// Both headers of a request, for curl -H @-
-    Header,
-    /// Both headers in curl's words, for curl -K -
-    Curl,
-    /// Variables to set in a shell, for eval
-    Env,
-    /// Variables for a file
-    Dotenv,
-    /// JSON as @corti/sdk's refreshAccessToken returns it
-    Sdk,
-    /// GitHub Actions: a mask, then outputs of the step
-    Github,
-    /// GitLab: the file corti.env, for a dotenv report
-    Gitlab,
-    /// Azure Pipelines: variables, the token as a secret one
-    Azure,
-}
-
-/// The shells of `--format env`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ShellName {
-    /// sh, bash, dash, zsh, ksh
-    Sh,
-    /// fish
-    Fish,
-    /// PowerShell
-    Powershell,
-}
 
 /// A format whose destination is known to be there.
 #[derive(Debug)]
@@ -84,49 +46,18 @@ pub(crate) enum Delivered {
 }
 
 impl Delivery {
-    /// Settles the format before anything is minted.
+    /// The file of outputs of a step of GitHub Actions.
     ///
     /// # Errors
-    /// Where options exclude each other, or the destination's variable is not set.
-    pub(crate) fn choose(
-        format: Option<Format>,
-        shell: Option<ShellName>,
-        context: &Context<'_>,
-    ) -> Result<Self, Failure> {
-        if shell.is_some() && format != Some(Format::Env) {
-            return Err(Failure::new(Kind::Usage, "--shell says how --format env quotes, and nothing else")
-                .hint("add --format env, or leave --shell out"));
-        }
-        let format = match (format, context.options.json) {
-            (None | Some(Format::Json), true) => Format::Json,
-            (Some(other), true) => {
-                let name = other.to_possible_value().map(|value| value.get_name().to_owned());
-                let message = format!("--json and --format {} exclude each other", name.unwrap_or_default());
-                return Err(Failure::new(Kind::Usage, message).hint("leave one of them out"));
-            }
-            (format, false) => format.unwrap_or(Format::Token),
-        };
-        let env = &context.host.env;
-        Ok(match format {
-            Format::Token => Self::Token,
-            Format::Json => Self::Json,
-            Format::Header => Self::Header,
-            Format::Curl => Self::Curl,
-            Format::Env => Self::Env(shell.unwrap_or(ShellName::SYSTEM).shell()),
-            Format::Dotenv => Self::Dotenv,
-            Format::Sdk => Self::Sdk,
-            Format::Github => {
-                let outputs = env.path(variable::GITHUB_OUTPUT).ok_or_else(no_github)?;
-                if !stdout_has_reader() {
-                    return Err(not_masked());
-                }
-                Self::Github(outputs)
-            }
-            Format::Gitlab => {
-                Self::Gitlab(env.path(variable::CI_PROJECT_DIR).unwrap_or_default().join(GITLAB_FILE))
-            }
-            Format::Azure => Self::Azure,
-        })
+    /// Where there is none, or nothing reads the mask.
+    pub(crate) fn github(env: &Env) -> Result<Self, Failure> {
+        let outputs = env.path(variable::GITHUB_OUTPUT).ok_or_else(no_github)?;
+        if stdout_has_reader() { Ok(Self::Github(outputs)) } else { Err(not_masked()) }
+    }
+
+    /// The file of a dotenv report of GitLab.
+    pub(crate) fn gitlab(env: &Env) -> Self {
+        Self::Gitlab(env.path(variable::CI_PROJECT_DIR).unwrap_or_default().join(GITLAB_FILE))
     }
 
     /// Whether the token goes on to every later step of a job.
@@ -184,19 +115,6 @@ impl Delivery {
 fn timed(variables: [Named; 3], token: &Token) -> Vec<Named> {
     let end = Named::open(variable::TOKEN_EXPIRES_AT, token.expires_at.to_string());
     variables.into_iter().chain([end]).collect()
-}
-
-impl ShellName {
-    /// What scripts of this system are written in. Not `$SHELL`: a script must mean the same whoever runs it.
-    const SYSTEM: Self = if cfg!(windows) { Self::Powershell } else { Self::Sh };
-
-    fn shell(self) -> shell::Shell {
-        match self {
-            Self::Sh => shell::Shell::Posix,
-            Self::Fish => shell::Shell::Fish,
-            Self::Powershell => shell::Shell::PowerShell,
-        }
-    }
 }
 
 fn no_github() -> Failure {

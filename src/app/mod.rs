@@ -10,6 +10,7 @@ pub(crate) mod interrupt;
 pub(crate) mod minting;
 pub(crate) mod options;
 pub(crate) mod runtime;
+pub(crate) mod sandbox;
 pub(crate) mod secret_input;
 pub(crate) mod spinner;
 pub(crate) mod stored_secret;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use jiff::SignedDuration;
+use uuid::Uuid;
 
 use crate::app::context::Context;
 use crate::domain::client::resolve::Plan;
@@ -116,6 +117,11 @@ pub(crate) fn leeway(text: &str) -> Result<Duration, String> {
     } else {
         Ok(leeway)
     }
+}
+
+/// An id as the API writes it. What is not one would lead to another address.
+pub(crate) fn interaction_id(text: &str) -> Result<Uuid, String> {
+    Uuid::try_parse(text).map_err(|_| "an interaction's id is a UUID: corti-auth interaction list".to_owned())
 }
 
 /// The words of an option that may be repeated, and hold several with commas or spaces between them.

@@ -1,6 +1,7 @@
 //! What knows clap beside the subcommands: global options, options that several commands share, usage errors.
 
 pub(crate) mod argument;
+pub(crate) mod format_args;
 pub(crate) mod globals;
 pub(crate) mod lazy_args;
 pub(crate) mod reuse_args;

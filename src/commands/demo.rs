@@ -5,19 +5,23 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::app::api::Api;
 use crate::app::context::Context;
 use crate::app::interrupt::interruption;
 use crate::app::minting::Minter;
 use crate::domain::client::identity::{Client, ProfileName, Tenant};
 use crate::domain::client::resolve::SecretOrigin;
 use crate::domain::client::secret::{AccessToken, ClientSecret};
-use crate::domain::corti::interaction::{self, Interaction};
+use crate::domain::corti::interaction::Interaction;
 use crate::domain::corti::message::{self, ServerMessage};
 use crate::domain::corti::request::Request;
+use crate::domain::corti::websocket;
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::grant::Token;
+use crate::domain::token::inspection::Inspection;
+use crate::domain::token::jwt::Jwt;
 use crate::domain::token::scope::{Ask, Reach};
 use crate::edge::keyring::Keyring;
 use crate::edge::process;
@@ -25,11 +29,7 @@ use crate::edge::socket::Socket;
 use crate::edge::store::{State, Store, StoreError};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-use crate::sandbox::{Knobs, Options, Sandbox};
-
-use super::inspect;
-use super::interaction::Api;
-use super::sandbox::not_started;
+use crate::sandbox::{Knobs, Options};
 
 /// Starts a sandbox, stores a throw-away secret, mints a full and a limited token, creates an interaction, opens its
 /// WebSocket with the limited token, and cleans up.
@@ -54,7 +54,7 @@ struct Shown {
 /// # Errors
 /// Where a step does not do what it should.
 pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoOutcome, Failure> {
-    let sandbox = Sandbox::bind(Options {
+    let sandbox = crate::app::sandbox::start(Options {
         bind: ([127, 0, 0, 1], 0).into(),
         tenant: Tenant::default(),
         client_id: "demo".parse().map_err(|error| Failure::new(Kind::Unexpected, error))?,
@@ -62,8 +62,7 @@ pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoO
         clock: context.host.clock,
         knobs: Knobs::default(),
     })
-    .await
-    .map_err(not_started)?;
+    .await?;
     let (tenant, id, secret) = sandbox.client();
     let client =
         Client { environment: sandbox.environment().clone(), tenant: tenant.clone(), id: id.clone() };
@@ -153,8 +152,9 @@ impl Demo<'_> {
         secret: &ClientSecret,
     ) -> Result<(AccessToken, Reach), Failure> {
         let token = self.mint(secret, ask).await?;
-        let inspection = inspect::decoded(token.access_token.secret(), self.context.host.clock.now())?;
-        let reach = inspection.reach().filter(|reach| *reach == ask.reach());
+        let jwt = Jwt::decode(token.access_token.secret().expose())?;
+        let inspection = Inspection::of(&jwt, self.context.host.clock.now())?;
+        let reach = inspection.reach.filter(|reach| *reach == ask.reach());
         let reach = reach.ok_or_else(|| wrong("the token is not what was asked for"))?;
         let command = format!("corti-auth token {flags} | corti-auth inspect");
         self.step(number, title, &command, inspection.summary());
@@ -176,7 +176,7 @@ impl Demo<'_> {
     }
 
     async fn stream(&self, interaction: &Interaction, limited: &AccessToken) -> Result<String, Failure> {
-        let url = interaction::connect_url(&interaction.websocket_url, limited);
+        let url = websocket::connect_url(&interaction.websocket_url, limited);
         let mut socket = Socket::open(&self.minter.http, &url, self.context.options.timeout).await?;
         socket.send(message::streams_config("en")).await?;
         let answer = ServerMessage::parse(&socket.receive().await?);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app::context::Context;
 use crate::app::minting::Minter;
+use crate::app::token_source::{Source, refuse_terminal};
 use crate::cli::argument::ScopeArgs;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{self, Flags};
@@ -18,8 +19,6 @@ use crate::domain::token::jwt::Jwt;
 use crate::domain::token::pasted;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-
-use super::inspect::{Source, refuse_terminal};
 
 /// Each is a file with a token, standard input (-), or the name of a profile, for which a token is minted: of --scope or
 /// --full, or of the profile's default scope. A word that names a profile is the profile; write ./NAME for a file of that

@@ -4,15 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::app::context::Context;
-use crate::app::token_source;
+use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::cli::argument;
-use crate::domain::client::secret::Secret;
 use crate::domain::text::page::Page;
-use crate::domain::token::inspection::FIELDS;
+use crate::domain::token::report::FIELDS;
 use crate::domain::token::scope::LIMITED;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -21,7 +19,6 @@ mod judge;
 mod many;
 mod verifier;
 
-pub(super) use crate::app::token_source::{Source, refuse_terminal};
 use judge::{Judge, Judged};
 use many::Tally;
 
@@ -134,14 +131,6 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Ins
             .hint("leave --field out to see what it has"));
     }
     Ok(InspectOutcome::One { judged: Box::new(judged), field: args.field })
-}
-
-/// A token of this tool's own making, as of `now`.
-///
-/// # Errors
-/// Where it is not a readable JWT.
-pub(super) fn decoded(token: &Secret, now: Timestamp) -> Result<Judged, Failure> {
-    Judged::of(token.expose(), now)
 }
 
 /// A field's value as one line of text.

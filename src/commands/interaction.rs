@@ -2,9 +2,9 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
-use uuid::Uuid;
 
 use crate::app::access::Access;
+use crate::app::api::Api;
 use crate::app::context::Context;
 use crate::app::minting::Minter;
 use crate::domain::client::secret::AccessToken;
@@ -16,8 +16,6 @@ mod create;
 mod delete;
 mod list;
 mod show;
-
-pub(super) use crate::app::api::Api;
 
 /// Each needs a full token, which is minted for it, or taken from `CORTI_ACCESS_TOKEN`.
 #[derive(Debug, Args)]
@@ -62,11 +60,6 @@ impl Entry {
     fn api<'a>(&'a self, minter: &'a Minter<'_>) -> Api<'a> {
         Api::renewing(&self.access, minter, &self.token)
     }
-}
-
-/// An id as the API writes it. What is not one would lead to another address.
-pub(super) fn id(text: &str) -> Result<Uuid, String> {
-    Uuid::try_parse(text).map_err(|_| "an interaction's id is a UUID: corti-auth interaction list".to_owned())
 }
 
 fn statuses() -> PossibleValuesParser {

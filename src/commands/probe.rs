@@ -53,7 +53,7 @@ pub(super) struct ProbeArgs {
     #[arg(value_enum, value_name = "transcribe|streams", required_unless_present = "websocket_url")]
     socket: Option<SocketArg>,
     /// Use this interaction instead of a new one
-    #[arg(long, value_name = "ID", value_parser = super::interaction::id)]
+    #[arg(long, value_name = "ID", value_parser = crate::cli::argument::interaction_id)]
     interaction: Option<Uuid>,
     /// Leave the new interaction where it is
     #[arg(long, conflicts_with = "interaction")]

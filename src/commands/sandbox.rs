@@ -16,7 +16,7 @@ use crate::domain::text::shell::quote;
 use crate::edge::{input, private_file, process};
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
-use crate::sandbox::{Options, Sandbox, SandboxError};
+use crate::sandbox::{Options, Sandbox};
 
 mod knob_args;
 
@@ -74,21 +74,8 @@ pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<San
     Ok(SandboxOutcome)
 }
 
-/// A sandbox that did not start.
-pub(super) fn not_started(error: SandboxError) -> Failure {
-    let (kind, hint) = match &error {
-        SandboxError::NotLoopback(_) => {
-            (Kind::Usage, "the sandbox is for this machine only: --bind 127.0.0.1")
-        }
-        SandboxError::InUse { .. } | SandboxError::Bind { .. } => (Kind::Usage, "take a free port: --port 0"),
-        SandboxError::Knobs(_) => (Kind::Usage, "corti-auth sandbox --help"),
-        SandboxError::Key(_) | SandboxError::Random(_) => (Kind::Unexpected, "run it again"),
-    };
-    Failure::caused(kind, error).hint(hint)
-}
-
 async fn bind(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Failure> {
-    Sandbox::bind(options(args, context).await?).await.map_err(not_started)
+    crate::app::sandbox::start(options(args, context).await?).await
 }
 
 async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, Failure> {

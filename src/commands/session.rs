@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::app::access::Access;
+use crate::app::api::Api;
 use crate::app::context::Context;
 use crate::app::minting::Minter;
 use crate::app::{api, delivery};
@@ -24,8 +25,6 @@ use crate::domain::token::grant::Token;
 use crate::domain::token::limited_only;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-
-use super::interaction::Api;
 
 /// What Corti recommends a backend to do for each session, in one call. The token is checked to be limited, by the
 /// server's word and by its own, before anything is created or printed.

@@ -4,9 +4,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::delivery::{Delivered, Delivery, Format, ShellName};
+use crate::app::delivery::Delivered;
 use crate::app::tokens;
 use crate::cli::argument::{self, ScopeArgs};
+use crate::cli::format_args::FormatArgs;
 use crate::cli::reuse_args::ReuseArgs;
 use crate::domain::client::identity::Client;
 use crate::domain::client::secret::Secret;
@@ -36,12 +37,8 @@ pub(super) struct TokenArgs {
     /// Print nothing, and exit with 10, if the token has this scope
     #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     forbid_scope: Vec<String>,
-    /// Print in this format [default: token]
-    #[arg(long, value_enum)]
-    format: Option<Format>,
-    /// Quote --format env for this shell [default: sh; on Windows powershell]
-    #[arg(long, value_enum)]
-    shell: Option<ShellName>,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 /// A minted token.
@@ -54,7 +51,7 @@ pub(super) struct TokenOutcome {
 /// # Errors
 /// Where no scope was chosen, no client is known, no token came of it, or it is not as required.
 pub(super) fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
-    let delivery = Delivery::choose(args.format, args.shell, context)?;
+    let delivery = args.format.delivery(context)?;
     let requirement = requirement(args)?;
     let plan = context.plan()?;
     let ask = args.choice.ask(&plan, context)?;

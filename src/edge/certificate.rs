@@ -9,7 +9,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::http::HttpError;
+use super::http_error::HttpError;
 use super::input;
 
 /// How much of a file is read. The largest bundles have some hundred kilobytes.

@@ -17,12 +17,8 @@ use crate::edge::connectivity;
 
 use super::clock::Clock;
 use super::host::Env;
+use super::http_error::{BODY_LIMIT, HttpError, is_of_tls, root_cause};
 use super::{certificate, proxy};
-
-mod error;
-
-pub use error::HttpError;
-use error::{is_of_tls, root_cause};
 
 /// How long making a connection may take at most.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -31,9 +27,6 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 fn connect_limit(timeout: Duration) -> Duration {
     CONNECT_LIMIT.min(timeout.mul_f64(0.9))
 }
-
-/// How much of a response is read. Corti's are kilobytes.
-const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The wait before a repetition when the server names none.
 const PAUSE: Duration = Duration::from_secs(1);

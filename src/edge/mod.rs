@@ -9,6 +9,7 @@ pub mod config_file;
 pub mod connectivity;
 pub mod host;
 pub mod http;
+pub mod http_error;
 pub mod input;
 pub mod keyring;
 pub mod listener;

@@ -21,7 +21,8 @@ use crate::domain::client::secret::Secret;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::Response;
 
-use super::http::{self, Http, HttpError};
+use super::http::{self, Http};
+use super::http_error::HttpError;
 
 /// The longest message that is read. Corti's have a few kilobytes; the longest repeats the configuration, which has about
 /// 200 KB with as many replacements and key terms as Corti allows.

@@ -7,7 +7,7 @@ use crate::domain::corti::interaction::InteractionError;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::text::quotation::quoted;
-use crate::edge::http::HttpError;
+use crate::edge::http_error::HttpError;
 use crate::edge::socket::SocketError;
 
 use super::{Failure, Kind};

@@ -168,7 +168,7 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "domain/text/redactor.rs",      // looked for in what is shown
         "domain/client/import.rs",      // parsed: environment, tenant, client id, secret
         "domain/token/grant.rs",        // into the form of the token request
-        "domain/corti/interaction.rs",  // into a URL that was asked for
+        "domain/corti/websocket.rs",    // into a URL that was asked for
         "domain/token/limited_only.rs", // decoded: what it may do
         "edge/http.rs",                 // onto the wire
         "edge/socket.rs",               // onto the wire
@@ -177,6 +177,7 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "output.rs",                    // onto stdout, where a token is the datum
         "app/access.rs",                // decoded: where it belongs
         "commands/session.rs",          // into what a frontend gets
+        "commands/demo.rs",             // decoded
         "commands/inspect.rs",          // decoded
         "commands/explain.rs",          // decoded
         "commands/sandbox.rs",          // the throw-away secret, for its user

@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use crate::domain::client::environment::EnvironmentError;
 use crate::domain::corti::capability::{Observed, Promise, Row, Target};
-use crate::domain::corti::interaction::connect_url;
 use crate::domain::corti::message::ServerMessage;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::Request;
 use crate::domain::corti::websocket;
+use crate::domain::corti::websocket::connect_url;
 use crate::edge::http::Http;
 use crate::edge::socket::{Socket, SocketError};
 use crate::failure::Failure;

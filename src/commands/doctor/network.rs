@@ -10,7 +10,7 @@ use crate::domain::client::identity::Tenant;
 use crate::domain::corti::request::{Body, Method, Request, Response};
 use crate::domain::explain::diagnosis::{self, Skew, Target, Verdict};
 use crate::edge::connectivity;
-use crate::edge::http::HttpError;
+use crate::edge::http_error::HttpError;
 use crate::edge::proxy::{self, Proxy};
 use crate::failure::{Failure, Kind};
 

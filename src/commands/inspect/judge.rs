@@ -1,16 +1,15 @@
 //! What is said of one token: decoded, verified where that is asked for, and redacted for a ticket.
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::app::context::Context;
 use crate::cli::argument;
 use crate::domain::client::secret::fingerprint;
 use crate::domain::text::page::{Page, Tone};
-use crate::domain::token::inspection::{Inspection, Places, Report, span};
+use crate::domain::token::inspection::{Inspection, Places, span};
 use crate::domain::token::jwt::{Jwt, JwtError, LastHeader};
 use crate::domain::token::pasted::{self, Junk, Pasted};
-use crate::domain::token::scope::Reach;
+use crate::domain::token::report::Report;
 use crate::domain::token::signature::{self, SignatureError};
 use crate::domain::token::verification::Verification;
 use crate::edge::clock::Clock;
@@ -37,7 +36,7 @@ pub(super) struct Unreadable {
 }
 
 /// A decoded token.
-pub(crate) struct Judged {
+pub(in crate::commands) struct Judged {
     inspection: Inspection,
     fingerprint: String,
     cleaned: Vec<Junk>,
@@ -130,26 +129,6 @@ impl From<Unreadable> for Failure {
 }
 
 impl Judged {
-    /// A token of this tool's own making, as of `now`.
-    ///
-    /// # Errors
-    /// Where it is not a readable JWT.
-    pub(crate) fn of(token: &str, now: Timestamp) -> Result<Self, Failure> {
-        Ok(Self {
-            inspection: Inspection::of(&Jwt::decode(token)?, now)?,
-            fingerprint: fingerprint(token),
-            cleaned: Vec::new(),
-            verification: None,
-            redacted: false,
-            missing: Vec::new(),
-        })
-    }
-
-    /// What the scopes make of the token.
-    pub(crate) fn reach(&self) -> Option<Reach> {
-        self.inspection.reach
-    }
-
     /// Tells what was taken off the text.
     pub(super) fn announce(&self, context: &Context<'_>) {
         if let Some(remark) = Pasted::remark(&self.cleaned) {
@@ -168,32 +147,13 @@ impl Judged {
         serde_json::to_value(self.report()).unwrap_or_default()
     }
 
-    /// The lines that matter most.
-    pub(crate) fn summary(&self) -> Page {
-        let scopes = &self.inspection.scopes;
-        let tone = match self.inspection.reach {
-            Some(Reach::Limited) => Tone::Good,
-            Some(_) => Tone::Caution,
-            None => Tone::Plain,
-        };
-        let (expiry_tone, expiry) = self.expiry();
-        Page::new()
-            .field("kind", format!("{} token", self.inspection.kind.as_str()))
-            .toned_field("may do", tone, self.inspection.meaning())
-            .field(
-                "scopes",
-                if scopes.iter().next().is_none() { "none".to_owned() } else { scopes.to_string() },
-            )
-            .toned_field("expires", expiry_tone, expiry)
-    }
-
     /// All of it.
     pub(super) fn page(&self) -> Page {
         let it = &self.inspection;
         let list = |items: &[String]| (!items.is_empty()).then(|| items.join(" "));
         let own_keys = (!it.own_keys.is_empty())
             .then(|| format!("{}: it names keys of its own, which are never used", it.own_keys.join(", ")));
-        let page = self
+        let page = it
             .summary()
             .optional("not before", it.not_before.map(|time| format!("{time}: it does not work yet")))
             .optional("issued", it.issued_at.map(|time| time.to_string()))
@@ -217,18 +177,6 @@ impl Judged {
                 Tone::Caution,
                 "not checked: all of this is what the token says of itself",
             ),
-        }
-    }
-
-    fn expiry(&self) -> (Tone, String) {
-        let (Some(at), Some(remaining)) = (self.inspection.expires_at, self.inspection.remaining) else {
-            return (Tone::Caution, "never: it has no `exp` claim".to_owned());
-        };
-        let distance = span(remaining.unsigned_abs());
-        if self.inspection.is_expired() {
-            (Tone::Bad, format!("{at} (expired {distance} ago)"))
-        } else {
-            (Tone::Good, format!("{at} (in {distance})"))
         }
     }
 

@@ -13,7 +13,8 @@ use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::{AccessToken, Secret};
 use crate::domain::client::variable::ACCESS_TOKEN;
-use crate::domain::corti::interaction::{self, ENCOUNTER_TYPES, Fields, GENDERS, Interaction};
+use crate::domain::corti::interaction::{ENCOUNTER_TYPES, Fields, GENDERS, Interaction};
+use crate::domain::corti::websocket;
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::text::page::Page;
 use crate::failure::{Failure, Kind};
@@ -106,7 +107,7 @@ pub(super) async fn run(args: &CreateArgs, minter: &Minter<'_>) -> Result<Create
     let limited = if args.connect_url { Some(limited(&entry.access, minter).await?) } else { None };
     let api = entry.api(minter);
     let interaction = context.waiting("creating an interaction", api.create(&body, context)).await?;
-    let connect_url = limited.map(|token| interaction::connect_url(&interaction.websocket_url, &token));
+    let connect_url = limited.map(|token| websocket::connect_url(&interaction.websocket_url, &token));
     if connect_url.is_some() {
         let caution = "the URL has a token in it: who has the URL has the token, and proxies log URLs";
         context.warn(caution, Some("leave --connect-url out, and send the token apart from the URL"));

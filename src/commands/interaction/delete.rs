@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::app::minting::Minter;
+use crate::cli::argument;
 use crate::domain::text::event::Event;
 use crate::domain::text::page::Page;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::{Api, Entry, id};
+use super::{Api, Entry};
 
 /// Delete an interaction, with its recordings, transcripts, facts and documents
 ///
@@ -22,7 +23,7 @@ use super::{Api, Entry, id};
   corti-auth interaction delete 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --yes")]
 pub(super) struct DeleteArgs {
     /// The interaction
-    #[arg(value_parser = id)]
+    #[arg(value_parser = argument::interaction_id)]
     id: Uuid,
     /// Do not ask
     #[arg(short, long)]

@@ -5,11 +5,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::app::minting::Minter;
+use crate::cli::argument;
 use crate::domain::corti::interaction::Record;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
-use super::{Entry, id};
+use super::Entry;
 
 /// Show an interaction, and where its /streams session opens
 #[derive(Debug, Args)]
@@ -18,7 +19,7 @@ use super::{Entry, id};
   corti-auth interaction get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --json    all that the API tells")]
 pub(super) struct GetArgs {
     /// The interaction
-    #[arg(value_parser = id)]
+    #[arg(value_parser = argument::interaction_id)]
     id: Uuid,
 }
 

@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::app::minting::Minter;
 use crate::domain::corti::request::{Body, Method, Request};
-use crate::edge::http::HttpError;
+use crate::edge::http_error::HttpError;
 use crate::edge::{connectivity, proxy};
 use crate::failure::Failure;
 

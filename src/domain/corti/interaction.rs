@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
-use crate::domain::client::secret::{AccessToken, Secret};
+use crate::domain::client::secret::AccessToken;
 use crate::domain::text::quotation::quoted;
 
 use super::problem::Problem;
@@ -167,14 +167,6 @@ pub fn deleted(response: &Response) -> Result<(), InteractionError> {
     Ok(())
 }
 
-/// `url` with the token appended as Corti wants it: `token=Bearer%20…`. Whoever has it has the token.
-pub fn connect_url(url: &Url, token: &AccessToken) -> Secret {
-    let separator = if url.query().is_some() { '&' } else { '?' };
-    // A bearer token's characters need encoding only where a query gives them another meaning.
-    let token = token.secret().expose().replace('+', "%2B").replace('=', "%3D").replace('/', "%2F");
-    Secret::new(format!("{url}{separator}token=Bearer%20{token}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,13 +221,5 @@ mod tests {
         assert!(deleted(&response(204, "")).is_ok() && deleted(&response(200, "{}")).is_ok());
         assert!(matches!(deleted(&response(200, " <html>")), Err(InteractionError::NotTheProtocol { .. })));
         assert!(matches!(deleted(&response(302, "")), Err(InteractionError::Refused(_))));
-    }
-
-    #[test]
-    fn the_token_is_appended_encoded() {
-        let token = AccessToken::parse("a+b/c=").unwrap();
-        let append = |url| connect_url(&Url::parse(url).unwrap(), &token).expose().to_owned();
-        assert_eq!(append("wss://h/x?tenant-name=t"), "wss://h/x?tenant-name=t&token=Bearer%20a%2Bb%2Fc%3D");
-        assert_eq!(append("wss://h/x"), "wss://h/x?token=Bearer%20a%2Bb%2Fc%3D");
     }
 }

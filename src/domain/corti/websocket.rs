@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::domain::client::environment::{Environment, EnvironmentError};
 use crate::domain::client::identity::Tenant;
+use crate::domain::client::secret::{AccessToken, Secret};
 use crate::domain::token::scope::{Ask, ScopeSet};
 
 mod pasted;
@@ -71,6 +72,14 @@ fn parse(text: &str) -> Result<Url, EnvironmentError> {
     Url::parse(text).map_err(|_| EnvironmentError::NotAUrl(text.to_owned()))
 }
 
+/// `url` with the token appended as Corti wants it: `token=Bearer%20…`. Whoever has it has the token.
+pub fn connect_url(url: &Url, token: &AccessToken) -> Secret {
+    let separator = if url.query().is_some() { '&' } else { '?' };
+    // A bearer token's characters need encoding only where a query gives them another meaning.
+    let token = token.secret().expose().replace('+', "%2B").replace('=', "%3D").replace('/', "%2F");
+    Secret::new(format!("{url}{separator}token=Bearer%20{token}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +129,13 @@ mod tests {
     fn each_asks_for_its_own_scope() {
         assert_eq!(SocketKind::Streams.ask().to_wire(), "openid streams");
         assert_eq!(SocketKind::Transcribe.ask().to_wire(), "openid transcribe");
+    }
+
+    #[test]
+    fn the_token_is_appended_encoded() {
+        let token = AccessToken::parse("a+b/c=").unwrap();
+        let append = |url| connect_url(&Url::parse(url).unwrap(), &token).expose().to_owned();
+        assert_eq!(append("wss://h/x?tenant-name=t"), "wss://h/x?tenant-name=t&token=Bearer%20a%2Bb%2Fc%3D");
+        assert_eq!(append("wss://h/x"), "wss://h/x?token=Bearer%20a%2Bb%2Fc%3D");
     }
 }

@@ -2,15 +2,12 @@
 
 use jiff::Timestamp;
 
-pub use report::{FIELDS, Report};
-
 use super::jwt::{Claims, Jwt, JwtError};
 use super::scope::{Reach, ScopeSet};
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::fingerprint;
-
-mod report;
+use crate::domain::text::page::{Page, Tone};
 
 /// The kinds of token that Keycloak hands out, by their `typ` claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +177,36 @@ impl Inspection {
     pub fn redacted_audience(&self, name: &str) -> String {
         let is_open = name == ACCOUNT || self.issuer.as_deref() == Some(name);
         if is_open { name.to_owned() } else { fingerprint(name) }
+    }
+
+    /// The lines that matter most.
+    pub fn summary(&self) -> Page {
+        let tone = match self.reach {
+            Some(Reach::Limited) => Tone::Good,
+            Some(_) => Tone::Caution,
+            None => Tone::Plain,
+        };
+        let (expiry_tone, expiry) = self.expiry();
+        Page::new()
+            .field("kind", format!("{} token", self.kind.as_str()))
+            .toned_field("may do", tone, self.meaning())
+            .field(
+                "scopes",
+                if self.scopes.iter().next().is_none() { "none".to_owned() } else { self.scopes.to_string() },
+            )
+            .toned_field("expires", expiry_tone, expiry)
+    }
+
+    fn expiry(&self) -> (Tone, String) {
+        let (Some(at), Some(remaining)) = (self.expires_at, self.remaining) else {
+            return (Tone::Caution, "never: it has no `exp` claim".to_owned());
+        };
+        let distance = span(remaining.unsigned_abs());
+        if self.is_expired() {
+            (Tone::Bad, format!("{at} (expired {distance} ago)"))
+        } else {
+            (Tone::Good, format!("{at} (in {distance})"))
+        }
     }
 
     /// What the token may do, in plain words.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::domain::client::environment::{Environment, is_loopback};
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::{AccessToken, Secret};
-use crate::domain::corti::interaction::connect_url;
+use crate::domain::corti::websocket::connect_url;
 use crate::domain::token::jwt::contains_token;
 
 use super::SocketKind;

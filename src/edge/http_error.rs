@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::edge::proxy::Proxy;
 
-use super::BODY_LIMIT;
+/// How much of a response is read.
+pub(super) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use crate::domain::token::pasted::Junk;
 use crate::domain::token::scope::{Reach, Scope, ScopeSet};
 use crate::domain::token::verification::Verification;
 
-use super::Inspection;
+use super::inspection::Inspection;
 
 /// The names of a record's fields, but for `schema` and `line`.
 pub const FIELDS: [&str; 28] = [
