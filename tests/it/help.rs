@@ -3,6 +3,7 @@
 use predicates::prelude::*;
 
 use crate::common::{Said, World};
+use crate::documents;
 
 const COMMANDS: [&str; 29] = [
     "demo",
@@ -102,11 +103,11 @@ fn manual_pages_are_written() {
 }
 
 #[test]
-fn every_variable_is_in_the_help_and_in_the_readme() {
+fn every_variable_is_in_the_help_and_in_the_documents() {
     let help = Said::by(&mut World::new().run("--help")).stdout;
-    let readme = include_str!("../../README.md");
+    let page = documents::page("docs/configuration.md");
     for (name, meaning) in corti_auth::domain::client::variable::TABLE {
         assert!(help.contains(&format!("  {name} ")), "{name}");
-        assert!(readme.contains(&format!("| `{name}` | {meaning} |")), "{name}");
+        assert!(page.contains(&format!("| `{name}` | {meaning} |")), "{name}");
     }
 }

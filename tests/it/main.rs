@@ -24,6 +24,7 @@ mod disk;
 mod doctor;
 mod doctor_canary;
 mod doctor_network;
+mod documents;
 mod echoes;
 mod exec;
 mod explain;

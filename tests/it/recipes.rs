@@ -1,9 +1,10 @@
-//! The README's recipes for CI systems, run as they are written there, in a shell with what the runner sets.
+//! The recipes for CI systems in docs/ci.md, run as they are written there, in a shell with what the runner sets.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::common::{self, Said, Sandbox, World};
+use crate::documents;
 
 /// A job's checkout on a runner, with `corti-auth` on the path, the program that the recipes run, and the secrets that the
 /// CI system keeps.
@@ -13,8 +14,8 @@ struct Runner {
     secrets: BTreeMap<String, String>,
 }
 
-/// The program that the recipes run: is it given a token that is limited, and no secret, whatever else is there?
-const PROGRAM: &str = r#"#!/bin/sh
+/// The program that the recipes run. It fails without a token or with a secret, and notes what it was given.
+pub const PROGRAM: &str = r#"#!/bin/sh
 test -n "$CORTI_ACCESS_TOKEN" && test -z "$CORTI_CLIENT_SECRET$CORTI_CLIENT_SECRET_FILE" || exit 90
 printf %s "$CORTI_ACCESS_TOKEN" | corti-auth inspect --json > inspected.json || exit 91
 printf '%s %s' "$CORTI_ENVIRONMENT" "$CORTI_TENANT_NAME" > given
@@ -93,9 +94,7 @@ impl Runner {
 
 /// The recipe with this info string.
 fn recipe(info: &str) -> String {
-    let readme = include_str!("../../README.md");
-    let block = readme.split_once(&format!("```{info}\n")).unwrap_or_else(|| panic!("{info}")).1;
-    block.split_once("```").unwrap().0.to_owned()
+    documents::block("docs/ci.md", info)
 }
 
 /// The variables of a part of a recipe, as they are written: `NAME: value`, `NAME = 'value'`, `{ name: NAME, value: V }`.

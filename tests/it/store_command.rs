@@ -1,11 +1,11 @@
 //! The store `command`: another secret manager keeps the secret. Without a shell, bounded, and with a real `pass` and
-//! `gpg`, as the README tells it.
+//! `gpg`.
 
 use std::time::{Duration, Instant};
 
 use predicates::prelude::*;
 
-use crate::common::{Said, Sandbox, World};
+use crate::common::{Said, Sandbox, World, pass};
 
 fn log_in(world: &World, sandbox: &Sandbox, command: &str) -> Said {
     let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-command", command];
@@ -119,25 +119,11 @@ fn a_command_that_hangs_is_ended() {
 #[test]
 fn pass_and_gpg_keep_a_secret() {
     let (sandbox, mut world) = (Sandbox::start(), World::new());
-    let gnupg = world.home().join("gnupg");
-    std::fs::create_dir(&gnupg).unwrap();
-    std::os::unix::fs::chown(&gnupg, None, None).unwrap();
-    std::fs::set_permissions(&gnupg, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    world.set("GNUPGHOME", &gnupg.display().to_string());
-    world.set("PASSWORD_STORE_DIR", &world.home().join("store").display().to_string());
-    world.set("SECRET", &sandbox.client_secret);
-    let script = "set -e
-        gpg --batch --quiet --passphrase '' --quick-generate-key corti-test default default never
-        pass init corti-test > /dev/null
-        printf '%s\\n' \"$SECRET\" | pass insert --echo corti/acme > /dev/null";
-    world.program("bash").args(["-c", script]).assert().success();
-    // The README's line.
+    pass::keep(&mut world, &sandbox.client_secret);
     let said = log_in(&world, &sandbox, "pass show corti/acme");
     assert_eq!(said.code, 0, "{}", said.stderr);
     world.run("token --scope streams").assert().success();
     let file = world.home().join("secret.gpg").display().to_string();
-    let script = format!("printf %s \"$SECRET\" | gpg --batch --quiet -r corti-test --encrypt -o '{file}'");
-    world.program("bash").args(["-c", &script]).assert().success();
     let said = log_in(&world, &sandbox, &format!("gpg --quiet --batch --decrypt {file}"));
     assert_eq!(said.code, 0, "{}", said.stderr);
     let said = log_in(&world, &sandbox, "pass show corti/nobody");
@@ -146,7 +132,7 @@ fn pass_and_gpg_keep_a_secret() {
         "{}",
         said.stderr
     );
-    world.program("gpgconf").args(["--kill", "all"]).assert().success();
+    pass::stop(&world);
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub mod keycloak;
 pub mod keyring;
 #[cfg(unix)]
 pub mod killer;
+#[cfg(unix)]
+pub mod pass;
 mod process;
 pub mod ready;
 pub mod rude;

@@ -1,0 +1,379 @@
+//! Runs the commands of README.md and docs/ as they are written there, and checks the links between the pages.
+//!
+//! The word after ```` ```sh ```` says how a block is run; GitHub does not show it.
+//!
+//! - none: by bash, which stops at the first failure. All such blocks of a page share one shell.
+//! - `exits N`: the same, for a block that ends with the exit code N.
+//! - `terminal`: line by line at a terminal, where [`ANSWERS`] has the answers.
+//! - `no-run REASON`: not at all. [`blocks_that_are_not_run_are_known`] lists these.
+//!
+//! A `console` block has a command behind `$ ` and what it prints. `eu` is a sandbox here; nothing else is replaced.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::common::shell::Shell;
+use crate::common::{self, Keyring, Said, Sandbox, World, pass};
+use crate::recipes;
+
+/// What stands on the reader's machine before the page's first command.
+#[derive(Clone, Copy, PartialEq)]
+enum Start {
+    /// No profile.
+    New,
+    /// A profile with a good secret.
+    LoggedIn,
+    /// A profile with a secret that Corti has replaced.
+    StaleSecret,
+}
+
+/// Makes a test of each page, and the list of all of them.
+macro_rules! pages {
+    ($($test:ident: $path:literal, $start:ident;)*) => {
+        const PAGES: &[&str] = &[$($path),*];
+        $(#[test] fn $test() { run($path, Start::$start); })*
+    };
+}
+
+pages! {
+    contributing: "CONTRIBUTING.md", New;
+    readme: "README.md", New;
+    security: "SECURITY.md", New;
+    ci: "docs/ci.md", New;
+    configuration: "docs/configuration.md", LoggedIn;
+    exit_codes: "docs/exit-codes.md", New;
+    getting_started: "docs/getting-started.md", New;
+    real_peers: "docs/real-peers.md", New;
+    rotating: "docs/rotating.md", StaleSecret;
+    sandbox: "docs/sandbox.md", New;
+    security_model: "docs/security-model.md", LoggedIn;
+    stores: "docs/stores.md", LoggedIn;
+    support: "docs/support.md", LoggedIn;
+    tokens: "docs/tokens.md", LoggedIn;
+}
+
+/// What is typed at a terminal: behind a command that starts like this, each question and its answer. `ENVIRONMENT` and
+/// `SECRET` are the sandbox's.
+const ANSWERS: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "corti-auth login",
+        &[
+            // Down twice: "other".
+            ("Environment", "\u{1b}[B\u{1b}[B"),
+            ("Environment (a label or a URL)", "ENVIRONMENT"),
+            ("Tenant", ""),
+            ("Client id", "acme-dev"),
+            ("Client secret", "SECRET"),
+        ],
+    ),
+    ("corti-auth rotate", &[("New client secret", "SECRET")]),
+    ("corti-auth profile import", &[("Import it as profile", "y")]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// The text of a page, by its path from the repository's root.
+pub fn page(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The one block of a page that has this info string.
+pub fn block(path: &str, info: &str) -> String {
+    let found = blocks(path).into_iter().find(|block| block.info == info);
+    found.unwrap_or_else(|| panic!("{path} has no block `{info}`")).text
+}
+
+/// A fenced block of a page.
+struct Block {
+    info: String,
+    text: String,
+}
+
+fn blocks(path: &str) -> Vec<Block> {
+    let page = page(path);
+    let parts: Vec<&str> = page.split("```").collect();
+    assert!(parts.len() % 2 == 1, "{path}: a block is not closed");
+    let fenced = parts.iter().skip(1).step_by(2);
+    fenced
+        .map(|part| {
+            let (info, text) = part.split_once('\n').unwrap();
+            Block { info: info.to_owned(), text: text.to_owned() }
+        })
+        .collect()
+}
+
+/// The reader's machine, with the files that the pages speak of.
+struct Desk {
+    sandbox: Sandbox,
+    world: World,
+    _keyring: Keyring,
+}
+
+impl Desk {
+    fn new(start: Start) -> Self {
+        let sandbox = Sandbox::start_with(&["--client-id", "acme-dev"]);
+        let keyring = Keyring::unlocked();
+        let mut world = World::with_keyring(&keyring);
+        let tools = world.home().join("bin");
+        std::fs::create_dir(&tools).unwrap();
+        std::os::unix::fs::symlink(common::binary(), tools.join("corti-auth")).unwrap();
+        world.set("PATH", &format!("{}:{}", tools.display(), common::path()));
+        for program in ["job", "smoke-test"] {
+            let file = world.file(program, recipes::PROGRAM);
+            std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let Sandbox { environment, client_secret, .. } = &sandbox;
+        for file in ["secret.txt", "new-secret.txt"] {
+            world.private_file(file, client_secret);
+        }
+        world.private_file(".corti-passphrase", "a passphrase for tests");
+        world.file(
+            ".env",
+            format!(
+                "CORTI_ENVIRONMENT={environment}\nCORTI_CLIENT_ID=acme-dev\nCORTI_CLIENT_SECRET={client_secret}\n"
+            ),
+        );
+        world.file("speech.wav", wav());
+        match start {
+            Start::New => (),
+            Start::LoggedIn => log_in(&world, environment, client_secret),
+            Start::StaleSecret => log_in(&world, environment, "stale"),
+        }
+        Self { sandbox, world, _keyring: keyring }
+    }
+
+    /// What somebody sent to support: tokens, an answer, a websocketUrl.
+    fn add_pastes(&self) {
+        self.script(
+            "corti-auth token --full > works.txt
+            corti-auth token --scope transcribe | tee token.txt > fails.txt
+            corti-auth token --scope transcribe --format header |
+                curl -si -H @- https://api.eu.corti.app/v2/languages/ > answer.txt
+            corti-auth interaction create --connect-url > url.txt",
+        );
+    }
+
+    /// The text with the sandbox where it says `eu`.
+    fn with_sandbox(&self, text: &str) -> String {
+        let environment = &self.sandbox.environment;
+        text.replace("https://api.eu.corti.app", environment)
+            .replace("CORTI_ENVIRONMENT=eu", &format!("CORTI_ENVIRONMENT={environment}"))
+            .replace("-e eu", &format!("-e {environment}"))
+    }
+
+    fn bash(&self, script: &str) -> Said {
+        let script = self.with_sandbox(script);
+        Said::by(self.world.program("bash").current_dir(self.world.home()).args(["-c", &script]))
+    }
+
+    /// Runs a script that stops at the first failure, and names the command that failed.
+    fn script(&self, script: &str) {
+        let said = self.bash(&format!(
+            "set -eEuo pipefail
+            trap 'echo \"failed with $?: $BASH_COMMAND\" >&2' ERR
+            trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
+            {script}"
+        ));
+        assert_eq!(said.code, 0, "{script}\n{}{}", said.stdout, said.stderr);
+        for stream in [&said.stdout, &said.stderr] {
+            assert!(!stream.contains(&self.sandbox.client_secret), "the secret is shown: {script}");
+        }
+    }
+
+    /// Types the lines at a terminal.
+    fn terminal(&self, lines: &str) {
+        let mut shell = Shell::start(&self.world);
+        shell.send_line("cd");
+        shell.assert_ended("0");
+        for line in lines.lines() {
+            shell.send_line(line);
+            let answers = ANSWERS.iter().find(|(command, _)| line.starts_with(command));
+            for (question, answer) in answers.map_or(&[][..], |(_, answers)| answers) {
+                shell.expect(question);
+                let Sandbox { environment, client_secret, .. } = &self.sandbox;
+                let answer = answer.replace("ENVIRONMENT", environment).replace("SECRET", client_secret);
+                shell.session.send(&format!("{answer}\r")).unwrap();
+                shell.session.flush().unwrap();
+            }
+            shell.assert_ended("0");
+        }
+    }
+
+    /// Runs the command in the first line, and compares what it prints.
+    fn console(&self, block: &str) {
+        let (command, shown) = block.strip_prefix("$ ").and_then(|block| block.split_once('\n')).unwrap();
+        let printed = self.bash(&format!("exec 2>&1; {command}")).stdout;
+        assert_eq!(shape(shown), shape(&printed), "`{command}` prints now:\n{printed}");
+    }
+}
+
+/// Makes the profile `default` without asking the sandbox.
+fn log_in(world: &World, environment: &str, secret: &str) {
+    let file = world.file("stored", secret);
+    let words =
+        ["login", "-e", environment, "--client-id", "acme-dev", "--no-verify", "--secret-file", &file];
+    world.run_words(&words).assert().success();
+    std::fs::remove_file(file).unwrap();
+}
+
+/// The text without what differs from run to run: words with a digit, and spaces at the end.
+fn shape(text: &str) -> String {
+    let word = |word: &str| {
+        if word.contains(|c: char| c.is_ascii_digit()) { "#".to_owned() } else { word.to_owned() }
+    };
+    let line = |line: &str| line.trim_end().split(' ').map(word).collect::<Vec<_>>().join(" ");
+    text.trim_end().lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A second of silence.
+fn wav() -> Vec<u8> {
+    let rate = 16_000_u32;
+    let length = rate * 2;
+    let mut wav = Vec::new();
+    wav.extend(b"RIFF");
+    wav.extend((36 + length).to_le_bytes());
+    wav.extend(b"WAVEfmt ");
+    wav.extend(16_u32.to_le_bytes());
+    wav.extend([1, 0, 1, 0]);
+    wav.extend(rate.to_le_bytes());
+    wav.extend((rate * 2).to_le_bytes());
+    wav.extend([2, 0, 16, 0]);
+    wav.extend(b"data");
+    wav.extend(length.to_le_bytes());
+    wav.resize(wav.len() + length as usize, 0);
+    wav
+}
+
+/// Runs every block of a page, from top to bottom.
+fn run(path: &str, start: Start) {
+    let blocks = blocks(path);
+    let runs = |block: &Block| {
+        (block.info == "console" || block.info.starts_with("sh")) && !block.info.starts_with("sh no-run")
+    };
+    if !blocks.iter().any(runs) {
+        return;
+    }
+    let mut desk = Desk::new(start);
+    match path {
+        "docs/stores.md" => {
+            let secret = desk.sandbox.client_secret.clone();
+            pass::keep(&mut desk.world, &secret);
+        }
+        "docs/support.md" => desk.add_pastes(),
+        _ => (),
+    }
+    let mut script = String::new();
+    for Block { info, text } in blocks {
+        match info.split(' ').collect::<Vec<_>>()[..] {
+            ["sh"] => script += &text,
+            ["sh", "exits", code] => {
+                script += &format!("set +e; trap - ERR\n{text}\ntest $? = {code} || exit 99\nset -e\n");
+            }
+            ["sh", "terminal"] => {
+                desk.script(&std::mem::take(&mut script));
+                desk.terminal(&text);
+            }
+            ["console"] => desk.console(&text),
+            ["sh", "no-run", _, ..] | ["yaml" | "groovy" | "toml" | "js", ..] => (),
+            _ => panic!("{path}: nobody knows how to run a block `{info}`"),
+        }
+    }
+    desk.script(&script);
+    if path == "docs/stores.md" {
+        pass::stop(&desk.world);
+    }
+}
+
+#[test]
+fn every_page_is_run() {
+    let mut found: Vec<String> = ["CONTRIBUTING.md", "README.md", "SECURITY.md"].map(str::to_owned).into();
+    let docs = std::fs::read_dir(root().join("docs")).unwrap();
+    found.extend(docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().display())));
+    found.sort();
+    assert_eq!(found, PAGES);
+}
+
+#[test]
+fn blocks_that_are_not_run_are_known() {
+    let mut found = Vec::new();
+    for path in PAGES {
+        for block in blocks(path) {
+            if let Some(reason) = block.info.strip_prefix("sh no-run ") {
+                found.push(format!("{path}: {reason}"));
+            }
+        }
+    }
+    let known = [
+        "CONTRIBUTING.md: runs these tests",
+        "README.md: compiles the program",
+        "README.md: compiles the program",
+        "README.md: runs these tests",
+        "docs/real-peers.md: needs Keycloak and the SDK",
+        "docs/real-peers.md: needs Keycloak and the SDK",
+        "docs/stores.md: needs an account with each secret manager",
+    ];
+    assert_eq!(found, known);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for path in PAGES.iter().chain(&["ARCHITECTURE.md", "CHANGELOG.md"]) {
+        for link in links(&page(path)) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { (*path).to_owned() } else { joined(path, file) };
+            assert!(root().join(&target).exists(), "{path}: {link}");
+            if !heading.is_empty() {
+                assert!(anchors(&page(&target)).contains(&heading.to_owned()), "{path}: {link}");
+            }
+        }
+    }
+}
+
+/// Where the links of a page lead: what is in `](…)`.
+fn links(page: &str) -> Vec<String> {
+    let prose: String = page.split("```").step_by(2).collect();
+    prose.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned()).collect()
+}
+
+/// A link's file, from the repository's root.
+fn joined(from: &str, file: &str) -> String {
+    let mut parts: Vec<&str> = from.split('/').collect();
+    parts.pop();
+    for part in file.split('/') {
+        if part == ".." {
+            let _ = parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(page: &str) -> Vec<String> {
+    let kept = |c: char| c.is_alphanumeric() || c == ' ' || c == '-' || c == '_';
+    let headings = page.lines().filter_map(|line| line.strip_prefix('#'));
+    headings
+        .map(|heading| heading.trim_start_matches('#').trim().to_lowercase())
+        .map(|heading| heading.chars().filter(|c| kept(*c)).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = page("README.md").lines().count();
+    assert!(lines <= 150, "{lines} lines");
+}
+
+#[test]
+fn the_configuration_on_its_page_is_accepted() {
+    let world = World::new();
+    world.write_config(&block("docs/configuration.md", "toml"));
+    let shown = Said::by(&mut world.run("profile show --profile eu-dev"));
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""), "{}", shown.stdout);
+}
