@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::shell::Shell;
 use crate::common::{self, Keyring, Said, Sandbox, World, pass};
-use crate::recipes;
+use crate::{probe, recipes};
 
 /// What stands on the reader's machine before the page's first command.
 #[derive(Clone, Copy, PartialEq)]
@@ -69,6 +69,10 @@ const ANSWERS: [(&str, &[(&str, &str)]); 3] = [
     ("corti-auth rotate", &[("New client secret", "SECRET")]),
     ("corti-auth profile import", &[("Import it as profile", "y")]),
 ];
+
+/// Has bash stop at a failure and name the command; and the opposite.
+const STOP: &str = "trap 'echo \"failed with $?: $BASH_COMMAND\" >&2' ERR; set -e\n";
+const GO_ON: &str = "trap - ERR; set +e\n";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -135,7 +139,7 @@ impl Desk {
                 "CORTI_ENVIRONMENT={environment}\nCORTI_CLIENT_ID=acme-dev\nCORTI_CLIENT_SECRET={client_secret}\n"
             ),
         );
-        world.file("speech.wav", wav());
+        world.file("speech.wav", probe::wav(1000));
         match start {
             Start::New => (),
             Start::LoggedIn => log_in(&world, environment, client_secret),
@@ -172,9 +176,8 @@ impl Desk {
     fn script(&self, script: &str) {
         let said = self.bash(&format!(
             "set -eEuo pipefail
-            trap 'echo \"failed with $?: $BASH_COMMAND\" >&2' ERR
             trap 'kill $(jobs -p) 2> /dev/null || true' EXIT
-            {script}"
+            {STOP}{script}"
         ));
         assert_eq!(said.code, 0, "{script}\n{}{}", said.stdout, said.stderr);
         for stream in [&said.stdout, &said.stderr] {
@@ -227,32 +230,20 @@ fn shape(text: &str) -> String {
     text.trim_end().lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A second of silence.
-fn wav() -> Vec<u8> {
-    let rate = 16_000_u32;
-    let length = rate * 2;
-    let mut wav = Vec::new();
-    wav.extend(b"RIFF");
-    wav.extend((36 + length).to_le_bytes());
-    wav.extend(b"WAVEfmt ");
-    wav.extend(16_u32.to_le_bytes());
-    wav.extend([1, 0, 1, 0]);
-    wav.extend(rate.to_le_bytes());
-    wav.extend((rate * 2).to_le_bytes());
-    wav.extend([2, 0, 16, 0]);
-    wav.extend(b"data");
-    wav.extend(length.to_le_bytes());
-    wav.resize(wav.len() + length as usize, 0);
-    wav
+/// Whether the block with this info string is run.
+fn is_run(path: &str, info: &str) -> bool {
+    match info.split(' ').collect::<Vec<_>>()[..] {
+        ["sh"] | ["sh", "exits", _] | ["sh", "terminal"] | ["console"] => true,
+        ["sh", "no-run", _, ..] | ["yaml" | "groovy" | "toml" | "js", ..] => false,
+        _ => panic!("{path}: nobody knows how to run a block `{info}`"),
+    }
 }
 
 /// Runs every block of a page, from top to bottom.
 fn run(path: &str, start: Start) {
-    let blocks = blocks(path);
-    let runs = |block: &Block| {
-        (block.info == "console" || block.info.starts_with("sh")) && !block.info.starts_with("sh no-run")
-    };
-    if !blocks.iter().any(runs) {
+    let mut blocks = blocks(path);
+    blocks.retain(|block| is_run(path, &block.info));
+    if blocks.is_empty() {
         return;
     }
     let mut desk = Desk::new(start);
@@ -264,23 +255,23 @@ fn run(path: &str, start: Start) {
         "docs/support.md" => desk.add_pastes(),
         _ => (),
     }
-    let mut script = String::new();
+    let mut script = Vec::new();
     for Block { info, text } in blocks {
         match info.split(' ').collect::<Vec<_>>()[..] {
-            ["sh"] => script += &text,
+            ["sh"] => script.push(text),
             ["sh", "exits", code] => {
-                script += &format!("set +e; trap - ERR\n{text}\ntest $? = {code} || exit 99\nset -e\n");
+                let other = "{ echo \"exits with $code\" >&2; exit 99; }";
+                script.push(format!("{GO_ON}{text}code=$?; test $code = {code} || {other}\n{STOP}"));
             }
             ["sh", "terminal"] => {
-                desk.script(&std::mem::take(&mut script));
+                desk.script(&std::mem::take(&mut script).concat());
                 desk.terminal(&text);
             }
             ["console"] => desk.console(&text),
-            ["sh", "no-run", _, ..] | ["yaml" | "groovy" | "toml" | "js", ..] => (),
-            _ => panic!("{path}: nobody knows how to run a block `{info}`"),
+            _ => unreachable!("{path}: {info}"),
         }
     }
-    desk.script(&script);
+    desk.script(&script.concat());
     if path == "docs/stores.md" {
         pass::stop(&desk.world);
     }

@@ -6,7 +6,7 @@ use crate::common::rude::{Answer, Rude};
 use crate::common::{self, Said, Sandbox, World, wait_until};
 
 /// Silence of so many milliseconds, as 16-bit mono PCM at 8 kHz in WAV.
-fn wav(milliseconds: u32) -> Vec<u8> {
+pub fn wav(milliseconds: u32) -> Vec<u8> {
     let data = vec![0; usize::try_from(milliseconds * 16).unwrap()];
     let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
     for word in [8000_u32, 16_000, 0x0010_0002] {

@@ -12,7 +12,7 @@ use crate::common::cached::Cached;
 use crate::common::control::{Answer, Control, client};
 use crate::common::{self, Running, Said, Sandbox, World, wait_until};
 
-/// Asks for a fresh token as the README tells it.
+/// Asks for a fresh token as docs/tokens.md tells it.
 const ASK: &str = "curl -s --noproxy '*' -H \"Authorization: Bearer $CORTI_AUTH_REFRESH_TOKEN\" \"$CORTI_AUTH_REFRESH_URL\"";
 
 fn world(sandbox: &Sandbox) -> World {

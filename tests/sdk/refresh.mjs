@@ -1,4 +1,4 @@
-// @corti/sdk inside `corti-auth exec --refresh-url`, as the README has it: the client lists the interactions three times.
+// @corti/sdk inside `corti-auth exec --refresh-url`, as docs/tokens.md has it: the client lists the interactions three times.
 // CORTI_ENVIRONMENT is a URL. One JSON object on stdout: how many fresh tokens the SDK asked for.
 import { CortiClient } from "@corti/sdk";
 

@@ -1,4 +1,4 @@
-//! What the help, the manual pages and the README say of the environment variables.
+//! What the help, the manual pages and docs/configuration.md say about the environment variables.
 
 use super::{
     ACCESS_TOKEN, CI, CLIENT_ID, CLIENT_SECRET, CLIENT_SECRET_FILE, CONFIG_FOLDER, CREDENTIALS_DIRECTORY,
