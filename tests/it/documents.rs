@@ -233,7 +233,7 @@ fn shape(text: &str) -> String {
 /// Whether the block with this info string is run.
 fn is_run(path: &str, info: &str) -> bool {
     match info.split(' ').collect::<Vec<_>>()[..] {
-        ["sh"] | ["sh", "exits", _] | ["sh", "terminal"] | ["console"] => true,
+        ["sh" | "console"] | ["sh", "terminal"] | ["sh", "exits", _] => true,
         ["sh", "no-run", _, ..] | ["yaml" | "groovy" | "toml" | "js", ..] => false,
         _ => panic!("{path}: nobody knows how to run a block `{info}`"),
     }
