@@ -14,7 +14,6 @@ fn not_started(error: SandboxError) -> Failure {
             (Kind::Usage, "the sandbox is for this machine only: --bind 127.0.0.1")
         }
         SandboxError::InUse { .. } | SandboxError::Bind { .. } => (Kind::Usage, "take a free port: --port 0"),
-        SandboxError::Knobs(_) => (Kind::Usage, "corti-auth sandbox --help"),
         SandboxError::Key(_) | SandboxError::Random(_) => (Kind::Unexpected, "run it again"),
     };
     Failure::caused(kind, error).hint(hint)

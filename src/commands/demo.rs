@@ -29,7 +29,7 @@ use crate::edge::socket::Socket;
 use crate::edge::store::{State, Store, StoreError};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-use crate::sandbox::{Knobs, Options};
+use crate::sandbox::{Options, Settings};
 
 /// Starts a sandbox, stores a throw-away secret, mints a full and a limited token, creates an interaction, opens its
 /// WebSocket with the limited token, and cleans up.
@@ -60,7 +60,7 @@ pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoO
         client_id: "demo".parse().map_err(|error| Failure::new(Kind::Unexpected, error))?,
         client_secret: None,
         clock: context.host.clock,
-        knobs: Knobs::default(),
+        settings: Settings::default(),
     })
     .await?;
     let (tenant, id, secret) = sandbox.client();

@@ -18,9 +18,9 @@ use crate::failure::{Failure, Kind};
 use crate::output::{self, Outcome, Text};
 use crate::sandbox::{Options, Sandbox};
 
-mod knob_args;
+mod fault_args;
 
-use knob_args::KnobArgs;
+use fault_args::FaultArgs;
 
 /// For everybody without an account or a network, and for tests. It answers as Corti and its Keycloak do, keeps its state
 /// in memory and listens on this machine only. Stop it with Ctrl-C.
@@ -45,7 +45,7 @@ pub(super) struct SandboxArgs {
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
     #[command(flatten)]
-    knobs: KnobArgs,
+    faults: FaultArgs,
 }
 
 /// A sandbox that was stopped.
@@ -87,8 +87,8 @@ async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, F
         None => None,
     };
     let bind = SocketAddr::new(args.bind, args.port);
-    let (clock, knobs) = (context.host.clock, args.knobs.to_knobs());
-    Ok(Options { bind, tenant, client_id, client_secret: secret, clock, knobs })
+    let (clock, settings) = (context.host.clock, args.faults.to_settings());
+    Ok(Options { bind, tenant, client_id, client_secret: secret, clock, settings })
 }
 
 fn write_ready_file(path: &Path, ready: &Ready) -> Result<(), Failure> {

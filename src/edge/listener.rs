@@ -8,17 +8,16 @@ mod connections;
 mod stream;
 mod watched_body;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Router};
 use connections::{ConnectionGuard, Connections, MIN_CONNECTIONS};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -51,12 +50,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// the others after their answer, and upgraded ones when their owner closes them. Handlers find the peer's address as
 /// [`ConnectInfo`].
 ///
-/// `admit` sees each connection before anything is read from it, and closes it by returning `None`.
-pub async fn serve<A, F>(listener: TcpListener, router: Router, admit: A, stop: impl Future<Output = ()>)
-where
-    A: Fn(TcpStream) -> F,
-    F: Future<Output = Option<TcpStream>> + Send + 'static,
-{
+/// `on_connection` is called for each connection.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    on_connection: impl Fn(),
+    stop: impl Future<Output = ()>,
+) {
     let connections = Arc::new(Connections::new(most_connections()));
     let (stopping, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -68,15 +68,11 @@ where
         };
         while tasks.try_join_next().is_some() {}
         let guard = Arc::new(connections.add());
-        let (admission, router, stopped) = (admit(stream), router.clone(), stopped.clone());
+        on_connection();
+        let (router, stopped) = (router.clone(), stopped.clone());
         tasks.spawn(async move {
-            let served = async {
-                if let Some(stream) = admission.await {
-                    serve_connection(stream, address, router, &guard, stopped).await;
-                }
-            };
             tokio::select! {
-                () = served => {}
+                () = serve_connection(stream, address, router, &guard, stopped) => {}
                 () = guard.closed() => {}
             }
         });
@@ -133,7 +129,8 @@ async fn serve_connection(
             let is_upgrade = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
             let answer = if is_upgrade && !guard.upgrade() { too_many_upgrades() } else { answer };
             guard.is_answered();
-            Ok::<_, Infallible>(answer)
+            // hyper closes the connection of a request whose handler fails.
+            if answer.extensions().get::<NoAnswer>().is_some() { Err(NoAnswer) } else { Ok(answer) }
         }
     });
     let connection = http1::Builder::new()
@@ -149,6 +146,16 @@ async fn serve_connection(
         _ = stopped.wait_for(|it| *it) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// Marks a response that is not sent.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the request gets no answer")]
+struct NoAnswer;
+
+/// A response that is not sent: the connection is closed instead.
+pub fn no_answer() -> Response {
+    Extension(NoAnswer).into_response()
 }
 
 fn too_many_upgrades() -> Response {

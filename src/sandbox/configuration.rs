@@ -1,21 +1,21 @@
-//! Checks the `configuration` that opens a WebSocket session, by the types of Corti's SDK. What is not
-//! checked here is taken as it is.
+//! Checks the `configuration` that opens a WebSocket session, by the types of Corti's SDK. Other members are accepted as they
+//! are.
 
 use serde_json::Value;
 
 use super::catalogue::is_language;
-use super::field::{Faults, Need, Object};
+use super::validation::{Field, ValidationErrors, validate};
 
-/// Media types without `audio/` in front that carry audio.
+/// Media types that carry audio and do not start with `audio/`.
 const OTHER_AUDIO: [&str; 4] = ["application/ogg", "video/mp4", "video/ogg", "video/webm"];
 
-/// How many replacements, and how many key terms, a configuration may have.
+/// The most replacements, and the most key terms.
 const MAX_ENTRIES: usize = 1000;
 
-/// The characters that a key term may have.
+/// The most characters of a key term.
 const MAX_TERM: usize = 50;
 
-/// What each kind of expression in a dictation may be written as.
+/// How each kind of expression in a dictation can be written.
 const FORMATTING: [(&str, &[&str]); 6] = [
     ("dates", &["locale:long", "locale:medium", "locale:short", "as_dictated", "iso"]),
     ("times", &["locale", "h24", "h12", "as_dictated"]),
@@ -29,143 +29,91 @@ const FORMATTING: [(&str, &[&str]); 6] = [
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(super) fn check_transcribe(configuration: &Value) -> Result<(), Faults> {
-    let mut faults = Faults::default();
-    if let Some(root) = faults.root("configuration", configuration) {
-        check_language(&mut faults, &root, "primaryLanguage", Need::Required);
-        check_audio_format(&mut faults, &root);
+pub(super) fn check_transcribe(configuration: &Value) -> Result<(), ValidationErrors> {
+    validate("configuration", configuration, |root| {
+        let root = root.object();
+        check_language(root.required("primaryLanguage"));
         for name in ["interimResults", "spokenPunctuation", "automaticPunctuation"] {
-            faults.boolean(&root, name);
+            root.optional(name).boolean();
         }
-        each(&mut faults, &root, "commands", Need::Optional, check_command);
-        if let Some(formatting) = faults.object(&root, "formatting", Need::Optional) {
-            for (name, allowed) in FORMATTING {
-                faults.one_of(&formatting, name, Need::Optional, allowed);
-            }
+        for command in root.optional("commands").list(usize::MAX) {
+            check_command(&command.object());
         }
-        check_shared(&mut faults, &root);
-    }
-    faults.or(())
+        let formatting = root.optional("formatting").object();
+        for (name, allowed) in FORMATTING {
+            formatting.optional(name).one_of(allowed);
+        }
+        check_common(&root);
+    })
 }
 
-/// What both sockets take.
-fn check_shared(faults: &mut Faults, root: &Object<'_>) {
-    if let Some(events) = faults.object(root, "audioEvents", Need::Optional) {
-        faults.member(&events, "enabled", Need::Required);
-        faults.boolean(&events, "enabled");
+/// Checks what both sockets accept.
+fn check_common(root: &Field<'_>) {
+    let is_audio = |text: &str| {
+        let kind = text.split(';').next().unwrap_or_default().trim();
+        OTHER_AUDIO.contains(&kind) || kind.strip_prefix("audio/").is_some_and(|kind| !kind.is_empty())
+    };
+    root.optional("audioFormat").text_that("is not a supported audio format", is_audio);
+    root.optional("audioEvents").object().required("enabled").boolean();
+    for replacement in root.optional("replacements").list(MAX_ENTRIES) {
+        let replacement = replacement.object();
+        replacement.optional("find").string(usize::MAX);
+        replacement.optional("replace").string(usize::MAX);
     }
-    each(faults, root, "replacements", Need::Optional, |faults, replacement| {
-        check_length(faults, replacement, "find", usize::MAX);
-        check_length(faults, replacement, "replace", usize::MAX);
-    });
-    check_count(faults, root, "replacements");
-    if let Some(keyterms) = faults.object(root, "keyterms", Need::Optional) {
-        each(faults, &keyterms, "terms", Need::Optional, |faults, term| {
-            check_length(faults, term, "term", MAX_TERM);
-        });
-        check_count(faults, &keyterms, "terms");
-    }
-}
-
-/// Checks the objects in the list `name`, one by one.
-fn each(
-    faults: &mut Faults,
-    of: &Object<'_>,
-    name: &str,
-    need: Need,
-    check: impl Fn(&mut Faults, &Object<'_>),
-) {
-    for (position, one) in faults.list(of, name, need).unwrap_or_default().iter().enumerate() {
-        if let Some(one) = faults.root(&format!("{}[{position}]", of.path(name)), one) {
-            check(faults, &one);
-        }
+    for term in root.optional("keyterms").object().optional("terms").list(MAX_ENTRIES) {
+        term.object().optional("term").string(MAX_TERM);
     }
 }
 
-/// That the list `name`, if there is one, is no longer than Corti documents.
-fn check_count(faults: &mut Faults, of: &Object<'_>, name: &str) {
-    let list = faults.member(of, name, Need::Optional).and_then(Value::as_array);
-    if list.is_some_and(|list| list.len() > MAX_ENTRIES) {
-        faults.add(of.path(name), format!("must have at most {MAX_ENTRIES} entries"));
+fn check_command(command: &Field<'_>) {
+    command.required("id").text();
+    let phrases = command.required("phrases");
+    let is_empty = phrases.value().and_then(Value::as_array).is_some_and(Vec::is_empty);
+    if is_empty {
+        phrases.error("must not be empty");
     }
-}
-
-/// That `name`, if it is there, is a text of at most `most` characters. It may be empty.
-fn check_length(faults: &mut Faults, of: &Object<'_>, name: &str, most: usize) {
-    let Some(value) = faults.member(of, name, Need::Optional) else { return };
-    match value.as_str() {
-        None => faults.add(of.path(name), "must be a string"),
-        Some(text) if text.chars().count() > most => {
-            faults.add(of.path(name), format!("must have at most {most} characters"));
+    for phrase in phrases.list(usize::MAX) {
+        phrase.string(usize::MAX);
+    }
+    for variable in command.optional("variables").list(usize::MAX) {
+        let variable = variable.object();
+        variable.required("key").text();
+        variable.required("type").one_of(&["enum", "wildcard"]);
+        for word in variable.optional("enum").list(usize::MAX) {
+            word.string(usize::MAX);
         }
-        Some(_) => {}
     }
-}
-
-fn check_command(faults: &mut Faults, command: &Object<'_>) {
-    faults.text(command, "id", Need::Required);
-    let phrases = faults.list(command, "phrases", Need::Required);
-    if phrases.is_some_and(|list| list.is_empty() || !list.iter().all(Value::is_string)) {
-        faults.add(command.path("phrases"), "must be a list of strings that is not empty");
-    }
-    each(faults, command, "variables", Need::Optional, |faults, variable| {
-        faults.text(variable, "key", Need::Required);
-        faults.one_of(variable, "type", Need::Required, &["enum", "wildcard"]);
-        let words = faults.list(variable, "enum", Need::Optional);
-        if words.is_some_and(|list| !list.iter().all(Value::is_string)) {
-            faults.add(variable.path("enum"), "must be a list of strings");
-        }
-    });
 }
 
 /// Checks a configuration for `/streams`.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(super) fn check_streams(configuration: &Value) -> Result<(), Faults> {
-    let mut faults = Faults::default();
-    if let Some(root) = faults.root("configuration", configuration) {
-        check_audio_format(&mut faults, &root);
-        faults.one_of(&root, "retentionPolicy", Need::Optional, &["retain", "none"]);
-        if let Some(transcription) = faults.object(&root, "transcription", Need::Required) {
-            check_transcription(&mut faults, &transcription);
+pub(super) fn check_streams(configuration: &Value) -> Result<(), ValidationErrors> {
+    validate("configuration", configuration, |root| {
+        let root = root.object();
+        root.optional("retentionPolicy").one_of(&["retain", "none"]);
+        let transcription = root.required("transcription").object();
+        check_language(transcription.required("primaryLanguage"));
+        for name in ["diarize", "isDiarization", "isMultichannel"] {
+            transcription.optional(name).boolean();
         }
-        if let Some(mode) = faults.object(&root, "mode", Need::Required) {
-            let kinds = ["facts", "transcription", "documentation"];
-            let kind = faults.one_of(&mode, "type", Need::Required, &kinds);
-            let need = if kind == Some("facts") { Need::Required } else { Need::Optional };
-            check_language(&mut faults, &mode, "outputLocale", need);
-            faults.one_of(&mode, "factGenerationInterval", Need::Optional, &["fixed", "fast_init"]);
+        for participant in transcription.required("participants").list(usize::MAX) {
+            let participant = participant.object();
+            participant.required("channel").count();
+            participant.required("role").one_of(&["doctor", "patient", "multiple"]);
         }
-        check_shared(&mut faults, &root);
-    }
-    faults.or(())
+        let mode = root.required("mode").object();
+        let kind = mode.required("type").one_of(&["facts", "transcription", "documentation"]);
+        let locale = if kind == Some("facts") { Field::required } else { Field::optional };
+        check_language(locale(&mode, "outputLocale"));
+        mode.optional("factGenerationInterval").one_of(&["fixed", "fast_init"]);
+        check_common(&root);
+    })
 }
 
-fn check_transcription(faults: &mut Faults, transcription: &Object<'_>) {
-    check_language(faults, transcription, "primaryLanguage", Need::Required);
-    for name in ["diarize", "isDiarization", "isMultichannel"] {
-        faults.boolean(transcription, name);
-    }
-    each(faults, transcription, "participants", Need::Required, |faults, participant| {
-        let channel = faults.member(participant, "channel", Need::Required);
-        if channel.is_some_and(|value| value.as_u64().is_none()) {
-            faults.add(participant.path("channel"), "must be a whole number from 0");
-        }
-        faults.one_of(participant, "role", Need::Required, &["doctor", "patient", "multiple"]);
-    });
-}
-
-fn check_language(faults: &mut Faults, of: &Object<'_>, name: &str, need: Need) {
-    faults.text_that(of, name, need, "is not a supported language", is_language);
-}
-
-fn check_audio_format(faults: &mut Faults, root: &Object<'_>) {
-    let known = |text: &str| {
-        let essence = text.split(';').next().unwrap_or_default().trim();
-        OTHER_AUDIO.contains(&essence) || essence.strip_prefix("audio/").is_some_and(|kind| !kind.is_empty())
-    };
-    faults.text_that(root, "audioFormat", Need::Optional, "is not a supported audio format", known);
+fn check_language(field: Field<'_>) {
+    field.text_that("is not a supported language", is_language);
 }
 
 #[cfg(test)]
@@ -200,9 +148,13 @@ mod tests {
     }
 
     /// The paths that are wrong in `minimal` with `extra`.
-    fn wrong(check: fn(&Value) -> Result<(), Faults>, mut minimal: Value, extra: &Value) -> Vec<String> {
+    fn wrong(
+        check: fn(&Value) -> Result<(), ValidationErrors>,
+        mut minimal: Value,
+        extra: &Value,
+    ) -> Vec<String> {
         minimal.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        check(&minimal).err().map_or_else(Vec::new, |faults| faults.into_iter().map(|it| it.0).collect())
+        check(&minimal).err().map_or_else(Vec::new, |errors| errors.into_iter().map(|it| it.0).collect())
     }
 
     #[test]
@@ -243,7 +195,7 @@ mod tests {
             (command(json!({ "key": "a", "type": "wildcard" })), String::new()),
             (command(json!({ "key": "a", "type": "number" })), format!("{variable}.type")),
             (command(json!({ "type": "enum", "enum": ["a"] })), format!("{variable}.key")),
-            (command(json!({ "key": "a", "type": "enum", "enum": [1] })), format!("{variable}.enum")),
+            (command(json!({ "key": "a", "type": "enum", "enum": [1] })), format!("{variable}.enum[0]")),
         ] {
             let expected = if path.is_empty() { vec![] } else { vec![format!("configuration.{path}")] };
             assert_eq!(
@@ -263,12 +215,16 @@ mod tests {
         };
         assert_eq!(with("multiple", json!({ "type": "transcription" })), Ok(()));
         assert_eq!(with("doctor", json!({ "type": "facts", "outputLocale": "en" })), Ok(()));
-        let fault = |verdict: Result<(), Faults>| verdict.unwrap_err().into_iter().next().unwrap().0;
-        assert_eq!(fault(with("doctor", json!({ "type": "facts" }))), "configuration.mode.outputLocale");
-        assert_eq!(fault(with("doctor", json!({ "type": "x" }))), "configuration.mode.type");
+        let first_error =
+            |verdict: Result<(), ValidationErrors>| verdict.unwrap_err().into_iter().next().unwrap().0;
+        assert_eq!(
+            first_error(with("doctor", json!({ "type": "facts" }))),
+            "configuration.mode.outputLocale"
+        );
+        assert_eq!(first_error(with("doctor", json!({ "type": "x" }))), "configuration.mode.type");
         let hasty = json!({ "type": "transcription", "factGenerationInterval": "hourly" });
-        assert_eq!(fault(with("doctor", hasty)), "configuration.mode.factGenerationInterval");
+        assert_eq!(first_error(with("doctor", hasty)), "configuration.mode.factGenerationInterval");
         let role = "configuration.transcription.participants[0].role";
-        assert_eq!(fault(with("nurse", json!({ "type": "transcription" }))), role);
+        assert_eq!(first_error(with("nurse", json!({ "type": "transcription" }))), role);
     }
 }

@@ -1,15 +1,16 @@
-//! The control endpoint under `/_sandbox/`: reads and turns the knobs, reads the counters, rotates the keys.
+//! The control endpoint under `/_sandbox/`: shows and changes the settings, shows the counters, rotates the keys.
 //!
-//! Pages in a browser reach loopback too, so it wants a bearer of its own, the sandbox's own `Host`, and no `Origin`.
+//! Only whoever started the sandbox may use it. Browser pages and other programs reach loopback too, so every request needs the
+//! control token, the sandbox's own `Host` and no `Origin`.
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -18,135 +19,110 @@ use serde_json::{Map, Value, json};
 use crate::edge::loopback::{self, Refusal};
 
 use super::key::SigningKey;
-use super::knobs::Knobs;
+use super::settings::Settings;
 use super::state::Shared;
 
 /// The routes.
-pub(super) fn router() -> Router<Arc<Shared>> {
+pub(super) fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
-        .route("/knobs", get(show).patch(turn).delete(reset))
+        // The settings keep the name that users' scripts know.
+        .route("/knobs", get(show).patch(change).delete(reset))
         .route("/counters", get(counters))
         .route("/rotate-keys", post(rotate_keys))
+        .route_layer(from_fn_with_state(shared, authorize))
 }
 
-/// A handler that takes this runs only for whoever started the sandbox.
-struct Owner;
-
-impl FromRequestParts<Arc<Shared>> for Owner {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Response> {
-        judge(&parts.headers, shared).map(|()| Self).map_err(|(status, reason)| wrong(status, reason))
+async fn authorize(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    match check(request.headers(), &shared) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
     }
 }
 
-fn judge(headers: &HeaderMap, shared: &Shared) -> Result<(), (StatusCode, String)> {
+/// A status, and a body that says why.
+type Refused = (StatusCode, Json<Value>);
+
+fn refused(status: StatusCode, reason: impl Into<String>) -> Refused {
+    (status, Json(json!({ "error": reason.into() })))
+}
+
+fn check(headers: &HeaderMap, shared: &Shared) -> Result<(), Refused> {
     let environment = shared.environment.to_string();
     let host = environment.strip_prefix("http://").unwrap_or_default();
     loopback::judge(headers, host, &shared.control_token).map_err(|refusal| match refusal {
-        Refusal::Page => {
-            (StatusCode::FORBIDDEN, "a page in a browser may not control the sandbox".to_owned())
-        }
-        Refusal::Host => {
-            let reason = format!("the Host is not the sandbox's own: ask {environment}/_sandbox/");
-            (StatusCode::FORBIDDEN, reason)
-        }
-        Refusal::Bearer => (StatusCode::UNAUTHORIZED, "the control token is missing or wrong".to_owned()),
+        Refusal::Page => refused(StatusCode::FORBIDDEN, "a page in a browser may not control the sandbox"),
+        Refusal::Host => refused(
+            StatusCode::FORBIDDEN,
+            format!("the Host is not the sandbox's own: ask {environment}/_sandbox/"),
+        ),
+        Refusal::Bearer => refused(StatusCode::UNAUTHORIZED, "the control token is missing or wrong"),
     })
+}
+
+async fn show(State(shared): State<Arc<Shared>>) -> Json<Settings> {
+    Json(shared.settings().clone())
+}
+
+async fn reset(State(shared): State<Arc<Shared>>) -> Json<Settings> {
+    *shared.settings() = Settings::default();
+    Json(Settings::default())
 }
 
 type Body = Result<Bytes, BytesRejection>;
 
-/// A body, or why it cannot be taken: it is longer than the sandbox takes.
-fn whole(body: Body) -> Result<Bytes, (StatusCode, String)> {
-    body.map_err(|rejection| (rejection.status(), rejection.body_text()))
+/// Reads a JSON object. An empty body counts as `empty`.
+fn object(body: Body, empty: &'static str) -> Result<Map<String, Value>, Refused> {
+    let body = body.map_err(|rejection| refused(rejection.status(), rejection.body_text()))?;
+    let body = if body.is_empty() { Bytes::from_static(empty.as_bytes()) } else { body };
+    serde_json::from_slice(&body).map_err(bad_request)
 }
 
-fn wrong(status: StatusCode, reason: impl Into<String>) -> Response {
-    (status, Json(json!({ "error": reason.into() }))).into_response()
+fn bad_request(error: impl ToString) -> Refused {
+    refused(StatusCode::BAD_REQUEST, error.to_string())
 }
 
-async fn show(_: Owner, State(shared): State<Arc<Shared>>) -> Json<Knobs> {
-    Json(shared.knobs().clone())
+/// Changes the settings that the body names, and leaves the others.
+async fn change(State(shared): State<Arc<Shared>>, body: Body) -> Result<Json<Settings>, Refused> {
+    let changes = object(body, "")?;
+    let mut settings = shared.settings();
+    let changed = changed(&settings, changes)?;
+    settings.clone_from(&changed);
+    Ok(Json(changed))
 }
 
-async fn reset(_: Owner, State(shared): State<Arc<Shared>>) -> Json<Knobs> {
-    *shared.knobs() = Knobs::default();
-    Json(Knobs::default())
+fn changed(settings: &Settings, changes: Map<String, Value>) -> Result<Settings, Refused> {
+    let mut all = json!(settings);
+    all.as_object_mut().into_iter().for_each(|all| all.extend(changes.clone()));
+    let changed: Settings = serde_json::from_value(all).map_err(bad_request)?;
+    changed.check().map_err(bad_request)?;
+    Ok(changed)
 }
 
-/// Turns the knobs that the body names, and leaves the others.
-async fn turn(_: Owner, State(shared): State<Arc<Shared>>, body: Body) -> Response {
-    let body = match whole(body) {
-        Ok(body) => body,
-        Err((status, reason)) => return wrong(status, reason),
-    };
-    let mut knobs = shared.knobs();
-    match patched(&knobs, &body) {
-        Ok(turned) => {
-            knobs.clone_from(&turned);
-            Json(turned).into_response()
-        }
-        Err(reason) => wrong(StatusCode::BAD_REQUEST, reason),
-    }
-}
-
-fn patched(knobs: &Knobs, body: &[u8]) -> Result<Knobs, String> {
-    let mut fields = serde_json::to_value(knobs).map_err(|error| error.to_string())?;
-    let patch: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    match (&mut fields, patch) {
-        (Value::Object(fields), Value::Object(patch)) => fields.extend(patch),
-        _ => return Err("the body is not a JSON object".to_owned()),
-    }
-    let turned: Knobs = serde_json::from_value(fields).map_err(|error| error.to_string())?;
-    turned.check().map_err(|error| error.to_string())?;
-    Ok(turned)
-}
-
-async fn counters(_: Owner, State(shared): State<Arc<Shared>>) -> Json<Value> {
+async fn counters(State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(shared.counters.to_json())
 }
 
 /// What a rotation may be told.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Rotation {
     /// Whether tokens of the older keys are invalid at once.
+    #[serde(default)]
     forget: bool,
 }
 
-impl Rotation {
-    /// Reads a body; an empty one asks for nothing special.
-    fn read(body: &[u8]) -> Result<Self, serde_json::Error> {
-        if body.is_empty() {
-            return Ok(Self::default());
-        }
-        // By way of a map: a struct would be read from a list, too.
-        let fields: Map<String, Value> = serde_json::from_slice(body)?;
-        serde_json::from_value(Value::Object(fields))
-    }
-}
-
 /// Signs with a new key from now on. `{"forget": true}` makes tokens of the older keys invalid at once.
-async fn rotate_keys(_: Owner, State(shared): State<Arc<Shared>>, body: Body) -> Response {
-    let body = match whole(body) {
-        Ok(body) => body,
-        Err((status, reason)) => return wrong(status, reason),
+async fn rotate_keys(State(shared): State<Arc<Shared>>, body: Body) -> Result<Json<Value>, Refused> {
+    let rotation: Rotation =
+        serde_json::from_value(Value::Object(object(body, "{}")?)).map_err(bad_request)?;
+    let Ok(Ok(key)) = tokio::task::spawn_blocking(SigningKey::new).await else {
+        return Err(refused(StatusCode::INTERNAL_SERVER_ERROR, "no key could be made"));
     };
-    let rotation = match Rotation::read(&body) {
-        Ok(rotation) => rotation,
-        Err(error) => return wrong(StatusCode::BAD_REQUEST, error.to_string()),
-    };
-    match tokio::task::spawn_blocking(SigningKey::new).await {
-        Ok(Ok(key)) => {
-            let mut realm = shared.realm().as_ref().clone();
-            realm.rotate(key, rotation.forget);
-            let keys = realm.jwks();
-            shared.set_realm(realm);
-            Json(keys).into_response()
-        }
-        _ => wrong(StatusCode::INTERNAL_SERVER_ERROR, "no key could be made"),
-    }
+    let mut realm = shared.realm().as_ref().clone();
+    realm.rotate(key, rotation.forget);
+    let keys = realm.jwks();
+    shared.set_realm(realm);
+    Ok(Json(keys))
 }
 
 #[cfg(test)]
@@ -154,34 +130,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rotation_is_told_what_it_knows_or_nothing() {
-        let read = |body: &str| Rotation::read(body.as_bytes()).ok().map(|rotation| rotation.forget);
-        for (body, forget) in
-            [("", false), ("{}", false), (r#"{"forget":false}"#, false), (r#"{"forget":true}"#, true)]
-        {
-            assert_eq!(read(body), Some(forget), "{body}");
-        }
-        for bad in [
-            "x",
-            "null",
-            "[]",
-            "[true]",
-            "true",
-            r#"{"forget":1}"#,
-            r#"{"forget":null}"#,
-            r#"{"forgot":true}"#,
-        ] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_patch_turns_what_it_names() {
-        let knobs = Knobs { fail_count: 3, ..Knobs::default() };
-        let turned = patched(&knobs, br#"{"latency_ms":5,"retry_after":1}"#).unwrap();
-        assert_eq!(turned, Knobs { latency_ms: 5, retry_after: Some(1), ..knobs.clone() });
+    fn a_change_leaves_what_it_does_not_name() {
+        let settings = Settings { fail_count: 3, ..Settings::default() };
+        let change = |body: &str| {
+            object(Ok(Bytes::copy_from_slice(body.as_bytes())), "").and_then(|it| changed(&settings, it))
+        };
+        let result = change(r#"{"latency_ms":5,"retry_after":1}"#).unwrap();
+        assert_eq!(result, Settings { latency_ms: 5, retry_after: Some(1), ..settings.clone() });
         for bad in ["", "[]", r#"{"latency":5}"#, r#"{"fail_status":200}"#, r#"{"fail_count":-1}"#] {
-            assert!(patched(&knobs, bad.as_bytes()).is_err(), "{bad}");
+            assert_eq!(change(bad).unwrap_err().0, StatusCode::BAD_REQUEST, "{bad}");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The query of the list of interactions: what it filters, how it sorts, and which page it wants.
+//! Lists interactions: filters, sorts and pages them as the query says.
 
 use url::form_urlencoded;
 
 use crate::domain::corti::interaction::{STATUSES, Sort};
 
-use super::field::Faults;
-use super::record::Interaction;
+use super::interaction::Interaction;
+use super::validation::ValidationErrors;
 
-/// A query with Corti's defaults filled in.
+/// A query with Corti's deerrors filled in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listing {
     sort: Sort,
@@ -24,7 +24,7 @@ impl Listing {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(super) fn parse(query: &str) -> Result<Self, Faults> {
+    pub(super) fn parse(query: &str) -> Result<Self, ValidationErrors> {
         let mut listing = Self {
             sort: Sort::Created,
             descending: true,
@@ -33,18 +33,18 @@ impl Listing {
             statuses: Vec::new(),
             patient: None,
         };
-        let mut faults = Faults::default();
+        let mut errors = ValidationErrors::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            listing.set(&mut faults, &name, &value);
+            listing.set(&mut errors, &name, &value);
         }
-        faults.or(listing)
+        if errors.is_empty() { Ok(listing) } else { Err(errors) }
     }
 
-    fn set(&mut self, faults: &mut Faults, name: &str, value: &str) {
+    fn set(&mut self, errors: &mut ValidationErrors, name: &str, value: &str) {
         let mut one_of = |allowed: &[&str]| {
             let found = allowed.iter().position(|it| *it == value);
             if found.is_none() {
-                faults.add(name, format!("must be one of {}", allowed.join(", ")));
+                errors.add(name, format!("must be one of {}", allowed.join(", ")));
             }
             found
         };
@@ -56,16 +56,17 @@ impl Listing {
             "direction" if one_of(&["asc", "desc"]).is_some() => self.descending = value == "desc",
             "encounterStatus" if one_of(&STATUSES).is_some() => self.statuses.push(value.to_owned()),
             "patient" => self.patient = Some(value.to_owned()),
-            "pageSize" => set_count(&mut self.page_size, faults, name, value),
-            "index" => set_count(&mut self.index, faults, name, value),
+            "pageSize" => set_count(&mut self.page_size, errors, name, value),
+            "index" => set_count(&mut self.index, errors, name, value),
             _ => {}
         }
     }
 
-    /// The page of `all` that this asks for.
+    /// The page of `all`, which starts with the oldest.
     pub(super) fn page<'a>(&self, all: impl Iterator<Item = &'a Interaction>) -> Vec<&'a Interaction> {
         let mut kept: Vec<&Interaction> = all.filter(|one| self.keeps(one)).collect();
-        kept.sort_by_cached_key(|one| (self.key(one), one.serial));
+        // `all` starts with the oldest, and a stable sort keeps that order among equals.
+        kept.sort_by_cached_key(|one| self.key(one));
         if self.descending {
             kept.reverse();
         }
@@ -78,7 +79,7 @@ impl Listing {
         status && self.patient.as_ref().is_none_or(|patient| *patient == one.patient_identifier())
     }
 
-    /// What is compared: a text, or a time in nanoseconds.
+    /// The value to sort by: a text, or a time in nanoseconds.
     fn key(&self, one: &Interaction) -> (String, Option<i128>) {
         let time = |time: jiff::Timestamp| (String::new(), Some(time.as_nanosecond()));
         match self.sort {
@@ -92,10 +93,10 @@ impl Listing {
     }
 }
 
-fn set_count(count: &mut usize, faults: &mut Faults, name: &str, value: &str) {
+fn set_count(count: &mut usize, errors: &mut ValidationErrors, name: &str, value: &str) {
     match value.parse() {
         Ok(number) if number > 0 => *count = number,
-        _ => faults.add(name, "must be a whole number from 1"),
+        _ => errors.add(name, "must be a whole number from 1"),
     }
 }
 
@@ -104,27 +105,27 @@ mod tests {
     use jiff::Timestamp;
     use serde_json::json;
 
-    use super::super::ledger::Ledger;
-    use super::super::record::Draft;
+    use super::super::interaction::Draft;
+    use super::super::interaction_store::InteractionStore;
     use super::*;
 
-    fn ledger() -> Ledger {
-        let mut ledger = Ledger::default();
+    fn store() -> InteractionStore {
+        let mut store = InteractionStore::default();
         for (second, status) in ["planned", "completed", "planned", "on-hold"].into_iter().enumerate() {
             let encounter =
                 json!({ "identifier": second.to_string(), "status": status, "type": "emergency" });
             let draft = Draft::check(&json!({ "encounter": encounter })).unwrap();
             let now = Timestamp::from_second(i64::try_from(second).unwrap() / 2).unwrap();
-            ledger.create(draft, now).unwrap();
+            store.create(draft, now).unwrap();
         }
-        ledger
+        store
     }
 
     #[test]
     fn pages_are_filtered_and_sorted() {
-        let ledger = ledger();
+        let store = store();
         let list = |query: &str| {
-            let page = Listing::parse(query).unwrap().page(ledger.iter());
+            let page = Listing::parse(query).unwrap().page(store.iter());
             page.iter().map(|one| one.identifier()).collect::<String>()
         };
         assert_eq!(list(""), "3210");
@@ -137,8 +138,8 @@ mod tests {
 
     #[test]
     fn bad_values_are_named() {
-        let faults = Listing::parse("sort=x&direction=up&pageSize=0&index=-1&encounterStatus=y").unwrap_err();
-        let names: Vec<String> = faults.into_iter().map(|fault| fault.0).collect();
+        let errors = Listing::parse("sort=x&direction=up&pageSize=0&index=-1&encounterStatus=y").unwrap_err();
+        let names: Vec<String> = errors.into_iter().map(|error| error.0).collect();
         assert_eq!(names, ["sort", "direction", "pageSize", "index", "encounterStatus"]);
     }
 }

@@ -1,46 +1,61 @@
-//! Corti, emulated on loopback: a Keycloak realm's token endpoint and keys, the interactions API and the two
-//! sockets, on one port. It keeps everything in memory, logs nothing and never listens beyond this machine.
-//! The shapes are those of Corti's documentation and SDKs, and of Keycloak 26 for the realm.
+//! The sandbox: Corti on this machine, for tests and for people without an account.
+//!
+//! It promises what a client of HTTP or WebSockets can see and a client library acts on:
+//!
+//! - **Tokens.** The token endpoint of one Keycloak realm grants `client_credentials` to one client, by form or Basic
+//!   authentication, with the scopes of Corti's realm. Wrong tenants, methods, grants, clients, secrets and scopes, repeated
+//!   parameters, unencoded percent signs and foreign browser pages get Keycloak 26's status and `error`. Tokens have a service
+//!   account's claims; the discovery document and the key set lead to the key that signed them.
+//! - **The API.** Interactions are created, listed, shown, changed and deleted; languages and fact groups are listed. Tokens,
+//!   tenants and scopes are checked and bodies validated, with the errors of Corti's API. The agents API always answers 404.
+//! - **WebSockets.** `/transcribe` and `/streams` check the token before the upgrade, validate the configuration, count audio
+//!   and answer `flush` and `end`. Nothing is transcribed.
+//! - **Faults.** Settings make it slow, wrong or unavailable, at the start and through the control endpoint (`control.rs`).
+//! - **Safety.** It listens on loopback only, keeps its state in memory and logs nothing.
+//! - **Bounded memory.** It keeps 5,000 interactions of at most 32 KiB, and deletes the oldest when one more is created.
+//!   Bodies and WebSocket messages are at most 1 MiB; `edge/listener` bounds the connections.
+//!
+//! What only another Keycloak would notice is out of scope: `tests/it/contract` lists it with the reasons.
 
-mod agentic;
+mod authorization;
 mod catalogue;
 mod configuration;
 mod control;
+mod cors;
 mod credentials;
 mod discovery;
-mod fallback;
-mod fault;
-mod field;
+mod faults;
 mod form;
-mod guard;
+mod interaction;
+mod interaction_store;
 mod interactions;
 mod key;
-mod knobs;
-mod ledger;
 mod listing;
-mod origin;
+mod not_found;
+mod oauth_error;
 mod problem;
 mod realm;
-mod record;
-mod refusal;
 mod session;
+mod settings;
 mod socket;
 mod state;
 mod token;
+mod validation;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fmt, io};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any, get};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get, post};
 use key::SigningKey;
 use realm::Realm;
-use state::{Identity, Shared};
+use state::{Counters, Shared};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::{ClientId, Tenant};
@@ -48,63 +63,60 @@ use crate::domain::client::secret::{ClientSecret, Secret};
 use crate::edge::clock::Clock;
 use crate::edge::{listener, loopback};
 
-pub use knobs::{ApiFault, KnobError, Knobs};
+pub use settings::{ApiFault, Settings};
 
-/// The longest request body and the longest WebSocket message, in bytes.
-const MAX_BYTES: usize = 1024 * 1024;
+/// The longest request body, in bytes.
+const MAX_BODY: usize = 1024 * 1024;
 
-/// How long requests and sockets that are under way may take to end once the sandbox shuts down. It ends within 1 s.
+/// How long open requests and sockets may take to end at shutdown, so that the sandbox ends within a second.
 const GRACE: Duration = Duration::from_millis(800);
 
-/// What a sandbox is started with.
+/// How to start a sandbox.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// A loopback address; port 0 takes any free port.
     pub bind: SocketAddr,
-    /// The only tenant there is.
+    /// The only tenant.
     pub tenant: Tenant,
     /// The only API client of that tenant.
     pub client_id: ClientId,
     /// The client's secret; a random one where none is given.
     pub client_secret: Option<ClientSecret>,
-    /// What tokens and timestamps go by.
+    /// The clock of tokens and timestamps.
     pub clock: Clock,
-    /// What it does wrong from the start.
-    pub knobs: Knobs,
+    /// The settings at the start.
+    pub settings: Settings,
 }
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// The address reaches beyond this machine. The sandbox hands its tokens out over plain http.
+    /// Other machines could reach the address. The sandbox sends its tokens over plain http.
     #[error("{0} is not a loopback address")]
     NotLoopback(SocketAddr),
     /// Another program listens there.
     #[error("{address} is already in use")]
     InUse {
-        /// The address that was asked for.
+        /// The address.
         address: SocketAddr,
     },
     /// The operating system refused the address.
     #[error("cannot listen on {address}")]
     Bind {
-        /// The address that was asked for.
+        /// The address.
         address: SocketAddr,
-        /// What it said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The knobs cannot be set like this.
-    #[error(transparent)]
-    Knobs(#[from] KnobError),
     /// No RSA key could be made.
     #[error("cannot make the sandbox's signing key")]
     Key(#[source] rsa::Error),
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes: {0}")]
-    Random(getrandom::Error),
+    Random(#[from] getrandom::Error),
 }
 
-/// An emulated Corti that has its address and its keys, and does not serve yet.
+/// A sandbox that has its address and its keys, and does not serve yet.
 pub struct Sandbox {
     listener: TcpListener,
     shared: Arc<Shared>,
@@ -122,33 +134,36 @@ impl Sandbox {
         if !options.bind.ip().is_loopback() {
             return Err(SandboxError::NotLoopback(options.bind));
         }
-        options.knobs.check()?;
         let listener = TcpListener::bind(options.bind).await.map_err(|error| refused(options.bind, error))?;
         let address = listener.local_addr().map_err(|error| refused(options.bind, error))?;
         let environment = environment(address)?;
-        // Seconds of arithmetic in an unoptimised build: not on the thread that serves.
+        // It takes seconds in an unoptimised build, so it runs outside the thread that serves.
         let key = tokio::task::spawn_blocking(SigningKey::new)
             .await
             .map_err(|_| SandboxError::Key(rsa::Error::Internal))?
             .map_err(SandboxError::Key)?;
-        let realm = Realm::new(options.tenant.clone(), address.ip(), key);
-        let identity = Identity {
+        let shared = Shared {
             environment,
+            realm: Mutex::new(Arc::new(Realm::new(options.tenant.clone(), address.ip(), key))),
             tenant: options.tenant,
             client_id: options.client_id,
             client_secret: options.client_secret.map_or_else(credentials::random_secret, Ok)?,
-            control_token: loopback::random_text().map_err(SandboxError::Random)?,
+            control_token: loopback::random_text()?,
+            counters: Counters::default(),
+            stop: watch::Sender::new(false),
+            clock: options.clock,
+            settings: Mutex::new(options.settings),
+            interactions: Mutex::default(),
         };
-        let shared = Shared::new(identity, options.clock, realm, options.knobs);
         Ok(Self { listener, shared: Arc::new(shared) })
     }
 
-    /// Where it answers: `http://127.0.0.1:PORT` or `http://[::1]:PORT`.
+    /// Its URL: `http://127.0.0.1:PORT` or `http://[::1]:PORT`.
     pub fn environment(&self) -> &Environment {
         &self.shared.environment
     }
 
-    /// The tenant, the client and the secret that it knows.
+    /// Its tenant, client and secret.
     pub fn client(&self) -> (&Tenant, &ClientId, &ClientSecret) {
         (&self.shared.tenant, &self.shared.client_id, &self.shared.client_secret)
     }
@@ -158,15 +173,15 @@ impl Sandbox {
         &self.shared.control_token
     }
 
-    /// Serves until `shutdown` resolves; then ends open sockets, and whatever has not ended after [`GRACE`].
+    /// Serves until `shutdown` resolves; then closes open sockets, and after [`GRACE`] everything else.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let Self { listener, shared } = self;
         let stopping = async {
             shutdown.await;
             shared.stop.send_replace(true);
         };
-        let admit = |stream| fault::admitted(stream, Arc::clone(&shared));
-        let serving = listener::serve(listener, router(Arc::clone(&shared)), admit, stopping);
+        let router = router(Arc::clone(&shared));
+        let serving = listener::serve(listener, router, || shared.counters.connection(), stopping);
         tokio::select! {
             () = serving => {}
             () = grace(&shared) => {}
@@ -188,29 +203,28 @@ fn refused(address: SocketAddr, source: io::Error) -> SandboxError {
     }
 }
 
-/// The environment that `address` is. Built from address and port alone: an IPv6 scope id has no place in a
-/// URL.
+/// The environment at `address`, without an IPv6 scope id: a URL cannot have one.
 fn environment(address: SocketAddr) -> Result<Environment, SandboxError> {
-    let place = SocketAddr::new(address.ip(), address.port());
-    format!("http://{place}").parse().map_err(|_| SandboxError::NotLoopback(address))
+    let address_and_port = SocketAddr::new(address.ip(), address.port());
+    format!("http://{address_and_port}").parse().map_err(|_| SandboxError::NotLoopback(address))
 }
 
 fn router(shared: Arc<Shared>) -> Router {
-    let collection = get(interactions::list).post(interactions::create);
-    let item = get(interactions::show_one).patch(interactions::update).delete(interactions::remove);
-    let token = any(token::endpoint)
-        .layer(DefaultBodyLimit::max(token::MAX_BODY))
-        .layer(from_fn_with_state(Arc::clone(&shared), fault::token_request));
-    let (certs, configuration) = (any(discovery::certs), any(discovery::configuration));
+    let token = post(token::endpoint)
+        .route_layer(from_fn_with_state(Arc::clone(&shared), faults::token_request))
+        .options(cors::preflight_post);
     let realm = Router::new()
-        .route("/protocol/openid-connect/token", token.clone())
-        .route("/protocol/openid-connect/token/", token)
-        .route("/protocol/openid-connect/certs", certs.clone())
-        .route("/protocol/openid-connect/certs/", certs)
-        .route("/.well-known/openid-configuration", configuration.clone())
-        .route("/.well-known/openid-configuration/", configuration)
-        .fallback(fallback::nothing)
-        .layer(from_fn(fallback::readable));
+        .route("/protocol/openid-connect/token", token)
+        .route("/protocol/openid-connect/certs", get(discovery::certs).options(cors::preflight_get))
+        .route(
+            "/.well-known/openid-configuration",
+            get(discovery::configuration).options(cors::preflight_get),
+        )
+        .fallback(not_found::realm_path)
+        .method_not_allowed_fallback(not_found::realm_method)
+        .layer(from_fn_with_state(Arc::clone(&shared), not_found::other_tenants));
+    let collection = get(interactions::list).post(interactions::create);
+    let item = get(interactions::get).patch(interactions::update).delete(interactions::delete);
     let rest = Router::new()
         .route("/interactions", collection.clone())
         .route("/interactions/", collection)
@@ -219,20 +233,21 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/languages/", get(catalogue::languages))
         .route("/factgroups", get(catalogue::fact_groups))
         .route("/factgroups/", get(catalogue::fact_groups))
-        .route("/agentic/{*path}", any(agentic::nothing));
+        .route("/agentic/{*path}", any(not_found::agent))
+        .route_layer(from_fn_with_state(Arc::clone(&shared), authorization::rest));
     let sockets = Router::new()
         .route("/transcribe", get(socket::transcribe))
         .route("/interactions/{id}/streams", get(socket::streams));
-    let failing = from_fn_with_state(Arc::clone(&shared), fault::api_request);
+    let failing = from_fn_with_state(Arc::clone(&shared), faults::api_request);
     Router::new()
         .nest("/realms/{tenant}", realm)
-        .route("/realms/{tenant}/", any(fallback::itself))
         .nest("/v2", rest.layer(failing.clone()))
         .nest("/audio-bridge/v2", sockets.layer(failing))
-        .fallback(problem::no_route)
-        .layer(from_fn_with_state(Arc::clone(&shared), fault::every_answer))
-        .nest("/_sandbox", control::router())
-        .layer(DefaultBodyLimit::max(MAX_BYTES))
+        .fallback(not_found::path)
+        .layer(from_fn_with_state(Arc::clone(&shared), faults::every_request))
+        // Added last: the faults above do not apply to it.
+        .nest("/_sandbox", control::router(Arc::clone(&shared)))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
 }
 
@@ -247,7 +262,7 @@ mod tests {
             client_id: "sandbox".parse().unwrap(),
             client_secret: None,
             clock: Clock,
-            knobs: Knobs::default(),
+            settings: Settings::default(),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Corti's v2 error body: `requestid`, `status`, `type`, `detail` and, for a refused body,
-//! `validationErrors`. The types are the numbered ones of Corti's documentation.
+//! The errors of Corti's API v2: `requestid`, `status`, `type`, `detail` and, for a refused body, `validationErrors`. The types
+//! are the numbered ones of Corti's documentation.
 
 use axum::Json;
 use axum::extract::rejection::BytesRejection;
@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::field::Faults;
+use super::validation::ValidationErrors;
 
 /// A refusal of the REST API.
 #[derive(Debug)]
@@ -16,15 +16,15 @@ pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    faults: Faults,
+    errors: ValidationErrors,
 }
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), faults: Faults::default() }
+        Self { status, code, detail: detail.into(), errors: ValidationErrors::default() }
     }
 
-    /// The token may not do this, or the tenant is not its own.
+    /// The token lacks the scope, or the tenant is not the token's.
     pub(super) fn forbidden(detail: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "A0001", detail)
     }
@@ -34,7 +34,7 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "A0007", "Interaction not found")
     }
 
-    /// The id in the path is no UUID.
+    /// The id in the path is not a UUID.
     pub(super) fn not_a_uuid() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "A0008", "Invalid UUID: interaction id")
     }
@@ -44,17 +44,17 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "A0003", "Bad request: the body is not valid JSON")
     }
 
-    /// The body is JSON of another shape.
-    pub(super) fn invalid(faults: Faults) -> Self {
-        Self { faults, ..Self::new(StatusCode::BAD_REQUEST, "A0003", "Bad request: the body is not valid") }
+    /// The body is JSON and not valid.
+    pub(super) fn invalid(errors: ValidationErrors) -> Self {
+        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "A0003", "Bad request: the body is not valid") }
     }
 
-    /// The query has a value that cannot stand in it.
-    pub(super) fn query(faults: Faults) -> Self {
-        Self { faults, ..Self::new(StatusCode::BAD_REQUEST, "A0013", "Invalid query parameters") }
+    /// The query is not valid.
+    pub(super) fn query(errors: ValidationErrors) -> Self {
+        Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "A0013", "Invalid query parameters") }
     }
 
-    /// The encounter is known already.
+    /// Another interaction has the encounter identifier.
     pub(super) fn duplicate(identifier: &str) -> Self {
         let detail = format!("Duplicate value: encounter.identifier `{identifier}` already exists");
         Self::new(StatusCode::CONFLICT, "A0017", detail)
@@ -70,18 +70,23 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "A0021", "Insufficient balance")
     }
 
-    /// The API broke down.
-    pub(super) fn breakdown() -> Self {
+    /// The API failed.
+    pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "A0010", "Error processing the request")
     }
 
-    /// The API did not get an answer from behind it.
+    /// The API itself waited too long for an answer.
     pub(super) fn timeout() -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "A0002", "Request timeout")
     }
 
+    /// No such path.
+    pub(super) fn no_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "the sandbox does not serve this path")
+    }
+
     /// A refusal that gives no reason.
-    pub(super) fn terse(status: StatusCode) -> Self {
+    pub(super) fn without_reason(status: StatusCode) -> Self {
         let reason = status.canonical_reason().unwrap_or_default();
         Self::new(status, "about:blank", reason)
     }
@@ -100,15 +105,10 @@ impl IntoResponse for Problem {
             "type": self.code,
             "detail": self.detail,
         });
-        if !self.faults.is_empty() {
+        if !self.errors.is_empty() {
             let single = |(field, reason): (String, String)| Map::from_iter([(field, Value::String(reason))]);
-            body["validationErrors"] = self.faults.into_iter().map(single).collect();
+            body["validationErrors"] = self.errors.into_iter().map(single).collect();
         }
         (self.status, Json(body)).into_response()
     }
-}
-
-/// The answer for a path that the sandbox does not have.
-pub(super) async fn no_route() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "the sandbox does not serve this path")
 }

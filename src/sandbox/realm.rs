@@ -21,22 +21,19 @@ use super::key::SigningKey;
 /// How long a token is valid, in seconds: Corti's documented five minutes.
 pub(super) const LIFETIME: i64 = 300;
 
+/// The most older keys that are kept.
+const MAX_PASSIVE: usize = 8;
+
 /// A realm's keys and the subject of its one service account.
 #[derive(Clone)]
 pub(super) struct Realm {
     tenant: Tenant,
-    /// Where it listens, and so where its clients are: one loopback address.
+    /// The loopback address it listens on, which is also its clients' address.
     address: IpAddr,
     subject: Uuid,
     active: SigningKey,
-    /// Keys that sign no more and still verify.
+    /// Older keys, which still verify. The newest first.
     passive: Vec<SigningKey>,
-}
-
-/// What a verified access token says, as far as the sandbox looks at it.
-#[derive(Debug)]
-pub(super) struct Verified {
-    pub(super) scopes: ScopeSet,
 }
 
 #[derive(Deserialize)]
@@ -48,9 +45,9 @@ struct Claims {
     scope: String,
 }
 
-/// Who a token is made for.
+/// What a token is about.
 pub(super) struct Subject<'a> {
-    /// The `iss`: the realm by the address that the request was sent to.
+    /// The `iss`: the realm's URL, by the name in the request's `Host`.
     pub(super) issuer: &'a str,
     pub(super) client: &'a ClientId,
     pub(super) tenant: &'a Tenant,
@@ -65,13 +62,14 @@ impl Realm {
         Self { tenant, address, subject: Uuid::new_v4(), active, passive: Vec::new() }
     }
 
-    /// Signs with `key` from now on. The older keys go on verifying, as in Keycloak, unless they are to be forgotten.
+    /// Signs with `key` from now on. Older keys still verify, as in Keycloak, unless they are to be forgotten.
     pub(super) fn rotate(&mut self, key: SigningKey, forget: bool) {
         let old = std::mem::replace(&mut self.active, key);
         if forget {
             self.passive.clear();
         } else {
             self.passive.insert(0, old);
+            self.passive.truncate(MAX_PASSIVE);
         }
     }
 
@@ -98,7 +96,9 @@ impl Realm {
                 "jti": format!("trrtcc:{}", Uuid::new_v4()),
                 "aud": "account",
                 "typ": "Bearer",
-                "realm_access": { "roles": roles(subject.tenant) },
+                "realm_access": { "roles": [
+                    "offline_access", "uma_authorization", format!("default-roles-{}", subject.tenant),
+                ]},
                 "resource_access": { "account": { "roles": [
                     "manage-account", "manage-account-links", "view-profile",
                 ]}},
@@ -131,8 +131,7 @@ impl Realm {
 
     fn common_claims(&self, subject: &Subject<'_>, now: Timestamp) -> Value {
         let (issued, client) = (now.as_second(), subject.client.as_str());
-        let user = format!("service-account-{client}");
-        let mut claims = json!({
+        json!({
             "exp": issued.saturating_add(subject.lifetime),
             "iat": issued,
             "iss": subject.issuer,
@@ -142,20 +141,16 @@ impl Realm {
             "email_verified": false,
             "clientHost": self.address,
             "clientAddress": self.address,
-            "preferred_username": user,
+            "preferred_username": format!("service-account-{client}"),
             "client_id": client,
-        });
-        if subject.scope.split(' ').any(|word| word == "microprofile-jwt") {
-            merge(&mut claims, json!({ "upn": user, "groups": roles(subject.tenant) }));
-        }
-        claims
+        })
     }
 
-    /// Verifies an access token: signature, issuer, type and expiry.
+    /// Verifies an access token's signature, issuer, type and expiry, and gives its scopes.
     ///
     /// # Errors
-    /// What is wrong with it, as `error_description` of RFC 6750 may say it.
-    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, &'static str> {
+    /// What is wrong with it, for the `error_description` of RFC 6750.
+    pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<ScopeSet, &'static str> {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_required_spec_claims(&["exp", "iss"]);
         // `aud` is always `account`. The expiry is compared below, with the sandbox's clock and no leeway.
@@ -166,7 +161,7 @@ impl Realm {
         let key = key.ok_or("The key of the token is not this realm's")?;
         let decoded = jsonwebtoken::decode::<Claims>(token, key.verifying(), &validation);
         let claims = decoded.map_err(|error| describe(error.kind()))?.claims;
-        // One address is as good as another: a token that this key signed was asked for here.
+        // The host of the issuer may be any name of this machine: only this realm has the key.
         if Environment::from_issuer(&claims.iss).is_none_or(|(_, tenant)| tenant != self.tenant) {
             return Err("The issuer of the token is not this realm");
         }
@@ -176,13 +171,8 @@ impl Realm {
         if now.as_second() >= claims.exp {
             return Err("The token has expired");
         }
-        Ok(Verified { scopes: ScopeSet::from_wire(&claims.scope) })
+        Ok(ScopeSet::from_wire(&claims.scope))
     }
-}
-
-/// The realm's roles that a service account has.
-fn roles(tenant: &Tenant) -> [String; 3] {
-    ["offline_access".to_owned(), "uma_authorization".to_owned(), format!("default-roles-{tenant}")]
 }
 
 fn describe(kind: &ErrorKind) -> &'static str {
@@ -200,23 +190,23 @@ fn merge(claims: &mut Value, more: Value) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::sync::LazyLock;
 
     use super::*;
 
     /// One key for all tests: making one takes a while.
-    pub(in crate::sandbox) static REALM: LazyLock<Realm> = LazyLock::new(|| {
+    static REALM: LazyLock<Realm> = LazyLock::new(|| {
         Realm::new(Tenant::default(), IpAddr::from([127, 0, 0, 1]), SigningKey::new().unwrap())
     });
 
     const ISSUER: &str = "http://127.0.0.1:1/realms/base";
 
-    pub(in crate::sandbox) fn subject(scope: &str) -> (ClientId, Tenant, String) {
+    fn subject(scope: &str) -> (ClientId, Tenant, String) {
         ("acme".parse().unwrap(), Tenant::default(), scope.to_owned())
     }
 
-    pub(in crate::sandbox) fn token(scope: &str, at: i64) -> String {
+    fn token(scope: &str, at: i64) -> String {
         let (client, tenant, scope) = subject(scope);
         let subject =
             Subject { issuer: ISSUER, client: &client, tenant: &tenant, scope: &scope, lifetime: LIFETIME };
@@ -230,7 +220,7 @@ pub(super) mod tests {
     #[test]
     fn a_token_is_valid_for_five_minutes() {
         let token = token("openid transcribe", 1000);
-        assert!(REALM.verify(&token, at(1299)).unwrap().scopes.contains("transcribe"));
+        assert!(REALM.verify(&token, at(1299)).unwrap().contains("transcribe"));
         assert_eq!(REALM.verify(&token, at(1300)).unwrap_err(), "The token has expired");
     }
 

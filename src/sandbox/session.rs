@@ -1,17 +1,17 @@
-//! The protocol that the two sockets speak, as a state machine without a socket: what is said to each
-//! message. Nothing is ever transcribed; audio is counted, and a placeholder says how much of it was heard.
+//! The protocol of the two WebSockets, as a state machine without a socket: the replies to each message. Nothing is transcribed;
+//! a placeholder says how much audio arrived.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::configuration::{check_streams, check_transcribe};
-use super::field::Faults;
+use super::validation::ValidationErrors;
 
-/// What audio is taken for where a time or a price is shown: 16-bit mono at 16 kHz.
+/// Times and prices assume 16-bit mono audio at 16 kHz.
 const BYTES_PER_SECOND: u32 = 32_000;
 
-/// How much audio a transcript tells of: Corti sends one about every three seconds.
-const CADENCE: u64 = 3 * BYTES_PER_SECOND as u64;
+/// How much audio one transcript covers: Corti sends one about every three seconds.
+const TRANSCRIPT_BYTES: u64 = 3 * BYTES_PER_SECOND as u64;
 
 /// An invented price.
 const SECONDS_PER_CREDIT: f64 = 100.0;
@@ -25,20 +25,20 @@ pub(super) enum Kind {
     Streams(Uuid),
 }
 
-/// What to send, in order, and whether to close then.
+/// The messages to send, in order, and whether to close the socket after them.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Reply {
     pub(super) messages: Vec<Value>,
-    pub(super) over: bool,
+    pub(super) close: bool,
 }
 
 impl Reply {
-    fn stay(messages: Vec<Value>) -> Self {
-        Self { messages, over: false }
+    fn messages(messages: Vec<Value>) -> Self {
+        Self { messages, close: false }
     }
 
     fn close(messages: Vec<Value>) -> Self {
-        Self { messages, over: true }
+        Self { messages, close: true }
     }
 }
 
@@ -48,15 +48,15 @@ pub(super) struct Session {
     kind: Kind,
     configuration: Option<Value>,
     /// Bytes of audio since the start.
-    heard: u64,
-    /// How many of them a transcript told of.
-    told: u64,
+    received: u64,
+    /// How many of them were in a transcript.
+    transcribed: u64,
 }
 
 impl Session {
     /// A session that waits for its configuration.
     pub(super) fn new(kind: Kind) -> Self {
-        Self { id: Uuid::new_v4(), kind, configuration: None, heard: 0, told: 0 }
+        Self { id: Uuid::new_v4(), kind, configuration: None, received: 0, transcribed: 0 }
     }
 
     /// Whether a configuration was accepted.
@@ -65,7 +65,7 @@ impl Session {
     }
 
     /// No configuration came in time. The two sockets name that differently.
-    pub(super) fn on_silence(&self) -> Reply {
+    pub(super) fn on_config_timeout(&self) -> Reply {
         let kind = match self.kind {
             Kind::Transcribe => "CONFIG_TIMEOUT",
             Kind::Streams(_) => "CONFIG_NOT_PROVIDED",
@@ -73,7 +73,7 @@ impl Session {
         Reply::close(vec![self.status(kind)])
     }
 
-    /// A message about the configuration. Those of a dictation all name the session.
+    /// A message about the configuration. Those of `/transcribe` all name the session.
     fn status(&self, kind: &str) -> Value {
         match self.kind {
             Kind::Transcribe => json!({ "type": kind, "sessionId": self.id }),
@@ -85,9 +85,9 @@ impl Session {
         Reply::close(vec![self.status("CONFIG_MISSING")])
     }
 
-    fn denied(&self, faults: &Faults) -> Reply {
+    fn denied(&self, errors: &ValidationErrors) -> Reply {
         let mut denied = self.status("CONFIG_DENIED");
-        denied["reason"] = faults.to_line().into();
+        denied["reason"] = errors.to_line().into();
         Reply::close(vec![denied])
     }
 
@@ -96,11 +96,11 @@ impl Session {
         if !self.is_configured() {
             return self.config_missing();
         }
-        self.heard = self.heard.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-        if self.heard - self.told < CADENCE {
+        self.received = self.received.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        if self.received - self.transcribed < TRANSCRIPT_BYTES {
             return Reply::default();
         }
-        Reply::stay(self.pending())
+        Reply::messages(self.pending())
     }
 
     /// A text message.
@@ -108,17 +108,17 @@ impl Session {
         let message = match serde_json::from_str::<Value>(text) {
             Ok(message) => message,
             Err(_) if self.is_configured() => {
-                return Reply::stay(vec![fault("the message is not valid JSON")]);
+                return Reply::messages(vec![error("the message is not valid JSON")]);
             }
             Err(_) => return self.config_missing(),
         };
         match (message["type"].as_str(), self.is_configured()) {
             (Some("config"), false) => self.configure(&message["configuration"]),
-            (Some("config"), true) => Reply::stay(vec![self.status("CONFIG_ALREADY_RECEIVED")]),
+            (Some("config"), true) => Reply::messages(vec![self.status("CONFIG_ALREADY_RECEIVED")]),
             (_, false) => self.config_missing(),
             (Some("flush"), true) => self.flush(),
             (Some("end"), true) => self.end(),
-            (_, true) => Reply::stay(vec![fault("the message has no known type")]),
+            (_, true) => Reply::messages(vec![error("the message has no known type")]),
         }
     }
 
@@ -127,19 +127,19 @@ impl Session {
             Kind::Transcribe => check_transcribe(configuration),
             Kind::Streams(_) => check_streams(configuration),
         };
-        if let Err(faults) = verdict {
-            return self.denied(&faults);
+        if let Err(errors) = verdict {
+            return self.denied(&errors);
         }
         let mut accepted = self.status("CONFIG_ACCEPTED");
         accepted["configuration"] = configuration.clone();
         self.configuration = Some(configuration.clone());
-        Reply::stay(vec![accepted])
+        Reply::messages(vec![accepted])
     }
 
     fn flush(&mut self) -> Reply {
         let mut messages = self.pending();
         messages.push(json!({ "type": "flushed" }));
-        Reply::stay(messages)
+        Reply::messages(messages)
     }
 
     fn end(&mut self) -> Reply {
@@ -148,19 +148,19 @@ impl Session {
             Kind::Streams(_) => "ENDED",
         };
         let mut messages = self.pending();
-        messages.push(json!({ "type": "usage", "credits": seconds(self.heard) / SECONDS_PER_CREDIT }));
+        messages.push(json!({ "type": "usage", "credits": seconds(self.received) / SECONDS_PER_CREDIT }));
         messages.push(json!({ "type": ended }));
         Reply::close(messages)
     }
 
-    /// The transcript of what was heard and not told yet, if there is any.
+    /// The transcript of audio that is in none yet, if there is any.
     fn pending(&mut self) -> Vec<Value> {
-        let bytes = self.heard - self.told;
+        let bytes = self.received - self.transcribed;
         if bytes == 0 {
             return Vec::new();
         }
-        let (start, end) = (seconds(self.told), seconds(self.heard));
-        self.told = self.heard;
+        let (start, end) = (seconds(self.transcribed), seconds(self.received));
+        self.transcribed = self.received;
         let text = format!("[sandbox: {bytes} bytes of audio]");
         let data = match self.kind {
             Kind::Transcribe => json!({
@@ -185,13 +185,13 @@ impl Session {
 }
 
 /// An `error` message; the session goes on.
-fn fault(details: &str) -> Value {
+fn error(details: &str) -> Value {
     let error = json!({ "id": Uuid::new_v4(), "title": "Bad request", "status": 400, "details": details });
     json!({ "type": "error", "error": error })
 }
 
 fn seconds(bytes: u64) -> f64 {
-    // More than four gigabytes of audio in one session are not told apart.
+    // More than 4 GiB of audio count as 4 GiB.
     f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / f64::from(BYTES_PER_SECOND)
 }
 
@@ -203,7 +203,7 @@ mod tests {
 
     fn types(reply: &Reply) -> String {
         let types: Vec<&str> = reply.messages.iter().filter_map(|message| message["type"].as_str()).collect();
-        format!("{}{}", types.join(" "), if reply.over { " /" } else { "" })
+        format!("{}{}", types.join(" "), if reply.close { " /" } else { "" })
     }
 
     #[test]
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn streams_answers_in_its_own_shapes() {
         let mut session = Session::new(Kind::Streams(Uuid::nil()));
-        assert_eq!(types(&session.on_silence()), "CONFIG_NOT_PROVIDED /");
+        assert_eq!(types(&session.on_config_timeout()), "CONFIG_NOT_PROVIDED /");
         let config = r#"{"type":"config","configuration":{"mode":{"type":"transcription"},"transcription":
             {"primaryLanguage":"en","participants":[{"channel":3,"role":"multiple"}]}}}"#;
         let accepted = session.on_text(config);
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn the_configuration_comes_first_and_once() {
         let new = || Session::new(Kind::Transcribe);
-        assert_eq!(types(&new().on_silence()), "CONFIG_TIMEOUT /");
+        assert_eq!(types(&new().on_config_timeout()), "CONFIG_TIMEOUT /");
         assert_eq!(types(&new().on_audio(1)), "CONFIG_MISSING /");
         for text in [r#"{"type":"flush"}"#, r#"{"type":"end"}"#, "{}", "1", "no JSON", ""] {
             assert_eq!(types(&new().on_text(text)), "CONFIG_MISSING /", "{text}");

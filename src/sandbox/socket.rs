@@ -1,5 +1,4 @@
-//! The two sockets: who may open one is settled before the upgrade, then messages go through a `Session`, and
-//! at shutdown every open socket is closed. What is said is in `session.rs`.
+//! The two WebSockets: authorises the handshake, passes messages to a `Session`, and closes open sockets at shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +12,14 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
+use super::authorization;
+use super::interaction::parse_id;
 use super::problem::Problem;
-use super::record::parse_id;
 use super::session::{Kind, Reply, Session};
 use super::state::Shared;
-use super::{MAX_BYTES, guard};
+
+/// The longest message, in bytes.
+const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// How long a client may take to send its configuration after the upgrade, as Corti documents it.
 const CONFIG_WINDOW: Duration = Duration::from_secs(10);
@@ -25,14 +27,14 @@ const CONFIG_WINDOW: Duration = Duration::from_secs(10);
 /// How long a client may take to answer a close frame.
 const CLOSE_WINDOW: Duration = Duration::from_secs(1);
 
-/// How much may wait for a client that reads nothing: one answer, and the pongs for its pings.
-const MAX_UNSENT: usize = 4 * MAX_BYTES;
+/// How many bytes may wait for a client that does not read: one answer, and pongs.
+const MAX_UNSENT: usize = 4 * MAX_MESSAGE;
 
-/// How much is read at once. The WebSocket library comes back only between two reads while frames make no message.
+/// How much is read at once. The WebSocket library yields only between two reads while frames complete no message.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// The close codes of RFC 6455, section 7.4.1, that the sandbox sends. After a refusal it is the normal one
-/// too: Corti's SDK takes every other code for a reason to connect again.
+/// The close codes (RFC 6455, section 7.4.1) that the sandbox sends. A refusal closes with the normal one too: Corti's SDK
+/// connects again after every other.
 mod code {
     pub(super) const NORMAL: u16 = 1000;
     pub(super) const AWAY: u16 = 1001;
@@ -49,7 +51,7 @@ pub(super) async fn transcribe(
     RawQuery(query): RawQuery,
     upgrade: Upgrade,
 ) -> Response {
-    match guard::socket(&shared, &query.unwrap_or_default(), "transcribe") {
+    match authorization::socket(&shared, &query.unwrap_or_default(), "transcribe") {
         Ok(()) => open(&shared, upgrade, Kind::Transcribe),
         Err(refusal) => refusal.into_response(),
     }
@@ -62,10 +64,10 @@ pub(super) async fn streams(
     RawQuery(query): RawQuery,
     upgrade: Upgrade,
 ) -> Response {
-    if let Err(refusal) = guard::socket(&shared, &query.unwrap_or_default(), "streams") {
+    if let Err(refusal) = authorization::socket(&shared, &query.unwrap_or_default(), "streams") {
         return refusal.into_response();
     }
-    let id = id.ok().and_then(|Path(id)| parse_id(&id)).filter(|id| shared.ledger().get(*id).is_some());
+    let id = id.ok().and_then(|Path(id)| parse_id(&id)).filter(|id| shared.interactions().get(*id).is_some());
     match id {
         Some(id) => open(&shared, upgrade, Kind::Streams(id)),
         None => Problem::no_interaction().into_response(),
@@ -76,8 +78,8 @@ fn open(shared: &Shared, upgrade: Upgrade, kind: Kind) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade
             .read_buffer_size(READ_BUFFER)
-            .max_message_size(MAX_BYTES)
-            .max_frame_size(MAX_BYTES)
+            .max_message_size(MAX_MESSAGE)
+            .max_frame_size(MAX_MESSAGE)
             .max_write_buffer_size(MAX_UNSENT),
         Err(rejection) => return rejection.into_response(),
     };
@@ -90,12 +92,12 @@ async fn run(mut socket: WebSocket, session: Session, mut stop: watch::Receiver<
         code = converse(&mut socket, session) => code,
         _ = stop.wait_for(|stopped| *stopped) => Some(code::AWAY),
     };
-    // A client that has stopped reading must not keep the server.
+    // A client that no longer reads must not hold the server up.
     drop(timeout(CLOSE_WINDOW, close(&mut socket, code)).await);
 }
 
-/// Sends the close frame, if there is one to send, and reads until the client has closed too: what is still
-/// in the socket at its end would reset the connection, and the client could lose the last messages.
+/// Sends the close frame, if there is one to send, and reads until the client has closed too. Unread data would reset the
+/// connection, and the client could lose the last messages.
 async fn close(socket: &mut WebSocket, code: Option<u16>) {
     if let Some(code) = code {
         let frame = CloseFrame { code, reason: "".into() };
@@ -106,21 +108,21 @@ async fn close(socket: &mut WebSocket, code: Option<u16>) {
     while let Some(Ok(_)) = next(socket).await {}
 }
 
-/// The next message. Before each, timers, the shutdown and the other connections have their turn: the messages of a client
-/// that never pauses are always ready.
+/// The next message. Yields first: a client that never pauses always has one ready, and would keep timers, the shutdown and
+/// other connections waiting.
 async fn next(socket: &mut WebSocket) -> Option<Result<Message, axum::Error>> {
     tokio::task::yield_now().await;
     socket.recv().await
 }
 
-/// Talks until one side is done; gives the code to close with, or `None` where the client closed or is gone.
+/// Runs the session to its end. Gives the close code, or `None` where the client closed or is gone.
 async fn converse(socket: &mut WebSocket, mut session: Session) -> Option<u16> {
-    let window = sleep(CONFIG_WINDOW);
-    tokio::pin!(window);
+    let config_timeout = sleep(CONFIG_WINDOW);
+    tokio::pin!(config_timeout);
     loop {
         let reply = tokio::select! {
             biased;
-            () = &mut window, if !session.is_configured() => session.on_silence(),
+            () = &mut config_timeout, if !session.is_configured() => session.on_config_timeout(),
             message = next(socket) => match message? {
                 Ok(Message::Text(text)) => session.on_text(&text),
                 Ok(Message::Binary(audio)) => session.on_audio(audio.len()),
@@ -132,7 +134,7 @@ async fn converse(socket: &mut WebSocket, mut session: Session) -> Option<u16> {
         for message in reply.messages {
             socket.send(Message::Text(message.to_string().into())).await.ok()?;
         }
-        if reply.over {
+        if reply.close {
             return Some(code::NORMAL);
         }
     }

@@ -1,9 +1,12 @@
-//! What every handler shares: the one client of the one tenant, the realm, the interactions, the knobs, the counters
-//! and the shutdown signal. No lock is held across an `await`.
+//! What all handlers share: the tenant and its client, the realm, the interactions, the settings, the counters and the
+//! shutdown signal. No lock is held across an `await`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::http::HeaderMap;
+use axum::http::header::HOST;
+use axum::http::uri::Authority;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -15,9 +18,9 @@ use crate::domain::client::secret::{ClientSecret, Secret};
 use crate::domain::corti::websocket::streams_url;
 use crate::edge::clock::Clock;
 
-use super::knobs::Knobs;
-use super::ledger::Ledger;
+use super::interaction_store::InteractionStore;
 use super::realm::Realm;
+use super::settings::Settings;
 
 /// The sandbox's state.
 pub(super) struct Shared {
@@ -29,45 +32,17 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     /// Turns true once, at shutdown.
     pub(super) stop: watch::Sender<bool>,
-    clock: Clock,
-    realm: Mutex<Arc<Realm>>,
-    knobs: Mutex<Knobs>,
-    ledger: Mutex<Ledger>,
-}
-
-/// What a sandbox knows before it serves.
-pub(super) struct Identity {
-    pub(super) environment: Environment,
-    pub(super) tenant: Tenant,
-    pub(super) client_id: ClientId,
-    pub(super) client_secret: ClientSecret,
-    pub(super) control_token: Secret,
+    pub(super) clock: Clock,
+    pub(super) realm: Mutex<Arc<Realm>>,
+    pub(super) settings: Mutex<Settings>,
+    pub(super) interactions: Mutex<InteractionStore>,
 }
 
 impl Shared {
-    /// The state of a sandbox that holds no interactions yet.
-    pub(super) fn new(identity: Identity, clock: Clock, realm: Realm, knobs: Knobs) -> Self {
-        let Identity { environment, tenant, client_id, client_secret, control_token } = identity;
-        let (stop, _) = watch::channel(false);
-        Self {
-            environment,
-            tenant,
-            client_id,
-            client_secret,
-            control_token,
-            counters: Counters::default(),
-            stop,
-            clock,
-            realm: Mutex::new(Arc::new(realm)),
-            knobs: Mutex::new(knobs),
-            ledger: Mutex::default(),
-        }
-    }
-
-    /// The time by the sandbox's clock, which a knob may set wrong.
+    /// The time by the sandbox's clock, which a setting can move.
     pub(super) fn now(&self) -> Timestamp {
         let now = self.clock.now();
-        now.checked_add(self.knobs().skew()).unwrap_or(now)
+        now.checked_add(self.settings().skew()).unwrap_or(now)
     }
 
     /// The realm as it is now.
@@ -80,29 +55,38 @@ impl Shared {
         *unpoisoned(&self.realm) = Arc::new(realm);
     }
 
-    /// The knobs.
-    pub(super) fn knobs(&self) -> MutexGuard<'_, Knobs> {
-        unpoisoned(&self.knobs)
+    /// The settings.
+    pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
+        unpoisoned(&self.settings)
     }
 
     /// The interactions.
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        unpoisoned(&self.ledger)
+    pub(super) fn interactions(&self) -> MutexGuard<'_, InteractionStore> {
+        unpoisoned(&self.interactions)
+    }
+
+    /// The environment by the name in the request's `Host`, which the issuer of a token repeats as Keycloak's does:
+    /// `localhost` and `127.0.0.1` are two issuers. A name that is not this machine's is ignored.
+    pub(super) fn environment_of(&self, headers: &HeaderMap) -> Environment {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.filter(|host| host.parse::<Authority>().is_ok());
+        let named = host.and_then(|host| format!("http://{host}").parse().ok());
+        named.unwrap_or_else(|| self.environment.clone())
     }
 
     /// The address of an interaction's WebSocket, without a token, as Corti gives it.
     pub(super) fn streams_url(&self, id: Uuid) -> String {
-        // A loopback address takes every path.
+        // It cannot fail for the address of a sandbox.
         streams_url(&self.environment, &self.tenant, id).map(String::from).unwrap_or_default()
     }
 }
 
-/// A handler that panicked cannot have left anything half changed: every change is one assignment.
+/// Locks it, even where a handler panicked: none can panic in the middle of a change.
 fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was counted since the start.
+/// Counters since the start.
 #[derive(Default)]
 pub(super) struct Counters {
     connections: AtomicU64,
@@ -111,12 +95,12 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// A connection was accepted, and not dropped.
+    /// A connection was accepted.
     pub(super) fn connection(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A token of the known tenant was asked for by POST, whatever the answer.
+    /// A `POST` to the tenant's token endpoint arrived.
     pub(super) fn token_request(&self) {
         self.token_requests.fetch_add(1, Ordering::Relaxed);
     }

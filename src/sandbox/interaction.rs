@@ -1,15 +1,22 @@
-//! One interaction: what a client may say about it, checked, and how the API shows it. Members that Corti
-//! does not document are dropped.
+//! One interaction: checks what a client says about it, and shows it as the API does. Members that Corti does not document are
+//! dropped.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::domain::corti::interaction::{ENCOUNTER_TYPES, GENDERS, STATUSES};
 
-use super::field::{Faults, Need, Object};
+use super::validation::{Field, ValidationErrors, validate};
 
-/// What a client says about an interaction.
+/// The members of an encounter and of a patient.
+const ENCOUNTER: [&str; 5] = ["identifier", "status", "type", "period", "title"];
+const PATIENT: [&str; 5] = ["identifier", "name", "gender", "birthDate", "pronouns"];
+
+/// The longest encounter and patient that are kept, in bytes of JSON. It bounds the sandbox's memory.
+const MAX_LENGTH: usize = 32 * 1024;
+
+/// What a client says about an interaction, checked.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     assigned_user: Option<Uuid>,
@@ -23,79 +30,63 @@ impl Draft {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(super) fn check(body: &Value) -> Result<Self, Faults> {
-        let mut faults = Faults::default();
-        let mut draft =
-            Self { assigned_user: None, identifier: String::new(), encounter: Value::Null, patient: None };
-        if let Some(root) = faults.root("", body) {
-            let user = faults.text_that(&root, "assignedUserId", Need::Optional, "must be a UUID", |text| {
-                parse_id(text).is_some()
-            });
-            draft.assigned_user = user.and_then(parse_id);
-            if let Some(encounter) = faults.object(&root, "encounter", Need::Required) {
-                draft.identifier = check_encounter(&mut faults, &encounter);
-                draft.encounter =
-                    keep(&body["encounter"], &["identifier", "status", "type", "period", "title"]);
+    pub(super) fn check(body: &Value) -> Result<Self, ValidationErrors> {
+        let draft = validate("body", body, |body| {
+            let body = body.object();
+            let is_id = |text: &str| parse_id(text).is_some();
+            let user = body.optional("assignedUserId").text_that("must be a UUID", is_id);
+            let encounter = body.required("encounter").object();
+            let identifier = check_encounter(&encounter);
+            let patient = body.optional("patient").object();
+            check_patient(&patient);
+            Self {
+                assigned_user: user.and_then(parse_id),
+                identifier: identifier.unwrap_or_default().to_owned(),
+                encounter: encounter.value().map_or(Value::Null, |it| keep(it, &ENCOUNTER)),
+                patient: patient.value().map(|it| keep(it, &PATIENT)),
             }
-            if let Some(patient) = faults.object(&root, "patient", Need::Optional) {
-                check_patient(&mut faults, &patient);
-                let known = ["identifier", "name", "gender", "birthDate", "pronouns"];
-                draft.patient = Some(keep(&body["patient"], &known));
-            }
+        })?;
+        let length = |value: &Value| value.to_string().len();
+        if length(&draft.encounter) + draft.patient.as_ref().map_or(0, length) > MAX_LENGTH {
+            return Err(ValidationErrors::one("body", "is too long for the sandbox"));
         }
-        faults.or(draft)
+        Ok(draft)
     }
 
-    /// What is unique among a client's interactions.
-    pub(super) fn identifier(&self) -> &str {
-        &self.identifier
-    }
-
-    /// Who it is assigned to. Corti makes somebody up where nobody is named.
+    /// The user it is assigned to. Corti makes one up where none is named.
     fn assigned_user(&self) -> Uuid {
         self.assigned_user.unwrap_or_else(Uuid::new_v4)
     }
 }
 
 /// Checks the encounter and gives its identifier.
-fn check_encounter(faults: &mut Faults, encounter: &Object<'_>) -> String {
-    let identifier = faults.text(encounter, "identifier", Need::Required).unwrap_or_default();
-    faults.one_of(encounter, "status", Need::Required, &STATUSES);
-    faults.one_of(encounter, "type", Need::Required, &ENCOUNTER_TYPES);
-    if let Some(period) = faults.object(encounter, "period", Need::Optional) {
-        check_time(faults, &period, "startedAt", Need::Required);
-        check_time(faults, &period, "endedAt", Need::Optional);
+fn check_encounter<'a>(encounter: &Field<'a>) -> Option<&'a str> {
+    let identifier = encounter.required("identifier").text();
+    encounter.required("status").one_of(&STATUSES);
+    encounter.required("type").one_of(&ENCOUNTER_TYPES);
+    let period = encounter.optional("period").object();
+    for time in [period.required("startedAt"), period.optional("endedAt")] {
+        time.text_that("must be an RFC 3339 time", |text| text.parse::<Timestamp>().is_ok());
     }
-    check_string(faults, encounter, "title");
-    identifier.to_owned()
+    encounter.optional("title").string(usize::MAX);
+    identifier
 }
 
-fn check_patient(faults: &mut Faults, patient: &Object<'_>) {
-    faults.text(patient, "identifier", Need::Required);
-    faults.one_of(patient, "gender", Need::Optional, &GENDERS);
-    let date = |text: &str| text.parse::<Timestamp>().is_ok() || text.parse::<jiff::civil::Date>().is_ok();
-    faults.text_that(patient, "birthDate", Need::Optional, "must be an ISO 8601 date", date);
-    check_string(faults, patient, "name");
-    check_string(faults, patient, "pronouns");
+fn check_patient(patient: &Field<'_>) {
+    patient.required("identifier").text();
+    patient.optional("gender").one_of(&GENDERS);
+    let is_date = |text: &str| text.parse::<Timestamp>().is_ok() || text.parse::<jiff::civil::Date>().is_ok();
+    patient.optional("birthDate").text_that("must be an ISO 8601 date", is_date);
+    patient.optional("name").string(usize::MAX);
+    patient.optional("pronouns").string(usize::MAX);
 }
 
-fn check_time(faults: &mut Faults, of: &Object<'_>, name: &str, need: Need) {
-    let reason = "must be an RFC 3339 time";
-    faults.text_that(of, name, need, reason, |text| text.parse::<Timestamp>().is_ok());
-}
-
-/// A text that may be empty.
-fn check_string(faults: &mut Faults, of: &Object<'_>, name: &str) {
-    if faults.member(of, name, Need::Optional).is_some_and(|value| !value.is_string()) {
-        faults.add(of.path(name), "must be a string");
-    }
-}
-
-fn keep(value: &Value, known: &[&str]) -> Value {
-    let present = |name: &&str| {
-        value.get(name).filter(|value| !value.is_null()).map(|v| ((*name).to_owned(), v.clone()))
+/// The members `known` of an object, without those that are null.
+fn keep(object: &Value, known: &[&str]) -> Value {
+    let member = |name: &&str| {
+        object.get(name).filter(|value| !value.is_null()).map(|value| ((*name).to_owned(), value.clone()))
     };
-    Value::Object(known.iter().filter_map(present).collect::<Map<_, _>>())
+    Value::Object(known.iter().filter_map(member).collect())
 }
 
 /// Reads an id as Corti writes it: hyphenated, nothing around it.
@@ -107,8 +98,6 @@ pub(super) fn parse_id(text: &str) -> Option<Uuid> {
 #[derive(Clone, Debug)]
 pub(super) struct Interaction {
     pub(super) id: Uuid,
-    /// The order in which interactions were made, for those of one instant.
-    pub(super) serial: u64,
     pub(super) created: Timestamp,
     pub(super) updated: Timestamp,
     pub(super) assigned_user: Uuid,
@@ -117,27 +106,25 @@ pub(super) struct Interaction {
 
 impl Interaction {
     /// A new one.
-    pub(super) fn new(draft: Draft, serial: u64, now: Timestamp) -> Self {
+    pub(super) fn new(draft: Draft, now: Timestamp) -> Self {
         let assigned_user = draft.assigned_user();
-        Self { id: Uuid::new_v4(), serial, created: now, updated: now, assigned_user, draft }
+        Self { id: Uuid::new_v4(), created: now, updated: now, assigned_user, draft }
     }
 
-    /// What it would be after `patch`, members of encounter and patient changed one by one.
+    /// The interaction after `patch`, which changes members of encounter and patient one by one.
     ///
     /// # Errors
     /// Everything that is wrong with the result.
-    pub(super) fn patched(&self, patch: &Value, now: Timestamp) -> Result<Self, Faults> {
+    pub(super) fn patched(&self, patch: &Value, now: Timestamp) -> Result<Self, ValidationErrors> {
         let mut body = json!({ "assignedUserId": self.assigned_user, "encounter": self.draft.encounter });
         if let Some(patient) = &self.draft.patient {
             body["patient"] = patient.clone();
         }
-        let Some(changes) = patch.as_object() else {
-            let mut faults = Faults::default();
-            faults.add("body", "must be an object");
-            return Err(faults);
-        };
+        if !patch.is_object() {
+            return Err(ValidationErrors::one("body", "must be an object"));
+        }
         for name in ["assignedUserId", "encounter", "patient"] {
-            match (changes.get(name), &mut body[name]) {
+            match (patch.get(name), &mut body[name]) {
                 (None | Some(Value::Null), _) => {}
                 (Some(Value::Object(change)), Value::Object(own)) => own.extend(change.clone()),
                 (Some(change), own) => *own = change.clone(),
@@ -148,17 +135,17 @@ impl Interaction {
         Ok(Self { updated: now, assigned_user, draft, ..self.clone() })
     }
 
-    /// What is unique among a client's interactions.
+    /// The encounter's identifier, which is unique among a client's interactions.
     pub(super) fn identifier(&self) -> &str {
-        self.draft.identifier()
+        &self.draft.identifier
     }
 
-    /// The state of the encounter.
+    /// The encounter's status.
     pub(super) fn status(&self) -> &str {
         self.draft.encounter["status"].as_str().unwrap_or_default()
     }
 
-    /// The patient. The SDK's types promise one: where nobody named any, the interaction's own id stands in.
+    /// The patient. The SDK's types promise one: where none was named, its identifier is the interaction's id.
     fn patient(&self) -> Value {
         self.draft.patient.clone().unwrap_or_else(|| json!({ "identifier": self.id }))
     }
@@ -173,8 +160,7 @@ impl Interaction {
         self.draft.encounter["period"]["endedAt"].as_str()?.parse().ok()
     }
 
-    /// The body that the API shows. The SDK's types promise a period: where nobody named any, the interaction's beginning
-    /// stands in.
+    /// The body that the API shows. The SDK's types promise a period: where none was named, it starts with the interaction.
     pub(super) fn show(&self, websocket_url: &str) -> Value {
         let mut body = json!({
             "id": self.id,
@@ -204,17 +190,17 @@ mod tests {
     fn the_smallest_body_of_the_sdks_tests_is_enough() {
         let body =
             json!({ "encounter": { "identifier": "a", "status": "planned", "type": "first_consultation" } });
-        assert_eq!(Draft::check(&body).unwrap().identifier(), "a");
+        assert_eq!(Draft::check(&body).unwrap().identifier, "a");
     }
 
     #[test]
-    fn every_fault_of_a_body_is_found() {
+    fn every_error_of_a_body_is_found() {
         let body = json!({
             "assignedUserId": "me",
             "encounter": { "status": "begun", "type": 1, "period": { "endedAt": "noon" } },
             "patient": { "gender": "x", "birthDate": "1946-13-05" },
         });
-        let faults: Vec<String> = Draft::check(&body).unwrap_err().into_iter().map(|fault| fault.0).collect();
+        let errors: Vec<String> = Draft::check(&body).unwrap_err().into_iter().map(|error| error.0).collect();
         let expected = [
             "assignedUserId",
             "encounter.identifier",
@@ -226,7 +212,7 @@ mod tests {
             "patient.gender",
             "patient.birthDate",
         ];
-        assert_eq!(faults, expected);
+        assert_eq!(errors, expected);
         assert!(Draft::check(&json!([])).is_err());
     }
 
@@ -234,7 +220,7 @@ mod tests {
     fn a_patch_changes_what_it_names() {
         let body =
             json!({ "encounter": { "identifier": "a", "status": "planned", "type": "emergency", "x": 1 } });
-        let old = Interaction::new(Draft::check(&body).unwrap(), 0, Timestamp::UNIX_EPOCH);
+        let old = Interaction::new(Draft::check(&body).unwrap(), Timestamp::UNIX_EPOCH);
         let patch = json!({ "encounter": { "status": "completed" }, "patient": { "identifier": "p" } });
         let new = old.patched(&patch, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!((new.id, new.identifier(), new.status()), (old.id, "a", "completed"));

@@ -5,15 +5,15 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 
 use crate::cli::argument;
-use crate::sandbox::{ApiFault, Knobs};
+use crate::sandbox::{ApiFault, Settings};
 
-/// What goes wrong on purpose, from the start. The control endpoint changes it later.
+/// The faults at the start. The control endpoint changes them later.
 #[derive(Debug, Args)]
 #[command(
     next_help_heading = "Faults, for testing your own retries",
     group = ArgGroup::new("failing").args(["fail_count", "api_fail_count"]).multiple(true)
 )]
-pub(super) struct KnobArgs {
+pub(super) struct FaultArgs {
     /// Wait this long before each answer
     #[arg(long, value_name = "DURATION", value_parser = latency)]
     latency: Option<Duration>,
@@ -26,7 +26,7 @@ pub(super) struct KnobArgs {
     /// Send Retry-After with failing answers, of the token endpoint and of the API
     #[arg(long, value_name = "SECONDS", requires = "failing")]
     retry_after: Option<u32>,
-    /// Close the first N connections without an answer; what comes over one that is kept open is answered
+    /// Close the connection of the first N requests instead of answering
     #[arg(long, value_name = "N", default_value_t = 0)]
     drop_connections: u32,
     /// Break the first N token answers off in the middle
@@ -50,17 +50,17 @@ pub(super) struct KnobArgs {
     /// Set the server's clock ahead by so many seconds; behind by a negative number
     #[arg(
         long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true,
-        value_parser = clap::value_parser!(i64).range(-Knobs::MAX_SKEW..=Knobs::MAX_SKEW)
+        value_parser = clap::value_parser!(i64).range(Settings::CLOCK_SKEW)
     )]
     clock_skew: i64,
 }
 
-impl KnobArgs {
-    /// The knobs as they are from the start.
-    pub(super) fn to_knobs(&self) -> Knobs {
-        let default = Knobs::default();
+impl FaultArgs {
+    /// The sandbox's settings at the start.
+    pub(super) fn to_settings(&self) -> Settings {
+        let default = Settings::default();
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Knobs {
+        Settings {
             latency_ms: self.latency.map_or(default.latency_ms, milliseconds),
             fail_status: self.fail_status.unwrap_or(default.fail_status),
             fail_count: self.fail_count,
@@ -83,17 +83,14 @@ fn api_fault(text: &str) -> Result<ApiFault, String> {
     found.map(|(_, fault)| fault).ok_or_else(|| format!("it must be one of {}", names()))
 }
 
-// The limits are those of `Knobs::check`, which the control endpoint is held to. Here they are refused by their flags' names.
-
 fn statuses() -> impl clap::builder::TypedValueParser<Value = u16> {
-    let (first, last) = (i64::from(*Knobs::STATUSES.start()), i64::from(*Knobs::STATUSES.end()));
-    clap::value_parser!(u16).range(first..=last)
+    clap::value_parser!(u16).range(Settings::FAIL_STATUS)
 }
 
 fn latency(text: &str) -> Result<Duration, String> {
     let latency = argument::duration(text)?;
-    if latency > Duration::from_millis(Knobs::MAX_LATENCY_MS) {
-        return Err(format!("it must be at most {}s", Knobs::MAX_LATENCY_MS / 1000));
+    if !i64::try_from(latency.as_millis()).is_ok_and(|it| Settings::LATENCY_MS.contains(&it)) {
+        return Err(format!("it must be at most {}s", Settings::LATENCY_MS.end() / 1000));
     }
     Ok(latency)
 }
@@ -102,8 +99,8 @@ fn lifetime(text: &str) -> Result<i64, String> {
     let duration = argument::duration(text)?;
     let seconds = i64::try_from(duration.as_secs()).ok().filter(|_| duration.subsec_nanos() == 0);
     let seconds = seconds.ok_or("a token lives for whole seconds")?;
-    if !Knobs::LIFETIMES.contains(&seconds) {
-        return Err(format!("it must be at most {}s", Knobs::LIFETIMES.end()));
+    if !Settings::TOKEN_LIFETIME.contains(&seconds) {
+        return Err(format!("it must be at most {}s", Settings::TOKEN_LIFETIME.end()));
     }
     Ok(seconds)
 }

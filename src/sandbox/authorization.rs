@@ -1,0 +1,211 @@
+//! Who may use the API: the REST API needs a full token in a header, a WebSocket a full token or one with its own scope, in the
+//! query. Checked in this order: the token (401), the tenant (403), the scope (403).
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use url::form_urlencoded;
+
+use crate::domain::client::identity::Tenant;
+use crate::domain::token::scope::{LIMITED, ScopeSet};
+
+use super::problem::Problem;
+use super::realm::Realm;
+use super::state::Shared;
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// 401: the token is missing (`None`), or what is wrong with it. Names the tenant, for the challenge.
+    Unauthenticated(Tenant, Option<&'static str>),
+    /// 403: the tenant or the scope is wrong.
+    Forbidden(&'static str),
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unauthenticated(tenant, reason) => challenge(&tenant, reason),
+            Self::Forbidden(detail) => Problem::forbidden(detail).into_response(),
+        }
+    }
+}
+
+/// 401 with an empty body, as Corti sends it. The header says what is wrong with a token (RFC 6750, section 3), and no error
+/// where there was none.
+fn challenge(tenant: &Tenant, reason: Option<&str>) -> Response {
+    let error = reason.map(|text| format!(r#", error="invalid_token", error_description="{text}""#));
+    let value = format!(r#"Bearer realm="{tenant}"{}"#, error.unwrap_or_default());
+    let mut response = StatusCode::UNAUTHORIZED.into_response();
+    // A header can hold every character of a tenant and of the reasons.
+    if let Ok(value) = HeaderValue::try_from(value) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+/// What requests are judged by.
+struct Policy<'a> {
+    realm: Arc<Realm>,
+    tenant: &'a Tenant,
+    now: Timestamp,
+    /// Whether a token's scopes count.
+    checks_scopes: bool,
+}
+
+impl<'a> Policy<'a> {
+    fn of(shared: &'a Shared) -> Self {
+        let checks_scopes = !shared.settings().ignore_scopes;
+        Self { realm: shared.realm(), tenant: &shared.tenant, now: shared.now(), checks_scopes }
+    }
+
+    /// Judges a REST request by its headers.
+    fn rest(&self, headers: &HeaderMap) -> Result<(), Denied> {
+        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let scopes = self.token(text(AUTHORIZATION.as_str()))?;
+        self.tenant(text("tenant-name"))?;
+        if self.checks_scopes && is_limited(&scopes) {
+            return Err(Denied::Forbidden("the token lacks the scope for this resource"));
+        }
+        Ok(())
+    }
+
+    /// Judges a WebSocket's handshake by its query. Corti documents no other way.
+    fn socket(&self, query: &str, scope: &str) -> Result<(), Denied> {
+        let value =
+            |name| form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|pair| pair.1);
+        let scopes = self.token(value("token").as_deref())?;
+        self.tenant(value("tenant-name").as_deref())?;
+        if self.checks_scopes && is_limited(&scopes) && !scopes.contains(scope) {
+            return Err(Denied::Forbidden("the token lacks the scope for this WebSocket"));
+        }
+        Ok(())
+    }
+
+    /// Verifies the token and gives its scopes.
+    fn token(&self, authorization: Option<&str>) -> Result<ScopeSet, Denied> {
+        let denied = |reason| Denied::Unauthenticated(self.tenant.clone(), reason);
+        let sent = authorization.filter(|text| !text.is_empty()).ok_or_else(|| denied(None))?;
+        let token = sent
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .ok_or_else(|| denied(Some("The token is not preceded by Bearer")))?
+            .1;
+        self.realm.verify(token.trim(), self.now).map_err(|reason| denied(Some(reason)))
+    }
+
+    fn tenant(&self, sent: Option<&str>) -> Result<(), Denied> {
+        match sent {
+            Some(name) if name == self.tenant.as_str() => Ok(()),
+            Some(_) => Err(Denied::Forbidden("the tenant name is not the token's")),
+            None => Err(Denied::Forbidden("the tenant name is missing")),
+        }
+    }
+}
+
+/// Whether a token is limited to WebSockets: asking for the scope of one is what limits it. Other scopes change nothing.
+fn is_limited(scopes: &ScopeSet) -> bool {
+    LIMITED.iter().any(|name| scopes.contains(name))
+}
+
+/// Checks the handshake of the WebSocket whose scope is `scope`.
+pub(super) fn socket(shared: &Shared, query: &str, scope: &str) -> Result<(), Denied> {
+    Policy::of(shared).socket(query, scope)
+}
+
+/// Lets only requests with a full token and the right tenant through.
+pub(super) async fn rest(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    // A statement of its own: the policy borrows what must not be held while the answer is made.
+    let verdict = Policy::of(&shared).rest(request.headers());
+    match verdict {
+        Ok(()) => next.run(request).await,
+        Err(denied) => denied.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::LazyLock;
+
+    use super::super::key::SigningKey;
+    use super::super::realm::{LIFETIME, Subject};
+    use super::*;
+
+    const NOW: i64 = 1000;
+
+    /// One key for all tests: making one takes a while.
+    static REALM: LazyLock<Realm> = LazyLock::new(|| {
+        Realm::new(Tenant::default(), IpAddr::from([127, 0, 0, 1]), SigningKey::new().unwrap())
+    });
+
+    fn token(scope: &str, at: i64) -> String {
+        let (client, tenant) = ("acme".parse().unwrap(), Tenant::default());
+        let issuer = "http://127.0.0.1:1/realms/base";
+        let subject = Subject { issuer, client: &client, tenant: &tenant, scope, lifetime: LIFETIME };
+        REALM.access_token(&subject, Timestamp::from_second(at).unwrap()).unwrap()
+    }
+
+    fn policy(tenant: &Tenant) -> Policy<'_> {
+        let now = Timestamp::from_second(NOW).unwrap();
+        Policy { realm: Arc::new(REALM.clone()), tenant, now, checks_scopes: true }
+    }
+
+    /// The status that a request with these headers would get.
+    fn rest(authorization: Option<String>, tenant_name: Option<&str>) -> u16 {
+        let mut headers = HeaderMap::new();
+        authorization.map(|value| headers.insert(AUTHORIZATION, value.parse().unwrap()));
+        tenant_name.map(|value| headers.insert("tenant-name", value.parse().unwrap()));
+        status(policy(&Tenant::default()).rest(&headers))
+    }
+
+    fn status(verdict: Result<(), Denied>) -> u16 {
+        verdict.map_or_else(|denied| denied.into_response().status().as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn rest_takes_a_full_token_for_its_tenant() {
+        let bearer = |scope: &str| Some(format!("Bearer {}", token(scope, NOW)));
+        assert_eq!(rest(bearer("openid email profile"), Some("base")), 200);
+        assert_eq!(rest(bearer("openid transcribe"), Some("base")), 403);
+        assert_eq!(rest(bearer("openid transcribe phone"), Some("base")), 403);
+        // Only the scopes of the WebSockets limit a token.
+        assert_eq!(rest(bearer("openid interactions:read"), Some("base")), 200);
+        assert_eq!(rest(bearer("openid phone"), Some("base")), 200);
+        assert_eq!(rest(bearer("openid"), None), 403);
+        assert_eq!(rest(bearer("openid"), Some("other")), 403);
+        assert_eq!(rest(None, None), 401);
+        assert_eq!(rest(Some(token("openid", NOW)), Some("base")), 401);
+        assert_eq!(rest(Some(format!("Bearer {}", token("openid", NOW - 300))), Some("base")), 401);
+    }
+
+    #[test]
+    fn a_socket_takes_its_own_scope_or_a_full_token() {
+        let tenant = Tenant::default();
+        let open = |query: &str| status(policy(&tenant).socket(query, "transcribe"));
+        let query = |scope: &str| format!("tenant-name=base&token=Bearer%20{}", token(scope, NOW));
+        assert_eq!(open(&query("openid transcribe")), 200);
+        assert_eq!(open(&query("openid email")), 200);
+        assert_eq!(open(&query("openid transcribe").replace("%20", "+")), 200);
+        assert_eq!(open(&query("openid phone")), 200);
+        assert_eq!(open(&query("openid transcribe phone")), 200);
+        assert_eq!(open(&query("openid streams")), 403);
+        assert_eq!(open(&query("openid streams phone")), 403);
+        assert_eq!(open(&query("openid transcribe").replace("base", "other")), 403);
+        assert_eq!(open(&query("openid transcribe").replace("Bearer%20", "")), 401);
+        assert_eq!(open("tenant-name=base"), 401);
+    }
+
+    #[test]
+    fn the_challenge_names_an_error_only_for_a_token() {
+        let header = |reason| challenge(&Tenant::default(), reason).headers()[WWW_AUTHENTICATE].clone();
+        assert_eq!(header(None), r#"Bearer realm="base""#);
+        let bad = r#"Bearer realm="base", error="invalid_token", error_description="x""#;
+        assert_eq!(header(Some("x")), bad);
+    }
+}
