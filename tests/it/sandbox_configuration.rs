@@ -1,4 +1,4 @@
-//! The configuration handshake of the sandbox's two WebSockets, with its five ends.
+//! The configuration message of the sandbox's two WebSockets: accepted, repeated, denied, missing and late.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::sandbox::talk::{Corti, END, FLUSH, STREAMS, TRANSCRIBE, WINDOW, config, minimal, with};
 
 #[tokio::test]
-async fn good_configurations_are_accepted_and_shown() {
+async fn good_configurations_are_accepted_and_repeated() {
     let corti = Corti::start();
     let facts = json!({ "type": "facts", "outputLocale": "en", "factGenerationInterval": "fast_init" });
     let variables = json!([{ "key": "to", "type": "enum", "enum": ["active", "pending"] }]);
@@ -72,7 +72,7 @@ async fn bad_configurations_are_denied_with_a_reason() {
 }
 
 #[tokio::test]
-async fn whatever_comes_before_the_configuration_is_refused() {
+async fn other_messages_before_the_configuration_are_refused() {
     let corti = Corti::start();
     for first in [vec![0; 320].into(), FLUSH.into(), END.into(), "{}".into(), Message::text("not JSON")] {
         for which in [TRANSCRIBE, STREAMS] {
@@ -83,7 +83,7 @@ async fn whatever_comes_before_the_configuration_is_refused() {
 }
 
 #[tokio::test]
-async fn who_says_nothing_is_told_so_after_ten_seconds() {
+async fn a_client_that_sends_nothing_is_told_after_ten_seconds() {
     let corti = Corti::start();
     let mut configured = corti.open_configured(TRANSCRIBE).await;
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! The sandbox's control endpoint: who may use it and what it takes; and the flags that say the same at the start.
+//! The sandbox's control endpoint: who may use it and what it accepts; and the options that set the same at the start.
 
 use serde_json::json;
 
@@ -46,7 +46,7 @@ async fn only_whoever_started_the_sandbox_controls_it() {
 }
 
 #[tokio::test]
-async fn knobs_are_shown_checked_and_reset() {
+async fn settings_are_shown_checked_and_reset() {
     let sandbox = Sandbox::start_with(&["--fail-count", "3", "--token-lifetime", "60s"]);
     let control = Control::of(&sandbox);
     let neutral = json!({
@@ -60,12 +60,12 @@ async fn knobs_are_shown_checked_and_reset() {
         let answer = Answer::to(control.request("PATCH", "/knobs").body(bad)).await;
         assert_eq!((answer.status, answer.json()["error"].is_string()), (400, true), "{bad}");
     }
-    assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json(), expected, "nothing was turned");
+    assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json(), expected, "nothing was changed");
     assert_eq!(control.reset().await, neutral);
 }
 
 #[test]
-fn flags_that_cannot_be_are_refused() {
+fn options_with_bad_values_are_refused() {
     for (flags, named) in [
         ("--fail-count 1 --fail-status 200", "'200' for '--fail-status"),
         ("--fail-count x", "--fail-count"),

@@ -1,5 +1,5 @@
-//! The sandbox's faults, set by flags and by its control endpoint, and what the real binary makes of each. The control
-//! endpoint itself is in `sandbox_control`.
+//! The sandbox's faults, set by options and by its control endpoint, and how the tool reacts to each. `sandbox_control` tests the
+//! control endpoint itself.
 
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,7 @@ async fn a_busy_server_is_asked_once_more() {
     mint(&world);
     assert!(started.elapsed() >= Duration::from_secs(1), "Retry-After was not waited for");
     assert_eq!(control.token_requests().await, 2);
-    // Twice busy is too much, and a wait that does not fit the time-out is not begun.
+    // It is asked only twice, and not again where Retry-After is longer than the time-out.
     control.turn(json!({ "fail_count": 2, "fail_status": 503, "retry_after": 1 })).await;
     fails(&world, 9, "answered 503");
     assert_eq!(control.token_requests().await, 4);
@@ -109,7 +109,7 @@ async fn a_failing_api_says_how_long_to_wait_too() {
 }
 
 #[tokio::test]
-async fn every_failing_status_is_what_it_is() {
+async fn every_failing_status_is_sent() {
     let (sandbox, control, world) = start("--fail-count 1 --fail-status 500");
     fails(&world, 9, "answered 500");
     assert_eq!(control.token_requests().await, 1, "500 is not repeated");
@@ -127,7 +127,7 @@ async fn a_dropped_connection_is_a_network_error() {
     fails(&world, 8, "broke off");
     fails(&world, 8, "broke off");
     mint(&world);
-    assert_eq!(control.token_requests().await, 1, "dropped connections have no requests");
+    assert_eq!(control.token_requests().await, 1, "a request without an answer does not count");
     control.turn(json!({ "drop_connections": 1 })).await;
     fails(&world, 8, "broke off");
     mint(&world);
@@ -243,7 +243,7 @@ async fn only_token_requests_use_faults_up() {
 }
 
 #[tokio::test]
-async fn the_control_endpoint_is_never_dropped() {
+async fn control_requests_are_always_answered() {
     let (sandbox, control, world) = start("--drop-connections 2");
     for _ in 0..3 {
         // Each has a connection of its own.
@@ -251,25 +251,39 @@ async fn the_control_endpoint_is_never_dropped() {
     }
     fails(&world, 8, "broke off");
     assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json()["drop_connections"], 1);
-    // One that says nothing holds nobody up, and is dropped in the end.
+    // A connection without a request holds nobody up.
     let address = sandbox.environment.strip_prefix("http://").unwrap();
-    let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
     assert_eq!(Control::of(&sandbox).token_requests().await, 0);
-    assert!(silent.read(&mut [0]).await.is_err(), "it was not reset");
+    fails(&world, 8, "broke off");
     mint(&world);
 }
 
+/// The tool connects anew for each command; other clients keep their connection open.
 #[tokio::test]
-async fn a_control_request_that_comes_in_pieces_is_not_dropped() {
+async fn a_request_over_an_open_connection_is_dropped_too() {
+    let (sandbox, control, _world) = start("");
+    let client = client();
+    let get =
+        || client.get(format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment)).send();
+    assert_eq!(get().await.unwrap().status(), 200);
+    // More than one: a client may try again over a new connection.
+    control.turn(json!({ "drop_connections": 100 })).await;
+    assert!(get().await.is_err());
+    control.reset().await;
+    assert_eq!(get().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_control_request_that_comes_in_pieces_is_answered() {
     let (sandbox, control, _world) = start("--drop-connections 1");
     let address = sandbox.environment.strip_prefix("http://").unwrap();
     let said = async |request: String| {
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         for piece in request.as_bytes().chunks(9) {
-            // One that was dropped takes no more.
-            let _ = stream.write_all(piece).await;
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            stream.write_all(piece).await.unwrap();
+            tokio::task::yield_now().await;
         }
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.map(|_| answer)
@@ -280,6 +294,5 @@ async fn a_control_request_that_comes_in_pieces_is_not_dropped() {
     );
     let answer = said(format!("GET /_sandbox/knobs {rest}")).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""drop_connections":1"#), "{answer}");
-    // A write may have met the reset first, and the read after it then sees an end.
     assert_eq!(said(format!("GET /realms/base {rest}")).await.unwrap_or_default(), "", "it was answered");
 }

@@ -1,4 +1,4 @@
-//! Clients of the sandbox's WebSockets that never pause: the others are served, and it stops when it is told to.
+//! WebSocket clients that never pause: the sandbox still serves others, and stops when it is told to.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
 }
 
-/// Opens `/transcribe`, sends `first`, then `rest` for ever, and reads nothing of what comes. Gives how much was written.
+/// Opens `/transcribe`, sends `first`, then `rest` for ever, and reads nothing. Counts the bytes written.
 fn flood(sandbox: &Sandbox, token: &str, first: Vec<u8>, rest: &[u8]) -> Arc<AtomicUsize> {
     let host = sandbox.environment.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
@@ -41,7 +41,7 @@ fn flood(sandbox: &Sandbox, token: &str, first: Vec<u8>, rest: &[u8]) -> Arc<Ato
 }
 
 #[test]
-fn a_client_that_never_pauses_starves_nobody() {
+fn a_client_that_never_pauses_holds_nobody_up() {
     let config = frame(0x81, br#"{"type":"config","configuration":{"primaryLanguage":"en"}}"#);
     for (name, first, rest) in [
         ("pings", config.clone(), frame(0x89, &[7; 125])),

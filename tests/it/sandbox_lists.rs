@@ -1,6 +1,7 @@
-//! The sandbox's lists, of interactions and of what Corti knows, and the limit of a body.
+//! The sandbox's lists, the limit of a body and the limit of interactions.
 
-use serde_json::json;
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Value, json};
 
 use crate::sandbox::api::{ALL, Api, minimal};
 
@@ -51,10 +52,45 @@ async fn a_body_has_a_limit_of_a_mebibyte() {
 }
 
 #[tokio::test]
-async fn the_catalogues_show_that_a_token_works() {
+async fn languages_and_fact_groups_are_listed() {
     let api = Api::start().await;
     let languages = api.get("/v2/languages/").await;
     assert!(languages["languages"].to_string().contains(r#""en""#), "{languages}");
     let groups = api.get("/v2/factgroups/").await;
     assert!(groups["data"][0]["key"].is_string() && groups["data"][0]["id"].is_string(), "{groups}");
+}
+
+/// The limit that `src/sandbox/mod.rs` promises.
+const MAX_INTERACTIONS: usize = 5000;
+
+#[tokio::test]
+async fn the_oldest_interactions_make_room_for_new_ones() {
+    let api = Api::start().await;
+    let first = api.create(&minimal("first")).await;
+    let second = api.create(&minimal("second")).await;
+    let api = &api;
+    let create = |number: usize| async move { api.create(&minimal(&number.to_string())).await };
+    stream::iter(2..MAX_INTERACTIONS).map(create).buffer_unordered(16).for_each(async |_| {}).await;
+    // Both are still there, then one more takes the place of the first.
+    api.get(&first).await;
+    api.create(&minimal("one more")).await;
+    api.call("GET", &first, "").await.problem(404);
+    api.get(&second).await;
+    let all = api.get(&format!("{ALL}?pageSize={}", 2 * MAX_INTERACTIONS)).await;
+    assert_eq!(all["interactions"].as_array().map(Vec::len), Some(MAX_INTERACTIONS));
+    assert_eq!(all["interactions"][0]["encounter"]["identifier"], "one more");
+    // The identifier of the first can be used again.
+    api.create(&minimal("first")).await;
+}
+
+#[tokio::test]
+async fn an_interaction_has_a_limit_of_32_kibibytes() {
+    let api = Api::start().await;
+    let one = api.create(&minimal("a")).await;
+    let long = |length: usize| json!({ "patient": { "identifier": "p", "name": "n".repeat(length) } });
+    let mut body: Value = minimal("b");
+    body["patient"] = long(32 * 1024)["patient"].clone();
+    assert_eq!(api.call("POST", ALL, body.to_string()).await.problem(400), ["body"]);
+    assert_eq!(api.call("PATCH", &one, long(32 * 1024).to_string()).await.problem(400), ["body"]);
+    assert_eq!(api.call("PATCH", &one, long(31 * 1024).to_string()).await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! How the sandbox's process takes its address, starts and stops.
+//! How the sandbox's process starts and stops.
 
 #![cfg(unix)]
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,4 @@
-//! The sandbox's realm over HTTP: the token endpoint with each of Keycloak's refusals, what the tokens say, and
-//! that the published key signed them; then which addresses it takes.
+//! The sandbox's realm over HTTP: tokens and their claims, the documents, the refusals, and the addresses that it listens on.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +56,7 @@ fn issuer(sandbox: &Sandbox) -> String {
     format!("{}/realms/{}", sandbox.environment, sandbox.tenant)
 }
 
-/// What a client sends, with one field given `value`, or left out.
+/// A right request with one field replaced by `value`, or left out.
 fn form(sandbox: &Sandbox, field: &str, value: Option<&str>) -> String {
     let (id, secret) = (sandbox.client_id.as_str(), sandbox.client_secret.as_str());
     let grant = ("grant_type", "client_credentials");
@@ -191,7 +190,7 @@ async fn refusals_are_keycloaks() {
         ("scope", Some("openid x transcribe"), 400, "invalid_scope", "Invalid scopes: openid x transcribe"),
         ("grant_type", None, 400, "invalid_request", "Missing form parameter: grant_type"),
         ("grant_type", Some("implicit"), 400, "unsupported_grant_type", "Unsupported grant_type"),
-        ("grant_type", Some("authorization_code"), 400, "invalid_request", "Missing parameter: code"),
+        ("grant_type", Some("authorization_code"), 400, "unsupported_grant_type", "Unsupported grant_type"),
     ];
     for (field, value, status, error, description) in table {
         let answer = ask(&sandbox, form(&sandbox, field, value)).await;
@@ -204,7 +203,7 @@ async fn refusals_are_keycloaks() {
     send("POST", &url, &[kind], object).await.refuses(400, "invalid_request");
     send("POST", &url, &[], good.clone()).await.refuses(400, "invalid_request");
     ask(&sandbox, format!("{good}&scope=openid+streams")).await.refuses(400, "invalid_request");
-    assert_eq!(ask(&sandbox, format!("{good}&x={}", "x".repeat(128 * 1024 + 1))).await.status, 413);
+    assert_eq!(ask(&sandbox, format!("{good}&x={}", "x".repeat(1024 * 1024))).await.status, 413);
     assert_eq!(send("GET", &url, &[], "").await.status, 405);
     assert_eq!(send("POST", &format!("{}/oauth2/token", sandbox.environment), &FORM, "").await.status, 404);
     for realm in ["other", "Base", "base%2F", "%ff"] {
@@ -237,7 +236,7 @@ async fn any_secret_works_in_the_form_and_in_the_header() {
         }
         ask_basic(&sandbox, id, secret).await.refuses(400, "unauthorized_client");
         ask_basic(&sandbox, "nobody", &encoded).await.refuses(401, "invalid_client");
-        // Keycloak breaks down over a percent sign that starts no escape, whoever sends it.
+        // Keycloak fails where a percent sign starts no escape, whoever sends it.
         let raw = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
         ask(&sandbox, raw).await.refuses(500, "unknown_error");
     }

@@ -1,5 +1,5 @@
-//! The sandbox's REST API, as a client sees it: who is let in and who is told what instead, interactions from
-//! creation to deletion, and what is not valid. Lists and limits are in `sandbox_lists`.
+//! The sandbox's REST API: which requests are refused and how, interactions from creation to deletion, and invalid bodies.
+//! `sandbox_lists` tests lists and limits.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -36,7 +36,7 @@ async fn refused(api: &Api, one: &str, status: u16, authorization: Option<&str>,
         let error = r#"error="invalid_token", error_description=""#;
         assert_eq!(challenge.contains(error), authorization.is_some(), "{name}: {challenge}");
     }
-    assert_eq!(api.get(ALL).await, before, "nobody touched it");
+    assert_eq!(api.get(ALL).await, before, "something was changed");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn the_wrong_tenant_and_every_limited_token_are_forbidden() {
 }
 
 #[tokio::test]
-async fn a_scope_that_is_no_websockets_reduces_nothing() {
+async fn only_the_scopes_of_the_websockets_limit_a_token() {
     let mut api = Api::start().await;
     let one = api.create(&minimal("a")).await;
     let reduced = format!("Bearer {}", api.mint("openid transcribe phone", "access_token").await);
@@ -141,7 +141,7 @@ async fn an_identifier_is_taken_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_valid_is_named_field_by_field() {
+async fn every_invalid_field_is_named() {
     let api = Api::start().await;
     let one = api.create(&minimal("a")).await;
     let before = api.get(ALL).await;
@@ -173,5 +173,5 @@ async fn what_is_not_valid_is_named_field_by_field() {
         assert_eq!(api.call("GET", &format!("{ALL}?{query}"), "").await.problem(400), [name]);
     }
     api.call("GET", "/v2/nothing/", "").await.problem(404);
-    assert_eq!(api.get(ALL).await, before, "nothing was made or changed");
+    assert_eq!(api.get(ALL).await, before, "something was created or changed");
 }

@@ -1,5 +1,5 @@
-//! The sandbox's two WebSockets, as a client sees them: who is refused before the upgrade, audio, `flush` and `end`, and what
-//! a sandbox that stops says to an open one. The configuration handshake is in `sandbox_configuration`.
+//! The sandbox's two WebSockets: refusals before the upgrade, audio, `flush` and `end`, and the sandbox's shutdown.
+//! `sandbox_configuration` tests the configuration message.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ async fn each_socket_takes_its_own_scope_or_a_full_token() {
     for choice in
         ["--scope transcribe", "--scope streams", "--scope transcribe,streams", "--scope phone", "--full"]
     {
-        // A scope that says nothing of Corti reduces nothing.
+        // Only the scopes of the WebSockets limit a token.
         let is_full = ["--scope phone", "--full"].contains(&choice);
         let token = run(&corti.world, &format!("token {choice}"));
         for (url, own) in corti.urls.iter().zip(["transcribe", "streams"]) {
@@ -60,7 +60,7 @@ async fn refusals_come_before_the_upgrade() {
 }
 
 #[tokio::test]
-async fn audio_is_heard_flushed_and_ended() {
+async fn audio_is_answered_at_flush_and_end() {
     let corti = Corti::start();
     for (which, ended) in [(TRANSCRIBE, "ended"), (STREAMS, "ENDED")] {
         let mut talk = corti.open_configured(which).await;
@@ -92,9 +92,9 @@ async fn a_transcript_comes_every_three_seconds_of_audio() {
             for _ in 0..12 {
                 talk.say(vec![0; 8_000]).await;
             }
-            let told = talk.next().await.unwrap();
-            assert_eq!(told["type"], "transcript");
-            check_transcript(&corti, which, &told["data"]);
+            let transcript = talk.next().await.unwrap();
+            assert_eq!(transcript["type"], "transcript");
+            check_transcript(&corti, which, &transcript["data"]);
         }
         talk.flush().await;
     }
@@ -103,7 +103,7 @@ async fn a_transcript_comes_every_three_seconds_of_audio() {
 #[tokio::test]
 async fn a_text_that_is_not_utf8_closes_with_the_code_for_it() {
     let corti = Corti::start();
-    // A continuation of nothing stays what it is: a breach of the protocol.
+    // A continuation without a start is a protocol error.
     for (kind, code) in [(Data::Text, 1007), (Data::Continue, 1002)] {
         let mut talk = corti.open_configured(TRANSCRIBE).await;
         talk.say(Message::Frame(Frame::message(&b"\xff\xfe"[..], OpCode::Data(kind), true))).await;

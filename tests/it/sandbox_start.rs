@@ -1,4 +1,4 @@
-//! How a sandbox starts: where its secret comes from, and what it says and leaves behind where it does not start.
+//! How a sandbox starts: where its secret comes from, and what happens where it does not start.
 
 #![cfg(unix)]
 use std::process::{Command, Stdio};
@@ -25,7 +25,7 @@ fn a_secret_that_never_comes_is_not_waited_for_after_a_signal() {
         command.env_clear().envs(world.variables()).args(["sandbox", "--secret-file", &secret]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut running = Running(command.spawn().unwrap());
-        // Long enough for it to have taken the signals over, which a signal that came sooner would show as no exit code.
+        // Until it handles signals: a signal that came sooner would end it without an exit code.
         std::thread::sleep(Duration::from_secs(1));
         assert!(signal(running.0.id(), name), "{name}: it ended before");
         assert_eq!(running.wait(), Some(0), "{name}");

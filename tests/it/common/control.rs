@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::Sandbox;
 
-/// An HTTP client that goes nowhere but where it is told.
+/// An HTTP client that uses no proxy.
 pub fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// What came back.
+/// An answer.
 pub struct Answer {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
@@ -29,7 +29,7 @@ impl Answer {
     }
 }
 
-/// Controls a sandbox. One client, and so one connection: the next that is dropped is another's.
+/// A client of the control endpoint.
 pub struct Control {
     client: reqwest::Client,
     pub base: String,
@@ -60,8 +60,9 @@ impl Control {
         answer.json()
     }
 
-    pub async fn turn(&self, knobs: Value) -> Value {
-        self.ok("PATCH", "/knobs", &knobs).await
+    /// Changes settings.
+    pub async fn turn(&self, settings: Value) -> Value {
+        self.ok("PATCH", "/knobs", &settings).await
     }
 
     pub async fn reset(&self) -> Value {

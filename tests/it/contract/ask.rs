@@ -1,8 +1,8 @@
-//! A request of the table, with stand-ins for what each server has of its own.
+//! A request of the table, with placeholders for the secrets and the address of each server.
 
-/// What is sent. `SECRET` stands for the client's secret, `AWKWARD` for the one of the client `awkward` as a form has it,
-/// `AWKWARD20` for that with `%20` for spaces, `AWKWARD_RAW` for it as it is; in headers `BASE64` for the right pair of Basic
-/// authentication, `BASE64_APART` for that with a space inside, `HOST` for the server's address and `PORT` for its port.
+/// A request. Placeholders: `SECRET` is the client's secret; `AWKWARD` is the secret of the client `awkward` encoded for a form,
+/// `AWKWARD20` the same with `%20` for spaces, `AWKWARD_RAW` the same without encoding. In headers, `BASE64` is the right value
+/// of Basic authentication, `BASE64_APART` the same with a space inside, `HOST` the server's address and `PORT` its port.
 #[derive(Clone)]
 pub struct Ask {
     pub method: &'static str,
@@ -13,7 +13,7 @@ pub struct Ask {
     /// `id:secret` of Basic authentication.
     pub basic: Option<&'static str>,
     pub body: String,
-    /// Whether the body of the answer is looked at; for the documents another test does that.
+    /// Whether the body of the answer is compared. Another test compares the documents.
     pub reads_body: bool,
 }
 
@@ -21,10 +21,10 @@ pub const TOKEN: &str = "/realms/base/protocol/openid-connect/token";
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A whole and right request but for the scope.
+/// A complete and right request without a scope.
 const GOOD: &str = "grant_type=client_credentials&client_id=service&client_secret=SECRET";
 
-/// Where a page in a browser may come from.
+/// The origin of a browser page.
 pub const PAGE: &str = "http://localhost:3000";
 
 /// `POST` to the token endpoint.
@@ -50,7 +50,7 @@ pub fn of(client: &str, more: &str) -> Ask {
     form(GOOD.replace("=service", &format!("={client}")) + "&" + more)
 }
 
-/// Client credentials without any, but for the header's.
+/// A request that authenticates by the header alone.
 pub fn basic(pair: &'static str) -> Ask {
     form("grant_type=client_credentials&scope=openid").basic(pair)
 }
@@ -83,7 +83,7 @@ impl Ask {
         Self { kind: None, ..self }
     }
 
-    /// With nothing looked at but the head of the answer.
+    /// With only the head of the answer compared.
     pub fn unread(self) -> Self {
         Self { reads_body: false, ..self }
     }
@@ -96,7 +96,7 @@ impl Ask {
         Self { path, ..self }
     }
 
-    /// Whether it is about the client `awkward`. The sandbox has one client, so another sandbox answers.
+    /// Whether it is about the client `awkward`. A sandbox has one client, so a second sandbox answers.
     pub fn is_awkward(&self) -> bool {
         self.body.contains("AWKWARD") || self.basic.is_some_and(|pair| pair.contains("AWKWARD"))
     }

@@ -1,4 +1,4 @@
-//! What is compared of an answer: named facts, as text, with everything that is another at each time taken out.
+//! What is compared of an answer: named facts as text, without what changes from answer to answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +11,8 @@ use uuid::Uuid;
 /// Facts by name.
 pub type Facts = BTreeMap<String, String>;
 
-/// The headers that matter, of all that Keycloak and the sandbox send.
-const HEADERS: [&str; 11] = [
+/// The headers that are compared: those that clients act on.
+const HEADERS: [&str; 10] = [
     "content-type",
     "cache-control",
     "pragma",
@@ -22,11 +22,10 @@ const HEADERS: [&str; 11] = [
     "access-control-allow-methods",
     "access-control-allow-headers",
     "access-control-allow-credentials",
-    "access-control-expose-headers",
     "access-control-max-age",
 ];
 
-/// Where two answers differ, one line each.
+/// The differences of two answers, one line each.
 pub fn differences(one: &Facts, other: &Facts) -> Vec<String> {
     let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
     let shown =
@@ -38,7 +37,7 @@ pub fn differences(one: &Facts, other: &Facts) -> Vec<String> {
         .collect()
 }
 
-/// The facts of a head. A header that is there twice counts as one with both values.
+/// The facts of a head. A repeated header counts as one with all values.
 pub fn of_head(status: u16, headers: &[(String, String)]) -> Facts {
     let mut facts = Facts::from([("status".to_owned(), status.to_string())]);
     for (name, value) in headers {
@@ -90,7 +89,7 @@ fn of_token(what: &str, token: &str, place: &str) -> Facts {
     facts
 }
 
-/// A member by its type where its value is another each time, by its value otherwise.
+/// A member's value, or its type where the value changes from answer to answer.
 fn member(name: &str, value: &Value, place: &str) -> String {
     let text = value.as_str().unwrap_or_default();
     let is_uuid = |text: &str| text.parse::<Uuid>().is_ok();
@@ -109,7 +108,7 @@ fn member(name: &str, value: &Value, place: &str) -> String {
     }
 }
 
-/// A lifetime. Keycloak looks at its clock more than once, so that a second may pass between two looks.
+/// A lifetime. Keycloak reads its clock more than once for a token, and a second may pass in between.
 fn five_minutes(seconds: i64) -> String {
     if seconds == 299 { "300".to_owned() } else { seconds.to_string() }
 }

@@ -77,7 +77,7 @@ impl Server {
 
     /// The facts of the answer to a case.
     ///
-    /// Keycloak looks at its clock more than once. A token that it made while a second ended is asked for again.
+    /// Keycloak reads its clock more than once for a token. If a second passed in between, the token is asked for again.
     pub async fn answer(&self, case: &Case) -> Facts {
         let is_odd = |facts: &Facts| {
             facts.iter().any(|(name, value)| name.ends_with("_token lifetime") && value == "301")
@@ -114,14 +114,14 @@ impl Server {
         );
         let answer = self.send(ask.method, &url, &headers, fill(&ask.body)).await;
         let mut facts = of_head(answer.status, &answer.headers);
-        // The page that a request came from is repeated to it.
+        // Answers repeat the origin of the page.
         for fact in facts.values_mut() {
             *fact = fact.replace(place, "HOST");
         }
         if ask.reads_body {
             facts.extend(of_body(&answer.body.replace(place, "HOST"), place));
         }
-        // So is the name by which the server was asked.
+        // They repeat the request's `Host`, too.
         for fact in facts.values_mut() {
             *fact = fact.replace(&format!(":{port}/"), ":PORT/");
         }
@@ -132,7 +132,7 @@ impl Server {
     pub async fn send(&self, method: &str, url: &str, headers: &[(&str, String)], body: String) -> Answer {
         let request = self.client.request(method.parse().unwrap(), url);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-        // An empty body is none: HEAD and OPTIONS have no Content-Length of 0.
+        // Without a body there is no Content-Length of 0 either, as in HEAD and OPTIONS.
         let request = if body.is_empty() { request } else { request.body(body) };
         let response = request.send().await.unwrap();
         let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap().to_owned();
@@ -144,6 +144,6 @@ impl Server {
 
 fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // A connection for each request: Keycloak closes one behind some refusals, maybe while the next request goes out on it.
+    // One connection for each request: Keycloak closes the connection after some refusals.
     reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap()
 }

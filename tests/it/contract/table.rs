@@ -1,4 +1,4 @@
-//! The table: what is asked, what Keycloak answers, and whether the sandbox does the same.
+//! The table: requests, Keycloak's answers, and what the sandbox does with the same request.
 
 mod credential;
 mod document;
@@ -22,12 +22,12 @@ pub struct Case {
 
 /// What the sandbox does with a case.
 pub enum Sandbox {
-    /// The same.
+    /// It answers the same.
     Same,
-    /// Another thing, for this reason.
+    /// It gives this other answer, for this reason.
     Differs(Is, &'static str),
-    /// It cannot be asked, for this reason.
-    Absent(&'static str),
+    /// It promises nothing, for this reason. Only Keycloak is asked.
+    OutOfScope(&'static str),
 }
 
 /// An answer.
@@ -48,7 +48,7 @@ pub fn cases() -> Vec<Case> {
     all.into_iter().flatten().collect()
 }
 
-/// A case in which both do the same.
+/// A case in which both answer the same.
 fn case(name: &'static str, ask: Ask, expected: Is) -> Case {
     Case { name, ask, expected, sandbox: Sandbox::Same }
 }
@@ -58,17 +58,22 @@ impl Case {
         Self { sandbox: Sandbox::Differs(is, reason), ..self }
     }
 
-    fn absent(self, reason: &'static str) -> Self {
-        Self { sandbox: Sandbox::Absent(reason), ..self }
+    fn out_of_scope(self, reason: &'static str) -> Self {
+        Self { sandbox: Sandbox::OutOfScope(reason), ..self }
     }
 
-    /// Why the sandbox is not the same.
+    /// Why the sandbox need not answer the same.
     pub fn reason(&self) -> &'static str {
         match &self.sandbox {
-            Sandbox::Same => "it is",
-            Sandbox::Differs(_, reason) | Sandbox::Absent(reason) => reason,
+            Sandbox::Same => "",
+            Sandbox::Differs(_, reason) | Sandbox::OutOfScope(reason) => reason,
         }
     }
+}
+
+/// Cases of which the sandbox promises nothing.
+fn out_of_scope(reason: &'static str, cases: Vec<Case>) -> Vec<Case> {
+    cases.into_iter().map(|case| case.out_of_scope(reason)).collect()
 }
 
 impl Is {
@@ -81,7 +86,7 @@ impl Is {
         self
     }
 
-    /// With what the page of another origin needs to read it.
+    /// With the headers that let a page of another origin read it.
     fn readable_by_page(self) -> Self {
         self.with("header access-control-allow-origin", super::ask::PAGE)
             .with("header access-control-allow-credentials", "true")
@@ -95,7 +100,7 @@ impl Is {
         self
     }
 
-    /// The same about another client than `service`.
+    /// The same for another client than `service`.
     fn about(mut self, client: &str) -> Self {
         for fact in self.0.values_mut().filter(|fact| fact.ends_with("service\"")) {
             *fact = fact.replace("service\"", &format!("{client}\""));
@@ -114,13 +119,13 @@ fn plain(status: u16, error: &str) -> Is {
     empty(status).with("header content-type", "application/json").with("body error", error)
 }
 
-/// Keycloak broke down.
+/// Keycloak failed.
 fn breakdown() -> Is {
     plain(500, "unknown_error")
         .with("body error_description", "For more on this error consult the server log.")
 }
 
-/// What lies below Keycloak broke down, while nothing was to be stored.
+/// The server below Keycloak failed, with the headers of the token endpoint.
 fn collapse() -> Is {
     never_stored(empty(500))
         .with("header content-type", "application/json; charset=utf-8")
@@ -128,7 +133,7 @@ fn collapse() -> Is {
         .with("body stack", "\"\"")
 }
 
-/// An error of the endpoint: nothing of it is to be stored.
+/// An error of the endpoint, which no cache may store.
 fn oauth(status: u16, error: &str, description: &str) -> Is {
     never_stored(plain(status, error)).with("body error_description", description)
 }
@@ -149,7 +154,7 @@ fn bad_scope(asked: &str) -> Is {
 
 const ROLES: &str = r#"["offline_access","uma_authorization","default-roles-base"]"#;
 
-/// A token, whose scope has these words beside the two that are always there.
+/// A token with these scopes, besides the two that every token names.
 fn token(scope: &str) -> Is {
     let words: Vec<&str> = scope.split(' ').filter(|word| !word.is_empty()).collect();
     let mut all = words.clone();
@@ -195,7 +200,7 @@ fn token(scope: &str) -> Is {
     is
 }
 
-/// What both tokens say.
+/// The claims of both tokens.
 fn claims(is: Is, token: &str, microprofile: bool) -> Is {
     let common = [
         ("exp", "integer"),

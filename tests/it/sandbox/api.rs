@@ -21,7 +21,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// Checks a body of v2's errors, and gives the fields that `validationErrors` names.
+    /// Checks an error body of v2, and gives the fields that `validationErrors` names.
     pub fn problem(&self, status: u16) -> Vec<String> {
         let mut body = self.json();
         let errors = body.as_object_mut().unwrap().remove("validationErrors").unwrap_or(json!([]));

@@ -1,4 +1,4 @@
-//! What the tests of the sandbox share: a client of its API, and one of its WebSockets.
+//! Clients of the sandbox's API and its WebSockets, for its tests.
 
 pub mod api;
 pub mod talk;

@@ -15,11 +15,11 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 pub const FLUSH: &str = r#"{"type":"flush"}"#;
 pub const END: &str = r#"{"type":"end"}"#;
 
-// The two WebSockets: places in the arrays below.
+// The two WebSockets, as indexes of the arrays below.
 pub const TRANSCRIBE: usize = 0;
 pub const STREAMS: usize = 1;
 
-/// A sandbox, a world whose commands are its client, a full token, and both addresses without a token.
+/// A sandbox, a world that is its client, a full token, and the URLs of both WebSockets without a token.
 pub struct Corti {
     pub sandbox: Sandbox,
     pub world: World,
@@ -37,7 +37,7 @@ impl Corti {
         Self { sandbox, world, full, urls: [transcribe, streams] }
     }
 
-    /// Opens a socket, or gives the answer that came instead of the upgrade.
+    /// Opens a socket, or gives the answer that refused the upgrade.
     pub async fn knock(&self, url: &str) -> Result<Talk, Response> {
         let address = self.sandbox.environment.strip_prefix("http://").unwrap();
         match client_async(url, TcpStream::connect(address).await.unwrap()).await {

@@ -1,9 +1,14 @@
-//! Methods, bounds, origins: what a request is before it is a grant.
+//! Methods, sizes and origins of requests.
 
 use super::super::ask::{Ask, FORM, PAGE, TOKEN, bare, form, good};
-use super::{Case, Is, bad_scope, breakdown, case, empty, never_stored, oauth, plain, token, unauthorized};
+use super::{
+    Case, Is, bad_scope, breakdown, case, empty, never_stored, oauth, out_of_scope, plain, token,
+    unauthorized,
+};
 
 const NUMBER_OF_HEADERS: &str = "hyper, the sandbox's HTTP library, bounds how many headers a request has";
+const SIZES: &str = "no client sends parameters that are so long or so many";
+const RAW_PERCENT_SIGN: &str = "no page sends a secret without encoding it";
 
 /// A header of 70,000 bytes.
 const LONG: &str = match std::str::from_utf8(&[b'x'; 70_000]) {
@@ -13,7 +18,8 @@ const LONG: &str = match std::str::from_utf8(&[b'x'; 70_000]) {
 
 pub fn cases() -> Vec<Case> {
     let mut cases = methods();
-    cases.extend(bounds());
+    cases.extend(sizes());
+    cases.extend(out_of_scope(SIZES, great_sizes()));
     cases.extend(origins());
     cases
 }
@@ -33,7 +39,7 @@ fn methods() -> Vec<Case> {
     ]
 }
 
-/// What a page is told before it asks.
+/// The answer to the request that a browser sends first.
 pub fn preflight(methods: &str) -> Is {
     let sendable = "Accept, Access-Control-Request-Headers, Access-Control-Request-Method, Authorization, \
                     Content-Type, DPoP, Origin, X-Requested-With";
@@ -44,12 +50,25 @@ pub fn preflight(methods: &str) -> Is {
         .with("header access-control-max-age", "3600")
 }
 
-fn bounds() -> Vec<Case> {
+fn sizes() -> Vec<Case> {
+    let right = |more: String| good(&format!("scope=openid&{more}"));
+    vec![
+        case("a parameter of 5,000 characters", right(format!("x={}", "x".repeat(5000))), token("openid")),
+        case("a header of 70,000 bytes", right(String::new()).header("x-long", LONG), empty(431)),
+        case("200 headers", many_headers(right(String::new())), token("openid"))
+            .differs(NUMBER_OF_HEADERS, empty(431)),
+        case("a broken escape", good("scope=openid%2"), breakdown()),
+        case("an escape that is none", good("scope=openid%zz"), breakdown()),
+        case("a broken escape, unknown grant", form("grant_type=nonsense&x=%"), breakdown()),
+    ]
+}
+
+/// Sizes around and beyond Keycloak's bounds.
+fn great_sizes() -> Vec<Case> {
     let right = |more: String| good(&format!("scope=openid&{more}"));
     let many = |count: usize| (0..count).map(|number| format!("p{number}=v")).collect::<Vec<_>>().join("&");
     let large = || plain(413, "HTTP 413 Request Entity Too Large");
     vec![
-        case("a parameter of 5,000 characters", right(format!("x={}", "x".repeat(5000))), token("openid")),
         case("a value of 131,072 bytes", right(format!("x={}", "x".repeat(131_072))), token("openid")),
         case("a value of 131,073 bytes", right(format!("x={}", "x".repeat(131_073))), large()),
         case("a name of 131,072 bytes", right(format!("{}=x", "x".repeat(131_072))), token("openid")),
@@ -66,14 +85,8 @@ fn bounds() -> Vec<Case> {
             breakdown(),
         ),
         case("a body of 3,000,000 bytes", right(filled(30)), token("openid")),
-        case("a header of 70,000 bytes", right(String::new()).header("x-long", LONG), empty(431)),
-        case("200 headers", many_headers(right(String::new())), token("openid"))
-            .differs(NUMBER_OF_HEADERS, empty(431)),
         case("1,000 parameters", right(many(996)), token("openid")),
         case("1,001 parameters", right(many(997)), breakdown()),
-        case("a broken escape", good("scope=openid%2"), breakdown()),
-        case("an escape that is none", good("scope=openid%zz"), breakdown()),
-        case("a broken escape, unknown grant", form("grant_type=nonsense&x=%"), breakdown()),
     ]
 }
 
@@ -91,9 +104,7 @@ fn origins() -> Vec<Case> {
     let page = |ask: Ask| ask.header("origin", PAGE);
     let refused = || never_stored(plain(403, "Invalid origin"));
     let of = |form_: &str| page(form(form_));
-    let told = |is: Is| {
-        is.readable_by_page().with("header access-control-expose-headers", "Access-Control-Allow-Methods")
-    };
+    let told = Is::readable_by_page;
     vec![
         case("from a page", page(good("scope=openid")), refused()),
         case("from a page without an origin", good("scope=openid").header("origin", "null"), refused()),
@@ -124,7 +135,8 @@ fn origins() -> Vec<Case> {
             "from a page, a raw percent sign",
             of("grant_type=client_credentials").basic("service:100%"),
             told(oauth(400, "unauthorized_client", "Unexpected error when authenticating client")),
-        ),
+        )
+        .out_of_scope(RAW_PERCENT_SIGN),
         case("the same scope, not from a page", good("scope=x").kind(FORM), bad_scope("x")),
     ]
 }
