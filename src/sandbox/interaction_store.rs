@@ -10,7 +10,7 @@ use super::interaction::{Draft, Interaction};
 use super::validation::ValidationErrors;
 
 /// The most interactions that are kept.
-const MAX_INTERACTIONS: usize = 5000;
+const MAX_INTERACTIONS: usize = 2000;
 
 /// The client's interactions.
 #[derive(Default)]

@@ -12,7 +12,7 @@
 //!   and answer `flush` and `end`. Nothing is transcribed.
 //! - **Faults.** Settings make it slow, wrong or unavailable, at the start and through the control endpoint (`control.rs`).
 //! - **Safety.** It listens on loopback only, keeps its state in memory and logs nothing.
-//! - **Bounded memory.** It keeps 5,000 interactions of at most 32 KiB, and deletes the oldest when one more is created.
+//! - **Bounded memory.** It keeps 2,000 interactions of at most 32 KiB, and deletes the oldest when one more is created.
 //!   Bodies and WebSocket messages are at most 1 MiB; `edge/listener` bounds the connections.
 //!
 //! What only another Keycloak would notice is out of scope: `tests/it/contract` lists it with the reasons.

@@ -61,7 +61,7 @@ async fn languages_and_fact_groups_are_listed() {
 }
 
 /// The limit that `src/sandbox/mod.rs` promises.
-const MAX_INTERACTIONS: usize = 5000;
+const MAX_INTERACTIONS: usize = 2000;
 
 #[tokio::test]
 async fn the_oldest_interactions_make_room_for_new_ones() {

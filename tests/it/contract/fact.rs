@@ -12,12 +12,11 @@ use uuid::Uuid;
 pub type Facts = BTreeMap<String, String>;
 
 /// The headers that are compared: those that clients act on.
-const HEADERS: [&str; 10] = [
+const HEADERS: [&str; 9] = [
     "content-type",
     "cache-control",
     "pragma",
     "www-authenticate",
-    "allow",
     "access-control-allow-origin",
     "access-control-allow-methods",
     "access-control-allow-headers",

@@ -4,7 +4,7 @@ use super::super::ask::{Ask, form, good};
 use super::{Case, Is, case, oauth, out_of_scope, unauthorized};
 
 const RIGHT: &str = "grant_type=client_credentials&client_id=service&client_secret=SECRET";
-const ONE_GRANT: &str = "the sandbox grants client credentials only: its client can have no other grant";
+pub const ONE_GRANT: &str = "the sandbox grants client credentials only: its client can have no other grant";
 const CONTROLS: &str = "no client sends control characters in a grant";
 const EMPTY: &str = "no client sends empty parameters";
 

@@ -115,7 +115,8 @@ fn origins() -> Vec<Case> {
             "from a page, password",
             of("client_id=service&client_secret=SECRET&grant_type=password"),
             refused(),
-        ),
+        )
+        .out_of_scope(super::grant::ONE_GRANT),
         case(
             "from a page, unknown grant",
             of("grant_type=nonsense"),
