@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use url::form_urlencoded;
 
 use crate::domain::client::identity::Tenant;
-use crate::domain::token::scope::{LIMITED, ScopeSet};
+use crate::domain::token::scope::LIMITED;
 
 use super::problem::Problem;
 use super::realm::Realm;
@@ -67,50 +67,44 @@ impl<'a> Policy<'a> {
     /// Judges a REST request by its headers.
     fn rest(&self, headers: &HeaderMap) -> Result<(), Denied> {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        let scopes = self.token(text(AUTHORIZATION.as_str()))?;
-        self.tenant(text("tenant-name"))?;
-        if self.checks_scopes && is_limited(&scopes) {
-            return Err(Denied::Forbidden("the token lacks the scope for this resource"));
-        }
-        Ok(())
+        self.check(text(AUTHORIZATION.as_str()), text("tenant-name"), None)
     }
 
     /// Judges a WebSocket's handshake by its query. Corti documents no other way.
     fn socket(&self, query: &str, scope: &str) -> Result<(), Denied> {
         let value =
             |name| form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|pair| pair.1);
-        let scopes = self.token(value("token").as_deref())?;
-        self.tenant(value("tenant-name").as_deref())?;
-        if self.checks_scopes && is_limited(&scopes) && !scopes.contains(scope) {
-            return Err(Denied::Forbidden("the token lacks the scope for this WebSocket"));
-        }
-        Ok(())
+        self.check(value("token").as_deref(), value("tenant-name").as_deref(), Some(scope))
     }
 
-    /// Verifies the token and gives its scopes.
-    fn token(&self, authorization: Option<&str>) -> Result<ScopeSet, Denied> {
-        let denied = |reason| Denied::Unauthenticated(self.tenant.clone(), reason);
-        let sent = authorization.filter(|text| !text.is_empty()).ok_or_else(|| denied(None))?;
-        let token = sent
+    /// A WebSocket has a scope of its own, which is enough to open it.
+    fn check(
+        &self,
+        authorization: Option<&str>,
+        tenant: Option<&str>,
+        socket_scope: Option<&str>,
+    ) -> Result<(), Denied> {
+        let unauthenticated = |reason| Denied::Unauthenticated(self.tenant.clone(), reason);
+        let sent = authorization.filter(|text| !text.is_empty()).ok_or_else(|| unauthenticated(None))?;
+        let (_, token) = sent
             .split_once(' ')
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .ok_or_else(|| denied(Some("The token is not preceded by Bearer")))?
-            .1;
-        self.realm.verify(token.trim(), self.now).map_err(|reason| denied(Some(reason)))
-    }
-
-    fn tenant(&self, sent: Option<&str>) -> Result<(), Denied> {
-        match sent {
-            Some(name) if name == self.tenant.as_str() => Ok(()),
-            Some(_) => Err(Denied::Forbidden("the tenant name is not the token's")),
-            None => Err(Denied::Forbidden("the tenant name is missing")),
+            .ok_or_else(|| unauthenticated(Some("The token is not preceded by Bearer")))?;
+        let scopes =
+            self.realm.verify(token.trim(), self.now).map_err(|reason| unauthenticated(Some(reason)))?;
+        match tenant {
+            Some(name) if name == self.tenant.as_str() => {}
+            Some(_) => return Err(Denied::Forbidden("the tenant name is not the token's")),
+            None => return Err(Denied::Forbidden("the tenant name is missing")),
+        }
+        // Asking for the scope of a WebSocket is what limits a token. Other scopes change nothing.
+        let is_full = !LIMITED.iter().any(|name| scopes.contains(name));
+        if is_full || socket_scope.is_some_and(|scope| scopes.contains(scope)) || !self.checks_scopes {
+            Ok(())
+        } else {
+            Err(Denied::Forbidden("the token lacks the scope for this resource"))
         }
     }
-}
-
-/// Whether a token is limited to WebSockets: asking for the scope of one is what limits it. Other scopes change nothing.
-fn is_limited(scopes: &ScopeSet) -> bool {
-    LIMITED.iter().any(|name| scopes.contains(name))
 }
 
 /// Checks the handshake of the WebSocket whose scope is `scope`.

@@ -99,7 +99,7 @@ fn changed(settings: &Settings, changes: Map<String, Value>) -> Result<Settings,
 }
 
 async fn counters(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    Json(shared.counters.to_json())
+    Json(json!(shared.counters))
 }
 
 /// What a rotation may be told.

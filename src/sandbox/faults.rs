@@ -47,7 +47,7 @@ pub(super) async fn token_request(
     request: Request,
     next: Next,
 ) -> Response {
-    shared.counters.token_request();
+    shared.counters.add_token_request();
     // A statement of its own, so that the lock is free while the answer is made.
     let fault = shared.settings().take_token_fault();
     match fault {
@@ -74,10 +74,10 @@ pub(super) async fn api_request(State(shared): State<Arc<Shared>>, request: Requ
     };
     let response = match fault {
         ApiFault::Gateway => (StatusCode::BAD_GATEWAY, Html(GATEWAY_PAGE)).into_response(),
-        ApiFault::RateLimit => Problem::too_many().into_response(),
-        ApiFault::Quota => Problem::no_credit().into_response(),
-        ApiFault::Breakdown => Problem::internal().into_response(),
-        ApiFault::Timeout => Problem::timeout().into_response(),
+        ApiFault::RateLimit => Problem::TOO_MANY.into_response(),
+        ApiFault::Quota => Problem::NO_CREDIT.into_response(),
+        ApiFault::Breakdown => Problem::INTERNAL.into_response(),
+        ApiFault::Timeout => Problem::TIMEOUT.into_response(),
     };
     later(response, retry_after)
 }

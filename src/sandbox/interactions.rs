@@ -47,7 +47,7 @@ pub(super) async fn list(
 pub(super) async fn get(State(shared): State<Arc<Shared>>, id: Id) -> Result<Json<Value>, Problem> {
     let id = parse_uuid(id)?;
     let interactions = shared.interactions();
-    interactions.get(id).map(|one| Json(show(&shared, one))).ok_or_else(Problem::no_interaction)
+    interactions.get(id).map(|one| Json(show(&shared, one))).ok_or(Problem::NO_INTERACTION)
 }
 
 /// `PATCH /v2/interactions/{id}`.
@@ -71,11 +71,11 @@ pub(super) async fn delete(State(shared): State<Arc<Shared>>, id: Id) -> Result<
 
 fn parse(body: Body) -> Result<Value, Problem> {
     let body = body.map_err(|rejection| Problem::body(&rejection))?;
-    serde_json::from_slice(&body).map_err(|_| Problem::not_json())
+    serde_json::from_slice(&body).map_err(|_| Problem::NOT_JSON)
 }
 
 fn parse_uuid(id: Id) -> Result<Uuid, Problem> {
-    id.ok().and_then(|Path(id)| parse_id(&id)).ok_or_else(Problem::not_a_uuid)
+    id.ok().and_then(|Path(id)| parse_id(&id)).ok_or(Problem::NOT_A_UUID)
 }
 
 fn show(shared: &Shared, one: &Interaction) -> Value {
@@ -84,7 +84,7 @@ fn show(shared: &Shared, one: &Interaction) -> Value {
 
 fn refuse(error: StoreError) -> Problem {
     match error {
-        StoreError::NotFound => Problem::no_interaction(),
+        StoreError::NotFound => Problem::NO_INTERACTION,
         StoreError::Duplicate(identifier) => Problem::duplicate(&identifier),
         StoreError::Invalid(errors) => Problem::invalid(errors),
     }

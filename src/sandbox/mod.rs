@@ -52,6 +52,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use key::SigningKey;
+use oauth_error::OauthError;
+use problem::Problem;
 use realm::Realm;
 use state::{Counters, Shared};
 use tokio::net::TcpListener;
@@ -181,7 +183,7 @@ impl Sandbox {
             shared.stop.send_replace(true);
         };
         let router = router(Arc::clone(&shared));
-        let serving = listener::serve(listener, router, || shared.counters.connection(), stopping);
+        let serving = listener::serve(listener, router, || shared.counters.add_connection(), stopping);
         tokio::select! {
             () = serving => {}
             () = grace(&shared) => {}
@@ -220,8 +222,8 @@ fn router(shared: Arc<Shared>) -> Router {
             "/.well-known/openid-configuration",
             get(discovery::configuration).options(cors::preflight_get),
         )
-        .fallback(not_found::realm_path)
-        .method_not_allowed_fallback(not_found::realm_method)
+        .fallback(async || OauthError::NO_PATH)
+        .method_not_allowed_fallback(async || OauthError::NO_METHOD)
         .layer(from_fn_with_state(Arc::clone(&shared), not_found::other_tenants));
     let collection = get(interactions::list).post(interactions::create);
     let item = get(interactions::get).patch(interactions::update).delete(interactions::delete);
@@ -243,7 +245,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .nest("/realms/{tenant}", realm)
         .nest("/v2", rest.layer(failing.clone()))
         .nest("/audio-bridge/v2", sockets.layer(failing))
-        .fallback(not_found::path)
+        .fallback(async || Problem::NO_PATH)
         .layer(from_fn_with_state(Arc::clone(&shared), faults::every_request))
         // Added last: the faults above do not apply to it.
         .nest("/_sandbox", control::router(Arc::clone(&shared)))

@@ -1,4 +1,4 @@
-//! The answers for what the sandbox does not have: other tenants, other paths, other methods, the agents API.
+//! The answers for what the sandbox does not have: other tenants and the agents API.
 
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::oauth_error::OauthError;
-use super::problem::Problem;
 use super::state::Shared;
 
 /// Refuses every tenant but the sandbox's own, under `/realms/{tenant}`.
@@ -26,21 +25,6 @@ pub(super) async fn other_tenants(
         Ok(Path(tenant)) if tenant == shared.tenant.as_str() => next.run(request).await,
         _ => OauthError::NO_REALM.into_response(),
     }
-}
-
-/// Any other path of the tenant.
-pub(super) async fn realm_path() -> OauthError {
-    OauthError::NO_PATH
-}
-
-/// Any other method for a path of the tenant.
-pub(super) async fn realm_method() -> OauthError {
-    OauthError::NO_METHOD
-}
-
-/// Any other path.
-pub(super) async fn path() -> Problem {
-    Problem::no_path()
 }
 
 /// Any path of the agents API. Its errors have another shape than those of v2 (`CommonErrorResponse` of Corti's SDK).

@@ -1,6 +1,8 @@
 //! The errors of Corti's API v2: `requestid`, `status`, `type`, `detail` and, for a refused body, `validationErrors`. The types
 //! are the numbered ones of Corti's documentation.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
@@ -15,33 +17,49 @@ use super::validation::ValidationErrors;
 pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
-    detail: String,
+    detail: Cow<'static, str>,
     errors: ValidationErrors,
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: ValidationErrors::default() }
-    }
-
-    /// The token lacks the scope, or the tenant is not the token's.
-    pub(super) fn forbidden(detail: &str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "A0001", detail)
+    const fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
+        Self { status, code, detail: Cow::Borrowed(detail), errors: ValidationErrors::NONE }
     }
 
     /// No such interaction.
-    pub(super) fn no_interaction() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "A0007", "Interaction not found")
-    }
+    pub(super) const NO_INTERACTION: Self =
+        Self::new(StatusCode::NOT_FOUND, "A0007", "Interaction not found");
 
     /// The id in the path is not a UUID.
-    pub(super) fn not_a_uuid() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "A0008", "Invalid UUID: interaction id")
-    }
+    pub(super) const NOT_A_UUID: Self =
+        Self::new(StatusCode::BAD_REQUEST, "A0008", "Invalid UUID: interaction id");
 
     /// The body is not JSON.
-    pub(super) fn not_json() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "A0003", "Bad request: the body is not valid JSON")
+    pub(super) const NOT_JSON: Self =
+        Self::new(StatusCode::BAD_REQUEST, "A0003", "Bad request: the body is not valid JSON");
+
+    /// Too many requests.
+    pub(super) const TOO_MANY: Self =
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests");
+
+    /// The credits are used up.
+    pub(super) const NO_CREDIT: Self =
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "A0021", "Insufficient balance");
+
+    /// The API failed.
+    pub(super) const INTERNAL: Self =
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "A0010", "Error processing the request");
+
+    /// The API itself waited too long for an answer.
+    pub(super) const TIMEOUT: Self = Self::new(StatusCode::GATEWAY_TIMEOUT, "A0002", "Request timeout");
+
+    /// No such path.
+    pub(super) const NO_PATH: Self =
+        Self::new(StatusCode::NOT_FOUND, "not_found", "the sandbox does not serve this path");
+
+    /// The token lacks the scope, or the tenant is not the token's.
+    pub(super) const fn forbidden(detail: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "A0001", detail)
     }
 
     /// The body is JSON and not valid.
@@ -57,43 +75,17 @@ impl Problem {
     /// Another interaction has the encounter identifier.
     pub(super) fn duplicate(identifier: &str) -> Self {
         let detail = format!("Duplicate value: encounter.identifier `{identifier}` already exists");
-        Self::new(StatusCode::CONFLICT, "A0017", detail)
-    }
-
-    /// Too many requests.
-    pub(super) fn too_many() -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
-    }
-
-    /// The credits are used up.
-    pub(super) fn no_credit() -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "A0021", "Insufficient balance")
-    }
-
-    /// The API failed.
-    pub(super) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "A0010", "Error processing the request")
-    }
-
-    /// The API itself waited too long for an answer.
-    pub(super) fn timeout() -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "A0002", "Request timeout")
-    }
-
-    /// No such path.
-    pub(super) fn no_path() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "the sandbox does not serve this path")
+        Self { detail: detail.into(), ..Self::new(StatusCode::CONFLICT, "A0017", "") }
     }
 
     /// A refusal that gives no reason.
     pub(super) fn without_reason(status: StatusCode) -> Self {
-        let reason = status.canonical_reason().unwrap_or_default();
-        Self::new(status, "about:blank", reason)
+        Self::new(status, "about:blank", status.canonical_reason().unwrap_or_default())
     }
 
     /// The body did not arrive, or is too long.
     pub(super) fn body(rejection: &BytesRejection) -> Self {
-        Self::new(rejection.status(), "A0003", rejection.body_text())
+        Self { detail: rejection.body_text().into(), ..Self::new(rejection.status(), "A0003", "") }
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) async fn streams(
     let id = id.ok().and_then(|Path(id)| parse_id(&id)).filter(|id| shared.interactions().get(*id).is_some());
     match id {
         Some(id) => open(&shared, upgrade, Kind::Streams(id)),
-        None => Problem::no_interaction().into_response(),
+        None => Problem::NO_INTERACTION.into_response(),
     }
 }
 

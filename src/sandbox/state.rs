@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -87,36 +87,26 @@ fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Counters since the start.
-#[derive(Default)]
+#[derive(Default, Serialize)]
 pub(super) struct Counters {
+    /// Connections that were accepted.
     connections: AtomicU64,
+    /// `POST` requests to the tenant's token endpoint.
     token_requests: AtomicU64,
+    /// Access tokens that were signed.
     tokens: AtomicU64,
 }
 
 impl Counters {
-    /// A connection was accepted.
-    pub(super) fn connection(&self) {
+    pub(super) fn add_connection(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A `POST` to the tenant's token endpoint arrived.
-    pub(super) fn token_request(&self) {
+    pub(super) fn add_token_request(&self) {
         self.token_requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An access token was signed.
-    pub(super) fn token(&self) {
+    pub(super) fn add_token(&self) {
         self.tokens.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The counters by name.
-    pub(super) fn to_json(&self) -> Value {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        json!({
-            "connections": read(&self.connections),
-            "token_requests": read(&self.token_requests),
-            "tokens": read(&self.tokens),
-        })
     }
 }

@@ -102,7 +102,7 @@ fn mint(shared: &Shared, issuer: &str, scope: &str) -> jsonwebtoken::errors::Res
         body["id_token"] = realm.id_token(&subject, &token, now)?.into();
     }
     body["access_token"] = token.into();
-    shared.counters.token();
+    shared.counters.add_token();
     Ok(body)
 }
 

@@ -19,6 +19,9 @@ impl IntoIterator for ValidationErrors {
 }
 
 impl ValidationErrors {
+    /// No error.
+    pub(super) const NONE: Self = Self(Vec::new());
+
     /// One error.
     pub(super) fn one(path: &str, reason: &str) -> Self {
         Self(vec![(path.to_owned(), reason.to_owned())])
