@@ -7,7 +7,7 @@ use crate::domain::corti::interaction::{STATUSES, Sort};
 use super::interaction::Interaction;
 use super::validation::ValidationErrors;
 
-/// A query with Corti's deerrors filled in.
+/// A query with Corti's defaults filled in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listing {
     sort: Sort,
