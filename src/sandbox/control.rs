@@ -74,10 +74,10 @@ type Body = Result<Bytes, BytesRejection>;
 fn object(body: Body, empty: &'static str) -> Result<Map<String, Value>, Refused> {
     let body = body.map_err(|rejection| refused(rejection.status(), rejection.body_text()))?;
     let body = if body.is_empty() { Bytes::from_static(empty.as_bytes()) } else { body };
-    serde_json::from_slice(&body).map_err(bad_request)
+    serde_json::from_slice(&body).map_err(|error| bad_request(&error))
 }
 
-fn bad_request(error: impl ToString) -> Refused {
+fn bad_request(error: &impl ToString) -> Refused {
     refused(StatusCode::BAD_REQUEST, error.to_string())
 }
 
@@ -85,17 +85,18 @@ fn bad_request(error: impl ToString) -> Refused {
 async fn change(State(shared): State<Arc<Shared>>, body: Body) -> Result<Json<Settings>, Refused> {
     let changes = object(body, "")?;
     let mut settings = shared.settings();
-    let changed = changed(&settings, changes)?;
-    settings.clone_from(&changed);
-    Ok(Json(changed))
+    *settings = changed(&settings, changes)?;
+    Ok(Json(settings.clone()))
 }
 
 fn changed(settings: &Settings, changes: Map<String, Value>) -> Result<Settings, Refused> {
-    let mut all = json!(settings);
-    all.as_object_mut().into_iter().for_each(|all| all.extend(changes.clone()));
-    let changed: Settings = serde_json::from_value(all).map_err(bad_request)?;
-    changed.check().map_err(bad_request)?;
-    Ok(changed)
+    let mut merged = json!(settings);
+    for (name, value) in changes {
+        merged[name] = value;
+    }
+    let settings: Settings = serde_json::from_value(merged).map_err(|error| bad_request(&error))?;
+    settings.check().map_err(|error| bad_request(&error))?;
+    Ok(settings)
 }
 
 async fn counters(State(shared): State<Arc<Shared>>) -> Json<Value> {
@@ -114,7 +115,7 @@ struct Rotation {
 /// Signs with a new key from now on. `{"forget": true}` makes tokens of the older keys invalid at once.
 async fn rotate_keys(State(shared): State<Arc<Shared>>, body: Body) -> Result<Json<Value>, Refused> {
     let rotation: Rotation =
-        serde_json::from_value(Value::Object(object(body, "{}")?)).map_err(bad_request)?;
+        serde_json::from_value(Value::Object(object(body, "{}")?)).map_err(|error| bad_request(&error))?;
     let Ok(Ok(key)) = tokio::task::spawn_blocking(SigningKey::new).await else {
         return Err(refused(StatusCode::INTERNAL_SERVER_ERROR, "no key could be made"));
     };

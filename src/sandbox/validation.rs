@@ -153,12 +153,11 @@ impl<'a> Field<'a> {
 
     /// It must be a string that is not blank and for which `test` holds. Gives it.
     pub(super) fn text_that(self, reason: &str, test: impl FnOnce(&str) -> bool) -> Option<&'a str> {
-        let text = |value: &'a Value| value.as_str();
         self.expect(Value::is_string, "must be a string")
             .expect(|value| value.as_str().is_some_and(|it| !it.trim().is_empty()), "must not be empty")
             .expect(|value| value.as_str().is_some_and(test), reason)
             .value
-            .and_then(text)
+            .and_then(Value::as_str)
     }
 
     /// It must be one of the strings `allowed`. Gives it.
