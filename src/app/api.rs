@@ -5,15 +5,16 @@ use std::cell::RefCell;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::app::access::Access;
+use crate::app::caller::Caller;
 use crate::app::context::Context;
-use crate::app::minting::Minter;
+use crate::app::tokens::Tokens;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::AccessToken;
+use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::corti::interaction::{self, Fields, Interaction, InteractionError, Listing, Record};
 use crate::domain::corti::request::{Request, Response};
-use crate::domain::token::scope::Ask;
+use crate::domain::token::scope::ScopeRequest;
 use crate::edge::http::Http;
 use crate::failure::{Failure, Kind};
 
@@ -28,8 +29,8 @@ pub(crate) struct Api<'a> {
     environment: &'a Environment,
     tenant: &'a Tenant,
     token: RefCell<AccessToken>,
-    /// Who gives a new token where this one is not taken any more.
-    renewal: Option<(&'a Access, &'a Minter<'a>)>,
+    /// Where a new token comes from if this one is refused.
+    renewal: Option<(&'a Caller, &'a Tokens<'a>)>,
 }
 
 impl<'a> Api<'a> {
@@ -42,11 +43,25 @@ impl<'a> Api<'a> {
         Self { http, environment, tenant, token: RefCell::new(token.clone()), renewal: None }
     }
 
-    /// A token that is refused is replaced, once a request: a cached one may have been revoked since, the server's keys
-    /// may be new ones, and a long list takes longer than a token lives.
-    pub(crate) fn renewing(access: &'a Access, minter: &'a Minter<'a>, token: &AccessToken) -> Self {
-        let api = Self::new(&minter.http, access.environment(), access.tenant(), token);
-        Self { renewal: Some((access, minter)), ..api }
+    /// Gets a full token of `caller`.
+    ///
+    /// # Errors
+    /// There is no token.
+    pub(crate) async fn open(caller: &'a Caller, tokens: &'a Tokens<'a>) -> Result<Self, Failure> {
+        if caller.is_limited() {
+            let message = format!("the token in {ACCESS_TOKEN} is a limited one, which opens no REST API");
+            let hint = format!("put a full one there, or unset {ACCESS_TOKEN} to have one minted");
+            tokens.context.warn(message, Some(&hint));
+        }
+        let token = tokens.get_for(caller, &ScopeRequest::Full, tokens.context.cache_policy()).await?;
+        Ok(Self::renewing(caller, tokens, &token))
+    }
+
+    /// Replaces a refused token once per request: it may be a cached one that was revoked, the server's keys may have changed,
+    /// and a long list takes longer than a token lives.
+    pub(crate) fn renewing(caller: &'a Caller, tokens: &'a Tokens<'a>, token: &AccessToken) -> Self {
+        let api = Self::new(&tokens.http, caller.environment(), caller.tenant(), token);
+        Self { renewal: Some((caller, tokens)), ..api }
     }
 
     /// Creates one that has an identifier and nothing else, for a session that needs one.
@@ -121,8 +136,8 @@ impl<'a> Api<'a> {
         self.send_or(std::convert::identity, request).await
     }
 
-    /// Nothing was done where the answer is a 401, so that even what creates may be sent again. `failed` has the failures of
-    /// the request itself.
+    /// After a 401 nothing was done, so even a request that creates something may be sent again. `failed` maps the failures
+    /// of the request itself.
     async fn send_or(
         &self,
         failed: impl Fn(Failure) -> Failure,
@@ -133,15 +148,15 @@ impl<'a> Api<'a> {
             sent.map_err(|error| failed(error.into()))
         };
         let response = send().await?;
-        let renewed = match self.renewal {
-            Some((access, minter)) if response.status == 401 => {
-                access.renewed_token(minter, &Ask::Full).await?
+        match self.renewal {
+            Some((Caller::Client(plan), tokens)) if response.status == 401 => {
+                let policy = tokens.context.cache_policy().refreshed();
+                let token = tokens.get(plan, &ScopeRequest::Full, policy).await?;
+                self.token.replace(token.access_token);
+                send().await
             }
-            _ => None,
-        };
-        let Some(token) = renewed else { return Ok(response) };
-        self.token.replace(token);
-        send().await
+            _ => Ok(response),
+        }
     }
 
     fn asking(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Request {
@@ -152,7 +167,7 @@ impl<'a> Api<'a> {
     fn told<T>(&self, result: Result<T, InteractionError>) -> Result<T, Failure> {
         result.map_err(|error| match error {
             InteractionError::Refused(problem) => match self.renewal {
-                Some((Access::Ready(_), _)) => Failure::refused_ready_token(problem),
+                Some((Caller::Ready(_), _)) => Failure::refused_ready_token(problem),
                 _ => problem.into(),
             },
             other => other.into(),

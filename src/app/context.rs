@@ -1,4 +1,4 @@
-//! What a command works with: its surroundings, the global options, and what follows from both.
+//! What every command works with: the host, the global options, the configuration.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use crate::domain::client::store_kind::StoreKind;
 use crate::domain::client::variable::{self, Variables};
 use crate::domain::text::event::{Event, Sink};
 use crate::domain::text::shell::quote;
+use crate::domain::token::reuse::{CacheMode, CachePolicy};
 use crate::edge::age_file::AgeFiles;
 use crate::edge::config_file::{ConfigFile, ConfigFileError};
 use crate::edge::host::Host;
@@ -24,7 +25,7 @@ use crate::failure::{Failure, Kind};
 
 use super::options::Options;
 
-/// A command's surroundings.
+/// What every command works with.
 pub(crate) struct Context<'a> {
     pub(crate) host: &'a Host,
     pub(crate) options: &'a Options,
@@ -33,17 +34,17 @@ pub(crate) struct Context<'a> {
     flags: OnceCell<Flags>,
     variables: OnceCell<Variables>,
     config: OnceCell<Config>,
-    /// Whether nothing but this command has the terminal.
+    /// `false` while a program that was started uses the terminal.
     has_terminal: bool,
-    /// One for the whole command, however many stores it opens.
+    /// Shared by all stores that the command opens.
     keyring: Keyring,
-    /// The passphrase of encrypted files, once it is known.
+    /// The passphrase of encrypted files, asked for once.
     passphrase: Rc<OnceCell<SecretString>>,
 }
 
 impl<'a> Context<'a> {
     /// # Errors
-    /// Where a variable is not text, so that its value cannot be trusted.
+    /// A variable is not UTF-8 text.
     pub(crate) fn new(host: &'a Host, options: &'a Options, sink: &'a dyn Sink) -> Result<Self, Failure> {
         if let Some(name) = host.env.unreadable() {
             return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
@@ -58,8 +59,7 @@ impl<'a> Context<'a> {
         Self { host, options, sink, flags, variables, config, has_terminal, keyring, passphrase }
     }
 
-    /// The same beside a program that has the terminal: nobody is asked, and `sink` hears what there is to say. A passphrase
-    /// that was given is known here, too.
+    /// The same while a started program uses the terminal: nobody is asked anything, and events go to `sink`.
     pub(crate) fn beside_a_program<'b>(&'b self, sink: &'b dyn Sink) -> Context<'b> {
         Context {
             flags: self.flags.clone(),
@@ -71,25 +71,22 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Progress, for a person.
+    /// Tells a person about progress.
     pub(crate) fn note(&self, text: impl Into<String>) {
         self.sink.event(Event::Note(text.into()));
     }
 
-    /// Something to look at.
+    /// Warns.
     pub(crate) fn warn(&self, text: impl Into<String>, hint: Option<&str>) {
         self.sink.event(Event::Warning(text.into(), hint.map(str::to_owned)));
     }
 
-    /// Whether a person is there to answer, and may be asked.
+    /// Whether a person can be asked.
     pub(crate) fn may_ask(&self) -> bool {
         self.has_terminal && may_ask(self.host, self.options)
     }
 
-    /// What the flags say.
-    ///
-    /// # Errors
-    /// Where one is malformed.
+    /// The flags, parsed.
     pub(crate) fn flags(&self) -> Result<&Flags, Failure> {
         cached(&self.flags, || {
             let Options { profile, environment, tenant, .. } = self.options;
@@ -101,7 +98,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The options that chose the client, as a command that is advised has to repeat them: each with a space in front.
+    /// The options that chose the client, for a command in a hint: each with a space in front.
     pub(crate) fn choice(&self) -> String {
         let Options { profile, environment, tenant, config_dir, ca_cert, .. } = self.options;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
@@ -116,10 +113,7 @@ impl<'a> Context<'a> {
         given.fold(String::new(), |text, (flag, value)| text + " " + flag + " " + &quote(value))
     }
 
-    /// What the environment variables say. Names that are only like the right ones get a warning.
-    ///
-    /// # Errors
-    /// Where one is malformed.
+    /// The environment variables, parsed. Warns about misspelt names.
     pub(crate) fn variables(&self) -> Result<&Variables, Failure> {
         cached(&self.variables, || {
             for (wrong, right) in variable::near_misses() {
@@ -136,16 +130,12 @@ impl<'a> Context<'a> {
     /// Where `config.toml` is.
     ///
     /// # Errors
-    /// Where no folder can be named.
+    /// There is no home folder.
     pub(crate) fn config_file(&self) -> Result<ConfigFile, Failure> {
         Ok(ConfigFile::locate(self.options.config_dir.as_deref(), &self.host.env)?)
     }
 
-    /// The configuration as it was at first sight. Where no folder can be named there is none: a container's process
-    /// need not have a home. Keys that mean nothing get a warning.
-    ///
-    /// # Errors
-    /// Where the file cannot be read or says something it cannot mean.
+    /// The configuration, read once. It is empty without a home folder, as in some containers. Warns about unknown keys.
     pub(crate) fn config(&self) -> Result<&Config, Failure> {
         cached(&self.config, || {
             let file = ConfigFile::locate(self.options.config_dir.as_deref(), &self.host.env);
@@ -154,16 +144,16 @@ impl<'a> Context<'a> {
                 file => file?.load()?,
             };
             for key in config.unknown_keys() {
-                self.warn(format!("`{key}` in config.toml means nothing to this version"), None);
+                self.warn(format!("unknown key `{key}` in config.toml"), None);
             }
             Ok(config)
         })
     }
 
-    /// The profile that the flags, the variable or the configuration name; client variables name none.
+    /// The profile that the flags, the variable or the configuration name.
     ///
     /// # Errors
-    /// Where none is named.
+    /// None is named.
     pub(crate) fn chosen_profile(&self) -> Result<&ProfileName, Failure> {
         let config = self.config()?;
         let named = self.flags()?.profile.as_ref().or(self.variables()?.profile.as_ref());
@@ -174,7 +164,7 @@ impl<'a> Context<'a> {
     /// The profile of this name.
     ///
     /// # Errors
-    /// Where there is none.
+    /// There is none.
     pub(crate) fn profile(&self, name: &ProfileName) -> Result<&Profile, Failure> {
         let config = self.config()?;
         let nearest = || config.nearest(name.as_str()).cloned();
@@ -182,17 +172,23 @@ impl<'a> Context<'a> {
         Ok(config.profiles().get(name).ok_or_else(unknown)?)
     }
 
-    /// Which client is used.
+    /// Which client is used, and where its secret is.
     ///
     /// # Errors
-    /// Where none can be named, or one of its values is malformed.
+    /// No client is named, or one of its values is malformed.
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
         let plan = resolve::resolve(self.flags()?, self.variables()?, self.config()?)?;
         if !plan.client.environment.is_documented() {
-            let message = format!("`{}` is not an environment that Corti documents", plan.client.environment);
+            let message = format!("Corti does not document the environment `{}`", plan.client.environment);
             self.warn(message, Some("the documented ones are eu and us: corti-auth doctor --environment eu"));
         }
         Ok(plan)
+    }
+
+    /// The cache policy of a command that has no options for it.
+    pub(crate) fn cache_policy(&self) -> CachePolicy {
+        let is_off = self.host.env.get(variable::NO_CACHE).is_some_and(|value| variable::is_on(&value));
+        CachePolicy::new(if is_off { CacheMode::Bypass } else { CacheMode::Use })
     }
 
     /// The HTTP client.
@@ -208,9 +204,6 @@ impl<'a> Context<'a> {
     }
 
     /// A store of client secrets.
-    ///
-    /// # Errors
-    /// Where the folder of encrypted files cannot be named.
     pub(crate) fn store(&self, kind: &StoreKind) -> Result<Store, Failure> {
         Ok(match kind {
             StoreKind::Keyring => Store::Keyring(self.keyring.clone()),

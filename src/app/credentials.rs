@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::minting::Minter;
 use crate::app::stored_secret::SecretUpdate;
+use crate::app::tokens::Tokens;
 use crate::domain::client::config::{Config, Profile};
 use crate::domain::client::identity::{Client, ProfileName};
 use crate::domain::client::resolve::SecretOrigin;
@@ -15,7 +15,7 @@ use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::text::redactor::Redactor;
-use crate::domain::token::scope::Ask;
+use crate::domain::token::scope::ScopeRequest;
 use crate::edge::store::Store;
 use crate::failure::Failure;
 
@@ -114,7 +114,7 @@ impl<'a> Enrolment<'a> {
                 StoreKind::Command(command) => SecretOrigin::Command(command),
                 StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(&name),
             };
-            Minter::new(context).mint_with(secret, &client, origin, &Ask::Full).await?;
+            Tokens::new(context).mint_with(secret, &client, origin, &ScopeRequest::Full).await?;
         }
         let update = SecretUpdate {
             context,

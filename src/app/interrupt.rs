@@ -1,4 +1,4 @@
-//! A command that is ended before it is done.
+//! Ends a command on Ctrl-C or a signal.
 
 use std::pin::{Pin, pin};
 

@@ -1,13 +1,12 @@
 //! What several commands need: the context, tokens, the API, credentials, input.
 
-pub(crate) mod access;
 pub(crate) mod api;
+pub(crate) mod caller;
 pub(crate) mod context;
 pub(crate) mod credentials;
 pub(crate) mod delivery;
 pub(crate) mod input;
 pub(crate) mod interrupt;
-pub(crate) mod minting;
 pub(crate) mod options;
 pub(crate) mod runtime;
 pub(crate) mod sandbox;

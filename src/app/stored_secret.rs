@@ -2,13 +2,14 @@
 //! and removed after it: whenever a command is killed, no secret is stored that no profile names.
 
 use crate::app::context::Context;
+use crate::app::tokens;
 use crate::app::verification;
 use crate::domain::client::config::{Config, Profile};
 use crate::domain::client::identity::{Client, ProfileName};
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::token::cache_key::CredentialId;
-use crate::edge::config_file::Held;
+use crate::edge::config_file::ConfigLock;
 use crate::edge::store::StoreError;
 use crate::failure::Failure;
 
@@ -67,13 +68,13 @@ impl SecretUpdate<'_> {
             return Err(self.failed(&error));
         }
         self.note(&mut held);
-        context.remove_tokens(client);
+        tokens::remove_of(client, context);
         Ok(held.config.clone())
     }
 
     /// Notes a new id for the secret, and that it was verified just now. Without them tokens are found more slowly, and
     /// `status` does not know.
-    fn note(&self, held: &mut Held) {
+    fn note(&self, held: &mut ConfigLock) {
         let Self { context, client, kind, .. } = self;
         held.config.set_credential(client, kind, new_id(kind).as_ref());
         if self.verified {

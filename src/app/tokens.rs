@@ -1,218 +1,264 @@
-//! From a plan to a token that may have been minted before: the cache, one mint for all who need the same token, and what
-//! takes cached tokens away again.
+//! The one way to a token, for every command: cache, lock, cache, secret, mint, cache.
 //!
-//! A cache that does not work is none: nothing of it is ever an error.
+//! Cache errors are ignored: where the cache does not work, a token is minted.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::app::caller::Caller;
 use crate::app::context::Context;
-use crate::app::interrupt::interruptible;
-use crate::app::minting::Minter;
-use crate::app::runtime::block_on;
+use crate::app::spinner;
 use crate::domain::client::identity::Client;
-use crate::domain::client::resolve::{Plan, SecretSource};
-use crate::domain::client::secret::ClientSecret;
+use crate::domain::client::resolve::{Plan, SecretOrigin, SecretSource};
+use crate::domain::client::secret::{AccessToken, ClientSecret, MAX_SECRET_BYTES};
 use crate::domain::client::store_kind::StoreKind;
-use crate::domain::client::variable::{self, GivenSecret};
-use crate::domain::token::cache_key::{CacheKey, Credential, Owner, SealKey, Selection};
-use crate::domain::token::grant::Token;
-use crate::domain::token::reuse::{Entry, Mode, Reuse};
-use crate::domain::token::scope::Ask;
-use crate::edge::mint_lock::Turn;
+use crate::domain::client::variable::GivenSecret;
+use crate::domain::text::shell::quote;
+use crate::domain::token::cache_key::{CacheKey, Credential, SealKey, Tag, lock_name};
+use crate::domain::token::grant::{self, Token};
+use crate::domain::token::reuse::{CacheMode, CachePolicy, CachedToken};
+use crate::domain::token::scope::ScopeRequest;
+use crate::edge::http::Http;
 use crate::edge::token_cache::Cache;
+use crate::edge::{mounted_secret, thread};
 use crate::failure::{Failure, Kind};
 
-/// How long whoever has the turn may take beyond its request: for the keyring, and for the others in the queue.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the process that mints may take beyond its request: for the keyring, and for others that wait.
+const SLACK: Duration = Duration::from_secs(5);
 
-/// A token, for a command that waits for nothing else: where a cached one will do there is nothing to wait for, and no
-/// runtime. Not to be called within one: [`Minter::lease`] is for that.
-///
-/// # Errors
-/// Where there is no secret, or no token for it.
-pub(crate) fn lease(context: &Context<'_>, plan: &Plan, ask: &Ask, reuse: Reuse) -> Result<Token, Failure> {
-    let order = Order { context, plan, ask, reuse };
-    match order.at_once() {
-        Some(token) => Ok(token),
-        None => block_on(interruptible(context, order.fill(&Minter::new(context)))),
-    }
+/// Gets tokens, over one HTTP client.
+pub(crate) struct Tokens<'a> {
+    pub(crate) context: &'a Context<'a>,
+    pub(crate) http: Http<'a>,
+    cache: Cache,
+    secret_read: RefCell<Option<ClientSecret>>,
 }
 
-/// What is to be had.
+/// The token to get.
 #[derive(Clone, Copy)]
-struct Order<'a> {
-    context: &'a Context<'a>,
+struct Wanted<'a> {
     plan: &'a Plan,
-    ask: &'a Ask,
-    reuse: Reuse,
+    requested: &'a ScopeRequest,
+    policy: CachePolicy,
 }
 
-impl Minter<'_> {
-    /// A token for the plan's client: one that was minted before where `reuse` allows it, else a new one.
+impl<'a> Tokens<'a> {
+    pub(crate) fn new(context: &'a Context<'a>) -> Self {
+        let cache = Cache::locate(&context.host.env);
+        Self { context, http: context.http(), cache, secret_read: RefCell::default() }
+    }
+
+    /// A token for the plan's client: a cached one if `policy` accepts it, else a new one.
     ///
     /// # Errors
-    /// Where there is no secret, or no token for it.
-    pub(crate) async fn lease(&self, plan: &Plan, ask: &Ask, reuse: Reuse) -> Result<Token, Failure> {
-        let order = Order { context: self.context, plan, ask, reuse };
-        match order.at_once() {
-            Some(token) => Ok(token),
-            None => order.fill(self).await,
-        }
-    }
-}
-
-impl Order<'_> {
-    /// A cached token, where neither a keyring nor another program nor anybody else has to be asked.
-    fn at_once(&self) -> Option<Token> {
-        if self.reuse.mode != Mode::Cached {
-            return None;
-        }
-        let cache = self.context.cache();
-        match (self.id(), &self.plan.source) {
-            (Some(credential), _) => self.judge(&cache.in_kernel(&self.key(credential))?, credential),
-            (None, SecretSource::Given(GivenSecret::Value(secret))) => self.cached(&cache, secret),
-            _ => None,
-        }
-    }
-
-    /// The stored secret's id. A command's secret has none: what another program keeps may change behind our back.
-    fn id(&self) -> Option<Credential<'_>> {
-        let SecretSource::Store(_, profile) = &self.plan.source else { return None };
-        let id = profile.credential.as_ref().filter(|_| !matches!(profile.store, StoreKind::Command(_)))?;
-        Some(Credential::Stored(&profile.store, id))
-    }
-
-    fn key(&self, credential: Credential<'_>) -> CacheKey {
-        let owner = Owner::new(&self.context.home(), &self.plan.client);
-        CacheKey::new(&owner, self.ask, credential)
-    }
-
-    fn judge(&self, bytes: &[u8], credential: Credential<'_>) -> Option<Token> {
-        let entry = Entry::from_bytes(bytes, &self.key(credential))?;
-        let token = entry.decide(self.ask, &self.context.host.clock.moment()?, self.reuse)?;
-        self.context.sink.redactor().add(token.access_token.secret());
-        Some(token)
-    }
-
-    /// A cached token, with the secret at hand.
-    fn cached(&self, cache: &Cache, secret: &ClientSecret) -> Option<Token> {
-        let credential = self.id().unwrap_or(Credential::AtHand(secret));
-        let key = self.key(credential);
-        let in_kernel = cache.in_kernel(&key).and_then(|bytes| self.judge(&bytes, credential));
-        in_kernel.or_else(|| {
-            let bytes = cache.has_file(&key).then(|| cache.in_file(&key, &SealKey::new(secret, &key)))??;
-            self.judge(&bytes, credential)
-        })
-    }
-
-    /// A token, with whatever has to be asked for it.
-    async fn fill(&self, minter: &Minter<'_>) -> Result<Token, Failure> {
-        let token = match self.reuse.mode {
-            Mode::NoCache => minter.mint(self.plan, self.ask).await?,
-            Mode::Refresh => {
-                let secret = minter.secret(self.plan).await?;
-                self.mint(minter, &secret).await?
+    /// There is no secret, or no token for it, or a new token lives shorter than `policy` requires.
+    pub(crate) async fn get(
+        &self,
+        plan: &Plan,
+        requested: &ScopeRequest,
+        policy: CachePolicy,
+    ) -> Result<Token, Failure> {
+        let wanted = Wanted { plan, requested, policy };
+        let token = match policy.mode {
+            CacheMode::Use => self.cached_or_new(wanted).await?,
+            CacheMode::Refresh | CacheMode::Bypass => {
+                let secret = self.secret(plan).await?;
+                self.mint_for(wanted, &secret).await?
             }
-            Mode::Cached => self.take_turns(minter).await?,
         };
-        // A cached token was compared with it already.
-        match self.reuse.missing_lifetime(&token).filter(|_| !token.cached) {
-            Some(asked) => Err(too_short(&token, asked)),
+        match policy.missing_lifetime(&token).filter(|_| !token.cached) {
+            Some(required) => Err(too_short(&token, required)),
             None => Ok(token),
         }
     }
 
-    /// Of all processes that need this token one mints it, and the others find it in the cache.
-    async fn take_turns(&self, minter: &Minter<'_>) -> Result<Token, Failure> {
-        let (cache, mut secret) = (self.context.cache(), None);
-        // The secret is the last thing to ask for: it may be behind a keyring, which somebody may have to unlock.
-        let known = match self.id() {
-            Some(credential) if !cache.has_file(&self.key(credential)) => Some(self.key(credential)),
-            _ => None,
-        };
-        let key = if let Some(key) = known {
-            key
-        } else {
-            let at_hand = minter.secret(self.plan).await?;
-            if let Some(token) = self.cached(&cache, &at_hand) {
-                return Ok(token);
-            }
-            let key = self.key(self.id().unwrap_or(Credential::AtHand(&at_hand)));
-            secret = Some(at_hand);
-            key
-        };
-        let limit = self.context.options.timeout + PATIENCE;
-        let turn = Turn::take(&self.context.host.env, cache.folder(), key.name(), limit);
-        let _turn = self.context.waiting("waiting for another process that mints the same", turn).await;
-        if let Some(token) = self.at_once() {
+    /// A token for `caller`: the ready one, or as [`Self::get`].
+    pub(crate) async fn get_for(
+        &self,
+        caller: &Caller,
+        requested: &ScopeRequest,
+        policy: CachePolicy,
+    ) -> Result<AccessToken, Failure> {
+        match caller {
+            Caller::Ready(ready) => Ok(ready.token.clone()),
+            Caller::Client(plan) => Ok(self.get(plan, requested, policy).await?.access_token),
+        }
+    }
+
+    /// Of all processes that want the same token at the same time, one mints it and the others find it in the cache.
+    async fn cached_or_new(&self, wanted: Wanted<'_>) -> Result<Token, Failure> {
+        let mut secret = None;
+        if let Some(token) = self.cached(wanted, &mut secret).await? {
+            return Ok(token);
+        }
+        let name = lock_name(&Tag::client(&wanted.plan.client), wanted.requested);
+        let lock = self.cache.lock(&name, self.context.options.timeout + SLACK);
+        // Whoever waits too long mints without the lock.
+        let _lock =
+            spinner::show(self.context, "waiting for another process that mints the same", lock).await;
+        if let Some(token) = self.cached(wanted, &mut secret).await? {
             return Ok(token);
         }
         let secret = match secret {
             Some(secret) => secret,
-            None => minter.secret(self.plan).await?,
+            None => self.secret(wanted.plan).await?,
         };
-        match self.cached(&cache, &secret) {
-            Some(token) => Ok(token),
-            None => self.mint(minter, &secret).await,
-        }
+        self.mint_for(wanted, &secret).await
     }
 
-    /// A new token, which is put into the cache.
-    async fn mint(&self, minter: &Minter<'_>, secret: &ClientSecret) -> Result<Token, Failure> {
-        let begin = self.context.host.clock.moment();
-        let token = minter.mint_with(secret, &self.plan.client, self.plan.origin(), self.ask).await?;
-        if let Some(begin) = begin {
-            self.keep(&Entry::new(&token, begin), secret);
+    /// A good token from the cache. Reads the secret only if it is needed to find the entry or to decrypt it, since somebody may
+    /// have to unlock a keyring for it.
+    async fn cached(
+        &self,
+        wanted: Wanted<'_>,
+        secret: &mut Option<ClientSecret>,
+    ) -> Result<Option<Token>, Failure> {
+        let good = |bytes: &[u8], key: &CacheKey| {
+            let now = self.context.host.clock.now();
+            CachedToken::from_bytes(bytes, key)?.good(wanted.requested, now, wanted.policy)
+        };
+        if let Some(credential) = stored_credential(wanted.plan) {
+            let key = self.key(wanted, credential);
+            let token = self.cache.in_kernel(&key).and_then(|bytes| good(&bytes, &key));
+            if token.is_some() || !self.cache.has_file(&key) {
+                return Ok(token.inspect(|token| self.hide(token)));
+            }
+        }
+        let secret = match secret {
+            Some(secret) => secret,
+            None => secret.insert(self.secret(wanted.plan).await?),
+        };
+        let key = self.key(wanted, credential(wanted.plan, secret));
+        let token = self.cache.in_kernel(&key).and_then(|bytes| good(&bytes, &key)).or_else(|| {
+            let bytes = self.cache.in_file(&key, &SealKey::new(secret, &key))?;
+            good(&bytes, &key)
+        });
+        Ok(token.inspect(|token| self.hide(token)))
+    }
+
+    fn hide(&self, token: &Token) {
+        self.context.sink.redactor().add(token.access_token.secret());
+    }
+
+    fn key(&self, wanted: Wanted<'_>, credential: Credential<'_>) -> CacheKey {
+        let client = Tag::client(&wanted.plan.client);
+        CacheKey::new(&folder_tag(self.context), &client, wanted.requested, credential)
+    }
+
+    /// A new token, which is cached if the policy says so.
+    async fn mint_for(&self, wanted: Wanted<'_>, secret: &ClientSecret) -> Result<Token, Failure> {
+        let Wanted { plan, requested, policy } = wanted;
+        let asked_at = self.context.host.clock.now();
+        let token = self.mint_with(secret, &plan.client, plan.origin(), requested).await?;
+        if policy.mode != CacheMode::Bypass {
+            let key = self.key(wanted, credential(plan, secret));
+            let cached = CachedToken::new(&token, asked_at, &key);
+            let left =
+                cached.expires_at().map(|end| end.duration_since(self.context.host.clock.now()).as_secs());
+            // A token that has expired by this machine's clock would never be used.
+            if let Some(seconds) = left.and_then(|it| usize::try_from(it).ok()).filter(|it| *it > 0) {
+                self.cache.write(&key, &SealKey::new(secret, &key), &cached.to_bytes(), seconds);
+            }
         }
         Ok(token)
     }
 
-    fn keep(&self, entry: &Entry, secret: &ClientSecret) -> Option<()> {
-        let now = self.context.host.clock.now();
-        let expires_at = entry.expires_at()?;
-        // Nothing would ever find it good, by this machine's clock.
-        let seconds = usize::try_from(expires_at.duration_since(now).as_secs()).ok().filter(|it| *it > 0)?;
-        let key = self.key(self.id().unwrap_or(Credential::AtHand(secret)));
-        let (seal, bytes) = (SealKey::new(secret, &key), entry.to_bytes(&key));
-        let kept = self.context.cache().write(&key, &seal, &bytes, expires_at, seconds);
-        kept.then_some(())
+    /// A new token for a secret that need not be stored; `origin` says in messages where it came from.
+    ///
+    /// # Errors
+    /// The server does not answer, refuses, or grants something else than requested.
+    pub(crate) async fn mint_with(
+        &self,
+        secret: &ClientSecret,
+        client: &Client,
+        origin: SecretOrigin<'_>,
+        requested: &ScopeRequest,
+    ) -> Result<Token, Failure> {
+        // Taken before the request, so that the token is never thought to live longer than it does.
+        let (request, now) = (grant::request(client, secret, requested), self.context.host.clock.now());
+        let redactor = self.context.sink.redactor();
+        redactor.add(secret.secret());
+        let sent = self.http.send(&request);
+        let response = spinner::show(self.context, "asking the authorization server", sent).await?;
+        for token in grant::tokens(&response) {
+            redactor.add(&token);
+        }
+        let token =
+            grant::refuse_repeated(secret, &response).and_then(|()| grant::parse(&response, requested, now));
+        token.map_err(|error| Failure::grant(&error, client, origin))
+    }
+
+    /// The secret of the plan's client.
+    ///
+    /// # Errors
+    /// There is none, or its store cannot be used.
+    pub(crate) async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
+        let secret = match &plan.source {
+            SecretSource::Given(GivenSecret::Value(secret)) => secret.clone(),
+            SecretSource::Given(GivenSecret::File(variable, path)) => mounted(variable, path).await?,
+            SecretSource::Store(name, profile) => {
+                let read = self.context.store(&profile.store)?.read(&profile.client, self.context.sink).await;
+                read.map_err(|error| Failure::store(&error, &profile.client, name))?
+            }
+            SecretSource::Withheld(name, profile, overriding) => {
+                return Err(Failure::withheld(name, &profile.client, &plan.client, overriding));
+            }
+        };
+        self.secret_read.replace(Some(secret.clone()));
+        Ok(secret)
+    }
+
+    /// The secret that was read last, if one was needed so far.
+    pub(crate) fn secret_read(&self) -> Option<ClientSecret> {
+        self.secret_read.borrow().clone()
     }
 }
 
-fn too_short(token: &Token, asked: Duration) -> Failure {
-    let (life, asked) = (token.expires_in, asked.as_secs_f64());
-    let message = format!("a new token lives {life} s, and --min-ttl requires {asked} s");
+/// Removes every token cached under this configuration folder, and returns how many there were.
+pub(crate) fn remove_all(context: &Context<'_>) -> usize {
+    Cache::locate(&context.host.env).remove(&folder_tag(context))
+}
+
+/// Removes every cached token of `client`, and returns how many there were.
+pub(crate) fn remove_of(client: &Client, context: &Context<'_>) -> usize {
+    Cache::locate(&context.host.env).remove(&Tag::client(client))
+}
+
+/// Separates the cache entries of configuration folders.
+fn folder_tag(context: &Context<'_>) -> Tag {
+    let path = context.config_file().map_or_else(|_| PathBuf::new(), |file| file.path());
+    // However the folder was named.
+    let path = std::path::absolute(&path).unwrap_or(path);
+    Tag::folder(path.as_os_str().as_encoded_bytes())
+}
+
+/// What the cached tokens of this secret are found by.
+fn credential<'a>(plan: &'a Plan, secret: &'a ClientSecret) -> Credential<'a> {
+    stored_credential(plan).unwrap_or(Credential::Secret(secret))
+}
+
+/// The id of a stored secret. A command's secret has none: another program may change it at any time.
+fn stored_credential(plan: &Plan) -> Option<Credential<'_>> {
+    let SecretSource::Store(_, profile) = &plan.source else { return None };
+    let id = profile.credential.as_ref().filter(|_| !matches!(profile.store, StoreKind::Command(_)))?;
+    Some(Credential::Stored(&profile.store, id))
+}
+
+fn too_short(token: &Token, required: Duration) -> Failure {
+    let (life, required) = (token.expires_in, required.as_secs_f64());
+    let message = format!("a new token lives {life} s, and --min-ttl requires {required} s");
     Failure::new(Kind::Check, message).hint(format!("ask for less: --min-ttl {life}s"))
 }
 
-impl Context<'_> {
-    /// Whether cached tokens will do, for a command that has no options for it.
-    pub(crate) fn default_reuse(&self) -> Reuse {
-        let off = self.host.env.get(variable::NO_CACHE).is_some_and(|value| variable::is_on(&value));
-        Reuse { min_ttl: None, preferred_ttl: None, mode: if off { Mode::NoCache } else { Mode::Cached } }
-    }
-
-    /// The cache of tokens.
-    pub(crate) fn cache(&self) -> Cache {
-        Cache::locate(&self.host.env)
-    }
-
-    /// What parts the users of one kernel keyring: the configuration folder.
-    fn home(&self) -> Vec<u8> {
-        let folder = self.config_file().map_or_else(|_| PathBuf::new(), |file| file.path());
-        // However it was named.
-        let folder = std::path::absolute(&folder).unwrap_or(folder);
-        folder.into_os_string().into_encoded_bytes()
-    }
-
-    /// Removes every token that was cached under this configuration folder, and says how many there were.
-    pub(crate) fn remove_all_tokens(&self) -> usize {
-        self.cache().remove(&Selection::home(&self.home()))
-    }
-
-    /// Removes every cached token of `client`, and says how many there were.
-    pub(crate) fn remove_tokens(&self, client: &Client) -> usize {
-        self.cache().remove(&Selection::client(client))
-    }
+async fn mounted(variable: &'static str, path: &Path) -> Result<ClientSecret, Failure> {
+    let failure = |reason: String| {
+        let message = format!("{variable}: the secret in `{}` cannot be used: {reason}", path.display());
+        Failure::new(Kind::Configuration, message)
+            .hint(format!("ls -lL {}", quote(&path.display().to_string())))
+    };
+    let file = path.to_owned();
+    let bytes = thread::files(move || mounted_secret::read(&file, MAX_SECRET_BYTES + 2)).await;
+    let bytes = zeroize::Zeroizing::new(bytes.map_err(|error| failure(error.to_string()))?);
+    ClientSecret::from_bytes(&bytes).map_err(|error| failure(error.to_string()))
 }

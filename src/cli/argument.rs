@@ -1,4 +1,4 @@
-//! Rules for single arguments: durations, scopes, and what must never be an argument.
+//! Reads single arguments: durations and scopes. Refuses secrets and tokens.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -9,60 +9,22 @@ use jiff::SignedDuration;
 use uuid::Uuid;
 
 use crate::app::context::Context;
-use crate::domain::client::resolve::Plan;
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::text::shell::quote;
 use crate::domain::token::jwt::contains_token;
-use crate::domain::token::scope::{Ask, LIMITED, Scope, ScopeError, ScopeSet};
+use crate::domain::token::scope::{Scope, ScopeError, ScopeSet};
 use crate::failure::{Failure, Kind};
 
-/// Options that people expect to take a secret, and this tool does not have.
+/// Options that take a secret in other tools. This tool has none of them.
 const SECRET_OPTIONS: [&str; 6] =
     ["--client-secret", "--secret", "--password", "--token", "--access-token", "--secret-stdin="];
 
-/// The choice of a scope, which is never made for the user.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ScopeArgs {
-    /// Ask for this scope; repeat it, or separate several by commas or spaces
-    #[arg(short, long, value_name = "SCOPE", add = offering(&LIMITED))]
-    scope: Vec<String>,
-    /// Ask for a token that acts as the client itself
-    #[arg(long, conflicts_with = "scope")]
-    full: bool,
-}
-
-impl ScopeArgs {
-    /// Whether the choice stands on the command line.
-    pub(crate) fn is_made(&self) -> bool {
-        self.full || !self.scope.is_empty()
-    }
-
-    /// What is asked for. Scopes that Corti does not document get a warning.
-    ///
-    /// # Errors
-    /// As [`ask`].
-    pub(crate) fn ask(&self, plan: &Plan, context: &Context<'_>) -> Result<Ask, Failure> {
-        let ask = ask(&self.scope, self.full, plan.default_scope())?;
-        let scopes = match &ask {
-            Ask::Full => None,
-            Ask::Scopes(scopes) => Some(scopes.iter()),
-        };
-        for scope in scopes.into_iter().flatten().filter(|scope| !scope.is_documented()) {
-            let message =
-                format!("`{}` is not a scope that Corti documents; it is passed on", scope.as_str());
-            let hint = scope.suggestion().map(|known| format!("did you mean --scope {known}?"));
-            context.warn(message, hint.as_deref());
-        }
-        Ok(ask)
-    }
-}
-
-/// What a shell offers for an argument that takes other values as well.
+/// Completions for an argument that takes other values, too.
 pub(crate) fn offering(words: &'static [&'static str]) -> ArgValueCandidates {
     ArgValueCandidates::new(|| words.iter().map(CompletionCandidate::new).collect())
 }
 
-/// `--all` and a profile's name cannot both be meant; clap cannot say so of an option that every command has.
+/// Refuses `--all` with `--profile`. clap cannot do it for a global option.
 ///
 /// # Errors
 /// A usage failure.
@@ -92,10 +54,10 @@ impl SocketArg {
     }
 }
 
-/// Longer than anything here takes; sums of durations stay far from overflow.
+/// Sums of such durations never overflow.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// `15s`, `1m 30s`, or a bare number of seconds; more than nothing, and a day at most.
+/// `15s`, `1m 30s`, or a number of seconds; greater than zero, and at most a day.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = match text.parse::<u32>() {
         Ok(seconds) => Ok(SignedDuration::from_secs(seconds.into())),
@@ -104,19 +66,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match Duration::try_from(parsed) {
         Ok(duration) if duration > LONGEST => Err("a duration is at most a day".to_owned()),
         Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err("a duration must be longer than nothing".to_owned()),
+        _ => Err("the duration must be greater than zero".to_owned()),
     }
 }
 
-/// How far two clocks may be apart: as [`duration`], but it may be nothing, and is at most an hour.
+/// How far two clocks may differ: a [`duration`] of at most an hour, or zero.
 pub(crate) fn leeway(text: &str) -> Result<Duration, String> {
     let is_nothing = matches!(text, "0" | "0s");
     let leeway = if is_nothing { Duration::ZERO } else { duration(text)? };
-    if leeway > Duration::from_secs(3600) {
-        Err("more than an hour is no leeway".to_owned())
-    } else {
-        Ok(leeway)
-    }
+    if leeway > Duration::from_secs(3600) { Err("--leeway is at most 1h".to_owned()) } else { Ok(leeway) }
 }
 
 /// An id as the API writes it. What is not one would lead to another address.
@@ -124,7 +82,7 @@ pub(crate) fn interaction_id(text: &str) -> Result<Uuid, String> {
     Uuid::try_parse(text).map_err(|_| "an interaction's id is a UUID: corti-auth interaction list".to_owned())
 }
 
-/// The words of an option that may be repeated, and hold several with commas or spaces between them.
+/// The words of an option that may be repeated, separated by commas or spaces.
 pub(crate) fn words(values: &[String]) -> impl Iterator<Item = &str> {
     values.iter().flat_map(|text| text.split([',', ' '])).filter(|word| !word.is_empty())
 }
@@ -134,20 +92,17 @@ pub(crate) fn asks_for_json(arguments: &[OsString]) -> bool {
     arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }
 
-/// Secrets and tokens in argv are in `ps`, in the shell's history and in logs. They are refused before anything could
-/// repeat them in a message.
+/// Secrets and tokens in argv end up in `ps`, shell history and logs. They are refused before any message can repeat them.
 ///
 /// # Errors
 /// A usage failure that says what to do instead.
 pub(crate) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
     let words = || arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
     if words().any(|word| contains_token(&word)) {
-        let message =
-            "a token stands on the command line, where other users and the shell's history can see it";
-        return Err(Failure::new(Kind::Usage, message)
-            .hint("pipe it in (corti-auth inspect < FILE), and let it expire before anything else"));
+        let message = "do not put a token on the command line: it ends up in shell history and `ps`";
+        return Err(Failure::new(Kind::Usage, message).hint("corti-auth inspect < FILE"));
     }
-    // What stands behind `--` are a program's own options.
+    // The options after `--` are the program's own.
     let own = || words().take_while(|word| word != "--");
     let takes_secret = |word: &str| {
         SECRET_OPTIONS.iter().any(|option| match option.strip_suffix('=') {
@@ -156,48 +111,16 @@ pub(crate) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
         })
     };
     if own().any(|word| takes_secret(&word)) {
-        let message = "a secret never comes from the command line, where other users and the shell's history can see it";
+        let message = "do not put a secret on the command line: it ends up in shell history and `ps`";
         return Err(Failure::new(Kind::Usage, message)
             .hint("corti-auth login asks for it; from a script: corti-auth login --secret-stdin < FILE"));
     }
     Ok(())
 }
 
-/// Scopes as typed: repeated, with commas or spaces.
-///
-/// # Errors
-/// Where a word is no scope.
+/// Scopes as typed: repeated, or separated by commas or spaces.
 pub(crate) fn scopes(texts: &[String]) -> Result<ScopeSet, ScopeError> {
     words(texts).map(str::parse::<Scope>).collect()
-}
-
-/// `--scope` as typed, repeated, with commas or spaces, or `--full`, or the profile's default.
-///
-/// # Errors
-/// A usage failure where no choice was made, or one that limits nothing.
-fn ask(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> Result<Ask, Failure> {
-    if full {
-        return Ok(Ask::Full);
-    }
-    let parsed = self::scopes(scopes);
-    let parsed = parsed
-        .map_err(|error| Failure::new(Kind::Usage, error).hint("corti-auth token --scope transcribe"))?;
-    let asked = match (parsed.is_empty(), default) {
-        (false, _) => parsed,
-        (true, Some(default)) => default.clone(),
-        (true, None) => {
-            return Err(Failure::new(
-                Kind::Usage,
-                "no scope was chosen: a token is limited, or full, by your choice",
-            )
-            .hint("--scope transcribe, --scope streams, or both: a token a browser may hold")
-            .hint("--full: a token that acts as the client itself, for a backend"));
-        }
-    };
-    Ask::scopes(asked).map_err(|error| {
-        Failure::new(Kind::Usage, error)
-            .hint("say --full if that is meant, or --scope transcribe for a limited one")
-    })
 }
 
 #[cfg(test)]
@@ -239,20 +162,5 @@ mod tests {
         assert!(!refused(&["corti-auth", "exec", "--full", "--", "db", "--password=x"]));
         assert!(refused(&["corti-auth", "exec", "--full", "--", "db", "eyJhbGciOi.x.y"]));
         assert!(!refused(&["corti-auth", "token", "--scope", "transcribe"]));
-    }
-
-    #[test]
-    fn a_scope_is_always_chosen() {
-        let wire = |scopes: &[&str]| {
-            let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-            ask(&scopes, false, None).map(|ask| ask.to_wire())
-        };
-        assert_eq!(wire(&["transcribe,streams"]).unwrap(), "openid streams transcribe");
-        assert_eq!(wire(&["transcribe streams", "streams"]).unwrap(), "openid streams transcribe");
-        assert!(wire(&[]).is_err());
-        assert!(wire(&["openid"]).is_err());
-        assert_eq!(ask(&[], true, None).unwrap(), Ask::Full);
-        let default = ScopeSet::from_wire("transcribe");
-        assert_eq!(ask(&[], false, Some(&default)).unwrap().to_wire(), "openid transcribe");
     }
 }

@@ -4,5 +4,5 @@ pub(crate) mod argument;
 pub(crate) mod format_args;
 pub(crate) mod globals;
 pub(crate) mod lazy_args;
-pub(crate) mod reuse_args;
+pub(crate) mod token_args;
 pub(crate) mod usage;

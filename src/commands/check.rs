@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::app::access;
+use crate::app::caller;
 use crate::app::context::Context;
 use crate::app::interrupt::interruption;
-use crate::app::minting::Minter;
-use crate::cli::argument::ScopeArgs;
+use crate::app::spinner;
+use crate::app::tokens::Tokens;
+use crate::cli::token_args::ScopeArgs;
 use crate::domain::client::secret::AccessToken;
 use crate::domain::corti::capability::{Finding, Row, Target, overall};
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::inspection::{Inspection, Kind as TokenKind};
-use crate::domain::token::scope::Reach;
+use crate::domain::token::scope::TokenClass;
 use crate::edge::process;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -61,14 +62,14 @@ pub(super) struct CheckOutcome {
 pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<CheckOutcome, Failure> {
     // Taken over for good: an interaction that was created is deleted, whatever happens.
     let mut stop = std::pin::pin!(process::asked_to_stop());
-    let minter = Minter::new(context);
+    let tokens = Tokens::new(context);
     let (subject, mut rows, full) = tokio::select! {
-        looked = look_around(args, context, &minter) => looked?,
+        looked = look_around(args, context, &tokens) => looked?,
         () = &mut stop => return Err(interruption()),
     };
     let passing = match full {
         None => None,
-        Some(full) => match Passing::create(&minter, &subject, full).await {
+        Some(full) => match Passing::create(&tokens, &subject, full).await {
             Ok(passing) => Some(passing),
             Err(failure) => {
                 rows.push(look::untried(&subject, &failure));
@@ -83,13 +84,13 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Check
         },
     };
     let url = passing.as_ref().map(|passing| &passing.interaction.websocket_url);
-    let opening = look::streams(&minter.http, &subject, url, context.options.timeout);
+    let opening = look::streams(&tokens.http, &subject, url, context.options.timeout);
     let row = tokio::select! {
-        row = context.waiting("opening /streams", opening) => Some(row),
+        row = spinner::show(context, "opening /streams", opening) => Some(row),
         () = &mut stop => None,
     };
     let passed = match passing {
-        Some(passing) => Some(passing.end(context, &minter, &subject).await),
+        Some(passing) => Some(passing.end(context, &tokens, &subject).await),
         None => None,
     };
     rows.push(row.ok_or_else(interruption)?);
@@ -100,16 +101,16 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Check
 async fn look_around(
     args: &CheckArgs,
     context: &Context<'_>,
-    minter: &Minter<'_>,
+    tokens: &Tokens<'_>,
 ) -> Result<(Subject, Vec<Row>, Option<AccessToken>), Failure> {
-    let subject = Subject::find(args, context, minter).await?;
-    let full = if args.streams { Some(Passing::prepare(context, minter, &subject).await?) } else { None };
+    let subject = Subject::find(args, context, tokens).await?;
+    let full = if args.streams { Some(Passing::prepare(context, tokens, &subject).await?) } else { None };
     let mut rows = Vec::new();
     for target in Target::READS {
-        rows.push(context.waiting("reading", look::read(&minter.http, &subject, target)).await);
+        rows.push(spinner::show(context, "reading", look::read(&tokens.http, &subject, target)).await);
     }
-    let opening = look::transcribe(&minter.http, &subject, context.options.timeout);
-    rows.push(context.waiting("opening /transcribe", opening).await);
+    let opening = look::transcribe(&tokens.http, &subject, context.options.timeout);
+    rows.push(spinner::show(context, "opening /transcribe", opening).await);
     Ok((subject, rows, full))
 }
 
@@ -119,7 +120,7 @@ fn inspect(token: &AccessToken, context: &Context<'_>) -> Result<Inspection, Fai
     let failure = |message: String| {
         Failure::new(Kind::Token, message).hint("mint a new one: corti-auth check --scope transcribe")
     };
-    let inspection = access::inspect(token, context.host.clock.now())?
+    let inspection = caller::inspect(token, context.host.clock.now())?
         .ok_or_else(|| failure("it is no JWT, so it names no scopes to compare with".to_owned()))?;
     if matches!(inspection.kind, TokenKind::Id | TokenKind::Refresh) {
         return Err(failure(format!("it is of the kind `{}`, which opens no API", inspection.kind.as_str())));
@@ -136,7 +137,11 @@ impl CheckOutcome {
         let page = Page::new()
             .field(
                 "token",
-                format!("{} ({})", self.subject.fingerprint(), seen.reach.map_or("unknown", Reach::as_str)),
+                format!(
+                    "{} ({})",
+                    self.subject.fingerprint(),
+                    seen.class.map_or("unknown", TokenClass::as_str)
+                ),
             )
             .field("scopes", seen.scopes.to_string())
             .field("sent to", format!("{}, tenant {}", self.subject.environment, self.subject.tenant))
@@ -194,7 +199,7 @@ impl Outcome for CheckOutcome {
             "environment": self.subject.environment.to_string(),
             "tenant": self.subject.tenant.as_str(),
             "scopes": seen.scopes.to_strings(),
-            "reach": seen.reach.map(Reach::as_str),
+            "reach": seen.class.map(TokenClass::as_str),
             "fingerprint": self.subject.fingerprint(),
             "interaction": self.passed.as_ref().map(Passed::json),
         })

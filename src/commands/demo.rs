@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::app::api::Api;
 use crate::app::context::Context;
 use crate::app::interrupt::interruption;
-use crate::app::minting::Minter;
+use crate::app::tokens::Tokens;
 use crate::domain::client::identity::{Client, ProfileName, Tenant};
 use crate::domain::client::resolve::SecretOrigin;
 use crate::domain::client::secret::{AccessToken, ClientSecret};
@@ -22,7 +22,7 @@ use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::grant::Token;
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwt::Jwt;
-use crate::domain::token::scope::{Ask, Reach};
+use crate::domain::token::scope::{ScopeRequest, TokenClass};
 use crate::edge::keyring::Keyring;
 use crate::edge::process;
 use crate::edge::socket::Socket;
@@ -44,8 +44,8 @@ pub(super) struct DemoOutcome {
 
 /// What the steps saw.
 struct Shown {
-    full: Reach,
-    limited: Reach,
+    full: TokenClass,
+    limited: TokenClass,
     interaction: Interaction,
     socket: String,
     rest_status: u16,
@@ -68,7 +68,7 @@ pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoO
         Client { environment: sandbox.environment().clone(), tenant: tenant.clone(), id: id.clone() };
     let secret = secret.clone();
     let serving = tokio::spawn(sandbox.serve(std::future::pending()));
-    let demo = Demo { minter: Minter::new(context), context, client };
+    let demo = Demo { tokens: Tokens::new(context), context, client };
     // Taken over for good: whatever happens from here on, the secret is removed again.
     let stop = process::asked_to_stop();
     let store = demo.choose_store().await;
@@ -90,7 +90,7 @@ pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoO
 }
 
 struct Demo<'a> {
-    minter: Minter<'a>,
+    tokens: Tokens<'a>,
     context: &'a Context<'a>,
     client: Client,
 }
@@ -109,10 +109,10 @@ impl Demo<'_> {
         let secret = store.read(&self.client, self.context.sink).await;
         let secret = secret.map_err(|error| self.store_failure(&error))?;
         let (full_token, full) =
-            self.token(3, "A full token, for a backend", "--full", &Ask::Full, &secret).await?;
+            self.token(3, "A full token, for a backend", "--full", &ScopeRequest::Full, &secret).await?;
         let title = "A limited token, for a browser";
         let (limited_token, limited) =
-            self.token(4, title, "--scope streams", &SocketKind::Streams.ask(), &secret).await?;
+            self.token(4, title, "--scope streams", &SocketKind::Streams.scope_request(), &secret).await?;
         let interaction = self.create(&full_token).await?;
         let socket = self.stream(&interaction, &limited_token).await?;
         let rest_status = self.refused(&limited_token).await?;
@@ -128,7 +128,7 @@ impl Demo<'_> {
 
     async fn log_in(&self, store: &Store, secret: &ClientSecret) -> Result<(), Failure> {
         self.step(1, "Corti, emulated on this machine", "corti-auth sandbox", self.place());
-        self.mint(secret, &Ask::Full).await?;
+        self.mint(secret, &ScopeRequest::Full).await?;
         store.write(&self.client, secret).await.map_err(|error| self.store_failure(&error))?;
         let page = Page::new()
             .toned_field("verified", Tone::Good, "the server took the secret")
@@ -148,23 +148,23 @@ impl Demo<'_> {
         number: u8,
         title: &str,
         flags: &str,
-        ask: &Ask,
+        requested: &ScopeRequest,
         secret: &ClientSecret,
-    ) -> Result<(AccessToken, Reach), Failure> {
-        let token = self.mint(secret, ask).await?;
+    ) -> Result<(AccessToken, TokenClass), Failure> {
+        let token = self.mint(secret, requested).await?;
         let jwt = Jwt::decode(token.access_token.secret().expose())?;
         let inspection = Inspection::of(&jwt, self.context.host.clock.now())?;
-        let reach = inspection.reach.filter(|reach| *reach == ask.reach());
-        let reach = reach.ok_or_else(|| wrong("the token is not what was asked for"))?;
+        let class = inspection.class.filter(|class| *class == requested.class());
+        let class = class.ok_or_else(|| wrong("the token is not what was asked for"))?;
         let command = format!("corti-auth token {flags} | corti-auth inspect");
         self.step(number, title, &command, inspection.summary());
-        Ok((token.access_token, reach))
+        Ok((token.access_token, class))
     }
 
     async fn create(&self, full: &AccessToken) -> Result<Interaction, Failure> {
         let Client { environment, tenant, .. } = &self.client;
         let interaction =
-            Api::new(&self.minter.http, environment, tenant, full).create_minimal(self.context).await?;
+            Api::new(&self.tokens.http, environment, tenant, full).create_minimal(self.context).await?;
         let page = Page::new().line(interaction.websocket_url.as_str());
         self.step(
             5,
@@ -177,7 +177,7 @@ impl Demo<'_> {
 
     async fn stream(&self, interaction: &Interaction, limited: &AccessToken) -> Result<String, Failure> {
         let url = websocket::connect_url(&interaction.websocket_url, limited);
-        let mut socket = Socket::open(&self.minter.http, &url, self.context.options.timeout).await?;
+        let mut socket = Socket::open(&self.tokens.http, &url, self.context.options.timeout).await?;
         socket.send(message::streams_config("en")).await?;
         let answer = ServerMessage::parse(&socket.receive().await?);
         let Some(ServerMessage::Accepted(accepted)) = answer else {
@@ -199,7 +199,7 @@ impl Demo<'_> {
     async fn refused(&self, limited: &AccessToken) -> Result<u16, Failure> {
         let Client { environment, tenant, .. } = &self.client;
         let request = Request::get(format!("{}/languages/", environment.api_url()), limited, tenant);
-        let response = self.minter.http.send(&request).await?;
+        let response = self.tokens.http.send(&request).await?;
         let status = response.status;
         if status != 403 {
             return Err(wrong("the REST API did not refuse a limited token"));
@@ -220,9 +220,9 @@ impl Demo<'_> {
         self.step(8, "Cleaned up", "corti-auth logout", page);
     }
 
-    async fn mint(&self, secret: &ClientSecret, ask: &Ask) -> Result<Token, Failure> {
+    async fn mint(&self, secret: &ClientSecret, requested: &ScopeRequest) -> Result<Token, Failure> {
         let (name, origin) = (ProfileName::default(), SecretOrigin::Profile);
-        self.minter.mint_with(secret, &self.client, origin(&name), ask).await
+        self.tokens.mint_with(secret, &self.client, origin(&name), requested).await
     }
 
     fn store_failure(&self, error: &StoreError) -> Failure {

@@ -6,9 +6,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::minting::Minter;
 use crate::app::token_source::{Source, refuse_terminal};
-use crate::cli::argument::ScopeArgs;
+use crate::app::tokens::Tokens;
+use crate::cli::token_args::ScopeArgs;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{self, Flags};
 use crate::domain::client::secret::Secret;
@@ -17,6 +17,7 @@ use crate::domain::token::comparison::Comparison;
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwt::Jwt;
 use crate::domain::token::pasted;
+use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -101,8 +102,9 @@ async fn side(word: &str, args: &DiffArgs, context: &Context<'_>) -> Result<Side
 async fn minted(name: ProfileName, args: &DiffArgs, context: &Context<'_>) -> Result<Secret, Failure> {
     let flags = Flags { profile: Some(name), ..Flags::default() };
     let plan = resolve::resolve(&flags, context.variables()?, context.config()?)?;
-    let ask = args.choice.ask(&plan, context)?;
-    Ok(Minter::new(context).mint(&plan, &ask).await?.access_token.secret().clone())
+    let requested = args.choice.scope_request(&plan, context)?;
+    let token = Tokens::new(context).get(&plan, &requested, CachePolicy::BYPASS).await?;
+    Ok(token.access_token.secret().clone())
 }
 
 impl Side {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app::context::Context;
 use crate::app::interrupt::interruption;
-use crate::app::minting::Minter;
+use crate::app::tokens::Tokens;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::{ClientId, Tenant};
 use crate::domain::explain::diagnosis::{Check, Verdict};
@@ -78,10 +78,10 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Doct
     let setting = setting::examine(context, &mut findings);
     let mut stop = std::pin::pin!(process::asked_to_stop());
     let store_works = canary::examine(context, &setting, stop.as_mut(), &mut findings).await?;
-    let minter = Minter::new(context);
+    let tokens = Tokens::new(context);
     let rest = async {
-        let network = network::examine(&minter, setting.place.as_ref(), &mut findings).await;
-        credential::examine(&minter, &setting, store_works, &network, &mut findings).await;
+        let network = network::examine(context, &tokens.http, setting.place.as_ref(), &mut findings).await;
+        credential::examine(&tokens, &setting, store_works, &network, &mut findings).await;
     };
     tokio::select! {
         () = rest => {}

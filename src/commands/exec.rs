@@ -10,10 +10,9 @@ use tokio::sync::mpsc;
 
 use crate::app::context::Context;
 use crate::app::interrupt::interruptible_before_a_program;
-use crate::app::minting::Minter;
 use crate::app::runtime::block_on;
-use crate::cli::argument::ScopeArgs;
-use crate::cli::reuse_args::ReuseArgs;
+use crate::app::tokens::Tokens;
+use crate::cli::token_args::{CacheArgs, ScopeArgs};
 use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
@@ -21,8 +20,8 @@ use crate::domain::text::event::{Event, Sink};
 use crate::domain::text::redactor::Redactor;
 use crate::domain::text::shell::quote;
 use crate::domain::token::format::{self, Named};
-use crate::domain::token::reuse::{Mode, Reuse};
-use crate::domain::token::scope::Ask;
+use crate::domain::token::reuse::{CacheMode, CachePolicy};
+use crate::domain::token::scope::ScopeRequest;
 use crate::edge::program::{self, Program, ProgramError, Signals};
 use crate::edge::refresh_endpoint::{Answer, Question, RefreshEndpoint};
 use crate::failure::{Failure, Kind};
@@ -52,7 +51,7 @@ pub(super) struct ExecArgs {
     #[command(flatten)]
     choice: ScopeArgs,
     #[command(flatten)]
-    reuse: ReuseArgs,
+    cache: CacheArgs,
     /// Stay, and give the program a fresh token whenever it asks
     #[arg(long)]
     refresh_url: bool,
@@ -93,32 +92,33 @@ async fn endpoint() -> Result<RefreshEndpoint, Failure> {
 /// All that is needed to run the program.
 struct Prepared {
     plan: Plan,
-    ask: Ask,
+    requested: ScopeRequest,
     /// For the tokens after the first.
-    reuse: Reuse,
+    policy: CachePolicy,
     program: Program,
 }
 
 async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Failure> {
     let plan = context.plan()?;
-    let ask = args.choice.ask(&plan, context)?;
-    let reuse = args.reuse.reuse(context);
-    let minter = Minter::new(context);
-    let token = minter.lease(&plan, &ask, reuse).await?;
+    let requested = args.choice.scope_request(&plan, context)?;
+    let policy = args.cache.policy(context);
+    let tokens = Tokens::new(context);
+    let token = tokens.get(&plan, &requested, policy).await?;
     let (name, arguments) = args.command.split_first().ok_or_else(|| {
         Failure::new(Kind::Usage, "no program is named").hint("corti-auth exec --scope transcribe -- CMD")
     })?;
     let (env, variables) = (&context.host.env, context.variables()?);
-    let secret = minter.secret_in_hand();
+    let secret = tokens.secret_read();
     let program = Program {
         name: name.clone(),
         arguments: arguments.to_vec(),
         set: format::variables(&plan.client, &token).into(),
         unset: env.removed_from_program(|name| variables.is_removed_from_token_users(name), secret.as_ref()),
     };
-    let mode = if reuse.mode == Mode::NoCache { Mode::NoCache } else { Mode::Cached };
-    let reuse = Reuse { preferred_ttl: Some(FRESH), mode, ..reuse };
-    Ok(Prepared { plan, ask, reuse, program })
+    // `--refresh` is for the first token only.
+    let mode = if policy.mode == CacheMode::Refresh { CacheMode::Use } else { policy.mode };
+    let policy = CachePolicy { preferred_ttl: Some(FRESH), mode, ..policy };
+    Ok(Prepared { plan, requested, policy, program })
 }
 
 /// Runs the program beside this process, and gives it fresh tokens until it ends.
@@ -128,16 +128,16 @@ async fn attend(
     signals: Signals,
     context: &Context<'_>,
 ) -> Result<ExitStatus, Failure> {
-    let Prepared { plan, ask, reuse, mut program } = prepared;
+    let Prepared { plan, requested, policy, mut program } = prepared;
     program.set.push(Named::open(variable::REFRESH_URL, endpoint.url()));
     program.set.push(Named::sensitive(variable::REFRESH_TOKEN, endpoint.bearer().clone()));
     let quiet = OnlyExchanges(context.sink);
     let beside = context.beside_a_program(&quiet);
-    let minter = Minter::new(&beside);
+    let tokens = Tokens::new(&beside);
     let (serving, mut asked) = endpoint.serve();
     let mut running = program.start(signals).map_err(not_run)?;
     let refreshing = async {
-        tokio::join!(serving, refresh(&mut asked, &minter, &plan, &ask, reuse));
+        tokio::join!(serving, refresh(&mut asked, &tokens, &plan, &requested, policy));
     };
     let ended = tokio::select! {
         ended = running.ended() => ended,
@@ -150,16 +150,16 @@ async fn attend(
 /// Answers who asks. Those who ask while a token is under way get that one.
 async fn refresh(
     asked: &mut mpsc::Receiver<Question>,
-    minter: &Minter<'_>,
+    tokens: &Tokens<'_>,
     plan: &Plan,
-    ask: &Ask,
-    reuse: Reuse,
+    requested: &ScopeRequest,
+    policy: CachePolicy,
 ) {
     while let Some(first) = asked.recv().await {
-        let answer = match minter.lease(plan, ask, reuse).await {
+        let answer = match tokens.get(plan, requested, policy).await {
             Ok(token) => Answer::Token(Secret::new(format::sdk(&plan.client, &token).to_string())),
             Err(failure) => {
-                let error = output::error_object(&failure, minter.context.sink.redactor());
+                let error = output::error_object(&failure, tokens.context.sink.redactor());
                 if failure.kind() == Kind::Unavailable { Answer::Later(error) } else { Answer::Failed(error) }
             }
         };

@@ -10,10 +10,12 @@ use crate::app::input;
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable::GivenSecret;
-use crate::domain::explain::explanation::{Cause, Confidence, Configured, Evidence, Exchange, Held, explain};
+use crate::domain::explain::explanation::{
+    Cause, Confidence, Configured, Evidence, Exchange, TokenInUse, explain,
+};
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
-use crate::domain::token::scope::Reach;
+use crate::domain::token::scope::TokenClass;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -61,7 +63,7 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Exp
         .hint("corti-auth explain --response - --token-file FILE"));
     }
     let now = context.host.clock.now();
-    let token = token(args, context).await?.map(|text| Held::read(text.expose(), now));
+    let token = token(args, context).await?.map(|text| TokenInUse::read(text.expose(), now));
     if args.status.is_none() && args.response.is_none() && token.is_none() {
         return Err(Failure::new(Kind::Usage, "there is nothing to explain")
             .hint("corti-auth explain --status 401")
@@ -145,7 +147,7 @@ impl ExplainOutcome {
 
     /// What there was to go by.
     fn seen(&self) -> Page {
-        let token = self.evidence.token().map(|held| held.secret().fingerprint());
+        let token = self.evidence.token().map(|token| token.secret().fingerprint());
         Page::new()
             .optional("status", self.evidence.status().map(|status| status.to_string()))
             .optional("answer", self.evidence.shape())
@@ -161,7 +163,7 @@ impl ExplainOutcome {
         Some(json!({
             "fingerprint": held.secret().fingerprint(),
             "kind": seen.map(|seen| seen.kind.as_str()),
-            "reach": seen.and_then(|seen| seen.reach).map(Reach::as_str),
+            "reach": seen.and_then(|seen| seen.class).map(TokenClass::as_str),
             "environment": place.map(|(environment, _)| environment.to_string()),
             "tenant": place.map(|(_, tenant)| tenant.as_str()),
             "expires_at": seen.and_then(|seen| seen.expires_at).map(|time| time.to_string()),

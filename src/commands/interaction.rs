@@ -3,11 +3,9 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
-use crate::app::access::Access;
 use crate::app::api::Api;
 use crate::app::context::Context;
-use crate::app::minting::Minter;
-use crate::domain::client::secret::AccessToken;
+use crate::app::tokens::Tokens;
 use crate::domain::corti::interaction::STATUSES;
 use crate::failure::{Failure, Kind};
 use crate::output::Outcome;
@@ -35,30 +33,12 @@ enum InteractionCommand {
 /// # Errors
 /// Where there is no token, or the API refuses.
 pub(super) async fn run(args: &InteractionArgs, context: &Context<'_>) -> Result<Box<dyn Outcome>, Failure> {
-    let minter = Minter::new(context);
+    let tokens = Tokens::new(context);
     match &args.command {
-        InteractionCommand::Create(args) => Ok(Box::new(create::run(args, &minter).await?)),
-        InteractionCommand::List(args) => Ok(Box::new(list::run(args, &minter).await?)),
-        InteractionCommand::Get(args) => Ok(Box::new(show::run(args, &minter).await?)),
-        InteractionCommand::Delete(args) => Ok(Box::new(delete::run(args, &minter).await?)),
-    }
-}
-
-/// Where the API is, and a full token for it.
-struct Entry {
-    access: Access,
-    token: AccessToken,
-}
-
-impl Entry {
-    async fn open(minter: &Minter<'_>) -> Result<Self, Failure> {
-        let access = Access::of(minter.context)?;
-        let token = access.full_token(minter).await?;
-        Ok(Self { access, token })
-    }
-
-    fn api<'a>(&'a self, minter: &'a Minter<'_>) -> Api<'a> {
-        Api::renewing(&self.access, minter, &self.token)
+        InteractionCommand::Create(args) => Ok(Box::new(create::run(args, &tokens).await?)),
+        InteractionCommand::List(args) => Ok(Box::new(list::run(args, &tokens).await?)),
+        InteractionCommand::Get(args) => Ok(Box::new(show::run(args, &tokens).await?)),
+        InteractionCommand::Delete(args) => Ok(Box::new(delete::run(args, &tokens).await?)),
     }
 }
 

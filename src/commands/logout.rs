@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
+use crate::app::tokens;
 use crate::cli::argument;
 use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
@@ -85,8 +86,8 @@ fn named<'a>(
 
 /// All that this configuration folder's commands cached, and those of the same clients by other folders.
 fn remove_tokens(context: &Context<'_>, named: &[(&ProfileName, &Profile)]) -> usize {
-    let others = |(_, profile): &(&ProfileName, &Profile)| context.remove_tokens(&profile.client);
-    context.remove_all_tokens() + named.iter().map(others).sum::<usize>()
+    let others = |(_, profile): &(&ProfileName, &Profile)| tokens::remove_of(&profile.client, context);
+    tokens::remove_all(context) + named.iter().map(others).sum::<usize>()
 }
 
 async fn remove_secrets(

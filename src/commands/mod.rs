@@ -182,7 +182,7 @@ pub fn dispatch(
         Command::Rotate(Deferred(args)) => waited(&context, rotate::run(args, &context)),
         Command::Status(Deferred(args)) => waited(&context, status::run(args, &context)),
         Command::Profile(args) => waited(&context, profile::run(args, &context)),
-        Command::Token(Deferred(args)) => boxed(token::run(args, &context)),
+        Command::Token(Deferred(args)) => waited(&context, token::run(args, &context)),
         Command::Exec(Deferred(args)) => boxed(exec::run(args, &context)),
         Command::Inspect(Deferred(args)) if args.needs_the_network() => {
             waited(&context, inspect::run(args, &context))

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::app::api;
 use crate::app::context::Context;
 use crate::app::interrupt::interruption;
-use crate::app::minting::Minter;
+use crate::app::tokens::Tokens;
 use crate::cli::argument::SocketArg;
 use crate::domain::corti::problem::Problem;
 use crate::domain::text::page::Page;
@@ -96,23 +96,23 @@ struct Summary {
 pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<ProbeOutcome, Failure> {
     // Taken over for good: whatever happens from here on, the interaction is deleted again.
     let mut stop = std::pin::pin!(process::asked_to_stop());
-    let minter = Minter::new(context);
+    let tokens = Tokens::new(context);
     let mut journal = Journal::new(context);
     let preparation = async {
         let material = Material::read(args, context).await?;
-        Ok::<_, Failure>((material, Draft::take(args, &minter, &mut journal).await?))
+        Ok::<_, Failure>((material, Draft::take(args, &tokens, &mut journal).await?))
     };
     let (material, draft) = tokio::select! {
         prepared = preparation => prepared?,
         () = stop.as_mut() => return Err(interruption()),
     };
     // Not given up half-way: an interaction whose id is not known could not be deleted. It is bounded.
-    let aim = draft.settle(args.interaction, &minter, &mut journal).await?;
+    let aim = draft.settle(args.interaction, &tokens, &mut journal).await?;
     let result = tokio::select! {
-        result = open_and_talk(&aim, &material, &minter, &mut journal) => result,
+        result = open_and_talk(&aim, &material, &tokens, &mut journal) => result,
         () = stop => Err(interruption()),
     };
-    let cleared = if args.keep { Ok(()) } else { aim.clear(&minter, &mut journal).await };
+    let cleared = if args.keep { Ok(()) } else { aim.clear(&tokens, &mut journal).await };
     // Also with --quiet, and where the session failed: nobody else knows of it.
     if let Some(id) = aim.interaction.filter(|_| args.keep) {
         context.warn("the interaction that was made for the probe stays", Some(&api::deletion(id, context)));
@@ -134,17 +134,17 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Probe
 async fn open_and_talk(
     aim: &Aim,
     material: &Material,
-    minter: &Minter<'_>,
+    tokens: &Tokens<'_>,
     journal: &mut Journal<'_>,
 ) -> Result<(), Failure> {
-    steps::examine(&aim.url, minter, journal).await?;
-    let socket = upgrade(aim, minter, journal).await?;
-    talk::hold(socket, aim.kind, material, minter.context.options.timeout, journal).await
+    steps::examine(&aim.url, tokens.context, &tokens.http, journal).await?;
+    let socket = upgrade(aim, tokens, journal).await?;
+    talk::hold(socket, aim.kind, material, tokens.context.options.timeout, journal).await
 }
 
-async fn upgrade(aim: &Aim, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Socket, Failure> {
+async fn upgrade(aim: &Aim, tokens: &Tokens<'_>, journal: &mut Journal<'_>) -> Result<Socket, Failure> {
     let step = Step::begin("upgrade");
-    let answer = Socket::handshake(&minter.http, &aim.address, minter.context.options.timeout).await;
+    let answer = Socket::handshake(&tokens.http, &aim.address, tokens.context.options.timeout).await;
     match answer {
         Ok((response, Some(socket))) => {
             journal.answered(&step, &response);

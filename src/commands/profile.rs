@@ -5,6 +5,7 @@ use import::{ImportArgs, ImportOutcome};
 use serde_json::{Value, json};
 
 use crate::app::context::{self, Context};
+use crate::app::tokens;
 use crate::domain::client::config::{Config, Profile, RenameError};
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::store_kind::StoreKind;
@@ -149,7 +150,7 @@ async fn remove(
         context.remove_secret(name, &profile, &again).await.map_err(keep)?
     };
     if !shared {
-        context.remove_tokens(&profile.client);
+        tokens::remove_of(&profile.client, context);
     }
     if shared {
         context.note("the secret stays: another profile stands for the same client");

@@ -9,9 +9,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::minting::Minter;
 use crate::app::secret_input::{Purpose, SecretInput};
 use crate::app::stored_secret::SecretUpdate;
+use crate::app::tokens::Tokens;
 use crate::domain::client::config::{Config, Profile};
 use crate::domain::client::identity::{Client, ProfileName};
 use crate::domain::client::resolve::{Plan, SecretOrigin, SecretSource};
@@ -19,7 +19,7 @@ use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::client::variable;
 use crate::domain::text::page::{Page, Tone};
-use crate::domain::token::scope::Ask;
+use crate::domain::token::scope::ScopeRequest;
 use crate::edge::store::StoreError;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -81,12 +81,12 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
         }
         SecretSource::Given(_) => return Err(nothing_stored(variable::CLIENT_ID)),
     };
-    let (client, minter) = (&plan.client, Minter::new(context));
+    let (client, tokens) = (&plan.client, Tokens::new(context));
     // Before anybody types a secret that could then not be kept.
     if let StoreKind::Command(command) = &profile.store {
         return Err(Failure::store(&StoreError::ReadOnly(command.clone()), client, name));
     }
-    let old = minter.secret(&plan).await?;
+    let old = tokens.secret(&plan).await?;
     if matches!(args.secret_input(), SecretInput::Prompt) && context.may_ask() {
         context.note(format!(
             "client `{}` of `{}`; the new secret is from the {WHERE}",
@@ -95,14 +95,14 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
     }
     let new = args.secret_input().read(context, Purpose::ROTATION).await?;
     if new.secret().is_same(old.secret()) {
-        return already_stored(&minter, &plan, name, profile, &new).await;
+        return already_stored(&tokens, &plan, name, profile, &new).await;
     }
-    let token = minter.mint_with(&new, client, SecretOrigin::Rotation(name), &Ask::Full).await;
+    let token = tokens.mint_with(&new, client, SecretOrigin::Rotation(name), &ScopeRequest::Full).await;
     token
         .map_err(|failure| failure.context("the new secret is not verified, and the old one stays stored"))?;
     store(context, name, profile, client, Some(&new)).await?;
     context.note("the new secret is verified and stored");
-    let old = try_old(&minter, &plan, &old).await;
+    let old = try_old(&tokens, &plan, &old).await;
     tell_of_others(context, name, client, &profile.store)?;
     Ok(RotateOutcome { profile: name.clone(), client: client.clone(), old })
 }
@@ -127,15 +127,15 @@ async fn store(
 
 /// The same secret again: a rotation that was interrupted after its write, or a mistake.
 async fn already_stored(
-    minter: &Minter<'_>,
+    tokens: &Tokens<'_>,
     plan: &Plan,
     name: &ProfileName,
     profile: &Profile,
     secret: &ClientSecret,
 ) -> Result<RotateOutcome, Failure> {
-    match minter.mint_with(secret, &plan.client, plan.origin(), &Ask::Full).await {
+    match tokens.mint_with(secret, &plan.client, plan.origin(), &ScopeRequest::Full).await {
         Ok(_) => {
-            store(minter.context, name, profile, &plan.client, None).await?;
+            store(tokens.context, name, profile, &plan.client, None).await?;
             Ok(RotateOutcome { profile: name.clone(), client: plan.client.clone(), old: OldSecret::Same })
         }
         Err(failure) if failure.kind() == Kind::Rejected => {
@@ -156,14 +156,14 @@ fn nothing_stored(variable: &str) -> Failure {
 }
 
 /// The rotation is done; what is found here does not undo it.
-async fn try_old(minter: &Minter<'_>, plan: &Plan, old: &ClientSecret) -> OldSecret {
-    match minter.mint_with(old, &plan.client, plan.origin(), &Ask::Full).await {
+async fn try_old(tokens: &Tokens<'_>, plan: &Plan, old: &ClientSecret) -> OldSecret {
+    match tokens.mint_with(old, &plan.client, plan.origin(), &ScopeRequest::Full).await {
         Ok(_) => OldSecret::StillValid,
         Err(failure) if failure.kind() == Kind::Rejected => OldSecret::Rejected,
         Err(failure) => {
             let reason = failure.in_one_line();
             let message = format!("whether the old secret still works is not known: {reason}");
-            minter.context.warn(message, None);
+            tokens.context.warn(message, None);
             OldSecret::Unknown
         }
     }

@@ -5,11 +5,11 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::app::access::Access;
 use crate::app::api::Api;
+use crate::app::caller::Caller;
 use crate::app::context::Context;
-use crate::app::minting::Minter;
-use crate::app::{api, delivery};
+use crate::app::tokens::Tokens;
+use crate::app::{api, delivery, spinner};
 use crate::cli::argument::SocketArg;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
@@ -23,6 +23,7 @@ use crate::domain::text::shell::Shell;
 use crate::domain::token::format::{self, Named, Unrenderable};
 use crate::domain::token::grant::Token;
 use crate::domain::token::limited_only;
+use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -83,9 +84,9 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
         return Err(Failure::new(Kind::Usage, "--json and another --format exclude each other")
             .hint("leave one of them out"));
     }
-    let (plan, minter, kind) = (context.plan()?, Minter::new(context), args.socket.kind());
+    let (plan, tokens, kind) = (context.plan()?, Tokens::new(context), args.socket.kind());
     // Before the interaction: one that is made in vain would stay. And new: a frontend gets all of its 5 minutes.
-    let token = minter.mint(&plan, &kind.ask()).await?;
+    let token = tokens.get(&plan, &kind.scope_request(), CachePolicy::BYPASS).await?;
     limited_only::check(&token, kind).map_err(|error| {
         Failure::new(Kind::Scope, error)
             .hint("the token was discarded; ask Corti's support which scopes the client may have")
@@ -96,7 +97,7 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
             (None, url.map_err(|error| Failure::new(Kind::Configuration, error))?)
         }
         SocketKind::Streams => {
-            let Interaction { id, websocket_url } = create(&plan, &minter).await?;
+            let Interaction { id, websocket_url } = create(&plan, &tokens).await?;
             (Some(id), websocket_url)
         }
     };
@@ -112,11 +113,11 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
     Ok(SessionOutcome { session, printed, undo })
 }
 
-async fn create(plan: &Plan, minter: &Minter<'_>) -> Result<Interaction, Failure> {
-    let access = Access::Client(Box::new(plan.clone()));
-    let full = access.full_token(minter).await?;
-    let api = Api::renewing(&access, minter, &full);
-    minter.context.waiting("creating an interaction", api.create_minimal(minter.context)).await
+async fn create(plan: &Plan, tokens: &Tokens<'_>) -> Result<Interaction, Failure> {
+    let caller = Caller::Client(Box::new(plan.clone()));
+    let api = Api::open(&caller, tokens).await?;
+    let creating = api.create_minimal(tokens.context);
+    spinner::show(tokens.context, "creating an interaction", creating).await
 }
 
 impl Session {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::minting::Minter;
+use crate::app::tokens::Tokens;
 use crate::app::verification::{self, Verdict};
 use crate::cli::argument;
 use crate::domain::client::identity::{Client, ProfileName};
@@ -13,7 +13,8 @@ use crate::domain::client::resolve::{Layer, Plan, SecretSource};
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::client::variable::{ACCESS_TOKEN, GivenSecret};
 use crate::domain::text::page::{Page, Tone};
-use crate::domain::token::scope::Ask;
+use crate::domain::token::reuse::CachePolicy;
+use crate::domain::token::scope::ScopeRequest;
 use crate::edge::mounted_secret;
 use crate::edge::store::{State, StoreError};
 use crate::failure::{Failure, Kind};
@@ -120,7 +121,7 @@ async fn every(context: &Context<'_>) -> Result<Vec<Entry>, Failure> {
 
 /// Mints once for each secret that is there, and gives the first failure.
 async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
-    let minter = Minter::new(context);
+    let tokens = Tokens::new(context);
     let (mut asked, mut first): (Vec<(Plan, Verdict)>, _) = (Vec::new(), None);
     for entry in
         entries.iter_mut().filter(|entry| matches!(entry.secret, Secret::Present | Secret::NotLookedAt))
@@ -129,7 +130,7 @@ async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
         let verdict = if let Some((_, verdict)) = known {
             verdict.clone()
         } else {
-            let token = minter.mint(&entry.plan, &Ask::Full).await;
+            let token = tokens.get(&entry.plan, &ScopeRequest::Full, CachePolicy::BYPASS).await;
             let verdict = Verdict::of(&token);
             if let (Some((client, store)), Ok(_)) = (entry.plan.stored(), &token) {
                 verification::record(context, client, store).await;

@@ -5,16 +5,16 @@ use serde_json::{Value, json};
 
 use crate::app::context::Context;
 use crate::app::delivery::Delivered;
-use crate::app::tokens;
-use crate::cli::argument::{self, ScopeArgs};
+use crate::app::tokens::Tokens;
+use crate::cli::argument;
 use crate::cli::format_args::FormatArgs;
-use crate::cli::reuse_args::ReuseArgs;
+use crate::cli::token_args::{CacheArgs, ScopeArgs};
 use crate::domain::client::identity::Client;
 use crate::domain::client::secret::Secret;
 use crate::domain::text::page::Page;
 use crate::domain::token::grant::Token;
 use crate::domain::token::requirement::Requirement;
-use crate::domain::token::scope::{LIMITED, Reach};
+use crate::domain::token::scope::{LIMITED, TokenClass};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -30,7 +30,7 @@ pub(super) struct TokenArgs {
     #[command(flatten)]
     choice: ScopeArgs,
     #[command(flatten)]
-    reuse: ReuseArgs,
+    cache: CacheArgs,
     /// Print nothing, and exit with 10, unless the token has this scope
     #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     require_scope: Vec<String>,
@@ -48,19 +48,19 @@ pub(super) struct TokenOutcome {
     delivered: Delivered,
 }
 
-/// # Errors
-/// Where no scope was chosen, no client is known, no token came of it, or it is not as required.
-pub(super) fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
+pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
     let delivery = args.format.delivery(context)?;
     let requirement = requirement(args)?;
     let plan = context.plan()?;
-    let ask = args.choice.ask(&plan, context)?;
-    let token = tokens::lease(context, &plan, &ask, args.reuse.reuse(context))?;
+    let requested = args.choice.scope_request(&plan, context)?;
+    let token = Tokens::new(context).get(&plan, &requested, args.cache.policy(context)).await?;
     requirement.check(&token.granted).map_err(|unmet| {
-        let hint = "corti-auth token --json without the requirement says what it has: scopes";
+        let hint = "see its scopes: corti-auth token --json";
         Failure::new(Kind::Check, unmet).hint(hint)
     })?;
-    if ask.reach() != Reach::Limited && (context.host.terminal.stdout || delivery.is_for_pipelines()) {
+    if requested.class() != TokenClass::Limited
+        && (context.host.terminal.stdout || delivery.is_for_pipelines())
+    {
         let caution =
             "this token acts as the client itself: keep it on a backend and out of chats and tickets";
         context.warn(caution, Some("for a browser: corti-auth token --scope transcribe"));
@@ -94,7 +94,7 @@ impl Outcome for TokenOutcome {
             "expires_at": expires_at.to_string(),
             "expires_at_unix": expires_at.as_second(),
             "scopes": granted.to_strings(),
-            "reach": granted.reach().as_str(),
+            "reach": granted.class().as_str(),
             "cached": cached,
             "fingerprint": access_token.secret().fingerprint(),
             "environment": self.client.environment.to_string(),

@@ -149,7 +149,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// [`ConfigFileError`], see its variants.
-    pub async fn hold(&self) -> Result<Held, ConfigFileError> {
+    pub async fn hold(&self) -> Result<ConfigLock, ConfigFileError> {
         private_file::make_folder(&self.folder)
             .map_err(|error| ConfigFileError::io("write", &self.folder, error))?;
         self.refuse_untrusted_folder()?;
@@ -162,21 +162,21 @@ impl ConfigFile {
         let path = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path());
         private_file::remove_leftovers(&path);
         let config = self.load()?;
-        Ok(Held { before: config.to_text(), config, path, _lock: lock })
+        Ok(ConfigLock { before: config.to_text(), config, path, _lock: lock })
     }
 }
 
 /// The file while no other process changes it.
 #[derive(Debug)]
-pub struct Held {
-    /// What it says. [`Held::save`] writes what has changed.
+pub struct ConfigLock {
+    /// What it says. [`ConfigLock::save`] writes what has changed.
     pub config: Config,
     before: String,
     path: PathBuf,
     _lock: Lock,
 }
 
-impl Held {
+impl ConfigLock {
     /// Writes what has changed. The lock is kept until this is dropped.
     ///
     /// # Errors

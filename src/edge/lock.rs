@@ -1,4 +1,4 @@
-//! A lock that the operating system holds for a process, and drops with it: a kill leaves none behind.
+//! A file lock that the operating system releases when the process ends, however it ends.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use super::private_file;
 
-/// How often somebody else's lock is looked at again.
+/// How long to wait between two attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Held until it is dropped. Whoever waits for one can stop waiting.
+/// Held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Locks the file at `path`, which is made where it is missing, and is never to be renamed or removed. `None` where
-    /// another process still holds it after `limit`.
+    /// Locks the file at `path`, which is created if needed. Such a file must never be renamed or removed: two processes would
+    /// lock two files. `None` if another process still holds the lock after `limit`.
     ///
     /// # Errors
     /// The file system's own.
@@ -26,19 +26,18 @@ impl Lock {
         hold(open(path)?, limit).await
     }
 
-    /// Locks the folder at `path`, or the nearest one above it that is there: that leaves no file behind. `None` as in
+    /// Locks the folder at `path`, or its nearest parent that exists, which leaves no file behind. `None` as in
     /// [`Lock::take`].
     ///
     /// # Errors
-    /// The file system's own, also where it cannot lock a folder: on Windows, and on some network file systems.
+    /// The file system's own. Windows and some network file systems cannot lock a folder.
     pub async fn take_folder(path: &Path, limit: Duration) -> io::Result<Option<Self>> {
         let nearest = path.ancestors().find(|folder| folder.is_dir());
         hold(File::open(nearest.ok_or(io::ErrorKind::NotFound)?)?, limit).await
     }
 }
 
-/// Opens a file that is there to be locked, and makes it where it is missing.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
@@ -46,16 +45,20 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     private_file::without_waiting(&mut options).open(path)
 }
 
+/// Polls rather than blocks: a wait can be given up at any time, and leaves no thread behind.
 async fn hold(file: File, limit: Duration) -> io::Result<Option<Lock>> {
-    let mut waited = Duration::ZERO;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Some(Lock { _file: file })),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if waited >= limit => return Ok(None),
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(PAUSE).await,
+    let locked = async {
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(PAUSE).await,
+            }
         }
-        waited += PAUSE;
+    };
+    match tokio::time::timeout(limit, locked).await {
+        Ok(locked) => locked.map(|()| Some(Lock { _file: file })),
+        Err(_) => Ok(None),
     }
 }
 

@@ -15,7 +15,6 @@ pub mod keyring;
 pub mod listener;
 pub mod lock;
 pub mod loopback;
-pub mod mint_lock;
 pub mod mounted_secret;
 mod peer;
 pub mod private_file;

@@ -5,7 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
-use std::time::SystemTime;
 
 use tempfile::NamedTempFile;
 
@@ -28,19 +27,10 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// The file system's own.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_dated(path, bytes, None)
-}
-
-/// The same. The file has the time `modified` from the start, where the file system keeps that.
-///
-/// # Errors
-/// The file system's own.
-pub fn replace_dated(path: &Path, bytes: &[u8], modified: Option<SystemTime>) -> io::Result<()> {
     let mut file = temporary_file(path)?;
     // Of the file itself: tempfile's own errors name a file that nobody has heard of.
     file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
-    let _ = modified.map(|time| file.as_file().set_modified(time));
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -1,15 +1,15 @@
-//! Minted tokens, until they expire: in the kernel's keyring on Linux, and where that does not work in encrypted files.
+//! Minted tokens until they expire: in the Linux kernel's keyring, or in encrypted files where that does not work.
 //!
-//! Never in plain text on disk. Nothing here is an error: a cache that cannot be read is empty, and what cannot be kept is
-//! minted again.
+//! Never in plain text on disk. Cache errors are ignored: a token that cannot be read or kept is minted again.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use crate::domain::token::cache_key::{CacheKey, SealKey, Selection};
+use crate::domain::token::cache_key::{CacheKey, SealKey, Tag};
 use crate::edge::host::Env;
+use crate::edge::lock::Lock;
 use crate::edge::private_file;
 
 mod file;
@@ -19,20 +19,27 @@ mod kernel;
 /// The cache of this user.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    /// Where files go; `None` where no folder can be named.
+    /// Where files go; `None` if there is no home.
     folder: Option<PathBuf>,
+    /// `$XDG_RUNTIME_DIR/corti-auth`, if that is the user's own. After `sudo` it may be somebody else's.
+    runtime_folder: Option<PathBuf>,
 }
 
 impl Cache {
-    /// The cache that the environment leads to: `$XDG_CACHE_HOME/corti-auth` or `~/.cache/corti-auth`; on macOS
+    /// The cache that the environment names: `$XDG_CACHE_HOME/corti-auth` or `~/.cache/corti-auth`; on macOS
     /// `~/Library/Caches/corti-auth`; on Windows `%LOCALAPPDATA%\corti-auth\cache`.
     pub fn locate(env: &Env) -> Self {
-        Self { folder: folder(env) }
+        let is_own = |path: &PathBuf| path.is_absolute() && private_file::is_own(path);
+        let runtime = env.path("XDG_RUNTIME_DIR").filter(is_own);
+        Self { folder: folder(env), runtime_folder: runtime.map(|path| path.join("corti-auth")) }
     }
 
-    /// The folder of its files, which need not be there.
-    pub fn folder(&self) -> Option<&Path> {
-        self.folder.as_deref()
+    /// Locks the file `name`, so that one process mints and the others find its token. `None` after `limit`, or where no file
+    /// can be locked.
+    pub async fn lock(&self, name: &str, limit: Duration) -> Option<Lock> {
+        let mut folders = [&self.runtime_folder, &self.folder].into_iter().flatten();
+        let folder = folders.find(|folder| private_file::make_folder(folder).is_ok())?;
+        Lock::take(&folder.join(name), limit).await.ok().flatten()
     }
 
     /// What the kernel keeps under `key`.
@@ -40,46 +47,35 @@ impl Cache {
         kernel::read(key.name())
     }
 
-    /// Whether there is a file for `key`: only then its seal is worth having.
+    /// Whether there is a file for `key`, which only its secret opens.
     pub fn has_file(&self, key: &CacheKey) -> bool {
-        self.usable().is_some_and(|folder| file::is_there(folder, key))
+        self.trusted_folder().is_some_and(|folder| file::exists(folder, key))
     }
 
-    /// What a file keeps under `key`, where it opens with `seal`.
+    /// What the file of `key` has in it, if `seal` opens it.
     pub fn in_file(&self, key: &CacheKey, seal: &SealKey) -> Option<Zeroizing<Vec<u8>>> {
-        file::read(self.usable()?, key, seal)
+        file::read(self.trusted_folder()?, key, seal)
     }
 
-    /// Keeps `bytes` under `key` until `expires_at`, which is `seconds` from now; says whether it could.
-    pub fn write(
-        &self,
-        key: &CacheKey,
-        seal: &SealKey,
-        bytes: &[u8],
-        expires_at: Timestamp,
-        seconds: usize,
-    ) -> bool {
+    /// Keeps `bytes` under `key`, in the kernel for `seconds`.
+    pub fn write(&self, key: &CacheKey, seal: &SealKey, bytes: &[u8], seconds: usize) {
         let in_kernel = kernel::write(key.name(), bytes, seconds);
         match &self.folder {
-            Some(folder) if in_kernel => {
-                file::forget(folder, key);
-                true
-            }
-            Some(folder) => file::write(folder, key, seal, bytes, expires_at),
-            None => in_kernel,
+            Some(folder) if in_kernel => file::remove_one(folder, key),
+            Some(folder) => drop(file::write(folder, key, seal, bytes)),
+            None => {}
         }
     }
 
-    /// Removes tokens, wherever they are, and says how many there were.
-    pub fn remove(&self, selection: &Selection) -> usize {
-        let selected = |name: &str| selection.has(name);
-        let in_files = self.folder.as_ref().map_or(0, |folder| file::remove(folder, selected));
-        kernel::remove(selected) + in_files
+    /// Removes the tokens with this tag, and returns how many there were.
+    pub fn remove(&self, tag: &Tag) -> usize {
+        let in_files = self.folder.as_ref().map_or(0, |folder| file::remove(folder, tag));
+        kernel::remove(tag) + in_files
     }
 
-    /// The folder, where nobody else can have put anything into it.
-    fn usable(&self) -> Option<&Path> {
-        self.folder().filter(|folder| private_file::refuse_exposed(folder).is_ok())
+    /// The folder, unless somebody else can put files into it.
+    fn trusted_folder(&self) -> Option<&Path> {
+        self.folder.as_deref().filter(|folder| private_file::refuse_exposed(folder).is_ok())
     }
 }
 
@@ -100,6 +96,8 @@ fn folder(env: &Env) -> Option<PathBuf> {
 mod kernel {
     use zeroize::Zeroizing;
 
+    use crate::domain::token::cache_key::Tag;
+
     pub(super) fn read(_name: &str) -> Option<Zeroizing<Vec<u8>>> {
         None
     }
@@ -108,7 +106,7 @@ mod kernel {
         false
     }
 
-    pub(super) fn remove(_selected: impl Fn(&str) -> bool) -> usize {
+    pub(super) fn remove(_tag: &Tag) -> usize {
         0
     }
 }

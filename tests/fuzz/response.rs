@@ -12,7 +12,7 @@ use corti_auth_fuzz::domain::corti::message::ServerMessage;
 use corti_auth_fuzz::domain::text::page::printable;
 use corti_auth_fuzz::domain::corti::problem::Problem;
 use corti_auth_fuzz::domain::corti::request::{Response, retry_after};
-use corti_auth_fuzz::domain::token::scope::{Ask, Reach, ScopeSet};
+use corti_auth_fuzz::domain::token::scope::{ScopeRequest, TokenClass, ScopeSet};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
@@ -34,11 +34,11 @@ fuzz_target!(|data: &[u8]| {
         body: body.to_vec(),
     };
     let (environment, tenant): (Environment, _) = ("eu".parse().unwrap(), Tenant::default());
-    let ask = Ask::Scopes(ScopeSet::from_wire("transcribe"));
+    let requested = ScopeRequest::Scopes(ScopeSet::from_wire("transcribe"));
     let mut said = Vec::new();
-    match grant::parse(&response, &ask, now) {
+    match grant::parse(&response, &requested, now) {
         // Whatever came, a limited token is what was asked for.
-        Ok(token) => assert!(token.granted.reach() == Reach::Limited && token.expires_at > now),
+        Ok(token) => assert!(token.granted.class() == TokenClass::Limited && token.expires_at > now),
         Err(error) => said.push(error.to_string()),
     }
     said.push(Problem::of(&response).to_string());

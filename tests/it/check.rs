@@ -199,7 +199,7 @@ fn what_is_no_access_token_is_not_sent() {
         drop(piped);
     }
     for (words, message) in [
-        ("check", "no scope was chosen"),
+        ("check", "say what the token may do"),
         ("check file --full", "cannot be used with"),
         ("check /no/such", "cannot read the token"),
     ] {

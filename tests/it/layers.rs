@@ -175,7 +175,7 @@ fn secrets_leave_their_wrapper_in_few_places() {
         "edge/age_file.rs",             // into the encrypted file
         "edge/keyring.rs",              // into the keyring
         "output.rs",                    // onto stdout, where a token is the datum
-        "app/access.rs",                // decoded: where it belongs
+        "app/caller.rs",                // decoded: where it belongs
         "commands/session.rs",          // into what a frontend gets
         "commands/demo.rs",             // decoded
         "commands/inspect.rs",          // decoded

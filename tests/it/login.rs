@@ -180,7 +180,7 @@ fn secrets_on_the_command_line_are_refused_unseen() {
     for word in ["--client-secret=hunter2", "--secret=hunter2", "--secret-stdin=hunter2", "--token=hunter2"] {
         let said = Said::by(&mut world.run_words(&["login", word]));
         assert_eq!(said.code, 2);
-        assert!(said.stderr.contains("a secret never comes from the command line"), "{}", said.stderr);
+        assert!(said.stderr.contains("do not put a secret on the command line"), "{}", said.stderr);
         assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
     }
     let misplaced: [&[&str]; 4] = [

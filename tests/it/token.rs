@@ -66,7 +66,7 @@ fn a_scope_is_always_chosen() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     for (arguments, message) in [
-        ("token", "no scope was chosen"),
+        ("token", "say what the token may do"),
         ("token --scope openid", "limit nothing"),
         ("token --scope profile", "limit nothing"),
         ("token --scope tran\"scribe", "is not a scope"),

@@ -280,8 +280,8 @@ fn a_token_that_is_not_as_required_is_not_printed() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     for (arguments, message) in [
-        ("--scope streams --require-scope transcribe", "the token has not the scope `transcribe`"),
-        ("--full --require-scope streams,transcribe", "the token has not the scope `streams transcribe`"),
+        ("--scope streams --require-scope transcribe", "the token lacks the scope `transcribe`"),
+        ("--full --require-scope streams,transcribe", "the token lacks the scope `streams transcribe`"),
         ("--scope streams,transcribe --forbid-scope transcribe", "the token has the scope `transcribe`"),
         ("--scope streams --require-scope streams --forbid-scope openid", "the token has the scope `openid`"),
     ] {

@@ -1,8 +1,8 @@
 //! The token that is looked at, and where it may be sent.
 
 use crate::app::context::Context;
-use crate::app::minting::Minter;
-use crate::app::{access, input};
+use crate::app::tokens::Tokens;
+use crate::app::{caller, input};
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve;
@@ -11,6 +11,7 @@ use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::domain::token::pasted::{self, Pasted};
+use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 
 use super::{CheckArgs, inspect};
@@ -31,7 +32,7 @@ impl Subject {
     pub(super) async fn find(
         args: &CheckArgs,
         context: &Context<'_>,
-        minter: &Minter<'_>,
+        tokens: &Tokens<'_>,
     ) -> Result<Self, Failure> {
         // What is asked for on the command line outranks the variable.
         let chosen = context.options.profile.is_some() || args.choice.is_made();
@@ -55,9 +56,9 @@ impl Subject {
             return Self::given(token.clone(), context);
         }
         let plan = context.plan()?;
-        let ask = args.choice.ask(&plan, context)?;
+        let requested = args.choice.scope_request(&plan, context)?;
         // A new one, and none of the cache's: it must outlive the check, or it would seem to do less.
-        let token = minter.mint(&plan, &ask).await?.access_token;
+        let token = tokens.get(&plan, &requested, CachePolicy::BYPASS).await?.access_token;
         let inspection = inspect(&token, context)?;
         let (environment, tenant) = (plan.client.environment, plan.client.tenant);
         Ok(Self { token, inspection, environment, tenant })
@@ -69,7 +70,7 @@ impl Subject {
         context.sink.redactor().add(token.secret());
         let inspection = inspect(&token, context)?;
         let mint = "mint one here: corti-auth check --scope transcribe";
-        access::issuer(Some(&inspection), Some((&environment, &tenant)), "the token", mint)?;
+        caller::issuer(Some(&inspection), Some((&environment, &tenant)), "the token", mint)?;
         Ok(Self { token, inspection, environment, tenant })
     }
 

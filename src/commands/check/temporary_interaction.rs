@@ -5,10 +5,11 @@ use uuid::Uuid;
 
 use crate::app::api::{Api, deletion};
 use crate::app::context::Context;
-use crate::app::minting::Minter;
+use crate::app::tokens::Tokens;
 use crate::domain::client::secret::AccessToken;
 use crate::domain::corti::interaction::Interaction;
-use crate::domain::token::scope::Ask;
+use crate::domain::token::reuse::CachePolicy;
+use crate::domain::token::scope::ScopeRequest;
 use crate::failure::{Failure, Kind};
 
 use super::subject::Subject;
@@ -33,7 +34,7 @@ impl Passing {
     /// Where there is none, or the client is of another place than the token that is looked at.
     pub(super) async fn prepare(
         context: &Context<'_>,
-        minter: &Minter<'_>,
+        tokens: &Tokens<'_>,
         subject: &Subject,
     ) -> Result<AccessToken, Failure> {
         let plan = context.plan()?;
@@ -48,7 +49,7 @@ impl Passing {
             );
         }
         // New, so that it lives until the interaction is deleted.
-        Ok(minter.mint(&plan, &Ask::Full).await?.access_token)
+        Ok(tokens.get(&plan, &ScopeRequest::Full, CachePolicy::BYPASS).await?.access_token)
     }
 
     /// Creates the interaction. Not to be given up half-way: it would be left behind. It is bounded.
@@ -56,21 +57,21 @@ impl Passing {
     /// # Errors
     /// Where the API does not answer, or refuses.
     pub(super) async fn create(
-        minter: &Minter<'_>,
+        tokens: &Tokens<'_>,
         subject: &Subject,
         full: AccessToken,
     ) -> Result<Self, Failure> {
         let (environment, tenant) = (&subject.environment, &subject.tenant);
         let interaction =
-            Api::new(&minter.http, environment, tenant, &full).create_passing(minter.context).await?;
+            Api::new(&tokens.http, environment, tenant, &full).create_passing(tokens.context).await?;
         Ok(Self { interaction, full })
     }
 
     /// Deletes it, or says that it is still there.
-    pub(super) async fn end(self, context: &Context<'_>, minter: &Minter<'_>, subject: &Subject) -> Passed {
+    pub(super) async fn end(self, context: &Context<'_>, tokens: &Tokens<'_>, subject: &Subject) -> Passed {
         let id = self.interaction.id;
         let (environment, tenant) = (&subject.environment, &subject.tenant);
-        let failure = Api::new(&minter.http, environment, tenant, &self.full).delete(id).await.err();
+        let failure = Api::new(&tokens.http, environment, tenant, &self.full).delete(id).await.err();
         let failure = failure.filter(|failure| failure.http_status() != Some(404));
         let left = failure.map(|failure| {
             let remedy = deletion(id, context);

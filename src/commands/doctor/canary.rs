@@ -10,6 +10,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::interrupt::interruption;
+use crate::app::spinner;
 use crate::domain::client::identity::{Client, ProfileName};
 use crate::domain::client::resolve::{Plan, SecretSource};
 use crate::domain::client::secret::ClientSecret;
@@ -95,7 +96,7 @@ async fn tried(
     let file = context.config_file().ok();
     let folder = file.as_ref().map_or(Path::new(""), ConfigFile::folder);
     let alone = tokio::select! {
-        alone = context.waiting("waiting for another doctor", alone(folder)) => alone,
+        alone = spinner::show(context, "waiting for another doctor", alone(folder)) => alone,
         () = &mut stop => return Err(interruption()),
     };
     let Some(_lock) = alone else {
@@ -103,7 +104,7 @@ async fn tried(
     };
     let name = setting.plan.as_ref().and_then(Plan::profile).cloned().unwrap_or_default();
     let trial = Trial { store, nobody: nobody(folder)?, name, sink: context.sink };
-    let mut work = std::pin::pin!(context.waiting("trying the store", trial.keeps()));
+    let mut work = std::pin::pin!(spinner::show(context, "trying the store", trial.keeps()));
     tokio::select! {
         kept = &mut work => Ok(Some(kept)),
         () = stop => {

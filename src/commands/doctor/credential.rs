@@ -1,12 +1,14 @@
 //! Whether the client's secret makes a token, and whether the API takes it for the tenant. The token is thrown away.
 
-use crate::app::minting::Minter;
+use crate::app::spinner;
+use crate::app::tokens::Tokens;
 use crate::domain::client::identity::Client;
 use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::AccessToken;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::Request;
-use crate::domain::token::scope::Ask;
+use crate::domain::token::reuse::CachePolicy;
+use crate::domain::token::scope::ScopeRequest;
 use crate::failure::{Failure, Kind};
 
 use super::Findings;
@@ -15,7 +17,7 @@ use super::setting::Setting;
 
 /// Judges `mint` and `tenant`.
 pub(super) async fn examine(
-    minter: &Minter<'_>,
+    tokens: &Tokens<'_>,
     setting: &Setting,
     store_works: bool,
     network: &Network,
@@ -29,13 +31,13 @@ pub(super) async fn examine(
             skipped("the secret is not sent before the realm has shown that it is the right one", findings)
         }
         Some(_) if !network.realm => skipped("the realm is not reached", findings),
-        Some(plan) => mint(minter, plan, findings).await,
+        Some(plan) => mint(tokens, plan, findings).await,
     };
     match (&setting.plan, token) {
         (Some(plan), Some(_)) if !network.api => {
             findings.skip("tenant", format!("{} is not reached", plan.client.environment.api_url()));
         }
-        (Some(plan), Some(token)) => match agrees(minter, &plan.client, &token).await {
+        (Some(plan), Some(token)) => match agrees(tokens, &plan.client, &token).await {
             Ok(detail) => findings.ok("tenant", detail),
             Err(failure) => findings.fail("tenant", "", &failure),
         },
@@ -48,12 +50,8 @@ fn skipped(reason: &str, findings: &mut Findings<'_>) -> Option<AccessToken> {
     None
 }
 
-async fn mint(minter: &Minter<'_>, plan: &Plan, findings: &mut Findings<'_>) -> Option<AccessToken> {
-    let token = async {
-        let secret = minter.secret(plan).await?;
-        minter.mint_with(&secret, &plan.client, plan.origin(), &Ask::Full).await
-    };
-    match token.await {
+async fn mint(tokens: &Tokens<'_>, plan: &Plan, findings: &mut Findings<'_>) -> Option<AccessToken> {
+    match tokens.get(plan, &ScopeRequest::Full, CachePolicy::BYPASS).await {
         Ok(token) => {
             let detail = format!("a full token that lives {} s, thrown away", token.expires_in);
             findings.ok("mint", detail);
@@ -67,10 +65,10 @@ async fn mint(minter: &Minter<'_>, plan: &Plan, findings: &mut Findings<'_>) -> 
 }
 
 /// A harmless read with the token and the tenant.
-async fn agrees(minter: &Minter<'_>, client: &Client, token: &AccessToken) -> Result<String, Failure> {
+async fn agrees(tokens: &Tokens<'_>, client: &Client, token: &AccessToken) -> Result<String, Failure> {
     let Client { environment, tenant, .. } = client;
     let request = Request::get(format!("{}/languages/", environment.api_url()), token, tenant);
-    let response = minter.context.waiting("asking the API", minter.http.send(&request)).await?;
+    let response = spinner::show(tokens.context, "asking the API", tokens.http.send(&request)).await?;
     match response.status {
         200..=299 if response.is_html() => {
             let message = format!("the API answered {} with an HTML page", response.status);

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::app::minting::Minter;
+use crate::app::context::Context;
+use crate::app::spinner;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::corti::request::{Body, Method, Request, Response};
 use crate::domain::explain::diagnosis::{self, Skew, Target, Verdict};
 use crate::edge::connectivity;
+use crate::edge::http::Http;
 use crate::edge::http_error::HttpError;
 use crate::edge::proxy::{self, Proxy};
 use crate::failure::{Failure, Kind};
@@ -42,7 +44,8 @@ struct Route {
 
 /// Judges `dns`, `tcp`, `tls`, `discovery` and `clock`.
 pub(super) async fn examine(
-    minter: &Minter<'_>,
+    context: &Context<'_>,
+    http: &Http<'_>,
     place: Option<&(Environment, Tenant)>,
     findings: &mut Findings<'_>,
 ) -> Network {
@@ -53,14 +56,14 @@ pub(super) async fn examine(
         return Network::default();
     };
     let targets = diagnosis::targets(environment, tenant);
-    let mut routes = routes(minter, &targets);
+    let mut routes = routes(context, &targets);
     for route in &mut routes {
-        let work = reached(route, minter.context.options.timeout, findings);
-        route.reached = minter.context.waiting("looking for the host", work).await;
+        let work = reached(route, context.options.timeout, findings);
+        route.reached = spinner::show(context, "looking for the host", work).await;
     }
     let mut answers = Vec::new();
     for target in &targets {
-        answers.push(answer(minter, target, &routes, findings).await);
+        answers.push(answer(context, http, target, &routes, findings).await);
     }
     let api = targets
         .iter()
@@ -82,10 +85,10 @@ pub(super) async fn examine(
     Network { realm, api }
 }
 
-fn routes(minter: &Minter<'_>, targets: &[Target]) -> Vec<Route> {
+fn routes(context: &Context<'_>, targets: &[Target]) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     for target in targets {
-        let proxy = proxy::used_for(&target.url, &minter.context.host.env);
+        let proxy = proxy::used_for(&target.url, &context.host.env);
         let (host, port) = address(target, proxy.as_ref());
         let is_known = routes.iter().any(|route| route.host == host && route.port == port);
         if !is_known {
@@ -136,13 +139,14 @@ async fn reached(route: &Route, limit: Duration, findings: &mut Findings<'_>) ->
 
 /// Judges `tls` of one host by a request without credentials. `None` where it was not reached.
 async fn answer(
-    minter: &Minter<'_>,
+    context: &Context<'_>,
+    http: &Http<'_>,
     target: &Target,
     routes: &[Route],
     findings: &mut Findings<'_>,
 ) -> Option<Result<Answer, Failure>> {
     let label = target.label();
-    let proxy = proxy::used_for(&target.url, &minter.context.host.env);
+    let proxy = proxy::used_for(&target.url, &context.host.env);
     let (host, port) = address(target, proxy.as_ref());
     let route = routes.iter().find(|route| route.host == host && route.port == port);
     let is_plain = target.url.scheme() == "http";
@@ -155,7 +159,7 @@ async fn answer(
         }
         return None;
     }
-    let result = ask(minter, target).await;
+    let result = ask(context, http, target).await;
     if is_plain {
         return Some(result.map_err(Failure::from));
     }
@@ -191,7 +195,7 @@ fn with_clock_hint(error: HttpError) -> Failure {
     failure
 }
 
-async fn ask(minter: &Minter<'_>, target: &Target) -> Result<Answer, HttpError> {
+async fn ask(context: &Context<'_>, http: &Http<'_>, target: &Target) -> Result<Answer, HttpError> {
     let request = Request {
         method: Method::Get,
         url: target.url.to_string(),
@@ -201,9 +205,9 @@ async fn ask(minter: &Minter<'_>, target: &Target) -> Result<Answer, HttpError> 
         // A repetition would make the way look longer than it is.
         repeatable: false,
     };
-    let clock = minter.context.host.clock;
+    let clock = context.host.clock;
     let sent = clock.now();
-    let response = minter.context.waiting("asking the host", minter.http.send(&request)).await?;
+    let response = spinner::show(context, "asking the host", http.send(&request)).await?;
     Ok(Answer { response, sent, received: clock.now() })
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::app::context::Context;
+use crate::app::spinner;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, ResolveError};
@@ -126,12 +127,12 @@ impl Realm<'_> {
             failure.context(format!("cannot get the keys of `{}`", environment.issuer(tenant)))
         };
         let discovery = Request::public(environment.discovery_url(tenant));
-        let response = context.waiting("asking the realm for its keys", http.send(&discovery)).await;
+        let response = spinner::show(context, "asking the realm for its keys", http.send(&discovery)).await;
         let response = response.map_err(|error| failed(error.into()))?;
         let url =
             diagnosis::keys_url(&response, environment, tenant).map_err(|error| failed(error.into()))?;
         let request = Request::public(url.into());
-        let response = context.waiting("asking the realm for its keys", http.send(&request)).await;
+        let response = spinner::show(context, "asking the realm for its keys", http.send(&request)).await;
         let response = response.map_err(|error| failed(error.into()))?;
         if !response.is_success() {
             let status = response.status;

@@ -6,9 +6,10 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::app::access::Access;
 use crate::app::api;
-use crate::app::minting::Minter;
+use crate::app::caller::Caller;
+use crate::app::spinner;
+use crate::app::tokens::Tokens;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::{AccessToken, Secret};
@@ -20,7 +21,7 @@ use crate::domain::text::page::Page;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::{Entry, read_body, statuses};
+use super::{Api, read_body, statuses};
 
 /// Create an interaction and print its websocketUrl
 ///
@@ -100,26 +101,27 @@ pub(super) struct CreateOutcome {
 
 /// # Errors
 /// Where the body cannot be read, there is no token, or the API refuses.
-pub(super) async fn run(args: &CreateArgs, minter: &Minter<'_>) -> Result<CreateOutcome, Failure> {
-    let context = minter.context;
-    let body = body(args, minter).await?;
-    let entry = Entry::open(minter).await?;
-    let limited = if args.connect_url { Some(limited(&entry.access, minter).await?) } else { None };
-    let api = entry.api(minter);
-    let interaction = context.waiting("creating an interaction", api.create(&body, context)).await?;
+pub(super) async fn run(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<CreateOutcome, Failure> {
+    let context = tokens.context;
+    let body = body(args, tokens).await?;
+    let caller = Caller::of(context)?;
+    let api = Api::open(&caller, tokens).await?;
+    let limited = if args.connect_url { Some(limited(&caller, tokens).await?) } else { None };
+    let creating = api.create(&body, context);
+    let interaction = spinner::show(context, "creating an interaction", creating).await?;
     let connect_url = limited.map(|token| websocket::connect_url(&interaction.websocket_url, &token));
     if connect_url.is_some() {
         let caution = "the URL has a token in it: who has the URL has the token, and proxies log URLs";
         context.warn(caution, Some("leave --connect-url out, and send the token apart from the URL"));
     }
-    let (environment, tenant) = (entry.access.environment().clone(), entry.access.tenant().clone());
+    let (environment, tenant) = (caller.environment().clone(), caller.tenant().clone());
     let undo = api::deletion(interaction.id, context);
     Ok(CreateOutcome { interaction, environment, tenant, connect_url, undo })
 }
 
-async fn body(args: &CreateArgs, minter: &Minter<'_>) -> Result<Value, Failure> {
+async fn body(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<Value, Failure> {
     let file = match &args.from {
-        Some(path) => Some(read_body(path, minter.context).await?),
+        Some(path) => Some(read_body(path, tokens.context).await?),
         None => None,
     };
     let body = args.fields().body(file.as_ref().map(|bytes| bytes.as_slice()), &Uuid::new_v4().to_string());
@@ -134,13 +136,13 @@ async fn body(args: &CreateArgs, minter: &Minter<'_>) -> Result<Value, Failure> 
 }
 
 /// A limited token, before anything is created.
-async fn limited(access: &Access, minter: &Minter<'_>) -> Result<AccessToken, Failure> {
-    if let Access::Ready(_) = access {
+async fn limited(caller: &Caller, tokens: &Tokens<'_>) -> Result<AccessToken, Failure> {
+    if let Caller::Ready(_) = caller {
         let message = format!("--connect-url mints a limited token, which the one in {ACCESS_TOKEN} cannot");
         return Err(Failure::new(Kind::Usage, message)
             .hint(format!("unset {ACCESS_TOKEN}, or leave --connect-url out")));
     }
-    access.token(minter, &SocketKind::Streams.ask()).await
+    tokens.get_for(caller, &SocketKind::Streams.scope_request(), tokens.context.cache_policy()).await
 }
 
 impl Outcome for CreateOutcome {

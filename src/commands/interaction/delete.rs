@@ -4,7 +4,9 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::app::minting::Minter;
+use crate::app::caller::Caller;
+use crate::app::spinner;
+use crate::app::tokens::Tokens;
 use crate::cli::argument;
 use crate::domain::text::event::Event;
 use crate::domain::text::page::Page;
@@ -12,7 +14,7 @@ use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-use super::{Api, Entry};
+use super::Api;
 
 /// Delete an interaction, with its recordings, transcripts, facts and documents
 ///
@@ -35,24 +37,24 @@ pub(super) struct DeleteOutcome(Uuid);
 
 /// # Errors
 /// Where nobody agrees, there is no token, or the API refuses.
-pub(super) async fn run(args: &DeleteArgs, minter: &Minter<'_>) -> Result<DeleteOutcome, Failure> {
-    let context = minter.context;
+pub(super) async fn run(args: &DeleteArgs, tokens: &Tokens<'_>) -> Result<DeleteOutcome, Failure> {
+    let context = tokens.context;
     if !args.yes && !context.may_ask() {
         return Err(Failure::new(Kind::Usage, "nobody can be asked whether this is meant")
             .hint(format!("if it is, say so: corti-auth interaction delete {} --yes", args.id)));
     }
-    let entry = Entry::open(minter).await?;
-    let api = entry.api(minter);
+    let caller = Caller::of(context)?;
+    let api = Api::open(&caller, tokens).await?;
     if !args.yes {
-        agree(args.id, &api, minter).await?;
+        agree(args.id, &api, tokens).await?;
     }
-    context.waiting("deleting the interaction", api.delete(args.id)).await?;
+    spinner::show(context, "deleting the interaction", api.delete(args.id)).await?;
     Ok(DeleteOutcome(args.id))
 }
 
-async fn agree(id: Uuid, api: &Api<'_>, minter: &Minter<'_>) -> Result<(), Failure> {
-    let context = minter.context;
-    let record = context.waiting("asking for the interaction", api.get(id)).await?;
+async fn agree(id: Uuid, api: &Api<'_>, tokens: &Tokens<'_>) -> Result<(), Failure> {
+    let context = tokens.context;
+    let record = spinner::show(context, "asking for the interaction", api.get(id)).await?;
     context.sink.event(Event::Preview(record.summary()));
     let question = "Delete it, with its recordings, transcripts, facts and documents?";
     if prompt::confirm(question.to_owned()).await? {

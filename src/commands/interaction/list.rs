@@ -6,14 +6,16 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use crate::app::minting::Minter;
+use crate::app::caller::Caller;
+use crate::app::spinner;
+use crate::app::tokens::Tokens;
 use crate::domain::corti::interaction::{Listing, Record, STATUSES, Sort};
 use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text, with_schema};
 
-use super::{Entry, statuses};
+use super::{Api, statuses};
 
 /// List interactions, the newest first
 ///
@@ -77,14 +79,14 @@ pub(super) struct ListOutcome;
 
 /// # Errors
 /// Where there is no token, the API refuses, or its pages never end.
-pub(super) async fn run(args: &ListArgs, minter: &Minter<'_>) -> Result<ListOutcome, Failure> {
-    let context = minter.context;
-    let entry = Entry::open(minter).await?;
-    let (api, listing) = (entry.api(minter), args.listing());
+pub(super) async fn run(args: &ListArgs, tokens: &Tokens<'_>) -> Result<ListOutcome, Failure> {
+    let context = tokens.context;
+    let caller = Caller::of(context)?;
+    let (api, listing) = (Api::open(&caller, tokens).await?, args.listing());
     // While pages are read new interactions move the others on: one of the last page comes again.
     let (mut seen, mut nameless, mut shown) = (BTreeSet::new(), BTreeSet::new(), 0);
     for page in 1.. {
-        let records = context.waiting("asking for interactions", api.list(&listing, page)).await?;
+        let records = spinner::show(context, "asking for interactions", api.list(&listing, page)).await?;
         if records.is_empty() {
             break;
         }
@@ -98,7 +100,7 @@ pub(super) async fn run(args: &ListArgs, minter: &Minter<'_>) -> Result<ListOutc
             // One without an id cannot be known again, and is no reason to hide it.
             if seen.insert(record.id().to_owned()) || record.id().is_empty() {
                 shown += 1;
-                show(&record.redacted(context.sink.redactor()), shown == 1, minter);
+                show(&record.redacted(context.sink.redactor()), shown == 1, tokens);
             }
         }
         if !context.sink.is_read() || listing.limit.is_some_and(|limit| shown >= limit) {
@@ -115,8 +117,8 @@ pub(super) async fn run(args: &ListArgs, minter: &Minter<'_>) -> Result<ListOutc
     Ok(ListOutcome)
 }
 
-fn show(record: &Record, is_first: bool, minter: &Minter<'_>) {
-    let context = minter.context;
+fn show(record: &Record, is_first: bool, tokens: &Tokens<'_>) {
+    let context = tokens.context;
     let page = if context.host.terminal.stdout {
         if is_first {
             let names = Record::COLUMNS.map(|(name, _)| name.to_owned());

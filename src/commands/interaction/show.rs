@@ -4,13 +4,15 @@ use clap::Args;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::app::minting::Minter;
+use crate::app::caller::Caller;
+use crate::app::spinner;
+use crate::app::tokens::Tokens;
 use crate::cli::argument;
 use crate::domain::corti::interaction::Record;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
-use super::Entry;
+use super::Api;
 
 /// Show an interaction, and where its /streams session opens
 #[derive(Debug, Args)]
@@ -28,10 +30,11 @@ pub(super) struct GetOutcome(Record);
 
 /// # Errors
 /// Where there is no token, or the API refuses.
-pub(super) async fn run(args: &GetArgs, minter: &Minter<'_>) -> Result<GetOutcome, Failure> {
-    let entry = Entry::open(minter).await?;
-    let record = minter.context.waiting("asking for the interaction", entry.api(minter).get(args.id)).await?;
-    Ok(GetOutcome(record.redacted(minter.context.sink.redactor())))
+pub(super) async fn run(args: &GetArgs, tokens: &Tokens<'_>) -> Result<GetOutcome, Failure> {
+    let caller = Caller::of(tokens.context)?;
+    let api = Api::open(&caller, tokens).await?;
+    let record = spinner::show(tokens.context, "asking for the interaction", api.get(args.id)).await?;
+    Ok(GetOutcome(record.redacted(tokens.context.sink.redactor())))
 }
 
 impl Outcome for GetOutcome {

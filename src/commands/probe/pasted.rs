@@ -6,10 +6,10 @@ use std::path::Path;
 
 use url::Url;
 
-use crate::app::access::{self, Access};
+use crate::app::caller::{self, Caller};
 use crate::app::context::Context;
 use crate::app::input;
-use crate::app::minting::Minter;
+use crate::app::tokens::Tokens;
 use crate::domain::client::environment::{Environment, is_loopback};
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, ResolveError};
@@ -103,10 +103,10 @@ fn judge_token(
     context: &Context<'_>,
 ) -> Result<(), Failure> {
     let now = context.host.clock.now();
-    let inspection = pasted.token().and_then(|token| access::inspect(token, now).ok().flatten());
+    let inspection = pasted.token().and_then(|token| caller::inspect(token, now).ok().flatten());
     let chosen = chosen.map(|(environment, tenant)| (environment, tenant));
     let token = "the token in the pasted URL";
-    let (issuer, realm) = access::issuer(inspection.as_ref(), chosen, token, WITHOUT_A_TOKEN)?;
+    let (issuer, realm) = caller::issuer(inspection.as_ref(), chosen, token, WITHOUT_A_TOKEN)?;
     if !pasted.leads_to(issuer, realm) {
         let elsewhere = if issuer.serves_socket(pasted.bare()) {
             "names another tenant".to_owned()
@@ -132,22 +132,22 @@ fn judge_token(
 pub(super) async fn missing_token(
     pasted: &Pasted,
     kind: SocketKind,
-    minter: &Minter<'_>,
+    tokens: &Tokens<'_>,
     journal: &mut Journal<'_>,
 ) -> Result<Option<AccessToken>, Failure> {
     if pasted.has_token() {
         journal.skipped("token", "the one in the pasted URL is used");
         return Ok(None);
     }
-    let access = Access::of(minter.context)?;
-    let environment = access.environment();
+    let caller = Caller::of(tokens.context)?;
+    let environment = caller.environment();
     if !environment.serves_socket(pasted.bare()) {
         let host = pasted.bare().host_str().unwrap_or_default();
         let message = format!("the pasted URL has no token, and none of `{environment}` is sent to `{host}`");
         return Err(Failure::new(Kind::Configuration, message)
             .hint("choose the URL's environment: --environment, or --profile NAME"));
     }
-    let tenant = access.tenant();
+    let tenant = caller.tenant();
     if !pasted.leads_to(environment, tenant) {
         let message = format!(
             "the pasted URL has no token and names another tenant: none of tenant `{tenant}` is sent there"
@@ -155,5 +155,5 @@ pub(super) async fn missing_token(
         return Err(Failure::new(Kind::Configuration, message)
             .hint("choose the URL's tenant: --tenant, or --profile NAME"));
     }
-    target::token(&access, &kind.ask(), minter, journal).await.map(Some)
+    target::token(&caller, &kind.scope_request(), tokens, journal).await.map(Some)
 }

@@ -2,8 +2,9 @@
 
 use url::Url;
 
-use crate::app::minting::Minter;
+use crate::app::context::Context;
 use crate::domain::corti::request::{Body, Method, Request};
+use crate::edge::http::Http;
 use crate::edge::http_error::HttpError;
 use crate::edge::{connectivity, proxy};
 use crate::failure::Failure;
@@ -14,12 +15,13 @@ use super::journal::{Journal, Step};
 /// Where the host is not reached.
 pub(super) async fn examine(
     url: &Url,
-    minter: &Minter<'_>,
+    context: &Context<'_>,
+    http: &Http<'_>,
     journal: &mut Journal<'_>,
 ) -> Result<(), Failure> {
-    let limit = minter.context.options.timeout;
+    let limit = context.options.timeout;
     let origin = origin(url);
-    let proxy = origin.as_ref().and_then(|origin| proxy::used_for(origin, &minter.context.host.env));
+    let proxy = origin.as_ref().and_then(|origin| proxy::used_for(origin, &context.host.env));
     let direct = || {
         let host = url.host_str().unwrap_or_default().to_owned();
         (host, url.port_or_known_default().unwrap_or_default(), String::new())
@@ -47,7 +49,7 @@ pub(super) async fn examine(
         }
     }
     match origin {
-        Some(origin) if url.scheme() == "wss" => tls(&origin, minter, journal).await,
+        Some(origin) if url.scheme() == "wss" => tls(&origin, http, journal).await,
         _ => {
             journal.skipped("tls", "plain ws to this machine has none");
             Ok(())
@@ -56,7 +58,7 @@ pub(super) async fn examine(
 }
 
 /// One request without credentials: what carries it is trusted. Its connection is kept for the upgrade.
-async fn tls(origin: &Url, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<(), Failure> {
+async fn tls(origin: &Url, http: &Http<'_>, journal: &mut Journal<'_>) -> Result<(), Failure> {
     let request = Request {
         method: Method::Get,
         url: origin.to_string(),
@@ -66,7 +68,7 @@ async fn tls(origin: &Url, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Re
         repeatable: false,
     };
     let step = Step::begin("tls");
-    match minter.http.send(&request).await {
+    match http.send(&request).await {
         Ok(response) => {
             let status = response.status;
             journal.done(&step, format!("trusted; a request without credentials was answered {status}"));

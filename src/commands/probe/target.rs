@@ -3,16 +3,16 @@
 use url::Url;
 use uuid::Uuid;
 
-use crate::app::access::{self, Access};
 use crate::app::api::{Api, deletion};
-use crate::app::minting::Minter;
+use crate::app::caller::{self, Caller};
+use crate::app::tokens::Tokens;
 use crate::cli::argument::SocketArg;
 use crate::domain::client::secret::{AccessToken, Secret};
 use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::corti::interaction::Interaction;
 use crate::domain::corti::websocket::connect_url;
 use crate::domain::corti::websocket::{self, Pasted, SocketKind};
-use crate::domain::token::scope::{Ask, Reach};
+use crate::domain::token::scope::{ScopeRequest, TokenClass};
 use crate::failure::{Failure, Kind};
 
 use super::journal::{Journal, Step};
@@ -33,7 +33,7 @@ enum Place {
 
 /// Makes an interaction, and deletes it.
 struct Maker {
-    access: Access,
+    caller: Caller,
     full: AccessToken,
     /// The interaction is not deleted.
     keep: bool,
@@ -58,13 +58,13 @@ impl Draft {
     /// Where no client or URL is known, no token can be had, or it must not go there.
     pub(super) async fn take(
         args: &ProbeArgs,
-        minter: &Minter<'_>,
+        tokens: &Tokens<'_>,
         journal: &mut Journal<'_>,
     ) -> Result<Self, Failure> {
         if let Some(path) = &args.websocket_url {
-            let (pasted, kind) = pasted::read(path, args.socket.map(SocketArg::kind), minter.context).await?;
-            pasted.secrets().iter().for_each(|secret| minter.context.sink.redactor().add(secret));
-            let token = pasted::missing_token(&pasted, kind, minter, journal).await?;
+            let (pasted, kind) = pasted::read(path, args.socket.map(SocketArg::kind), tokens.context).await?;
+            pasted.secrets().iter().for_each(|secret| tokens.context.sink.redactor().add(secret));
+            let token = pasted::missing_token(&pasted, kind, tokens, journal).await?;
             return Ok(Self { kind, place: Place::Pasted(Box::new(pasted), token) });
         }
         let kind = args.socket.map_or(SocketKind::Transcribe, SocketArg::kind);
@@ -72,17 +72,17 @@ impl Draft {
             let message = "/transcribe belongs to no interaction: --interaction and --keep are for streams";
             return Err(Failure::new(Kind::Usage, message).hint("corti-auth probe streams --help"));
         }
-        let access = Access::of(minter.context)?;
-        let known = known(kind, args.interaction, &access)?;
-        if known.is_none() && access.is_limited() {
+        let caller = Caller::of(tokens.context)?;
+        let known = known(kind, args.interaction, &caller)?;
+        if known.is_none() && caller.is_limited() {
             let message =
                 format!("the token in {ACCESS_TOKEN} is a limited one, which creates no interaction");
             return Err(Failure::new(Kind::Usage, message).hint("name one: --interaction ID"));
         }
-        let token = token(&access, &kind.ask(), minter, journal).await?;
+        let token = token(&caller, &kind.scope_request(), tokens, journal).await?;
         let place = match known {
             Some(url) => Place::Known(url, token),
-            None => Place::New(Maker::open(access, args.keep, minter, journal).await?, token),
+            None => Place::New(Maker::open(caller, args.keep, tokens, journal).await?, token),
         };
         Ok(Self { kind, place })
     }
@@ -94,7 +94,7 @@ impl Draft {
     pub(super) async fn settle(
         self,
         given: Option<Uuid>,
-        minter: &Minter<'_>,
+        tokens: &Tokens<'_>,
         journal: &mut Journal<'_>,
     ) -> Result<Aim, Failure> {
         let kind = self.kind;
@@ -103,13 +103,13 @@ impl Draft {
             address: connect_url(&url, &token),
             url,
             interaction,
-            lacks_scope: lacks_scope(&token, kind, minter),
+            lacks_scope: lacks_scope(&token, kind, tokens),
             maker,
         };
         match self.place {
             Place::Known(url, token) => Ok(own(url, token, given, None)),
             Place::New(maker, token) => {
-                let made = maker.create(minter, journal).await?;
+                let made = maker.create(tokens, journal).await?;
                 Ok(own(made.websocket_url, token, Some(made.id), Some(maker)))
             }
             Place::Pasted(pasted, token) => Ok(Aim {
@@ -120,7 +120,7 @@ impl Draft {
                 lacks_scope: token
                     .as_ref()
                     .or(pasted.token())
-                    .is_some_and(|token| lacks_scope(token, kind, minter)),
+                    .is_some_and(|token| lacks_scope(token, kind, tokens)),
                 maker: None,
             }),
         }
@@ -128,8 +128,8 @@ impl Draft {
 }
 
 /// Where the WebSocket is; `None` where its interaction is still to be made.
-fn known(kind: SocketKind, given: Option<Uuid>, access: &Access) -> Result<Option<Url>, Failure> {
-    let (environment, tenant) = (access.environment(), access.tenant());
+fn known(kind: SocketKind, given: Option<Uuid>, caller: &Caller) -> Result<Option<Url>, Failure> {
+    let (environment, tenant) = (caller.environment(), caller.tenant());
     let url = match (kind, given) {
         (SocketKind::Transcribe, _) => websocket::transcribe_url(environment, tenant),
         (SocketKind::Streams, Some(id)) => websocket::streams_url(environment, tenant, id),
@@ -140,68 +140,66 @@ fn known(kind: SocketKind, given: Option<Uuid>, access: &Access) -> Result<Optio
 
 /// A token, as a step.
 pub(super) async fn token(
-    access: &Access,
-    ask: &Ask,
-    minter: &Minter<'_>,
+    caller: &Caller,
+    requested: &ScopeRequest,
+    tokens: &Tokens<'_>,
     journal: &mut Journal<'_>,
 ) -> Result<AccessToken, Failure> {
     let step = Step::begin("token");
     // Never a cached one: the server may not take that any more, and the client would be blamed.
-    let token = match access.renewed_token(minter, ask).await.transpose() {
-        Some(new) => new,
-        None => access.token(minter, ask).await,
-    };
+    let policy = tokens.context.cache_policy().refreshed();
+    let token = tokens.get_for(caller, requested, policy).await;
     let token = token.map_err(|failure| journal.failed(&step, failure))?;
-    match access {
-        Access::Ready(_) => journal.skipped("token", format!("the one in {ACCESS_TOKEN} is used")),
-        Access::Client(_) => journal.done(&step, format!("minted for `{}`", ask.to_wire())),
+    match caller {
+        Caller::Ready(_) => journal.skipped("token", format!("the one in {ACCESS_TOKEN} is used")),
+        Caller::Client(_) => journal.done(&step, format!("minted for `{}`", requested.to_wire())),
     }
     Ok(token)
 }
 
 /// Whether the token says itself that it does not open the WebSocket.
-fn lacks_scope(token: &AccessToken, kind: SocketKind, minter: &Minter<'_>) -> bool {
-    let inspection = access::inspect(token, minter.context.host.clock.now()).ok().flatten();
+fn lacks_scope(token: &AccessToken, kind: SocketKind, tokens: &Tokens<'_>) -> bool {
+    let inspection = caller::inspect(token, tokens.context.host.clock.now()).ok().flatten();
     inspection.is_some_and(|it| {
-        it.reach.is_some_and(|reach| reach != Reach::Full) && !it.scopes.contains(kind.as_str())
+        it.class.is_some_and(|class| class != TokenClass::Full) && !it.scopes.contains(kind.as_str())
     })
 }
 
 impl Maker {
     async fn open(
-        access: Access,
+        caller: Caller,
         keep: bool,
-        minter: &Minter<'_>,
+        tokens: &Tokens<'_>,
         journal: &mut Journal<'_>,
     ) -> Result<Self, Failure> {
-        let full = match &access {
-            // It was told of already, and serves for both.
-            Access::Ready(_) => access.full_token(minter).await?,
-            Access::Client(_) => token(&access, &Ask::Full, minter, journal).await?,
+        let full = match &caller {
+            // The journal has it already, and it serves for both.
+            Caller::Ready(ready) => ready.token.clone(),
+            Caller::Client(_) => token(&caller, &ScopeRequest::Full, tokens, journal).await?,
         };
-        Ok(Self { access, full, keep })
+        Ok(Self { caller, full, keep })
     }
 
-    async fn create(&self, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<Interaction, Failure> {
+    async fn create(&self, tokens: &Tokens<'_>, journal: &mut Journal<'_>) -> Result<Interaction, Failure> {
         let step = Step::begin("interaction");
-        let api = self.api(minter);
+        let api = self.api(tokens);
         let made = if self.keep {
-            api.create_minimal(minter.context).await
+            api.create_minimal(tokens.context).await
         } else {
-            api.create_passing(minter.context).await
+            api.create_passing(tokens.context).await
         };
         let made = made.map_err(|failure| journal.failed(&step, failure))?;
         journal.done(&step, format!("created {}", made.id));
         Ok(made)
     }
 
-    async fn delete(&self, id: Uuid, minter: &Minter<'_>) -> Result<(), Failure> {
-        self.api(minter).delete(id).await
+    async fn delete(&self, id: Uuid, tokens: &Tokens<'_>) -> Result<(), Failure> {
+        self.api(tokens).delete(id).await
     }
 
     /// A long recording outlives a token, and a cached one may be no good: the API asks for a new one then.
-    fn api<'a>(&'a self, minter: &'a Minter<'_>) -> Api<'a> {
-        Api::renewing(&self.access, minter, &self.full)
+    fn api<'a>(&'a self, tokens: &'a Tokens<'_>) -> Api<'a> {
+        Api::renewing(&self.caller, tokens, &self.full)
     }
 }
 
@@ -222,10 +220,10 @@ impl Aim {
     ///
     /// # Errors
     /// Where the API does not answer, or refuses.
-    pub(super) async fn clear(&self, minter: &Minter<'_>, journal: &mut Journal<'_>) -> Result<(), Failure> {
+    pub(super) async fn clear(&self, tokens: &Tokens<'_>, journal: &mut Journal<'_>) -> Result<(), Failure> {
         let (Some(maker), Some(id)) = (&self.maker, self.interaction) else { return Ok(()) };
         let step = Step::begin("removal");
-        match maker.delete(id, minter).await {
+        match maker.delete(id, tokens).await {
             Ok(()) => {
                 journal.done(&step, format!("deleted {id}"));
                 Ok(())
@@ -234,7 +232,7 @@ impl Aim {
                 let failure = journal.failed(&step, failure);
                 Err(failure
                     .context(format!("the interaction {id}, made for the probe, is still there"))
-                    .hint(deletion(id, minter.context)))
+                    .hint(deletion(id, tokens.context)))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a token can reach, compared with what its scopes promise. `check` looks; here is judged.
 
 use crate::domain::token::inspection::Inspection;
-use crate::domain::token::scope::Reach;
+use crate::domain::token::scope::TokenClass;
 
 use super::message;
 use super::request::Response;
@@ -77,11 +77,11 @@ impl Promise {
     /// What the token promises of `target`.
     pub fn of(token: &Inspection, target: Target) -> Self {
         let names_it = target.socket().is_some_and(|kind| token.scopes.contains(kind.as_str()));
-        match token.reach {
-            Some(Reach::Full) => Self::Open,
+        match token.class {
+            Some(TokenClass::Full) => Self::Open,
             Some(_) if names_it => Self::Open,
-            Some(Reach::Limited) => Self::Closed,
-            Some(Reach::Mixed) | None => Self::Unknown,
+            Some(TokenClass::Limited) => Self::Closed,
+            Some(TokenClass::Mixed) | None => Self::Unknown,
         }
     }
 

@@ -6,7 +6,8 @@ use uuid::Uuid;
 use crate::domain::client::environment::{Environment, EnvironmentError};
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::{AccessToken, Secret};
-use crate::domain::token::scope::{Ask, ScopeSet};
+use crate::domain::token::scope::ScopeRequest;
+use crate::domain::token::scope::ScopeSet;
 
 mod pasted;
 
@@ -31,8 +32,8 @@ impl SocketKind {
     }
 
     /// Asks for a token that opens it and nothing else.
-    pub fn ask(self) -> Ask {
-        Ask::Scopes(ScopeSet::from_wire(self.as_str()))
+    pub fn scope_request(self) -> ScopeRequest {
+        ScopeRequest::Scopes(ScopeSet::from_wire(self.as_str()))
     }
 }
 
@@ -127,8 +128,8 @@ mod tests {
 
     #[test]
     fn each_asks_for_its_own_scope() {
-        assert_eq!(SocketKind::Streams.ask().to_wire(), "openid streams");
-        assert_eq!(SocketKind::Transcribe.ask().to_wire(), "openid transcribe");
+        assert_eq!(SocketKind::Streams.scope_request().to_wire(), "openid streams");
+        assert_eq!(SocketKind::Transcribe.scope_request().to_wire(), "openid transcribe");
     }
 
     #[test]

@@ -11,17 +11,17 @@ use crate::domain::client::identity::{ClientId, Tenant};
 use crate::domain::client::secret::Secret;
 
 mod exchange;
-mod held;
 mod redaction;
 mod rule;
 mod shape;
+mod token_in_use;
 
 pub use exchange::{Asked, Exchange, Presented};
-pub use held::Held;
 pub use redaction::Redaction;
 use rule::Signs;
 use shape::Challenge;
 pub use shape::Shape;
+pub use token_in_use::TokenInUse;
 
 /// By how much the clocks may differ before it is worth a word, in seconds.
 const LEEWAY: i64 = 60;
@@ -65,7 +65,7 @@ pub struct Evidence {
     location: Option<String>,
     /// The server's clock when it answered.
     date: Option<Timestamp>,
-    token: Option<Held>,
+    token: Option<TokenInUse>,
     configured: Configured,
     now: Timestamp,
 }
@@ -77,12 +77,12 @@ impl Evidence {
     pub fn new(
         status: Option<u16>,
         exchange: &Exchange,
-        token: Option<Held>,
+        token: Option<TokenInUse>,
         configured: Configured,
         secret: Option<&Secret>,
         now: Timestamp,
     ) -> Self {
-        let known = token.as_ref().map(Held::secret).into_iter().chain(secret);
+        let known = token.as_ref().map(TokenInUse::secret).into_iter().chain(secret);
         let known = known.chain(&exchange.credentials).collect();
         let redaction = Redaction { known };
         let date = exchange.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
@@ -129,7 +129,7 @@ impl Evidence {
     }
 
     /// The token in use.
-    pub fn token(&self) -> Option<&Held> {
+    pub fn token(&self) -> Option<&TokenInUse> {
         self.token.as_ref()
     }
 

@@ -1,8 +1,7 @@
-//! What a cached token is found by: the client, the scopes, and the credential that minted it. All of it is hashed, so
-//! that a name says nothing to whoever lists names.
+//! Names the entries of the token cache, and derives the keys that encrypt them.
 //!
-//! A wrong or rotated secret never leads to the token of another one: the key holds a keyed hash of the secret, or an id
-//! that is renewed with the secret it stands for.
+//! An entry belongs to one client, one set of scopes and one credential, so a wrong or rotated secret never finds the token
+//! of another one. Names are hashes: whoever can list them learns nothing.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -15,16 +14,16 @@ use crate::domain::client::identity::Client;
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::StoreKind;
 
-use super::scope::Ask;
+use super::scope::ScopeRequest;
 
-/// Parts these hashes from all others, and from those of another layout.
+/// Separates these hashes from all others, and from those of another layout.
 const CONTEXT: &str = "corti-auth/cache/1";
 
-/// Stands in `config.toml` for a stored secret, and is renewed with it: 32 hexadecimal digits, which say nothing of it.
+/// Stands for a stored secret in `config.toml`, and is renewed with it: 32 random hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialId(String);
 
-/// A text that is no [`CredentialId`].
+/// The text is not a [`CredentialId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is made by `login` and `rotate`, and has 32 hexadecimal digits")]
 pub struct CredentialIdError;
@@ -54,90 +53,72 @@ impl CredentialId {
 /// What mints the token.
 #[derive(Clone, Copy, Debug)]
 pub enum Credential<'a> {
-    /// A stored secret, by its id: it need not be read.
+    /// A stored secret, known by its id: it need not be read.
     Stored(&'a StoreKind, &'a CredentialId),
-    /// A secret that is at hand.
-    AtHand(&'a ClientSecret),
+    /// The secret itself.
+    Secret(&'a ClientSecret),
 }
 
-/// The owner of cached tokens: one configuration folder, and one client in it. Tokens are removed by it.
+/// The part of an entry's name that all tokens of one configuration folder, or all tokens of one client, have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    home: String,
-    client: String,
-}
+pub struct Tag(String);
 
-impl Owner {
-    /// `client` under the configuration folder `home`, which parts the users of one kernel keyring.
-    pub fn new(home: &[u8], client: &Client) -> Self {
-        Self { home: home_digest(home), client: client_digest(client) }
-    }
-}
-
-/// Which cached tokens are meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// All of this configuration folder.
-    Home(String),
-    /// All of this client, whatever the folder.
-    Client(String),
-}
-
-impl Selection {
-    /// All that were cached under the configuration folder `home`.
-    pub fn home(home: &[u8]) -> Self {
-        Self::Home(home_digest(home))
+impl Tag {
+    /// All tokens cached under the configuration folder at `path`.
+    pub fn folder(path: &[u8]) -> Self {
+        Self(hex(&digest::<8>(&["home"], path)))
     }
 
-    /// All of `client`.
+    /// All tokens of `client`.
     pub fn client(client: &Client) -> Self {
-        Self::Client(client_digest(client))
+        Self(hex(&digest::<8>(&["client"], client.store_user().as_bytes())))
     }
 
-    /// Whether the token of this name is one of them.
-    pub fn has(&self, name: &str) -> bool {
-        let parts: Vec<&str> = name.split('-').collect();
-        match (self, parts.as_slice()) {
-            (Self::Home(home), [first, _, _]) => home == first,
-            (Self::Client(client), [_, second, _]) => client == second,
-            _ => false,
-        }
+    /// Whether the entry of this name has the tag.
+    pub fn is_in(&self, name: &str) -> bool {
+        name.split('-').any(|part| part == self.0)
     }
 }
 
-/// What one cached token is found by.
+/// The name of one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheKey(String);
 
 impl CacheKey {
-    /// The key of what `credential` mints for the client of `owner` when it is asked for `ask`.
-    pub fn new(owner: &Owner, ask: &Ask, credential: Credential<'_>) -> Self {
-        let scopes = ask.to_wire();
-        let Owner { home, client } = owner;
-        let kind = match credential {
+    /// The entry for the token that `credential` mints for a client under a configuration folder.
+    pub fn new(folder: &Tag, client: &Tag, requested: &ScopeRequest, credential: Credential<'_>) -> Self {
+        let (Tag(folder), Tag(client), scopes) = (folder, client, requested.to_wire());
+        let credential = match credential {
             Credential::Stored(store, id) => format!("{} {}", store.as_str(), id.as_str()),
-            Credential::AtHand(secret) => {
+            Credential::Secret(secret) => {
                 let mut hash = [0; 16];
                 derive(secret, &["credential", client], &mut hash);
                 format!("secret {}", hex(&hash))
             }
         };
-        Self(format!("{home}-{client}-{}", hex(&digest::<16>(&[client, &scopes], kind.as_bytes()))))
+        let hash = digest::<16>(&[client, &scopes], credential.as_bytes());
+        Self(format!("{folder}-{client}-{}", hex(&hash)))
     }
 
-    /// The name of its entry, its file and its lock: hashes in hexadecimal.
+    /// The name: hashes in hexadecimal.
     pub fn name(&self) -> &str {
         &self.0
     }
 }
 
-/// Encrypts one cached token on disk.
+/// The file that is locked while a token is minted for `client`. There are 256 of them, so none has to be removed; two
+/// clients that share one wait for each other.
+pub fn lock_name(client: &Tag, requested: &ScopeRequest) -> String {
+    let hash = digest::<1>(&["lock", &client.0], requested.to_wire().as_bytes());
+    format!("mint-{}.lock", hex(&hash))
+}
+
+/// Encrypts one entry on disk.
 pub struct SealKey(Zeroizing<[u8; 32]>);
 
 impl SealKey {
-    /// The key for the entry of `key`, derived from the secret that minted it (HKDF, RFC 5869), wherever that is kept: who
-    /// has not the secret cannot read the token, and of two secrets neither opens what the other sealed. It stretches
-    /// nothing: a secret is as hard to guess from a file as it is long and random.
+    /// Derived from the secret that minted the token (HKDF, RFC 5869): without the secret nobody can read the token, and a new
+    /// secret does not open what the old one sealed. It does not make a short secret harder to guess.
     pub fn new(secret: &ClientSecret, key: &CacheKey) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
         derive(secret, &["seal", key.name()], bytes.as_mut_slice());
@@ -150,16 +131,8 @@ impl SealKey {
     }
 }
 
-fn home_digest(home: &[u8]) -> String {
-    hex(&digest::<8>(&["home"], home))
-}
-
-fn client_digest(client: &Client) -> String {
-    hex(&digest::<8>(&["client"], client.store_user().as_bytes()))
-}
-
-/// The first bytes of a SHA-256. 64 bits are plenty for owners, which only decide what is removed; and every byte of a
-/// name counts against what the kernel lets a user keep.
+/// The first bytes of a SHA-256. 64 bits are enough for a tag, which only decides what is removed; and the kernel counts
+/// every byte of a name against the user's limit.
 fn digest<const N: usize>(context: &[&str], bytes: &[u8]) -> [u8; N] {
     let mut hash = Sha256::new();
     for part in [CONTEXT].iter().chain(context) {
@@ -173,7 +146,7 @@ fn digest<const N: usize>(context: &[&str], bytes: &[u8]) -> [u8; N] {
 
 fn derive(secret: &ClientSecret, context: &[&str], output: &mut [u8]) {
     let hkdf = Hkdf::<Sha256>::new(Some(CONTEXT.as_bytes()), secret.secret().expose().as_bytes());
-    // It fails for outputs of more than 8,160 bytes only.
+    // It fails only for outputs of more than 8,160 bytes.
     let expanded = hkdf.expand(context.join("\0").as_bytes(), output);
     debug_assert!(expanded.is_ok());
 }

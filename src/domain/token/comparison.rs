@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::text::page::{Page, Tone};
 
 use super::inspection::Inspection;
-use super::scope::Reach;
+use super::scope::TokenClass;
 
 /// One thing that two tokens say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Comparison {
         };
         Self(vec![
             one("kind", |it| Some(it.kind.as_str().to_owned())),
-            one("reach", |it| it.reach.map(|reach| Reach::as_str(reach).to_owned())),
+            one("reach", |it| it.class.map(|class| TokenClass::as_str(class).to_owned())),
             set("scopes", |it| it.scopes.to_strings()),
             set("roles", |it| it.roles.clone()),
             set("audience", |it| it.audience.clone()),

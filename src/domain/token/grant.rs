@@ -12,9 +12,9 @@ use crate::domain::text::quotation::quoted;
 use crate::domain::text::redactor::Redactor;
 
 use super::jwt::{claimed_life, claimed_scope, whole_seconds};
-use super::scope::{Ask, Mismatch, ScopeSet};
+use super::scope::{Mismatch, ScopeRequest, ScopeSet};
 
-/// Ten years, in seconds. Whatever says that it lives longer has another unit in mind, or none.
+/// Ten years, in seconds. A longer lifetime is taken for a mistake.
 const LONGEST_LIFE: i64 = 315_576_000;
 
 /// A minted token.
@@ -24,15 +24,15 @@ pub struct Token {
     pub access_token: AccessToken,
     /// When it stops working, by this machine's clock and `expires_in`.
     pub expires_at: Timestamp,
-    /// Seconds it lives: as the server or else the token said where it is new, what is left of them where it comes out of the cache.
+    /// Its remaining lifetime in seconds.
     pub expires_in: i64,
-    /// What the server granted, already compared with what was asked.
+    /// What the server granted, already compared with what was requested.
     pub granted: ScopeSet,
-    /// Whether it was minted before, and comes out of the cache.
+    /// Whether it comes from the cache.
     pub cached: bool,
 }
 
-/// Why no token came of it. The `description` is the server's text: escape it before it is shown.
+/// Why there is no token. The `description` is the server's text: escape it before it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// 401 `invalid_client`: no such client in this tenant, or it is disabled.
@@ -58,7 +58,7 @@ pub enum GrantError {
     /// The granted scopes are not the asked ones.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
-    /// Any other OAuth error.
+    /// Another OAuth error.
     #[error(
         "the authorization server refused the request with {status}: {} ({})",
         quoted(.error),
@@ -123,8 +123,7 @@ impl GrantError {
     }
 }
 
-/// Refuses a token for which the server repeats the client secret, in any part of its answer: the token is printed, and the
-/// scopes are split before they are.
+/// Refuses an answer that repeats the client secret anywhere, since parts of it are printed.
 ///
 /// # Errors
 /// [`GrantError::NotTheProtocol`].
@@ -136,12 +135,12 @@ pub fn refuse_repeated(secret: &ClientSecret, response: &Response) -> Result<(),
 }
 
 /// The token request. The secret goes into the body, form-encoded: `client_secret_post`, as the vendor's SDK does it.
-pub fn request(client: &Client, secret: &ClientSecret, ask: &Ask) -> Request {
+pub fn request(client: &Client, secret: &ClientSecret, requested: &ScopeRequest) -> Request {
     let form = Serializer::new(String::new())
         .append_pair("grant_type", "client_credentials")
         .append_pair("client_id", client.id.as_str())
         .append_pair("client_secret", secret.secret().expose())
-        .append_pair("scope", &ask.to_wire())
+        .append_pair("scope", &requested.to_wire())
         .finish();
     Request {
         method: Method::Post,
@@ -168,14 +167,14 @@ struct OAuthError {
     error_description: String,
 }
 
-/// Reads the answer to [`request`] and compares the granted scopes with the asked ones.
+/// Reads the answer to [`request`] and compares the granted scopes with the requested ones.
 ///
 /// # Errors
-/// [`GrantError`], see its variants.
-pub fn parse(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, GrantError> {
+/// [`GrantError`].
+pub fn parse(response: &Response, requested: &ScopeRequest, now: Timestamp) -> Result<Token, GrantError> {
     let status = response.status;
     match status {
-        200..=299 => granted(response, ask, now),
+        200..=299 => granted(response, requested, now),
         301..=303 | 307 | 308 => Err(GrantError::Redirect(status)),
         429 | 500..600 => Err(GrantError::Unavailable {
             status,
@@ -185,7 +184,7 @@ pub fn parse(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, Gr
     }
 }
 
-fn granted(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, GrantError> {
+fn granted(response: &Response, requested: &ScopeRequest, now: Timestamp) -> Result<Token, GrantError> {
     let foreign = |what| GrantError::NotTheProtocol { status: response.status, what };
     let granted: Granted =
         serde_json::from_slice(&response.body).map_err(|_| foreign(missing_fields(response)))?;
@@ -200,18 +199,18 @@ fn granted(response: &Response, ask: &Ask, now: Timestamp) -> Result<Token, Gran
         .map_err(|_| foreign("an `expires_in` that is no lifetime"))?;
     let claimed = claimed_scope(&granted.access_token)
         .map_err(|_| foreign("an `access_token` whose scopes cannot be read"))?;
-    let granted_scopes = checked_scopes(ask, granted.scope.as_deref(), claimed.as_deref())?;
+    let granted_scopes = checked_scopes(requested, granted.scope.as_deref(), claimed.as_deref())?;
     Ok(Token { access_token, expires_at, expires_in, granted: granted_scopes, cached: false })
 }
 
-/// The tokens in the answer, whatever else is wrong with it: another member may repeat them.
+/// The tokens in the answer, valid or not, so that they can be redacted.
 pub fn tokens(response: &Response) -> Vec<Secret> {
     let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let members = ["access_token", "refresh_token", "id_token"].into_iter().filter_map(|name| body.get(name));
     members.filter_map(|token| token.as_str()).map(|token| Secret::new(token.to_owned())).collect()
 }
 
-/// In seconds. RFC 6749, section 5.1, only recommends `expires_in`: where it is missing, the token's own dates count.
+/// In seconds. `expires_in` is optional (RFC 6749, section 5.1); without it the token's own dates count.
 fn lifetime(granted: &Granted, now: Timestamp) -> Result<i64, &'static str> {
     let (life, otherwise) = match &granted.expires_in {
         Some(number) => (whole_seconds(number), "an `expires_in` that is no lifetime"),
@@ -223,23 +222,28 @@ fn lifetime(granted: &Granted, now: Timestamp) -> Result<i64, &'static str> {
     life.filter(|seconds| (1..=LONGEST_LIFE).contains(seconds)).ok_or(otherwise)
 }
 
-/// The answer may say one thing and the token another: each is compared with what was asked.
-fn checked_scopes(ask: &Ask, stated: Option<&str>, claimed: Option<&str>) -> Result<ScopeSet, Mismatch> {
+/// Compares both the answer's scopes and the token's own with the requested ones.
+fn checked_scopes(
+    requested: &ScopeRequest,
+    stated: Option<&str>,
+    claimed: Option<&str>,
+) -> Result<ScopeSet, Mismatch> {
     for scopes in [stated, claimed].into_iter().flatten() {
-        ask.check(&ScopeSet::from_wire(scopes))?;
+        requested.check(&ScopeSet::from_wire(scopes))?;
     }
-    match (stated.or(claimed), ask) {
+    match (stated.or(claimed), requested) {
         (Some(scopes), _) => Ok(ScopeSet::from_wire(scopes)),
-        (None, Ask::Full) => Ok(ScopeSet::from_wire(&ask.to_wire())),
-        (None, Ask::Scopes(_)) => Err(Mismatch::Unstated),
+        (None, ScopeRequest::Full) => Ok(ScopeSet::from_wire(&requested.to_wire())),
+        (None, ScopeRequest::Scopes(_)) => Err(Mismatch::Unstated),
     }
 }
 
-/// Whether a token that was granted before is what is asked for now: by what was said of it then, and by what it says
-/// itself.
-pub fn recheck(ask: &Ask, granted: &ScopeSet, token: &AccessToken) -> bool {
+/// Whether a cached token is what is requested now, as the server and the token itself say.
+pub fn recheck(requested: &ScopeRequest, granted: &ScopeSet, token: &AccessToken) -> bool {
     let claimed = claimed_scope(token.secret().expose());
-    claimed.is_ok_and(|claimed| checked_scopes(ask, Some(&granted.to_string()), claimed.as_deref()).is_ok())
+    claimed.is_ok_and(|claimed| {
+        checked_scopes(requested, Some(&granted.to_string()), claimed.as_deref()).is_ok()
+    })
 }
 
 fn missing_fields(response: &Response) -> &'static str {

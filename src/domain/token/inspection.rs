@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::jwt::{Claims, Jwt, JwtError};
-use super::scope::{Reach, ScopeSet};
+use super::scope::{ScopeSet, TokenClass};
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::fingerprint;
@@ -70,7 +70,7 @@ pub struct Inspection {
     /// The scopes, in order.
     pub scopes: ScopeSet,
     /// What the scopes make of it; `None` unless it is an access token with a `scope` claim.
-    pub reach: Option<Reach>,
+    pub class: Option<TokenClass>,
     /// `iat`.
     pub issued_at: Option<Timestamp>,
     /// `exp`.
@@ -134,7 +134,7 @@ impl Inspection {
             token_id: claims.jti,
             username: claims.preferred_username,
             audience: claims.aud.unwrap_or_default().0,
-            reach: scopes.as_ref().filter(|_| kind == Kind::Access).map(ScopeSet::reach),
+            class: scopes.as_ref().filter(|_| kind == Kind::Access).map(ScopeSet::class),
             scopes: scopes.unwrap_or_default(),
             expires_at,
             remaining: expires_at.map(|expiry| expiry.as_second() - now.as_second()),
@@ -181,8 +181,8 @@ impl Inspection {
 
     /// The lines that matter most.
     pub fn summary(&self) -> Page {
-        let tone = match self.reach {
-            Some(Reach::Limited) => Tone::Good,
+        let tone = match self.class {
+            Some(TokenClass::Limited) => Tone::Good,
             Some(_) => Tone::Caution,
             None => Tone::Plain,
         };
@@ -211,14 +211,14 @@ impl Inspection {
 
     /// What the token may do, in plain words.
     pub fn meaning(&self) -> &'static str {
-        match (self.kind, self.reach) {
+        match (self.kind, self.class) {
             (Kind::Id, _) => "an ID token: it tells an application who signed in and opens no API",
             (Kind::Refresh, _) => "a refresh token: it gets new tokens and opens no API",
-            (_, Some(Reach::Limited)) => self.limited_meaning(),
-            (_, Some(Reach::Full)) => {
+            (_, Some(TokenClass::Limited)) => self.limited_meaning(),
+            (_, Some(TokenClass::Full)) => {
                 "full: it acts as the client itself, on every API; keep it on a backend"
             }
-            (_, Some(Reach::Mixed)) => {
+            (_, Some(TokenClass::Mixed)) => {
                 "mixed: it has scopes beyond the two sockets; treat it as full and keep it on a backend"
             }
             (Kind::Unknown, _) => "unknown: its `typ` is not one of Keycloak's access, ID and refresh tokens",

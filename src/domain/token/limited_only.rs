@@ -1,35 +1,35 @@
-//! Whether a token may be handed to a frontend: only one that opens a WebSocket and nothing else, by the word of the
-//! server and by the token's own.
+//! Checks that a token may be given to a frontend: it opens a WebSocket and nothing else, as the server and the token itself
+//! say.
 
 use crate::domain::corti::websocket::SocketKind;
 
 use super::grant::Token;
 use super::jwt::claimed_scope;
-use super::scope::{Reach, ScopeSet};
+use super::scope::{ScopeSet, TokenClass};
 
-/// Why a token may not be handed over.
+/// Why a token may not be given to a frontend.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HandoverError {
-    /// What it may do cannot be told: an opaque token, or one without a `scope` claim.
+pub enum NotForFrontend {
+    /// It is opaque, or has no `scope` claim.
     #[error("the token does not say itself what it may do, so it is not handed over")]
     Untold,
-    /// It may do more, or something else; `0` is whose word that is.
+    /// It may do more, or something else; `0` says who says so.
     #[error("by {0} the token's scopes are `{1}`, which is not a limited token for this WebSocket")]
     NotLimited(&'static str, ScopeSet),
 }
 
-/// Holds a token against what a frontend may have.
+/// Checks a token for the WebSocket `kind`.
 ///
 /// # Errors
-/// [`HandoverError`], see its variants.
-pub fn check(token: &Token, kind: SocketKind) -> Result<(), HandoverError> {
+/// [`NotForFrontend`].
+pub fn check(token: &Token, kind: SocketKind) -> Result<(), NotForFrontend> {
     let claimed = claimed_scope(token.access_token.secret().expose());
-    let claimed = claimed.ok().flatten().ok_or(HandoverError::Untold)?;
+    let claimed = claimed.ok().flatten().ok_or(NotForFrontend::Untold)?;
     let words =
         [("the server's answer", token.granted.clone()), ("its own claim", ScopeSet::from_wire(&claimed))];
     for (whose, scopes) in words {
-        if scopes.reach() != Reach::Limited || !scopes.contains(kind.as_str()) {
-            return Err(HandoverError::NotLimited(whose, scopes));
+        if scopes.class() != TokenClass::Limited || !scopes.contains(kind.as_str()) {
+            return Err(NotForFrontend::NotLimited(whose, scopes));
         }
     }
     Ok(())
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use crate::domain::client::secret::AccessToken;
 
-    fn verdict(granted: &str, claims: &str) -> Result<(), HandoverError> {
+    fn verdict(granted: &str, claims: &str) -> Result<(), NotForFrontend> {
         let text = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
         let token = Token {
             access_token: AccessToken::parse(&text).unwrap(),
@@ -69,10 +69,10 @@ mod tests {
             ("openid streams", r#"{"scope":"openid transcribe"}"#),
         ] {
             let verdict = verdict(granted, claims);
-            assert!(matches!(verdict, Err(HandoverError::NotLimited(..))), "{granted} {claims}");
+            assert!(matches!(verdict, Err(NotForFrontend::NotLimited(..))), "{granted} {claims}");
         }
         for claims in ["{}", "no JSON", r#"{"scope":["streams"]}"#] {
-            assert_eq!(verdict("openid streams", claims), Err(HandoverError::Untold), "{claims}");
+            assert_eq!(verdict("openid streams", claims), Err(NotForFrontend::Untold), "{claims}");
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::token::pasted::Junk;
-use crate::domain::token::scope::{Reach, Scope, ScopeSet};
+use crate::domain::token::scope::{Scope, ScopeSet, TokenClass};
 use crate::domain::token::verification::Verification;
 
 use super::inspection::Inspection;
@@ -95,7 +95,7 @@ impl<'a> Report<'a> {
             schema: "corti-auth/inspect/v1",
             line: None,
             kind: it.kind.as_str(),
-            reach: it.reach.map(Reach::as_str),
+            reach: it.class.map(TokenClass::as_str),
             meaning: it.meaning(),
             scopes: Words(&it.scopes),
             roles: &it.roles,

@@ -1,8 +1,8 @@
-//! What a token's scopes must be, and must not be, for whoever is about to use it.
+//! Checks a token's scopes against `--require-scope` and `--forbid-scope`.
 
 use super::scope::ScopeSet;
 
-/// Scopes that must be there, and scopes that must not.
+/// The scopes a token must have, and those it must not have.
 #[derive(Clone, Debug, Default)]
 pub struct Requirement {
     /// All of these.
@@ -11,11 +11,11 @@ pub struct Requirement {
     pub forbidden: ScopeSet,
 }
 
-/// Why a token will not do.
+/// Why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unmet {
-    /// It has not every required scope.
-    #[error("the token has not the scope `{0}`, which --require-scope asks for")]
+    /// It lacks a required scope.
+    #[error("the token lacks the scope `{0}`, which --require-scope asks for")]
     Missing(ScopeSet),
     /// It has a forbidden one.
     #[error("the token has the scope `{0}`, which --forbid-scope rules out")]
@@ -23,10 +23,10 @@ pub enum Unmet {
 }
 
 impl Requirement {
-    /// Holds a token's scopes against this.
+    /// Checks a token's scopes.
     ///
     /// # Errors
-    /// [`Unmet`], with the scopes it is about.
+    /// [`Unmet`], with the scopes that are missing or forbidden.
     pub fn check(&self, scopes: &ScopeSet) -> Result<(), Unmet> {
         let missing: ScopeSet =
             self.required.iter().filter(|scope| !scopes.contains(scope.as_str())).cloned().collect();

@@ -1,6 +1,4 @@
-//! Whether a token that was minted before will do. No clock is trusted by itself: the wall clock is set by people and
-//! servers, and the machine's own stand still in one way or another while it sleeps. Where they tell different stories,
-//! the token counts as old.
+//! Decides whether a cached token is good enough to be handed out.
 
 use std::time::Duration;
 
@@ -13,39 +11,51 @@ use crate::domain::client::secret::AccessToken;
 use super::cache_key::CacheKey;
 use super::grant::{self, Token};
 use super::jwt;
-use super::scope::{Ask, ScopeSet};
+use super::scope::{ScopeRequest, ScopeSet};
 
-/// The life that a token must have left, where nothing else is asked for, unless a third of its life is less.
+/// The lifetime a cached token must have left if nothing else is asked for. For short-lived tokens it is a third of their
+/// life.
 const MARGIN: SignedDuration = SignedDuration::from_secs(30);
 
-/// How far the clocks may differ over the life of a token. A clock that is being corrected runs at most 0.5 ms in a second
-/// fast or slow (adjtimex(2)): 0.15 s in Corti's 300.
-const DRIFT: SignedDuration = SignedDuration::from_secs(1);
-
-/// How much of a token that was minted before will do.
+/// Which tokens a command accepts from the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reuse {
-    /// `--min-ttl`: how long a token must live at least; one that lives less is not handed out.
+pub struct CachePolicy {
+    /// Whether the cache is used at all.
+    pub mode: CacheMode,
+    /// `--min-ttl`: the remaining lifetime that every token must have, cached or new.
     pub min_ttl: Option<Duration>,
-    /// How long a cached token should live at least: else a new one takes its place, however long that lives.
+    /// The remaining lifetime that a cached token must have. A new token may live shorter.
     pub preferred_ttl: Option<Duration>,
-    /// Whether the cache is used.
-    pub mode: Mode,
 }
 
 /// Whether the cache is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// A cached token, if it will do; else a new one, which is cached.
-    Cached,
-    /// A new token, which is cached.
+pub enum CacheMode {
+    /// Take a good token from the cache, else mint one and cache it.
+    Use,
+    /// Mint a token and cache it.
     Refresh,
-    /// A new token, and the cache is neither read nor written.
-    NoCache,
+    /// Mint a token; neither read nor write the cache.
+    Bypass,
 }
 
-impl Reuse {
-    /// How long a cached token must still live, of the `life` that it had when it was minted.
+impl CachePolicy {
+    /// A new token that is not cached.
+    pub const BYPASS: Self = Self::new(CacheMode::Bypass);
+
+    /// This mode, without a required lifetime.
+    pub const fn new(mode: CacheMode) -> Self {
+        Self { mode, min_ttl: None, preferred_ttl: None }
+    }
+
+    /// The same, but a cached token is replaced by a new one.
+    #[must_use]
+    pub fn refreshed(self) -> Self {
+        let mode = if self.mode == CacheMode::Bypass { CacheMode::Bypass } else { CacheMode::Refresh };
+        Self { mode, ..self }
+    }
+
+    /// The lifetime a cached token must have left if it had `life` when it was minted.
     fn margin(self, life: SignedDuration) -> SignedDuration {
         match self.min_ttl.max(self.preferred_ttl) {
             Some(asked) => SignedDuration::try_from(asked).unwrap_or(SignedDuration::MAX),
@@ -53,119 +63,74 @@ impl Reuse {
         }
     }
 
-    /// The required lifetime, where this new token's is shorter.
+    /// The required lifetime, if this new token does not have it.
     pub fn missing_lifetime(self, token: &Token) -> Option<Duration> {
         let life = Duration::from_secs(u64::try_from(token.expires_in).unwrap_or_default());
         self.min_ttl.filter(|asked| *asked > life)
     }
 }
 
-/// A moment by all the clocks of a machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moment {
-    /// The wall clock, in milliseconds of Unix time.
-    pub wall: i64,
-    /// Milliseconds since the machine started, those of its sleep included.
-    pub since_boot: i64,
-    /// The same without its sleep.
-    pub awake: i64,
-    /// Which start of the machine that was; empty where that cannot be told.
-    pub boot: String,
-}
-
-impl Moment {
-    /// How long ago `earlier` was: the longest that any clock says. `None` where they disagree, or time ran backwards.
-    fn since(&self, earlier: &Self) -> Option<SignedDuration> {
-        let apart = |now: i64, then: i64| {
-            now.checked_sub(then).filter(|it| *it >= 0).map(SignedDuration::from_millis)
-        };
-        let all = [
-            apart(self.wall, earlier.wall)?,
-            apart(self.since_boot, earlier.since_boot)?,
-            apart(self.awake, earlier.awake)?,
-        ];
-        let (least, most) = (all.into_iter().min()?, all.into_iter().max()?);
-        (self.boot == earlier.boot && most.checked_sub(least)? <= DRIFT).then_some(most)
-    }
-}
-
-/// A token in the cache.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    access_token: AccessToken,
-    granted: ScopeSet,
-    /// Seconds that it lives from `minted` on.
-    expires_in: i64,
-    minted: Moment,
-}
-
-/// How an entry is written. It says which key it is for, so that one that got into another's place is told.
+/// A token as the cache stores it.
 #[derive(Serialize, Deserialize)]
-struct Written {
+pub struct CachedToken {
+    /// The name of its key: an entry that was moved to another key is not used.
     key: String,
     access_token: Zeroizing<String>,
     granted: Vec<String>,
+    /// Its lifetime in seconds, counted from `minted`.
     expires_in: i64,
-    minted: Moment,
+    /// When it was asked for, in milliseconds of Unix time.
+    minted: i64,
 }
 
-impl Entry {
-    /// `token`, which was asked for at `minted`: no clock of a server's is earlier.
-    pub fn new(token: &Token, minted: Moment) -> Self {
-        let Token { access_token, granted, expires_in, .. } = token;
-        Self { access_token: access_token.clone(), granted: granted.clone(), expires_in: *expires_in, minted }
-    }
-
-    /// The entry as it is stored under `key`.
-    pub fn to_bytes(&self, key: &CacheKey) -> Zeroizing<Vec<u8>> {
-        let written = Written {
+impl CachedToken {
+    /// `token`, asked for at `minted`, for the entry of `key`.
+    pub fn new(token: &Token, minted: Timestamp, key: &CacheKey) -> Self {
+        Self {
             key: key.name().to_owned(),
-            access_token: Zeroizing::new(self.access_token.secret().expose().to_owned()),
-            granted: self.granted.to_strings(),
-            expires_in: self.expires_in,
-            minted: self.minted.clone(),
-        };
-        // Texts and numbers always become JSON.
-        Zeroizing::new(serde_json::to_vec(&written).unwrap_or_default())
-    }
-
-    /// Reads what was found under `key`; `None` where that is damaged, or is another key's.
-    pub fn from_bytes(bytes: &[u8], key: &CacheKey) -> Option<Self> {
-        let written: Written = serde_json::from_slice(bytes).ok()?;
-        if written.key != key.name() {
-            return None;
+            access_token: Zeroizing::new(token.access_token.secret().expose().to_owned()),
+            granted: token.granted.to_strings(),
+            expires_in: token.expires_in,
+            minted: minted.as_millisecond(),
         }
-        Some(Self {
-            access_token: AccessToken::parse(&written.access_token)?,
-            granted: ScopeSet::from_wire(&written.granted.join(" ")),
-            expires_in: written.expires_in,
-            minted: written.minted,
-        })
     }
 
-    /// When the token stops working, by the wall clock: as the server said or as the token itself says, whichever is
-    /// sooner. `None` where one of them is no date.
+    /// The entry's content.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        // Texts and numbers always become JSON.
+        Zeroizing::new(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Reads the entry of `key`; `None` if it is damaged or belongs to another key.
+    pub fn from_bytes(bytes: &[u8], key: &CacheKey) -> Option<Self> {
+        let cached: Self = serde_json::from_slice(bytes).ok()?;
+        (cached.key == key.name()).then_some(cached)
+    }
+
+    /// When the token expires: as the server said or as the token itself says, whichever is sooner. `None` if one of them is
+    /// not a date.
     pub fn expires_at(&self) -> Option<Timestamp> {
-        let minted = Timestamp::from_second(self.minted.wall.div_euclid(1000)).ok()?;
+        let minted = Timestamp::from_second(self.minted.div_euclid(1000)).ok()?;
         let stated = minted.checked_add(SignedDuration::from_secs(self.expires_in)).ok()?;
-        let claimed = jwt::claimed_expiry(self.access_token.secret().expose()).ok()?;
+        let claimed = jwt::claimed_expiry(&self.access_token).ok()?;
         Some(claimed.map_or(stated, |claimed| claimed.min(stated)))
     }
 
-    /// The token, if it will do: it does what is asked and no more, and has enough of its life left.
-    pub fn decide(&self, ask: &Ask, now: &Moment, reuse: Reuse) -> Option<Token> {
-        let (life, age) = (SignedDuration::from_secs(self.expires_in), now.since(&self.minted)?);
-        let expires_at = self.expires_at()?;
-        let by_wall = expires_at.duration_since(Timestamp::from_millisecond(now.wall).ok()?);
-        let left = by_wall.min(life.checked_sub(age)?);
-        if !left.is_positive() || left < reuse.margin(life) {
+    /// The token, if it grants exactly what is requested and lives long enough. If `now` is before the time it was minted, a
+    /// clock was set, and its age is unknown: it is not used.
+    pub fn good(&self, requested: &ScopeRequest, now: Timestamp, policy: CachePolicy) -> Option<Token> {
+        let (life, expires_at) = (SignedDuration::from_secs(self.expires_in), self.expires_at()?);
+        let left = expires_at.duration_since(now);
+        if now.as_millisecond() < self.minted || !left.is_positive() || left < policy.margin(life) {
             return None;
         }
-        grant::recheck(ask, &self.granted, &self.access_token).then(|| Token {
-            access_token: self.access_token.clone(),
+        let access_token = AccessToken::parse(&self.access_token)?;
+        let granted = ScopeSet::from_wire(&self.granted.join(" "));
+        grant::recheck(requested, &granted, &access_token).then(|| Token {
+            access_token,
             expires_at,
             expires_in: left.as_secs(),
-            granted: self.granted.clone(),
+            granted,
             cached: true,
         })
     }

@@ -1,4 +1,4 @@
-//! OAuth scopes, and what a set of them makes of a token.
+//! OAuth scopes, and the class of token that a set of them gives.
 //!
 //! Asking Corti for `transcribe` or `streams` *reduces* a token: without them it acts as the client itself.
 
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use crate::domain::text::quotation::quoted;
 
-/// What Keycloak adds to a service account's token by itself. None of these says anything about Corti.
+/// The scopes that Keycloak adds to a service account's token. They mean nothing to Corti.
 pub const BASE: [&str; 8] =
     ["openid", "profile", "email", "roles", "web-origins", "acr", "basic", "service_account"];
 
@@ -69,10 +69,10 @@ impl Scope {
     }
 }
 
-/// What a token with a set of scopes is, as the contract (`cli.md`) defines it.
+/// What a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// `transcribe` or `streams` and nothing else: it opens those sockets only.
+pub enum TokenClass {
+    /// `transcribe` or `streams` and nothing else: it opens those WebSockets only.
     Limited,
     /// Nothing outside [`BASE`]: it acts as the client itself.
     Full,
@@ -80,7 +80,7 @@ pub enum Reach {
     Mixed,
 }
 
-impl Reach {
+impl TokenClass {
     /// `limited`, `full` or `mixed`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -96,8 +96,8 @@ impl Reach {
 pub struct ScopeSet(BTreeSet<Scope>);
 
 impl ScopeSet {
-    /// Reads a list as `scope` is in a token and in a response. A word that is no scope is kept as it is: whatever it
-    /// means to the server, it makes the token more than a limited one.
+    /// Reads the `scope` of a token or response. Malformed words are kept, and make the token mixed: the server may know what
+    /// they mean.
     pub fn from_wire(text: &str) -> Self {
         Self(text.split_whitespace().map(|word| Scope(word.to_owned())).collect())
     }
@@ -122,14 +122,14 @@ impl ScopeSet {
         self.0.is_empty()
     }
 
-    /// What a token with these scopes is.
-    pub fn reach(&self) -> Reach {
+    /// The class of a token with these scopes.
+    pub fn class(&self) -> TokenClass {
         if self.0.iter().any(|scope| !scope.is_base() && !scope.is_limited()) {
-            Reach::Mixed
+            TokenClass::Mixed
         } else if self.0.iter().any(Scope::is_limited) {
-            Reach::Limited
+            TokenClass::Limited
         } else {
-            Reach::Full
+            TokenClass::Full
         }
     }
 }
@@ -146,9 +146,9 @@ impl FromIterator<Scope> for ScopeSet {
     }
 }
 
-/// What is asked of the token endpoint. A full token is only ever asked for by name.
+/// What is requested from the token endpoint. A full token is never a default.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum ScopeRequest {
     /// A token that acts as the client itself: `openid`.
     Full,
     /// These scopes, at least one of them outside [`BASE`].
@@ -160,13 +160,17 @@ pub enum Ask {
 #[error("the scopes `{0}` limit nothing: the token would be a full one")]
 pub struct UnlimitedScopes(pub ScopeSet);
 
-impl Ask {
-    /// Asks for `scopes`.
+impl ScopeRequest {
+    /// Requests `scopes`.
     ///
     /// # Errors
-    /// [`UnlimitedScopes`] where they would give a full token without saying so.
+    /// [`UnlimitedScopes`] if they would give a full token.
     pub fn scopes(scopes: ScopeSet) -> Result<Self, UnlimitedScopes> {
-        if scopes.reach() == Reach::Full { Err(UnlimitedScopes(scopes)) } else { Ok(Self::Scopes(scopes)) }
+        if scopes.class() == TokenClass::Full {
+            Err(UnlimitedScopes(scopes))
+        } else {
+            Ok(Self::Scopes(scopes))
+        }
     }
 
     /// The `scope` parameter: `openid` first, then the others in order, as the vendor's SDKs send it.
@@ -176,9 +180,9 @@ impl Ask {
         words.join(" ")
     }
 
-    /// What the token will be if the server grants just this.
-    pub fn reach(&self) -> Reach {
-        self.asked().reach()
+    /// The class of the token if the server grants just this.
+    pub fn class(&self) -> TokenClass {
+        self.asked().class()
     }
 
     fn asked(&self) -> &ScopeSet {
@@ -189,10 +193,10 @@ impl Ask {
         }
     }
 
-    /// Compares what was granted with this.
+    /// Compares the granted scopes with the requested ones.
     ///
     /// # Errors
-    /// [`Mismatch`] where the token may do more, or less, than was asked.
+    /// [`Mismatch`] if the token may do more, or less.
     pub fn check(&self, granted: &ScopeSet) -> Result<(), Mismatch> {
         let asked = self.asked();
         let extra: ScopeSet =
@@ -208,7 +212,7 @@ impl Ask {
     }
 }
 
-/// How granted scopes differ from asked ones.
+/// How the granted scopes differ from the requested ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     /// The token may do more than was asked.
@@ -217,8 +221,8 @@ pub enum Mismatch {
     /// The token may do less than was asked. Without `transcribe` and `streams` it would be a full one.
     #[error("the server did not grant `{0}`")]
     Narrower(ScopeSet),
-    /// Neither the answer nor the token says what was granted. RFC 6749, section 5.1, lets a server leave `scope` out
-    /// where it granted what was asked; that a token is limited is not taken on trust.
+    /// Neither the answer nor the token says what was granted. RFC 6749, section 5.1, allows that if it is what was requested,
+    /// but that a token is limited is never assumed.
     #[error("the server did not say which scopes it granted")]
     Unstated,
 }
@@ -232,29 +236,29 @@ mod tests {
     }
 
     #[test]
-    fn reach_follows_the_contract() {
+    fn the_class_follows_the_scopes() {
         let table = [
-            ("openid", Reach::Full),
-            ("", Reach::Full),
-            ("openid email profile roles web-origins acr basic service_account", Reach::Full),
-            ("openid transcribe", Reach::Limited),
-            ("profile email openid streams transcribe", Reach::Limited),
-            ("openid interactions:read", Reach::Mixed),
-            ("openid transcribe interactions:read", Reach::Mixed),
-            ("openid stream", Reach::Mixed),
-            ("openid transcribe \"admin:write\"", Reach::Mixed),
-            ("openid transcribe\tadmin:l\u{e4}s", Reach::Mixed),
+            ("openid", TokenClass::Full),
+            ("", TokenClass::Full),
+            ("openid email profile roles web-origins acr basic service_account", TokenClass::Full),
+            ("openid transcribe", TokenClass::Limited),
+            ("profile email openid streams transcribe", TokenClass::Limited),
+            ("openid interactions:read", TokenClass::Mixed),
+            ("openid transcribe interactions:read", TokenClass::Mixed),
+            ("openid stream", TokenClass::Mixed),
+            ("openid transcribe \"admin:write\"", TokenClass::Mixed),
+            ("openid transcribe\tadmin:l\u{e4}s", TokenClass::Mixed),
         ];
-        for (scopes, reach) in table {
-            assert_eq!(set(scopes).reach(), reach, "{scopes}");
+        for (scopes, class) in table {
+            assert_eq!(set(scopes).class(), class, "{scopes}");
         }
     }
 
     #[test]
     fn openid_comes_first_on_the_wire() {
-        assert_eq!(Ask::Full.to_wire(), "openid");
+        assert_eq!(ScopeRequest::Full.to_wire(), "openid");
         assert_eq!(
-            Ask::scopes(set("transcribe openid streams")).unwrap().to_wire(),
+            ScopeRequest::scopes(set("transcribe openid streams")).unwrap().to_wire(),
             "openid streams transcribe"
         );
     }
@@ -262,13 +266,13 @@ mod tests {
     #[test]
     fn scopes_that_limit_nothing_are_not_a_silent_full_token() {
         for scopes in ["openid", "profile", "openid email"] {
-            assert!(Ask::scopes(set(scopes)).is_err(), "{scopes}");
+            assert!(ScopeRequest::scopes(set(scopes)).is_err(), "{scopes}");
         }
     }
 
     #[test]
     fn granted_is_compared_with_asked() {
-        let transcribe = Ask::scopes(set("transcribe")).unwrap();
+        let transcribe = ScopeRequest::scopes(set("transcribe")).unwrap();
         assert_eq!(transcribe.check(&set("openid transcribe")), Ok(()));
         assert_eq!(transcribe.check(&set("email openid profile transcribe")), Ok(()));
         assert_eq!(transcribe.check(&set("openid email")), Err(Mismatch::Narrower(set("transcribe"))));
@@ -276,8 +280,11 @@ mod tests {
             transcribe.check(&set("openid transcribe streams")),
             Err(Mismatch::Broader(set("streams")))
         );
-        assert_eq!(Ask::Full.check(&set("openid email profile")), Ok(()));
-        assert_eq!(Ask::Full.check(&set("openid transcribe")), Err(Mismatch::Broader(set("transcribe"))));
+        assert_eq!(ScopeRequest::Full.check(&set("openid email profile")), Ok(()));
+        assert_eq!(
+            ScopeRequest::Full.check(&set("openid transcribe")),
+            Err(Mismatch::Broader(set("transcribe")))
+        );
     }
 
     #[test]

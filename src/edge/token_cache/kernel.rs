@@ -1,7 +1,7 @@
-//! Tokens in the Linux kernel's keyring of this user (`@u`): never on disk, and gone when they expire.
+//! Tokens in the Linux kernel's keyring of this user (`@u`): never on disk, and removed by the kernel when they expire.
 //!
-//! `@u` is found by its user, but its keys can be read only by who possesses it, which a session's keyring need not
-//! convey: it is linked to the keyring of a thread first, and that ends with the thread (keyrings(7)).
+//! Only a process that possesses `@u` can read its keys, and not every session does. So `@u` is linked to the keyring of a
+//! thread, which ends with the thread (keyrings(7)).
 
 use std::{fs, thread};
 
@@ -10,10 +10,12 @@ use linux_keyutils::{
 };
 use zeroize::Zeroizing;
 
-/// What every key's description begins with.
+use crate::domain::token::cache_key::Tag;
+
+/// Every key's description begins with this.
 const PREFIX: &str = "corti-auth:";
 
-/// What the kernel lets a key of this type hold (keyrings(7)), and so what is read of one.
+/// The most that a key of this type can hold (keyrings(7)).
 const LIMIT: usize = 32_767;
 
 /// The keyring of this user.
@@ -21,13 +23,12 @@ fn user() -> Result<KeyRing, KeyError> {
     KeyRing::from_special_id(KeyRingIdentifier::User, true)
 }
 
-/// Runs `work` on the keyring of this user, possessed by a thread of its own. The keyring that conveys it counts against
-/// the user's limit: that of a process would count for as long as the process waits for another, or stays beside a
-/// program.
+/// Runs `work` in a thread that possesses the keyring of this user. The thread's keyring counts against the user's limit of
+/// keys; a process keyring would count for as long as the process runs.
 fn possessing<T: Send>(work: impl FnOnce(KeyRing) -> Option<T> + Send) -> Option<T> {
     let work = || {
         let user = user().ok()?;
-        // At the user's limit a link is refused, too: the session may convey its keys even so.
+        // The link is refused at the user's limit of keys, but the session may possess the keyring anyway.
         let own = KeyRing::from_special_id(KeyRingIdentifier::Thread, true);
         let _ = own.and_then(|own| own.link_keyring(user));
         work(user)
@@ -35,10 +36,10 @@ fn possessing<T: Send>(work: impl FnOnce(KeyRing) -> Option<T> + Send) -> Option
     thread::scope(|scope| thread::Builder::new().spawn_scoped(scope, work).ok()?.join().ok().flatten())
 }
 
-/// What is kept under `name`.
+/// The content of the key `name`.
 pub(super) fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
     match find(user().ok()?, name) {
-        // Mostly the session conveys the keys, and whether there is one can be told in any case.
+        // Usually the session possesses the keyring. Without that, only the existence of a key can be seen.
         Ok(found) => found,
         Err(KeyError::KeyDoesNotExist) => None,
         Err(_) => possessing(|user| find(user, name).ok()?),
@@ -56,42 +57,41 @@ fn find(user: KeyRing, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyErro
     Ok(Some(bytes))
 }
 
-/// Keeps `bytes` under `name` for some seconds, and says whether it could. Where it could not, nothing is left.
+/// Keeps `bytes` under `name` for some seconds, and returns whether it could. If not, nothing is left.
 pub(super) fn write(name: &str, bytes: &[u8], seconds: usize) -> bool {
     possessing(|user| add(user, name, bytes, seconds)).is_some()
 }
 
 fn add(user: KeyRing, name: &str, bytes: &[u8], seconds: usize) -> Option<()> {
     let key = user.add_key(&format!("{PREFIX}{name}"), bytes).ok()?;
-    // Its owner may end it without possessing it, which needs a link, and so memory that may be used up by then.
+    // So that it can be removed without possessing it: at the limit of keys that is not possible.
     let of_its_owner = Permission::VIEW | Permission::SEARCH | Permission::SETATTR;
     let permissions = KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(of_its_owner).build();
     let _ = key.set_perms(permissions);
-    // What could not be found again could not be removed by `logout` either: some containers hide the list.
+    // `logout` finds keys by the list in /proc, which some containers hide.
     let kept =
         key.set_timeout(seconds).is_ok() && listed().iter().any(|(id, _)| *id == key.get_id().as_raw_id());
     if !kept {
-        take_away(key);
+        remove_key(key);
     }
     kept.then_some(())
 }
 
-/// Removes the entries whose name `selected` picks, and says how many there were.
-pub(super) fn remove(selected: impl Fn(&str) -> bool) -> usize {
-    let ours: Vec<i32> = listed().into_iter().filter(|(_, name)| selected(name)).map(|(id, _)| id).collect();
-    let take_all = || ours.iter().filter(|id| take_away(Key::from_id(KeySerialId::new(**id)))).count();
-    // Its owner may end a key without possessing it, where there is no thread to possess it by.
-    possessing(|_| Some(take_all())).unwrap_or_else(take_all)
+/// Removes the keys with this tag, and returns how many there were.
+pub(super) fn remove(tag: &Tag) -> usize {
+    let ours: Vec<i32> = listed().into_iter().filter(|(_, name)| tag.is_in(name)).map(|(id, _)| id).collect();
+    let remove_all = || ours.iter().filter(|id| remove_key(Key::from_id(KeySerialId::new(**id)))).count();
+    // Without a thread that possesses them the owner can still remove them.
+    possessing(|_| Some(remove_all())).unwrap_or_else(remove_all)
 }
 
-/// An invalidated key is gone at once for everybody. Kernels before 3.5 do not know that, and revoke it.
-fn take_away(key: Key) -> bool {
+/// An invalidated key is gone at once for everybody. Kernels before 3.5 can only revoke it.
+fn remove_key(key: Key) -> bool {
     key.invalidate().is_ok() || key.revoke().is_ok()
 }
 
 /// This user's keys of ours by their number and name, as proc(5) lists them: number, flags, usage, timeout, permissions,
-/// owner, group, type, and the description up to a colon and the size. Asking for the keys of `@u` one by one would also
-/// meet those of other programs.
+/// owner, group, type, and the description up to a colon and the size.
 fn listed() -> Vec<(i32, String)> {
     let me = rustix::process::geteuid().as_raw().to_string();
     let bytes = fs::read("/proc/keys").unwrap_or_default();

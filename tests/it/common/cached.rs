@@ -35,10 +35,12 @@ impl Cached {
         self.home().join(".cache/corti-auth")
     }
 
-    /// The files with tokens, in order.
+    /// The files with tokens, in order: all in the cache but the locks.
     pub fn token_files(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.cache_folder()).into_iter().flatten().flatten();
-        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        let is_lock = |path: &PathBuf| path.extension().is_some_and(|end| end == "lock");
+        let mut files: Vec<PathBuf> =
+            entries.map(|entry| entry.path()).filter(|path| !is_lock(path)).collect();
         files.sort();
         files
     }
@@ -109,11 +111,11 @@ pub fn token(command: &mut Command) -> (String, bool) {
     (json["access_token"].as_str().unwrap().to_owned(), json["cached"].as_bool().unwrap())
 }
 
-/// Whether a thread of the process is in flock(2), by what `/proc` says it is blocked in.
+/// Whether the process has a lock file of a mint open: it holds the lock or waits for it.
 pub fn waits_for_a_lock(process: u32) -> bool {
-    let locks = std::fs::read_to_string("/proc/locks").unwrap();
-    let process = process.to_string();
-    locks.lines().any(|line| line.contains("-> FLOCK") && line.split_whitespace().any(|word| word == process))
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let mut targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+    targets.any(|target| target.extension().is_some_and(|end| end == "lock"))
 }
 
 /// A user whose keys the kernel counts: the words to run a program as that user, and the binary for it.

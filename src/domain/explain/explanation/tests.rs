@@ -17,7 +17,7 @@ const SAMPLES: [&str; 5] = [
 
 fn causes(text: &str) -> Vec<Cause> {
     let now: Timestamp = "2026-11-24T12:00:00Z".parse().unwrap();
-    let token = Held::read(text, now);
+    let token = TokenInUse::read(text, now);
     let evidence = Evidence::new(None, &Exchange::read(text), Some(token), Configured::default(), None, now);
     explain(&evidence)
 }
@@ -96,7 +96,7 @@ fn a_token_is_found_in_what_was_pasted_along() {
         (format!("Bearer%20{token}"), Presented::Encoded),
         (format!("Bearer Bearer {token}"), Presented::Doubled),
     ] {
-        let held = Held::read(&text, Timestamp::UNIX_EPOCH);
+        let held = TokenInUse::read(&text, Timestamp::UNIX_EPOCH);
         assert_eq!((held.secret().expose(), held.presented), (token.as_str(), presented), "{text}");
         assert!(held.inspection.is_some(), "{text}");
     }

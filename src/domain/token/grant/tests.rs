@@ -9,8 +9,8 @@ fn response(status: u16, body: &str) -> Response {
     Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() }
 }
 
-fn ask(scopes: &str) -> Ask {
-    Ask::scopes(ScopeSet::from_wire(scopes)).unwrap()
+fn ask(scopes: &str) -> ScopeRequest {
+    ScopeRequest::scopes(ScopeSet::from_wire(scopes)).unwrap()
 }
 
 fn parsed(status: u16, body: &str) -> Result<Token, GrantError> {

@@ -1,8 +1,8 @@
 //! Where the API refuses a token: 401 with the reason in `WWW-Authenticate`, 403 with one in the body.
 
-use crate::domain::explain::explanation::{Evidence, Held, LEEWAY, Presented};
+use crate::domain::explain::explanation::{Evidence, LEEWAY, Presented, TokenInUse};
 use crate::domain::token::inspection::{Inspection, Kind, span};
-use crate::domain::token::scope::Reach;
+use crate::domain::token::scope::TokenClass;
 
 use super::{Rule, Signs, fitting};
 
@@ -74,7 +74,7 @@ pub(super) const RULES: [Rule; 12] = [
         id: "malformed-token",
         cause: "what was sent is no token, or not all of one",
         signs: |it| {
-            let unreadable = it.token().is_some_and(|held| held.inspection.is_none());
+            let unreadable = it.token().is_some_and(|token| token.inspection.is_none());
             let doubled = form(it) == Some(Presented::Doubled);
             let concerned = it.concerns_a_token();
             Signs::none()
@@ -111,7 +111,7 @@ pub(super) const RULES: [Rule; 12] = [
         cause: "a limited token opens its WebSockets, and no REST API",
         signs: |it| {
             let at_rest = !at_socket(it);
-            let limited = seen(it).filter(|seen| seen.reach == Some(Reach::Limited) && is_refused(it));
+            let limited = seen(it).filter(|seen| seen.class == Some(TokenClass::Limited) && is_refused(it));
             Signs::none()
                 .said(it.said(&["scope"]).filter(|_| it.is_status(&[403]) && at_rest))
                 .shown(
@@ -128,7 +128,7 @@ pub(super) const RULES: [Rule; 12] = [
         cause: "the token is limited to another WebSocket than this one",
         signs: |it| {
             let socket = it.socket().unwrap_or_default();
-            let limited = seen(it).filter(|seen| seen.reach == Some(Reach::Limited) && is_refused(it));
+            let limited = seen(it).filter(|seen| seen.class == Some(TokenClass::Limited) && is_refused(it));
             let other =
                 limited.filter(|seen| at_socket(it) && !(it.asked.is_some() && seen.scopes.contains(socket)));
             Signs::none()
@@ -168,12 +168,12 @@ pub(super) const RULES: [Rule; 12] = [
 fn form(evidence: &Evidence) -> Option<Presented> {
     match &evidence.asked {
         Some(asked) => asked.presented,
-        None => evidence.token().map(|held| held.presented),
+        None => evidence.token().map(|token| token.presented),
     }
 }
 
 fn seen(evidence: &Evidence) -> Option<&Inspection> {
-    evidence.token().and_then(|held: &Held| held.inspection.as_ref())
+    evidence.token().and_then(|token: &TokenInUse| token.inspection.as_ref())
 }
 
 /// Whether it is a refusal for want of a right: 403, and not about the tenant.
@@ -187,7 +187,8 @@ fn at_socket(evidence: &Evidence) -> bool {
 
 /// The command that mints what the place wants: its own scope at a WebSocket, else what the token was.
 fn mint(evidence: &Evidence) -> String {
-    let scopes = seen(evidence).filter(|seen| seen.reach == Some(Reach::Limited)).map(|seen| &seen.scopes);
+    let scopes =
+        seen(evidence).filter(|seen| seen.class == Some(TokenClass::Limited)).map(|seen| &seen.scopes);
     let held =
         || ["transcribe", "streams"].into_iter().find(|name| scopes.is_some_and(|all| all.contains(name)));
     let wanted = match evidence.socket().filter(|name| ["transcribe", "streams"].contains(name)) {

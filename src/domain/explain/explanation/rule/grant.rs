@@ -2,7 +2,7 @@
 //! measured of version 26.
 
 use crate::domain::explain::explanation::{Evidence, Shape};
-use crate::domain::token::scope::{Reach, Scope, ScopeSet};
+use crate::domain::token::scope::{Scope, ScopeSet, TokenClass};
 
 use super::{NO_PATH, Rule, Signs, fitting};
 
@@ -111,14 +111,14 @@ pub(super) const RULES: [Rule; 12] = [
         cause: "it is a full token: no scope was asked for that would limit it",
         signs: |it| {
             let granted = match &it.shape {
-                Shape::Grant(Some(scope)) => Some(scope).filter(|scope| reach(scope) == Reach::Full),
+                Shape::Grant(Some(scope)) => Some(scope).filter(|scope| class(scope) == TokenClass::Full),
                 _ => None,
             };
-            let held = it.token().and_then(|held| held.inspection.as_ref());
-            let held = held.filter(|seen| seen.reach == Some(Reach::Full) && it.socket().is_some());
+            let full = it.token().and_then(|token| token.inspection.as_ref());
+            let full = full.filter(|seen| seen.class == Some(TokenClass::Full) && it.socket().is_some());
             Signs::none()
                 .certain(granted.map(|scope| format!("the scopes are `{scope}`")))
-                .shown(held.map(|_| "the token in use is a full one, at a WebSocket".to_owned()))
+                .shown(full.map(|_| "the token in use is a full one, at a WebSocket".to_owned()))
         },
         remedy: |it| {
             let scope = it.socket().filter(|name| ["transcribe", "streams"].contains(name));
@@ -134,7 +134,7 @@ pub(super) const RULES: [Rule; 12] = [
                 Shape::Grant(scope) => Some(scope.clone().unwrap_or_default()),
                 _ => None,
             };
-            let limited = granted.filter(|scope| reach(scope) != Reach::Full);
+            let limited = granted.filter(|scope| class(scope) != TokenClass::Full);
             Signs::none().certain(limited.map(|scope| format!("the scopes are `{scope}`")))
         },
         remedy: |_| "see what it may do: corti-auth inspect FILE".to_owned(),
@@ -164,8 +164,8 @@ fn is_trouble(evidence: &Evidence) -> bool {
     evidence.status.is_some_and(|status| (500..600).contains(&status))
 }
 
-fn reach(scope: &str) -> Reach {
-    ScopeSet::from_wire(scope).reach()
+fn class(scope: &str) -> TokenClass {
+    ScopeSet::from_wire(scope).class()
 }
 
 /// The word among the refused scopes that is nearly one, and the one that it nearly is.

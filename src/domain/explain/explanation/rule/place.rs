@@ -85,7 +85,7 @@ pub(super) const RULES: [Rule; 4] = [
         id: "wrong-client",
         cause: "the token is of another client, whose interactions are its own",
         signs: |it| {
-            let own = it.token().and_then(|held| held.inspection.as_ref()?.client.clone());
+            let own = it.token().and_then(|token| token.inspection.as_ref()?.client.clone());
             let pair = own.zip(it.configured.client.as_ref()).filter(|(own, here)| own != here.as_str());
             let alone = it.status.is_none() && it.concerns_a_token();
             let concerned = it.is_status(&[403, 404]) || alone;
@@ -100,7 +100,7 @@ type Place = (Environment, Tenant);
 
 /// The place that the token names as its own.
 fn own_place(evidence: &Evidence) -> Option<&Place> {
-    evidence.token().and_then(|held| held.inspection.as_ref()?.place.as_ref())
+    evidence.token().and_then(|token| token.inspection.as_ref()?.place.as_ref())
 }
 
 /// The token's own and what is configured here, where one part of the two differs.

@@ -1,4 +1,4 @@
-//! The token in use, as it stands in a file: decoded, and how it was written down.
+//! The token of a failed request: decoded, and how it was sent.
 
 use jiff::Timestamp;
 
@@ -11,18 +11,17 @@ use super::exchange::Presented;
 
 /// A token that somebody used.
 #[derive(Debug)]
-pub struct Held {
+pub struct TokenInUse {
     secret: Secret,
-    /// How the text had it.
+    /// How it was sent.
     pub presented: Presented,
-    /// What it says of itself at the moment it was judged; nothing of it was verified. `None` where it is no JWT.
+    /// What it says about itself, unverified; `None` if it is not a JWT.
     pub inspection: Option<Inspection>,
 }
 
-impl Held {
-    /// Reads a text that holds a token, with whatever was pasted along.
+impl TokenInUse {
+    /// Reads a text with a token in it.
     pub fn read(text: &str, now: Timestamp) -> Self {
-        // A header's value is how it was presented, its name is not.
         let presented = Presented::of(pasted::after_header(text).as_deref().unwrap_or(text));
         let token = pasted::clean(text).token;
         let inspection = Jwt::decode(&token).and_then(|jwt| Inspection::of(&jwt, now)).ok();

@@ -1,0 +1,133 @@
+//! Who calls the API: the token in `CORTI_ACCESS_TOKEN`, or a client whose tokens are minted.
+
+use jiff::Timestamp;
+
+use crate::app::context::Context;
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::Tenant;
+use crate::domain::client::resolve::{self, Plan};
+use crate::domain::client::secret::AccessToken;
+use crate::domain::client::variable::ACCESS_TOKEN;
+use crate::domain::token::inspection::Inspection;
+use crate::domain::token::jwt::Jwt;
+use crate::domain::token::scope::TokenClass;
+use crate::failure::{Failure, Kind};
+
+/// Who calls the API.
+pub(crate) enum Caller {
+    /// Whoever the token in `CORTI_ACCESS_TOKEN` stands for; nothing is minted.
+    Ready(Box<ReadyToken>),
+    /// A client.
+    Client(Box<Plan>),
+}
+
+/// The token in `CORTI_ACCESS_TOKEN`, and where it is sent.
+pub(crate) struct ReadyToken {
+    pub(crate) token: AccessToken,
+    environment: Environment,
+    tenant: Tenant,
+    /// `None` if its scopes cannot be read.
+    class: Option<TokenClass>,
+}
+
+impl Caller {
+    /// The ready token, unless a profile is named on the command line; else the client.
+    ///
+    /// # Errors
+    /// Neither is known, or the ready token has expired or belongs elsewhere.
+    pub(crate) fn of(context: &Context<'_>) -> Result<Self, Failure> {
+        let ready = context.variables()?.access_token.as_ref();
+        let Some(token) = ready.filter(|_| context.options.profile.is_none()) else {
+            return Ok(Self::Client(Box::new(context.plan()?)));
+        };
+        let (environment, tenant) =
+            resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
+        let inspection = inspect(token, context.host.clock.now())?;
+        if let Some(inspection) = &inspection {
+            refuse_unusable(inspection, &environment, &tenant)?;
+        }
+        let class = inspection.and_then(|inspection| inspection.class);
+        Ok(Self::Ready(Box::new(ReadyToken { token: token.clone(), environment, tenant, class })))
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        match self {
+            Self::Ready(ready) => &ready.environment,
+            Self::Client(plan) => &plan.client.environment,
+        }
+    }
+
+    pub(crate) fn tenant(&self) -> &Tenant {
+        match self {
+            Self::Ready(ready) => &ready.tenant,
+            Self::Client(plan) => &plan.client.tenant,
+        }
+    }
+
+    /// Whether it is a ready token that does not open the REST API.
+    pub(crate) fn is_limited(&self) -> bool {
+        matches!(self, Self::Ready(ready) if ready.class == Some(TokenClass::Limited))
+    }
+}
+
+/// What a token says about itself; `None` if it is not a JWT.
+///
+/// # Errors
+/// Its dates are malformed.
+pub(crate) fn inspect(token: &AccessToken, now: Timestamp) -> Result<Option<Inspection>, Failure> {
+    let Ok(jwt) = Jwt::decode(token.secret().expose()) else { return Ok(None) };
+    Ok(Some(Inspection::of(&jwt, now)?))
+}
+
+/// The environment and tenant that issued a token that somebody gave. It is sent nowhere else, where it would be useless and
+/// seen. `token` is its name in messages, `otherwise` the hint if the issuer is unknown.
+///
+/// # Errors
+/// The token does not say who issued it, or `chosen` is another.
+pub(crate) fn issuer<'a>(
+    inspection: Option<&'a Inspection>,
+    chosen: Option<(&Environment, &Tenant)>,
+    token: &str,
+    otherwise: &str,
+) -> Result<(&'a Environment, &'a Tenant), Failure> {
+    let Some((issuer, realm)) = inspection.and_then(|inspection| inspection.place.as_ref()) else {
+        let message = format!("{token} does not say which environment issued it: it was not sent");
+        return Err(Failure::new(Kind::Token, message).hint(otherwise));
+    };
+    match chosen.filter(|chosen| *chosen != (issuer, realm)) {
+        Some(chosen) => Err(misplaced(Kind::Token, token, (issuer, realm), chosen)),
+        None => Ok((issuer, realm)),
+    }
+}
+
+fn misplaced(
+    kind: Kind,
+    token: &str,
+    (issuer, realm): (&Environment, &Tenant),
+    (environment, tenant): (&Environment, &Tenant),
+) -> Failure {
+    let message = format!(
+        "{token} was issued by `{issuer}`, tenant `{realm}`, and is not sent to `{environment}`, tenant `{tenant}`"
+    );
+    Failure::new(kind, message)
+        .hint(format!("if that is where it belongs: --environment {issuer} --tenant {realm}"))
+}
+
+/// A ready token need not say who issued it, but must not be for another environment.
+fn refuse_unusable(
+    inspection: &Inspection,
+    environment: &Environment,
+    tenant: &Tenant,
+) -> Result<(), Failure> {
+    if inspection.is_expired() {
+        return Err(Failure::new(Kind::Token, format!("the token in {ACCESS_TOKEN} has expired"))
+            .hint(format!("mint a new one, or unset {ACCESS_TOKEN}")));
+    }
+    match &inspection.place {
+        Some((issuer, realm)) if issuer != environment || realm != tenant => {
+            let token = format!("the token in {ACCESS_TOKEN}");
+            Err(misplaced(Kind::Configuration, &token, (issuer, realm), (environment, tenant)))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,123 @@
+//! The options of commands that get a token: `--scope`, `--full`; `--min-ttl`, `--refresh`, `--no-cache`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::app::context::Context;
+use crate::cli::argument;
+use crate::domain::client::resolve::Plan;
+use crate::domain::token::reuse::{CacheMode, CachePolicy};
+use crate::domain::token::scope::{LIMITED, ScopeRequest, ScopeSet};
+use crate::failure::{Failure, Kind};
+
+/// The scopes, which the user has to choose.
+#[derive(Debug, Args)]
+pub(crate) struct ScopeArgs {
+    /// Ask for this scope; repeat it, or separate several by commas or spaces
+    #[arg(short, long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
+    scope: Vec<String>,
+    /// Ask for a token that acts as the client itself
+    #[arg(long, conflicts_with = "scope")]
+    full: bool,
+}
+
+impl ScopeArgs {
+    /// Whether they are chosen on the command line.
+    pub(crate) fn is_made(&self) -> bool {
+        self.full || !self.scope.is_empty()
+    }
+
+    /// The scopes to request. Warns about those that Corti does not document.
+    ///
+    /// # Errors
+    /// As [`scope_request`].
+    pub(crate) fn scope_request(&self, plan: &Plan, context: &Context<'_>) -> Result<ScopeRequest, Failure> {
+        let request = scope_request(&self.scope, self.full, plan.default_scope())?;
+        let scopes = match &request {
+            ScopeRequest::Full => None,
+            ScopeRequest::Scopes(scopes) => Some(scopes.iter()),
+        };
+        for scope in scopes.into_iter().flatten().filter(|scope| !scope.is_documented()) {
+            let message =
+                format!("Corti does not document the scope `{}`; it is requested anyway", scope.as_str());
+            let hint = scope.suggestion().map(|known| format!("did you mean --scope {known}?"));
+            context.warn(message, hint.as_deref());
+        }
+        Ok(request)
+    }
+}
+
+/// Which tokens a command accepts from the cache.
+#[derive(Debug, Args)]
+pub(crate) struct CacheArgs {
+    /// Require at least this much remaining lifetime, such as 30s or 2m; else exit with 10
+    #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
+    min_ttl: Option<Duration>,
+    /// Mint a new token, even where a cached one is still good
+    #[arg(long)]
+    refresh: bool,
+    /// Neither use nor fill the cache of tokens; `CORTI_AUTH_NO_CACHE` does the same
+    #[arg(long, conflicts_with = "refresh")]
+    no_cache: bool,
+}
+
+impl CacheArgs {
+    /// The policy by these options and the variable.
+    pub(crate) fn policy(&self, context: &Context<'_>) -> CachePolicy {
+        let policy = CachePolicy { min_ttl: self.min_ttl, ..context.cache_policy() };
+        if self.no_cache {
+            CachePolicy { mode: CacheMode::Bypass, ..policy }
+        } else if self.refresh {
+            policy.refreshed()
+        } else {
+            policy
+        }
+    }
+}
+
+/// `--full`, or `--scope` as typed, or the profile's default scopes.
+///
+/// # Errors
+/// A usage failure if nothing is chosen, or scopes that limit nothing.
+fn scope_request(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> Result<ScopeRequest, Failure> {
+    if full {
+        return Ok(ScopeRequest::Full);
+    }
+    let parsed = argument::scopes(scopes);
+    let parsed = parsed
+        .map_err(|error| Failure::new(Kind::Usage, error).hint("corti-auth token --scope transcribe"))?;
+    let asked = match (parsed.is_empty(), default) {
+        (false, _) => parsed,
+        (true, Some(default)) => default.clone(),
+        (true, None) => {
+            return Err(Failure::new(Kind::Usage, "say what the token may do: --scope or --full")
+                .hint("safe for a browser: corti-auth token --scope transcribe")
+                .hint("backend only: corti-auth token --full"));
+        }
+    };
+    ScopeRequest::scopes(asked).map_err(|error| {
+        Failure::new(Kind::Usage, error)
+            .hint("say --full if that is meant, or --scope transcribe for a limited one")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_always_chosen() {
+        let wire = |scopes: &[&str]| {
+            let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+            scope_request(&scopes, false, None).map(|request| request.to_wire())
+        };
+        assert_eq!(wire(&["transcribe,streams"]).unwrap(), "openid streams transcribe");
+        assert_eq!(wire(&["transcribe streams", "streams"]).unwrap(), "openid streams transcribe");
+        assert!(wire(&[]).is_err());
+        assert!(wire(&["openid"]).is_err());
+        assert_eq!(scope_request(&[], true, None).unwrap(), ScopeRequest::Full);
+        let default = ScopeSet::from_wire("transcribe");
+        assert_eq!(scope_request(&[], false, Some(&default)).unwrap().to_wire(), "openid transcribe");
+    }
+}
