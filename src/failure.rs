@@ -1,4 +1,4 @@
-//! A failed command: its kind, its cause, and what to run next. The only place that knows exit codes.
+//! Says why a command failed: its kind, its causes, and hints. The only place that knows exit codes.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -11,14 +11,14 @@ mod credential;
 mod diagnosis;
 mod setting;
 
-/// What kind of failure it is, by what the caller can do about it.
+/// The kinds of failure, by what the caller can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nobody foresaw it.
+    /// Internal error.
     Unexpected,
     /// The API refused the request itself: 400, 404, 409, 422.
     Refused,
-    /// The command line is wrong, or a value is missing and nobody can be asked.
+    /// The command line is wrong, or a value is missing and there is no terminal to ask at.
     Usage,
     /// Configuration, profile, environment or tenant is missing or invalid.
     Configuration,
@@ -26,26 +26,26 @@ pub enum Kind {
     Credential,
     /// The server rejected the credential: 401, 403.
     Rejected,
-    /// A scope was refused, or the granted ones differ from the asked ones.
+    /// A scope was refused, or other scopes were granted than asked for.
     Scope,
-    /// The token is invalid: expired, of a bad signature or another issuer, or not a JWT.
+    /// The token is invalid: expired, not a JWT, with a bad signature or of another issuer.
     Token,
-    /// No answer, or one of another protocol.
+    /// No answer, or not the expected protocol.
     Network,
     /// The server answered 429 or 5xx.
     Unavailable,
-    /// A check did not hold: tokens differ, a required scope is missing, a token can do more than it should.
+    /// A check failed: tokens differ, a required scope is missing, a token can do more than it should.
     Check,
-    /// A program that was to be run cannot be.
+    /// `exec`: the program cannot be run.
     NotExecutable,
-    /// A program that was to be run is not there.
+    /// `exec`: there is no such program.
     NotFound,
     /// Ctrl-C.
     Interrupted,
 }
 
 impl Kind {
-    /// The table from kind to exit code and to the `code` of a JSON error.
+    /// The exit code, and the `code` of a JSON error.
     fn entry(self) -> (u8, &'static str) {
         match self {
             Self::Unexpected => (1, "unexpected"),
@@ -70,13 +70,13 @@ impl Kind {
         self.entry().0
     }
 
-    /// The word for it in a JSON error.
+    /// The `code` of a JSON error.
     pub fn code(self) -> &'static str {
         self.entry().1
     }
 }
 
-/// The exit code of a program that was run in this one's place; 0 where there was none.
+/// The exit code of the program that `exec` ran; 0 for other commands.
 pub fn code_of_program(code: u8) -> ExitCode {
     ExitCode::from(code)
 }
@@ -92,24 +92,24 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that is explained by its message.
+    /// A failure with a message.
     pub fn new(kind: Kind, message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
         Self::caused(kind, anyhow::Error::msg(message))
     }
 
-    /// A failure with an error as its cause.
+    /// A failure with the error that caused it.
     pub fn caused(kind: Kind, source: impl Into<anyhow::Error>) -> Self {
         Self { kind, source: source.into(), hints: Vec::new(), http_status: None, oauth_error: None }
     }
 
-    /// Puts what came of it, in the words of the command, before the reason.
+    /// Puts a message before the causes.
     #[must_use]
     pub fn context(mut self, message: impl fmt::Display + Send + Sync + 'static) -> Self {
         self.source = self.source.context(message);
         self
     }
 
-    /// Adds what to run next.
+    /// Adds a hint: one short command, or one short sentence.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -121,7 +121,7 @@ impl Failure {
         self
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -136,12 +136,12 @@ impl Failure {
         self.source.chain().map(ToString::to_string)
     }
 
-    /// The same, each after a colon.
+    /// The message and its causes in one line.
     pub fn in_one_line(&self) -> String {
         self.causes().collect::<Vec<_>>().join(": ")
     }
 
-    /// Words of another program among the causes: it may have said anything.
+    /// What a secret command said on stderr: it may be anything.
     pub fn foreign_words(&self) -> Option<&str> {
         match self.source.downcast_ref() {
             Some(CommandError::Failed { words, .. }) => Some(words),
@@ -149,33 +149,32 @@ impl Failure {
         }
     }
 
-    /// What to run next.
+    /// The hints.
     pub fn hints(&self) -> &[String] {
         &self.hints
     }
 
-    /// The HTTP status it came with.
+    /// The HTTP status of the answer.
     pub fn http_status(&self) -> Option<u16> {
         self.http_status
     }
 
-    /// The OAuth `error` it came with.
+    /// The OAuth `error` of the answer.
     pub fn oauth_error(&self) -> Option<&str> {
         self.oauth_error.as_deref()
     }
 
-    /// Whether the same command may work later.
+    /// Whether the same command may succeed later.
     pub fn retryable(&self) -> bool {
-        let lost = |error: &HttpError| {
-            matches!(
-                error,
+        let is_lost = matches!(
+            self.source.downcast_ref(),
+            Some(
                 HttpError::TimedOut { .. }
-                    | HttpError::ConnectTimedOut { .. }
                     | HttpError::Connect { .. }
                     | HttpError::Proxy { .. }
                     | HttpError::Broken { .. }
             )
-        };
-        self.kind == Kind::Unavailable || self.source.downcast_ref().is_some_and(lost)
+        );
+        self.kind == Kind::Unavailable || is_lost
     }
 }

@@ -1,8 +1,7 @@
-//! The only file that writes to stdout and stderr: data, messages, errors; as text or as JSON; with or without colour.
+//! Writes to stdout and stderr, and is the only file that does: data, messages and errors, as text or as JSON.
 //!
-//! Whatever came from a server, a token or a file is made printable here, so nothing can steer the terminal, and the secrets
-//! in hand are taken out of it: a server may repeat them. What is a secret on purpose comes as a [`Secret`]. A closed pipe
-//! ends quietly.
+//! Text from a server, a token or a file is made printable here, so it cannot control the terminal, and known secrets are
+//! redacted: a server may repeat them. A secret that is to be printed comes as a [`Secret`]. A closed pipe is not an error.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
@@ -20,27 +19,27 @@ mod layout;
 
 use layout::{layout, paint, shown};
 
-/// What a command has to say when it is done.
+/// The result of a command.
 pub trait Outcome {
     /// The command's name in the JSON schema: `corti-auth/{command}/v1`.
     fn command(&self) -> &'static str;
     /// The fields of the JSON object, without the schema.
     fn json(&self) -> Value;
-    /// The members of that object that hold a secret on purpose. `json` leaves them out.
+    /// The members of that object that hold a secret to print. `json` leaves them out.
     fn secrets(&self) -> Vec<(&'static str, Secret)> {
         Vec::new()
     }
-    /// The same for a person.
+    /// The result as text.
     fn text(&self) -> Text;
-    /// A verdict that is not success although the outcome is printed: an expired token.
+    /// A failure to report after the outcome, such as an expired token.
     fn verdict(&mut self) -> Option<Failure> {
         None
     }
-    /// The command that takes back what was made, for when its outcome could not be printed.
+    /// The command that undoes what was made, in case the outcome cannot be printed.
     fn undo(&self) -> Option<String> {
         None
     }
-    /// The code of a program that was run in this one's place.
+    /// The exit code of the program that `exec` ran.
     fn program_code(&self) -> u8 {
         0
     }
@@ -48,7 +47,7 @@ pub trait Outcome {
 
 /// An outcome as text.
 pub enum Text {
-    /// A datum for a program or a pipe: it alone goes to stdout.
+    /// One value on stdout, for a program.
     Datum(Secret),
     /// The JSON object, as with `--json`.
     Json,
@@ -56,7 +55,7 @@ pub enum Text {
     Page(Page),
     /// A message that something was done, on stderr.
     Message(Page),
-    /// Everything was said by events. The same with `--json`.
+    /// Nothing, with `--json` too: events have said it all.
     Nothing,
 }
 
@@ -67,9 +66,9 @@ pub struct Style {
     pub json: bool,
     /// No notes.
     pub quiet: bool,
-    /// How much of the traffic is shown: 1, requests.
+    /// 1 shows requests.
     pub verbose: u8,
-    /// Where colours go.
+    /// Which streams are coloured.
     pub colours: Colours,
 }
 
@@ -83,23 +82,23 @@ pub struct Colours {
 }
 
 impl Colours {
-    /// As the user forces it, else on terminals unless they are not wanted (`NO_COLOR`) or cannot (`TERM=dumb`).
+    /// As `forced` by the user, else on terminals, unless `plain`: `NO_COLOR` or `TERM=dumb`.
     pub fn choose(forced: Option<bool>, plain: bool, terminal: Terminal) -> Self {
         let on = |is_terminal: bool| forced.unwrap_or(is_terminal && !plain);
         Self { stdout: on(terminal.stdout), stderr: on(terminal.stderr) }
     }
 }
 
-/// Prints.
+/// Prints outcomes, events and failures.
 #[derive(Default)]
 pub struct Printer {
     style: Style,
     redactor: Redactor,
-    /// Why data of a command that goes on could not be written, to be told when it is done.
+    /// Why an event's data could not be written. Reported at the command's end.
     lost: RefCell<Option<io::Error>>,
-    /// Whether the reader of the data has gone.
+    /// Whether stdout's reader has gone.
     unread: Cell<bool>,
-    /// Whether the cursor is behind a line that is to be overwritten.
+    /// Whether the cursor is behind the spinner.
     spinning: Cell<bool>,
 }
 
@@ -110,9 +109,6 @@ impl Printer {
     }
 
     /// Prints an outcome.
-    ///
-    /// # Errors
-    /// stdout's own, a closed pipe aside.
     pub fn emit(&self, outcome: &dyn Outcome) -> io::Result<()> {
         if let Some(error) = self.lost.take() {
             return Err(error);
@@ -122,24 +118,21 @@ impl Printer {
             Text::Json => to_stdout(&self.json_line(outcome)),
             _ if self.style.json => to_stdout(&self.json_line(outcome)),
             Text::Datum(datum) => to_stdout(datum.expose()),
-            Text::Page(page) => to_stdout(&self.laid_out(&page, self.style.colours.stdout)),
-            Text::Message(page) if !self.style.quiet => {
-                to_stderr(&self.laid_out(&page, self.style.colours.stderr));
+            Text::Page(page) => to_stdout(&self.stdout_page(&page)),
+            Text::Message(_) if self.style.quiet => Ok(()),
+            Text::Message(page) => {
+                self.message(&page);
                 Ok(())
             }
-            Text::Message(_) => Ok(()),
         }
     }
 
-    /// Prints text that clap or a generator made: help, a version, completions.
-    ///
-    /// # Errors
-    /// stdout's own, a closed pipe aside.
+    /// Prints help, a version or completions.
     pub fn generated(&self, text: &str) -> io::Result<()> {
         to_stdout(text.trim_end_matches('\n'))
     }
 
-    /// Prints why a command line was not understood: in clap's words, where there are any.
+    /// Prints a usage error: clap's own `text`, if there is any.
     pub fn usage(&self, failure: &Failure, text: &str) {
         if self.style.json || text.is_empty() {
             return self.fail(failure);
@@ -157,21 +150,13 @@ impl Printer {
             return to_stderr(&error_object(failure, &self.redactor));
         }
         if failure.kind() == Kind::Interrupted {
-            // The shell's prompt should not stand behind the question that was left.
+            // Ends the line of the question that was left, for the shell's prompt.
             return to_stderr("");
         }
-        let colour = self.style.colours.stderr;
-        let mut lines = Vec::new();
-        for (depth, cause) in failure.causes().enumerate() {
-            let text = self.shown(&cause);
-            lines.push(match depth {
-                0 => format!("{}: {text}", paint("error", Tone::Bad, colour)),
-                _ => format!("  {text}"),
-            });
-        }
-        for hint in failure.hints() {
-            lines.push(format!("{}: {}", paint("hint", Tone::Strong, colour), self.shown(hint)));
-        }
+        let mut causes = failure.causes();
+        let mut lines = vec![self.labelled("error", Tone::Bad, &causes.next().unwrap_or_default())];
+        lines.extend(causes.map(|cause| format!("  {}", self.shown(&cause))));
+        lines.extend(failure.hints().iter().map(|hint| self.labelled("hint", Tone::Strong, hint)));
         to_stderr(&lines.join("\n"));
     }
 }
@@ -195,15 +180,12 @@ impl Sink for Printer {
             }
             Event::Said(program, text) => to_stderr(&self.shown(&format!("{program}: {text}"))),
             Event::Warning(text, hint) => self.warn(&text, hint.as_deref()),
-            Event::Story(page) if !json => self.data(&self.laid_out(&page, self.style.colours.stdout)),
-            Event::Preview(page) => to_stderr(&self.laid_out(&page, self.style.colours.stderr)),
-            Event::Datum(_, value) if json => self.data(&self.shown_json(value)),
+            Event::Datum(_, value) | Event::Step(_, value) if json => self.data(&self.shown_json(value)),
+            Event::Story(page) if !json => self.data(&self.stdout_page(&page)),
+            Event::Datum(page, _) => self.data(&self.stdout_page(&page)),
+            Event::Preview(page) => self.message(&page),
+            Event::Step(page, _) if !quiet && !page.lines().is_empty() => self.message(&page),
             Event::Commands(lines) => self.data(lines.expose()),
-            Event::Datum(page, _) => self.data(&self.laid_out(&page, self.style.colours.stdout)),
-            Event::Step(_, value) if json => self.data(&self.shown_json(value)),
-            Event::Step(page, _) if !quiet && !page.lines().is_empty() => {
-                to_stderr(&self.laid_out(&page, self.style.colours.stderr));
-            }
             Event::Lines(lines) => self.data(&printable_json_lines(lines)),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
@@ -215,12 +197,8 @@ impl Sink for Printer {
                 overwrite(&format!("{frame} {what}"));
             }
             Event::Waited if self.spinning.take() => overwrite(""),
-            Event::Note(_)
-            | Event::Story(_)
-            | Event::Step(..)
-            | Event::Exchange { .. }
-            | Event::Waiting(..)
-            | Event::Waited => {}
+            // Silent in this style.
+            _ => {}
         }
     }
 }
@@ -230,8 +208,16 @@ impl Printer {
         shown(text, &self.redactor)
     }
 
-    fn laid_out(&self, page: &Page, colour: bool) -> String {
-        layout(page, colour, &self.redactor)
+    fn labelled(&self, label: &str, tone: Tone, text: &str) -> String {
+        format!("{}: {}", paint(label, tone, self.style.colours.stderr), self.shown(text))
+    }
+
+    fn stdout_page(&self, page: &Page) -> String {
+        layout(page, self.style.colours.stdout, &self.redactor)
+    }
+
+    fn message(&self, page: &Page) {
+        to_stderr(&layout(page, self.style.colours.stderr, &self.redactor));
     }
 
     fn shown_json(&self, value: Value) -> String {
@@ -259,20 +245,19 @@ impl Printer {
     fn warn(&self, text: &str, hint: Option<&str>) {
         if self.style.json {
             let mut line = json!({ "schema": "corti-auth/warning/v1", "message": text });
-            if let (Some(hint), Some(fields)) = (hint, line.as_object_mut()) {
-                fields.insert("hint".to_owned(), hint.into());
+            if let Some(hint) = hint {
+                line["hint"] = hint.into();
             }
             return to_stderr(&self.shown_json(line));
         }
-        let colour = self.style.colours.stderr;
-        to_stderr(&format!("{}: {}", paint("warning", Tone::Caution, colour), self.shown(text)));
+        to_stderr(&self.labelled("warning", Tone::Caution, text));
         if let Some(hint) = hint {
-            to_stderr(&format!("{}: {}", paint("hint", Tone::Strong, colour), self.shown(hint)));
+            to_stderr(&self.labelled("hint", Tone::Strong, hint));
         }
     }
 }
 
-/// `fields` with the schema they are of.
+/// `fields` with their schema.
 pub fn with_schema(command: &str, fields: Value) -> Value {
     let mut object = Map::from_iter([("schema".to_owned(), json!(format!("corti-auth/{command}/v1")))]);
     if let Value::Object(fields) = fields {
@@ -283,11 +268,10 @@ pub fn with_schema(command: &str, fields: Value) -> Value {
 
 /// A failure as JSON on one line.
 pub fn error_object(failure: &Failure, redactor: &Redactor) -> String {
-    let message = failure.in_one_line();
     let fields = json!({
         "code": failure.kind().code(),
         "exit": failure.kind().exit(),
-        "message": message,
+        "message": failure.in_one_line(),
         "hint": (!failure.hints().is_empty()).then(|| failure.hints().join("\n")),
         "http_status": failure.http_status(),
         "oauth_error": failure.oauth_error(),
@@ -296,7 +280,7 @@ pub fn error_object(failure: &Failure, redactor: &Redactor) -> String {
     printable_json(&redactor.apply_json(with_schema("error", fields)))
 }
 
-/// Writes data; a reader that went away is no error.
+/// Writes data. A reader that has gone is not an error.
 fn to_stdout(text: &str) -> io::Result<()> {
     match write_line(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -312,11 +296,11 @@ fn write_line(text: &str) -> io::Result<()> {
 
 #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
 fn to_stderr(text: &str) {
-    // There is nowhere left to complain to.
+    // An error could not be reported anywhere.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Replaces the line the cursor is in.
+/// Replaces the cursor's line.
 #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
 fn overwrite(text: &str) {
     let mut stderr = io::stderr().lock();

@@ -78,7 +78,7 @@ pub(super) fn run(args: &ExecArgs, context: &Context<'_>) -> Result<ExecOutcome,
         let (prepared, endpoint, signals) = interruptible_before_a_program(context, ready).await?;
         attend(prepared, endpoint, signals, context).await
     })?;
-    Ok(ExecOutcome(program::share_fate(status)))
+    Ok(ExecOutcome(program::exit_like(status)))
 }
 
 /// Where the program asks for fresh tokens.

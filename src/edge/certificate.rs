@@ -1,4 +1,4 @@
-//! Files of PEM certificates, for the HTTP client's trust.
+//! Reads files of PEM certificates for the HTTP client to trust.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -12,36 +12,27 @@ use rustls::pki_types::pem::PemObject as _;
 use super::http_error::HttpError;
 use super::input;
 
-/// How much of a file is read. The largest bundles have some hundred kilobytes.
+/// The longest file, in bytes. The largest bundles have some hundred kilobytes.
 const LIMIT: usize = 8 * 1024 * 1024;
 
-/// All certificates of a file that somebody named for this: one that cannot be used is a mistake.
-///
-/// # Errors
-/// [`HttpError::Certificates`].
+/// All certificates of `--ca-cert`. An error if one of them cannot be used.
 pub(super) async fn all_of(path: &Path, deadline: Duration) -> Result<Vec<Certificate>, HttpError> {
-    read(path, deadline)
-        .await?
-        .iter()
-        .map(|certificate| usable(certificate).map_err(|reason| unusable(path, &reason)))
-        .collect()
+    let all = read(path, deadline).await?.into_iter().collect::<Result<_, String>>();
+    all.map_err(|reason| unusable(path, &reason))
 }
 
-/// The certificates of a bundle that can be used. A system's bundle may hold one that this TLS library does not take.
-///
-/// # Errors
-/// [`HttpError::Certificates`] where it holds none.
+/// The usable certificates of a bundle, at least one. A system's bundle may hold some that the TLS library refuses.
 pub(super) async fn usable_of(path: &Path, deadline: Duration) -> Result<Vec<Certificate>, HttpError> {
-    let certificates: Vec<_> =
-        read(path, deadline).await?.iter().filter_map(|certificate| usable(certificate).ok()).collect();
-    if certificates.is_empty() {
+    let usable: Vec<_> = read(path, deadline).await?.into_iter().flatten().collect();
+    if usable.is_empty() {
         return Err(unusable(path, &"none of its certificates can be used"));
     }
-    Ok(certificates)
+    Ok(usable)
 }
 
-async fn read(path: &Path, deadline: Duration) -> Result<Vec<CertificateDer<'static>>, HttpError> {
-    // It may be a pipe that nobody writes to.
+/// Each certificate of a file, at least one, or why it cannot be used.
+async fn read(path: &Path, deadline: Duration) -> Result<Vec<Result<Certificate, String>>, HttpError> {
+    // A pipe may have no writer.
     let pem = tokio::time::timeout(deadline, input::read(Some(path), LIMIT)).await;
     let pem = pem.map_err(|_| unusable(path, &format!("not read in {} s", deadline.as_secs_f32())))?;
     let pem = pem.map_err(|error| unusable(path, &error))?;
@@ -50,11 +41,11 @@ async fn read(path: &Path, deadline: Duration) -> Result<Vec<CertificateDer<'sta
     if certificates.is_empty() {
         return Err(unusable(path, &"it holds no PEM certificate"));
     }
-    Ok(certificates)
+    Ok(certificates.iter().map(usable).collect())
 }
 
 fn usable(certificate: &CertificateDer<'static>) -> Result<Certificate, String> {
-    // The client would look into it only when it is built, and could then not say whose it is.
+    // The client would check it later, and could not name the file then.
     RootCertStore::empty().add(certificate.clone()).map_err(|error| error.to_string())?;
     Certificate::from_der(certificate).map_err(|error| error.to_string())
 }

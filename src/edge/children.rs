@@ -1,4 +1,4 @@
-//! The programs that this process has started, and the orphans that a container's first process is given.
+//! Starts programs, and reaps orphans where this is a container's first process.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::process::{Child, Command};
 
-/// The programs that this process has started and waits for itself.
+/// The programs that this process has started and waits for.
 static STARTED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
-/// While this exists, `reap_orphans` leaves the program alone.
+/// Keeps `reap_orphans` from reaping a program that this process has started.
 pub(super) struct Started(Option<u32>);
 
 fn started() -> MutexGuard<'static, BTreeSet<u32>> {
@@ -17,11 +17,8 @@ fn started() -> MutexGuard<'static, BTreeSet<u32>> {
 }
 
 /// Starts a program.
-///
-/// # Errors
-/// The system's own.
 pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Started)> {
-    // Locked meanwhile: a program that ends at once must not be taken for an orphan.
+    // Locked until the id is known: a program that ends at once would be taken for an orphan.
     let mut started = started();
     let child = command.spawn()?;
     let id = child.id();
@@ -37,8 +34,7 @@ impl Drop for Started {
     }
 }
 
-/// Takes the status of each orphan that has ended, if this is a container's first process: the kernel keeps the orphan until
-/// then. Not that of a program that this process has started, which is waited for elsewhere.
+/// Reaps every orphan that has ended, if this is a container's first process: otherwise they stay as zombies.
 #[cfg(unix)]
 pub(super) fn reap_orphans() {
     use rustix::process::{Pid, WaitOptions, waitpid};
@@ -50,7 +46,7 @@ pub(super) fn reap_orphans() {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = processes.filter_map(|it| it.file_name().to_str()?.parse::<u32>().ok());
     for id in ids.filter(|id| !started.contains(id)) {
-        // An error for every process that is no child.
+        // Fails for every process that is not a child.
         let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
         let _ = pid.map(|pid| waitpid(Some(pid), WaitOptions::NOHANG));
     }

@@ -1,4 +1,4 @@
-//! The bundle of effects that `main` builds once and everything else is handed.
+//! The process's surroundings, read once by `main`: arguments, environment variables, terminals.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,7 +13,7 @@ use super::clock::Clock;
 /// The process's surroundings.
 #[derive(Clone, Debug)]
 pub struct Host {
-    /// argv, the program's name included.
+    /// The arguments, with the program's name.
     pub arguments: Vec<OsString>,
     /// The environment variables.
     pub env: Env,
@@ -39,7 +39,7 @@ pub struct Terminal {
 }
 
 impl Host {
-    /// Takes the real surroundings.
+    /// Reads the real surroundings.
     #[expect(clippy::disallowed_methods, reason = "this is the door that the lints point to")]
     pub fn from_os() -> Self {
         Self {
@@ -55,9 +55,8 @@ impl Host {
     }
 }
 
-/// Whether standard output leads to somebody who may read it while this process runs: a pipe, a socket or a terminal. A file
-/// and a device such as `/dev/null` do not; nor does a closed one, which Rust replaces by `/dev/null`. Elsewhere than on Unix
-/// that cannot be told, and is taken for granted.
+/// Whether somebody may read standard output while this process runs: it is a pipe, a socket or a terminal, and not a file or a
+/// device such as `/dev/null`, which Rust also puts in place of a closed one. Always true on other systems than Unix, where nobody knows.
 pub fn stdout_has_reader() -> bool {
     #[cfg(unix)]
     {
@@ -74,14 +73,14 @@ pub fn stdout_has_reader() -> bool {
 }
 
 impl Env {
-    /// Takes the real ones, which a program that is started inherits.
+    /// Reads the real ones, which a started program inherits.
     #[expect(clippy::disallowed_methods, reason = "this is the door that the lints point to")]
     pub(super) fn from_os() -> Self {
         Self(std::env::vars_os().collect())
     }
 
-    /// The variables to remove from the environment of a program: those whose name `is_removed`, and those whose value is a
-    /// known client secret: `secret` or that of [`variable::CLIENT_SECRET`].
+    /// The variables that a program must not get: those whose name `is_removed`, and those whose value is a known client
+    /// secret, namely `secret` or that of [`variable::CLIENT_SECRET`].
     pub fn removed_from_program(
         &self,
         is_removed: impl Fn(&str) -> bool,
@@ -99,13 +98,13 @@ impl Env {
         removed.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The variable's text; `None` where it is unset or empty.
+    /// The variable's text, unless it is unset or empty.
     pub fn get(&self, name: &str) -> Option<String> {
         let value = self.0.get(OsStr::new(name)).filter(|value| !value.is_empty())?;
         Some(value.to_string_lossy().into_owned())
     }
 
-    /// The variable as a path, which need not be text; `None` where it is unset or empty.
+    /// The variable as a path, which may not be text, unless it is unset or empty.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.0.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
@@ -116,7 +115,7 @@ impl Env {
         set.map(|(name, _)| name.to_string_lossy().into_owned())
     }
 
-    /// A variable of this tool's or the vendor's whose value is not text, so that [`Env::get`] would alter it.
+    /// A `CORTI_` variable whose value is not text, so that [`Env::get`] would change it.
     pub fn unreadable(&self) -> Option<String> {
         self.0
             .iter()
@@ -127,16 +126,13 @@ impl Env {
 }
 
 impl std::fmt::Debug for Env {
-    /// The values may be secrets.
+    /// Without the values, which may be secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Env({} variables)", self.0.len())
     }
 }
 
-/// Reads to the end, at most `limit` bytes.
-///
-/// # Errors
-/// The read's own, and `InvalidData` where there is more.
+/// Reads to the end. More than `limit` bytes are an error of kind `InvalidData`.
 pub fn read_bounded(reader: impl io::Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);

@@ -1,13 +1,16 @@
-//! The only HTTP client: requests as plain data in, responses as plain data out.
+//! Sends requests to Corti: the only HTTP client.
 //!
-//! rustls on ring (the default provider costs 40 ms in every process), no redirects, a deadline over everything, and
-//! never a proxy for this machine.
+//! No redirects, a deadline for everything, and no proxy for loopback. TLS by rustls on ring: its default provider would cost
+//! 40 ms in every process.
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use reqwest::{Client, ClientBuilder, Url, redirect};
 
 use crate::domain::client::environment::{LOOPBACK_NAMES, is_loopback};
@@ -20,29 +23,29 @@ use super::host::Env;
 use super::http_error::{BODY_LIMIT, HttpError, is_of_tls, root_cause};
 use super::{certificate, proxy};
 
-/// How long making a connection may take at most.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// The longest time for making a connection.
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// The same within `timeout`: a little less than all of it, so that it is clear which of them was too short.
+/// The same within `timeout`: a little less, so that it is clear which of the two ran out.
 fn connect_limit(timeout: Duration) -> Duration {
     CONNECT_LIMIT.min(timeout.mul_f64(0.9))
 }
 
-/// The wait before a repetition when the server names none.
+/// The wait before a second try, unless the server names one.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the client is built from.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// The bound on a request, its repetition included.
+    /// The deadline for a request, its second try included.
     pub timeout: Duration,
-    /// `--ca-cert`: trusted besides the others.
+    /// `--ca-cert`: trusted in addition.
     pub ca_cert: Option<PathBuf>,
     /// `SSL_CERT_FILE`: trusted instead of the system's.
     pub trust_file: Option<PathBuf>,
-    /// Tells how long to wait when a server names a date.
+    /// For a server that names a date to wait for.
     pub clock: Clock,
-    /// Tells which proxy is to blame.
+    /// Names the proxy in errors.
     pub env: Env,
 }
 
@@ -52,7 +55,7 @@ pub struct Http<'a> {
     sink: &'a dyn Sink,
     /// Plain http to this machine.
     plain: OnceCell<Client>,
-    /// TLS to this machine, past every proxy.
+    /// TLS to this machine, without a proxy.
     direct: OnceCell<Client>,
     /// Everything else.
     proxied: OnceCell<Client>,
@@ -64,10 +67,7 @@ impl<'a> Http<'a> {
         Self { options, sink, plain: OnceCell::new(), direct: OnceCell::new(), proxied: OnceCell::new() }
     }
 
-    /// Sends a request, and once more where it may be and the server is busy.
-    ///
-    /// # Errors
-    /// [`HttpError`], see its variants. Any status is a response.
+    /// Sends a request, and again if it is repeatable and the server is busy. Any status is a response.
     pub async fn send(&self, request: &Request) -> Result<Response, HttpError> {
         let url = Url::parse(&request.url).map_err(|_| HttpError::Address(request.url.clone()))?;
         let host = host_of(&url);
@@ -75,15 +75,13 @@ impl<'a> Http<'a> {
         if let Some(token) = &request.bearer {
             self.sink.redactor().add(token.secret());
         }
-        // Made first, with a deadline of its own: a file of certificates that cannot be read is no fault of the host's.
+        // Built first, with its own deadline: a file of certificates that cannot be read is not the host's fault.
         self.client(&url).await?;
-        match tokio::time::timeout(limit, self.send_with_repetition(request, &url, limit)).await {
-            Ok(result) => result,
-            Err(_) => Err(HttpError::TimedOut { host, limit }),
-        }
+        let sent = tokio::time::timeout(limit, self.send_with_retry(request, &url, limit)).await;
+        sent.unwrap_or(Err(HttpError::TimedOut { host, limit }))
     }
 
-    async fn send_with_repetition(
+    async fn send_with_retry(
         &self,
         request: &Request,
         url: &Url,
@@ -94,13 +92,10 @@ impl<'a> Http<'a> {
         if !request.repeatable || !matches!(response.status, 429 | 503) {
             return Ok(response);
         }
-        let now = self.options.clock.now();
-        let pause = match response.header(RETRY_AFTER.as_str()) {
-            Some(text) => retry_after(text, now),
-            None => Some(PAUSE),
-        };
+        let named = response.header(RETRY_AFTER.as_str());
+        let pause = named.map_or(Some(PAUSE), |text| retry_after(text, self.options.clock.now()));
         match pause {
-            // Half of what is left is kept for the answer itself.
+            // Half of the remaining time is kept for the answer.
             Some(pause) if pause < limit.saturating_sub(started.elapsed()) / 2 => {
                 tokio::time::sleep(pause).await;
                 self.send_once(request, url).await
@@ -111,13 +106,13 @@ impl<'a> Http<'a> {
 
     async fn send_once(&self, request: &Request, url: &Url) -> Result<Response, HttpError> {
         let started = Instant::now();
-        let result = self.exchange(request, url).await;
-        let method = match request.method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Delete => "DELETE",
+        let (name, method) = match request.method {
+            Method::Get => ("GET", reqwest::Method::GET),
+            Method::Post => ("POST", reqwest::Method::POST),
+            Method::Delete => ("DELETE", reqwest::Method::DELETE),
         };
-        self.report(method, url, result.as_ref().map(|response| response.status), started);
+        let result = self.exchange(request, method, url).await;
+        self.report(name, url, result.as_ref().map(|response| response.status), started);
         result
     }
 
@@ -126,16 +121,18 @@ impl<'a> Http<'a> {
         self.sink.event(Event::Exchange { method, url: route(url), result, elapsed: started.elapsed() });
     }
 
-    async fn exchange(&self, request: &Request, url: &Url) -> Result<Response, HttpError> {
-        let client = self.client(url).await?;
-        let mut builder = match request.method {
-            Method::Get => client.get(url.clone()),
-            Method::Post => client.post(url.clone()),
-            Method::Delete => client.delete(url.clone()),
-        };
+    async fn exchange(
+        &self,
+        request: &Request,
+        method: reqwest::Method,
+        url: &Url,
+    ) -> Result<Response, HttpError> {
+        let mut builder = self.client(url).await?.request(method, url.clone());
         if let Some(token) = &request.bearer {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.secret().expose()))
-                .map_err(|_| HttpError::Client("the token cannot stand in a header".to_owned()))?;
+            let mut value =
+                HeaderValue::try_from(format!("Bearer {}", token.secret().expose())).map_err(|_| {
+                    HttpError::Client("the token has a character that no header may have".to_owned())
+                })?;
             value.set_sensitive(true);
             builder = builder.header(AUTHORIZATION, value);
         }
@@ -153,15 +150,12 @@ impl<'a> Http<'a> {
         self.read(url, response).await
     }
 
-    /// Opens a GET for an upgrade to a WebSocket; `url` carries the token and is never reported.
-    pub(super) async fn upgrade(
-        &self,
-        url: &Url,
-        headers: reqwest::header::HeaderMap,
-    ) -> Result<reqwest::Response, HttpError> {
+    /// Asks for an upgrade to a WebSocket. The query of `url` holds the token and is never reported.
+    pub(super) async fn upgrade(&self, url: &Url, key: &str) -> Result<reqwest::Response, HttpError> {
         let started = Instant::now();
-        let request = self.client(url).await?.get(url.clone());
-        let request = request.headers(headers).version(reqwest::Version::HTTP_11);
+        let request = self.client(url).await?.get(url.clone()).version(reqwest::Version::HTTP_11);
+        let request = request.header(CONNECTION, "Upgrade").header(UPGRADE, "websocket");
+        let request = request.header(SEC_WEBSOCKET_VERSION, "13").header(SEC_WEBSOCKET_KEY, key);
         let result = request.send().await.map_err(|error| self.failure(url, &error));
         self.report("GET", url, result.as_ref().map(|response| response.status().as_u16()), started);
         result
@@ -193,7 +187,7 @@ impl<'a> Http<'a> {
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        // A half-made client is large, and would be part of every future that sends something.
+        // Boxed: a half-built client is large, and would be part of every future that sends something.
         let client = Box::pin(builder(&self.options, url)).await?.build();
         let client = client.map_err(|error| HttpError::Client(root_cause(&error)))?;
         Ok(cell.get_or_init(|| client))
@@ -201,15 +195,15 @@ impl<'a> Http<'a> {
 
     fn failure(&self, url: &Url, error: &reqwest::Error) -> HttpError {
         let host = host_of(url);
-        // What TLS says is said by the host itself, through the proxy.
-        let is_on_the_way = error.is_connect() && !is_of_tls(error);
-        if is_on_the_way && let Some(proxy) = proxy::used_for(url, &self.options.env) {
-            let reason = if error.is_dns() { "it is not found in DNS".to_owned() } else { root_cause(error) };
+        // A TLS error comes from the host itself, through the proxy.
+        let is_before_tls = error.is_connect() && !is_of_tls(error);
+        if is_before_tls && let Some(proxy) = proxy::used_for(url, &self.options.env) {
+            let reason = if error.is_dns() { "not found in DNS".to_owned() } else { root_cause(error) };
             return HttpError::Proxy { proxy, host, reason };
         }
         let timeout = self.options.timeout;
         if error.is_timeout() && error.is_connect() {
-            HttpError::ConnectTimedOut { host, limit: connect_limit(timeout) }
+            HttpError::Connect { host, reason: format!("no answer within {:?}", connect_limit(timeout)) }
         } else if error.is_timeout() {
             HttpError::TimedOut { host, limit: timeout }
         } else if error.is_dns() {
@@ -223,10 +217,10 @@ impl<'a> Http<'a> {
 }
 
 async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError> {
-    // Already installed by an earlier client of this process: the same one.
+    // Fails if an earlier client has installed it: it is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = LOOPBACK_NAMES.iter().fold(Client::builder(), |builder, name| {
-        // Port 0: the URL's.
+        // Port 0 stands for the URL's.
         builder.resolve_to_addrs(name, &connectivity::loopback(0))
     });
     let builder = builder
@@ -234,7 +228,7 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
         .retry(reqwest::retry::never())
         .connect_timeout(connect_limit(options.timeout))
         .http1_only();
-    // Read for plain http, too: a file that was named and cannot be used is a mistake that is told at once.
+    // Read for plain http, too: a file that cannot be used is an error at once.
     let extra = match &options.ca_cert {
         Some(path) => certificate::all_of(path, options.timeout).await?,
         None => Vec::new(),
@@ -244,7 +238,7 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
         None => None,
     };
     if url.scheme() == "http" {
-        // The environment made sure that this is loopback. Nobody is trusted, so the system's store is not read.
+        // Always loopback, as the environment checks. Without trusted certificates, the system's store is not read.
         return Ok(builder.no_proxy().tls_certs_only([]));
     }
     let builder = if is_loopback(url) { builder.no_proxy() } else { builder };
@@ -267,7 +261,7 @@ fn host_of(url: &Url) -> String {
     url.host_str().unwrap_or_default().to_owned()
 }
 
-/// Scheme, host and path: a query may hold a token or a patient.
+/// Scheme, host and path: a query may hold a token or patient data.
 fn route(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);

@@ -1,11 +1,11 @@
-//! Why a request got no response, in words that never hold its query, headers or body.
+//! Says why a request got no response, without its query, headers or body.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::edge::proxy::Proxy;
 
-/// How much of a response is read.
+/// The longest response that is read, in bytes.
 pub(super) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Why there is no response.
@@ -19,13 +19,13 @@ pub enum HttpError {
         /// Why not.
         reason: String,
     },
-    /// The address is none.
-    #[error("`{0}` is not a URL that a request can go to")]
+    /// Not a URL.
+    #[error("`{0}` is not a URL")]
     Address(String),
     /// The host's name has no address.
     #[error("the host `{0}` is not found in DNS")]
     Dns(String),
-    /// No connection; TLS failures are here, too.
+    /// No connection, or TLS failed.
     #[error("cannot connect to `{host}`: {reason}")]
     Connect {
         /// The host.
@@ -33,8 +33,8 @@ pub enum HttpError {
         /// Why not.
         reason: String,
     },
-    /// A proxy is in between, and it is the one that failed.
-    #[error("{proxy} gives no way to `{host}`: {reason}")]
+    /// The proxy failed.
+    #[error("cannot reach `{host}` through {proxy}: {reason}")]
     Proxy {
         /// The proxy.
         proxy: Proxy,
@@ -42,14 +42,6 @@ pub enum HttpError {
         host: String,
         /// Why not.
         reason: String,
-    },
-    /// No connection in time.
-    #[error("`{host}` took no connection within {limit:?}")]
-    ConnectTimedOut {
-        /// The host.
-        host: String,
-        /// The bound.
-        limit: Duration,
     },
     /// No answer in time.
     #[error("`{host}` did not answer within {limit:?}")]
@@ -59,8 +51,8 @@ pub enum HttpError {
         /// The bound.
         limit: Duration,
     },
-    /// The connection broke, or what came is not HTTP.
-    #[error("the answer of `{host}` broke off: {reason}")]
+    /// The connection broke, or the answer is not HTTP.
+    #[error("the answer from `{host}` broke off: {reason}")]
     Broken {
         /// The host.
         host: String,
@@ -68,14 +60,14 @@ pub enum HttpError {
         reason: String,
     },
     /// The response is longer than this tool reads.
-    #[error("the answer of `{0}` is longer than {BODY_LIMIT} bytes")]
+    #[error("the answer from `{0}` is longer than {BODY_LIMIT} bytes")]
     TooLong(String),
-    /// The client itself could not be made.
-    #[error("the HTTP client cannot be made: {0}")]
+    /// The HTTP client cannot be built.
+    #[error("cannot build the HTTP client: {0}")]
     Client(String),
 }
 
-/// The last error of the chain, which is the one that says something. reqwest's own repeats the URL.
+/// The last error of the chain: it says what happened. reqwest's own repeats the URL.
 pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
@@ -84,14 +76,14 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// Whether TLS failed, rather than what carries it. It is wrapped in an I/O error, which does not name it as its source.
+/// Whether TLS failed, not the connection below it. An I/O error wraps the TLS error without naming it as its source.
 pub(super) fn is_of_tls(error: &reqwest::Error) -> bool {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || matches!(inner, Some(inner) if inner.is::<rustls::Error>()) {
+        if error.is::<rustls::Error>() {
             return true;
         }
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = inner.map_or_else(|| error.source(), |inner| Some(inner));
     }
     false

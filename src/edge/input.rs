@@ -1,5 +1,5 @@
-//! What a command reads: a file or standard input, whole or in chunks, always of bounded size. Beside the runtime it is
-//! opened and read by a thread, so that Ctrl-C ends the wait: for more, and for somebody at a pipe's other end.
+//! Reads files and standard input, whole or in chunks, always of bounded size. Where a runtime waits, a thread opens and reads
+//! them, so that Ctrl-C ends the wait, also for a pipe's writer.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,27 +14,24 @@ use super::thread;
 /// The size of a chunk, in bytes.
 const CHUNK: usize = 128 * 1024;
 
-/// A reader of chunks.
-pub struct Input(Source);
-
-enum Source {
-    Direct(Box<dyn Read + Send>, Vec<u8>),
-    Beside(Receiver<io::Result<Vec<u8>>>, Vec<u8>),
+/// A file or standard input, read in chunks.
+pub struct Input {
+    source: Source,
+    chunk: Vec<u8>,
 }
 
-/// Reads a file, or standard input, to its end, at most `limit` bytes, beside the runtime.
-///
-/// # Errors
-/// The file's own, and `InvalidData` where there is more.
+enum Source {
+    Direct(Box<dyn Read + Send>),
+    Thread(Receiver<io::Result<Vec<u8>>>),
+}
+
+/// Reads a file, or standard input, to its end, on a thread. More than `limit` bytes are an error of kind `InvalidData`.
 pub async fn read(file: Option<&Path>, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = file.map(Path::to_owned);
     thread::files(move || read_here(file.as_deref(), limit)).await
 }
 
-/// The same on this thread, for commands that run on no runtime: there a signal ends the process.
-///
-/// # Errors
-/// As [`read`].
+/// As [`read`], on this thread, for commands without a runtime: there a signal ends the process.
 pub fn read_here(file: Option<&Path>, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     read_bounded(open(file)?, limit).map(Zeroizing::new)
 }
@@ -49,14 +46,11 @@ fn open(file: Option<&Path>) -> io::Result<Box<dyn Read + Send>> {
 
 impl Input {
     /// Opens a file, or standard input, to be read on this thread.
-    ///
-    /// # Errors
-    /// The file's own.
     pub fn here(file: Option<&Path>) -> io::Result<Self> {
-        Ok(Self(Source::Direct(open(file)?, vec![0; CHUNK])))
+        Ok(Self { source: Source::Direct(open(file)?), chunk: Vec::new() })
     }
 
-    /// The same by a thread: [`Self::chunk`] waits without blocking, and has the error where it cannot be opened.
+    /// As [`Self::here`], on a thread: [`Self::chunk`] waits without blocking, and returns the error if it cannot be opened.
     pub fn beside(file: Option<&Path>) -> Self {
         let (sender, receiver) = channel(2);
         let file = file.map(Path::to_owned);
@@ -65,43 +59,37 @@ impl Input {
                 Ok(reader) => reader,
                 Err(error) => return drop(sender.blocking_send(Err(error))),
             };
-            let mut buffer = vec![0; CHUNK];
             loop {
-                let count = next(reader.as_mut(), &mut buffer);
-                let chunk = count.map(|count| buffer.get(..count).unwrap_or_default().to_vec());
+                let chunk = read_chunk(&mut reader);
                 let is_last = chunk.as_ref().map_or(true, Vec::is_empty);
-                // Nobody listens any more where the command has ended.
+                // Nobody listens once the command has ended.
                 if sender.blocking_send(chunk).is_err() || is_last {
                     return;
                 }
             }
         });
-        Self(Source::Beside(receiver, Vec::new()))
+        Self { source: Source::Thread(receiver), chunk: Vec::new() }
     }
 
-    /// The next bytes, as many as there are at once; none at the end.
-    ///
-    /// # Errors
-    /// The read's own.
+    /// The next bytes, as many as there are at once. None at the end.
     pub async fn chunk(&mut self) -> io::Result<&[u8]> {
-        match &mut self.0 {
-            Source::Direct(reader, buffer) => {
-                let count = next(reader.as_mut(), buffer)?;
-                Ok(buffer.get(..count).unwrap_or_default())
-            }
-            Source::Beside(receiver, buffer) => {
-                *buffer = receiver.recv().await.unwrap_or_else(|| Err(thread::given_up()))?;
-                Ok(buffer)
-            }
-        }
+        self.chunk = match &mut self.source {
+            Source::Direct(reader) => read_chunk(reader)?,
+            Source::Thread(receiver) => receiver.recv().await.unwrap_or_else(|| Err(thread::given_up()))?,
+        };
+        Ok(&self.chunk)
     }
 }
 
-fn next(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+fn read_chunk(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut chunk = vec![0; CHUNK];
     loop {
-        match reader.read(buffer) {
+        match reader.read(&mut chunk) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            count => return count,
+            count => {
+                chunk.truncate(count?);
+                return Ok(chunk);
+            }
         }
     }
 }

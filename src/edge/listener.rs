@@ -1,14 +1,13 @@
 //! Serves HTTP/1.1 within bounds that no peer can exceed: connections, open files, memory, and time for a request's head.
 //!
-//! Every program of this machine can connect to a server of this tool. At the bound, the connection that has waited longest
-//! for a complete request is closed, so connections that say nothing never keep an honest request out. A connection that was
-//! upgraded, such as a WebSocket, is never closed for another one, so at most half of the connections may be upgraded.
+//! Every program of this machine can connect to our servers. At the bound, the connection that has waited longest for a
+//! complete request is closed, so silent connections never keep an honest request out. An upgraded connection, such as a
+//! WebSocket, is never closed for another one, so at most half of the connections may be upgraded.
 
 mod connections;
 mod stream;
-mod watched_body;
 
-use std::io;
+use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +17,9 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router};
-use connections::{ConnectionGuard, Connections, MIN_CONNECTIONS};
-use hyper::body::Incoming;
+use connections::{Connection, Connections, MIN_CONNECTIONS, Slot};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioTimer;
@@ -28,7 +28,6 @@ use stream::CountedStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use watched_body::WatchedBody;
 
 /// How long a peer may take to send a request's head, and to begin the next request on the same connection. Clients keep idle
 /// connections about as long, and may fail where one is closed just as they use it. At the bound it is closed sooner.
@@ -43,7 +42,7 @@ const MAX_CONNECTIONS: usize = 512;
 /// How many files the rest of the process may open while it serves: connections to other servers, pipes, its own files.
 const OTHER_FILES: usize = 16;
 
-/// The pause after the system refused a connection, so that a refusal that lasts does not use up the processor.
+/// The pause after the system refused a connection, so that a lasting refusal does not keep the processor busy.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until `stop` completes, then until every connection has ended: those without a complete request are closed at once,
@@ -57,43 +56,46 @@ pub async fn serve(
     on_connection: impl Fn(),
     stop: impl Future<Output = ()>,
 ) {
-    let connections = Arc::new(Connections::new(most_connections()));
-    let (stopping, stopped) = watch::channel(false);
+    let connections = Connections::new(most_connections());
+    let (stopping, _) = watch::channel(());
     let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
-        let (stream, address) = tokio::select! {
+        let (stream, address, slot) = tokio::select! {
             () = &mut stop => break,
             accepted = accept(&listener, &connections) => accepted,
         };
         while tasks.try_join_next().is_some() {}
-        let guard = Arc::new(connections.add());
+        let connection = Arc::new(connections.add(slot, stopping.subscribe()));
         on_connection();
-        let (router, stopped) = (router.clone(), stopped.clone());
+        let (router, stopped) = (router.clone(), stopping.subscribe());
         tasks.spawn(async move {
             tokio::select! {
-                () = serve_connection(stream, address, router, &guard, stopped) => {}
-                () = guard.closed() => {}
+                () = serve_connection(stream, address, router, &connection, stopped) => {}
+                () = connection.closed() => {}
             }
         });
     }
     drop(listener);
-    connections.close_incomplete();
-    stopping.send_replace(true);
-    connections.emptied().await;
+    while connections.close_oldest() {}
+    stopping.send_replace(());
+    // Each connection holds a receiver.
+    stopping.closed().await;
 }
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr) {
+async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr, Slot) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                connections.make_room().await;
+                let slot = connections.slot().await;
                 // Answers are short and peers wait for each: Nagle's algorithm would only delay them.
                 let _ = stream.set_nodelay(true);
-                return (stream, address);
+                return (stream, address, slot);
             }
-            Err(error) if concerns_one_connection(&error) => {}
+            // The peer has gone.
+            Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) => {
+            }
             // The system is short of files or memory.
             Err(_) => {
                 connections.close_oldest();
@@ -103,32 +105,28 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream
     }
 }
 
-/// Whether accepting failed because the peer had gone.
-fn concerns_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
 /// Answers the requests of one connection.
 async fn serve_connection(
     stream: TcpStream,
     address: SocketAddr,
     router: Router,
-    guard: &Arc<ConnectionGuard>,
-    mut stopped: watch::Receiver<bool>,
+    connection: &Arc<Connection>,
+    mut stopped: watch::Receiver<()>,
 ) {
-    let stream = CountedStream::new(stream, Arc::clone(guard));
-    let (router, guard) = (TowerToHyperService::new(router), Arc::clone(guard));
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        guard.head_is_complete();
+    let stream = CountedStream::new(stream, Arc::clone(connection));
+    let (router, connection) = (TowerToHyperService::new(router), Arc::clone(connection));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(|body| counted(body, &connection));
         request.extensions_mut().insert(ConnectInfo(address));
-        let request = request.map(|body| Body::new(WatchedBody::new(body, Arc::clone(&guard))));
-        let (answer, guard) = (router.call(request), Arc::clone(&guard));
+        let (answer, connection) = (router.call(request), Arc::clone(&connection));
         async move {
             let Ok(answer) = answer.await;
             let is_upgrade = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-            let answer = if is_upgrade && !guard.upgrade() { too_many_upgrades() } else { answer };
-            guard.is_answered();
+            let refused = is_upgrade && !connection.upgrade();
+            if !is_upgrade || refused {
+                connection.await_request();
+            }
+            let answer = if refused { too_many_upgrades() } else { answer };
             // hyper closes the connection of a request whose handler fails.
             if answer.extensions().get::<NoAnswer>().is_some() { Err(NoAnswer) } else { Ok(answer) }
         }
@@ -143,7 +141,7 @@ async fn serve_connection(
     // A connection that breaks concerns its peer only.
     tokio::select! {
         _ = connection.as_mut() => return,
-        _ = stopped.wait_for(|it| *it) => connection.as_mut().graceful_shutdown(),
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }
@@ -156,6 +154,21 @@ struct NoAnswer;
 /// A response that is not sent: the connection is closed instead.
 pub fn no_answer() -> Response {
     Extension(NoAnswer).into_response()
+}
+
+/// A request's body. The request counts as incomplete until the body is read or dropped.
+fn counted(body: Incoming, connection: &Connection) -> Body {
+    let request = connection.head_arrived();
+    if body.is_end_stream() {
+        return Body::empty();
+    }
+    Body::new(body.map_frame(move |frame| {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        if let Some(request) = &request {
+            request.body_grew(bytes);
+        }
+        frame
+    }))
 }
 
 fn too_many_upgrades() -> Response {

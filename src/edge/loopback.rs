@@ -1,5 +1,5 @@
-//! Who may ask a server of this tool's on loopback. Every program of this machine reaches it, and so do the pages of a
-//! browser: they are told by their `Origin`, and by another name for the same address in `Host`.
+//! Decides who may use a server on loopback. Every program of this machine can connect to it, and so can web pages: those are
+//! recognised by their `Origin`, or by another name for the same address in `Host`.
 
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
@@ -8,21 +8,21 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::client::secret::Secret;
 
-/// Why somebody is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A page in a browser asks.
+    /// It comes from a web page.
+    #[error("web pages get no token here")]
     Page,
-    /// The `Host` is another than the server's own.
+    /// Its `Host` is not the server's own.
+    #[error("the Host header is not this server's")]
     Host,
     /// The bearer is missing or wrong.
+    #[error("the bearer is missing or wrong")]
     Bearer,
 }
 
-/// Lets in whoever knows `bearer` and means `host`, an address with its port.
-///
-/// # Errors
-/// [`Refusal`], the first that holds.
+/// Accepts requests with `bearer` for `host`, an address with its port.
 pub fn judge(headers: &HeaderMap, host: &str, bearer: &Secret) -> Result<(), Refusal> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if headers.contains_key(ORIGIN) {
@@ -31,7 +31,7 @@ pub fn judge(headers: &HeaderMap, host: &str, bearer: &Secret) -> Result<(), Ref
     if text(HOST) != Some(host) {
         return Err(Refusal::Host);
     }
-    // RFC 9110, section 11.1: a scheme is the same in any case.
+    // RFC 9110, section 11.1: the scheme is case-insensitive.
     let given = text(AUTHORIZATION)
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
@@ -39,10 +39,7 @@ pub fn judge(headers: &HeaderMap, host: &str, bearer: &Secret) -> Result<(), Ref
     if Secret::new(given.to_owned()).is_same(bearer) { Ok(()) } else { Err(Refusal::Bearer) }
 }
 
-/// A text that nobody guesses: 192 random bits, in base64url.
-///
-/// # Errors
-/// Where the operating system gives no random bytes.
+/// A text that cannot be guessed: 192 random bits in base64url.
 pub fn random_text() -> Result<Secret, getrandom::Error> {
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes)?;

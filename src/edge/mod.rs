@@ -1,5 +1,5 @@
-//! The outside world, one thing per file: the clock, the environment, the file system, the keyring, the network, the
-//! terminal. Nothing here decides anything; every call to a server or a keyring has a deadline.
+//! The outside world, one thing per file: clock, environment, file system, keyring, network, terminal. Every call to a server
+//! or a keyring has a deadline. What to do with an answer is decided elsewhere.
 
 pub mod age_file;
 mod certificate;

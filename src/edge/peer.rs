@@ -1,10 +1,9 @@
-//! Which user a connection on loopback comes from, where the system tells.
+//! Tells whether a connection on loopback comes from another user, on Linux.
 
 use std::net::SocketAddr;
 
-/// Whether the socket at `peer` that is connected to `own` belongs to another user than this process. Root does not count as
-/// another user: it can read this process's memory anyway. Always false for root: the program it starts may change its user.
-/// False where the system does not tell.
+/// Whether the socket at `peer` that is connected to `own` belongs to another user than this process. False for root's sockets:
+/// root can read this process's memory anyway. False if this process is root's: its program may change its user. False if unknown.
 pub(super) fn is_of_another_user(peer: SocketAddr, own: SocketAddr) -> bool {
     #[cfg(target_os = "linux")]
     {

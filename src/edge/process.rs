@@ -1,7 +1,7 @@
-//! The process itself: what other processes may see of it, and the signals that end it.
+//! This process: its protection from other processes, and the signals that end it.
 
 #[cfg(unix)]
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 #[cfg(unix)]
 use std::task::Poll;
 
@@ -9,13 +9,20 @@ use futures_util::FutureExt as _;
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
-/// The limit that this process was started with, for the programs that it starts.
+/// The core limit that this process was started with.
 #[cfg(unix)]
 static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 
-/// Keeps secrets out of core dumps and out of reach of a debugger run by the same user: soft `RLIMIT_CORE` 0 and, on
-/// Linux, not dumpable. A piped `core_pattern` ignores the limit, so the second is the real guard. Failing to set
-/// either is not worth failing a command for.
+/// The signals that this process was told to ignore when it was started, one bit each. Known on Linux only.
+#[cfg(unix)]
+static IGNORED: LazyLock<u64> = LazyLock::new(|| {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+});
+
+/// Keeps secrets out of core dumps, and from a debugger of the same user: soft `RLIMIT_CORE` 0 and, on Linux, not dumpable.
+/// The second is the real guard: a piped `core_pattern` ignores the limit. A failure is ignored: the command can go on.
 pub fn harden() {
     forbid_core();
     #[cfg(target_os = "linux")]
@@ -26,7 +33,7 @@ pub fn harden() {
 }
 
 /// Sets the soft `RLIMIT_CORE` to 0.
-pub fn forbid_core() {
+pub(super) fn forbid_core() {
     #[cfg(unix)]
     {
         let found = *CORE_LIMIT.get_or_init(|| getrlimit(Resource::Core));
@@ -34,57 +41,61 @@ pub fn forbid_core() {
     }
 }
 
-/// Sets `RLIMIT_CORE` to what it was before [`forbid_core`]: a program that is started inherits it. That a process is
-/// not dumpable is not inherited: a program that is started is dumpable again (prctl(2), `PR_SET_DUMPABLE`).
-pub fn restore_core_limit() {
+/// Sets `RLIMIT_CORE` to what it was before [`forbid_core`], for a program that is about to be started and inherits it. Such a
+/// program is dumpable in any case (prctl(2), `PR_SET_DUMPABLE`).
+pub(super) fn restore_core_limit() {
     #[cfg(unix)]
     if let Some(found) = CORE_LIMIT.get() {
         let _ = setrlimit(Resource::Core, *found);
     }
 }
 
-/// Whether whoever started this process had it ignore a signal. Told on Linux only, and not of SIGPIPE, which every Rust
-/// program ignores.
-pub fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
-    signal.checked_sub(1).is_some_and(|bit| mask >> bit & 1 == 1)
+/// Whether this process was told to ignore `signal` when it was started. Always true for SIGPIPE, which Rust ignores.
+#[cfg(unix)]
+pub(super) fn is_ignored(signal: i32) -> bool {
+    signal.checked_sub(1).is_some_and(|bit| *IGNORED >> bit & 1 == 1)
 }
 
-/// Completes with the signal that is to end a command: Ctrl-C's, and beside a terminal, which is to be left as it was, whatever
-/// else ends a process. What this process was told to ignore stays ignored: a shell starts what it leaves in the background
-/// like that. The call itself takes the signals over, before the future is first polled; from then on none ends the process by
-/// itself. Call it within the runtime.
-pub fn interrupted(beside_a_terminal: bool) -> impl Future<Output = i32> + Send + 'static {
+/// Completes with the signal that ends a command: Ctrl-C's, and where there is a terminal, whose settings are to be restored,
+/// also SIGTERM, SIGQUIT and SIGHUP. Signals that this process was told to ignore stay ignored: a shell starts background jobs
+/// that way. The call itself takes the signals over, before the future is polled. Call it within the runtime.
+pub fn interrupted(has_terminal: bool) -> impl Future<Output = i32> + Send + 'static {
     #[cfg(unix)]
     {
-        // Off Linux nobody knows whether a SIGHUP is ignored, as by nohup.
+        // Off Linux, nobody knows whether SIGHUP is ignored, as by nohup.
         let hang_up = cfg!(target_os = "linux").then_some(Signal::HUP);
         let others = [Signal::TERM, Signal::QUIT].into_iter().chain(hang_up);
-        let all = [Signal::INT].into_iter().chain(others.filter(move |_| beside_a_terminal));
+        let all = [Signal::INT].into_iter().chain(others.filter(move |_| has_terminal));
         first_of(all.map(Signal::as_raw).filter(|it| !is_ignored(*it)))
     }
     #[cfg(not(unix))]
     {
-        let _ = beside_a_terminal;
+        let _ = has_terminal;
         control_c().map(|()| 0)
     }
 }
 
-/// Ends this process by a signal that would have ended it, had it not been taken over. Comes back from Ctrl-C, which has an
-/// exit code of its own, and in a container's first process, which cannot die of a signal.
+/// Ends this process by a signal that was taken over. Returns after Ctrl-C, which has an exit code of its own, and in a
+/// container's first process, which cannot die of a signal.
 pub fn end_by(signal: i32) {
     #[cfg(unix)]
-    if signal != Signal::INT.as_raw() && std::process::id() != 1 {
-        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    if signal != Signal::INT.as_raw() {
+        die_of(signal);
     }
     #[cfg(not(unix))]
     let _ = signal;
 }
 
-/// Completes on SIGINT, SIGTERM or SIGHUP, taken over by the call itself, as in [`interrupted`]. For what runs until it is
-/// stopped, or has to tidy up: only a SIGHUP that this process was told to ignore, as by `nohup`, stays ignored.
+/// Does what `signal` does by default. Returns where that does not end the process, and in a container's first process.
+#[cfg(unix)]
+pub(super) fn die_of(signal: i32) {
+    if std::process::id() != 1 {
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+}
+
+/// Completes on SIGINT, SIGTERM or SIGHUP, for commands that run until they are stopped or have to tidy up. Of signals that
+/// this process was told to ignore, only SIGHUP stays ignored, as with `nohup`. Call it as [`interrupted`].
 pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
     {
@@ -96,8 +107,8 @@ pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
     control_c()
 }
 
-/// Completes with the first of `signals` that comes, each taken over by the call itself. One that cannot be taken over keeps
-/// its default: it ends the process.
+/// Completes with the first of `signals` that comes. The call itself takes them over; one that cannot be taken over keeps its
+/// default.
 #[cfg(unix)]
 fn first_of(signals: impl IntoIterator<Item = i32>) -> impl Future<Output = i32> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};

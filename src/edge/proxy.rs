@@ -1,5 +1,4 @@
-//! Which proxy a request goes through, by the rules of the HTTP client itself. A proxy's user name and password are
-//! never in what is told here.
+//! Tells which proxy a request goes through, by the HTTP client's own rules, and without the proxy's user name and password.
 
 use std::fmt;
 
@@ -10,13 +9,13 @@ use crate::domain::client::environment::is_loopback;
 
 use super::host::Env;
 
-/// The variables that name a proxy for https, the stronger first.
+/// The variables that name a proxy for https, in order of precedence.
 const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// A proxy that is in use.
+/// A proxy in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
-    /// Who says so.
+    /// The variable that names it.
     pub variable: &'static str,
     /// Its host.
     pub host: String,
@@ -30,14 +29,14 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// The proxy on the way to `url`: none for this machine, and what the variables say for the rest.
+/// The proxy for requests to `url`: none for loopback, else what the variables name.
 pub fn used_for(url: &Url, env: &Env) -> Option<Proxy> {
     if is_loopback(url) {
         return None;
     }
     let target = url.as_str().parse().ok()?;
     let used = Matcher::from_env().intercept(&target)?;
-    // The one variable that leads to the same proxy by itself.
+    // The variable that gives the same proxy on its own.
     let says = |name: &str| proxy_of(name, env).is_some_and(|proxy| proxy.uri() == used.uri());
     let variable = VARIABLES.into_iter().find(|name| says(name)).unwrap_or("the environment");
     let default_port = match used.uri().scheme_str() {
@@ -49,7 +48,7 @@ pub fn used_for(url: &Url, env: &Env) -> Option<Proxy> {
     Some(Proxy { variable, host: used.uri().host()?.to_owned(), port })
 }
 
-/// The variables that are set and lead to no proxy this tool can speak to: no URL, or SOCKS.
+/// The variables whose value is not a URL, or is a kind of proxy that this tool does not support, such as SOCKS.
 pub fn unusable(env: &Env) -> Vec<&'static str> {
     let speaks = |proxy: &Intercept| matches!(proxy.uri().scheme_str(), Some("http" | "https"));
     let set = VARIABLES.into_iter().filter(|name| env.get(name).is_some());

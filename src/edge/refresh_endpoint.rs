@@ -1,5 +1,4 @@
-//! A server on loopback that one program asks for a fresh token, for as long as that program runs. It mints nothing
-//! itself: each question is handed on, and the answer to it handed back.
+//! Serves fresh tokens to one program over a local URL. It mints none itself: it passes on questions, and returns the answers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -7,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{ConnectInfo, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -18,13 +17,13 @@ use crate::domain::client::secret::Secret;
 use super::loopback::{self, Refusal};
 use super::{listener, peer};
 
-/// How many questions may wait for one to be taken.
+/// How many questions may wait.
 const QUEUE: usize = 64;
 
-/// Where the program asks.
+/// The path of the URL.
 const PATH: &str = "/token";
 
-/// A server that has its address and its bearer, and does not serve yet.
+/// A server that has an address and a bearer, and does not serve yet.
 #[derive(Debug)]
 pub struct RefreshEndpoint {
     listener: TcpListener,
@@ -32,23 +31,23 @@ pub struct RefreshEndpoint {
     bearer: Secret,
 }
 
-/// Somebody who knows the bearer waits for an answer.
+/// A request with the right bearer, which waits for an answer.
 #[derive(Debug)]
 pub struct Question(oneshot::Sender<Answer>);
 
-/// What is answered: JSON, and whether it is a token.
+/// The answer, as JSON.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// 200 with the token.
     Token(Secret),
     /// 503: trying later may help.
     Later(String),
-    /// 502: the token could not be had.
+    /// 502: there is no token.
     Failed(String),
 }
 
 impl Question {
-    /// Answers; the asker may have gone.
+    /// Answers, if the program still waits.
     pub fn answer(self, answer: Answer) {
         let _ = self.0.send(answer);
     }
@@ -56,9 +55,6 @@ impl Question {
 
 impl RefreshEndpoint {
     /// Takes a free port, and makes a bearer.
-    ///
-    /// # Errors
-    /// The operating system's own.
     pub async fn bind() -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -66,65 +62,54 @@ impl RefreshEndpoint {
         Ok(Self { listener, address, bearer })
     }
 
-    /// What to ask.
+    /// Where to ask.
     pub fn url(&self) -> String {
         format!("http://{}{PATH}", self.address)
     }
 
-    /// What to ask with.
+    /// The bearer to ask with.
     pub fn bearer(&self) -> &Secret {
         &self.bearer
     }
 
-    /// The server, which serves while it is polled, and the questions that come in.
+    /// The server, which serves while it is polled, and the questions to answer.
     pub fn serve(self) -> (impl Future<Output = ()>, mpsc::Receiver<Question>) {
         let (questions, asked) = mpsc::channel(QUEUE);
-        let door = Door { address: self.address, bearer: self.bearer, questions };
-        let router = Router::new().route(PATH, get(token)).with_state(Arc::new(door));
+        let shared = Shared { address: self.address, bearer: self.bearer, questions };
+        let router = Router::new().route(PATH, get(token)).with_state(Arc::new(shared));
         (listener::serve(self.listener, router, || {}, std::future::pending()), asked)
     }
 }
 
-struct Door {
+struct Shared {
     address: SocketAddr,
     bearer: Secret,
     questions: mpsc::Sender<Question>,
 }
 
 async fn token(
-    State(door): State<Arc<Door>>,
+    State(shared): State<Arc<Shared>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = loopback::judge(&headers, &door.address.to_string(), &door.bearer) {
-        return refused(refusal);
+    if let Err(refusal) = loopback::judge(&headers, &shared.address.to_string(), &shared.bearer) {
+        let is_bearer = refusal == Refusal::Bearer;
+        let status = if is_bearer { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+        let challenge = is_bearer.then_some([(WWW_AUTHENTICATE, "Bearer")]);
+        return (challenge, reply(status, error(&refusal.to_string()))).into_response();
     }
-    // Last: it takes longer than the other checks, and only who knows the bearer is worth it.
-    if peer::is_of_another_user(peer, door.address) {
+    // Last, because it takes longest.
+    if peer::is_of_another_user(peer, shared.address) {
         return reply(StatusCode::FORBIDDEN, error("a program of another user gets no token here"));
     }
     let (sender, receiver) = oneshot::channel();
-    let asked = door.questions.send(Question(sender)).await;
+    let asked = shared.questions.send(Question(sender)).await;
     let answer = if asked.is_ok() { receiver.await.ok() } else { None };
-    match answer {
-        Some(Answer::Token(json)) => reply(StatusCode::OK, json.expose().to_owned()),
-        Some(Answer::Later(json)) => reply(StatusCode::SERVICE_UNAVAILABLE, json),
-        Some(Answer::Failed(json)) => reply(StatusCode::BAD_GATEWAY, json),
-        None => reply(StatusCode::SERVICE_UNAVAILABLE, error("the program has ended")),
+    match answer.unwrap_or_else(|| Answer::Later(error("the program has ended"))) {
+        Answer::Token(json) => reply(StatusCode::OK, json.expose().to_owned()),
+        Answer::Later(json) => reply(StatusCode::SERVICE_UNAVAILABLE, json),
+        Answer::Failed(json) => reply(StatusCode::BAD_GATEWAY, json),
     }
-}
-
-fn refused(refusal: Refusal) -> Response {
-    let (status, reason) = match refusal {
-        Refusal::Page => (StatusCode::FORBIDDEN, "a page in a browser gets no token here"),
-        Refusal::Host => (StatusCode::FORBIDDEN, "the Host is not this endpoint's own"),
-        Refusal::Bearer => (StatusCode::UNAUTHORIZED, "the bearer is missing or wrong"),
-    };
-    let mut response = reply(status, error(reason));
-    if refusal == Refusal::Bearer {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    response
 }
 
 fn error(reason: &str) -> String {
@@ -132,7 +117,7 @@ fn error(reason: &str) -> String {
 }
 
 fn reply(status: StatusCode, json: String) -> Response {
-    // RFC 6749, section 5.1: no cache keeps a token.
+    // RFC 6749, section 5.1: no cache may keep a token.
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
     (status, headers, json).into_response()
 }

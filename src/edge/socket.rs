@@ -1,18 +1,13 @@
-//! One WebSocket (RFC 6455), opened by the same HTTP client as everything else: the same trust, the same proxies, and
-//! the body of a refusal.
+//! Opens a WebSocket (RFC 6455) by the HTTP client, with the same trust and proxies, and sends and receives messages.
 
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
-use reqwest::header::{
-    CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
-};
+use reqwest::header::{HeaderValue, SEC_WEBSOCKET_ACCEPT};
 use reqwest::{StatusCode, Upgraded, Url};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
@@ -28,16 +23,16 @@ use super::http_error::HttpError;
 /// 200 KB with as many replacements and key terms as Corti allows.
 const MAX_MESSAGE: usize = 1024 * 1024;
 
-/// How much may wait to be sent: one message, and the pongs for a server that sends pings and reads nothing.
-const MAX_UNSENT: usize = 4 * 1024 * 1024;
+/// How much may wait to be sent: one message, and the pongs for a peer that sends pings and reads nothing.
+pub const MAX_UNSENT: usize = 4 * 1024 * 1024;
 
 /// How much is read at once. While a message is incomplete, the library returns only between reads.
-const READ_BUFFER: usize = 16 * 1024;
+pub const READ_BUFFER: usize = 16 * 1024;
 
 /// An open WebSocket.
 pub struct Socket {
     stream: WebSocketStream<Upgraded>,
-    /// The bound on each step.
+    /// The deadline for each step.
     limit: Duration,
 }
 
@@ -50,21 +45,21 @@ pub enum SocketError {
     /// No HTTP answer.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// Something that is no WebSocket.
+    /// The answer is not a WebSocket.
     #[error("the server did not open a WebSocket: {0}")]
     NotTheProtocol(String),
-    /// Nothing in time.
+    /// No message in time.
     #[error("the WebSocket was silent for {0:?}")]
     TimedOut(Duration),
-    /// Messages, and none of those that were waited for.
-    #[error("what was waited for did not come within {0:?}")]
+    /// Messages, but not the expected one.
+    #[error("the server sent messages, but not the expected one within {0:?}")]
     Overdue(Duration),
     /// The server closed it.
     #[error("the server closed the WebSocket{0}")]
     Closed(Farewell),
 }
 
-/// What a close frame says (RFC 6455, section 7.1.5 and 7.1.6); empty where the connection just ended.
+/// What a close frame says (RFC 6455, sections 7.1.5 and 7.1.6). Empty if there was none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Farewell {
     /// The close code.
@@ -84,10 +79,7 @@ impl fmt::Display for Farewell {
 }
 
 impl Socket {
-    /// Opens `url`, which carries a token: it stands in no error and no event.
-    ///
-    /// # Errors
-    /// [`SocketError`], see its variants.
+    /// Opens `url`. It holds a token, so no error and no event names it.
     pub async fn open(http: &Http<'_>, url: &Secret, limit: Duration) -> Result<Self, SocketError> {
         match Self::handshake(http, url, limit).await? {
             (_, Some(socket)) => Ok(socket),
@@ -95,11 +87,7 @@ impl Socket {
         }
     }
 
-    /// As [`Socket::open`], with the answer to the upgrade whatever it is; it may repeat the token. There is a socket
-    /// where the answer is 101.
-    ///
-    /// # Errors
-    /// [`SocketError`], [`SocketError::Refused`] aside.
+    /// Asks for the upgrade. Returns the answer, which may repeat the token, and the socket if the answer is 101.
     pub async fn handshake(
         http: &Http<'_>,
         url: &Secret,
@@ -109,15 +97,15 @@ impl Socket {
         // The upgrade is an HTTP request: ws is http, wss is https.
         let text = url.expose().strip_prefix("ws").ok_or_else(address)?;
         let url = Url::parse(&format!("http{text}")).map_err(|_| address())?;
-        let key = nonce()?;
+        let key = generate_key();
         let open = async {
-            let response = http.upgrade(&url, handshake_headers(&key)?).await?;
+            let response = http.upgrade(&url, &key).await?;
             if response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 return Ok((http.read(&url, response).await?, None));
             }
             let accepted = response.headers().get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
             if accepted != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
-                return Err(SocketError::NotTheProtocol("its Sec-WebSocket-Accept is wrong".to_owned()));
+                return Err(SocketError::NotTheProtocol("wrong Sec-WebSocket-Accept".to_owned()));
             }
             let (status, headers) = http::head(&response);
             let upgraded = response.upgrade().await;
@@ -129,17 +117,11 @@ impl Socket {
     }
 
     /// Sends one text message.
-    ///
-    /// # Errors
-    /// [`SocketError`], see its variants.
     pub async fn send(&mut self, text: String) -> Result<(), SocketError> {
         self.transmit(Message::text(text)).await
     }
 
     /// Sends one binary message: audio.
-    ///
-    /// # Errors
-    /// [`SocketError`], see its variants.
     pub async fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SocketError> {
         self.transmit(Message::Binary(Bytes::copy_from_slice(bytes))).await
     }
@@ -150,16 +132,13 @@ impl Socket {
         sent.map_err(|_| SocketError::TimedOut(limit))?.map_err(|error| failure(&error))
     }
 
-    /// The next text message. It may be given up and asked for again: no message is lost by that. Before each message, of
-    /// any kind, timers and signals have their turn.
-    ///
-    /// # Errors
-    /// [`SocketError`], see its variants.
+    /// The next text message. Dropping the future loses no message. Between messages of any kind, timers and signals are looked
+    /// at.
     pub async fn receive(&mut self) -> Result<String, SocketError> {
         let limit = self.limit;
         let next = async {
             loop {
-                // Messages of a server that never pauses are always ready: nothing else would ever be polled.
+                // A server that never pauses always has a message ready: nothing else would ever be polled.
                 tokio::task::yield_now().await;
                 match self.stream.next().await {
                     Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
@@ -173,9 +152,8 @@ impl Socket {
         tokio::time::timeout(limit, next).await.map_err(|_| SocketError::TimedOut(limit))?
     }
 
-    /// Sends a close frame, and leaves. Nothing is read any more: the server might never stop.
+    /// Sends a close frame. Reads nothing more: the server might never stop.
     pub async fn close(mut self) {
-        // The session is over either way.
         let _ = tokio::time::timeout(self.limit, self.stream.close(None)).await;
     }
 }
@@ -198,20 +176,4 @@ fn failure(error: &Error) -> SocketError {
 fn farewell(frame: Option<CloseFrame>) -> Farewell {
     let frame = frame.map(|frame| (u16::from(frame.code), frame.reason.as_str().to_owned()));
     frame.map_or_else(Farewell::default, |(code, reason)| Farewell { code: Some(code), reason })
-}
-
-fn nonce() -> Result<String, HttpError> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| HttpError::Client(error.to_string()))?;
-    Ok(STANDARD.encode(bytes))
-}
-
-fn handshake_headers(key: &str) -> Result<HeaderMap, HttpError> {
-    let key = HeaderValue::try_from(key).map_err(|error| HttpError::Client(error.to_string()))?;
-    Ok(HeaderMap::from_iter([
-        (CONNECTION, HeaderValue::from_static("Upgrade")),
-        (UPGRADE, HeaderValue::from_static("websocket")),
-        (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")),
-        (SEC_WEBSOCKET_KEY, key),
-    ]))
 }

@@ -1,13 +1,13 @@
-//! The machine this runs on, as far as a support ticket needs it. Nothing of its user.
+//! Describes the machine for a support ticket, without anything about its user.
 
 use std::path::Path;
 
 use super::input;
 
-/// How much of os-release(5) is read, in bytes. It is usually below 1 KB.
+/// The longest os-release(5) that is read, in bytes. It is usually below 1 KB.
 const LIMIT: usize = 64 * 1024;
 
-/// The operating system, its name where it has one, and the processor.
+/// The operating system, its name if it has one, and the processor.
 pub fn describe() -> String {
     let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
     match pretty_name() {

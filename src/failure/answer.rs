@@ -1,4 +1,4 @@
-//! Failures of the network and of the API: no answer, or one that refuses.
+//! Failures of the network and of the API: no answer, or a refusal.
 
 use uuid::Uuid;
 
@@ -12,79 +12,82 @@ use crate::edge::socket::SocketError;
 
 use super::{Failure, Kind};
 
+/// For a host whose name has no address.
+pub(super) const UNKNOWN_HOST: &str = "check the environment (eu or us) and the network: corti-auth doctor";
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        let status = problem.status;
-        let failure = match status {
-            401 => Self::caused(Kind::Rejected, problem)
-                .hint("the token may be expired, or of another environment: corti-auth token --full | corti-auth inspect"),
-            403 => Self::caused(Kind::Rejected, problem)
-                .hint("a limited token opens no REST API, and Tenant-Name must be the token's tenant: corti-auth status"),
-            404 => Self::caused(Kind::Refused, problem).hint("check the id and the environment: corti-auth status"),
-            409 => Self::caused(Kind::Refused, problem)
-                .hint("an encounter identifier can be used once; leave --identifier out to get a fresh one"),
-            429 => Self::caused(Kind::Unavailable, problem)
-                .hint("wait and try again; 429 also means that the credits are used up: see the Corti Console"),
-            500.. => Self::caused(Kind::Unavailable, problem)
-                .hint("wait a little, then run it again; https://status.corti.ai shows outages"),
-            300..=399 => Self::caused(Kind::Network, problem).hint("redirects are not followed; check --environment"),
-            _ => Self::caused(Kind::Refused, problem)
-                .hint("mend what it names; what can be said is in: corti-auth interaction create --help"),
+        let (kind, hint) = match problem.status {
+            300..=399 => (Kind::Network, "redirects are not followed; check --environment"),
+            401 => (
+                Kind::Rejected,
+                "is it expired, or for another environment? corti-auth token --full | corti-auth inspect",
+            ),
+            403 => (Kind::Rejected, "the REST API needs a full token of the same tenant: corti-auth status"),
+            404 => (Kind::Refused, "check the id and the environment: corti-auth status"),
+            409 => (Kind::Refused, "this identifier is in use; leave out --identifier to get a new one"),
+            429 => (
+                Kind::Unavailable,
+                "wait and try again; the Corti Console shows whether the credits are used up",
+            ),
+            500.. => (Kind::Unavailable, "try again in a minute, or check https://status.corti.ai"),
+            _ => (Kind::Refused, "corti-auth interaction create --help"),
         };
-        failure.status(status)
+        Self::refusal(kind, problem).hint(hint)
     }
 }
 
 impl Failure {
-    /// A refusal by the API of the ready token that a variable holds: what is minted says nothing about that one.
+    fn refusal(kind: Kind, problem: Problem) -> Self {
+        let status = problem.status;
+        Self::caused(kind, problem).status(status)
+    }
+
+    /// A refusal by the API of the token that a variable holds. Advice about minted tokens would not help.
     pub fn refused_ready_token(problem: Problem) -> Self {
-        let (status, name) = (problem.status, variable::ACCESS_TOKEN);
-        if status != 401 {
+        if problem.status != 401 {
             return problem.into();
         }
-        let hint = format!(
-            "the token in {name} may be expired, or of another environment: printenv {name} | corti-auth inspect"
-        );
-        Self::caused(Kind::Rejected, problem).hint(hint).status(status)
+        let name = variable::ACCESS_TOKEN;
+        Self::refusal(Kind::Rejected, problem)
+            .hint(format!("is it expired, or for another environment? printenv {name} | corti-auth inspect"))
     }
 
-    /// A WebSocket's upgrade that was refused. `lacking` is the WebSocket where the token has not got its scope.
+    /// A refused upgrade to a WebSocket. `lacking` is the WebSocket whose scope the token lacks.
     pub fn upgrade(problem: Problem, lacking: Option<SocketKind>) -> Self {
-        let status = problem.status;
-        let failure = match (status, lacking.map(SocketKind::as_str)) {
-            (403, Some(scope)) => Self::caused(Kind::Scope, problem)
-                .hint(format!("the token has not got the scope `{scope}`: corti-auth token --scope {scope}")),
-            (401, _) => Self::caused(Kind::Rejected, problem).hint(
-                "the token may be expired, of another environment, or written wrongly: read it with corti-auth inspect",
-            ),
-            (403, None) => Self::caused(Kind::Rejected, problem).hint(
-                "tenant-name must be the token's tenant, and the interaction one of the token's client: corti-auth status",
-            ),
-            (200..=299, _) => {
-                let message = format!("the server did not open a WebSocket: {status} with {}", quoted(&problem.detail));
-                Self::new(Kind::Network, message).hint("check the address, and for a proxy in between that knows no WebSockets")
+        match (problem.status, lacking) {
+            (401, _) => Self::refusal(Kind::Rejected, problem)
+                .hint("is it expired, or for another environment? corti-auth inspect"),
+            (403, Some(kind)) => Self::refusal(Kind::Scope, problem).hint(format!(
+                "the token lacks the scope `{kind}`: corti-auth token --scope {kind}",
+                kind = kind.as_str()
+            )),
+            (403, None) => Self::refusal(Kind::Rejected, problem)
+                .hint("tenant-name must be the token's tenant, the interaction one of its client: corti-auth status"),
+            (status @ 200..=299, _) => {
+                let what = quoted(&problem.detail);
+                Self::new(Kind::Network, format!("the server did not open a WebSocket: {status} with {what}"))
+                    .status(status)
+                    .hint("check the address, and whether a proxy blocks WebSockets")
             }
-            _ => return problem.into(),
-        };
-        failure.status(status)
+            _ => problem.into(),
+        }
     }
-}
 
-impl Failure {
-    /// Whether there is no answer that can be used, so that what was asked for may have been done.
+    /// Whether the server may have done what was asked, because its answer is missing or cannot be used.
     pub fn is_of_a_lost_answer(&self) -> bool {
-        let on_the_way = matches!(
+        let lost = matches!(
             self.source.downcast_ref(),
             Some(HttpError::TimedOut { .. } | HttpError::Broken { .. } | HttpError::TooLong(_))
         );
-        let unreadable = matches!(
+        let unusable = matches!(
             self.source.downcast_ref(),
             Some(InteractionError::NotTheProtocol { .. } | InteractionError::OtherSocket { .. })
         );
-        on_the_way || unreadable
+        lost || unusable
     }
 
-    /// The interaction that was created though its WebSocket is not to be used, and why not.
+    /// An interaction that was created with a WebSocket that must not be used, and the reason.
     pub fn unused_interaction(&self) -> Option<(Uuid, String)> {
         match self.source.downcast_ref() {
             Some(error @ InteractionError::OtherSocket { id, .. }) => Some((*id, error.to_string())),
@@ -117,29 +120,21 @@ impl From<SocketError> for Failure {
 
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
-        if let HttpError::Proxy { proxy, .. } = &error {
-            let hint = format!("mend the proxy of {}, then: corti-auth doctor", proxy.variable);
-            return Self::caused(Kind::Network, error).hint(hint);
-        }
         let (kind, hint) = match &error {
             HttpError::Certificates { .. } => {
-                (Kind::Configuration, "name a file of PEM certificates: --ca-cert FILE, or SSL_CERT_FILE")
+                (Kind::Configuration, "give a file of PEM certificates: --ca-cert FILE, or SSL_CERT_FILE")
             }
             HttpError::Address(_) => (Kind::Configuration, "check --environment: corti-auth status"),
-            HttpError::Dns(_) => (
-                Kind::Network,
-                "check the environment (Corti has eu and us) and the network: corti-auth doctor --environment eu",
-            ),
-            HttpError::Connect { .. } | HttpError::ConnectTimedOut { .. } => {
+            HttpError::Dns(_) => (Kind::Network, UNKNOWN_HOST),
+            HttpError::Connect { .. } => {
                 (Kind::Network, "check the address, the proxy variables and, for TLS, --ca-cert FILE")
             }
-            HttpError::TimedOut { .. } => {
-                (Kind::Network, "give it longer (--timeout 60s), or check the network")
-            }
+            HttpError::Proxy { .. } => (Kind::Network, "corti-auth doctor"),
+            HttpError::TimedOut { .. } => (Kind::Network, "give it longer: --timeout 60s"),
             HttpError::Broken { .. } | HttpError::TooLong(_) => {
-                (Kind::Network, "run it again; if it stays so, look for a proxy in between")
+                (Kind::Network, "run it again; if it keeps failing, check for a proxy in between")
             }
-            HttpError::Client(_) | HttpError::Proxy { .. } => (Kind::Unexpected, "run it again with -v"),
+            HttpError::Client(_) => (Kind::Unexpected, "run it again with -v"),
         };
         Self::caused(kind, error).hint(hint)
     }

@@ -1,7 +1,5 @@
 //! Failures of what the user set: configuration, variables, tokens given, the terminal.
 
-use std::path::Path;
-
 use crate::domain::client::config::{ConfigError, RenameError};
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::ResolveError;
@@ -15,7 +13,7 @@ use crate::edge::prompt::PromptError;
 use super::{Failure, Kind};
 
 impl Failure {
-    /// Where a profile was named that is not there: its name, and the one that is meant.
+    /// An unknown profile that was named, and the one that was probably meant.
     pub fn mistyped_profile(&self) -> Option<(&ProfileName, &ProfileName)> {
         match self.source.downcast_ref() {
             Some(ResolveError::UnknownProfile { name, nearest: Some(nearest) }) => Some((name, nearest)),
@@ -23,23 +21,21 @@ impl Failure {
         }
     }
 
-    /// The same where `line` is the whole command that was meant.
+    /// Suggests `line`, the command with the name that was probably meant.
     #[must_use]
     pub fn meant(mut self, nearest: &ProfileName, line: &str) -> Self {
         self.hints = vec![format!("did you mean `{nearest}`? {line}")];
         self
     }
-}
 
-impl Failure {
-    /// A command that would give a profile another client or store. `command` does the same with another profile's name.
+    /// A command that would give a profile another client or store. `command` does the same under another profile's name.
     pub fn profile_conflict(error: impl Into<anyhow::Error>, profile: &ProfileName, command: &str) -> Self {
         Self::caused(Kind::Configuration, error)
             .hint(format!("use another name: {command} --profile NAME"))
             .hint(format!("or remove this one first: corti-auth profile remove {profile}"))
     }
 
-    /// A profile that another process changed or removed while this command was at work on it.
+    /// A profile that another process changed or removed while this command was using it.
     pub fn changed_meanwhile(profile: &ProfileName) -> Self {
         let message =
             format!("another command changed the profile `{profile}` meanwhile; no secret is stored");
@@ -49,51 +45,43 @@ impl Failure {
 
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
-        let (kind, hint) = match &error {
-            ResolveError::UnknownProfile { nearest: Some(nearest), .. } => (
-                Kind::Configuration,
-                format!("did you mean `{nearest}`? corti-auth --profile {nearest} status"),
-            ),
-            ResolveError::UnknownProfile { .. } => {
-                (Kind::Configuration, "corti-auth profile list".to_owned())
-            }
-            ResolveError::HalfAClient { present, missing } => {
-                (Kind::Configuration, format!("set {missing} too, or unset {present}"))
-            }
-            ResolveError::TwoClients { other } => {
-                (Kind::Configuration, format!("unset {} or {other}", variable::PROFILE))
-            }
-            ResolveError::NoEnvironment | ResolveError::NoTarget => (
-                Kind::Configuration,
-                format!("set {}=eu (or us), or give --environment", variable::ENVIRONMENT),
-            ),
-            ResolveError::NoClient { has_profiles: true } => {
-                (Kind::Credential, "corti-auth profile list, then: corti-auth profile use NAME".to_owned())
-            }
-            ResolveError::NoClient { has_profiles: false } => {
-                (Kind::Credential, "corti-auth login, or without an account: corti-auth demo".to_owned())
-            }
+        let kind = match &error {
+            ResolveError::NoClient { .. } => Kind::Credential,
+            _ => Kind::Configuration,
         };
-        Self::caused(kind, error).hint(hint)
+        let hint = match &error {
+            ResolveError::UnknownProfile { nearest: Some(nearest), .. } => {
+                format!("did you mean `{nearest}`? corti-auth --profile {nearest} status")
+            }
+            ResolveError::UnknownProfile { .. } => "corti-auth profile list".to_owned(),
+            ResolveError::HalfAClient { missing, .. } => format!("export {missing}=…"),
+            ResolveError::TwoClients { other } => format!("unset {} or {other}", variable::PROFILE),
+            ResolveError::NoEnvironment | ResolveError::NoTarget => {
+                format!("export {}=eu   (or us)", variable::ENVIRONMENT)
+            }
+            ResolveError::NoClient { has_profiles: true } => "corti-auth profile use NAME".to_owned(),
+            ResolveError::NoClient { has_profiles: false } => "corti-auth login".to_owned(),
+        };
+        let has_no_account = matches!(error, ResolveError::NoClient { has_profiles: false });
+        let failure = Self::caused(kind, error).hint(hint);
+        if has_no_account { failure.hint("without an account: corti-auth demo") } else { failure }
     }
 }
 
 impl From<ConfigFileError> for Failure {
     fn from(error: ConfigFileError) -> Self {
-        let quoted = |path: &Path| quote(&path.display().to_string());
         let hint = match &error {
             ConfigFileError::NoHome => "name a folder: --config-dir DIR, or CORTI_AUTH_CONFIG_DIR".to_owned(),
             ConfigFileError::Untrusted { path, exposed: Exposed::Group | Exposed::Everybody } => {
-                format!("chmod go-w {}", quoted(path))
+                format!("chmod go-w {}", quote(&path.display().to_string()))
             }
             ConfigFileError::Untrusted { path, .. } | ConfigFileError::Io { path, .. } => {
-                format!("look at the file and its owner: ls -ld {}", quoted(path))
+                format!("ls -ld {}", quote(&path.display().to_string()))
             }
             ConfigFileError::Content { path, source: ConfigError::Syntax { .. } } => {
-                let away = path.with_extension("old");
-                format!("mend the line, or move the file away: mv {} {}", quoted(path), quoted(&away))
+                format!("correct this line of {}", path.display())
             }
-            ConfigFileError::Content { path, .. } => format!("mend the value in {}", quoted(path)),
+            ConfigFileError::Content { path, .. } => format!("correct the value in {}", path.display()),
             ConfigFileError::Locked(_) => "run it again".to_owned(),
         };
         Self::caused(Kind::Configuration, error).hint(hint)
@@ -103,12 +91,9 @@ impl From<ConfigFileError> for Failure {
 impl From<RenameError> for Failure {
     fn from(error: RenameError) -> Self {
         let hint = match &error {
-            RenameError::Missing(_) => "corti-auth profile list".to_owned(),
+            RenameError::Missing(_) | RenameError::Same(_) => "corti-auth profile list".to_owned(),
             RenameError::Taken(name) => {
-                format!("take another name, or make this one free: corti-auth profile remove {name}")
-            }
-            RenameError::Same(_) => {
-                "take another name: corti-auth profile list shows those in use".to_owned()
+                format!("use another name, or remove this one first: corti-auth profile remove {name}")
             }
         };
         Self::caused(Kind::Configuration, error).hint(hint)
@@ -125,17 +110,10 @@ impl From<VariableError> for Failure {
 impl From<JwtError> for Failure {
     fn from(error: JwtError) -> Self {
         let hint = match error {
-            JwtError::Empty => {
-                "give a file, or pipe the token in: corti-auth token --scope transcribe | corti-auth inspect"
-            }
-            JwtError::Opaque | JwtError::Encrypted => {
-                "a token of Corti's is a JWT, which begins with eyJ and has two dots: corti-auth status --online"
-            }
-            _ => {
-                "a JWT begins with eyJ and has two dots; give it whole: corti-auth token --full | corti-auth inspect"
-            }
+            JwtError::Empty => "corti-auth token --scope transcribe | corti-auth inspect",
+            _ => "copy it again, whole: a Corti token begins with eyJ and has two dots",
         };
-        Self::caused(Kind::Token, anyhow::Error::new(error).context("this is not a token that can be read"))
+        Self::caused(Kind::Token, anyhow::Error::new(error).context("this is not a readable token"))
             .hint(hint)
     }
 }

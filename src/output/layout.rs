@@ -1,47 +1,33 @@
-//! A page as text: fields aligned, tones as colours, no secret, everything made printable.
+//! Lays a page out as text: values aligned, tones as colours, secrets redacted, everything printable.
 
 use crate::domain::text::page::{Line, Page, Tone, printable};
 use crate::domain::text::redactor::Redactor;
 
-/// `text` as it may be shown.
+/// `text` without secrets and control characters.
 pub(super) fn shown(text: &str, redactor: &Redactor) -> String {
     printable(&redactor.apply(text)).into_owned()
 }
 
-/// Lays a page out: neighbouring fields get their values aligned.
+/// Lays a page out. The values of neighbouring fields are aligned.
 pub(super) fn layout(page: &Page, colour: bool, redactor: &Redactor) -> String {
     let shown = |text: &String| shown(text, redactor);
-    let lines = page.lines();
-    let mut out = Vec::with_capacity(lines.len());
-    let mut width = 0;
-    for (index, line) in lines.iter().enumerate() {
-        match line {
-            Line::Text(tone, text) => {
-                width = 0;
-                out.push(paint(&shown(text), *tone, colour));
-            }
-            Line::Row(cells) => {
-                width = 0;
-                out.push(cells.iter().map(shown).collect::<Vec<_>>().join("\t"));
-            }
+    let is_field = |line: &Line| matches!(line, Line::Field(..));
+    let mut out = Vec::new();
+    for block in page.lines().chunk_by(|one, next| is_field(one) && is_field(next)) {
+        let labels = block.iter().map(|line| match line {
+            Line::Field(label, ..) => label.chars().count(),
+            Line::Text(..) | Line::Row(_) => 0,
+        });
+        let width = labels.max().unwrap_or_default();
+        out.extend(block.iter().map(|line| match line {
+            Line::Text(tone, text) => paint(&shown(text), *tone, colour),
+            Line::Row(cells) => cells.iter().map(shown).collect::<Vec<_>>().join("\t"),
             Line::Field(label, tone, value) => {
-                if width == 0 {
-                    width = block_width(lines.get(index..).unwrap_or_default());
-                }
-                let value = paint(&shown(value), *tone, colour);
-                out.push(format!("{:width$}  {value}", shown(label)));
+                format!("{:width$}  {}", shown(label), paint(&shown(value), *tone, colour))
             }
-        }
+        }));
     }
     out.join("\n")
-}
-
-fn block_width(lines: &[Line]) -> usize {
-    let labels = lines.iter().map_while(|line| match line {
-        Line::Field(label, ..) => Some(label.chars().count()),
-        Line::Text(..) | Line::Row(_) => None,
-    });
-    labels.max().unwrap_or_default()
 }
 
 pub(super) fn paint(text: &str, tone: Tone, colour: bool) -> String {

@@ -17,6 +17,7 @@ use super::interaction::parse_id;
 use super::problem::Problem;
 use super::session::{Kind, Reply, Session};
 use super::state::Shared;
+use crate::edge::socket::{MAX_UNSENT, READ_BUFFER};
 
 /// The longest message, in bytes.
 const MAX_MESSAGE: usize = 1024 * 1024;
@@ -27,14 +28,8 @@ const CONFIG_WINDOW: Duration = Duration::from_secs(10);
 /// How long a client may take to answer a close frame.
 const CLOSE_WINDOW: Duration = Duration::from_secs(1);
 
-/// How many bytes may wait for a client that does not read: one answer, and pongs.
-const MAX_UNSENT: usize = 4 * MAX_MESSAGE;
-
-/// How much is read at once. The WebSocket library yields only between two reads while frames complete no message.
-const READ_BUFFER: usize = 16 * 1024;
-
-/// The close codes (RFC 6455, section 7.4.1) that the sandbox sends. A refusal closes with the normal one too: Corti's SDK
-/// connects again after every other.
+/// The close codes of RFC 6455, section 7.4.1, that the sandbox sends. After a refusal it is the normal one
+/// too: Corti's SDK takes every other code for a reason to connect again.
 mod code {
     pub(super) const NORMAL: u16 = 1000;
     pub(super) const AWAY: u16 = 1001;

@@ -84,6 +84,6 @@ fn a_file_that_cannot_be_read() {
             "{}",
             said.stderr
         );
-        assert!(said.stderr.contains("look at the file and its owner: ls -ld"), "{}", said.stderr);
+        assert!(said.stderr.contains("hint: ls -ld"), "{}", said.stderr);
     }
 }

@@ -162,8 +162,8 @@ fn a_program_that_cannot_be_run_is_126_and_one_that_is_not_there_127() {
         for (program, code, message) in [
             (plain.as_str(), 126, "cannot be run\n  Permission denied"),
             (home.as_str(), 126, "cannot be run\n  Permission denied"),
-            ("no-such-program-7", 127, "is not there"),
-            ("/no/such/file", 127, "is not there"),
+            ("no-such-program-7", 127, "no-such-program-7: command not found"),
+            ("/no/such/file", 127, "/no/such/file: command not found"),
             (orphan.as_str(), 127, "the interpreter in its first line"),
         ] {
             let words = [&["exec", "--full"], refresh, &["--", program, "--password=x"]].concat();

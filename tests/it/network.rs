@@ -130,7 +130,7 @@ fn a_connection_that_is_not_taken_is_no_answer_that_is_lost() {
     for (timeout, limit) in [("20s", "5s"), ("3s", "2.7s")] {
         let said = Said::by(&mut world.run(&format!("interaction create -t base --timeout {timeout}")));
         assert_eq!(said.code, 8, "{}", said.stderr);
-        let reason = format!("`127.0.0.1` took no connection within {limit}");
+        let reason = format!("cannot connect to `127.0.0.1`: no answer within {limit}");
         assert!(said.stderr.contains(&reason) && !said.stderr.contains("may exist"), "{}", said.stderr);
     }
 }
@@ -222,7 +222,7 @@ fn another_host_is_reached_through_the_proxy() {
     world.set("HTTPS_PROXY", &proxy.environment);
     let said = Said::by(&mut world.run("token --full"));
     let blamed = format!(
-        "the proxy `{}` of HTTPS_PROXY gives no way to `auth.eu.corti.app`",
+        "cannot reach `auth.eu.corti.app` through the proxy `{}` of HTTPS_PROXY",
         proxy.environment.trim_start_matches("http://")
     );
     assert!(said.code == 8 && said.stderr.contains(&blamed), "{}", said.stderr);
@@ -233,12 +233,12 @@ fn another_host_is_reached_through_the_proxy() {
 
 #[test]
 fn a_proxy_that_is_not_there_is_the_one_that_is_named() {
-    for (proxy, reason) in [("nohost.invalid:3128", "it is not found in DNS"), ("127.0.0.1:1", "")] {
+    for (proxy, reason) in [("nohost.invalid:3128", "not found in DNS"), ("127.0.0.1:1", "")] {
         let mut world = World::client_of("https://192.0.2.1");
         world.set("HTTPS_PROXY", &format!("http://user:canary-8@{proxy}"));
         let said = Said::by(&mut world.run("token --full"));
         assert_eq!(said.code, 8, "{}", said.stderr);
-        let blamed = format!("the proxy `{proxy}` of HTTPS_PROXY gives no way to `192.0.2.1`: {reason}");
+        let blamed = format!("cannot reach `192.0.2.1` through the proxy `{proxy}` of HTTPS_PROXY: {reason}");
         assert!(said.stderr.contains(&blamed), "{}", said.stderr);
         assert!(
             said.stderr.contains("corti-auth doctor") && !said.stderr.contains("canary"),

@@ -73,7 +73,7 @@ fn what_a_session_may_die_of() {
         ),
         (vec![CONFIGURED], 8, "was silent for"),
         // It says something, and not that.
-        (vec![Line::Chat("config", r#"{"type":"hello"}"#)], 8, "what was waited for did not come within 3s"),
+        (vec![Line::Chat("config", r#"{"type":"hello"}"#)], 8, "not the expected one within 3s"),
         (
             vec![accepted.clone(), Line::Say("end", vec![error, r#"{"type":"ended"}"#])],
             1,

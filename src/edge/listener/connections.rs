@@ -1,267 +1,238 @@
-//! The connections that a listener has, and which of them is closed to make room.
+//! Counts a listener's connections, and closes the one that has waited longest for a request when there are too many.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
-use tokio::sync::Notify;
+use futures_util::FutureExt as _;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 /// The fewest connections that may be open, however low the limit of open files is.
 pub(super) const MIN_CONNECTIONS: usize = 4;
 
-/// How many bytes may be held of requests that have not arrived in full, over all connections.
+/// How many bytes of incomplete request bodies may be held, over all connections.
 const BODIES_LIMIT: usize = 64 * 1024 * 1024;
 
 /// All open connections of a listener.
 pub(super) struct Connections {
-    state: Mutex<State>,
-    /// A connection has ended, or its request was answered.
-    changed: Notify,
+    slots: Arc<Semaphore>,
+    upgrades: Arc<Semaphore>,
+    incomplete: Mutex<Incomplete>,
+    /// Told when a connection begins to wait for a request.
+    began: Notify,
 }
 
-struct State {
-    open: BTreeMap<u64, Connection>,
+/// The requests that have not arrived in full, the oldest first. An idle connection waits for one.
+#[derive(Default)]
+struct Incomplete {
+    requests: BTreeMap<u64, Request>,
     next_id: u64,
-    /// How many connections there may be.
-    bound: usize,
-    /// The sum of [`Connection::body`].
-    bodies: usize,
 }
 
-struct Connection {
-    phase: Phase,
-    /// When it was opened, or when its last request was answered.
-    since: Instant,
-    /// How many bytes of the request's body have arrived.
+struct Request {
+    /// How many bytes of its body have arrived.
     body: usize,
     close: Arc<Notify>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Phase {
-    /// The head of the next request is not complete.
-    Idle,
-    /// The head is complete, and the body is not.
-    Reading,
-    /// The request is complete, and not answered.
-    Answering,
-    /// It carries another protocol than HTTP, such as WebSocket. It is never told to close.
-    Upgraded,
-    /// It was told to close.
-    Closing,
-}
-
 impl Connections {
-    pub(super) fn new(bound: usize) -> Self {
-        let state = State { open: BTreeMap::new(), next_id: 0, bound, bodies: 0 };
-        Self { state: Mutex::new(state), changed: Notify::new() }
+    /// At most `bound` connections, half of them upgraded: the other half is for requests.
+    pub(super) fn new(bound: usize) -> Arc<Self> {
+        Arc::new(Self {
+            slots: Arc::new(Semaphore::new(bound)),
+            upgrades: Arc::new(Semaphore::new(bound / 2)),
+            incomplete: Mutex::default(),
+            began: Notify::new(),
+        })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a connection.
-    pub(super) fn add(self: &Arc<Self>) -> ConnectionGuard {
-        let (mut state, close) = (self.state(), Arc::new(Notify::new()));
-        let id = state.next_id;
-        state.next_id += 1;
-        let connection =
-            Connection { phase: Phase::Idle, since: Instant::now(), body: 0, close: Arc::clone(&close) };
-        state.open.insert(id, connection);
-        ConnectionGuard { connections: Arc::clone(self), id, close }
-    }
-
-    /// Returns once another connection may be added. Closes the oldest one without a complete request, if there is one.
-    pub(super) async fn make_room(&self) {
+    /// Returns once there is room for another connection. Closes the oldest one without a complete request, if it has to.
+    pub(super) async fn slot(&self) -> Slot {
+        let mut slot = pin!(Arc::clone(&self.slots).acquire_owned());
+        if let Some(slot) = slot.as_mut().now_or_never() {
+            return slot.ok();
+        }
         loop {
-            let changed = self.changed.notified();
-            {
-                let mut state = self.state();
-                if state.open.len() < state.bound {
-                    return;
-                }
-                let staying = state.open.values().filter(|it| it.phase != Phase::Closing);
-                if staying.count() >= state.bound {
-                    state.close_oldest();
-                }
+            let began = self.began.notified();
+            self.close_oldest();
+            tokio::select! {
+                slot = &mut slot => return slot.ok(),
+                () = began => {}
             }
-            changed.await;
         }
     }
 
-    /// Closes the oldest connection without a complete request, if there is one.
-    pub(super) fn close_oldest(&self) {
-        self.state().close_oldest();
+    /// Closes the oldest connection without a complete request. Returns whether there was one.
+    pub(super) fn close_oldest(&self) -> bool {
+        self.incomplete().close_oldest()
     }
 
-    /// Closes every connection without a complete request.
-    pub(super) fn close_incomplete(&self) {
-        while self.state().close_oldest() {}
+    /// Adds a connection. It keeps `open` until it has ended.
+    pub(super) fn add(self: &Arc<Self>, slot: Slot, open: watch::Receiver<()>) -> Connection {
+        let connection = Connection {
+            connections: Arc::clone(self),
+            close: Arc::default(),
+            next_request: Mutex::default(),
+            upgrade: Mutex::default(),
+            _slot: slot,
+            _open: open,
+        };
+        connection.await_request();
+        connection
     }
 
-    /// Returns once every connection has ended.
-    pub(super) async fn emptied(&self) {
-        loop {
-            let changed = self.changed.notified();
-            if self.state().open.is_empty() {
-                return;
-            }
-            changed.await;
-        }
+    fn incomplete(&self) -> MutexGuard<'_, Incomplete> {
+        lock(&self.incomplete)
     }
 }
 
-impl State {
-    /// Closes the oldest connection without a complete request, and says whether there was one.
+impl Incomplete {
     fn close_oldest(&mut self) -> bool {
-        let incomplete = |it: &&mut Connection| matches!(it.phase, Phase::Idle | Phase::Reading);
-        let oldest = self.open.values_mut().filter(incomplete).min_by_key(|it| it.since);
-        let Some(oldest) = oldest else { return false };
-        oldest.phase = Phase::Closing;
-        self.bodies -= std::mem::take(&mut oldest.body);
-        oldest.close.notify_one();
-        true
+        let oldest = self.requests.pop_first();
+        oldest.is_some_and(|(_, request)| {
+            request.close.notify_one();
+            true
+        })
     }
 }
+
+/// Room for one connection, given back when it is dropped. Always `Some`: nobody closes the semaphore.
+pub(super) type Slot = Option<OwnedSemaphorePermit>;
 
 /// Counts as one connection until it is dropped.
-pub(super) struct ConnectionGuard {
+pub(super) struct Connection {
     connections: Arc<Connections>,
-    id: u64,
     close: Arc<Notify>,
+    /// While the head of the next request is awaited.
+    next_request: Mutex<Option<IncompleteRequest>>,
+    upgrade: Mutex<Option<OwnedSemaphorePermit>>,
+    _slot: Slot,
+    _open: watch::Receiver<()>,
 }
 
-impl ConnectionGuard {
+impl Connection {
     /// Returns once this connection is to be closed.
     pub(super) async fn closed(&self) {
         self.close.notified().await;
     }
 
-    /// The head of a request has arrived.
-    pub(super) fn head_is_complete(&self) {
-        self.pass(Phase::Idle, Phase::Reading);
+    /// The head of a request has arrived. It counts as incomplete until the result is dropped.
+    pub(super) fn head_arrived(&self) -> Option<IncompleteRequest> {
+        lock(&self.next_request).take()
     }
 
-    /// A part of a request's body has arrived.
-    pub(super) fn body_grew(&self, bytes: usize) {
-        let mut state = self.connections.state();
-        let Some(connection) = state.open.get_mut(&self.id) else { return };
-        if connection.phase == Phase::Reading {
-            connection.body += bytes;
-            state.bodies += bytes;
-        }
-        while state.bodies > BODIES_LIMIT && state.close_oldest() {}
+    /// The last request was answered, or none has come yet: from now on, this connection may be closed for another one.
+    pub(super) fn await_request(&self) {
+        let mut incomplete = self.connections.incomplete();
+        let id = incomplete.next_id;
+        incomplete.next_id += 1;
+        incomplete.requests.insert(id, Request { body: 0, close: Arc::clone(&self.close) });
+        drop(incomplete);
+        // What was there before is dropped behind the lock: its drop takes the other one.
+        let request = IncompleteRequest { connections: Arc::clone(&self.connections), id };
+        let before = lock(&self.next_request).replace(request);
+        drop(before);
+        self.connections.began.notify_waiters();
     }
 
-    /// The whole request has arrived.
-    pub(super) fn request_is_complete(&self) {
-        self.pass(Phase::Reading, Phase::Answering);
-    }
-
-    /// The answer switches the protocol. False where that is refused: half of the connections that there may be are upgraded
-    /// already, and the other half is for requests.
+    /// The answer switches to another protocol, such as WebSocket. False where that is refused: too many are upgraded already.
     pub(super) fn upgrade(&self) -> bool {
-        let mut state = self.connections.state();
-        let upgraded = state.open.values().filter(|it| it.phase == Phase::Upgraded).count();
-        let has_room = upgraded < state.bound / 2;
-        if has_room && let Some(connection) = state.open.get_mut(&self.id) {
-            connection.phase = Phase::Upgraded;
-        }
+        let permit = Arc::clone(&self.connections.upgrades).try_acquire_owned().ok();
+        let has_room = permit.is_some();
+        *lock(&self.upgrade) = permit;
         has_room
     }
+}
 
-    /// The answer is there, whether the whole request has arrived or not.
-    pub(super) fn is_answered(&self) {
-        let mut state = self.connections.state();
-        let Some(connection) = state.open.get_mut(&self.id) else { return };
-        if !matches!(connection.phase, Phase::Upgraded | Phase::Closing) {
-            (connection.phase, connection.since) = (Phase::Idle, Instant::now());
+/// A request that has not arrived in full, for as long as this exists.
+pub(super) struct IncompleteRequest {
+    connections: Arc<Connections>,
+    id: u64,
+}
+
+impl IncompleteRequest {
+    /// A part of its body has arrived. Where all connections hold too much of bodies, the oldest are closed.
+    pub(super) fn body_grew(&self, bytes: usize) {
+        let mut incomplete = self.connections.incomplete();
+        if let Some(request) = incomplete.requests.get_mut(&self.id) {
+            request.body += bytes;
         }
-        let body = std::mem::take(&mut connection.body);
-        state.bodies -= body;
-        drop(state);
-        self.connections.changed.notify_waiters();
-    }
-
-    fn pass(&self, from: Phase, to: Phase) {
-        if let Some(connection) = self.connections.state().open.get_mut(&self.id)
-            && connection.phase == from
-        {
-            connection.phase = to;
+        while incomplete.requests.values().map(|request| request.body).sum::<usize>() > BODIES_LIMIT {
+            incomplete.close_oldest();
         }
     }
 }
 
-impl Drop for ConnectionGuard {
+impl Drop for IncompleteRequest {
     fn drop(&mut self) {
-        let mut state = self.connections.state();
-        if let Some(connection) = state.open.remove(&self.id) {
-            state.bodies -= connection.body;
-        }
-        drop(state);
-        self.connections.changed.notify_waiters();
+        self.connections.incomplete().requests.remove(&self.id);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
 
-    fn is_closed(guard: &ConnectionGuard) -> bool {
-        guard.closed().now_or_never().is_some()
+    fn open<const N: usize>(connections: &Arc<Connections>) -> [Connection; N] {
+        std::array::from_fn(|_| {
+            connections.add(connections.slot().now_or_never().unwrap(), watch::channel(()).1)
+        })
+    }
+
+    fn is_closed(connection: &Connection) -> bool {
+        connection.closed().now_or_never().is_some()
     }
 
     #[tokio::test]
     async fn the_oldest_without_a_complete_request_makes_room() {
-        let connections = Arc::new(Connections::new(3));
-        let [first, second, third] = [(), (), ()].map(|()| connections.add());
+        let connections = Connections::new(3);
+        let [first, second, third] = open(&connections);
         // The first is being answered; the second was answered just now, so the third is the oldest.
-        first.head_is_complete();
-        first.request_is_complete();
-        second.head_is_complete();
-        second.request_is_complete();
-        second.is_answered();
-        assert!(connections.make_room().now_or_never().is_none());
+        drop(first.head_arrived());
+        drop(second.head_arrived());
+        second.await_request();
+        let mut slot = pin!(connections.slot());
+        assert!(slot.as_mut().now_or_never().is_none());
         assert_eq!([&first, &second, &third].map(is_closed), [false, false, true]);
         // It is on its way out: no other is closed for the same newcomer.
-        assert!(connections.make_room().now_or_never().is_none() && !is_closed(&second));
+        assert!(slot.as_mut().now_or_never().is_none() && !is_closed(&second));
         drop(third);
-        assert!(connections.make_room().now_or_never().is_some());
+        assert!(slot.now_or_never().is_some());
     }
 
     #[tokio::test]
     async fn where_all_are_being_answered_the_next_that_is_done_makes_room() {
-        let connections = Arc::new(Connections::new(1));
-        let only = connections.add();
-        only.head_is_complete();
-        only.request_is_complete();
-        let mut room = std::pin::pin!(connections.make_room());
-        assert!(room.as_mut().now_or_never().is_none() && !is_closed(&only));
-        only.is_answered();
-        assert!(room.as_mut().now_or_never().is_none() && is_closed(&only));
+        let connections = Connections::new(1);
+        let [only] = open(&connections);
+        drop(only.head_arrived());
+        let mut slot = pin!(connections.slot());
+        assert!(slot.as_mut().now_or_never().is_none() && !is_closed(&only));
+        only.await_request();
+        assert!(slot.as_mut().now_or_never().is_none() && is_closed(&only));
         drop(only);
-        assert!(room.now_or_never().is_some());
+        assert!(slot.now_or_never().is_some());
     }
 
     #[tokio::test]
     async fn an_upgraded_connection_is_never_closed() {
-        let connections = Arc::new(Connections::new(2));
-        let [upgraded, idle] = [(), ()].map(|()| connections.add());
+        let connections = Connections::new(2);
+        let [upgraded, idle] = open(&connections);
+        drop(upgraded.head_arrived());
         assert!(upgraded.upgrade());
-        upgraded.is_answered();
-        assert!(connections.make_room().now_or_never().is_none());
+        assert!(connections.slot().now_or_never().is_none());
         assert_eq!([&upgraded, &idle].map(is_closed), [false, true]);
-        connections.close_incomplete();
+        while connections.close_oldest() {}
         assert!(!is_closed(&upgraded));
     }
 
     #[tokio::test]
     async fn at_most_half_of_the_connections_are_upgraded() {
-        let connections = Arc::new(Connections::new(4));
-        let [first, second, third] = [(), (), ()].map(|()| connections.add());
+        let connections = Connections::new(4);
+        let [first, second, third] = open(&connections);
         assert!(first.upgrade() && second.upgrade() && !third.upgrade());
         drop(first);
         assert!(third.upgrade());
@@ -269,24 +240,24 @@ mod tests {
 
     #[tokio::test]
     async fn bodies_that_do_not_end_are_bounded_together() {
-        let connections = Arc::new(Connections::new(9));
-        let [first, second, silent] = [(), (), ()].map(|()| connections.add());
-        for guard in [&first, &second] {
-            guard.head_is_complete();
-            guard.body_grew(BODIES_LIMIT / 2);
+        let connections = Connections::new(9);
+        let [first, second, silent] = open(&connections);
+        let requests = [&first, &second].map(|connection| connection.head_arrived().unwrap());
+        for request in &requests {
+            request.body_grew(BODIES_LIMIT / 2);
         }
         assert_eq!([&first, &second, &silent].map(is_closed), [false; 3]);
-        second.body_grew(1);
+        requests[1].body_grew(1);
         assert_eq!([&first, &second, &silent].map(is_closed), [true, false, false]);
     }
 
     #[tokio::test]
     async fn a_body_that_ends_after_its_answer_protects_nothing() {
-        let connections = Arc::new(Connections::new(1));
-        let only = connections.add();
-        only.head_is_complete();
-        only.is_answered();
-        only.request_is_complete();
-        assert!(connections.make_room().now_or_never().is_none() && is_closed(&only));
+        let connections = Connections::new(1);
+        let [only] = open(&connections);
+        let body = only.head_arrived();
+        only.await_request();
+        drop(body);
+        assert!(connections.slot().now_or_never().is_none() && is_closed(&only));
     }
 }

@@ -1,4 +1,4 @@
-//! A connection's stream, which counts as a connection for as long as it is open, after an upgrade too.
+//! A TCP stream that counts as an open connection until it is dropped, after an upgrade too.
 
 use std::io;
 use std::pin::Pin;
@@ -9,55 +9,43 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::connections::ConnectionGuard;
+use super::connections::Connection;
 
 pub(super) struct CountedStream {
     stream: TokioIo<TcpStream>,
-    _guard: Arc<ConnectionGuard>,
+    _connection: Arc<Connection>,
 }
 
 impl CountedStream {
-    pub(super) fn new(stream: TcpStream, guard: Arc<ConnectionGuard>) -> Self {
-        Self { stream: TokioIo::new(stream), _guard: guard }
-    }
-
-    fn stream(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
-        Pin::new(&mut self.get_mut().stream)
+    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+        Self { stream: TokioIo::new(stream), _connection: connection }
     }
 }
 
 impl Read for CountedStream {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.stream().poll_read(context, buffer)
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
 impl Write for CountedStream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream().poll_write(context, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_flush(context)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
+    fn poll_write(
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
+        bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream().poll_write_vectored(context, buffers)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
