@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::edge::http_error::HttpError;
 use crate::edge::secret_command::CommandError;
+use crate::edge::store::StoreError;
 
 mod answer;
 mod credential;
@@ -144,7 +145,7 @@ impl Failure {
     /// What a secret command said on stderr: it may be anything.
     pub fn foreign_words(&self) -> Option<&str> {
         match self.source.downcast_ref() {
-            Some(CommandError::Failed { words, .. }) => Some(words),
+            Some(StoreError::Command(CommandError::Failed { words, .. })) => Some(words),
             _ => None,
         }
     }

@@ -46,6 +46,7 @@ pub trait Outcome {
 }
 
 /// An outcome as text.
+#[derive(Clone)]
 pub enum Text {
     /// One value on stdout, for a program.
     Datum(Secret),

@@ -20,7 +20,7 @@ use crate::failure::{Failure, Kind};
 
 /// The command that deletes an interaction of the client that was chosen.
 pub(crate) fn deletion(id: Uuid, context: &Context<'_>) -> String {
-    format!("corti-auth interaction delete {id} --yes{}", context.choice())
+    format!("corti-auth interaction delete {id} --yes{}", context.profile_option())
 }
 
 /// The API of one tenant, with a full token.
@@ -101,7 +101,7 @@ impl<'a> Api<'a> {
             }
             failure
                 .context("the interaction may exist, though the answer cannot be used")
-                .hint(format!("look for it: corti-auth interaction list{}", context.choice()))
+                .hint(format!("look for it: corti-auth interaction list{}", context.profile_option()))
         };
         let response = self.send_or(in_doubt, |api| api.create(body)).await?;
         let made = interaction::parse(&response, self.environment, self.tenant);

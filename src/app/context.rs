@@ -1,7 +1,7 @@
 //! What every command works with: the host, the global options, the configuration.
 
 use std::cell::OnceCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use secrecy::SecretString;
@@ -98,19 +98,10 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The options that chose the client, for a command in a hint: each with a space in front.
-    pub(crate) fn choice(&self) -> String {
-        let Options { profile, environment, tenant, config_dir, ca_cert, .. } = self.options;
-        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let options = [
-            ("--profile", profile.clone()),
-            ("--environment", environment.clone()),
-            ("--tenant", tenant.clone()),
-            ("--config-dir", path(config_dir)),
-            ("--ca-cert", path(ca_cert)),
-        ];
-        let given = options.iter().filter_map(|(flag, value)| Some((flag, value.as_deref()?)));
-        given.fold(String::new(), |text, (flag, value)| text + " " + flag + " " + &quote(value))
+    /// ` --profile NAME` where one was given: a hint without it would be about another client.
+    pub(crate) fn profile_option(&self) -> String {
+        let name = self.options.profile.as_deref();
+        name.map(|name| format!(" --profile {}", quote(name))).unwrap_or_default()
     }
 
     /// The environment variables, parsed. Warns about misspelt names.
@@ -213,7 +204,7 @@ impl<'a> Context<'a> {
                 attended: self.may_ask(),
                 known: Rc::clone(&self.passphrase),
             }),
-            StoreKind::Command(command) => Store::Command(command.clone()),
+            StoreKind::Command(command) => Store::Command(command.clone(), self.host.env.clone()),
         })
     }
 }

@@ -12,7 +12,5 @@ pub(crate) mod runtime;
 pub(crate) mod sandbox;
 pub(crate) mod secret_input;
 pub(crate) mod spinner;
-pub(crate) mod stored_secret;
 pub(crate) mod token_source;
 pub(crate) mod tokens;
-pub(crate) mod verification;

@@ -1,4 +1,4 @@
-//! Where a client secret comes from when it is given: a file, standard input, or a hidden prompt. Never argv.
+//! Where a new client secret comes from: a file, standard input, or a hidden prompt. Never from the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -14,133 +14,74 @@ use crate::failure::{Failure, Kind};
 /// How much is read: a secret, and the line break that an editor adds.
 const LIMIT: usize = MAX_SECRET_BYTES + 2;
 
-/// A source of a secret.
+/// The options that say where a secret comes from. A person is asked where none is given.
 #[derive(Clone, Debug)]
-pub(crate) enum SecretInput {
-    /// This file.
-    File(PathBuf),
-    /// Standard input.
-    Stdin,
-    /// A person.
-    Prompt,
-}
-
-/// What a secret is wanted for, so that advice names the right command.
-#[derive(Clone, Debug)]
-pub(crate) struct Purpose {
-    command: &'static str,
-    question: &'static str,
-    /// The option that a file's name, or the shell's `< FILE`, comes behind.
-    option: &'static str,
-    /// The command's own options that were given, each with a space in front.
-    options: String,
-}
-
-impl Purpose {
-    /// To be stored.
-    pub(crate) const LOGIN: Self = Self::of("login", "Client secret (not shown)", "--secret-stdin <");
-    /// To replace a stored one.
-    pub(crate) const ROTATION: Self = Self::of("rotate", "New client secret (not shown)", "--secret-stdin <");
-    /// To be the emulated client's. It only ever comes from a file.
-    pub(crate) const SANDBOX: Self = Self::of("sandbox", "", "--secret-file");
-
-    const fn of(command: &'static str, question: &'static str, option: &'static str) -> Self {
-        Self { command, question, option, options: String::new() }
-    }
-
-    /// The same where these options were given.
-    pub(crate) fn with(self, options: String) -> Self {
-        Self { options, ..self }
-    }
-
-    /// The command up to where the secret's place is named.
-    fn command_line(&self, context: &Context<'_>) -> String {
-        format!("corti-auth {}{}{}", self.command, context.choice(), self.options)
-    }
-
-    /// How to give a file that holds the secret.
-    fn with_file(&self, context: &Context<'_>) -> String {
-        format!("{} {} FILE", self.command_line(context), self.option)
-    }
+pub(crate) struct SecretInput {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) stdin: bool,
 }
 
 impl SecretInput {
-    /// What `--secret-file` and `--secret-stdin` name; a person is asked where neither is given.
-    pub(crate) fn named(file: Option<&Path>, stdin: bool) -> Self {
-        match file {
-            Some(path) => Self::File(path.to_owned()),
-            None if stdin => Self::Stdin,
-            None => Self::Prompt,
-        }
+    /// Whether a person is asked.
+    pub(crate) fn is_prompt(&self) -> bool {
+        self.file.is_none() && !self.stdin
     }
 
-    /// Refuses a terminal that stands where a pipe should.
-    ///
-    /// # Errors
-    /// A usage failure with a hint.
+    /// Refuses `--secret-stdin` on a terminal.
     pub(crate) fn refuse_terminal(&self, context: &Context<'_>) -> Result<(), Failure> {
-        if !matches!(self, Self::Stdin) || !context.host.terminal.stdin {
+        if !self.stdin || !context.host.terminal.stdin {
             return Ok(());
         }
         let message = "--secret-stdin wants a pipe, and standard input is a terminal";
-        Err(Failure::new(Kind::Usage, message)
-            .hint("leave --secret-stdin out to be asked for the secret, unseen"))
+        Err(Failure::new(Kind::Usage, message).hint("leave out --secret-stdin to type the secret, unseen"))
     }
 
-    /// The secret.
-    ///
-    /// # Errors
-    /// Where it cannot be read, nobody can be asked, or what came is no secret.
+    /// The secret. `command` is the one that needs it: `login`.
     pub(crate) async fn read(
         &self,
         context: &Context<'_>,
-        purpose: Purpose,
+        command: &str,
+        question: &'static str,
     ) -> Result<ClientSecret, Failure> {
         self.refuse_terminal(context)?;
-        let bytes = match self {
-            Self::File(path) => from_file(path).await?,
-            Self::Stdin => from_stdin(context, &purpose).await?,
-            Self::Prompt => from_person(context, &purpose).await?,
-        };
-        ClientSecret::from_bytes(&bytes).map_err(|error| {
-            Failure::new(Kind::Usage, error)
-                .hint(format!("give the secret alone: {}", purpose.with_file(context)))
-        })
+        if self.is_prompt() {
+            if !context.may_ask() {
+                return Err(missing(context, command)?);
+            }
+            return parsed(Zeroizing::new(prompt::password(question).await?).as_bytes());
+        }
+        read(self.file.as_deref()).await
     }
 }
 
-async fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    input::read(Some(path), LIMIT).await.map_err(|reason| {
-        Failure::new(Kind::Usage, format!("cannot read the secret from `{}`: {reason}", path.display()))
-            .hint("name a file that holds the secret alone: --secret-file FILE")
-    })
+/// The secret in a file, or on standard input.
+pub(crate) async fn read(file: Option<&Path>) -> Result<ClientSecret, Failure> {
+    let bytes = input::read(file, LIMIT).await.map_err(|reason| {
+        let source = file.map_or("standard input".to_owned(), |path| format!("`{}`", path.display()));
+        Failure::new(Kind::Usage, format!("cannot read the secret from {source}: {reason}"))
+            .hint("name a file that holds the secret: --secret-file FILE")
+    })?;
+    parsed(&bytes)
 }
 
-async fn from_stdin(context: &Context<'_>, purpose: &Purpose) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    input::read(None, LIMIT).await.map_err(|reason| {
-        Failure::new(Kind::Usage, format!("cannot read the secret from standard input: {reason}"))
-            .hint(purpose.with_file(context))
-    })
+fn parsed(bytes: &[u8]) -> Result<ClientSecret, Failure> {
+    ClientSecret::from_bytes(bytes)
+        .map_err(|error| Failure::new(Kind::Usage, error).hint("give the secret and nothing else"))
 }
 
-async fn from_person(context: &Context<'_>, purpose: &Purpose) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    if context.may_ask() {
-        return Ok(Zeroizing::new(prompt::password(purpose.question).await?.into_bytes()));
-    }
-    let line = format!("{} --secret-stdin", purpose.command_line(context));
+fn missing(context: &Context<'_>, command: &str) -> Result<Failure, Failure> {
     let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")
-        .hint(format!("{line} < FILE"));
-    Err(match &context.variables()?.client_secret {
+        .hint("add --secret-stdin < FILE");
+    let line = format!("corti-auth {command}{} --secret-stdin", context.profile_option());
+    Ok(match &context.variables()?.client_secret {
         None => failure,
         Some(GivenSecret::Value(_)) => failure.hint(format!(
-            "{0} is not read by {1}; to store it: printenv {0} | {line}",
-            variable::CLIENT_SECRET,
-            purpose.command
+            "{command} does not read {0}; pipe it in: printenv {0} | {line}",
+            variable::CLIENT_SECRET
         )),
-        Some(GivenSecret::File(name, path)) => failure.hint(format!(
-            "{name} is not read by {}; to store its secret: {line} < {}",
-            purpose.command,
-            quote(&path.display().to_string())
-        )),
+        Some(GivenSecret::File(name, path)) => {
+            let path = quote(&path.display().to_string());
+            failure.hint(format!("{command} does not read {name}; pipe it in: {line} < {path}"))
+        }
     })
 }

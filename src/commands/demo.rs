@@ -134,7 +134,7 @@ impl Demo<'_> {
             .toned_field("verified", Tone::Good, "the server took the secret")
             .field("stored in", store.place(&self.client));
         let page = match store {
-            Store::Keyring(_) | Store::File(_) | Store::Command(_) => page,
+            Store::Keyring(_) | Store::File(_) | Store::Command(..) => page,
             Store::Memory(_) => {
                 page.toned_field("because", Tone::Dim, "no keyring is ready here: corti-auth doctor")
             }

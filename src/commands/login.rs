@@ -6,16 +6,17 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::app::context::Context;
-use crate::app::credentials::{self, Enrolled, Enrolment};
-use crate::app::secret_input::{Purpose, SecretInput};
+use crate::app::credentials::{self, Credential, LoggedIn};
+use crate::app::secret_input::SecretInput;
 use crate::cli::argument;
-use crate::domain::client::config::GivenValues;
+use crate::domain::client::config::{GivenValues, Profile};
 use crate::domain::client::environment::{Environment, KNOWN_LABELS};
 use crate::domain::client::identity::{Client, ClientId, Tenant};
 use crate::domain::client::import::Taken;
-use crate::domain::client::store_kind::{SecretCommand, StoreKind, WRITABLE};
+use crate::domain::client::secret::ClientSecret;
+use crate::domain::client::store_kind::{SecretCommand, WRITABLE};
 use crate::domain::client::variable;
-use crate::domain::text::shell::quote;
+use crate::domain::text::redactor::Redactor;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -50,129 +51,58 @@ pub(super) struct LoginArgs {
     no_verify: bool,
 }
 
-impl LoginArgs {
-    fn secret_input(&self) -> SecretInput {
-        SecretInput::named(self.secret_file.as_deref(), self.secret_stdin)
-    }
-
-    /// What was given beside the secret and the global options, as a command that is advised has to repeat it.
-    fn options(&self) -> String {
-        let given = [("--client-id", &self.client_id), ("--store", &self.store)];
-        let given = given.into_iter().filter_map(|(flag, value)| Some((flag, value.as_deref()?)));
-        let text = given.fold(String::new(), |text, (flag, value)| text + " " + flag + " " + &quote(value));
-        text + if self.no_verify { " --no-verify" } else { "" }
-    }
-
-    /// How the secret was given, in the same way.
-    fn secret_options(&self) -> Option<String> {
-        let file = self.secret_file.as_ref();
-        let file = file.map(|path| format!(" --secret-file {}", quote(&path.display().to_string())));
-        let command =
-            || self.secret_command.as_ref().map(|command| format!(" --secret-command {}", quote(command)));
-        file.or_else(command).or_else(|| self.secret_stdin.then(|| " --secret-stdin < FILE".to_owned()))
-    }
-}
-
 /// A stored credential.
-pub(super) struct LoginOutcome(Enrolled);
+pub(super) struct LoginOutcome(LoggedIn);
 
-/// # Errors
-/// Where a value is missing and nobody can be asked, the store cannot be used, or the server does not take the secret.
 pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<LoginOutcome, Failure> {
-    args.secret_input().refuse_terminal(context)?;
+    let input = SecretInput { file: args.secret_file.clone(), stdin: args.secret_stdin };
+    input.refuse_terminal(context)?;
     let name = credentials::profile_name(context)?;
     let known = context.config()?.profiles().get(&name);
-    let mut given = given_values(args, known.map(|profile| &profile.store), context)?;
-    if let Some(profile) = known {
-        let same = profile.refuse_other_values(&name, &given);
-        same.map_err(|error| Failure::profile_conflict(error, &name, "corti-auth login"))?;
-    }
-    let store = given.store.take().map(|store| store.value);
-    let kind = store.or(known.map(|profile| profile.store.clone())).unwrap_or(StoreKind::Keyring);
+    let given = given_values(args, known, context)?;
+    let kind = credentials::store_kind(given.store.as_ref(), known);
+    let command = kind.command().cloned();
     let client = if let Some(profile) = known {
+        let same = profile.refuse_other_values(&name, &given);
+        same.map_err(|error| Failure::profile_conflict(error, &name))?;
         profile.client.clone()
     } else {
         if !context.may_ask() {
-            refuse_incomplete(args, &given, &kind, context)?;
+            refuse_incomplete(&given, !input.is_prompt() || command.is_some())?;
         }
         new_client(given, context).await?
     };
-    let again = format!("corti-auth login --profile {name}");
-    // Before anybody types a secret that could then not be kept, or not be found again.
-    let enrolment = Enrolment::prepare(context, name, client, kind).await?;
-    let secret = match enrolment.kept_elsewhere().await? {
-        Some(secret) => secret,
-        None => args.secret_input().read(context, Purpose::LOGIN.with(args.options())).await?,
+    let credential = Credential::new(context, name, client, kind)?;
+    let secret = if let Some(command) = command {
+        let secret = credential.read().await?;
+        warn_of_a_secret_in(&command, &secret, context);
+        secret
+    } else {
+        credential.prepare().await?;
+        input.read(context, "login", "Client secret (not shown)").await?
     };
-    Ok(LoginOutcome(enrolment.complete(&secret, !args.no_verify, again).await?))
+    Ok(LoginOutcome(credential.log_in(&secret, !args.no_verify).await?))
 }
 
-/// The store that the flags or the variable name, else the keyring.
-///
-/// # Errors
-/// As [`named_store`].
-pub(super) fn store_kind(
-    flag: Option<&str>,
-    command: Option<&str>,
-    context: &Context<'_>,
-) -> Result<StoreKind, Failure> {
-    let named = named_store(flag, command, None, context)?;
-    Ok(named.map_or(StoreKind::Keyring, |named| named.value))
-}
-
-/// The store that the flags or the variable name. `command` as a word alone means the command that the profile has.
-///
-/// # Errors
-/// Where it is none, or lacks its command.
-pub(super) fn named_store(
-    flag: Option<&str>,
-    command: Option<&str>,
-    known: Option<&StoreKind>,
-    context: &Context<'_>,
-) -> Result<Option<Taken<StoreKind>>, Failure> {
-    let hint = "--store keyring, --store file, or --secret-command 'CMD ARGS'";
-    let command = command.map(SecretCommand::split).transpose();
-    let command = command.map_err(|error| Failure::new(Kind::Usage, error).hint(hint))?;
-    // A command on the command line is the choice; the variable is for the others.
-    let from_variable = context.host.env.get(variable::STORE).filter(|_| command.is_none());
-    let name = match (&command, flag, &from_variable) {
-        (Some(_), _, _) => "--secret-command",
-        (None, Some(_), _) => "--store",
-        (None, None, Some(_)) => variable::STORE,
-        (None, None, None) => return Ok(None),
-    };
-    let word = flag.or(from_variable.as_deref());
-    let known = known.and_then(StoreKind::command).filter(|_| word == Some("command")).cloned();
-    match StoreKind::parse(word, command.or(known)) {
-        Ok(value) => Ok(Some(Taken { value, name: name.to_owned() })),
-        Err(error) if name == variable::STORE => {
-            Err(Failure::new(Kind::Configuration, format!("{}: {error}", variable::STORE)).hint(format!(
-                "unset {}, or choose one: corti-auth login --store keyring, or --store file",
-                variable::STORE
-            )))
-        }
-        Err(error) => Err(Failure::new(Kind::Usage, error).hint(hint)),
+fn warn_of_a_secret_in(command: &SecretCommand, secret: &ClientSecret, context: &Context<'_>) {
+    let redactor = Redactor::from_iter([secret.secret()]);
+    if command.words().iter().any(|word| redactor.finds_in(word)) {
+        let message = "the secret command contains the secret, and config.toml keeps it in plain text";
+        context.warn(message, Some("corti-auth login --secret-stdin < FILE"));
     }
 }
 
-/// Where nobody can be asked and no profile knows it: all that is missing at once.
-fn refuse_incomplete(
-    args: &LoginArgs,
-    given: &GivenValues,
-    kind: &StoreKind,
-    context: &Context<'_>,
-) -> Result<(), Failure> {
+/// Names everything that is missing at once, where nobody can be asked and no profile knows it.
+fn refuse_incomplete(given: &GivenValues, has_secret: bool) -> Result<(), Failure> {
     let (has_environment, has_id) = (given.environment.is_some(), given.client_id.is_some());
     if has_environment && has_id {
         // Whether the secret is missing is known once the store was tried.
         return Ok(());
     }
-    let secret = args.secret_options();
-    let has_secret = secret.is_some() || matches!(kind, StoreKind::Command(_));
     let wanted = [
-        (has_environment, "the environment", " --environment eu"),
-        (has_id, "the client id", " --client-id ID"),
-        (has_secret, "the client secret", " --secret-stdin < FILE"),
+        (has_environment, "the environment", "--environment eu"),
+        (has_id, "the client id", "--client-id ID"),
+        (has_secret, "the client secret", "--secret-stdin < FILE"),
     ];
     let (missing, options): (Vec<_>, Vec<_>) =
         wanted.into_iter().filter(|(has, ..)| !has).map(|(_, name, option)| (name, option)).unzip();
@@ -182,19 +112,13 @@ fn refuse_incomplete(
         }
         _ => format!("{} is missing, and nobody can be asked for it", missing.concat()),
     };
-    Err(Failure::new(Kind::Usage, message).hint(format!(
-        "corti-auth login{}{}{}{}",
-        context.choice(),
-        args.options(),
-        options.concat(),
-        secret.unwrap_or_default()
-    )))
+    Err(Failure::new(Kind::Usage, message).hint(format!("add {}", options.join(" "))))
 }
 
 /// What the flags and the variables give.
 fn given_values(
     args: &LoginArgs,
-    known: Option<&StoreKind>,
+    known: Option<&Profile>,
     context: &Context<'_>,
 ) -> Result<GivenValues, Failure> {
     let (flags, variables) = (context.flags()?, context.variables()?);
@@ -209,7 +133,12 @@ fn given_values(
         ),
         tenant: first((&flags.tenant, "--tenant"), (&variables.tenant, variable::TENANT)),
         client_id: first((&typed, "--client-id"), (&variables.client_id, variable::CLIENT_ID)),
-        store: named_store(args.store.as_deref(), args.secret_command.as_deref(), known, context)?,
+        store: credentials::named_store(
+            args.store.as_deref(),
+            args.secret_command.as_deref(),
+            known,
+            context,
+        )?,
     })
 }
 
@@ -229,32 +158,21 @@ async fn new_client(given: GivenValues, context: &Context<'_>) -> Result<Client,
     let tenant = match given.tenant {
         Some(given) => given.value,
         None if !context.may_ask() => Tenant::default(),
-        None => {
-            let default = Some(Tenant::default().to_string());
-            parsed(&prompt::text("Tenant", default, check::<Tenant>).await?)?
-        }
+        None => prompt::text("Tenant", Some(Tenant::default())).await?,
     };
     let id = match given.client_id {
         Some(given) => given.value,
-        None => parsed(&prompt::text("Client id", None, check::<ClientId>).await?)?,
+        None => prompt::text("Client id", None).await?,
     };
     Ok(Client { environment, tenant, id })
 }
 
 async fn ask_environment() -> Result<Environment, Failure> {
     let choice = prompt::select("Environment", &["eu", "us", "other"]).await?;
-    match KNOWN_LABELS.get(choice) {
-        Some(label) => parsed(label),
-        None => parsed(&prompt::text("Environment (a label or a URL)", None, check::<Environment>).await?),
+    match KNOWN_LABELS.get(choice).and_then(|label| label.parse().ok()) {
+        Some(known) => Ok(known),
+        None => Ok(prompt::text("Environment (a label or a URL)", None).await?),
     }
-}
-
-fn check<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<(), String> {
-    text.trim().parse::<T>().map(drop).map_err(|error| error.to_string())
-}
-
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Failure> {
-    text.trim().parse().map_err(|error: T::Err| Failure::new(Kind::Usage, error.to_string()))
 }
 
 impl Outcome for LoginOutcome {

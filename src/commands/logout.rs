@@ -1,14 +1,14 @@
-//! `logout`: takes stored secrets away and leaves the profiles.
+//! `logout`: removes stored secrets and leaves the profiles.
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
+use crate::app::credentials::Credential;
 use crate::app::tokens;
 use crate::cli::argument;
 use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
-use crate::domain::client::store_kind::StoreKind;
 use crate::domain::text::page::{Page, Tone};
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
@@ -39,20 +39,16 @@ struct LoggedOut {
 
 /// What became of a profile's secret.
 enum End {
-    /// It is gone, and with it that of other profiles of the same client which nobody named.
+    /// It is removed, which logs out these other profiles of the same client too.
     Removed(Vec<ProfileName>),
     /// There was none.
     Missing,
-    /// Another program keeps it, and goes on keeping it.
+    /// A command keeps it, and goes on keeping it.
     KeptElsewhere,
-    /// The store failed, for this reason.
-    Stays(String),
-    /// The keyring did not answer: the secret may be there or not, for this reason.
-    Unknown(String),
+    /// The store failed, for this reason. Whether the secret was removed is not known where the answer was lost.
+    Failed { reason: String, is_uncertain: bool },
 }
 
-/// # Errors
-/// Where there is no such profile, or the store cannot be used.
 pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<LogoutOutcome, Failure> {
     let named = named(args, context)?;
     let removed = remove_secrets(args, context, &named).await;
@@ -97,60 +93,53 @@ async fn remove_secrets(
 ) -> Result<(Vec<LoggedOut>, Option<Failure>), Failure> {
     let (mut profiles, mut failure) = (Vec::<LoggedOut>::new(), None);
     for (name, profile) in named {
-        let gone_before = named.iter().zip(&profiles).any(|((_, other), before)| {
+        let credential = Credential::of(context, name, profile)?;
+        let removed_before = named.iter().zip(&profiles).any(|((_, other), before)| {
             matches!(before.end, End::Removed(_)) && profile.uses(&other.client, &other.store)
         });
-        let end = match remove_secret(context, name, profile).await {
-            _ if matches!(profile.store, StoreKind::Command(_)) => End::KeptElsewhere,
-            Ok(false) if !gone_before => End::Missing,
-            // With --all each of the others has its own line.
-            Ok(_) if args.all => End::Removed(Vec::new()),
-            Ok(_) => End::Removed(context.config()?.sharing(name, profile).into_iter().cloned().collect()),
-            // The others can still be logged out.
-            Err(error) if args.all => {
-                let (reason, unknown) = (error.in_one_line(), error.is_unanswered());
-                failure = failure.or(Some(error));
-                if unknown { End::Unknown(reason) } else { End::Stays(reason) }
+        let end = if profile.store.command().is_some() {
+            End::KeptElsewhere
+        } else {
+            match remove_secret(context, &credential).await {
+                Ok(false) if !removed_before => End::Missing,
+                // With --all each of the others has its own line.
+                Ok(_) if args.all => End::Removed(Vec::new()),
+                Ok(_) => {
+                    End::Removed(context.config()?.sharing(name, profile).into_iter().cloned().collect())
+                }
+                // The others can still be logged out.
+                Err(error) if args.all => {
+                    let (reason, is_uncertain) = (error.in_one_line(), error.is_uncertain_change());
+                    failure = failure.or(Some(error));
+                    End::Failed { reason, is_uncertain }
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
         };
-        let place = context.store(&profile.store)?.place(&profile.client);
-        profiles.push(LoggedOut { name: (*name).clone(), place, end });
+        profiles.push(LoggedOut { name: (*name).clone(), place: credential.place(), end });
     }
     Ok((profiles, failure))
 }
 
-/// Removes a profile's secret, while no other process stores one, and says whether there was one.
-async fn remove_secret(
-    context: &Context<'_>,
-    name: &ProfileName,
-    profile: &Profile,
-) -> Result<bool, Failure> {
-    context.reach_store(name, profile).await?;
-    // Without its id, no token is found that another command caches for the secret right now. A configuration that cannot be
-    // changed is no reason to keep the secret.
-    let mut held = context.config_file()?.hold().await;
-    if let Ok(held) = &mut held {
-        held.config.set_credential(&profile.client, &profile.store, None);
-        let _ = held.save();
-    }
-    let again = format!("corti-auth logout --profile {name}");
-    context.remove_secret(name, profile, &again).await
+async fn remove_secret(context: &Context<'_>, credential: &Credential<'_>) -> Result<bool, Failure> {
+    credential.unlock().await?;
+    let mut held = context.config_file()?.hold().await?;
+    credential.remove(&mut held).await
 }
 
 impl LoggedOut {
     fn json(&self) -> Value {
         let (others, reason) = match &self.end {
             End::Removed(others) => (others.iter().map(ProfileName::as_str).collect(), None),
-            End::Stays(reason) | End::Unknown(reason) => (Vec::new(), Some(reason)),
+            End::Failed { reason, .. } => (Vec::new(), Some(reason)),
             End::Missing | End::KeptElsewhere => (Vec::new(), None),
         };
         json!({
             "profile": self.name.as_str(),
             "removed": match self.end {
                 End::Removed(_) => Some(true),
-                End::Unknown(_) => None,
-                End::Missing | End::KeptElsewhere | End::Stays(_) => Some(false),
+                End::Failed { is_uncertain: true, .. } => None,
+                End::Missing | End::KeptElsewhere | End::Failed { .. } => Some(false),
             },
             "also_logged_out": others,
             "kept_elsewhere": matches!(self.end, End::KeptElsewhere),
@@ -173,8 +162,12 @@ impl LoggedOut {
                 page.line(format!("nothing to remove for `{name}`: its secret is kept by {place}"))
             }
             End::Missing => page.line(format!("`{name}` was not logged in: no secret in {place}")),
-            End::Stays(reason) => page.toned(Tone::Bad, format!("`{name}` is not logged out: {reason}")),
-            End::Unknown(reason) => page.toned(Tone::Bad, format!("`{name}`: {reason}")),
+            End::Failed { reason, is_uncertain: true } => {
+                page.toned(Tone::Bad, format!("`{name}`: {reason}"))
+            }
+            End::Failed { reason, .. } => {
+                page.toned(Tone::Bad, format!("`{name}` is not logged out: {reason}"))
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! `profile`: lists, shows, chooses, renames, removes and imports profiles.
 
 use clap::{Args, Subcommand};
-use import::{ImportArgs, ImportOutcome};
+use import::ImportArgs;
 use serde_json::{Value, json};
 
 use crate::app::context::{self, Context};
+use crate::app::credentials::Credential;
 use crate::app::tokens;
 use crate::domain::client::config::{Config, Profile, RenameError};
 use crate::domain::client::identity::ProfileName;
@@ -58,47 +59,59 @@ enum ProfileCommand {
 }
 
 /// What was listed or done.
-pub(super) enum ProfileOutcome {
-    List(Vec<Row>),
-    Show(Box<Row>),
-    Use(ProfileName),
-    Rename { old: ProfileName, new: ProfileName, is_default: bool },
-    Import(Box<ImportOutcome>),
-    Remove { name: ProfileName, secret_removed: bool, was_default: bool, no_default: bool },
+pub(super) struct ProfileOutcome {
+    command: &'static str,
+    json: Value,
+    text: Text,
+}
+
+impl ProfileOutcome {
+    /// One that did something, told in one line.
+    fn done(command: &'static str, json: Value, line: String) -> Self {
+        Self { command, json, text: Text::Message(Page::new().line(line)) }
+    }
 }
 
 /// One profile.
-pub(super) struct Row {
+struct Row {
     name: ProfileName,
     profile: Profile,
     is_default: bool,
 }
 
-/// # Errors
-/// Where there is no such profile, or the configuration or the store cannot be used.
 pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<ProfileOutcome, Failure> {
     match &args.command {
         ProfileCommand::List => {
             let config = context.config()?;
-            let row = |(name, profile)| Row::new(config, name, profile);
-            Ok(ProfileOutcome::List(config.profiles().iter().map(row).collect()))
+            let rows: Vec<Row> =
+                config.profiles().iter().map(|(name, profile)| Row::new(config, name, profile)).collect();
+            let json = json!({ "profiles": rows.iter().map(Row::json).collect::<Vec<_>>() });
+            if rows.is_empty() {
+                let line = "there are no profiles; corti-auth login makes one".to_owned();
+                return Ok(ProfileOutcome::done("profile-list", json, line));
+            }
+            let page =
+                rows.iter().map(Row::summary).fold(Page::new(), |page, (name, it)| page.field(name, it));
+            Ok(ProfileOutcome { command: "profile-list", json, text: Text::Page(page) })
         }
         ProfileCommand::Show => {
-            let config = context.config()?;
             let name = context.chosen_profile()?;
-            Ok(ProfileOutcome::Show(Box::new(Row::new(config, name, context.profile(name)?))))
+            let row = Row::new(context.config()?, name, context.profile(name)?);
+            Ok(ProfileOutcome { command: "profile-show", json: row.json(), text: Text::Page(row.page()) })
         }
         ProfileCommand::Use { name } => {
             let name = context::profile_name(name)?;
             context.profile(&name)?;
             context.config_file()?.update(|config| config.set_default(&name)).await?;
-            Ok(ProfileOutcome::Use(name))
+            let json = json!({ "profile": name.as_str() });
+            Ok(ProfileOutcome::done("profile-use", json, format!("`{name}` is the default profile now")))
         }
         ProfileCommand::Rename { old, new } => {
-            rename(context, context::profile_name(old)?, context::profile_name(new)?).await
+            rename(context, &context::profile_name(old)?, &context::profile_name(new)?).await
         }
         ProfileCommand::Import(args) => {
-            Ok(ProfileOutcome::Import(Box::new(import::run(args, context).await?)))
+            let (json, text) = import::run(args, context).await?;
+            Ok(ProfileOutcome { command: "profile-import", json, text })
         }
         ProfileCommand::Remove { name, keep_secret } => {
             remove(context, &context::profile_name(name)?, *keep_secret).await
@@ -106,60 +119,68 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Pro
     }
 }
 
-/// The secret is keyed by the client, not by the profile's name: nothing moves in the store.
+/// The secret is stored under the client, not under the profile's name: nothing moves in the store.
 async fn rename(
     context: &Context<'_>,
-    old: ProfileName,
-    new: ProfileName,
+    old: &ProfileName,
+    new: &ProfileName,
 ) -> Result<ProfileOutcome, Failure> {
-    // Knows the nearest name, where there is none like this.
-    context.profile(&old)?;
+    // Suggests the nearest name, where there is none like this.
+    context.profile(old)?;
     let change = |config: &mut Config| {
-        config.rename(&old, &new)?;
-        Ok::<_, RenameError>(config.default_profile() == Some(&new))
+        config.rename(old, new)?;
+        Ok::<_, RenameError>(config.default_profile() == Some(new))
     };
     let is_default = context.config_file()?.update(change).await??;
-    Ok(ProfileOutcome::Rename { old, new, is_default })
+    let json = json!({ "profile": new.as_str(), "renamed_from": old.as_str(), "default": is_default });
+    let mark = if is_default { ", the default profile" } else { "" };
+    Ok(ProfileOutcome::done("profile-rename", json, format!("renamed {old} to {new}{mark}")))
 }
 
-/// The secret goes first: a profile without a secret can be removed again, and a secret without a profile is lost. The
-/// configuration is locked meanwhile: what is removed is what the profile stands for now.
+/// Removes the secret first, unless another profile uses it. The configuration is locked meanwhile: what is removed is what
+/// the profile stands for now.
 async fn remove(
     context: &Context<'_>,
     name: &ProfileName,
     keep_secret: bool,
 ) -> Result<ProfileOutcome, Failure> {
-    // Knows the nearest name, where there is none like this.
+    // Suggests the nearest name, where there is none like this.
     let known = context.profile(name)?;
-    let again = format!("corti-auth profile remove {name}");
-    let keep =
-        |failure: Failure| failure.hint(format!("or leave the secret where it is: {again} --keep-secret"));
+    let keep = |failure: Failure| {
+        failure.hint(format!("or leave the secret there: corti-auth profile remove {name} --keep-secret"))
+    };
     if !keep_secret && context.config()?.sharing(name, known).is_empty() {
-        context.reach_store(name, known).await.map_err(keep)?;
+        Credential::of(context, name, known)?.unlock().await.map_err(keep)?;
     }
     let mut held = context.config_file()?.hold().await?;
     let Some(profile) = held.config.profiles().get(name).cloned() else {
         return Err(RenameError::Missing(name.clone()).into());
     };
-    let shared = !held.config.sharing(name, &profile).is_empty();
-    let secret_removed = if shared || keep_secret {
-        false
-    } else {
-        held.config.set_credential(&profile.client, &profile.store, None);
-        held.save()?;
-        context.remove_secret(name, &profile, &again).await.map_err(keep)?
-    };
-    if !shared {
+    let others = names(&held.config.sharing(name, &profile));
+    let secret_removed = others.is_empty()
+        && !keep_secret
+        && Credential::of(context, name, &profile)?.remove(&mut held).await.map_err(keep)?;
+    if others.is_empty() {
         tokens::remove_of(&profile.client, context);
-    }
-    if shared {
-        context.note("the secret stays: another profile stands for the same client");
+    } else {
+        context.note(format!("secret kept: this client is also used by {others}"));
     }
     let was_default = held.config.default_profile() == Some(name);
     held.config.remove(name);
     let no_default = was_default && !held.config.profiles().is_empty();
     held.save()?;
-    Ok(ProfileOutcome::Remove { name: name.clone(), secret_removed, was_default, no_default })
+    let json = json!({
+        "profile": name.as_str(), "secret_removed": secret_removed, "was_default": was_default,
+    });
+    let what = if secret_removed { "and its secret are" } else { "is" };
+    let page = Page::new().line(format!("profile `{name}` {what} removed"));
+    let hint = "there is no default profile now: corti-auth profile use NAME";
+    let page = if no_default { page.line(hint) } else { page };
+    Ok(ProfileOutcome { command: "profile-remove", json, text: Text::Message(page) })
+}
+
+fn names(profiles: &[&ProfileName]) -> String {
+    profiles.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 impl Row {
@@ -209,59 +230,14 @@ impl Row {
 
 impl Outcome for ProfileOutcome {
     fn command(&self) -> &'static str {
-        match self {
-            Self::List(_) => "profile-list",
-            Self::Show(_) => "profile-show",
-            Self::Use(_) => "profile-use",
-            Self::Rename { .. } => "profile-rename",
-            Self::Import(_) => "profile-import",
-            Self::Remove { .. } => "profile-remove",
-        }
+        self.command
     }
 
     fn json(&self) -> Value {
-        match self {
-            Self::List(rows) => json!({ "profiles": rows.iter().map(Row::json).collect::<Vec<_>>() }),
-            Self::Show(row) => row.json(),
-            Self::Use(name) => json!({ "profile": name.as_str() }),
-            Self::Rename { old, new, is_default } => {
-                json!({ "profile": new.as_str(), "renamed_from": old.as_str(), "default": is_default })
-            }
-            Self::Import(outcome) => outcome.json(),
-            Self::Remove { name, secret_removed, was_default, .. } => json!({
-                "profile": name.as_str(), "secret_removed": secret_removed, "was_default": was_default,
-            }),
-        }
+        self.json.clone()
     }
 
     fn text(&self) -> Text {
-        match self {
-            Self::List(rows) if rows.is_empty() => {
-                Text::Message(Page::new().line("there are no profiles; corti-auth login makes one"))
-            }
-            Self::List(rows) => Text::Page(
-                rows.iter()
-                    .map(Row::summary)
-                    .fold(Page::new(), |page, (name, client)| page.field(name, client)),
-            ),
-            Self::Show(row) => Text::Page(row.page()),
-            Self::Use(name) => {
-                Text::Message(Page::new().line(format!("`{name}` is the default profile now")))
-            }
-            Self::Rename { old, new, is_default } => {
-                let mark = if *is_default { ", the default profile" } else { "" };
-                Text::Message(Page::new().line(format!("`{old}` is called `{new}` now{mark}")))
-            }
-            Self::Import(outcome) => outcome.text(),
-            Self::Remove { name, secret_removed, no_default, .. } => {
-                let secret = if *secret_removed { "and its secret are" } else { "is" };
-                let page = Page::new().line(format!("profile `{name}` {secret} removed"));
-                Text::Message(if *no_default {
-                    page.line("there is no default profile now: corti-auth profile use NAME")
-                } else {
-                    page
-                })
-            }
-        }
+        self.text.clone()
     }
 }

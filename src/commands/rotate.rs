@@ -9,15 +9,15 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::secret_input::{Purpose, SecretInput};
-use crate::app::stored_secret::SecretUpdate;
+use crate::app::credentials::Credential;
+use crate::app::secret_input::SecretInput;
 use crate::app::tokens::Tokens;
-use crate::domain::client::config::{Config, Profile};
+use crate::domain::client::config::Profile;
 use crate::domain::client::identity::{Client, ProfileName};
 use crate::domain::client::resolve::{Plan, SecretOrigin, SecretSource};
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::StoreKind;
-use crate::domain::client::variable;
+use crate::domain::client::variable::CLIENT_ID;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::store::StoreError;
@@ -42,12 +42,6 @@ pub(super) struct RotateArgs {
     secret_file: Option<PathBuf>,
 }
 
-impl RotateArgs {
-    fn secret_input(&self) -> SecretInput {
-        SecretInput::named(self.secret_file.as_deref(), self.secret_stdin)
-    }
-}
-
 /// A replaced secret.
 pub(super) struct RotateOutcome {
     profile: ProfileName,
@@ -65,94 +59,65 @@ enum OldSecret {
     Unknown,
 }
 
-/// # Errors
-/// Where no secret is stored, the new one is not a new one, or the server does not take it.
 pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<RotateOutcome, Failure> {
-    if let Some(variable) = context.variables()?.client_variable()
-        && context.flags()?.profile.is_none()
-    {
-        return Err(nothing_stored(variable));
-    }
     let plan = context.plan()?;
     let (name, profile) = match &plan.source {
         SecretSource::Store(name, profile) => (name, profile),
         SecretSource::Withheld(name, profile, overriding) => {
             return Err(Failure::withheld(name, &profile.client, &plan.client, overriding));
         }
-        SecretSource::Given(_) => return Err(nothing_stored(variable::CLIENT_ID)),
+        SecretSource::Given(_) => return Err(nothing_stored()),
     };
     let (client, tokens) = (&plan.client, Tokens::new(context));
-    // Before anybody types a secret that could then not be kept.
+    // Before anybody types a secret that could not be stored.
     if let StoreKind::Command(command) = &profile.store {
         return Err(Failure::store(&StoreError::ReadOnly(command.clone()), client, name));
     }
+    let credential = Credential::of(context, name, profile)?;
     let old = tokens.secret(&plan).await?;
-    if matches!(args.secret_input(), SecretInput::Prompt) && context.may_ask() {
+    let input = SecretInput { file: args.secret_file.clone(), stdin: args.secret_stdin };
+    if input.is_prompt() && context.may_ask() {
         context.note(format!(
             "client `{}` of `{}`; the new secret is from the {WHERE}",
             client.id, client.environment
         ));
     }
-    let new = args.secret_input().read(context, Purpose::ROTATION).await?;
-    if new.secret().is_same(old.secret()) {
-        return already_stored(&tokens, &plan, name, profile, &new).await;
-    }
-    let token = tokens.mint_with(&new, client, SecretOrigin::Rotation(name), &ScopeRequest::Full).await;
-    token
-        .map_err(|failure| failure.context("the new secret is not verified, and the old one stays stored"))?;
-    store(context, name, profile, client, Some(&new)).await?;
-    context.note("the new secret is verified and stored");
-    let old = try_old(&tokens, &plan, &old).await;
-    tell_of_others(context, name, client, &profile.store)?;
+    let new = input.read(context, "rotate", "New client secret (not shown)").await?;
+    let old = if new.secret().is_same(old.secret()) {
+        // A rotation that was interrupted after it stored the secret, or a mistake.
+        tokens
+            .mint_with(&new, client, plan.origin(), &ScopeRequest::Full)
+            .await
+            .map_err(|failure| of_the_stored(failure, client))?;
+        credential.store(None, true).await?;
+        OldSecret::Same
+    } else {
+        let token = tokens.mint_with(&new, client, SecretOrigin::Rotation(name), &ScopeRequest::Full).await;
+        token
+            .map_err(|failure| failure.context("the new secret is not verified; the old one stays stored"))?;
+        credential.store(Some(&new), true).await?;
+        context.note("the new secret is verified and stored");
+        let old = try_old(&tokens, &plan, &old).await;
+        tell_of_others(context, name, profile)?;
+        old
+    };
     Ok(RotateOutcome { profile: name.clone(), client: client.clone(), old })
 }
 
-/// Stores a verified secret of `client`, which is the profile's; `None` where it is stored already.
-async fn store(
-    context: &Context<'_>,
-    name: &ProfileName,
-    profile: &Profile,
-    client: &Client,
-    secret: Option<&ClientSecret>,
-) -> Result<(), Failure> {
-    let kind = &profile.store;
-    let again = format!("corti-auth rotate --profile {name}");
-    let update = SecretUpdate { context, name, client, kind, secret, verified: true, again };
-    let is_still_there = |config: &mut Config| match config.profiles().get(name) {
-        Some(profile) if profile.uses(client, kind) => Ok(()),
-        _ => Err(Failure::changed_meanwhile(name)),
-    };
-    update.run(is_still_there).await.map(drop)
-}
-
-/// The same secret again: a rotation that was interrupted after its write, or a mistake.
-async fn already_stored(
-    tokens: &Tokens<'_>,
-    plan: &Plan,
-    name: &ProfileName,
-    profile: &Profile,
-    secret: &ClientSecret,
-) -> Result<RotateOutcome, Failure> {
-    match tokens.mint_with(secret, &plan.client, plan.origin(), &ScopeRequest::Full).await {
-        Ok(_) => {
-            store(tokens.context, name, profile, &plan.client, None).await?;
-            Ok(RotateOutcome { profile: name.clone(), client: plan.client.clone(), old: OldSecret::Same })
-        }
-        Err(failure) if failure.kind() == Kind::Rejected => {
-            let user = plan.client.store_user();
-            let message =
-                format!("this is the secret that is stored for `{user}` already, and it does not work");
-            Err(Failure::new(Kind::Rejected, message).hint(format!("make a new one first, in the {WHERE}")))
-        }
-        Err(failure) => Err(failure),
+/// The failure where the new secret is the one that is stored already.
+fn of_the_stored(failure: Failure, client: &Client) -> Failure {
+    if failure.kind() != Kind::Rejected {
+        return failure;
     }
+    let message =
+        format!("this secret is stored for `{}` already, and Corti rejects it", client.store_user());
+    Failure::new(Kind::Rejected, message).hint(format!("make a new one first, in the {WHERE}"))
 }
 
-fn nothing_stored(variable: &str) -> Failure {
-    let message = format!("{variable} names the client, and nothing is stored for it that could be replaced");
+fn nothing_stored() -> Failure {
+    let message = format!("{CLIENT_ID} names the client, so there is no stored secret to replace");
     Failure::new(Kind::Configuration, message)
-        .hint(format!("set the new secret where {variable} is set"))
-        .hint(format!("or name a profile: --profile NAME, or unset {variable}"))
+        .hint(format!("set the new secret where {CLIENT_ID} is set, or name a profile: --profile NAME"))
 }
 
 /// The rotation is done; what is found here does not undo it.
@@ -169,22 +134,16 @@ async fn try_old(tokens: &Tokens<'_>, plan: &Plan, old: &ClientSecret) -> OldSec
     }
 }
 
-/// Other profiles may stand for the same client: in the same store they use the new secret too, in another one the old
-/// one still is.
-fn tell_of_others(
-    context: &Context<'_>,
-    name: &ProfileName,
-    client: &Client,
-    store: &StoreKind,
-) -> Result<(), Failure> {
-    let same_client = |(other, it): &(&ProfileName, &Profile)| *other != name && it.client == *client;
-    for (other, it) in context.config()?.profiles().iter().filter(same_client) {
-        if it.store == *store {
-            context.note(format!("`{other}` stands for the same client, and uses the new secret too"));
-        } else {
-            let message = format!("`{other}` has the old secret of this client in another store");
-            context.warn(message, Some(&format!("corti-auth rotate --profile {other}")));
-        }
+/// Other profiles of the same client use the new secret too, or have the old one in another store.
+fn tell_of_others(context: &Context<'_>, name: &ProfileName, profile: &Profile) -> Result<(), Failure> {
+    let config = context.config()?;
+    for other in config.sharing(name, profile) {
+        context.note(format!("`{other}` uses the new secret too"));
+    }
+    let has_old = |it: &Profile| it.client == profile.client && it.store != profile.store;
+    for (other, _) in config.profiles().iter().filter(|(_, it)| has_old(it)) {
+        let message = format!("`{other}` has the old secret of this client in another store");
+        context.warn(message, Some(&format!("corti-auth rotate --profile {other}")));
     }
     Ok(())
 }

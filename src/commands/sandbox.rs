@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::{Context, parse_tenant};
-use crate::app::secret_input::{Purpose, SecretInput};
+use crate::app::secret_input;
 use crate::domain::client::identity::ClientId;
 use crate::domain::client::variable;
 use crate::domain::text::event::Event;
@@ -83,7 +83,7 @@ async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, F
     let client_id: ClientId = args.client_id.parse().map_err(|error| usage(format!("{error}")))?;
     let tenant = context.options.tenant.as_deref().map(parse_tenant).transpose()?.unwrap_or_default();
     let secret = match &args.secret_file {
-        Some(path) => Some(SecretInput::File(path.clone()).read(context, Purpose::SANDBOX).await?),
+        Some(path) => Some(secret_input::read(Some(path)).await?),
         None => None,
     };
     let bind = SocketAddr::new(args.bind, args.port);

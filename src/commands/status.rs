@@ -1,22 +1,26 @@
 //! `status`: which client is used, on whose word, whether its secret is there, and when it last was good.
 
+use std::path::Path;
+
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::app::context::Context;
+use crate::app::credentials;
 use crate::app::tokens::Tokens;
-use crate::app::verification::{self, Verdict};
 use crate::cli::argument;
 use crate::domain::client::identity::{Client, ProfileName};
 use crate::domain::client::resolve::{Layer, Plan, SecretSource};
-use crate::domain::client::store_kind::StoreKind;
+use crate::domain::client::secret::{ClientSecret, MAX_SECRET_BYTES};
 use crate::domain::client::variable::{ACCESS_TOKEN, GivenSecret};
 use crate::domain::text::page::{Page, Tone};
+use crate::domain::token::inspection::span;
 use crate::domain::token::reuse::CachePolicy;
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::mounted_secret;
-use crate::edge::store::{State, StoreError};
+use crate::edge::store::{State, Store, StoreError};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -55,46 +59,99 @@ struct Entry {
     online: Option<Verdict>,
 }
 
-/// Whether the secret is there.
-enum Secret {
-    Present,
-    /// Another program keeps it, and only running that could tell.
-    NotLookedAt,
-    /// It is for this client, and options or variables name another one.
-    Withheld(String),
-    Unavailable(StoreError),
-    /// A mounted file that cannot be used, and why.
-    Unusable(String),
+/// The state of a secret.
+struct Secret {
+    /// The word for it in JSON.
+    code: &'static str,
+    tone: Tone,
+    text: String,
+    /// Why it cannot be used.
+    failure: Option<Failure>,
 }
 
 impl Secret {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Present => "present",
-            Self::NotLookedAt => "not_looked_at",
-            Self::Withheld(_) => "withheld",
-            Self::Unusable(_) => "unusable",
-            Self::Unavailable(error) => match error {
-                StoreError::Missing => "missing",
-                StoreError::Locked => "locked",
-                StoreError::Ambiguous(_) => "ambiguous",
-                StoreError::NoBus => "no_bus",
-                StoreError::NoService => "no_service",
-                StoreError::NoCollection => "no_collection",
-                StoreError::TimedOut(_) => "timed_out",
-                StoreError::NotASecret(_)
-                | StoreError::Failed(_)
-                | StoreError::Unanswered(_)
-                | StoreError::File(_)
-                | StoreError::Command(_)
-                | StoreError::ReadOnly(_) => "failed",
+    fn present(place: &str) -> Self {
+        Self { code: "present", tone: Tone::Good, text: format!("present, in {place}"), failure: None }
+    }
+
+    fn unusable(code: &'static str, text: String, failure: Failure) -> Self {
+        Self { code, tone: Tone::Bad, text, failure: Some(failure) }
+    }
+
+    fn mounted(path: &Path, place: &str) -> Self {
+        let read = mounted_secret::read(path, MAX_SECRET_BYTES + 2).map_err(|error| error.to_string());
+        let secret = read.and_then(|bytes| {
+            ClientSecret::from_bytes(&Zeroizing::new(bytes)).map_err(|error| error.to_string())
+        });
+        match secret {
+            Ok(_) => Self::present(place),
+            Err(reason) => {
+                let message = format!("the secret cannot be used, in {place}: {reason}");
+                let failure = Failure::new(Kind::Configuration, message)
+                    .hint("name a file that is yours alone: chmod 600 FILE");
+                Self::unusable("unusable", format!("not usable, in {place}: {reason}"), failure)
+            }
+        }
+    }
+
+    async fn stored(store: &Store, name: &ProfileName, client: &Client) -> Self {
+        let place = store.place(client);
+        if matches!(store, Store::Command(..)) {
+            // Only running the command could tell, and that may ask for a passphrase.
+            let text = format!("kept by {place}, which is run when it is needed");
+            return Self { code: "not_looked_at", tone: Tone::Plain, text, failure: None };
+        }
+        let error = match store.probe(client).await {
+            Ok(State::Present) => return Self::present(&place),
+            Ok(State::Missing) => StoreError::Missing,
+            Ok(state) => match state.usable() {
+                Ok(()) => return Self::present(&place),
+                Err(error) => error,
             },
+            Err(error) => error,
+        };
+        let code = match &error {
+            StoreError::Missing => "missing",
+            StoreError::Locked => "locked",
+            StoreError::Ambiguous(_) => "ambiguous",
+            StoreError::NoBus => "no_bus",
+            StoreError::NoService => "no_service",
+            StoreError::NoCollection => "no_collection",
+            StoreError::TimedOut(_) => "timed_out",
+            _ => "failed",
+        };
+        let text = match &error {
+            StoreError::Missing => format!("not stored in {place}"),
+            error => format!("{error} ({place})"),
+        };
+        Self::unusable(code, text, Failure::store(&error, client, name))
+    }
+}
+
+/// Whether Corti accepted a secret.
+#[derive(Clone)]
+enum Verdict {
+    Good,
+    /// Corti did not accept it, or did not answer: the failure's `code` and message.
+    Bad(&'static str, String),
+}
+
+impl Verdict {
+    fn json(&self) -> Value {
+        match self {
+            Self::Good => json!({ "verified": true }),
+            Self::Bad(code, message) => json!({ "verified": false, "code": code, "message": message }),
+        }
+    }
+
+    fn words(&self) -> (Tone, String) {
+        match self {
+            Self::Good => (Tone::Good, "Corti accepted the secret".to_owned()),
+            Self::Bad(_, message) => (Tone::Bad, message.clone()),
         }
     }
 }
 
-/// # Errors
-/// Where no client can be named, unless `--all` is given.
 pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<StatusOutcome, Failure> {
     let config_path = context.config_file().ok().map(|file| file.path().display().to_string());
     let ready_token = context.variables()?.access_token.is_some();
@@ -123,66 +180,56 @@ async fn every(context: &Context<'_>) -> Result<Vec<Entry>, Failure> {
 async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
     let tokens = Tokens::new(context);
     let (mut asked, mut first): (Vec<(Plan, Verdict)>, _) = (Vec::new(), None);
-    for entry in
-        entries.iter_mut().filter(|entry| matches!(entry.secret, Secret::Present | Secret::NotLookedAt))
-    {
-        let known = asked.iter().find(|(plan, _)| verification::same_secret(plan, &entry.plan));
+    for entry in entries.iter_mut().filter(|entry| entry.secret.failure.is_none()) {
+        let known = asked.iter().find(|(plan, _)| same_secret(plan, &entry.plan));
         let verdict = if let Some((_, verdict)) = known {
             verdict.clone()
         } else {
             let token = tokens.get(&entry.plan, &ScopeRequest::Full, CachePolicy::BYPASS).await;
-            let verdict = Verdict::of(&token);
+            let verdict = match &token {
+                Ok(_) => Verdict::Good,
+                Err(failure) => Verdict::Bad(failure.kind().code(), failure.in_one_line()),
+            };
             if let (Some((client, store)), Ok(_)) = (entry.plan.stored(), &token) {
-                verification::record(context, client, store).await;
+                credentials::note_verified(context, client, store).await;
             }
             first = first.or(token.err());
             asked.push((entry.plan.clone(), verdict.clone()));
             verdict
         };
         if entry.plan.profile().is_some() && matches!(verdict, Verdict::Good) {
-            entry.last_verified = Some(verification::now(context));
+            entry.last_verified = Some(credentials::now(context));
         }
         entry.online = Some(verdict);
     }
     first
 }
 
-async fn stored(
-    context: &Context<'_>,
-    kind: &StoreKind,
-    client: &Client,
-) -> Result<(String, Secret), Failure> {
-    let store = context.store(kind)?;
-    let secret = match store.probe(client).await {
-        _ if matches!(kind, StoreKind::Command(_)) => Secret::NotLookedAt,
-        Ok(State::Present) => Secret::Present,
-        Ok(State::Missing) => Secret::Unavailable(StoreError::Missing),
-        Ok(state) => state.usable().map_or_else(Secret::Unavailable, |()| Secret::Present),
-        Err(error) => Secret::Unavailable(error),
-    };
-    Ok((store.place(client), secret))
-}
-
 impl Entry {
     async fn of(context: &Context<'_>, plan: Plan) -> Result<Self, Failure> {
         let (place, secret) = match &plan.source {
-            SecretSource::Given(GivenSecret::Value(_)) => ("the environment".to_owned(), Secret::Present),
-            SecretSource::Given(GivenSecret::File(variable, path)) => {
-                let looked = mounted_secret::look(path);
-                let secret =
-                    looked.map_or_else(|error| Secret::Unusable(error.to_string()), |()| Secret::Present);
-                (format!("the file `{}`, by {variable}", path.display()), secret)
+            SecretSource::Given(GivenSecret::Value(_)) => {
+                ("the environment".to_owned(), Secret::present("the environment"))
             }
-            SecretSource::Store(_, profile) => stored(context, &profile.store, &profile.client).await?,
-            SecretSource::Withheld(_, profile, _) => {
-                let owner = profile.client.store_user();
-                (context.store(&profile.store)?.place(&profile.client), Secret::Withheld(owner))
+            SecretSource::Given(GivenSecret::File(variable, path)) => {
+                let place = format!("the file `{}`, by {variable}", path.display());
+                let secret = Secret::mounted(path, &place);
+                (place, secret)
+            }
+            SecretSource::Store(name, profile) => {
+                let store = context.store(&profile.store)?;
+                (store.place(&profile.client), Secret::stored(&store, name, &profile.client).await)
+            }
+            SecretSource::Withheld(name, profile, overriding) => {
+                let place = context.store(&profile.store)?.place(&profile.client);
+                let text = format!("not used: it is for {} (in {place})", profile.client.store_user());
+                let failure = Failure::withheld(name, &profile.client, &plan.client, overriding);
+                (place, Secret::unusable("withheld", text, failure))
             }
         };
-        // A secret that is gone is not the one that was good.
-        let gone = matches!(secret, Secret::Unavailable(StoreError::Missing));
         let last_verified = match &plan.source {
-            SecretSource::Store(_, profile) if !gone => profile.last_verified,
+            // A secret that is gone is not the one that was good.
+            SecretSource::Store(_, profile) if secret.code != "missing" => profile.last_verified,
             _ => None,
         };
         Ok(Self { plan, chosen: false, place, secret, last_verified, online: None })
@@ -197,7 +244,7 @@ impl Entry {
             "environment": client.environment.to_string(),
             "tenant": client.tenant.as_str(),
             "client_id": client.id.as_str(),
-            "secret": self.secret.code(),
+            "secret": self.secret.code,
             "secret_place": self.place,
             "last_verified": self.last_verified.map(|time| time.to_string()),
             "last_verified_unix": self.last_verified.map(Timestamp::as_second),
@@ -206,18 +253,6 @@ impl Entry {
     }
 
     fn page(&self, now: Timestamp) -> Page {
-        let (tone, secret) = match &self.secret {
-            Secret::Present => (Tone::Good, format!("present, in {}", self.place)),
-            Secret::NotLookedAt => {
-                (Tone::Plain, format!("kept by {}, which is run when it is needed", self.place))
-            }
-            Secret::Withheld(owner) => {
-                (Tone::Bad, format!("not used: it is for {owner} (in {})", self.place))
-            }
-            Secret::Unusable(reason) => (Tone::Bad, format!("not usable, in {}: {reason}", self.place)),
-            Secret::Unavailable(StoreError::Missing) => (Tone::Bad, format!("not stored in {}", self.place)),
-            Secret::Unavailable(error) => (Tone::Bad, format!("{error} ({})", self.place)),
-        };
         let Plan { client, layer, hidden, .. } = &self.plan;
         let mut page = Page::new()
             .optional("profile", self.plan.profile().map(ToString::to_string))
@@ -225,8 +260,8 @@ impl Entry {
             .field("client", client.id.as_str())
             .field("environment", client.environment.to_string())
             .field("tenant", client.tenant.as_str())
-            .toned_field("secret", tone, secret)
-            .optional("last verified", self.last_verified.map(|at| verification::ago(at, now)));
+            .toned_field("secret", self.secret.tone, self.secret.text.as_str())
+            .optional("last verified", self.last_verified.map(|at| ago(at, now)));
         if let Some(verdict) = &self.online {
             let (tone, words) = verdict.words();
             page = page.toned_field("online", tone, words);
@@ -236,6 +271,19 @@ impl Entry {
         }
         page
     }
+}
+
+/// `3 min 5 s ago (2026-01-02T03:04:05Z)`; the time alone where it is in the future, by another clock.
+fn ago(at: Timestamp, now: Timestamp) -> String {
+    match u64::try_from(now.as_second() - at.as_second()) {
+        Ok(seconds) => format!("{} ago ({at})", span(seconds)),
+        Err(_) => at.to_string(),
+    }
+}
+
+/// Whether two plans use one stored secret, which then is asked for once.
+fn same_secret(one: &Plan, other: &Plan) -> bool {
+    one.stored().is_some_and(|stored| other.stored() == Some(stored))
 }
 
 impl Outcome for StatusOutcome {
@@ -274,26 +322,20 @@ impl Outcome for StatusOutcome {
     }
 
     fn verdict(&mut self) -> Option<Failure> {
-        if let Some(failure) = self.failure.take() {
-            return Some(failure);
-        }
-        let entry = self.entries.first().filter(|_| !self.all)?;
-        if let SecretSource::Withheld(name, profile, overriding) = &entry.plan.source {
-            return Some(Failure::withheld(name, &profile.client, &entry.plan.client, overriding));
-        }
-        match &entry.secret {
-            Secret::Present | Secret::NotLookedAt | Secret::Withheld(_) => None,
-            Secret::Unusable(reason) => {
-                let message = format!("the secret cannot be used, in {}: {reason}", entry.place);
-                Some(
-                    Failure::new(Kind::Configuration, message)
-                        .hint("name a file that is yours alone: chmod 600 FILE"),
-                )
-            }
-            Secret::Unavailable(error) => {
-                let profile = entry.plan.profile().cloned().unwrap_or_default();
-                Some(Failure::store(error, &entry.plan.client, &profile))
-            }
-        }
+        let entry = self.entries.first_mut().filter(|_| !self.all);
+        self.failure.take().or_else(|| entry?.secret.failure.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_by_its_distance() {
+        let at: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let later = at + jiff::SignedDuration::from_secs(185);
+        assert_eq!(ago(at, later), "3 min 5 s ago (2026-01-02T03:04:05Z)");
+        assert_eq!(ago(later, at), "2026-01-02T03:07:10Z");
     }
 }

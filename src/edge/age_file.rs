@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::domain::client::secret::{ClientSecret, MAX_SECRET_BYTES, Secret};
+use crate::domain::client::secret::{ClientSecret, MAX_SECRET_BYTES};
 
 use super::host::read_bounded;
 use super::lock::Lock;
@@ -64,18 +64,12 @@ pub enum AgeFileError {
         /// Why not.
         reason: String,
     },
-    /// Nothing was typed.
-    #[error("the passphrase is empty")]
-    Empty,
     /// The second one typed is another.
     #[error("the two passphrases differ")]
     Differ,
-    /// The terminal cannot be used.
-    #[error("the terminal gave no passphrase: {0}")]
-    Terminal(String),
-    /// The person pressed Ctrl-C.
-    #[error("interrupted")]
-    Interrupted,
+    /// The person gave none.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
     /// The file is not what this tool writes.
     #[error("`{}` is not a file of this store: {reason}", path.display())]
     Broken {
@@ -130,13 +124,11 @@ impl AgeFiles {
         }
         let passphrase = self.passphrase("Passphrase of the secret's file").await?;
         let (place, user, key) = (path.clone(), user.to_owned(), passphrase.clone());
-        let given_up =
-            || AgeFileError::Broken { path: path.clone(), reason: "the work was given up".to_owned() };
-        let secret = thread::beside(move || {
-            let bytes = read_file(&place).map_err(|error| failed("read", &place, &error))?;
-            unseal(&bytes, key, &place, &user)
+        let read = thread::files(move || {
+            let bytes = read_bounded(private_file::open(&place)?, FILE_LIMIT)?;
+            Ok(unseal(&bytes, key, &place, &user))
         });
-        let secret = secret.await.ok_or_else(given_up)??;
+        let secret = read.await.map_err(|error| failed("read", &path, &error))??;
         // Known already: the same.
         let _ = self.known.set(passphrase);
         Ok(Some(secret))
@@ -163,34 +155,22 @@ impl AgeFiles {
         Ok(())
     }
 
-    /// Encrypts the secret of `user`, which takes about half a second.
+    /// Encrypts the secret of `user`, which takes about half a second, and writes its file.
     ///
     /// # Errors
     /// [`AgeFileError`], see its variants.
-    pub async fn seal(&self, user: &str, secret: &ClientSecret) -> Result<Vec<u8>, AgeFileError> {
+    pub async fn write(&self, user: &str, secret: &ClientSecret) -> Result<(), AgeFileError> {
         let path = self.path(user);
+        let failed = |error: io::Error| failed("write", &path, &error);
         self.prepare().await?;
         let passphrase = self.known.get().cloned().ok_or(AgeFileError::NoPassphrase)?;
         let client_secret = Zeroizing::new(secret.secret().expose().to_owned());
         let content = Content { user: user.to_owned(), client_secret };
-        let text = serde_json::to_string(&content).map(Secret::new);
-        let text =
-            text.map_err(|error| AgeFileError::Broken { path: path.clone(), reason: error.to_string() })?;
-        let sealed = thread::beside(move || seal(&text, passphrase)).await;
-        let sealed = sealed.unwrap_or_else(|| Err(io::Error::other("the work was given up")));
-        sealed.map_err(|error| failed("write", &path, &error))
-    }
-
-    /// Writes what [`AgeFiles::seal`] gave for the same `user`.
-    ///
-    /// # Errors
-    /// [`AgeFileError::Io`].
-    pub async fn write(&self, user: &str, sealed: &[u8]) -> Result<(), AgeFileError> {
-        let path = self.path(user);
-        let failed = |error: io::Error| failed("write", &path, &error);
+        let text = Zeroizing::new(serde_json::to_vec(&content).map_err(|error| failed(error.into()))?);
+        let sealed = thread::files(move || seal(&text, passphrase)).await.map_err(failed)?;
         private_file::make_folder(&self.folder).map_err(failed)?;
         let _lock = self.lock_and_tidy().await;
-        private_file::replace(&path, sealed).map_err(failed)
+        private_file::replace(&path, &sealed).map_err(failed)
     }
 
     /// Removes the file of `user` and says whether there was one. That takes no passphrase.
@@ -212,7 +192,7 @@ impl AgeFiles {
     /// Where it cannot be locked that is left to another time.
     async fn lock_and_tidy(&self) -> Option<Lock> {
         let lock = Lock::take_folder(&self.folder, LOCK_LIMIT).await.ok().flatten()?;
-        private_file::remove_all_leftovers(&self.folder);
+        private_file::remove_leftovers(&self.folder);
         Some(lock)
     }
 
@@ -226,11 +206,7 @@ impl AgeFiles {
         if !self.attended {
             return Err(AgeFileError::NoPassphrase);
         }
-        let text = prompt::password(question).await.map_err(|error| match error {
-            PromptError::Interrupted => AgeFileError::Interrupted,
-            PromptError::Terminal(reason) => AgeFileError::Terminal(reason),
-        })?;
-        if text.is_empty() { Err(AgeFileError::Empty) } else { Ok(SecretString::from(text)) }
+        Ok(SecretString::from(prompt::password(question).await?))
     }
 }
 
@@ -248,18 +224,14 @@ fn failed(action: &'static str, path: &Path, error: &io::Error) -> AgeFileError 
     AgeFileError::Io { action, path: path.to_owned(), reason: error.to_string() }
 }
 
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    read_bounded(private_file::open(path)?, FILE_LIMIT)
-}
-
-fn seal(text: &Secret, passphrase: SecretString) -> io::Result<Vec<u8>> {
+fn seal(text: &[u8], passphrase: SecretString) -> io::Result<Vec<u8>> {
     let mut recipient = Recipient::new(passphrase);
     recipient.set_work_factor(WORK_FACTOR);
     let recipients: [&dyn age::Recipient; 1] = [&recipient];
     let encryptor = Encryptor::with_recipients(recipients.into_iter()).map_err(io::Error::other)?;
     let mut bytes = Vec::new();
     let mut writer = encryptor.wrap_output(&mut bytes)?;
-    writer.write_all(text.expose().as_bytes())?;
+    writer.write_all(text)?;
     writer.finish()?;
     Ok(bytes)
 }
@@ -285,7 +257,7 @@ fn unseal(
     let mut text = Zeroizing::new(Vec::new());
     reader.read_to_end(&mut text).map_err(|error| broken(error.to_string()))?;
     let content: Content =
-        serde_json::from_slice(&text).map_err(|_| broken("its content is of another kind".to_owned()))?;
+        serde_json::from_slice(&text).map_err(|_| broken("it does not hold a client secret".to_owned()))?;
     if content.user != user {
         return Err(broken("it holds the secret of another client".to_owned()));
     }

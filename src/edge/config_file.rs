@@ -9,7 +9,7 @@ use crate::domain::client::variable;
 
 use super::host::{Env, read_bounded};
 use super::lock::Lock;
-use super::private_file::{self, Exposed};
+use super::private_file;
 
 /// How long another process may hold the lock. A change takes milliseconds, and one that stores or removes a secret takes as
 /// long as the secret's store does.
@@ -40,14 +40,6 @@ pub enum ConfigFileError {
         /// The file system's reason.
         source: io::Error,
     },
-    /// Somebody else can change the file or its folder, or owns it.
-    #[error("refused `{}`: {exposed}, and config.toml can name a program to run", path.display())]
-    Untrusted {
-        /// The file or the folder.
-        path: PathBuf,
-        /// Who can change it.
-        exposed: Exposed,
-    },
     /// The file says something it cannot mean.
     #[error("`{}` cannot be understood", path.display())]
     Content {
@@ -61,15 +53,9 @@ pub enum ConfigFileError {
     Locked(PathBuf),
 }
 
-impl ConfigFileError {
-    /// What the file system answered when `path` was to be read or written.
-    fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        match Exposed::of(&source) {
-            Some(exposed) => Self::Untrusted { path, exposed },
-            None => Self::Io { action, path, source },
-        }
-    }
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ConfigFileError {
+    let path = path.to_owned();
+    move |source| ConfigFileError::Io { action, path, source }
 }
 
 impl ConfigFile {
@@ -105,32 +91,20 @@ impl ConfigFile {
     /// [`ConfigFileError`], see its variants.
     pub fn load(&self) -> Result<Config, ConfigFileError> {
         let path = self.path();
-        self.refuse_untrusted_folder()?;
+        self.refuse_exposed_folder()?;
         match read(&path) {
             Ok(text) => text.parse().map_err(|source| ConfigFileError::Content { path, source }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
-            Err(error) => Err(ConfigFileError::io("read", &path, error)),
+            Err(error) => Err(failed("read", &path)(error)),
         }
     }
 
     /// Refuses the folder where somebody else could put a file into it; one that is not there is fine.
-    fn refuse_untrusted_folder(&self) -> Result<(), ConfigFileError> {
-        match private_file::refuse_untrusted(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(ConfigFileError::io("use", &self.folder, error))
-            }
+    fn refuse_exposed_folder(&self) -> Result<(), ConfigFileError> {
+        match private_file::refuse_exposed(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("use", &self.folder)(error)),
             _ => Ok(()),
         }
-    }
-
-    /// Makes sure that a later [`ConfigFile::update`] can write, before anything is done that it would have to follow.
-    ///
-    /// # Errors
-    /// As [`ConfigFile::update`].
-    pub async fn prepare(&self) -> Result<(), ConfigFileError> {
-        let held = self.hold().await?;
-        private_file::try_to_replace(&held.path)
-            .map_err(|error| ConfigFileError::io("write", &held.path, error))
     }
 
     /// Reads it, lets `change` have it, and writes it, while no other process does.
@@ -150,17 +124,14 @@ impl ConfigFile {
     /// # Errors
     /// [`ConfigFileError`], see its variants.
     pub async fn hold(&self) -> Result<ConfigLock, ConfigFileError> {
-        private_file::make_folder(&self.folder)
-            .map_err(|error| ConfigFileError::io("write", &self.folder, error))?;
-        self.refuse_untrusted_folder()?;
+        private_file::make_folder(&self.folder).map_err(failed("use", &self.folder))?;
         // A file of its own that is never renamed.
         let place = self.folder.join("config.lock");
-        let lock = Lock::take(&place, LOCK_LIMIT).await;
-        let lock = lock.map_err(|error| ConfigFileError::io("lock", &place, error))?;
+        let lock = Lock::take(&place, LOCK_LIMIT).await.map_err(failed("lock", &place))?;
         let lock = lock.ok_or_else(|| ConfigFileError::Locked(self.path()))?;
         // People link the file to another folder; the link stays one.
         let path = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path());
-        private_file::remove_leftovers(&path);
+        private_file::remove_leftovers(path.parent().unwrap_or(&self.folder));
         let config = self.load()?;
         Ok(ConfigLock { before: config.to_text(), config, path, _lock: lock })
     }
@@ -186,15 +157,14 @@ impl ConfigLock {
         if after == self.before {
             return Ok(());
         }
-        private_file::replace(&self.path, after.as_bytes())
-            .map_err(|error| ConfigFileError::io("write", &self.path, error))?;
+        private_file::replace(&self.path, after.as_bytes()).map_err(failed("write", &self.path))?;
         self.before = after;
         Ok(())
     }
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let bytes = read_bounded(private_file::open_trusted(path)?, LIMIT)?;
+    let bytes = read_bounded(private_file::open(path)?, LIMIT)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 

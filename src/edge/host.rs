@@ -75,7 +75,7 @@ pub fn stdout_has_reader() -> bool {
 impl Env {
     /// Reads the real ones, which a started program inherits.
     #[expect(clippy::disallowed_methods, reason = "this is the door that the lints point to")]
-    pub(super) fn from_os() -> Self {
+    fn from_os() -> Self {
         Self(std::env::vars_os().collect())
     }
 

@@ -78,8 +78,7 @@ impl Keyring {
     /// [`StoreError`], see its variants.
     pub async fn write(&self, user: &str, secret: &ClientSecret) -> Result<(), StoreError> {
         let secret = secret.clone();
-        let written = self.call(user, move |entry| entry.set_secret(secret.secret().expose().as_bytes()));
-        written.await.map_err(of_a_change)
+        self.call(user, move |entry| entry.set_secret(secret.secret().expose().as_bytes())).await
     }
 
     /// Deletes an entry.
@@ -87,7 +86,7 @@ impl Keyring {
     /// # Errors
     /// [`StoreError::Missing`] where there was none, and its other variants.
     pub async fn delete(&self, user: &str) -> Result<(), StoreError> {
-        self.call(user, keyring::Entry::delete_credential).await.map_err(of_a_change)
+        self.call(user, keyring::Entry::delete_credential).await
     }
 
     async fn call<T: Send + 'static>(
@@ -101,37 +100,14 @@ impl Keyring {
                 return Err(StoreError::from(error));
             }
             let entry = keyring::Entry::new(SERVICE, &user).map_err(|error| StoreError::from(&error))?;
+            // An entry is looked for first and used then: another process may have deleted it in between.
             let result = match work(&entry) {
-                Err(error) if is_of_a_vanished_item(&error) => work(&entry),
+                Err(keyring::Error::PlatformFailure(_)) => work(&entry),
                 result => result,
             };
             result.map_err(|error| StoreError::from(&error))
         })
         .await
-    }
-}
-
-/// An entry is looked for first and used then: another process may have deleted it in between. The Secret Service has an
-/// error for that (`NoSuchObject`); gnome-keyring says `UnknownMethod`, of the item's interface or of its path (measured).
-fn is_of_a_vanished_item(error: &keyring::Error) -> bool {
-    let keyring::Error::PlatformFailure(cause) = error else { return false };
-    let text = cause.to_string();
-    let of_the_item = text.contains("Secret.Item") || text.contains("Object does not exist at path");
-    text.contains("NoSuchObject") || text.contains("UnknownMethod") && of_the_item
-}
-
-const GAVE_UP: &str = "the keyring's client gave up";
-
-/// The error of a change: where its answer was lost, the change may have been made all the same.
-fn of_a_change(error: StoreError) -> StoreError {
-    // The bus's own errors, and zbus's where the bus itself is gone.
-    let lost = ["DBus.Error.NoReply", "DBus.Error.Timeout", "DBus.Error.Disconnected", "I/O error", GAVE_UP];
-    match &error {
-        StoreError::TimedOut(_) => StoreError::Unanswered(error.to_string()),
-        StoreError::Failed(text) if lost.iter().any(|it| text.contains(it)) => {
-            StoreError::Unanswered(error.to_string())
-        }
-        _ => error,
     }
 }
 
@@ -141,7 +117,7 @@ async fn bounded<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     match tokio::time::timeout(limit, thread::beside(work)).await {
         Ok(Some(result)) => result,
-        Ok(None) => Err(StoreError::Failed(GAVE_UP.to_owned())),
+        Ok(None) => Err(StoreError::Failed("the keyring's client gave up".to_owned())),
         Err(_) => Err(StoreError::TimedOut(limit)),
     }
 }
@@ -153,33 +129,8 @@ impl From<&keyring::Error> for StoreError {
             keyring::Error::NoEntry => Self::Missing,
             keyring::Error::NoStorageAccess(_) => Self::Locked,
             keyring::Error::Ambiguous(_) => Self::Ambiguous(Vec::new()),
-            keyring::Error::TooLong(_, limit) => {
-                Self::Failed(format!("the secret is longer than the {limit} characters this keyring takes"))
-            }
+            keyring::Error::TooLong(_, limit) => Self::TooLong(*limit),
             other => Self::Failed(other.to_string()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_whose_answer_was_lost_may_have_been_made() {
-        let failed = |text: &str| of_a_change(StoreError::Failed(text.to_owned()));
-        for lost in [
-            "zbus error: org.freedesktop.DBus.Error.NoReply: Message recipient disconnected from message bus without replying",
-            "zbus error: I/O error: failed to read from socket",
-            GAVE_UP,
-        ] {
-            assert!(matches!(failed(lost), StoreError::Unanswered(_)), "{lost}");
-        }
-        let timed_out = of_a_change(StoreError::TimedOut(UNATTENDED));
-        assert_eq!(timed_out.to_string(), "the keyring did not answer within 3 s");
-        assert!(matches!(timed_out, StoreError::Unanswered(_)));
-        let refused = "zbus error: org.freedesktop.DBus.Error.Failed: couldn't write";
-        assert_eq!(failed(refused), StoreError::Failed(refused.to_owned()));
-        assert_eq!(of_a_change(StoreError::Locked), StoreError::Locked);
     }
 }

@@ -13,19 +13,6 @@ use super::host::read_bounded;
 #[cfg(unix)]
 const MOUNTS: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 
-/// Looks whether [`read`] would read something, without reading.
-///
-/// # Errors
-/// As [`read`]; `InvalidInput` where the file is empty.
-pub fn look(path: &Path) -> io::Result<()> {
-    let metadata = open(path)?.metadata()?;
-    check(&metadata, path)?;
-    if metadata.len() == 0 {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is empty"));
-    }
-    Ok(())
-}
-
 /// Reads a file of at most `limit` bytes.
 ///
 /// A file of the user's own must be a file, not a link, and readable by nobody else. A file of root's may be readable by

@@ -35,23 +35,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes sure that the folder takes a [`replace`] of `path`, and leaves nothing there.
-///
-/// # Errors
-/// The file system's own.
-pub fn try_to_replace(path: &Path) -> io::Result<()> {
-    temporary_file(path)?.close().map_err(|error| nameless(&error))
-}
-
-/// One that [`remove_leftovers`] knows as ours; tempfile makes it 0600.
+/// A file of mode 0600 whose name [`remove_leftovers`] knows: `.config.toml.corti-auth-x8Fk2a` for `config.toml`.
 fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
-    let file = tempfile::Builder::new().prefix(&temporary_prefix(path)).tempfile_in(folder_of(path));
-    file.map_err(|error| nameless(&error))
-}
-
-/// The reason without tempfile's own words, which name a file that nobody has heard of.
-fn nameless(error: &io::Error) -> io::Error {
-    io::Error::from(error.kind())
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(MARK);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The kind alone: tempfile's own words name the temporary file.
+    tempfile::Builder::new().prefix(&prefix).tempfile_in(folder).map_err(|error| error.kind().into())
 }
 
 /// Appends `bytes` to a file that is there, in one write.
@@ -74,37 +65,26 @@ fn is_open_ended(path: &Path) -> bool {
     is_file && fs::File::open(path).and_then(read).is_ok() && last != [b'\n']
 }
 
-/// Removes the temporary files that a [`replace`] of the same `path` left behind because it was killed. Call it where
-/// no other process is replacing it: under the lock that guards it. What cannot be removed is left to the next time.
-pub fn remove_leftovers(path: &Path) {
-    let prefix = temporary_prefix(path);
-    remove_files(folder_of(path), |name| {
-        name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes())
-            && name.len() == prefix.len() + RANDOM_CHARACTERS
-    });
-}
-
-/// The same for every file of `folder`, under the lock that guards them all.
-pub fn remove_all_leftovers(folder: &Path) {
-    remove_files(folder, |name| {
-        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix('.')) else { return false };
-        rest.rsplit_once(MARK).is_some_and(|(of, random)| {
-            !of.is_empty()
-                && random.len() == RANDOM_CHARACTERS
-                && random.bytes().all(|it| it.is_ascii_alphanumeric())
-        })
-    });
-}
-
-fn remove_files(folder: &Path, ours: impl Fn(&OsStr) -> bool) {
+/// Removes the temporary files that killed [`replace`]s left in `folder`. Call it under the lock that guards the folder's
+/// files. What cannot be removed is left to the next time.
+pub fn remove_leftovers(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let ours = ours(&entry.file_name());
-        // Of the entry itself: a link is none of ours.
-        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        // Of the entry itself: a link is never ours.
+        if is_temporary(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Whether a file's name is one that [`temporary_file`] gives.
+fn is_temporary(name: &OsStr) -> bool {
+    let name = name.to_str().and_then(|name| name.strip_prefix('.'));
+    name.and_then(|name| name.rsplit_once(MARK)).is_some_and(|(of, random)| {
+        !of.is_empty()
+            && random.len() == RANDOM_CHARACTERS
+            && random.bytes().all(|it| it.is_ascii_alphanumeric())
+    })
 }
 
 /// Between the file's name and what makes the temporary one unique.
@@ -113,41 +93,17 @@ const MARK: &str = ".corti-auth-";
 /// How many characters tempfile appends.
 const RANDOM_CHARACTERS: usize = 6;
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// `.config.toml.corti-auth-` for `config.toml`: recognised as ours, and as of this file.
-fn temporary_prefix(path: &Path) -> OsString {
-    let mut prefix = OsString::from(".");
-    prefix.push(path.file_name().unwrap_or_default());
-    prefix.push(MARK);
-    prefix
-}
-
-/// Opens a file of the user's own for reading. What is checked is the opened file; a pipe is not waited for.
+/// Opens a file of the user's own for reading. The opened file is checked, not its name; a pipe is not waited for.
 ///
 /// # Errors
 /// The file system's own; `InvalidInput` where it is no file, `PermissionDenied` as in [`refuse_exposed`].
 pub fn open(path: &Path) -> io::Result<fs::File> {
-    open_unless(path, EVERYBODY)
-}
-
-/// The same for a file that may name a program to run: nor may its group change it.
-///
-/// # Errors
-/// As [`open`], and `PermissionDenied` as in [`refuse_untrusted`].
-pub fn open_trusted(path: &Path) -> io::Result<fs::File> {
-    open_unless(path, OTHERS)
-}
-
-fn open_unless(path: &Path, writers: u32) -> io::Result<fs::File> {
     let file = without_waiting(fs::File::options().read(true)).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
     }
-    judge(&metadata, writers)?;
+    refuse(&metadata)?;
     Ok(file)
 }
 
@@ -161,23 +117,13 @@ pub(super) fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOpt
     options
 }
 
-/// Refuses what belongs to another user than this one and root, and what everybody may change.
+/// Refuses a file or folder that anybody but this user and root owns or can change. A user's own group is no exception: who
+/// is in it cannot be told for certain (LDAP, SSSD), and what this tool makes is its owner's alone.
 ///
 /// # Errors
 /// The file system's own; `PermissionDenied` with an [`Exposed`] inside.
 pub fn refuse_exposed(path: &Path) -> io::Result<()> {
-    judge(&fs::metadata(path)?, EVERYBODY)
-}
-
-/// The same, and refuses what its group may change.
-///
-/// There is no exception for a user's own group: who is in a group cannot be told for certain (LDAP, SSSD), and what this
-/// tool makes is its owner's alone.
-///
-/// # Errors
-/// As [`refuse_exposed`].
-pub fn refuse_untrusted(path: &Path) -> io::Result<()> {
-    judge(&fs::metadata(path)?, OTHERS)
+    refuse(&fs::metadata(path)?)
 }
 
 /// Why a file or folder is refused, inside an [`io::Error`].
@@ -201,12 +147,6 @@ impl Exposed {
     }
 }
 
-/// The mode's bit that lets everybody write.
-const EVERYBODY: u32 = 0o002;
-
-/// Those that let anybody but the owner.
-const OTHERS: u32 = 0o022;
-
 /// Whether `path` is there, and is no file: a link is none.
 pub fn is_something_else(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file())
@@ -224,28 +164,27 @@ pub fn is_own(path: &Path) -> bool {
     path.exists()
 }
 
-fn judge(metadata: &fs::Metadata, writers: u32) -> io::Result<()> {
-    let error = |exposed| io::Error::new(io::ErrorKind::PermissionDenied, exposed);
-    exposed(metadata, writers).map_or(Ok(()), |exposed| Err(error(exposed)))
-}
-
 #[cfg(unix)]
-fn exposed(metadata: &fs::Metadata, writers: u32) -> Option<Exposed> {
+fn refuse(metadata: &fs::Metadata) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt as _;
-    let (owner, writable) = (metadata.uid(), metadata.mode() & writers);
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-        Some(Exposed::Owner(owner))
-    } else if writable & EVERYBODY != 0 {
-        Some(Exposed::Everybody)
+    let (owner, mode) = (metadata.uid(), metadata.mode());
+    let exposed = if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        Exposed::Owner(owner)
+    } else if mode & 0o002 != 0 {
+        Exposed::Everybody
+    } else if mode & 0o020 != 0 {
+        Exposed::Group
     } else {
-        (writable != 0).then_some(Exposed::Group)
-    }
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, exposed))
 }
 
 /// Elsewhere files have no such modes.
 #[cfg(not(unix))]
-fn exposed(_metadata: &fs::Metadata, _writers: u32) -> Option<Exposed> {
-    None
+#[expect(clippy::unnecessary_wraps, reason = "the signature of the systems that refuse")]
+fn refuse(_metadata: &fs::Metadata) -> io::Result<()> {
+    Ok(())
 }
 
 /// Who may read, write and run `path`, as an octal mode; `None` where it is not there, or modes mean nothing.
@@ -292,26 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn leftovers_of_this_file_are_removed_and_nothing_else() {
-        let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("f");
-        let kept = ["f", ".f.corti-auth-", ".f.corti-auth-abcdefg", ".g.corti-auth-abcdef", ".tmpabcdef"];
-        for name in kept.iter().chain(&[".f.corti-auth-abcdef", ".f.corti-auth-123456"]) {
-            fs::write(home.path().join(name), "x").unwrap();
-        }
-        std::os::unix::fs::symlink(&path, home.path().join(".f.corti-auth-linked")).unwrap();
-        remove_leftovers(&path);
-        let mut left: Vec<_> =
-            fs::read_dir(home.path()).unwrap().flatten().map(|it| it.file_name()).collect();
-        left.sort();
-        let mut expected: Vec<OsString> = kept.map(OsString::from).to_vec();
-        expected.push(".f.corti-auth-linked".into());
-        expected.sort();
-        assert_eq!(left, expected);
-    }
-
-    #[test]
-    fn leftovers_of_every_file_are_removed_and_nothing_else() {
+    fn leftovers_are_removed_and_nothing_else() {
         let home = tempfile::tempdir().unwrap();
         let kept = [
             "a.age",
@@ -323,43 +243,31 @@ mod tests {
         for name in kept.iter().chain(&[".a.age.corti-auth-abcdef", ".b.age.corti-auth-123456"]) {
             fs::write(home.path().join(name), "x").unwrap();
         }
-        remove_all_leftovers(home.path());
+        std::os::unix::fs::symlink("a.age", home.path().join(".a.age.corti-auth-linked")).unwrap();
+        remove_leftovers(home.path());
         assert!(kept.iter().all(|name| home.path().join(name).exists()));
-        assert_eq!(fs::read_dir(home.path()).unwrap().count(), kept.len());
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), kept.len() + 1, "the link stays");
     }
 
     #[test]
-    fn a_replacement_has_a_name_that_is_recognised() {
-        let file = tempfile::Builder::new().prefix(&temporary_prefix(Path::new("a/f"))).tempfile().unwrap();
-        let name = file.path().file_name().unwrap();
-        assert_eq!(name.len(), ".f.corti-auth-".len() + RANDOM_CHARACTERS);
-    }
-
-    #[test]
-    fn what_everybody_may_change_is_refused() {
+    fn a_temporary_file_has_a_name_that_is_recognised() {
         let home = tempfile::tempdir().unwrap();
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let error = refuse_exposed(home.path()).unwrap_err();
-        assert_eq!(
-            (error.kind(), Exposed::of(&error)),
-            (io::ErrorKind::PermissionDenied, Some(Exposed::Everybody))
-        );
+        let file = temporary_file(&home.path().join("f")).unwrap();
+        assert!(is_temporary(file.path().file_name().unwrap()), "{file:?}");
     }
 
     #[test]
-    fn what_a_group_may_change_is_not_trusted() {
+    fn what_others_may_change_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("f");
         fs::write(&path, "x").unwrap();
-        for (mode, is_open, is_trusted) in [(0o664, true, false), (0o666, false, false), (0o644, true, true)]
+        for (mode, exposed) in
+            [(0o644, None), (0o664, Some(Exposed::Group)), (0o666, Some(Exposed::Everybody))]
         {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!((open(&path).is_ok(), open_trusted(&path).is_ok()), (is_open, is_trusted), "{mode:o}");
-            assert_eq!(
-                (refuse_exposed(&path).is_ok(), refuse_untrusted(&path).is_ok()),
-                (is_open, is_trusted),
-                "{mode:o}"
-            );
+            for refused in [open(&path).map(drop), refuse_exposed(&path)] {
+                assert_eq!(refused.err().as_ref().and_then(Exposed::of), exposed, "{mode:o}");
+            }
         }
     }
 }

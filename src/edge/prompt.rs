@@ -1,11 +1,11 @@
 //! Questions to a person, on the terminal, by dialoguer.
 //!
-//! Each question runs on a thread of its own, so that Ctrl-C can end the wait. Whatever state the terminal was in
-//! before the question, it is in afterwards.
+//! Each question runs on a thread of its own, so that Ctrl-C can end the wait. A guard puts the terminal back afterwards.
 
 use std::io;
 #[cfg(unix)]
 use std::io::Write as _;
+use std::str::FromStr;
 use std::time::Duration;
 
 use dialoguer::console::Term;
@@ -16,11 +16,11 @@ use super::thread;
 #[cfg(unix)]
 mod hidden;
 
-/// How long a question's thread is given to get to the terminal's read.
+/// How long a question's thread may take to get to the terminal's read.
 const MOMENT: Duration = Duration::from_millis(20);
 
 /// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PromptError {
     /// The person pressed Ctrl-C.
     #[error("interrupted")]
@@ -46,21 +46,20 @@ pub async fn select(question: &'static str, choices: &'static [&'static str]) ->
     .await
 }
 
-/// A line of text that `check` accepts; the question is put again until it does.
+/// A line of text that can be parsed; the question is put again until it can.
 ///
 /// # Errors
 /// [`PromptError`], see its variants.
-pub async fn text(
-    question: &'static str,
-    default: Option<String>,
-    check: impl Fn(&str) -> Result<(), String> + Send + 'static,
-) -> Result<String, PromptError> {
+pub async fn text<T>(question: &'static str, default: Option<T>) -> Result<T, PromptError>
+where
+    T: Clone + ToString + FromStr<Err: ToString> + Send + 'static,
+{
     ask(move || {
-        let mut input = Input::<String>::new().with_prompt(question);
+        let mut input = Input::<T>::new().with_prompt(question);
         if let Some(default) = default {
             input = input.default(default);
         }
-        input.validate_with(move |text: &String| check(text)).interact_text_on(&Term::stderr())
+        input.interact_text_on(&Term::stderr())
     })
     .await
 }
@@ -84,9 +83,8 @@ pub async fn confirm(question: String) -> Result<bool, PromptError> {
 #[cfg(unix)]
 pub async fn password(question: &'static str) -> Result<String, PromptError> {
     // In this order: nothing that is typed once the question is seen is lost, or shown.
-    let hidden = hidden::Hidden::begin().map_err(|error| told(&error))?;
-    let line = hidden.line();
-    attend(hidden, move || {
+    let (guard, line) = hidden::begin().map_err(|error| failed(&error))?;
+    answer(guard, move || {
         let mut term = Term::stderr();
         write!(term, "{question}: ")?;
         let answer = line.read();
@@ -109,62 +107,56 @@ pub async fn password(question: &'static str) -> Result<String, PromptError> {
 async fn ask<T: Send + 'static>(
     question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> Result<T, PromptError> {
-    attend(TerminalState::save(), question).await
+    answer(TerminalGuard::new(), question).await
 }
 
-/// Puts a question; `terminal` puts the terminal back.
-async fn attend<T: Send + 'static>(
-    terminal: impl Sized,
+async fn answer<T: Send + 'static>(
+    mut guard: TerminalGuard,
     question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> Result<T, PromptError> {
-    let mut attended = Attended { is_answered: false, _terminal: terminal };
+    guard.is_asking = true;
     let answer = thread::beside(question).await;
-    attended.is_answered = true;
-    drop(attended);
+    guard.is_asking = false;
     let answer = answer.ok_or_else(|| PromptError::Terminal("the question was given up".to_owned()))?;
-    answer.map_err(|dialoguer::Error::IO(error)| told(&error))
+    answer.map_err(|dialoguer::Error::IO(error)| failed(&error))
 }
 
-/// A question that stands on the terminal. It is dropped, too, when the caller stops waiting: then its thread still sits in
-/// the terminal's read.
-struct Attended<T> {
-    is_answered: bool,
-    _terminal: T,
-}
-
-impl<T> Drop for Attended<T> {
-    fn drop(&mut self) {
-        // Only just put, it may be about to change the terminal's mode. That is to come before the mode is put back.
-        if !self.is_answered {
-            std::thread::sleep(MOMENT);
-        }
-    }
-}
-
-fn told(error: &io::Error) -> PromptError {
+fn failed(error: &io::Error) -> PromptError {
     match error.kind() {
         io::ErrorKind::Interrupted => PromptError::Interrupted,
         _ => PromptError::Terminal(error.to_string()),
     }
 }
 
-/// The terminal's mode and cursor, put back when it is dropped.
-pub(super) struct TerminalState {
+/// Puts the terminal's mode and cursor back when it is dropped: after the answer, or when a signal ends the wait for it.
+pub(super) struct TerminalGuard {
     #[cfg(unix)]
     mode: Option<rustix::termios::Termios>,
+    /// Whether what was typed and not read is discarded.
+    #[cfg(unix)]
+    discards: bool,
+    /// Whether a question's thread still sits in the terminal's read.
+    is_asking: bool,
 }
 
-impl TerminalState {
-    pub(super) fn save() -> Self {
+impl TerminalGuard {
+    pub(super) fn new() -> Self {
         Self {
             #[cfg(unix)]
             mode: rustix::termios::tcgetattr(rustix::stdio::stdin()).ok(),
+            #[cfg(unix)]
+            discards: false,
+            is_asking: false,
         }
     }
 }
 
-impl Drop for TerminalState {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
+        // A question that was only just put may be about to change the mode. That has to come first.
+        if self.is_asking {
+            std::thread::sleep(MOMENT);
+        }
         // Off a terminal the sequence would be text in somebody's log.
         if Term::stderr().is_term() {
             let _ = Term::stderr().show_cursor();
@@ -172,7 +164,8 @@ impl Drop for TerminalState {
         #[cfg(unix)]
         if let Some(mode) = &self.mode {
             use rustix::termios::{OptionalActions, tcsetattr};
-            let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, mode);
+            let when = if self.discards { OptionalActions::Flush } else { OptionalActions::Now };
+            let _ = tcsetattr(rustix::stdio::stdin(), when, mode);
         }
     }
 }

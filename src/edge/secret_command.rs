@@ -14,7 +14,7 @@ use crate::domain::text::event::{Event, Sink};
 
 use super::children;
 use super::host::Env;
-use super::prompt::TerminalState;
+use super::prompt::TerminalGuard;
 
 /// How long a command may take. A person may be typing a passphrase into it.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -43,11 +43,11 @@ pub enum CommandError {
         reason: String,
     },
     /// It ended with a code that is not 0.
-    #[error("the secret command `{program}` ended with {status}: {words}")]
+    #[error("the secret command `{program}` failed ({status}): {words}")]
     Failed {
         /// The program.
         program: String,
-        /// `exit code 1`, `signal 9`.
+        /// `exit status: 1`, as the system says it.
         status: String,
         /// The last thing it said on stderr.
         words: String,
@@ -69,18 +69,22 @@ pub enum CommandError {
 }
 
 /// Runs `command`, without a shell and with this terminal's standard input. What it says on stderr is passed on as it
-/// comes. What it starts in the background is its own affair: nobody waits for that, and nobody ends it.
+/// comes. What it starts in the background is neither waited for nor ended.
 ///
 /// # Errors
 /// [`CommandError`], see its variants.
-pub(super) async fn run(command: &SecretCommand, sink: &dyn Sink) -> Result<ClientSecret, CommandError> {
+pub(super) async fn run(
+    command: &SecretCommand,
+    env: &Env,
+    sink: &dyn Sink,
+) -> Result<ClientSecret, CommandError> {
     let program = || command.program().to_owned();
     let not_run = |reason: String| CommandError::NotRun { program: program(), reason };
     // It may ask for a passphrase, and be ended while it does.
-    let _terminal = TerminalState::save();
+    let _terminal = TerminalGuard::new();
     let mut started = Command::new(command.program());
-    // None of them is for it, and what it says is passed on.
-    for name in Env::from_os().removed_from_program(variable::is_removed_from_programs, None) {
+    // Variables that hold a secret of ours.
+    for name in env.removed_from_program(variable::is_removed_from_programs, None) {
         started.env_remove(name);
     }
     started.args(command.words().iter().skip(1)).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -100,7 +104,7 @@ pub(super) async fn run(command: &SecretCommand, sink: &dyn Sink) -> Result<Clie
     }
     if !status.success() {
         let words = if said.last_line.is_empty() { "it said nothing".to_owned() } else { said.last_line };
-        return Err(CommandError::Failed { program: program(), status: describe(status), words });
+        return Err(CommandError::Failed { program: program(), status: status.to_string(), words });
     }
     let secret = ClientSecret::from_bytes(&said.output);
     secret.map_err(|reason| CommandError::NotASecret { program: program(), reason })
@@ -176,15 +180,4 @@ async fn pass_on(stderr: Option<impl AsyncRead + Unpin>, program: &str, last: &m
             tell(&std::mem::take(&mut pending));
         }
     }
-}
-
-fn describe(status: ExitStatus) -> String {
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::ExitStatusExt as _;
-        if let Some(signal) = status.signal() {
-            return format!("signal {signal}");
-        }
-    }
-    status.code().map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"))
 }

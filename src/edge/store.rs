@@ -10,12 +10,11 @@ use crate::domain::client::store_kind::SecretCommand;
 use crate::domain::text::event::{Event, Sink};
 
 use super::age_file::AgeFiles;
+use super::host::Env;
 use super::keyring::{Keyring, SERVICE};
 use super::secret_command;
 
-pub use super::store_state::{Match, State, StoreError};
-
-type Memory = RefCell<BTreeMap<String, ClientSecret>>;
+pub use super::store_state::{State, StoreError};
 
 /// A store of client secrets.
 pub enum Store {
@@ -23,37 +22,10 @@ pub enum Store {
     Keyring(Keyring),
     /// Files encrypted with a passphrase.
     File(AgeFiles),
-    /// Another secret manager's command, which can be read only.
-    Command(SecretCommand),
+    /// Another secret manager's command, which can be read only, and this process's environment.
+    Command(SecretCommand, Env),
     /// This process's memory, for `demo` where there is no keyring.
-    Memory(Memory),
-}
-
-/// A secret that is ready to be written to its store.
-pub enum Write<'a> {
-    /// To this user's entry.
-    Keyring(&'a Keyring, String, &'a ClientSecret),
-    /// To this user's file, encrypted.
-    File(&'a AgeFiles, String, Vec<u8>),
-    /// To this user's place in memory.
-    Memory(&'a Memory, String, &'a ClientSecret),
-}
-
-impl Write<'_> {
-    /// Writes it, replacing an older one in one step.
-    ///
-    /// # Errors
-    /// [`StoreError`], see its variants.
-    pub async fn run(self) -> Result<(), StoreError> {
-        match self {
-            Self::Keyring(keyring, user, secret) => keyring.write(&user, secret).await,
-            Self::File(files, user, sealed) => Ok(files.write(&user, &sealed).await?),
-            Self::Memory(entries, user, secret) => {
-                entries.borrow_mut().insert(user, secret.clone());
-                Ok(())
-            }
-        }
-    }
+    Memory(RefCell<BTreeMap<String, ClientSecret>>),
 }
 
 impl Store {
@@ -67,7 +39,7 @@ impl Store {
         match self {
             Self::Keyring(_) => "the OS keyring",
             Self::File(_) => "an encrypted file",
-            Self::Command(_) => "a secret command",
+            Self::Command(..) => "a secret command",
             Self::Memory(_) => "this process's memory",
         }
     }
@@ -78,7 +50,7 @@ impl Store {
         match self {
             Self::Keyring(_) => format!("the OS keyring: service `{SERVICE}`, user `{user}`"),
             Self::File(files) => format!("the encrypted file `{}`", files.path(&user).display()),
-            Self::Command(command) => format!("the command `{command}`"),
+            Self::Command(command, _) => format!("the command `{command}`"),
             Self::Memory(_) => format!("this process's memory, as `{user}`"),
         }
     }
@@ -92,7 +64,7 @@ impl Store {
             Self::Keyring(keyring) => keyring.probe(&client.store_user()).await,
             Self::File(files) => Ok(State::present_if(files.is_there(&client.store_user())?)),
             // Only running it can tell, and that may ask for a passphrase.
-            Self::Command(_) => Ok(State::Present),
+            Self::Command(..) => Ok(State::Present),
             Self::Memory(entries) => {
                 Ok(State::present_if(entries.borrow().contains_key(&client.store_user())))
             }
@@ -126,7 +98,7 @@ impl Store {
         self.ensure_usable(client, sink).await?;
         match self {
             Self::File(files) => Ok(files.prepare().await?),
-            Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
+            Self::Command(command, _) => Err(StoreError::ReadOnly(command.clone())),
             Self::Keyring(_) | Self::Memory(_) => Ok(()),
         }
     }
@@ -142,40 +114,28 @@ impl Store {
         match self {
             Self::Keyring(keyring) => keyring.read(&client.store_user()).await,
             Self::File(files) => files.read(&client.store_user()).await?.ok_or(StoreError::Missing),
-            Self::Command(command) => Ok(secret_command::run(command, sink).await?),
+            Self::Command(command, env) => Ok(secret_command::run(command, env, sink).await?),
             Self::Memory(entries) => {
                 entries.borrow().get(&client.store_user()).cloned().ok_or(StoreError::Missing)
             }
         }
     }
 
-    /// Stores the client's secret, replacing an older one. Call [`Store::ensure_usable`] first.
+    /// Stores the client's secret, replacing an older one in one step. Call [`Store::ensure_writable`] first.
     ///
     /// # Errors
     /// [`StoreError`], see its variants.
     pub async fn write(&self, client: &Client, secret: &ClientSecret) -> Result<(), StoreError> {
-        self.prepare_write(client, secret).await?.run().await
-    }
-
-    /// Does all of [`Store::write`] that takes long and changes nothing: an encrypted file's secret is encrypted.
-    ///
-    /// # Errors
-    /// [`StoreError`], see its variants.
-    pub async fn prepare_write<'a>(
-        &'a self,
-        client: &Client,
-        secret: &'a ClientSecret,
-    ) -> Result<Write<'a>, StoreError> {
         let user = client.store_user();
-        Ok(match self {
-            Self::Keyring(keyring) => Write::Keyring(keyring, user, secret),
-            Self::File(files) => {
-                let sealed = files.seal(&user, secret).await?;
-                Write::File(files, user, sealed)
+        match self {
+            Self::Keyring(keyring) => keyring.write(&user, secret).await,
+            Self::File(files) => Ok(files.write(&user, secret).await?),
+            Self::Command(command, _) => Err(StoreError::ReadOnly(command.clone())),
+            Self::Memory(entries) => {
+                entries.borrow_mut().insert(user, secret.clone());
+                Ok(())
             }
-            Self::Command(command) => return Err(StoreError::ReadOnly(command.clone())),
-            Self::Memory(entries) => Write::Memory(entries, user, secret),
-        })
+        }
     }
 
     /// Deletes the client's secret and says whether there was one. Call [`Store::ensure_usable`] first: nobody is asked to
@@ -187,7 +147,7 @@ impl Store {
         let deleted = match self {
             Self::Keyring(keyring) => keyring.delete(&client.store_user()).await,
             Self::File(files) => return Ok(files.delete(&client.store_user()).await?),
-            Self::Command(command) => Err(StoreError::ReadOnly(command.clone())),
+            Self::Command(command, _) => Err(StoreError::ReadOnly(command.clone())),
             Self::Memory(entries) => {
                 let removed = entries.borrow_mut().remove(&client.store_user());
                 removed.map(drop).ok_or(StoreError::Missing)

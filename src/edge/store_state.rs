@@ -15,8 +15,8 @@ pub enum State {
     Present,
     /// Unlocked, and the entry is not there.
     Missing,
-    /// More than one entry matches.
-    Ambiguous(Vec<Match>),
+    /// More than one entry matches: their labels.
+    Ambiguous(Vec<String>),
     /// The collection is locked.
     Locked,
     /// There is no default collection.
@@ -25,15 +25,6 @@ pub enum State {
     NoService,
     /// There is no session bus.
     NoBus,
-}
-
-/// One of several entries that match.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Match {
-    /// The label that a keyring's own program shows.
-    pub label: String,
-    /// Its attributes, in order; two of them are this tool's own.
-    pub attributes: Vec<(String, String)>,
 }
 
 /// Why a store could not do it, by what the caller can do about it.
@@ -46,8 +37,8 @@ pub enum StoreError {
     #[error("the keyring is locked")]
     Locked,
     /// Two entries match, and none can be preferred.
-    #[error("more than one keyring entry matches it: {}", labels(.0))]
-    Ambiguous(Vec<Match>),
+    #[error("more than one keyring entry matches it: {}", quoted(.0))]
+    Ambiguous(Vec<String>),
     /// No default collection to put an entry into.
     #[error("the keyring has no default collection")]
     NoCollection,
@@ -60,9 +51,9 @@ pub enum StoreError {
     /// No answer in time.
     #[error("the keyring did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// No answer to a change, which the keyring may have made or not.
-    #[error("{0}")]
-    Unanswered(String),
+    /// The keyring takes no secret of this length.
+    #[error("the secret is longer than the {0} characters this keyring takes")]
+    TooLong(u32),
     /// The entry is there and is no client secret.
     #[error("the stored entry is not a client secret: {0}")]
     NotASecret(ClientSecretError),
@@ -73,15 +64,22 @@ pub enum StoreError {
     #[error(transparent)]
     Command(#[from] CommandError),
     /// What keeps the secret is another program's, and is not changed from here.
-    #[error("the secret is kept by the command `{0}`, and can be changed only there")]
+    #[error("the command `{0}` keeps the secret; change it there")]
     ReadOnly(SecretCommand),
     /// Anything else, in the store's words.
     #[error("the keyring failed: {0}")]
     Failed(String),
 }
 
-fn labels(matches: &[Match]) -> String {
-    let labels: Vec<String> = matches.iter().map(|entry| format!("`{}`", entry.label)).collect();
+impl StoreError {
+    /// Whether a change that failed with this may have been made all the same: its answer may have been lost.
+    pub fn is_uncertain(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Failed(_))
+    }
+}
+
+fn quoted(labels: &[String]) -> String {
+    let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
     labels.join(", ")
 }
 

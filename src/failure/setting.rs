@@ -1,6 +1,8 @@
 //! Failures of what the user set: configuration, variables, tokens given, the terminal.
 
-use crate::domain::client::config::{ConfigError, RenameError};
+use std::path::Path;
+
+use crate::domain::client::config::{ConfigError, ProfileConflict, RenameError};
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::ResolveError;
 use crate::domain::client::variable::{self, VariableError};
@@ -28,17 +30,17 @@ impl Failure {
         self
     }
 
-    /// A command that would give a profile another client or store. `command` does the same under another profile's name.
-    pub fn profile_conflict(error: impl Into<anyhow::Error>, profile: &ProfileName, command: &str) -> Self {
+    /// A command that would give a profile another client or store.
+    pub fn profile_conflict(error: ProfileConflict, profile: &ProfileName) -> Self {
         Self::caused(Kind::Configuration, error)
-            .hint(format!("use another name: {command} --profile NAME"))
+            .hint("use another name: --profile NAME")
             .hint(format!("or remove this one first: corti-auth profile remove {profile}"))
     }
 
     /// A profile that another process changed or removed while this command was using it.
     pub fn changed_meanwhile(profile: &ProfileName) -> Self {
         let message =
-            format!("another command changed the profile `{profile}` meanwhile; no secret is stored");
+            format!("another command changed the profile `{profile}` meanwhile; no secret was stored");
         Self::new(Kind::Configuration, message).hint("corti-auth profile list")
     }
 }
@@ -70,18 +72,17 @@ impl From<ResolveError> for Failure {
 
 impl From<ConfigFileError> for Failure {
     fn from(error: ConfigFileError) -> Self {
+        let quoted = |path: &Path| quote(&path.display().to_string());
         let hint = match &error {
             ConfigFileError::NoHome => "name a folder: --config-dir DIR, or CORTI_AUTH_CONFIG_DIR".to_owned(),
-            ConfigFileError::Untrusted { path, exposed: Exposed::Group | Exposed::Everybody } => {
-                format!("chmod go-w {}", quote(&path.display().to_string()))
-            }
-            ConfigFileError::Untrusted { path, .. } | ConfigFileError::Io { path, .. } => {
-                format!("ls -ld {}", quote(&path.display().to_string()))
-            }
+            ConfigFileError::Io { path, source, .. } => match Exposed::of(source) {
+                Some(Exposed::Group | Exposed::Everybody) => format!("chmod go-w {}", quoted(path)),
+                Some(Exposed::Owner(_)) | None => format!("ls -ld {}", quoted(path)),
+            },
             ConfigFileError::Content { path, source: ConfigError::Syntax { .. } } => {
                 format!("correct this line of {}", path.display())
             }
-            ConfigFileError::Content { path, .. } => format!("correct the value in {}", path.display()),
+            ConfigFileError::Content { path, .. } => format!("correct the value in {}", quoted(path)),
             ConfigFileError::Locked(_) => "run it again".to_owned(),
         };
         Self::caused(Kind::Configuration, error).hint(hint)
@@ -90,13 +91,7 @@ impl From<ConfigFileError> for Failure {
 
 impl From<RenameError> for Failure {
     fn from(error: RenameError) -> Self {
-        let hint = match &error {
-            RenameError::Missing(_) | RenameError::Same(_) => "corti-auth profile list".to_owned(),
-            RenameError::Taken(name) => {
-                format!("use another name, or remove this one first: corti-auth profile remove {name}")
-            }
-        };
-        Self::caused(Kind::Configuration, error).hint(hint)
+        Self::caused(Kind::Configuration, error).hint("corti-auth profile list")
     }
 }
 

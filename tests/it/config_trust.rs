@@ -83,7 +83,8 @@ fn what_a_group_or_everybody_may_change_is_refused_and_its_command_is_not_run() 
             (0o1777, 0o600, "everybody"),
         ] {
             home.set_modes(folder, file);
-            let exposed = if file == 0o600 { home.world.config_folder() } else { home.file() };
+            let (action, exposed) =
+                if file == 0o600 { ("use", home.world.config_folder()) } else { ("read", home.file()) };
             for command in ["token --full", "exec --full -- true", "status --online", "profile list"] {
                 let said = home.run(command);
                 let case =
@@ -91,7 +92,7 @@ fn what_a_group_or_everybody_may_change_is_refused_and_its_command_is_not_run() 
                 assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{case}");
                 assert!(
                     said.stderr.starts_with(&format!(
-                        "error: refused `{}`: {by} can write to it",
+                        "error: cannot {action} `{}`\n  {by} can write to it\n",
                         exposed.display()
                     )),
                     "{case}"

@@ -71,7 +71,7 @@ fn a_secret_or_a_tenant_that_is_wrong() {
     world.set("CORTI_CLIENT_SECRET", CANARY);
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 5);
-    assert_verdict(&outcome, "mint", "failed", "rejected the client secret");
+    assert_verdict(&outcome, "mint", "failed", "Corti rejected the secret of client");
     assert_verdict(&outcome, "tenant", "skipped", "there is no token");
     let (code, outcome) = diagnose(&world, "-t nope");
     assert_eq!(code, 3);

@@ -191,7 +191,7 @@ fn a_secret_that_its_command_repeats() {
     let command = format!("sh -c '{script}'");
     let said = Said::by(&mut world.run_words(&[&words[..], &[&command]].concat()));
     // What is passed on while the command runs comes before anything is known to be a secret.
-    let error = said.stderr.lines().find(|line| line.contains("exit code 3")).unwrap();
+    let error = said.stderr.lines().find(|line| line.contains("exit status: 3")).unwrap();
     assert!(error.ends_with("cannot lock [redacted]"), "{}", said.stderr);
     let config = "version = 1\ndefault-profile = \"a\"\n[profiles.a]\nenvironment = \"ENVIRONMENT\"\ntenant = \"base\"\n\
                   client-id = \"x\"\nstore = \"command\"\nsecret-command = [\"sh\", \"-c\", \"SCRIPT\"]\n";

@@ -115,7 +115,7 @@ fn the_client_id_stays_where_its_secret_does() {
             let said = exec(&world, flags, "env");
             assert_eq!((said.code, of_the_client(&said)), (0, vec![]), "{}", said.stderr);
             let said = exec(&world, flags, &format!("'{auth}' token --full"));
-            assert!(said.code == 4 && said.stderr.contains("no client is known"), "{}", said.stderr);
+            assert!(said.code == 4 && said.stderr.contains("you are not logged in"), "{}", said.stderr);
         }
     }
     let mut mounted = World::of(&sandbox);

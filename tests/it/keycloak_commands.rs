@@ -88,9 +88,9 @@ const CREDENTIALS: (i32, u16) = (5, 401);
 type Refusal = (&'static str, &'static str, &'static str, (i32, u16), &'static str, &'static str);
 
 const REFUSALS: [Refusal; 9] = [
-    ("nobody", "", "--full", CREDENTIALS, "invalid_client", "does not know the client, or it is disabled"),
-    ("disabled", "", "--full", CREDENTIALS, "invalid_client", "does not know the client, or it is disabled"),
-    ("service", "wrong", "--full", CREDENTIALS, "unauthorized_client", "rejected the client secret"),
+    ("nobody", "", "--full", CREDENTIALS, "invalid_client", "or it is disabled"),
+    ("disabled", "", "--full", CREDENTIALS, "invalid_client", "or it is disabled"),
+    ("service", "wrong", "--full", CREDENTIALS, "unauthorized_client", "Corti rejected the secret of client"),
     (
         "public",
         "",
@@ -186,7 +186,7 @@ fn an_awkward_secret_is_sent_as_it_is() {
 fn login_stores_nothing_that_keycloak_rejects() {
     let (keycloak, keyring) = (Keycloak::running(), Keyring::unlocked());
     let table = [
-        ("service", "wrong", "rejected the client secret"),
+        ("service", "wrong", "Corti rejected the secret of client"),
         ("disabled", &keycloak.secret, "or it is disabled"),
         ("no-service-account", &keycloak.secret, "may not use client credentials"),
     ];

@@ -106,7 +106,11 @@ fn a_secret_the_server_rejects_is_not_stored() {
     log_in(&world, &sandbox, "").success();
     let (before, wrong) = (world.config(), world.file("wrong", "wrong"));
     let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", &wrong];
-    world.run_words(&words).assert().code(5).stderr(predicate::str::contains("rejected the client secret"));
+    world
+        .run_words(&words)
+        .assert()
+        .code(5)
+        .stderr(predicate::str::contains("Corti rejected the secret of client sandbox ("));
     assert_eq!(world.config(), before);
     world.run("token --full").assert().success();
 }
@@ -151,26 +155,17 @@ fn a_missing_value_names_its_flag_and_variable_and_never_hangs() {
             "login",
             "the environment, the client id and the client secret are missing, and nobody can be asked for them",
         ),
-        ("login", "corti-auth login --environment eu --client-id ID --secret-stdin < FILE"),
-        ("login -e eu --secret-file s", "corti-auth login --environment eu --client-id ID --secret-file s"),
+        ("login", "hint: add --environment eu --client-id ID --secret-stdin < FILE"),
+        ("login -e eu --secret-file s", "hint: add --client-id ID\n"),
         ("login -e eu --secret-file s", "the client id is missing, and nobody can be asked for it"),
-        (
-            "login -e eu --client-id x --store keyring",
-            "corti-auth login --environment eu --client-id x --store keyring --secret-stdin < FILE",
-        ),
+        ("login -e eu --client-id x --store keyring", "hint: add --secret-stdin < FILE"),
     ] {
         world.run(arguments).assert().code(2).stdout("").stderr(predicate::str::contains(message));
     }
     world.set("CORTI_CLIENT_SECRET", "hunter2");
     let said = Said::by(&mut world.run("login -e eu --client-id x"));
     assert_eq!(said.code, 2);
-    assert!(
-        said.stderr.contains(
-            "printenv CORTI_CLIENT_SECRET | corti-auth login --environment eu --client-id x --secret-stdin"
-        ),
-        "{}",
-        said.stderr
-    );
+    assert!(said.stderr.contains("printenv CORTI_CLIENT_SECRET | corti-auth login -"), "{}", said.stderr);
     assert!(!said.stderr.contains("hunter2"));
 }
 

@@ -65,7 +65,7 @@ fn a_profile_keeps_its_client_and_its_store() {
     ] {
         let said = refused(&world, words);
         assert!(said.contains(&format!("the profile `acme` already exists with {differs}")), "{said}");
-        assert!(said.contains("hint: use another name: corti-auth login --profile NAME\n"), "{said}");
+        assert!(said.contains("hint: use another name: --profile NAME\n"), "{said}");
         assert!(said.contains("hint: or remove this one first: corti-auth profile remove acme\n"), "{said}");
         assert!(!said.contains("unset"), "{said}");
     }

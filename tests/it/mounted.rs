@@ -157,7 +157,11 @@ fn an_empty_file_is_not_a_secret() {
     world.set("CORTI_CLIENT_SECRET_FILE", &path.display().to_string());
     let said = Said::by(&mut world.run("status"));
     assert_eq!(said.code, 3, "{}", said.stderr);
-    assert!(said.stdout.contains("not usable") && said.stdout.contains("it is empty"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("not usable") && said.stdout.contains("the client secret is empty"),
+        "{}",
+        said.stdout
+    );
 }
 
 #[cfg(target_os = "linux")]

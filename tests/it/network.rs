@@ -39,7 +39,7 @@ fn answers_of_another_protocol() {
         (
             Answer::http("401 Unauthorized", &[], r#"{"error":"invalid_client"}"#),
             5,
-            "does not know the client",
+            "Corti does not know client",
         ),
         (Answer::http("400 Bad Request", &[], r#"{"error":"invalid_request"}"#), 1, "invalid_request"),
     ];

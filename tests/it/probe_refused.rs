@@ -51,7 +51,7 @@ fn a_token_that_is_not_taken() {
     let world = with_token(&sandbox.environment, &jwt(json!({ "iss": issuer, "exp": 1 })));
     assert_fails(&world, "probe transcribe", 7, &["has expired"]);
     own.set("CORTI_CLIENT_SECRET", "wrong");
-    assert_fails(&own, "probe streams", 5, &["token          failed", "rejected the client secret"]);
+    assert_fails(&own, "probe streams", 5, &["token          failed", "Corti rejected the secret of client"]);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn halves_and_conflicts_exit_3() {
         (&[("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "x")], "no environment is set"),
         (&[("CORTI_CLIENT_ID", "x"), ("CORTI_AUTH_PROFILE", "dev")], "are both set"),
         (&[("CORTI_ENVIRONMENT", "http://example.com")], "only https may leave it"),
-        (&[("CORTI_TENANT_NAME", "a/b")], "CORTI_TENANT_NAME: the tenant `a/b`"),
+        (&[("CORTI_TENANT_NAME", "a/b")], "CORTI_TENANT_NAME: `a/b` is not a tenant"),
         (&[("CORTI_AUTH_PROFILE", "nope")], "there is no profile `nope`"),
     ] {
         let mut world = world();
@@ -107,7 +107,7 @@ fn halves_and_conflicts_exit_3() {
 #[test]
 fn flags_that_name_no_place_exit_3() {
     for (arguments, message) in [
-        ("-t a/b token --full", "the tenant `a/b`"),
+        ("-t a/b token --full", "`a/b` is not a tenant: use only letters"),
         ("-e http://example.com token --full", "only https"),
         ("-e https://u:hunter2@h token --full", "must not have a user name"),
         ("-e eu.corti.app token --full", "neither a label"),

@@ -233,7 +233,7 @@ async fn a_token_that_cannot_be_had_is_an_error_and_can_be_had_later() {
     std::fs::write(&secret, "canary-of-another").unwrap();
     let (status, error) = ask().await;
     assert_eq!((status, &error["code"]), (502, &"rejected".into()), "{error}");
-    assert!(error["message"].as_str().unwrap().contains("rejected the client secret"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("Corti rejected the secret of client"), "{error}");
     std::fs::write(&secret, &sandbox.client_secret).unwrap();
     let (status, token) = ask().await;
     assert!(status == 200 && token["accessToken"] != Value::Null, "{token}");

@@ -13,7 +13,7 @@ fn the_file_keeps_its_comments_and_its_order_and_the_default_follows() {
     world.write_config(FILE);
     let said = Said::by(&mut world.run("profile rename dev acme.dev"));
     assert_eq!((said.code, said.stdout.as_str()), (0, ""));
-    assert_eq!(said.stderr, "`dev` is called `acme.dev` now, the default profile\n");
+    assert_eq!(said.stderr, "renamed dev to acme.dev, the default profile\n");
     let expected =
         FILE.replace("\"dev\"", "\"acme.dev\"").replace("[profiles.dev]", "[profiles.\"acme.dev\"]");
     assert_eq!(world.config(), expected);
@@ -44,9 +44,9 @@ fn the_new_name_must_be_free_and_valid() {
     world.write_config(FILE);
     for (arguments, message) in [
         ("dev prod", "there is a profile `prod` already"),
-        ("dev dev", "the profile is called `dev` already"),
+        ("dev dev", "there is a profile `dev` already"),
         ("dve x", "did you mean `dev`?"),
-        ("dev a/b", "the profile name `a/b`"),
+        ("dev a/b", "`a/b` is not a profile name"),
     ] {
         let said = Said::by(&mut world.run(&format!("profile rename {arguments}")));
         assert_eq!(said.code, 3, "{arguments}: {}", said.stderr);

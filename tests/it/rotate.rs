@@ -18,7 +18,7 @@ fn the_new_secret_replaces_the_old_one_which_no_longer_works() {
     world.run("token --full").assert().code(5);
     let said = Said::by(world.run("rotate --secret-stdin").write_stdin(sandbox.client_secret.as_str()));
     assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);
-    for words in ["rotated: client `sandbox`", "it no longer mints", "`twin` stands for the same client"] {
+    for words in ["rotated: client `sandbox`", "it no longer mints", "`twin` uses the new secret too"] {
         assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
     }
     world.run("token --full").assert().success();
@@ -70,8 +70,8 @@ fn a_new_secret_that_is_refused_leaves_the_old_one() {
     let (config, user) = (world.config(), format!("{}/base/sandbox", sandbox.environment));
     for (secret, code, message) in [
         ("hunter2", 5, "the old one stays stored"),
-        ("hunter2", 5, ": corti-auth rotate --profile dev\n"),
-        ("hunter\n2", 2, "corti-auth rotate --secret-stdin < FILE"),
+        ("hunter2", 5, "hint: corti-auth rotate --profile dev\n"),
+        ("hunter\n2", 2, "give the secret and nothing else"),
         ("", 2, "the client secret is empty"),
     ] {
         let said = Said::by(world.run("rotate --secret-stdin").write_stdin(secret));
@@ -111,7 +111,10 @@ fn only_a_stored_secret_can_be_rotated() {
     store(&world, "eu", "dev", "old");
     let elsewhere = predicate::str::contains("is for `eu/base/sandbox`, not for `us/base/sandbox`");
     world.run_words(&[&rotate[..], &["-e", "us"]].concat()).assert().code(4).stderr(elsewhere);
-    world.set("CORTI_CLIENT_ID", "x");
+    for (name, value) in [("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "s"), ("CORTI_ENVIRONMENT", "eu")]
+    {
+        world.set(name, value);
+    }
     let said = Said::by(&mut world.run_words(&rotate));
     assert_eq!(said.code, 3, "{}", said.stderr);
     assert!(

@@ -19,7 +19,7 @@ fn a_verification_is_shown_and_remembered() {
         .run("status --online")
         .assert()
         .success()
-        .stdout(predicate::str::contains("the authorization server took the secret"))
+        .stdout(predicate::str::contains("Corti accepted the secret"))
         .stdout(predicate::str::is_match(r"last verified +\d s ago \(20").unwrap());
     let json = Said::by(&mut world.run("status --json --online")).json();
     assert_eq!(json["online"], json!({ "verified": true }));

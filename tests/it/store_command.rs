@@ -68,12 +68,12 @@ fn what_goes_wrong_is_told_in_the_commands_own_words() {
     let (sandbox, world) = (Sandbox::start(), World::new());
     let table = [
         ("no-such-program-7", "the secret command `no-such-program-7` cannot be run"),
-        ("sh -c 'echo the vault is sealed >&2; exit 3'", "ended with exit code 3: the vault is sealed"),
-        ("sh -c 'kill -9 $$'", "ended with signal 9: it said nothing"),
+        ("sh -c 'echo the vault is sealed >&2; exit 3'", "failed (exit status: 3): the vault is sealed"),
+        ("sh -c 'kill -9 $$'", "failed (signal: 9 (SIGKILL)): it said nothing"),
         ("true", "is not a client secret: the client secret is empty"),
         ("sh -c 'echo one; echo two'", "contains a line break"),
         ("head -c 70000 /dev/zero", "is not a client secret"),
-        ("sh -c 'printf \"\\033[2Jx\" >&2; exit 1'", "exit code 1: \\u{1b}[2Jx"),
+        ("sh -c 'printf \"\\033[2Jx\" >&2; exit 1'", "(exit status: 1): \\u{1b}[2Jx"),
     ];
     for (command, message) in table {
         let said = log_in(&world, &sandbox, command);
@@ -140,5 +140,5 @@ fn a_secret_in_the_command_itself_is_warned_of() {
     let (sandbox, world) = (Sandbox::start(), World::new());
     let said = log_in(&world, &sandbox, &format!("echo {}", sandbox.client_secret));
     assert_eq!(said.code, 0, "{}", said.stderr);
-    assert!(said.stderr.contains("warning: the secret stands in the command itself"), "{}", said.stderr);
+    assert!(said.stderr.contains("warning: the secret command contains the secret"), "{}", said.stderr);
 }

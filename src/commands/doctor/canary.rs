@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::app::credentials;
 use crate::app::interrupt::interruption;
 use crate::app::spinner;
 use crate::domain::client::identity::{Client, ProfileName};
@@ -20,7 +21,6 @@ use crate::edge::lock::Lock;
 use crate::edge::store::{State, Store, StoreError};
 use crate::failure::{Failure, Kind};
 
-use super::super::login;
 use super::setting::Setting;
 use super::{Context, Findings};
 
@@ -55,7 +55,8 @@ pub(super) async fn examine(
             Ok(profile.store.clone())
         }
         // Before the first login: the store that it would use.
-        None if setting.is_new => login::store_kind(None, None, context),
+        None if setting.is_new => credentials::named_store(None, None, None, context)
+            .map(|named| credentials::store_kind(named.as_ref(), None)),
         None => {
             findings.skip("store", "no client is known, so no store is");
             return Ok(false);
@@ -118,7 +119,7 @@ async fn tried(
 /// Why nothing is written to a store that works all the same.
 fn untried(store: &Store) -> Option<&'static str> {
     match store {
-        Store::Command(_) => Some("a secret command can only be read, which is done to mint"),
+        Store::Command(..) => Some("a secret command can only be read, which is done to mint"),
         Store::File(files) if files.attended && files.passphrase_file.is_none() => {
             Some("its passphrase is asked for once, to mint")
         }
@@ -172,7 +173,7 @@ impl Trial<'_> {
     }
 
     fn failed(&self, what: &'static str, error: &StoreError) -> Failure {
-        Failure::store_trial(error, what, &self.nobody, &self.name)
+        Failure::store(error, &self.nobody, &self.name).context(what)
     }
 }
 

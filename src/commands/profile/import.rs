@@ -6,12 +6,12 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::credentials::{self, Enrolled, Enrolment};
+use crate::app::credentials::{self, Credential};
 use crate::cli::argument;
-use crate::commands::login;
 use crate::domain::client::config::GivenValues;
 use crate::domain::client::dotenv;
-use crate::domain::client::identity::{Client, ProfileName};
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::{Client, ClientId, ProfileName, Tenant};
 use crate::domain::client::import::{Import, Taken};
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::{StoreKind, WRITABLE};
@@ -51,49 +51,57 @@ pub(in crate::commands) struct ImportArgs {
     no_verify: bool,
 }
 
-/// An imported client.
-pub(in crate::commands) struct ImportOutcome {
-    enrolled: Enrolled,
-    file: PathBuf,
-    origins: Origins,
-}
-
-/// The name that each value was taken from.
-struct Origins {
-    environment: String,
-    tenant: String,
-    client_id: String,
-    client_secret: String,
-}
-
 /// What an import would store.
 struct Draft {
     name: ProfileName,
-    client: Client,
-    secret: ClientSecret,
-    origins: Origins,
+    environment: Taken<Environment>,
+    /// Its name is empty where it is the default.
+    tenant: Taken<Tenant>,
+    id: Taken<ClientId>,
+    secret: Taken<ClientSecret>,
     passed_over: Vec<String>,
 }
 
-/// # Errors
-/// Where the file names no client, nobody agrees, or as `login` fails.
-pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<ImportOutcome, Failure> {
+/// The outcome as JSON and as text.
+pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<(Value, Text), Failure> {
     let import = read(&args.file).await?;
     let draft = draft(import, &args.file, context)?;
-    if let Some(word) = args.store.as_deref().filter(|word| !["keyring", "file"].contains(word)) {
+    if let Some(word) = args.store.as_deref().filter(|word| !WRITABLE.contains(word)) {
         return Err(Failure::new(Kind::Usage, format!("an import cannot keep a secret in `{word}`"))
             .hint("--store keyring, or --store file"));
     }
-    let known = context.config()?.profiles().get(&draft.name).map(|profile| &profile.store);
-    let store = login::named_store(args.store.as_deref(), None, known, context)?;
-    let kind = store.as_ref().map(|named| &named.value).or(known).unwrap_or(&StoreKind::Keyring).clone();
-    refuse_other_values(&draft, store, &args.file, context)?;
+    let known = context.config()?.profiles().get(&draft.name);
+    let store = credentials::named_store(args.store.as_deref(), None, known, context)?;
+    let kind = credentials::store_kind(store.as_ref(), known);
+    if let Some(profile) = known {
+        let given = draft.given(store, &args.file);
+        let same = profile.refuse_other_values(&draft.name, &given);
+        same.map_err(|error| Failure::profile_conflict(error, &draft.name))?;
+    }
     agree(args, &draft, &kind, context).await?;
-    let Draft { name, client, secret, origins, .. } = draft;
-    let enrolment = Enrolment::prepare(context, name.clone(), client, kind).await?;
-    let again = format!("corti-auth profile import {} --profile {name}", quote(&as_operand(&args.file)));
-    let enrolled = enrolment.complete(&secret, !args.no_verify, again).await?;
-    Ok(ImportOutcome { enrolled, file: args.file.clone(), origins })
+    let taken_from = json!({
+        "environment": draft.environment.name,
+        "tenant": (!draft.tenant.name.is_empty()).then_some(draft.tenant.name),
+        "client_id": draft.id.name,
+        "client_secret": draft.secret.name,
+    });
+    let client =
+        Client { environment: draft.environment.value, tenant: draft.tenant.value, id: draft.id.value };
+    let credential = Credential::new(context, draft.name, client, kind)?;
+    credential.prepare().await?;
+    let stored = credential.log_in(&draft.secret.value, !args.no_verify).await?;
+    let file = args.file.display().to_string();
+    let done = if stored.verified { "imported" } else { "imported, not verified" };
+    let page = stored
+        .page(done)
+        .toned(Tone::Caution, format!("warning: {file} still holds the secret in plain text"))
+        .line(format!("hint: rm {}", quote(&file)));
+    let mut json = stored.json();
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("taken_from".to_owned(), taken_from);
+        fields.insert("file".to_owned(), file.into());
+    }
+    Ok((json, Text::Message(page)))
 }
 
 async fn read(path: &Path) -> Result<Import, Failure> {
@@ -116,63 +124,24 @@ fn draft(import: Import, path: &Path, context: &Context<'_>) -> Result<Draft, Fa
         Failure::new(Kind::Configuration, format!("`{}` has no {what} ({names})", path.display()))
     };
     let flags = context.flags()?;
-    let flag = |name: &str| name.to_owned();
-    let (environment, environment_name) = match (&flags.environment, import.environment) {
-        (Some(value), _) => (value.clone(), flag("--environment")),
-        (None, Some(Taken { value, name })) => (value, name),
-        (None, None) => {
-            return Err(missing("environment", "CORTI_ENVIRONMENT").hint("say which: --environment eu"));
-        }
-    };
-    let (tenant, tenant_name) = match (&flags.tenant, import.tenant) {
-        (Some(value), _) => (value.clone(), flag("--tenant")),
-        (None, Some(Taken { value, name })) => (value, name),
-        (None, None) => Default::default(),
-    };
+    let environment = flagged(flags.environment.as_ref(), "--environment").or(import.environment);
+    let tenant = flagged(flags.tenant.as_ref(), "--tenant").or(import.tenant);
     let login = "store it by login: corti-auth login";
-    let id = import.client_id.ok_or_else(|| missing("client id", "CORTI_CLIENT_ID").hint(login))?;
-    let secret = import.client_secret;
-    let secret = secret.ok_or_else(|| missing("client secret", "CORTI_CLIENT_SECRET").hint(login))?;
     Ok(Draft {
         name: credentials::profile_name(context)?,
-        client: Client { environment, tenant, id: id.value },
-        secret: secret.value,
-        origins: Origins {
-            environment: environment_name,
-            tenant: tenant_name,
-            client_id: id.name,
-            client_secret: secret.name,
-        },
+        environment: environment
+            .ok_or_else(|| missing("environment", "CORTI_ENVIRONMENT").hint("say which: --environment eu"))?,
+        tenant: tenant.unwrap_or(Taken { value: Tenant::default(), name: String::new() }),
+        id: import.client_id.ok_or_else(|| missing("client id", "CORTI_CLIENT_ID").hint(login))?,
+        secret: import
+            .client_secret
+            .ok_or_else(|| missing("client secret", "CORTI_CLIENT_SECRET").hint(login))?,
         passed_over: import.passed_over,
     })
 }
 
-/// A profile that exists keeps its client and its store.
-fn refuse_other_values(
-    draft: &Draft,
-    store: Option<Taken<StoreKind>>,
-    file: &Path,
-    context: &Context<'_>,
-) -> Result<(), Failure> {
-    let Some(profile) = context.config()?.profiles().get(&draft.name) else { return Ok(()) };
-    let Client { environment, tenant, id } = &draft.client;
-    let origin = |name: &str| match name {
-        "" => "the default".to_owned(),
-        flag if flag.starts_with("--") => flag.to_owned(),
-        name => format!("{name} in {}", file.display()),
-    };
-    let given = GivenValues {
-        environment: Some(Taken { value: environment.clone(), name: origin(&draft.origins.environment) }),
-        tenant: Some(Taken { value: tenant.clone(), name: origin(&draft.origins.tenant) }),
-        client_id: Some(Taken { value: id.clone(), name: origin(&draft.origins.client_id) }),
-        store,
-    };
-    let command = format!("corti-auth profile import {}", quote(&as_operand(file)));
-    let conflict = |error| Failure::profile_conflict(error, &draft.name, &command);
-    profile.refuse_other_values(&draft.name, &given).map_err(|error| conflict(error.into()))?;
-    let Some(program) = profile.store.command() else { return Ok(()) };
-    let message = format!("the profile `{}` gets its secret from the command `{program}`", draft.name);
-    Err(conflict(anyhow::Error::msg(message)))
+fn flagged<T: Clone>(value: Option<&T>, flag: &str) -> Option<Taken<T>> {
+    value.cloned().map(|value| Taken { value, name: flag.to_owned() })
 }
 
 async fn agree(
@@ -186,8 +155,9 @@ async fn agree(
     if asks || !quiet {
         context.sink.event(Event::Preview(draft.page(&args.file).field("store", kind.as_str())));
     }
-    if !draft.client.environment.is_documented() {
-        let message = format!("`{}` is not an environment that Corti documents", draft.client.environment);
+    let environment = &draft.environment.value;
+    if !environment.is_documented() {
+        let message = format!("`{environment}` is not an environment that Corti documents");
         context.warn(message, None);
     }
     if args.yes {
@@ -206,54 +176,39 @@ async fn agree(
 }
 
 impl Draft {
+    /// The values to compare with those of a profile that exists, each with where it comes from.
+    fn given(&self, store: Option<Taken<StoreKind>>, file: &Path) -> GivenValues {
+        fn told<T: Clone>(taken: &Taken<T>, file: &Path) -> Taken<T> {
+            let name = match taken.name.as_str() {
+                "" => "the default".to_owned(),
+                flag if flag.starts_with("--") => flag.to_owned(),
+                name => format!("{name} in {}", file.display()),
+            };
+            Taken { value: taken.value.clone(), name }
+        }
+        GivenValues {
+            environment: Some(told(&self.environment, file)),
+            tenant: Some(told(&self.tenant, file)),
+            client_id: Some(told(&self.id, file)),
+            store,
+        }
+    }
+
     /// What is taken from where. Of the secret its length only.
     fn page(&self, path: &Path) -> Page {
-        let Client { environment, tenant, id } = &self.client;
-        let from = |value: String, name: &str| match name {
+        let from = |value: &dyn std::fmt::Display, name: &str| match name {
             "" => format!("{value}  (the default: the file names none)"),
             name => format!("{value}  (from {name})"),
         };
-        let secret = format!("{} characters", self.secret.secret().length());
+        let Self { name, environment, tenant, id, secret, passed_over } = self;
+        let length = format!("{} characters", secret.value.secret().length());
         let page = Page::new()
             .toned(Tone::Strong, format!("{} has a client:", path.display()))
-            .field("environment", from(environment.to_string(), &self.origins.environment))
-            .field("tenant", from(tenant.to_string(), &self.origins.tenant))
-            .field("client", from(id.to_string(), &self.origins.client_id))
-            .field("secret", from(secret, &self.origins.client_secret))
-            .field("profile", self.name.as_str());
-        let other = |page: Page, text: &String| page.toned_field("not taken", Tone::Dim, text);
-        self.passed_over.iter().fold(page, other)
+            .field("environment", from(&environment.value, &environment.name))
+            .field("tenant", from(&tenant.value, &tenant.name))
+            .field("client", from(&id.value, &id.name))
+            .field("secret", from(&length, &secret.name))
+            .field("profile", name.as_str());
+        passed_over.iter().fold(page, |page, text| page.toned_field("not taken", Tone::Dim, text))
     }
-}
-
-impl ImportOutcome {
-    /// The fields of the JSON object.
-    pub(super) fn json(&self) -> Value {
-        let mut fields = self.enrolled.json();
-        let Origins { environment, tenant, client_id, client_secret } = &self.origins;
-        let from = json!({
-            "environment": environment,
-            "tenant": (!tenant.is_empty()).then_some(tenant),
-            "client_id": client_id,
-            "client_secret": client_secret,
-        });
-        if let Some(fields) = fields.as_object_mut() {
-            fields.insert("taken_from".to_owned(), from);
-            fields.insert("file".to_owned(), self.file.display().to_string().into());
-        }
-        fields
-    }
-
-    /// The same for a person.
-    pub(super) fn text(&self) -> Text {
-        let done = if self.enrolled.verified { "imported" } else { "imported, not verified" };
-        let delete = format!("it has the secret in plain text: rm {}", quote(&as_operand(&self.file)));
-        Text::Message(self.enrolled.page(done).toned_field("delete the file", Tone::Caution, delete))
-    }
-}
-
-/// A path that no program takes for an option.
-fn as_operand(path: &Path) -> String {
-    let text = path.display().to_string();
-    if text.starts_with('-') { format!("./{text}") } else { text }
 }

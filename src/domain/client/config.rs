@@ -152,12 +152,18 @@ impl Config {
         closest.or_else(|| longer.next().filter(|_| longer.next().is_none()))
     }
 
-    /// The other profiles than `name` whose secret is the one of `this`: the same client, in the same store.
-    pub fn sharing(&self, name: &ProfileName, this: &Profile) -> Vec<&ProfileName> {
-        let same = |(other, profile): &(&ProfileName, &Profile)| {
-            *other != name && profile.uses(&this.client, &this.store)
-        };
-        self.profiles.iter().filter(same).map(|(other, _)| other).collect()
+    /// The profiles that use the secret of `client` in `store`.
+    fn users<'a>(
+        &'a self,
+        client: &'a Client,
+        store: &'a StoreKind,
+    ) -> impl Iterator<Item = &'a ProfileName> + 'a {
+        self.profiles.iter().filter(|(_, profile)| profile.uses(client, store)).map(|(name, _)| name)
+    }
+
+    /// The other profiles that use the secret of `profile`, whose name is `name`.
+    pub fn sharing<'a>(&'a self, name: &ProfileName, profile: &'a Profile) -> Vec<&'a ProfileName> {
+        self.users(&profile.client, &profile.store).filter(|other| *other != name).collect()
     }
 
     /// Adds or replaces a profile; the first one becomes the default. A replaced profile keeps the keys that are not

@@ -13,14 +13,14 @@ pub enum NameError {
     /// Nothing was given.
     #[error("the {0} is empty")]
     Empty(&'static str),
-    /// A character that cannot stand in it.
-    #[error("the {what} `{value}` has a character that cannot stand in it ({allowed})")]
+    /// A character that is not allowed.
+    #[error("`{value}` is not a {what}: use {allowed}")]
     Character {
         /// What the name is of.
         what: &'static str,
         /// The name as given.
         value: String,
-        /// What may stand in it.
+        /// Which characters are.
         allowed: &'static str,
     },
 }
@@ -78,7 +78,7 @@ impl FromStr for Tenant {
     type Err = NameError;
 
     fn from_str(value: &str) -> Result<Self, NameError> {
-        check("tenant", value, "letters, digits, `.`, `_` and `-`", is_name_character).map(Self)
+        check("tenant", value, "only letters, digits, `.`, `_` and `-`", is_name_character).map(Self)
     }
 }
 
@@ -114,7 +114,7 @@ impl FromStr for ProfileName {
     type Err = NameError;
 
     fn from_str(value: &str) -> Result<Self, NameError> {
-        check("profile name", value, "letters, digits, `.`, `_` and `-`", is_name_character).map(Self)
+        check("profile name", value, "only letters, digits, `.`, `_` and `-`", is_name_character).map(Self)
     }
 }
 

@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_value_that_cannot_be_is_named_and_a_secret_is_not_shown() {
         let message = |text: &str| import(text).unwrap_err().to_string();
-        assert!(message("A=1\nTENANT=a/b").starts_with("`TENANT` on line 2: the tenant `a/b`"));
+        assert!(message("A=1\nTENANT=a/b").starts_with("`TENANT` on line 2: `a/b` is not a tenant"));
         let secret = message("CLIENT_SECRET=\"hunter\\n2\"");
         assert!(
             secret.contains("line 1: the client secret contains") && !secret.contains("hunter"),

@@ -160,7 +160,7 @@ pub enum ResolveError {
     #[error("{} names a client, but no environment is set", variable::CLIENT_ID)]
     NoEnvironment,
     /// Nothing names a client.
-    #[error("no client is known: there is no default profile")]
+    #[error("{}", if *has_profiles { "there is no default profile" } else { "you are not logged in" })]
     NoClient {
         /// Whether there are profiles to choose from.
         has_profiles: bool,

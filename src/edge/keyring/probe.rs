@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue, Type};
 
-use crate::edge::store_state::{Match, State, StoreError};
+use crate::edge::store_state::{State, StoreError};
 use crate::edge::thread;
 
 use super::SERVICE;
@@ -94,8 +94,9 @@ impl Found {
             0 => State::Missing,
             1 => State::Present,
             _ => {
-                let matches = unlocked.iter().chain(&locked).map(|item| self.describe(item));
-                State::Ambiguous(matches.collect::<zbus::Result<_>>()?)
+                let items = unlocked.iter().chain(&locked);
+                let labels = items.map(|item| self.property(item, ITEM_INTERFACE, "Label"));
+                State::Ambiguous(labels.collect::<zbus::Result<_>>()?)
             }
         })
     }
@@ -124,13 +125,6 @@ impl Found {
         });
         let _ = over.recv();
         Ok(())
-    }
-
-    fn describe(&self, item: &OwnedObjectPath) -> zbus::Result<Match> {
-        let attributes: HashMap<String, String> = self.property(item, ITEM_INTERFACE, "Attributes")?;
-        let mut attributes: Vec<_> = attributes.into_iter().collect();
-        attributes.sort();
-        Ok(Match { label: self.property(item, ITEM_INTERFACE, "Label")?, attributes })
     }
 
     fn property<T>(&self, object: &OwnedObjectPath, interface: &str, name: &str) -> zbus::Result<T>

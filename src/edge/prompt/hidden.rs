@@ -1,12 +1,14 @@
-//! A line that is typed unseen. It is read byte by byte rather than as the terminal's own line: that one ends at 4095 bytes
-//! and drops the rest without a word, and a secret may be longer.
+//! A line that is typed and not shown. It is read byte by byte: the terminal's own line ends at 4095 bytes, and a secret may
+//! be longer.
 
 use std::io;
 
 use rustix::io::retry_on_intr;
 use rustix::stdio::stdin;
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
+
+use super::TerminalGuard;
 
 /// Ctrl-H, which a terminal may send for the key that is set to DEL.
 const BACKSPACE: u8 = 0x08;
@@ -14,46 +16,25 @@ const DELETE: u8 = 0x7f;
 /// What stands for no key (`_POSIX_VDISABLE`).
 const DISABLED: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
 
-/// A terminal that neither shows what is typed nor gathers it into lines, until this is dropped.
-pub(super) struct Hidden {
-    before: Termios,
-}
-
-impl Hidden {
-    /// What was typed ahead is dropped: it was shown, and meant for something else.
-    pub(super) fn begin() -> io::Result<Self> {
-        let before = tcgetattr(stdin())?;
-        let mut mode = before.clone();
-        // Signals stay on: Ctrl-C ends the wait as everywhere.
-        mode.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON);
-        // But for those that would leave the terminal to a shell: Ctrl-Z, behind which that shows what is typed, and Ctrl-\\.
-        for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
-            mode.special_codes[key] = DISABLED;
-        }
-        mode.special_codes[SpecialCodeIndex::VMIN] = 1;
-        mode.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(stdin(), OptionalActions::Flush, &mode)?;
-        Ok(Self { before })
+/// Has the terminal neither show what is typed nor gather it into lines, until the guard is dropped. What was typed ahead is
+/// discarded: it was shown, and meant for something else.
+pub(super) fn begin() -> io::Result<(TerminalGuard, Line)> {
+    let before = tcgetattr(stdin())?;
+    let mut mode = before.clone();
+    // Signals stay on: Ctrl-C ends the wait as everywhere.
+    mode.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON);
+    // Ctrl-Z and Ctrl-\\ would leave the terminal to the shell, which shows what is typed.
+    for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
+        mode.special_codes[key] = DISABLED;
     }
-
-    /// The keys that edit, as this terminal has them.
-    pub(super) fn line(&self) -> Line {
-        let key = |index| self.before.special_codes[index];
-        Line {
-            text: Zeroizing::default(),
-            erase: key(SpecialCodeIndex::VERASE),
-            kill: key(SpecialCodeIndex::VKILL),
-            word: key(SpecialCodeIndex::VWERASE),
-            end: key(SpecialCodeIndex::VEOF),
-        }
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        // What was pasted after the first line break must not become a command of the shell.
-        let _ = tcsetattr(stdin(), OptionalActions::Flush, &self.before);
-    }
+    mode.special_codes[SpecialCodeIndex::VMIN] = 1;
+    mode.special_codes[SpecialCodeIndex::VTIME] = 0;
+    tcsetattr(stdin(), OptionalActions::Flush, &mode)?;
+    let key = |index| before.special_codes[index];
+    let (erase, kill) = (key(SpecialCodeIndex::VERASE), key(SpecialCodeIndex::VKILL));
+    let line = Line { text: Zeroizing::default(), erase, kill };
+    // What was pasted after the first line break must not become a command of the shell.
+    Ok((TerminalGuard { mode: Some(before), discards: true, is_asking: false }, line))
 }
 
 /// What was typed so far.
@@ -61,8 +42,6 @@ pub(super) struct Line {
     text: Zeroizing<Vec<u8>>,
     erase: u8,
     kill: u8,
-    word: u8,
-    end: u8,
 }
 
 impl Line {
@@ -86,11 +65,9 @@ impl Line {
     fn take(&mut self, byte: u8) -> bool {
         match byte {
             b'\n' | b'\r' => return !self.text.is_empty(),
-            byte if byte == self.end => return !self.text.is_empty(),
             BACKSPACE | DELETE => self.take_back(),
             byte if byte == self.erase => self.take_back(),
-            // Of what is not seen, the last word is all of it.
-            byte if byte == self.kill || byte == self.word => self.text.clear(),
+            byte if byte == self.kill => self.text.clear(),
             byte => self.text.push(byte),
         }
         false
@@ -107,7 +84,7 @@ mod tests {
     use super::*;
 
     fn typed(keys: &str) -> (String, bool) {
-        let mut line = Line { text: Zeroizing::default(), erase: DELETE, kill: 0x15, word: 0x17, end: 0x04 };
+        let mut line = Line { text: Zeroizing::default(), erase: DELETE, kill: 0x15 };
         let complete = keys.bytes().any(|byte| line.take(byte));
         (String::from_utf8(line.text.to_vec()).unwrap(), complete)
     }
@@ -122,8 +99,6 @@ mod tests {
             ("aé\u{7f}b", "ab", false),
             ("\u{7f}a", "a", false),
             ("wrong\u{15}a", "a", false),
-            ("wrong\u{17}a", "a", false),
-            ("\u{4}a\u{4}b", "a", true),
         ];
         for (keys, text, complete) in table {
             assert_eq!(typed(keys), (text.to_owned(), complete), "{keys:?}");

@@ -16,12 +16,9 @@ pub enum RenameError {
     /// No profile of the old name.
     #[error("there is no profile `{0}`")]
     Missing(ProfileName),
-    /// The new name is another profile's.
+    /// The new name is taken, by this profile or another one.
     #[error("there is a profile `{0}` already")]
     Taken(ProfileName),
-    /// The new name is the old one.
-    #[error("the profile is called `{0}` already")]
-    Same(ProfileName),
 }
 
 impl Config {
@@ -32,9 +29,6 @@ impl Config {
     pub fn rename(&mut self, old: &ProfileName, new: &ProfileName) -> Result<(), RenameError> {
         if !self.profiles.contains_key(old) {
             return Err(RenameError::Missing(old.clone()));
-        }
-        if old == new {
-            return Err(RenameError::Same(new.clone()));
         }
         if self.profiles.contains_key(new) {
             return Err(RenameError::Taken(new.clone()));
@@ -54,7 +48,7 @@ impl Config {
     /// Notes when the server last took the secret of `client` in `store`, in every profile that uses it; `None` where that
     /// is not known.
     pub fn set_verified(&mut self, client: &Client, store: &StoreKind, at: Option<Timestamp>) {
-        for name in self.users(client, store) {
+        for name in self.users(client, store).cloned().collect::<Vec<_>>() {
             self.note(&name, LAST_VERIFIED, at.map(|at| at.to_string()).as_deref());
             if let Some(profile) = self.profiles.get_mut(&name) {
                 profile.last_verified = at;
@@ -64,17 +58,12 @@ impl Config {
 
     /// Gives the secret of `client` in `store` this id, in every profile that uses it.
     pub fn set_credential(&mut self, client: &Client, store: &StoreKind, id: Option<&CredentialId>) {
-        for name in self.users(client, store) {
+        for name in self.users(client, store).cloned().collect::<Vec<_>>() {
             self.note(&name, CREDENTIAL, id.map(CredentialId::as_str));
             if let Some(profile) = self.profiles.get_mut(&name) {
                 profile.credential = id.cloned();
             }
         }
-    }
-
-    /// The profiles that use the secret of `client` in `store`.
-    fn users(&self, client: &Client, store: &StoreKind) -> Vec<ProfileName> {
-        self.profiles.iter().filter(|(_, it)| it.uses(client, store)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Sets a key of a profile's, or takes it out.
@@ -164,7 +153,7 @@ mod tests {
         let text = "[profiles.a]\nenvironment = \"eu\"\nclient-id = \"x\"\n[profiles.b]\nenvironment = \"eu\"\nclient-id = \"y\"\n";
         let mut config: Config = text.parse().unwrap();
         assert_eq!(config.rename(&name("a"), &name("b")), Err(RenameError::Taken(name("b"))));
-        assert_eq!(config.rename(&name("a"), &name("a")), Err(RenameError::Same(name("a"))));
+        assert_eq!(config.rename(&name("a"), &name("a")), Err(RenameError::Taken(name("a"))));
         assert_eq!(config.rename(&name("c"), &name("d")), Err(RenameError::Missing(name("c"))));
         assert_eq!(config.to_text(), text);
     }

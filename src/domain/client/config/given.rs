@@ -1,7 +1,9 @@
 //! The values that a command is given for a profile. A profile's environment, tenant, client id and store never change.
 
+use std::fmt::Display;
+
 use crate::domain::client::environment::Environment;
-use crate::domain::client::identity::{ClientId, ProfileName, Tenant};
+use crate::domain::client::identity::{Client, ClientId, ProfileName, Tenant};
 use crate::domain::client::import::Taken;
 use crate::domain::client::store_kind::StoreKind;
 
@@ -22,21 +24,10 @@ pub struct GivenValues {
 
 /// A profile exists with other values than the command is given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the profile `{profile}` already exists with {}", list(differences))]
+#[error("the profile `{profile}` already exists with {differences}")]
 pub struct ProfileConflict {
     profile: ProfileName,
-    differences: Vec<Difference>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Difference {
-    what: &'static str,
-    /// What the profile has.
-    own: String,
-    /// What the command is given.
-    given: String,
-    /// The flag or variable that gives it.
-    origin: String,
+    differences: String,
 }
 
 impl Profile {
@@ -49,46 +40,33 @@ impl Profile {
         profile: &ProfileName,
         given: &GivenValues,
     ) -> Result<(), ProfileConflict> {
-        let Self { client, store, .. } = self;
+        let Client { environment, tenant, id } = &self.client;
         let differences = [
-            difference("environment", client.environment.to_string(), text(given.environment.as_ref())),
-            difference("tenant", client.tenant.to_string(), text(given.tenant.as_ref())),
-            difference("client id", client.id.to_string(), text(given.client_id.as_ref())),
-            difference(
-                "store",
-                store.as_str().to_owned(),
-                given.store.as_ref().map(|it| (it.value.as_str().to_owned(), it.name.clone())),
-            ),
+            difference("environment", environment, given.environment.as_ref()),
+            difference("tenant", tenant, given.tenant.as_ref()),
+            difference("client id", id, given.client_id.as_ref()),
+            given.store.as_ref().and_then(|store| {
+                let given = Taken { value: store.value.as_str(), name: store.name.clone() };
+                difference("store", &self.store.as_str(), Some(&given))
+            }),
         ];
-        let differences: Vec<_> = differences.into_iter().flatten().collect();
+        let differences: Vec<String> = differences.into_iter().flatten().collect();
         if differences.is_empty() {
             return Ok(());
         }
-        Err(ProfileConflict { profile: profile.clone(), differences })
+        Err(ProfileConflict { profile: profile.clone(), differences: differences.join(", ") })
     }
 }
 
-/// A value as text, and where it comes from.
-fn text<T: ToString>(given: Option<&Taken<T>>) -> Option<(String, String)> {
-    given.map(|it| (it.value.to_string(), it.name.clone()))
-}
-
-fn difference(what: &'static str, own: String, given: Option<(String, String)>) -> Option<Difference> {
-    let (given, origin) = given.filter(|(given, _)| *given != own)?;
-    Some(Difference { what, own, given, origin })
-}
-
-fn list(differences: &[Difference]) -> String {
-    let texts = differences
-        .iter()
-        .map(|Difference { what, own, given, origin }| format!("{what} `{own}` ({origin} says `{given}`)"));
-    texts.collect::<Vec<_>>().join(", ")
+/// What the profile has, what the command is given, and by which flag or variable.
+fn difference<T: Display + PartialEq>(what: &str, own: &T, given: Option<&Taken<T>>) -> Option<String> {
+    let Taken { value, name } = given.filter(|given| given.value != *own)?;
+    Some(format!("{what} `{own}` ({name} says `{value}`)"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::client::identity::Client;
     use crate::domain::client::store_kind::SecretCommand;
 
     fn profile(store: StoreKind) -> Profile {

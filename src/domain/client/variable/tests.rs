@@ -8,7 +8,7 @@ fn a_bad_value_is_named_and_a_secret_is_not_repeated() {
         let lookup = move |asked: &str| (asked == name).then(|| value.to_owned());
         Variables::read(lookup, |_| false).unwrap_err().to_string()
     };
-    assert!(only(TENANT, "a/b").starts_with("CORTI_TENANT_NAME: the tenant `a/b`"));
+    assert!(only(TENANT, "a/b").starts_with("CORTI_TENANT_NAME: `a/b` is not a tenant"));
     assert!(!only(CLIENT_SECRET, "hunter\n2").contains("hunter"));
     assert!(!only(ACCESS_TOKEN, "eyJ hunter").contains("hunter"));
 }
