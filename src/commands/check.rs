@@ -12,7 +12,7 @@ use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::ScopeArgs;
 use crate::domain::client::secret::AccessToken;
-use crate::domain::corti::capability::{Finding, Row, Target, overall};
+use crate::domain::corti::access::{Finding, READS, Row, overall};
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::inspection::{Inspection, Kind as TokenKind};
 use crate::domain::token::scope::TokenClass;
@@ -106,8 +106,8 @@ async fn look_around(
     let subject = Subject::find(args, context, tokens).await?;
     let full = if args.streams { Some(Passing::prepare(context, tokens, &subject).await?) } else { None };
     let mut rows = Vec::new();
-    for target in Target::READS {
-        rows.push(spinner::show(context, "reading", look::read(&tokens.http, &subject, target)).await);
+    for path in READS {
+        rows.push(spinner::show(context, "reading", look::read(&tokens.http, &subject, path)).await);
     }
     let opening = look::transcribe(&tokens.http, &subject, context.options.timeout);
     rows.push(spinner::show(context, "opening /transcribe", opening).await);
@@ -151,33 +151,36 @@ impl CheckOutcome {
             let tone = match row.finding() {
                 Finding::AsPromised => Tone::Good,
                 Finding::More => Tone::Bad,
-                Finding::Less | Finding::Untold => Tone::Caution,
+                Finding::Less | Finding::Unknown => Tone::Caution,
             };
             let (promised, observed) = (row.promise.as_str(), row.observed.as_str());
             page.toned_field(
-                row.target.as_str(),
+                row.target.to_string(),
                 tone,
                 format!("{promised:9}  {observed:12}  {}", row.detail),
             )
         });
+        let count = self.rows.len();
         rows.line("").line(match overall(&self.rows) {
-            Finding::More => "the token can do more than its scopes promise",
-            Finding::Less => "the token can do less than its scopes promise",
-            Finding::AsPromised => "nothing contradicts the scopes; what was not looked at is not known",
-            Finding::Untold => "inconclusive: nothing can be said",
+            Finding::More => "the token can do more than its scopes promise".to_owned(),
+            Finding::Less => "the token can do less than its scopes promise".to_owned(),
+            Finding::AsPromised => {
+                format!("ok: the token opened only what its scopes allow ({count} endpoints tried)")
+            }
+            Finding::Unknown => "inconclusive: no endpoint gave a clear answer".to_owned(),
         })
     }
 
     /// The rows of one finding, by name.
     fn named(&self, finding: Finding) -> String {
         let rows = self.rows.iter().filter(|row| row.finding() == finding);
-        rows.map(|row| row.target.as_str()).collect::<Vec<_>>().join(", ")
+        rows.map(|row| row.target.to_string()).collect::<Vec<_>>().join(", ")
     }
 }
 
 fn row_json(row: &Row) -> Value {
     json!({
-        "target": row.target.as_str(),
+        "target": row.target.to_string(),
         "promised": row.promise.as_str(),
         "observed": row.observed.as_str(),
         "finding": row.finding().as_str(),
@@ -220,7 +223,7 @@ impl Outcome for CheckOutcome {
                 let message =
                     format!("the token can do more than its scopes promise: {}", self.named(Finding::More));
                 Some(Failure::new(Kind::Check, message).hint(
-                    "let it reach no frontend, and tell Corti's support; look again: corti-auth check --json",
+                    "do not give this token to a frontend; report it to Corti support: corti-auth check --json",
                 ))
             }
             Finding::Less => {
@@ -233,7 +236,7 @@ impl Outcome for CheckOutcome {
                         .hint(format!("corti-auth explain --status {}", status.unwrap_or(401))),
                 )
             }
-            Finding::AsPromised | Finding::Untold => None,
+            Finding::AsPromised | Finding::Unknown => None,
         }
     }
 }

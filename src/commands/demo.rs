@@ -178,7 +178,7 @@ impl Demo<'_> {
     async fn stream(&self, interaction: &Interaction, limited: &AccessToken) -> Result<String, Failure> {
         let url = websocket::connect_url(&interaction.websocket_url, limited);
         let mut socket = Socket::open(&self.tokens.http, &url, self.context.options.timeout).await?;
-        socket.send(message::streams_config("en")).await?;
+        socket.send(message::config(&message::smallest(SocketKind::Streams, "en"))).await?;
         let answer = ServerMessage::parse(&socket.receive().await?);
         let Some(ServerMessage::Accepted(accepted)) = answer else {
             return Err(wrong("the WebSocket did not accept the configuration"));

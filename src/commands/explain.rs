@@ -1,4 +1,4 @@
-//! `explain`: why a request failed, from what was saved of it. Nothing is asked of anybody, and nothing is sent.
+//! `explain`: lists the likely causes of a failed request. It sends nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -10,28 +10,29 @@ use crate::app::input;
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable::GivenSecret;
-use crate::domain::explain::explanation::{
-    Cause, Confidence, Configured, Evidence, Exchange, TokenInUse, explain,
-};
+use crate::domain::explain::causes::{Cause, Confidence, explain};
+use crate::domain::explain::evidence::{Configured, Evidence};
+use crate::domain::explain::saved_exchange::SavedExchange;
+use crate::domain::explain::used_token::UsedToken;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::domain::token::scope::TokenClass;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-/// How much of a saved response is read. Corti's are kilobytes.
+/// The longest saved response that is read. Corti's are kilobytes.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Give what there is: a status or a close code, the response as curl -i, -D or -v saved it (or its body, or a WebSocket's
-/// message), the token that was used. What is configured here is compared with the token; nothing needs to be. The token
-/// is taken from `CORTI_ACCESS_TOKEN` where no file is named. Nothing is sent.
+/// Give what you have: a status or a close code, the response as curl -i, -D or -v saved it (or its body, or a WebSocket's
+/// message), the token that was used (default: `CORTI_ACCESS_TOKEN`). The token is compared with your configuration, if
+/// there is one. Nothing is sent.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth explain --status 401
   curl -si https://api.eu.corti.app/v2/languages/ | corti-auth explain --response -
   corti-auth explain --response saved.txt --token-file token.txt --json
 
-Exit code 1: nothing that is known explains it.")]
+Exit code 1: no known cause matches.")]
 pub(super) struct ExplainArgs {
     /// The HTTP status, or the close code of a WebSocket
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..5000))]
@@ -50,8 +51,6 @@ pub(super) struct ExplainOutcome {
     causes: Vec<Cause>,
 }
 
-/// # Errors
-/// Where nothing is given, a file cannot be read, or what is configured is malformed.
 pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<ExplainOutcome, Failure> {
     let named = [&args.response, &args.token_file];
     let piped = named.into_iter().flatten().filter(|path| path.as_os_str() == "-");
@@ -63,15 +62,15 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Exp
         .hint("corti-auth explain --response - --token-file FILE"));
     }
     let now = context.host.clock.now();
-    let token = token(args, context).await?.map(|text| TokenInUse::read(text.expose(), now));
+    let token = token(args, context).await?.map(|text| UsedToken::read(text.expose(), now));
     if args.status.is_none() && args.response.is_none() && token.is_none() {
         return Err(Failure::new(Kind::Usage, "there is nothing to explain")
             .hint("corti-auth explain --status 401")
             .hint("curl -si URL | corti-auth explain --response -"));
     }
     let exchange = match &args.response {
-        Some(path) => Exchange::read(&read(RESPONSE, path, MAX_RESPONSE_BYTES, context).await?),
-        None => Exchange::default(),
+        Some(path) => SavedExchange::read(&read(RESPONSE, path, MAX_RESPONSE_BYTES, context).await?),
+        None => SavedExchange::default(),
     };
     if let (Some(said), Some(saved)) = (args.status, exchange.status)
         && said != saved
@@ -98,7 +97,7 @@ async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secre
 /// The option that names a saved response.
 const RESPONSE: &str = "--response";
 
-/// What is no text in it becomes `U+FFFD`.
+/// Bytes that are not UTF-8 become `U+FFFD`.
 async fn read(option: &str, path: &Path, limit: usize, context: &Context<'_>) -> Result<String, Failure> {
     let what = if option == RESPONSE { "response" } else { "token" };
     let bytes = input::read(path, limit, context).await.map_err(|reason| {
@@ -109,7 +108,7 @@ async fn read(option: &str, path: &Path, limit: usize, context: &Context<'_>) ->
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What is configured here, as far as it goes: nothing needs to be. A profile that was named must be there.
+/// The configuration, as far as there is one. A profile that was named must exist.
 fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
     let (flags, variables, config) = (context.flags()?, context.variables()?, context.config()?);
     match resolve::resolve(flags, variables, config) {
@@ -139,25 +138,33 @@ impl ExplainOutcome {
             }
             page = page.field("   remedy", &cause.remedy);
         }
+        if self.causes.iter().all(|cause| cause.confidence == Confidence::Low) {
+            let missing = match (self.evidence.answer(), &self.evidence.token) {
+                (None, _) => "With a status alone these are guesses; add --response FILE to rank them.",
+                (_, None) => "These are guesses; add --token-file FILE to rank them.",
+                (_, Some(_)) => "These are guesses.",
+            };
+            page = page.line(missing);
+        }
         match self.evidence.request_id() {
             Some(id) => page.toned(Tone::Dim, format!("for Corti's support: request {id}")),
             None => page,
         }
     }
 
-    /// What there was to go by.
+    /// What is known, where no cause matches.
     fn seen(&self) -> Page {
-        let token = self.evidence.token().map(|token| token.secret().fingerprint());
+        let token = self.evidence.token.as_ref().map(|held| held.secret().fingerprint());
         Page::new()
-            .optional("status", self.evidence.status().map(|status| status.to_string()))
-            .optional("answer", self.evidence.shape())
+            .optional("status", self.evidence.status.map(|status| status.to_string()))
+            .optional("answer", self.evidence.answer())
             .optional("token", token)
             .optional("request", self.evidence.request_id())
     }
 
-    /// What of the token is worth repeating.
+    /// The token, without the token itself.
     fn token(&self) -> Option<Value> {
-        let held = self.evidence.token()?;
+        let held = self.evidence.token.as_ref()?;
         let seen = held.inspection.as_ref();
         let place = seen.and_then(|seen| seen.place.as_ref());
         Some(json!({
@@ -187,8 +194,8 @@ impl Outcome for ExplainOutcome {
             })
         };
         json!({
-            "status": self.evidence.status(),
-            "shape": self.evidence.shape(),
+            "status": self.evidence.status,
+            "shape": self.evidence.answer(),
             "request_id": self.evidence.request_id(),
             "token": self.token(),
             "causes": self.causes.iter().map(cause).collect::<Vec<_>>(),
@@ -202,18 +209,18 @@ impl Outcome for ExplainOutcome {
     fn verdict(&mut self) -> Option<Failure> {
         let missing = [
             (
-                self.evidence.shape().is_none(),
-                "save the response too: curl -si URL > FILE, then corti-auth explain --response FILE",
+                self.evidence.answer().is_none(),
+                "save the response too: curl -si URL | corti-auth explain --response -",
             ),
             (
-                self.evidence.token().is_none(),
-                "name the token that was used: corti-auth explain --token-file FILE",
+                self.evidence.token.as_ref().is_none(),
+                "add the token that was used: corti-auth explain --token-file FILE",
             ),
         ];
-        let failure = Failure::new(Kind::Unexpected, "nothing that is known explains this");
+        let failure = Failure::new(Kind::Unexpected, "no known cause matches");
         let hints = missing.into_iter().filter(|(is_missing, _)| *is_missing);
         let failure = hints.fold(failure, |failure, (_, hint)| failure.hint(hint));
-        let last = "ask Corti's support, with the request's id and the time: corti-auth doctor --report FILE";
+        let last = "ask Corti's support, with a report: corti-auth doctor --report FILE";
         self.causes.is_empty().then(|| failure.hint(last))
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::client::variable;
 use crate::domain::corti::interaction::InteractionError;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::websocket::SocketKind;
-use crate::domain::text::quotation::quoted;
+use crate::domain::text::excerpt::quoted;
 use crate::edge::http_error::HttpError;
 use crate::edge::socket::SocketError;
 

@@ -3,7 +3,7 @@
 use crate::domain::client::identity::{Client, ProfileName, Tenant};
 use crate::domain::client::resolve::SecretOrigin;
 use crate::domain::client::variable;
-use crate::domain::text::quotation::quoted;
+use crate::domain::text::excerpt::quoted;
 use crate::domain::text::shell::quote;
 use crate::domain::token::grant::GrantError;
 use crate::edge::age_file::AgeFileError;

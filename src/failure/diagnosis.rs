@@ -1,6 +1,6 @@
 //! Failures that only `doctor` and `probe` tell apart: a host that cannot be reached, and a wrong realm.
 
-use crate::domain::explain::diagnosis::RealmError;
+use crate::domain::explain::discovery::RealmError;
 use crate::edge::connectivity::ReachError;
 
 use super::answer::UNKNOWN_HOST;

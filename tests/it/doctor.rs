@@ -34,7 +34,7 @@ fn everything_is_well_with_a_keyring_and_nothing_is_left_behind() {
     for name in ["configuration", "variables", "store", "tcp", "discovery", "clock", "mint", "tenant"] {
         assert_verdict(&outcome, name, "ok", "");
     }
-    assert_verdict(&outcome, "dns", "skipped", "it is an address");
+    assert_verdict(&outcome, "dns", "skipped", "needs no lookup");
     assert_verdict(&outcome, "tls", "skipped", "plain http to this machine");
     assert_verdict(&outcome, "tcp", "ok", "(auth, api, sockets)");
     assert_verdict(&outcome, "configuration", "ok", "profile `default`");
@@ -57,7 +57,7 @@ fn a_client_of_the_environment_needs_no_store() {
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 0, "{outcome:#}");
     assert_verdict(&outcome, "store", "skipped", "comes from the environment");
-    assert_verdict(&outcome, "mint", "ok", "thrown away");
+    assert_verdict(&outcome, "mint", "ok", "discarded it");
     let fields: Vec<&str> = outcome.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["checks", "client_id", "environment", "ok", "report", "schema", "tenant"]);
     assert_eq!(
@@ -119,7 +119,7 @@ fn stores_without_a_keyring() {
     let before = std::fs::read_dir(&folder).unwrap().count();
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 0, "{outcome:#}");
-    assert_verdict(&outcome, "store", "ok", "an encrypted file keeps what it is given");
+    assert_verdict(&outcome, "store", "ok", "a test entry in an encrypted file");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), before);
     world.set("CORTI_AUTH_PASSPHRASE_FILE", "");
     let (code, outcome) = diagnose(&world, "");

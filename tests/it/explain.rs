@@ -78,7 +78,7 @@ async fn a_busy_token_endpoint_is_no_fault_of_the_clients() {
     }
     control.turn(json!({ "truncate_answers": 1, "retry_after": null })).await;
     let half = grant(&sandbox, &form(&sandbox, "openid"));
-    assert_first(&explain(&world, &half, ""), Id("broken-off"), "no end");
+    assert_first(&explain(&world, &half, ""), Id("broken-off"), "ends too early");
 }
 
 #[test]
@@ -111,14 +111,14 @@ fn what_nothing_explains_is_said_and_what_would_help() {
         .assert()
         .code(1)
         .stdout("status  418\n")
-        .stderr(predicate::str::contains("error: nothing that is known explains this"))
+        .stderr(predicate::str::contains("error: no known cause matches"))
         .stderr(predicate::str::contains("hint: save the response too"))
-        .stderr(predicate::str::contains("hint: name the token that was used"));
+        .stderr(predicate::str::contains("hint: add the token that was used"));
     let said = Said::by(&mut world.run("explain --status 418 --json"));
     assert_eq!((said.code, &said.json()["causes"], &said.error()["exit"]), (1, &json!([]), &json!(1)));
     let odd = world.file("odd", "no answer of anybody's");
     let said = Said::by(&mut world.run(&format!("explain --response {odd}")));
-    assert_eq!((said.code, said.stdout.as_str()), (1, "answer  a body of another kind\n"));
+    assert_eq!((said.code, said.stdout.as_str()), (1, "answer  not JSON or HTML I recognise\n"));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_person_gets_numbered_causes_each_with_its_remedy() {
     let lines: Vec<&str> = said.stdout.lines().collect();
     assert_eq!(
         lines[0],
-        "1. a limited token opens its WebSockets, and no REST API (high: limited-token-on-rest)"
+        "1. a limited token opens WebSockets, not the REST API (high: limited-token-on-rest)"
     );
     assert!(lines[1].starts_with("   because  the server says: "), "{}", said.stdout);
     assert!(lines[2].contains("the token's scopes are `email openid profile transcribe`"), "{}", said.stdout);
@@ -171,8 +171,9 @@ fn every_cause_is_asserted_of_a_real_answer() {
         let files = files.filter(|file| file.file_name().to_string_lossy().starts_with(part));
         files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect()
     };
-    let (rules, tests) = (read("src/domain/explain/explanation/rule", ""), read("tests/it", "explain"));
-    let ids: Vec<&str> = rules.split("id: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let (rules, tests) = (read("src/domain/explain/causes", ""), read("tests/it", "explain"));
+    let rules = rules.replace(char::is_whitespace, "");
+    let ids: Vec<&str> = rules.split("cause(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(ids.len() > 40, "{ids:?}");
     // An `Id` can only be compared with an `Explained`, and that is only made of what a server said.
     for id in ids {

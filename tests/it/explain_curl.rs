@@ -52,7 +52,7 @@ fn the_request_shows_what_the_answer_does_not() {
     let (full, limited) = (mint(&corti.world, "--full"), mint(&corti.world, "--scope transcribe"));
     let socket = |token: &str| format!("/audio-bridge/v2/transcribe?tenant-name=base&token={token}");
     let explained = corti.explain_output(&socket(&format!("Bearer%2520{limited}")), &["-sv"]);
-    assert_first(&explained, Id("encoded-twice"), "an escape stands where the space should be");
+    assert_first(&explained, Id("encoded-twice"), "`%20` is sent in place of the space");
     assert_eq!(names(&explained), ["encoded-twice"], "{explained:#}");
     let explained = corti.explain_output(&socket(&limited), &["-sv"]);
     assert_first(&explained, Id("missing-bearer"), "the request has the token without it");

@@ -90,11 +90,11 @@ fn a_token_that_is_not_presented_as_it_should_be() {
     assert_eq!(explained["causes"][1]["confidence"], "medium");
     let twice = corti.get(&format!("{TRANSCRIBE}&token=Bearer%2520{token}"), &[]);
     let explained = corti.explain(&twice, &format!("Bearer%20{token}"));
-    assert_first(&explained, Id("encoded-twice"), "an escape stands where the space should be");
+    assert_first(&explained, Id("encoded-twice"), "`%20` is sent in place of the space");
     assert_eq!((names(&explained).len(), &explained["token"]["reach"]), (1, &json!("limited")));
     let doubled = corti.get(LANGUAGES, &[&format!("Authorization: Bearer Bearer {token}")]);
     let explained = corti.explain(&doubled, &format!("Bearer Bearer {token}"));
-    assert_first(&explained, Id("malformed-token"), "the word Bearer stands there twice");
+    assert_first(&explained, Id("malformed-token"), "the word Bearer is written twice");
     let half: String = token.chars().take(200).collect();
     let explained = corti.explain(&read(&corti.sandbox, LANGUAGES, &half), &half);
     assert_first(&explained, Id("malformed-token"), "cannot be decoded");

@@ -6,12 +6,11 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::domain::client::environment::EnvironmentError;
-use crate::domain::corti::capability::{Observed, Promise, Row, Target};
-use crate::domain::corti::message::ServerMessage;
+use crate::domain::corti::access::{Observed, Promise, Row, Target};
+use crate::domain::corti::message::{self, ServerMessage};
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::Request;
-use crate::domain::corti::websocket;
-use crate::domain::corti::websocket::connect_url;
+use crate::domain::corti::websocket::{self, SocketKind, connect_url};
 use crate::edge::http::Http;
 use crate::edge::socket::{Socket, SocketError};
 use crate::failure::Failure;
@@ -22,8 +21,9 @@ use super::subject::Subject;
 const LANGUAGE: &str = "en";
 
 /// A read that changes nothing; its body is not looked into.
-pub(super) async fn read(http: &Http<'_>, subject: &Subject, target: Target) -> Row {
-    let url = format!("{}{}", subject.environment.api_url(), target.path().unwrap_or_default());
+pub(super) async fn read(http: &Http<'_>, subject: &Subject, path: &'static str) -> Row {
+    let target = Target::Read(path);
+    let url = format!("{}{path}", subject.environment.api_url());
     let promise = Promise::of(&subject.inspection, target);
     let request = Request::get(url, &subject.token, &subject.tenant);
     match http.send(&request).await {
@@ -46,7 +46,7 @@ pub(super) async fn read(http: &Http<'_>, subject: &Subject, target: Target) -> 
 /// The WebSocket of dictations.
 pub(super) async fn transcribe(http: &Http<'_>, subject: &Subject, limit: Duration) -> Row {
     let url = websocket::transcribe_url(&subject.environment, &subject.tenant);
-    let opening = Opening { target: Target::Transcribe, url, is_real: true };
+    let opening = Opening { kind: SocketKind::Transcribe, url, is_real: true };
     opening.open(http, subject, limit).await
 }
 
@@ -59,16 +59,17 @@ pub(super) async fn streams(
 ) -> Row {
     let nowhere = || websocket::streams_url(&subject.environment, &subject.tenant, Uuid::new_v4());
     let url = interaction.cloned().map_or_else(nowhere, Ok);
-    let opening = Opening { target: Target::Streams, url, is_real: interaction.is_some() };
+    let opening = Opening { kind: SocketKind::Streams, url, is_real: interaction.is_some() };
     opening.open(http, subject, limit).await
 }
 
 /// The same where no interaction could be made, or nobody knows whether one was.
 pub(super) fn untried(subject: &Subject, failure: &Failure) -> Row {
     let reason = failure.in_one_line();
+    let target = Target::Socket(SocketKind::Streams);
     Row {
-        target: Target::Streams,
-        promise: Promise::of(&subject.inspection, Target::Streams),
+        target,
+        promise: Promise::of(&subject.inspection, target),
         observed: Observed::Inconclusive,
         status: failure.http_status(),
         detail: if failure.is_of_a_lost_answer() {
@@ -80,7 +81,7 @@ pub(super) fn untried(subject: &Subject, failure: &Failure) -> Row {
 }
 
 struct Opening {
-    target: Target,
+    kind: SocketKind,
     url: Result<Url, EnvironmentError>,
     /// Whether what the URL names is there.
     is_real: bool,
@@ -88,7 +89,8 @@ struct Opening {
 
 impl Opening {
     async fn open(&self, http: &Http<'_>, subject: &Subject, limit: Duration) -> Row {
-        let (target, promise) = (self.target, Promise::of(&subject.inspection, self.target));
+        let target = Target::Socket(self.kind);
+        let promise = Promise::of(&subject.inspection, target);
         let row = |observed, status, detail| Row { target, promise, observed, status, detail };
         match self.accepted(http, subject, limit).await {
             Ok(Some(ServerMessage::Accepted(word))) => row(Observed::Allowed, Some(101), word),
@@ -119,7 +121,7 @@ impl Opening {
     ) -> Result<Option<ServerMessage>, SocketError> {
         let url = self.url.as_ref().map_err(|error| SocketError::NotTheProtocol(error.to_string()))?;
         let mut socket = Socket::open(http, &connect_url(url, &subject.token), limit).await?;
-        socket.send(self.target.configuration(LANGUAGE).unwrap_or_default()).await?;
+        socket.send(message::config(&message::smallest(self.kind, LANGUAGE))).await?;
         let answer = socket.receive().await?;
         socket.close().await;
         Ok(ServerMessage::parse(&answer))

@@ -78,7 +78,7 @@ pub(super) async fn examine(
         return Ok(true);
     };
     match &kept {
-        Ok(()) => findings.ok("store", format!("{} keeps what it is given", store.name())),
+        Ok(()) => findings.ok("store", format!("wrote, read and deleted a test entry in {}", store.name())),
         Err(failure) => findings.fail("store", "", failure),
     }
     Ok(kept.is_ok())

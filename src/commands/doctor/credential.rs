@@ -1,4 +1,4 @@
-//! Whether the client's secret makes a token, and whether the API takes it for the tenant. The token is thrown away.
+//! Checks that the client's secret gets a token, and that the API accepts it for the tenant. The token is discarded.
 
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
@@ -53,7 +53,7 @@ fn skipped(reason: &str, findings: &mut Findings<'_>) -> Option<AccessToken> {
 async fn mint(tokens: &Tokens<'_>, plan: &Plan, findings: &mut Findings<'_>) -> Option<AccessToken> {
     match tokens.get(plan, &ScopeRequest::Full, CachePolicy::BYPASS).await {
         Ok(token) => {
-            let detail = format!("a full token that lives {} s, thrown away", token.expires_in);
+            let detail = format!("got a full token (valid {} s) and discarded it", token.expires_in);
             findings.ok("mint", detail);
             Some(token.access_token)
         }
@@ -75,7 +75,7 @@ async fn agrees(tokens: &Tokens<'_>, client: &Client, token: &AccessToken) -> Re
             Err(Failure::new(Kind::Network, message)
                 .hint("look for a proxy or a login page in between: corti-auth doctor -v"))
         }
-        200..=299 => Ok(format!("the API takes the token for Tenant-Name `{tenant}`")),
+        200..=299 => Ok(format!("the API accepts Tenant-Name `{tenant}`")),
         403 => {
             let problem = Problem::of(&response);
             let message = format!("the API refuses the token for Tenant-Name `{tenant}`");

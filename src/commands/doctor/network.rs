@@ -10,6 +10,7 @@ use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::corti::request::{Body, Method, Request, Response};
 use crate::domain::explain::diagnosis::{self, Skew, Target, Verdict};
+use crate::domain::explain::discovery::check_realm;
 use crate::edge::connectivity;
 use crate::edge::http::Http;
 use crate::edge::http_error::HttpError;
@@ -122,7 +123,7 @@ async fn reached(route: &Route, limit: Duration, findings: &mut Findings<'_>) ->
         }
     };
     if connectivity::is_address(&route.host) {
-        findings.skip("dns", format!("{label}: it is an address, not a name"));
+        findings.skip("dns", format!("{} needs no lookup", route.host));
     } else {
         let found: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
         findings.ok("dns", format!("{label}: {}", found.join(", ")));
@@ -213,7 +214,7 @@ async fn ask(context: &Context<'_>, http: &Http<'_>, target: &Target) -> Result<
 
 /// Judges `discovery` and `clock`, and says whether the realm is the right one.
 fn judge(answer: &Answer, environment: &Environment, tenant: &Tenant, findings: &mut Findings<'_>) -> bool {
-    let realm = diagnosis::realm(&answer.response, environment, tenant);
+    let realm = check_realm(&answer.response, environment, tenant);
     let is_right = realm.is_ok();
     match realm {
         Ok(()) => findings.ok("discovery", format!("the realm is `{}`", environment.issuer(tenant))),

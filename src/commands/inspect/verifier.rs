@@ -8,7 +8,7 @@ use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::corti::request::Request;
-use crate::domain::explain::diagnosis::{self, RealmError};
+use crate::domain::explain::discovery::{self, RealmError};
 use crate::domain::text::shell::quote;
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwks::{Freshness, KeySet, MAX_KEY_SET_BYTES};
@@ -130,7 +130,7 @@ impl Realm<'_> {
         let response = spinner::show(context, "asking the realm for its keys", http.send(&discovery)).await;
         let response = response.map_err(|error| failed(error.into()))?;
         let url =
-            diagnosis::keys_url(&response, environment, tenant).map_err(|error| failed(error.into()))?;
+            discovery::keys_url(&response, environment, tenant).map_err(|error| failed(error.into()))?;
         let request = Request::public(url.into());
         let response = spinner::show(context, "asking the realm for its keys", http.send(&request)).await;
         let response = response.map_err(|error| failed(error.into()))?;

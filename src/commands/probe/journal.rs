@@ -10,8 +10,8 @@ use crate::domain::corti::message::ServerMessage;
 use crate::domain::corti::request::Response;
 use crate::domain::explain::diagnosis::{Check, Verdict};
 use crate::domain::text::event::{Event, Sink};
+use crate::domain::text::excerpt::at_most;
 use crate::domain::text::page::{Page, Tone};
-use crate::domain::text::quotation::at_most;
 use crate::failure::Failure;
 use crate::output::with_schema;
 

@@ -14,7 +14,8 @@ use crate::domain::client::environment::{Environment, is_loopback};
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::client::secret::AccessToken;
-use crate::domain::corti::websocket::{Pasted, PastedError, SocketKind};
+use crate::domain::corti::pasted_url::{PastedUrl, PastedUrlError};
+use crate::domain::corti::websocket::SocketKind;
 use crate::domain::text::shell::quote;
 use crate::domain::token::inspection::span;
 use crate::failure::{Failure, Kind};
@@ -37,7 +38,7 @@ pub(super) async fn read(
     path: &Path,
     named: Option<SocketKind>,
     context: &Context<'_>,
-) -> Result<(Pasted, SocketKind), Failure> {
+) -> Result<(PastedUrl, SocketKind), Failure> {
     let usage = |message: String| {
         Failure::new(Kind::Usage, message)
             .hint("put the URL alone into a file, or pipe it in: corti-auth probe --websocket-url - < FILE")
@@ -52,9 +53,9 @@ pub(super) async fn read(
     let bytes =
         zeroize::Zeroizing::new(bytes.map_err(|reason| usage(format!("cannot read a URL from {reason}")))?);
     let text = std::str::from_utf8(&bytes).map_err(|_| usage("what was pasted is not text".to_owned()))?;
-    let pasted = Pasted::parse(text).map_err(|error| match error {
-        PastedError::Tokens => Failure::new(Kind::Usage, error).hint("keep one token= in the URL"),
-        PastedError::Outside => Failure::new(Kind::Usage, error).hint(WITHOUT_A_TOKEN),
+    let pasted = PastedUrl::parse(text).map_err(|error| match error {
+        PastedUrlError::Tokens => Failure::new(Kind::Usage, error).hint("keep one token= in the URL"),
+        PastedUrlError::Outside => Failure::new(Kind::Usage, error).hint(WITHOUT_A_TOKEN),
         error => usage(error.to_string()),
     })?;
     let kind = named.or(pasted.kind).ok_or_else(|| {
@@ -98,7 +99,7 @@ fn chosen(context: &Context<'_>) -> Result<Option<(Environment, Tenant)>, Failur
 /// A pasted token is sent only to the environment and tenant that issued it, by its own word; where others are chosen, not
 /// at all. Whether it is taken is the server's to say.
 fn judge_token(
-    pasted: &Pasted,
+    pasted: &PastedUrl,
     chosen: Option<&(Environment, Tenant)>,
     context: &Context<'_>,
 ) -> Result<(), Failure> {
@@ -130,7 +131,7 @@ fn judge_token(
 /// # Errors
 /// Where it does not, or none can be had.
 pub(super) async fn missing_token(
-    pasted: &Pasted,
+    pasted: &PastedUrl,
     kind: SocketKind,
     tokens: &Tokens<'_>,
     journal: &mut Journal<'_>,

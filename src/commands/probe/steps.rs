@@ -51,7 +51,7 @@ pub(super) async fn examine(
     match origin {
         Some(origin) if url.scheme() == "wss" => tls(&origin, http, journal).await,
         _ => {
-            journal.skipped("tls", "plain ws to this machine has none");
+            journal.skipped("tls", "ws:// on this machine");
             Ok(())
         }
     }

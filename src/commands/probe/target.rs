@@ -10,8 +10,9 @@ use crate::cli::argument::SocketArg;
 use crate::domain::client::secret::{AccessToken, Secret};
 use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::corti::interaction::Interaction;
+use crate::domain::corti::pasted_url::PastedUrl;
 use crate::domain::corti::websocket::connect_url;
-use crate::domain::corti::websocket::{self, Pasted, SocketKind};
+use crate::domain::corti::websocket::{self, SocketKind};
 use crate::domain::token::scope::{ScopeRequest, TokenClass};
 use crate::failure::{Failure, Kind};
 
@@ -26,7 +27,7 @@ pub(super) struct Draft {
 
 enum Place {
     /// The token is for a URL that has none.
-    Pasted(Box<Pasted>, Option<AccessToken>),
+    Pasted(Box<PastedUrl>, Option<AccessToken>),
     Known(Url, AccessToken),
     New(Maker, AccessToken),
 }

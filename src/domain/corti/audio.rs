@@ -1,7 +1,6 @@
-//! What an audio file is to Corti's WebSockets: its `audioFormat`, where its sound begins, and how fast it plays.
+//! Reads an audio file for Corti's WebSockets: its `audioFormat`, its sound, and how many bytes play in a second.
 //!
-//! WAV is unwrapped, since Corti documents raw PCM and not WAV. Of compressed formats only the name is known here, not
-//! the pace.
+//! Of WAV only the sound is sent, since Corti documents raw PCM and not WAV. Compressed formats are known by name only.
 
 /// Corti recommends a chunk for each 250 ms (its best practices for WebSockets).
 const CHUNKS_PER_SECOND: u32 = 4;
@@ -9,7 +8,7 @@ const CHUNKS_PER_SECOND: u32 = 4;
 /// The longest chunk that Corti documents, in bytes (the `AsyncAPI` description of its sockets).
 const MAX_CHUNK: u32 = 64_000;
 
-/// What compressed audio is taken to need a second: 128 kbit.
+/// The assumed rate of compressed audio, in bytes a second: 128 kbit.
 const COMPRESSED_PACE: u32 = 16_000;
 
 /// Audio that is ready to be sent.
@@ -19,29 +18,29 @@ pub struct Audio<'a> {
     pub format: String,
     /// How many bytes play in a second.
     pub pace: u32,
-    /// The size of a frame, which no chunk may cut.
+    /// The size of a frame; chunks hold whole frames.
     frame: u32,
     /// The sound.
     pub data: &'a [u8],
 }
 
-/// Why a file is no audio that can be sent.
+/// Why an audio file cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AudioError {
-    /// Nothing in it.
+    /// No sound in it.
     #[error("there is no sound in it")]
     Empty,
-    /// A WAV file without its parts.
+    /// An incomplete WAV file.
     #[error("it is a broken WAV file: {0}")]
     BrokenWav(&'static str),
-    /// A WAV file of something else than PCM.
-    #[error("it is a WAV file of encoding {0}, and only PCM (1) can be sent")]
+    /// A WAV file that is not PCM.
+    #[error("it is a WAV file with encoding {0}; only PCM (1) can be sent")]
     NotPcm(u16),
 }
 
 impl<'a> Audio<'a> {
-    /// Reads the beginning of a file: WAV gives its own rate, a compressed format its name, and everything else is taken
-    /// for 16-bit mono PCM at 16 kHz.
+    /// Reads a file: WAV with its own rate, a compressed format by its first bytes, everything else as 16-bit mono PCM at
+    /// 16 kHz.
     ///
     /// # Errors
     /// [`AudioError`], see its variants.
@@ -56,7 +55,7 @@ impl<'a> Audio<'a> {
         if audio.data.is_empty() { Err(AudioError::Empty) } else { Ok(audio) }
     }
 
-    /// The pieces to send, each a quarter of a second long.
+    /// The chunks to send, each a quarter of a second long.
     pub fn chunks(&self) -> impl ExactSizeIterator<Item = &'a [u8]> {
         let wanted = (self.pace / CHUNKS_PER_SECOND).min(MAX_CHUNK);
         let size = (wanted / self.frame).max(1) * self.frame;
@@ -96,7 +95,7 @@ fn wav(mut rest: &[u8]) -> Result<Audio<'_>, AudioError> {
             return Err(AudioError::BrokenWav("it has no data chunk"));
         };
         let length = usize::try_from(u32::from_le_bytes([*l0, *l1, *l2, *l3])).unwrap_or(usize::MAX);
-        // What was recorded into a pipe announces more than there is.
+        // A file that was recorded into a pipe gives a length that is too long.
         let content = body.get(..length).unwrap_or(body);
         match [*a, *b, *c, *d].as_slice() {
             b"fmt " => format = Some(wav_format(content)?),
@@ -118,7 +117,7 @@ fn wav_format(chunk: &[u8]) -> Result<(u32, u16, u16), AudioError> {
         return Err(AudioError::BrokenWav("its format chunk is cut off"));
     };
     let encoding = match (u16::from_le_bytes([*e0, *e1]), rest) {
-        // "Extensible": the encoding stands in the first two bytes of a GUID.
+        // "Extensible": the encoding is in the first two bytes of a GUID.
         (0xfffe, [_, _, _, _, _, _, _, _, s0, s1, ..]) => u16::from_le_bytes([*s0, *s1]),
         (encoding, _) => encoding,
     };

@@ -1,4 +1,4 @@
-//! Corti's interactions: the encounter that a `/streams` session belongs to.
+//! Builds requests to Corti's interactions API and reads the answers. A `/streams` session belongs to an interaction.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,28 +8,30 @@ use uuid::Uuid;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::AccessToken;
-use crate::domain::text::quotation::quoted;
+use crate::domain::text::excerpt::quoted;
 
-use super::problem::Problem;
 use super::request::{Body, Method, Request, Response};
 use super::websocket::{difference, streams_url};
 
-mod draft;
+mod answer;
+mod body;
 mod listing;
 mod record;
 
-pub use draft::{DraftError, Fields};
+pub use answer::InteractionError;
+use answer::{accepted, unexpected};
+pub use body::{DraftError, Fields};
 pub use listing::{Listing, PAGE_SIZE, Sort};
 pub use record::Record;
 
 /// The states of an encounter (Corti's API reference, interactions).
 pub const STATUSES: [&str; 6] = ["planned", "in-progress", "on-hold", "completed", "cancelled", "deleted"];
 
-/// The types of an encounter (there).
+/// The types of an encounter.
 pub const ENCOUNTER_TYPES: [&str; 5] =
     ["first_consultation", "consultation", "emergency", "inpatient", "outpatient"];
 
-/// What a patient's gender may be (there).
+/// The genders of a patient.
 pub const GENDERS: [&str; 4] = ["male", "female", "unknown", "other"];
 
 /// A created interaction.
@@ -37,54 +39,28 @@ pub const GENDERS: [&str; 4] = ["male", "female", "unknown", "other"];
 pub struct Interaction {
     /// Corti's id, a UUID.
     pub id: Uuid,
-    /// Where its `/streams` session opens. It carries the tenant and no token.
+    /// The URL of its `/streams` session, with the tenant and without a token.
     pub websocket_url: Url,
-}
-
-/// Why no interaction came of a request.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum InteractionError {
-    /// The API refused, with its reason.
-    #[error(transparent)]
-    Refused(#[from] Problem),
-    /// 2xx, but not what the API documents.
-    #[error("the answer from the interactions API is not an interaction: {status} with {what}")]
-    NotTheProtocol {
-        /// The HTTP status.
-        status: u16,
-        /// What it looked like.
-        what: &'static str,
-    },
-    /// 2xx, with a WebSocket URL that is not the new interaction's.
-    #[error("the websocketUrl that the API returned has another {part} than `{expected}`")]
-    OtherSocket {
-        /// The interaction, which is there.
-        id: Uuid,
-        /// Which part of the URL differs. It may hold a token, so that only a host is repeated.
-        part: String,
-        /// The URL of the interaction's `/streams`.
-        expected: String,
-    },
 }
 
 /// The requests of one tenant's interactions API.
 #[derive(Clone, Copy, Debug)]
 pub struct Api<'a> {
-    /// Which Corti.
+    /// The environment.
     pub environment: &'a Environment,
-    /// Whose.
+    /// The tenant.
     pub tenant: &'a Tenant,
     /// A full token.
     pub token: &'a AccessToken,
 }
 
 impl Api<'_> {
-    /// Creates one with this body, see [`Fields::body`].
+    /// Creates one, see [`Fields::body`].
     pub fn create(&self, body: &Value) -> Request {
         Request { method: Method::Post, body: Body::Json(body.to_string()), ..self.request("") }
     }
 
-    /// A page of those that `listing` asks for; pages are counted from 1.
+    /// Lists a page, counted from 1.
     pub fn list(&self, listing: &Listing, page: u32) -> Request {
         Request { repeatable: true, ..self.request(&format!("?{}", listing.query(page))) }
     }
@@ -94,7 +70,7 @@ impl Api<'_> {
         Request { repeatable: true, ..self.request(&id.to_string()) }
     }
 
-    /// Deletes one, and with it its recordings, transcripts, facts and documents.
+    /// Deletes one, with its recordings, transcripts, facts and documents.
     pub fn delete(&self, id: Uuid) -> Request {
         Request { method: Method::Delete, ..self.request(&id.to_string()) }
     }
@@ -111,8 +87,8 @@ impl Api<'_> {
     }
 }
 
-/// Reads the answer to [`Api::create`]; any 2xx is fine, since Corti's documents name both 200 and 201. The `websocketUrl`
-/// must be the one that `environment` and `tenant` have for the interaction: a token is sent there.
+/// Reads the answer to [`Api::create`]. Any 2xx is accepted: Corti's documents name both 200 and 201. A token is sent to the
+/// `websocketUrl`, so it must be the one of `environment` and `tenant`.
 ///
 /// # Errors
 /// [`InteractionError`], see its variants.
@@ -127,17 +103,12 @@ pub fn parse(
         interaction_id: String,
         websocket_url: String,
     }
-    if !response.is_success() {
-        return Err(Problem::of(response).into());
-    }
-    let foreign = |what| InteractionError::NotTheProtocol { status: response.status, what };
-    let created: Created =
-        serde_json::from_slice(&response.body).map_err(|_| foreign(response.appearance()))?;
-    let id = Uuid::try_parse(&created.interaction_id)
-        .map_err(|_| foreign("an `interactionId` that is no UUID"))?;
-    let expected = streams_url(environment, tenant, id)
-        .map_err(|_| foreign("an interaction that this environment has no URL for"))?;
-    let part = match Url::parse(&created.websocket_url) {
+    let body = &accepted(response)?.body;
+    let Created { interaction_id, websocket_url } =
+        serde_json::from_slice(body).map_err(|_| unexpected(response))?;
+    let id = Uuid::try_parse(&interaction_id).map_err(|_| unexpected(response))?;
+    let expected = streams_url(environment, tenant, id).map_err(|_| unexpected(response))?;
+    let part = match Url::parse(&websocket_url) {
         Ok(given) => difference(&given, &expected).map(|part| match given.host_str() {
             Some(host) if part == "host" => format!("host ({})", quoted(host)),
             _ => part.to_owned(),
@@ -150,25 +121,18 @@ pub fn parse(
     }
 }
 
-/// Reads the answer to [`Api::delete`]. Corti does not document which 2xx it is; a page of a proxy in between is none.
+/// Reads the answer to [`Api::delete`]. Corti does not document which 2xx it is; an HTML page comes from a proxy.
 ///
 /// # Errors
 /// [`InteractionError::Refused`] and [`InteractionError::NotTheProtocol`].
 pub fn deleted(response: &Response) -> Result<(), InteractionError> {
-    if !response.is_success() {
-        return Err(Problem::of(response).into());
-    }
-    if response.is_html() {
-        return Err(InteractionError::NotTheProtocol {
-            status: response.status,
-            what: response.appearance(),
-        });
-    }
-    Ok(())
+    if accepted(response)?.is_html() { Err(unexpected(response)) } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::corti::problem::Problem;
+
     use super::*;
 
     fn response(status: u16, body: &str) -> Response {

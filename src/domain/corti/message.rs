@@ -1,4 +1,4 @@
-//! The JSON messages of Corti's WebSockets, as far as a client needs them to open a session, follow it and end it.
+//! Writes and reads the JSON messages of Corti's WebSockets: to open a session, follow it and end it.
 
 use serde_json::{Map, Value, json};
 
@@ -23,12 +23,7 @@ pub fn config(configuration: &Value) -> String {
     json!({ "type": "config", "configuration": configuration }).to_string()
 }
 
-/// The smallest configuration that `/streams` accepts, as a message.
-pub fn streams_config(language: &str) -> String {
-    config(&smallest(SocketKind::Streams, language))
-}
-
-/// Asks for everything that was heard so far; the session stays open.
+/// Asks for everything that was heard so far.
 pub fn flush() -> String {
     json!({ "type": "flush" }).to_string()
 }
@@ -43,26 +38,26 @@ pub fn end() -> String {
 pub struct Transcript {
     /// The words.
     pub text: String,
-    /// Whether they will not change any more.
+    /// Whether they are final.
     pub is_final: bool,
 }
 
-/// A server's message by what it means for the client. The texts are the server's: escape them before they are shown.
+/// A server's message. The texts are the server's: escape them before they are shown.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ServerMessage {
-    /// The session may begin, in the server's word: a second configuration means that the first was taken.
+    /// The configuration was accepted, now or before; the type is the server's word.
     Accepted(String),
-    /// The configuration was not taken; the type and the reason are the server's words.
+    /// The configuration was rejected; type and reason are the server's words.
     Denied(String),
     /// An `error`, with the server's reason. The session may go on or not.
     Failed(String),
     /// What was said, in one piece or several.
     Transcripts(Vec<Transcript>),
-    /// What was learnt from what was said.
+    /// Facts from what was said.
     Facts(Vec<String>),
-    /// Everything heard so far was told.
+    /// Everything heard so far was sent.
     Flushed,
-    /// What the session cost, in credits, where it says so.
+    /// What the session cost, in credits, if it says so.
     Usage(Option<f64>),
     /// The session is over.
     Ended,
@@ -76,8 +71,8 @@ impl ServerMessage {
         Self::of(&serde_json::from_str(text).ok()?)
     }
 
-    /// Reads one message. Both spellings of what the two sockets send are known (`ended`, `ENDED`; `CONFIG_DENIED`,
-    /// `CONFIG_REJECTED`; `fact`, `facts`; one object of data or a list).
+    /// Reads one message in the spelling of either WebSocket: `ended` and `ENDED`, `CONFIG_DENIED` and `CONFIG_REJECTED`,
+    /// `fact` and `facts`, one object or a list.
     pub fn of(message: &Value) -> Option<Self> {
         let message = message.as_object()?;
         let kind = message.get("type")?.as_str()?;
@@ -103,7 +98,7 @@ fn text_of<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// The objects of the first member that is there: of a list, or the member itself.
+/// The objects in the first of these members that exists: a list, or one object.
 fn items<'a>(
     message: &'a Map<String, Value>,
     names: &[&str],
@@ -128,7 +123,7 @@ fn fact(item: &Map<String, Value>) -> Option<String> {
     Some(text_of(item, "group").map_or_else(|| text.to_owned(), |group| format!("{group}: {text}")))
 }
 
-/// Title and details of an `error`, as far as there are any.
+/// Title and details of an `error`.
 fn failure(message: &Map<String, Value>) -> String {
     let error = message.get("error").and_then(Value::as_object).unwrap_or(message);
     let words: Vec<&str> = ["title", "details"].iter().filter_map(|name| text_of(error, name)).collect();
@@ -191,9 +186,10 @@ mod tests {
 
     #[test]
     fn configurations_are_the_smallest() {
-        let config: Value = serde_json::from_str(&config(&smallest(SocketKind::Transcribe, "da"))).unwrap();
-        assert_eq!(config, json!({ "type": "config", "configuration": { "primaryLanguage": "da" } }));
-        assert!(streams_config("en").contains("participants"));
+        let message = config(&smallest(SocketKind::Transcribe, "da"));
+        let message: Value = serde_json::from_str(&message).unwrap();
+        assert_eq!(message, json!({ "type": "config", "configuration": { "primaryLanguage": "da" } }));
+        assert!(config(&smallest(SocketKind::Streams, "en")).contains("participants"));
         assert!(flush().contains("flush") && end().contains("end"));
     }
 }

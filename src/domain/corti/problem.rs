@@ -1,13 +1,13 @@
-//! A refusal by the REST API or at a WebSocket's handshake.
+//! Reads the errors of the REST API and of a WebSocket's handshake.
 //!
-//! v2 answers `{requestid, status, type, detail, validationErrors?}`, but 401 has no body and says why in
+//! v2 answers `{requestid, status, type, detail, validationErrors?}`, but 401 has no body: the reason is in
 //! `WWW-Authenticate` (Corti's documentation, API reference, errors).
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::domain::text::quotation::quoted;
+use crate::domain::text::excerpt::quoted;
 
 use super::request::Response;
 
@@ -16,18 +16,18 @@ use super::request::Response;
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,
-    /// The server's reason, or what its answer looked like.
+    /// The server's reason, or what the answer looks like.
     pub detail: String,
-    /// Each field that did not validate, with the reason.
+    /// `field: reason` of each field that did not validate.
     pub fields: Vec<String>,
-    /// `requestid`, which Corti's support asks for.
+    /// `requestid`, for Corti's support.
     pub request_id: Option<String>,
 }
 
-/// The body of a refusal, `ErrorResponse` in Corti's API reference, as far as it says something.
+/// The body of an error (`ErrorResponse` in Corti's API reference).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorResponse {
-    /// The HTTP status, once more.
+    /// The HTTP status.
     pub status: Option<u16>,
     /// The numbered type, such as `A0007`.
     pub kind: Option<String>,
@@ -35,7 +35,7 @@ pub struct ErrorResponse {
     pub detail: Option<String>,
     /// `field: reason` of each field that did not validate.
     pub fields: Vec<String>,
-    /// `requestid`, which Corti's support asks for.
+    /// `requestid`, for Corti's support.
     pub request_id: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl Problem {
 }
 
 impl ErrorResponse {
-    /// Reads the body's members one by one: one of an odd type must not cost the others.
+    /// Reads the members one by one, so that one of a wrong type does not hide the others.
     pub fn of(members: &Map<String, Value>) -> Self {
         let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
         let status = members.get("status").and_then(Value::as_u64);
@@ -72,19 +72,6 @@ impl ErrorResponse {
             detail: text("detail"),
             fields: errors.map(line).collect(),
             request_id: text("requestid"),
-        }
-    }
-
-    /// The same with its texts changed.
-    #[must_use]
-    pub fn map(self, change: impl Fn(&str) -> String) -> Self {
-        let changed = |text: Option<String>| text.map(|text| change(&text));
-        Self {
-            status: self.status,
-            kind: changed(self.kind),
-            detail: changed(self.detail),
-            fields: self.fields.iter().map(|field| change(field)).collect(),
-            request_id: changed(self.request_id),
         }
     }
 }

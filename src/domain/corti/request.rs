@@ -1,4 +1,4 @@
-//! HTTP requests and responses as plain data. Only `edge/http.rs` turns one into traffic.
+//! HTTP requests and responses as plain data. `edge/http.rs` sends them.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub enum Method {
     Delete,
 }
 
-/// What a request carries.
+/// The body of a request.
 #[derive(Clone, Debug)]
 pub enum Body {
     /// Nothing.
@@ -35,25 +35,25 @@ pub enum Body {
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// The address, without anything secret in it.
+    /// The address, without secrets.
     pub url: String,
     /// Sent as `Authorization: Bearer`.
     pub bearer: Option<AccessToken>,
-    /// Sent as `Tenant-Name`, which every REST call needs and the token endpoint must not get.
+    /// Sent as `Tenant-Name`: every REST call needs it, the token endpoint must not get it.
     pub tenant: Option<Tenant>,
     /// The body and its content type.
     pub body: Body,
-    /// Whether sending it again does no harm: 429 and 503 are then tried once more.
+    /// Whether it may be sent again: after 429 and 503 it is, once.
     pub repeatable: bool,
 }
 
 impl Request {
-    /// A read of a public document, without credentials.
+    /// A GET without credentials.
     pub fn public(url: String) -> Self {
         Self { method: Method::Get, url, bearer: None, tenant: None, body: Body::Empty, repeatable: true }
     }
 
-    /// A read of the REST API.
+    /// A GET to the REST API.
     pub fn get(url: String, bearer: &AccessToken, tenant: &Tenant) -> Self {
         Self {
             method: Method::Get,
@@ -66,13 +66,13 @@ impl Request {
     }
 }
 
-/// What came back. The body may hold a token or patient data, so `Debug` leaves it out.
+/// An HTTP response. The body may hold a token or patient data, so `Debug` leaves it out.
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
     /// Header names in lower case and their values, in order.
     pub headers: Vec<(String, String)>,
-    /// The body, as long as the client was willing to read.
+    /// The body, up to the limit of the client.
     pub body: Vec<u8>,
 }
 
@@ -87,26 +87,26 @@ impl Response {
         (200..300).contains(&self.status)
     }
 
-    /// Whether the body is a page, which no API sends: a proxy in between has answered.
+    /// Whether the body is an HTML page: it comes from a proxy, not from an API.
     pub fn is_html(&self) -> bool {
         let start = self.body.trim_ascii_start();
         let is_called_html = || self.header("content-type").is_some_and(|kind| kind.contains("html"));
         start.starts_with(b"<") || !start.is_empty() && is_called_html()
     }
 
-    /// What the body looks like, in words, for an answer that is not the protocol's.
+    /// What an unexpected body looks like, in words.
     pub fn appearance(&self) -> &'static str {
         let start = self.body.trim_ascii_start();
         if start.is_empty() {
             "an empty body"
         } else if self.is_html() {
             "an HTML page"
-        } else if start.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(start).is_err() {
+        } else if !start.starts_with(b"{") {
+            "a body that is not JSON or HTML"
+        } else if serde_json::from_slice::<serde::de::IgnoredAny>(start).is_err() {
             "a broken or cut-off JSON text"
-        } else if start.starts_with(b"{") {
-            "a JSON object of another kind"
         } else {
-            "a body of another kind"
+            "an unexpected JSON object"
         }
     }
 }

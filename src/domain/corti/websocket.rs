@@ -1,4 +1,4 @@
-//! Corti's two WebSockets: what each is called, where it is, and a URL of one that somebody pasted.
+//! Names Corti's two WebSockets, and builds and compares their URLs.
 
 use url::Url;
 use uuid::Uuid;
@@ -8,10 +8,6 @@ use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::{AccessToken, Secret};
 use crate::domain::token::scope::ScopeRequest;
 use crate::domain::token::scope::ScopeSet;
-
-mod pasted;
-
-pub use pasted::{Pasted, PastedError};
 
 /// Which WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +19,7 @@ pub enum SocketKind {
 }
 
 impl SocketKind {
-    /// Its name, which is also the scope that opens it and nothing else.
+    /// Its name, which is also the scope that opens only it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Transcribe => "transcribe",
@@ -31,25 +27,19 @@ impl SocketKind {
         }
     }
 
-    /// Asks for a token that opens it and nothing else.
+    /// The scopes of a token that opens only it.
     pub fn scope_request(self) -> ScopeRequest {
         ScopeRequest::Scopes(ScopeSet::from_wire(self.as_str()))
     }
 }
 
-/// Where `/transcribe` opens, without a token: `wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base`.
-///
-/// # Errors
-/// Where the environment's address takes no such path.
+/// The URL of `/transcribe`, without a token: `wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base`.
 pub fn transcribe_url(environment: &Environment, tenant: &Tenant) -> Result<Url, EnvironmentError> {
-    // A tenant's characters mean nothing in a query.
+    // The characters of a tenant need no encoding in a query.
     parse(&format!("{}/transcribe?tenant-name={tenant}", environment.socket_url()))
 }
 
-/// Where the `/streams` session of an interaction opens, without a token. Corti's answers name it as `websocketUrl`.
-///
-/// # Errors
-/// Where the environment's address takes no such path.
+/// The URL of the `/streams` session of an interaction, without a token: `websocketUrl` in Corti's answers.
 pub fn streams_url(environment: &Environment, tenant: &Tenant, id: Uuid) -> Result<Url, EnvironmentError> {
     parse(&format!("{}/interactions/{id}/streams?tenant-name={tenant}", environment.socket_url()))
 }
@@ -73,10 +63,10 @@ fn parse(text: &str) -> Result<Url, EnvironmentError> {
     Url::parse(text).map_err(|_| EnvironmentError::NotAUrl(text.to_owned()))
 }
 
-/// `url` with the token appended as Corti wants it: `token=Bearer%20…`. Whoever has it has the token.
+/// `url` with the token appended as Corti wants it: `token=Bearer%20…`.
 pub fn connect_url(url: &Url, token: &AccessToken) -> Secret {
     let separator = if url.query().is_some() { '&' } else { '?' };
-    // A bearer token's characters need encoding only where a query gives them another meaning.
+    // Of the characters of a bearer token, only these have a meaning in a query.
     let token = token.secret().expose().replace('+', "%2B").replace('=', "%3D").replace('/', "%2F");
     Secret::new(format!("{url}{separator}token=Bearer%20{token}"))
 }

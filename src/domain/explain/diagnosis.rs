@@ -1,4 +1,4 @@
-//! What `doctor` judges: a check and its verdict, the hosts of an environment, a realm's discovery document, a clock.
+//! Judges what `doctor` checks: a check and its verdict, the hosts of an environment, the clock.
 
 use std::fmt;
 
@@ -6,34 +6,30 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use url::Url;
 
-pub use realm::{RealmError, keys_url, realm};
-
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::corti::request::Response;
 use crate::domain::text::page::{Page, Tone};
 
-mod realm;
-
-/// A clock that is off by more than this gets a warning: tokens seem to be older or younger than they are.
+/// A larger difference of the clocks is a warning: tokens seem older or younger than they are.
 const NOTICEABLE: SignedDuration = SignedDuration::from_secs(5);
 
-/// A clock that is off by more than this has failed: a token of five minutes is judged wrongly.
+/// A larger difference of the clocks is a failure: tokens of five minutes are judged wrongly.
 const INTOLERABLE: SignedDuration = SignedDuration::from_secs(60);
 
-/// The width of the longest check's name.
+/// The width of the longest name of a check.
 const NAME_WIDTH: usize = 13;
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// As it should be.
     Ok,
-    /// It works, and something about it may surprise.
+    /// It works, but something about it is unusual.
     Warning,
     /// It does not work.
     Failed,
-    /// Not tried, since something before it failed or it has no meaning here.
+    /// Not tried: something before it failed, or it does not apply.
     Skipped,
 }
 
@@ -67,18 +63,18 @@ impl Serialize for Verdict {
 /// One line of the diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked at; `dns`, `tcp` and `tls` come once per host.
+    /// What was checked; `dns`, `tcp` and `tls` once per host.
     pub name: &'static str,
-    /// How it came out.
+    /// The result.
     pub verdict: Verdict,
-    /// What was seen. It may have a server's words in it.
+    /// What was seen. May hold a server's words.
     pub detail: String,
     /// What to run next; one per line.
     pub hint: Option<String>,
 }
 
 impl Check {
-    /// The check for a person, aligned with its neighbours.
+    /// The check for a person, aligned with the others.
     pub fn page(&self) -> Page {
         let text = format!("{}: {}", self.verdict.as_str(), self.detail);
         let name = format!("{:NAME_WIDTH$}", self.name);
@@ -91,7 +87,7 @@ impl Check {
 /// A host of an environment, and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// What an unauthenticated GET is sent to.
+    /// The address of an unauthenticated GET.
     pub url: Url,
     /// `auth`, `api`, `sockets`.
     pub purposes: Vec<&'static str>,
@@ -104,7 +100,7 @@ impl Target {
     }
 }
 
-/// The hosts of an environment, each once. The first is the realm's, asked for its discovery document.
+/// The hosts of an environment, each once. The first is the realm's, with the URL of its discovery document.
 pub fn targets(environment: &Environment, tenant: &Tenant) -> Vec<Target> {
     let socket = environment.socket_url();
     let addresses = [
@@ -124,24 +120,24 @@ pub fn targets(environment: &Environment, tenant: &Tenant) -> Vec<Target> {
     targets
 }
 
-/// How this machine's clock stands to a server's.
+/// The difference between this machine's clock and a server's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skew {
-    /// How far the server's is ahead; negative where it is behind.
+    /// How far the server's clock is ahead; negative where it is behind.
     ahead: SignedDuration,
-    /// How far that may be wrong, since the answer took its time.
+    /// How far that may be wrong: half the time that the answer took.
     doubt: SignedDuration,
 }
 
 impl Skew {
-    /// From the `Date` of an answer and this machine's time around it; `None` where it has no date. A cache's answer is
-    /// older than it looks by its `Age` (RFC 9111, section 5.1).
+    /// From the `Date` of an answer and this machine's time before and after; `None` without a date. The answer of a cache
+    /// is older by its `Age` (RFC 9111, section 5.1).
     pub fn of(response: &Response, sent: Timestamp, received: Timestamp) -> Option<Self> {
         let date = jiff::fmt::rfc2822::parse(response.header("date")?.trim()).ok()?.timestamp();
         let age = response.header("age").and_then(|age| age.trim().parse::<u32>().ok()).unwrap_or_default();
         let doubt = received.duration_since(sent).abs() / 2;
         let middle = sent.checked_add(doubt).ok()?;
-        // The date is cut to whole seconds: on average half a second is gone.
+        // The date is cut to whole seconds, which takes half a second on average.
         let served = SignedDuration::from_secs(age.into()) + SignedDuration::from_millis(500);
         Some(Self { ahead: date.duration_since(middle) + served, doubt })
     }

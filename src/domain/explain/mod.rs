@@ -1,4 +1,12 @@
-//! Why a request failed, and what `doctor` judges.
+//! Explains why a request failed, and judges what `doctor` checks.
 
+mod answer_kind;
+mod cause;
+pub mod causes;
+mod challenge;
 pub mod diagnosis;
-pub mod explanation;
+pub mod discovery;
+pub mod evidence;
+mod redaction;
+pub mod saved_exchange;
+pub mod used_token;

@@ -1,4 +1,4 @@
-//! What happens while a command runs, as values. `output.rs` decides what of it is shown, and how.
+//! The events of a running command, as values. `output.rs` decides which are shown, and how.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use crate::domain::client::secret::Secret;
 use super::page::Page;
 use super::redactor::Redactor;
 
-/// Something that a person may want to know before the command is done.
+/// Something that happens while a command runs.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// Progress. Silent under `--quiet`.
     Note(String),
-    /// What another program says, and which: it may be a question, so it is never silent.
+    /// The name of another program, and its output. It may be a question, so it is always shown.
     Said(String, String),
-    /// Something to look at, and a command that may help.
+    /// A warning, and a command that may help.
     Warning(String, Option<String>),
-    /// A step of a command that shows what it does, for people only. With `--json` it is silent.
+    /// A step of `demo`, for people only. Silent with `--json`.
     Story(Page),
-    /// What a person is about to be asked to agree to.
+    /// What the following question is about.
     Preview(Page),
-    /// A datum that is ready before the command ends: as text, and as a JSON object.
+    /// A part of the output that is ready before the command ends: as text, and as a JSON object.
     Datum(Page, serde_json::Value),
-    /// Lines on stdout that another program must have read before the command goes on: a CI system's masks.
+    /// Lines on stdout that a CI system must read before the command goes on: its masks.
     Commands(Secret),
-    /// A step of a command whose data are something else: for a person beside the data, silent under `--quiet`; with
-    /// `--json` one more object. A page without lines is for programs only.
+    /// A step of a command, beside its output: silent under `--quiet`, and one more object with `--json`. A page without
+    /// lines is for programs only.
     Step(Page, serde_json::Value),
-    /// Data of a command that makes a line of each thing that it reads: whole lines of JSON, or of printable text, as
-    /// many as are ready, the last without its line break.
+    /// Output of a command that writes a line for every line it reads: whole lines of JSON or printable text, the last
+    /// without its line break.
     Lines(String),
-    /// Something outside has not answered yet: what it is, and how many times this was said.
+    /// What the command waits for, and how often this event was sent before.
     Waiting(&'static str, usize),
-    /// It has.
+    /// The wait is over.
     Waited,
-    /// A request was answered. Shown with `--verbose`; it has no query, no header and no body.
+    /// A request was answered. Shown with `--verbose`, without query, headers and body.
     Exchange {
         /// `GET`, `POST`.
         method: &'static str,
@@ -47,15 +47,15 @@ pub enum Event {
     },
 }
 
-/// Where events go.
+/// Receives events.
 pub trait Sink {
-    /// Takes one event.
+    /// Receives one event.
     fn event(&self, event: Event);
 
-    /// Takes secrets out of all that is shown. Whoever sends a secret to a server, or gets one, adds it.
+    /// Cuts secrets out of all that is shown. Code that sends a secret, or receives one, adds it.
     fn redactor(&self) -> &Redactor;
 
-    /// Whether data still reach anybody: `| head` has enough at some point, and a command that goes on may stop then.
+    /// Whether stdout is still read. `| head` closes it, and then a long command may stop.
     fn is_read(&self) -> bool {
         true
     }

@@ -1,22 +1,22 @@
-//! Cuts a stream of bytes into lines in constant memory. A line that is too long is reported as soon as that is known,
-//! and the rest of it is skipped unseen.
+//! Cuts a stream of bytes into lines in constant memory. A line that is too long is reported at once, and the rest of it is
+//! skipped.
 
 /// A line of the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// Its bytes, without the line break.
     Bytes(&'a [u8]),
-    /// It is longer than the limit; what follows is the next line.
+    /// A line longer than the limit; the next one follows.
     TooLong,
 }
 
-/// The state between two chunks: the begun line, at most as long as the limit.
+/// The state between two chunks: the beginning of a line, at most as long as the limit.
 pub struct Lines {
     limit: usize,
     begun: Vec<u8>,
-    /// Whether `begun` was handed out and is to be emptied.
+    /// Whether `begun` was handed out and must be emptied.
     handed_out: bool,
-    /// Whether the rest of the line is of no interest.
+    /// Whether the rest of the line is skipped.
     skipping: bool,
 }
 

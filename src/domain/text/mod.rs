@@ -1,8 +1,8 @@
-//! What is shown: pages, events, quoting, and the secrets that are taken out of it.
+//! What is shown: pages, events, quoting, and the redaction of secrets.
 
 pub mod event;
+pub mod excerpt;
 pub mod lines;
 pub mod page;
-pub mod quotation;
 pub mod redactor;
 pub mod shell;

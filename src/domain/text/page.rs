@@ -1,4 +1,4 @@
-//! Text for a person, without colours: lines of toned words, and labelled fields. `output.rs` lays it out.
+//! Text for a person: lines with a tone, and labelled fields. `output.rs` adds alignment and colours.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,16 +6,16 @@ use std::fmt::Write as _;
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
 
-/// How a piece of text is meant. `output.rs` turns it into a colour, or into nothing.
+/// The meaning of a text, which `output.rs` may show by a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// Ordinary text.
     Plain,
-    /// What the eye should find first.
+    /// The most important.
     Strong,
-    /// As it should be.
+    /// Fine.
     Good,
-    /// Worth a look.
+    /// A warning.
     Caution,
     /// Wrong.
     Bad,
@@ -30,7 +30,7 @@ pub enum Line {
     Text(Tone, String),
     /// `label  value`, the values of neighbouring fields aligned.
     Field(String, Tone, String),
-    /// Cells separated by tabs, for another program.
+    /// Cells, separated by tabs, for another program.
     Row(Vec<String>),
 }
 
@@ -101,8 +101,8 @@ impl Page {
     }
 }
 
-/// `text` with everything that could steer a terminal, reorder a line or hide in it written as `\u{…}`. A server's words
-/// must not move the cursor.
+/// `text` with control and format characters written as `\u{…}`: a server's words must not control the terminal, reorder a
+/// line or hide in it.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
@@ -127,14 +127,14 @@ pub fn printable_json(value: &serde_json::Value) -> String {
 /// Lines of JSON, with the same characters escaped the way JSON does it. Between the lines are line breaks.
 pub fn printable_json_lines(text: String) -> String {
     let is_hidden = |c: char| c != '\n' && is_hidden(c);
-    // Nearly everything. Not left early, so that many bytes are looked at together.
+    // The usual case. Without an early exit the compiler checks many bytes at once.
     let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) || byte == b'\n';
     if text.bytes().fold(true, |all, byte| all & is_plain(byte)) || !text.chars().any(is_hidden) {
         return text;
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        // Outside its strings JSON on one line has none of them.
+        // They occur only within strings, where JSON has this escape.
         if is_hidden(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(safe, "\\u{unit:04x}");
@@ -146,9 +146,9 @@ pub fn printable_json_lines(text: String) -> String {
     safe
 }
 
-/// Whether `c` is not seen as itself, by Unicode's own word: control and format characters (the bidirectional ones are
-/// among these), what is for private use or not assigned, line and paragraph separators, and what displays may ignore,
-/// such as variation selectors and fillers.
+/// Whether Unicode says that `c` is not visible as itself: control and format characters (with the bidirectional ones),
+/// private use and unassigned characters, line and paragraph separators, and those that displays may ignore, such as
+/// variation selectors and fillers.
 pub fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();

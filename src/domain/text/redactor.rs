@@ -1,10 +1,10 @@
-//! Takes the secrets in hand out of text before it is shown: a server may repeat what it was sent.
+//! Cuts known secrets out of text before it is shown: a server may repeat what it was sent.
 //!
-//! A secret is found as it is and within base64 and hex; percent-, JSON- and HTML-escapes are decoded before, twice. ASCII
-//! case makes no difference: header names and host names are in lower case, and hex digits in either.
+//! A secret is found as it is and within base64 and hex. Percent, JSON and HTML escapes are decoded first, up to twice. ASCII
+//! case is ignored: header names and host names are in lower case, and hex digits in either.
 
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -14,39 +14,34 @@ use zeroize::Zeroizing;
 
 use crate::domain::client::secret::Secret;
 
-use super::quotation::CUT;
+use super::excerpt::CUT;
 
 mod decoded;
 
 use decoded::{Decoded, alike};
 
-/// Shown instead of a secret.
-const REDACTED: &str = "[redacted]";
+/// Shown in place of a secret.
+pub const REDACTED: &str = "[redacted]";
 
-/// A shorter value, in bytes, is not taken out: it would take too many ordinary words with it.
+/// Shorter values, in bytes, are not cut out: too many ordinary words would go with them.
 const SHORTEST: usize = 8;
 
-/// How many secrets are known at once. A command that stays mints tokens for days, and the oldest have expired.
+/// The number of secrets that are known at once. A command that runs for days mints many tokens, and the oldest have expired.
 const MOST: usize = 50;
 
-/// How much of an escape may be left where a text is cut.
+/// The longest rest of an escape before the mark of a cut.
 const LONGEST_ESCAPE: usize = 12;
 
-/// The secrets in hand.
+/// Knows secrets, and cuts them out.
 #[derive(Default)]
 pub struct Redactor {
-    known: RefCell<Vec<Known>>,
+    known: RefCell<Vec<(Secret, Vec<Needle>)>>,
 }
 
-struct Known {
-    secret: Secret,
-    /// What is looked for: made when the first text is shown, since many commands show none.
-    needles: OnceCell<Vec<Needle>>,
-}
-
+/// A form of a secret that is looked for.
 struct Needle {
     text: Zeroizing<Vec<u8>>,
-    /// Whether the base64 around it goes too: it holds bits of the secret's first and last byte.
+    /// Whether the base64 around it is cut out too: it holds bits of the secret's first and last byte.
     is_base64: bool,
 }
 
@@ -65,9 +60,8 @@ impl Redactor {
             return;
         }
         let mut known = self.known.borrow_mut();
-        let new = || Known { secret: secret.clone(), needles: OnceCell::new() };
-        let place = known.iter().position(|other| other.secret.is_same(secret));
-        let latest = place.map_or_else(new, |place| known.remove(place));
+        let place = known.iter().position(|(other, _)| other.is_same(secret));
+        let latest = place.map_or_else(|| (secret.clone(), needles(secret)), |place| known.remove(place));
         known.push(latest);
         if known.len() > MOST {
             known.remove(0);
@@ -86,9 +80,9 @@ impl Redactor {
         }
         let plain = Decoded::plain(text);
         let mut found = self.found(text, &plain);
-        for once in plain.decoded().chain(plain.unwrapped()) {
+        for once in plain.decoded() {
             found.extend(self.found(text, &once));
-            found.extend(once.decoded().chain(once.unwrapped()).flat_map(|twice| self.found(text, &twice)));
+            found.extend(once.decoded().flat_map(|twice| self.found(text, &twice)));
         }
         if found.is_empty() {
             return Cow::Borrowed(text);
@@ -107,19 +101,13 @@ impl Redactor {
 
     /// Where the secrets are in `text`, of which `decoded` was made.
     fn found(&self, text: &str, decoded: &Decoded) -> Vec<(usize, usize)> {
-        let mut found = Vec::new();
-        for known in self.known.borrow().iter() {
-            for needle in known.needles.get_or_init(|| needles(&known.secret)) {
-                let places = needle.occurrences(decoded.bytes()).into_iter();
-                let places = places.map(|(start, end)| decoded.place(start, end));
-                if needle.is_base64 {
-                    found.extend(places.map(|place| whole_base64(text, place)));
-                } else {
-                    found.extend(places);
-                }
-            }
-        }
-        found
+        let known = self.known.borrow();
+        let needles = known.iter().flat_map(|(_, needles)| needles);
+        let places = needles.flat_map(|needle| {
+            let found = needle.occurrences(decoded.bytes()).into_iter();
+            found.map(|(start, end)| (decoded.place(start, end), needle.is_base64))
+        });
+        places.map(|(place, is_base64)| if is_base64 { whole_base64(text, place) } else { place }).collect()
     }
 
     /// `value` without the secrets, in names as well.
@@ -127,7 +115,7 @@ impl Redactor {
         if self.known.borrow().is_empty() {
             return value;
         }
-        // One search of all texts is much quicker than a search of each, and hardly any value has a secret.
+        // One search of all texts is much faster than a search of each, and hardly any value has a secret.
         let mut texts = String::new();
         collect_texts(&value, &mut texts);
         if self.finds_in(&texts) { self.apply_to_each(value) } else { value }
@@ -143,7 +131,7 @@ impl Redactor {
                     |(name, value): (String, _)| (self.apply(&name).into_owned(), self.apply_to_each(value));
                 Value::Object(members.map(clean).collect())
             }
-            // A secret of digits is a number, too.
+            // A secret may consist of digits.
             Value::Number(number) if self.finds_in(&number.to_string()) => REDACTED.into(),
             Value::Number(_) | Value::Bool(_) | Value::Null => value,
         }
@@ -171,38 +159,19 @@ fn collect_texts(value: &Value, all: &mut String) {
 impl Needle {
     /// Where it is in `text`: all of it, or its beginning where the text was cut.
     fn occurrences(&self, text: &[u8]) -> Vec<(usize, usize)> {
-        let whole = memmem::find_iter(text, &*self.text).map(|start| (start, start + self.text.len()));
-        let mut found: Vec<_> = whole.collect();
-        if memmem::find(text, CUT.as_bytes()).is_some() {
-            found.extend(cut_off(&self.text, text));
+        let beginning = memmem::Finder::new(self.text.get(..SHORTEST).unwrap_or(&self.text));
+        let (mut found, mut rest) = (Vec::new(), text);
+        while let Some(at) = beginning.find(rest) {
+            let start = text.len() - rest.len() + at;
+            rest = rest.get(at..).unwrap_or_default();
+            let length = rest.iter().zip(&*self.text).take_while(|(one, other)| one == other).count();
+            if length == self.text.len() || is_cut(rest, length) {
+                found.push((start, start + length));
+            }
+            rest = rest.get(1..).unwrap_or_default();
         }
         found
     }
-}
-
-/// Where `text` is cut after the beginning of `needle`. Knuth-Morris-Pratt, so that a hostile server cannot make it slow.
-fn cut_off(needle: &[u8], text: &[u8]) -> Vec<(usize, usize)> {
-    // For each beginning of the needle, how much of the needle's beginning it ends with.
-    let mut borders = vec![0];
-    for (at, byte) in needle.iter().enumerate().skip(1) {
-        borders.push(longer(needle, &borders, borders.get(at - 1).copied().unwrap_or_default(), *byte));
-    }
-    let (mut found, mut length) = (Vec::new(), 0);
-    for (at, byte) in text.iter().enumerate() {
-        if length >= SHORTEST && is_cut(text, at) {
-            found.push((at - length, at));
-        }
-        length = longer(needle, &borders, length, *byte);
-    }
-    found
-}
-
-/// How much of the needle's beginning a text ends with that ended with `length` of it, and goes on with `byte`.
-fn longer(needle: &[u8], borders: &[usize], mut length: usize, byte: u8) -> usize {
-    while length > 0 && needle.get(length) != Some(&byte) {
-        length = borders.get(length - 1).copied().unwrap_or_default();
-    }
-    length + usize::from(needle.get(length) == Some(&byte))
 }
 
 /// Whether `text` is cut at this place, or in the escape that begins there.
@@ -222,7 +191,7 @@ fn needles(secret: &Secret) -> Vec<Needle> {
     let hex = text.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
     let hex = hex.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
     let mut needles = vec![needle(text.to_owned(), false), needle(hex, false)];
-    // Basic authentication has a form-encoded secret in it (RFC 6749, section 2.3.1), a token's claims are JSON.
+    // Basic authentication holds a form-encoded secret (RFC 6749, section 2.3.1), and a token's claims are JSON.
     let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
     let json = Value::from(text).to_string();
     let json = json.get(1..json.len() - 1).unwrap_or_default();
@@ -233,7 +202,7 @@ fn needles(secret: &Secret) -> Vec<Needle> {
     needles
 }
 
-/// The digits that base64 has for `text` behind so many bytes, without those that depend on what is around it.
+/// The base64 digits of `text` behind so many other bytes, without the digits that depend on what surrounds it.
 fn base64_behind(before: usize, text: &str) -> String {
     let bytes = [&[0; 2][..before.min(2)], text.as_bytes()].concat();
     let encoded = STANDARD_NO_PAD.encode(&bytes);
@@ -242,7 +211,7 @@ fn base64_behind(before: usize, text: &str) -> String {
     encoded.get(first..end).unwrap_or_default().to_owned()
 }
 
-/// From the first to the last digit of the base64 text that a piece was found in.
+/// The whole base64 text around a place.
 fn whole_base64(text: &str, (start, end): (usize, usize)) -> (usize, usize) {
     let is_digit = |byte: &&u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
     let bytes = text.as_bytes();

@@ -1,18 +1,18 @@
-//! Quoting for shells, so that a value is a value again and never a command.
+//! Quotes values for shells.
 
-/// The shells whose words can be written.
+/// The shells that are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shell {
     /// A POSIX shell: sh, dash, bash, zsh, ksh.
     Posix,
     /// fish.
     Fish,
-    /// PowerShell, of Windows or of its own.
+    /// PowerShell.
     PowerShell,
 }
 
 impl Shell {
-    /// The line that sets the variable `name` to `value`, here and for the programs that are started from here.
+    /// The line that exports the variable `name` with `value`.
     pub fn export(self, name: &str, value: &str) -> String {
         match self {
             Self::Posix => format!("export {name}={}", quote(value)),
@@ -22,19 +22,19 @@ impl Shell {
     }
 }
 
-/// `text` as one word of a POSIX shell: as it is where nothing in it means anything, else in quotes.
+/// `text` as one word of a POSIX shell, in quotes where it needs them.
 pub fn quote(text: &str) -> String {
-    // Only a NUL could not be quoted, and no argument or variable has one.
+    // Only a NUL cannot be quoted, and arguments and variables have none.
     shlex::Quoter::new().allow_nul(true).quote(text).map_or_else(|_| text.to_owned(), Into::into)
 }
 
-/// In fish's single quotes a backslash means something before a quote and before a backslash, and nothing else does.
+/// In fish's single quotes only a backslash before a quote or a backslash is special.
 fn quote_for_fish(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }
 
-/// In PowerShell's single quotes a quote is written twice, and nothing else means anything. To it the typographic
-/// quotes (U+2018 to U+201B) are quotes as well (its language specification, section 2.3.5.2).
+/// In PowerShell's single quotes only a quote is special, and is written twice. The typographic quotes (U+2018 to U+201B)
+/// are quotes too (its language specification, section 2.3.5.2).
 fn quote_for_powershell(text: &str) -> String {
     let mut quoted = String::from("'");
     for c in text.chars() {

@@ -8,7 +8,7 @@ use url::form_urlencoded::Serializer;
 use crate::domain::client::identity::Client;
 use crate::domain::client::secret::{AccessToken, ClientSecret, Secret};
 use crate::domain::corti::request::{Body, Method, Request, Response};
-use crate::domain::text::quotation::quoted;
+use crate::domain::text::excerpt::quoted;
 use crate::domain::text::redactor::Redactor;
 
 use super::jwt::{claimed_life, claimed_scope, whole_seconds};

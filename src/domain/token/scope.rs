@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::text::quotation::quoted;
+use crate::domain::text::excerpt::quoted;
 
 /// The scopes that Keycloak adds to a service account's token. They mean nothing to Corti.
 pub const BASE: [&str; 8] =

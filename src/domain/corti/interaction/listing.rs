@@ -1,40 +1,40 @@
-//! Which interactions are listed, and in which order: the query of `GET /interactions/` (Corti's API reference).
+//! Builds the query of `GET /interactions/` (Corti's API reference).
 
 use url::form_urlencoded::Serializer;
 
-/// How many interactions one request asks for. The API's default is 10; its maximum is not documented.
+/// The interactions of one page. The API's default is 10; its maximum is not documented.
 pub const PAGE_SIZE: usize = 50;
 
 /// What to list.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
-    /// Only encounters in one of these states.
+    /// Only encounters with one of these states.
     pub statuses: Vec<&'static str>,
     /// Only this patient's, by its identifier.
     pub patient: Option<String>,
     /// What to sort by.
     pub sort: Sort,
-    /// The smallest first.
+    /// Smallest first.
     pub ascending: bool,
-    /// At most so many; all where it is `None`.
+    /// At most so many, or all.
     pub limit: Option<usize>,
 }
 
-/// What interactions can be sorted by.
+/// What interactions are sorted by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {
     /// Their id.
     Id,
-    /// The user that they are assigned to.
+    /// The assigned user.
     User,
     /// The patient's identifier.
     Patient,
-    /// When they were created.
+    /// The time of creation.
     #[default]
     Created,
-    /// When the encounter ended.
+    /// The end of the encounter.
     Ended,
-    /// When they were changed.
+    /// The last change.
     Updated,
 }
 

@@ -1,21 +1,20 @@
-//! An interaction as the API tells it, with members that this tool has never heard of kept.
+//! Reads an interaction as the API sends it, with unknown members.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::Response;
 use crate::domain::text::page::Page;
 use crate::domain::text::redactor::Redactor;
 
-use super::InteractionError;
+use super::answer::{InteractionError, accepted, unexpected};
 
-/// One interaction: whatever JSON object the API sent. It holds patient data.
+/// One interaction: the JSON object that the API sent. It holds patient data.
 #[derive(Clone)]
 pub struct Record(Value);
 
 impl std::fmt::Debug for Record {
-    /// Patient data is in no log.
+    /// Without patient data.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Record({} members)", self.0.as_object().map_or(0, Map::len))
     }
@@ -29,47 +28,46 @@ impl Record {
     pub fn one(response: &Response) -> Result<Self, InteractionError> {
         let record = Self(object(response)?.into());
         if record.id().is_empty() {
-            return Err(not_the_protocol(response));
+            return Err(unexpected(response));
         }
         Ok(record)
     }
 
-    /// Reads the answer to a request for a page of them.
+    /// Reads the answer to a request for a page of interactions.
     ///
     /// # Errors
     /// The same.
     pub fn page(response: &Response) -> Result<Vec<Self>, InteractionError> {
         let Some(Value::Array(list)) = object(response)?.remove("interactions") else {
-            return Err(not_the_protocol(response));
+            return Err(unexpected(response));
         };
         let records = list.into_iter().map(|one| match one {
             Value::Object(_) => Ok(Self(one)),
-            _ => Err(not_the_protocol(response)),
+            _ => Err(unexpected(response)),
         });
         records.collect()
     }
 
-    /// The same without secrets. Use it before [`Self::to_json`], which changes the names of members: a secret that is in a
-    /// changed name is not found any more.
+    /// The same without secrets. Call it before [`Self::to_json`]: a secret in a name is not found once the name is changed.
     #[must_use]
     pub fn redacted(self, secrets: &Redactor) -> Self {
         Self(secrets.apply_json(self.0))
     }
 
-    /// `id`, or nothing.
+    /// `id`, or empty.
     pub fn id(&self) -> &str {
         self.text("/id")
     }
 
-    /// The text at a JSON pointer (RFC 6901), or nothing.
+    /// The text at a JSON pointer (RFC 6901), or empty.
     fn text(&self, pointer: &str) -> &str {
         self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// What a row of a list shows of it; see [`Record::COLUMNS`]. The patient's name is not among it.
+    /// The cells of a row in a list, see [`Record::COLUMNS`]; not the patient's name.
     pub fn row(&self) -> Vec<String> {
         let created = self.text("/createdAt");
-        // To the second, as long as it is a time.
+        // To the second, where it is a time.
         let second = created.parse().and_then(|time: Timestamp| Timestamp::from_second(time.as_second()));
         let rest = ["/encounter/status", "/encounter/type", "/encounter/identifier"];
         let rest = rest.iter().map(|pointer| self.text(pointer).to_owned());
@@ -77,12 +75,12 @@ impl Record {
         [self.id().to_owned(), created].into_iter().chain(rest).collect()
     }
 
-    /// What stands over the columns of [`Record::row`], and how wide they are where all goes well: a UUID, a time, the
-    /// longest status, the longest type.
+    /// The heads of the columns of [`Record::row`], and their usual widths: a UUID, a time, the longest status, the longest
+    /// type.
     pub const COLUMNS: [(&'static str, usize); 5] =
         [("ID", 36), ("CREATED", 20), ("STATUS", 11), ("TYPE", 18), ("ENCOUNTER", 0)];
 
-    /// All that a person may want to see of it.
+    /// The interaction for a person.
     pub fn summary(&self) -> Page {
         let fields = [
             ("interaction", "/id"),
@@ -108,21 +106,14 @@ impl Record {
         })
     }
 
-    /// All of it, its members' names in `snake_case` as everywhere in this tool's JSON.
+    /// The whole interaction, with names in `snake_case` as in all JSON of corti-auth.
     pub fn to_json(&self) -> Value {
         snake(&self.0)
     }
 }
 
 fn object(response: &Response) -> Result<Map<String, Value>, InteractionError> {
-    if !response.is_success() {
-        return Err(Problem::of(response).into());
-    }
-    serde_json::from_slice(&response.body).map_err(|_| not_the_protocol(response))
-}
-
-fn not_the_protocol(response: &Response) -> InteractionError {
-    InteractionError::NotTheProtocol { status: response.status, what: response.appearance() }
+    serde_json::from_slice(&accepted(response)?.body).map_err(|_| unexpected(response))
 }
 
 fn snake(value: &Value) -> Value {

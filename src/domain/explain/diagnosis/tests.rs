@@ -1,4 +1,4 @@
-//! Tests of `diagnosis`.
+//! Tests the hosts of an environment and the judgement of clocks.
 
 use super::*;
 
@@ -19,31 +19,6 @@ fn a_label_has_two_hosts_and_a_url_one() {
     assert_eq!(local.len(), 1);
     assert_eq!(local[0].label(), "127.0.0.1 (auth, api, sockets)");
     assert_eq!(local[0].url.path(), "/realms/base/.well-known/openid-configuration");
-}
-
-#[test]
-fn a_realm_is_what_it_should_be_or_says_why_not() {
-    let judge = |status, body: &str| realm(&response(status, &[], body), &eu(), &Tenant::default());
-    let document = |issuer: &str, endpoint: &str| {
-        serde_json::json!({ "issuer": issuer, "token_endpoint": endpoint }).to_string()
-    };
-    let (own, endpoint) = (eu().issuer(&Tenant::default()), eu().token_url(&Tenant::default()));
-    assert_eq!(judge(200, &document(&own, &endpoint)), Ok(()));
-    let other = judge(200, &document("https://auth.us.corti.app/realms/base", &endpoint));
-    assert!(matches!(other, Err(RealmError::OtherIssuer { .. })), "{other:?}");
-    for elsewhere in ["https://evil.example/token", "http://auth.eu.corti.app/x", "/relative"] {
-        let other = judge(200, &document(&own, elsewhere));
-        assert!(matches!(other, Err(RealmError::OtherEndpoint { .. })), "{elsewhere}: {other:?}");
-    }
-    let gone = judge(404, r#"{"error":"Realm does not exist"}"#);
-    assert_eq!(gone, Err(RealmError::UnknownTenant(Tenant::default())));
-    for (status, body) in [(404, "{}"), (200, "<html>"), (200, r#"{"issuer":1}"#), (401, "")] {
-        assert!(matches!(judge(status, body), Err(RealmError::NotTheProtocol { .. })), "{status} {body}");
-    }
-    assert_eq!(judge(302, ""), Err(RealmError::Redirect(302)));
-    assert_eq!(judge(503, ""), Err(RealmError::Unavailable(503)));
-    let long = document(&"x".repeat(10_000), &endpoint);
-    assert!(judge(200, &long).unwrap_err().to_string().len() < 700, "a server's text is cut");
 }
 
 fn skew(date: &str, age: &str, sent: &str, received: &str) -> Option<(Verdict, String)> {

@@ -1,14 +1,14 @@
-//! A text with its escapes decoded, and where in the text each byte was.
+//! Decodes the escapes of a text, and remembers where in the text each byte was.
 
-/// Bytes, made alike where an encoding may have changed them.
+/// Bytes in the form in which they are compared, see [`alike`].
 pub(super) struct Decoded {
     bytes: Vec<u8>,
     /// Where in the original text each byte ends.
     ends: Vec<usize>,
 }
 
-/// Reads the escape at the start of some bytes: the character it means, and its length in bytes.
-type Escape = fn(&[u8]) -> Option<(char, usize)>;
+/// Reads the escape at the start of some bytes: the bytes that it stands for, and its own length.
+type Escape = fn(&[u8]) -> Option<(Vec<u8>, usize)>;
 
 /// `byte` as it is compared: ASCII letters in lower case, base64 in its standard alphabet, a space as forms write it.
 pub(super) fn alike(byte: u8) -> u8 {
@@ -35,14 +35,15 @@ impl Decoded {
         (end_of(start).unwrap_or_default(), end_of(end).unwrap_or_default())
     }
 
-    /// The same with the escapes of each encoding decoded, for those encodings that there is an escape of.
+    /// The same decoded once, in each way that changes anything.
     pub(super) fn decoded(&self) -> impl Iterator<Item = Self> {
         let encodings: [(u8, Escape); 3] = [(b'\\', json), (b'&', html), (b'%', percent)];
-        encodings.into_iter().filter_map(|(mark, escape)| self.without(mark, escape))
+        let decoded = encodings.into_iter().filter_map(|(mark, escape)| self.without(mark, escape));
+        decoded.chain(self.unwrapped())
     }
 
-    /// The same without its line breaks, where it has any: base64 is often wrapped.
-    pub(super) fn unwrapped(&self) -> Option<Self> {
+    /// The same without line breaks, where it has any: base64 is often wrapped.
+    fn unwrapped(&self) -> Option<Self> {
         let kept = self.bytes.iter().zip(&self.ends).filter(|(byte, _)| !b"\r\n".contains(byte));
         let (bytes, ends): (Vec<u8>, Vec<usize>) = kept.unzip();
         (bytes.len() < self.bytes.len()).then_some(Self { bytes, ends })
@@ -53,51 +54,46 @@ impl Decoded {
         let mut clean = Self { bytes: Vec::new(), ends: Vec::new() };
         let mut at = 0;
         while let Some(byte) = self.bytes.get(at) {
-            let escaped = if *byte == mark { self.bytes.get(at..).and_then(escape) } else { None };
-            let (mut buffer, mut single) = ([0; 4], [*byte]);
-            let (decoded, length): (&[u8], usize) = match escaped {
-                // A percent-encoded byte may be a part of a character.
-                Some((c, length)) if mark == b'%' => {
-                    single = [u8::try_from(c).unwrap_or_default()];
-                    (&single, length)
-                }
-                Some((c, length)) => (c.encode_utf8(&mut buffer).as_bytes(), length),
-                None => (&single, 1),
-            };
-            at += length;
-            let (_, end) = self.place(0, at);
-            clean.bytes.extend(decoded.iter().map(|byte| alike(*byte)));
-            clean.ends.resize(clean.bytes.len(), end);
+            let rest = self.bytes.get(at..).filter(|_| *byte == mark);
+            if let Some((decoded, length)) = rest.and_then(escape) {
+                clean.bytes.extend(decoded.into_iter().map(alike));
+                at += length;
+            } else {
+                clean.bytes.push(*byte);
+                at += 1;
+            }
+            clean.ends.resize(clean.bytes.len(), self.place(0, at).1);
         }
         (clean.bytes.len() < self.bytes.len()).then_some(clean)
     }
 }
 
-/// A byte, as the character of that number.
-fn percent(text: &[u8]) -> Option<(char, usize)> {
+/// One byte: it may be a part of a character.
+fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let byte = u8::try_from(number(text.get(1..3)?, 16)?).ok()?;
-    Some((byte.into(), 3))
+    Some((vec![byte], 3))
 }
 
-fn json(text: &[u8]) -> Option<(char, usize)> {
+fn json(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let unit = |at: usize| match text.get(at..at + 2)? {
-        b"\\u" => number(text.get(at + 2..at + 6)?, 16),
+        b"\\u" => u16::try_from(number(text.get(at + 2..at + 6)?, 16)?).ok(),
         _ => None,
     };
-    match text.get(1)? {
+    let (c, length) = match text.get(1)? {
         b'u' => {
-            let units = [unit(0), unit(6)].map(|unit| unit.and_then(|unit| u16::try_from(unit).ok()));
-            let mut decoded = char::decode_utf16(units.into_iter().map_while(|unit| unit));
-            let c = decoded.next()?.ok()?;
-            Some((c, 6 * c.len_utf16()))
+            let units = [unit(0), unit(6)].into_iter().map_while(|unit| unit);
+            let c = char::decode_utf16(units).next()?.ok()?;
+            (c, 6 * c.len_utf16())
         }
-        b'n' => Some(('\n', 2)),
-        b'r' => Some(('\r', 2)),
-        other => b"\"\\/'".contains(other).then_some((char::from(*other), 2)),
-    }
+        b'n' => ('\n', 2),
+        b'r' => ('\r', 2),
+        other if b"\"\\/'".contains(other) => (char::from(*other), 2),
+        _ => return None,
+    };
+    Some((c.to_string().into_bytes(), length))
 }
 
-fn html(text: &[u8]) -> Option<(char, usize)> {
+fn html(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let end = text.iter().take(12).position(|byte| *byte == b';')?;
     let c = match text.get(1..end)? {
         b"amp" => '&',
@@ -109,7 +105,7 @@ fn html(text: &[u8]) -> Option<(char, usize)> {
         [b'#', digits @ ..] => char::from_u32(number(digits, 10)?)?,
         _ => return None,
     };
-    Some((c, end + 1))
+    Some((c.to_string().into_bytes(), end + 1))
 }
 
 fn number(digits: &[u8], radix: u32) -> Option<u32> {

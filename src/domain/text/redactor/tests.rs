@@ -1,4 +1,4 @@
-//! Tests of what is taken out of text.
+//! Tests what is cut out of text.
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 

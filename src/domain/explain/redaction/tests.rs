@@ -1,4 +1,4 @@
-//! Tests of what is taken out of a server's words.
+//! Tests what is cut out of a server's words.
 
 use crate::domain::client::secret::Secret;
 
@@ -10,19 +10,17 @@ fn secrets_and_tokens_are_not_repeated() {
     let redaction = Redaction { known: Redactor::from_iter([&secret]) };
     let table = [
         ("no hunter2-hunter2, no", "no [redacted], no"),
-        ("got `eyJhbGciOiJSUzI1NiJ9.e30.c2ln`", "got `[redacted]"),
-        (
-            "body client_id=x&client_secret=abc&scope=openid end",
-            "body client_id=x&client_secret=[redacted] end",
-        ),
+        ("got `eyJhbGciOiJSUzI1NiJ9.e30.c2ln` which is old", "got `[redacted] which is old"),
+        ("body client_id=x&client_secret=abc&scope=openid end", "body client_id=x&client_secret=[redacted]"),
         ("plain words", "plain words"),
-        ("Authorization: Bearer k3y-of-somebody ok", "Authorization: Bearer [redacted] ok"),
+        ("Authorization: Bearer k3y-of-somebody ok", "Authorization: [redacted]"),
         ("sent `Basic YWNtZTpzM2NyZXQ=`", "sent `Basic [redacted]"),
         ("Bearer realm=\"base\", error=\"invalid_token\"", "Bearer realm=\"base\", error=\"invalid_token\""),
         ("Bearer authentication is needed", "Bearer authentication is needed"),
-        ("{\"client_secret\": \"a b\", \"x\": 1}", "{\"client_secret\": \"[redacted]\", \"x\": 1}"),
-        ("client_secret: abc, password:'x y' end", "client_secret: [redacted], password:'[redacted]' end"),
+        ("{\"client_secret\": \"a b\", \"x\": 1}", "{\"client_secret\": \"[redacted]"),
+        ("client_secret: abc, password:'x y' end", "client_secret: [redacted]"),
         ("no client_secret was sent", "no client_secret was sent"),
+        ("&token=abc and mytoken=abc", "&token=[redacted]"),
     ];
     for (text, clean) in table {
         assert_eq!(redaction.apply(text), clean);
@@ -31,27 +29,20 @@ fn secrets_and_tokens_are_not_repeated() {
 }
 
 #[test]
-fn what_is_named_a_secret_is_not_repeated_however_it_is_written() {
+fn what_follows_the_name_of_a_secret_is_not_repeated() {
     let redaction = Redaction { known: Redactor::default() };
     let table = [
-        ("got Authorization: Bearer x here", "got Authorization: Bearer [redacted] here"),
-        ("authorization=Bearer%20s3cr3t, no", "authorization=Bearer%20[redacted], no"),
-        ("Authorization: Basic YTpi", "Authorization: Basic [redacted]"),
-        ("Authorization: s3cr3t", "Authorization: [redacted]"),
-        (r#"{"Authorization": "Bearer s3 cr3t", "a": 1}"#, r#"{"Authorization": "[redacted]", "a": 1}"#),
-        ("Authorization: Bearer hunter2, no", "Authorization: Bearer [redacted], no"),
-        ("the value `Bearer b1946ac92492d2347c` is", "the value `Bearer [redacted] is"),
-        ("client_secret: a,b is", "client_secret: [redacted] is"),
-        ("client_secret = s3cr3t is", "client_secret = [redacted] is"),
-        ("client_secret=\"s3 cr3t\" is", "client_secret=[redacted] is"),
-        (r#"{"client_secret":"s3 \" cr3t","a":"b"}"#, r#"{"client_secret":"[redacted]","a":"b"}"#),
-        (r#"\"client_secret\":\"s3 cr3t\",\"a\""#, r#"\"client_secret\":\"[redacted]\",\"a\""#),
-        ("{'clientSecret': 's3cr3t'}", "{'clientSecret': '[redacted]'}"),
+        ("authorization=Bearer%20s3cr3t, no", "authorization=[redacted]"),
+        ("Authorization: Basic YTpi", "Authorization: [redacted]"),
+        (r#"{"Authorization": "Bearer s3 cr3t", "a": 1}"#, r#"{"Authorization": "[redacted]"#),
+        ("the value `Bearer b1946ac92492d2347c` is", "the value `Bearer [redacted]"),
+        ("client_secret = s3cr3t is", "client_secret = [redacted]"),
+        (r#"\"client_secret\":\"s3 cr3t\",\"a\""#, r#"\"client_secret\":\"[redacted]"#),
+        ("{'clientSecret': 's3cr3t'}", "{'clientSecret': '[redacted]"),
         ("Client_Secret: s3cr3t", "Client_Secret: [redacted]"),
-        (r#""client_secret":"s3 cr3t and no end"#, r#""client_secret":"[redacted]"#),
-        ("bad token: b1946ac92492d2347c, no", "bad token: [redacted], no"),
-        (r#"{"token":"abc"}"#, r#"{"token":"[redacted]"}"#),
-        ("client_secret=a client_secret=b", "client_secret=[redacted] client_secret=[redacted]"),
+        ("bad token: b1946ac92492d2347c, no", "bad token: [redacted]"),
+        (r#"{"token":"abc"}"#, r#"{"token":"[redacted]"#),
+        ("no hunter2 client_secret=a client_secret=b", "no hunter2 client_secret=[redacted]"),
     ];
     for (text, clean) in table {
         assert_eq!(redaction.apply(text), clean, "{text}");
@@ -76,8 +67,9 @@ fn a_servers_own_words_stay() {
 #[test]
 fn a_long_text_takes_no_long_time() {
     let redaction = Redaction { known: Redactor::default() };
-    let text = "client_secret=a ".repeat(250_000);
-    assert_eq!(redaction.apply(&text).chars().count(), LONGEST + 1);
+    for text in ["Bearer token of: ", "invalid_token: no ", "eyJhbGciOiJSUzI1NiJ9 "] {
+        assert_eq!(redaction.apply(&text.repeat(250_000)).chars().count(), LONGEST + 1, "{text}");
+    }
 }
 
 #[test]

@@ -1,19 +1,19 @@
-//! How much of a server's text is repeated.
+//! Cuts a server's long text.
 
 use std::borrow::Cow;
 
-/// In characters: a reason fits, a page does not.
+/// In characters: enough for a reason, too short for a page.
 const MAX_QUOTED: usize = 500;
 
-/// Marks the end of a text that was cut. A secret that is cut is known by it: see [`super::redactor`].
+/// The mark at the end of a cut text. [`super::redactor`] finds a secret that was cut by it.
 pub const CUT: &str = "…";
 
-/// The beginning of a server's text, with a mark where there is more.
+/// The beginning of a server's text, with a mark if it was cut.
 pub fn quoted(text: &str) -> Cow<'_, str> {
     at_most(MAX_QUOTED, text)
 }
 
-/// The first so many characters of a text, with a mark where there are more.
+/// The first `count` characters of a text, with a mark if it was cut.
 pub fn at_most(count: usize, text: &str) -> Cow<'_, str> {
     let cut = text.char_indices().nth(count).and_then(|(end, _)| text.get(..end));
     cut.map_or(Cow::Borrowed(text), |beginning| format!("{beginning}{CUT}").into())

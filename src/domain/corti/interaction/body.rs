@@ -1,30 +1,29 @@
-//! The body of a new interaction: what flags say over what a file says, over the smallest that the API takes.
+//! Builds the body of a new interaction: flags first, then a file, then defaults.
 
 use serde_json::{Map, Value, json};
 
-/// What is said of a new interaction, by the paths of the API's body (Corti's API reference, interactions). What is left
-/// out is left to the file, and to the API.
+/// The fields of a new interaction that are set by flags (Corti's API reference, interactions).
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
-    /// `assignedUserId`, `encounter.identifier` and so on, with their values.
+    /// The path in the body, such as `encounter.identifier`, and the value.
     values: Vec<(&'static [&'static str], String)>,
 }
 
-/// Why no body comes of it.
+/// Why a body cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DraftError {
-    /// The file is no JSON.
+    /// The file is not JSON.
     #[error("it is not JSON: line {line}, column {column}")]
     NotJson {
-        /// Where, from 1.
+        /// Counted from 1.
         line: usize,
-        /// Where, from 1.
+        /// Counted from 1.
         column: usize,
     },
-    /// The file is JSON, but no object.
+    /// The file is JSON, but not an object.
     #[error("it is JSON, but not an object")]
     NotAnObject,
-    /// A flag sets a member of something that is no object in the file.
+    /// A flag sets a member of something that is not an object in the file.
     #[error("its member `{0}` is not an object")]
     Member(&'static str),
 }
@@ -37,9 +36,8 @@ impl Fields {
         self
     }
 
-    /// The body. `from` is a file's text; an identifier, a status and a type that nobody names are `identifier` (which must
-    /// be new to the client; a fresh UUID says nothing about a patient), `planned` and `first_consultation`. Nothing else is
-    /// checked here: what the API takes is the API's to say.
+    /// The body. `from` is the text of a file. The defaults are `identifier` (which must be new to the client), `planned` and
+    /// `first_consultation`. Everything else is for the API to check.
     ///
     /// # Errors
     /// [`DraftError`], see its variants.
@@ -49,7 +47,7 @@ impl Fields {
             set(&mut body, path, value)?;
         }
         let encounter = body.entry("encounter").or_insert_with(|| json!({}));
-        // Of another type it is the API's to refuse.
+        // Where it is not an object, the API refuses it.
         if let Some(encounter) = encounter.as_object_mut() {
             let defaults =
                 [("identifier", identifier), ("status", "planned"), ("type", "first_consultation")];
@@ -65,26 +63,22 @@ fn read(bytes: &[u8]) -> Result<Map<String, Value>, DraftError> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(body)) => Ok(body),
         Ok(_) => Err(DraftError::NotAnObject),
-        // Its own words may repeat what stands there.
+        // serde's own message may repeat the text.
         Err(error) => Err(DraftError::NotJson { line: error.line(), column: error.column() }),
     }
 }
 
 fn set(object: &mut Map<String, Value>, path: &[&'static str], value: &str) -> Result<(), DraftError> {
-    match path {
-        [] => Ok(()),
-        [name] => {
-            object.insert((*name).to_owned(), value.into());
-            Ok(())
-        }
-        [name, rest @ ..] => {
-            let member = object.entry(*name).or_insert_with(|| json!({}));
-            if member.is_null() {
-                *member = json!({});
-            }
-            set(member.as_object_mut().ok_or(DraftError::Member(name))?, rest, value)
-        }
+    let [name, rest @ ..] = path else { return Ok(()) };
+    if rest.is_empty() {
+        object.insert((*name).to_owned(), value.into());
+        return Ok(());
     }
+    let member = object.entry(*name).or_insert(Value::Null);
+    if member.is_null() {
+        *member = json!({});
+    }
+    set(member.as_object_mut().ok_or(DraftError::Member(name))?, rest, value)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Tests of pasted URLs.
+//! Tests pasted URLs.
 
 use crate::domain::text::redactor::Redactor;
 
@@ -7,8 +7,8 @@ use super::*;
 const BASE: &str =
     "wss://api.eu.corti.app/audio-bridge/v2/interactions/6f9c1a1e-0000-4000-8000-000000000000/streams";
 
-fn pasted(text: &str) -> Pasted {
-    Pasted::parse(text).unwrap()
+fn pasted(text: &str) -> PastedUrl {
+    PastedUrl::parse(text).unwrap()
 }
 
 #[test]
@@ -25,10 +25,12 @@ fn a_label_before_the_url_is_taken_off() {
     ] {
         assert_eq!(pasted(&text).bare().as_str(), url, "{text}");
     }
+    let escaped = pasted(&format!("url: {url}&amp;token=Bearer%20x"));
+    assert!(escaped.has_token(), "a semicolon does not end the URL");
     let spaced = pasted(&format!("websocketUrl: {url}&token=Bearer a.b.c\nnext: line"));
     assert_eq!(spaced.token().map(|token| token.secret().expose()), Some("a.b.c"));
-    let elsewhere = Pasted::parse(&format!("https://x.example/?next={url}"));
-    assert_eq!(elsewhere.unwrap_err(), PastedError::Scheme("https".to_owned()));
+    let elsewhere = PastedUrl::parse(&format!("https://x.example/?next={url}"));
+    assert_eq!(elsewhere.unwrap_err(), PastedUrlError::Scheme("https".to_owned()));
 }
 
 #[test]
@@ -64,7 +66,7 @@ fn each_flaw_is_told() {
         (format!("{BASE}?tenant-name=b?x=y"), "second `?`"),
         (format!("{BASE}?tenant-name=b&amp;token=x"), "&amp;"),
         ("wss://h/interactions/{id}/streams?tenant-name=b".to_owned(), "placeholder"),
-        ("wss://h/interactions/1/streams?tenant-name=b".to_owned(), "no UUID"),
+        ("wss://h/interactions/1/streams?tenant-name=b".to_owned(), "not a UUID"),
         ("wss://h/stream?tenant-name=b".to_owned(), "neither"),
     ];
     for (url, words) in table {
@@ -98,13 +100,13 @@ fn a_token_that_a_slip_hides_is_still_one() {
 
 #[test]
 fn what_would_not_be_opened_is_refused() {
-    let refused = |text: &str| Pasted::parse(text).unwrap_err();
-    assert_eq!(refused("hello"), PastedError::NotAUrl);
-    assert_eq!(refused("https://api.eu.corti.app/x"), PastedError::Scheme("https".into()));
-    assert_eq!(refused("ws://api.eu.corti.app/transcribe"), PastedError::NotEncrypted);
-    assert_eq!(refused("wss://u:p@api.eu.corti.app/transcribe"), PastedError::User);
+    let refused = |text: &str| PastedUrl::parse(text).unwrap_err();
+    assert_eq!(refused("hello"), PastedUrlError::NotAUrl);
+    assert_eq!(refused("https://api.eu.corti.app/x"), PastedUrlError::Scheme("https".into()));
+    assert_eq!(refused("ws://api.eu.corti.app/transcribe"), PastedUrlError::NotEncrypted);
+    assert_eq!(refused("wss://u:p@api.eu.corti.app/transcribe"), PastedUrlError::User);
     for query in ["token=a&token=b", "token=a&amp;token=b", "token=a&tok%65n=b", "token=a&access_token=b"] {
-        assert_eq!(refused(&format!("{BASE}?{query}")), PastedError::Tokens, "{query}");
+        assert_eq!(refused(&format!("{BASE}?{query}")), PastedUrlError::Tokens, "{query}");
     }
 }
 
@@ -121,7 +123,7 @@ fn a_token_outside_of_its_parameter_is_refused() {
         format!("{BASE}?tenant-name=b&access_token=opaque"),
         format!("{BASE}?tenant-name=b%2526token%253Dopaque"),
     ] {
-        assert_eq!(Pasted::parse(&text).unwrap_err(), PastedError::Outside, "{text}");
+        assert_eq!(PastedUrl::parse(&text).unwrap_err(), PastedUrlError::Outside, "{text}");
     }
     for text in ["%", "%4", "%zz", "%+4", "a%25b", "100%25%25", "eyJ.x"] {
         assert!(!pasted(&format!("{BASE}?tenant-name=b&x={text}")).has_token(), "{text}");

@@ -1,9 +1,9 @@
-//! The forms in which curl saves an exchange. That it is curl which writes them so is tested with curl itself.
+//! Tests the forms in which curl saves an exchange. `tests/it/explain_curl.rs` tests them with curl itself.
 
 use super::*;
 
 fn read(text: &str) -> (Option<u16>, Option<String>, String) {
-    let exchange = Exchange::read(text);
+    let exchange = SavedExchange::read(text);
     (exchange.status, exchange.header("x").map(str::to_owned), exchange.body)
 }
 
@@ -28,35 +28,37 @@ fn the_last_of_several_heads_counts() {
 fn a_verbose_log_has_the_request_too() {
     let log = "* Connected\n> GET /v2/languages/?a=b HTTP/1.1\r\n> Host: h\r\n> Authorization: eyJx\r\n> \r\n\
                * remark\n< HTTP/1.1 401 Unauthorized\r\n< X: 1\r\n< \r\n{ [5 bytes data]\nbody\n* done\n";
-    let exchange = Exchange::read(log);
+    let exchange = SavedExchange::read(log);
     assert_eq!(
         (exchange.status, exchange.header("x"), exchange.body.as_str()),
         (Some(401), Some("1"), "body")
     );
-    let asked = Asked { path: "/v2/languages/".into(), presented: Some(Presented::Bare), tenant: None };
-    assert_eq!(exchange.asked, Some(asked));
+    let request = SavedRequest { path: "/v2/languages/".into(), token: Some(BearerForm::Bare), tenant: None };
+    assert_eq!(exchange.request, Some(request));
 }
 
 #[test]
 fn a_token_is_presented_in_one_of_four_forms() {
     let table = [
-        ("Bearer eyJ", Presented::Bearer),
-        ("bearer  eyJ", Presented::Bearer),
-        ("eyJ", Presented::Bare),
-        ("Bearereyj", Presented::Bare),
-        ("Bearer%20eyJ", Presented::Encoded),
-        ("Bearer Bearer eyJ", Presented::Doubled),
+        ("Bearer eyJ", BearerForm::Bearer),
+        ("bearer  eyJ", BearerForm::Bearer),
+        ("eyJ", BearerForm::Bare),
+        ("Bearereyj", BearerForm::Bare),
+        ("Bearer%20eyJ", BearerForm::Encoded),
+        ("Bearer Bearer eyJ", BearerForm::Doubled),
     ];
     for (text, form) in table {
-        assert_eq!(Presented::of(text), form, "{text}");
+        assert_eq!(BearerForm::of(text), form, "{text}");
     }
     for (value, form) in [
-        ("Bearer%20eyJ", Presented::Bearer),
-        ("Bearer+eyJ", Presented::Bearer),
-        ("eyJ", Presented::Bare),
-        ("Bearer%2520eyJ", Presented::Encoded),
+        ("Bearer%20eyJ", BearerForm::Bearer),
+        ("Bearer+eyJ", BearerForm::Bearer),
+        ("eyJ", BearerForm::Bare),
+        ("Bearer%2520eyJ", BearerForm::Encoded),
     ] {
-        assert_eq!(Presented::of_query(value), form, "{value}");
+        let log = format!("> GET /x?token={value} HTTP/1.1\n> \n< HTTP/1.1 401 Unauthorized\n");
+        let request = SavedExchange::read(&log).request.unwrap();
+        assert_eq!(request.token, Some(form), "{value}");
     }
 }
 

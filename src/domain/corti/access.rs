@@ -1,0 +1,227 @@
+//! Compares what a token opens with what its scopes promise. `check` does the requests.
+
+use std::fmt;
+
+use crate::domain::token::inspection::Inspection;
+use crate::domain::token::scope::TokenClass;
+
+use super::request::Response;
+use super::websocket::SocketKind;
+
+/// The reads that are tried: paths below the API's address.
+pub const READS: [&str; 3] = ["/languages/", "/factgroups/", "/interactions/?pageSize=1"];
+
+/// What is tried with the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One of [`READS`].
+    Read(&'static str),
+    /// One of the WebSockets.
+    Socket(SocketKind),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(path) => write!(f, "GET {}", path.split('?').next().unwrap_or_default()),
+            Self::Socket(kind) => write!(f, "WebSocket /{}", kind.as_str()),
+        }
+    }
+}
+
+/// What a token's scopes promise of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// It is allowed.
+    Allowed,
+    /// It is denied.
+    Denied,
+    /// Corti does not document what these scopes do.
+    Unknown,
+}
+
+impl Promise {
+    /// What the token promises of `target`.
+    pub fn of(token: &Inspection, target: Target) -> Self {
+        let has_scope = matches!(target, Target::Socket(kind) if token.scopes.contains(kind.as_str()));
+        match token.class {
+            Some(TokenClass::Full) => Self::Allowed,
+            Some(_) if has_scope => Self::Allowed,
+            Some(TokenClass::Limited) => Self::Denied,
+            Some(TokenClass::Mixed) | None => Self::Unknown,
+        }
+    }
+
+    /// `allowed`, `denied` or `unknown`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What was seen of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// The token was accepted.
+    Allowed,
+    /// The token was refused.
+    Denied,
+    /// Neither is certain.
+    Inconclusive,
+}
+
+impl Observed {
+    /// What the answer to a read shows. An HTML page does not come from the API.
+    pub fn of(response: &Response) -> Self {
+        let start = response.body.trim_ascii_start();
+        let is_json = start.starts_with(b"{") || start.starts_with(b"[");
+        match response.status {
+            200..=299 if is_json => Self::Allowed,
+            401 | 403 if !response.is_html() => Self::Denied,
+            _ => Self::Inconclusive,
+        }
+    }
+
+    /// What a refused handshake shows. Where the interaction does not exist (`is_real` is false), that may be the reason, and
+    /// a server that looks for it first never looks at the token.
+    pub fn of_handshake(status: u16, is_real: bool, promise: Promise) -> Self {
+        match status {
+            401 => Self::Denied,
+            403 if is_real || promise != Promise::Allowed => Self::Denied,
+            _ => Self::Inconclusive,
+        }
+    }
+
+    /// `allowed`, `denied` or `inconclusive`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// The result of the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The token opens what its scopes promise.
+    AsPromised,
+    /// The token opens more.
+    More,
+    /// The token opens less.
+    Less,
+    /// One of the two is not known.
+    Unknown,
+}
+
+impl Finding {
+    /// The name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AsPromised => "as_promised",
+            Self::More => "more",
+            Self::Less => "less",
+            Self::Unknown => "untold",
+        }
+    }
+}
+
+/// A target that was tried.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The target.
+    pub target: Target,
+    /// What the scopes promise.
+    pub promise: Promise,
+    /// What was seen.
+    pub observed: Observed,
+    /// The HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// What came back. May hold a server's words: escape them before they are shown.
+    pub detail: String,
+}
+
+impl Row {
+    /// The result of the comparison.
+    pub fn finding(&self) -> Finding {
+        match (self.promise, self.observed) {
+            (Promise::Allowed, Observed::Allowed) | (Promise::Denied, Observed::Denied) => {
+                Finding::AsPromised
+            }
+            (Promise::Denied, Observed::Allowed) => Finding::More,
+            (Promise::Allowed, Observed::Denied) => Finding::Less,
+            (Promise::Unknown, _) | (_, Observed::Inconclusive) => Finding::Unknown,
+        }
+    }
+}
+
+/// The result of all of them: the worst, where `More` is worse than `Less`.
+pub fn overall(rows: &[Row]) -> Finding {
+    let has = |finding| rows.iter().any(|row| row.finding() == finding);
+    let ranked = [Finding::More, Finding::Less, Finding::AsPromised];
+    ranked.into_iter().find(|finding| has(*finding)).unwrap_or(Finding::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateways_answer_tells_nothing() {
+        let of = |status, body: &str| {
+            Observed::of(&Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() })
+        };
+        let table = [
+            (200, r#"{"languages":[]}"#, Observed::Allowed),
+            (200, "<html>sign in</html>", Observed::Inconclusive),
+            (204, "", Observed::Inconclusive),
+            (403, "{}", Observed::Denied),
+            (401, "", Observed::Denied),
+            (403, "<html>", Observed::Inconclusive),
+            (404, "{}", Observed::Inconclusive),
+            (429, "{}", Observed::Inconclusive),
+            (503, "", Observed::Inconclusive),
+            (302, "", Observed::Inconclusive),
+        ];
+        for (status, body, observed) in table {
+            assert_eq!(of(status, body), observed, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn an_interaction_that_does_not_exist_tells_little() {
+        let table = [
+            (401, false, Promise::Allowed, Observed::Denied),
+            (403, false, Promise::Allowed, Observed::Inconclusive),
+            (403, false, Promise::Denied, Observed::Denied),
+            (403, true, Promise::Allowed, Observed::Denied),
+            (404, false, Promise::Denied, Observed::Inconclusive),
+            (500, true, Promise::Allowed, Observed::Inconclusive),
+        ];
+        for (status, is_real, promise, observed) in table {
+            assert_eq!(Observed::of_handshake(status, is_real, promise), observed, "{status} {is_real}");
+        }
+    }
+
+    #[test]
+    fn more_outranks_less() {
+        let row = |promise, observed| Row {
+            target: Target::Read("/languages/"),
+            promise,
+            observed,
+            status: None,
+            detail: String::new(),
+        };
+        let less = row(Promise::Allowed, Observed::Denied);
+        let more = row(Promise::Denied, Observed::Allowed);
+        let unknown = row(Promise::Unknown, Observed::Allowed);
+        assert_eq!(overall(&[less.clone(), more, unknown.clone()]), Finding::More);
+        assert_eq!(overall(&[unknown.clone(), less]), Finding::Less);
+        assert_eq!(overall(&[unknown, row(Promise::Allowed, Observed::Inconclusive)]), Finding::Unknown);
+        assert_eq!(overall(&[row(Promise::Denied, Observed::Denied)]), Finding::AsPromised);
+    }
+}

@@ -1,0 +1,161 @@
+//! The causes of tokens that the API refuses: 401 with the reason in `WWW-Authenticate`, 403 with one in the body.
+
+use jiff::Timestamp;
+
+use crate::domain::explain::cause::Candidate;
+use crate::domain::explain::evidence::Evidence;
+use crate::domain::explain::saved_exchange::BearerForm;
+use crate::domain::token::inspection::{Kind, span};
+use crate::domain::token::scope::TokenClass;
+
+/// The difference between two clocks that is ignored, in seconds.
+const LEEWAY: i64 = 60;
+
+pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
+    let cause = |id, text| Candidate::new(it, id, text);
+    let mint = mint(it);
+    let has_no_token = it.token.is_none();
+    let only_401 = it.has_only_status(&[401]);
+    let only_403 = it.has_only_status(&[403]);
+    let concerns_a_token = it.concerns_a_token();
+    let unsent = it.request.as_ref().is_some_and(|request| request.token.is_none());
+    // A saved request with a token counts more than a challenge without a reason.
+    let unnamed = it.challenge.as_ref().is_some_and(|challenge| challenge.error.is_none());
+    let unnamed = unnamed && (it.request.is_none() || unsent);
+    // As it was sent, where the request was saved, else as it is in its file.
+    let form = match &it.request {
+        Some(request) => request.token,
+        None => it.token.as_ref().map(|token| token.form),
+    };
+    let is_malformed = matches!(form, Some(BearerForm::Encoded | BearerForm::Doubled));
+    let is_bare = it.request.is_some() && form == Some(BearerForm::Bare) && it.refuses_a_token();
+    let is_encoded = form == Some(BearerForm::Encoded) && concerns_a_token;
+    let says_bearer = it.says(&["preceded by bearer"]);
+    let may_be_encoded =
+        says_bearer && it.request.is_none() && !is_malformed && form != Some(BearerForm::Bearer);
+    let is_doubled = form == Some(BearerForm::Doubled) && concerns_a_token;
+    let is_unreadable = it.token.as_ref().is_some_and(|token| token.inspection.is_none()) && concerns_a_token;
+    let kind = it.claims().map(|claims| claims.kind);
+    let kind = kind.filter(|kind| matches!(kind, Kind::Id | Kind::Refresh));
+    let says_scope = it.is_status(&[403]) && it.says(&["scope"]);
+    let is_at_socket = is_at_socket(it);
+    let limited = it.claims().filter(|claims| claims.class == Some(TokenClass::Limited) && is_refused(it));
+    let scopes = limited.map(|claims| format!("the token's scopes are `{}`", claims.scopes));
+    let has_own_scope = it.request.is_some()
+        && limited.is_some_and(|claims| claims.scopes.contains(it.socket().unwrap_or_default()));
+    let no_reason = it.words().filter(|_| it.refuses_a_token());
+    let no_reason = no_reason.map(|words| format!("the server says no more than: {words}"));
+    vec![
+        expired(it, cause("expired", "the token has expired")).remedy(format!("mint a new one: {mint}")),
+        clock_skew(it, cause("clock-skew", "the clock here and the server's differ"))
+            .remedy("set the clock here by NTP, then see how far off it is: corti-auth doctor"),
+        cause("no-token", "no token was sent")
+            .proved(unnamed.then_some("the challenge says of a token only that one is needed"))
+            .shown((it.refuses_a_token() && unsent).then_some("the request has none"))
+            .remedy(format!(
+                "send `Authorization: Bearer TOKEN` (WebSocket: `token=Bearer%20TOKEN`): {mint}"
+            )),
+        cause("missing-bearer", "the word Bearer is missing before the token")
+            .said(says_bearer && !is_malformed)
+            .shown(is_bare.then_some("the request has the token without it"))
+            .fits(only_401 && it.request.is_none() && !is_malformed)
+            .remedy(format!(
+                "send `Authorization: Bearer TOKEN` (WebSocket: `token=Bearer%20TOKEN`): {mint}"
+            )),
+        cause("encoded-twice", "the token was percent-encoded twice")
+            .said(says_bearer && is_encoded)
+            .shown(is_encoded.then_some("`%20` is sent in place of the space"))
+            .shown(may_be_encoded.then_some("a space encoded twice (`%2520`) looks the same to the server"))
+            .remedy("encode it once, in one place: corti-auth interaction create --connect-url"),
+        cause("malformed-token", "what was sent is not a token, or not a whole one")
+            .said(it.says(&["malformed"]))
+            .shown(is_unreadable.then_some("the token in use cannot be decoded"))
+            .shown(is_doubled.then_some("the word Bearer is written twice"))
+            .remedy(format!("send the token as it was minted, whole: {mint}")),
+        cause("not-an-access-token", "it is not an access token")
+            .said(it.says(&["not an access token"]))
+            .shown(kind.map(|kind| format!("its `typ` says that it is of the kind `{}`", kind.as_str())))
+            .remedy(format!("send `access_token`, not `id_token` or `refresh_token`: {mint}")),
+        cause("unknown-key", "the token is not signed by a key of this realm")
+            .said(it.says(&["signature", "key of the token"]))
+            .remedy(format!(
+                "it was changed, is of another realm, or its key is gone; mint a new one: {mint}"
+            )),
+        cause("limited-token-on-rest", "a limited token opens WebSockets, not the REST API")
+            .said(says_scope && !is_at_socket)
+            .shown(scopes.clone().filter(|_| !is_at_socket))
+            .fits(only_403 && has_no_token && !is_at_socket)
+            .remedy("the REST API needs a full token; keep it on your backend: corti-auth token --full"),
+        cause("wrong-scope-for-the-socket", "the token is limited to another WebSocket")
+            .said(says_scope && is_at_socket)
+            .shown(scopes.filter(|_| is_at_socket && !has_own_scope))
+            .fits(only_403 && has_no_token)
+            .remedy(format!(
+                "ask for the scope of the WebSocket's name: {}",
+                if is_at_socket { &mint } else { "corti-auth token --scope transcribe,streams" }
+            )),
+        cause("refused-token", "the server refused the token without a reason")
+            .hinted(no_reason.clone().filter(|_| only_401))
+            .remedy(format!("look into it (corti-auth inspect FILE), or mint a new one: {mint}")),
+        cause("forbidden", "it belongs to another client, or this client may not use it")
+            .hinted(no_reason.filter(|_| only_403))
+            .remedy("see what the client may use: corti-auth check --full"),
+    ]
+}
+
+fn expired<'a>(it: &Evidence, cause: Candidate<'a>) -> Candidate<'a> {
+    let expiry = it.claims().and_then(|claims| claims.expires_at).filter(|_| it.concerns_a_token());
+    // By the server's clock, where the answer has a date.
+    let judged_at = it.date.unwrap_or(it.now).as_second();
+    let since = expiry.map(|expiry| judged_at - expiry.as_second()).filter(|since| *since >= 0);
+    let before = if it.date.is_some() { "before the answer" } else { "ago" };
+    cause
+        .said(it.says(&["expired", "token is not active"]))
+        .shown(since.map(|since| format!("the token expired {} {before}", span(since.unsigned_abs()))))
+        .fits(it.has_only_status(&[401]) && it.token.is_none())
+}
+
+fn clock_skew<'a>(it: &Evidence, cause: Candidate<'a>) -> Candidate<'a> {
+    if !it.concerns_a_token() {
+        return cause;
+    }
+    // In words, where it is more than so many seconds after now.
+    let later_than = |seconds: i64, time: Option<Timestamp>| {
+        let ahead = time?.as_second() - it.now.as_second();
+        (ahead > seconds).then(|| span(ahead.unsigned_abs()))
+    };
+    let claims = it.claims();
+    let dated = later_than(LEEWAY, it.date);
+    let issued = later_than(LEEWAY, claims.and_then(|claims| claims.issued_at));
+    let left = later_than(0, claims.and_then(|claims| claims.expires_at)).filter(|_| it.says(&["expired"]));
+    cause
+        .shown(dated.map(|by| format!("the answer is dated {by} after now")))
+        .shown(issued.map(|by| format!("the token was issued {by} from now, by the clock here")))
+        .shown(left.map(|by| format!("by the clock here the token lives for another {by}")))
+        .fits(it.has_only_status(&[401]) && it.token.is_none())
+}
+
+/// Whether a right is missing: 403, and not because of the tenant.
+fn is_refused(it: &Evidence) -> bool {
+    it.is_status(&[403]) && it.refuses_a_token() && !it.says(&["tenant"])
+}
+
+fn is_at_socket(it: &Evidence) -> bool {
+    it.socket().is_some() || it.says(&["websocket"])
+}
+
+/// The command that mints the token that is needed: with the scope of the WebSocket, else one like the one that was used.
+fn mint(it: &Evidence) -> String {
+    let limited = it.claims().filter(|claims| claims.class == Some(TokenClass::Limited));
+    let own = limited
+        .and_then(|claims| ["transcribe", "streams"].into_iter().find(|name| claims.scopes.contains(name)));
+    let wanted = match it.known_socket() {
+        Some(name) => Some(name),
+        // An unknown WebSocket refused the token's scope: it is the other one's.
+        None if is_at_socket(it) && is_refused(it) => {
+            Some(if own == Some("streams") { "transcribe" } else { "streams" })
+        }
+        None => own,
+    };
+    wanted.map_or("corti-auth token --full".to_owned(), |name| format!("corti-auth token --scope {name}"))
+}

@@ -1,0 +1,178 @@
+//! Reads a saved exchange: the output of `curl -i`, `-D` or `-v`, a body alone, or messages of a WebSocket.
+//!
+//! Credentials in it are never shown: they are kept only to be cut out of the answer, should it repeat them.
+
+use url::form_urlencoded;
+
+use crate::domain::client::secret::Secret;
+
+/// How a token is written in a header, a query or a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BearerForm {
+    /// After `Bearer `, as it must be.
+    Bearer,
+    /// Without `Bearer `.
+    Bare,
+    /// After `Bearer%20`, with the space still encoded.
+    Encoded,
+    /// After `Bearer Bearer `.
+    Doubled,
+}
+
+impl BearerForm {
+    /// The form of a text with a token.
+    pub fn of(text: &str) -> Self {
+        let text = text.trim().trim_matches(['"', '\'']);
+        let Some(rest) = after_bearer(text) else { return Self::Bare };
+        if rest.starts_with('%') {
+            return Self::Encoded;
+        }
+        if after_bearer(rest.trim_start()).is_some() { Self::Doubled } else { Self::Bearer }
+    }
+}
+
+fn after_bearer(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_at_checked("bearer".len())?;
+    (scheme.eq_ignore_ascii_case("bearer") && rest.starts_with([' ', '%'])).then_some(rest)
+}
+
+/// A request, as `curl -v` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedRequest {
+    /// The path, without the query.
+    pub path: String,
+    /// How the token was sent, if one was.
+    pub token: Option<BearerForm>,
+    /// The tenant of the header or the query, if there is one.
+    pub tenant: Option<String>,
+}
+
+/// The schemes of proxies that are known; other words of a challenge are not repeated.
+const PROXY_SCHEMES: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"];
+
+/// A saved exchange.
+#[derive(Clone, Debug, Default)]
+pub struct SavedExchange {
+    /// The status of the last answer.
+    pub status: Option<u16>,
+    /// The headers of the last answer, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+    /// The request, if it was saved too.
+    pub request: Option<SavedRequest>,
+    /// The credentials of the request.
+    pub credentials: Vec<Secret>,
+}
+
+impl SavedExchange {
+    /// Reads any of the forms. It cannot fail: what is not a head is a body.
+    pub fn read(text: &str) -> Self {
+        let text = text.replace("\r\n", "\n");
+        if text.lines().any(|line| line.starts_with("< HTTP/")) {
+            Self::verbose(&text)
+        } else {
+            Self::plain(&text)
+        }
+    }
+
+    /// `curl -i` and `-D`: several heads (a proxy's, 100 Continue, a redirect's), then the body of the last answer.
+    fn plain(text: &str) -> Self {
+        let mut exchange = Self::default();
+        let mut rest = text.trim_start_matches(['\u{feff}', '\n']);
+        while rest.starts_with("HTTP/") {
+            let (head, after) = rest.split_once("\n\n").unwrap_or((rest, ""));
+            let (first, lines) = head.split_once('\n').unwrap_or((head, ""));
+            let status = first.split_whitespace().nth(1).and_then(|word| word.parse().ok());
+            exchange.status = status.or(exchange.status);
+            exchange.headers = headers(lines);
+            rest = after;
+        }
+        Self { body: rest.to_owned(), ..exchange }
+    }
+
+    /// `curl -v`: `> ` before the lines of the request, `< ` before those of the answer, `* ` and braces before remarks.
+    fn verbose(text: &str) -> Self {
+        let marked = |mark: &str| {
+            let lines: Vec<&str> = text.lines().filter_map(|line| after_mark(line, mark)).collect();
+            lines.join("\n")
+        };
+        let is_body = |line: &&str| {
+            let is_marked = ["*", ">", "<"].iter().any(|mark| after_mark(line, mark).is_some());
+            !is_marked && !line.starts_with("{ [") && !line.starts_with("} [")
+        };
+        let body: Vec<&str> = text.lines().filter(is_body).collect();
+        let mut exchange = Self::plain(&marked("<"));
+        // With -i as well, the head is repeated in the body.
+        exchange.body = Self::plain(&body.join("\n")).body;
+        exchange.take_request(marked(">").trim_end().rsplit("\n\n").next().unwrap_or_default());
+        exchange
+    }
+
+    fn take_request(&mut self, text: &str) {
+        let (line, lines) = text.split_once('\n').unwrap_or((text, ""));
+        let Some(target) = line.split(' ').nth(1) else { return };
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let headers = headers(lines);
+        let in_header =
+            |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let in_query = |name: &str| {
+            let found = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name);
+            found.map(|(_, value)| value.into_owned())
+        };
+        let (header, token) = (in_header("authorization"), in_query("token"));
+        for text in [&header, &token].into_iter().flatten() {
+            let text = text.replace("%20", " ");
+            self.credentials.extend(text.split_whitespace().map(|word| Secret::new(word.to_owned())));
+        }
+        self.request = Some(SavedRequest {
+            path: path.to_owned(),
+            token: header.or(token).map(|text| BearerForm::of(&text)),
+            tenant: in_header("tenant-name").or_else(|| in_query("tenant-name")),
+        });
+    }
+
+    /// The known schemes of `Proxy-Authenticate`; `None` where that header is missing.
+    pub(super) fn proxy_schemes(&self) -> Option<Vec<&'static str>> {
+        let challenges: Vec<&str> = self.each_header("proxy-authenticate").collect();
+        let words = || challenges.iter().flat_map(|header| header.split(',')).map(str::trim);
+        let has = |scheme: &str| {
+            words().any(|word| word.split(' ').next().unwrap_or_default().eq_ignore_ascii_case(scheme))
+        };
+        (!challenges.is_empty()).then(|| PROXY_SCHEMES.into_iter().filter(|scheme| has(scheme)).collect())
+    }
+
+    /// Every header of this name (lower case).
+    pub fn each_header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The first header of this name (lower case).
+    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.each_header(name).next()
+    }
+}
+
+/// What follows a mark of `curl -v`.
+fn after_mark<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
+    if line.trim_end() == mark { Some("") } else { line.strip_prefix(mark)?.strip_prefix(' ') }
+}
+
+fn headers(lines: &str) -> Vec<(String, String)> {
+    let pairs = lines.lines().filter_map(|line| line.split_once(':'));
+    pairs.map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned())).collect()
+}
+
+/// An address without user, parameters, query and fragment: any of them may hold a secret.
+pub(super) fn bare_address(text: &str) -> String {
+    let escaped = text.to_ascii_lowercase().find("%3f").unwrap_or(text.len());
+    let text = text.get(..escaped).unwrap_or(text);
+    let text = text.split(['?', '#', ';', '&']).next().unwrap_or_default();
+    let Some((scheme, rest)) = text.split_once("//") else { return text.to_owned() };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}//{host}{path}")
+}
+
+#[cfg(test)]
+mod tests;
