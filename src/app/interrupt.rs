@@ -1,4 +1,4 @@
-//! Ends a command on Ctrl-C or a signal.
+//! Ends a command early, when a signal asks for it.
 
 use std::pin::{Pin, pin};
 
@@ -8,18 +8,18 @@ use crate::app::context::Context;
 use crate::edge::process;
 use crate::failure::{Failure, Kind};
 
-/// Ends with `work`, or when the user presses Ctrl-C. Beside a terminal, where a question may stand, SIGTERM, SIGHUP and
-/// SIGQUIT end this process after `work` was dropped, which puts the terminal back.
+/// Runs `work` to its end, or drops it at Ctrl-C. On a terminal, where a question may be open, SIGTERM, SIGHUP and SIGQUIT also
+/// drop it, which restores the terminal, and then end this process.
 pub(crate) async fn interruptible<T>(
     context: &Context<'_>,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    // Taken over before a question could be on the screen: a terminal without echo would be left behind.
+    // Before the first question: a signal must not leave a terminal without echo behind.
     let stop = pin!(process::interrupted(context.host.terminal.stdin));
     work_or_signal(work, stop).await.unwrap_or_else(|signal| Err(ended_by(signal)))
 }
 
-/// The same for what comes before a program: a signal that is too late for `work` still keeps the program from starting.
+/// The same before a program is started: a signal that comes as `work` ends still keeps the program from starting.
 pub(crate) async fn interruptible_before_a_program<T>(
     context: &Context<'_>,
     work: impl Future<Output = Result<T, Failure>>,
@@ -27,7 +27,7 @@ pub(crate) async fn interruptible_before_a_program<T>(
     let mut stop = pin!(process::interrupted(context.host.terminal.stdin));
     let worked = work_or_signal(work, stop.as_mut()).await;
     let ready = worked.unwrap_or_else(|signal| Err(ended_by(signal)))?;
-    // Has the runtime look for signals.
+    // Lets the runtime deliver signals.
     tokio::task::yield_now().await;
     match stop.now_or_never() {
         None => Ok(ready),
@@ -38,7 +38,7 @@ pub(crate) async fn interruptible_before_a_program<T>(
     }
 }
 
-/// What `work` comes to, or the signal that it was dropped for.
+/// The result of `work`, or the signal that ended it.
 async fn work_or_signal<T>(
     work: impl Future<Output = T>,
     stop: Pin<&mut impl Future<Output = i32>>,
@@ -54,6 +54,29 @@ fn ended_by(signal: i32) -> Failure {
     interruption()
 }
 
-pub(crate) fn interruption() -> Failure {
+/// Watches for the signals that ask a process to stop, for a command that cleans up before it ends.
+pub(crate) struct StopSignal(Pin<Box<dyn Future<Output = ()>>>);
+
+impl StopSignal {
+    /// Takes the signals over: from here on none of them ends the process by itself.
+    pub(crate) fn watch() -> Self {
+        Self(Box::pin(process::asked_to_stop()))
+    }
+
+    /// Runs `work` to its end, or drops it at a signal. What is awaited outside of this is not interrupted: a signal that
+    /// comes meanwhile ends the next call.
+    pub(crate) async fn interrupts<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = &mut self.0 => Err(interruption()),
+            result = work => result,
+        }
+    }
+}
+
+fn interruption() -> Failure {
     Failure::new(Kind::Interrupted, "interrupted")
 }

@@ -2,12 +2,14 @@
 
 pub(crate) mod api;
 pub(crate) mod caller;
+pub(crate) mod checks;
 pub(crate) mod context;
 pub(crate) mod credentials;
 pub(crate) mod delivery;
 pub(crate) mod input;
 pub(crate) mod interrupt;
 pub(crate) mod options;
+pub(crate) mod route;
 pub(crate) mod runtime;
 pub(crate) mod sandbox;
 pub(crate) mod secret_input;

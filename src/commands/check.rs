@@ -1,36 +1,36 @@
-//! `check`: what a token can reach, against what its scopes promise. A few reads that change nothing, one after another.
+//! `check`: compares what a token can reach with what its scopes promise, by reads that change nothing.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use crate::app::caller;
+use crate::app::api::{Api, deletion};
 use crate::app::context::Context;
-use crate::app::interrupt::interruption;
+use crate::app::interrupt::StopSignal;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::ScopeArgs;
 use crate::domain::client::secret::AccessToken;
-use crate::domain::corti::access::{Finding, READS, Row, overall};
+use crate::domain::corti::access::READS;
+use crate::domain::corti::access::{Finding, Row, overall};
+use crate::domain::corti::websocket::SocketKind;
 use crate::domain::text::page::{Page, Tone};
-use crate::domain::token::inspection::{Inspection, Kind as TokenKind};
+use crate::domain::token::reuse::CachePolicy;
+use crate::domain::token::scope::ScopeRequest;
 use crate::domain::token::scope::TokenClass;
-use crate::edge::process;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-mod look;
-mod subject;
-mod temporary_interaction;
+mod observe;
+mod token;
 
-use subject::Subject;
-use temporary_interaction::{Passed, Passing};
+use token::CheckedToken;
 
-/// Reads /languages/, /factgroups/ and the first of /interactions/, and opens both WebSockets until they accept a
-/// configuration. The token is one from a file, from `CORTI_ACCESS_TOKEN`, or a new one with the scopes you choose. It goes
-/// to the configured environment and to no other. What is seen once proves no token safe: a row is allowed, denied or
-/// inconclusive.
+/// Reads /languages/, /factgroups/ and one of /interactions/, and opens both WebSockets until they accept a configuration.
+/// The token comes from a file, from `CORTI_ACCESS_TOKEN`, or is a new one with the scopes you choose. It is sent only to
+/// the configured environment. Each row is allowed, denied or inconclusive. One check does not prove a token safe.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth check --scope transcribe
@@ -44,107 +44,120 @@ pub(super) struct CheckArgs {
     file: Option<PathBuf>,
     #[command(flatten)]
     choice: ScopeArgs,
-    /// Create an interaction with a full token of the client, try its /streams, and delete it
+    /// Create an interaction with a full token of the client, open its /streams, and delete it
     #[arg(long)]
     streams: bool,
 }
 
-/// A token that was looked at.
+/// A token that was checked.
 pub(super) struct CheckOutcome {
-    subject: Subject,
+    token: CheckedToken,
     rows: Vec<Row>,
-    /// The interaction that was made for it.
-    passed: Option<Passed>,
+    interaction: Option<Deletion>,
 }
 
-/// # Errors
-/// Where there is no token, or it must not be sent. What the API answers is an outcome.
+/// The interaction that was created for `/streams`.
+struct Deletion {
+    id: Uuid,
+    /// The command that deletes it, if it is still there.
+    left: Option<String>,
+}
+
 pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<CheckOutcome, Failure> {
-    // Taken over for good: an interaction that was created is deleted, whatever happens.
-    let mut stop = std::pin::pin!(process::asked_to_stop());
+    let mut stop = StopSignal::watch();
     let tokens = Tokens::new(context);
-    let (subject, mut rows, full) = tokio::select! {
-        looked = look_around(args, context, &tokens) => looked?,
-        () = &mut stop => return Err(interruption()),
-    };
-    let passing = match full {
-        None => None,
-        Some(full) => match Passing::create(&tokens, &subject, full).await {
-            Ok(passing) => Some(passing),
+    let (token, mut rows, full) = stop.interrupts(all_but_streams(args, &tokens)).await?;
+    let api = full.as_ref().map(|full| Api::new(&tokens.http, &token.environment, &token.tenant, full));
+    let mut created = None;
+    if let Some(api) = &api {
+        // Not interrupted: an interaction whose id is not known cannot be deleted.
+        match api.create_passing(context).await {
+            Ok(interaction) => created = Some(interaction),
             Err(failure) => {
-                rows.push(look::untried(&subject, &failure));
+                rows.push(observe::not_created(&token, &failure));
                 if failure.is_of_a_lost_answer() {
-                    context.warn(
-                        "an interaction may be left behind",
-                        failure.hints().last().map(String::as_str),
-                    );
+                    let hint = failure.hints().last().map(String::as_str);
+                    context.warn("an interaction may be left behind", hint);
                 }
-                return Ok(CheckOutcome { subject, rows, passed: None });
+                return Ok(CheckOutcome { token, rows, interaction: None });
             }
-        },
+        }
+    }
+    let url = created.as_ref().map(|interaction| &interaction.websocket_url);
+    let opening = observe::open(&tokens.http, &token, SocketKind::Streams, url, context.options.timeout);
+    let row = stop.interrupts(async { Ok(spinner::show(context, "opening /streams", opening).await) }).await;
+    let interaction = match (&api, &created) {
+        (Some(api), Some(interaction)) => Some(Deletion::of(interaction.id, api, context).await),
+        _ => None,
     };
-    let url = passing.as_ref().map(|passing| &passing.interaction.websocket_url);
-    let opening = look::streams(&tokens.http, &subject, url, context.options.timeout);
-    let row = tokio::select! {
-        row = spinner::show(context, "opening /streams", opening) => Some(row),
-        () = &mut stop => None,
-    };
-    let passed = match passing {
-        Some(passing) => Some(passing.end(context, &tokens, &subject).await),
-        None => None,
-    };
-    rows.push(row.ok_or_else(interruption)?);
-    Ok(CheckOutcome { subject, rows, passed })
+    rows.push(row?);
+    Ok(CheckOutcome { token, rows, interaction })
 }
 
-/// Finds the token and looks at all but `/streams`; with `--streams` there is a full token to go on with.
-async fn look_around(
+/// Finds the token and tries all targets but `/streams`. With `--streams` it also gets a full token.
+async fn all_but_streams(
     args: &CheckArgs,
-    context: &Context<'_>,
     tokens: &Tokens<'_>,
-) -> Result<(Subject, Vec<Row>, Option<AccessToken>), Failure> {
-    let subject = Subject::find(args, context, tokens).await?;
-    let full = if args.streams { Some(Passing::prepare(context, tokens, &subject).await?) } else { None };
+) -> Result<(CheckedToken, Vec<Row>, Option<AccessToken>), Failure> {
+    let context = tokens.context;
+    let token = CheckedToken::find(args, tokens).await?;
+    let full = if args.streams { Some(full_token(&token, tokens).await?) } else { None };
     let mut rows = Vec::new();
     for path in READS {
-        rows.push(spinner::show(context, "reading", look::read(&tokens.http, &subject, path)).await);
+        rows.push(spinner::show(context, "reading", observe::read(&tokens.http, &token, path)).await);
     }
-    let opening = look::transcribe(&tokens.http, &subject, context.options.timeout);
+    let opening = observe::open(&tokens.http, &token, SocketKind::Transcribe, None, context.options.timeout);
     rows.push(spinner::show(context, "opening /transcribe", opening).await);
-    Ok((subject, rows, full))
+    Ok((token, rows, full))
 }
 
-/// # Errors
-/// Where it is no access token, or has expired.
-fn inspect(token: &AccessToken, context: &Context<'_>) -> Result<Inspection, Failure> {
-    let failure = |message: String| {
-        Failure::new(Kind::Token, message).hint("mint a new one: corti-auth check --scope transcribe")
-    };
-    let inspection = caller::inspect(token, context.host.clock.now())?
-        .ok_or_else(|| failure("it is no JWT, so it names no scopes to compare with".to_owned()))?;
-    if matches!(inspection.kind, TokenKind::Id | TokenKind::Refresh) {
-        return Err(failure(format!("it is of the kind `{}`, which opens no API", inspection.kind.as_str())));
+/// A full token of the configured client, which must belong to the environment and tenant of the checked one.
+async fn full_token(token: &CheckedToken, tokens: &Tokens<'_>) -> Result<AccessToken, Failure> {
+    let plan = tokens.context.plan()?;
+    let (client, CheckedToken { environment, tenant, .. }) = (&plan.client, token);
+    if (&client.environment, &client.tenant) != (environment, tenant) {
+        let message = format!(
+            "--streams needs a client of `{environment}`, tenant `{tenant}`: the configured one is of `{}`, tenant `{}`",
+            client.environment, client.tenant
+        );
+        return Err(Failure::new(Kind::Configuration, message).hint("leave --streams out"));
     }
-    if inspection.is_expired() {
-        return Err(failure("the token has expired".to_owned()));
+    // A new one, so that it outlives the interaction.
+    Ok(tokens.get(&plan, &ScopeRequest::Full, CachePolicy::BYPASS).await?.access_token)
+}
+
+impl Deletion {
+    /// Deletes the interaction, or warns that it is still there.
+    async fn of(id: Uuid, api: &Api<'_>, context: &Context<'_>) -> Self {
+        let failure = api.delete(id).await.err().filter(|failure| failure.http_status() != Some(404));
+        let left = failure.map(|failure| {
+            let command = deletion(id, context);
+            let message = format!("the interaction `{id}` was not deleted: {}", failure.in_one_line());
+            context.warn(message, Some(&command));
+            command
+        });
+        Self { id, left }
     }
-    Ok(inspection)
+
+    fn json(&self) -> Value {
+        json!({ "interaction_id": self.id.to_string(), "deleted": self.left.is_none() })
+    }
 }
 
 impl CheckOutcome {
     fn page(&self) -> Page {
-        let seen = &self.subject.inspection;
+        let seen = &self.token.inspection;
         let page = Page::new()
             .field(
                 "token",
                 format!(
                     "{} ({})",
-                    self.subject.fingerprint(),
+                    self.token.fingerprint(),
                     seen.class.map_or("unknown", TokenClass::as_str)
                 ),
             )
             .field("scopes", seen.scopes.to_string())
-            .field("sent to", format!("{}, tenant {}", self.subject.environment, self.subject.tenant))
+            .field("sent to", format!("{}, tenant {}", self.token.environment, self.token.tenant))
             .line("")
             .toned_field("", Tone::Dim, format!("{:9}  {:12}  {}", "promised", "observed", "because"));
         let rows = self.rows.iter().fold(page, |page, row| {
@@ -160,21 +173,15 @@ impl CheckOutcome {
                 format!("{promised:9}  {observed:12}  {}", row.detail),
             )
         });
-        let count = self.rows.len();
+        let tried = self.rows.len();
         rows.line("").line(match overall(&self.rows) {
             Finding::More => "the token can do more than its scopes promise".to_owned(),
             Finding::Less => "the token can do less than its scopes promise".to_owned(),
             Finding::AsPromised => {
-                format!("ok: the token opened only what its scopes allow ({count} endpoints tried)")
+                format!("ok: the token opened only what its scopes allow ({tried} endpoints tried)")
             }
             Finding::Unknown => "inconclusive: no endpoint gave a clear answer".to_owned(),
         })
-    }
-
-    /// The rows of one finding, by name.
-    fn named(&self, finding: Finding) -> String {
-        let rows = self.rows.iter().filter(|row| row.finding() == finding);
-        rows.map(|row| row.target.to_string()).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -195,16 +202,16 @@ impl Outcome for CheckOutcome {
     }
 
     fn json(&self) -> Value {
-        let seen = &self.subject.inspection;
+        let seen = &self.token.inspection;
         json!({
             "finding": overall(&self.rows).as_str(),
             "rows": self.rows.iter().map(row_json).collect::<Vec<_>>(),
-            "environment": self.subject.environment.to_string(),
-            "tenant": self.subject.tenant.as_str(),
+            "environment": self.token.environment.to_string(),
+            "tenant": self.token.tenant.as_str(),
             "scopes": seen.scopes.to_strings(),
             "reach": seen.class.map(TokenClass::as_str),
-            "fingerprint": self.subject.fingerprint(),
-            "interaction": self.passed.as_ref().map(Passed::json),
+            "fingerprint": self.token.fingerprint(),
+            "interaction": self.interaction.as_ref().map(Deletion::json),
         })
     }
 
@@ -214,29 +221,26 @@ impl Outcome for CheckOutcome {
 
     fn verdict(&mut self) -> Option<Failure> {
         let finding = overall(&self.rows);
-        if let (Some(Passed { id, left: Some(remedy) }), false) = (&self.passed, finding == Finding::More) {
+        if let (Some(Deletion { id, left: Some(command) }), false) =
+            (&self.interaction, finding == Finding::More)
+        {
             let message = format!("the interaction `{id}` is still there");
-            return Some(Failure::new(Kind::Unexpected, message).hint(remedy));
+            return Some(Failure::new(Kind::Unexpected, message).hint(command));
         }
-        match finding {
-            Finding::More => {
-                let message =
-                    format!("the token can do more than its scopes promise: {}", self.named(Finding::More));
-                Some(Failure::new(Kind::Check, message).hint(
-                    "do not give this token to a frontend; report it to Corti support: corti-auth check --json",
-                ))
-            }
-            Finding::Less => {
-                let message =
-                    format!("the token can do less than its scopes promise: {}", self.named(Finding::Less));
-                let status =
-                    self.rows.iter().find(|row| row.finding() == Finding::Less).and_then(|row| row.status);
-                Some(
-                    Failure::new(Kind::Rejected, message)
-                        .hint(format!("corti-auth explain --status {}", status.unwrap_or(401))),
-                )
-            }
-            Finding::AsPromised | Finding::Unknown => None,
-        }
+        let (kind, what) = match finding {
+            Finding::More => (Kind::Check, "more"),
+            Finding::Less => (Kind::Rejected, "less"),
+            Finding::AsPromised | Finding::Unknown => return None,
+        };
+        let rows: Vec<_> = self.rows.iter().filter(|row| row.finding() == finding).collect();
+        let names: Vec<_> = rows.iter().map(|row| row.target.to_string()).collect();
+        let message = format!("the token can do {what} than its scopes promise: {}", names.join(", "));
+        Some(Failure::new(kind, message).hint(match finding {
+            Finding::More => "do not give this token to a frontend; report it to Corti support".to_owned(),
+            _ => format!(
+                "corti-auth explain --status {}",
+                rows.first().and_then(|row| row.status).unwrap_or(401)
+            ),
+        }))
     }
 }

@@ -1,13 +1,13 @@
-//! `demo`: the whole main job against a sandbox in this process, told as it goes.
+//! `demo`: shows a login, tokens and a session against a sandbox in this process.
 //!
-//! Each step runs the code of the command it shows, and its result is compared with what it should be.
+//! Each step runs the code of the command that it shows, and checks the result.
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::api::Api;
 use crate::app::context::Context;
-use crate::app::interrupt::interruption;
+use crate::app::interrupt::StopSignal;
 use crate::app::tokens::Tokens;
 use crate::domain::client::identity::{Client, ProfileName, Tenant};
 use crate::domain::client::resolve::SecretOrigin;
@@ -24,35 +24,30 @@ use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwt::Jwt;
 use crate::domain::token::scope::{ScopeRequest, TokenClass};
 use crate::edge::keyring::Keyring;
-use crate::edge::process;
 use crate::edge::socket::Socket;
 use crate::edge::store::{State, Store, StoreError};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 use crate::sandbox::{Options, Settings};
 
-/// Starts a sandbox, stores a throw-away secret, mints a full and a limited token, creates an interaction, opens its
-/// WebSocket with the limited token, and cleans up.
+/// Starts a sandbox, stores a temporary secret, mints a full and a limited token, creates an interaction, opens its WebSocket
+/// with the limited token, and cleans up.
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {}
 
-/// What the demo showed.
+/// A demo that worked.
 pub(super) struct DemoOutcome {
     store: &'static str,
     shown: Shown,
 }
 
-/// What the steps saw.
+/// The results of the steps.
 struct Shown {
-    full: TokenClass,
-    limited: TokenClass,
     interaction: Interaction,
     socket: String,
     rest_status: u16,
 }
 
-/// # Errors
-/// Where a step does not do what it should.
 pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoOutcome, Failure> {
     let sandbox = crate::app::sandbox::start(Options {
         bind: ([127, 0, 0, 1], 0).into(),
@@ -69,23 +64,19 @@ pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoO
     let secret = secret.clone();
     let serving = tokio::spawn(sandbox.serve(std::future::pending()));
     let demo = Demo { tokens: Tokens::new(context), context, client };
-    // Taken over for good: whatever happens from here on, the secret is removed again.
-    let stop = process::asked_to_stop();
+    let mut stop = StopSignal::watch();
     let store = demo.choose_store().await;
-    // Not given up half-way: a keyring that is still writing would write after the removal. It is bounded.
-    let stored = demo.log_in(&store, &secret).await;
-    let shown = match stored {
-        Ok(()) => tokio::select! {
-            shown = demo.show(&store) => shown,
-            () = stop => Err(interruption()),
-        },
+    // Not interrupted: a keyring that is still writing would write after the secret was deleted.
+    let shown = match demo.log_in(&store, &secret).await {
+        Ok(()) => stop.interrupts(demo.show(&store)).await,
         Err(failure) => Err(failure),
     };
-    let removed = demo.remove_secret(&store).await;
+    let deleted = store.delete(&demo.client).await;
     serving.abort();
     let shown = shown?;
-    removed?;
-    demo.say_goodbye();
+    deleted.map_err(|error| demo.store_failure(&error))?;
+    let page = Page::new().line("deleted the secret and stopped the sandbox; nothing is left behind");
+    demo.step(8, "Cleaned up", "corti-auth logout", page);
     Ok(DemoOutcome { store: store.name(), shown })
 }
 
@@ -96,7 +87,7 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    /// The keyring where it is ready, else memory: a demo must not wait for an unlock prompt.
+    /// The keyring if it is ready, otherwise memory: a demo must not wait for an unlock prompt.
     async fn choose_store(&self) -> Store {
         let keyring = Store::Keyring(Keyring::new(false));
         match keyring.probe(&self.client).await {
@@ -106,75 +97,77 @@ impl Demo<'_> {
     }
 
     async fn show(&self, store: &Store) -> Result<Shown, Failure> {
+        let (http, Client { environment, tenant, .. }) = (&self.tokens.http, &self.client);
         let secret = store.read(&self.client, self.context.sink).await;
         let secret = secret.map_err(|error| self.store_failure(&error))?;
-        let (full_token, full) =
-            self.token(3, "A full token, for a backend", "--full", &ScopeRequest::Full, &secret).await?;
+        let title = "A full token, for a backend";
+        let full = self.token(3, title, "--full", &ScopeRequest::Full, &secret).await?;
         let title = "A limited token, for a browser";
-        let (limited_token, limited) =
+        let limited =
             self.token(4, title, "--scope streams", &SocketKind::Streams.scope_request(), &secret).await?;
-        let interaction = self.create(&full_token).await?;
-        let socket = self.stream(&interaction, &limited_token).await?;
-        let rest_status = self.refused(&limited_token).await?;
-        Ok(Shown { full, limited, interaction, socket, rest_status })
-    }
 
-    fn place(&self) -> Page {
-        Page::new()
-            .field("environment", self.client.environment.to_string())
-            .field("tenant", self.client.tenant.as_str())
-            .field("client", self.client.id.as_str())
+        let interaction = Api::new(http, environment, tenant, &full).create_minimal(self.context).await?;
+        let page = Page::new().line(interaction.websocket_url.as_str());
+        let title = "An interaction, and where its /streams session opens";
+        self.step(5, title, "corti-auth interaction create", page);
+
+        let socket = self.stream(&interaction, &limited).await?;
+        let page = Page::new().toned_field("opened", Tone::Good, socket.as_str());
+        let title = "The limited token opens its WebSocket";
+        self.step(6, title, "what a browser does with the URL and the token", page);
+
+        let request = Request::get(format!("{}/languages/", environment.api_url()), &limited, tenant);
+        let rest_status = http.send(&request).await?.status;
+        if rest_status != 403 {
+            return Err(wrong("the REST API did not refuse a limited token"));
+        }
+        let text = format!("{rest_status}: a limited token opens no REST API");
+        let page = Page::new().toned_field("refused", Tone::Good, text);
+        self.step(7, "The same token opens nothing else", "GET /v2/languages/ with the limited token", page);
+        Ok(Shown { interaction, socket, rest_status })
     }
 
     async fn log_in(&self, store: &Store, secret: &ClientSecret) -> Result<(), Failure> {
-        self.step(1, "Corti, emulated on this machine", "corti-auth sandbox", self.place());
+        let page = Page::new()
+            .field("environment", self.client.environment.to_string())
+            .field("tenant", self.client.tenant.as_str())
+            .field("client", self.client.id.as_str());
+        self.step(1, "Corti, emulated on this machine", "corti-auth sandbox", page);
         self.mint(secret, &ScopeRequest::Full).await?;
         store.write(&self.client, secret).await.map_err(|error| self.store_failure(&error))?;
         let page = Page::new()
-            .toned_field("verified", Tone::Good, "the server took the secret")
+            .toned_field("verified", Tone::Good, "Corti accepted the secret")
             .field("stored in", store.place(&self.client));
-        let page = match store {
-            Store::Keyring(_) | Store::File(_) | Store::Command(..) => page,
-            Store::Memory(_) => {
-                page.toned_field("because", Tone::Dim, "no keyring is ready here: corti-auth doctor")
-            }
+        let page = if let Store::Memory(_) = store {
+            page.toned_field("because", Tone::Dim, "no keyring is ready here: corti-auth doctor")
+        } else {
+            page
         };
         self.step(2, "A client secret, checked and stored", "corti-auth login", page);
         Ok(())
     }
 
+    /// Mints a token and checks that its scopes are what was asked for.
     async fn token(
         &self,
         number: u8,
         title: &str,
-        flags: &str,
+        option: &str,
         requested: &ScopeRequest,
         secret: &ClientSecret,
-    ) -> Result<(AccessToken, TokenClass), Failure> {
-        let token = self.mint(secret, requested).await?;
-        let jwt = Jwt::decode(token.access_token.secret().expose())?;
+    ) -> Result<AccessToken, Failure> {
+        let token = self.mint(secret, requested).await?.access_token;
+        let jwt = Jwt::decode(token.secret().expose())?;
         let inspection = Inspection::of(&jwt, self.context.host.clock.now())?;
-        let class = inspection.class.filter(|class| *class == requested.class());
-        let class = class.ok_or_else(|| wrong("the token is not what was asked for"))?;
-        let command = format!("corti-auth token {flags} | corti-auth inspect");
+        if inspection.class != Some(requested.class()) {
+            return Err(wrong("the token is not what was asked for"));
+        }
+        let command = format!("corti-auth token {option} | corti-auth inspect");
         self.step(number, title, &command, inspection.summary());
-        Ok((token.access_token, class))
+        Ok(token)
     }
 
-    async fn create(&self, full: &AccessToken) -> Result<Interaction, Failure> {
-        let Client { environment, tenant, .. } = &self.client;
-        let interaction =
-            Api::new(&self.tokens.http, environment, tenant, full).create_minimal(self.context).await?;
-        let page = Page::new().line(interaction.websocket_url.as_str());
-        self.step(
-            5,
-            "An interaction, and where its /streams session opens",
-            "corti-auth interaction create",
-            page,
-        );
-        Ok(interaction)
-    }
-
+    /// Opens the WebSocket, and gives the server's word for an accepted configuration.
     async fn stream(&self, interaction: &Interaction, limited: &AccessToken) -> Result<String, Failure> {
         let url = websocket::connect_url(&interaction.websocket_url, limited);
         let mut socket = Socket::open(&self.tokens.http, &url, self.context.options.timeout).await?;
@@ -186,38 +179,7 @@ impl Demo<'_> {
         socket.send(message::end()).await?;
         while ServerMessage::parse(&socket.receive().await?) != Some(ServerMessage::Ended) {}
         socket.close().await;
-        let page = Page::new().toned_field("opened", Tone::Good, accepted.as_str());
-        self.step(
-            6,
-            "The limited token opens its WebSocket",
-            "what a browser does with the URL and the token",
-            page,
-        );
         Ok(accepted)
-    }
-
-    async fn refused(&self, limited: &AccessToken) -> Result<u16, Failure> {
-        let Client { environment, tenant, .. } = &self.client;
-        let request = Request::get(format!("{}/languages/", environment.api_url()), limited, tenant);
-        let response = self.tokens.http.send(&request).await?;
-        let status = response.status;
-        if status != 403 {
-            return Err(wrong("the REST API did not refuse a limited token"));
-        }
-        let verdict = format!("{status}: a limited token opens no REST API");
-        let page = Page::new().toned_field("refused", Tone::Good, verdict);
-        self.step(7, "The same token opens nothing else", "GET /v2/languages/ with the limited token", page);
-        Ok(status)
-    }
-
-    async fn remove_secret(&self, store: &Store) -> Result<(), Failure> {
-        let removed = store.delete(&self.client).await;
-        removed.map(drop).map_err(|error| self.store_failure(&error))
-    }
-
-    fn say_goodbye(&self) {
-        let page = Page::new().line("the secret is removed, and the sandbox stopped; nothing is left behind");
-        self.step(8, "Cleaned up", "corti-auth logout", page);
     }
 
     async fn mint(&self, secret: &ClientSecret, requested: &ScopeRequest) -> Result<Token, Failure> {
@@ -252,8 +214,8 @@ impl Outcome for DemoOutcome {
         json!({
             "store": self.store,
             "websocket_url": self.shown.interaction.websocket_url.as_str(),
-            "full_token": self.shown.full.as_str(),
-            "limited_token": self.shown.limited.as_str(),
+            "full_token": TokenClass::Full.as_str(),
+            "limited_token": TokenClass::Limited.as_str(),
             "socket": self.shown.socket,
             "rest_with_limited_token": self.shown.rest_status,
         })

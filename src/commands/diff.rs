@@ -1,4 +1,4 @@
-//! `diff`: two tokens side by side.
+//! `diff`: compares two tokens.
 
 use std::path::Path;
 
@@ -21,9 +21,9 @@ use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-/// Each is a file with a token, standard input (-), or the name of a profile, for which a token is minted: of --scope or
-/// --full, or of the profile's default scope. A word that names a profile is the profile; write ./NAME for a file of that
-/// name. Neither token is verified, and expired ones are compared, too.
+/// Each is a file with a token, standard input (-), or the name of a profile. For a profile a token is minted, with --scope,
+/// --full or the profile's default scope. If a profile and a file have the same name, write ./NAME for the file. Neither
+/// token is verified, and expired ones are compared too.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth diff works.txt fails.txt
@@ -48,21 +48,16 @@ pub(super) struct DiffOutcome {
 
 /// One of the tokens.
 struct Side {
-    /// Where it is from, in words.
+    /// Where it comes from, in words.
     source: String,
     fingerprint: String,
     inspection: Inspection,
 }
 
-/// # Errors
-/// Where one of them cannot be had, or is no token.
 pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<DiffOutcome, Failure> {
     if args.a == "-" && args.b == "-" {
-        return Err(Failure::new(
-            Kind::Usage,
-            "standard input has one token, and both are to come from there",
-        )
-        .hint("name a file or a profile for one of them: corti-auth diff - FILE"));
+        return Err(Failure::new(Kind::Usage, "only one of the two can come from standard input")
+            .hint("corti-auth diff - FILE"));
     }
     let Flags { profile, environment, tenant } = context.flags()?;
     if profile.is_some() || environment.is_some() || tenant.is_some() {
@@ -138,7 +133,7 @@ impl Outcome for DiffOutcome {
 
     fn text(&self) -> Text {
         let [a, b] = &self.sides;
-        let caution = "not checked: all of this is what the tokens say of themselves";
+        let caution = "NOT VERIFIED, so none of this is proven";
         Text::Page(
             Page::new().field("A", a.line()).field("B", b.line()).join(self.comparison.page()).toned_field(
                 "signatures",
@@ -152,7 +147,7 @@ impl Outcome for DiffOutcome {
         let differences = self.comparison.differences();
         (!differences.is_empty()).then(|| {
             Failure::new(Kind::Check, format!("the tokens differ in {}", differences.join(", ")))
-                .hint("corti-auth inspect --help shows how to look at one of them")
+                .hint("corti-auth inspect FILE")
         })
     }
 }

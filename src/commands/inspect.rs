@@ -1,10 +1,10 @@
-//! `inspect`: decodes tokens, says what each is and may do, and verifies them where that is asked for.
+//! `inspect`: decodes tokens, shows what each one is and may do, and verifies them with `--verify`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
 use crate::app::context::Context;
 use crate::app::token_source::{self, Source, refuse_terminal};
@@ -23,17 +23,17 @@ use judge::{Judge, Judged};
 use many::Tally;
 
 /// The token comes from a file or from standard input, never from the command line. `Bearer`, quotes, line breaks, a
-/// header, a URL or a JSON answer around it are taken off, and named. Without --verify nothing is checked: what the token
-/// says of itself is a claim.
+/// header, a URL or a JSON answer around it are removed, and named. Without --verify nothing is proven: the token only
+/// claims what it says.
 ///
-/// Many tokens, one a line, give one JSON line each: with --lines, or where the first two lines are whole tokens. A line
-/// that is no token gets a line with `error`, and the next one is read.
+/// Many tokens, one a line, give one JSON line each: with --lines, or if the first two lines are whole tokens. A line that
+/// is not a token gives a line with `error`.
 ///
-/// --verify takes the keys that the realm of the environment and tenant publishes, or --jwks, and never those that a token
-/// names. It checks signature, algorithm, expiry, not-before, issuer and audience. An access token is for `account` or for
-/// nobody by name, an ID token for its client, a refresh token for its issuer; Corti documents no audience, so any other
-/// is shown and not judged unless --audience asks for it. Keys are kept while the command runs, and fetched again after
-/// 10 minutes, or for a key that is not known: at most once a minute.
+/// --verify uses the keys that the realm of the environment and tenant publishes, or those of --jwks, and never keys that
+/// a token names. It checks signature, algorithm, expiry, not-before, issuer and audience. An access token must be for
+/// `account` or have no audience, an ID token for its client, a refresh token for its issuer. Corti documents no audience:
+/// any other is shown, and not judged without --audience. Keys are fetched again after 10 minutes, or for an unknown key at
+/// most once a minute.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth token --scope streams | corti-auth inspect
@@ -41,40 +41,40 @@ use many::Tally;
   corti-auth inspect --field expires_at < token.txt
   corti-auth inspect --lines --verify < tokens.txt > verdicts.jsonl
 
-Exit code 7: the token is invalid, has expired, or is none. 10: a required scope is missing. Of many, the worst.")]
+Exit code 7: the token is invalid, expired or unreadable. 10: a required scope is missing. With many tokens, the worst.")]
 pub(super) struct InspectArgs {
     /// Read the token from this file, or from standard input (-)
     file: Option<PathBuf>,
-    /// Check the signature and the claims, by the keys of the environment and tenant
+    /// Check the signature and the claims with the keys of the environment and tenant
     #[arg(long)]
     verify: bool,
-    /// Check by the keys in this JSON Web Key set
+    /// Use the keys in this JSON Web Key set
     #[arg(long, value_name = "FILE", requires = "verify")]
     jwks: Option<PathBuf>,
-    /// Require this audience; repeat it to take one of several
+    /// Require this audience; repeat it to accept one of several
     #[arg(long, value_name = "NAME", requires = "verify")]
     audience: Vec<String>,
-    /// How far the clocks may be apart
+    /// How far the clocks may differ
     #[arg(
         long, value_name = "DURATION", default_value = "30s", value_parser = argument::leeway, requires = "verify"
     )]
     leeway: Duration,
-    /// Print what may go into a ticket: fingerprints in place of clients, users and sessions
+    /// Print fingerprints instead of clients, users and sessions, for a ticket
     #[arg(long)]
     redact: bool,
-    /// Print this field of the JSON object alone
+    /// Print only this field of the JSON object
     #[arg(long, value_name = "NAME", value_parser = field)]
     field: Option<&'static str>,
     /// Exit with 10 unless the token has this scope; repeat it, or separate several by commas or spaces
     #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     require_scope: Vec<String>,
-    /// Take every line as a token of its own
+    /// Read every line as one token
     #[arg(long)]
     lines: bool,
 }
 
 impl InspectArgs {
-    /// Whether keys are to be fetched.
+    /// Whether keys are fetched.
     pub(super) fn needs_the_network(&self) -> bool {
         self.verify && self.jwks.is_none()
     }
@@ -86,24 +86,20 @@ fn field(name: &str) -> Result<&'static str, String> {
     known.ok_or_else(|| format!("the fields are {}", FIELDS.join(", ")))
 }
 
-/// What came of it.
+/// The tokens that were inspected.
 pub(super) enum InspectOutcome {
-    /// A token.
     One {
-        /// What is said of it.
         judged: Box<Judged>,
-        /// Print this field alone.
+        /// Print only this field.
         field: Option<&'static str>,
     },
-    /// Tokens that were printed on the way.
+    /// Their lines are printed already.
     Many(Tally),
 }
 
-/// # Errors
-/// Where there is no token, it cannot be read, or there are no keys to verify it by.
 pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<InspectOutcome, Failure> {
     if args.file.is_none() && context.host.terminal.stdin {
-        let message = "there is no token: nothing is piped in and no file is named";
+        let message = "there is no token: pipe one in, or name a file";
         return Err(Failure::new(Kind::Usage, message)
             .hint("corti-auth token --scope transcribe | corti-auth inspect"));
     }
@@ -114,19 +110,18 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Ins
     let mut source = if args.needs_the_network() { Source::beside(file) } else { Source::here(file)? };
     let mut judge = Judge::new(args, context)?;
     if args.field.is_some() && judge.takes_any_issuer() {
-        // Elsewhere it stands among the checks.
         context.warn("the issuer is not checked: no environment is known", Some("add --environment eu"));
     }
     if args.lines || source.is_many().await? {
-        let form = many::Form::of(args.field, context.options.json);
-        return Ok(InspectOutcome::Many(many::run(form, source, &mut judge, context.sink).await?));
+        let tally = many::run(args.field, context.options.json, source, &mut judge, context.sink).await?;
+        return Ok(InspectOutcome::Many(tally));
     }
     let text = source.whole().await?;
     let judged = judge.judge(text.expose()).await?;
     let judged = judged
         .map_err(|unreadable| token_source::advise(Failure::from(unreadable), text.expose().as_bytes()))?;
     judged.announce(context);
-    if let Some(name) = args.field.filter(|name| judged.fields().get(*name).is_none_or(Value::is_null)) {
+    if let Some(name) = args.field.filter(|name| judged.field(name).is_null()) {
         return Err(Failure::new(Kind::Unexpected, format!("the token has no `{name}`"))
             .hint("leave --field out to see what it has"));
     }
@@ -153,10 +148,7 @@ impl Outcome for InspectOutcome {
     fn json(&self) -> Value {
         match self {
             Self::One { judged, field: None } => judged.fields(),
-            Self::One { judged, field: Some(name) } => {
-                let value = judged.fields().get(*name).cloned().unwrap_or_default();
-                Value::Object(Map::from_iter([((*name).to_owned(), value)]))
-            }
+            Self::One { judged, field: Some(name) } => json!({ *name: judged.field(name) }),
             Self::Many(_) => Value::Null,
         }
     }
@@ -165,8 +157,7 @@ impl Outcome for InspectOutcome {
         match self {
             Self::One { judged, field: None } => Text::Page(judged.page()),
             Self::One { judged, field: Some(name) } => {
-                let value = judged.fields().get(*name).map(plain).unwrap_or_default();
-                Text::Page(Page::new().line(value))
+                Text::Page(Page::new().line(plain(&judged.field(name))))
             }
             Self::Many(_) => Text::Nothing,
         }

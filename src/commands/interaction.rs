@@ -15,7 +15,7 @@ mod delete;
 mod list;
 mod show;
 
-/// Each needs a full token, which is minted for it, or taken from `CORTI_ACCESS_TOKEN`.
+/// Each command needs a full token: a new one, or that of `CORTI_ACCESS_TOKEN`.
 #[derive(Debug, Args)]
 pub(super) struct InteractionArgs {
     #[command(subcommand)]
@@ -30,8 +30,6 @@ enum InteractionCommand {
     Delete(delete::DeleteArgs),
 }
 
-/// # Errors
-/// Where there is no token, or the API refuses.
 pub(super) async fn run(args: &InteractionArgs, context: &Context<'_>) -> Result<Box<dyn Outcome>, Failure> {
     let tokens = Tokens::new(context);
     match &args.command {
@@ -46,14 +44,14 @@ fn statuses() -> PossibleValuesParser {
     PossibleValuesParser::new(STATUSES)
 }
 
-/// The file or standard input (`-`) that holds a body.
+/// Reads a body from a file or standard input (`-`).
 async fn read_body(
     path: &std::path::Path,
     context: &Context<'_>,
 ) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
     crate::app::input::read(path, MAX_BODY, context).await.map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the interaction from {reason}"))
-            .hint("give one JSON object: corti-auth interaction create --from FILE, or pipe it in: --from -")
+            .hint("corti-auth interaction create --from - < FILE")
     })
 }
 

@@ -1,41 +1,49 @@
-//! `probe`: opens a WebSocket step by step, and tells of each how it went, how long it took, and what the server said.
+//! `probe`: opens a WebSocket step by step, and shows how each step went, how long it took and what the server said.
 //!
-//! What is said in a session goes to stdout and nowhere else. An interaction that was made for it is deleted again,
-//! whatever happens.
+//! Transcripts and facts go to stdout only. An interaction that it created is deleted, whatever happens.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
+use url::Url;
 use uuid::Uuid;
 
 use crate::app::api;
+use crate::app::checks::{Check, Checks};
 use crate::app::context::Context;
-use crate::app::interrupt::interruption;
+use crate::app::interrupt::StopSignal;
+use crate::app::route::Route;
 use crate::app::tokens::Tokens;
 use crate::cli::argument::SocketArg;
 use crate::domain::corti::problem::Problem;
+use crate::domain::corti::request::Response;
+use crate::domain::explain::diagnosis::Verdict;
+use crate::domain::text::event::Event;
+use crate::domain::text::excerpt::at_most;
 use crate::domain::text::page::Page;
-use crate::edge::process;
 use crate::edge::socket::Socket;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::{Outcome, Text, with_schema};
 
-mod journal;
-mod material;
+mod messages;
 mod pasted;
-mod steps;
-mod talk;
+mod payload;
+mod session;
 mod target;
 
-use journal::{Journal, Step};
-use material::Material;
-use target::{Aim, Draft};
+use messages::Messages;
+use payload::Payload;
+use target::{Prepared, Target};
 
-/// DNS, TCP, TLS, the upgrade, the configuration, the end and what it cost, each with its time. Without an audio file
-/// nothing is said, which costs next to nothing. The token is minted with the socket's scope alone, or taken from
-/// `CORTI_ACCESS_TOKEN` or from the URL of --websocket-url. A token in the URL of --websocket-url is sent only to the
-/// environment and tenant that issued it. For /streams an interaction is created, and deleted at the end.
+/// How much of the body of a refusal is shown.
+const MAX_BODY: usize = 2000;
+
+/// Checks DNS, TCP, TLS, the upgrade, the configuration, the end and the cost, each with its time. Without audio it costs
+/// next to nothing. The token is minted with only the socket's scope, or taken from `CORTI_ACCESS_TOKEN` or from the URL of
+/// --websocket-url. A token in that URL is sent only to the environment and tenant that issued it. For /streams an
+/// interaction is created, and deleted at the end.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth probe transcribe
@@ -49,16 +57,16 @@ line on stdout, and the last is the result.
 Exit codes: 1 the configuration was refused, 5 the token was, 6 its scope is the reason, 7 the token
 in the URL is for another environment or tenant, 8 network, 9 try later.")]
 pub(super) struct ProbeArgs {
-    /// Which WebSocket; of a pasted URL its path tells
+    /// Which WebSocket [default with --websocket-url: the one in the URL]
     #[arg(value_enum, value_name = "transcribe|streams", required_unless_present = "websocket_url")]
     socket: Option<SocketArg>,
     /// Use this interaction instead of a new one
     #[arg(long, value_name = "ID", value_parser = crate::cli::argument::interaction_id)]
     interaction: Option<Uuid>,
-    /// Leave the new interaction where it is
+    /// Do not delete the new interaction
     #[arg(long, conflicts_with = "interaction")]
     keep: bool,
-    /// Take a pasted URL from this file, or from standard input (-); it may have a token in it
+    /// Read a pasted URL from this file, or from standard input (-); it may have a token in it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["interaction", "keep"])]
     websocket_url: Option<PathBuf>,
     /// Send this audio at its own pace: PCM in WAV at its rate, compressed formats at 128 kbit a second, everything else as
@@ -73,89 +81,143 @@ pub(super) struct ProbeArgs {
     configuration: Option<PathBuf>,
 }
 
-/// How a session went.
+/// A session that was opened and ended.
 pub(super) struct ProbeOutcome {
     url: String,
     socket: &'static str,
     interaction: Option<Uuid>,
     kept: bool,
-    journal: Summary,
-}
-
-/// What the journal has at the end.
-struct Summary {
     steps: Vec<Value>,
     transcripts: usize,
     credits: Option<f64>,
-    /// What the server called an error.
-    complaint: Option<String>,
+    /// What the server reported as an error.
+    error: Option<String>,
 }
 
-/// # Errors
-/// That of the first step that fails.
 pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<ProbeOutcome, Failure> {
-    // Taken over for good: whatever happens from here on, the interaction is deleted again.
-    let mut stop = std::pin::pin!(process::asked_to_stop());
+    let mut stop = StopSignal::watch();
     let tokens = Tokens::new(context);
-    let mut journal = Journal::new(context);
-    let preparation = async {
-        let material = Material::read(args, context).await?;
-        Ok::<_, Failure>((material, Draft::take(args, &tokens, &mut journal).await?))
+    let mut checks = Checks::new(context.sink, show);
+    let mut messages = Messages::new(context.sink);
+    let prepare = async {
+        let payload = Payload::read(args, context).await?;
+        Ok((payload, target::prepare(args, &tokens, &mut checks).await?))
     };
-    let (material, draft) = tokio::select! {
-        prepared = preparation => prepared?,
-        () = stop.as_mut() => return Err(interruption()),
+    let (payload, prepared) = stop.interrupts(prepare).await?;
+    let (target, owner) = match prepared {
+        Prepared::Ready(target) => (target, None),
+        Prepared::New(token, owner) => {
+            (owner.create(&token, args.keep, &tokens, &mut checks).await?, Some(owner))
+        }
     };
-    // Not given up half-way: an interaction whose id is not known could not be deleted. It is bounded.
-    let aim = draft.settle(args.interaction, &tokens, &mut journal).await?;
-    let result = tokio::select! {
-        result = open_and_talk(&aim, &material, &tokens, &mut journal) => result,
-        () = stop => Err(interruption()),
-    };
-    let cleared = if args.keep { Ok(()) } else { aim.clear(&tokens, &mut journal).await };
-    // Also with --quiet, and where the session failed: nobody else knows of it.
-    if let Some(id) = aim.interaction.filter(|_| args.keep) {
-        context.warn("the interaction that was made for the probe stays", Some(&api::deletion(id, context)));
+    let result = stop.interrupts(open(&target, &payload, &tokens, &mut checks, &mut messages)).await;
+    if let (Some(owner), Some(id)) = (owner, target.interaction) {
+        if args.keep {
+            // Also with --quiet and after a failure: nothing else names the interaction.
+            context
+                .warn("the interaction that was made for the probe stays", Some(&api::deletion(id, context)));
+        } else if let Err(left) = owner.delete(id, &tokens, &mut checks).await {
+            if result.is_ok() {
+                return Err(left);
+            }
+            context.warn(left.in_one_line(), left.hints().last().map(String::as_str));
+        }
     }
-    if let (Err(_), Err(left)) = (&result, &cleared) {
-        let words = left.in_one_line();
-        context.warn(words, left.hints().last().map(String::as_str));
-    }
-    result.and(cleared)?;
+    result?;
     Ok(ProbeOutcome {
-        url: aim.route(),
-        socket: aim.kind.as_str(),
-        interaction: aim.interaction,
+        url: target.route(),
+        socket: target.kind.as_str(),
+        interaction: target.interaction,
         kept: args.keep,
-        journal: journal.into_summary(),
+        steps: checks.list.iter().map(json).collect(),
+        transcripts: messages.transcripts,
+        credits: messages.credits,
+        error: messages.error,
     })
 }
 
-async fn open_and_talk(
-    aim: &Aim,
-    material: &Material,
+async fn open<'a>(
+    target: &Target,
+    payload: &Payload,
     tokens: &Tokens<'_>,
-    journal: &mut Journal<'_>,
+    checks: &mut Checks<'a>,
+    messages: &mut Messages<'a>,
 ) -> Result<(), Failure> {
-    steps::examine(&aim.url, tokens.context, &tokens.http, journal).await?;
-    let socket = upgrade(aim, tokens, journal).await?;
-    talk::hold(socket, aim.kind, material, tokens.context.options.timeout, journal).await
+    let context = tokens.context;
+    let host = target.url.host_str().unwrap_or_default().to_owned();
+    let route = Route::to(origin(&target.url), host, context);
+    route.connect(context, checks).await?;
+    if target.url.scheme() == "wss" {
+        let _ = route.tls(&tokens.http, context, checks).await?;
+    } else {
+        checks.skip("tls", "ws:// on this machine");
+    }
+    let timeout = context.options.timeout;
+    let answer = Socket::handshake(&tokens.http, &target.address, timeout).await;
+    let (response, socket) = answer.map_err(|error| checks.fail("upgrade", error.into()))?;
+    upgraded(&response, checks);
+    let Some(socket) = socket else {
+        return Err(Failure::upgrade(Problem::of(&response), target.lacking));
+    };
+    session::run(socket, target.kind, payload, timeout, checks, messages).await
 }
 
-async fn upgrade(aim: &Aim, tokens: &Tokens<'_>, journal: &mut Journal<'_>) -> Result<Socket, Failure> {
-    let step = Step::begin("upgrade");
-    let answer = Socket::handshake(&tokens.http, &aim.address, tokens.context.options.timeout).await;
-    match answer {
-        Ok((response, Some(socket))) => {
-            journal.answered(&step, &response);
-            Ok(socket)
-        }
-        Ok((response, None)) => {
-            journal.answered(&step, &response);
-            Err(Failure::upgrade(Problem::of(&response), aim.lacking()))
-        }
-        Err(error) => Err(journal.failed(&step, Failure::from(error))),
+/// Scheme, host and port for HTTP, by which a WebSocket opens.
+fn origin(url: &Url) -> Url {
+    let http = url.as_str().replacen("ws", "http", 1);
+    Url::parse(&http).and_then(|url| url.join("/")).unwrap_or_else(|_| url.clone())
+}
+
+/// The answer to the upgrade. Programs always get its headers, people only when it was refused.
+fn upgraded(response: &Response, checks: &mut Checks<'_>) {
+    // A load balancer's cookie opens a session as a token does.
+    let shown = |name: &str, value: &str| if name == "set-cookie" { "[redacted]" } else { value }.to_owned();
+    let headers: Vec<(&String, String)> =
+        response.headers.iter().map(|(name, value)| (name, shown(name, value))).collect();
+    let body = String::from_utf8_lossy(&response.body);
+    let more =
+        json!({ "http_status": response.status, "headers": headers, "body": at_most(MAX_BODY, &body) });
+    let (verdict, detail) = match response.status {
+        101 => (Verdict::Ok, "101, the WebSocket is open".to_owned()),
+        status => (Verdict::Failed, format!("refused with {status}")),
+    };
+    checks.add("upgrade", verdict, detail, None, more);
+}
+
+fn show(check: &Check) -> Event {
+    let page = match check.verdict {
+        Verdict::Skipped => check.page(&check.detail),
+        _ => check.page(&format!("{} ({} ms)", check.detail, check.elapsed.as_millis())),
+    };
+    let is_refusal = check.verdict == Verdict::Failed;
+    let headers = check.more["headers"].as_array().filter(|_| is_refusal).into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let page = headers
+        .fold(page, |page, header| page.field("", format!("{}: {}", text(&header[0]), text(&header[1]))));
+    let body = check.more["body"].as_str().filter(|body| is_refusal && !body.is_empty());
+    Event::Step(
+        page.optional("", body.map(|body| format!("body: {body}"))),
+        with_schema("probe-step", json(check)),
+    )
+}
+
+fn json(check: &Check) -> Value {
+    let mut step = json!({
+        "step": check.name,
+        "verdict": check.verdict.as_str(),
+        "ms": (check.verdict != Verdict::Skipped).then(|| milliseconds(check.elapsed)),
+        "detail": check.detail,
+    });
+    if let (Some(step), Some(more)) = (step.as_object_mut(), check.more.as_object()) {
+        step.extend(more.clone());
     }
+    step
+}
+
+/// To a tenth.
+fn milliseconds(elapsed: Duration) -> f64 {
+    let tenths = u32::try_from(elapsed.as_micros() / 100).unwrap_or(u32::MAX);
+    f64::from(tenths) / 10.0
 }
 
 impl Outcome for ProbeOutcome {
@@ -169,22 +231,22 @@ impl Outcome for ProbeOutcome {
             "url": self.url,
             "interaction_id": self.interaction.map(|id| id.to_string()),
             "kept": self.kept,
-            "transcripts": self.journal.transcripts,
-            "credits": self.journal.credits,
-            "error": self.journal.complaint,
-            "steps": self.journal.steps,
+            "transcripts": self.transcripts,
+            "credits": self.credits,
+            "error": self.error,
+            "steps": self.steps,
         })
     }
 
     fn text(&self) -> Text {
-        let how = if self.journal.complaint.is_none() { "as it should" } else { "with an error" };
-        let line = format!("/{} opens, takes the configuration, and ends {how}", self.socket);
-        Text::Message(Page::new().line(line))
+        let end = if self.error.is_none() { "ended as it should" } else { "ended with an error" };
+        Text::Message(
+            Page::new().line(format!("/{} opened, accepted the configuration, and {end}", self.socket)),
+        )
     }
 
     fn verdict(&mut self) -> Option<Failure> {
-        let complaint = self.journal.complaint.as_ref()?;
-        let message = format!("the server reported an error in the session: {complaint}");
-        Some(Failure::new(Kind::Refused, message).hint("see each message: corti-auth probe --json"))
+        let message = format!("the server reported an error in the session: {}", self.error.as_ref()?);
+        Some(Failure::new(Kind::Refused, message).hint("to see each message: corti-auth probe --json"))
     }
 }

@@ -1,5 +1,5 @@
-//! `session`: all that a frontend needs to open a WebSocket: a limited token, for `/streams` a new interaction, and the
-//! URL. What is handed over was checked to be limited.
+//! `session`: prints what a frontend needs to open a WebSocket: a token that is checked to be limited, the URL, and for
+//! `/streams` a new interaction.
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -27,8 +27,8 @@ use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-/// What Corti recommends a backend to do for each session, in one call. The token is checked to be limited, by the
-/// server's word and by its own, before anything is created or printed.
+/// What Corti recommends a backend to do for each session, in one call. Before anything is created or printed, the server's
+/// answer and the token itself must say that the token is limited.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth session transcribe
@@ -36,8 +36,8 @@ use crate::output::{Outcome, Text};
   eval \"$(corti-auth session streams --format env)\"
   corti-auth session streams --json | jq -r .websocket_url
 
---format json has the members that Corti's frontends know: interactionId, websocketUrl, accessToken, tenantName,
-environment, expiresAt. --json has the same in this tool's own form, with a schema.")]
+--format json has the members that Corti's frontends expect: interactionId, websocketUrl, accessToken, tenantName,
+environment, expiresAt. --json has the same in the form of this tool, with a schema.")]
 pub(super) struct SessionArgs {
     /// Which WebSocket
     #[arg(value_enum, value_name = "transcribe|streams")]
@@ -53,7 +53,7 @@ enum Format {
     /// A JSON object for a frontend
     #[default]
     Json,
-    /// Commands for a POSIX shell, to be evaluated
+    /// Commands for eval in a POSIX shell
     Env,
     /// Lines for a .env file
     Dotenv,
@@ -61,7 +61,7 @@ enum Format {
     Sdk,
 }
 
-/// A session that can be opened, and how it is printed.
+/// A session, and its text.
 pub(super) struct SessionOutcome {
     session: Session,
     printed: Secret,
@@ -72,24 +72,22 @@ struct Session {
     environment: Environment,
     tenant: Tenant,
     token: Token,
-    /// Of `/streams` only.
+    /// Only for `/streams`.
     interaction_id: Option<Uuid>,
     websocket_url: String,
 }
 
-/// # Errors
-/// Where there is no token, it is not a limited one, or no interaction comes of it.
 pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<SessionOutcome, Failure> {
     if context.options.json && args.format != Format::Json {
-        return Err(Failure::new(Kind::Usage, "--json and another --format exclude each other")
-            .hint("leave one of them out"));
+        return Err(
+            Failure::new(Kind::Usage, "--json and --format exclude each other").hint("leave one of them out")
+        );
     }
     let (plan, tokens, kind) = (context.plan()?, Tokens::new(context), args.socket.kind());
-    // Before the interaction: one that is made in vain would stay. And new: a frontend gets all of its 5 minutes.
+    // Before the interaction, which would be left behind without a token. A new one, which lives for its full 5 minutes.
     let token = tokens.get(&plan, &kind.scope_request(), CachePolicy::BYPASS).await?;
     limited_only::check(&token, kind).map_err(|error| {
-        Failure::new(Kind::Scope, error)
-            .hint("the token was discarded; ask Corti's support which scopes the client may have")
+        Failure::new(Kind::Scope, error).hint("the token was discarded; report it to Corti support")
     })?;
     let (interaction_id, websocket_url) = match kind {
         SocketKind::Transcribe => {
@@ -130,53 +128,55 @@ impl Session {
         }
     }
 
-    /// The members that Corti's frontends know, as its examples' `/api/start-session` and its API name them.
+    /// The names are those of Corti's API and of `/api/start-session` in its examples.
     fn document(&self) -> Value {
-        let mut members = json!({
-            "websocketUrl": self.websocket_url,
-            "accessToken": self.token.access_token.secret().expose(),
-            "tenantName": self.tenant.as_str(),
-            "environment": self.environment.to_string(),
-            "expiresAt": self.token.expires_at.to_string(),
-        });
-        self.add_interaction(&mut members, "interactionId");
-        members
+        self.with_interaction(
+            "interactionId",
+            json!({
+                "websocketUrl": self.websocket_url,
+                "accessToken": self.token.access_token.secret().expose(),
+                "tenantName": self.tenant.as_str(),
+                "environment": self.environment.to_string(),
+                "expiresAt": self.token.expires_at.to_string(),
+            }),
+        )
     }
 
-    /// What `new CortiClient(…)` takes; it does not mind the interaction's id, which is for `stream.connect`.
+    /// The options of `new CortiClient(…)`, and the interaction's id for `stream.connect`, which the client ignores.
     fn sdk_options(&self) -> Value {
         let access_token = self.token.access_token.secret().expose();
-        let mut members = json!({
-            "environment": sdk_environment(&self.environment),
-            "tenantName": self.tenant.as_str(),
-            "auth": { "accessToken": access_token, "expiresIn": self.token.expires_in },
-        });
-        self.add_interaction(&mut members, "interactionId");
-        members
+        self.with_interaction(
+            "interactionId",
+            json!({
+                "environment": sdk_environment(&self.environment),
+                "tenantName": self.tenant.as_str(),
+                "auth": { "accessToken": access_token, "expiresIn": self.token.expires_in },
+            }),
+        )
     }
 
-    fn add_interaction(&self, members: &mut Value, name: &str) {
-        let id = self.interaction_id.map(|id| (name.to_owned(), id.to_string().into()));
-        if let Some(members) = members.as_object_mut() {
-            members.extend(id);
+    fn with_interaction(&self, name: &str, mut members: Value) -> Value {
+        if let Some(id) = self.interaction_id {
+            members[name] = id.to_string().into();
         }
+        members
     }
 
     fn variables(&self) -> Vec<Named> {
         let token = self.token.access_token.secret().clone();
-        let mut variables = vec![
+        let interaction = self.interaction_id.map(|id| Named::open("CORTI_INTERACTION_ID", id.to_string()));
+        let variables = [
             Named::open(variable::ENVIRONMENT, self.environment.to_string()),
             Named::open(variable::TENANT, self.tenant.as_str()),
             Named::sensitive(variable::ACCESS_TOKEN, token),
             Named::open(variable::TOKEN_EXPIRES_AT, self.token.expires_at.to_string()),
             Named::open("CORTI_WEBSOCKET_URL", &*self.websocket_url),
         ];
-        variables.extend(self.interaction_id.map(|id| Named::open("CORTI_INTERACTION_ID", id.to_string())));
-        variables
+        variables.into_iter().chain(interaction).collect()
     }
 }
 
-/// The SDK knows labels; of another place it wants each address.
+/// A label such as `eu`, or for another environment each address.
 fn sdk_environment(environment: &Environment) -> Value {
     let text = environment.to_string();
     if !text.contains("://") {
@@ -197,18 +197,19 @@ impl Outcome for SessionOutcome {
 
     fn json(&self) -> Value {
         let session = &self.session;
-        let mut members = json!({
-            "websocket_url": session.websocket_url,
-            "token_type": "Bearer",
-            "expires_in": session.token.expires_in,
-            "expires_at": session.token.expires_at.to_string(),
-            "expires_at_unix": session.token.expires_at.as_second(),
-            "scopes": session.token.granted.to_strings(),
-            "environment": session.environment.to_string(),
-            "tenant": session.tenant.as_str(),
-        });
-        session.add_interaction(&mut members, "interaction_id");
-        members
+        session.with_interaction(
+            "interaction_id",
+            json!({
+                "websocket_url": session.websocket_url,
+                "token_type": "Bearer",
+                "expires_in": session.token.expires_in,
+                "expires_at": session.token.expires_at.to_string(),
+                "expires_at_unix": session.token.expires_at.as_second(),
+                "scopes": session.token.granted.to_strings(),
+                "environment": session.environment.to_string(),
+                "tenant": session.tenant.as_str(),
+            }),
+        )
     }
 
     fn secrets(&self) -> Vec<(&'static str, Secret)> {

@@ -122,7 +122,7 @@ async fn what_cannot_be_told_is_inconclusive_and_no_failure() {
     let (code, rows, json) = check(&world, &format!("{token} --streams"));
     assert_eq!((code, &rows, &json["interaction"]), (0, &expected, &Value::Null), "{json:#}");
     let detail = json["rows"][4]["detail"].as_str().unwrap();
-    assert!(detail.contains("no interaction could be made: the API refused"), "{detail}");
+    assert!(detail.contains("no interaction could be created: the API refused"), "{detail}");
     drop(sandbox);
     let (code, rows, json) = check(&world, &token);
     assert_eq!((code, rows), (0, expected), "{json:#}");
@@ -183,7 +183,7 @@ fn what_is_no_access_token_is_not_sent() {
     let (sandbox, world) = start(&[]);
     let issuer = format!("{}/realms/base", sandbox.environment);
     let table = [
-        ("no token".to_owned(), 7, "not one token alone"),
+        ("no token".to_owned(), 7, "not exactly one token"),
         ("abc".to_owned(), 7, ""),
         (forged(&json!({ "alg": "RS256" }), &json!({ "typ": "ID", "iss": issuer })), 7, "of the kind `id`"),
         (

@@ -25,7 +25,7 @@ fn the_order_of_sets_and_the_ids_of_tokens_are_no_difference() {
     let said = Said::by(&mut world.run_words(&["diff", &a, &b]));
     assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{}", said.stdout);
     assert!(said.stdout.contains("same: email openid profile"), "{}", said.stdout);
-    assert!(said.stdout.contains("not checked") && !said.stdout.contains("eyJ"), "{}", said.stdout);
+    assert!(said.stdout.contains("NOT VERIFIED") && !said.stdout.contains("eyJ"), "{}", said.stdout);
     let json = Said::by(&mut world.run_words(&["diff", "--json", &a, &b])).json();
     assert_eq!((&json["same"], &json["differences"]), (&json!(true), &json!([])));
     assert_eq!(json["schema"], "corti-auth/diff/v1");
@@ -110,7 +110,7 @@ fn what_cannot_be_compared_is_an_error() {
     let a = world.file("a", token(&claims("openid", &[])));
     let junk = world.file("junk", "hello");
     let table = [
-        (vec!["diff", "-", "-"], 2, "standard input has one token"),
+        (vec!["diff", "-", "-"], 2, "only one of the two can come from standard input"),
         (vec!["diff", "-e", "eu", &a, &a], 2, "takes profile, environment and tenant"),
         (vec!["diff", &a, "/no/such/file"], 2, "from `/no/such/file`"),
         (vec!["diff", &a, &junk], 7, "this has 1"),

@@ -9,7 +9,7 @@ use crate::common::ready::log_in;
 use crate::common::{Keyring, Said, Sandbox, World};
 
 const NAMES: [&str; 10] =
-    ["configuration", "variables", "store", "dns", "tcp", "tls", "discovery", "clock", "mint", "tenant"];
+    ["configuration", "variables", "store", "dns", "tcp", "tls", "discovery", "clock", "token", "tenant"];
 
 /// What the keyring has of this tool.
 fn entries(world: &World) -> String {
@@ -31,11 +31,11 @@ fn everything_is_well_with_a_keyring_and_nothing_is_left_behind() {
     let before = (entries(&world), world.config());
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 0, "{outcome:#}");
-    for name in ["configuration", "variables", "store", "tcp", "discovery", "clock", "mint", "tenant"] {
+    for name in ["configuration", "variables", "store", "tcp", "discovery", "clock", "token", "tenant"] {
         assert_verdict(&outcome, name, "ok", "");
     }
     assert_verdict(&outcome, "dns", "skipped", "needs no lookup");
-    assert_verdict(&outcome, "tls", "skipped", "plain http to this machine");
+    assert_verdict(&outcome, "tls", "skipped", "http:// on this machine");
     assert_verdict(&outcome, "tcp", "ok", "(auth, api, sockets)");
     assert_verdict(&outcome, "configuration", "ok", "profile `default`");
     assert!(before.0.contains("/base/sandbox"), "{}", before.0);
@@ -57,7 +57,7 @@ fn a_client_of_the_environment_needs_no_store() {
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 0, "{outcome:#}");
     assert_verdict(&outcome, "store", "skipped", "comes from the environment");
-    assert_verdict(&outcome, "mint", "ok", "discarded it");
+    assert_verdict(&outcome, "token", "ok", "and discarded it");
     let fields: Vec<&str> = outcome.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(fields, ["checks", "client_id", "environment", "ok", "report", "schema", "tenant"]);
     assert_eq!(
@@ -90,7 +90,7 @@ fn a_keyring_that_cannot_be_used() {
         assert_eq!(code, 4, "{state}: {outcome:#}");
         assert_verdict(&outcome, "store", "failed", words);
         assert_verdict(&outcome, "discovery", "ok", "");
-        assert_verdict(&outcome, "mint", "skipped", "the store cannot be used");
+        assert_verdict(&outcome, "token", "skipped", "the store cannot be used");
     }
     let world = World::new();
     world.write_config(&profile);
@@ -107,7 +107,7 @@ fn stores_without_a_keyring() {
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 0, "{outcome:#}");
     assert_verdict(&outcome, "store", "skipped", "a secret command can only be read");
-    assert_verdict(&outcome, "mint", "ok", "");
+    assert_verdict(&outcome, "token", "ok", "");
 
     let passphrase = world.private_file("passphrase", "correct horse battery staple");
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
@@ -119,7 +119,7 @@ fn stores_without_a_keyring() {
     let before = std::fs::read_dir(&folder).unwrap().count();
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 0, "{outcome:#}");
-    assert_verdict(&outcome, "store", "ok", "a test entry in an encrypted file");
+    assert_verdict(&outcome, "store", "ok", "wrote, read and deleted a test entry in an encrypted file");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), before);
     world.set("CORTI_AUTH_PASSPHRASE_FILE", "");
     let (code, outcome) = diagnose(&world, "");
@@ -140,7 +140,7 @@ fn a_mounted_secret() {
     world.set("CORTI_CLIENT_SECRET_FILE", &world.file("open", &sandbox.client_secret));
     let (code, outcome) = diagnose(&world, &format!("--report {report}"));
     assert_eq!(code, 3);
-    assert_verdict(&outcome, "mint", "failed", "CORTI_CLIENT_SECRET_FILE");
+    assert_verdict(&outcome, "token", "failed", "CORTI_CLIENT_SECRET_FILE");
     let text = std::fs::read_to_string(report).unwrap();
     assert!(text.contains("secret in     the file of CORTI_CLIENT_SECRET_FILE"), "{text}");
     assert!(text.contains("…/open") && !text.contains(&world.home().display().to_string()), "{text}");
@@ -155,8 +155,8 @@ fn a_profile_without_its_secret() {
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 4);
     assert_verdict(&outcome, "store", "ok", "");
-    assert_verdict(&outcome, "mint", "failed", "not logged in");
-    assert_verdict(&outcome, "mint", "failed", "corti-auth login");
+    assert_verdict(&outcome, "token", "failed", "not logged in");
+    assert_verdict(&outcome, "token", "failed", "corti-auth login");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn nobody_logged_in_yet() {
     assert_verdict(&outcome, "configuration", "skipped", "nobody is logged in yet: corti-auth login");
     assert_verdict(&outcome, "store", "skipped", "no client is known");
     assert_verdict(&outcome, "discovery", "ok", "");
-    assert_verdict(&outcome, "mint", "skipped", "no client is known");
+    assert_verdict(&outcome, "token", "skipped", "no client is known");
     let (code, outcome) = diagnose(&World::new(), "");
     assert_eq!((code, &outcome["environment"]), (4, &Value::Null));
     assert_verdict(&outcome, "configuration", "failed", "not logged in");
@@ -190,7 +190,7 @@ fn a_configuration_that_cannot_be_used_or_says_too_much() {
         "colour = 1\n[profiles.dev]\nenvironment = \"http://127.0.0.1:1\"\nclient-id = \"x\"\n",
     );
     let (_, outcome) = diagnose(&world, "-p dev");
-    assert_verdict(&outcome, "configuration", "warning", "`colour` in config.toml means nothing");
+    assert_verdict(&outcome, "configuration", "warning", "unknown key `colour` in config.toml");
     chmod(&world.config_folder().join("config.toml"), 0o660);
     let (_, outcome) = diagnose(&world, "-p dev");
     assert_verdict(&outcome, "configuration", "failed", "its group can write to it");
@@ -219,7 +219,7 @@ fn variables_are_named_and_their_values_are_not() {
         "CORTI_TENANT is set, but not read: the name is CORTI_TENANT_NAME",
         "CORTI_CLIENT_SECERT is set, but not read: the name is CORTI_CLIENT_SECRET",
         "export CORTI_CLIENT_SECRET=\"$CORTI__CLIENTSECRET\"; unset CORTI__CLIENTSECRET",
-        "HTTPS_PROXY is set to something that is no http or https proxy",
+        "HTTPS_PROXY is not an http or https proxy",
     ] {
         assert_verdict(&outcome, "variables", "warning", words);
     }
@@ -257,8 +257,7 @@ fn a_report_can_be_sent() {
         "client id     sandbox",
         "secret in     the environment",
         "CORTI_CLIENT_SECRET, CORTI_ENVIRONMENT",
-        "proxy         none",
-        "ok       mint",
+        "ok       token",
         "warning  configuration",
         "config.toml",
     ] {

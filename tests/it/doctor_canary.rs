@@ -105,7 +105,12 @@ fn a_killed_doctor_of_encrypted_files_leaves_nothing_to_the_next() {
     assert_eq!(files(), 1);
     // What a write leaves behind that is killed a moment earlier.
     std::fs::write(folder.join(".00.age.corti-auth-AbCd12"), "half a file").unwrap();
-    assert_verdict(&diagnose(&world, "").1, "store", "ok", "a test entry in an encrypted file");
+    assert_verdict(
+        &diagnose(&world, "").1,
+        "store",
+        "ok",
+        "wrote, read and deleted a test entry in an encrypted file",
+    );
     assert_eq!(files(), 0);
 }
 
@@ -126,7 +131,12 @@ fn the_store_before_a_first_login() {
     world.set("CORTI_AUTH_STORE", "file");
     let passphrase = world.private_file("passphrase", "correct horse battery staple");
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
-    assert_verdict(&diagnose(&world, "").1, "store", "ok", "a test entry in an encrypted file");
+    assert_verdict(
+        &diagnose(&world, "").1,
+        "store",
+        "ok",
+        "wrote, read and deleted a test entry in an encrypted file",
+    );
     world.set("CORTI_AUTH_STORE", "plain");
     assert_verdict(&diagnose(&world, "").1, "store", "failed", "CORTI_AUTH_STORE: `plain` is not a store");
 }

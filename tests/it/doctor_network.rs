@@ -30,7 +30,7 @@ fn a_clock_that_is_off_is_told_with_its_direction() {
         let (exit, outcome) = diagnose(&world, "");
         assert_eq!(exit, code, "{skew}: {outcome:#}");
         assert_verdict(&outcome, "clock", expected, words);
-        assert_verdict(&outcome, "mint", "ok", "");
+        assert_verdict(&outcome, "token", "ok", "");
     }
 }
 
@@ -41,7 +41,7 @@ fn a_host_that_is_not_found() {
     assert_verdict(&outcome, "configuration", "warning", "`no-such-label` is not an environment that Corti");
     assert_verdict(&outcome, "dns", "failed failed", "auth.no-such-label.corti.app (auth)");
     assert_verdict(&outcome, "dns", "failed failed", "api.no-such-label.corti.app (api, sockets)");
-    for name in ["discovery", "clock", "mint", "tenant"] {
+    for name in ["discovery", "clock", "token", "tenant"] {
         assert_verdict(&outcome, name, "skipped", "");
     }
 }
@@ -51,7 +51,7 @@ fn nothing_listens() {
     let (code, outcome) = diagnose(&world_of("http://127.0.0.1:1"), "");
     assert_eq!(code, 8);
     assert_verdict(&outcome, "tcp", "failed", "no connection to port 1");
-    assert_verdict(&outcome, "mint", "skipped", "not reached");
+    assert_verdict(&outcome, "token", "skipped", "not reached");
 }
 
 #[test]
@@ -71,13 +71,13 @@ fn a_secret_or_a_tenant_that_is_wrong() {
     world.set("CORTI_CLIENT_SECRET", CANARY);
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 5);
-    assert_verdict(&outcome, "mint", "failed", "Corti rejected the secret of client");
+    assert_verdict(&outcome, "token", "failed", "Corti rejected the secret of client");
     assert_verdict(&outcome, "tenant", "skipped", "there is no token");
     let (code, outcome) = diagnose(&world, "-t nope");
     assert_eq!(code, 3);
     assert_verdict(&outcome, "discovery", "failed", "has no tenant `nope`");
     assert_verdict(&outcome, "discovery", "failed", "--tenant base");
-    assert_verdict(&outcome, "mint", "skipped", "not sent");
+    assert_verdict(&outcome, "token", "skipped", "not sent");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_page_instead_of_a_realm() {
     assert_eq!(code, 8);
     assert_verdict(&outcome, "discovery", "failed", "200 with an HTML page");
     assert_verdict(&outcome, "clock", "skipped", "no date");
-    assert_verdict(&outcome, "mint", "skipped", "not sent");
+    assert_verdict(&outcome, "token", "skipped", "not sent");
     assert!(!server.requests().concat().contains(CANARY), "no secret for a page");
 }
 
@@ -137,7 +137,7 @@ fn an_api_that_refuses_the_tenant() {
         });
         let (exit, outcome) = diagnose(&world_of(&server.environment), "");
         assert_eq!(exit, code, "{outcome:#}");
-        assert_verdict(&outcome, "mint", "ok", "");
+        assert_verdict(&outcome, "token", "ok", "");
         let (found, text) = verdict(&outcome, "tenant");
         assert_eq!(found, "failed");
         if text.contains("refuses the token for Tenant-Name") {
@@ -163,10 +163,10 @@ fn a_proxy_is_named_without_its_password() {
     let report = world.home().join("report.txt").display().to_string();
     let (code, outcome) = diagnose(&world, &format!("--report {report}"));
     assert_eq!(code, 8, "{outcome:#}");
-    assert_verdict(&outcome, "tcp", "ok", &format!("{address} (the proxy of HTTPS_PROXY)"));
+    assert_verdict(&outcome, "tcp", "ok ok", &format!("through the proxy {address} of HTTPS_PROXY"));
     assert_verdict(&outcome, "tls", "failed failed", &format!("through the proxy {address} of HTTPS_PROXY"));
     assert_verdict(&outcome, "discovery", "skipped", "");
     let text = std::fs::read_to_string(report).unwrap();
-    assert!(text.contains(&format!("proxy         {address}, by HTTPS_PROXY")), "{text}");
+    assert!(text.contains(&format!("through the proxy {address} of HTTPS_PROXY")), "{text}");
     assert!(!text.contains("user:") && !text.contains(CANARY) && !outcome.to_string().contains(CANARY));
 }

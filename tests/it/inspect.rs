@@ -58,7 +58,7 @@ fn a_limited_token_from_stdin() {
             "(in ",
             "base",
             "RS256",
-            "not checked",
+            "NOT VERIFIED",
             &sandbox.environment,
         ] {
             assert!(said.stdout.contains(words), "{words}: {}", said.stdout);
@@ -207,8 +207,8 @@ fn what_cannot_be_told_is_not_guessed() {
     assert!(odd.stdout.contains("treat it as full"), "{}", odd.stdout);
     let later = verdict(json!({ "typ": "Bearer", "exp": far, "nbf": far - 1, "scope": "openid" }));
     assert_eq!(later.code, 7);
-    assert!(later.stdout.contains("it does not work yet"), "{}", later.stdout);
-    assert!(later.stderr.contains("does not work before"), "{}", later.stderr);
+    assert!(later.stdout.contains("not valid yet"), "{}", later.stdout);
+    assert!(later.stderr.contains("is not valid before"), "{}", later.stderr);
 }
 
 #[test]

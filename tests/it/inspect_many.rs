@@ -70,7 +70,7 @@ fn each_line_gets_a_line_and_the_worst_of_them_the_exit_code() {
     let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
     assert_eq!(said.code, 7);
     assert!(
-        said.stderr.contains("of 4 tokens, 2 not valid") && said.stderr.contains("line 4"),
+        said.stderr.contains("of 4 tokens, 2 not valid") && said.stderr.contains("sed -n 4p FILE"),
         "{}",
         said.stderr
     );

@@ -35,7 +35,7 @@ fn a_connect_url_carries_a_limited_token_and_a_warning() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let said = Said::by(&mut world.run("interaction create --connect-url"));
-    assert!(said.stderr.contains("who has the URL has the token"), "{}", said.stderr);
+    assert!(said.stderr.contains("the URL has a token in it"), "{}", said.stderr);
     let token = said.stdout.trim().split_once("&token=Bearer%20").unwrap().1;
     let inspected = Said::by(world.run("inspect --json").write_stdin(token)).json();
     assert_eq!(
@@ -182,7 +182,7 @@ fn what_is_piped_in_is_called_standard_input() {
     let sandbox = Sandbox::start();
     let said = Said::by(World::of(&sandbox).run("interaction create --from -").write_stdin("[]"));
     assert_eq!(said.code, 2, "{}", said.stderr);
-    assert!(said.stderr.contains("standard input is no body of an interaction"), "{}", said.stderr);
+    assert!(said.stderr.contains("standard input is not the body of an interaction"), "{}", said.stderr);
 }
 
 /// A token answer for `scope`, as it says and as its token does.

@@ -43,7 +43,7 @@ async fn pages_are_read_until_there_are_no_more() {
     let world = world(&sandbox);
     let said = Said::by(&mut world.run("interaction list"));
     assert_eq!((said.code, said.stdout.as_str()), (0, ""));
-    assert!(said.stderr.contains("no such interactions"));
+    assert!(said.stderr.contains("no interactions match"));
     fill(&sandbox, &world, 103).await;
     let all = lines(&world, "");
     assert_eq!(all.len(), 103);

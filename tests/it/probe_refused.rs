@@ -148,7 +148,7 @@ fn a_proxy_on_the_way_is_named() {
         format!("wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{token}");
     let file = world.file("url", url);
     let probe = format!("probe --websocket-url {file}");
-    let said = assert_fails(&world, &probe, 8, &["(the proxy of HTTPS_PROXY)", "tls            failed"]);
+    let said = assert_fails(&world, &probe, 8, &[" of HTTPS_PROXY: connected to", "tls            failed"]);
     assert!(!said.stderr.contains(&token) && !proxy.requests().concat().contains(&token), "{}", said.stderr);
 }
 

@@ -52,8 +52,7 @@ fn only_a_file_or_a_link_gives_way_to_the_ready_file() {
     let world = World::new();
     let pipe = pipe(&world, "ready");
     for taken in [&pipe, &world.home().display().to_string()] {
-        let said =
-            contains(format!("cannot write the ready file `{taken}`: something that is no file is there"));
+        let said = contains(format!("cannot write the ready file `{taken}`: it is not a file"));
         let words = ["sandbox", "--ready-file", taken];
         world.run_words(&words).assert().code(2).stdout("").stderr(said.and(contains("hint: ")));
     }

@@ -150,11 +150,11 @@ fn doctor_tells_trust_from_reach() {
             let check = checks.iter().find(|check| check["name"] == name).unwrap();
             format!("{} {}", check["verdict"].as_str().unwrap(), check["detail"].as_str().unwrap())
         };
-        (verdict("tcp"), verdict("tls"), verdict("mint"))
+        (verdict("tcp"), verdict("tls"), verdict("token"))
     };
     let (tcp, tls, mint) = verdicts(&[]);
     assert!(tcp.starts_with("ok localhost") && tls.starts_with("failed localhost"), "{tcp} {tls}");
-    assert!(tls.contains("without a proxy: cannot connect to `localhost`") && mint.starts_with("skipped"));
+    assert!(tls.contains("): cannot connect to `localhost`") && mint.starts_with("skipped"));
     let (_, tls, mint) = verdicts(&["--ca-cert", &ours]);
     assert!(tls.starts_with("ok localhost (auth, api, sockets): trusted, answered 200"), "{tls}");
     assert!(mint.contains("not sent"), "what answers is no realm: {mint}");
@@ -200,7 +200,7 @@ fn a_probe_tells_a_certificate_nobody_vouches_for_from_a_refusal() {
     assert_eq!(said.code, 8, "{}", said.stderr);
     for words in [
         "dns            ok: localhost",
-        "tls            ok: trusted",
+        "tls            ok: localhost: trusted",
         "upgrade        failed: refused with 200",
     ] {
         assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
@@ -219,7 +219,7 @@ fn a_websocket_opens_over_the_connection_that_tls_was_tried_on() {
     let words = ["probe", "--websocket-url", &file, "--ca-cert", &authority, "--audio", &audio];
     let said = Said::by(&mut world.run_words(&words));
     assert_eq!((said.code, said.stdout.as_str()), (0, "[sandbox: 1000 bytes of audio]\n"), "{}", said.stderr);
-    assert!(said.stderr.contains("tls            ok: trusted"), "{}", said.stderr);
+    assert!(said.stderr.contains("tls            ok: localhost: trusted"), "{}", said.stderr);
     assert_eq!(connections.load(Ordering::SeqCst), 1, "the upgrade's time is without TLS");
 }
 

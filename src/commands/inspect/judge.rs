@@ -1,4 +1,4 @@
-//! What is said of one token: decoded, verified where that is asked for, and redacted for a ticket.
+//! Judges one token: decodes it, verifies it if asked to, and redacts it for a ticket.
 
 use serde_json::Value;
 
@@ -28,10 +28,10 @@ pub(super) struct Judge<'a> {
     places: Places,
 }
 
-/// A text that is no token that can be read.
+/// A text that cannot be read as a token.
 pub(super) struct Unreadable {
     error: JwtError,
-    /// What came of its signature, where there were keys and a header.
+    /// Whether its signature is good, if there are keys.
     signature: Option<Result<(), SignatureError>>,
 }
 
@@ -42,13 +42,11 @@ pub(in crate::commands) struct Judged {
     cleaned: Vec<Junk>,
     verification: Option<Verification>,
     redacted: bool,
-    /// The required scopes that it has not.
+    /// The required scopes that it lacks.
     missing: Vec<String>,
 }
 
 impl<'a> Judge<'a> {
-    /// # Errors
-    /// Where there are no keys to verify by.
     pub(super) fn new(args: &InspectArgs, context: &'a Context<'a>) -> Result<Self, Failure> {
         let verifier = args.verify.then(|| Verifier::new(args, context)).transpose()?;
         let required = argument::words(&args.require_scope).map(str::to_owned).collect();
@@ -62,21 +60,18 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Whether tokens are verified, and those of every issuer that the keys are of are valid.
+    /// Whether tokens are verified without a check of their issuer.
     pub(super) fn takes_any_issuer(&self) -> bool {
         self.verifier.as_ref().is_some_and(Verifier::takes_any_issuer)
     }
 
-    /// Judges a text; the inner error is the text's, the outer one is not.
-    ///
-    /// # Errors
-    /// Where keys cannot be had.
+    /// Judges a text. The inner error is about the text, the outer one about the keys.
     pub(super) async fn judge(&mut self, text: &str) -> Result<Result<Judged, Unreadable>, Failure> {
         let now = self.clock.now();
         let (header, places) = (&mut self.header, &mut self.places);
         let mut read =
             |token: &str| Jwt::decode_after(token, header).and_then(|jwt| Inspection::from(jwt, now, places));
-        // Nearly every text is the token alone: there is nothing to take off what can be read as it is.
+        // Nearly every text is just a token, and quicker to read as it is.
         let (mut pasted, mut read_as) = (Pasted::bare(text), read(text));
         if read_as.is_err() {
             pasted = pasted::clean(text);
@@ -108,7 +103,7 @@ impl<'a> Judge<'a> {
 }
 
 impl Unreadable {
-    /// In words, without any of the text.
+    /// The reason, without any of the text.
     pub(super) fn message(&self) -> String {
         match &self.signature {
             Some(Ok(())) => format!("{}, although the signature is good", self.error),
@@ -129,17 +124,22 @@ impl From<Unreadable> for Failure {
 }
 
 impl Judged {
-    /// Tells what was taken off the text.
+    /// Says what was removed around the token.
     pub(super) fn announce(&self, context: &Context<'_>) {
         if let Some(remark) = Pasted::remark(&self.cleaned) {
             context.note(remark);
         }
     }
 
-    /// The record of it.
+    /// The record for programs.
     pub(super) fn report(&self) -> Report<'_> {
         let verification = self.verification.as_ref();
         Report::of(&self.inspection, &self.fingerprint, &self.cleaned, verification, self.redacted)
+    }
+
+    /// One field of the record; null if the token lacks it.
+    pub(super) fn field(&self, name: &str) -> Value {
+        self.fields().get(name).cloned().unwrap_or_default()
     }
 
     /// The record as a JSON object.
@@ -147,15 +147,16 @@ impl Judged {
         serde_json::to_value(self.report()).unwrap_or_default()
     }
 
-    /// All of it.
+    /// Everything about the token, for a person.
     pub(super) fn page(&self) -> Page {
         let it = &self.inspection;
         let list = |items: &[String]| (!items.is_empty()).then(|| items.join(" "));
-        let own_keys = (!it.own_keys.is_empty())
-            .then(|| format!("{}: it names keys of its own, which are never used", it.own_keys.join(", ")));
+        let own_keys = (!it.own_keys.is_empty()).then(|| {
+            format!("{}: the token names its own keys, which are never used", it.own_keys.join(", "))
+        });
         let page = it
             .summary()
-            .optional("not before", it.not_before.map(|time| format!("{time}: it does not work yet")))
+            .optional("not before", it.not_before.map(|time| format!("{time}: not valid yet")))
             .optional("issued", it.issued_at.map(|time| time.to_string()))
             .optional("client", it.client.clone())
             .optional("user", it.username.clone())
@@ -175,12 +176,12 @@ impl Judged {
             None => page.toned_field(
                 "signature",
                 Tone::Caution,
-                "not checked: all of this is what the token says of itself",
+                "NOT VERIFIED, so none of this is proven; add --verify",
             ),
         }
     }
 
-    /// The kind of failure that it is, where it is one.
+    /// What is wrong with the token, as a kind of failure.
     pub(super) fn fault(&self) -> Option<Kind> {
         let it = &self.inspection;
         let is_invalid = match &self.verification {
@@ -194,12 +195,12 @@ impl Judged {
         }
     }
 
-    /// The failure that it is, in words.
+    /// What is wrong with the token, in words.
     pub(super) fn failure(&self) -> Option<Failure> {
         let (kind, it) = (self.fault()?, &self.inspection);
         if kind == Kind::Check {
-            let message = format!("the token has not the scope `{}`", self.missing.join("` and `"));
-            return Some(Failure::new(kind, message).hint("corti-auth token --scope SCOPE asks for one"));
+            let message = format!("the token lacks the scope `{}`", self.missing.join("` and `"));
+            return Some(Failure::new(kind, message).hint("corti-auth token --scope SCOPE"));
         }
         if let Some(verification) = &self.verification {
             let reasons: Vec<String> = verification
@@ -208,15 +209,16 @@ impl Judged {
                 .collect();
             return Some(
                 Failure::new(kind, format!("the token is not valid: {}", reasons.join("; ")))
-                    .hint("corti-auth token --scope transcribe mints a valid one; corti-auth status says of which environment"),
+                    .hint("corti-auth token --scope transcribe")
+                    .hint("corti-auth status"),
             );
         }
         let message = match (it.remaining, it.not_before) {
-            (_, Some(time)) if !it.is_expired() => format!("the token does not work before {time}"),
+            (_, Some(time)) if !it.is_expired() => format!("the token is not valid before {time}"),
             (remaining, _) => {
                 format!("the token expired {} ago", span(remaining.unwrap_or_default().unsigned_abs()))
             }
         };
-        Some(Failure::new(kind, message).hint("mint a new one: corti-auth token --scope transcribe"))
+        Some(Failure::new(kind, message).hint("corti-auth token --scope transcribe"))
     }
 }

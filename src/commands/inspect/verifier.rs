@@ -1,4 +1,4 @@
-//! The keys that tokens are verified by: out of a file, or as the realm publishes them. Never those that a token names.
+//! Verifies tokens with the keys of a file or of the realm, never with keys that a token names.
 
 use std::path::Path;
 
@@ -40,8 +40,6 @@ struct Realm<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    /// # Errors
-    /// Where no environment is known, or the file of keys cannot be used.
     pub(super) fn new(args: &InspectArgs, context: &'a Context<'a>) -> Result<Self, Failure> {
         let place = resolve::resolve_target(context.flags()?, context.variables()?, context.config()?);
         let place = match place {
@@ -52,65 +50,60 @@ impl<'a> Verifier<'a> {
         let (audiences, leeway, redact) = (args.audience.clone(), args.leeway, args.redact);
         let policy = |keys| Policy { keys, issuer, audiences, leeway, redact };
         if let Some(path) = &args.jwks {
-            // A path may name its user.
+            // A path may have the user's name in it.
             let policy = policy(if args.redact { "a file".to_owned() } else { path.display().to_string() });
             return Ok(Self { context, policy, keys: Keys::File(from_file(path)?) });
         }
         let Some((environment, tenant)) = place else {
-            let message = "no environment is known whose keys could verify the token: what the token says is not followed";
+            let message = "no environment is known whose keys could verify the token";
             return Err(Failure::new(Kind::Configuration, message)
-                .hint("corti-auth inspect --verify --environment eu, or name a file of keys: --jwks FILE"));
+                .hint("corti-auth inspect --verify --environment eu"));
         };
         let policy = policy(environment.issuer(&tenant));
         let realm = Realm { http: context.http(), environment, tenant, fetched: None };
         Ok(Self { context, policy, keys: Keys::Realm(Box::new(realm)) })
     }
 
-    /// Whether no environment is known that must have issued them.
+    /// Whether the issuer is not checked, as no environment is known.
     pub(super) fn takes_any_issuer(&self) -> bool {
         self.policy.issuer.is_none()
     }
 
-    /// # Errors
-    /// Where the realm's keys cannot be had.
     pub(super) async fn verify(&mut self, token: &str, it: &Inspection) -> Result<Verification, Failure> {
-        let clock = self.context.host.clock;
-        let verified =
-            |keys: &KeySet, policy: &Policy| Verification::of(token, it, keys, policy, clock.now());
+        let now = self.context.host.clock.now();
+        let verified = |keys: &KeySet| Verification::of(token, it, keys, &self.policy, now);
         let realm = match &mut self.keys {
-            Keys::File(keys) => return Ok(verified(keys, &self.policy)),
+            Keys::File(keys) => return Ok(verified(keys)),
             Keys::Realm(realm) => realm,
         };
-        let (keys, freshness) = match realm.fetched.take() {
-            Some((keys, freshness)) if !freshness.is_over(clock.now()) => (keys, Some(freshness)),
-            _ => (realm.fetch(self.context).await?, None),
+        let Some((keys, freshness)) = realm.fetched.take().filter(|(_, fetched)| !fetched.is_over(now))
+        else {
+            let keys = realm.fetch(self.context).await?;
+            let verification = verified(&keys);
+            realm.fetched = Some((keys, Freshness::at(now)));
+            return Ok(verification);
         };
-        let verification = verified(&keys, &self.policy);
-        // Keys that were fetched for this very token are the newest there are.
-        if let Some(asked) = freshness
-            && verification.lacks_key
-            && asked.may_ask(clock.now())
-        {
-            let (keys, freshness, verification) = match realm.fetch(self.context).await {
+        let mut verification = verified(&keys);
+        let mut current = (keys, freshness);
+        // The token's key may be newer than the keys that were fetched earlier.
+        if verification.lacks_key && freshness.may_ask(now) {
+            match realm.fetch(self.context).await {
                 Ok(newer) => {
-                    let verification = verified(&newer, &self.policy);
-                    (newer, Freshness::at(clock.now()), verification)
+                    verification = verified(&newer);
+                    current = (newer, Freshness::at(now));
                 }
-                // The keys at hand judge the others, until they are too old.
                 Err(failure) => {
                     let reason = failure.in_one_line();
-                    self.context.warn(format!("no newer keys could be had: {reason}"), None);
-                    (keys, asked, verification)
+                    self.context.warn(format!("cannot fetch newer keys: {reason}"), None);
                 }
-            };
-            realm.fetched = Some((keys, freshness.asked(clock.now())));
-            return Ok(verification);
+            }
+            current.1 = current.1.asked(now);
         }
-        realm.fetched = Some((keys, freshness.unwrap_or(Freshness::at(clock.now()))));
+        realm.fetched = Some(current);
         Ok(verification)
     }
 
-    /// The keys, where they can be had without the network.
+    /// The keys, if they need not be fetched.
     pub(super) fn known(&self) -> Option<&KeySet> {
         match &self.keys {
             Keys::File(keys) => Some(keys),
@@ -120,20 +113,20 @@ impl<'a> Verifier<'a> {
 }
 
 impl Realm<'_> {
-    /// Asks the realm where its keys are, and for them.
+    /// Asks the realm where its keys are, and fetches them.
     async fn fetch(&self, context: &Context<'_>) -> Result<KeySet, Failure> {
         let Self { http, environment, tenant, .. } = self;
         let failed = |failure: Failure| {
             failure.context(format!("cannot get the keys of `{}`", environment.issuer(tenant)))
         };
-        let discovery = Request::public(environment.discovery_url(tenant));
-        let response = spinner::show(context, "asking the realm for its keys", http.send(&discovery)).await;
-        let response = response.map_err(|error| failed(error.into()))?;
-        let url =
-            discovery::keys_url(&response, environment, tenant).map_err(|error| failed(error.into()))?;
-        let request = Request::public(url.into());
-        let response = spinner::show(context, "asking the realm for its keys", http.send(&request)).await;
-        let response = response.map_err(|error| failed(error.into()))?;
+        let get = async |url: String| {
+            let request = Request::public(url);
+            let response = spinner::show(context, "asking the realm for its keys", http.send(&request)).await;
+            response.map_err(|error| failed(error.into()))
+        };
+        let discovery = get(environment.discovery_url(tenant)).await?;
+        let url = discovery::keys_url(&discovery, environment, tenant);
+        let response = get(url.map_err(|error| failed(error.into()))?.into()).await?;
         if !response.is_success() {
             let status = response.status;
             let error = match status {
@@ -142,12 +135,8 @@ impl Realm<'_> {
             };
             return Err(failed(error.into()));
         }
-        KeySet::parse(&response.body).map_err(|error| {
-            failed(
-                Failure::caused(Kind::Network, error)
-                    .hint("corti-auth doctor, or name a file of keys: --jwks FILE"),
-            )
-        })
+        KeySet::parse(&response.body)
+            .map_err(|error| failed(Failure::caused(Kind::Network, error).hint("corti-auth doctor")))
     }
 }
 

@@ -25,9 +25,8 @@ use super::{Api, read_body, statuses};
 
 /// Create an interaction and print its websocketUrl
 ///
-/// An encounter that nothing is said of is a planned first consultation under a fresh identifier. --from gives the API's
-/// body as JSON; flags are over it. A patient's name, date of birth and pronouns have no flag: other users can see the
-/// command line, so they are given by --from.
+/// Defaults: a planned first consultation with a new identifier. --from reads the API's body as JSON; options overrule it.
+/// A patient's name, date of birth and pronouns have no option, since other users can see the command line: use --from.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth interaction create
@@ -43,31 +42,31 @@ pub(super) struct CreateArgs {
     /// Take the body from this JSON file, or from standard input (-)
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Use this encounter identifier, new to the client; a fresh UUID if left out
+    /// Encounter identifier, not used before [default: a new UUID]
     #[arg(long, value_name = "ID")]
     identifier: Option<String>,
-    /// Say how far the encounter is; planned if left out
+    /// Encounter status [default: planned]
     #[arg(long, value_parser = statuses())]
     status: Option<String>,
-    /// Say what the encounter is; `first_consultation` if left out
+    /// Encounter type [default: `first_consultation`]
     #[arg(long = "type", value_name = "TYPE", value_parser = ENCOUNTER_TYPES)]
     kind: Option<String>,
-    /// Give the encounter a title
+    /// Encounter title
     #[arg(long)]
     title: Option<String>,
-    /// Say when the encounter began, as RFC 3339 has it
+    /// When the encounter began, in RFC 3339
     #[arg(long, value_name = "TIME")]
     started_at: Option<String>,
-    /// Say when the encounter ended; needs a beginning
+    /// When the encounter ended; needs --started-at
     #[arg(long, value_name = "TIME")]
     ended_at: Option<String>,
-    /// Assign it to this user
+    /// Assign the interaction to this user
     #[arg(long, value_name = "UUID")]
     assigned_user: Option<String>,
-    /// Name the patient by an identifier
+    /// Patient identifier
     #[arg(long, value_name = "ID")]
     patient: Option<String>,
-    /// Say the patient's gender; needs an identifier
+    /// Patient gender; needs --patient
     #[arg(long, value_name = "GENDER", value_parser = GENDERS)]
     gender: Option<String>,
     /// Append a limited token, so that a WebSocket client can open the URL
@@ -90,7 +89,7 @@ impl CreateArgs {
     }
 }
 
-/// A created interaction.
+/// The interaction that was created.
 pub(super) struct CreateOutcome {
     interaction: Interaction,
     environment: Environment,
@@ -99,8 +98,6 @@ pub(super) struct CreateOutcome {
     undo: String,
 }
 
-/// # Errors
-/// Where the body cannot be read, there is no token, or the API refuses.
 pub(super) async fn run(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<CreateOutcome, Failure> {
     let context = tokens.context;
     let body = body(args, tokens).await?;
@@ -111,8 +108,8 @@ pub(super) async fn run(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<Create
     let interaction = spinner::show(context, "creating an interaction", creating).await?;
     let connect_url = limited.map(|token| websocket::connect_url(&interaction.websocket_url, &token));
     if connect_url.is_some() {
-        let caution = "the URL has a token in it: who has the URL has the token, and proxies log URLs";
-        context.warn(caution, Some("leave --connect-url out, and send the token apart from the URL"));
+        let caution = "the URL has a token in it, and proxies log URLs";
+        context.warn(caution, Some("corti-auth session streams"));
     }
     let (environment, tenant) = (caller.environment().clone(), caller.tenant().clone());
     let undo = api::deletion(interaction.id, context);
@@ -130,8 +127,8 @@ async fn body(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<Value, Failure> 
             Some(path) if path != "-" => format!("`{}`", path.display()),
             _ => "standard input".to_owned(),
         };
-        Failure::new(Kind::Usage, format!("{name} is no body of an interaction: {error}"))
-            .hint("the members are listed by: corti-auth interaction create --help")
+        Failure::new(Kind::Usage, format!("{name} is not the body of an interaction: {error}"))
+            .hint("corti-auth interaction create --help")
     })
 }
 
@@ -139,8 +136,7 @@ async fn body(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<Value, Failure> 
 async fn limited(caller: &Caller, tokens: &Tokens<'_>) -> Result<AccessToken, Failure> {
     if let Caller::Ready(_) = caller {
         let message = format!("--connect-url mints a limited token, which the one in {ACCESS_TOKEN} cannot");
-        return Err(Failure::new(Kind::Usage, message)
-            .hint(format!("unset {ACCESS_TOKEN}, or leave --connect-url out")));
+        return Err(Failure::new(Kind::Usage, message).hint(format!("unset {ACCESS_TOKEN}")));
     }
     tokens.get_for(caller, &SocketKind::Streams.scope_request(), tokens.context.cache_policy()).await
 }

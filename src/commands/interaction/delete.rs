@@ -1,4 +1,4 @@
-//! `interaction delete`: deletes an interaction, once somebody said that this is meant.
+//! `interaction delete`: deletes an interaction, after a question or with `--yes`.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use super::Api;
 
 /// Delete an interaction, with its recordings, transcripts, facts and documents
 ///
-/// Asks first. Where nobody can be asked, --yes must say that it is meant.
+/// Asks first. Without a terminal, --yes is needed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth interaction delete 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90
@@ -32,16 +32,14 @@ pub(super) struct DeleteArgs {
     yes: bool,
 }
 
-/// It is gone.
+/// The interaction that was deleted.
 pub(super) struct DeleteOutcome(Uuid);
 
-/// # Errors
-/// Where nobody agrees, there is no token, or the API refuses.
 pub(super) async fn run(args: &DeleteArgs, tokens: &Tokens<'_>) -> Result<DeleteOutcome, Failure> {
     let context = tokens.context;
     if !args.yes && !context.may_ask() {
-        return Err(Failure::new(Kind::Usage, "nobody can be asked whether this is meant")
-            .hint(format!("if it is, say so: corti-auth interaction delete {} --yes", args.id)));
+        return Err(Failure::new(Kind::Usage, "there is no terminal to ask on")
+            .hint(format!("corti-auth interaction delete {} --yes", args.id)));
     }
     let caller = Caller::of(context)?;
     let api = Api::open(&caller, tokens).await?;

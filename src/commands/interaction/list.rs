@@ -1,4 +1,4 @@
-//! `interaction list`: lists interactions, page by page as they come.
+//! `interaction list`: lists interactions, and shows each page as it comes.
 
 use std::collections::BTreeSet;
 
@@ -19,27 +19,27 @@ use super::{Api, statuses};
 
 /// List interactions, the newest first
 ///
-/// On a terminal a table; elsewhere a line each, its columns separated by tabs, without a heading. With --json one JSON
-/// object a line, with all that the API tells. A patient's name is only among the JSON.
+/// A table on a terminal, otherwise tab-separated lines without a heading. --json prints one JSON object a line, with
+/// everything that the API returns. Only the JSON has the patient's name.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth interaction list --limit 20
   corti-auth interaction list --status planned --status in-progress
   corti-auth interaction list --json | jq -r .websocket_url")]
 pub(super) struct ListArgs {
-    /// Stop after so many
+    /// Stop after this many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
-    /// Only encounters in this state; repeat it for several
+    /// Only encounters with this status; repeat it for several
     #[arg(long, value_parser = statuses())]
     status: Vec<String>,
-    /// Only those of this patient, by its identifier
+    /// Only those of the patient with this identifier
     #[arg(long, value_name = "ID")]
     patient: Option<String>,
     /// Sort by this
     #[arg(long, value_enum, default_value_t)]
     sort: Sort,
-    /// The smallest or oldest first
+    /// Sort upwards: the smallest or oldest first
     #[arg(long)]
     ascending: bool,
 }
@@ -74,45 +74,42 @@ impl ListArgs {
     }
 }
 
-/// Everything was listed.
+/// The interactions are printed already.
 pub(super) struct ListOutcome;
 
-/// # Errors
-/// Where there is no token, the API refuses, or its pages never end.
 pub(super) async fn run(args: &ListArgs, tokens: &Tokens<'_>) -> Result<ListOutcome, Failure> {
     let context = tokens.context;
     let caller = Caller::of(context)?;
     let (api, listing) = (Api::open(&caller, tokens).await?, args.listing());
-    // While pages are read new interactions move the others on: one of the last page comes again.
-    let (mut seen, mut nameless, mut shown) = (BTreeSet::new(), BTreeSet::new(), 0);
+    let is_full = |shown: usize| listing.limit.is_some_and(|limit| shown >= limit);
+    // A new interaction pushes the others back, so the last of one page may come again on the next.
+    let mut seen = BTreeSet::new();
     for page in 1.. {
         let records = spinner::show(context, "asking for interactions", api.list(&listing, page)).await?;
         if records.is_empty() {
             break;
         }
-        let before = (seen.len(), nameless.len());
-        // One without an id is new as long as no other had its row.
-        nameless.extend(records.iter().filter(|record| record.id().is_empty()).map(Record::row));
+        let before = seen.len();
         for record in records {
-            if listing.limit.is_some_and(|limit| shown >= limit) {
+            if is_full(seen.len()) {
                 return Ok(ListOutcome);
             }
-            // One without an id cannot be known again, and is no reason to hide it.
-            if seen.insert(record.id().to_owned()) || record.id().is_empty() {
-                shown += 1;
-                show(&record.redacted(context.sink.redactor()), shown == 1, tokens);
+            let id = record.id();
+            // Without an id, the same row means the same interaction.
+            if seen.insert(if id.is_empty() { record.row().join("\t") } else { id.to_owned() }) {
+                show(&record.redacted(context.sink.redactor()), seen.len() == 1, tokens);
             }
         }
-        if !context.sink.is_read() || listing.limit.is_some_and(|limit| shown >= limit) {
+        if !context.sink.is_read() || is_full(seen.len()) {
             return Ok(ListOutcome);
         }
-        if before == (seen.len(), nameless.len()) {
-            let message = format!("the API's page {page} brings nothing that was not on those before it");
-            return Err(Failure::new(Kind::Network, message).hint("bound the list: --limit 100"));
+        if before == seen.len() {
+            let message = format!("the API's page {page} brings nothing new");
+            return Err(Failure::new(Kind::Network, message).hint("corti-auth interaction list --limit 100"));
         }
     }
     if seen.is_empty() {
-        context.note("there are no such interactions");
+        context.note("no interactions match");
     }
     Ok(ListOutcome)
 }
@@ -131,7 +128,7 @@ fn show(record: &Record, is_first: bool, tokens: &Tokens<'_>) {
     context.sink.event(Event::Datum(page, with_schema("interaction", record.to_json())));
 }
 
-/// The cells, each as wide as its column: pages are shown as they come, so no width is known but these.
+/// The cells, padded to fixed widths: the rows of later pages are not known yet.
 fn padded(cells: &[String]) -> String {
     let cells = cells.iter().zip(Record::COLUMNS).map(|(cell, (_, width))| format!("{cell:width$}"));
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()

@@ -18,18 +18,16 @@ use super::Api;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth interaction get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90
-  corti-auth interaction get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --json    all that the API tells")]
+  corti-auth interaction get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --json    everything the API returns")]
 pub(super) struct GetArgs {
     /// The interaction
     #[arg(value_parser = argument::interaction_id)]
     id: Uuid,
 }
 
-/// An interaction.
+/// The interaction.
 pub(super) struct GetOutcome(Record);
 
-/// # Errors
-/// Where there is no token, or the API refuses.
 pub(super) async fn run(args: &GetArgs, tokens: &Tokens<'_>) -> Result<GetOutcome, Failure> {
     let caller = Caller::of(tokens.context)?;
     let api = Api::open(&caller, tokens).await?;

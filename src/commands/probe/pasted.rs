@@ -1,6 +1,4 @@
-//! A URL that somebody pasted: read from a file or a pipe, since it may have a token in it, and compared with what may be
-//! opened. Its token goes to the environment and tenant that issued it, and nowhere else; this client's own go to its
-//! environment and tenant.
+//! Reads a pasted WebSocket URL, and refuses one that leads elsewhere than its token, or this client's, may go.
 
 use std::path::Path;
 
@@ -9,44 +7,33 @@ use url::Url;
 use crate::app::caller::{self, Caller};
 use crate::app::context::Context;
 use crate::app::input;
-use crate::app::tokens::Tokens;
 use crate::domain::client::environment::{Environment, is_loopback};
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, ResolveError};
-use crate::domain::client::secret::AccessToken;
 use crate::domain::corti::pasted_url::{PastedUrl, PastedUrlError};
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::text::shell::quote;
 use crate::domain::token::inspection::span;
 use crate::failure::{Failure, Kind};
 
-use super::journal::Journal;
-use super::target;
-
-/// How much is read: a URL with a token in it is a few kilobytes.
+/// How much is read. A URL with a token takes a few kilobytes.
 const LIMIT: usize = 300 * 1024;
 
-/// What to do where the URL's token is of no use.
-const WITHOUT_A_TOKEN: &str =
-    "remove the token from the URL and corti-auth mints one: corti-auth probe --websocket-url FILE";
+/// What to do when the URL's token is of no use.
+const WITHOUT_A_TOKEN: &str = "remove the token from the URL, and corti-auth mints one";
 
-/// The pasted URL and which WebSocket it is of.
-///
-/// # Errors
-/// Where there is none, its host is nobody's that this tool knows, or its token belongs elsewhere.
+/// Reads the URL from a file or a pipe, since it may have a token in it, and says which WebSocket it names.
 pub(super) async fn read(
     path: &Path,
     named: Option<SocketKind>,
     context: &Context<'_>,
 ) -> Result<(PastedUrl, SocketKind), Failure> {
     let usage = |message: String| {
-        Failure::new(Kind::Usage, message)
-            .hint("put the URL alone into a file, or pipe it in: corti-auth probe --websocket-url - < FILE")
+        Failure::new(Kind::Usage, message).hint("corti-auth probe --websocket-url - < FILE")
     };
     let word = path.to_string_lossy();
     if word.starts_with("wss:") || word.starts_with("ws:") {
-        let message =
-            "--websocket-url names a file: a URL may have a token in it, and others see the command line";
+        let message = "--websocket-url names a file: a URL may have a token, and others see the command line";
         return Err(usage(message.to_owned()));
     }
     let bytes = input::read(path, LIMIT, context).await;
@@ -60,7 +47,7 @@ pub(super) async fn read(
     })?;
     let kind = named.or(pasted.kind).ok_or_else(|| {
         usage("the pasted URL's path is neither …/transcribe nor …/interactions/ID/streams".to_owned())
-            .hint("say which it should be: corti-auth probe streams --websocket-url FILE")
+            .hint("say which it is: corti-auth probe streams --websocket-url FILE")
     })?;
     for flaw in &pasted.flaws {
         context.warn(flaw.as_str(), None);
@@ -73,7 +60,7 @@ pub(super) async fn read(
     Ok((pasted, kind))
 }
 
-/// Corti's hosts, this machine and the chosen environment are known.
+/// Accepts Corti's hosts, this machine and the chosen environment.
 fn judge_host(url: &Url, chosen: Option<&(Environment, Tenant)>) -> Result<(), Failure> {
     let host = url.host_str().unwrap_or_default();
     let is_chosen = chosen.is_some_and(|(environment, _)| environment.serves_socket(url));
@@ -82,13 +69,12 @@ fn judge_host(url: &Url, chosen: Option<&(Environment, Tenant)>) -> Result<(), F
     }
     let message =
         format!("the pasted URL leads to `{host}`, which is neither Corti's nor the chosen environment");
-    Err(Failure::new(Kind::Configuration, message).hint(format!(
-        "if that is where it belongs: --environment {}",
-        quote(&format!("https://{}", url.authority()))
-    )))
+    let environment = quote(&format!("https://{}", url.authority()));
+    Err(Failure::new(Kind::Configuration, message)
+        .hint(format!("if it belongs there: --environment {environment}")))
 }
 
-/// The environment and tenant that flags, variables or a profile choose, if any.
+/// The environment and tenant that options, variables or a profile choose, if any.
 fn chosen(context: &Context<'_>) -> Result<Option<(Environment, Tenant)>, Failure> {
     match resolve::resolve_target(context.flags()?, context.variables()?, context.config()?) {
         Err(ResolveError::NoTarget) => Ok(None),
@@ -96,8 +82,7 @@ fn chosen(context: &Context<'_>) -> Result<Option<(Environment, Tenant)>, Failur
     }
 }
 
-/// A pasted token is sent only to the environment and tenant that issued it, by its own word; where others are chosen, not
-/// at all. Whether it is taken is the server's to say.
+/// A pasted token goes only to the environment and tenant that it names as its issuer, and nowhere if others are chosen.
 fn judge_token(
     pasted: &PastedUrl,
     chosen: Option<&(Environment, Tenant)>,
@@ -126,35 +111,20 @@ fn judge_token(
     Ok(())
 }
 
-/// A token for a URL that has none, where it belongs to this client's environment and tenant.
-///
-/// # Errors
-/// Where it does not, or none can be had.
-pub(super) async fn missing_token(
-    pasted: &PastedUrl,
-    kind: SocketKind,
-    tokens: &Tokens<'_>,
-    journal: &mut Journal<'_>,
-) -> Result<Option<AccessToken>, Failure> {
-    if pasted.has_token() {
-        journal.skipped("token", "the one in the pasted URL is used");
-        return Ok(None);
-    }
-    let caller = Caller::of(tokens.context)?;
-    let environment = caller.environment();
-    if !environment.serves_socket(pasted.bare()) {
+/// Refuses to send a token of this client with a URL of another environment or tenant.
+pub(super) fn refuse_elsewhere(pasted: &PastedUrl, caller: &Caller) -> Result<(), Failure> {
+    let (environment, tenant) = (caller.environment(), caller.tenant());
+    let (message, option) = if !environment.serves_socket(pasted.bare()) {
         let host = pasted.bare().host_str().unwrap_or_default();
         let message = format!("the pasted URL has no token, and none of `{environment}` is sent to `{host}`");
-        return Err(Failure::new(Kind::Configuration, message)
-            .hint("choose the URL's environment: --environment, or --profile NAME"));
-    }
-    let tenant = caller.tenant();
-    if !pasted.leads_to(environment, tenant) {
+        (message, "--environment, or --profile NAME")
+    } else if !pasted.leads_to(environment, tenant) {
         let message = format!(
             "the pasted URL has no token and names another tenant: none of tenant `{tenant}` is sent there"
         );
-        return Err(Failure::new(Kind::Configuration, message)
-            .hint("choose the URL's tenant: --tenant, or --profile NAME"));
-    }
-    target::token(&caller, &kind.scope_request(), tokens, journal).await.map(Some)
+        (message, "--tenant, or --profile NAME")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Kind::Configuration, message).hint(option))
 }

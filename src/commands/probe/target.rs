@@ -1,213 +1,134 @@
-//! Which WebSocket is opened, and with which token: one of this client's own, or that of a URL that somebody pasted.
+//! Finds out which WebSocket to open, and gets the tokens for it.
 
 use url::Url;
 use uuid::Uuid;
 
 use crate::app::api::{Api, deletion};
 use crate::app::caller::{self, Caller};
+use crate::app::checks::Checks;
 use crate::app::tokens::Tokens;
 use crate::cli::argument::SocketArg;
 use crate::domain::client::secret::{AccessToken, Secret};
 use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::corti::interaction::Interaction;
-use crate::domain::corti::pasted_url::PastedUrl;
-use crate::domain::corti::websocket::connect_url;
-use crate::domain::corti::websocket::{self, SocketKind};
+use crate::domain::corti::websocket::{self, SocketKind, connect_url};
 use crate::domain::token::scope::{ScopeRequest, TokenClass};
 use crate::failure::{Failure, Kind};
 
-use super::journal::{Journal, Step};
 use super::{ProbeArgs, pasted};
 
-/// A WebSocket that can be opened, once its interaction is made.
-pub(super) struct Draft {
-    kind: SocketKind,
-    place: Place,
+/// A WebSocket that can be opened.
+pub(super) struct Target {
+    pub(super) kind: SocketKind,
+    /// Without the token.
+    pub(super) url: Url,
+    /// With the token.
+    pub(super) address: Secret,
+    pub(super) interaction: Option<Uuid>,
+    /// The scope that the token itself says it lacks.
+    pub(super) lacking: Option<SocketKind>,
 }
 
-enum Place {
-    /// The token is for a URL that has none.
-    Pasted(Box<PastedUrl>, Option<AccessToken>),
-    Known(Url, AccessToken),
-    New(Maker, AccessToken),
+/// What [`prepare`] found.
+pub(super) enum Prepared {
+    Ready(Target),
+    /// `/streams` of an interaction that is still to be created.
+    New(AccessToken, Owner),
 }
 
-/// Makes an interaction, and deletes it.
-struct Maker {
+/// Creates an interaction with a full token, and deletes it.
+pub(super) struct Owner {
     caller: Caller,
     full: AccessToken,
-    /// The interaction is not deleted.
-    keep: bool,
 }
 
-/// A WebSocket that can be opened.
-pub(super) struct Aim {
-    pub(super) kind: SocketKind,
-    /// Without a token.
-    pub(super) url: Url,
-    /// With it.
-    pub(super) address: Secret,
-    /// The interaction that was given or made.
-    pub(super) interaction: Option<Uuid>,
-    /// Whether the token says itself that it does not open this.
-    lacks_scope: bool,
-    maker: Option<Maker>,
-}
-
-impl Draft {
-    /// # Errors
-    /// Where no client or URL is known, no token can be had, or it must not go there.
-    pub(super) async fn take(
-        args: &ProbeArgs,
-        tokens: &Tokens<'_>,
-        journal: &mut Journal<'_>,
-    ) -> Result<Self, Failure> {
-        if let Some(path) = &args.websocket_url {
-            let (pasted, kind) = pasted::read(path, args.socket.map(SocketArg::kind), tokens.context).await?;
-            pasted.secrets().iter().for_each(|secret| tokens.context.sink.redactor().add(secret));
-            let token = pasted::missing_token(&pasted, kind, tokens, journal).await?;
-            return Ok(Self { kind, place: Place::Pasted(Box::new(pasted), token) });
-        }
-        let kind = args.socket.map_or(SocketKind::Transcribe, SocketArg::kind);
-        if kind == SocketKind::Transcribe && (args.interaction.is_some() || args.keep) {
-            let message = "/transcribe belongs to no interaction: --interaction and --keep are for streams";
-            return Err(Failure::new(Kind::Usage, message).hint("corti-auth probe streams --help"));
-        }
-        let caller = Caller::of(tokens.context)?;
-        let known = known(kind, args.interaction, &caller)?;
-        if known.is_none() && caller.is_limited() {
-            let message =
-                format!("the token in {ACCESS_TOKEN} is a limited one, which creates no interaction");
-            return Err(Failure::new(Kind::Usage, message).hint("name one: --interaction ID"));
-        }
-        let token = token(&caller, &kind.scope_request(), tokens, journal).await?;
-        let place = match known {
-            Some(url) => Place::Known(url, token),
-            None => Place::New(Maker::open(caller, args.keep, tokens, journal).await?, token),
+/// Chooses the WebSocket and gets the tokens. Creates nothing.
+pub(super) async fn prepare(
+    args: &ProbeArgs,
+    tokens: &Tokens<'_>,
+    checks: &mut Checks<'_>,
+) -> Result<Prepared, Failure> {
+    let named = args.socket.map(SocketArg::kind);
+    if let Some(path) = &args.websocket_url {
+        let (pasted, kind) = pasted::read(path, named, tokens.context).await?;
+        pasted.secrets().iter().for_each(|secret| tokens.context.sink.redactor().add(secret));
+        let own = if pasted.has_token() {
+            checks.skip("token", "the one in the pasted URL is used");
+            None
+        } else {
+            let caller = Caller::of(tokens.context)?;
+            pasted::refuse_elsewhere(&pasted, &caller)?;
+            Some(token(&caller, &kind.scope_request(), tokens, checks).await?)
         };
-        Ok(Self { kind, place })
+        let lacking = own.as_ref().or(pasted.token()).and_then(|token| lacking(token, kind, tokens));
+        let (url, address) = (pasted.bare().clone(), pasted.address(own.as_ref()));
+        return Ok(Prepared::Ready(Target { kind, url, address, interaction: None, lacking }));
     }
-
-    /// Makes the interaction, where one is to be made.
-    ///
-    /// # Errors
-    /// Where the API does not answer, or refuses.
-    pub(super) async fn settle(
-        self,
-        given: Option<Uuid>,
-        tokens: &Tokens<'_>,
-        journal: &mut Journal<'_>,
-    ) -> Result<Aim, Failure> {
-        let kind = self.kind;
-        let own = |url: Url, token: AccessToken, interaction, maker| Aim {
-            kind,
-            address: connect_url(&url, &token),
-            url,
-            interaction,
-            lacks_scope: lacks_scope(&token, kind, tokens),
-            maker,
-        };
-        match self.place {
-            Place::Known(url, token) => Ok(own(url, token, given, None)),
-            Place::New(maker, token) => {
-                let made = maker.create(tokens, journal).await?;
-                Ok(own(made.websocket_url, token, Some(made.id), Some(maker)))
-            }
-            Place::Pasted(pasted, token) => Ok(Aim {
-                kind,
-                url: pasted.bare().clone(),
-                address: pasted.address(token.as_ref()),
-                interaction: None,
-                lacks_scope: token
-                    .as_ref()
-                    .or(pasted.token())
-                    .is_some_and(|token| lacks_scope(token, kind, tokens)),
-                maker: None,
-            }),
-        }
+    let kind = named.unwrap_or(SocketKind::Transcribe);
+    if kind == SocketKind::Transcribe && (args.interaction.is_some() || args.keep) {
+        let message = "--interaction and --keep are for streams: /transcribe has no interaction";
+        return Err(Failure::new(Kind::Usage, message).hint("corti-auth probe streams --help"));
     }
-}
-
-/// Where the WebSocket is; `None` where its interaction is still to be made.
-fn known(kind: SocketKind, given: Option<Uuid>, caller: &Caller) -> Result<Option<Url>, Failure> {
+    let caller = Caller::of(tokens.context)?;
     let (environment, tenant) = (caller.environment(), caller.tenant());
-    let url = match (kind, given) {
-        (SocketKind::Transcribe, _) => websocket::transcribe_url(environment, tenant),
-        (SocketKind::Streams, Some(id)) => websocket::streams_url(environment, tenant, id),
-        (SocketKind::Streams, None) => return Ok(None),
+    let url = match (kind, args.interaction) {
+        (SocketKind::Transcribe, _) => Some(websocket::transcribe_url(environment, tenant)),
+        (SocketKind::Streams, Some(id)) => Some(websocket::streams_url(environment, tenant, id)),
+        (SocketKind::Streams, None) => None,
     };
-    url.map(Some).map_err(|error| Failure::new(Kind::Configuration, error))
+    let url = url.transpose().map_err(|error| Failure::new(Kind::Configuration, error))?;
+    if url.is_none() && caller.is_limited() {
+        let message = format!("the token in {ACCESS_TOKEN} is a limited one, which creates no interaction");
+        return Err(Failure::new(Kind::Usage, message).hint("name one: --interaction ID"));
+    }
+    let own = token(&caller, &kind.scope_request(), tokens, checks).await?;
+    if let Some(url) = url {
+        return Ok(Prepared::Ready(Target::new(kind, url, &own, args.interaction, tokens)));
+    }
+    let full = match &caller {
+        // It has its check already, and serves for both.
+        Caller::Ready(ready) => ready.token.clone(),
+        Caller::Client(_) => token(&caller, &ScopeRequest::Full, tokens, checks).await?,
+    };
+    Ok(Prepared::New(own, Owner { caller, full }))
 }
 
-/// A token, as a step.
-pub(super) async fn token(
+/// Gets a token, as a check.
+async fn token(
     caller: &Caller,
     requested: &ScopeRequest,
     tokens: &Tokens<'_>,
-    journal: &mut Journal<'_>,
+    checks: &mut Checks<'_>,
 ) -> Result<AccessToken, Failure> {
-    let step = Step::begin("token");
-    // Never a cached one: the server may not take that any more, and the client would be blamed.
+    checks.begin();
+    // Never a cached one: if the server refuses an old token, the client would be blamed.
     let policy = tokens.context.cache_policy().refreshed();
     let token = tokens.get_for(caller, requested, policy).await;
-    let token = token.map_err(|failure| journal.failed(&step, failure))?;
+    let token = token.map_err(|failure| checks.fail("token", failure))?;
     match caller {
-        Caller::Ready(_) => journal.skipped("token", format!("the one in {ACCESS_TOKEN} is used")),
-        Caller::Client(_) => journal.done(&step, format!("minted for `{}`", requested.to_wire())),
+        Caller::Ready(_) => checks.skip("token", format!("the one in {ACCESS_TOKEN} is used")),
+        Caller::Client(_) => checks.ok("token", format!("minted for `{}`", requested.to_wire())),
     }
     Ok(token)
 }
 
-/// Whether the token says itself that it does not open the WebSocket.
-fn lacks_scope(token: &AccessToken, kind: SocketKind, tokens: &Tokens<'_>) -> bool {
-    let inspection = caller::inspect(token, tokens.context.host.clock.now()).ok().flatten();
-    inspection.is_some_and(|it| {
-        it.class.is_some_and(|class| class != TokenClass::Full) && !it.scopes.contains(kind.as_str())
-    })
+/// The WebSocket's scope, if the token itself says that it lacks it.
+fn lacking(token: &AccessToken, kind: SocketKind, tokens: &Tokens<'_>) -> Option<SocketKind> {
+    let seen = caller::inspect(token, tokens.context.host.clock.now()).ok().flatten()?;
+    let may_lack = seen.class.is_some_and(|reach| reach != TokenClass::Full);
+    (may_lack && !seen.scopes.contains(kind.as_str())).then_some(kind)
 }
 
-impl Maker {
-    async fn open(
-        caller: Caller,
-        keep: bool,
+impl Target {
+    fn new(
+        kind: SocketKind,
+        url: Url,
+        token: &AccessToken,
+        interaction: Option<Uuid>,
         tokens: &Tokens<'_>,
-        journal: &mut Journal<'_>,
-    ) -> Result<Self, Failure> {
-        let full = match &caller {
-            // The journal has it already, and it serves for both.
-            Caller::Ready(ready) => ready.token.clone(),
-            Caller::Client(_) => token(&caller, &ScopeRequest::Full, tokens, journal).await?,
-        };
-        Ok(Self { caller, full, keep })
-    }
-
-    async fn create(&self, tokens: &Tokens<'_>, journal: &mut Journal<'_>) -> Result<Interaction, Failure> {
-        let step = Step::begin("interaction");
-        let api = self.api(tokens);
-        let made = if self.keep {
-            api.create_minimal(tokens.context).await
-        } else {
-            api.create_passing(tokens.context).await
-        };
-        let made = made.map_err(|failure| journal.failed(&step, failure))?;
-        journal.done(&step, format!("created {}", made.id));
-        Ok(made)
-    }
-
-    async fn delete(&self, id: Uuid, tokens: &Tokens<'_>) -> Result<(), Failure> {
-        self.api(tokens).delete(id).await
-    }
-
-    /// A long recording outlives a token, and a cached one may be no good: the API asks for a new one then.
-    fn api<'a>(&'a self, tokens: &'a Tokens<'_>) -> Api<'a> {
-        Api::renewing(&self.caller, tokens, &self.full)
-    }
-}
-
-impl Aim {
-    /// The WebSocket whose scope the token has not got, by its own word.
-    pub(super) fn lacking(&self) -> Option<SocketKind> {
-        self.lacks_scope.then_some(self.kind)
+    ) -> Self {
+        let (address, lacking) = (connect_url(&url, token), lacking(token, kind, tokens));
+        Self { kind, url, address, interaction, lacking }
     }
 
     /// Scheme, host and path.
@@ -216,25 +137,49 @@ impl Aim {
         url.set_query(None);
         url.into()
     }
+}
 
-    /// Deletes the interaction that was made.
-    ///
-    /// # Errors
-    /// Where the API does not answer, or refuses.
-    pub(super) async fn clear(&self, tokens: &Tokens<'_>, journal: &mut Journal<'_>) -> Result<(), Failure> {
-        let (Some(maker), Some(id)) = (&self.maker, self.interaction) else { return Ok(()) };
-        let step = Step::begin("removal");
-        match maker.delete(id, tokens).await {
-            Ok(()) => {
-                journal.done(&step, format!("deleted {id}"));
-                Ok(())
-            }
-            Err(failure) => {
-                let failure = journal.failed(&step, failure);
-                Err(failure
-                    .context(format!("the interaction {id}, made for the probe, is still there"))
-                    .hint(deletion(id, tokens.context)))
-            }
+impl Owner {
+    /// Creates the interaction. Not to be interrupted: one whose id is not known cannot be deleted.
+    pub(super) async fn create(
+        &self,
+        token: &AccessToken,
+        keep: bool,
+        tokens: &Tokens<'_>,
+        checks: &mut Checks<'_>,
+    ) -> Result<Target, Failure> {
+        let api = self.api(tokens);
+        let created = if keep {
+            api.create_minimal(tokens.context).await
+        } else {
+            api.create_passing(tokens.context).await
+        };
+        let Interaction { id, websocket_url } =
+            created.map_err(|failure| checks.fail("interaction", failure))?;
+        checks.ok("interaction", format!("created {id}"));
+        Ok(Target::new(SocketKind::Streams, websocket_url, token, Some(id), tokens))
+    }
+
+    /// Deletes the interaction.
+    pub(super) async fn delete(
+        &self,
+        id: Uuid,
+        tokens: &Tokens<'_>,
+        checks: &mut Checks<'_>,
+    ) -> Result<(), Failure> {
+        checks.begin();
+        if let Err(failure) = self.api(tokens).delete(id).await {
+            return Err(checks
+                .fail("removal", failure)
+                .context(format!("the interaction {id}, made for the probe, is still there"))
+                .hint(deletion(id, tokens.context)));
         }
+        checks.ok("removal", format!("deleted {id}"));
+        Ok(())
+    }
+
+    /// Gets a new token when the API refuses this one: a recording may outlast a token.
+    fn api<'a>(&'a self, tokens: &'a Tokens<'_>) -> Api<'a> {
+        Api::renewing(&self.caller, tokens, &self.full)
     }
 }

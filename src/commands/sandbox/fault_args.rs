@@ -1,4 +1,4 @@
-//! The sandbox's faults as options.
+//! The options that make the sandbox fail on purpose.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(super) struct FaultArgs {
     /// Close the connection of the first N requests instead of answering
     #[arg(long, value_name = "N", default_value_t = 0)]
     drop_connections: u32,
-    /// Break the first N token answers off in the middle
+    /// Cut the first N token answers off in the middle
     #[arg(long, value_name = "N", default_value_t = 0)]
     truncate_answers: u32,
     /// Answer failing requests to the API like this: gateway, rate-limit, quota, breakdown, timeout [default: gateway]
@@ -41,7 +41,7 @@ pub(super) struct FaultArgs {
     /// Let every valid token open everything, whatever its scopes
     #[arg(long)]
     ignore_scopes: bool,
-    /// Let the API's refusals say no more than their status does
+    /// Let the API refuse without a reason
     #[arg(long)]
     terse: bool,
     /// Let tokens live this long, in whole seconds [default: 300s]
@@ -82,6 +82,8 @@ fn api_fault(text: &str) -> Result<ApiFault, String> {
     let names = || ApiFault::ALL.map(|(name, _)| name).join(", ");
     found.map(|(_, fault)| fault).ok_or_else(|| format!("it must be one of {}", names()))
 }
+
+// The same limits as in `Settings::check`, so that an error names the option.
 
 fn statuses() -> impl clap::builder::TypedValueParser<Value = u16> {
     clap::value_parser!(u16).range(Settings::FAIL_STATUS)

@@ -9,7 +9,7 @@ use url::Url;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::corti::request::Response;
-use crate::domain::text::page::{Page, Tone};
+use crate::domain::text::page::Tone;
 
 /// A larger difference of the clocks is a warning: tokens seem older or younger than they are.
 const NOTICEABLE: SignedDuration = SignedDuration::from_secs(5);
@@ -17,10 +17,7 @@ const NOTICEABLE: SignedDuration = SignedDuration::from_secs(5);
 /// A larger difference of the clocks is a failure: tokens of five minutes are judged wrongly.
 const INTOLERABLE: SignedDuration = SignedDuration::from_secs(60);
 
-/// The width of the longest name of a check.
-const NAME_WIDTH: usize = 13;
-
-/// The result of a check.
+/// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// As it should be.
@@ -44,7 +41,8 @@ impl Verdict {
         }
     }
 
-    fn tone(self) -> Tone {
+    /// How it is shown.
+    pub fn tone(self) -> Tone {
         match self {
             Self::Ok => Tone::Good,
             Self::Warning => Tone::Caution,
@@ -57,30 +55,6 @@ impl Verdict {
 impl Serialize for Verdict {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
-    }
-}
-
-/// One line of the diagnosis.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// What was checked; `dns`, `tcp` and `tls` once per host.
-    pub name: &'static str,
-    /// The result.
-    pub verdict: Verdict,
-    /// What was seen. May hold a server's words.
-    pub detail: String,
-    /// What to run next; one per line.
-    pub hint: Option<String>,
-}
-
-impl Check {
-    /// The check for a person, aligned with the others.
-    pub fn page(&self) -> Page {
-        let text = format!("{}: {}", self.verdict.as_str(), self.detail);
-        let name = format!("{:NAME_WIDTH$}", self.name);
-        let page = Page::new().toned_field(name, self.verdict.tone(), text);
-        let hints = self.hint.iter().flat_map(|hint| hint.lines());
-        hints.fold(page, |page, hint| page.field("", format!("hint: {hint}")))
     }
 }
 

@@ -1,0 +1,105 @@
+//! Checks the way to a server: DNS, TCP and TLS, or those of the proxy in between.
+
+use url::Url;
+
+use crate::app::checks::Checks;
+use crate::app::context::Context;
+use crate::app::spinner;
+use crate::domain::corti::request::{Request, Response};
+use crate::edge::http::Http;
+use crate::edge::http_error::HttpError;
+use crate::edge::{connectivity, proxy};
+use crate::failure::Failure;
+
+/// Sets this machine's clock.
+pub(crate) const CLOCK_HINT: &str = if cfg!(windows) {
+    "w32tm /resync"
+} else if cfg!(target_os = "macos") {
+    "sudo sntp -sS time.apple.com"
+} else {
+    "sudo timedatectl set-ntp true"
+};
+
+/// Where the connections to a server go: to it or to a proxy.
+pub(crate) struct Route {
+    url: Url,
+    host: String,
+    port: u16,
+    label: String,
+}
+
+impl Route {
+    /// `url` is what the request without credentials is sent to, `label` the server's name in the checks.
+    pub(crate) fn to(url: Url, label: String, context: &Context<'_>) -> Self {
+        if let Some(proxy::Proxy { variable, host, port }) = proxy::used_for(&url, &context.host.env) {
+            let label = format!("{label} through the proxy {host}:{port} of {variable}");
+            return Self { url, host, port, label };
+        }
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let port = url.port_or_known_default().unwrap_or_default();
+        Self { url, host, port, label }
+    }
+
+    /// Checks `dns` and `tcp`.
+    pub(crate) async fn connect(
+        &self,
+        context: &Context<'_>,
+        checks: &mut Checks<'_>,
+    ) -> Result<(), Failure> {
+        let (Self { host, port, label, .. }, limit) = (self, context.options.timeout);
+        let failed = |error| Failure::from(error).context(label.clone());
+        let resolving = connectivity::resolve(host, *port, limit);
+        let addresses = match spinner::show(context, "looking for the host", resolving).await {
+            Ok(addresses) => addresses,
+            Err(error) => return Err(checks.fail("dns", failed(error))),
+        };
+        if connectivity::is_address(host) {
+            checks.skip("dns", format!("{host} needs no lookup"));
+        } else {
+            let found: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
+            checks.ok("dns", format!("{label}: {}", found.join(", ")));
+        }
+        let connecting = connectivity::connect(&addresses, limit);
+        match spinner::show(context, "connecting to the host", connecting).await {
+            Ok(address) => checks.ok("tcp", format!("{label}: connected to {address}")),
+            Err(error) => return Err(checks.fail("tcp", failed(error))),
+        }
+        Ok(())
+    }
+
+    /// Checks `tls` by one request without credentials. The inner error means that the connection is trusted, but what
+    /// answers does not speak HTTP.
+    pub(crate) async fn tls(
+        &self,
+        http: &Http<'_>,
+        context: &Context<'_>,
+        checks: &mut Checks<'_>,
+    ) -> Result<Result<Response, HttpError>, Failure> {
+        let label = &self.label;
+        // Repeated, it would seem slower than it is.
+        let request = Request { repeatable: false, ..Request::public(self.url.to_string()) };
+        if self.url.scheme() == "http" {
+            checks.skip("tls", "http:// on this machine");
+            return Ok(spinner::show(context, "asking the host", http.send(&request)).await);
+        }
+        match spinner::show(context, "asking the host", http.send(&request)).await {
+            Ok(response) => {
+                checks.ok("tls", format!("{label}: trusted, answered {}", response.status));
+                Ok(Ok(response))
+            }
+            Err(error @ (HttpError::Broken { .. } | HttpError::TooLong(_))) => {
+                checks.ok("tls", format!("{label}: trusted"));
+                Ok(Err(error))
+            }
+            Err(error) => Err(checks.fail("tls", untrusted(error).context(label.clone()))),
+        }
+    }
+}
+
+/// A certificate often looks expired because this machine's clock is wrong.
+fn untrusted(error: HttpError) -> Failure {
+    let text = error.to_string();
+    let is_about_time = text.contains("expired") || text.contains("not valid yet");
+    let failure = Failure::from(error);
+    if is_about_time { failure.hint(format!("set this machine's clock: {CLOCK_HINT}")) } else { failure }
+}

@@ -1,0 +1,106 @@
+//! Tries one target with the token: reads it, or opens a WebSocket and closes it once it accepts a configuration.
+
+use std::time::Duration;
+
+use url::Url;
+use uuid::Uuid;
+
+use crate::domain::client::environment::EnvironmentError;
+use crate::domain::corti::access::{Observed, Promise, Row, Target};
+use crate::domain::corti::message::{self, ServerMessage};
+use crate::domain::corti::problem::Problem;
+use crate::domain::corti::request::Request;
+use crate::domain::corti::websocket::{SocketKind, connect_url, streams_url, transcribe_url};
+use crate::edge::http::Http;
+use crate::edge::socket::{Socket, SocketError};
+use crate::failure::Failure;
+
+use super::token::CheckedToken;
+
+/// The language of the configurations. Every environment has it.
+const LANGUAGE: &str = "en";
+
+/// Reads a path of the API. The body is not looked at.
+pub(super) async fn read(http: &Http<'_>, token: &CheckedToken, path: &'static str) -> Row {
+    let (url, target) = (format!("{}{path}", token.environment.api_url()), Target::Read(path));
+    let request = Request::get(url, &token.token, &token.tenant);
+    match http.send(&request).await {
+        Ok(response) => {
+            let (observed, status) = (Observed::of(&response), response.status);
+            let detail = match observed {
+                Observed::Allowed => status.to_string(),
+                _ => refusal(Problem::of(&response)),
+            };
+            row(token, target, observed, Some(status), detail)
+        }
+        Err(error) => row(token, target, Observed::Inconclusive, None, error.to_string()),
+    }
+}
+
+/// Opens a WebSocket: `/streams` of `interaction`, or of one that does not exist.
+pub(super) async fn open(
+    http: &Http<'_>,
+    token: &CheckedToken,
+    kind: SocketKind,
+    interaction: Option<&Url>,
+    limit: Duration,
+) -> Row {
+    let target = Target::Socket(kind);
+    let (environment, tenant) = (&token.environment, &token.tenant);
+    let (url, exists) = match (kind, interaction) {
+        (SocketKind::Streams, Some(url)) => (Ok(url.clone()), true),
+        (SocketKind::Streams, None) => (streams_url(environment, tenant, Uuid::new_v4()), false),
+        _ => (transcribe_url(environment, tenant), true),
+    };
+    let (observed, status, detail) = match answer(http, token, kind, url, limit).await {
+        Ok(Some(ServerMessage::Accepted(word))) => (Observed::Allowed, Some(101), word),
+        Ok(Some(ServerMessage::Denied(word) | ServerMessage::Failed(word))) => {
+            (Observed::Inconclusive, Some(101), format!("it opened, and answered {word}"))
+        }
+        Ok(_) => (Observed::Inconclusive, Some(101), "it opened, and answered something else".to_owned()),
+        Err(SocketError::Refused(problem)) => {
+            let status = problem.status;
+            let observed = Observed::of_handshake(status, exists, Promise::of(&token.inspection, target));
+            let mut detail = refusal(problem);
+            if !exists && observed == Observed::Inconclusive {
+                detail += " (there is no such interaction; --streams creates one)";
+            }
+            (observed, Some(status), detail)
+        }
+        Err(error) => (Observed::Inconclusive, None, error.to_string()),
+    };
+    row(token, target, observed, status, detail)
+}
+
+/// The row of `/streams` if its interaction could not be created, or nobody knows whether it was.
+pub(super) fn not_created(token: &CheckedToken, failure: &Failure) -> Row {
+    let mut detail = failure.in_one_line();
+    if !failure.is_of_a_lost_answer() {
+        detail = format!("no interaction could be created: {detail}");
+    }
+    row(token, Target::Socket(SocketKind::Streams), Observed::Inconclusive, failure.http_status(), detail)
+}
+
+/// Opens a WebSocket, sends the configuration, and closes it after the first answer.
+async fn answer(
+    http: &Http<'_>,
+    token: &CheckedToken,
+    kind: SocketKind,
+    url: Result<Url, EnvironmentError>,
+    limit: Duration,
+) -> Result<Option<ServerMessage>, SocketError> {
+    let url = url.map_err(|error| SocketError::NotTheProtocol(error.to_string()))?;
+    let mut socket = Socket::open(http, &connect_url(&url, &token.token), limit).await?;
+    socket.send(message::config(&message::smallest(kind, LANGUAGE))).await?;
+    let answer = socket.receive().await?;
+    socket.close().await;
+    Ok(ServerMessage::parse(&answer))
+}
+
+fn row(token: &CheckedToken, target: Target, observed: Observed, status: Option<u16>, detail: String) -> Row {
+    Row { target, promise: Promise::of(&token.inspection, target), observed, status, detail }
+}
+
+fn refusal(Problem { status, detail, .. }: Problem) -> String {
+    format!("{status}: {detail}")
+}

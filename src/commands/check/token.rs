@@ -1,0 +1,88 @@
+//! Finds the token to check, and the environment and tenant that it may be sent to.
+
+use crate::app::tokens::Tokens;
+use crate::app::{caller, input};
+use crate::domain::client::environment::Environment;
+use crate::domain::client::identity::Tenant;
+use crate::domain::client::resolve;
+use crate::domain::client::secret::AccessToken;
+use crate::domain::client::variable::ACCESS_TOKEN;
+use crate::domain::token::inspection::{Inspection, Kind as TokenKind};
+use crate::domain::token::jwt::MAX_TOKEN_BYTES;
+use crate::domain::token::pasted::{self, Pasted};
+use crate::domain::token::reuse::CachePolicy;
+use crate::failure::{Failure, Kind};
+
+use super::CheckArgs;
+
+/// A token and where it may be sent.
+pub(super) struct CheckedToken {
+    pub(super) token: AccessToken,
+    pub(super) inspection: Inspection,
+    pub(super) environment: Environment,
+    pub(super) tenant: Tenant,
+}
+
+impl CheckedToken {
+    /// The token from the file, from `CORTI_ACCESS_TOKEN`, or a new one.
+    pub(super) async fn find(args: &CheckArgs, tokens: &Tokens<'_>) -> Result<Self, Failure> {
+        let context = tokens.context;
+        let is_chosen = context.options.profile.is_some() || args.choice.is_made();
+        let given = if let Some(path) = &args.file {
+            let bytes = input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
+                Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
+                    .hint("corti-auth check - < FILE")
+            })?;
+            let pasted = std::str::from_utf8(&bytes).ok().map(pasted::clean);
+            if let Some(remark) = pasted.as_ref().and_then(|pasted| Pasted::remark(&pasted.cleaned)) {
+                context.note(remark);
+            }
+            let token = pasted.and_then(|pasted| AccessToken::parse(&pasted.token));
+            Some(token.ok_or_else(|| {
+                Failure::new(Kind::Token, "the input is not exactly one token")
+                    .hint("corti-auth token --scope transcribe | corti-auth check -")
+            })?)
+        } else {
+            // What the command line asks for outranks the variable.
+            let token = context.variables()?.access_token.as_ref().filter(|_| !is_chosen);
+            if token.is_some() {
+                context.note(format!("checking the token in {ACCESS_TOKEN}"));
+            }
+            token.cloned()
+        };
+        let Some(token) = given else {
+            let plan = context.plan()?;
+            let ask = args.choice.scope_request(&plan, context)?;
+            // Not a cached one: if it expired during the check, it would seem to do less.
+            let token = tokens.get(&plan, &ask, CachePolicy::BYPASS).await?.access_token;
+            let inspection = inspect(&token, tokens)?;
+            let (environment, tenant) = (plan.client.environment, plan.client.tenant);
+            return Ok(Self { token, inspection, environment, tenant });
+        };
+        let (environment, tenant) =
+            resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
+        context.sink.redactor().add(token.secret());
+        let inspection = inspect(&token, tokens)?;
+        let place = Some((&environment, &tenant));
+        caller::issuer(Some(&inspection), place, "the token", "corti-auth check --scope transcribe")?;
+        Ok(Self { token, inspection, environment, tenant })
+    }
+
+    pub(super) fn fingerprint(&self) -> String {
+        self.token.secret().fingerprint()
+    }
+}
+
+/// Refuses what is not an caller token, or has expired.
+fn inspect(token: &AccessToken, tokens: &Tokens<'_>) -> Result<Inspection, Failure> {
+    let inspection = caller::inspect(token, tokens.context.host.clock.now())?;
+    let reason = match inspection {
+        None => "the token is not a JWT, so it names no scopes to compare with".to_owned(),
+        Some(Inspection { kind: kind @ (TokenKind::Id | TokenKind::Refresh), .. }) => {
+            format!("the token is of the kind `{}`, which opens no API", kind.as_str())
+        }
+        Some(inspection) if inspection.is_expired() => "the token has expired".to_owned(),
+        Some(inspection) => return Ok(inspection),
+    };
+    Err(Failure::new(Kind::Token, reason).hint("corti-auth check --scope transcribe"))
+}

@@ -1,0 +1,132 @@
+//! Checks whether the store keeps secrets: writes a test entry, reads it and deletes it.
+//!
+//! The entry has the same name for every doctor of one configuration folder, and one of them runs at a time: what a killed
+//! one leaves behind is overwritten and deleted by the next.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::app::credentials;
+use crate::app::spinner;
+use crate::domain::client::identity::Client;
+use crate::domain::client::resolve::{Plan, SecretSource};
+use crate::domain::client::secret::{ClientSecret, fingerprint};
+use crate::edge::lock::Lock;
+use crate::edge::store::{State, Store, StoreError};
+use crate::failure::{Failure, Kind};
+
+use super::configuration::Configuration;
+use super::{Checks, Context};
+
+/// No host is ever named `.invalid` (RFC 2606, section 2), so entries for it belong to no client.
+const NOWHERE: &str = "https://corti-auth.invalid";
+
+const TEST_ENTRY: &str = "written by corti-auth doctor, which removes it";
+
+/// How long to wait for another doctor of the same configuration folder.
+const OTHERS: Duration = Duration::from_secs(60);
+
+/// Waits until no other doctor of this configuration folder tests the store. One that cannot lock the folder goes on: at worst
+/// two doctors delete each other's entry.
+pub(super) async fn alone(context: &Context<'_>) -> Option<Lock> {
+    let folder = folder(context);
+    let lock = Lock::take_folder(&folder, OTHERS);
+    spinner::show(context, "waiting for another doctor", lock).await.ok().flatten()
+}
+
+/// Checks `store`, and says whether secrets can be read from it. Not to be interrupted: the entry would stay.
+pub(super) async fn examine(
+    context: &Context<'_>,
+    configuration: &Configuration,
+    checks: &mut Checks<'_>,
+) -> bool {
+    let kind = match configuration.plan.as_ref().map(|plan| &plan.source) {
+        Some(SecretSource::Given(_)) => {
+            checks.skip("store", "the secret comes from the environment");
+            return true;
+        }
+        Some(SecretSource::Store(_, profile) | SecretSource::Withheld(_, profile, _)) => {
+            Ok(profile.store.clone())
+        }
+        // Before the first login: the store that it would use.
+        None if configuration.is_new => credentials::named_store(None, None, None, context)
+            .map(|named| credentials::store_kind(named.as_ref(), None)),
+        None => {
+            checks.skip("store", "no client is known");
+            return false;
+        }
+    };
+    let store = match kind.and_then(|kind| context.store(&kind)) {
+        Ok(store) => store,
+        Err(failure) => {
+            checks.fail("store", failure);
+            return false;
+        }
+    };
+    match &store {
+        Store::Command(..) => {
+            checks.skip("store", "a secret command can only be read, which the token check does");
+            return true;
+        }
+        Store::File(files) if files.attended && files.passphrase_file.is_none() => {
+            checks.skip("store", "the passphrase is asked for once, by the token check");
+            return true;
+        }
+        Store::Keyring(_) | Store::File(_) | Store::Memory(_) => {}
+    }
+    match spinner::show(context, "testing the store", test(context, configuration, &store)).await {
+        Ok(()) => {
+            checks.ok("store", format!("wrote, read and deleted a test entry in {}", store.name()));
+            true
+        }
+        Err(failure) => {
+            checks.fail("store", failure);
+            false
+        }
+    }
+}
+
+async fn test(context: &Context<'_>, configuration: &Configuration, store: &Store) -> Result<(), Failure> {
+    let (client, sink) = (nobody(&folder(context))?, context.sink);
+    let profile = configuration.plan.as_ref().and_then(Plan::profile).cloned().unwrap_or_default();
+    let failed = |what, error: &StoreError| Failure::store(error, &client, &profile).context(what);
+    let entry = ClientSecret::parse(TEST_ENTRY).map_err(|error| Failure::new(Kind::Unexpected, error))?;
+    // Never prompts: that the store is locked is what to report.
+    let state = store.probe(&client).await.and_then(State::usable);
+    state.map_err(|error| failed("cannot use the store", &error))?;
+    let written = store.write(&client, &entry).await;
+    written.map_err(|error| failed("cannot write a test entry", &error))?;
+    let read = store.read(&client, sink).await;
+    let deleted = store.delete(&client).await;
+    match read {
+        Ok(secret) if secret.secret().is_same(entry.secret()) => {}
+        Ok(_) | Err(StoreError::Missing) => return Err(unreliable(store, "lost a test entry")),
+        Err(error) => return Err(failed("cannot read the test entry that was just written", &error)),
+    }
+    deleted.map_err(|error| failed("cannot delete the test entry", &error))?;
+    match store.read(&client, sink).await {
+        Err(StoreError::Missing) => Ok(()),
+        Ok(_) => Err(unreliable(store, "still has the test entry that was deleted")),
+        Err(error) => Err(failed("cannot see whether the test entry is gone", &error)),
+    }
+}
+
+fn folder(context: &Context<'_>) -> PathBuf {
+    context.config_file().map(|file| file.folder().to_owned()).unwrap_or_default()
+}
+
+/// The client of the test entry. Doctors of two configuration folders, which cannot lock each other out, use two entries.
+fn nobody(folder: &Path) -> Result<Client, Failure> {
+    let unexpected = |error: String| Failure::new(Kind::Unexpected, error);
+    let id = fingerprint(&folder.to_string_lossy()).replace(':', "-");
+    Ok(Client {
+        environment: NOWHERE.parse().map_err(|error| unexpected(format!("{error}")))?,
+        tenant: "doctor".parse().map_err(|error| unexpected(format!("{error}")))?,
+        id: id.parse().map_err(|error| unexpected(format!("{error}")))?,
+    })
+}
+
+fn unreliable(store: &Store, what: &str) -> Failure {
+    Failure::new(Kind::Credential, format!("{} {what}", store.name()))
+        .hint("use another store: corti-auth login --profile NAME --store file")
+}

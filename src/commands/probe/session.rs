@@ -1,0 +1,190 @@
+//! Runs a session: sends the configuration, the audio at its own pace, the flush and the end, and reads the usage.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::app::checks::Checks;
+use crate::domain::corti::audio::Audio;
+use crate::domain::corti::message::{self, ServerMessage};
+use crate::domain::corti::websocket::SocketKind;
+use crate::edge::socket::{Farewell, Socket, SocketError};
+use crate::failure::{Failure, Kind};
+
+use super::messages::Messages;
+use super::payload::Payload;
+
+/// How long to wait for the usage after the end: some of Corti's pages have it there, most before.
+const LATE_USAGE: Duration = Duration::from_secs(2);
+
+/// A session under way.
+struct Session<'s, 'a> {
+    socket: Socket,
+    checks: &'s mut Checks<'a>,
+    messages: &'s mut Messages<'a>,
+    /// How long each answer may take.
+    limit: Duration,
+    /// The name of the current check.
+    step: &'static str,
+}
+
+/// Runs a session from its configuration to its end.
+pub(super) async fn run<'a>(
+    socket: Socket,
+    kind: SocketKind,
+    payload: &Payload,
+    limit: Duration,
+    checks: &mut Checks<'a>,
+    messages: &mut Messages<'a>,
+) -> Result<(), Failure> {
+    let mut session = Session { socket, checks, messages, limit, step: "" };
+    let configuration = payload.configuration(|language| message::smallest(kind, language));
+    session.configure(&message::config(&configuration)).await?;
+    if let Some(audio) = payload.audio() {
+        session.play(&audio).await?;
+        session.flush().await?;
+    }
+    session.end().await?;
+    session.socket.close().await;
+    Ok(())
+}
+
+/// How long to wait for one message, whatever other messages come first.
+struct Wait {
+    limit: Duration,
+    until: Instant,
+    /// Whether another message came meanwhile.
+    heard: bool,
+}
+
+impl Wait {
+    fn of(limit: Duration) -> Self {
+        Self { limit, until: Instant::now() + limit, heard: false }
+    }
+}
+
+impl Session<'_, '_> {
+    async fn configure(&mut self, configuration: &str) -> Result<(), Failure> {
+        self.step = "configuration";
+        self.send(configuration.to_owned()).await?;
+        let mut wait = Wait::of(self.limit);
+        loop {
+            let failure = match self.next(&mut wait).await? {
+                Some(ServerMessage::Accepted(word)) => {
+                    self.checks.ok(self.step, word);
+                    return Ok(());
+                }
+                Some(ServerMessage::Denied(reason) | ServerMessage::Failed(reason)) => {
+                    Failure::new(Kind::Refused, format!("the configuration was refused: {reason}"))
+                        .hint("check the language and the audio: corti-auth probe --help")
+                }
+                Some(ServerMessage::Ended) => {
+                    Failure::new(Kind::Network, "the session ended before it was configured")
+                        .hint("to see each message: corti-auth probe --json")
+                }
+                _ => continue,
+            };
+            return Err(self.checks.fail(self.step, failure));
+        }
+    }
+
+    /// Sends the audio as fast as it plays, and shows what the server says meanwhile.
+    async fn play(&mut self, audio: &Audio<'_>) -> Result<(), Failure> {
+        self.step = "audio";
+        let (began, mut sent) = (Instant::now(), 0);
+        let time = |bytes| Duration::from_millis(audio.milliseconds(bytes));
+        for chunk in audio.chunks() {
+            let sending = self.socket.send_binary(chunk).await;
+            sending.map_err(|error| self.broken(error))?;
+            sent += chunk.len();
+            let played = began + time(sent);
+            while Instant::now() < played {
+                match self.receive(played).await {
+                    Ok(Some(ServerMessage::Ended)) => {
+                        return Err(self.broken(SocketError::Closed(Farewell::default())));
+                    }
+                    Ok(_) | Err(SocketError::TimedOut(_)) => {}
+                    Err(error) => return Err(self.broken(error)),
+                }
+            }
+        }
+        let (seconds, format, chunks) = (time(sent).as_secs_f32(), &audio.format, audio.chunks().len());
+        self.checks.ok(self.step, format!("{seconds:.1} s of {format} in {chunks} chunks"));
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Failure> {
+        self.step = "flush";
+        self.send(message::flush()).await?;
+        let deadline = Instant::now() + self.limit;
+        while Instant::now() < deadline {
+            match self.receive(deadline).await {
+                Ok(Some(ServerMessage::Flushed)) => {
+                    self.checks.ok(self.step, "the server sent everything it heard");
+                    return Ok(());
+                }
+                Ok(Some(ServerMessage::Ended)) | Err(SocketError::TimedOut(_)) => break,
+                Ok(_) => {}
+                Err(error) => return Err(self.broken(error)),
+            }
+        }
+        self.checks.warn(self.step, "no `flushed` came", None);
+        Ok(())
+    }
+
+    /// Ends the session. The usage may come before the end or after it.
+    async fn end(&mut self) -> Result<(), Failure> {
+        self.step = "end";
+        self.send(message::end()).await?;
+        // The last transcripts may take a while.
+        let mut wait = Wait::of(self.limit * 4);
+        while self.next(&mut wait).await? != Some(ServerMessage::Ended) {}
+        self.checks.ok(self.step, "the server ended the session");
+        let deadline = Instant::now() + LATE_USAGE.min(self.limit);
+        while self.messages.credits.is_none() && self.receive(deadline).await.is_ok() {}
+        match self.messages.credits {
+            Some(credits) => self.checks.ok("usage", format!("{credits} credits")),
+            None => self.checks.warn("usage", "the server did not say what the session cost", None),
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, text: String) -> Result<(), Failure> {
+        let sending = self.socket.send(text).await;
+        sending.map_err(|error| self.broken(error))
+    }
+
+    /// The next message. Silence until the end of `wait` is a failure.
+    async fn next(&mut self, wait: &mut Wait) -> Result<Option<ServerMessage>, Failure> {
+        match self.receive(wait.until).await {
+            Ok(message) => {
+                wait.heard = true;
+                Ok(message)
+            }
+            Err(SocketError::TimedOut(_)) if Instant::now() >= wait.until => {
+                let late = if wait.heard { SocketError::Overdue } else { SocketError::TimedOut };
+                Err(self.broken(late(wait.limit)))
+            }
+            Err(error) => Err(self.broken(error)),
+        }
+    }
+
+    /// Shows the next message, if it comes before `deadline`.
+    async fn receive(&mut self, deadline: Instant) -> Result<Option<ServerMessage>, SocketError> {
+        let received = timeout_at(deadline, self.socket.receive()).await;
+        let text = received.unwrap_or(Err(SocketError::TimedOut(self.limit)))?;
+        Ok(self.messages.show(&text))
+    }
+
+    /// The session broke off. An error that the server reported before is the better reason.
+    fn broken(&mut self, error: SocketError) -> Failure {
+        let failure = match (&self.messages.error, error) {
+            (Some(reason), SocketError::Closed(_)) => {
+                let message = format!("the server broke the session off: {reason}");
+                Failure::new(Kind::Refused, message).hint("to see each message: corti-auth probe --json")
+            }
+            (_, error) => error.into(),
+        };
+        self.checks.fail(self.step, failure)
+    }
+}
