@@ -42,7 +42,6 @@ fn execute(invocation: &Invocation, host: &Host) -> ExitCode {
     let mut outcome = match commands::dispatch(invocation, host, &printer) {
         Ok(outcome) => outcome,
         Err(failure) => {
-            let failure = commands::with_command_meant(failure, &host.arguments);
             printer.fail(&failure);
             return failure.exit_code();
         }

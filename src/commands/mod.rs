@@ -36,7 +36,6 @@ use crate::app::interrupt::interruptible;
 use crate::app::runtime::block_on;
 use crate::cli::globals::Globals;
 use crate::cli::lazy_args::Deferred;
-pub use crate::cli::usage::with_command_meant;
 
 const AFTER_HELP: &str = "Examples:
   corti-auth demo                        see all of it, without an account

@@ -5,14 +5,12 @@
 
 use std::cell::OnceCell;
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use age::scrypt::{Identity, Recipient};
-use age::{DecryptError, Decryptor, Encryptor};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -23,6 +21,9 @@ use super::host::read_bounded;
 use super::lock::Lock;
 use super::prompt::{self, PromptError};
 use super::{mounted_secret, private_file, thread};
+use format::FormatError;
+
+mod format;
 
 /// The scrypt work factor, log2. It takes 128 MiB and about half a second: what OWASP's password storage cheat sheet asks
 /// for, and what a small container still has.
@@ -126,7 +127,7 @@ impl AgeFiles {
         let (place, user, key) = (path.clone(), user.to_owned(), passphrase.clone());
         let read = thread::files(move || {
             let bytes = read_bounded(private_file::open(&place)?, FILE_LIMIT)?;
-            Ok(unseal(&bytes, key, &place, &user))
+            Ok(unseal(&bytes, &key, &place, &user))
         });
         let secret = read.await.map_err(|error| failed("read", &path, &error))??;
         // Known already: the same.
@@ -140,7 +141,6 @@ impl AgeFiles {
     /// # Errors
     /// [`AgeFileError`], see its variants.
     pub async fn prepare(&self) -> Result<(), AgeFileError> {
-        use secrecy::ExposeSecret as _;
         if self.known.get().is_some() {
             return Ok(());
         }
@@ -167,7 +167,7 @@ impl AgeFiles {
         let client_secret = Zeroizing::new(secret.secret().expose().to_owned());
         let content = Content { user: user.to_owned(), client_secret };
         let text = Zeroizing::new(serde_json::to_vec(&content).map_err(|error| failed(error.into()))?);
-        let sealed = thread::files(move || seal(&text, passphrase)).await.map_err(failed)?;
+        let sealed = thread::files(move || seal(&text, &passphrase)).await.map_err(failed)?;
         private_file::make_folder(&self.folder).map_err(failed)?;
         let _lock = self.lock_and_tidy().await;
         private_file::replace(&path, &sealed).map_err(failed)
@@ -224,38 +224,23 @@ fn failed(action: &'static str, path: &Path, error: &io::Error) -> AgeFileError 
     AgeFileError::Io { action, path: path.to_owned(), reason: error.to_string() }
 }
 
-fn seal(text: &[u8], passphrase: SecretString) -> io::Result<Vec<u8>> {
-    let mut recipient = Recipient::new(passphrase);
-    recipient.set_work_factor(WORK_FACTOR);
-    let recipients: [&dyn age::Recipient; 1] = [&recipient];
-    let encryptor = Encryptor::with_recipients(recipients.into_iter()).map_err(io::Error::other)?;
-    let mut bytes = Vec::new();
-    let mut writer = encryptor.wrap_output(&mut bytes)?;
-    writer.write_all(text)?;
-    writer.finish()?;
-    Ok(bytes)
+fn seal(text: &[u8], passphrase: &SecretString) -> io::Result<Vec<u8>> {
+    format::seal(text, passphrase.expose_secret().as_bytes(), WORK_FACTOR).map_err(io::Error::other)
 }
 
 fn unseal(
     bytes: &[u8],
-    passphrase: SecretString,
+    passphrase: &SecretString,
     path: &Path,
     user: &str,
 ) -> Result<ClientSecret, AgeFileError> {
     let broken = |reason: String| AgeFileError::Broken { path: path.to_owned(), reason };
-    let mut identity = Identity::new(passphrase);
     // A file that somebody else prepared must not cost minutes or gigabytes.
-    identity.set_max_work_factor(WORK_FACTOR + 1);
-    let decryptor = Decryptor::new(bytes).map_err(|error| broken(error.to_string()))?;
-    let reader = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity));
-    let mut reader = reader.map_err(|error| match error {
-        DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed | DecryptError::NoMatchingKeys => {
-            AgeFileError::WrongPassphrase(path.to_owned())
-        }
+    let text = format::open(bytes, passphrase.expose_secret().as_bytes(), WORK_FACTOR + 1);
+    let text = text.map_err(|error| match error {
+        FormatError::WrongPassphrase => AgeFileError::WrongPassphrase(path.to_owned()),
         other => broken(other.to_string()),
     })?;
-    let mut text = Zeroizing::new(Vec::new());
-    reader.read_to_end(&mut text).map_err(|error| broken(error.to_string()))?;
     let content: Content =
         serde_json::from_slice(&text).map_err(|_| broken("it does not hold a client secret".to_owned()))?;
     if content.user != user {

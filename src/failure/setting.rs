@@ -15,21 +15,6 @@ use crate::edge::prompt::PromptError;
 use super::{Failure, Kind};
 
 impl Failure {
-    /// An unknown profile that was named, and the one that was probably meant.
-    pub fn mistyped_profile(&self) -> Option<(&ProfileName, &ProfileName)> {
-        match self.source.downcast_ref() {
-            Some(ResolveError::UnknownProfile { name, nearest: Some(nearest) }) => Some((name, nearest)),
-            _ => None,
-        }
-    }
-
-    /// Suggests `line`, the command with the name that was probably meant.
-    #[must_use]
-    pub fn meant(mut self, nearest: &ProfileName, line: &str) -> Self {
-        self.hints = vec![format!("did you mean `{nearest}`? {line}")];
-        self
-    }
-
     /// A command that would give a profile another client or store.
     pub fn profile_conflict(error: ProfileConflict, profile: &ProfileName) -> Self {
         Self::caused(Kind::Configuration, error)
@@ -53,7 +38,7 @@ impl From<ResolveError> for Failure {
         };
         let hint = match &error {
             ResolveError::UnknownProfile { nearest: Some(nearest), .. } => {
-                format!("did you mean `{nearest}`? corti-auth --profile {nearest} status")
+                format!("did you mean `{nearest}`?")
             }
             ResolveError::UnknownProfile { .. } => "corti-auth profile list".to_owned(),
             ResolveError::HalfAClient { missing, .. } => format!("export {missing}=…"),

@@ -1,8 +1,12 @@
 //! One RSA key of the realm. It lives as long as the process and is never written anywhere.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
+use ring::error::Unspecified;
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rsa::pkcs1::EncodeRsaPrivateKey;
 use rsa::rand_core::OsRng;
 use rsa::traits::PublicKeyParts;
@@ -12,37 +16,26 @@ use sha2::{Digest, Sha256};
 /// The size of the key, in bits. Keycloak's default.
 const KEY_BITS: usize = 2048;
 
-/// A key that signs tokens, and verifies them.
+/// A key that signs tokens.
 #[derive(Clone)]
 pub(super) struct SigningKey {
     id: String,
     modulus: String,
     exponent: String,
-    signing: EncodingKey,
-    verifying: DecodingKey,
+    signing: Arc<RsaKeyPair>,
 }
 
 impl SigningKey {
-    /// Makes a key. Takes a while: call it where blocking is fine.
+    /// Makes a key, which ring cannot do. Takes a while: call it where blocking is fine.
     pub(super) fn new() -> Result<Self, rsa::Error> {
         let key = rsa::RsaPrivateKey::new(&mut OsRng, KEY_BITS)?;
-        let der = key.to_pkcs1_der()?;
-        let (n, e) = (key.n().to_bytes_be(), key.e().to_bytes_be());
-        let (modulus, exponent) = (URL_SAFE_NO_PAD.encode(&n), URL_SAFE_NO_PAD.encode(&e));
+        let signing =
+            RsaKeyPair::from_der(key.to_pkcs1_der()?.as_bytes()).map_err(|_| rsa::Error::Internal)?;
+        let [modulus, exponent] =
+            [key.n(), key.e()].map(|number| URL_SAFE_NO_PAD.encode(number.to_bytes_be()));
         // RFC 7638: the members that matter, in this order, without spaces.
         let thumbprint = Sha256::digest(format!(r#"{{"e":"{exponent}","kty":"RSA","n":"{modulus}"}}"#));
-        Ok(Self {
-            id: URL_SAFE_NO_PAD.encode(thumbprint),
-            modulus,
-            exponent,
-            signing: EncodingKey::from_rsa_der(der.as_bytes()),
-            verifying: DecodingKey::from_rsa_raw_components(&n, &e),
-        })
-    }
-
-    /// The key id.
-    pub(super) fn id(&self) -> &str {
-        &self.id
+        Ok(Self { id: URL_SAFE_NO_PAD.encode(thumbprint), modulus, exponent, signing: Arc::new(signing) })
     }
 
     /// The key as a JWK (RFC 7517).
@@ -52,14 +45,13 @@ impl SigningKey {
         })
     }
 
-    /// The verifying half.
-    pub(super) fn verifying(&self) -> &DecodingKey {
-        &self.verifying
-    }
-
-    /// Signs `claims`.
-    pub(super) fn sign(&self, claims: &Value) -> jsonwebtoken::errors::Result<String> {
-        let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::RS256) };
-        jsonwebtoken::encode(&header, claims, &self.signing)
+    /// Signs `claims` by RS256.
+    pub(super) fn sign(&self, claims: &Value) -> Result<String, Unspecified> {
+        let header = json!({ "alg": "RS256", "typ": "JWT", "kid": self.id });
+        let [header, claims] = [&header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = format!("{header}.{claims}");
+        let mut signature = vec![0; self.signing.public().modulus_len()];
+        self.signing.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)?;
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 }

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, PRAGMA};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use ring::error::Unspecified;
 use serde_json::{Value, json};
 
 use crate::domain::token::scope::{BASE, LIMITED, OPENID};
@@ -86,7 +87,7 @@ fn granted(asked: Option<&str>) -> Option<String> {
     Some(scope.join(" "))
 }
 
-fn mint(shared: &Shared, issuer: &str, scope: &str) -> jsonwebtoken::errors::Result<Value> {
+fn mint(shared: &Shared, issuer: &str, scope: &str) -> Result<Value, Unspecified> {
     let lifetime = shared.settings().token_lifetime;
     let subject = Subject { issuer, client: &shared.client_id, tenant: &shared.tenant, scope, lifetime };
     let (realm, now) = (shared.realm(), shared.now());

@@ -37,14 +37,8 @@ fn use_changes_one_word_of_the_file() {
     let world = world();
     world.run("profile use prod").assert().success();
     assert_eq!(world.config(), FILE.replace("default-profile = \"dev\"", "default-profile = \"prod\""));
-    for (arguments, meant) in [
-        ("profile use prdo", "corti-auth profile use prod"),
-        ("profile use PROD", "corti-auth profile use prod"),
-        ("profile use pr", "corti-auth profile use prod"),
-        ("-p prdo token --full", "corti-auth -p prod token --full"),
-    ] {
-        let hint = predicate::str::contains(format!("did you mean `prod`? {meant}"));
-        world.run(arguments).assert().code(3).stderr(hint);
+    for arguments in ["profile use prdo", "profile use PROD", "profile use pr", "-p prdo token --full"] {
+        world.run(arguments).assert().code(3).stderr(predicate::str::contains("did you mean `prod`?"));
     }
     world.run("profile use a/b").assert().code(3);
 }

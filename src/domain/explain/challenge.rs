@@ -1,4 +1,7 @@
-//! Reads the `Bearer` challenge of a `WWW-Authenticate` header.
+//! Reads the challenges of `WWW-Authenticate` and `Proxy-Authenticate` headers.
+
+use http_auth::ChallengeRef;
+use http_auth::parser::ChallengeParser;
 
 use super::redaction::Redaction;
 
@@ -10,37 +13,20 @@ pub(super) struct Challenge {
 }
 
 impl Challenge {
-    /// Reads the challenge of the scheme `Bearer`. Values may be in quotes (RFC 9110, section 11.2).
+    /// Reads the challenge of the scheme `Bearer`.
     pub(super) fn read(header: &str, redaction: &Redaction) -> Option<Self> {
-        let (_, parameters) = split_scheme(header)?;
+        let bearer = challenges(header).find(|it| it.scheme.eq_ignore_ascii_case("bearer"))?;
         let value = |name: &str| {
-            let start = |found: usize| {
-                let before = parameters.get(..found)?;
-                let follows = before.trim_end();
-                (follows.is_empty() || follows.ends_with(',')).then_some(found + name.len())
-            };
-            let after = parameters.match_indices(name).find_map(|(found, _)| start(found))?;
-            let rest = parameters.get(after..)?.trim_start().strip_prefix('=')?.trim_start();
-            let text = match rest.strip_prefix('"') {
-                Some(quoted) => quoted.split('"').next(),
-                None => rest.split([',', ' ']).next(),
-            };
-            Some(redaction.apply(text.unwrap_or_default()))
+            let (_, value) = bearer.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+            Some(redaction.apply(&value.to_unescaped()))
         };
         Some(Self { error: value("error"), description: value("error_description") })
     }
 }
 
-/// The scheme `Bearer` and what follows it: at the beginning, or after the comma of another challenge.
-fn split_scheme(header: &str) -> Option<(&str, &str)> {
-    let lower = header.to_ascii_lowercase();
-    let is_scheme = |found: usize| {
-        let before = header.get(..found).unwrap_or_default().trim_end();
-        let after = header.get(found + "bearer".len()..).unwrap_or_default();
-        (before.is_empty() || before.ends_with(',')) && (after.is_empty() || after.starts_with(' '))
-    };
-    let start = lower.match_indices("bearer").map(|(found, _)| found).find(|found| is_scheme(*found))?;
-    header.split_at_checked(start + "bearer".len())
+/// The challenges of a header (RFC 9110, section 11.6.1), up to the first that cannot be read.
+pub(super) fn challenges(header: &str) -> impl Iterator<Item = ChallengeRef<'_>> {
+    ChallengeParser::new(header).map_while(Result::ok)
 }
 
 #[cfg(test)]

@@ -5,25 +5,19 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::VerifyingKey;
 use jiff::{SignedDuration, Timestamp};
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::Algorithm;
+use jsonwebtoken::jwk::{Jwk, KeyOperations, PublicKeyUse};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::public_key::{KeyError, MIN_MODULUS, PublicKey};
 
 /// The longest key set that is read, in bytes. Keycloak's are about 3 KB.
 pub const MAX_KEY_SET_BYTES: usize = 1024 * 1024;
 
 /// The most keys that are read.
 const MAX_KEYS: usize = 100;
-
-/// The shortest RSA modulus, in bits (RFC 7518, section 3.3).
-const MIN_MODULUS: usize = 2048;
-
-/// The longest RSA modulus, in bits: what the verifying library takes.
-const MAX_MODULUS: usize = 4096;
 
 /// How long keys are used without a look at whether they still are the issuer's.
 const KEYS_LIVE: SignedDuration = SignedDuration::from_mins(10);
@@ -42,37 +36,24 @@ pub enum KeySetError {
     NoKey,
 }
 
-/// A public key.
+/// A public key that the issuer lists.
 #[derive(Clone, Debug)]
 pub struct Key {
     /// Its `kid`.
     pub id: Option<String>,
-    /// What it may check; nothing where it is of a curve that is not supported, so that a token of it is told from one
-    /// of an unknown key.
+    /// The algorithms that it may be used with.
     pub algorithms: Vec<Algorithm>,
     /// The key itself.
-    pub key: DecodingKey,
+    pub public: PublicKey,
 }
 
-/// A key that is not used, since others than its owner can sign with it.
+/// A key that is not used, since others than its owner may be able to sign with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RefusedKey {
     /// Its `kid`.
     pub id: Option<String>,
     /// Why it proves nothing.
-    #[serde(serialize_with = "in_words")]
-    pub reason: Weakness,
-}
-
-/// Why a key proves nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Weakness {
-    /// Its modulus can be factored.
-    #[error("RSA with {0} bits; at least {MIN_MODULUS} are needed")]
-    ShortModulus(usize),
-    /// One signature fits many texts, without a private key.
-    #[error("an Ed25519 point of small order, for which anybody can sign")]
-    SmallOrder,
+    pub reason: String,
 }
 
 impl fmt::Display for RefusedKey {
@@ -82,10 +63,6 @@ impl fmt::Display for RefusedKey {
             None => write!(f, "without id: {}", self.reason),
         }
     }
-}
-
-fn in_words<S: serde::Serializer>(reason: &Weakness, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(reason)
 }
 
 /// The public keys of an issuer.
@@ -127,22 +104,6 @@ impl Freshness {
     }
 }
 
-/// The members of a JWK that matter here.
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    #[serde(rename = "use")]
-    purpose: Option<String>,
-    key_ops: Option<Vec<String>>,
-    alg: Option<String>,
-    kid: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
-}
-
 impl KeySet {
     /// Reads a key set. A key of a kind that is not known is left out, as RFC 7517, section 5, wants it. One that is too weak
     /// is refused.
@@ -155,15 +116,38 @@ impl KeySet {
             keys: Vec<Value>,
         }
         let wire: Wire = serde_json::from_slice(json).map_err(|_| KeySetError::NotAKeySet)?;
-        let jwks = wire.keys.into_iter().take(MAX_KEYS).filter_map(|key| serde_json::from_value(key).ok());
         let mut set = Self { keys: Vec::new(), refused: Vec::new() };
-        for found in jwks.filter_map(|jwk: Jwk| jwk.key()) {
-            match found {
-                Ok(key) => set.keys.push(key),
-                Err(refused) => set.refused.push(refused),
-            }
+        // One by one: a key that cannot be read does not spoil the others.
+        for jwk in wire.keys.into_iter().take(MAX_KEYS).filter_map(|key| serde_json::from_value(key).ok()) {
+            set.add(&jwk);
         }
         if set.keys.is_empty() && set.refused.is_empty() { Err(KeySetError::NoKey) } else { Ok(set) }
+    }
+
+    fn add(&mut self, jwk: &Jwk) {
+        let id = jwk.common.key_id.clone();
+        let signs =
+            jwk.common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
+        let ops = jwk.common.key_operations.as_ref();
+        if !signs || !ops.is_none_or(|ops| ops.contains(&KeyOperations::Verify)) {
+            return;
+        }
+        match PublicKey::from_jwk(jwk) {
+            Ok(public) => {
+                let able = public.algorithms();
+                let is_allowed =
+                    |known: &&Algorithm| jwk.common.key_algorithm.is_none_or(|only| only == (**known).into());
+                let algorithms: Vec<Algorithm> = able.iter().filter(is_allowed).copied().collect();
+                if able.is_empty() || !algorithms.is_empty() {
+                    self.keys.push(Key { id, algorithms, public });
+                }
+            }
+            Err(KeyError::Short(bits)) => {
+                let reason = format!("RSA with {bits} bits; at least {MIN_MODULUS} are needed");
+                self.refused.push(RefusedKey { id, reason });
+            }
+            Err(KeyError::Unusable) => {}
+        }
     }
 
     /// The keys that are too weak to be used.
@@ -182,87 +166,6 @@ impl KeySet {
         let named: Vec<&Key> = self.keys.iter().filter(|key| key.id.as_deref() == Some(id)).collect();
         if named.is_empty() { self.keys.iter().filter(|key| key.id.is_none()).collect() } else { named }
     }
-}
-
-impl Jwk {
-    fn key(self) -> Option<Result<Key, RefusedKey>> {
-        let signs = self.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
-        let verifies = self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
-        if !signs || !verifies {
-            return None;
-        }
-        let (key, able) = match self.material()? {
-            Ok(material) => material,
-            Err(reason) => return Some(Err(RefusedKey { id: self.kid, reason })),
-        };
-        let algorithms = match &self.alg {
-            None => able.to_vec(),
-            Some(name) => able.iter().copied().filter(|known| algorithm(name) == Some(*known)).collect(),
-        };
-        (able.is_empty() || !algorithms.is_empty()).then_some(Ok(Key { id: self.kid, algorithms, key }))
-    }
-
-    fn material(&self) -> Option<Result<Material, Weakness>> {
-        use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
-        let bytes = |field: &Option<String>| URL_SAFE_NO_PAD.decode(field.as_deref()?).ok();
-        let point = |size: usize| {
-            let (x, y) = (bytes(&self.x)?, bytes(&self.y)?);
-            (x.len() == size && y.len() == size)
-                .then(|| DecodingKey::from_ec_der(&[&[4], x.as_slice(), y.as_slice()].concat()))
-        };
-        match (self.kty.as_str(), self.crv.as_deref()) {
-            ("RSA", _) => {
-                let (n, e) = (bytes(&self.n)?, bytes(&self.e)?);
-                match bits(&n) {
-                    short if short < MIN_MODULUS => Some(Err(Weakness::ShortModulus(short))),
-                    long if long > MAX_MODULUS => None,
-                    _ => {
-                        let key = DecodingKey::from_rsa_raw_components(&n, &e);
-                        Some(Ok((key, &[RS256, RS384, RS512, PS256, PS384, PS512])))
-                    }
-                }
-            }
-            ("EC", Some("P-256")) => Some(Ok((point(32)?, &[ES256]))),
-            ("EC", Some("P-384")) => Some(Ok((point(48)?, &[ES384]))),
-            ("EC", Some("P-521")) => Some(Ok((point(66)?, &[]))),
-            ("EC", Some("secp256k1")) => Some(Ok((point(32)?, &[]))),
-            ("OKP", Some("Ed25519")) => {
-                let x: [u8; 32] = bytes(&self.x)?.try_into().ok()?;
-                if VerifyingKey::from_bytes(&x).ok()?.is_weak() {
-                    return Some(Err(Weakness::SmallOrder));
-                }
-                Some(Ok((DecodingKey::from_ed_der(&x), &[EdDSA])))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// A key, and what a key of its kind is able to check.
-type Material = (DecodingKey, &'static [Algorithm]);
-
-/// How many bits a number has; the zeros in front do not count.
-fn bits(bytes: &[u8]) -> usize {
-    let digits =
-        bytes.iter().position(|byte| *byte != 0).and_then(|first| bytes.get(first..)).unwrap_or_default();
-    let unused = digits.first().map_or(0, |byte| byte.leading_zeros() as usize);
-    digits.len() * 8 - unused
-}
-
-/// The asymmetric algorithm of this name (RFC 7518, section 3.1), in this very spelling.
-pub fn algorithm(name: &str) -> Option<Algorithm> {
-    Some(match name {
-        "RS256" => Algorithm::RS256,
-        "RS384" => Algorithm::RS384,
-        "RS512" => Algorithm::RS512,
-        "PS256" => Algorithm::PS256,
-        "PS384" => Algorithm::PS384,
-        "PS512" => Algorithm::PS512,
-        "ES256" => Algorithm::ES256,
-        "ES384" => Algorithm::ES384,
-        "EdDSA" => Algorithm::EdDSA,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod jwks;
 pub mod jwt;
 pub mod limited_only;
 pub mod pasted;
+pub mod public_key;
 pub mod report;
 pub mod requirement;
 pub mod reuse;

@@ -1,5 +1,8 @@
 //! Tests of key sets.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::*;
 
 fn set(keys: &str) -> Result<KeySet, KeySetError> {
@@ -44,58 +47,25 @@ fn short_rsa_keys_are_refused_and_listed() {
     let reason = |modulus: &[u8]| {
         let n = URL_SAFE_NO_PAD.encode(modulus);
         let set = set(&format!(r#"{{"kty":"RSA","kid":"a","n":"{n}","e":"AQAB"}}"#)).unwrap();
-        set.refused().first().map(|key| key.reason)
+        set.refused().first().map(|key| key.reason.clone())
     };
+    let short = |bits| Some(format!("RSA with {bits} bits; at least 2048 are needed"));
     let below = [&[0x7f][..], &[0xff; 255]].concat();
     assert_eq!(reason(&[0xff; 256]), None);
-    assert_eq!(reason(&below), Some(Weakness::ShortModulus(2047)));
-    assert_eq!(reason(&[&[0], below.as_slice()].concat()), Some(Weakness::ShortModulus(2047)));
-    assert_eq!(reason(&[&[0; 128][..], &[0xff; 128]].concat()), Some(Weakness::ShortModulus(1024)));
-    assert_eq!(reason(&[0; 256]), Some(Weakness::ShortModulus(0)));
+    assert_eq!(reason(&below), short(2047));
+    assert_eq!(reason(&[&[0], below.as_slice()].concat()), short(2047));
+    assert_eq!(reason(&[&[0; 128][..], &[0xff; 128]].concat()), short(1024));
+    assert_eq!(reason(&[0; 256]), short(0));
     let both = set(&format!("{},{}", rsa(""), r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#)).unwrap();
     assert_eq!((both.keys.len(), both.refused().len()), (1, 1));
     assert_eq!(both.refused()[0].to_string(), "without id: RSA with 17 bits; at least 2048 are needed");
 }
 
-/// The eight points of small order, and their second spellings: a number of the field and the same plus its prime.
-#[test]
-fn ed25519_keys_of_small_order_are_refused_and_listed() {
-    for hex in [
-        "0100000000000000000000000000000000000000000000000000000000000000",
-        "0100000000000000000000000000000000000000000000000000000000000080",
-        "0000000000000000000000000000000000000000000000000000000000000000",
-        "0000000000000000000000000000000000000000000000000000000000000080",
-        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
-        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
-    ] {
-        let digits: Vec<u8> =
-            hex.chars().map(|digit| u8::try_from(digit.to_digit(16).unwrap()).unwrap()).collect();
-        let x: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect();
-        let key = format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"a","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(x));
-        // Where the library does not read a spelling, the key is left out.
-        let usable = set(&format!("{key},{}", rsa(r#","kid":"b""#))).unwrap().candidates(Some("a")).len();
-        assert_eq!(usable, 0, "{hex}");
-        if let Ok(set) = set(&key) {
-            assert_eq!(set.refused()[0].reason, Weakness::SmallOrder, "{hex}");
-        }
-    }
-}
-
 #[test]
 fn a_key_of_a_curve_that_is_not_supported_is_one_and_checks_nothing() {
-    for (curve, size) in [("P-521", 66), ("secp256k1", 32)] {
-        let x = URL_SAFE_NO_PAD.encode(vec![1; size]);
-        let set = set(&format!(r#"{{"kty":"EC","crv":"{curve}","kid":"a","x":"{x}","y":"{x}"}}"#)).unwrap();
-        assert!(set.candidates(Some("a"))[0].algorithms.is_empty(), "{curve}");
-    }
+    let x = URL_SAFE_NO_PAD.encode([1; 66]);
+    let set = set(&format!(r#"{{"kty":"EC","crv":"P-521","kid":"a","x":"{x}","y":"{x}"}}"#)).unwrap();
+    assert!(set.candidates(Some("a"))[0].algorithms.is_empty());
 }
 
 #[test]

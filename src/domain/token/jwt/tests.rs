@@ -74,17 +74,3 @@ fn tokens_are_recognised_wherever_they_stand() {
         assert!(!contains_token(text), "{text}");
     }
 }
-
-#[test]
-fn signatures_are_base64url_exactly_where_they_can_be_decoded() {
-    let digits = [
-        "", "A", "AA", "AB", "AQ", "Ag", "_w", "-g", "AAA", "AAE", "AAB", "AAC", "AA8", "__8", "AAAA", "A-_z",
-    ];
-    for text in
-        digits.into_iter().chain(["A=", "AA==", "A+AA", "A/AA", "A AA", "AAAAA", "AA.A", "\u{e4}AA", "AAA\n"])
-    {
-        for text in [text.to_owned(), format!("c2ln{text}")] {
-            assert_eq!(is_base64url(&text), URL_SAFE_NO_PAD.decode(&text).is_ok(), "{text:?}");
-        }
-    }
-}
