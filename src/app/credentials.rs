@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use crate::app::context::Context;
 use crate::app::tokens::{self, Tokens};
+use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{Config, Profile};
-use crate::domain::client::identity::{Client, ProfileName};
+use crate::domain::client::identity::ProfileName;
 use crate::domain::client::import::Taken;
 use crate::domain::client::resolve::SecretOrigin;
 use crate::domain::client::secret::ClientSecret;

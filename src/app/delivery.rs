@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::context::Context;
-use crate::domain::client::identity::Client;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
 use crate::domain::text::event::Event;

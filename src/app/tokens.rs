@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::app::caller::Caller;
 use crate::app::context::Context;
 use crate::app::spinner;
-use crate::domain::client::identity::Client;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::resolve::{Plan, SecretOrigin, SecretSource};
 use crate::domain::client::secret::{AccessToken, ClientSecret, MAX_SECRET_BYTES};
 use crate::domain::client::store_kind::StoreKind;

@@ -9,7 +9,7 @@ use crate::app::tokens::Tokens;
 use crate::cli::argument;
 use crate::cli::format_args::FormatArgs;
 use crate::cli::token_args::{CacheArgs, ScopeArgs};
-use crate::domain::client::identity::Client;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::secret::Secret;
 use crate::domain::text::page::Page;
 use crate::domain::token::grant::Token;

@@ -10,7 +10,8 @@ use tokio::time::timeout;
 
 use crate::domain::client::environment::LOOPBACK_NAMES;
 
-use super::http::CONNECT_LIMIT;
+/// The longest time for making a connection.
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why a host cannot be reached.
 #[derive(Debug, thiserror::Error)]

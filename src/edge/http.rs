@@ -16,15 +16,12 @@ use reqwest::{Client, ClientBuilder, Url, redirect};
 use crate::domain::client::environment::{LOOPBACK_NAMES, is_loopback};
 use crate::domain::corti::request::{Body, Method, Request, Response, retry_after};
 use crate::domain::text::event::{Event, Sink};
-use crate::edge::connectivity;
+use crate::edge::connectivity::{self, CONNECT_LIMIT};
 
 use super::clock::Clock;
 use super::host::Env;
 use super::http_error::{BODY_LIMIT, HttpError, is_of_tls, root_cause};
 use super::{certificate, proxy};
-
-/// The longest time for making a connection.
-pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// The same within `timeout`: a little less, so that it is clear which of the two ran out.
 fn connect_limit(timeout: Duration) -> Duration {

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::domain::client::identity::Client;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::SecretCommand;
 use crate::domain::text::event::{Event, Sink};

@@ -1,6 +1,7 @@
 //! Failures of stores and of the token endpoint: what a client can do about its credential.
 
-use crate::domain::client::identity::{Client, ProfileName, Tenant};
+use crate::domain::client::api_client::Client;
+use crate::domain::client::identity::{ProfileName, Tenant};
 use crate::domain::client::resolve::SecretOrigin;
 use crate::domain::client::variable;
 use crate::domain::text::excerpt::quoted;

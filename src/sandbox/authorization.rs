@@ -101,6 +101,8 @@ impl<'a> Policy<'a> {
         let is_full = !LIMITED.iter().any(|name| scopes.contains(name));
         if is_full || socket_scope.is_some_and(|scope| scopes.contains(scope)) || !self.checks_scopes {
             Ok(())
+        } else if socket_scope.is_some() {
+            Err(Denied::Forbidden("the token lacks the scope for this WebSocket"))
         } else {
             Err(Denied::Forbidden("the token lacks the scope for this resource"))
         }

@@ -158,11 +158,6 @@ impl Realm {
     }
 }
 
-/// The realm's roles that a service account has.
-fn roles(tenant: &Tenant) -> [String; 3] {
-    ["offline_access".to_owned(), "uma_authorization".to_owned(), format!("default-roles-{tenant}")]
-}
-
 fn describe(error: &SignatureError) -> &'static str {
     match error {
         SignatureError::Wrong => "The signature of the token is invalid",

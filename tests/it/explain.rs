@@ -28,7 +28,7 @@ fn a_refused_grant_has_a_cause() {
         (form(&sandbox, "openid+stream"), Id("misspelt-scope"), "`stream` is no scope, `streams` is one"),
         (form(&sandbox, "openid+interactions:read"), Id("refused-scope"), "Invalid scopes"),
         (form(&sandbox, "openid++transcribe"), Id("refused-scope"), "Invalid scopes"),
-        (own.replace("client_credentials", "password"), Id("client-not-allowed"), "direct access grants"),
+        (own.replace("client_credentials", "password"), Id("refused-grant"), "Unsupported grant_type"),
         (own.replace("client_credentials", "magic"), Id("refused-grant"), "Unsupported grant_type"),
         (format!("{own}&scope=openid"), Id("refused-grant"), "duplicated parameter"),
     ];
@@ -171,7 +171,10 @@ fn every_cause_is_asserted_of_a_real_answer() {
         let files = files.filter(|file| file.file_name().to_string_lossy().starts_with(part));
         files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect()
     };
-    let (rules, tests) = (read("src/domain/explain/causes", ""), read("tests/it", "explain"));
+    let (rules, tests) = (
+        read("src/domain/explain/causes", ""),
+        read("tests/it", "explain") + &read("tests/it", "keycloak_explain"),
+    );
     let rules = rules.replace(char::is_whitespace, "");
     let ids: Vec<&str> = rules.split("cause(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(ids.len() > 40, "{ids:?}");

@@ -62,7 +62,7 @@ fn a_request_that_the_api_does_not_take() {
             "not found",
         ),
         ("GET /v2/interaction/", "", Id("unknown-path"), "does not serve this path"),
-        ("GET /v2/agentic/agents/x", "", Id("agents-refusal"), "NOT_FOUND: the sandbox knows no agent"),
+        ("GET /v2/agentic/agents/x", "", Id("agents-refusal"), "NOT_FOUND: the sandbox has no agents"),
     ];
     for (request, body, id, words) in table {
         let explained = corti.send(request, body);

@@ -220,7 +220,7 @@ fn one_whose_answer_is_cut_off_may_exist() {
         assert_eq!(server.requests().len(), scopes.len() + looks + 1, "{command}");
         let said = said.stdout + &said.stderr;
         let doubt = "the interaction may exist, though the answer cannot be used";
-        let hint = "look for it: corti-auth interaction list --tenant base";
+        let hint = "look for it: corti-auth interaction list";
         assert_eq!(said.contains(doubt) && said.contains(hint), is_in_doubt, "{command}: {said}");
         assert_eq!(said.contains(doubt) || said.contains(hint), is_in_doubt, "{command}: {said}");
     }

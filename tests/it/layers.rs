@@ -1,5 +1,6 @@
 //! The architecture's invariants, each stated as an absence and read off the sources.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every source file under `src/`, by its path there, without its tests and comments.
@@ -47,49 +48,224 @@ fn assert_none(offenders: &[String]) {
     assert!(offenders.is_empty(), "{offenders:#?}");
 }
 
+/// A module's path, such as `["domain", "token", "jwt"]`.
+type Module = Vec<String>;
+
+/// The modules that each module refers to, itself left out.
+fn references() -> BTreeMap<Module, BTreeSet<Module>> {
+    let sources: Vec<(Module, String)> =
+        sources().into_iter().map(|(name, code)| (module(&name), code)).collect();
+    let modules: BTreeSet<Module> = sources.iter().map(|(module, _)| module.clone()).collect();
+    let referred = |module: &Module, code: &str| {
+        paths(code).into_iter().filter_map(|path| resolve(module, &path, &modules)).collect::<BTreeSet<_>>()
+    };
+    sources
+        .iter()
+        .map(|(module, code)| {
+            let mut referred = referred(module, code);
+            referred.remove(module);
+            (module.clone(), referred)
+        })
+        .collect()
+}
+
+/// `domain/token/jwt.rs` and `edge/mod.rs` as modules.
+fn module(file: &str) -> Module {
+    let path = file.trim_end_matches(".rs").trim_end_matches("/mod").trim_end_matches("lib");
+    path.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// Every path in the code that has `::` in it, those of `use` with their braces taken apart.
+fn paths(code: &str) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    let mut rest = code;
+    while let Some(start) = rest.find("use ") {
+        let (before, statement) = rest.split_at(start);
+        let statement = statement.strip_prefix("use ").unwrap();
+        let (tree, after) = statement.split_once(';').unwrap_or_default();
+        words(before, &mut paths);
+        expand(&[], &tree.split_whitespace().collect::<Vec<_>>().join(" "), &mut paths);
+        rest = after;
+    }
+    words(rest, &mut paths);
+    paths
+}
+
+/// The paths among the words of code without `use`.
+fn words(code: &str, paths: &mut Vec<Vec<String>>) {
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let found = code.split(|c| !is_path(c)).filter(|word| word.contains("::"));
+    paths.extend(found.map(|word| word.split("::").map(str::to_owned).collect()));
+}
+
+/// `a::{b, c::d}` as `a::b` and `a::c::d`.
+fn expand(prefix: &[String], tree: &str, paths: &mut Vec<Vec<String>>) {
+    let Some((path, list)) = tree.split_once("::{") else {
+        let name = tree.split(" as ").next().unwrap();
+        paths.push(prefix.iter().cloned().chain(name.split("::").map(|it| it.trim().to_owned())).collect());
+        return;
+    };
+    let prefix: Vec<String> =
+        prefix.iter().cloned().chain(path.split("::").map(|it| it.trim().to_owned())).collect();
+    let (mut depth, mut start, list) = (0, 0, list.trim_end().trim_end_matches('}'));
+    for (at, c) in list.char_indices().chain([(list.len(), ',')]) {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                let item = list.get(start..at).unwrap().trim();
+                if !item.is_empty() {
+                    expand(&prefix, item, paths);
+                }
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The module that a path in `module` leads to or into.
+fn resolve(module: &Module, path: &[String], modules: &BTreeSet<Module>) -> Option<Module> {
+    let mut path = path.iter().map(String::as_str).peekable();
+    let mut target = match *path.peek()? {
+        "crate" => Vec::new(),
+        "self" | "super" => module.clone(),
+        child => {
+            let child = [module.as_slice(), &[child.to_owned()]].concat();
+            modules.contains(&child).then(|| module.clone())?
+        }
+    };
+    while let Some(step) = path.next_if(|step| ["crate", "self", "super"].contains(step)) {
+        if step == "super" {
+            target.pop();
+        }
+    }
+    target.extend(path.map(str::to_owned));
+    while !modules.contains(&target) {
+        target.pop()?;
+    }
+    Some(target)
+}
+
+/// What a module is a part of: a file and the folder of its name are one. The rooms, which only declare, are not.
+fn unit<'a>(module: &'a [String], modules: &BTreeMap<Module, BTreeSet<Module>>) -> &'a [String] {
+    let is_room =
+        |length: &usize| module[0] != "sandbox" && ROOMS.contains(&module[..*length].join("/").as_str());
+    let depth =
+        (1..=module.len()).find(|length| !is_room(length) && modules.contains_key(&module[..*length]));
+    &module[..depth.unwrap_or(module.len())]
+}
+
+/// The folders whose `mod.rs` declares what is in them.
+const ROOMS: [&str; 9] = [
+    "app",
+    "cli",
+    "commands",
+    "domain",
+    "domain/client",
+    "domain/token",
+    "domain/corti",
+    "domain/explain",
+    "domain/text",
+];
+
+fn starts(module: &[String], room: &str) -> bool {
+    module.first().is_some_and(|first| first == room)
+}
+
 #[test]
-fn the_sources_are_found() {
-    assert!(sources().len() > 40);
-    assert!(
-        sources()
-            .iter()
-            .any(|(name, code)| name == "domain/token/scope.rs" && code.contains("pub struct ScopeSet"))
-    );
+fn references_are_read_off_the_sources() {
+    let mut found = Vec::new();
+    expand(&[], "crate::a::{self, b::{C, d as e}, F}", &mut found);
+    let found: Vec<String> = found.iter().map(|path| path.join("::")).collect();
+    assert_eq!(found, ["crate::a::self", "crate::a::b::C", "crate::a::b::d", "crate::a::F"]);
+    let references = references();
+    let of = |name: &str| &references[&module(name)];
+    assert!(references.len() > 150);
+    assert!(of("domain/token/grant.rs").contains(&module("domain/token/scope.rs")));
+    assert!(of("commands/token.rs").contains(&module("app/context.rs")));
 }
 
 #[test]
 fn nothing_points_back() {
-    let layers: [(&str, &[&str]); 5] = [
-        (
-            "domain/",
-            &[
-                "crate::edge",
-                "crate::sandbox",
-                "crate::failure",
-                "crate::output",
-                "crate::app",
-                "crate::cli",
-                "crate::commands",
-            ],
-        ),
-        (
-            "edge/",
-            &[
-                "crate::sandbox",
-                "crate::failure",
-                "crate::output",
-                "crate::app",
-                "crate::cli",
-                "crate::commands",
-            ],
-        ),
-        ("failure", &["crate::sandbox", "crate::output", "crate::app", "crate::cli", "crate::commands"]),
-        ("sandbox/", &["crate::failure", "crate::output", "crate::app", "crate::cli", "crate::commands"]),
-        ("output.rs", &["crate::commands", "crate::sandbox"]),
+    // Each may use those to its right, and none to its left.
+    let may_use: [(&str, &[&str]); 8] = [
+        ("domain", &[]),
+        ("edge", &["domain"]),
+        ("failure", &["domain", "edge"]),
+        ("output", &["domain", "edge", "failure"]),
+        ("sandbox", &["domain", "edge", "failure", "output"]),
+        ("app", &["domain", "edge", "failure", "output", "sandbox"]),
+        ("cli", &["domain", "edge", "failure", "output", "app"]),
+        ("commands", &["domain", "edge", "failure", "output", "app", "sandbox", "cli"]),
     ];
-    for (layer, forbidden) in layers {
-        assert_none(&offenders(forbidden, |name| !name.starts_with(layer)));
+    for (module, referred) in references() {
+        let Some(room) = module.first().filter(|room| *room != "main") else { continue };
+        let (_, allowed) = may_use.iter().find(|(name, _)| name == room).unwrap();
+        for target in referred.iter().filter(|target| !target.is_empty() && !starts(target, room)) {
+            assert!(
+                allowed.iter().any(|room| starts(target, room)),
+                "{} uses {}",
+                module.join("/"),
+                target.join("/")
+            );
+        }
     }
+}
+
+#[test]
+fn a_command_uses_no_other_command() {
+    for (module, referred) in references() {
+        let Some([_, command]) = module.get(..2).filter(|_| starts(&module, "commands")) else { continue };
+        let others =
+            referred.iter().filter(|it| starts(it, "commands") && it.len() > 1 && it.get(1) != Some(command));
+        let others: Vec<String> = others.map(|it| it.join("/")).collect();
+        assert!(others.is_empty(), "{} uses {others:?}", module.join("/"));
+    }
+}
+
+/// A file may use its own parts, and they may use it; among all others there is no way back.
+#[test]
+fn no_files_form_a_circle() {
+    let references = references();
+    let mut units: BTreeMap<&[String], BTreeSet<&[String]>> = BTreeMap::new();
+    for (module, referred) in &references {
+        if module.is_empty() || ROOMS.contains(&module.join("/").as_str()) {
+            continue;
+        }
+        let from = unit(module, &references);
+        for target in referred.iter().filter(|it| !it.is_empty() && !ROOMS.contains(&it.join("/").as_str())) {
+            let to = unit(target, &references);
+            if from == to {
+                // Two parts of one file.
+                if !target.starts_with(module) && !module.starts_with(target) {
+                    units.entry(module).or_default().insert(target);
+                }
+            } else {
+                units.entry(from).or_default().insert(to);
+            }
+        }
+    }
+    // What uses nothing that is left can be taken away, and what nothing uses; a circle stays.
+    loop {
+        let left: BTreeSet<&[String]> = units.keys().copied().collect();
+        for referred in units.values_mut() {
+            referred.retain(|it| left.contains(it));
+        }
+        let used: BTreeSet<&[String]> = units.values().flatten().copied().collect();
+        units.retain(|unit, referred| !referred.is_empty() && used.contains(unit));
+        if units.len() == left.len() {
+            break;
+        }
+    }
+    let circles: Vec<String> = units
+        .iter()
+        .map(|(unit, referred)| {
+            let referred: Vec<String> = referred.iter().map(|it| it.join("/")).collect();
+            format!("{} -> {}", unit.join("/"), referred.join(", "))
+        })
+        .collect();
+    assert!(circles.is_empty(), "{circles:#?}");
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use std::fs::File;
 use std::time::Duration;
 
+use corti_auth::domain::client::api_client::Client;
 use corti_auth::domain::client::config::Config;
-use corti_auth::domain::client::identity::Client;
 use corti_auth::domain::client::store_kind::StoreKind;
 
 use crate::common::keyring::{clear, store, users};

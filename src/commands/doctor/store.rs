@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::app::credentials;
 use crate::app::spinner;
-use crate::domain::client::identity::Client;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::resolve::{Plan, SecretSource};
 use crate::domain::client::secret::{ClientSecret, fingerprint};
 use crate::edge::lock::Lock;

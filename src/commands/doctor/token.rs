@@ -2,7 +2,7 @@
 
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
-use crate::domain::client::identity::Client;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::AccessToken;
 use crate::domain::corti::problem::Problem;

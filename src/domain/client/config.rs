@@ -11,8 +11,9 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 use crate::domain::token::cache_key::CredentialId;
 use crate::domain::token::scope::ScopeSet;
 
+use super::api_client::Client;
 use super::environment::Environment;
-use super::identity::{Client, ClientId, ProfileName, Tenant};
+use super::identity::{ClientId, ProfileName, Tenant};
 use super::store_kind::StoreKind;
 
 mod edit;

@@ -1,5 +1,6 @@
 //! Which client is used: environment, tenant, id, profiles, variables, `config.toml`.
 
+pub mod api_client;
 pub mod config;
 pub mod dotenv;
 pub mod environment;

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use crate::domain::token::scope::ScopeSet;
 
+use super::api_client::Client;
 use super::config::{Config, Profile};
 use super::environment::Environment;
-use super::identity::{Client, ClientId, ProfileName, Tenant};
+use super::identity::{ClientId, ProfileName, Tenant};
 use super::store_kind::{SecretCommand, StoreKind};
 use super::variable::{self, GivenSecret, Variables};
 

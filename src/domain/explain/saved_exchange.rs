@@ -4,6 +4,7 @@
 
 use url::form_urlencoded;
 
+use super::challenge::challenges;
 use crate::domain::client::secret::Secret;
 
 /// How a token is written in a header, a query or a file.
@@ -134,12 +135,11 @@ impl SavedExchange {
 
     /// The known schemes of `Proxy-Authenticate`; `None` where that header is missing.
     pub(super) fn proxy_schemes(&self) -> Option<Vec<&'static str>> {
-        let challenges: Vec<&str> = self.each_header("proxy-authenticate").collect();
-        let words = || challenges.iter().flat_map(|header| header.split(',')).map(str::trim);
-        let has = |scheme: &str| {
-            words().any(|word| word.split(' ').next().unwrap_or_default().eq_ignore_ascii_case(scheme))
-        };
-        (!challenges.is_empty()).then(|| PROXY_SCHEMES.into_iter().filter(|scheme| has(scheme)).collect())
+        let mut headers = self.each_header("proxy-authenticate").peekable();
+        headers.peek()?;
+        let asked: Vec<_> = headers.flat_map(challenges).map(|it| it.scheme).collect();
+        let is_asked = |scheme: &&str| asked.iter().any(|it| it.eq_ignore_ascii_case(scheme));
+        Some(PROXY_SCHEMES.into_iter().filter(is_asked).collect())
     }
 
     /// Every header of this name (lower case).

@@ -10,7 +10,7 @@ use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::domain::client::identity::Client;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::StoreKind;
 

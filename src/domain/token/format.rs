@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::client::identity::Client;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::{dotenv, variable};
 use crate::domain::text::shell::Shell;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 
-use crate::domain::client::identity::Client;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::secret::{AccessToken, ClientSecret, Secret};
 use crate::domain::corti::request::{Body, Method, Request, Response};
 use crate::domain::text::excerpt::quoted;

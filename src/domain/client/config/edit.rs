@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use toml_edit::{Item, Key, TableLike, Value};
 
-use crate::domain::client::identity::{Client, ProfileName};
+use crate::domain::client::api_client::Client;
+use crate::domain::client::identity::ProfileName;
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::token::cache_key::CredentialId;
 

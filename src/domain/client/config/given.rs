@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 
+use crate::domain::client::api_client::Client;
 use crate::domain::client::environment::Environment;
-use crate::domain::client::identity::{Client, ClientId, ProfileName, Tenant};
+use crate::domain::client::identity::{ClientId, ProfileName, Tenant};
 use crate::domain::client::import::Taken;
 use crate::domain::client::store_kind::StoreKind;
 
