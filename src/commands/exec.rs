@@ -10,7 +10,6 @@ use tokio::sync::mpsc;
 
 use crate::app::context::Context;
 use crate::app::interrupt::interruptible_before_a_program;
-use crate::app::runtime::block_on;
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::{CacheArgs, ScopeArgs};
 use crate::domain::client::resolve::Plan;
@@ -67,17 +66,15 @@ pub(super) struct ExecOutcome(u8);
 ///
 /// # Errors
 /// Where there is no token, or the program cannot be run.
-pub(super) fn run(args: &ExecArgs, context: &Context<'_>) -> Result<ExecOutcome, Failure> {
+pub(super) async fn run(args: &ExecArgs, context: &Context<'_>) -> Result<ExecOutcome, Failure> {
     if !args.refresh_url {
         let program = async { Ok(prepared(args, context).await?.program) };
-        let program = block_on(interruptible_before_a_program(context, program))?;
+        let program = interruptible_before_a_program(context, program).await?;
         return program.take_over().map(ExecOutcome).map_err(not_run);
     }
     let ready = async { Ok((prepared(args, context).await?, endpoint().await?, Signals::take_over())) };
-    let status = block_on(async {
-        let (prepared, endpoint, signals) = interruptible_before_a_program(context, ready).await?;
-        attend(prepared, endpoint, signals, context).await
-    })?;
+    let (prepared, endpoint, signals) = interruptible_before_a_program(context, ready).await?;
+    let status = attend(prepared, endpoint, signals, context).await?;
     Ok(ExecOutcome(program::exit_like(status)))
 }
 

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
+use crate::app::interrupt::interruptible;
 use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::cli::argument;
 use crate::domain::text::page::Page;
@@ -75,7 +76,7 @@ pub(super) struct InspectArgs {
 
 impl InspectArgs {
     /// Whether keys are fetched.
-    pub(super) fn needs_the_network(&self) -> bool {
+    fn needs_the_network(&self) -> bool {
         self.verify && self.jwks.is_none()
     }
 }
@@ -98,6 +99,14 @@ pub(super) enum InspectOutcome {
 }
 
 pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<InspectOutcome, Failure> {
+    if args.needs_the_network() {
+        interruptible(context, inspect(args, context)).await
+    } else {
+        inspect(args, context).await
+    }
+}
+
+async fn inspect(args: &InspectArgs, context: &Context<'_>) -> Result<InspectOutcome, Failure> {
     if args.file.is_none() && context.host.terminal.stdin {
         let message = "there is no token: pipe one in, or name a file";
         return Err(Failure::new(Kind::Usage, message)

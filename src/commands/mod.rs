@@ -4,11 +4,10 @@
 //! variable by itself.
 
 use clap::{Parser, Subcommand};
-use futures_util::FutureExt as _;
 
 use crate::domain::client::variable;
 use crate::edge::host::Host;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::output::{Outcome, Printer, Style};
 
 mod check;
@@ -161,7 +160,7 @@ pub fn parse(host: &Host) -> Parsed {
     }
 }
 
-/// Runs a command. Those that wait for something outside share one runtime, on this thread.
+/// Runs a command, on one runtime and this thread.
 ///
 /// # Errors
 /// The command's [`Failure`].
@@ -173,49 +172,45 @@ pub fn dispatch(
     let Invocation(Cli { globals, command }) = invocation;
     let options = globals.options();
     let context = Context::new(host, &options, printer)?;
+    block_on(run(command, &context))
+}
+
+async fn run(command: &Command, context: &Context<'_>) -> Result<Box<dyn Outcome>, Failure> {
     match command {
-        Command::Demo(Deferred(args)) => boxed(block_on(demo::run(args, &context))),
-        Command::Sandbox(Deferred(args)) => boxed(block_on(sandbox::run(args, &context))),
-        Command::Login(Deferred(args)) => waited(&context, login::run(args, &context)),
-        Command::Logout(Deferred(args)) => waited(&context, logout::run(args, &context)),
-        Command::Rotate(Deferred(args)) => waited(&context, rotate::run(args, &context)),
-        Command::Status(Deferred(args)) => waited(&context, status::run(args, &context)),
-        Command::Profile(args) => waited(&context, profile::run(args, &context)),
-        Command::Token(Deferred(args)) => waited(&context, token::run(args, &context)),
-        Command::Exec(Deferred(args)) => boxed(exec::run(args, &context)),
-        Command::Inspect(Deferred(args)) if args.needs_the_network() => {
-            waited(&context, inspect::run(args, &context))
-        }
-        Command::Inspect(Deferred(args)) => boxed(at_once(inspect::run(args, &context))),
-        Command::Diff(Deferred(args)) => waited(&context, diff::run(args, &context)),
-        Command::Explain(Deferred(args)) => waited(&context, explain::run(args, &context)),
-        Command::Check(Deferred(args)) => boxed(block_on(check::run(args, &context))),
-        Command::Interaction(Deferred(args)) => {
-            block_on(interruptible(&context, interaction::run(args, &context)))
-        }
-        Command::Session(Deferred(args)) => waited(&context, session::run(args, &context)),
-        Command::Probe(Deferred(args)) => boxed(block_on(probe::run(args, &context))),
-        Command::Doctor(Deferred(args)) => boxed(block_on(doctor::run(args, &context))),
+        Command::Login(Deferred(args)) => interrupted(context, login::run(args, context)).await,
+        Command::Logout(Deferred(args)) => interrupted(context, logout::run(args, context)).await,
+        Command::Rotate(Deferred(args)) => interrupted(context, rotate::run(args, context)).await,
+        Command::Status(Deferred(args)) => interrupted(context, status::run(args, context)).await,
+        Command::Profile(args) => interrupted(context, profile::run(args, context)).await,
+        Command::Token(Deferred(args)) => interrupted(context, token::run(args, context)).await,
+        Command::Diff(Deferred(args)) => interrupted(context, diff::run(args, context)).await,
+        Command::Explain(Deferred(args)) => interrupted(context, explain::run(args, context)).await,
+        Command::Interaction(Deferred(args)) => interruptible(context, interaction::run(args, context)).await,
+        Command::Session(Deferred(args)) => interrupted(context, session::run(args, context)).await,
+        // These look after signals themselves: they have something to undo, or hand the terminal to a program.
+        Command::Check(Deferred(args)) => boxed(check::run(args, context).await),
+        Command::Demo(Deferred(args)) => boxed(demo::run(args, context).await),
+        Command::Doctor(Deferred(args)) => boxed(doctor::run(args, context).await),
+        Command::Exec(Deferred(args)) => boxed(exec::run(args, context).await),
+        Command::Probe(Deferred(args)) => boxed(probe::run(args, context).await),
+        Command::Sandbox(Deferred(args)) => boxed(sandbox::run(args, context).await),
+        // A signal may end these at any time.
+        Command::Inspect(Deferred(args)) => boxed(inspect::run(args, context).await),
         Command::Completions(Deferred(args)) => boxed(completions::run(args)),
         Command::Man(Deferred(args)) => boxed(man::run(args)),
     }
 }
 
-fn waited<T: Outcome + 'static>(
+/// Runs `work` until it is done, or a signal asks it to end.
+async fn interrupted<T: Outcome + 'static>(
     context: &Context<'_>,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<Box<dyn Outcome>, Failure> {
-    boxed(block_on(interruptible(context, work)))
+    boxed(interruptible(context, work).await)
 }
 
 fn boxed<T: Outcome + 'static>(result: Result<T, Failure>) -> Result<Box<dyn Outcome>, Failure> {
     result.map(|outcome| Box::new(outcome) as Box<dyn Outcome>)
-}
-
-/// Runs work that waits for nothing but what it reads itself: the runtime is not worth starting for it.
-fn at_once<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let waits = || Err(Failure::new(Kind::Unexpected, "the command waits for something that nobody started"));
-    work.now_or_never().unwrap_or_else(waits)
 }
 
 #[cfg(test)]
