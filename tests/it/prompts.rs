@@ -223,7 +223,7 @@ fn a_full_token_on_a_terminal_has_a_word_of_caution() {
     shell.expect("acts as the client itself");
     shell.assert_ended("0");
     shell.send_line("\"$CORTI_AUTH\" inspect");
-    shell.expect("nothing is piped in");
+    shell.expect("pipe one in");
     shell.assert_ended("2");
 }
 

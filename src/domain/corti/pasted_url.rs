@@ -14,9 +14,6 @@ use crate::domain::token::jwt::contains_token;
 
 use super::websocket::{SocketKind, connect_url};
 
-/// How often percent-encoding is decoded: more often than a server does it.
-const DECODINGS: usize = 10;
-
 /// A URL that somebody pasted.
 #[derive(Clone, Debug)]
 pub struct PastedUrl {
@@ -202,7 +199,14 @@ fn count_tokens(url: &Url) -> usize {
 
 /// `text` with its percent-encoding decoded, however often it was encoded.
 fn decoded(text: &str) -> String {
-    (0..DECODINGS).fold(text.to_owned(), |text, _| percent_decode_str(&text).decode_utf8_lossy().into_owned())
+    let mut text = text.to_owned();
+    loop {
+        let next = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        if next == text {
+            return text;
+        }
+        text = next;
+    }
 }
 
 /// Takes `token=` out of the query, and gives its value. Behind `&amp;` or a second `?` the server does not find it, but it is
