@@ -13,7 +13,7 @@ use super::private_file;
 
 /// How long another process may hold the lock. A change takes milliseconds, and one that stores or removes a secret takes as
 /// long as the secret's store does.
-const LOCK_LIMIT: Duration = Duration::from_secs(5);
+const LOCK_LIMIT: Duration = Duration::from_secs(15);
 
 /// How much of the file is read, in bytes: thousands of profiles.
 const LIMIT: usize = 512 * 1024;

@@ -21,7 +21,7 @@ fn it_is_named_and_nothing_is_changed() {
     let said = Said::by(&mut world.run("profile use a"));
     assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{}", said.stderr);
     assert!(said.stderr.contains("another process is changing `"), "{}", said.stderr);
-    assert!(said.stderr.contains("config.toml` and has not finished in 5 s"), "{}", said.stderr);
+    assert!(said.stderr.contains("config.toml` and has not finished in 15 s"), "{}", said.stderr);
     assert_eq!(world.config(), PROFILES);
     drop(lock);
     world.run("profile use a").assert().success();

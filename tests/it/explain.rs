@@ -46,7 +46,7 @@ fn a_refused_grant_has_a_cause() {
     let nowhere = exchange(&sandbox, &TOKEN.replace("base", "nowhere"), &[], "");
     assert_first(&explain(&world, &nowhere, ""), Id("unknown-tenant"), "Realm does not exist");
     let path = exchange(&sandbox, &TOKEN.replace("/token", "/tokens"), &[], "");
-    assert_first(&explain(&world, &path, ""), Id("unknown-path"), "405 Method Not Allowed");
+    assert_first(&explain(&world, &path, ""), Id("unknown-path"), "404 Not Found");
     let path = exchange(&sandbox, &TOKEN.replace("openid-connect/token", "openid/token"), &[], "");
     assert_first(&explain(&world, &path, ""), Id("unknown-path"), "Protocol not found");
 }
