@@ -48,7 +48,7 @@ fn a_refused_grant_has_a_cause() {
     let path = exchange(&sandbox, &TOKEN.replace("/token", "/tokens"), &[], "");
     assert_first(&explain(&world, &path, ""), Id("unknown-path"), "404 Not Found");
     let path = exchange(&sandbox, &TOKEN.replace("openid-connect/token", "openid/token"), &[], "");
-    assert_first(&explain(&world, &path, ""), Id("unknown-path"), "Protocol not found");
+    assert_first(&explain(&world, &path, ""), Id("unknown-path"), "404 Not Found");
 }
 
 #[test]
