@@ -144,7 +144,7 @@ fn nobody_there() {
         .stderr(predicate::str::contains("cannot connect to"));
     let said = Said::by(&mut World::client_of("no-such-label").run("token --full --timeout 20s"));
     assert_eq!(said.code, 8, "{}", said.stderr);
-    assert!(said.stderr.contains("is not an environment that Corti documents"), "{}", said.stderr);
+    assert!(said.stderr.contains("Corti does not document the environment"), "{}", said.stderr);
     assert!(said.stderr.contains("auth.no-such-label.corti.app"), "{}", said.stderr);
 }
 
