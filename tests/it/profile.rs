@@ -159,7 +159,7 @@ fn a_broken_file_exits_3_and_is_not_overwritten() {
         .run("profile list")
         .assert()
         .success()
-        .stderr(predicate::str::contains("`profiles.prod.typo` in config.toml means nothing"));
+        .stderr(predicate::str::contains("unknown key `profiles.prod.typo` in config.toml"));
 }
 
 #[test]
