@@ -43,7 +43,7 @@ fn a_ready_file_that_cannot_be_written_leaves_nothing_on_stdout() {
 fn advice_about_a_bad_secret_can_be_followed() {
     let world = World::new();
     let empty = world.file("empty", "");
-    let said = contains("corti-auth sandbox --secret-file FILE").and(contains("login").not());
+    let said = contains("give the secret and nothing else").and(contains("login").not());
     world.run(&format!("sandbox --secret-file {empty}")).assert().code(2).stdout("").stderr(said);
 }
 

@@ -175,7 +175,7 @@ fn an_interaction_that_cannot_be_printed_is_named() {
         assert_eq!(said.code, 1, "{words}: {}", said.stderr);
         let hint = said.stderr.lines().find_map(|line| line.strip_prefix("hint: corti-auth ")).unwrap();
         assert!(hint.starts_with("interaction delete "), "{words}: {}", said.stderr);
-        assert_eq!(hint.ends_with(" --yes --tenant base"), words.ends_with("-t base"), "{words}: {hint}");
+        assert!(hint.ends_with(" --yes"), "{words}: {hint}");
         world.run(hint).assert().success();
     }
     assert_eq!(Said::by(&mut world.run("interaction list")).stdout, "");

@@ -103,7 +103,7 @@ fn a_url_that_differs_in_any_part_is_not_used() {
     for (url, part) in &table {
         for (command, scopes, looks, code) in COMMANDS {
             let (said, requests) = run(command, scopes, looks, url);
-            let deletion = format!("corti-auth interaction delete {ID} --yes --tenant base");
+            let deletion = format!("corti-auth interaction delete {ID} --yes");
             let is_told = said.code == code
                 && said.stderr.contains(&deletion)
                 && (said.stderr.clone() + &said.stdout).contains(&format!("another {part} than"))
