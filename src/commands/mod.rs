@@ -4,6 +4,7 @@
 //! variable by itself.
 
 use clap::{Parser, Subcommand};
+use futures_util::future::LocalBoxFuture;
 
 use crate::domain::client::variable;
 use crate::edge::host::Host;
@@ -185,7 +186,9 @@ async fn run(command: &Command, context: &Context<'_>) -> Result<Box<dyn Outcome
         Command::Token(Deferred(args)) => interrupted(context, token::run(args, context)).await,
         Command::Diff(Deferred(args)) => interrupted(context, diff::run(args, context)).await,
         Command::Explain(Deferred(args)) => interrupted(context, explain::run(args, context)).await,
-        Command::Interaction(Deferred(args)) => interruptible(context, interaction::run(args, context)).await,
+        Command::Interaction(Deferred(args)) => {
+            Box::pin(interruptible(context, interaction::run(args, context))).await
+        }
         Command::Session(Deferred(args)) => interrupted(context, session::run(args, context)).await,
         // These look after signals themselves: they have something to undo, or hand the terminal to a program.
         Command::Check(Deferred(args)) => boxed(check::run(args, context).await),
@@ -201,12 +204,12 @@ async fn run(command: &Command, context: &Context<'_>) -> Result<Box<dyn Outcome
     }
 }
 
-/// Runs `work` until it is done, or a signal asks it to end.
-async fn interrupted<T: Outcome + 'static>(
-    context: &Context<'_>,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<Box<dyn Outcome>, Failure> {
-    boxed(interruptible(context, work).await)
+/// Runs `work` until it is done, or a signal asks it to end. In a box: some of these futures are large.
+fn interrupted<'a, T: Outcome + 'static>(
+    context: &'a Context<'_>,
+    work: impl Future<Output = Result<T, Failure>> + 'a,
+) -> LocalBoxFuture<'a, Result<Box<dyn Outcome>, Failure>> {
+    Box::pin(async move { boxed(interruptible(context, work).await) })
 }
 
 fn boxed<T: Outcome + 'static>(result: Result<T, Failure>) -> Result<Box<dyn Outcome>, Failure> {
