@@ -1,4 +1,5 @@
-//! Every file that a command reads has a limit: a longer one is named and refused, and is not read into memory first.
+//! Every file that a command reads has a size limit: a longer file is refused by name, without being read into memory
+//! first.
 
 #![cfg(target_os = "linux")]
 
@@ -7,13 +8,13 @@ use std::process::{Child, Command as Process};
 
 use crate::common::{self, Running, Said, World};
 
-/// Runs its arguments and says on stderr how much memory they took at most, in KB.
+/// Runs its arguments and prints their peak memory in KB on stderr.
 const MEASURE: &str = "import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
 sys.exit(code)";
 
-/// Writes zeros into a pipe for whoever opens it.
+/// Writes zeros without end into a pipe, for each reader that opens it.
 const ENDLESS: &str = "import os, sys
 while True:
     pipe = os.open(sys.argv[1], os.O_WRONLY)
@@ -21,11 +22,11 @@ while True:
         while True: os.write(pipe, bytes(65536))
     except BrokenPipeError: os.close(pipe)";
 
-/// More than any command takes without the file, and less than the file.
+/// In KB: more than any command needs without the file, and less than the file's size.
 const MEMORY: u64 = 80 * 1024;
 
-/// Runs a command and what it took of memory, in KB.
-fn measured(world: &World, arguments: &str, stdin: Option<&str>) -> (Said, u64) {
+/// Runs a command, and returns its peak memory in KB as well.
+fn run_measured(world: &World, arguments: &str, stdin: Option<&str>) -> (Said, u64) {
     let mut command = world.program("sh");
     command.args(["-c", "exec python3 -c \"$MEASURE\" \"$0\" \"$@\" < \"$FROM\""]);
     command.env("MEASURE", MEASURE).env("FROM", stdin.unwrap_or("/dev/null"));
@@ -37,20 +38,20 @@ fn measured(world: &World, arguments: &str, stdin: Option<&str>) -> (Said, u64) 
     (said, memory)
 }
 
-/// Makes a file of 100 MB that takes no space, and names it.
-fn large(world: &World, name: &str) -> String {
+/// Makes a sparse file of 100 MB and returns its path.
+fn sparse_file(world: &World, name: &str) -> String {
     let path = world.private_file(name, "");
     File::options().write(true).open(&path).unwrap().set_len(100_000_000).unwrap();
     path
 }
 
-/// Starts a writer of `pipe` that never ends.
-fn endless(pipe: &str) -> Child {
+/// Starts a process that writes to `pipe` without end.
+fn write_without_end(pipe: &str) -> Child {
     Process::new("python3").args(["-c", ENDLESS, pipe]).spawn().unwrap()
 }
 
 fn assert_refused(world: &World, arguments: &str, stdin: Option<&str>, code: i32, name: &str) {
-    let (said, memory) = measured(world, arguments, stdin);
+    let (said, memory) = run_measured(world, arguments, stdin);
     assert_eq!(said.code, code, "{arguments}: {}", said.stderr);
     assert!(said.stdout.is_empty(), "{arguments}: {}", said.stdout);
     let is_named = said.stderr.contains(name) && said.stderr.contains("longer than");
@@ -73,25 +74,26 @@ fn a_large_configuration_is_refused() {
 fn a_configuration_just_below_the_limit_takes_little_memory() {
     let world = World::new();
     world.write_config(&"a=[]\n".repeat(50_000));
-    let (said, memory) = measured(&world, "profile list", None);
+    let (said, memory) = run_measured(&world, "profile list", None);
     assert!(said.code == 3 && said.stderr.contains("duplicate key"), "{}", said.stderr);
     assert!(memory < MEMORY, "{memory} KB");
     let lines: Vec<String> = (0..18_000).map(|number| format!("a{number}=[{{}}]")).collect();
     world.write_config(&lines.join("\n"));
-    let (said, memory) = measured(&world, "profile list", None);
+    let (said, memory) = run_measured(&world, "profile list", None);
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(memory < MEMORY, "{memory} KB");
 }
 
 #[test]
-fn files_that_are_named_have_a_limit() {
+fn every_option_that_takes_a_file_has_a_size_limit() {
     let mut world = World::client_of("http://127.0.0.1:1");
-    let (large, passphrase) = (large(&world, "large"), world.private_file("passphrase", "y"));
+    let (sparse_file, passphrase) =
+        (sparse_file(&world, "sparse_file"), world.private_file("passphrase", "y"));
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
     let pipe = world.home().join("pipe").display().to_string();
     world.program("mkfifo").arg(&pipe).assert().success();
-    for file in [large.as_str(), "/dev/zero", pipe.as_str()] {
-        let _writer = (file == pipe).then(|| Running(endless(&pipe)));
+    for file in [sparse_file.as_str(), "/dev/zero", pipe.as_str()] {
+        let _writer = (file == pipe).then(|| Running(write_without_end(&pipe)));
         for (command, code) in [
             ("inspect FILE", 7),
             ("inspect --verify --jwks FILE", 2),
@@ -113,28 +115,27 @@ fn files_that_are_named_have_a_limit() {
         assert_refused(&world, "token --full", None, 3, file);
         world.set("SSL_CERT_FILE", "");
     }
-    // Only a file will do for these.
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &large);
+    // These take only a path.
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &sparse_file);
     let secret = world.private_file("secret", "anything");
     let login = format!("login -e eu --client-id x -p new --no-verify --store file --secret-file {secret}");
-    assert_refused(&world, &login, None, 4, &large);
+    assert_refused(&world, &login, None, 4, &sparse_file);
     world.set("CORTI_CLIENT_SECRET", "");
-    world.set("CORTI_CLIENT_SECRET_FILE", &large);
-    assert_refused(&world, "token --full", None, 3, &large);
+    world.set("CORTI_CLIENT_SECRET_FILE", &sparse_file);
+    assert_refused(&world, "token --full", None, 3, &sparse_file);
 }
 
-/// Audio is sent as it is, and may be long.
 #[test]
-fn audio_has_a_limit_too() {
+fn an_audio_file_has_a_size_limit() {
     let world = World::client_of("http://127.0.0.1:1");
-    let (said, memory) = measured(&world, "probe transcribe --audio /dev/zero", None);
+    let (said, memory) = run_measured(&world, "probe transcribe --audio /dev/zero", None);
     assert!(said.code == 2 && said.stderr.contains("/dev/zero"), "{}", said.stderr);
     assert!(said.stderr.contains("longer than"), "{}", said.stderr);
     assert!(memory < 4 * MEMORY, "{memory} KB");
 }
 
 #[test]
-fn standard_input_has_a_limit() {
+fn standard_input_has_a_size_limit() {
     let mut world = World::client_of("http://127.0.0.1:1");
     let passphrase = world.private_file("passphrase", "y");
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);

@@ -1,4 +1,4 @@
-//! The cache of tokens: who gets a token that was minted before, and who never does.
+//! The token cache: when a cached token is used, and when it must not be.
 
 #![cfg(target_os = "linux")]
 
@@ -9,7 +9,7 @@ use crate::common::control::Control;
 use crate::common::{self, Said, Sandbox, World};
 
 #[tokio::test]
-async fn the_second_call_gets_the_token_of_the_first() {
+async fn the_second_call_gets_the_cached_token() {
     let (_sandbox, control, world) = start();
     let (first, cached) = token(&mut world.run("token --full"));
     assert!(!cached);
@@ -35,7 +35,7 @@ async fn the_second_call_gets_the_token_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_token_must_live_as_long_as_is_asked() {
+async fn min_ttl_decides_whether_a_cached_token_is_used() {
     let (_sandbox, control, world) = start();
     token(&mut world.run("token --full"));
     assert!(token(&mut world.run("token --full --min-ttl 250s")).1);
@@ -66,7 +66,7 @@ async fn each_set_of_scopes_has_its_own_token() {
 }
 
 #[tokio::test]
-async fn interactions_share_the_token() {
+async fn several_interaction_commands_use_one_cached_token() {
     let (_sandbox, control, world) = start();
     token(&mut world.run("token --full"));
     world.run("interaction create").assert().success();
@@ -76,7 +76,7 @@ async fn interactions_share_the_token() {
 }
 
 #[tokio::test]
-async fn a_cached_token_that_the_server_no_longer_takes_is_replaced() {
+async fn a_cached_token_that_the_server_refuses_is_replaced() {
     let (sandbox, control, world) = start();
     token(&mut world.run("token --full"));
     control.rotate(true).await;
@@ -90,7 +90,7 @@ async fn a_cached_token_that_the_server_no_longer_takes_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_gets_nothing() {
+async fn a_wrong_secret_gets_no_cached_token() {
     let (sandbox, control, mut world) = start();
     token(&mut world.run("token --full"));
     token(&mut world.forbidden("token --full"));
@@ -124,7 +124,7 @@ async fn a_mounted_secret_is_read_each_time() {
 }
 
 #[tokio::test]
-async fn a_command_is_asked_each_time() {
+async fn a_secret_command_is_run_each_time() {
     let sandbox = Sandbox::start();
     let (control, world) = (Control::of(&sandbox), Cached::new(World::new()));
     let secret = world.file("kept", &sandbox.client_secret);
@@ -150,7 +150,7 @@ async fn a_command_is_asked_each_time() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_slow_or_gone_holds_up_who_has_no_token() {
+async fn a_cached_token_is_used_while_the_server_is_slow_or_down() {
     let (sandbox, control, world) = start();
     let (good, _) = token(&mut world.run("token --full"));
     let serves = || assert_eq!(token(&mut world.run("token --full --timeout 2s")), (good.clone(), true));
@@ -176,7 +176,7 @@ async fn a_server_that_is_slow_or_gone_holds_up_who_has_no_token() {
 }
 
 #[test]
-fn a_wall_clock_that_jumped_is_a_miss() {
+fn after_a_clock_change_a_new_token_is_minted() {
     let (_sandbox, _control, world) = start();
     let at = |offset: &str| {
         let mut faketime = world.program("faketime");
@@ -186,7 +186,7 @@ fn a_wall_clock_that_jumped_is_a_miss() {
     let (first, _) = token(&mut world.run("token --full"));
     assert_eq!(at("+0s"), (first.clone(), true));
     assert_eq!(at("+20s"), (first.clone(), true), "it has not expired by that clock");
-    // It has expired, or was minted in the future.
+    // By that clock it has expired or was minted in the future.
     assert!(!at("+1h").1 && !at("-20s").1 && !at("-1d").1);
     let (latest, _) = at("+0s");
     assert_ne!(latest, first, "each of them was replaced");
@@ -194,7 +194,7 @@ fn a_wall_clock_that_jumped_is_a_miss() {
 }
 
 #[tokio::test]
-async fn a_stale_token_fails_neither_a_session_nor_a_probe() {
+async fn session_and_probe_replace_a_cached_token_that_is_refused() {
     let (_sandbox, control, world) = start();
     token(&mut world.run("token --full"));
     token(&mut world.run("token --scope streams"));

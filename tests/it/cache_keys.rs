@@ -1,5 +1,5 @@
-//! The kernel lets an unprivileged user keep 200 keys, and counts keyrings among them: nobody may hold one for long. Alone
-//! in its file, since it counts.
+//! The kernel lets an unprivileged user keep 200 keys, keyrings included, so no command may hold one for long. This
+//! test has a file of its own because it counts keys.
 
 #![cfg(target_os = "linux")]
 
@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use crate::common::cached::{become_user, silent_at_first, waits_for_a_lock};
 use crate::common::{Running, wait_until};
 
-/// A user that nobody is.
+/// A user id that nobody else uses.
 const USER: u32 = 65_531;
 
-/// How many keys the kernel counts for a user: the third of the numbers that `/proc` tells.
+/// How many keys the kernel counts for a user: the third number of its line in `/proc/key-users`.
 fn keys(user: u32) -> usize {
     let users = std::fs::read_to_string("/proc/key-users").unwrap();
     let own = users.lines().filter_map(|line| line.split_once(':'));
@@ -21,7 +21,7 @@ fn keys(user: u32) -> usize {
 }
 
 #[test]
-fn who_waits_for_another_or_stays_beside_a_program_holds_no_key() {
+fn a_command_that_waits_or_runs_a_program_holds_no_key() {
     let (server, world) = silent_at_first();
     let me = rustix::process::geteuid();
     let user = if me.is_root() { USER } else { me.as_raw() };
@@ -39,7 +39,7 @@ fn who_waits_for_another_or_stays_beside_a_program_holds_no_key() {
     let program = ["sh", "-c", "touch \"$HOME/$$.ran\"; exec cat"];
     let waiting: Vec<_> = (0..20).map(|_| start(&[&exec[..], &program].concat())).collect();
     wait_until("they wait", || waiting.iter().all(|it| waits_for_a_lock(it.0.id())));
-    // The kernel takes them away in its own time.
+    // The kernel removes keys with a delay.
     wait_until("they hold no keys", || keys(user) < before + 10);
     drop(holder);
     let running = || {

@@ -1,5 +1,5 @@
-//! Where cached tokens are: the kernel's keyring, and an encrypted file where that does not work. Whatever becomes of
-//! either, nobody notices.
+//! Where tokens are cached: in the kernel's keyring, or in an encrypted file where the keyring cannot be used. Damage
+//! to either is never an error.
 
 #![cfg(target_os = "linux")]
 
@@ -15,7 +15,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[tokio::test]
-async fn a_file_takes_over_where_keyrings_are_forbidden() {
+async fn where_keyrings_are_forbidden_tokens_are_cached_in_a_file() {
     let (_sandbox, control, world) = start();
     let (first, _) = token(&mut world.forbidden("token --full"));
     assert_eq!(token(&mut world.forbidden("token --full")), (first.clone(), true));
@@ -24,14 +24,15 @@ async fn a_file_takes_over_where_keyrings_are_forbidden() {
     assert_eq!((files.len(), mode(&files[0]), mode(&world.cache_folder())), (1, 0o600, 0o700), "{files:?}");
     assert!(world.files_with(&first).is_empty() && world.keys_with(&first).is_empty());
     assert!(world.files_with("sandbox").iter().all(|path| !path.starts_with(world.cache_folder())));
-    // What is in a file serves where the kernel works again; the next one goes there, and the file with it.
+    // A token in a file is also found when the kernel works again; the next one goes to the kernel and replaces the
+    // file.
     assert_eq!(token(&mut world.run("token --full")), (first, true));
     let (next, _) = token(&mut world.run("token --full --refresh"));
     assert_eq!((world.keys_with(&next).len(), world.token_files().len()), (1, 0));
 }
 
 #[tokio::test]
-async fn a_file_of_a_stored_secret_opens_with_that_secret() {
+async fn a_cache_file_opens_only_with_the_secret_it_was_made_with() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let (control, world) = (Control::of(&sandbox), Cached::new(World::with_keyring(&keyring)));
     let secret = world.file("secret", &sandbox.client_secret);
@@ -40,7 +41,7 @@ async fn a_file_of_a_stored_secret_opens_with_that_secret() {
     let (first, _) = token(&mut world.forbidden("token --full"));
     assert_eq!(token(&mut world.forbidden("token --full")), (first.clone(), true));
     assert_eq!(control.token_requests().await, 2, "one by login");
-    // Another program changes the secret: the file does not open with it.
+    // Another program changes the secret: the file cannot be opened with the new one.
     let user = format!("{}/base/sandbox", sandbox.environment);
     let words = ["store", "--label", "x", "service", "corti-auth", "username", &user];
     world.program("secret-tool").args(words).write_stdin("another").assert().success();
@@ -50,7 +51,7 @@ async fn a_file_of_a_stored_secret_opens_with_that_secret() {
 }
 
 #[tokio::test]
-async fn damaged_swapped_and_foreign_files_are_minted_anew() {
+async fn a_damaged_or_swapped_cache_file_is_replaced() {
     let (_sandbox, control, world) = start();
     let (full, _) = token(&mut world.forbidden("token --full"));
     let file = world.token_files().remove(0);
@@ -77,7 +78,7 @@ async fn damaged_swapped_and_foreign_files_are_minted_anew() {
         assert!(!cached && fresh != limited, "{index}");
         assert_eq!(token(&mut world.forbidden("token --full")), (fresh, true), "{index}: it is mended");
     }
-    // A folder, a link, a pipe.
+    // Replaced by a folder, a link and a pipe.
     let replaced: [&dyn Fn(); 3] = [
         &|| std::fs::create_dir(&file).unwrap(),
         &|| std::os::unix::fs::symlink("/dev/zero", &file).unwrap(),
@@ -97,7 +98,7 @@ async fn damaged_swapped_and_foreign_files_are_minted_anew() {
 }
 
 #[tokio::test]
-async fn damaged_keys_are_minted_anew() {
+async fn a_damaged_key_in_the_kernel_is_replaced() {
     let (_sandbox, control, world) = start();
     let (full, _) = token(&mut world.run("token --full"));
     let (limited, _) = token(&mut world.run("token --scope transcribe"));
@@ -122,7 +123,7 @@ async fn damaged_keys_are_minted_anew() {
 }
 
 #[tokio::test]
-async fn a_session_without_the_users_keyring_makes_no_difference() {
+async fn a_token_is_cached_in_a_session_without_the_users_keyring() {
     let (_sandbox, control, world) = start();
     let in_session = |words: &str| {
         let script = r#"exec 3>&2 2> /dev/null; exec keyctl session - sh -c 'exec "$0" "$@" 2>&3' "$0" "$@""#;
@@ -139,7 +140,7 @@ async fn a_session_without_the_users_keyring_makes_no_difference() {
 }
 
 #[tokio::test]
-async fn a_hidden_list_of_keys_means_a_file() {
+async fn where_the_list_of_keys_is_hidden_tokens_are_cached_in_a_file() {
     let (_sandbox, control, world) = start();
     let script = format!(
         "mount --bind /dev/null /proc/keys && exec '{}' token --full --json",
@@ -157,7 +158,7 @@ async fn a_hidden_list_of_keys_means_a_file() {
 }
 
 #[tokio::test]
-async fn old_files_are_removed() {
+async fn old_cache_files_are_removed() {
     let (_sandbox, _control, world) = start();
     token(&mut world.forbidden("token --full"));
     let old = world.token_files().remove(0);
@@ -181,7 +182,7 @@ async fn old_files_are_removed() {
 }
 
 #[tokio::test]
-async fn no_folder_no_file_and_no_complaint() {
+async fn without_a_safe_cache_folder_nothing_is_cached_and_nothing_fails() {
     let (_sandbox, control, mut world) = start();
     let exposed = world.home().join("exposed");
     std::fs::create_dir_all(exposed.join("corti-auth")).unwrap();

@@ -1,5 +1,5 @@
-//! The kernel lets an unprivileged user keep 20,000 bytes. Where they are used up, a file takes over. Alone in its file:
-//! whoever runs this without being root has the quota filled meanwhile.
+//! The kernel lets an unprivileged user keep 20,000 bytes; where they are used up, tokens are cached in a file. This
+//! test has a file of its own because it fills the quota of the user who runs it, unless that is root.
 
 #![cfg(target_os = "linux")]
 
@@ -9,10 +9,10 @@ use crate::common::cached::{Cached, become_user};
 use crate::common::control::Control;
 use crate::common::{Said, Sandbox};
 
-/// A user that nobody is.
+/// A user id that nobody else uses.
 const USER: u32 = 65_533;
 
-/// Fills the quota to its last byte, calls twice, and takes the filling away. The calls' streams stay what they are.
+/// Fills the quota to its last byte, mints twice, and empties it again. Only the commands write to stderr.
 const FILL: &str = r#"
 exec 3>&2 2> /dev/null
 keyctl link @u @s
@@ -34,7 +34,8 @@ keyctl rlist @u | tr ' ' '\n' | while read -r key; do keyctl rdescribe "$key"; d
 "$CORTI_AUTH" logout 2> /dev/null
 "#;
 
-/// A token in the kernel, then no room to link its keyring: it is removed all the same.
+/// Caches a token in the kernel, then fills the quota, so that its keyring cannot be linked: logout removes the token
+/// all the same.
 const FILL_LATER: &str = r#"
 exec 3>&2 2> /dev/null
 "$CORTI_AUTH" token --full --json 2>&3
@@ -61,7 +62,7 @@ fn run(world: &Cached, user: u32, script: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_file_takes_over_where_the_quota_is_used_up() {
+async fn where_the_quota_is_used_up_tokens_are_cached_in_a_file() {
     let sandbox = Sandbox::start();
     let (control, world) = (Control::of(&sandbox), Cached::of(&sandbox));
     let said = run(&world, USER, FILL);
@@ -75,7 +76,7 @@ async fn a_file_takes_over_where_the_quota_is_used_up() {
     );
     assert_eq!((full, empty), ("0", "1"), "keys in the kernel, without room and with it");
     assert_eq!((control.token_requests().await, world.token_files().len()), (2, 0));
-    // In the same test: both use the quota up.
+    // In the same test, because both fill the quota.
     let sandbox = Sandbox::start();
     let said = run(&Cached::of(&sandbox), USER - 1, FILL_LATER);
     let lines: Vec<&str> = said.lines().collect();

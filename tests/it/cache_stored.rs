@@ -1,4 +1,4 @@
-//! Cached tokens of a stored secret: found without reading it, and gone with it.
+//! Cached tokens of a stored secret: they are found without reading the secret, and removed with it.
 
 #![cfg(target_os = "linux")]
 
@@ -17,7 +17,7 @@ fn logged_in(sandbox: &Sandbox, keyring: &Keyring) -> Cached {
 }
 
 #[tokio::test]
-async fn a_stored_secret_need_not_be_read_again() {
+async fn a_cached_token_is_found_without_the_keyring() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let (control, world) = (Control::of(&sandbox), logged_in(&sandbox, &keyring));
     let (first, cached) = token(&mut world.run("token --full"));
@@ -37,7 +37,7 @@ async fn a_stored_secret_need_not_be_read_again() {
 }
 
 #[tokio::test]
-async fn whoever_replaces_a_secret_ends_its_tokens() {
+async fn replacing_a_secret_removes_its_tokens() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = logged_in(&sandbox, &keyring);
     log_in(&world, &sandbox, "twin");
@@ -85,7 +85,7 @@ async fn a_profile_without_an_id_is_cached_by_its_secret() {
 }
 
 #[test]
-fn nothing_is_left_after_logout() {
+fn logout_removes_every_cached_token() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let mut world = logged_in(&sandbox, &keyring);
     let mut tokens = Vec::new();
@@ -115,7 +115,7 @@ fn nothing_is_left_after_logout() {
 }
 
 #[test]
-fn a_name_that_is_no_profile_takes_nothing_away() {
+fn logout_of_an_unknown_profile_removes_nothing() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = logged_in(&sandbox, &keyring);
     world.run("token --full").assert().success();
@@ -124,7 +124,7 @@ fn a_name_that_is_no_profile_takes_nothing_away() {
 }
 
 #[test]
-fn who_only_checks_or_shows_leaves_no_token() {
+fn demo_doctor_status_and_rotate_cache_no_token() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = logged_in(&sandbox, &keyring);
     for words in ["demo", "doctor", "status --online"] {
@@ -136,7 +136,7 @@ fn who_only_checks_or_shows_leaves_no_token() {
 }
 
 #[test]
-fn a_removed_profile_leaves_no_token() {
+fn removing_the_last_profile_of_a_client_removes_its_tokens() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = logged_in(&sandbox, &keyring);
     log_in(&world, &sandbox, "twin");

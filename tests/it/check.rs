@@ -1,4 +1,5 @@
-//! `check`: what a token opens, against what its scopes promise; where it may be sent; and what is left behind.
+//! `check`: what a token opens compared with what its scopes promise, where a token may be sent, and that no
+//! interaction is left.
 
 use predicates::prelude::*;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ fn start(flags: &[&str]) -> (Sandbox, World) {
     (sandbox, world)
 }
 
-/// The exit code, and of each row what was promised, observed and found.
+/// The exit code, each row as `promised:observed:finding`, and the whole object.
 fn check(world: &World, arguments: &str) -> (i32, String, Value) {
     let said = Said::by(&mut world.run(&format!("check --json {arguments}")));
     let json = said.json();
@@ -26,29 +27,32 @@ fn check(world: &World, arguments: &str) -> (i32, String, Value) {
     (said.code, rows, json)
 }
 
-/// How many interactions there are.
 fn interactions(sandbox: &Sandbox, world: &World) -> usize {
     let list = common::saved::read(sandbox, "/v2/interactions/", &mint(world, "--full"));
     let body: Value = serde_json::from_str(list.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     body["interactions"].as_array().unwrap().len()
 }
 
-const FINE: &str = "denied:denied:as_promised";
-const OPEN: &str = "allowed:allowed:as_promised";
+const DENIED: &str = "denied:denied:as_promised";
+const ALLOWED: &str = "allowed:allowed:as_promised";
 
 #[test]
-fn a_token_that_does_what_its_scopes_promise() {
+fn a_token_that_opens_what_its_scopes_promise_passes() {
     let (sandbox, world) = start(&[]);
-    // An interaction that is not there tells nothing of who would be let in.
+    // An interaction that does not exist shows nothing about who may open it.
     let nowhere = "allowed:inconclusive:untold";
     let table = [
-        ("--scope transcribe", format!("{FINE} {FINE} {FINE} {OPEN} {FINE}"), "limited"),
-        ("--scope streams", format!("{FINE} {FINE} {FINE} {FINE} {nowhere}"), "limited"),
-        ("--scope streams --streams", format!("{FINE} {FINE} {FINE} {FINE} {OPEN}"), "limited"),
-        ("--full", format!("{OPEN} {OPEN} {OPEN} {OPEN} {nowhere}"), "full"),
-        ("--full --streams", format!("{OPEN} {OPEN} {OPEN} {OPEN} {OPEN}"), "full"),
-        ("--scope transcribe,streams --streams", format!("{FINE} {FINE} {FINE} {OPEN} {OPEN}"), "limited"),
-        ("--scope transcribe --streams", format!("{FINE} {FINE} {FINE} {OPEN} {FINE}"), "limited"),
+        ("--scope transcribe", format!("{DENIED} {DENIED} {DENIED} {ALLOWED} {DENIED}"), "limited"),
+        ("--scope streams", format!("{DENIED} {DENIED} {DENIED} {DENIED} {nowhere}"), "limited"),
+        ("--scope streams --streams", format!("{DENIED} {DENIED} {DENIED} {DENIED} {ALLOWED}"), "limited"),
+        ("--full", format!("{ALLOWED} {ALLOWED} {ALLOWED} {ALLOWED} {nowhere}"), "full"),
+        ("--full --streams", format!("{ALLOWED} {ALLOWED} {ALLOWED} {ALLOWED} {ALLOWED}"), "full"),
+        (
+            "--scope transcribe,streams --streams",
+            format!("{DENIED} {DENIED} {DENIED} {ALLOWED} {ALLOWED}"),
+            "limited",
+        ),
+        ("--scope transcribe --streams", format!("{DENIED} {DENIED} {DENIED} {ALLOWED} {DENIED}"), "limited"),
         // Corti does not document what such a token opens.
         (
             "--scope address",
@@ -67,11 +71,11 @@ fn a_token_that_does_what_its_scopes_promise() {
 }
 
 #[test]
-fn a_server_that_ignores_scopes_is_a_breach() {
+fn a_limited_token_that_opens_more_exits_10() {
     let (sandbox, world) = start(&["--ignore-scopes"]);
     let more = "denied:allowed:more";
     let (code, rows, json) = check(&world, "--scope transcribe --streams");
-    assert_eq!((code, rows), (10, format!("{more} {more} {more} {OPEN} {more}")), "{json:#}");
+    assert_eq!((code, rows), (10, format!("{more} {more} {more} {ALLOWED} {more}")), "{json:#}");
     assert_eq!((&json["finding"], &json["interaction"]["deleted"]), (&json!("more"), &json!(true)));
     world
         .run("check --scope transcribe")
@@ -81,15 +85,15 @@ fn a_server_that_ignores_scopes_is_a_breach() {
         .stderr(predicate::str::contains(
             "error: the token can do more than its scopes promise: GET /languages/",
         ));
-    // Without an interaction the socket of interactions tells nothing.
+    // Without an interaction, `check` learns nothing about the socket of interactions.
     assert!(check(&world, "--scope transcribe").1.ends_with("denied:inconclusive:untold"));
-    // A full token may do all of it.
+    // For a full token all of it is expected.
     assert_eq!(check(&world, "--full --streams").0, 0);
     assert_eq!(interactions(&sandbox, &world), 0);
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_can_do_less() {
+async fn a_refused_token_exits_5() {
     let (sandbox, world) = start(&[]);
     let token = world.file("token.txt", mint(&world, "--full"));
     Control::of(&sandbox).rotate(true).await;
@@ -104,20 +108,20 @@ async fn a_token_that_is_refused_can_do_less() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_told_is_inconclusive_and_no_failure() {
+async fn what_cannot_be_tested_is_inconclusive_and_no_failure() {
     let (sandbox, world) = start(&[]);
     let control = Control::of(&sandbox);
     let token = world.file("token.txt", mint(&world, "--scope transcribe"));
     let untold = |promised: &str| format!("{promised}:inconclusive:untold");
     let expected = ["denied", "denied", "denied", "allowed", "denied"].map(untold).join(" ");
     for fault in ["gateway", "rate-limit", "quota", "breakdown", "timeout"] {
-        // Each read is repeated once where the server is busy.
+        // A read is repeated once where the server is busy.
         control.turn(json!({ "api_fault": fault, "api_fail_count": 100 })).await;
         let (code, rows, json) = check(&world, &token);
         assert_eq!((code, &rows), (0, &expected), "{fault}: {json:#}");
         assert_eq!(json["finding"], "untold", "{fault}");
     }
-    // Nor is an interaction that cannot be made: what was seen before is still told.
+    // An interaction that cannot be created is no failure either: the other results are still shown.
     control.turn(json!({ "api_fault": "breakdown", "api_fail_count": 100 })).await;
     let (code, rows, json) = check(&world, &format!("{token} --streams"));
     assert_eq!((code, &rows, &json["interaction"]), (0, &expected, &Value::Null), "{json:#}");
@@ -130,7 +134,7 @@ async fn what_cannot_be_told_is_inconclusive_and_no_failure() {
 }
 
 #[test]
-fn a_page_of_somebody_elses_opens_nothing() {
+fn an_html_page_counts_as_inconclusive() {
     let server =
         Rude::start(vec![Answer::http("200 OK", &["Content-Type: text/html"], "<html>sign in</html>")]);
     let mut world = World::new();
@@ -142,7 +146,7 @@ fn a_page_of_somebody_elses_opens_nothing() {
     let token = world.file("token.txt", forged(&json!({ "alg": "RS256" }), &claims));
     let (code, rows, json) = check(&world, &token);
     assert_eq!((code, rows.matches("inconclusive:untold").count()), (0, 5), "{json:#}");
-    // Five requests and no more, each with the token, none with anything in its body.
+    // Exactly five requests, all with the token and without a body.
     let requests = server.requests();
     assert_eq!(requests.len(), 5, "{requests:?}");
     let lines: Vec<&str> = requests.iter().filter_map(|request| request.lines().next()).collect();
@@ -151,7 +155,7 @@ fn a_page_of_somebody_elses_opens_nothing() {
 }
 
 #[test]
-fn a_token_goes_where_it_belongs_and_nowhere_else() {
+fn a_token_is_sent_only_to_its_issuer() {
     let (home, world) = start(&[]);
     let (away, mut elsewhere) = start(&[]);
     let token = elsewhere.file("token.txt", mint(&world, "--full"));
@@ -159,7 +163,7 @@ fn a_token_goes_where_it_belongs_and_nowhere_else() {
     assert_eq!((refused.code, refused.stdout.as_str()), (7, ""), "{}", refused.stderr);
     let message = format!("was issued by `{}`, tenant `base`, and is not sent to", home.environment);
     assert!(refused.stderr.contains(&message), "{}", refused.stderr);
-    // Not even for who names the environment.
+    // Not even with `--environment`.
     elsewhere.run(&format!("check {token} -e {}", away.environment)).assert().code(7).stdout("");
     elsewhere.run(&format!("check {token} -e {} -t other", away.environment)).assert().code(7);
     elsewhere.run(&format!("check {token} -t other")).assert().code(7);
@@ -168,18 +172,18 @@ fn a_token_goes_where_it_belongs_and_nowhere_else() {
     elsewhere.run(&format!("check {nobody}")).assert().code(7).stderr(predicate::str::contains(
         "the token does not say which environment issued it: it was not sent\n",
     ));
-    // Not even where it was issued, if nobody said so here.
+    // Not even to its issuer, if no environment is configured here.
     let bare = World::new();
     let file = bare.file("token.txt", std::fs::read(&token).unwrap());
     bare.run(&format!("check {file}")).assert().code(3).stdout("");
-    // The variable is a token too, unless something else is asked for.
+    // CORTI_ACCESS_TOKEN is checked too, unless an option asks for another token.
     elsewhere.set("CORTI_ACCESS_TOKEN", std::fs::read_to_string(&token).unwrap().trim());
     elsewhere.run("check").assert().code(7);
     elsewhere.run("check --scope transcribe").assert().success();
 }
 
 #[test]
-fn what_is_no_access_token_is_not_sent() {
+fn only_an_access_token_is_sent() {
     let (sandbox, world) = start(&[]);
     let issuer = format!("{}/realms/base", sandbox.environment);
     let table = [
@@ -218,7 +222,7 @@ async fn an_interrupted_check_leaves_no_interaction() {
         let mut running = world.start("check --scope streams --streams");
         tokio::time::sleep(std::time::Duration::from_millis(wait * 400)).await;
         running.interrupt();
-        // Nothing was done yet where the signal came before it was taken over.
+        // No exit code: the signal came before `check` handled it, so nothing was done.
         let code = running.wait();
         assert!([None, Some(130), Some(0)].contains(&code), "{code:?}");
         hit += u32::from(code == Some(130));
@@ -229,7 +233,7 @@ async fn an_interrupted_check_leaves_no_interaction() {
 }
 
 #[test]
-fn an_interaction_that_stays_is_said() {
+fn an_interaction_that_cannot_be_deleted_is_named() {
     let issuer_of = |environment: &str| format!("{environment}/realms/base");
     let server = Rude::start_by(|environment| {
         let claims = json!({
@@ -266,7 +270,7 @@ fn an_interaction_that_stays_is_said() {
 }
 
 #[test]
-fn what_was_pasted_along_is_taken_off() {
+fn text_around_a_pasted_token_is_ignored() {
     let (_sandbox, world) = start(&[]);
     let token = mint(&world, "--scope transcribe");
     for text in [format!("Bearer {token}"), format!("Authorization: Bearer {token}"), format!("\"{token}\"")]

@@ -1,4 +1,4 @@
-//! The committed completion scripts are fresh, shells load them, and profile names complete.
+//! The committed completion scripts are up to date, shells can load them, and profile names complete.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ const SHELLS: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn the_committed_scripts_are_what_the_command_prints() {
+fn the_committed_scripts_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
     for (shell, file) in SHELLS {
         let printed = Said::by(&mut World::new().run(&format!("completions {shell}"))).stdout;
@@ -63,7 +63,7 @@ fn bash_completes_commands_and_profile_names() {
 }
 
 #[test]
-fn bash_offers_the_documented_values_of_options_that_take_others_as_well() {
+fn bash_completes_the_documented_values_of_open_options() {
     let table = [
         ("corti-auth token --scope ", "transcribe streams"),
         ("corti-auth exec -s t", "transcribe"),

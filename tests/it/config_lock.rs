@@ -1,4 +1,4 @@
-//! Another process that changes `config.toml` and does not come to an end: it is waited for, for a while.
+//! A command waits a limited time for another process that holds the lock of `config.toml`.
 
 use std::fs::File;
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn locked() -> (World, File) {
 }
 
 #[test]
-fn it_is_named_and_nothing_is_changed() {
+fn a_lock_that_is_not_released_is_an_error_and_nothing_is_changed() {
     let (world, lock) = locked();
     let said = Said::by(&mut world.run("profile use a"));
     assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{}", said.stderr);
@@ -36,7 +36,7 @@ fn control_c_ends_the_wait() {
         ["profile use a", "profile rename a b", &format!("login -e eu --client-id x --secret-file {secret}")]
     {
         let mut running = world.start(command);
-        // Long enough for it to have taken the signal over, which no exit code would show, and short of its patience.
+        // The process takes a moment to handle signals, which nothing outside shows; the wait for the lock is longer.
         std::thread::sleep(Duration::from_secs(2));
         running.interrupt();
         assert_eq!(running.wait(), Some(130), "{command}");
@@ -44,10 +44,9 @@ fn control_c_ends_the_wait() {
     assert_eq!(world.config(), PROFILES);
 }
 
-/// A login that waits to name its profile has stored nothing yet, and can be given up.
 #[cfg(target_os = "linux")]
 #[test]
-fn control_c_before_a_secret_is_named_leaves_nothing() {
+fn control_c_while_a_login_waits_for_the_lock_stores_nothing() {
     use std::io::Write as _;
     let mut world = World::new();
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "y"));

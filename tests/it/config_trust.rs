@@ -1,4 +1,4 @@
-//! A configuration that another user can change is not trusted: it can name a command to run.
+//! A configuration that another user can change is not trusted, because it can name a command to run.
 
 #![cfg(target_os = "linux")]
 
@@ -7,10 +7,10 @@ use std::path::Path;
 
 use crate::common::{self, Said, World};
 
-/// Not root, and nobody else on the machine.
+/// A user id that is not root and that nobody else uses.
 const USER: u32 = 65_529;
 
-/// A home whose default profile gets its secret from a command that leaves the file `ran` behind.
+/// A home whose default profile gets its secret from a command that creates the file `ran`.
 struct Home {
     world: World,
     words: Vec<String>,
@@ -18,7 +18,7 @@ struct Home {
 }
 
 impl Home {
-    /// Root's home, or that of an ordinary user.
+    /// Root's home, or an ordinary user's.
     fn of(is_ordinary: bool) -> Self {
         let world = World::new();
         let ran = world.home().join("ran");
@@ -57,7 +57,7 @@ impl Home {
         Said::by(command.current_dir(self.world.home()))
     }
 
-    /// Whether the profile's command was run since the last look.
+    /// Whether the profile's command was run since the last call.
     fn ran(&self) -> bool {
         std::fs::remove_file(self.world.home().join("ran")).is_ok()
     }
@@ -68,7 +68,7 @@ fn chmod(path: &Path, mode: u32) {
 }
 
 #[test]
-fn what_a_group_or_everybody_may_change_is_refused_and_its_command_is_not_run() {
+fn a_configuration_that_others_may_change_is_refused_and_its_command_is_not_run() {
     for is_ordinary in [false, true] {
         let home = Home::of(is_ordinary);
         assert_eq!(home.run("token --full").code, 8, "nothing answers on port 1");
@@ -109,7 +109,7 @@ fn what_a_group_or_everybody_may_change_is_refused_and_its_command_is_not_run() 
 }
 
 #[test]
-fn the_hint_is_all_that_is_needed() {
+fn following_the_hints_makes_the_configuration_usable() {
     let home = Home::of(false);
     home.set_modes(0o770, 0o664);
     for _ in ["the folder", "the file"] {
@@ -139,9 +139,9 @@ fn nothing_is_written_to_a_folder_that_others_may_change() {
     assert_eq!(names, ["config.toml"], "no lock, no secret");
 }
 
-/// Dotfile managers link the file: what is judged is the file that is read, and the folder the link is in.
+/// Dotfile managers link the file: the file that is read is checked, and the folder that the link is in.
 #[test]
-fn a_link_is_judged_by_the_file_it_leads_to() {
+fn a_linked_configuration_is_checked_where_the_link_leads() {
     let home = Home::of(false);
     let real = home.world.home().join("dotfiles.toml");
     std::fs::rename(home.file(), &real).unwrap();

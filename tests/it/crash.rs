@@ -1,5 +1,6 @@
-//! `kill -9` at random points of `profile rename` and `logout`: afterwards the old or the new state holds, `config.toml` can be
-//! read, and the next change leaves no temporary file behind. `tests/crash_secrets.rs` has what stores a secret.
+//! `kill -9` at random points of `profile rename` and `logout`: afterwards the old or the new state holds,
+//! `config.toml` can be read, and the next change removes any temporary file. `crash_secrets` tests the commands that
+//! store a secret.
 
 #![cfg(unix)]
 #![allow(clippy::print_stdout, reason = "the figures, for who asks for them: --nocapture")]
@@ -8,11 +9,11 @@ use crate::common::keyring::{lookup, store};
 use crate::common::killer::{Killer, config};
 use crate::common::{Keyring, World};
 
-/// How many times each command is killed at.
+/// How often each command is killed.
 const ROUNDS: u32 = 200;
 
 #[test]
-fn a_killed_rename() {
+fn a_killed_rename_leaves_the_old_or_the_new_name() {
     let world = World::new();
     let profile = |name: &str| {
         format!("# of {name}\n[profiles.{name}]\nenvironment = \"eu\"\nclient-id = \"{name}\"\n")
@@ -40,7 +41,7 @@ fn a_killed_rename() {
 }
 
 #[test]
-fn a_killed_logout() {
+fn a_killed_logout_leaves_the_secret_or_removes_it() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let text = "default-profile = \"a\"\n[profiles.a]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
@@ -58,15 +59,15 @@ fn a_killed_logout() {
         killer.changed += u32::from(alive && secret.is_empty());
         assert_eq!(world.config(), text);
     }
-    // Its change is its last millisecond: whether one of the kills came after it is left to chance.
+    // Logout makes its change in its last millisecond, so it is chance whether a kill comes after it.
     killer.conclude(&["logout"]);
     assert!(killer.changed < killer.alive, "it never came before the change");
     assert_eq!(lookup(&world, "eu/base/acme"), "");
 }
 
-/// Where tokens may be cached, the secret's id goes first, which is a change of the configuration.
+/// Where tokens may be cached, logout first removes the secret's id from the configuration.
 #[test]
-fn a_killed_logout_of_a_secret_with_an_id() {
+fn a_killed_logout_leaves_no_id_of_a_removed_secret() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let without = "default-profile = \"a\"\n[profiles.a]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
@@ -99,7 +100,7 @@ fn a_killed_logout_of_a_secret_with_an_id() {
 }
 
 #[test]
-fn what_a_kill_left_behind_is_removed_by_the_next_change_and_by_nothing_else() {
+fn only_the_next_change_removes_the_temporary_file_of_a_killed_command() {
     let world = World::new();
     world.write_config("[profiles.a]\nenvironment = \"eu\"\nclient-id = \"a\"\n");
     let folder = world.config_folder();

@@ -1,8 +1,8 @@
-//! `kill -9` of what writes an encrypted file: afterwards the old or the new state holds, and the next run leaves no temporary
-//! file.
+//! `kill -9` of commands that write an encrypted file: afterwards the old or the new state holds, and the next run
+//! leaves no temporary file.
 //!
-//! A file's passphrase is stretched for about a second, so two hundred rounds would take minutes. The rounds are few, and
-//! all of them strike where the file is written or the configuration beside it; `tests/crash_secrets.rs` has the many.
+//! Deriving the key from the passphrase takes about a second, so there are few rounds here, all of them close to the
+//! write. `crash_secrets` has many.
 
 #![cfg(unix)]
 use std::io::Read as _;
@@ -13,7 +13,7 @@ use crate::common::{Sandbox, World};
 
 const PASSPHRASE: &str = "correct horse battery staple";
 
-/// How often a command that stretches the passphrase, once or twice, is hit.
+/// How often a command that derives the key is killed.
 const FILE_ROUNDS: u32 = 6;
 
 fn with_passphrase(mut world: World) -> World {
@@ -31,8 +31,8 @@ fn the_file(world: &World) -> PathBuf {
     files.remove(0)
 }
 
-/// The secret in an encrypted file, which must be whole.
-fn opened(path: &Path) -> String {
+/// Decrypts the secret in an encrypted file, which must be whole.
+fn decrypt(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap();
     let identity = age::scrypt::Identity::new(PASSPHRASE.to_owned().into());
     let decryptor = age::Decryptor::new(&bytes[..]).unwrap();
@@ -44,7 +44,7 @@ fn opened(path: &Path) -> String {
 }
 
 #[test]
-fn a_killed_login_into_an_encrypted_file() {
+fn a_killed_login_leaves_the_old_or_the_new_encrypted_file() {
     let world = with_passphrase(World::new());
     let file = world.file("secret", "first");
     let words =
@@ -57,9 +57,9 @@ fn a_killed_login_into_an_encrypted_file() {
         let (before, new) = (std::fs::read(&path).unwrap(), format!("secret {round}"));
         world.file("secret", &new);
         let alive = killer.strike_at_write(&words, &path);
-        // The same bytes are the old secret; opening them again would take another second.
+        // Unchanged bytes are the old secret; decrypting them would take another second.
         let changed = std::fs::read(&path).unwrap() != before;
-        assert!(!changed || opened(&path) == new, "round {round}");
+        assert!(!changed || decrypt(&path) == new, "round {round}");
         killer.changed += u32::from(alive && changed);
         assert_eq!(config(&world).profiles().len(), 1);
     }
@@ -67,7 +67,7 @@ fn a_killed_login_into_an_encrypted_file() {
 }
 
 #[test]
-fn a_killed_rotation_of_an_encrypted_file() {
+fn a_killed_rotation_leaves_the_old_or_the_new_encrypted_file() {
     let (sandbox, world) = (Sandbox::start(), with_passphrase(World::new()));
     let file = world.file("secret", "stale");
     let place = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--store", "file"];
@@ -80,7 +80,7 @@ fn a_killed_rotation_of_an_encrypted_file() {
         std::fs::write(&path, &stale).unwrap();
         let alive = killer.strike_at_write(&words, &path);
         let changed = std::fs::read(&path).unwrap() != stale;
-        assert!(!changed || opened(&path) == sandbox.client_secret);
+        assert!(!changed || decrypt(&path) == sandbox.client_secret);
         killer.changed += u32::from(alive && changed);
         assert_eq!(config(&world).profiles().len(), 1);
     }

@@ -1,7 +1,8 @@
-//! `kill -9` at random points of what changes a stored secret, against a real keyring: no secret is there that no profile
-//! names, none that was stored is lost, and no cached token can be found by the id of a secret that was replaced or removed.
+//! `kill -9` at random points of commands that change a stored secret, with a real keyring: a profile names every
+//! secret, no stored secret is lost, and no cached token can be found by the id of a secret that was replaced or
+//! removed.
 //!
-//! `KILL_ROUNDS` is how often each command is killed; `scripts/full` has 300.
+//! Each command is killed `KILL_ROUNDS` times; `scripts/full` sets 300.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::print_stdout, reason = "the figures, for who asks for them: --nocapture")]
@@ -16,25 +17,25 @@ fn rounds() -> u32 {
     common::variable("KILL_ROUNDS").map_or(40, |text| text.parse().unwrap())
 }
 
-/// When each kill hit.
+/// How far the commands were when they were killed.
 #[derive(Debug, Default)]
 struct Outcomes {
     nothing_changed: u32,
-    /// A new profile without its secret, or a withdrawn id beside the old secret.
+    /// A new profile without its secret, or the old secret without its id.
     named: u32,
     stored: u32,
 }
 
 impl Outcomes {
-    /// A test that only ever comes too early or too late would prove nothing.
+    /// Fails if every kill came too early or too late, which would prove nothing.
     fn conclude(&self, command: &str) {
         println!("{command}: {self:?}");
         assert!(self.nothing_changed > 0 && self.named + self.stored > 0, "{command}: {self:?}");
     }
 }
 
-/// Kills a command at a random point, or every other time around its first change of the configuration: the changes are the
-/// last few milliseconds of a command.
+/// Kills a command at a random point, or every other time around its first write to the configuration, because the
+/// changes are the last few milliseconds of a command.
 fn strike(killer: &mut Killer<'_>, world: &World, round: u32, words: &[&str]) -> bool {
     if round.is_multiple_of(2) {
         killer.strike(words)
@@ -43,8 +44,8 @@ fn strike(killer: &mut Killer<'_>, world: &World, round: u32, words: &[&str]) ->
     }
 }
 
-/// Every secret in the keyring is one that a profile names.
-fn assert_named(world: &World) -> usize {
+/// Checks that a profile names every secret in the keyring, and counts them.
+fn assert_every_secret_has_a_profile(world: &World) -> usize {
     let (config, users) = (config(world), users(world));
     let named: Vec<String> = config.profiles().values().map(|it| it.client.store_user()).collect();
     let lost: Vec<_> = users.iter().filter(|user| !named.contains(user)).collect();
@@ -52,7 +53,7 @@ fn assert_named(world: &World) -> usize {
     users.len()
 }
 
-/// The id of the secret of this profile, which stands for it in the cache of tokens.
+/// The id of a profile's secret, by which cached tokens are found.
 fn id_of(world: &World, profile: &str) -> Option<String> {
     let config = config(world);
     let profile = config.profiles().get(&profile.parse().unwrap())?;
@@ -60,7 +61,7 @@ fn id_of(world: &World, profile: &str) -> Option<String> {
 }
 
 #[test]
-fn a_killed_login_of_a_new_profile() {
+fn a_killed_login_of_a_new_profile_leaves_no_secret_without_a_profile() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let file = world.file("secret", "stored");
@@ -73,7 +74,7 @@ fn a_killed_login_of_a_new_profile() {
         round += 1;
         let id: &'static str = format!("c{round}").leak();
         let alive = strike(&mut killer, &world, round, &words(id));
-        let now = assert_named(&world);
+        let now = assert_every_secret_has_a_profile(&world);
         let is_named = config(&world).profiles().contains_key(&id.parse().unwrap());
         let is_stored = now > stored;
         assert_eq!(now, stored + usize::from(is_stored), "round {round}: a secret is lost");
@@ -99,8 +100,8 @@ fn a_killed_login_of_a_new_profile() {
     outcomes.conclude("login, a new profile");
 }
 
-/// Kills `words` until enough kills came in time. Before each one `prepare` is given its number, and makes a secret ready
-/// that is to replace the one of `user`, or is its first.
+/// Kills `words` until enough kills came in time. Before each kill, `prepare` gets its number and returns the secret
+/// that the command is to store for `user`.
 fn kill_replacements(
     world: &World,
     (profile, user): (&str, &str),
@@ -117,7 +118,7 @@ fn kill_replacements(
         let alive = strike(&mut killer, world, round, words);
         let after = lookup(world, user);
         assert!(after == before || after == new, "round {round}: `{before}`, `{new}`, `{after}`");
-        assert_eq!(assert_named(world), 1, "round {round}");
+        assert_eq!(assert_every_secret_has_a_profile(world), 1, "round {round}");
         let now = id_of(world, profile);
         assert!(after == before || now.is_none() || now != id, "round {round}: the old secret's id is there");
         if alive {
@@ -135,7 +136,7 @@ fn kill_replacements(
 }
 
 #[test]
-fn a_killed_login_of_a_profile_that_exists() {
+fn a_killed_login_of_an_existing_profile_leaves_the_old_or_the_new_secret() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let file = world.file("secret", "");
@@ -149,7 +150,7 @@ fn a_killed_login_of_a_profile_that_exists() {
 }
 
 #[test]
-fn a_killed_rotation() {
+fn a_killed_rotation_leaves_the_old_or_the_new_secret() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let id = "07".repeat(16);
@@ -169,9 +170,9 @@ fn a_killed_rotation() {
     world.run("token --full").assert().success();
 }
 
-/// Each client is new at first, and gets two other secrets then.
+/// Each client is imported three times, each time with another secret.
 #[test]
-fn a_killed_import() {
+fn a_killed_import_leaves_the_old_or_the_new_secret() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let file = world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=first\nCLIENT_SECRET=first\n");
@@ -202,7 +203,11 @@ fn a_killed_import() {
         if !secret.is_empty() {
             secrets.insert(user, secret);
         }
-        assert_eq!(assert_named(&world), secrets.len(), "round {round}: a secret is lost");
+        assert_eq!(
+            assert_every_secret_has_a_profile(&world),
+            secrets.len(),
+            "round {round}: a secret is lost"
+        );
     }
     world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=last\nCLIENT_SECRET=last\n");
     killer.conclude(&words("last"));
@@ -215,7 +220,7 @@ fn a_killed_import() {
 }
 
 #[test]
-fn a_killed_removal_of_a_profile() {
+fn a_killed_removal_of_a_profile_leaves_no_secret_without_it() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let text = format!(
@@ -234,7 +239,8 @@ fn a_killed_removal_of_a_profile() {
         round += 1;
         prepare();
         let alive = strike(&mut killer, &world, round, &words);
-        let (is_stored, is_named) = (assert_named(&world) == 1, world.config().contains("[profiles.a]"));
+        let (is_stored, is_named) =
+            (assert_every_secret_has_a_profile(&world) == 1, world.config().contains("[profiles.a]"));
         assert!(
             is_stored || id_of(&world, "a").is_none(),
             "round {round}: tokens of a removed secret can be found"

@@ -1,9 +1,9 @@
-//! `demo`: the README's first command, with a keyring and without, and nothing left behind.
+//! `demo`, the README's first command: with and without a keyring, and that nothing is left behind.
 
 use crate::common::{self, Keyring, Said, World};
 
 #[test]
-fn without_a_keyring_it_says_so_and_uses_memory() {
+fn without_a_keyring_demo_says_so_and_uses_memory() {
     let world = World::new();
     let said = Said::by(&mut world.run("demo"));
     assert_eq!(said.code, 0, "{}", said.stderr);
@@ -24,7 +24,7 @@ fn without_a_keyring_it_says_so_and_uses_memory() {
 }
 
 #[test]
-fn with_a_keyring_it_uses_it_and_cleans_up() {
+fn with_a_keyring_demo_uses_it_and_cleans_up() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let json = Said::by(&mut world.run("demo --json")).json();
@@ -36,13 +36,13 @@ fn with_a_keyring_it_uses_it_and_cleans_up() {
 
 #[cfg(unix)]
 #[test]
-fn whenever_it_is_stopped_nothing_is_left_in_the_keyring() {
+fn a_stopped_demo_leaves_nothing_in_the_keyring() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let mut hit = 0;
     for round in 0..40_u64 {
         let mut demo = world.start("demo");
-        // Spread over the demo's life; wherever it hits, the outcome must be the same.
+        // Spread over the run of `demo`: wherever the signal comes, the outcome is the same.
         std::thread::sleep(std::time::Duration::from_millis(100 + round * 10));
         common::signal(demo.0.id(), if round % 2 == 0 { "INT" } else { "TERM" });
         hit += u32::from(demo.wait() != Some(0));
@@ -53,7 +53,7 @@ fn whenever_it_is_stopped_nothing_is_left_in_the_keyring() {
 }
 
 #[test]
-fn a_full_disk_is_noticed() {
+fn a_full_disk_is_an_error() {
     for arguments in ["demo", "token --help", "completions bash"] {
         let script = format!("'{}' {arguments} > /dev/full", common::binary().display());
         let said = Said::by(World::new().program("sh").args(["-c", &script]));

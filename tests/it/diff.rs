@@ -1,4 +1,4 @@
-//! `diff`: two tokens or profiles side by side.
+//! `diff` compares two tokens or profiles.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn token(claims: &serde_json::Value) -> String {
 }
 
 #[test]
-fn the_order_of_sets_and_the_ids_of_tokens_are_no_difference() {
+fn the_order_of_scopes_and_roles_and_the_token_ids_are_not_compared() {
     let world = World::new();
     let mut second = claims("openid profile email", &["b", "a"]);
     second["jti"] = json!("another");
@@ -32,7 +32,7 @@ fn the_order_of_sets_and_the_ids_of_tokens_are_no_difference() {
 }
 
 #[test]
-fn what_differs_is_named_and_exits_10() {
+fn differences_are_named_and_exit_10() {
     let world = World::new();
     let mut second = claims("openid streams", &["b"]);
     second["iss"] = json!("https://auth.us.corti.app/realms/other");
@@ -72,7 +72,7 @@ fn what_differs_is_named_and_exits_10() {
 }
 
 #[test]
-fn a_profile_stands_for_a_token_of_its_own() {
+fn for_a_profile_a_token_is_minted() {
     let sandbox = Sandbox::start();
     let mut world = World::new();
     let passphrase = world.file("passphrase", "correct horse");

@@ -1,4 +1,4 @@
-//! A disk that is full, a home that cannot be written, a file that cannot be read: a clear error, and what was there stays.
+//! A full disk, a home that cannot be written and a file that cannot be read: a clear error, and nothing is lost.
 
 #![cfg(target_os = "linux")]
 
@@ -6,7 +6,7 @@ use crate::common::{self, Said, World};
 
 const FILE: &str = "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\ntenant = \"base\"\nclient-id = \"acme\"\nstore = \"file\"\n";
 
-/// Runs `script` where the configuration folder is a file system of 64 KB of its own, and prints the configuration last.
+/// Runs `commands` with a file system of 64 KB as the configuration folder, and prints the configuration at the end.
 fn in_small_disk(world: &World, prepare: &str, commands: &[&str]) -> Said {
     let secret = world.file("secret", "anything");
     let passphrase = world.file("passphrase", "correct horse");
@@ -36,10 +36,10 @@ const WRITERS: [&str; 2] = [
 ];
 
 #[test]
-fn a_full_disk() {
+fn a_full_disk_changes_nothing() {
     let world = World::new();
     let said = in_small_disk(&world, "dd if=/dev/zero of=fill bs=1k 2> /dev/null", &WRITERS);
-    // A new profile is named first.
+    // The login of a new profile writes the configuration first, that of an existing one the secret.
     for code in ["code 4", "code 3"] {
         assert_eq!(said.stderr.matches(code).count(), 1, "{}", said.stderr);
     }
@@ -52,25 +52,25 @@ fn a_full_disk() {
 }
 
 #[test]
-fn a_home_that_cannot_be_written() {
+fn a_read_only_home_is_an_error() {
     let world = World::new();
     let mut commands = WRITERS.to_vec();
     commands.push("profile use dev");
     let said = in_small_disk(&world, "mount -o remount,ro .", &commands);
-    // A choice that changes nothing writes nothing, but it cannot take the lock either.
+    // Choosing the default profile again writes nothing, but needs the lock.
     assert_eq!(said.stderr.matches("code 3").count(), 3, "{}", said.stderr);
     assert!(said.stderr.contains("config.lock") || said.stderr.contains("cannot lock"), "{}", said.stderr);
     assert_eq!(said.stdout, FILE);
 }
 
 #[test]
-fn a_file_that_cannot_be_read() {
+fn a_configuration_that_cannot_be_read_is_an_error() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::new();
     world.write_config(FILE);
     let file = world.config_folder().join("config.toml");
     if rustix::process::geteuid().is_root() {
-        // Nothing is unreadable to root, but a folder is no file.
+        // Root can read every file, so it gets a folder in place of the file.
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
     } else {

@@ -1,4 +1,5 @@
-//! `doctor` finds what is wrong with the setting and the store, leaves nothing behind, and its report can be sent.
+//! `doctor` finds what is wrong with the configuration and the store, leaves nothing behind, and writes a report
+//! without secrets.
 
 use std::path::Path;
 
@@ -11,11 +12,11 @@ use crate::common::{Keyring, Said, Sandbox, World};
 const NAMES: [&str; 10] =
     ["configuration", "variables", "store", "dns", "tcp", "tls", "discovery", "clock", "token", "tenant"];
 
-/// What the keyring has of this tool.
+/// The keyring's entries of this tool.
 fn entries(world: &World) -> String {
     let mut search = world.program("secret-tool");
     let said = Said::by(search.args(["search", "--all", "service", "corti-auth"]));
-    // Its order and its `schema` line come and go with the daemon's own housekeeping.
+    // The daemon changes the order and the `schema` line by itself.
     let kept = |line: &&str| ["label", "secret", "attribute"].iter().any(|start| line.starts_with(start));
     let text = said.stdout + &said.stderr;
     let mut lines: Vec<&str> = text.lines().filter(kept).collect();
@@ -24,7 +25,7 @@ fn entries(world: &World) -> String {
 }
 
 #[test]
-fn everything_is_well_with_a_keyring_and_nothing_is_left_behind() {
+fn with_a_keyring_every_check_is_ok_and_nothing_is_left_behind() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     log_in(&world, &sandbox, "default");
@@ -51,7 +52,7 @@ fn everything_is_well_with_a_keyring_and_nothing_is_left_behind() {
 }
 
 #[test]
-fn a_client_of_the_environment_needs_no_store() {
+fn a_client_from_variables_needs_no_store() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let (code, outcome) = diagnose(&world, "");
@@ -72,7 +73,7 @@ fn a_client_of_the_environment_needs_no_store() {
 }
 
 #[test]
-fn a_keyring_that_cannot_be_used() {
+fn a_keyring_that_cannot_be_used_fails_the_store() {
     let sandbox = Sandbox::start();
     let profile = format!(
         "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"{}\"\nclient-id = \"acme\"\n",
@@ -98,7 +99,7 @@ fn a_keyring_that_cannot_be_used() {
 }
 
 #[test]
-fn stores_without_a_keyring() {
+fn stores_other_than_the_keyring_are_checked() {
     let (sandbox, mut world) = (Sandbox::start(), World::new());
     let secret = world.private_file("secret", &sandbox.client_secret);
     let command = format!("login -e {} --client-id sandbox --secret-command", sandbox.environment);
@@ -128,7 +129,7 @@ fn stores_without_a_keyring() {
 }
 
 #[test]
-fn a_mounted_secret() {
+fn a_mounted_secret_is_checked() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     world.set("CORTI_CLIENT_SECRET", "");
@@ -147,7 +148,7 @@ fn a_mounted_secret() {
 }
 
 #[test]
-fn a_profile_without_its_secret() {
+fn a_profile_without_its_secret_fails_the_token() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     log_in(&world, &sandbox, "default");
@@ -160,10 +161,10 @@ fn a_profile_without_its_secret() {
 }
 
 #[test]
-fn nobody_logged_in_yet() {
+fn without_a_login_only_the_network_is_checked() {
     let sandbox = Sandbox::start();
     let (code, outcome) = diagnose(&World::new(), &format!("-e {}", sandbox.environment));
-    // The network alone was asked about.
+    // Without a client only the network is checked.
     assert_eq!(code, 0);
     assert_verdict(&outcome, "configuration", "skipped", "nobody is logged in yet: corti-auth login");
     assert_verdict(&outcome, "store", "skipped", "no client is known");
@@ -178,7 +179,7 @@ fn nobody_logged_in_yet() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_used_or_says_too_much() {
+fn a_broken_or_unsafe_configuration_is_reported() {
     let world = World::new();
     world.write_config("default-profile = \n");
     let (code, outcome) = diagnose(&world, "");
@@ -231,7 +232,7 @@ fn variables_are_named_and_their_values_are_not() {
 }
 
 #[test]
-fn a_report_can_be_sent() {
+fn the_report_has_no_secret() {
     use std::os::unix::fs::PermissionsExt as _;
     let sandbox = Sandbox::with_secret(CANARY);
     let mut world = World::of(&sandbox);
@@ -272,7 +273,7 @@ fn a_report_can_be_sent() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written() {
+fn a_report_that_cannot_be_written_is_an_error() {
     let world = World::new();
     let said = Said::by(&mut world.run("doctor --report /proc/no/such"));
     assert_eq!(said.code, 2);

@@ -1,4 +1,5 @@
-//! The entry that `doctor` tries the store with: gone when it ends, and gone after the next one when it was killed.
+//! The test entry that `doctor` writes to the store: `doctor` removes it at its end, and the next run removes the one
+//! of a killed run.
 
 #![cfg(unix)]
 use std::time::{Duration, Instant};
@@ -7,41 +8,41 @@ use crate::common;
 use crate::common::diagnosis::{assert_verdict, diagnose};
 use crate::common::{Keyring, Said, World};
 
-/// How many canaries the keyring has.
-fn canaries(world: &World) -> usize {
+/// How many test entries the keyring has.
+fn test_entries(world: &World) -> usize {
     let mut search = world.program("secret-tool");
     let said = Said::by(search.args(["search", "--all", "service", "corti-auth"]));
     (said.stdout + &said.stderr).matches("attribute.username = https://corti-auth.invalid").count()
 }
 
 #[test]
-fn doctors_do_not_get_into_each_others_way() {
+fn several_doctors_may_run_at_once() {
     let keyring = Keyring::unlocked();
-    // Two homes, whose doctors know nothing of each other, and one keyring.
+    // Two homes that know nothing of each other, and one keyring.
     let worlds = [World::with_keyring(&keyring), World::with_keyring(&keyring)];
     for _ in 0..5 {
         std::thread::scope(|scope| {
             for world in worlds.iter().cycle().take(8) {
-                // Before the first login, the store that it would use is tried.
+                // Before the first login, the store that it would use is tested.
                 scope.spawn(|| assert_verdict(&diagnose(world, "").1, "store", "ok", "the OS keyring"));
             }
         });
     }
-    assert_eq!(canaries(&worlds[0]), 0);
+    assert_eq!(test_entries(&worlds[0]), 0);
     assert!(!worlds[0].config_folder().exists(), "a lock leaves no folder behind");
 }
 
 #[test]
-fn ctrl_c_leaves_no_canary() {
+fn control_c_leaves_no_test_entry() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let mut hit = 0;
-    // From before its first call to after its end, whatever the machine's pace.
+    // From before the first call to the keyring to after the last, however slow the machine is.
     for milliseconds in (0..600).step_by(2) {
         let mut doctor = world.start("doctor");
         std::thread::sleep(Duration::from_millis(milliseconds));
         doctor.interrupt();
-        // Killed before it took the signal over, interrupted, or done.
+        // Killed before it handled the signal, interrupted, or done.
         let code = doctor.wait();
         assert!(matches!(code, None | Some(130 | 4)), "{code:?}");
         hit += u32::from(code == Some(130));
@@ -50,31 +51,31 @@ fn ctrl_c_leaves_no_canary() {
         }
     }
     assert!(hit > 0, "no signal came in time");
-    assert_eq!(canaries(&world), 0);
+    assert_eq!(test_entries(&world), 0);
 }
 
 #[test]
-fn a_killed_doctor_leaves_one_canary_at_most_and_the_next_removes_it() {
+fn a_killed_doctor_leaves_at_most_one_test_entry_and_the_next_removes_it() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let mut left = 0;
     let started = Instant::now();
     assert_verdict(&diagnose(&world, "").1, "store", "ok", "the OS keyring");
     let mut duration = started.elapsed();
-    // From before its first call to after its end; until it was hit often enough.
+    // From before the first call to the keyring to after the last, until enough kills came in time.
     for round in 0..400 {
         let mut doctor = world.start("doctor");
         std::thread::sleep(duration * (round * 79 % 128) / 100);
         doctor.0.kill().unwrap();
-        // Adapts, so that four of five are hit alive: the machine's pace may change.
+        // Adapts to the machine's speed, so that four of five are killed before they end.
         let alive = doctor.0.wait().unwrap().code().is_none();
         duration = duration * if alive { 101 } else { 96 } / 100;
-        let canaries = canaries(&world);
-        assert!(canaries <= 1, "round {round}: {canaries}");
-        left += canaries;
+        let test_entries = test_entries(&world);
+        assert!(test_entries <= 1, "round {round}: {test_entries}");
+        left += test_entries;
         if left > 0 && round % 10 == 9 {
             assert_verdict(&diagnose(&world, "").1, "store", "ok", "the OS keyring");
-            assert_eq!(self::canaries(&world), 0, "round {round}");
+            assert_eq!(self::test_entries(&world), 0, "round {round}");
             if round > 100 {
                 break;
             }
@@ -82,11 +83,11 @@ fn a_killed_doctor_leaves_one_canary_at_most_and_the_next_removes_it() {
     }
     assert!(left > 0, "it was never hit between its write and its removal");
     assert_verdict(&diagnose(&world, "").1, "store", "ok", "the OS keyring");
-    assert_eq!(canaries(&world), 0);
+    assert_eq!(test_entries(&world), 0);
 }
 
 #[test]
-fn a_killed_doctor_of_encrypted_files_leaves_nothing_to_the_next() {
+fn the_next_doctor_removes_the_test_entry_in_an_encrypted_file() {
     let mut world = World::new();
     let passphrase = world.private_file("passphrase", "correct horse");
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
@@ -103,7 +104,7 @@ fn a_killed_doctor_of_encrypted_files_leaves_nothing_to_the_next() {
     doctor.0.kill().unwrap();
     doctor.0.wait().unwrap();
     assert_eq!(files(), 1);
-    // What a write leaves behind that is killed a moment earlier.
+    // As left behind by a write that was killed a moment earlier.
     std::fs::write(folder.join(".00.age.corti-auth-AbCd12"), "half a file").unwrap();
     assert_verdict(
         &diagnose(&world, "").1,
@@ -115,7 +116,7 @@ fn a_killed_doctor_of_encrypted_files_leaves_nothing_to_the_next() {
 }
 
 #[test]
-fn a_failing_store_is_told_by_what_was_tried() {
+fn a_failing_store_is_reported_without_the_test_client() {
     let keyring = Keyring::in_state("locked");
     let world = World::with_keyring(&keyring);
     let (code, outcome) = diagnose(&world, "");
@@ -124,9 +125,8 @@ fn a_failing_store_is_told_by_what_was_tried() {
     assert!(!outcome.to_string().contains("corti-auth.invalid"), "nobody's client: {outcome}");
 }
 
-/// The store that a first login would use is the one that is tried.
 #[test]
-fn the_store_before_a_first_login() {
+fn before_the_first_login_the_store_that_it_would_use_is_tested() {
     let mut world = World::new();
     world.set("CORTI_AUTH_STORE", "file");
     let passphrase = world.private_file("passphrase", "correct horse battery staple");

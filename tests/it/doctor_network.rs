@@ -1,4 +1,4 @@
-//! `doctor` tells what is wrong on the way to a token: the network, the realm, the clock, the client, the tenant.
+//! `doctor` finds what is wrong between here and a token: the network, the realm, the clock, the client, the tenant.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,12 @@ fn discovery(environment: &str, issuer: &str) -> Answer {
     Answer::json(&json!({ "issuer": issuer, "token_endpoint": endpoint }).to_string())
 }
 
-fn nothing() -> Answer {
+fn empty_answer() -> Answer {
     Answer::Bytes(String::new())
 }
 
 #[test]
-fn a_clock_that_is_off_is_told_with_its_direction() {
+fn a_wrong_clock_is_reported_with_its_direction() {
     for (skew, code, expected, words) in [
         ("120", 3, "failed", "120 s behind the server's"),
         ("-7", 0, "warning", "7 s ahead of the server's"),
@@ -35,7 +35,7 @@ fn a_clock_that_is_off_is_told_with_its_direction() {
 }
 
 #[test]
-fn a_host_that_is_not_found() {
+fn a_host_that_is_not_found_fails_dns() {
     let (code, outcome) = diagnose(&world_of("no-such-label"), "--timeout 10s");
     assert_eq!(code, 8, "{outcome:#}");
     assert_verdict(&outcome, "configuration", "warning", "`no-such-label` is not an environment that Corti");
@@ -47,7 +47,7 @@ fn a_host_that_is_not_found() {
 }
 
 #[test]
-fn nothing_listens() {
+fn a_closed_port_fails_tcp() {
     let (code, outcome) = diagnose(&world_of("http://127.0.0.1:1"), "");
     assert_eq!(code, 8);
     assert_verdict(&outcome, "tcp", "failed", "no connection to port 1");
@@ -55,7 +55,7 @@ fn nothing_listens() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_not_waited_for() {
+fn a_silent_server_fails_discovery_at_the_timeout() {
     let server = Rude::start(vec![Answer::Silence]);
     let started = Instant::now();
     let (code, outcome) = diagnose(&world_of(&server.environment), "--timeout 300ms");
@@ -65,7 +65,7 @@ fn a_server_that_says_nothing_is_not_waited_for() {
 }
 
 #[test]
-fn a_secret_or_a_tenant_that_is_wrong() {
+fn a_wrong_secret_or_tenant_is_reported() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     world.set("CORTI_CLIENT_SECRET", CANARY);
@@ -81,7 +81,7 @@ fn a_secret_or_a_tenant_that_is_wrong() {
 }
 
 #[test]
-fn a_page_instead_of_a_realm() {
+fn an_html_page_in_place_of_the_realm_fails_discovery() {
     let html = "<html><body>Sign in to the hotel's network</body></html>";
     let server = Rude::start(vec![Answer::http("200 OK", &["Content-Type: text/html"], html)]);
     let (code, outcome) = diagnose(&world_of(&server.environment), "");
@@ -95,7 +95,7 @@ fn a_page_instead_of_a_realm() {
 #[test]
 fn a_realm_of_another_issuer_gets_no_secret() {
     let issuer = "https://auth.eu.corti.app/realms/base\u{1b}[2J";
-    let server = Rude::start_by(|own| vec![nothing(), discovery(own, issuer)]);
+    let server = Rude::start_by(|own| vec![empty_answer(), discovery(own, issuer)]);
     let said = Said::by(&mut world_of(&server.environment).run("doctor"));
     assert_eq!(said.code, 3, "{}", said.stdout);
     assert!(
@@ -107,7 +107,7 @@ fn a_realm_of_another_issuer_gets_no_secret() {
     let server = Rude::start_by(|own| {
         let body =
             json!({ "issuer": format!("{own}/realms/base"), "token_endpoint": "https://evil.example/token" });
-        vec![nothing(), Answer::json(&body.to_string())]
+        vec![empty_answer(), Answer::json(&body.to_string())]
     });
     let (code, outcome) = diagnose(&world_of(&server.environment), "");
     assert_eq!(code, 3);
@@ -116,7 +116,7 @@ fn a_realm_of_another_issuer_gets_no_secret() {
 }
 
 #[test]
-fn an_api_that_refuses_the_tenant() {
+fn an_api_that_refuses_the_tenant_is_reported() {
     let token = r#"{"access_token":"abcdefghij","expires_in":300,"token_type":"Bearer","scope":"openid"}"#;
     let refusals = [
         (
@@ -133,7 +133,7 @@ fn an_api_that_refuses_the_tenant() {
     ];
     for (refusal, code) in refusals {
         let server = Rude::start_by(|own| {
-            vec![nothing(), discovery(own, &format!("{own}/realms/base")), Answer::json(token), refusal]
+            vec![empty_answer(), discovery(own, &format!("{own}/realms/base")), Answer::json(token), refusal]
         });
         let (exit, outcome) = diagnose(&world_of(&server.environment), "");
         assert_eq!(exit, code, "{outcome:#}");
@@ -156,7 +156,7 @@ fn an_api_that_refuses_the_tenant() {
 
 #[test]
 fn a_proxy_is_named_without_its_password() {
-    let proxy = Rude::start(vec![nothing(), Answer::http("407 Proxy Authentication Required", &[], "")]);
+    let proxy = Rude::start(vec![empty_answer(), Answer::http("407 Proxy Authentication Required", &[], "")]);
     let mut world = world_of("eu");
     let address = proxy.environment.strip_prefix("http://").unwrap();
     world.set("HTTPS_PROXY", &format!("http://user:{CANARY}@{address}"));

@@ -4,10 +4,10 @@
 //!
 //! - none: by bash, which stops at the first failure. All such blocks of a page share one shell.
 //! - `exits N`: the same, for a block that ends with the exit code N.
-//! - `terminal`: line by line at a terminal, where [`ANSWERS`] has the answers.
-//! - `no-run REASON`: not at all. [`blocks_that_are_not_run_are_known`] lists these.
+//! - `terminal`: line by line at a terminal; [`ANSWERS`] has the answers.
+//! - `no-run REASON`: not at all. [`only_listed_blocks_are_not_run`] lists these.
 //!
-//! A `console` block has a command behind `$ ` and what it prints. `eu` is a sandbox here; nothing else is replaced.
+//! A `console` block has a command after `$ ` and its output. A sandbox replaces `eu`, and nothing else is changed.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::common::shell::Shell;
 use crate::common::{self, Keyring, Said, Sandbox, World, pass};
 use crate::{probe, recipes};
 
-/// What stands on the reader's machine before the page's first command.
+/// What is on the reader's machine before the page's first command.
 #[derive(Clone, Copy, PartialEq)]
 enum Start {
     /// No profile.
@@ -27,7 +27,7 @@ enum Start {
     StaleSecret,
 }
 
-/// Makes a test of each page, and the list of all of them.
+/// Makes a test of each page, and the list of all pages.
 macro_rules! pages {
     ($($test:ident: $path:literal, $start:ident;)*) => {
         const PAGES: &[&str] = &[$($path),*];
@@ -52,13 +52,13 @@ pages! {
     tokens: "docs/tokens.md", LoggedIn;
 }
 
-/// What is typed at a terminal: behind a command that starts like this, each question and its answer. `ENVIRONMENT` and
-/// `SECRET` are the sandbox's.
+/// What is typed at a terminal: for each command, its questions and their answers. `ENVIRONMENT` and `SECRET` are the
+/// sandbox's.
 const ANSWERS: [(&str, &[(&str, &str)]); 3] = [
     (
         "corti-auth login",
         &[
-            // Down twice: "other".
+            // Down twice, to "other".
             ("Environment", "\u{1b}[B\u{1b}[B"),
             ("Environment (a label or a URL)", "ENVIRONMENT"),
             ("Tenant", ""),
@@ -70,9 +70,9 @@ const ANSWERS: [(&str, &[(&str, &str)]); 3] = [
     ("corti-auth profile import", &[("Import it as profile", "y")]),
 ];
 
-/// Has bash stop at a failure and name the command; and the opposite.
+/// Makes bash stop at a failure and name the command; `DO_NOT_STOP` undoes it.
 const STOP: &str = "trap 'echo \"failed with $?: $BASH_COMMAND\" >&2' ERR; set -e\n";
-const GO_ON: &str = "trap - ERR; set +e\n";
+const DO_NOT_STOP: &str = "trap - ERR; set +e\n";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
@@ -83,7 +83,7 @@ pub fn page(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The one block of a page that has this info string.
+/// The one block of a page with this info string.
 pub fn block(path: &str, info: &str) -> String {
     let found = blocks(path).into_iter().find(|block| block.info == info);
     found.unwrap_or_else(|| panic!("{path} has no block `{info}`")).text
@@ -108,14 +108,14 @@ fn blocks(path: &str) -> Vec<Block> {
         .collect()
 }
 
-/// The reader's machine, with the files that the pages speak of.
-struct Desk {
+/// The reader's machine, with the files that the pages mention.
+struct Machine {
     sandbox: Sandbox,
     world: World,
     _keyring: Keyring,
 }
 
-impl Desk {
+impl Machine {
     fn new(start: Start) -> Self {
         let sandbox = Sandbox::start_with(&["--client-id", "acme-dev"]);
         let keyring = Keyring::unlocked();
@@ -148,8 +148,8 @@ impl Desk {
         Self { sandbox, world, _keyring: keyring }
     }
 
-    /// What somebody sent to support: tokens, an answer, a websocketUrl.
-    fn add_pastes(&self) {
+    /// Files as support gets them: tokens, an answer, a websocketUrl.
+    fn add_files_for_support(&self) {
         self.script(
             "corti-auth token --full > works.txt
             corti-auth token --scope transcribe | tee token.txt > fails.txt
@@ -159,7 +159,7 @@ impl Desk {
         );
     }
 
-    /// The text with the sandbox where it says `eu`.
+    /// The text with the sandbox's address in place of `eu`.
     fn with_sandbox(&self, text: &str) -> String {
         let environment = &self.sandbox.environment;
         text.replace("https://api.eu.corti.app", environment)
@@ -208,11 +208,15 @@ impl Desk {
     fn console(&self, block: &str) {
         let (command, shown) = block.strip_prefix("$ ").and_then(|block| block.split_once('\n')).unwrap();
         let printed = self.bash(&format!("exec 2>&1; {command}")).stdout;
-        assert_eq!(shape(shown), shape(&printed), "`{command}` prints now:\n{printed}");
+        assert_eq!(
+            without_changing_words(shown),
+            without_changing_words(&printed),
+            "`{command}` prints now:\n{printed}"
+        );
     }
 }
 
-/// Makes the profile `default` without asking the sandbox.
+/// Logs in as the profile `default` without verification.
 fn log_in(world: &World, environment: &str, secret: &str) {
     let file = world.file("stored", secret);
     let words =
@@ -221,8 +225,8 @@ fn log_in(world: &World, environment: &str, secret: &str) {
     std::fs::remove_file(file).unwrap();
 }
 
-/// The text without what differs from run to run: words with a digit, and spaces at the end.
-fn shape(text: &str) -> String {
+/// Replaces what differs from run to run: words with a digit, and spaces at the end of lines.
+fn without_changing_words(text: &str) -> String {
     let word = |word: &str| {
         if word.contains(|c: char| c.is_ascii_digit()) { "#".to_owned() } else { word.to_owned() }
     };
@@ -246,13 +250,13 @@ fn run(path: &str, start: Start) {
     if blocks.is_empty() {
         return;
     }
-    let mut desk = Desk::new(start);
+    let mut machine = Machine::new(start);
     match path {
         "docs/stores.md" => {
-            let secret = desk.sandbox.client_secret.clone();
-            pass::keep(&mut desk.world, &secret);
+            let secret = machine.sandbox.client_secret.clone();
+            pass::keep(&mut machine.world, &secret);
         }
-        "docs/support.md" => desk.add_pastes(),
+        "docs/support.md" => machine.add_files_for_support(),
         _ => (),
     }
     let mut script = Vec::new();
@@ -261,24 +265,24 @@ fn run(path: &str, start: Start) {
             ["sh"] => script.push(text),
             ["sh", "exits", code] => {
                 let other = "{ echo \"exits with $code\" >&2; exit 99; }";
-                script.push(format!("{GO_ON}{text}code=$?; test $code = {code} || {other}\n{STOP}"));
+                script.push(format!("{DO_NOT_STOP}{text}code=$?; test $code = {code} || {other}\n{STOP}"));
             }
             ["sh", "terminal"] => {
-                desk.script(&std::mem::take(&mut script).concat());
-                desk.terminal(&text);
+                machine.script(&std::mem::take(&mut script).concat());
+                machine.terminal(&text);
             }
-            ["console"] => desk.console(&text),
+            ["console"] => machine.console(&text),
             _ => unreachable!("{path}: {info}"),
         }
     }
-    desk.script(&script.concat());
+    machine.script(&script.concat());
     if path == "docs/stores.md" {
-        pass::stop(&desk.world);
+        pass::stop(&machine.world);
     }
 }
 
 #[test]
-fn every_page_is_run() {
+fn every_page_is_listed() {
     let mut found: Vec<String> = ["CONTRIBUTING.md", "README.md", "SECURITY.md"].map(str::to_owned).into();
     let docs = std::fs::read_dir(root().join("docs")).unwrap();
     found.extend(docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().display())));
@@ -287,7 +291,7 @@ fn every_page_is_run() {
 }
 
 #[test]
-fn blocks_that_are_not_run_are_known() {
+fn only_listed_blocks_are_not_run() {
     let mut found = Vec::new();
     for path in PAGES {
         for block in blocks(path) {
@@ -309,14 +313,14 @@ fn blocks_that_are_not_run_are_known() {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn every_link_has_a_target() {
     for path in PAGES.iter().chain(&["ARCHITECTURE.md", "CHANGELOG.md"]) {
         for link in links(&page(path)) {
             if link.contains("://") {
                 continue;
             }
             let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
-            let target = if file.is_empty() { (*path).to_owned() } else { joined(path, file) };
+            let target = if file.is_empty() { (*path).to_owned() } else { resolve(path, file) };
             assert!(root().join(&target).exists(), "{path}: {link}");
             if !heading.is_empty() {
                 assert!(anchors(&page(&target)).contains(&heading.to_owned()), "{path}: {link}");
@@ -325,14 +329,14 @@ fn links_lead_somewhere() {
     }
 }
 
-/// Where the links of a page lead: what is in `](…)`.
+/// The targets of a page's links: what is in `](…)`.
 fn links(page: &str) -> Vec<String> {
     let prose: String = page.split("```").step_by(2).collect();
     prose.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned()).collect()
 }
 
-/// A link's file, from the repository's root.
-fn joined(from: &str, file: &str) -> String {
+/// The target of a link as a path from the repository's root.
+fn resolve(from: &str, file: &str) -> String {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
     for part in file.split('/') {
@@ -362,7 +366,7 @@ fn the_readme_is_short() {
 }
 
 #[test]
-fn the_configuration_on_its_page_is_accepted() {
+fn the_example_configuration_is_accepted() {
     let world = World::new();
     world.write_config(&block("docs/configuration.md", "toml"));
     let shown = Said::by(&mut world.run("profile show --profile eu-dev"));
