@@ -1,5 +1,5 @@
-//! A server that repeats a secret is not repeated: every place of its answers, every encoding, every command that talks to
-//! it, as text, with `--json` and with `-v`.
+//! A secret that a server repeats is never printed: in every place of its answers, in every encoding, by every
+//! command that talks to it, as text, with `--json` and with `-v`.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::common::ready::{store, with_token};
 use crate::common::rude::{Answer, Rude};
 use crate::common::{Keyring, Said, World, forged};
 
-/// With characters that each encoding writes in another way.
+/// Has characters that each encoding writes differently.
 const SECRET: &str = r#"Zq7/k+W&m"x<9>'Tü\p%4_Lr"#;
 
 fn each(text: &str, write: impl Fn(&mut String, char)) -> String {
@@ -23,13 +23,13 @@ fn each(text: &str, write: impl Fn(&mut String, char)) -> String {
     })
 }
 
-/// As `serde_json` writes it, without the quotes around it.
+/// As `serde_json` writes it, without the quotes.
 fn in_json(text: &str) -> String {
     let quoted = json!(text).to_string();
     quoted.get(1..quoted.len() - 1).unwrap().to_owned()
 }
 
-/// The same text as others write it.
+/// The text in every encoding that a server may use.
 fn encodings(text: &str) -> Vec<(&'static str, String)> {
     let form: String = byte_serialize(text.as_bytes()).collect();
     let percent = text.bytes().fold(String::new(), |written, byte| format!("{written}%{byte:02X}"));
@@ -71,16 +71,16 @@ fn encodings(text: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What of `encoded` is in `text`, if anything: a piece that stands for 9 characters of the secret.
+/// A piece of `encoded`, long enough for 9 characters of the secret, that is in `text`.
 fn piece<'a>(text: &str, encoded: &'a str, secret: &str) -> Option<&'a str> {
     let starts: Vec<usize> = encoded.char_indices().map(|(at, _)| at).chain([encoded.len()]).collect();
     let window = (9 * starts.len() / secret.chars().count()).max(14);
     let pieces = starts.windows(window + 1).map(|it| encoded.get(it[0]..it[window]).unwrap());
-    // As JSON writes it, too.
+    // Also as JSON writes it.
     pieces.into_iter().find(|piece| text.contains(*piece) || text.contains(&in_json(piece)))
 }
 
-/// The leaks of a command as text and as JSON, each with its encoding.
+/// What a command leaks as text and as JSON, each with its encoding.
 fn leaks(world: &World, command: &str, secret: &str, encodings: &[(&str, String)]) -> Vec<String> {
     let mut found = Vec::new();
     for style in ["-v", "-v --json"] {
@@ -96,9 +96,8 @@ fn leaks(world: &World, command: &str, secret: &str, encodings: &[(&str, String)
     found
 }
 
-/// Runs `commands` against a server for each place and each few encodings, which stand in one text; what it echoes is
-/// `value`.
-fn assert_silent(value: &str, places: &[Place], commands: &[&str], world: impl Fn(&str) -> World) {
+/// Runs `commands` against a server that repeats `value` in each of `places`, a few encodings at a time in one text.
+fn assert_never_printed(value: &str, places: &[Place], commands: &[&str], world: impl Fn(&str) -> World) {
     let encodings = encodings(value);
     let mut found = Vec::new();
     for place in places {
@@ -115,7 +114,7 @@ fn assert_silent(value: &str, places: &[Place], commands: &[&str], world: impl F
     assert!(found.is_empty(), "{} leaks:\n{}", found.len(), found.join("\n"));
 }
 
-/// A world of a client with [`SECRET`].
+/// A world whose client has [`SECRET`].
 fn client_of(environment: &str) -> World {
     let mut world = World::client_of(environment);
     world.set("CORTI_CLIENT_SECRET", SECRET);
@@ -125,43 +124,43 @@ fn client_of(environment: &str) -> World {
 const ID: &str = "6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
 
 #[test]
-fn a_client_secret_that_is_repeated_by_the_realm() {
+fn a_client_secret_that_the_realm_repeats_is_not_printed() {
     let commands = ["token --scope transcribe --format header", "doctor", "interaction list"];
-    assert_silent(SECRET, &REALM, &commands, client_of);
-    assert_silent(SECRET, &[Place::Scope], &["token --full --json", "session transcribe"], client_of);
+    assert_never_printed(SECRET, &REALM, &commands, client_of);
+    assert_never_printed(SECRET, &[Place::Scope], &["token --full --json", "session transcribe"], client_of);
 }
 
 #[test]
-fn a_client_secret_that_is_repeated_by_the_api() {
+fn a_client_secret_that_the_api_repeats_is_not_printed() {
     let get = format!("interaction get {ID}");
     let delete = format!("interaction delete {ID} --yes");
     let commands = ["interaction create", &get, &delete, "session streams", "doctor"];
-    assert_silent(SECRET, &API, &commands, client_of);
+    assert_never_printed(SECRET, &API, &commands, client_of);
 }
 
 #[test]
-fn a_client_secret_that_is_repeated_by_a_websocket() {
+fn a_client_secret_that_a_websocket_repeats_is_not_printed() {
     let commands = ["probe streams --timeout 5s", "check --scope streams --streams"];
-    assert_silent(SECRET, &SOCKET, &commands, client_of);
+    assert_never_printed(SECRET, &SOCKET, &commands, client_of);
 }
 
 #[test]
-fn a_token_that_is_repeated() {
+fn a_token_that_a_server_repeats_is_not_printed() {
     let (ready, get) = (token("openid"), format!("interaction get {ID}"));
     let with = |environment: &str| with_token(environment, &ready);
-    assert_silent(&ready, &API, &["interaction list", &get, "check -e ENVIRONMENT"], with);
-    assert_silent(&ready, &SOCKET, &[&format!("probe streams --timeout 5s --interaction {ID}")], with);
-    assert_silent(&ready, &[Place::Scope], &["token --full --format gitlab", "doctor"], client_of);
+    assert_never_printed(&ready, &API, &["interaction list", &get, "check -e ENVIRONMENT"], with);
+    assert_never_printed(&ready, &SOCKET, &[&format!("probe streams --timeout 5s --interaction {ID}")], with);
+    assert_never_printed(&ready, &[Place::Scope], &["token --full --format gitlab", "doctor"], client_of);
     let limited = token("openid transcribe");
-    assert_silent(&limited, &SOCKET, &["probe --timeout 5s"], client_of);
-    assert_silent(&limited, &[Place::Scope], &["token --scope transcribe"], client_of);
+    assert_never_printed(&limited, &SOCKET, &["probe --timeout 5s"], client_of);
+    assert_never_printed(&limited, &[Place::Scope], &["token --scope transcribe"], client_of);
 }
 
-/// Commands that change what is stored, and the one that writes a report.
+/// Runs the commands that change what is stored, and the one that writes a report.
 #[test]
-fn a_stored_secret_that_is_repeated() {
+fn a_stored_secret_that_the_realm_repeats_is_not_printed() {
     let keyring = Keyring::unlocked();
-    // Before it has read the secret, `doctor` cannot know that a discovery document repeats it.
+    // Before `doctor` has read the secret, it cannot know that a discovery document repeats it.
     for place in REALM.into_iter().filter(|place| *place != Place::Issuer) {
         for some in encodings(SECRET).chunks(6) {
             let texts: Vec<_> = some.iter().map(|(_, text)| text.as_str()).collect();
@@ -184,13 +183,13 @@ fn a_stored_secret_that_is_repeated() {
 }
 
 #[test]
-fn a_secret_that_its_command_repeats() {
+fn a_secret_that_its_command_repeats_is_not_printed() {
     let world = World::new();
     let script = "echo s3cr3t-of-the-vault; echo cannot lock s3cr3t-of-the-vault >&2; exit 3";
     let words = ["login", "-e", "eu", "--client-id", "x", "--secret-command"];
     let command = format!("sh -c '{script}'");
     let said = Said::by(&mut world.run_words(&[&words[..], &[&command]].concat()));
-    // What is passed on while the command runs comes before anything is known to be a secret.
+    // The command's own lines are passed on while it runs, before its output is known to be a secret.
     let error = said.stderr.lines().find(|line| line.contains("exit status: 3")).unwrap();
     assert!(error.ends_with("cannot lock [redacted]"), "{}", said.stderr);
     let config = "version = 1\ndefault-profile = \"a\"\n[profiles.a]\nenvironment = \"ENVIRONMENT\"\ntenant = \"base\"\n\
@@ -203,9 +202,9 @@ fn a_secret_that_its_command_repeats() {
     assert!(report.contains("[its words are left out]") && !report.contains("cannot lock"), "{report}");
 }
 
-/// The token is what `token` prints: a client secret in it would be printed with it.
+/// `token` prints the token: a client secret in it would be printed with it.
 #[test]
-fn a_token_with_the_client_secret_in_it_is_none() {
+fn a_token_that_contains_the_client_secret_is_refused() {
     for name in [SECRET.to_owned(), byte_serialize(SECRET.as_bytes()).collect()] {
         let token = forged(&json!({ "alg": "RS256" }), &json!({ "scope": "openid", "name": name }));
         let body =
@@ -218,7 +217,7 @@ fn a_token_with_the_client_secret_in_it_is_none() {
 }
 
 #[test]
-fn a_secret_of_several_words_does_not_come_back_as_scopes() {
+fn a_secret_of_several_words_is_not_printed_as_scopes() {
     let secret = "correct horse battery staple";
     let body = json!({ "access_token": "eyJ.e30.c", "expires_in": 300, "token_type": "Bearer", "scope": format!("openid {secret}") });
     let server = Rude::start(vec![Answer::json(&body.to_string())]);

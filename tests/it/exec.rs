@@ -1,4 +1,4 @@
-//! `exec`: a real program gets a token and never the secret, in this process's place and with everything that is its own.
+//! `exec`: a real program gets a token and never the secret. It replaces this process and inherits everything else.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -10,13 +10,13 @@ use crate::common::rude::{Answer, Rude};
 use crate::common::shell::Shell;
 use crate::common::{self, Said, Sandbox, World, wait_until};
 
-/// `exec` with a shell's script as the program.
+/// Runs `exec` with a shell script as the program.
 fn exec(world: &World, flags: &str, script: &str) -> Said {
     let words: Vec<&str> = flags.split_whitespace().chain(["--", "sh", "-c", script]).collect();
     Said::by(&mut world.run_words(&[&["exec"], words.as_slice()].concat()))
 }
 
-/// The same as a process whose end is looked at.
+/// `exec` as a process, for its id and exit status.
 fn process(world: &World, words: &[&str]) -> Command {
     let mut command = Command::new(common::binary());
     command.env_clear().envs(world.variables()).args(words).stdin(Stdio::null());
@@ -56,9 +56,9 @@ fn the_program_gets_the_token_and_not_the_secret() {
     assert!(said.code == 0 && !said.stdout.contains(&file), "{}{}", said.stdout, said.stderr);
 }
 
-/// Other tools and older scripts have the secret under other names.
+/// Other tools and older scripts keep the secret in other variables.
 #[test]
-fn no_other_variable_brings_the_secret_to_the_program() {
+fn no_variable_passes_the_secret_to_the_program() {
     let sandbox = Sandbox::start();
     let set = |world: &mut World| {
         for name in ["CORTI_CLIENTSECRET", "CLIENT_SECRET", "corti_client_secret", "Corti_Secret"] {
@@ -93,9 +93,9 @@ fn no_other_variable_brings_the_secret_to_the_program() {
     }
 }
 
-/// Half a pair would be of no use to the program, and an error to this tool inside of it.
+/// A client id without its secret is useless to the program, and an error to this tool inside it.
 #[test]
-fn the_client_id_stays_where_its_secret_does() {
+fn without_its_secret_the_client_id_is_not_passed_on() {
     let sandbox = Sandbox::start();
     let auth = common::binary().display().to_string();
     let of_the_client = |said: &Said| {
@@ -129,7 +129,7 @@ fn the_client_id_stays_where_its_secret_does() {
 }
 
 #[test]
-fn this_tool_goes_on_with_that_token() {
+fn this_tool_inside_the_program_uses_the_token() {
     let sandbox = Sandbox::start();
     let auth = common::binary().display().to_string();
     let said = exec(&World::of(&sandbox), "--full", &format!("'{auth}' interaction create"));
@@ -137,7 +137,7 @@ fn this_tool_goes_on_with_that_token() {
 }
 
 #[test]
-fn its_end_is_the_programs_own() {
+fn exec_ends_like_its_program() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     for code in [0, 1, 3, 10, 130, 255] {
@@ -151,7 +151,7 @@ fn its_end_is_the_programs_own() {
 }
 
 #[test]
-fn a_program_that_cannot_be_run_is_126_and_one_that_is_not_there_127() {
+fn a_program_that_cannot_be_run_exits_126_and_an_unknown_one_127() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let plain = world.file("plain", "no program\n");
@@ -202,7 +202,7 @@ fn without_a_token_nothing_is_run() {
 }
 
 #[test]
-fn the_program_is_this_process() {
+fn the_program_replaces_this_process() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let mut command =
@@ -215,7 +215,7 @@ fn the_program_is_this_process() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn limits_signals_and_dumps_are_as_they_were() {
+fn the_program_inherits_limits_signals_and_open_files() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     world.set("CORTI_AUTH", &common::binary().display().to_string());
@@ -234,19 +234,19 @@ fn limits_signals_and_dumps_are_as_they_were() {
         let python = "python3 -c 'import ctypes; print(ctypes.CDLL(None).prctl(3))'";
         assert_eq!(sh("", flags, python), "1\n", "{flags}");
         let masks = "grep -E 'SigBlk|SigIgn' /proc/self/status";
-        // The second: as nohup, and a shell without job control, leave it.
+        // The second as nohup, and a shell without job control, set it.
         for before in ["", "trap '' HUP INT"] {
             let own = Said::by(world.program("sh").args(["-c", &format!("{before}\nexec {masks}")]));
             assert_eq!(signals(&sh(before, flags, masks)), signals(&own.stdout), "{flags}");
         }
-        // Counted twice in one process: what the test's other threads leave open is in both.
+        // Both counts are from one process, so they include the files that other threads of the test have open.
         let counts = sh("ls /proc/self/fd | wc -l", flags, "sh -c 'ls /proc/self/fd | wc -l'");
         let (before, after) = counts.trim_end().split_once('\n').unwrap();
         assert_eq!(before, after, "{flags}: no file of this tool's is left open");
     }
 }
 
-/// The masks, without the two signals that the C library keeps for itself and ignores in what it spawns.
+/// The masks, without the two signals that the C library reserves and ignores in the processes it starts.
 #[cfg(target_os = "linux")]
 fn signals(masks: &str) -> Vec<u64> {
     let numbers = masks.lines().filter_map(|line| line.split_whitespace().nth(1));
@@ -254,7 +254,7 @@ fn signals(masks: &str) -> Vec<u64> {
 }
 
 #[test]
-fn the_terminal_is_the_programs() {
+fn the_program_has_the_terminal() {
     let sandbox = Sandbox::start();
     let mut shell = Shell::start(&World::of(&sandbox));
     for flags in ["--full", "--full --refresh-url"] {
@@ -273,7 +273,7 @@ fn the_terminal_is_the_programs() {
 }
 
 #[test]
-fn control_c_before_the_program_is_130() {
+fn control_c_before_the_program_starts_exits_130() {
     let server = Rude::start(vec![Answer::Silence]);
     let mut world = World::new();
     for (name, value) in [

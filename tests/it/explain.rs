@@ -1,5 +1,5 @@
-//! `explain` of what the token endpoint answers, of bare statuses, and of what is not given; every cause is asserted of a real
-//! answer.
+//! `explain` of the token endpoint's answers, of a status alone, and of wrong usage. A test checks that every cause
+//! is asserted with a real answer.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ fn start() -> (Sandbox, World) {
 }
 
 #[test]
-fn a_refused_grant_has_a_cause() {
+fn a_refused_token_request_has_a_cause() {
     let (sandbox, world) = start();
     let own = form(&sandbox, "openid");
     let table = [
@@ -52,7 +52,7 @@ fn a_refused_grant_has_a_cause() {
 }
 
 #[test]
-fn a_grant_is_a_full_token_where_nothing_limits_it() {
+fn a_granted_token_without_a_limited_scope_is_called_full() {
     let (sandbox, world) = start();
     let answer = grant(&sandbox, &form(&sandbox, "openid"));
     let explained = explain(&world, &answer, "");
@@ -65,7 +65,7 @@ fn a_grant_is_a_full_token_where_nothing_limits_it() {
 }
 
 #[tokio::test]
-async fn a_busy_token_endpoint_is_no_fault_of_the_clients() {
+async fn a_failing_token_endpoint_is_told_from_a_refusal() {
     let (sandbox, world) = start();
     let control = Control::of(&sandbox);
     let table = [(429, Id("rate-limit")), (503, Id("server-trouble")), (500, Id("server-trouble"))];
@@ -82,7 +82,7 @@ async fn a_busy_token_endpoint_is_no_fault_of_the_clients() {
 }
 
 #[test]
-fn a_bare_status_has_what_fits_and_no_more() {
+fn a_status_alone_lists_its_possible_causes() {
     let world = World::new();
     let all = |status: &str| {
         let said = Said::by(&mut world.run(&format!("explain --json --status {status}")));
@@ -104,7 +104,7 @@ fn a_bare_status_has_what_fits_and_no_more() {
 }
 
 #[test]
-fn what_nothing_explains_is_said_and_what_would_help() {
+fn without_a_known_cause_it_exits_1_and_says_what_would_help() {
     let world = World::new();
     world
         .run("explain --status 418")
@@ -122,7 +122,7 @@ fn what_nothing_explains_is_said_and_what_would_help() {
 }
 
 #[test]
-fn what_is_not_given_or_cannot_be_read_is_a_usage_error() {
+fn missing_or_unreadable_input_is_a_usage_error() {
     let world = World::new();
     let table = [
         ("explain", "there is nothing to explain"),
@@ -144,7 +144,7 @@ fn what_is_not_given_or_cannot_be_read_is_a_usage_error() {
 }
 
 #[test]
-fn a_person_gets_numbered_causes_each_with_its_remedy() {
+fn causes_are_numbered_and_each_has_a_remedy() {
     let (sandbox, world) = start();
     let token = world.file("token", mint(&world, "--scope transcribe"));
     let answer =
@@ -164,7 +164,7 @@ fn a_person_gets_numbered_causes_each_with_its_remedy() {
 }
 
 #[test]
-fn every_cause_is_asserted_of_a_real_answer() {
+fn every_cause_is_asserted_with_a_real_answer() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |folder: &str, part: &str| -> String {
         let files = std::fs::read_dir(root.join(folder)).unwrap().flatten();
@@ -178,7 +178,7 @@ fn every_cause_is_asserted_of_a_real_answer() {
     let rules = rules.replace(char::is_whitespace, "");
     let ids: Vec<&str> = rules.split("cause(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(ids.len() > 40, "{ids:?}");
-    // An `Id` can only be compared with an `Explained`, and that is only made of what a server said.
+    // An `Id` can be compared only with an `Explained`, which only a server's answer can make.
     for id in ids {
         assert!(tests.contains(&format!("Id(\"{id}\")")), "{id} is asserted of no real answer");
     }

@@ -1,4 +1,4 @@
-//! `explain` of what the API refuses for the request's own sake, of servers in trouble, and of what the sockets say.
+//! `explain` of requests that the API refuses, of failing servers, and of messages and close codes of the WebSockets.
 
 use serde_json::json;
 
@@ -35,14 +35,14 @@ impl Corti {
         explain(&self.world, &saved, "")
     }
 
-    /// What is said of one message of a WebSocket.
+    /// What `explain` says of one WebSocket message.
     fn frame(&self, text: &Saved) -> Explained {
         explain(&self.world, text, "")
     }
 }
 
 #[test]
-fn a_request_that_the_api_does_not_take() {
+fn a_request_that_the_api_refuses_has_a_cause() {
     let corti = Corti::start();
     let create = "POST /v2/interactions/";
     let body = r#"{"encounter":{"identifier":"visit-1","status":"planned","type":"first_consultation"}}"#;
@@ -76,7 +76,7 @@ fn a_request_that_the_api_does_not_take() {
 }
 
 #[tokio::test]
-async fn a_server_in_trouble() {
+async fn a_failing_api_has_a_cause() {
     let corti = Corti::start_with(&["--api-fail-count", "1", "--api-fault", "breakdown"]);
     assert_first(&corti.send("GET /v2/languages/", ""), Id("server-trouble"), "Error processing");
     let control = Control::of(&corti.sandbox);
@@ -98,7 +98,7 @@ async fn a_server_in_trouble() {
     let explained = corti.send("GET /v2/languages/", "");
     assert_first(&explained, Id("rate-limit"), "Retry-After is 30");
     assert!(explained["causes"][0]["remedy"].as_str().unwrap().starts_with("wait 30 s"), "{explained:#}");
-    // A handshake fails in the same way, and no more often than it was told to.
+    // The fault also hits a handshake, and only once.
     control.turn(json!({ "api_fault": "gateway", "api_fail_count": 1, "retry_after": null })).await;
     let path = "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20x";
     assert_first(&corti.send(path, ""), Id("gateway"), "HTML");
@@ -106,7 +106,7 @@ async fn a_server_in_trouble() {
 }
 
 #[tokio::test]
-async fn what_a_socket_says() {
+async fn a_websocket_message_has_a_cause() {
     let corti = Corti::start();
     let talk = |messages: &'static [&'static str]| {
         let (sandbox, full) = (&corti.sandbox, &corti.full);
@@ -121,13 +121,13 @@ async fn what_a_socket_says() {
     assert_first(&corti.frame(&all[1]), Id("configured-twice"), "CONFIG_ALREADY_RECEIVED");
     assert_first(&corti.frame(&all[2]), Id("socket-error"), "Bad request: the message has no known type");
     assert_first(&corti.frame(all.last().unwrap()), Id("session-as-it-should-be"), "ENDED");
-    // A whole log, the last message counts, and a client's marks are no part of it.
+    // In a log, the last message counts, and the client's marks are ignored.
     assert_first(&corti.frame(&log(&all[..3])), Id("socket-error"), "no known type");
     assert_among(&explain_code(&corti.world, code), Id("closed"));
 }
 
 #[tokio::test]
-async fn a_socket_that_hears_nothing() {
+async fn a_missing_configuration_has_a_cause() {
     let corti = Corti::start();
     let streams = Said::by(&mut corti.world.run("interaction create --json")).json();
     let path = format!("/interactions/{}/streams", streams["interaction_id"].as_str().unwrap());
@@ -141,7 +141,7 @@ async fn a_socket_that_hears_nothing() {
 }
 
 #[tokio::test]
-async fn how_a_socket_closes() {
+async fn a_close_code_has_a_meaning() {
     let corti = Corti::start();
     let assert_closed = |code: u16, words: &str| {
         let explained = explain_code(&corti.world, code);
@@ -167,16 +167,16 @@ async fn how_a_socket_closes() {
     }
     let (head, code) = protocol_error(&corti.sandbox, &corti.full);
     assert_eq!(code, 1002);
-    // The handshake itself was none of the failure.
+    // The handshake succeeded.
     assert_eq!(names(&explain(&corti.world, &head, "")), ["no-failure"]);
     assert_closed(1002, "1002: what was sent is not the WebSocket's protocol");
-    // A code that says nothing about Corti explains nothing.
+    // Close codes that say nothing about Corti have no cause.
     let said = Said::by(&mut corti.world.run("explain --status 4711"));
     assert_eq!(said.code, 1, "{}", said.stdout);
 }
 
 #[test]
-fn what_the_answer_repeats_is_not_repeated() {
+fn secrets_in_the_answer_are_not_printed() {
     let corti = Corti::start();
     let secret = &corti.sandbox.client_secret;
     let bodies = [
@@ -191,7 +191,7 @@ fn what_the_answer_repeats_is_not_repeated() {
     ];
     let signature = corti.full.rsplit('.').next().unwrap();
     for body in bodies {
-        // An answer of the sandbox's, with a body that a worse server might send.
+        // The head of a real answer, with a body that a worse server might send.
         let head = read(&corti.sandbox, "/v2/interactions/x", &corti.full);
         let saved = format!("{}\r\n\r\n{body}", head.split("\r\n\r\n").next().unwrap());
         let file = corti.world.file("saved.txt", &saved);
@@ -208,7 +208,7 @@ fn what_the_answer_repeats_is_not_repeated() {
 }
 
 #[test]
-fn what_the_request_said_is_not_repeated() {
+fn secrets_in_the_request_are_not_printed() {
     let corti = Corti::start();
     let signature = corti.full.rsplit('.').next().unwrap();
     let saved = format!(
@@ -223,7 +223,7 @@ fn what_the_request_said_is_not_repeated() {
             assert!(!said.stdout.contains(signature) && !said.stderr.contains(signature), "{}", said.stdout);
         }
     }
-    // A token of no known form is known by the request that was saved too.
+    // A token of unknown form is recognised by the saved request.
     for (target, header) in
         [("/x", "authorization: Bearer opaque-credential"), ("/x?token=opaque-credential", "a: b")]
     {

@@ -1,4 +1,5 @@
-//! `explain` of what curl itself saves: with the head, the head alone, the whole exchange; and what only that shows.
+//! `explain` of what curl saves (the answer with its head, the head alone, the whole exchange), and what only the
+//! request shows.
 
 use serde_json::Value;
 
@@ -11,14 +12,14 @@ impl Corti {
 }
 
 #[test]
-fn curl_saves_an_answer_in_several_ways() {
+fn every_way_that_curl_saves_an_answer_is_understood() {
     let corti = Corti::start();
     let token = mint(&corti.world, "--scope streams");
     let bearer = format!("Authorization: Bearer {token}");
     let send = ["-H", &bearer, "-H", "Tenant-Name: base"];
     for how in [&["-si"][..], &["-sv"], &["-siv"], &["-s"], &["-s", "-D", "-"]] {
         let explained = corti.explain_output("/v2/languages/", &[&send[..], how].concat());
-        // Of a body alone, it is the body that names the status.
+        // Without a head, the status comes from the body.
         let seen = (&explained["status"], names(&explained)[0]);
         assert_eq!(seen, (&Value::from(403), "limited-token-on-rest"), "{how:?}");
         assert_eq!(explained["shape"], "an error of the v2 API", "{how:?}");
@@ -28,7 +29,7 @@ fn curl_saves_an_answer_in_several_ways() {
     assert_first(&head, Id("no-token"), "only that one is needed");
     let alone = corti.explain_output("/realms/nowhere/protocol/openid-connect/token", &["-s"]);
     assert_first(&alone, Id("unknown-tenant"), "Realm does not exist");
-    // A head of its own comes first where curl waits before it sends a body.
+    // An interim `100 Continue` comes first where curl waits before it sends a body.
     let form = "grant_type=client_credentials&client_id=nobody&client_secret=x";
     let path = "/realms/base/protocol/openid-connect/token";
     let saved = corti.curl(path, &["-si", "-H", "Expect: 100-continue", "--data", form]);
@@ -37,7 +38,7 @@ fn curl_saves_an_answer_in_several_ways() {
 }
 
 #[test]
-fn the_head_of_a_refused_grant_tells_no_more_than_its_status() {
+fn a_head_alone_has_the_causes_of_its_status() {
     let corti = Corti::start();
     let form = "grant_type=client_credentials&client_id=sandbox&client_secret=x";
     let head = ["-s", "-D", "-", "-o", "/dev/null", "--data", form];
@@ -47,7 +48,7 @@ fn the_head_of_a_refused_grant_tells_no_more_than_its_status() {
 }
 
 #[test]
-fn the_request_shows_what_the_answer_does_not() {
+fn the_saved_request_shows_the_cause() {
     let corti = Corti::start();
     let (full, limited) = (mint(&corti.world, "--full"), mint(&corti.world, "--scope transcribe"));
     let socket = |token: &str| format!("/audio-bridge/v2/transcribe?tenant-name=base&token={token}");
@@ -65,11 +66,11 @@ fn the_request_shows_what_the_answer_does_not() {
     let saved = corti.curl("/v2/languages/", &["-sv", "-H", &bearer, "-H", "Tenant-Name: other"]);
     let explained = explain(&corti.world, &saved, &format!("--token-file {file}"));
     assert_first(&explained, Id("wrong-tenant"), "the token is of tenant `base`, and `other` was sent");
-    // A path that is nearly the socket's.
+    // A path that is nearly a WebSocket's.
     let path = format!("/audio-bridge/v2/interactions/{}/stream?tenant-name=base", uuid::Uuid::new_v4());
     let explained = corti.explain_output(&path, &["-sv"]);
     assert_first(&explained, Id("misspelt-path"), "/stream`");
-    // The scope of the socket that was asked for, and a full token where a limited one would do.
+    // A token for another WebSocket, and a full token where a limited one would do.
     let streams = mint(&corti.world, "--scope streams");
     let saved = corti.curl(&socket(&format!("Bearer%20{streams}")), &["-sv"]);
     let file = corti.world.file("token.txt", &streams);

@@ -1,4 +1,4 @@
-//! `explain` where the request did not get to the API: a redirect, and a proxy that wants to know who asks.
+//! `explain` where the request did not reach the API: a redirect, and a proxy that asks for credentials.
 
 use serde_json::Value;
 
@@ -6,14 +6,13 @@ use crate::common::rude::{Answer, Rude};
 use crate::common::saved::{Explained, Id, assert_first, exchange_at, explain, names};
 use crate::common::{Said, World};
 
-/// What is said of a server's answer.
-fn answered(status: &str, headers: &[&str], body: &str) -> Explained {
+fn explain_answer(status: &str, headers: &[&str], body: &str) -> Explained {
     let server = Rude::start(vec![Answer::http(status, headers, body)]);
     explain(&World::new(), &exchange_at(&server.environment, "GET /v2/languages/", &[], ""), "")
 }
 
 #[test]
-fn a_redirect_is_told_with_where_it_leads_and_without_what_may_be_secret() {
+fn a_redirect_is_named_with_its_target_and_without_secrets() {
     let secret = "sixteen-and-more-hidden-characters";
     let table = [
         (
@@ -37,9 +36,9 @@ fn a_redirect_is_told_with_where_it_leads_and_without_what_may_be_secret() {
     ];
     for (status, location, words) in table {
         let header = format!("Location: {location}");
-        // With and without the page that a server like nginx sends along.
+        // With and without the page that a server like nginx adds.
         for body in ["", "<html><head><title>302 Found</title></head></html>"] {
-            let explained = answered(status, &[&header, "Content-Type: text/html"], body);
+            let explained = explain_answer(status, &[&header, "Content-Type: text/html"], body);
             assert_first(&explained, Id("redirect"), words);
             assert!(!explained.to_string().contains("hidden"), "{explained:#}");
             assert!(status.starts_with(&explained["status"].to_string()), "{status}");
@@ -50,19 +49,19 @@ fn a_redirect_is_told_with_where_it_leads_and_without_what_may_be_secret() {
             );
         }
     }
-    let lost = answered("302 Found", &[], "");
+    let lost = explain_answer("302 Found", &[], "");
     assert_eq!((names(&lost), &lost["causes"][0]["confidence"]), (vec!["redirect"], &Value::from("low")));
     assert!(lost["causes"][0]["remedy"].as_str().unwrap().contains("curl -i"), "{lost:#}");
-    // An answer of another kind leads nowhere, whatever its Location is.
-    assert_eq!(names(&answered("201 Created", &["Location: /a"], "")), ["no-failure"]);
+    // With another status, a Location means nothing.
+    assert_eq!(names(&explain_answer("201 Created", &["Location: /a"], "")), ["no-failure"]);
 }
 
 #[test]
-fn a_proxy_that_wants_credentials_is_told_with_what_it_asks_for() {
+fn a_proxy_that_asks_for_credentials_is_named_with_its_scheme() {
     let page = "<!DOCTYPE html><html><title>ERROR: Cache Access Denied</title></html>";
     let basic = ["Proxy-Authenticate: Basic realm=\"the proxy, NTLM\"", "Content-Type: text/html"];
     for body in ["", page] {
-        let explained = answered("407 Proxy Authentication Required", &basic, body);
+        let explained = explain_answer("407 Proxy Authentication Required", &basic, body);
         assert_first(&explained, Id("proxy-credentials"), "Proxy-Authenticate asks for Basic");
         assert!(!explained.to_string().contains("the proxy, "), "the realm is not repeated: {explained:#}");
         let remedy = explained["causes"][0]["remedy"].as_str().unwrap();
@@ -73,14 +72,14 @@ fn a_proxy_that_wants_credentials_is_told_with_what_it_asks_for() {
         (vec!["Proxy-Authenticate: Negotiate", "Proxy-Authenticate: NTLM"], "asks for NTLM or Negotiate"),
         (vec!["Proxy-Authenticate: Custom x=y"], "no scheme that is known"),
     ] {
-        let explained = answered("407 Proxy Authentication Required", &headers, "");
+        let explained = explain_answer("407 Proxy Authentication Required", &headers, "");
         assert_first(&explained, Id("proxy-credentials"), words);
         assert!(explained["causes"][0]["remedy"].as_str().unwrap().contains("knows only Basic"), "{words}");
     }
 }
 
 #[test]
-fn a_bare_status_of_a_detour_fits() {
+fn the_status_of_a_redirect_or_a_proxy_is_enough() {
     let world = World::new();
     for (status, id) in [
         (301, "redirect"),

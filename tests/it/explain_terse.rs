@@ -1,5 +1,5 @@
-//! `explain` where the API does not tell why it refused: then a token, a request and what is configured decide, and where
-//! they do not, what fits is listed.
+//! `explain` where the API gives no reason: the token, the request and the configuration decide, or else the possible
+//! causes are listed.
 
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ fn explain_with(world: &World, saved: &Saved, token: &str) -> Explained {
     explain(world, saved, &format!("--token-file {file}"))
 }
 
-/// The names of the causes, each with how much speaks for it.
+/// Each cause with its confidence, such as `low expired`.
 fn ranked(explained: &Value) -> Vec<String> {
     let causes = explained["causes"].as_array().unwrap().iter();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -27,14 +27,14 @@ fn ranked(explained: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_401_is_what_fits_or_what_the_token_shows() {
+fn a_401_without_a_reason_has_the_cause_that_the_token_shows() {
     let (sandbox, world) = start();
     let refused = read(&sandbox, LANGUAGES, "x.y.z");
     assert!(refused.contains("www-authenticate: Bearer error=\"invalid_token\"\r\n"), "{refused}");
     let guesses =
         ["low expired", "low clock-skew", "low missing-bearer", "low refused-token", "low wrong-environment"];
     assert_eq!(ranked(&explain(&world, &refused, "")), guesses);
-    // With the token it is known what is wrong with it.
+    // With the token the cause is known.
     let explained = explain_with(&world, &refused, "x.y.z");
     assert_eq!(names(&explained)[0], "malformed-token", "{explained:#}");
     let (_other, elsewhere) = start();
@@ -44,7 +44,7 @@ fn a_401_is_what_fits_or_what_the_token_shows() {
 }
 
 #[test]
-fn a_403_is_what_fits_or_what_the_token_shows() {
+fn a_403_without_a_reason_has_the_cause_that_the_token_shows() {
     let (sandbox, world) = start();
     let (full, limited) = (mint(&world, "--full"), mint(&world, "--scope streams"));
     let refused = read(&sandbox, LANGUAGES, &limited);
@@ -72,7 +72,7 @@ fn a_403_is_what_fits_or_what_the_token_shows() {
 }
 
 #[test]
-fn a_404_is_one_of_two() {
+fn a_404_without_a_reason_has_two_possible_causes() {
     let (sandbox, world) = start();
     let full = mint(&world, "--full");
     let refused = read(&sandbox, &format!("/v2/interactions/{}", uuid::Uuid::new_v4()), &full);

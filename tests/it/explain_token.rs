@@ -1,4 +1,4 @@
-//! `explain` of a refused token: each cause is made to happen at a sandbox, and its answer is what is explained.
+//! `explain` of a refused token: a sandbox produces each cause, and its answer is explained.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const LANGUAGES: &str = "/v2/languages/";
 const TRANSCRIBE: &str = "/audio-bridge/v2/transcribe?tenant-name=base";
 
 impl Corti {
-    /// What is said of an answer to a request with this token, as it stands in a file.
+    /// What `explain` says of an answer, given the token in a file.
     fn explain(&self, saved: &Saved, token: &str) -> Explained {
         let file = self.world.file("token.txt", token);
         explain(&self.world, saved, &format!("--token-file {file}"))
@@ -24,7 +24,7 @@ impl Corti {
 }
 
 #[tokio::test]
-async fn an_expired_token() {
+async fn an_expired_token_is_explained() {
     let corti = Corti::start();
     let control = Control::of(&corti.sandbox);
     control.turn(json!({ "token_lifetime": 1 })).await;
@@ -34,12 +34,12 @@ async fn an_expired_token() {
         answer = read(&corti.sandbox, LANGUAGES, &token);
         answer.starts_with("HTTP/1.1 401")
     });
-    // The server's word alone is enough; the token shows it too.
+    // The server's message is enough; the token shows it too.
     assert_first(&explain(&corti.world, &answer, ""), Id("expired"), "The token has expired");
     let explained = corti.explain(&answer, &token);
     assert_first(&explained, Id("expired"), " before the answer");
     assert_eq!(explained["shape"], "an empty body");
-    // Of a socket, the remedy is a token for that socket.
+    // For a WebSocket, the remedy is a token for that WebSocket.
     let limited = mint(&corti.world, "--scope streams");
     common::wait_until("the other has expired", || {
         answer = corti.get(&format!("{TRANSCRIBE}&token=Bearer%20{limited}"), &[]);
@@ -47,7 +47,7 @@ async fn an_expired_token() {
     });
     let explained = corti.explain(&answer, &limited);
     assert_eq!(explained["causes"][0]["remedy"], "mint a new one: corti-auth token --scope streams");
-    // The token alone: it is what it is.
+    // The token alone.
     let file = corti.world.file("token.txt", &token);
     let said = Said::by(&mut corti.world.run(&format!("explain --token-file {file}")));
     assert!(said.stdout.contains("the token expired") && said.stdout.contains(" ago"), "{}", said.stdout);
@@ -56,7 +56,7 @@ async fn an_expired_token() {
 }
 
 #[tokio::test]
-async fn clocks_that_differ() {
+async fn different_clocks_are_explained() {
     let corti = Corti::start();
     let control = Control::of(&corti.sandbox);
     let token = mint(&corti.world, "--full");
@@ -68,7 +68,7 @@ async fn clocks_that_differ() {
     for words in ["the answer is dated 2 h ", "by the clock here the token lives for another"] {
         assert!(skew.contains(words), "{skew}");
     }
-    // A token from that server is issued in the future.
+    // By the clock here, that server's token is issued in the future.
     let ahead = mint(&corti.world, "--full");
     let file = corti.world.file("token.txt", &ahead);
     let explained = Said::by(&mut corti.world.run(&format!("explain --json --token-file {file}"))).json();
@@ -77,7 +77,7 @@ async fn clocks_that_differ() {
 }
 
 #[test]
-fn a_token_that_is_not_presented_as_it_should_be() {
+fn a_token_in_a_wrong_form_is_explained() {
     let corti = Corti::start();
     let token = mint(&corti.world, "--scope transcribe");
     let none = corti.get(LANGUAGES, &["Tenant-Name: base"]);
@@ -85,7 +85,7 @@ fn a_token_that_is_not_presented_as_it_should_be() {
     let bare = corti.get(LANGUAGES, &[&format!("Authorization: {token}"), "Tenant-Name: base"]);
     let explained = corti.explain(&bare, &token);
     assert_first(&explained, Id("missing-bearer"), "not preceded by Bearer");
-    // The server cannot tell a space that was escaped twice from a missing word.
+    // To the server, a space that was encoded twice looks like a missing `Bearer`.
     assert_eq!(names(&explained), ["missing-bearer", "encoded-twice"], "{explained:#}");
     assert_eq!(explained["causes"][1]["confidence"], "medium");
     let twice = corti.get(&format!("{TRANSCRIBE}&token=Bearer%2520{token}"), &[]);
@@ -101,7 +101,7 @@ fn a_token_that_is_not_presented_as_it_should_be() {
 }
 
 #[test]
-fn a_token_of_another_kind_or_key() {
+fn a_token_of_another_kind_or_key_is_explained() {
     let corti = Corti::start();
     let answer = grant(&corti.sandbox, &form(&corti.sandbox, "openid"));
     let body = answer.split("\r\n\r\n").nth(1).unwrap();
@@ -118,7 +118,7 @@ fn a_token_of_another_kind_or_key() {
         Id("unknown-key"),
         "The signature of the token is invalid",
     );
-    // Words that tell of nothing known are repeated, and what fits the status stands beside them.
+    // An unknown message is shown, together with the causes that fit the status.
     let none = token.replacen(token.split('.').next().unwrap(), &rewritten_header(&token), 1);
     let refused = read(&corti.sandbox, LANGUAGES, &none);
     let explained = corti.explain(&refused, &none);
@@ -136,7 +136,7 @@ fn rewritten_header(token: &str) -> String {
 }
 
 #[test]
-fn a_token_of_another_environment() {
+fn a_token_of_another_environment_is_explained() {
     let (here, there) = (Corti::start(), Corti::start());
     let foreign = mint(&there.world, "--full");
     let refused = read(&here.sandbox, LANGUAGES, &foreign);
@@ -148,21 +148,21 @@ fn a_token_of_another_environment() {
     );
     let remedy = explained["causes"][0]["remedy"].as_str().unwrap();
     assert!(remedy.ends_with(&format!("--environment {}", here.sandbox.environment)), "{remedy}");
-    // Without the token it is still a guess worth its words; without a place, the key alone.
+    // Without the token it is only a possible cause.
     let explained = explain(&here.world, &refused, "");
     assert_eq!(names(&explained), ["unknown-key", "wrong-environment"], "{explained:#}");
-    // The token alone, compared with what is configured.
+    // The token alone, compared with the configured environment.
     let file = here.world.file("token.txt", &foreign);
     let alone = Said::by(&mut here.world.run(&format!("explain --json --token-file {file}"))).json();
     assert_eq!(names(&alone), ["wrong-environment"], "{alone:#}");
-    // The same host with another realm: it is the issuer that the server names, if it has the key.
+    // The same host with another realm.
     let other = Sandbox::start_with(&["--tenant", "other"]);
     let refused = read(&other, LANGUAGES, &foreign);
     assert!(names(&here.explain(&refused, &foreign)).contains(&"wrong-environment"));
 }
 
 #[test]
-fn a_tenant_that_is_missing_or_another() {
+fn a_missing_or_wrong_tenant_is_explained() {
     let corti = Corti::start();
     let token = mint(&corti.world, "--full");
     let bearer = format!("Authorization: Bearer {token}");
@@ -173,14 +173,14 @@ fn a_tenant_that_is_missing_or_another() {
     let wrong = corti.explain(&saved, &token);
     assert_first(&wrong, Id("wrong-tenant"), "the tenant name is not the token's");
     assert!(wrong["causes"][0]["remedy"].to_string().contains("`Tenant-Name: base`"), "{wrong:#}");
-    // What is configured here shows whence the other came.
+    // The configured tenant shows where the wrong one came from.
     let file = corti.world.file("token.txt", &token);
     let wrong = explain(&corti.world, &saved, &format!("--token-file {file} --tenant other"));
     assert_first(&wrong, Id("wrong-tenant"), "the token is of tenant `base`, and `other` is configured");
 }
 
 #[test]
-fn a_token_with_another_scope() {
+fn a_token_with_the_wrong_scope_is_explained() {
     let corti = Corti::start();
     let transcribe = mint(&corti.world, "--scope transcribe");
     let rest = corti.explain(&read(&corti.sandbox, LANGUAGES, &transcribe), &transcribe);
@@ -197,7 +197,7 @@ fn a_token_with_another_scope() {
     let socket = corti.explain(&corti.get(&path, &[]), &transcribe);
     let remedy = socket["causes"][0]["remedy"].as_str().unwrap();
     assert!(remedy.ends_with("corti-auth token --scope streams"), "{remedy}");
-    // The variable is the token in use, where no file is named.
+    // Without a file, CORTI_ACCESS_TOKEN is the token in use.
     let mut world = World::new();
     world.set("CORTI_ACCESS_TOKEN", &transcribe);
     let refused = read(&corti.sandbox, LANGUAGES, &transcribe);
@@ -205,7 +205,7 @@ fn a_token_with_another_scope() {
 }
 
 #[test]
-fn a_token_of_another_client() {
+fn a_token_of_another_client_is_explained() {
     let corti = Corti::start();
     let token = mint(&corti.world, "--full");
     let path = format!("/v2/interactions/{}", uuid::Uuid::new_v4());

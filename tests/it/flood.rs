@@ -1,4 +1,4 @@
-//! Servers that never pause: every deadline is kept, a signal ends the command, and memory stays bounded.
+//! Servers that send without end: every deadline is kept, a signal ends the command, and memory stays bounded.
 
 use std::time::{Duration, Instant};
 
@@ -8,18 +8,18 @@ use crate::common::flooder::{Flood, Flooder, frame, text};
 use crate::common::ready::with_token;
 use crate::common::{self, Running, World, forged};
 
-/// No healthy machine takes as long for what has a bound of 1 s, or of 4 s where the end of a session is waited for.
+/// Longer than any healthy machine needs for a deadline of 1 s, or of 4 s where the end of a session is awaited.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The promise is one second. Most of this is for a machine under load.
+/// A signal is to end a command within a second; the rest is for a machine under load.
 const PROMPT: Duration = Duration::from_secs(8);
 
-/// A debug build at rest takes a tenth of this, in KiB.
+/// In KiB: ten times what a debug build needs.
 const MEMORY: u64 = 256 * 1024;
 
 const ACCEPTED: &str = r#"{"type":"CONFIG_ACCEPTED"}"#;
 
-/// A world with a ready token of that environment.
+/// A world with a token that this environment issued.
 fn world(environment: &str) -> World {
     let claims = json!({
         "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid transcribe",
@@ -28,7 +28,7 @@ fn world(environment: &str) -> World {
     with_token(environment, &forged(&json!({ "alg": "RS256" }), &claims))
 }
 
-/// The exit code of a command that ends within `bound`, and the most memory that it was seen to have.
+/// Waits at most `bound` for a command, and returns its exit code and its peak memory.
 fn end(mut command: Running, bound: Duration) -> (Option<i32>, u64) {
     let (began, mut peak) = (Instant::now(), 0);
     let status = format!("/proc/{}/status", command.0.id());
@@ -45,8 +45,8 @@ fn end(mut command: Running, bound: Duration) -> (Option<i32>, u64) {
     (None, peak)
 }
 
-/// A text message that takes far more memory once it is parsed.
-fn bloated() -> Vec<u8> {
+/// A text message that needs far more memory once it is parsed.
+fn large_once_parsed() -> Vec<u8> {
     text(&format!("[{}0]", r#"{"":0},"#.repeat(140_000)))
 }
 
@@ -68,7 +68,7 @@ fn open_floods() -> Vec<(&'static str, Flood)> {
         ("one byte at a time", slow(Flood::after(frame(0x01, b"x"), frame(0x00, b"yy")))),
         ("a frame of an exabyte", Flood::after(b"\x81\x7f\x0f\xff\xff\xff\xff\xff\xff\xff".into(), b"x")),
         ("large messages", Flood::of(text(&"x".repeat(900_000)))),
-        ("messages that grow when they are parsed", Flood::of(bloated())),
+        ("messages that grow when they are parsed", Flood::of(large_once_parsed())),
         ("accepted, then texts", Flood::after(accepted(), text(r#"{"type":"hello"}"#))),
         (
             "accepted, then transcripts",
@@ -87,7 +87,7 @@ fn open_floods() -> Vec<(&'static str, Flood)> {
     ]
 }
 
-/// Answers to the upgrade that have no end, by name.
+/// Answers to the upgrade without end, by name.
 fn answer_floods() -> Vec<(&'static str, Flood)> {
     let slow = |flood: Flood| Flood { pause: Some(Duration::from_millis(20)), ..flood };
     let refusal = "HTTP/1.1 403 Forbidden\r\n";
@@ -106,8 +106,8 @@ fn answer_floods() -> Vec<(&'static str, Flood)> {
     ]
 }
 
-/// Runs `command` against each server at once, and gives what it should not have done.
-fn unkept(floods: Vec<(&'static str, Flood)>, command: &str, codes: &[i32]) -> Vec<String> {
+/// Runs `command` against each server, and returns the failures.
+fn failures(floods: Vec<(&'static str, Flood)>, command: &str, codes: &[i32]) -> Vec<String> {
     let judge = |(name, flood): (&'static str, Flood)| {
         let server = Flooder::start(flood);
         let (code, peak) = end(world(&server.environment).start(command), PATIENCE);
@@ -119,18 +119,18 @@ fn unkept(floods: Vec<(&'static str, Flood)>, command: &str, codes: &[i32]) -> V
 
 #[test]
 fn a_probe_keeps_its_deadline_whatever_the_server_sends() {
-    let failed = unkept(open_floods(), "probe transcribe --timeout 1s", &[8]);
+    let failed = failures(open_floods(), "probe transcribe --timeout 1s", &[8]);
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
 #[test]
-fn a_probe_with_json_keeps_its_deadline_too() {
-    let failed = unkept(open_floods(), "probe transcribe --timeout 1s --json", &[8]);
+fn a_probe_with_json_keeps_its_deadline() {
+    let failed = failures(open_floods(), "probe transcribe --timeout 1s --json", &[8]);
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
 #[test]
-fn a_server_that_goes_on_after_the_end_is_left() {
+fn a_probe_ends_though_the_server_goes_on_sending() {
     let over =
         [text(ACCEPTED), text(r#"{"type":"usage","credits":1}"#), text(r#"{"type":"ended"}"#)].concat();
     let floods = [text("{}"), frame(0x89, b""), frame(0x82, &[7; 500]), frame(0x88, b"")];
@@ -139,26 +139,26 @@ fn a_server_that_goes_on_after_the_end_is_left() {
         .flat_map(|(deaf, all)| all.iter().map(move |it| (deaf, it)))
     {
         let flood = Flood { deaf, ..Flood::after(over.clone(), rest.clone()) };
-        let failed = unkept(vec![("after the end", flood)], "probe transcribe --timeout 20s", &[0]);
+        let failed = failures(vec![("after the end", flood)], "probe transcribe --timeout 20s", &[0]);
         assert!(failed.is_empty(), "{deaf} {rest:?}: {failed:#?}");
     }
 }
 
 #[test]
-fn an_answer_to_the_upgrade_without_an_end_is_left() {
-    let failed = unkept(answer_floods(), "probe transcribe --timeout 1s", &[8]);
+fn a_probe_keeps_its_deadline_while_the_answer_to_the_upgrade_goes_on() {
+    let failed = failures(answer_floods(), "probe transcribe --timeout 1s", &[8]);
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
 #[test]
-fn a_check_keeps_its_deadlines_too() {
-    // What could not be told is no failure; 10 where the flood began with an acceptance.
-    let failed = unkept([open_floods(), answer_floods()].concat(), "check --timeout 1s", &[0, 10]);
+fn a_check_keeps_its_deadlines() {
+    // 0, as an inconclusive check is no failure; 10 where the flood begins with an acceptance.
+    let failed = failures([open_floods(), answer_floods()].concat(), "check --timeout 1s", &[0, 10]);
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
 #[test]
-fn answers_of_the_token_endpoint_and_the_api_are_bounded() {
+fn an_endless_answer_of_the_token_endpoint_or_the_api_is_bounded() {
     for (name, flood) in answer_floods() {
         let flood = Flood { always: true, ..flood };
         let server = Flooder::start(flood);
@@ -171,10 +171,10 @@ fn answers_of_the_token_endpoint_and_the_api_are_bounded() {
 }
 
 #[test]
-fn a_signal_ends_a_probe_at_once_whatever_the_server_sends() {
+fn a_signal_ends_a_probe_or_a_check_whatever_the_server_sends() {
     let mut failed = Vec::new();
     for (name, flood) in open_floods() {
-        // It ends by itself, however much time it has.
+        // These end by themselves, without a deadline.
         if ["fragments", "a frame of an exabyte"].contains(&name) {
             continue;
         }
@@ -183,7 +183,7 @@ fn a_signal_ends_a_probe_at_once_whatever_the_server_sends() {
         {
             let server = Flooder::start(flood.clone());
             let running = world(&server.environment).start(&format!("{command} --timeout 600s"));
-            // Some of `check` is over with the first message.
+            // Some runs of `check` end with the first message.
             let began = Instant::now();
             while server.sent() < 100 && began.elapsed() < PROMPT {
                 std::thread::sleep(Duration::from_millis(5));

@@ -1,4 +1,4 @@
-//! Help, versions, manual pages, and usage errors in both forms.
+//! Help, versions, manual pages, and usage errors as text and as JSON.
 
 use predicates::prelude::*;
 
@@ -43,7 +43,7 @@ fn every_command_has_a_help_that_fits_the_width() {
         let said = Said::by(&mut World::new().run(&format!("{command} --help")));
         assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{command}");
         assert!(said.stdout.contains("Usage: corti-auth"), "{command}");
-        // Examples are commands to copy: they are not wrapped.
+        // Examples are commands to copy, so they are not wrapped.
         let text = said.stdout.split("Examples:").next().unwrap();
         let long = text.lines().find(|line| line.chars().count() > 100);
         assert_eq!(long, None, "{command}");
@@ -53,7 +53,7 @@ fn every_command_has_a_help_that_fits_the_width() {
 }
 
 #[test]
-fn the_top_level_help_leads_to_everything() {
+fn the_top_level_help_names_what_there_is() {
     let said = Said::by(&mut World::new().run("--help"));
     for words in ["corti-auth demo", "Exit codes:", "--no-input", "--timeout", "interaction"] {
         assert!(said.stdout.contains(words), "{words}");

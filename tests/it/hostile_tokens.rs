@@ -1,4 +1,4 @@
-//! Tokens that somebody made to be believed, or to break their reader: one line each, through the real binary.
+//! Tokens made to pass as valid or to break the parser, one per line, through the real binary.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -13,7 +13,7 @@ use crate::common::{Said, World};
 
 const GOOD: &str = r#"{"typ":"Bearer","iss":"joe","exp":9999999999,"scope":"openid"}"#;
 
-/// A case: its name, the token, and what is said of it.
+/// A case: its name, the token, and words of the verdict.
 type Case = (String, String, &'static str);
 
 fn encode(part: impl AsRef<[u8]>) -> String {
@@ -30,7 +30,7 @@ fn signed(header: &Value, payload: &str, key: &EncodingKey, algorithm: Algorithm
     format!("{message}.{signature}")
 }
 
-/// The issuer's public key: the one of RFC 7515, appendix A.2.
+/// The issuer's public key, from RFC 7515, appendix A.2.
 fn issuers_jwk() -> Value {
     let examples: Vec<Value> = serde_json::from_str(include_str!("../rfc/examples.json")).unwrap();
     let mut jwk = examples[1]["key"].clone();
@@ -38,7 +38,7 @@ fn issuers_jwk() -> Value {
     jwk
 }
 
-/// An HMAC keyed with something that everybody knows of the issuer's key.
+/// HMACs keyed with public values of the issuer's key.
 fn confused_algorithms() -> Vec<Case> {
     let jwk = issuers_jwk();
     let number =
@@ -96,9 +96,9 @@ fn unsigned_in_every_spelling() -> Vec<Case> {
     refused.chain(unknown).collect()
 }
 
-/// Well-signed, by a key that the token itself brings or names.
-fn own_keys() -> Vec<Case> {
-    // Some key: what matters is that it is not the issuer's.
+/// Correctly signed, by a key that the token itself brings or names.
+fn keys_of_the_tokens_own() -> Vec<Case> {
+    // Any key but the issuer's.
     let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).unwrap();
     let (n, e) = (encode(key.n().to_bytes_be()), encode(key.e().to_bytes_be()));
     let jwk = json!({ "kty": "RSA", "n": n, "e": e, "alg": "RS256", "use": "sig", "kid": "mine" });
@@ -213,7 +213,7 @@ fn odd_encodings() -> Vec<Case> {
         (format!("{header}.{payload}.c2lu"), "INVALID-SIGNATURE"),
         (format!("{header}.{payload}.c2l/"), "the signature is not base64url"),
         (format!("{header}.{payload}.+2ln"), "the signature is not base64url"),
-        // The last digit's bits that belong to no byte must be zero, or one signature would have many spellings.
+        // The unused bits of the last digit must be zero, or one signature would have many spellings.
         (format!("{header}.{payload}.c2k"), "INVALID-SIGNATURE"),
         (format!("{header}.{payload}.c2l"), "the signature is not base64url"),
         (format!("{header}.{payload}.c"), "the signature is not base64url"),
@@ -235,11 +235,11 @@ fn odd_encodings() -> Vec<Case> {
 }
 
 #[test]
-fn none_of_them_is_believed() {
+fn no_hostile_token_is_valid() {
     let groups = [
         confused_algorithms(),
         unsigned_in_every_spelling(),
-        own_keys(),
+        keys_of_the_tokens_own(),
         odd_headers(),
         odd_claims(),
         odd_encodings(),
@@ -265,7 +265,7 @@ fn none_of_them_is_believed() {
 }
 
 #[test]
-fn control_characters_in_claims_are_written_out() {
+fn control_characters_in_claims_are_escaped() {
     let nasty = "\u{1b}]0;x\u{7}\u{202e}\u{9b}2J\u{2028}\r\nverified  valid";
     let claims = json!({
         "typ": "Bearer", "exp": 9_999_999_999_i64, "iss": nasty, "sub": nasty, "jti": nasty, "azp": nasty,

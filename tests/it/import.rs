@@ -1,4 +1,4 @@
-//! `profile import`: a client out of a `.env`, shown before it is taken, never without a yes.
+//! `profile import`: takes a client from a `.env` file, shows it first, and never imports without a yes.
 
 use predicates::prelude::*;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::common::keyring::lookup;
 use crate::common::{Keyring, Said, Sandbox, World};
 
 #[test]
-fn a_file_of_the_vendors_names_becomes_a_profile() {
+fn a_file_with_cortis_variables_becomes_a_profile() {
     let (sandbox, keyring) = (Sandbox::with_secret("a$b #\"c"), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let text = format!(
@@ -31,7 +31,7 @@ fn a_file_of_the_vendors_names_becomes_a_profile() {
     world.run("token --full -p acme").assert().success();
     assert!(world.config().contains("last-verified"), "{}", world.config());
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "the file is left to its owner");
-    // Once more is fine: it is the same client.
+    // Again is fine: it is the same client.
     let said = Said::by(&mut world.run_words(&["profile", "import", &file, "--yes", "-p", "acme", "--json"]));
     assert_eq!(said.stderr, "");
     let from = json!({
@@ -47,7 +47,7 @@ fn a_file_of_the_vendors_names_becomes_a_profile() {
 }
 
 #[test]
-fn nothing_is_taken_without_a_yes() {
+fn nothing_is_imported_without_a_yes() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let file = world.file(".env", "ENVIRONMENT=eu\nTENANT=base\nCLIENT_ID=acme\nCLIENT_SECRET=hunter2\n");
@@ -65,7 +65,7 @@ fn nothing_is_taken_without_a_yes() {
 }
 
 #[test]
-fn flags_are_over_the_file_and_variables_are_not_asked() {
+fn options_win_over_the_file_and_variables_are_ignored() {
     let keyring = Keyring::unlocked();
     let mut world = World::with_keyring(&keyring);
     world.set("CORTI_ENVIRONMENT", "us");
@@ -80,7 +80,7 @@ fn flags_are_over_the_file_and_variables_are_not_asked() {
 }
 
 #[test]
-fn files_that_cannot_be_used() {
+fn an_unusable_file_is_an_error_that_shows_no_secret() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     for (text, message) in [
@@ -169,7 +169,7 @@ fn a_secret_that_the_server_rejects_is_not_stored() {
 }
 
 #[test]
-fn the_store_is_chosen_as_by_login() {
+fn import_chooses_the_store_like_login() {
     let mut world = World::new();
     let passphrase = world.file("passphrase", "correct horse");
     #[cfg(unix)]
@@ -183,12 +183,12 @@ fn the_store_is_chosen_as_by_login() {
         let words = ["profile", "import", &file, "--no-verify", "--yes", "-p", profile];
         Said::by(&mut world.run_words(&[&words[..], more].concat()))
     };
-    // There is no keyring here, and nothing falls through to a file.
+    // Without a keyring, no other store is tried.
     assert_eq!(import(&world, "a", &[]).code, 4);
     let said = import(&world, "a", &["--store", "file"]);
     assert!(said.code == 0 && said.stderr.contains("in the encrypted file"), "{}", said.stderr);
     assert!(world.config().contains("store = \"file\""), "{}", world.config());
-    // The profile's own, then the variable's, then the flag's.
+    // From the profile, then from the variable, then from the option.
     assert_eq!(import(&world, "a", &[]).code, 0);
     world.set("CORTI_AUTH_STORE", "file");
     assert_eq!(import(&world, "b", &[]).code, 0);

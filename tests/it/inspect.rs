@@ -1,4 +1,4 @@
-//! `inspect`: what a token is said to be, from where it may come, and when that is not success.
+//! `inspect`: what it shows of a token, where the token may come from, and when it fails.
 
 use predicates::prelude::*;
 use serde_json::json;
@@ -46,7 +46,7 @@ const FIELDS: [&str; 29] = [
 ];
 
 #[test]
-fn a_limited_token_from_stdin() {
+fn a_limited_token_is_shown() {
     let (sandbox, world, token) = minted("--scope streams");
     for arguments in ["inspect", "inspect -"] {
         let said = Said::by(world.run(arguments).write_stdin(format!("\n  {token}\n")));
@@ -68,7 +68,7 @@ fn a_limited_token_from_stdin() {
 }
 
 #[test]
-fn a_full_token_from_a_file_as_json() {
+fn json_has_every_field_of_a_token_in_a_file() {
     let (sandbox, world, token) = minted("--full");
     let file = world.file("token", &token);
     let json = Said::by(&mut world.run_words(&["inspect", "--json", &file])).json();
@@ -85,7 +85,7 @@ fn a_full_token_from_a_file_as_json() {
         (&json["audience"], &json["username"]),
         (&json!(["account"]), &json!("service-account-sandbox"))
     );
-    // Every field can be had alone, and no other.
+    // Every field can be printed alone, and nothing else.
     for name in keys.iter().filter(|name| **name != "schema") {
         let said = Said::by(&mut world.run_words(&["inspect", "--field", name, &file]));
         let is_null = json[name].is_null();
@@ -103,7 +103,7 @@ fn a_full_token_from_a_file_as_json() {
 }
 
 #[test]
-fn what_is_redacted_may_go_into_a_ticket() {
+fn redact_hides_what_identifies_a_customer() {
     let (sandbox, world, token) = minted("--full");
     let secret = [token.trim(), "service-account-sandbox", "trrtcc:"];
     let plain = Said::by(world.run("inspect --json").write_stdin(token.clone())).json();
@@ -127,7 +127,7 @@ fn what_is_redacted_may_go_into_a_ticket() {
     assert!(!json.to_string().contains("acme-hospital"), "{json}");
     assert_eq!((&json["client_id"], &json["audience"][0]), (&json["audience"][0], &json["client_id"]));
     assert_eq!(json["redacted"], true);
-    // Nor is the audience that was asked for, be it the token's or not.
+    // Nor is the audience that was asked for shown, whether the token has it or not.
     for audience in ["acme-hospital", "account"] {
         for style in ["", "--json"] {
             let flags = format!("inspect --redact --verify --audience {audience} {style}");
@@ -140,7 +140,7 @@ fn what_is_redacted_may_go_into_a_ticket() {
 }
 
 #[test]
-fn a_required_scope_is_there_or_the_exit_code_is_10() {
+fn a_missing_required_scope_exits_10() {
     let far = 9_999_999_999_i64;
     let token = |exp| {
         forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer", "exp": exp, "scope": "openid streams" }))
@@ -175,7 +175,7 @@ fn an_expired_token_is_shown_and_exits_7() {
 }
 
 #[test]
-fn other_kinds_are_told_apart() {
+fn the_kind_and_the_reach_are_shown() {
     for (typ, words) in [("ID", "an ID token"), ("Refresh", "a refresh token")] {
         let token = forged(&json!({ "alg": "RS256" }), &json!({ "typ": typ, "exp": 9_999_999_999_i64 }));
         World::new()
@@ -196,7 +196,7 @@ fn other_kinds_are_told_apart() {
 }
 
 #[test]
-fn what_cannot_be_told_is_not_guessed() {
+fn an_unclear_kind_or_reach_is_not_guessed() {
     let verdict = |claims: serde_json::Value| {
         Said::by(World::new().run("inspect").write_stdin(forged(&json!({ "alg": "RS256" }), &claims)))
     };
@@ -212,7 +212,7 @@ fn what_cannot_be_told_is_not_guessed() {
 }
 
 #[test]
-fn what_is_no_token_exits_7() {
+fn text_without_a_token_exits_7() {
     for (text, words) in [
         ("", "there is no token"),
         ("hello", "this has 1"),
@@ -239,7 +239,7 @@ fn what_is_no_token_exits_7() {
 }
 
 #[test]
-fn a_token_is_no_argument_and_is_not_echoed() {
+fn a_token_as_an_argument_is_refused_and_not_printed() {
     let token = forged(&json!({ "alg": "RS256" }), &json!({}));
     for words in [vec!["inspect", &token], vec!["token", &token], vec!["inspect", "--field", &token]] {
         let said = Said::by(&mut World::new().run_words(&words));
@@ -258,7 +258,7 @@ fn a_token_is_no_argument_and_is_not_echoed() {
 }
 
 #[test]
-fn a_tokens_text_cannot_steer_the_terminal() {
+fn a_token_cannot_control_the_terminal() {
     let claims = json!({
         "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid", "iss": "https://evil\u{1b}[2J/realms/x",
         "azp": "a\r\u{1b}]0;title\u{7}\u{202e}b",

@@ -6,8 +6,9 @@ use crate::common::control::{Answer as Http, client};
 use crate::common::ready::{minted, verdicts};
 use crate::common::{Said, Sandbox, World, forged};
 
-/// A token, a file in a world with the keys of the realm that made it, and that realm's environment, which is gone.
-async fn orphaned() -> (String, World, String, String) {
+/// A token, a world, a file there with the keys of the token's realm, and that realm's environment. The realm is
+/// stopped.
+async fn token_of_a_stopped_realm() -> (String, World, String, String) {
     let sandbox = Sandbox::start();
     let token = minted(&World::of(&sandbox), "--full");
     let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
@@ -21,7 +22,7 @@ async fn orphaned() -> (String, World, String, String) {
 
 #[tokio::test]
 async fn a_file_of_keys_needs_no_network_and_no_environment() {
-    let (token, world, file, _) = orphaned().await;
+    let (token, world, file, _) = token_of_a_stopped_realm().await;
     let words = ["inspect", "--verify", "--json", "--jwks", &file];
     let json = Said::by(world.run_words(&words).write_stdin(token.clone())).json();
     assert_eq!(verdicts(&json)[4..], ["issuer skipped", "audience ok"]);
@@ -43,8 +44,8 @@ async fn a_file_of_keys_needs_no_network_and_no_environment() {
 }
 
 #[tokio::test]
-async fn with_a_file_of_keys_the_issuer_is_checked_where_an_environment_is_named() {
-    let (token, world, file, issuer) = orphaned().await;
+async fn with_a_file_of_keys_and_an_environment_the_issuer_is_checked() {
+    let (token, world, file, issuer) = token_of_a_stopped_realm().await;
     let eu = ["inspect", "--verify", "--jwks", &file, "-e", &issuer];
     let said = Said::by(world.run_words(&eu).write_stdin(token.clone()));
     assert!(
@@ -68,8 +69,8 @@ async fn with_a_file_of_keys_the_issuer_is_checked_where_an_environment_is_named
 }
 
 #[tokio::test]
-async fn with_a_file_of_keys_the_audience_is_checked_and_the_file_must_hold_keys() {
-    let (token, world, file, _) = orphaned().await;
+async fn with_a_file_of_keys_the_audience_is_checked() {
+    let (token, world, file, _) = token_of_a_stopped_realm().await;
     for (audience, code) in [("account", 0), ("corti", 7)] {
         let words = ["inspect", "--verify", "--jwks", &file, "--audience", audience];
         let said = Said::by(world.run_words(&words).write_stdin(token.clone()));
@@ -84,7 +85,7 @@ async fn with_a_file_of_keys_the_audience_is_checked_and_the_file_must_hold_keys
 }
 
 #[test]
-fn an_algorithm_that_is_not_supported_is_named_and_no_signature_is_called_bad() {
+fn an_unsupported_algorithm_is_not_called_a_bad_signature() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let claims = json!({ "typ": "Bearer", "exp": 9_999_999_999_i64 });
@@ -103,7 +104,7 @@ fn an_algorithm_that_is_not_supported_is_named_and_no_signature_is_called_bad() 
             }
         }
     }
-    // What the key is not for is another matter.
+    // A key for another algorithm is another error.
     let token = forged(&json!({ "alg": "RS256", "kid": "x" }), &claims);
     let said = Said::by(world.run_words(&["inspect", "--verify", "--jwks", &keys]).write_stdin(token));
     assert!(said.code == 7 && said.stderr.contains("`RS256` is not one that the issuer's key is for"));

@@ -1,4 +1,4 @@
-//! Many tokens through `inspect`: a line each, as soon as it is there, whatever the others are, in constant memory.
+//! Many tokens through `inspect`: one line of output for each, at once, whatever the others are, in constant memory.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
@@ -17,15 +17,15 @@ fn token(client: &str, exp: i64) -> String {
 
 const FAR: i64 = 9_999_999_999;
 
-/// A command that reads from and writes to this test.
-struct Conversation {
+/// A running command that the test writes to and reads from.
+struct Interactive {
     running: Running,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     stderr: ChildStderr,
 }
 
-impl Conversation {
+impl Interactive {
     fn start(world: &World, arguments: &str) -> Self {
         let mut command = Command::new(binary());
         command.env_clear().envs(world.variables()).args(arguments.split_whitespace());
@@ -40,14 +40,14 @@ impl Conversation {
         self.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    /// The next line, which must come without any more input.
+    /// The next line, which must come without more input.
     fn next(&mut self) -> Value {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
-    /// The exit code and stderr, once stdin is closed.
+    /// Closes stdin and returns the exit code and stderr.
     fn end(mut self) -> (i32, String) {
         drop(self.stdin.take());
         let mut stderr = String::new();
@@ -55,7 +55,7 @@ impl Conversation {
         (self.running.wait().unwrap(), stderr)
     }
 
-    /// The most memory it had, in KiB.
+    /// Its peak memory in KiB.
     #[cfg(target_os = "linux")]
     fn peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.running.0.id())).unwrap();
@@ -65,7 +65,7 @@ impl Conversation {
 }
 
 #[test]
-fn each_line_gets_a_line_and_the_worst_of_them_the_exit_code() {
+fn each_line_has_a_line_of_output_and_the_worst_decides_the_exit_code() {
     let text = format!("{}\n\n  Bearer {}\r\nhello\n{}", token("a", FAR), token("b", FAR), token("c", 1));
     let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
     assert_eq!(said.code, 7);
@@ -110,7 +110,7 @@ fn each_line_gets_a_line_and_the_worst_of_them_the_exit_code() {
 }
 
 #[test]
-fn tokens_behind_a_line_that_is_none_are_told_of() {
+fn after_a_heading_line_the_hint_is_lines() {
     let token = token("a", FAR);
     let long = format!("tokens of today\n{}", format!("{token}\n").repeat(3000));
     for text in [format!("tokens of today\n{token}\n{token}\n"), format!("#\n{token}\n"), long] {
@@ -131,7 +131,7 @@ fn tokens_behind_a_line_that_is_none_are_told_of() {
 }
 
 #[test]
-fn one_token_is_one_object_with_and_without_a_line_break() {
+fn one_token_is_one_object_without_a_line_number() {
     for text in [token("a", FAR), format!("\n{}\n\n", token("a", FAR))] {
         let said = Said::by(World::new().run("inspect --json").write_stdin(text.clone()));
         assert!(said.code == 0 && said.json()["line"].is_null(), "{}", said.stdout);
@@ -143,8 +143,8 @@ fn one_token_is_one_object_with_and_without_a_line_break() {
 }
 
 #[test]
-fn a_line_is_answered_before_the_next_one_comes() {
-    let mut talk = Conversation::start(&World::new(), "inspect --lines");
+fn each_line_is_answered_at_once() {
+    let mut talk = Interactive::start(&World::new(), "inspect --lines");
     for client in ["a", "b"] {
         talk.send(&format!("{}\n", token(client, FAR)));
         assert_eq!(talk.next()["client_id"], client);
@@ -160,7 +160,7 @@ fn a_line_is_answered_before_the_next_one_comes() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_line_of_100_mb_is_refused_early_and_memory_stays_small() {
-    let mut talk = Conversation::start(&World::new(), "inspect --lines");
+    let mut talk = Interactive::start(&World::new(), "inspect --lines");
     let megabyte = "x".repeat(1024 * 1024);
     talk.send(&megabyte);
     let refusal = talk.next();
@@ -171,7 +171,7 @@ fn a_line_of_100_mb_is_refused_early_and_memory_stays_small() {
     talk.send(&format!("\n{}\n", token("a", FAR)));
     let after = talk.next();
     assert_eq!((&after["line"], &after["client_id"]), (&json!(2), &json!("a")));
-    // A pipe holds that many at once, so neither side waits for the other.
+    // A pipe holds a hundred at once, so neither side waits for the other.
     let hundred = format!("{}\n", token("b", FAR)).repeat(100);
     for _ in 0..200 {
         talk.send(&hundred);
@@ -180,8 +180,8 @@ fn a_line_of_100_mb_is_refused_early_and_memory_stays_small() {
     assert!(talk.peak() < 50 * 1024, "{} KiB", talk.peak());
     let (code, stderr) = talk.end();
     assert!(code == 7 && stderr.contains("of 20002 tokens, 1 not valid"), "{stderr}");
-    // Without --lines it is one text, of which no more is read than a token may have.
-    let mut talk = Conversation::start(&World::new(), "inspect");
+    // Without --lines, no more is read than a token may have.
+    let mut talk = Interactive::start(&World::new(), "inspect");
     let _ = talk.stdin.as_mut().unwrap().write_all(megabyte.as_bytes());
     let mut stderr = String::new();
     talk.stderr.read_to_string(&mut stderr).unwrap();
@@ -190,17 +190,17 @@ fn a_line_of_100_mb_is_refused_early_and_memory_stays_small() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_quietly() {
-    let mut talk = Conversation::start(&World::new(), "inspect --lines");
+fn it_ends_quietly_when_nobody_reads_its_output() {
+    let mut talk = Interactive::start(&World::new(), "inspect --lines");
     let lines = format!("{}\n", token("a", FAR)).repeat(100);
     talk.send(&lines);
     talk.next();
-    let Conversation { mut running, stdin, stdout, mut stderr } = talk;
+    let Interactive { mut running, stdin, stdout, mut stderr } = talk;
     drop(stdout);
     let mut stdin = stdin.unwrap();
     let mut status = None;
     wait_until("it has noticed", || {
-        // Its end closes the pipe.
+        // This fails once the command has ended.
         let _ = stdin.write_all(lines.as_bytes());
         status = running.0.try_wait().unwrap();
         status.is_some()
@@ -211,11 +211,11 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_once_and_again_for_a_new_one_and_not_for_every_unknown_one() {
+async fn keys_are_fetched_again_for_an_unknown_key_once_a_minute() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let mint = || Said::by(&mut world.run("token --full")).stdout;
-    let mut talk = Conversation::start(&world, "inspect --lines --verify -v");
+    let mut talk = Interactive::start(&world, "inspect --lines --verify -v");
     for _ in 0..2 {
         talk.send(&mint());
         assert_eq!(talk.next()["verification"]["valid"], true);
@@ -237,10 +237,10 @@ async fn keys_are_fetched_once_and_again_for_a_new_one_and_not_for_every_unknown
 }
 
 #[test]
-fn ctrl_c_ends_the_wait_for_more_tokens() {
+fn control_c_ends_the_wait_for_more_tokens() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
-    let mut talk = Conversation::start(&world, "inspect --lines --verify");
+    let mut talk = Interactive::start(&world, "inspect --lines --verify");
     talk.send(&Said::by(&mut world.run("token --full")).stdout);
     assert_eq!(talk.next()["verification"]["valid"], true);
     talk.running.interrupt();

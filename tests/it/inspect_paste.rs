@@ -1,11 +1,11 @@
-//! What people paste into `inspect`: the token is found, and what was taken off is named.
+//! Texts that people paste into `inspect`: the token is found, and what surrounded it is named.
 
 use serde_json::json;
 
 use crate::common::{Said, Sandbox, World, forged};
 
 #[test]
-fn what_was_pasted_along_is_taken_off_and_said() {
+fn text_around_a_token_is_removed_and_named() {
     let token = forged(
         &json!({ "alg": "RS256" }),
         &json!({ "typ": "Bearer", "exp": 9_999_999_999_i64, "azp": "acme" }),
@@ -44,7 +44,7 @@ fn what_was_pasted_along_is_taken_off_and_said() {
 }
 
 #[test]
-fn a_real_token_is_cut_from_the_words_behind_it_and_its_signature_holds() {
+fn a_token_followed_by_words_still_verifies() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let token = Said::by(&mut world.run("token --scope transcribe")).stdout.trim().to_owned();
@@ -75,7 +75,7 @@ fn a_real_token_is_cut_from_the_words_behind_it_and_its_signature_holds() {
 }
 
 #[test]
-fn what_is_named_to_be_quiet_is_quiet_and_the_datum_stays_alone() {
+fn quiet_and_json_print_no_notes_and_field_prints_its_value_alone() {
     let token = forged(
         &json!({ "alg": "RS256" }),
         &json!({ "typ": "Bearer", "exp": 9_999_999_999_i64, "azp": "acme" }),
@@ -90,7 +90,7 @@ fn what_is_named_to_be_quiet_is_quiet_and_the_datum_stays_alone() {
 }
 
 #[test]
-fn what_holds_no_token_is_refused_as_it_is() {
+fn text_without_a_token_is_refused_and_not_printed() {
     let table = [
         ("Bearer", "this has 1"),
         ("Authorization: Bearer b1946ac92492d2347c6235b4d2611184", "an opaque token"),

@@ -1,4 +1,4 @@
-//! `inspect --verify`: by whose keys, what is compared with what, and that nothing a token names is followed.
+//! `inspect --verify`: whose keys are used, what is checked, and that no URL or key in a token is used.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::common::rude::{Answer, Rude};
 use crate::common::{self, Said, Sandbox, World, forged, now, wait_until};
 
 #[tokio::test]
-async fn a_good_token_is_valid_and_every_check_is_named() {
+async fn a_good_token_passes_every_check() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let token = minted(&world, "--scope streams");
@@ -34,7 +34,7 @@ async fn a_good_token_is_valid_and_every_check_is_named() {
 }
 
 #[test]
-fn a_changed_token_and_one_of_another_realm_are_invalid() {
+fn a_changed_or_foreign_token_is_invalid() {
     let (sandbox, other) = (Sandbox::start(), Sandbox::start());
     let world = World::of(&sandbox);
     let token = minted(&world, "--scope streams");
@@ -53,9 +53,10 @@ fn a_changed_token_and_one_of_another_realm_are_invalid() {
     }
 }
 
-/// As with Keycloak: the sandbox is what it is called, and compares no names where it made the token itself.
+/// Like Keycloak, the sandbox issues tokens under the name by which it was called, and accepts its own tokens under
+/// any name.
 #[test]
-fn a_token_is_issued_by_the_name_that_was_asked() {
+fn the_issuer_has_the_name_by_which_the_sandbox_was_called() {
     let sandbox = Sandbox::start();
     let numeric = World::of(&sandbox);
     let mut named = World::of(&sandbox);
@@ -71,7 +72,7 @@ fn a_token_is_issued_by_the_name_that_was_asked() {
 }
 
 #[test]
-fn the_leeway_is_between_expired_and_valid() {
+fn an_expired_token_is_valid_within_the_leeway() {
     let sandbox = Sandbox::start_with(&["--token-lifetime", "1"]);
     let world = World::of(&sandbox);
     let token = minted(&world, "--full");
@@ -84,7 +85,7 @@ fn the_leeway_is_between_expired_and_valid() {
         assert_eq!(said.code, code, "{leeway}: {}", said.stderr);
         assert!(said.stdout.contains(if code == 0 { "within the leeway" } else { "failed: it expired" }));
     }
-    // Without --verify there is none, and it is not ignored.
+    // Without --verify the option is an error.
     let said = Said::by(world.run("inspect --leeway 1h").write_stdin(token.clone()));
     assert_eq!((said.code, said.stdout.as_str()), (2, ""));
     assert!(said.stderr.contains("--verify"), "{}", said.stderr);
@@ -93,7 +94,7 @@ fn the_leeway_is_between_expired_and_valid() {
 }
 
 #[test]
-fn nothing_that_a_token_names_is_followed() {
+fn no_key_or_url_in_a_token_is_used() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let rude = Rude::start(vec![Answer::json(r#"{"keys":[]}"#)]);
@@ -118,10 +119,11 @@ fn nothing_that_a_token_names_is_followed() {
     assert_eq!(rude.requests(), Vec::<String>::new());
 }
 
-/// Makes a server's answers of its environment and a maker of discovery documents: environment, issuer, keys.
+/// Returns a server's answers, given its environment and a function that makes a discovery document of an
+/// environment, an issuer and a URL of keys.
 type Answers = fn(&str, &dyn Fn(&str, &str, &str) -> Answer) -> Vec<Answer>;
 
-/// What a realm answers that is not the right one, the exit code, and the words about it.
+/// Answers of a wrong realm, the exit code, and words of the message.
 const WRONG_REALMS: [(Answers, i32, &str); 7] = [
     (|e, d| vec![d(e, "https://auth.eu.corti.app/realms/base", e)], 3, "its issuer is"),
     (
@@ -151,7 +153,7 @@ const WRONG_REALMS: [(Answers, i32, &str); 7] = [
 ];
 
 #[test]
-fn a_realm_that_is_not_the_right_one_gives_no_keys() {
+fn keys_of_a_wrong_realm_are_not_used() {
     let token = forged(&json!({ "alg": "RS256" }), &json!({ "exp": 9_999_999_999_i64 }));
     let document = |environment: &str, issuer: &str, keys: &str| {
         let token_endpoint = format!("{environment}/realms/base/protocol/openid-connect/token");
@@ -174,7 +176,7 @@ fn a_realm_that_is_not_the_right_one_gives_no_keys() {
 }
 
 #[test]
-fn a_refresh_token_of_keycloak_decodes_and_cannot_be_verified() {
+fn a_refresh_token_is_shown_but_cannot_be_verified() {
     let sandbox = Sandbox::start();
     let claims = json!({
         "typ": "Refresh", "iss": format!("{}/realms/base", sandbox.environment), "exp": 9_999_999_999_i64,
@@ -191,7 +193,7 @@ fn a_refresh_token_of_keycloak_decodes_and_cannot_be_verified() {
 }
 
 #[test]
-fn a_key_that_cannot_be_asked_for_ends_no_stream() {
+fn keys_that_cannot_be_fetched_do_not_end_the_stream() {
     use std::io::{BufRead as _, BufReader, Write as _};
     use std::process::{Command, Stdio};
 
@@ -207,7 +209,7 @@ fn a_key_that_cannot_be_asked_for_ends_no_stream() {
     writeln!(stdin, "{token}").unwrap();
     let mut first = String::new();
     stdout.read_line(&mut first).unwrap();
-    // The realm's keys are there now, and the realm is not.
+    // Now its keys are known, and the realm is stopped.
     drop(sandbox);
     write!(stdin, "{token}\n{unknown}\n{token}\n").unwrap();
     drop(stdin);

@@ -1,4 +1,4 @@
-//! `inspect --verify` with keys that are too weak to prove anything: they are listed, and sign nothing.
+//! `inspect --verify` with weak keys: they are listed as refused, and verify nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use sha2::Sha256;
 use crate::common::ready::verdicts;
 use crate::common::{self, Said, World};
 
-/// A token that is good for long, as far as its claims go, and what is signed of it.
+/// The signed part of a token that expires in the far future.
 fn unsigned(algorithm: &str, id: &str) -> String {
     let claims = json!({ "typ": "Bearer", "exp": 9_999_999_999_i64 });
     let token = common::forged(&json!({ "alg": algorithm, "kid": id }), &claims);
@@ -24,7 +24,7 @@ fn signed_by(key: &rsa::RsaPrivateKey, id: &str) -> String {
     format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
 }
 
-/// The key with `zeros` bytes in front of its modulus, which change its length and nothing else.
+/// The key, with `zeros` zero bytes before its modulus, which change its length only.
 fn jwk(key: &rsa::RsaPrivateKey, id: &str, zeros: usize) -> Value {
     let modulus = [vec![0; zeros], key.n().to_bytes_be()].concat();
     let (n, e) = (URL_SAFE_NO_PAD.encode(modulus), URL_SAFE_NO_PAD.encode(key.e().to_bytes_be()));

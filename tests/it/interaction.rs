@@ -1,4 +1,4 @@
-//! `interaction create`: the bare websocketUrl, the URL with a token, a ready token, and refusals.
+//! `interaction create`: the websocketUrl alone, the URL with a token, a ready token, and refusals.
 
 use predicates::prelude::*;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::common::rude::{Answer, Rude};
 use crate::common::{self, Said, Sandbox, World, forged};
 
 #[test]
-fn stdout_is_the_bare_url() {
+fn stdout_is_the_url_alone() {
     let sandbox = Sandbox::start();
     let said = Said::by(&mut World::of(&sandbox).run("interaction create"));
     let prefix = format!("{}/audio-bridge/v2/interactions/", sandbox.environment.replace("http", "ws"));
@@ -21,7 +21,7 @@ fn stdout_is_the_bare_url() {
 }
 
 #[test]
-fn json_has_everything() {
+fn json_has_every_field() {
     let sandbox = Sandbox::start();
     let json = Said::by(&mut World::of(&sandbox).run("interaction create --json")).json();
     assert_eq!(json["schema"], "corti-auth/interaction-create/v1");
@@ -54,12 +54,12 @@ fn a_repeated_identifier_is_refused_once_and_not_retried() {
 }
 
 #[test]
-fn a_ready_token_is_used_where_it_belongs() {
+fn a_ready_token_is_sent_only_to_its_issuer() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     let token = Said::by(&mut world.run("token --full")).stdout;
     world.set("CORTI_ACCESS_TOKEN", token.trim());
-    // Nothing is minted: the secret may be anything.
+    // Nothing is minted, so the secret may be wrong.
     world.set("CORTI_CLIENT_SECRET", "wrong");
     world.run("interaction create").assert().success();
     world.run("interaction create --connect-url").assert().code(2);
@@ -76,7 +76,7 @@ fn a_ready_token_is_used_where_it_belongs() {
 }
 
 #[test]
-fn a_ready_token_that_cannot_do_it_is_named() {
+fn an_unsuitable_ready_token_is_named() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     let limited = Said::by(&mut world.run("token --scope streams")).stdout;
@@ -100,7 +100,7 @@ fn a_ready_token_that_cannot_do_it_is_named() {
 }
 
 #[test]
-fn a_body_is_made_of_flags_over_a_file_over_the_smallest() {
+fn options_win_over_the_file_and_the_file_over_the_defaults() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let file = json!({
@@ -133,7 +133,7 @@ fn a_body_is_made_of_flags_over_a_file_over_the_smallest() {
 }
 
 #[test]
-fn a_body_may_be_piped_in_and_the_rest_is_filled_in() {
+fn a_piped_body_is_completed_with_defaults() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let mut create = world.run("interaction create --from - --type inpatient --patient p-2");
@@ -145,7 +145,7 @@ fn a_body_may_be_piped_in_and_the_rest_is_filled_in() {
 }
 
 #[test]
-fn a_body_is_only_looked_at_for_being_an_object() {
+fn only_the_shape_of_a_body_is_checked_here() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     for (text, words) in [
@@ -165,7 +165,7 @@ fn a_body_is_only_looked_at_for_being_an_object() {
         .code(2)
         .stderr(predicate::str::contains("cannot read"));
     world.run("interaction create --status begun").assert().code(2);
-    // What the members may be is the API's to say.
+    // Whether the values are valid, the API decides.
     let path = world.file("body", r#"{"encounter":{"type":"odd"},"patient":{"name":"Ada"}}"#);
     let said = Said::by(&mut world.run(&format!("interaction create --from {path}")));
     assert_eq!(said.code, 1, "{}", said.stderr);
@@ -178,14 +178,14 @@ fn a_body_is_only_looked_at_for_being_an_object() {
 }
 
 #[test]
-fn what_is_piped_in_is_called_standard_input() {
+fn a_bad_piped_body_is_called_standard_input() {
     let sandbox = Sandbox::start();
     let said = Said::by(World::of(&sandbox).run("interaction create --from -").write_stdin("[]"));
     assert_eq!(said.code, 2, "{}", said.stderr);
     assert!(said.stderr.contains("standard input is not the body of an interaction"), "{}", said.stderr);
 }
 
-/// A token answer for `scope`, as it says and as its token does.
+/// A token answer for `scope`.
 fn granted(environment: &str, scope: &str) -> Answer {
     let claims = json!({ "iss": format!("{environment}/realms/base"), "typ": "Bearer", "scope": scope });
     let token = common::forged(&json!({ "alg": "RS256" }), &claims);
@@ -194,11 +194,12 @@ fn granted(environment: &str, scope: &str) -> Answer {
 }
 
 #[test]
-fn one_whose_answer_is_cut_off_may_exist() {
+fn after_a_cut_off_answer_the_interaction_may_exist() {
     let cut_off = "HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n{\"interactionId\"";
     let halved = Answer::http("201 Created", &[], r#"{"interactionId":"#);
     let refused = Answer::http("403 Forbidden", &[], r#"{"detail":"no"}"#);
-    // The tokens' scopes, and how much is asked before the interaction.
+    // The scopes of the tokens that the command mints, and how many requests it makes before it creates the
+    // interaction.
     let full: &[&str] = &["openid"];
     let limited: &[&str] = &["openid streams", "openid"];
     for (command, scopes, looks, answer, code, is_in_doubt) in [

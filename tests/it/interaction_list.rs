@@ -1,4 +1,5 @@
-//! `interaction list`, `get` and `delete`: every page, as a table or for programs, and nothing deleted by accident.
+//! `interaction list`, `get` and `delete`: every page, as a table or for programs, and nothing is deleted by
+//! accident.
 
 use predicates::prelude::*;
 use rexpect::session::spawn_command;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use crate::common::rude::{Answer, Rude};
 use crate::common::{self, Said, Sandbox, World, control, forged};
 
-/// A world with a full token at hand: nothing is minted.
+/// A world with a ready full token, so that nothing is minted.
 fn world(sandbox: &Sandbox) -> World {
     let mut world = World::of(sandbox);
     let token = Said::by(&mut world.run("token --full")).stdout;
@@ -15,7 +16,7 @@ fn world(sandbox: &Sandbox) -> World {
     world
 }
 
-/// Creates so many interactions, the first of them completed.
+/// Creates `count` interactions, the first of them completed.
 async fn fill(sandbox: &Sandbox, world: &World, count: usize) {
     let token = world.variables().find(|(name, _)| *name == "CORTI_ACCESS_TOKEN").unwrap().1;
     let client = control::client();
@@ -38,7 +39,7 @@ fn lines(world: &World, arguments: &str) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn pages_are_read_until_there_are_no_more() {
+async fn every_page_is_listed() {
     let sandbox = Sandbox::start();
     let world = world(&sandbox);
     let said = Said::by(&mut world.run("interaction list"));
@@ -67,7 +68,7 @@ async fn pages_are_read_until_there_are_no_more() {
 }
 
 #[tokio::test]
-async fn a_person_sees_a_table_and_is_asked_before_anything_is_deleted() {
+async fn a_terminal_gets_a_table_and_a_question_before_a_deletion() {
     let sandbox = Sandbox::start();
     let world = world(&sandbox);
     fill(&sandbox, &world, 1).await;
@@ -96,7 +97,7 @@ fn count(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_gone() {
+async fn a_deletion_needs_yes_and_removes_the_interaction() {
     let sandbox = Sandbox::start();
     let world = world(&sandbox);
     fill(&sandbox, &world, 2).await;
@@ -114,8 +115,8 @@ async fn what_is_deleted_is_gone() {
 }
 
 #[test]
-fn a_list_ends_where_nobody_reads_on() {
-    // Each page is another one: the list would go on for ever, but for the bound of this vector.
+fn a_list_ends_when_nobody_reads_its_output() {
+    // Every page differs, so only the end of this vector would end the list.
     let page =
         |number: usize| Answer::json(&json!({ "interactions": [{ "id": number.to_string() }] }).to_string());
     let server = Rude::start((0..500).map(page).collect());
@@ -130,7 +131,7 @@ fn a_list_ends_where_nobody_reads_on() {
 }
 
 #[test]
-fn an_id_leads_nowhere_else() {
+fn an_id_cannot_name_another_path() {
     let server = Rude::start(vec![Answer::json("{}")]);
     let mut world = World::new();
     world.set("CORTI_ENVIRONMENT", &server.environment);
@@ -140,7 +141,7 @@ fn an_id_leads_nowhere_else() {
         world.run(&format!("interaction delete {id} --yes")).assert().code(2).stdout("");
     }
     assert_eq!(server.requests(), Vec::<String>::new());
-    // In whatever form, it is sent as Corti writes it.
+    // Whatever its form, it is sent as Corti writes it.
     let answer = Said::by(&mut world.run("interaction delete 6F9C1A1E5A0F4A549F432F4D1A7C8B90 --yes"));
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     let request = &server.requests()[0];
@@ -151,7 +152,7 @@ fn an_id_leads_nowhere_else() {
 }
 
 #[test]
-fn a_server_that_ignores_the_page_does_not_keep_the_list_going() {
+fn a_repeated_page_ends_the_list_with_an_error() {
     let page = json!({ "interactions": [{ "id": "a" }, { "id": "b\u{1b}[2J\tc" }] });
     let server = Rude::start(vec![Answer::json(&page.to_string())]);
     let mut world = World::new();
@@ -165,7 +166,7 @@ fn a_server_that_ignores_the_page_does_not_keep_the_list_going() {
 }
 
 #[test]
-fn records_without_an_id_are_shown_too() {
+fn interactions_without_an_id_are_listed() {
     let page = json!({ "interactions": [{ "createdAt": "x" }, { "id": "a" }, { "createdAt": "y" }] });
     let server = Rude::start(vec![Answer::json(&page.to_string()), Answer::json(r#"{"interactions":[]}"#)]);
     let mut world = World::new();
@@ -187,7 +188,7 @@ fn records_without_an_id_are_shown_too() {
 }
 
 #[test]
-fn refusals_have_their_exit_codes_and_no_token() {
+fn refusals_have_their_exit_codes_and_show_no_token() {
     let token = forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer" }));
     let echo = format!(r#"{{"requestid":"r","status":400,"type":"x","detail":"bad {token}"}}"#);
     for (answer, code) in [
