@@ -1,4 +1,4 @@
-//! The commands against a real Keycloak: what is minted, what is refused, in which words and with which exit code.
+//! The commands with a real Keycloak: what is minted, and the message and exit code of each refusal.
 
 use predicates::prelude::*;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::common::keycloak::Keycloak;
 use crate::common::{Keyring, Said, World};
 
-/// A world whose commands are this client of Keycloak's.
+/// A world whose variables name this client of Keycloak.
 fn world(keycloak: &Keycloak, client: &str) -> World {
     let mut world = World::new();
     for (name, value) in [
@@ -27,7 +27,7 @@ fn log_in(world: &World, keycloak: &Keycloak, client: &str, secret: &str) -> Sai
 
 #[test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
-fn from_login_to_logout() {
+fn login_token_and_logout_work() {
     let (keycloak, keyring) = (Keycloak::running(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let said = log_in(&world, &keycloak, "service", &keycloak.secret);
@@ -46,7 +46,7 @@ fn from_login_to_logout() {
 
 #[test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
-fn a_token_is_what_was_asked_for_and_inspect_says_so() {
+fn a_token_has_the_requested_scopes_and_verifies() {
     let keycloak = Keycloak::running();
     let world = world(&keycloak, "service");
     let table = [
@@ -81,10 +81,11 @@ fn a_token_is_what_was_asked_for_and_inspect_says_so() {
     }
 }
 
-/// The exit code and the status of a client or a secret that is refused.
+/// The exit code and the HTTP status of a refused client or secret.
 const CREDENTIALS: (i32, u16) = (5, 401);
 
-/// The client, a wrong secret, what is asked, the exit code and the status, the error, and the words about it.
+/// The client, a wrong secret or none, the options, the exit code and the HTTP status, the OAuth error, and words of
+/// the message.
 type Refusal = (&'static str, &'static str, &'static str, (i32, u16), &'static str, &'static str);
 
 const REFUSALS: [Refusal; 9] = [
@@ -115,7 +116,7 @@ const REFUSALS: [Refusal; 9] = [
 
 #[test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
-fn every_refusal_has_its_words_and_its_exit_code() {
+fn every_refusal_has_its_message_and_exit_code() {
     let keycloak = Keycloak::running();
     for (client, secret, ask, (code, status), error, message) in REFUSALS {
         let mut world = world(&keycloak, client);
@@ -142,7 +143,7 @@ fn every_refusal_has_its_words_and_its_exit_code() {
 
 #[test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
-fn an_unknown_tenant_is_a_matter_of_configuration() {
+fn an_unknown_tenant_is_a_configuration_error() {
     let keycloak = Keycloak::running();
     let world = world(&keycloak, "service");
     for tenant in ["nowhere", "Base"] {
@@ -156,7 +157,7 @@ fn an_unknown_tenant_is_a_matter_of_configuration() {
 
 #[test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
-fn a_token_broader_than_asked_is_not_printed() {
+fn a_token_with_more_scopes_than_requested_is_not_printed() {
     let keycloak = Keycloak::running();
     let world = world(&keycloak, "broader");
     for ask in ["--scope transcribe", "--full"] {
@@ -172,7 +173,7 @@ fn a_token_broader_than_asked_is_not_printed() {
 
 #[test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
-fn an_awkward_secret_is_sent_as_it_is() {
+fn a_secret_of_special_characters_works() {
     let (keycloak, keyring) = (Keycloak::running(), Keyring::unlocked());
     let stored = World::with_keyring(&keyring);
     let said = log_in(&stored, &keycloak, "awkward", &keycloak.awkward);

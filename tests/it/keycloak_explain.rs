@@ -1,4 +1,4 @@
-//! `explain` of what a real Keycloak answers: the same causes as of the sandbox's words.
+//! `explain` of a real Keycloak's answers: the same causes as with the sandbox.
 
 use crate::common::World;
 use crate::common::keycloak::{Keycloak, form_encoded};
@@ -9,7 +9,7 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
 
 #[test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
-fn a_refused_grant_has_a_cause() {
+fn a_refused_token_request_has_a_cause() {
     let (keycloak, world) = (Keycloak::running(), World::new());
     let secret = keycloak.secret.as_str();
     let table = [
@@ -49,7 +49,7 @@ fn a_refused_grant_has_a_cause() {
 
 #[test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
-fn a_resource_of_keycloaks_own_refuses_a_token() {
+fn a_token_that_userinfo_refuses_has_possible_causes() {
     let (keycloak, world) = (Keycloak::running(), World::new());
     let userinfo = "GET /realms/base/protocol/openid-connect/userinfo";
     let saved = exchange_at(&keycloak.environment, userinfo, &["Authorization: Bearer x.y.z"], "");
@@ -62,10 +62,10 @@ fn a_resource_of_keycloaks_own_refuses_a_token() {
 
 #[test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
-fn a_redirect_of_keycloaks_own_is_one() {
+fn a_redirect_of_keycloak_is_recognised() {
     let (keycloak, world) = (Keycloak::running(), World::new());
     let saved = exchange_at(&keycloak.environment, "GET /?token=hidden", &[], "");
-    // It repeats the query in its Location.
+    // Its Location repeats the query.
     assert!(saved.starts_with("HTTP/1.1 303") && saved.contains("token=hidden"), "{saved}");
     let explained = explain(&world, &saved, "");
     assert_first(&explained, Id("redirect"), &format!("Location is `{}/`", keycloak.environment));

@@ -1,5 +1,5 @@
-//! A keyring that stops in the middle of a change: nobody knows whether it made it, and the message says so. The same
-//! command, run again, finds out and completes it.
+//! A keyring that stops answering during a change: the change may or may not be made, and the message says so.
+//! Running the same command again completes it.
 
 #![cfg(target_os = "linux")]
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use crate::common::keyring::{daemon, lookup, store};
 use crate::common::{self, Keyring, Running, Said, World, signal};
 
-/// A server that accepts every secret. It answers its first request when it is told to.
+/// A server that accepts every secret. It answers its first request only when it is told to.
 struct Server {
     environment: String,
     asked: Receiver<()>,
@@ -50,8 +50,8 @@ fn read_request(stream: &mut TcpStream) {
     }
 }
 
-/// Runs a command. When it waits for the configuration, the last thing before its change of the keyring, does `happens`.
-/// Commands that verify a secret ask `server` before that.
+/// Runs a command, and calls `happens` while it waits for the configuration's lock, which is its last step before it
+/// changes the keyring. A command that verifies a secret asks `server` before that.
 fn run(world: &World, words: &[&str], server: Option<&Server>, happens: impl FnOnce()) -> Said {
     let (stdout, stderr) = (world.file("stdout", ""), world.file("stderr", ""));
     let place = world.config_folder().join("config.lock");
@@ -80,7 +80,7 @@ fn run(world: &World, words: &[&str], server: Option<&Server>, happens: impl FnO
     Said { code, stdout: text(stdout), stderr: text(stderr) }
 }
 
-/// Runs a command whose keyring stops before its change, and goes on after its end.
+/// Runs a command whose keyring stops just before the change and continues after the command.
 fn run_stopped(world: &World, words: &[&str], server: Option<&Server>) -> Said {
     let daemon = daemon(world);
     let said = run(world, words, server, || assert!(signal(daemon, "STOP")));
@@ -89,7 +89,7 @@ fn run_stopped(world: &World, words: &[&str], server: Option<&Server>) -> Said {
     said
 }
 
-/// That the message claims nothing, and says what to do.
+/// Checks that the message leaves the outcome open, and says what to do.
 fn assert_uncertain(said: &Said, changed: &str) {
     assert!(said.stderr.contains(&format!("may or may not be {changed}")), "{}", said.stderr);
     assert!(said.stderr.contains("the keyring did not answer within 3 s"), "{}", said.stderr);
@@ -105,7 +105,7 @@ fn profile(environment: &str) -> String {
 }
 
 #[test]
-fn a_rotation_may_or_may_not_be_stored() {
+fn a_rotation_says_that_the_secret_may_be_stored() {
     let (server, keyring) = (Server::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let user = format!("{}/base/x", server.environment);
@@ -121,7 +121,7 @@ fn a_rotation_may_or_may_not_be_stored() {
 }
 
 #[test]
-fn a_new_profile_keeps_its_name() {
+fn a_login_keeps_the_new_profile() {
     let (server, keyring) = (Server::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let user = format!("{}/base/x", server.environment);
@@ -135,7 +135,7 @@ fn a_new_profile_keeps_its_name() {
 }
 
 #[test]
-fn an_import_may_or_may_not_be_stored() {
+fn an_import_says_that_the_secret_may_be_stored() {
     let (server, keyring) = (Server::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let user = format!("{}/base/x", server.environment);
@@ -150,7 +150,7 @@ fn an_import_may_or_may_not_be_stored() {
 }
 
 #[test]
-fn a_logout_may_or_may_not_be_done() {
+fn a_logout_says_that_the_secret_may_be_removed() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     for words in [&["logout", "-p", "a"][..], &["logout", "--all", "--json"]] {
@@ -170,7 +170,7 @@ fn a_logout_may_or_may_not_be_done() {
 }
 
 #[test]
-fn a_profile_whose_secret_may_be_there_is_not_removed() {
+fn a_profile_whose_secret_may_be_stored_is_not_removed() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     world.write_config(&profile("eu"));
@@ -183,9 +183,9 @@ fn a_profile_whose_secret_may_be_there_is_not_removed() {
     assert_eq!((lookup(&world, "eu/base/x").as_str(), world.config().contains("[profiles.a]")), ("", false));
 }
 
-/// Locked before the change: that is certain.
+/// Locked before the change, so the outcome is certain.
 #[test]
-fn a_secret_that_was_refused_is_not_stored() {
+fn a_locked_keyring_says_that_the_secret_is_not_stored() {
     let (server, keyring) = (Server::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let file = world.file("secret", "new");

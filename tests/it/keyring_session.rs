@@ -1,5 +1,5 @@
-//! One command reaches for the keyring once: what its bus sees is one connection of the probe, one of the keyring's
-//! client, and one session, however many entries are looked at.
+//! One command opens the keyring once: two connections to the bus (one to probe it, one for the keyring's client) and
+//! one session, however many entries it reads.
 
 #![cfg(target_os = "linux")]
 use std::fs::File;
@@ -40,7 +40,7 @@ impl<'a> Monitor<'a> {
         monitor
     }
 
-    /// A call that nobody answers and the monitor sees, by a connection of its own.
+    /// Sends a call over a connection of its own. Nobody answers it, but the monitor logs it.
     fn mark(&mut self) -> String {
         self.marks += 1;
         let member = format!("M{}x", self.marks);
@@ -51,7 +51,7 @@ impl<'a> Monitor<'a> {
         member
     }
 
-    /// The log, once a mark that is made now has come through: then everything before it has, too.
+    /// The log up to now: a mark sent now is in it, and so is everything before.
     fn settle(&mut self) -> String {
         let mark = self.mark();
         let mut text = String::new();
@@ -62,7 +62,7 @@ impl<'a> Monitor<'a> {
         text
     }
 
-    /// How many connections and sessions a command makes.
+    /// How many connections and sessions a command opens.
     fn count(&mut self, words: &[&str]) -> (usize, usize) {
         let count = |text: &str, member: &str| text.matches(&format!("member={member}\n")).count();
         let before = self.settle();
@@ -70,7 +70,7 @@ impl<'a> Monitor<'a> {
         assert_eq!(said.code, 0, "{words:?}: {}", said.stderr);
         let after = self.settle();
         let new = |member| count(&after, member) - count(&before, member);
-        // One connection is the mark's own.
+        // One connection is the mark's.
         (new("Hello") - 1, new("OpenSession"))
     }
 }
@@ -97,7 +97,7 @@ fn a_command_opens_one_session_and_two_connections_at_most() {
     assert_eq!(monitor.count(&["doctor"]), (2, 1), "doctor");
     assert_eq!(monitor.count(&login("other", "b")), (2, 1), "a second login");
     assert_eq!(monitor.count(&login("other", "b")), (2, 1), "a login of a profile that exists");
-    // It only looks, for which no session is needed.
+    // It reads no secret, so it needs no session.
     assert_eq!(monitor.count(&["status", "--all"]), (1, 0), "status");
     assert_eq!(monitor.count(&["profile", "rename", "b", "c"]), (0, 0), "rename");
     assert_eq!(monitor.count(&["rotate", "-p", "a", "--secret-file", &secret]), (2, 1), "rotate");

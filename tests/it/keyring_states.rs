@@ -1,4 +1,4 @@
-//! A keyring that cannot be used: each state has its own message, exit code 4, and an answer in time.
+//! A keyring that cannot be used: each state has its own message and exit code 4, without a long wait.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use crate::common::{self, Keyring, Said, World};
 const PROFILE: &str =
     "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
 
-/// Every command that needs the keyring, in this state.
-fn all_say(state: &str, message: &str, code: &str) {
+/// Runs every command that needs the keyring in this state, and checks message and exit code.
+fn assert_every_command_says(state: &str, message: &str, code: &str) {
     let keyring = (state != "no-bus").then(|| Keyring::in_state(state));
     let world = keyring.as_ref().map_or_else(World::new, World::with_keyring);
     world.write_config(PROFILE);
@@ -24,7 +24,7 @@ fn all_say(state: &str, message: &str, code: &str) {
         assert_eq!(said.code, 4, "{state} {words:?}: {}", said.stderr);
         assert!(said.stderr.contains(message), "{state} {words:?}: {}", said.stderr);
         assert!(said.stderr.contains("hint: "), "{state} {words:?}: {}", said.stderr);
-        // The bound on an unattended keyring is 3 s; this is far above it and far below a hang.
+        // The limit is 3 s; a command that hangs takes far more than 20 s.
         assert!(started.elapsed() < Duration::from_secs(20), "{state} {words:?}");
     }
     assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], code);
@@ -32,32 +32,40 @@ fn all_say(state: &str, message: &str, code: &str) {
 }
 
 #[test]
-fn without_a_bus() {
-    all_say("no-bus", "there is no session bus", "no_bus");
+fn a_missing_bus_is_named() {
+    assert_every_command_says("no-bus", "there is no session bus", "no_bus");
 }
 
 #[test]
-fn without_a_service() {
-    all_say("no-service", "no keyring service answers", "no_service");
+fn a_missing_keyring_service_is_named() {
+    assert_every_command_says("no-service", "no keyring service answers", "no_service");
 }
 
 #[test]
-fn never_unlocked() {
-    all_say("new", "the keyring has no default collection", "no_collection");
+fn a_keyring_without_a_collection_is_named() {
+    assert_every_command_says("new", "the keyring has no default collection", "no_collection");
 }
 
 #[test]
-fn locked() {
-    all_say("locked", "the keyring is locked", "locked");
+fn a_locked_keyring_is_named() {
+    assert_every_command_says(
+        "a_locked_keyring_is_named",
+        "the keyring is a_locked_keyring_is_named",
+        "a_locked_keyring_is_named",
+    );
 }
 
 #[test]
-fn unlocked_with_a_wrong_password() {
-    all_say("wrong-password", "the keyring is locked", "locked");
+fn a_keyring_unlocked_with_a_wrong_password_counts_as_locked() {
+    assert_every_command_says(
+        "wrong-password",
+        "the keyring is a_locked_keyring_is_named",
+        "a_locked_keyring_is_named",
+    );
 }
 
 #[test]
-fn unlocked_without_the_entry() {
+fn a_missing_entry_means_not_logged_in() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     world.write_config(PROFILE);
@@ -82,7 +90,7 @@ fn two_entries_that_match_are_named_and_can_be_removed() {
     assert_eq!(said.code, 4);
     assert!(said.stderr.contains("more than one keyring entry matches it: `"), "{}", said.stderr);
     assert!(said.stderr.contains("`one`") && said.stderr.contains("`an older tool's`"), "{}", said.stderr);
-    // The hint is a command: it removes both.
+    // The hint is a command that removes both.
     let hint = said
         .stderr
         .lines()
@@ -93,7 +101,7 @@ fn two_entries_that_match_are_named_and_can_be_removed() {
 }
 
 #[test]
-fn a_foreign_entry_is_read() {
+fn an_entry_of_another_program_is_read() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     world.write_config(PROFILE);
@@ -104,7 +112,7 @@ fn a_foreign_entry_is_read() {
 }
 
 #[test]
-fn a_daemon_that_hangs_is_not_waited_for() {
+fn a_hanging_daemon_is_given_up_after_3_seconds() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     world.write_config(PROFILE);
@@ -121,7 +129,7 @@ fn a_daemon_that_hangs_is_not_waited_for() {
 }
 
 #[test]
-fn a_daemon_that_died_is_an_absent_one() {
+fn a_dead_daemon_counts_as_no_service() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     world.write_config(PROFILE);

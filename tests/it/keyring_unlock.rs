@@ -1,4 +1,4 @@
-//! A locked gnome-keyring whose unlock prompt is on a display, where its password is typed, or the prompt dismissed.
+//! A locked gnome-keyring with its unlock prompt on a display: the password is typed, or the prompt is dismissed.
 
 #![cfg(target_os = "linux")]
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use crate::common::shell::Shell;
 use crate::common::{self, Keyring, World};
 
-/// Puts the desktop's prompter on a display of its own, and types `$KEYS` into its window until that is gone.
+/// Runs the desktop's prompter on a display of its own, and types `$KEYS` into its window until the window closes.
 const DESKTOP: &str = r#"
     trap 'kill $prompter $display' EXIT
     exec {number}<> <(:)
@@ -22,7 +22,6 @@ const DESKTOP: &str = r#"
     for ((i = 0; i < 30; i++)); do shown || break; sleep 0.5; eval "$KEYS"; sleep 0.5; done
     sleep 1"#;
 
-/// A person at a desktop.
 struct Desktop(Child);
 
 impl Desktop {
@@ -47,7 +46,7 @@ impl Drop for Desktop {
 }
 
 #[test]
-fn the_prompt_is_answered_once_before_the_secret_is_asked_for() {
+fn the_keyring_is_unlocked_once_before_the_secret_is_asked_for() {
     let keyring = Keyring::in_state("locked");
     let world = World::with_keyring(&keyring);
     let desktop = Desktop::start(&world, "xdotool key ctrl+a; xdotool type private; xdotool key Return");
@@ -65,7 +64,7 @@ fn the_prompt_is_answered_once_before_the_secret_is_asked_for() {
 }
 
 #[test]
-fn a_prompt_that_is_dismissed_leaves_the_keyring_locked_and_nothing_held() {
+fn a_dismissed_prompt_leaves_the_keyring_locked() {
     let keyring = Keyring::in_state("locked");
     let world = World::with_keyring(&keyring);
     let text = "default-profile = \"a\"\n[profiles.a]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
@@ -74,7 +73,7 @@ fn a_prompt_that_is_dismissed_leaves_the_keyring_locked_and_nothing_held() {
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" profile remove a");
     shell.expect("a prompt for its password may be waiting on the desktop");
-    // Another process can change the configuration while the prompt waits.
+    // While the prompt waits, another process can change the configuration.
     world.run("profile rename a b").assert().success();
     shell.expect("the keyring is locked");
     shell.assert_ended("4");
@@ -83,7 +82,7 @@ fn a_prompt_that_is_dismissed_leaves_the_keyring_locked_and_nothing_held() {
 }
 
 #[test]
-fn a_keyring_that_dies_behind_its_prompt_is_not_waited_for() {
+fn a_keyring_that_dies_during_its_prompt_is_an_error() {
     let keyring = Keyring::in_state("locked");
     let world = World::with_keyring(&keyring);
     let bus = "dbus-send --session --print-reply=literal --dest=org.freedesktop.DBus /";
@@ -92,7 +91,7 @@ fn a_keyring_that_dies_behind_its_prompt_is_not_waited_for() {
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" login -e eu -t base --client-id acme --no-verify");
     shell.expect("a prompt for its password may be waiting on the desktop");
-    // Twenty seconds are the shell's own patience, and a prompt's are two minutes.
+    // The shell waits 20 s for text, and the prompt's own limit is two minutes.
     shell.expect("no keyring service answers on the session bus");
     shell.assert_ended("4");
     drop(desktop);

@@ -1,5 +1,5 @@
-//! What a keyring is given comes back: any length, any script, from many processes at once, with either provider of the
-//! Secret Service.
+//! A keyring returns what was stored: any length, any script, from many processes at once, in gnome-keyring and
+//! KeePassXC.
 
 use predicates::prelude::*;
 
@@ -13,7 +13,7 @@ fn store(world: &World, id: &str, secret: &str) -> Said {
 }
 
 #[test]
-fn every_length_and_script_comes_back() {
+fn secrets_of_every_length_and_script_are_stored() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let (k4, k64) = ("x".repeat(4096), "ü".repeat(32 * 1024));
@@ -29,10 +29,10 @@ fn every_length_and_script_comes_back() {
 }
 
 #[test]
-fn forty_processes_writing_one_entry_leave_one() {
+fn forty_logins_at_once_leave_one_entry() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
-    // As many at once as the machine can serve in the time that a keyring has for each.
+    // No more at once than the machine can serve within the keyring's limit.
     let at_once = 10 * std::thread::available_parallelism().unwrap().get();
     for wave in (0..40).collect::<Vec<_>>().chunks(at_once) {
         std::thread::scope(|scope| {
@@ -56,7 +56,7 @@ fn forty_processes_writing_one_entry_leave_one() {
 }
 
 #[test]
-fn keepassxc_does_the_main_job_too() {
+fn login_token_and_logout_work_with_keepassxc() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::keepassxc());
     let world = World::with_keyring(&keyring);
     let path = world.file("secret", &sandbox.client_secret);
@@ -65,7 +65,7 @@ fn keepassxc_does_the_main_job_too() {
     assert_eq!(said.code, 0, "{}", said.stderr);
     world.run("token --scope transcribe").assert().success();
     world.run("status").assert().success();
-    // Again, over the entry that is there.
+    // Again, over the existing entry.
     assert_eq!(Said::by(&mut world.run_words(&words)).code, 0);
     world.run("token --full").assert().success();
     world.run("logout").assert().success().stderr(predicate::str::contains("the secret is removed"));

@@ -1,4 +1,4 @@
-//! The architecture's invariants, each stated as an absence and read off the sources.
+//! The rules of the architecture, checked by reading the sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The files, outside the `allowed` ones, that contain any of `words`.
+/// The files outside the `allowed` ones that contain any of `words`.
 fn offenders(words: &[&str], allowed: impl Fn(&str) -> bool) -> Vec<String> {
     let names = |code: &str| {
         words.iter().filter(|word| code.contains(**word)).map(ToString::to_string).collect::<Vec<_>>()
@@ -51,7 +51,7 @@ fn assert_none(offenders: &[String]) {
 /// A module's path, such as `["domain", "token", "jwt"]`.
 type Module = Vec<String>;
 
-/// The modules that each module refers to, itself left out.
+/// The other modules that each module refers to.
 fn references() -> BTreeMap<Module, BTreeSet<Module>> {
     let sources: Vec<(Module, String)> =
         sources().into_iter().map(|(name, code)| (module(&name), code)).collect();
@@ -75,7 +75,7 @@ fn module(file: &str) -> Module {
     path.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// Every path in the code that has `::` in it, those of `use` with their braces taken apart.
+/// Every path with `::` in the code; the braces of `use` are expanded.
 fn paths(code: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     let mut rest = code;
@@ -91,7 +91,7 @@ fn paths(code: &str) -> Vec<Vec<String>> {
     paths
 }
 
-/// The paths among the words of code without `use`.
+/// The paths in code without `use`.
 fn words(code: &str, paths: &mut Vec<Vec<String>>) {
     let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let found = code.split(|c| !is_path(c)).filter(|word| word.contains("::"));
@@ -147,7 +147,8 @@ fn resolve(module: &Module, path: &[String], modules: &BTreeSet<Module>) -> Opti
     Some(target)
 }
 
-/// What a module is a part of: a file and the folder of its name are one. The rooms, which only declare, are not.
+/// The file that a module is part of: a file and the folder with its name count as one. A room only declares modules,
+/// so it does not count.
 fn unit<'a>(module: &'a [String], modules: &BTreeMap<Module, BTreeSet<Module>>) -> &'a [String] {
     let is_room =
         |length: &usize| module[0] != "sandbox" && ROOMS.contains(&module[..*length].join("/").as_str());
@@ -156,7 +157,7 @@ fn unit<'a>(module: &'a [String], modules: &BTreeMap<Module, BTreeSet<Module>>) 
     &module[..depth.unwrap_or(module.len())]
 }
 
-/// The folders whose `mod.rs` declares what is in them.
+/// The folders with a `mod.rs` that only declares modules.
 const ROOMS: [&str; 9] = [
     "app",
     "cli",
@@ -174,7 +175,7 @@ fn starts(module: &[String], room: &str) -> bool {
 }
 
 #[test]
-fn references_are_read_off_the_sources() {
+fn references_are_found_in_the_sources() {
     let mut found = Vec::new();
     expand(&[], "crate::a::{self, b::{C, d as e}, F}", &mut found);
     let found: Vec<String> = found.iter().map(|path| path.join("::")).collect();
@@ -187,8 +188,8 @@ fn references_are_read_off_the_sources() {
 }
 
 #[test]
-fn nothing_points_back() {
-    // Each may use those to its right, and none to its left.
+fn a_room_uses_only_the_rooms_below_it() {
+    // Each may use the rooms in its list and no other.
     let may_use: [(&str, &[&str]); 8] = [
         ("domain", &[]),
         ("edge", &["domain"]),
@@ -224,7 +225,7 @@ fn a_command_uses_no_other_command() {
     }
 }
 
-/// A file may use its own parts, and they may use it; among all others there is no way back.
+/// A file may use its parts, and they may use it. Between any others there is no way back.
 #[test]
 fn no_files_form_a_circle() {
     let references = references();
@@ -237,7 +238,7 @@ fn no_files_form_a_circle() {
         for target in referred.iter().filter(|it| !it.is_empty() && !ROOMS.contains(&it.join("/").as_str())) {
             let to = unit(target, &references);
             if from == to {
-                // Two parts of one file.
+                // Two parts of the same file.
                 if !target.starts_with(module) && !module.starts_with(target) {
                     units.entry(module).or_default().insert(target);
                 }
@@ -246,7 +247,7 @@ fn no_files_form_a_circle() {
             }
         }
     }
-    // What uses nothing that is left can be taken away, and what nothing uses; a circle stays.
+    // Removes again and again what uses no other file, and what no other file uses: only circles remain.
     loop {
         let left: BTreeSet<&[String]> = units.keys().copied().collect();
         for referred in units.values_mut() {
@@ -288,7 +289,7 @@ fn domain_is_pure() {
 }
 
 #[test]
-fn the_outside_is_named_at_the_edge_only() {
+fn only_edge_and_sandbox_name_the_outside() {
     let edge = |name: &str| name.starts_with("edge/") || name.starts_with("sandbox/");
     let words = [
         "reqwest",
@@ -302,7 +303,7 @@ fn the_outside_is_named_at_the_edge_only() {
         "std::env",
     ];
     assert_none(&offenders(&words, edge));
-    // `axum` is the sandbox's, and at the edge the servers'; the clients are the edge's alone.
+    // The sandbox and the servers in `edge` use `axum`; only `edge` uses the clients.
     let servers = ["edge/listener.rs", "edge/loopback.rs", "edge/refresh_endpoint.rs"];
     let server = |name: &str| servers.contains(&name) || name.starts_with("sandbox/");
     assert_none(&offenders(&["axum"], server));
@@ -310,8 +311,8 @@ fn the_outside_is_named_at_the_edge_only() {
 }
 
 #[test]
-fn files_are_read_at_the_edge() {
-    // The manual pages are written by clap's own generator; the ready file is the sandbox's.
+fn commands_read_no_files() {
+    // clap's generator writes the manual pages, and the sandbox its ready file.
     let apart = |name: &str| matches!(name, "commands/man.rs" | "commands/sandbox.rs");
     assert_none(&offenders(&["std::fs", "File::open"], |name| !name.starts_with("commands/") || apart(name)));
 }
@@ -320,7 +321,7 @@ fn files_are_read_at_the_edge() {
 fn only_output_prints() {
     let words = ["println!", "eprintln!", "print!(", "io::stdout", "io::stderr"];
     assert_none(&offenders(&words, |name| matches!(name, "output.rs" | "edge/host.rs")));
-    // The prompts' own terminal.
+    // Prompts have a terminal of their own.
     assert_none(&offenders(&["Term::stderr"], |name| name == "edge/prompt.rs"));
 }
 
@@ -338,7 +339,7 @@ fn only_commands_name_clap_and_only_failure_knows_exit_codes() {
 }
 
 #[test]
-fn secrets_leave_their_wrapper_in_few_places() {
+fn only_listed_files_unwrap_secrets() {
     let pinned = [
         "domain/client/secret.rs",      // the wrapper itself
         "domain/text/redactor.rs",      // looked for in what is shown

@@ -1,5 +1,5 @@
-//! Canary secrets in every input, every command in success and in failure at full verbosity: none of them is in any
-//! stream or file, but where it was asked for.
+//! A canary as the secret in every input, every command at full verbosity, in success and in failure: it is in no
+//! stream and no file where it was not asked for.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::common::{self, Keyring, Said, Sandbox, World};
 
 const CANARY: &str = "canary-5d41402abc4b2a76";
 
-/// Every file below `folder` that contains `needle`.
+/// Adds every file below `folder` that contains `needle`.
 fn files_with(folder: &Path, needle: &str, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
@@ -22,7 +22,7 @@ fn files_with(folder: &Path, needle: &str, found: &mut Vec<String>) {
     }
 }
 
-fn assert_silent(world: &World, words: &[&str], needles: &[&str]) {
+fn assert_never_printed(world: &World, words: &[&str], needles: &[&str]) {
     for style in [&["-vv"][..], &["-vv", "--json"], &["-vv", "--color", "always"]] {
         let all: Vec<&str> = words.iter().chain(style).copied().collect();
         let said = Said::by(&mut world.run_words(&all));
@@ -38,10 +38,10 @@ fn assert_silent(world: &World, words: &[&str], needles: &[&str]) {
 }
 
 #[test]
-fn a_stored_secret_is_in_the_keyring_and_nowhere_else() {
+fn a_stored_secret_is_only_in_the_keyring() {
     let (sandbox, keyring) = (Sandbox::with_secret(CANARY), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
-    // Outside the home, which is searched for it.
+    // Outside the home, which is searched for the secret.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");
     std::fs::write(&file, CANARY).unwrap();
@@ -79,7 +79,7 @@ fn a_stored_secret_is_in_the_keyring_and_nowhere_else() {
         &["profile", "remove", "default"],
     ];
     for words in commands {
-        assert_silent(&world, words, &[CANARY]);
+        assert_never_printed(&world, words, &[CANARY]);
         let mut found = Vec::new();
         files_with(world.home(), CANARY, &mut found);
         assert_eq!(found, Vec::<String>::new(), "{words:?}");
@@ -87,7 +87,7 @@ fn a_stored_secret_is_in_the_keyring_and_nowhere_else() {
 }
 
 #[test]
-fn a_secret_in_the_environment_stays_there() {
+fn a_secret_in_a_variable_is_printed_and_written_nowhere() {
     let sandbox = Sandbox::with_secret(CANARY);
     let world = World::of(&sandbox);
     let commands: [&[&str]; 18] = [
@@ -111,14 +111,14 @@ fn a_secret_in_the_environment_stays_there() {
         &["profile", "list"],
     ];
     for words in commands {
-        assert_silent(&world, words, &[CANARY]);
+        assert_never_printed(&world, words, &[CANARY]);
     }
     for (name, value) in
         [("CORTI_CLIENT_SECRET", format!("{CANARY}\nx")), ("CORTI_ACCESS_TOKEN", format!("{CANARY} x"))]
     {
         let mut world = World::new();
         world.set(name, &value);
-        assert_silent(&world, &["interaction", "create"], &[CANARY]);
+        assert_never_printed(&world, &["interaction", "create"], &[CANARY]);
     }
     let mut found = Vec::new();
     files_with(world.home(), CANARY, &mut found);
@@ -126,7 +126,7 @@ fn a_secret_in_the_environment_stays_there() {
 }
 
 #[test]
-fn a_token_is_printed_only_where_it_is_the_datum() {
+fn a_token_is_printed_only_by_commands_that_return_it() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     let token = Said::by(&mut world.run("token --full")).stdout.trim().to_owned();
@@ -155,12 +155,12 @@ fn a_token_is_printed_only_where_it_is_the_datum() {
         &["check", &file, "-e", "http://127.0.0.1:1"],
         &["status"],
     ] {
-        assert_silent(&world, words, &[&token, signature]);
+        assert_never_printed(&world, words, &[&token, signature]);
     }
 }
 
 #[test]
-fn a_server_that_repeats_the_secret_is_not_repeated() {
+fn a_secret_that_the_server_repeats_is_not_printed() {
     for (status, body) in [
         ("200 OK", format!("<html>{CANARY}</html>")),
         ("200 OK", format!(r#"{{"access_token":"{CANARY} x","expires_in":1,"token_type":"Bearer"}}"#)),
@@ -186,19 +186,19 @@ fn a_server_that_repeats_the_secret_is_not_repeated() {
         ] {
             world.set(name, value);
         }
-        assert_silent(&world, &["token", "--scope", "transcribe"], &[CANARY]);
+        assert_never_printed(&world, &["token", "--scope", "transcribe"], &[CANARY]);
     }
 }
 
 #[test]
-fn a_misplaced_secret_is_not_repeated() {
+fn a_secret_in_the_wrong_place_is_not_printed() {
     let world = World::new();
     for text in
         [format!("client-secret = \"{CANARY}"), format!("[profiles.a]\nclient-secret = \"{CANARY}\"\n")]
     {
         world.write_config(&text);
-        assert_silent(&world, &["profile", "list"], &[CANARY]);
-        assert_silent(&world, &["login", "-e", "eu"], &[CANARY]);
+        assert_never_printed(&world, &["profile", "list"], &[CANARY]);
+        assert_never_printed(&world, &["login", "-e", "eu"], &[CANARY]);
     }
     std::fs::remove_dir_all(world.config_folder()).unwrap();
     let environment = format!("https://u:{CANARY}@h:99999");
@@ -213,12 +213,12 @@ fn a_misplaced_secret_is_not_repeated() {
         &["login", "-e", &environment],
     ];
     for words in commands {
-        assert_silent(&world, words, &[CANARY]);
+        assert_never_printed(&world, words, &[CANARY]);
     }
     let token = common::forged(&serde_json::json!({ "alg": "RS256" }), &serde_json::json!({ "jti": CANARY }));
     let url = format!("https://x/?token=Bearer%20{token}");
     for word in [&token, &format!("-s{token}"), &format!("-p{token}"), &format!("Bearer {token}"), &url] {
-        assert_silent(&world, &["token", "--full", word], &[&token]);
-        assert_silent(&world, &["inspect", word], &[&token]);
+        assert_never_printed(&world, &["token", "--full", word], &[&token]);
+        assert_never_printed(&world, &["inspect", word], &[&token]);
     }
 }

@@ -1,4 +1,4 @@
-//! What other processes can see of this one, and what it leaves when it dies: no secret.
+//! Other processes cannot read a secret of this one, and it leaves no core dump.
 
 #![cfg(target_os = "linux")]
 use std::io::{BufRead as _, BufReader};
@@ -9,12 +9,12 @@ use crate::common::{self, Sandbox, World};
 const CANARY: &str = "canary-5d41402abc4b2a76";
 
 #[test]
-fn another_process_of_the_same_user_cannot_look_into_this_one() {
+fn another_process_of_the_same_user_cannot_read_this_one() {
     let sandbox = Sandbox::start();
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", sandbox.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
-    // root may look into everything, so both are somebody else then.
+    // Root can read every process, so as root both run as another user.
     let world = World::new();
     let as_user = |program: &str| {
         let mut command = std::process::Command::new("setpriv");
@@ -33,7 +33,7 @@ fn another_process_of_the_same_user_cannot_look_into_this_one() {
     ];
     let copy = copy_for_everybody(&world);
     let target = common::Running(as_user(&copy).args(["token", "--full"]).envs(client).spawn().unwrap());
-    // It has the secret at hand, and waits for an answer.
+    // It has the secret in memory, and waits for an answer.
     silent.set_nonblocking(true).unwrap();
     let mut connection = None;
     common::wait_until("it asks for a token", || {
@@ -45,7 +45,7 @@ fn another_process_of_the_same_user_cannot_look_into_this_one() {
     let look = |id: u32| as_user("cat").arg(format!("/proc/{id}/environ")).output().unwrap();
     let refusal = String::from_utf8(look(target.0.id()).stderr).unwrap();
     assert!(refusal.contains("Permission denied") && look(target.0.id()).stdout.is_empty(), "{refusal}");
-    // The same look at another program of the same user shows all.
+    // The environment of another program of the same user can be read.
     let other = common::Running(as_user("sleep").arg("60").envs(client).spawn().unwrap());
     let shown = || String::from_utf8(look(other.0.id()).stdout).unwrap();
     common::wait_until("the other program is there", || shown().contains(CANARY));
@@ -63,7 +63,7 @@ fn copy_for_everybody(world: &World) -> String {
 }
 
 #[test]
-fn a_process_that_dies_leaves_no_core() {
+fn a_crash_leaves_no_core_dump() {
     let folder = tempfile::tempdir().unwrap();
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "ulimit -c unlimited; exec \"$CORTI_AUTH\" sandbox"]).current_dir(folder.path());

@@ -1,11 +1,11 @@
-//! `localhost` is this machine, whatever a hosts file says: plain http must not leave it.
+//! `localhost` is this machine, whatever a hosts file says, because plain http must not leave it.
 
 #![cfg(target_os = "linux")]
 
 use crate::common::{self, Said, World};
 
-/// Listens on 127.0.0.1 and on 192.0.2.1, runs each line of its input as a command, and prints who was connected to, with
-/// the first line of each request.
+/// Listens on 127.0.0.1 and 192.0.2.1, runs each line of its input as a command, and prints who was connected to and
+/// the method of each request.
 const OBSERVE: &str = r#"
 import os, shlex, socket, subprocess, sys, threading
 seen = []
@@ -34,8 +34,8 @@ for line in sys.stdin:
     seen.clear()
 "#;
 
-/// What is connected to by each of `commands`, where a hosts file says that `localhost` is 192.0.2.1. A network of its own
-/// has no way to anywhere else.
+/// The connections that each of `commands` makes while a hosts file says that `localhost` is 192.0.2.1, in a network
+/// that leads nowhere else.
 fn observe(commands: &[&str]) -> Vec<String> {
     let mut world = World::client_of("http://localhost:8080");
     let hosts = world.file("hosts", "192.0.2.1 localhost localhost. LOCALHOST\n");
@@ -53,7 +53,7 @@ fn observe(commands: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_hosts_file_takes_nothing_off_this_machine() {
+fn a_hosts_file_does_not_send_localhost_elsewhere() {
     let socket = "CORTI_ACCESS_TOKEN=eyJhbGciOiJub25lIn0.e30. CORTI_CLIENT_SECRET= CORTI_CLIENT_ID=";
     let commands = [
         ("token --full", "127.0.0.1 POST"),

@@ -1,4 +1,4 @@
-//! `login`, `logout`: a real keyring, verification before storing, and nothing lost on the way.
+//! `login` and `logout` with a real keyring: a secret is verified before it is stored, and nothing is lost.
 
 use predicates::prelude::*;
 
@@ -13,7 +13,7 @@ fn log_in(world: &World, sandbox: &Sandbox, more: &str) -> assert_cmd::assert::A
 }
 
 #[test]
-fn the_main_job() {
+fn login_token_and_logout_work() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let user = format!("{}/base/sandbox", sandbox.environment);
@@ -37,7 +37,7 @@ fn the_main_job() {
 }
 
 #[test]
-fn json_says_what_was_stored_and_removed() {
+fn json_has_what_was_stored_and_removed() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let output = log_in(&world, &sandbox, "--json --profile dev").success().get_output().stdout.clone();
@@ -56,7 +56,7 @@ fn json_says_what_was_stored_and_removed() {
 }
 
 #[test]
-fn awkward_secrets_mint() {
+fn secrets_of_special_characters_work() {
     let keyring = Keyring::unlocked();
     let long = "0123456789abcdef".repeat(256);
     for secret in
@@ -80,7 +80,7 @@ fn one_trailing_line_break_is_not_part_of_the_secret() {
 }
 
 #[test]
-fn what_is_no_secret_is_refused_and_not_shown() {
+fn text_that_is_no_secret_is_refused_and_not_printed() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-stdin"];
@@ -126,7 +126,7 @@ fn without_verification_the_server_is_not_asked() {
 }
 
 #[test]
-fn a_login_again_asks_for_nothing_but_the_secret() {
+fn a_second_login_needs_only_the_secret() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let secret = world.file("secret", "first");
@@ -147,7 +147,7 @@ fn a_login_again_asks_for_nothing_but_the_secret() {
 }
 
 #[test]
-fn a_missing_value_names_its_flag_and_variable_and_never_hangs() {
+fn a_missing_value_is_an_error_with_its_option() {
     let keyring = Keyring::unlocked();
     let mut world = World::with_keyring(&keyring);
     for (arguments, message) in [
@@ -170,7 +170,7 @@ fn a_missing_value_names_its_flag_and_variable_and_never_hangs() {
 }
 
 #[test]
-fn secrets_on_the_command_line_are_refused_unseen() {
+fn a_secret_on_the_command_line_is_refused_and_not_printed() {
     let world = World::new();
     for word in ["--client-secret=hunter2", "--secret=hunter2", "--secret-stdin=hunter2", "--token=hunter2"] {
         let said = Said::by(&mut world.run_words(&["login", word]));
@@ -204,7 +204,7 @@ fn secrets_on_the_command_line_are_refused_unseen() {
 }
 
 #[test]
-fn the_profile_is_named_by_flag_or_variable_and_in_what_to_run_next() {
+fn the_profile_of_the_variable_is_used_and_named_in_hints() {
     let keyring = Keyring::unlocked();
     let mut world = World::with_keyring(&keyring);
     let secret = world.file("secret", "anything");
@@ -220,11 +220,11 @@ fn the_profile_is_named_by_flag_or_variable_and_in_what_to_run_next() {
 }
 
 #[test]
-fn nothing_is_stored_where_the_profile_cannot_be() {
+fn without_a_configuration_folder_no_secret_is_stored() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let secret = world.file("secret", "anything");
-    // A file where the folder should be.
+    // A file in place of the folder.
     world.file("config/corti-auth", "");
     let words = ["login", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret];
     world.run_words(&words).assert().code(3).stderr(predicate::str::contains("config/corti-auth"));
@@ -233,14 +233,14 @@ fn nothing_is_stored_where_the_profile_cannot_be() {
 
 #[cfg(unix)]
 #[test]
-fn a_secret_that_never_comes_can_be_interrupted() {
+fn control_c_ends_the_wait_for_a_secret() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let fifo = world.home().join("fifo").display().to_string();
     world.program("mkfifo").arg(&fifo).assert().success();
     for flags in ["--secret-stdin", &format!("--secret-file {fifo}")] {
         let mut login = world.start(&format!("login -e eu --client-id x {flags}"));
-        // The folder is made just before the secret is asked for.
+        // The folder is created just before the secret is read.
         common::wait_until("the command reads", || world.config_folder().join("config.lock").exists());
         login.interrupt();
         assert_eq!(login.wait(), Some(130), "{flags}");

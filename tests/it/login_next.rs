@@ -1,4 +1,4 @@
-//! What a login asks for where the profile exists, and what it says to run next.
+//! What a login asks for when the profile exists, and which command it advises next.
 
 #![cfg(target_os = "linux")]
 use crate::common::keyring::lookup;
@@ -6,7 +6,7 @@ use crate::common::shell::Shell;
 use crate::common::{Keyring, Said, Sandbox, World};
 
 #[test]
-fn a_login_again_asks_for_the_secret_alone() {
+fn a_second_login_asks_only_for_the_secret() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let secret = world.file("secret", "first");
@@ -24,9 +24,9 @@ fn a_login_again_asks_for_the_secret_alone() {
     assert_eq!(lookup(&world, "us/other/x"), "second");
 }
 
-/// The profile's store never changes, so what is advised is a profile with another name.
+/// A profile's store never changes, so the advice is another profile.
 #[test]
-fn the_way_without_a_keyring_is_another_profile_where_the_profile_exists() {
+fn without_a_keyring_the_hint_for_an_existing_profile_is_another_name() {
     let mut world = World::new();
     world.write_config(
         "default-profile = \"acme\"\n[profiles.acme]\nenvironment = \"eu\"\nclient-id = \"x\"\n",
@@ -44,7 +44,7 @@ fn the_way_without_a_keyring_is_another_profile_where_the_profile_exists() {
 }
 
 #[test]
-fn what_to_run_next_works_where_a_variable_names_a_client() {
+fn the_advised_command_works_though_variables_name_a_client() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let mut world = World::with_keyring(&keyring);
     let secret = world.file("secret", &sandbox.client_secret);
@@ -59,7 +59,7 @@ fn what_to_run_next_works_where_a_variable_names_a_client() {
 }
 
 #[test]
-fn the_way_without_a_keyring_is_one_for_the_profile() {
+fn without_a_keyring_the_hint_for_a_new_profile_is_the_file_store() {
     let world = World::new();
     let secret = world.file("secret", "anything");
     let words =

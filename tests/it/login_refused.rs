@@ -1,12 +1,12 @@
-//! Logins that would store what could not be found again, or lose what is stored.
+//! Logins that would store a secret without a profile, or replace a stored one: they are assert_refused.
 
 #![cfg(target_os = "linux")]
 use crate::common::keyring::{lookup, users};
 use crate::common::{self, Keyring, World};
 
-/// The lock's file is there from an earlier day, so that only the write itself would fail.
+/// The lock file exists already, so that only the write itself fails.
 #[test]
-fn nothing_is_stored_where_the_folder_takes_no_new_file() {
+fn without_a_new_file_in_the_folder_no_secret_is_stored() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let secret = world.file("secret", "anything");
@@ -26,7 +26,7 @@ fn nothing_is_stored_where_the_folder_takes_no_new_file() {
     assert_eq!(lookup(&world, "eu/base/x"), "");
 }
 
-/// A world with the profile `acme` of the client `x` of `eu`, whose secret is `stored`.
+/// A world with the profile `acme`: client `x` of `eu`, with the secret `stored`.
 fn world_of_acme(keyring: &Keyring) -> World {
     let world = World::with_keyring(keyring);
     let secret = world.file("secret", "stored");
@@ -37,8 +37,8 @@ fn world_of_acme(keyring: &Keyring) -> World {
     world
 }
 
-/// Runs a login that must be refused, and gives what it says.
-fn refused(world: &World, words: &str) -> String {
+/// Runs a login that must be assert_refused, and returns its stderr.
+fn assert_refused(world: &World, words: &str) -> String {
     let (config, secret) = (world.config(), world.home().join("secret").display().to_string());
     let command = format!("login --no-verify --secret-file {secret} {words}");
     let said = common::Said::by(&mut world.run(&command));
@@ -49,7 +49,7 @@ fn refused(world: &World, words: &str) -> String {
 }
 
 #[test]
-fn a_profile_keeps_its_client_and_its_store() {
+fn options_cannot_change_a_profiles_client_or_store() {
     let keyring = Keyring::unlocked();
     let mut world = world_of_acme(&keyring);
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "correct horse"));
@@ -63,16 +63,16 @@ fn a_profile_keeps_its_client_and_its_store() {
             "environment `eu` (--environment says `us`), client id `x` (--client-id says `y`)\n",
         ),
     ] {
-        let said = refused(&world, words);
+        let said = assert_refused(&world, words);
         assert!(said.contains(&format!("the profile `acme` already exists with {differs}")), "{said}");
         assert!(said.contains("hint: use another name: --profile NAME\n"), "{said}");
         assert!(said.contains("hint: or remove this one first: corti-auth profile remove acme\n"), "{said}");
         assert!(!said.contains("unset"), "{said}");
     }
-    // A secret command is another store.
+    // A secret command counts as another store.
     let said = common::Said::by(&mut world.run("login -p acme --no-verify --secret-command cat"));
     assert!(said.code == 3 && said.stderr.contains("(--secret-command says `command`)"), "{}", said.stderr);
-    // The first way out, and the second.
+    // Both hints work.
     let secret = world.home().join("secret").display().to_string();
     world
         .run(&format!("login -p us -e us --client-id x --no-verify --secret-file {secret}"))
@@ -87,7 +87,7 @@ fn a_profile_keeps_its_client_and_its_store() {
 }
 
 #[test]
-fn a_variable_gives_a_profile_no_other_client_and_no_other_store() {
+fn variables_cannot_change_a_profiles_client_or_store() {
     let keyring = Keyring::unlocked();
     let mut world = world_of_acme(&keyring);
     let secret = world.home().join("secret").display().to_string();
@@ -98,9 +98,9 @@ fn a_variable_gives_a_profile_no_other_client_and_no_other_store() {
         ("CORTI_AUTH_STORE", "file", "store `keyring`", "--store keyring"),
     ] {
         world.set(variable, value);
-        let said = refused(&world, "-p acme");
+        let said = assert_refused(&world, "-p acme");
         assert!(said.contains(&format!("with {differs} ({variable} says `{value}`)\n")), "{said}");
-        // A flag wins over its variable, and says what the profile has.
+        // An option wins over the variable, and here it agrees with the profile.
         let again = format!("login -p acme --no-verify --secret-file {secret} {same}");
         world.file("secret", "stored");
         world.run(&again).assert().success();
@@ -109,7 +109,7 @@ fn a_variable_gives_a_profile_no_other_client_and_no_other_store() {
     }
     world.set("CORTI_ENVIRONMENT", "us");
     world.set("CORTI_CLIENT_ID", "y");
-    let said = refused(&world, "-p acme");
+    let said = assert_refused(&world, "-p acme");
     assert!(
         said.contains("(CORTI_ENVIRONMENT says `us`), client id `x` (CORTI_CLIENT_ID says `y`)"),
         "{said}"
@@ -117,7 +117,7 @@ fn a_variable_gives_a_profile_no_other_client_and_no_other_store() {
 }
 
 #[test]
-fn a_profile_of_a_command_gets_another_command_and_no_other_store() {
+fn the_secret_command_of_a_profile_can_change_but_not_its_store() {
     let mut world = World::new();
     let login = |world: &World, words: &[&str]| {
         common::Said::by(&mut world.run_words(&[&["login", "-p", "a", "--no-verify"][..], words].concat()))
@@ -140,9 +140,9 @@ fn a_profile_of_a_command_gets_another_command_and_no_other_store() {
     }
 }
 
-/// A login where the configuration's folder is a file system of its own, which takes a new file and no byte in it. Gives the
-/// secret that is in the keyring then.
-fn left_by_a_full_disk(config: &str) -> String {
+/// Logs in where the configuration's folder is on a full disk that still takes new, empty files. Returns the secret
+/// that is in the keyring afterwards.
+fn secret_after_a_login_on_a_full_disk(config: &str) -> String {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let secret = world.file("secret", "anything");
@@ -159,21 +159,21 @@ fn left_by_a_full_disk(config: &str) -> String {
 }
 
 #[test]
-fn nothing_is_stored_whose_profile_cannot_be_written() {
-    assert_eq!(left_by_a_full_disk(""), "");
+fn on_a_full_disk_no_secret_is_stored() {
+    assert_eq!(secret_after_a_login_on_a_full_disk(""), "");
     let other = "[profiles.other]\nenvironment = \"eu\"\nclient-id = \"full\"\n";
-    assert_eq!(left_by_a_full_disk(other), "");
+    assert_eq!(secret_after_a_login_on_a_full_disk(other), "");
 }
 
-/// A keyring that refuses: the name is there before the secret, and is taken back.
+/// The store refuses the secret, so the profile that was named before is removed again.
 #[test]
-fn a_secret_that_cannot_be_stored_leaves_no_name() {
+fn a_secret_that_cannot_be_stored_leaves_no_profile() {
     let mut world = World::new();
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "correct horse"));
     let secret = world.file("secret", "anything");
     let before = "# mine\n[profiles.other]\nenvironment = \"us\"\nclient-id = \"o\"\n";
     world.write_config(before);
-    // Where the folder of encrypted files should be.
+    // A file in place of the folder of encrypted files.
     std::fs::write(world.config_folder().join("secrets"), "").unwrap();
     let words = ["login", "-p", "a", "-e", "eu", "--client-id", "x", "--store", "file", "--no-verify"];
     let said = common::Said::by(&mut world.run_words(&[&words[..], &["--secret-file", &secret]].concat()));

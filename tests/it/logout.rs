@@ -1,4 +1,4 @@
-//! `logout`: what is taken away, what stays, and what is said of it.
+//! `logout`: what is removed, what stays, and the messages.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::common::ready::log_in;
 use crate::common::{Keyring, Said, Sandbox, World};
 
 #[test]
-fn profiles_of_one_client_are_each_logged_out_of() {
+fn all_profiles_of_one_client_are_logged_out() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     for profile in ["one", "two"] {
@@ -22,7 +22,7 @@ fn profiles_of_one_client_are_each_logged_out_of() {
 }
 
 #[test]
-fn a_profile_whose_store_fails_is_told_of() {
+fn a_store_that_fails_is_an_error_for_its_profile() {
     let mut world = World::new();
     world.set("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere");
     world.write_config("[profiles.dev]\nenvironment = \"eu\"\ntenant = \"base\"\nclient-id = \"acme\"\nstore = \"keyring\"\n");

@@ -1,4 +1,4 @@
-//! What the tool does, seen from outside: one module for each behaviour, in one binary, which links once.
+//! Tests of what the tool does, from outside: one module per behaviour. They form one binary, which is linked once.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 #![allow(unreachable_pub, reason = "the modules are this binary's own")]
@@ -104,7 +104,7 @@ mod token;
 mod token_formats;
 mod websocket_url;
 
-/// A file that is not declared above would be compiled by nobody, and its tests would never run.
+/// An undeclared file is not compiled, so its tests would never run.
 #[test]
 fn every_file_is_declared() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");

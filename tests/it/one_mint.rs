@@ -1,4 +1,4 @@
-//! Any number of processes that need the same token make one request, also if the one that makes it is killed.
+//! Processes that need the same token mint it once, however start_many they are, even if the one that mints is killed.
 
 #![cfg(target_os = "linux")]
 
@@ -11,13 +11,13 @@ use crate::common::cached::{Cached, silent_at_first, start, token, waits_for_a_l
 use crate::common::rude::Rude;
 use crate::common::{self, Running, wait_until};
 
-/// Starts many at once. Their patience is that of a loaded machine.
-fn many(world: &Cached, count: usize, program: &[&str]) -> Vec<Child> {
-    impatient(world, count, program, "120s")
+/// Starts `count` commands at once, with a timeout for a loaded machine.
+fn start_many(world: &Cached, count: usize, program: &[&str]) -> Vec<Child> {
+    start_many_with_timeout(world, count, program, "120s")
 }
 
 /// The same, with this `--timeout`.
-fn impatient(world: &Cached, count: usize, program: &[&str], timeout: &str) -> Vec<Child> {
+fn start_many_with_timeout(world: &Cached, count: usize, program: &[&str], timeout: &str) -> Vec<Child> {
     let spawn = || {
         let mut command = Command::new(program[0]);
         command.env_clear().envs(world.variables()).args(&program[1..]);
@@ -28,15 +28,15 @@ fn impatient(world: &Cached, count: usize, program: &[&str], timeout: &str) -> V
 }
 
 /// The one token that all of them print.
-fn the_token_of(children: Vec<Child>) -> String {
-    let mut tokens = tokens_of(children);
+fn same_token(children: Vec<Child>) -> String {
+    let mut tokens = tokens(children);
     tokens.dedup();
     assert_eq!(tokens.len(), 1, "they have different tokens");
     tokens.remove(0)
 }
 
 /// The token that each of them prints, and nothing else.
-fn tokens_of(children: Vec<Child>) -> Vec<String> {
+fn tokens(children: Vec<Child>) -> Vec<String> {
     children
         .into_iter()
         .map(|child| {
@@ -54,20 +54,20 @@ fn locks(world: &Cached) -> usize {
 }
 
 #[tokio::test]
-async fn two_hundred_at_once_mint_once() {
+async fn two_hundred_commands_at_once_mint_once() {
     let (_sandbox, control, world) = start();
     let binary = common::binary();
-    the_token_of(many(&world, 200, &[binary.to_str().unwrap()]));
+    same_token(start_many(&world, 200, &[binary.to_str().unwrap()]));
     assert_eq!((control.token_requests().await, locks(&world)), (1, 1));
 }
 
 #[tokio::test]
-async fn so_do_those_without_a_kernel_keyring_or_a_runtime_folder() {
+async fn without_a_keyring_or_a_runtime_folder_they_mint_once_too() {
     let (_sandbox, control, mut world) = start();
     world.set("XDG_RUNTIME_DIR", "");
     let script = world.file("forbidden.py", common::cached::FORBID);
     let binary = common::binary();
-    the_token_of(many(&world, 40, &["python3", &script, binary.to_str().unwrap()]));
+    same_token(start_many(&world, 40, &["python3", &script, binary.to_str().unwrap()]));
     assert_eq!(
         (control.token_requests().await, world.token_files().len()),
         (1, 1),
@@ -76,8 +76,8 @@ async fn so_do_those_without_a_kernel_keyring_or_a_runtime_folder() {
     );
 }
 
-/// A server that never answers its first request, and a process that has the turn and waits for that.
-fn a_holder_in_the_middle() -> (Rude, Cached, Running) {
+/// A server that never answers its first request, and the process that holds the lock and waits for that answer.
+fn stuck_mint() -> (Rude, Cached, Running) {
     let (server, world) = silent_at_first();
     let holder = world.start("token --scope transcribe --timeout 500s");
     wait_until("its request is there", || server.requests().len() == 1);
@@ -86,34 +86,34 @@ fn a_holder_in_the_middle() -> (Rude, Cached, Running) {
 }
 
 #[test]
-fn one_that_is_killed_while_it_mints_blocks_nobody() {
-    let (server, world, holder) = a_holder_in_the_middle();
+fn a_killed_mint_blocks_no_other_command() {
+    let (server, world, holder) = stuck_mint();
     let binary = common::binary();
-    let waiting = many(&world, 50, &[binary.to_str().unwrap()]);
+    let waiting = start_many(&world, 50, &[binary.to_str().unwrap()]);
     wait_until("they wait", || waiting.iter().all(|child| waits_for_a_lock(child.id())));
     assert!(common::signal(holder.0.id(), "KILL"));
-    the_token_of(waiting);
+    same_token(waiting);
     assert_eq!(server.requests().len(), 2, "its own, and one more");
 }
 
 #[tokio::test]
-async fn who_waits_longer_than_the_deadline_for_a_stopped_one_mints() {
+async fn a_stopped_mint_is_waited_for_until_the_deadline() {
     let (_sandbox, control, world) = start();
     control.turn(json!({ "latency_ms": 2000 })).await;
     let mut holder = world.start("token --scope transcribe --timeout 60s");
     wait_until("it has the lock", || locks(&world) == 1);
     assert!(common::signal(holder.0.id(), "STOP"));
     let binary = common::binary();
-    let waiting = impatient(&world, 3, &[binary.to_str().unwrap()], "5s");
+    let waiting = start_many_with_timeout(&world, 3, &[binary.to_str().unwrap()], "5s");
     wait_until("they wait", || waiting.iter().all(|child| waits_for_a_lock(child.id())));
-    tokens_of(waiting);
+    tokens(waiting);
     assert!(common::signal(holder.0.id(), "CONT"));
     assert_eq!(holder.wait(), Some(0));
 }
 
 #[test]
-fn who_waits_in_vain_mints_by_itself() {
-    let (server, world, holder) = a_holder_in_the_middle();
+fn a_command_mints_itself_when_its_wait_is_over() {
+    let (server, world, holder) = stuck_mint();
     let (_, cached) = token(&mut world.run("token --scope transcribe --timeout 1s"));
     assert!(!cached);
     assert_eq!(server.requests().len(), 2);
@@ -121,7 +121,7 @@ fn who_waits_in_vain_mints_by_itself() {
 }
 
 #[tokio::test]
-async fn lock_files_stay_and_are_used_again() {
+async fn lock_files_are_used_again() {
     let (_sandbox, _control, world) = start();
     for _ in 0..3 {
         token(&mut world.run("token --full --no-cache"));
@@ -136,38 +136,38 @@ async fn lock_files_stay_and_are_used_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_fails_fails_for_each() {
+async fn a_failing_server_is_an_error_for_every_command() {
     let (_sandbox, control, world) = start();
     control.turn(json!({ "fail_status": 500, "fail_count": 1000 })).await;
     let binary = common::binary();
-    for child in many(&world, 20, &[binary.to_str().unwrap()]) {
+    for child in start_many(&world, 20, &[binary.to_str().unwrap()]) {
         assert_eq!(child.wait_with_output().unwrap().status.code(), Some(9));
     }
     control.turn(json!({ "fail_count": 0 })).await;
-    the_token_of(many(&world, 20, &[binary.to_str().unwrap()]));
+    same_token(start_many(&world, 20, &[binary.to_str().unwrap()]));
     assert_eq!((control.token_requests().await, locks(&world)), (21, 1));
 }
 
-/// Tokens of 2 s stand for those of 300: six processes at a time, over many lives. A token that was minted before the
-/// call began must have had its margin left then.
+/// Six processes at a time use tokens of 2 s, as others use tokens of 300 s, over start_many lifetimes. Each token must
+/// have had its margin left when the command was started.
 #[tokio::test]
-async fn no_token_is_handed_out_with_less_than_its_margin_left() {
+async fn every_token_has_its_margin_left() {
     let (_sandbox, control, world) = start();
     control.turn(json!({ "token_lifetime": 2 })).await;
     let world = &world;
     let calls: usize = std::thread::scope(|scope| {
         let callers: Vec<_> =
-            (0..6).map(|_| scope.spawn(move || call_for(world, Duration::from_secs(20)))).collect();
+            (0..6).map(|_| scope.spawn(move || mint_repeatedly(world, Duration::from_secs(20)))).collect();
         callers.into_iter().map(|caller| caller.join().unwrap()).sum()
     });
     let mints = usize::try_from(control.token_requests().await).unwrap();
     assert!(mints >= 8 && mints < calls, "{mints} mints for {calls} calls");
 }
 
-fn call_for(world: &Cached, while_under: Duration) -> usize {
+fn mint_repeatedly(world: &Cached, how_long: Duration) -> usize {
     use base64::Engine as _;
     let (begin, mut calls) = (Instant::now(), 0);
-    while begin.elapsed() < while_under {
+    while begin.elapsed() < how_long {
         let before = common::now().as_millisecond();
         let (token, _) = token(&mut world.run("token --full"));
         let claims =

@@ -1,5 +1,4 @@
-//! Tokens that somebody pasted: `probe --websocket-url` and `check` send one only to the environment and tenant that issued it,
-//! and that were chosen.
+//! Pasted tokens: `probe --websocket-url` and `check` send one only if the chosen environment and tenant issued it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +13,7 @@ use crate::common::{Said, World, forged, wait_until};
 struct Server {
     environment: String,
     accepted: Arc<AtomicUsize>,
-    /// How many of them were its own.
+    /// How many of them the test made itself.
     own: AtomicUsize,
 }
 
@@ -37,7 +36,8 @@ fn server() -> Server {
 }
 
 impl Server {
-    /// How many connections others made. One of its own comes after all of them, so that none is overlooked.
+    /// How many connections the commands made. Makes one itself, which comes after all of theirs, so that none is
+    /// missed.
     fn connections(&self) -> usize {
         let before = self.accepted.load(Ordering::SeqCst);
         drop(TcpStream::connect(self.environment.strip_prefix("http://").unwrap()).unwrap());
@@ -47,14 +47,14 @@ impl Server {
     }
 }
 
-/// A token that says so of its issuer.
+/// A token with this issuer.
 fn token(issuer: &str) -> String {
     let claims =
         json!({ "typ": "Bearer", "exp": 9_999_999_999_i64, "iss": issuer, "scope": "openid transcribe" });
     forged(&json!({ "alg": "RS256" }), &claims)
 }
 
-/// What is chosen besides the URL.
+/// What chooses the environment and tenant, besides the URL.
 enum Chosen<'a> {
     Nothing,
     Variable(&'a str),
@@ -62,7 +62,7 @@ enum Chosen<'a> {
     Profile(&'a str),
 }
 
-/// Runs `command` with what is chosen.
+/// Runs `command` with this choice.
 fn run(chosen: &Chosen<'_>, command: &str, pasted: &str) -> Said {
     let mut world = World::new();
     let mut flags = String::new();
@@ -83,7 +83,7 @@ fn run(chosen: &Chosen<'_>, command: &str, pasted: &str) -> Said {
 }
 
 #[test]
-fn a_pasted_url_is_opened_only_where_its_token_belongs() {
+fn a_pasted_url_is_opened_only_at_its_tokens_issuer() {
     let (one, two) = (server(), server());
     let (here, there) = (one.environment.as_str(), two.environment.as_str());
     let socket = |environment: &str, query: &str| {
@@ -142,14 +142,14 @@ fn a_pasted_url_is_opened_only_where_its_token_belongs() {
         }
     }
     assert!(sent.is_empty(), "{sent:#?}");
-    // More than one token is no URL to reason about, and a profile that is not there chooses nothing.
+    // More than one token is a usage error, and so is an unknown profile.
     let two_tokens = format!("{}&amp;{}", base(bearer(&own)), bearer(&foreign));
     let said = run(&Chosen::Variable(here), "probe --websocket-url -", &socket(here, &two_tokens));
     assert_eq!((said.code, one.connections()), (2, 0), "{}", said.stderr);
     assert!(said.stderr.ends_with("hint: keep one token= in the URL\n"), "{}", said.stderr);
     let said = run(&Chosen::Flags("-p nope"), "probe --websocket-url -", &socket(here, &base(bearer(&own))));
     assert_eq!((said.code, one.connections()), (3, 0), "{}", said.stderr);
-    // What differs is named.
+    // The message names what differs.
     for (environment, query, differs) in [
         (there, base(bearer(&own)), format!("leads to `{}`", there.strip_prefix("http://").unwrap())),
         (here, base(bearer(&other)), "names another tenant".to_owned()),
@@ -161,13 +161,13 @@ fn a_pasted_url_is_opened_only_where_its_token_belongs() {
             said.stderr
         );
     }
-    // Where all of it fits it is sent, whether an environment is chosen or not.
+    // Where everything fits, the token is sent, whether an environment is chosen or not.
     for (chosen, query) in [
         (Chosen::Nothing, base(bearer(&own))),
         (Chosen::Nothing, format!("tenant-name=other&{}", bearer(&other))),
         (Chosen::Variable(here), base(bearer(&own))),
         (Chosen::Flags(&mixed), format!("tenant-name=other&{}", bearer(&other))),
-        // Wrong, and nobody else's: the server is to say what it thinks of it.
+        // Malformed, but sent to its own issuer: the server answers.
         (Chosen::Variable(here), bearer(&own)),
         (Chosen::Variable(here), format!("tenant-name=base&amp;{}", bearer(&own))),
     ] {
@@ -179,10 +179,10 @@ fn a_pasted_url_is_opened_only_where_its_token_belongs() {
 }
 
 #[test]
-fn a_url_with_a_token_outside_of_its_parameter_is_not_opened() {
+fn a_url_with_a_token_outside_its_parameter_is_not_opened() {
     let (here, mut world) = (server(), World::new());
     world.set("CORTI_ENVIRONMENT", &here.environment);
-    // The token that a URL without one gets.
+    // What a URL without a token would get.
     let own = token(&format!("{}/realms/base", here.environment));
     world.set("CORTI_ACCESS_TOKEN", &own);
     let socket = here.environment.replacen("http", "ws", 1) + "/audio-bridge/v2";
@@ -206,13 +206,13 @@ fn a_url_with_a_token_outside_of_its_parameter_is_not_opened() {
         "/transcribe/FOREIGN?tenant-name=base",
         "/FOREIGN/transcribe?tenant-name=base",
         "/ENCODED/transcribe?tenant-name=base",
-        // The token in its place is no excuse.
+        // A second token in its proper place changes nothing.
         "/transcribe?tenant-name=base&token=Bearer%20OWN&jwt=FOREIGN",
         "/FOREIGN/transcribe?tenant-name=base&token=Bearer%20OWN",
         "/transcribe?tenant-name=base&token=&x=FOREIGN",
     ] {
         let foreign = token("https://auth.eu.corti.app/realms/base");
-        // Encoded so often that nobody decodes it by chance.
+        // Encoded so often that no decoding succeeds by chance.
         let encoded = foreign.replace('e', &format!("%{}65", "25".repeat(20)));
         let url = place.replace("FOREIGN", &foreign).replace("ENCODED", &encoded).replace("OWN", &own);
         for command in ["probe transcribe --websocket-url - -v", "probe transcribe --websocket-url - --json"]
@@ -250,7 +250,7 @@ fn a_url_of_another_tenant_gets_no_token_of_this_client() {
 }
 
 #[test]
-fn a_token_in_a_file_is_checked_only_where_it_belongs() {
+fn a_token_in_a_file_is_checked_only_at_its_issuer() {
     let server = server();
     let here = server.environment.as_str();
     let own = format!("{here}/realms/base");
@@ -258,7 +258,7 @@ fn a_token_in_a_file_is_checked_only_where_it_belongs() {
     for (chosen, token) in [
         (Chosen::Variable(here), token("https://auth.eu.corti.app/realms/base")),
         (Chosen::Variable(here), token(&format!("{here}/realms/other"))),
-        // Not even for who names the environment or the tenant.
+        // Not even with `--environment` or `--tenant`.
         (Chosen::Flags(&flags), token("https://auth.eu.corti.app/realms/base")),
         (Chosen::Flags(&tenant), token(&own)),
         (Chosen::Variable(here), token("https://login.example/me")),

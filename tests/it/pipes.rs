@@ -1,4 +1,5 @@
-//! A file that is a pipe nobody writes to: the wait for it ends by Ctrl-C and, where an outside call stands behind it, by its deadline.
+//! A pipe that nobody writes to: Ctrl-C ends the wait for it, and so does the request's deadline where a request
+//! needs the file.
 
 #![cfg(unix)]
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use crate::common::{Running, Said, World};
 
 const TOKEN: &str = "token --full -e eu --timeout";
 
-/// A world with a pipe, and its path.
+/// A world and the path of a pipe in it.
 fn world() -> (World, String) {
     let mut world = World::new();
     for (name, value) in [("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "a-secret-of-nobody")] {
@@ -19,17 +20,17 @@ fn world() -> (World, String) {
     (world, fifo)
 }
 
-/// Whether the process has taken SIGINT over, which it does before it opens anything.
+/// Whether the process handles SIGINT, which it does before it opens a file.
 fn takes_signals(running: &Running) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.0.id())).unwrap_or_default();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
     u64::from_str_radix(caught.trim(), 16).is_ok_and(|mask| mask & 0b10 != 0)
 }
 
-fn ends_by_an_interrupt(world: &World, arguments: &str) {
+fn assert_control_c_ends(world: &World, arguments: &str) {
     let mut running = world.start(arguments);
     common::wait_until("the command takes signals", || takes_signals(&running));
-    // The open comes after that, with nothing to see of it.
+    // The process opens the pipe after that, which cannot be seen from outside.
     std::thread::sleep(Duration::from_millis(200));
     let begin = Instant::now();
     running.interrupt();
@@ -38,21 +39,21 @@ fn ends_by_an_interrupt(world: &World, arguments: &str) {
 }
 
 #[test]
-fn the_wait_for_a_pipe_can_be_interrupted() {
+fn control_c_ends_the_wait_for_a_pipe() {
     let (mut world, fifo) = world();
     for arguments in [
         format!("{TOKEN} 30s --ca-cert {fifo}"),
         format!("diff {fifo} x"),
         format!("inspect {fifo} --verify -e eu"),
     ] {
-        ends_by_an_interrupt(&world, &arguments);
+        assert_control_c_ends(&world, &arguments);
     }
     world.set("SSL_CERT_FILE", &fifo);
-    ends_by_an_interrupt(&world, &format!("{TOKEN} 30s"));
+    assert_control_c_ends(&world, &format!("{TOKEN} 30s"));
 }
 
 #[test]
-fn certificates_that_never_come_have_the_requests_deadline() {
+fn the_deadline_ends_the_wait_for_certificates() {
     let (mut world, fifo) = world();
     let refused = |said: &Said| {
         assert_eq!(said.code, 3, "{}", said.stderr);
@@ -64,7 +65,7 @@ fn certificates_that_never_come_have_the_requests_deadline() {
 }
 
 #[test]
-fn certificates_without_an_end_are_refused() {
+fn an_endless_file_of_certificates_is_refused() {
     let (world, _) = world();
     let said = Said::by(&mut world.run(&format!("{TOKEN} 30s --ca-cert /dev/zero")));
     assert!(said.stderr.contains("longer than"), "{}", said.stderr);
