@@ -1,11 +1,12 @@
-//! `probe` against a server that does as Corti documents: steps, transcripts, the interaction that is made and deleted.
+//! `probe` with a server that follows Corti's documentation: its steps, transcripts, and the interaction that it
+//! creates and deletes.
 
 use serde_json::{Value, json};
 
 use crate::common::rude::{Answer, Rude};
 use crate::common::{self, Said, Sandbox, World, wait_until};
 
-/// Silence of so many milliseconds, as 16-bit mono PCM at 8 kHz in WAV.
+/// Silence of this length as 16-bit mono PCM at 8 kHz in WAV.
 pub fn wav(milliseconds: u32) -> Vec<u8> {
     let data = vec![0; usize::try_from(milliseconds * 16).unwrap()];
     let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
@@ -37,7 +38,7 @@ fn interactions(world: &World) -> usize {
 }
 
 #[test]
-fn a_dictation_is_opened_and_ended() {
+fn a_dictation_goes_through_every_step() {
     let sandbox = Sandbox::start();
     let said = Said::by(&mut World::of(&sandbox).run("probe transcribe"));
     assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);
@@ -50,7 +51,7 @@ fn a_dictation_is_opened_and_ended() {
 }
 
 #[test]
-fn what_is_said_goes_to_stdout_alone() {
+fn stdout_has_the_transcript_alone() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let audio = world.file("visit.wav", wav(1000));
@@ -65,19 +66,19 @@ fn what_is_said_goes_to_stdout_alone() {
 }
 
 #[test]
-fn audio_takes_as_long_as_it_plays() {
+fn audio_is_sent_at_the_speed_of_speech() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let audio = world.file("visit.wav", wav(1200));
     let said = Said::by(&mut world.run(&format!("probe transcribe --audio {audio} --json")));
     let objects = objects(&said);
     let step = objects.iter().find(|object| object["step"] == "audio").unwrap();
-    // Only a lower bound: a machine under load takes longer.
+    // A lower bound only: a machine under load takes longer.
     assert!(step["ms"].as_f64().unwrap() >= 1195.0, "{step}");
 }
 
 #[test]
-fn every_step_and_message_is_a_line_of_json() {
+fn json_has_a_line_for_each_step_and_message() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let audio = world.file("visit.raw", [1; 9000]);
@@ -118,7 +119,7 @@ fn every_step_and_message_is_a_line_of_json() {
 }
 
 #[test]
-fn the_interaction_is_deleted_kept_or_given() {
+fn the_interaction_is_deleted_unless_it_is_kept_or_given() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     world.run("probe streams").assert().success();
@@ -126,7 +127,7 @@ fn the_interaction_is_deleted_kept_or_given() {
     let kept = Said::by(&mut world.run("probe streams --keep --json"));
     let id = objects(&kept).last().unwrap()["interaction_id"].as_str().unwrap().to_owned();
     assert_eq!(interactions(&world), 1);
-    // It is named whatever else is not said, and when the session fails.
+    // A kept interaction is named even with --quiet, and when the session fails.
     for more in ["--quiet", "--language tlh --quiet"] {
         let said = Said::by(&mut world.run(&format!("probe streams --keep {more}")));
         let hint = said.stderr.lines().find_map(|line| line.strip_prefix("hint: corti-auth ")).unwrap();
@@ -166,7 +167,7 @@ fn an_interrupted_probe_deletes_its_interaction() {
 }
 
 #[test]
-fn a_configuration_of_ones_own_is_sent_as_it_is() {
+fn a_given_configuration_is_sent_unchanged() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let path =
@@ -196,7 +197,7 @@ fn a_pasted_url_is_opened_with_its_own_token() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     let url = Said::by(&mut world.run("interaction create --connect-url")).stdout;
-    // Nothing is minted, and no environment need be known.
+    // Nothing is minted, and no environment need be set.
     let bare = World::new();
     let file = bare.file("url", format!("\"{}\"\n", url.trim().replace('&', "\\u0026")));
     let said = Said::by(&mut bare.run(&format!("probe --websocket-url {file}")));
@@ -204,7 +205,7 @@ fn a_pasted_url_is_opened_with_its_own_token() {
     assert!(said.stderr.contains("the one in the pasted URL is used"), "{}", said.stderr);
     let said = Said::by(bare.run("probe streams --websocket-url -").write_stdin(url.clone()));
     assert_eq!(said.code, 0, "{}", said.stderr);
-    // Without its token the URL gets one of this client's.
+    // A URL without a token gets one of this client.
     let naked = url.split("&token=").next().unwrap().to_owned();
     let said = Said::by(world.run("probe --websocket-url -").write_stdin(naked.clone()));
     assert_eq!(said.code, 0, "{}", said.stderr);
@@ -227,7 +228,7 @@ fn an_interaction_that_cannot_be_deleted_is_named() {
         );
         vec![
             Answer::json(&json!({ "interactionId": id, "websocketUrl": url }).to_string()),
-            // The connection that is only looked at, and the upgrade.
+            // The connection that only tests TCP, and the upgrade.
             Answer::Bytes(String::new()),
             Answer::http("403 Forbidden", &[], "{}"),
             Answer::http("500 Internal Server Error", &[], "{}"),
@@ -237,12 +238,12 @@ fn an_interaction_that_cannot_be_deleted_is_named() {
     world.set("CORTI_ENVIRONMENT", &server.environment);
     world.set("CORTI_ACCESS_TOKEN", "opaque");
     let said = Said::by(&mut world.run("probe streams"));
-    // The first thing that went wrong is the reason; what is left behind is told besides.
+    // The first failure decides the exit code; what is left behind is named besides.
     assert_eq!(said.code, 5, "{}", said.stderr);
     assert!(said.stderr.contains("removal        failed"), "{}", said.stderr);
     assert!(said.stderr.contains("made for the probe, is still there"), "{}", said.stderr);
     assert!(said.stderr.contains(&format!("corti-auth interaction delete {id} --yes")), "{}", said.stderr);
-    // One of the connections says nothing, and may be noticed later.
+    // The connection without a request may be recorded late.
     common::wait_until("each connection is noticed", || server.requests().len() == 4);
     let requests = server.requests();
     assert!(requests[3].starts_with(&format!("DELETE /v2/interactions/{id} ")), "{requests:?}");

@@ -1,5 +1,5 @@
-//! `probe` where something is wrong: the token, the scope, the way, the server's answers; each with its exit code, and no
-//! token in any of it.
+//! `probe` where something is wrong (token, scope, network, the server's answers): each has its exit code, and no
+//! token is printed.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn jwt(claims: Value) -> String {
     forged(&json!({ "alg": "RS256" }), &claims)
 }
 
-/// Runs a probe in text and in JSON, and holds both against the exit code and the words on stderr.
+/// Runs a probe as text and as JSON, and checks the exit code and words of stderr.
 fn assert_fails(world: &World, arguments: &str, code: i32, words: &[&str]) -> Said {
     let json = Said::by(&mut world.run(&format!("{arguments} -vv --json")));
     assert_eq!((json.code, json.error()["exit"].as_i64()), (code, Some(code.into())), "{}", json.stderr);
@@ -26,16 +26,16 @@ fn assert_fails(world: &World, arguments: &str, code: i32, words: &[&str]) -> Sa
 }
 
 #[test]
-fn a_token_that_is_not_taken() {
+fn a_refused_token_has_its_exit_code() {
     let sandbox = Sandbox::start();
     let mut own = World::of(&sandbox);
     let streams = Said::by(&mut own.run("token --scope streams")).stdout;
     let streams = streams.trim();
-    // 403, and the token's own scopes are the reason.
+    // 403, since the token lacks the scope.
     let world = with_token(&sandbox.environment, streams);
     let said = assert_fails(&world, "probe transcribe", 6, &["refused with 403", "scope `transcribe`"]);
     assert!(!said.stdout.contains(streams) && !said.stderr.contains(streams));
-    // It creates no interaction, and opens one that is there.
+    // It cannot create an interaction, but can open an existing one.
     assert_fails(&world, "probe streams", 2, &["a limited one", "--interaction ID"]);
     let id = "probe streams --interaction 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
     assert_fails(&world, id, 1, &["refused with 404", "Interaction not found"]);
@@ -55,7 +55,7 @@ fn a_token_that_is_not_taken() {
 }
 
 #[test]
-fn a_pasted_url_that_is_wrong_is_explained() {
+fn a_wrong_pasted_url_is_explained() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let token = Said::by(&mut world.run("token --scope transcribe")).stdout;
@@ -92,7 +92,7 @@ fn a_pasted_url_that_is_wrong_is_explained() {
 }
 
 #[test]
-fn a_pasted_url_goes_to_no_host_of_a_stranger() {
+fn a_pasted_url_of_another_host_is_not_opened() {
     let world = World::new();
     for (url, code, words) in [
         (
@@ -121,7 +121,7 @@ fn a_pasted_url_goes_to_no_host_of_a_stranger() {
 }
 
 #[test]
-fn a_way_that_leads_nowhere() {
+fn an_unreachable_server_is_a_network_error() {
     assert_fails(
         &with_token("http://127.0.0.1:1", "abc"),
         "probe transcribe",
@@ -138,7 +138,7 @@ fn a_way_that_leads_nowhere() {
 }
 
 #[test]
-fn a_proxy_on_the_way_is_named() {
+fn a_proxy_is_named_and_gets_no_token() {
     let proxy = Rude::start(vec![Answer::http("407 Proxy Authentication Required", &[], "")]);
     let mut world = World::new();
     world.set("HTTPS_PROXY", &proxy.environment);
@@ -153,7 +153,7 @@ fn a_proxy_on_the_way_is_named() {
 }
 
 #[test]
-fn answers_that_are_no_upgrade() {
+fn an_answer_that_is_no_upgrade_has_its_exit_code() {
     let echo = r#"{"requestid":"r-1","status":503,"type":"x","detail":"canary-abcdefgh is down"}"#;
     let cookie = "Set-Cookie: session=canary-cookie";
     for (answer, code, words) in [
@@ -176,7 +176,7 @@ fn answers_that_are_no_upgrade() {
             "Sec-WebSocket-Accept",
         ),
     ] {
-        // The first connection is the one that is only looked at.
+        // The first connection only tests TCP.
         let server = Rude::start(vec![answer]);
         let said = assert_fails(
             &with_token(&server.environment, "canary-abcdefgh"),

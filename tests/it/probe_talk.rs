@@ -1,19 +1,19 @@
-//! What a server may say in a session that `probe` opened, and how it may end it.
+//! Messages that a server may send in a session of `probe`, and ways to end it.
 
 use crate::common::Said;
 use crate::common::chatter::{self, Line};
 use crate::common::ready::with_token;
 
-const CONFIGURED: Line = Line::Say("config", vec![]);
+const SILENT: Line = Line::Say("config", vec![]);
 
-fn talk(script: Vec<Line>, arguments: &str) -> Said {
+fn probe(script: Vec<Line>, arguments: &str) -> Said {
     let world = with_token(&chatter::start(script), "canary-abcdefgh");
     let audio = world.file("a.raw", [0; 10]);
     Said::by(&mut world.run(&arguments.replace("AUDIO", &audio)))
 }
 
 #[test]
-fn both_spellings_are_understood() {
+fn both_spellings_of_messages_are_understood() {
     let facts = r#"{"type":"facts","facts":[{"text":"coughs","group":"symptoms"}]}"#;
     let fact = r#"{"type":"facts","fact":[{"text":"no fever"}]}"#;
     let interim = r#"{"type":"transcript","data":{"text":"hel","isFinal":false}}"#;
@@ -23,7 +23,7 @@ fn both_spellings_are_understood() {
         Line::Say("config", vec![r#"{"type":"hello"}"#, "no JSON", r#"{"type":"CONFIG_ALREADY_RECEIVED"}"#]),
         Line::Say("binary", vec![r#"{"type":"delta_usage","credits":0.1}"#, interim]),
         Line::Say("flush", vec![object, facts, r#"{"type":"flushed"}"#]),
-        // The end before the usage.
+        // ENDED comes before the usage.
         Line::Close(
             "end",
             vec![list, fact, r#"{"type":"ENDED"}"#, r#"{"type":"usage","credits":0.25}"#],
@@ -31,7 +31,7 @@ fn both_spellings_are_understood() {
             "",
         ),
     ];
-    let said = talk(script, "probe transcribe --audio AUDIO");
+    let said = probe(script, "probe transcribe --audio AUDIO");
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(said.stdout, "hello\nfact: symptoms: coughs\ndoctor\\u{1b}[2J\nfact: no fever\n");
     assert!(
@@ -44,7 +44,7 @@ fn both_spellings_are_understood() {
 }
 
 #[test]
-fn what_a_session_may_die_of() {
+fn every_way_a_session_fails_has_its_exit_code() {
     let accepted = Line::Say("config", vec![r#"{"type":"CONFIG_ACCEPTED"}"#]);
     let error = r#"{"type":"error","error":{"title":"Bad audio","details":"canary-abcdefgh"}}"#;
     for (script, code, words) in [
@@ -71,8 +71,8 @@ fn what_a_session_may_die_of() {
             8,
             "closed the WebSocket with code 1011",
         ),
-        (vec![CONFIGURED], 8, "was silent for"),
-        // It says something, and not that.
+        (vec![SILENT], 8, "was silent for"),
+        // It sends messages, but not the expected one.
         (vec![Line::Chat("config", r#"{"type":"hello"}"#)], 8, "not the expected one within 3s"),
         (
             vec![accepted.clone(), Line::Say("end", vec![error, r#"{"type":"ended"}"#])],
@@ -80,7 +80,7 @@ fn what_a_session_may_die_of() {
             "reported an error",
         ),
     ] {
-        let said = talk(script, "probe transcribe --timeout 3s");
+        let said = probe(script, "probe transcribe --timeout 3s");
         assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{words}: {}", said.stderr);
         assert!(said.stderr.contains(words) && said.stderr.contains("hint: "), "{words}: {}", said.stderr);
         assert!(!said.stderr.contains("canary"), "{}", said.stderr);
@@ -88,23 +88,23 @@ fn what_a_session_may_die_of() {
 }
 
 #[test]
-fn a_server_that_leaves_something_out_is_told_of() {
+fn a_missing_message_is_a_warning() {
     let script = vec![
         Line::Say("config", vec![r#"{"type":"CONFIG_ACCEPTED"}"#]),
         Line::Say("end", vec![r#"{"type":"ended"}"#]),
     ];
-    let said = talk(script, "probe transcribe --audio AUDIO --timeout 3s");
+    let said = probe(script, "probe transcribe --audio AUDIO --timeout 3s");
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(said.stderr.contains("flush          warning: no `flushed` came"), "{}", said.stderr);
     assert!(said.stderr.contains("usage          warning: "), "{}", said.stderr);
 }
 
 #[test]
-fn a_token_in_escapes_is_not_repeated() {
+fn a_token_in_json_escapes_is_not_printed() {
     let error =
         r#"{"type":"error","error":{"title":"bad \u0063anary-abcdefgh","details":"\u0063anary-abcdefgh"}}"#;
     for style in ["", "--json"] {
-        let said = talk(vec![Line::Say("config", vec![error])], &format!("probe transcribe {style}"));
+        let said = probe(vec![Line::Say("config", vec![error])], &format!("probe transcribe {style}"));
         assert_ne!(said.code, 0);
         for text in [&said.stdout, &said.stderr] {
             assert!(!text.contains("anary-abcdefgh"), "{text}");

@@ -1,4 +1,5 @@
-//! `profile`, `status` and which client is used: layers, halves, near misses, and a file that keeps its comments.
+//! `profile`, `status` and which client is used: what overrides what, incomplete variables, misspelt names, and that
+//! the file keeps its comments.
 
 use predicates::prelude::*;
 use serde_json::json;
@@ -14,7 +15,7 @@ fn world() -> World {
 }
 
 #[test]
-fn list_and_show() {
+fn profiles_are_listed_and_shown() {
     let world = world();
     world
         .run("profile list")
@@ -33,7 +34,7 @@ fn list_and_show() {
 }
 
 #[test]
-fn use_changes_one_word_of_the_file() {
+fn use_changes_only_the_default_in_the_file() {
     let world = world();
     world.run("profile use prod").assert().success();
     assert_eq!(world.config(), FILE.replace("default-profile = \"dev\"", "default-profile = \"prod\""));
@@ -44,7 +45,7 @@ fn use_changes_one_word_of_the_file() {
 }
 
 #[test]
-fn remove_takes_the_secret_too() {
+fn remove_removes_the_secret_too() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     world.write_config(FILE);
@@ -59,7 +60,7 @@ fn remove_takes_the_secret_too() {
 }
 
 #[test]
-fn layers_hide_each_other_and_status_says_so() {
+fn status_names_what_is_hidden() {
     let mut world = world();
     for (name, value) in
         [("CORTI_ENVIRONMENT", "us"), ("CORTI_CLIENT_ID", "env"), ("CORTI_CLIENT_SECRET", "s")]
@@ -78,7 +79,7 @@ fn layers_hide_each_other_and_status_says_so() {
 }
 
 #[test]
-fn halves_and_conflicts_exit_3() {
+fn incomplete_or_conflicting_variables_exit_3() {
     for (variables, message) in [
         (&[("CORTI_CLIENT_ID", "x")][..], "CORTI_CLIENT_ID is set, but CORTI_CLIENT_SECRET is not"),
         (&[("CORTI_CLIENT_SECRET", "x")], "CORTI_CLIENT_SECRET is set, but CORTI_CLIENT_ID is not"),
@@ -99,7 +100,7 @@ fn halves_and_conflicts_exit_3() {
 }
 
 #[test]
-fn flags_that_name_no_place_exit_3() {
+fn invalid_options_exit_3() {
     for (arguments, message) in [
         ("-t a/b token --full", "`a/b` is not a tenant: use only letters"),
         ("-e http://example.com token --full", "only https"),
@@ -114,7 +115,7 @@ fn flags_that_name_no_place_exit_3() {
 }
 
 #[test]
-fn an_empty_variable_is_unset_and_near_misses_are_named() {
+fn an_empty_variable_is_ignored_and_a_misspelt_one_is_named() {
     let mut world = world();
     world.set("CORTI_CLIENT_ID", "");
     world.set("CORTI_TENANT", "acme");
@@ -128,7 +129,7 @@ fn an_empty_variable_is_unset_and_near_misses_are_named() {
 }
 
 #[test]
-fn a_variable_that_is_not_text_is_not_guessed_at() {
+fn a_variable_that_is_not_utf8_exits_3() {
     use std::os::unix::ffi::OsStrExt as _;
     let mut command = world().run("token --full");
     command.env("CORTI_CLIENT_SECRET", std::ffi::OsStr::from_bytes(b"a\xffb"));
@@ -163,7 +164,7 @@ fn a_broken_file_exits_3_and_is_not_overwritten() {
 }
 
 #[test]
-fn status_of_all_is_success_and_of_none_is_4() {
+fn status_exits_4_without_a_client_and_0_with_all() {
     World::new().run("status").assert().code(4).stderr(predicate::str::contains("corti-auth login"));
     World::new().run("status --all").assert().success();
     let json = Said::by(&mut world().run("status --all --json")).json();
@@ -206,7 +207,7 @@ fn many_logins_at_once_lose_no_profile() {
 
 #[cfg(unix)]
 #[test]
-fn files_are_the_owners_alone() {
+fn the_configuration_is_private() {
     use std::os::unix::fs::PermissionsExt as _;
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
@@ -221,7 +222,7 @@ fn files_are_the_owners_alone() {
 }
 
 #[test]
-fn without_a_home_the_variables_are_enough() {
+fn without_a_home_variables_are_enough() {
     let sandbox = common::Sandbox::start();
     let world = World::of(&sandbox);
     let without_home = |arguments: &str| {
@@ -237,7 +238,7 @@ fn without_a_home_the_variables_are_enough() {
 
 #[cfg(unix)]
 #[test]
-fn a_configuration_that_others_could_change_is_refused() {
+fn a_configuration_folder_of_another_user_is_refused() {
     use std::os::unix::fs::{PermissionsExt as _, chown};
     let world = world();
     let folder = world.config_folder();
@@ -246,7 +247,7 @@ fn a_configuration_that_others_could_change_is_refused() {
     world.run("profile list").assert().code(3).stderr(predicate::str::contains("everybody can write to it"));
     mode(0o700);
     world.run("profile list").assert().success();
-    // Only root can give a folder away.
+    // Only root can change the owner.
     if chown(&folder, Some(12345), None).is_ok() {
         world
             .run("profile list")
@@ -257,7 +258,7 @@ fn a_configuration_that_others_could_change_is_refused() {
 }
 
 #[test]
-fn a_configuration_that_is_no_file_is_not_waited_for() {
+fn a_configuration_that_is_a_pipe_is_refused_at_once() {
     let world = world();
     let file = world.config_folder().join("config.toml");
     std::fs::remove_file(&file).unwrap();
@@ -278,7 +279,7 @@ fn a_linked_configuration_stays_linked() {
 }
 
 #[test]
-fn all_profiles_and_one_cannot_both_be_meant() {
+fn all_and_profile_exclude_each_other() {
     for command in ["status", "logout"] {
         let hint = format!("corti-auth {command} --profile dev, or corti-auth {command} --all");
         let said = Said::by(&mut World::new().run(&format!("{command} --all --profile dev")));

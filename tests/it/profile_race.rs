@@ -1,5 +1,5 @@
-//! `profile remove` beside a `profile rename` or a `login`: whatever comes first, no profile is left without its secret,
-//! and no secret without its profile.
+//! `profile remove` at the same time as `profile rename`, `login` or `rotate`: whichever comes first, every profile
+//! has its secret and every secret its profile.
 
 #![cfg(target_os = "linux")]
 use std::fs::File;
@@ -20,8 +20,8 @@ fn secret_tool(world: &World, verb: &[&str], secret: &str) -> String {
     Said::by(secret_tool.write_stdin(secret)).stdout
 }
 
-/// Runs both at once, the second one a little later or earlier each time, and counts the ends: the removal's success and
-/// whether a profile of the client is left.
+/// Runs both at once, the second one a little earlier or later in each round. Returns for each round whether the
+/// removal succeeded and whether the client still has a profile.
 fn race(world: &World, other: &[&str]) -> Vec<(bool, bool)> {
     let mut ends = Vec::new();
     for round in 0..60_u64 {
@@ -51,16 +51,16 @@ fn race(world: &World, other: &[&str]) -> Vec<(bool, bool)> {
 }
 
 #[test]
-fn a_rename_meanwhile() {
+fn a_removal_and_a_rename_at_once_lose_nothing() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let ends = race(&world, &["profile", "rename", "a", "b"]);
-    // One of them wins.
+    // One of the two wins.
     assert!(ends.iter().all(|(removed, left)| removed != left), "{ends:?}");
 }
 
 #[test]
-fn a_login_of_the_same_client_meanwhile() {
+fn a_removal_and_a_login_at_once_keep_the_secret() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let secret = world.file("secret", "stored");
@@ -70,9 +70,8 @@ fn a_login_of_the_same_client_meanwhile() {
     assert!(ends.iter().all(|(removed, left)| *removed && *left), "{ends:?}");
 }
 
-/// A secret that replaces one which was just removed would be nobody's.
 #[test]
-fn a_rotation_meanwhile() {
+fn a_rotation_stores_nothing_for_a_removed_profile() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let Sandbox { environment, client_secret, .. } = &sandbox;
@@ -87,7 +86,7 @@ fn a_rotation_meanwhile() {
         let mut rotation = world.start(&format!("rotate -p a --secret-file {file}"));
         common::wait_until("the secret is verified", || rotation.has_open(&place));
         if removal_first {
-            // As by another process that had the lock.
+            // Like another process that had the lock.
             clear(&world, &user);
             world.write_config("");
         }
@@ -99,7 +98,7 @@ fn a_rotation_meanwhile() {
 }
 
 #[test]
-fn several_logins_and_removals_at_once() {
+fn logins_and_removals_at_once_leave_no_secret_without_a_profile() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let file = world.file("secret", "stored");
@@ -125,7 +124,7 @@ fn several_logins_and_removals_at_once() {
         assert_eq!(left, !secret.is_empty(), "round {round}: {}", world.config());
         ends[usize::from(left)] += 1;
     }
-    // Most removals come before the last login, which is what is looked for.
+    // Most rounds end with a removal; the test needs some that end with a login.
     assert!(ends[1] > 0, "{ends:?}");
 }
 

@@ -1,16 +1,16 @@
-//! Questions on a real terminal: answers, Ctrl-C, and a terminal that is as it was.
+//! Questions on a real terminal: answers, Ctrl-C, and that the terminal is restored.
 
 use crate::common::shell::Shell;
 use crate::common::{self, Keyring, Sandbox, World};
 
 #[test]
-fn a_login_by_answers() {
+fn a_login_can_be_answered_on_a_terminal() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" login");
     shell.expect("Environment");
-    // Down twice: "other".
+    // Down twice, to "other".
     shell.session.send("\u{1b}[B\u{1b}[B\r").unwrap();
     shell.session.flush().unwrap();
     shell.expect("Environment (a label or a URL)");
@@ -29,9 +29,9 @@ fn a_login_by_answers() {
     world.run("token --full").assert().success();
 }
 
-/// A terminal gathers a line of 4095 bytes, and drops what is typed beyond.
+/// A terminal passes on lines of at most 4095 bytes, and drops the rest.
 #[test]
-fn a_secret_longer_than_a_terminals_line() {
+fn a_secret_may_be_longer_than_a_terminals_line() {
     let secret = "a".repeat(4090) + "0123456789";
     let (sandbox, keyring) = (Sandbox::with_secret(&secret), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
@@ -39,7 +39,7 @@ fn a_secret_longer_than_a_terminals_line() {
     let Sandbox { environment, .. } = &sandbox;
     shell.send_line(&format!("\"$CORTI_AUTH\" login -e {environment} -t base --client-id sandbox"));
     shell.expect("Client secret");
-    // An empty line is no answer, what is killed or rubbed out is none of it, and the second line is dropped.
+    // An empty line is no answer, erased characters do not count, and the second line is dropped.
     for typed in ["\r", "wrong\u{15}", &secret, "x\u{7f}\recho pasted\r"] {
         shell.session.send(typed).unwrap();
         shell.session.flush().unwrap();
@@ -51,7 +51,7 @@ fn a_secret_longer_than_a_terminals_line() {
 }
 
 #[test]
-fn an_import_is_agreed_to_and_no_is_the_default() {
+fn an_import_needs_a_yes_and_no_is_the_default() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let Sandbox { environment, client_secret, .. } = &sandbox;
@@ -77,7 +77,7 @@ fn an_import_is_agreed_to_and_no_is_the_default() {
 }
 
 #[test]
-fn a_rotation_by_answers() {
+fn a_rotation_can_be_answered_on_a_terminal() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     let stale = world.file("stale", "stale");
@@ -107,7 +107,7 @@ fn a_rotation_by_answers() {
 }
 
 #[test]
-fn control_c_leaves_the_terminal_as_it_was() {
+fn control_c_restores_the_terminal() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let mut shell = Shell::start(&world);
@@ -126,7 +126,7 @@ fn control_c_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
-fn a_signal_from_elsewhere_ends_a_question_and_leaves_the_terminal_as_it_was() {
+fn a_signal_ends_a_question_and_restores_the_terminal() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -141,7 +141,7 @@ fn a_signal_from_elsewhere_ends_a_question_and_leaves_the_terminal_as_it_was() {
             shell.signal(signal);
             shell.assert_ended(code);
         }
-        // And what comes after the question ends the command as well.
+        // A signal after the question ends the command as well.
         shell.send_line(&login);
         shell.expect("Client secret");
         shell.send_line("y");
@@ -157,9 +157,8 @@ fn a_signal_from_elsewhere_ends_a_question_and_leaves_the_terminal_as_it_was() {
     assert_eq!(world.config(), "");
 }
 
-/// A question before the program has no part in what becomes of a signal to it.
 #[test]
-fn after_a_question_a_signal_is_passed_on_as_without_one() {
+fn after_a_question_signals_still_reach_the_program() {
     let (sandbox, world) = (Sandbox::start(), World::new());
     let secret = world.file("secret", &sandbox.client_secret);
     let mut shell = Shell::start(&world);
@@ -188,7 +187,7 @@ fn after_a_question_a_signal_is_passed_on_as_without_one() {
 }
 
 #[test]
-fn nobody_is_asked_with_no_input_or_in_ci() {
+fn with_no_input_or_in_ci_nothing_is_asked() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let mut shell = Shell::start(&world);
@@ -204,7 +203,7 @@ fn nobody_is_asked_with_no_input_or_in_ci() {
 }
 
 #[test]
-fn a_terminal_in_place_of_a_pipe_is_refused_before_anything_is_asked() {
+fn secret_stdin_on_a_terminal_is_refused() {
     let world = World::new();
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" login --secret-stdin");
@@ -214,7 +213,7 @@ fn a_terminal_in_place_of_a_pipe_is_refused_before_anything_is_asked() {
 }
 
 #[test]
-fn a_full_token_on_a_terminal_has_a_word_of_caution() {
+fn a_full_token_on_a_terminal_comes_with_a_warning() {
     let sandbox = Sandbox::start();
     let mut world = World::new();
     world.use_client(&sandbox);
@@ -263,7 +262,7 @@ fn a_passphrase_is_typed_twice_and_asked_for_once() {
 }
 
 #[test]
-fn a_locked_keyring_says_that_a_prompt_may_be_waiting() {
+fn with_a_locked_keyring_a_message_says_that_a_prompt_may_wait() {
     let keyring = Keyring::in_state("locked");
     let world = World::with_keyring(&keyring);
     world.write_config(
@@ -272,11 +271,11 @@ fn a_locked_keyring_says_that_a_prompt_may_be_waiting() {
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" token --full");
     shell.expect("a prompt for its password may be waiting on the desktop");
-    // There is no desktop here: nobody unlocks it. That it then says "no such entry" is not believed.
+    // Nobody can unlock it here. Its later answer "no such entry" is not believed.
     shell.expect("error");
     shell.expect("the keyring is locked");
     shell.assert_ended("4");
-    // Nobody types a secret that could then not be stored.
+    // No secret is asked for that could not be stored.
     shell.send_line("\"$CORTI_AUTH\" login -e eu -t base --client-id acme --no-verify");
     shell.expect("a prompt for its password may be waiting on the desktop");
     shell.expect("error");

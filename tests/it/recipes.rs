@@ -1,4 +1,4 @@
-//! The recipes for CI systems in docs/ci.md, run as they are written there, in a shell with what the runner sets.
+//! Runs the examples for CI systems in docs/ci.md as they are written there, in a shell with the runner's variables.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,15 +6,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::common::{self, Said, Sandbox, World};
 use crate::documents;
 
-/// A job's checkout on a runner, with `corti-auth` on the path, the program that the recipes run, and the secrets that the
-/// CI system keeps.
+/// A runner with a job's checkout, `corti-auth` on the path, the program that the examples run, and the CI system's
+/// secrets.
 struct Runner {
     sandbox: Sandbox,
     world: World,
     secrets: BTreeMap<String, String>,
 }
 
-/// The program that the recipes run. It fails without a token or with a secret, and notes what it was given.
+/// The program that the examples run. It fails without a token or with a secret, and records what it was given.
 pub const PROGRAM: &str = r#"#!/bin/sh
 test -n "$CORTI_ACCESS_TOKEN" && test -z "$CORTI_CLIENT_SECRET$CORTI_CLIENT_SECRET_FILE" || exit 90
 printf %s "$CORTI_ACCESS_TOKEN" | corti-auth inspect --json > inspected.json || exit 91
@@ -43,7 +43,8 @@ impl Runner {
         Self { sandbox, world, secrets }
     }
 
-    /// What a recipe's value is on this runner: `eu` is the sandbox here, and what a CI system puts in is put in.
+    /// A value of an example as this runner sees it: `eu` is the sandbox, and expressions of the CI system are filled
+    /// in.
     fn value(&self, written: &str, outputs: &BTreeMap<String, String>) -> String {
         let inserted = |open: &str, close: &str| written.strip_prefix(open)?.strip_suffix(close);
         let secret = |name: &str| self.secrets.get(name).or(outputs.get(name)).unwrap().clone();
@@ -57,7 +58,7 @@ impl Runner {
             .map_or_else(|| written.to_owned(), |name| outputs[name].clone())
     }
 
-    /// Runs a line of a recipe with these variables.
+    /// Runs a line of an example with these variables.
     fn run(&self, shell: &[&str], line: &str, variables: &BTreeMap<String, String>) -> Said {
         let mut command = self.world.program(shell[0]);
         command.current_dir(self.world.home()).envs(variables).args(&shell[1..]).arg(line);
@@ -73,7 +74,7 @@ impl Runner {
         std::fs::read_to_string(self.world.home().join(name)).unwrap()
     }
 
-    /// The program ran with a token of this reach; its log has no token.
+    /// Checks that the program ran with a token of this reach, and that its log has no token.
     fn assert_tested(&self, said: &Said, reach: &str) {
         assert!(said.stdout.ends_with("tested\n"), "{}", said.stdout);
         assert!(
@@ -92,12 +93,12 @@ impl Runner {
     }
 }
 
-/// The recipe with this info string.
-fn recipe(info: &str) -> String {
+/// The example with this info string.
+fn example(info: &str) -> String {
     documents::block("docs/ci.md", info)
 }
 
-/// The variables of a part of a recipe, as they are written: `NAME: value`, `NAME = 'value'`, `{ name: NAME, value: V }`.
+/// The variables in a part of an example, written as `NAME: value`, `NAME = 'value'` or `{ name: NAME, value: V }`.
 fn variables(part: &str) -> BTreeMap<String, String> {
     let entry = |line: &str| {
         let line = line.trim().trim_start_matches("- env:").trim_start_matches("- ");
@@ -109,7 +110,7 @@ fn variables(part: &str) -> BTreeMap<String, String> {
     part.lines().filter_map(entry).collect()
 }
 
-/// What follows `key` in its line.
+/// What follows `key` on its line.
 fn after<'a>(part: &'a str, key: &str) -> &'a str {
     part.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap_or_else(|| panic!("{key}: {part}"))
 }
@@ -120,10 +121,10 @@ fn pairs(lines: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn github() {
+fn the_example_for_github_works() {
     let runner = Runner::start();
-    let recipe = recipe("yaml github");
-    let steps: Vec<&str> = recipe.split("\n  - ").skip(1).collect();
+    let example = example("yaml the_example_for_github_works");
+    let steps: Vec<&str> = example.split("\n  - ").skip(1).collect();
     let none = BTreeMap::new();
     let resolved = |step: &str, outputs: &BTreeMap<String, String>| -> BTreeMap<String, String> {
         variables(step).into_iter().map(|(name, value)| (name, runner.value(&value, outputs))).collect()
@@ -131,7 +132,7 @@ fn github() {
     let mut given = resolved(steps[0], &none);
     assert_eq!(given.len(), 4);
     let shell = ["bash", "-e", "-c"];
-    // One pipe for the log and the outputs: what comes first was written first.
+    // Log and outputs share a pipe, so their order shows what was written first.
     let file = runner.world.home().join("pipe");
     given.insert("GITHUB_OUTPUT".to_owned(), file.display().to_string());
     let line = format!("mkfifo pipe; cat pipe > log & {} > pipe; wait", after(steps[0], "run: "));
@@ -140,7 +141,7 @@ fn github() {
     let mask = log.lines().next().unwrap().strip_prefix("::add-mask::").unwrap();
     let outputs = pairs(log.split_once('\n').unwrap().1);
     assert_eq!(outputs["access_token"], mask);
-    // And as it is written, with a file.
+    // Once more as in the documentation, with a file.
     let file = runner.world.file("outputs", "");
     given.insert("GITHUB_OUTPUT".to_owned(), file);
     let said = runner.run(&shell, after(steps[0], "run: "), &given);
@@ -156,10 +157,10 @@ fn github() {
 }
 
 #[test]
-fn gitlab() {
+fn the_example_for_gitlab_works() {
     let runner = Runner::start();
-    let recipe = recipe("yaml gitlab");
-    let jobs: Vec<&str> = recipe.split("\n\n").collect();
+    let example = example("yaml the_example_for_gitlab_works");
+    let jobs: Vec<&str> = example.split("\n\n").collect();
     let mut given = runner.secrets.clone();
     given.insert("CORTI_ENVIRONMENT".to_owned(), runner.sandbox.environment.clone());
     given.insert("CORTI_TENANT_NAME".to_owned(), "base".to_owned());
@@ -190,10 +191,10 @@ fn gitlab() {
 }
 
 #[test]
-fn azure() {
+fn the_example_for_azure_works() {
     let runner = Runner::start();
-    let recipe = recipe("yaml azure");
-    let (settings, steps) = recipe.split_once("steps:").unwrap();
+    let example = example("yaml the_example_for_azure_works");
+    let (settings, steps) = example.split_once("steps:").unwrap();
     let steps: Vec<&str> = steps.split("\n  - ").skip(1).collect();
     let shell = ["bash", "--noprofile", "--norc", "-c"];
     let given = |step: &str, set: &BTreeMap<String, String>| -> BTreeMap<String, String> {
@@ -203,7 +204,7 @@ fn azure() {
     let said = runner.run(&shell, after(steps[0], "bash: "), &given(steps[0], &BTreeMap::new()));
     let mut set = BTreeMap::new();
     for line in said.stdout.lines() {
-        // What is left for the log once the agent has taken its commands out.
+        // The agent removes its commands from the log; what remains is compared.
         let (properties, value) =
             line.strip_prefix("##vso[task.setvariable ").unwrap().split_once(']').unwrap();
         let name = properties.trim_start_matches("variable=").trim_end_matches(";issecret=true");
@@ -216,32 +217,32 @@ fn azure() {
 }
 
 #[test]
-fn jenkins() {
+fn the_example_for_jenkins_works() {
     let runner = Runner::start();
-    let recipe = recipe("groovy jenkins");
-    let mut given: BTreeMap<String, String> = variables(&recipe)
+    let example = example("groovy the_example_for_jenkins_works");
+    let mut given: BTreeMap<String, String> = variables(&example)
         .into_iter()
         .map(|(name, value)| (name, runner.value(&value, &BTreeMap::new())))
         .collect();
-    let names = after(&recipe, "usernameVariable: ").trim_end_matches(")]) {").replace('\'', "");
+    let names = after(&example, "usernameVariable: ").trim_end_matches(")]) {").replace('\'', "");
     let (id, secret) = names.split_once(", passwordVariable: ").unwrap();
     given.insert(id.to_owned(), runner.sandbox.client_id.clone());
     given.insert(secret.to_owned(), runner.sandbox.client_secret.clone());
-    let line = after(&recipe, "sh '").trim_end_matches('\'');
-    // Jenkins traces what it runs.
+    let line = after(&example, "sh '").trim_end_matches('\'');
+    // Jenkins traces its commands.
     runner.assert_tested(&runner.run(&["sh", "-xe", "-c"], line, &given), "limited");
     runner.assert_given_all();
 }
 
 #[test]
-fn kubernetes() {
+fn the_example_for_kubernetes_works() {
     let runner = Runner::start();
-    let recipe = recipe("yaml kubernetes");
+    let example = example("yaml the_example_for_kubernetes_works");
     let file = runner.world.file("client-secret", &runner.sandbox.client_secret);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
-    let mut given = variables(&recipe);
+    let mut given = variables(&example);
     assert_eq!(given["CORTI_CLIENT_SECRET_FILE"], "/run/secrets/corti/client-secret");
-    assert!(after(&recipe, "secret: ").contains("defaultMode: 0400"));
+    assert!(after(&example, "secret: ").contains("defaultMode: 0400"));
     for (name, value) in [
         ("CORTI_ENVIRONMENT", &runner.sandbox.environment),
         ("CORTI_CLIENT_ID", &runner.sandbox.client_id),
@@ -249,7 +250,7 @@ fn kubernetes() {
     ] {
         given.insert(name.to_owned(), value.clone()).unwrap();
     }
-    let words: Vec<String> = serde_json::from_str(after(&recipe, "command: ")).unwrap();
+    let words: Vec<String> = serde_json::from_str(after(&example, "command: ")).unwrap();
     let line: Vec<String> = words.iter().map(|word| corti_auth::domain::text::shell::quote(word)).collect();
     runner.assert_tested(&runner.run(&["sh", "-c"], &line.join(" "), &given), "full");
     runner.assert_given_all();

@@ -1,4 +1,4 @@
-//! `exec --refresh-url` and the other users of the machine: the bearer alone is not enough for them.
+//! `exec --refresh-url` and other users of the machine: to them, the bearer alone opens nothing.
 
 #![cfg(target_os = "linux")]
 use std::io::{BufRead as _, BufReader};
@@ -10,7 +10,7 @@ use crate::common::{self, Running, Sandbox, World, path};
 const USER: &str = "65534";
 const OTHER: &str = "65533";
 
-/// A command as another user, which only root can start.
+/// Runs a command as another user, which only root can do.
 fn as_user(user: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
@@ -24,7 +24,7 @@ fn a_peer_of_another_user_gets_no_token() {
     }
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
-    // The folder of the build may be closed to others.
+    // Other users may not be allowed into the build folder.
     let binary = world.file("corti-auth", std::fs::read(common::binary()).unwrap());
     std::fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     assert!(Command::new("chown").args(["-R", USER]).arg(world.home()).status().unwrap().success());

@@ -1,12 +1,12 @@
-//! `exec --refresh-url` in a terminal's foreground: what the keyboard sends reaches the program once, and so does what another
-//! process sends.
+//! `exec --refresh-url` in a terminal's foreground: a signal from the keyboard reaches the program once, and so does
+//! one from another process.
 
 #![cfg(unix)]
 use crate::common;
 use crate::common::shell::Shell;
 use crate::common::{Sandbox, World};
 
-/// A program in a group of its own, which the terminal's keys do not reach: what it gets, it gets from its parent.
+/// A program in a process group of its own, which the terminal's keys do not reach: its signals come from its parent.
 const COUNTING: &str = "
 import os, signal, time
 counts = {signal.SIGINT: 0, signal.SIGQUIT: 0, signal.SIGWINCH: 0}
@@ -25,30 +25,30 @@ while True:
     time.sleep(1)
 ";
 
-/// It under way in a terminal, and the id of the process beside it.
-fn counting(world: &World) -> (Shell, u32) {
-    world.file("counting.py", COUNTING);
+/// Starts it in a terminal. Also returns the process id of `exec`.
+fn start_counting(world: &World) -> (Shell, u32) {
+    world.file("start_counting.py", COUNTING);
     let mut shell = Shell::start(world);
-    shell.send_line("\"$CORTI_AUTH\" exec --full --refresh-url -- python3 \"$HOME/counting.py\"");
+    shell.send_line("\"$CORTI_AUTH\" exec --full --refresh-url -- python3 \"$HOME/start_counting.py\"");
     shell.expect("ready ");
     let parent = shell.expect(" .").parse().unwrap();
     (shell, parent)
 }
 
 #[test]
-fn a_key_on_the_terminal_is_not_passed_on() {
+fn a_signal_from_the_keyboard_is_not_passed_on() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
-    let (mut shell, parent) = counting(&world);
+    let (mut shell, parent) = start_counting(&world);
     shell.session.send_control('c').unwrap();
     shell.expect("^C");
-    // After the other: what was passed on would have come first.
+    // USR1 comes after the key's signal: had that been passed on, it would have been counted.
     assert!(common::signal(parent, "USR1"));
     shell.expect("interrupts: 0");
     shell.assert_ended("5");
 }
 
-/// Whether signals were sent to a process that it has not taken yet, as `/proc` tells it.
+/// Whether a process has pending signals, according to `/proc`.
 #[cfg(target_os = "linux")]
 fn has_waiting_signals(process: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
@@ -56,17 +56,16 @@ fn has_waiting_signals(process: u32) -> bool {
     waiting.filter_map(|line| line.split_whitespace().nth(1)).any(|mask| !mask.trim_matches('0').is_empty())
 }
 
-/// In the terminal's foreground, where the keyboard's own signals are not passed on.
 #[cfg(target_os = "linux")]
 #[test]
-fn what_a_process_sends_is_passed_on_in_the_foreground_too() {
+fn a_signal_from_a_process_is_passed_on() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
-    let (mut shell, parent) = counting(&world);
+    let (mut shell, parent) = start_counting(&world);
     for (key, echo, sent) in [('c', "^C", "INT"), ('\\', "^\\", "QUIT")] {
         shell.session.send_control(key).unwrap();
         shell.expect(echo);
-        // Two of a kind that wait at once would be one.
+        // Two pending signals of the same kind would count as one.
         common::wait_until("the key's signal is taken", || !has_waiting_signals(parent));
         assert!(common::signal(parent, sent));
         shell.expect(&format!("got {sent}"));
@@ -74,7 +73,7 @@ fn what_a_process_sends_is_passed_on_in_the_foreground_too() {
     assert!(common::signal(parent, "WINCH"));
     shell.expect("got WINCH");
     assert!(common::signal(parent, "USR1"));
-    // Each once: by the process, and not by the key.
+    // One each: from the process, not from the key.
     shell.expect("interrupts: 1 quits: 1");
     shell.assert_ended("5");
 }

@@ -1,4 +1,4 @@
-//! `exec --refresh-url`: the program gets fresh tokens for as long as it runs, and nobody else gets any.
+//! `exec --refresh-url`: the program gets fresh tokens for as long as it runs, and nothing else does.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
@@ -12,7 +12,7 @@ use crate::common::cached::Cached;
 use crate::common::control::{Answer, Control, client};
 use crate::common::{self, Running, Said, Sandbox, World, wait_until};
 
-/// Asks for a fresh token as docs/tokens.md tells it.
+/// Asks for a fresh token like docs/tokens.md.
 const ASK: &str = "curl -s --noproxy '*' -H \"Authorization: Bearer $CORTI_AUTH_REFRESH_TOKEN\" \"$CORTI_AUTH_REFRESH_URL\"";
 
 fn world(sandbox: &Sandbox) -> World {
@@ -21,14 +21,14 @@ fn world(sandbox: &Sandbox) -> World {
     world
 }
 
-/// `exec --refresh-url` around a shell's script.
+/// Runs `exec --refresh-url` with a shell script as the program.
 fn exec(world: &World, flags: &str, script: &str) -> Said {
     let words: Vec<&str> =
         flags.split_whitespace().chain(["--refresh-url", "--", "sh", "-c", script]).collect();
     Said::by(&mut world.run_words(&[&["exec"], words.as_slice()].concat()))
 }
 
-/// A program under way that goes on until its standard input is closed.
+/// `exec --refresh-url` with a running program.
 struct Job {
     child: Running,
     stdin: Option<ChildStdin>,
@@ -38,7 +38,7 @@ struct Job {
 }
 
 impl Job {
-    /// Runs `script`, once it has said what to ask, and with what.
+    /// Runs `script` after two lines that print the URL and the bearer.
     fn start(world: &World, script: &str) -> Self {
         let script = format!("echo $CORTI_AUTH_REFRESH_URL; echo $CORTI_AUTH_REFRESH_TOKEN; {script}");
         let mut command = Command::new(common::binary());
@@ -65,8 +65,8 @@ impl Job {
         self.lines.recv_timeout(Duration::from_secs(20)).unwrap()
     }
 
-    /// A question with the right bearer, not sent.
-    fn question(&self) -> reqwest::RequestBuilder {
+    /// A request with the right bearer, not sent yet.
+    fn request(&self) -> reqwest::RequestBuilder {
         client().get(&self.url).header("authorization", format!("Bearer {}", self.bearer))
     }
 
@@ -77,11 +77,11 @@ impl Job {
 }
 
 #[tokio::test]
-async fn the_program_gets_fresh_tokens_and_nobody_else_does() {
+async fn only_a_request_with_the_bearer_gets_a_fresh_token() {
     let sandbox = Sandbox::start();
     let job = Job::start(&world(&sandbox), "cat");
     for _ in 0..2 {
-        let answer = Answer::to(job.question()).await;
+        let answer = Answer::to(job.request()).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert_eq!(answer.headers["cache-control"], "no-store");
         assert_eq!(answer.headers["content-type"], "application/json");
@@ -96,10 +96,10 @@ async fn the_program_gets_fresh_tokens_and_nobody_else_does() {
     for (request, status) in [
         (client().get(&job.url), 401),
         (client().get(&job.url).header("authorization", "Bearer wrong"), 401),
-        (job.question().header("origin", "null"), 403),
-        (job.question().header("origin", base), 403),
-        (job.question().header("host", base.replace("http://127.0.0.1", "localhost")), 403),
-        (job.question().header("host", "evil.example"), 403),
+        (job.request().header("origin", "null"), 403),
+        (job.request().header("origin", base), 403),
+        (job.request().header("host", base.replace("http://127.0.0.1", "localhost")), 403),
+        (job.request().header("host", "evil.example"), 403),
         (client().post(&job.url).header("authorization", &bearer), 405),
         (client().get(base).header("authorization", &bearer), 404),
     ] {
@@ -108,14 +108,14 @@ async fn the_program_gets_fresh_tokens_and_nobody_else_does() {
         assert!(!answer.body.contains("eyJ") && !answer.body.contains(&job.bearer), "{}", answer.body);
     }
     assert_eq!(Control::of(&sandbox).token_requests().await, 3);
-    let question = job.question();
+    let request = job.request();
     assert!(job.end().success());
-    assert!(question.send().await.unwrap_err().is_connect(), "it ends with the program");
+    assert!(request.send().await.unwrap_err().is_connect(), "it ends with the program");
 }
 
-/// 150 s is what a fresh token has left at least; the SDK asks for another one 120 s before the end.
+/// A fresh token has at least 150 s left; the SDK asks for another one 120 s before the end.
 #[tokio::test]
-async fn a_cached_token_that_lives_long_enough_is_fresh() {
+async fn a_cached_token_that_lives_long_enough_is_returned() {
     for (lifetime, requests) in [("300s", 1), ("140s", 3)] {
         let sandbox = Sandbox::start_with(&["--token-lifetime", lifetime]);
         let mut world = Cached::of(&sandbox);
@@ -132,7 +132,7 @@ async fn a_cached_token_that_lives_long_enough_is_fresh() {
 }
 
 #[test]
-fn what_a_program_leaves_behind_gets_none() {
+fn after_the_program_ended_no_token_is_handed_out() {
     let sandbox = Sandbox::start();
     let world = world(&sandbox);
     let script = "(while kill -0 $PPID; do sleep 0.1; done; eval \"$ASK\"; echo curl: $? > late) < /dev/null > /dev/null 2>&1 & exit 4";
@@ -144,7 +144,7 @@ fn what_a_program_leaves_behind_gets_none() {
 }
 
 #[test]
-fn the_environment_is_as_without_it() {
+fn the_environment_is_the_same_as_without_refresh_url() {
     let sandbox = Sandbox::start();
     let world = world(&sandbox);
     let script = "tr '\\0' '\\n' < /proc/self/environ; eval \"$ASK\"";
@@ -161,7 +161,7 @@ fn the_environment_is_as_without_it() {
 }
 
 #[test]
-fn its_end_is_the_programs_own() {
+fn exec_ends_like_its_program() {
     let sandbox = Sandbox::start();
     let world = world(&sandbox);
     for code in [0, 3, 255] {
@@ -177,7 +177,7 @@ fn its_end_is_the_programs_own() {
 fn signals_are_passed_on() {
     let sandbox = Sandbox::start();
     let world = world(&sandbox);
-    // A signal ends a read; so does the end of the input, which is not to be waited for.
+    // A signal interrupts `read`, and so does the end of the input, so the loop has an end.
     let traps = "for s in INT QUIT TERM HUP USR1 USR2 WINCH; do trap \"echo $s\" $s; done; echo ready; n=0; \
                  while ! read x && [ $n -lt 99 ]; do n=$((n + 1)); done; exit 9";
     let mut job = Job::start(&world, traps);
@@ -194,24 +194,25 @@ fn signals_are_passed_on() {
 }
 
 #[tokio::test]
-async fn many_questions_at_once_are_one_mint() {
+async fn requests_at_the_same_time_share_a_mint() {
     let sandbox = Sandbox::start();
     let job = Job::start(&world(&sandbox), "cat");
     let control = Control::of(&sandbox);
     control.turn(json!({ "latency_ms": 2000 })).await;
     let (client, bearer) = (client(), format!("Bearer {}", job.bearer));
-    let question = || client.get(&job.url).header("authorization", &bearer);
-    let questions: Vec<_> = (0..20).map(|_| tokio::spawn(Answer::to(question()))).collect();
-    for question in questions {
-        assert_eq!(question.await.unwrap().status, 200);
+    let request = || client.get(&job.url).header("authorization", &bearer);
+    let questions: Vec<_> = (0..20).map(|_| tokio::spawn(Answer::to(request()))).collect();
+    for request in questions {
+        assert_eq!(request.await.unwrap().status, 200);
     }
-    // One before, one for whoever came first, one for those who came meanwhile. On a busy machine some come later.
+    // One at the start, one for the first request, one for those that came during it. On a busy machine some come
+    // later.
     let requests = control.token_requests().await;
     assert!(requests < 10, "{requests}");
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_had_is_an_error_and_can_be_had_later() {
+async fn a_failed_request_is_an_error_and_a_later_one_succeeds() {
     let sandbox = Sandbox::with_secret("canary-5d41402abc4b2a76");
     let mut world = world(&sandbox);
     let secret = world.file("mounted", &sandbox.client_secret);
@@ -222,7 +223,7 @@ async fn a_token_that_cannot_be_had_is_an_error_and_can_be_had_later() {
     let job = Job::start(&world, "cat");
     let control = Control::of(&sandbox);
     let ask = async || {
-        let answer = Answer::to(job.question()).await;
+        let answer = Answer::to(job.request()).await;
         assert!(!answer.body.contains("canary") && answer.headers["cache-control"] == "no-store");
         (answer.status, answer.json())
     };

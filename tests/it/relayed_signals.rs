@@ -1,4 +1,5 @@
-//! `exec --refresh-url` and every signal that a process can pass on: the program gets it, and where it ends the program, both end.
+//! `exec --refresh-url` passes on every signal that can be passed on, and where the signal ends the program, both
+//! end.
 
 #![cfg(target_os = "linux")]
 use std::io::{BufRead as _, BufReader};
@@ -10,17 +11,17 @@ use std::time::Duration;
 use crate::common::shell::Shell;
 use crate::common::{self, Running, Sandbox, World, wait_until};
 
-/// The signals that end a program that does nothing about them, as kill(1) names them.
+/// Signals that end a program by default, by their names in kill(1).
 const DEADLY: [&str; 23] = [
     "HUP", "INT", "QUIT", "TRAP", "ABRT", "USR1", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "XCPU", "XFSZ",
     "VTALRM", "PROF", "IO", "PWR", "SYS", "RTMIN", "RTMIN+1", "RTMIN+15", "RTMIN+29", "RTMAX",
 ];
 
-/// The others.
+/// Signals that do not.
 const HARMLESS: [&str; 4] = ["TSTP", "CONT", "URG", "WINCH"];
 
-/// A program that says each signal that it gets.
-const TELLING: &str = "
+/// A program that prints the number of each signal that it gets.
+const PRINT_SIGNALS: &str = "
 import os, signal
 heard = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
 for number in heard:
@@ -31,7 +32,7 @@ while True:
     print(int(signal.sigwait(heard)), flush=True)
 ";
 
-/// `exec --refresh-url` under way, and the id of its program.
+/// A running `exec --refresh-url`, and the process id of its program.
 struct Exec {
     process: Running,
     lines: Receiver<String>,
@@ -39,7 +40,7 @@ struct Exec {
 }
 
 impl Exec {
-    /// Starts a program that says `ready` and its process id first.
+    /// Starts a program that first prints `ready` and its process id.
     fn start(world: &World, program: &[&str]) -> Self {
         let mut command = Command::new(common::binary());
         command.env_clear().envs(world.variables()).args(["exec", "--full", "--refresh-url", "--"]);
@@ -78,22 +79,22 @@ fn number(name: &str) -> i32 {
     if name == "RTMAX" {
         return 64;
     }
-    // Its own kill, which knows all of them.
+    // bash's own kill knows all of them.
     let output = Command::new("bash").args(["-c", &format!("kill -l {name}")]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
-/// A process's state as proc(5) has it, `None` once it is gone.
+/// A process's state, as in proc(5). `None` once it is gone.
 fn state(process: u32) -> Option<char> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
 #[test]
-fn the_program_gets_each() {
+fn every_signal_reaches_the_program() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
-    let script = world.file("telling.py", TELLING);
+    let script = world.file("telling.py", PRINT_SIGNALS);
     let exec = Exec::start(&world, &["python3", &script]);
     for name in DEADLY.into_iter().chain(HARMLESS) {
         assert!(common::signal(exec.id(), &number(name).to_string()), "{name}");
@@ -103,7 +104,7 @@ fn the_program_gets_each() {
 }
 
 #[test]
-fn what_ends_the_program_ends_both() {
+fn a_signal_that_ends_the_program_ends_both() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     for name in DEADLY {
@@ -117,11 +118,11 @@ fn what_ends_the_program_ends_both() {
 }
 
 #[test]
-fn what_is_ignored_stays_ignored() {
+fn an_ignored_signal_stays_ignored() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let auth = common::binary().display().to_string();
-    // A signal that the program has a handler for would reach it even so.
+    // A trap would run if the signal arrived.
     let handlers =
         "trap 'echo usr1; exit 7' USR1; trap 'echo alrm' ALRM; echo ready $$; while :; do sleep 0.1; done";
     let script = format!("trap '' ALRM; exec '{auth}' exec --full --refresh-url -- bash -c \"$0\"");
@@ -136,9 +137,9 @@ fn what_is_ignored_stays_ignored() {
     assert_eq!((lines.next().as_deref(), child.wait()), (Some("usr1"), Some(7)));
 }
 
-/// What a program does to its whole group has reached it already.
+/// A signal that the program sends to its group has reached it already.
 #[test]
-fn what_the_program_sends_is_not_sent_back() {
+fn a_signal_of_the_program_to_its_group_is_not_sent_back() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let script = "import os, signal, time
@@ -154,7 +155,7 @@ while True:
     time.sleep(1)
 ";
     let script = world.file("group.py", script);
-    // A group of its own, or the test would be in it.
+    // In a group of its own, or the signal would reach the test.
     let auth = common::binary().display().to_string();
     let mut command = Command::new("setsid");
     command.env_clear().envs(world.variables()).arg(auth);
@@ -167,11 +168,11 @@ while True:
 }
 
 #[test]
-fn a_stop_stops_both_and_both_go_on() {
+fn a_stop_signal_stops_both_and_both_continue() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let go = world.home().join("go");
-    // It does not read from the terminal, which would stop it in the background.
+    // The script does not read from the terminal, which would stop it in the background.
     let script =
         "'echo \"ready\" $PPID $$ :; while [ ! -e \"$HOME/go\" ]; do sleep 0.1; done; echo \"we\"nt; exit 7'";
     for (by_key, by_fg) in [(true, true), (false, true), (false, false)] {
@@ -201,16 +202,17 @@ fn a_stop_stops_both_and_both_go_on() {
     }
 }
 
-/// As a container's first process, which every orphan is given to. The end of a secret command is not taken for one's.
+/// In a container, `exec` is the first process and inherits every orphan. It must not take an orphan's end for its
+/// secret command's.
 #[test]
-fn orphans_are_reaped_by_the_first_process() {
+fn as_the_first_process_exec_reaps_orphans() {
     let sandbox = Sandbox::start();
     let world = World::new();
     let secret = world.file("secret", &sandbox.client_secret);
     let command = format!("sh -c '(sleep 0.2 &); cat \"{secret}\"'");
     let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-command", &command];
     world.run_words(&words).assert().success();
-    // A zombie counts as a `sleep` as well.
+    // pgrep counts zombies too.
     let program = "for i in $(seq 50); do (sleep 0.2 &); done
         for i in $(seq 5); do
             curl -s -o /dev/null -w '%{http_code} ' --noproxy '*' \

@@ -1,4 +1,4 @@
-//! `profile rename`: the name changes, and nothing else does.
+//! `profile rename` changes the name and nothing else.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ const FILE: &str = "# my clients\ndefault-profile = \"dev\" # daily\n\n# Acme's\
     environment = \"eu\"\nclient-id = \"acme-dev\" # theirs\n\n[profiles.prod]\nenvironment = \"us\"\nclient-id = \"acme-prod\"\n";
 
 #[test]
-fn the_file_keeps_its_comments_and_its_order_and_the_default_follows() {
+fn a_rename_keeps_the_file_and_updates_the_default() {
     let world = World::new();
     world.write_config(FILE);
     let said = Said::by(&mut world.run("profile rename dev acme.dev"));

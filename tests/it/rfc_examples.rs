@@ -1,4 +1,4 @@
-//! The examples of RFC 7515, 7519 and 8037, as `tests/rfc/examples.json` has them from there, and the verdict on each.
+//! The examples of RFC 7515, 7519 and 8037 in `tests/rfc/examples.json`, and the verdict on each.
 
 use corti_auth::domain::token::inspection::Inspection;
 use corti_auth::domain::token::jwks::KeySet;
@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use crate::common::{Said, World};
 
-/// A second before the examples' `exp`.
+/// One second before the `exp` of the examples.
 const IN_TIME: i64 = 1_300_819_379;
 
 struct Example {
     source: String,
     token: String,
-    /// A key set with the example's key, and one more that has nothing to do with it.
+    /// A key set with the example's key and another one.
     keys: String,
-    /// What is to be said of the signature: `good`, `symmetric`, `unsigned`, `unknown algorithm`.
+    /// The expected verdict: `good`, `symmetric`, `unsigned` or `unknown algorithm`.
     signature: String,
     /// Whether the payload has claims.
     has_claims: bool,
@@ -41,7 +41,7 @@ fn examples() -> Vec<Example> {
 }
 
 #[test]
-fn the_binary_gives_each_its_verdict() {
+fn each_example_has_its_verdict() {
     let world = World::new();
     let examples = examples();
     assert_eq!(examples.len(), 8);
@@ -50,7 +50,7 @@ fn the_binary_gives_each_its_verdict() {
         let token = world.file("token", &example.token);
         let said =
             Said::by(&mut world.run_words(&["inspect", "--json", "--verify", "--jwks", &keys, &token]));
-        // They expired in 2011, or say nothing.
+        // They expired in 2011, or have no claims.
         assert_eq!(said.code, 7, "{}: {}", example.source, said.stderr);
         let words = match example.signature.as_str() {
             "good" => "",
@@ -81,7 +81,7 @@ fn the_binary_gives_each_its_verdict() {
 }
 
 #[test]
-fn in_their_time_the_signed_ones_are_valid_and_the_others_are_not() {
+fn before_their_expiry_only_signed_examples_are_valid() {
     let now = Timestamp::from_second(IN_TIME).unwrap();
     for example in examples() {
         let keys = KeySet::parse(example.keys.as_bytes()).unwrap();
@@ -99,7 +99,7 @@ fn in_their_time_the_signed_ones_are_valid_and_the_others_are_not() {
 }
 
 #[test]
-fn a_changed_letter_or_another_key_undoes_a_signature() {
+fn a_changed_token_or_another_key_fails_the_signature() {
     let examples = examples();
     let good: Vec<_> = examples.iter().filter(|example| example.signature == "good").collect();
     assert_eq!(good.len(), 3);

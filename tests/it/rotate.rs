@@ -1,4 +1,5 @@
-//! `rotate`: the new secret is verified before it replaces the old one, and the old one's fate is told.
+//! `rotate`: the new secret is verified before it replaces the old one, and the message says whether the old one
+//! still works.
 
 use predicates::prelude::*;
 use serde_json::json;
@@ -26,7 +27,7 @@ fn the_new_secret_replaces_the_old_one_which_no_longer_works() {
 }
 
 #[test]
-fn json_says_what_became_of_the_old_secret() {
+fn json_says_whether_the_old_secret_still_works() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let new = world.file("new", "new");
@@ -45,7 +46,7 @@ fn json_says_what_became_of_the_old_secret() {
         (vec![token, broken], "unknown"),
     ] {
         let server = Rude::start(answers);
-        // Of another environment each time.
+        // Each time in another environment.
         world.write_config("");
         store(&world, &server.environment, "dev", "old");
         let said = Said::by(&mut world.run_words(&["rotate", "-p", "dev", "--json", "--secret-file", &new]));
@@ -63,7 +64,7 @@ fn json_says_what_became_of_the_old_secret() {
 }
 
 #[test]
-fn a_new_secret_that_is_refused_leaves_the_old_one() {
+fn a_refused_new_secret_leaves_the_old_one() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     store(&world, &sandbox.environment, "dev", &sandbox.client_secret);
@@ -80,7 +81,7 @@ fn a_new_secret_that_is_refused_leaves_the_old_one() {
         assert_eq!((lookup(&world, &user), world.config()), (sandbox.client_secret.clone(), config.clone()));
     }
     world.run("rotate").assert().code(2).stderr(predicate::str::contains("nobody can be asked"));
-    // As after a rotation that was interrupted once it had written: the same again is fine.
+    // As after a rotation that was interrupted after it stored the secret.
     let said = Said::by(world.run("rotate --secret-stdin").write_stdin(sandbox.client_secret.as_str()));
     assert!(
         said.code == 0 && said.stderr.contains("this one was stored already, and works"),
@@ -88,7 +89,7 @@ fn a_new_secret_that_is_refused_leaves_the_old_one() {
         said.stderr
     );
     assert_eq!(lookup(&world, &user), sandbox.client_secret);
-    // No server: nothing is known of the new secret.
+    // Without a server, nothing is known of the new secret.
     drop(sandbox);
     let said = Said::by(world.run("rotate --secret-stdin").write_stdin("new"));
     assert_eq!(said.code, 8, "{}", said.stderr);
@@ -107,7 +108,7 @@ fn only_a_stored_secret_can_be_rotated() {
         "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\nclient-id = \"sandbox\"\n",
     );
     world.run_words(&rotate).assert().code(4).stderr(predicate::str::contains("not logged in"));
-    // A secret of another place is not replaced by accident.
+    // The secret of another client is not replaced.
     store(&world, "eu", "dev", "old");
     let elsewhere = predicate::str::contains("is for `eu/base/sandbox`, not for `us/base/sandbox`");
     world.run_words(&[&rotate[..], &["-e", "us"]].concat()).assert().code(4).stderr(elsewhere);
@@ -125,7 +126,7 @@ fn only_a_stored_secret_can_be_rotated() {
 }
 
 #[test]
-fn what_stands_on_the_command_line_by_mistake_is_not_repeated() {
+fn a_secret_on_the_command_line_is_refused_and_not_printed() {
     let world = World::new();
     for words in [["rotate", "hunter2"], ["rotate", "--secret-stdin=hunter2"], ["rotate", "--new=hunter2"]] {
         let said = Said::by(&mut world.run_words(&words));

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::sandbox::talk::{Corti, END, FLUSH, STREAMS, TRANSCRIBE, WINDOW, config, minimal, with};
 
 #[tokio::test]
-async fn good_configurations_are_accepted_and_repeated() {
+async fn good_configurations_are_accepted_and_returned() {
     let corti = Corti::start();
     let facts = json!({ "type": "facts", "outputLocale": "en", "factGenerationInterval": "fast_init" });
     let variables = json!([{ "key": "to", "type": "enum", "enum": ["active", "pending"] }]);
@@ -83,7 +83,7 @@ async fn other_messages_before_the_configuration_are_refused() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_nothing_is_told_after_ten_seconds() {
+async fn a_missing_configuration_is_reported_after_ten_seconds() {
     let corti = Corti::start();
     let mut configured = corti.open_configured(TRANSCRIBE).await;
     let started = Instant::now();

@@ -1,4 +1,5 @@
-//! The sandbox's control endpoint: who may use it and what it accepts; and the options that set the same at the start.
+//! The sandbox's control endpoint (who may use it and what it accepts), and the options that set the same at the
+//! start.
 
 use serde_json::json;
 
@@ -6,7 +7,7 @@ use crate::common::control::{Answer, Control, client};
 use crate::common::{Said, Sandbox, World};
 
 #[tokio::test]
-async fn only_whoever_started_the_sandbox_controls_it() {
+async fn the_control_endpoint_needs_its_bearer() {
     let sandbox = Sandbox::start();
     let control = Control::of(&sandbox);
     let url = |path: &str| format!("{}{path}", control.base);
@@ -94,7 +95,7 @@ fn options_with_bad_values_are_refused() {
 }
 
 #[tokio::test]
-async fn a_rotation_takes_what_it_knows_or_nothing() {
+async fn a_rotation_refuses_unknown_members() {
     let sandbox = Sandbox::start();
     let control = Control::of(&sandbox);
     let certs = || async {
@@ -115,7 +116,7 @@ async fn a_rotation_takes_what_it_knows_or_nothing() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_long_is_refused_like_any_other() {
+async fn a_body_that_is_too_long_is_refused() {
     let sandbox = Sandbox::start();
     let control = Control::of(&sandbox);
     for (method, path) in [("PATCH", "/knobs"), ("POST", "/rotate-keys")] {

@@ -1,5 +1,5 @@
-//! The sandbox's faults, set by options and by its control endpoint, and how the tool reacts to each. `sandbox_control` tests the
-//! control endpoint itself.
+//! The sandbox's faults, set by options and by its control endpoint, and how the tool reacts to each.
+//! `sandbox_control` tests the control endpoint itself.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::common::control::{Answer, Control, client};
 use crate::common::{self, Said, Sandbox, World};
 
-/// A sandbox with these flags, its control endpoint and a world of its client.
+/// A sandbox with these options, its control endpoint and a world of its client.
 fn start(flags: &str) -> (Sandbox, Control, World) {
     let words: Vec<&str> = flags.split_whitespace().collect();
     let sandbox = Sandbox::start_with(&words);
@@ -21,15 +21,15 @@ fn start(flags: &str) -> (Sandbox, Control, World) {
     (sandbox, control, world)
 }
 
-/// `token --full` that must succeed.
+/// Runs `token --full`, which must succeed.
 fn mint(world: &World) -> Value {
     let said = Said::by(&mut world.run("token --full --json"));
     assert_eq!(said.code, 0, "{}", said.stderr);
     said.json()
 }
 
-/// `token --full` that must fail.
-fn fails(world: &World, code: i32, message: &str) {
+/// Runs `token --full`, which must fail.
+fn assert_fails(world: &World, code: i32, message: &str) {
     world
         .run("token --full")
         .assert()
@@ -55,7 +55,7 @@ async fn ask(sandbox: &Sandbox) -> Answer {
 }
 
 #[tokio::test]
-async fn latency_runs_into_the_time_out() {
+async fn latency_beyond_the_timeout_is_a_network_error() {
     let (_sandbox, control, world) = start("--latency 1500ms");
     let late = || world.run("token --full --timeout 500ms");
     late().assert().code(8).stdout("").stderr(contains("did not answer within 500ms"));
@@ -69,15 +69,15 @@ async fn latency_runs_into_the_time_out() {
 }
 
 #[tokio::test]
-async fn a_busy_server_is_asked_once_more() {
+async fn a_busy_server_is_asked_twice() {
     let (sandbox, control, world) = start("--fail-count 1 --fail-status 429 --retry-after 1");
     let started = Instant::now();
     mint(&world);
     assert!(started.elapsed() >= Duration::from_secs(1), "Retry-After was not waited for");
     assert_eq!(control.token_requests().await, 2);
-    // It is asked only twice, and not again where Retry-After is longer than the time-out.
+    // It is asked only twice, and only once where Retry-After is longer than the timeout.
     control.turn(json!({ "fail_count": 2, "fail_status": 503, "retry_after": 1 })).await;
-    fails(&world, 9, "answered 503");
+    assert_fails(&world, 9, "answered 503");
     assert_eq!(control.token_requests().await, 4);
     control.turn(json!({ "fail_count": 1, "retry_after": 60 })).await;
     let line = Said::by(&mut world.run("token --full --json")).error();
@@ -95,7 +95,7 @@ async fn a_busy_server_is_asked_once_more() {
 }
 
 #[tokio::test]
-async fn a_failing_api_says_how_long_to_wait_too() {
+async fn a_failing_api_sends_retry_after() {
     for flags in ["--api-fail-count 1 --retry-after 7", "--api-fail-count 1 --fail-count 1 --retry-after 7"] {
         let (sandbox, _control, _world) = start(flags);
         if flags.contains(" --fail-count") {
@@ -111,7 +111,7 @@ async fn a_failing_api_says_how_long_to_wait_too() {
 #[tokio::test]
 async fn every_failing_status_is_sent() {
     let (sandbox, control, world) = start("--fail-count 1 --fail-status 500");
-    fails(&world, 9, "answered 500");
+    assert_fails(&world, 9, "answered 500");
     assert_eq!(control.token_requests().await, 1, "500 is not repeated");
     for (status, code) in [(400, 1), (418, 1), (502, 9), (504, 9), (599, 9)] {
         control.turn(json!({ "fail_count": 1, "fail_status": status })).await;
@@ -124,28 +124,28 @@ async fn every_failing_status_is_sent() {
 #[tokio::test]
 async fn a_dropped_connection_is_a_network_error() {
     let (_sandbox, control, world) = start("--drop-connections 2");
-    fails(&world, 8, "broke off");
-    fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "broke off");
     mint(&world);
     assert_eq!(control.token_requests().await, 1, "a request without an answer does not count");
     control.turn(json!({ "drop_connections": 1 })).await;
-    fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "broke off");
     mint(&world);
 }
 
 #[tokio::test]
 async fn half_an_answer_is_a_network_error() {
     let (_sandbox, control, world) = start("--truncate-answers 1");
-    fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "broke off");
     mint(&world);
     control.turn(json!({ "truncate_answers": 1 })).await;
-    fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "broke off");
     assert_eq!(control.token_requests().await, 3);
     mint(&world);
 }
 
 #[tokio::test]
-async fn tokens_live_as_long_as_they_are_told() {
+async fn tokens_have_the_lifetime_that_is_set() {
     let (sandbox, control, world) = start("--token-lifetime 42s");
     let inspect = |token: &Value| {
         Said::by(world.run("inspect --json").write_stdin(token["access_token"].as_str().unwrap()))
@@ -166,7 +166,7 @@ async fn tokens_live_as_long_as_they_are_told() {
 }
 
 #[tokio::test]
-async fn a_wrong_clock_shows_in_tokens_and_dates() {
+async fn a_clock_skew_shows_in_tokens_and_dates() {
     let (sandbox, control, world) = start("--clock-skew -3600");
     let token = mint(&world);
     let inspect =
@@ -224,7 +224,7 @@ async fn rotated_keys_verify_until_they_are_forgotten() {
 }
 
 #[tokio::test]
-async fn only_token_requests_use_faults_up() {
+async fn only_token_requests_count_as_failed() {
     let (sandbox, control, _world) = start("--fail-count 1 --fail-status 502");
     let other = sandbox.token_url().replace("/realms/base/", "/realms/nowhere/");
     for (method, url, status) in [
@@ -246,28 +246,28 @@ async fn only_token_requests_use_faults_up() {
 async fn control_requests_are_always_answered() {
     let (sandbox, control, world) = start("--drop-connections 2");
     for _ in 0..3 {
-        // Each has a connection of its own.
+        // Over a new connection each time.
         assert_eq!(Control::of(&sandbox).token_requests().await, 0);
     }
-    fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "broke off");
     assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json()["drop_connections"], 1);
-    // A connection without a request holds nobody up.
+    // A connection without a request blocks nothing.
     let address = sandbox.environment.strip_prefix("http://").unwrap();
     let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
     assert_eq!(Control::of(&sandbox).token_requests().await, 0);
-    fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "broke off");
     mint(&world);
 }
 
-/// The tool connects anew for each command; other clients keep their connection open.
+/// The tool opens a connection for each command; other clients keep theirs open.
 #[tokio::test]
-async fn a_request_over_an_open_connection_is_dropped_too() {
+async fn a_request_over_an_open_connection_is_dropped() {
     let (sandbox, control, _world) = start("");
     let client = client();
     let get =
         || client.get(format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment)).send();
     assert_eq!(get().await.unwrap().status(), 200);
-    // More than one: a client may try again over a new connection.
+    // More than one, since a client may try again over a new connection.
     control.turn(json!({ "drop_connections": 100 })).await;
     assert!(get().await.is_err());
     control.reset().await;

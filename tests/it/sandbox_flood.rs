@@ -1,4 +1,4 @@
-//! WebSocket clients that never pause: the sandbox still serves others, and stops when it is told to.
+//! WebSocket clients that send without end: the sandbox still serves others, and stops when it is told to.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,7 +15,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
 }
 
-/// Opens `/transcribe`, sends `first`, then `rest` for ever, and reads nothing. Counts the bytes written.
+/// Opens `/transcribe`, sends `first`, then `rest` without end, and reads nothing. Counts the bytes sent.
 fn flood(sandbox: &Sandbox, token: &str, first: Vec<u8>, rest: &[u8]) -> Arc<AtomicUsize> {
     let host = sandbox.environment.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
@@ -41,7 +41,7 @@ fn flood(sandbox: &Sandbox, token: &str, first: Vec<u8>, rest: &[u8]) -> Arc<Ato
 }
 
 #[test]
-fn a_client_that_never_pauses_holds_nobody_up() {
+fn a_client_that_sends_without_end_blocks_no_other() {
     let config = frame(0x81, br#"{"type":"config","configuration":{"primaryLanguage":"en"}}"#);
     for (name, first, rest) in [
         ("pings", config.clone(), frame(0x89, &[7; 125])),
@@ -65,7 +65,7 @@ fn a_client_that_never_pauses_holds_nobody_up() {
         assert!(common::signal(sandbox.id(), "TERM"));
         let status = sandbox.wait();
         assert_eq!(status.code(), Some(0), "{name}");
-        // A second is for the clients to close; the rest for a machine under load.
+        // Clients get a second to close; the rest is for a machine under load.
         assert!(began.elapsed() < Duration::from_secs(8), "{name}: {:?}", began.elapsed());
     }
 }

@@ -32,7 +32,7 @@ async fn a_list_comes_in_pages() {
 }
 
 #[tokio::test]
-async fn a_patient_is_found_as_it_is_shown() {
+async fn a_patient_is_found_by_the_identifier_shown() {
     let api = Api::start().await;
     let (one, _) = (api.create(&minimal("a")).await, api.create(&minimal("b")).await);
     let shown = api.get(&one).await;
@@ -64,14 +64,14 @@ async fn languages_and_fact_groups_are_listed() {
 const MAX_INTERACTIONS: usize = 2000;
 
 #[tokio::test]
-async fn the_oldest_interactions_make_room_for_new_ones() {
+async fn beyond_the_limit_the_oldest_interaction_is_removed() {
     let api = Api::start().await;
     let first = api.create(&minimal("first")).await;
     let second = api.create(&minimal("second")).await;
     let api = &api;
     let create = |number: usize| async move { api.create(&minimal(&number.to_string())).await };
     stream::iter(2..MAX_INTERACTIONS).map(create).buffer_unordered(16).for_each(async |_| {}).await;
-    // Both are still there, then one more takes the place of the first.
+    // Both still exist; one more then replaces the first.
     api.get(&first).await;
     api.create(&minimal("one more")).await;
     api.call("GET", &first, "").await.problem(404);

@@ -20,7 +20,7 @@ fn a_taken_port_is_named() {
 }
 
 #[test]
-fn the_ready_file_is_private_and_goes_with_the_sandbox() {
+fn the_ready_file_is_private_and_removed_at_the_end() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut sandbox = Sandbox::start();
         let file = std::fs::metadata(sandbox.ready_file()).unwrap();

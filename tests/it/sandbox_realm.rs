@@ -1,4 +1,5 @@
-//! The sandbox's realm over HTTP: tokens and their claims, the documents, the refusals, and the addresses that it listens on.
+//! The sandbox's realm over HTTP: tokens and their claims, its documents, refusals, and the addresses that it listens
+//! on.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +33,7 @@ impl Answer {
     }
 
     /// Checks the status and the `error` of a refusal.
-    fn refuses(&self, status: u16, error: &str) {
+    fn assert_refuses(&self, status: u16, error: &str) {
         assert_eq!((self.status, &self.json()["error"]), (status, &json!(error)), "{}", self.body);
     }
 }
@@ -56,7 +57,7 @@ fn issuer(sandbox: &Sandbox) -> String {
     format!("{}/realms/{}", sandbox.environment, sandbox.tenant)
 }
 
-/// A right request with one field replaced by `value`, or left out.
+/// A complete request with one field replaced by `value`, or left out.
 fn form(sandbox: &Sandbox, field: &str, value: Option<&str>) -> String {
     let (id, secret) = (sandbox.client_id.as_str(), sandbox.client_secret.as_str());
     let grant = ("grant_type", "client_credentials");
@@ -65,23 +66,23 @@ fn form(sandbox: &Sandbox, field: &str, value: Option<&str>) -> String {
     Serializer::new(String::new()).extend_pairs(kept.chain(value.map(|value| (field, value)))).finish()
 }
 
-async fn ask(sandbox: &Sandbox, body: String) -> Answer {
+async fn request_token(sandbox: &Sandbox, body: String) -> Answer {
     send("POST", &sandbox.token_url(), &FORM, body).await
 }
 
-async fn ask_basic(sandbox: &Sandbox, id: &str, secret: &str) -> Answer {
+async fn request_token_by_header(sandbox: &Sandbox, id: &str, secret: &str) -> Answer {
     let basic = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
     let headers = [FORM[0], ("Authorization", basic.as_str())];
     send("POST", &sandbox.token_url(), &headers, "grant_type=client_credentials&scope=openid").await
 }
 
 async fn mint(sandbox: &Sandbox, scope: &str) -> Value {
-    let answer = ask(sandbox, form(sandbox, "scope", Some(scope))).await;
+    let answer = request_token(sandbox, form(sandbox, "scope", Some(scope))).await;
     assert_eq!((answer.status, answer.cache.as_str()), (200, "no-store"), "{scope}: {}", answer.body);
     answer.json()
 }
 
-/// Checks a token's signature with the key that `certs` names, its expiry, issuer and audience.
+/// Checks a token's signature with the published key, its expiry, issuer and audience.
 async fn verify(sandbox: &Sandbox, token: &Value, audience: &str) -> Verdict<TokenData<Value>> {
     let (token, keys) = (token.as_str().unwrap(), get(sandbox, CERTS).await);
     let header = jsonwebtoken::decode_header(token)?;
@@ -98,14 +99,14 @@ fn percent_encoded(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_token_has_the_asked_scopes_for_five_minutes() {
+async fn a_token_has_the_requested_scopes_for_five_minutes() {
     let sandbox = Sandbox::start();
     let limited = ["openid transcribe", "openid streams", "openid transcribe streams", "transcribe"];
     for asked in limited.into_iter().chain(["openid"]) {
         let mut token = mint(&sandbox, asked).await;
         let claims = verify(&sandbox, &token["access_token"], "account").await.unwrap().claims;
         assert_eq!(claims["scope"], token["scope"], "{asked}");
-        // Corti says nothing about the order, nor about the scopes that Keycloak adds.
+        // Corti documents neither the order nor the scopes that Keycloak adds.
         let mut granted: BTreeSet<&str> = token["scope"].as_str().unwrap().split(' ').collect();
         granted.retain(|word| !["email", "profile"].contains(word));
         assert_eq!(granted, asked.split(' ').collect());
@@ -151,7 +152,7 @@ async fn an_access_token_has_a_service_accounts_claims() {
 }
 
 #[tokio::test]
-async fn the_realms_documents_lead_to_the_key_that_signs() {
+async fn the_realms_documents_name_the_signing_key() {
     let sandbox = Sandbox::start();
     let document = get(&sandbox, DISCOVERY).await;
     assert_eq!(document["issuer"], issuer(&sandbox));
@@ -177,7 +178,7 @@ async fn the_realms_documents_lead_to_the_key_that_signs() {
 }
 
 #[tokio::test]
-async fn refusals_are_keycloaks() {
+async fn refusals_are_like_keycloaks() {
     let sandbox = Sandbox::start();
     let table = [
         ("client_id", Some("nobody"), 401, "invalid_client", UNKNOWN),
@@ -193,27 +194,29 @@ async fn refusals_are_keycloaks() {
         ("grant_type", Some("authorization_code"), 400, "unsupported_grant_type", "Unsupported grant_type"),
     ];
     for (field, value, status, error, description) in table {
-        let answer = ask(&sandbox, form(&sandbox, field, value)).await;
+        let answer = request_token(&sandbox, form(&sandbox, field, value)).await;
         let expected = json!({ "error": error, "error_description": description });
         assert_eq!((answer.status, answer.json()), (status, expected), "{field} {value:?}");
         assert_eq!(answer.cache, "no-store", "{field} {value:?}");
     }
     let (url, good) = (sandbox.token_url(), form(&sandbox, "scope", Some("openid")));
     let (kind, object) = (("Content-Type", "application/json"), r#"{"grant_type":"client_credentials"}"#);
-    send("POST", &url, &[kind], object).await.refuses(400, "invalid_request");
-    send("POST", &url, &[], good.clone()).await.refuses(400, "invalid_request");
-    ask(&sandbox, format!("{good}&scope=openid+streams")).await.refuses(400, "invalid_request");
-    assert_eq!(ask(&sandbox, format!("{good}&x={}", "x".repeat(1024 * 1024))).await.status, 413);
+    send("POST", &url, &[kind], object).await.assert_refuses(400, "invalid_request");
+    send("POST", &url, &[], good.clone()).await.assert_refuses(400, "invalid_request");
+    request_token(&sandbox, format!("{good}&scope=openid+streams"))
+        .await
+        .assert_refuses(400, "invalid_request");
+    assert_eq!(request_token(&sandbox, format!("{good}&x={}", "x".repeat(1024 * 1024))).await.status, 413);
     assert_eq!(send("GET", &url, &[], "").await.status, 405);
     assert_eq!(send("POST", &format!("{}/oauth2/token", sandbox.environment), &FORM, "").await.status, 404);
     for realm in ["other", "Base", "base%2F", "%ff"] {
         let at = |path: &str| format!("{}/realms/{realm}{path}", sandbox.environment);
         let url = at("/protocol/openid-connect/token");
-        send("POST", &url, &FORM, good.clone()).await.refuses(404, NO_REALM);
-        send("GET", &at(CERTS), &[], "").await.refuses(404, NO_REALM);
-        send("GET", &at(DISCOVERY), &[], "").await.refuses(404, NO_REALM);
+        send("POST", &url, &FORM, good.clone()).await.assert_refuses(404, NO_REALM);
+        send("GET", &at(CERTS), &[], "").await.assert_refuses(404, NO_REALM);
+        send("GET", &at(DISCOVERY), &[], "").await.assert_refuses(404, NO_REALM);
     }
-    assert_eq!(ask(&sandbox, good).await.status, 200, "it still serves");
+    assert_eq!(request_token(&sandbox, good).await.status, 200, "it still serves");
 }
 
 #[tokio::test]
@@ -222,42 +225,44 @@ async fn any_secret_works_in_the_form_and_in_the_header() {
     for secret in ["ein Geheimnis & = % + ü /?#'\"\\", &long] {
         let sandbox = Sandbox::with_secret(secret);
         let id = sandbox.client_id.as_str();
-        assert_eq!(ask(&sandbox, form(&sandbox, "client_secret", Some(secret))).await.status, 200);
+        assert_eq!(request_token(&sandbox, form(&sandbox, "client_secret", Some(secret))).await.status, 200);
         let encoded = percent_encoded(secret);
         let every_byte = secret.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
         for good in [&encoded, &every_byte] {
-            assert_eq!(ask_basic(&sandbox, id, good).await.status, 200, "{good}");
+            assert_eq!(request_token_by_header(&sandbox, id, good).await.status, 200, "{good}");
         }
         let shorter = secret.chars().skip(1).collect();
         for bad in [&encoded, &shorter, &secret.to_uppercase(), &format!("{secret} ")] {
             let in_form = form(&sandbox, "client_secret", Some(bad));
-            ask(&sandbox, in_form).await.refuses(401, "unauthorized_client");
-            ask_basic(&sandbox, id, &percent_encoded(bad)).await.refuses(401, "unauthorized_client");
+            request_token(&sandbox, in_form).await.assert_refuses(401, "unauthorized_client");
+            request_token_by_header(&sandbox, id, &percent_encoded(bad))
+                .await
+                .assert_refuses(401, "unauthorized_client");
         }
-        ask_basic(&sandbox, id, secret).await.refuses(400, "unauthorized_client");
-        ask_basic(&sandbox, "nobody", &encoded).await.refuses(401, "invalid_client");
-        // Keycloak fails where a percent sign starts no escape, whoever sends it.
+        request_token_by_header(&sandbox, id, secret).await.assert_refuses(400, "unauthorized_client");
+        request_token_by_header(&sandbox, "nobody", &encoded).await.assert_refuses(401, "invalid_client");
+        // Keycloak fails on a percent sign that starts no escape, whatever the client.
         let raw = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
-        ask(&sandbox, raw).await.refuses(500, "unknown_error");
+        request_token(&sandbox, raw).await.assert_refuses(500, "unknown_error");
     }
 }
 
 #[tokio::test]
-async fn tenant_client_and_secret_are_each_sandboxs_own() {
+async fn each_sandbox_has_its_own_tenant_client_and_secret() {
     let one = Sandbox::start();
     let other = Sandbox::start_with(&["--tenant", "clinic-7", "--client-id", "acme:dev/ü"]);
     assert!(one.client_secret.len() >= 32 && one.client_secret != other.client_secret);
     let id = percent_encoded("acme:dev/ü");
-    let answer = ask_basic(&other, &id, &percent_encoded(&other.client_secret)).await;
+    let answer = request_token_by_header(&other, &id, &percent_encoded(&other.client_secret)).await;
     let claims = verify(&other, &answer.json()["access_token"], "account").await.unwrap().claims;
     assert_eq!(claims["iss"], format!("{}/realms/clinic-7", other.environment));
     assert_eq!(claims["azp"], "acme:dev/ü");
     let theirs = form(&other, "client_secret", Some(&one.client_secret));
-    ask(&other, theirs).await.refuses(401, "unauthorized_client");
+    request_token(&other, theirs).await.assert_refuses(401, "unauthorized_client");
 }
 
 #[tokio::test]
-async fn only_this_machine_is_served() {
+async fn only_loopback_addresses_are_served() {
     let world = World::new();
     for address in ["0.0.0.0", "::", "192.0.2.1"] {
         let said = contains("not a loopback address").and(contains("hint: "));

@@ -1,4 +1,4 @@
-//! The sandbox's REST API: which requests are refused and how, interactions from creation to deletion, and invalid bodies.
+//! The sandbox's REST API: assert_refused requests, interactions from creation to deletion, and invalid bodies.
 //! `sandbox_lists` tests lists and limits.
 
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::common::forged;
 use crate::sandbox::api::{ALL, Api, minimal, send};
 
-/// `token` with a member of its payload replaced, under its old signature.
+/// `token` with one claim replaced, under its old signature.
 fn altered(token: &str, name: &str, value: Value) -> String {
     let parts: Vec<&str> = token.split('.').collect();
     let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
@@ -17,8 +17,15 @@ fn altered(token: &str, name: &str, value: Value) -> String {
     format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims.to_string()), parts[2])
 }
 
-/// Checks that every route refuses a request with these headers, and that nothing changes; `one` exists.
-async fn refused(api: &Api, one: &str, status: u16, authorization: Option<&str>, tenant: Option<&str>) {
+/// Checks that every route refuses a request with these headers, and that nothing changes. `one` is the path of an
+/// interaction.
+async fn assert_refused(
+    api: &Api,
+    one: &str,
+    status: u16,
+    authorization: Option<&str>,
+    tenant: Option<&str>,
+) {
     let before = api.get(ALL).await;
     let own = [("GET", ALL), ("POST", ALL), ("GET", one), ("PATCH", one), ("DELETE", one)];
     for (method, path) in own.into_iter().chain([("GET", "/v2/languages/"), ("GET", "/v2/factgroups/")]) {
@@ -40,7 +47,7 @@ async fn refused(api: &Api, one: &str, status: u16, authorization: Option<&str>,
 }
 
 #[tokio::test]
-async fn without_a_valid_token_there_is_a_challenge_and_no_body() {
+async fn a_request_without_a_valid_token_gets_a_challenge() {
     let (api, other) = (Api::start().await, Api::start().await);
     let one = api.create(&minimal("a")).await;
     let full = api.bearer.strip_prefix("Bearer ").unwrap();
@@ -61,22 +68,22 @@ async fn without_a_valid_token_there_is_a_challenge_and_no_body() {
     ];
     let bearers = tokens.map(|token| format!("Bearer {token}"));
     for authorization in bearers.into_iter().chain([full.to_owned(), format!("Basic {full}")]) {
-        refused(&api, &one, 401, Some(&authorization), Some("base")).await;
+        assert_refused(&api, &one, 401, Some(&authorization), Some("base")).await;
     }
-    refused(&api, &one, 401, None, Some("base")).await;
+    assert_refused(&api, &one, 401, None, Some("base")).await;
 }
 
 #[tokio::test]
-async fn the_wrong_tenant_and_every_limited_token_are_forbidden() {
+async fn a_wrong_tenant_or_a_limited_token_is_forbidden() {
     let api = Api::start().await;
     let one = api.create(&minimal("a")).await;
     for tenant in [None, Some("other"), Some("Base"), Some("")] {
-        refused(&api, &one, 403, Some(&api.bearer), tenant).await;
+        assert_refused(&api, &one, 403, Some(&api.bearer), tenant).await;
     }
     for scope in ["openid transcribe", "openid streams", "openid transcribe streams", "transcribe"] {
         let bearer = format!("Bearer {}", api.mint(scope, "access_token").await);
-        refused(&api, &one, 403, Some(&bearer), Some("base")).await;
-        refused(&api, &one, 403, Some(&bearer), None).await;
+        assert_refused(&api, &one, 403, Some(&bearer), Some("base")).await;
+        assert_refused(&api, &one, 403, Some(&bearer), None).await;
     }
 }
 
@@ -85,13 +92,13 @@ async fn only_the_scopes_of_the_websockets_limit_a_token() {
     let mut api = Api::start().await;
     let one = api.create(&minimal("a")).await;
     let reduced = format!("Bearer {}", api.mint("openid transcribe phone", "access_token").await);
-    refused(&api, &one, 403, Some(&reduced), Some("base")).await;
+    assert_refused(&api, &one, 403, Some(&reduced), Some("base")).await;
     api.bearer = format!("Bearer {}", api.mint("openid phone", "access_token").await);
     api.get(&one).await;
 }
 
 #[tokio::test]
-async fn an_interaction_lives_from_creation_to_deletion() {
+async fn an_interaction_can_be_created_changed_and_deleted() {
     let api = Api::start().await;
     let made = api.call("POST", "/v2/interactions", minimal("a").to_string()).await;
     assert_eq!(made.status, 201, "{}", made.body);
@@ -104,7 +111,7 @@ async fn an_interaction_lives_from_creation_to_deletion() {
     assert_eq!(api.get(ALL).await, json!({ "interactions": [shown] }));
     assert_eq!((&shown["id"], &shown["websocketUrl"]), (&json!(id), &json!(url)));
     let mut encounter = minimal("a")["encounter"].clone();
-    // The SDK's types promise these two.
+    // The SDK's types require both.
     encounter["period"] = json!({ "startedAt": shown["createdAt"] });
     assert_eq!((&shown["encounter"], &shown["patient"]["identifier"]), (&encounter, &json!(id)));
     assert!(shown["assignedUserId"].as_str().unwrap().parse::<Uuid>().is_ok(), "made up where left out");
@@ -131,7 +138,7 @@ async fn an_interaction_lives_from_creation_to_deletion() {
 }
 
 #[tokio::test]
-async fn an_identifier_is_taken_once() {
+async fn an_identifier_can_be_used_once() {
     let api = Api::start().await;
     let (_, second) = (api.create(&minimal("a")).await, api.create(&minimal("b")).await);
     let before = api.get(ALL).await;

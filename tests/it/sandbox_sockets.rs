@@ -12,12 +12,12 @@ use crate::sandbox::talk::{Corti, END, FLUSH, STREAMS, TRANSCRIBE, run};
 const INVALID: &str = r#"error="invalid_token", error_description=""#;
 
 #[tokio::test]
-async fn each_socket_takes_its_own_scope_or_a_full_token() {
+async fn each_websocket_accepts_its_own_scope_or_a_full_token() {
     let corti = Corti::start();
     for choice in
         ["--scope transcribe", "--scope streams", "--scope transcribe,streams", "--scope phone", "--full"]
     {
-        // Only the scopes of the WebSockets limit a token.
+        // Other scopes do not limit a token.
         let is_full = ["--scope phone", "--full"].contains(&choice);
         let token = run(&corti.world, &format!("token {choice}"));
         for (url, own) in corti.urls.iter().zip(["transcribe", "streams"]) {
@@ -60,7 +60,7 @@ async fn refusals_come_before_the_upgrade() {
 }
 
 #[tokio::test]
-async fn audio_is_answered_at_flush_and_end() {
+async fn flush_and_end_return_the_transcript() {
     let corti = Corti::start();
     for (which, ended) in [(TRANSCRIBE, "ended"), (STREAMS, "ENDED")] {
         let mut talk = corti.open_configured(which).await;
@@ -68,13 +68,13 @@ async fn audio_is_answered_at_flush_and_end() {
         assert!(talk.next().await.unwrap()["error"]["details"].is_string());
         talk.say(vec![0; 32_000]).await;
         talk.say(FLUSH).await;
-        check_transcript(&corti, which, &talk.next().await.unwrap()["data"]);
+        assert_transcript(&corti, which, &talk.next().await.unwrap()["data"]);
         assert_eq!(talk.next().await, Ok(json!({ "type": "flushed" })));
         talk.say(vec![0; 32_000]).await;
         talk.say(END).await;
         let (messages, line) = talk.rest().await;
         assert_eq!(line, format!("transcript usage {ended} 1000"));
-        check_transcript(&corti, which, &messages[0]["data"]);
+        assert_transcript(&corti, which, &messages[0]["data"]);
         assert!(messages[1]["credits"].as_f64().unwrap() > 0.0, "{messages:?}");
         let mut again = corti.open_configured(which).await;
         again.say(END).await;
@@ -94,16 +94,16 @@ async fn a_transcript_comes_every_three_seconds_of_audio() {
             }
             let transcript = talk.next().await.unwrap();
             assert_eq!(transcript["type"], "transcript");
-            check_transcript(&corti, which, &transcript["data"]);
+            assert_transcript(&corti, which, &transcript["data"]);
         }
         talk.flush().await;
     }
 }
 
 #[tokio::test]
-async fn a_text_that_is_not_utf8_closes_with_the_code_for_it() {
+async fn a_text_that_is_not_utf8_closes_with_code_1007() {
     let corti = Corti::start();
-    // A continuation without a start is a protocol error.
+    // A continuation frame without a start is a protocol error.
     for (kind, code) in [(Data::Text, 1007), (Data::Continue, 1002)] {
         let mut talk = corti.open_configured(TRANSCRIBE).await;
         talk.say(Message::Frame(Frame::message(&b"\xff\xfe"[..], OpCode::Data(kind), true))).await;
@@ -111,8 +111,8 @@ async fn a_text_that_is_not_utf8_closes_with_the_code_for_it() {
     }
 }
 
-/// The two sockets show a transcript in different shapes.
-fn check_transcript(corti: &Corti, which: usize, data: &Value) {
+/// The two WebSockets send transcripts of different shapes.
+fn assert_transcript(corti: &Corti, which: usize, data: &Value) {
     if which == TRANSCRIBE {
         assert!(data["text"].is_string() && data["rawTranscriptText"].is_string(), "{data}");
         assert!(data["isFinal"] == true && data["start"].as_f64() < data["end"].as_f64(), "{data}");
@@ -125,7 +125,7 @@ fn check_transcript(corti: &Corti, which: usize, data: &Value) {
 }
 
 #[tokio::test]
-async fn a_sandbox_that_stops_closes_its_sockets() {
+async fn a_sandbox_that_stops_closes_its_websockets() {
     let mut corti = Corti::start();
     let talk = corti.open_configured(STREAMS).await;
     kill_process(Pid::from_raw(corti.sandbox.id().try_into().unwrap()).unwrap(), Signal::TERM).unwrap();

@@ -1,4 +1,4 @@
-//! How a sandbox starts: where its secret comes from, and what happens where it does not start.
+//! How a sandbox starts: where its secret comes from, and what happens when it cannot start.
 
 #![cfg(unix)]
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use predicates::str::contains;
 
 use crate::common::{Running, World, binary, signal};
 
-/// Makes a pipe in the world's home and names it.
+/// Makes a pipe in the home and returns its path.
 fn pipe(world: &World, name: &str) -> String {
     let path = world.home().join(name).display().to_string();
     world.program("mkfifo").arg(&path).assert().success();
@@ -17,7 +17,7 @@ fn pipe(world: &World, name: &str) -> String {
 }
 
 #[test]
-fn a_secret_that_never_comes_is_not_waited_for_after_a_signal() {
+fn a_signal_ends_the_wait_for_the_secret() {
     let world = World::new();
     let secret = pipe(&world, "secret");
     for name in ["INT", "TERM", "HUP"] {
@@ -25,7 +25,7 @@ fn a_secret_that_never_comes_is_not_waited_for_after_a_signal() {
         command.env_clear().envs(world.variables()).args(["sandbox", "--secret-file", &secret]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut running = Running(command.spawn().unwrap());
-        // Until it handles signals: a signal that came sooner would end it without an exit code.
+        // An earlier signal would end it without an exit code.
         std::thread::sleep(Duration::from_secs(1));
         assert!(signal(running.0.id(), name), "{name}: it ended before");
         assert_eq!(running.wait(), Some(0), "{name}");
@@ -40,7 +40,7 @@ fn a_ready_file_that_cannot_be_written_leaves_nothing_on_stdout() {
 }
 
 #[test]
-fn advice_about_a_bad_secret_can_be_followed() {
+fn an_empty_secret_is_refused_with_a_hint() {
     let world = World::new();
     let empty = world.file("empty", "");
     let said = contains("give the secret and nothing else").and(contains("login").not());
@@ -48,7 +48,7 @@ fn advice_about_a_bad_secret_can_be_followed() {
 }
 
 #[test]
-fn only_a_file_or_a_link_gives_way_to_the_ready_file() {
+fn the_ready_file_replaces_only_a_file_or_a_link() {
     let world = World::new();
     let pipe = pipe(&world, "ready");
     for taken in [&pipe, &world.home().display().to_string()] {

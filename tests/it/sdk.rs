@@ -1,5 +1,5 @@
-//! The vendor's own client, `@corti/sdk`, against the sandbox: it must be satisfied with everything, and its retries must see
-//! the faults that the sandbox was told.
+//! Corti's own client, `@corti/sdk`, with the sandbox: every check of it passes, and its retries see the sandbox's
+//! faults.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -10,29 +10,28 @@ use crate::common::control::Control;
 use crate::common::keycloak::Keycloak;
 use crate::common::{self, Said, Sandbox, World};
 
-/// How many checks `peer.mjs` has, and how many of them need no more than a token endpoint.
+/// How many checks `peer.mjs` has, and how many of them need only a token endpoint.
 const CHECKS: (usize, usize) = (59, 14);
 
-/// Where a program of `tests/sdk` is, with the SDK beside it.
+/// The path of a program of `tests/sdk`, in a folder with the SDK.
 fn peer(name: &str) -> String {
     let folder = common::variable("SDK_PEER").expect("SDK_PEER is not set: run this by scripts/with-sdk");
     PathBuf::from(folder).join(name).display().to_string()
 }
 
-/// A program of `tests/sdk` in `world`.
 fn program(world: &World, name: &str) -> assert_cmd::Command {
     let mut command = world.program("node");
     command.arg(peer(name)).timeout(Duration::from_secs(300));
     command
 }
 
-/// Runs a program of `tests/sdk` in `world`.
+/// Runs a program of `tests/sdk`.
 fn node(world: &World, name: &str, arguments: &[&str]) -> Said {
     Said::by(program(world, name).args(arguments))
 }
 
 /// Runs the checks, all of which must pass.
-fn satisfied(world: &World, groups: &[&str], checks: usize) {
+fn assert_all_pass(world: &World, groups: &[&str], checks: usize) {
     let said = node(world, "peer.mjs", groups);
     let failed: Vec<&str> = said.stdout.lines().filter(|line| line.starts_with("not ok")).collect();
     assert!(failed.is_empty(), "{failed:#?}");
@@ -40,7 +39,7 @@ fn satisfied(world: &World, groups: &[&str], checks: usize) {
     assert_eq!((said.code, last), (0, format!("{checks} passed, 0 failed").as_str()), "{}", said.stderr);
 }
 
-/// A sandbox with these knobs, and a world of its client.
+/// A sandbox with these settings, and a world of its client.
 async fn start(knobs: Value) -> (Sandbox, Control, World) {
     let sandbox = Sandbox::start();
     let (control, world) = (Control::of(&sandbox), World::of(&sandbox));
@@ -56,10 +55,10 @@ fn retry(world: &World, action: &str) -> Value {
 
 #[test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]
-fn the_sdk_is_satisfied_with_the_sandbox() {
+fn every_check_of_the_sdk_passes_with_the_sandbox() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
-    satisfied(&world, &[], CHECKS.0);
+    assert_all_pass(&world, &[], CHECKS.0);
 }
 
 #[test]
@@ -73,10 +72,10 @@ fn the_sdk_reports_a_failed_check() {
     assert!(said.stdout.contains("not ok") && said.stdout.contains("0 passed, 3 failed"), "{}", said.stdout);
 }
 
-/// What the checks hold against the sandbox is true of the real server as well.
+/// The checks hold for the real server too.
 #[test]
 #[ignore = "needs a Keycloak, Node and the SDK: scripts/with-keycloak scripts/with-sdk"]
-fn the_sdk_is_satisfied_with_keycloak() {
+fn keycloak_passes_the_checks_of_the_sdk() {
     let keycloak = Keycloak::running();
     let mut world = World::new();
     for (name, value) in [
@@ -87,18 +86,18 @@ fn the_sdk_is_satisfied_with_keycloak() {
     ] {
         world.set(name, value);
     }
-    satisfied(&world, &["auth", "token"], CHECKS.1);
+    assert_all_pass(&world, &["auth", "token"], CHECKS.1);
 }
 
 #[tokio::test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]
-async fn two_failures_are_survived_and_three_are_not() {
+async fn the_sdk_retries_a_failed_token_request_twice() {
     for status in [408, 429, 500, 503] {
         let knobs = |count: u32, wait: u32| json!({ "fail_count": count, "fail_status": status, "retry_after": wait });
         let (_sandbox, control, world) = start(knobs(2, 3)).await;
         let started = Instant::now();
         assert_eq!(retry(&world, "token"), json!({ "ok": true, "expiresIn": 300 }), "{status}");
-        // By itself it would wait for less than four.
+        // Without Retry-After it would wait less than 4 s.
         assert!(started.elapsed() >= Duration::from_secs(6), "{status}: Retry-After was not waited for");
         assert_eq!(control.token_requests().await, 3, "{status}");
         control.turn(knobs(3, 1)).await;
@@ -113,7 +112,7 @@ async fn two_failures_are_survived_and_three_are_not() {
 
 #[tokio::test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]
-async fn other_failures_are_final() {
+async fn the_sdk_does_not_retry_other_failures() {
     for knobs in [
         json!({ "fail_count": 1, "fail_status": 400 }),
         json!({ "fail_count": 1, "fail_status": 403 }),
@@ -132,7 +131,7 @@ async fn other_failures_are_final() {
 
 #[tokio::test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]
-async fn a_token_is_kept_until_two_minutes_before_its_end() {
+async fn the_sdk_keeps_a_token_until_two_minutes_before_its_end() {
     for (lifetime, requests) in [(300, 1), (180, 1), (120, 3), (60, 3)] {
         let (_sandbox, control, world) = start(json!({ "token_lifetime": lifetime })).await;
         assert_eq!(retry(&world, "list"), json!({ "ok": true }), "{lifetime}");
@@ -151,8 +150,8 @@ async fn latency_delays_the_sdk() {
 
 #[tokio::test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]
-async fn the_sdk_lives_on_the_refresh_url() {
-    // The SDK asks once, and anew two minutes before a token's end.
+async fn the_sdk_gets_its_tokens_from_the_refresh_url() {
+    // The SDK asks at the start, and again for each request once a token has less than two minutes left.
     for (lifetime, asked) in [(300, 1), (60, 3)] {
         let (_sandbox, control, world) = start(json!({ "token_lifetime": lifetime })).await;
         let program = peer("refresh.mjs");
@@ -164,7 +163,7 @@ async fn the_sdk_lives_on_the_refresh_url() {
     }
 }
 
-/// The client is made of nothing but what a frontend gets, and its token opens nothing else.
+/// The client gets only what a frontend gets, and its token opens nothing else.
 #[test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]
 fn the_sdk_opens_the_session_it_was_given() {

@@ -1,5 +1,6 @@
-//! Where a secret may go: a profile's to the profile's own environment, tenant and client, whatever its store; one from
-//! variables to wherever the same user says. Every source of a secret, every command that uses one, every override.
+//! Where a secret may be sent: a profile's only to its own environment, tenant and client, whatever the store; one
+//! from variables wherever the user says. Tests every source of a secret with every command that uses one and every
+//! override.
 
 use crate::common::rude::{Answer, Rude};
 use crate::common::{Keyring, Said, Sandbox, World};
@@ -27,20 +28,20 @@ const COMMANDS: [&str; 17] = [
     "rotate --secret-file FILE",
 ];
 
-/// The profile's own environment and another one, on servers that keep every request, and a world for each source.
-struct Places {
+/// The profile's own environment and another one, on servers that record every request, and a keyring.
+struct Servers {
     own: Rude,
     other: Rude,
     keyring: Keyring,
 }
 
-impl Places {
+impl Servers {
     fn new() -> Self {
         let server = || Rude::start(vec![Answer::http("404 Not Found", &[], "")]);
         Self { own: server(), other: server(), keyring: Keyring::unlocked() }
     }
 
-    /// A world whose default profile keeps its secret in the store that `options` name.
+    /// A world whose default profile keeps its secret in the store of `options`.
     fn profile(&self, options: &[&str]) -> World {
         let mut world = World::with_keyring(&self.keyring);
         let passphrase = world.private_file("passphrase", "correct horse battery staple");
@@ -51,13 +52,13 @@ impl Places {
         world
     }
 
-    /// What was sent so far to either server that a secret may stand in.
-    fn told(&self) -> String {
+    /// All requests so far that may contain a secret.
+    fn all_requests(&self) -> String {
         self.own.requests().into_iter().chain(self.other.requests()).collect()
     }
 }
 
-/// What a secret command writes when it is run.
+/// The file that the secret command creates.
 fn marker(world: &World) -> std::path::PathBuf {
     world.home().join("was-run")
 }
@@ -72,9 +73,9 @@ fn run(world: &World, command: &str, overriding: &[(&str, &str)]) -> Said {
 }
 
 #[test]
-fn a_profiles_secret_is_used_for_its_own_client_only() {
-    let places = Places::new();
-    let other = places.other.environment.as_str();
+fn a_profiles_secret_is_used_only_for_its_own_client() {
+    let servers = Servers::new();
+    let other = servers.other.environment.as_str();
     let overrides: [&[(&str, &str)]; 6] = [
         &[("-e", other)],
         &[("-t", "other")],
@@ -89,17 +90,17 @@ fn a_profiles_secret_is_used_for_its_own_client_only() {
         ("keyring", &["--secret-stdin"]),
         ("file", &["--store", "file", "--secret-stdin"]),
     ] {
-        let world = places.profile(options);
+        let world = servers.profile(options);
         for command in COMMANDS {
             for overriding in overrides {
                 let said = run(&world, command, overriding);
                 let what = format!("{store}, {command}, {overriding:?}: {}", said.stderr);
                 assert!(!marker(&world).exists(), "the secret command was run by {what}");
-                assert_eq!(places.told(), "", "{what}");
+                assert_eq!(servers.all_requests(), "", "{what}");
                 assert_eq!(said.code, 4, "{what}");
                 assert!(said.stderr.contains("the secret of profile `default` is for"), "{what}");
             }
-            // Half a client is no client.
+            // A client id without its secret is no client.
             let said = run(&world, command, &[("CORTI_CLIENT_ID", "another")]);
             assert_eq!(said.code, 3, "{store}, {command}: {}", said.stderr);
         }
@@ -107,16 +108,16 @@ fn a_profiles_secret_is_used_for_its_own_client_only() {
 }
 
 #[test]
-fn doctor_looks_at_another_place_without_the_profiles_secret() {
-    let (sandbox, places) = (Sandbox::start(), Places::new());
+fn doctor_does_not_use_a_profiles_secret_elsewhere() {
+    let (sandbox, servers) = (Sandbox::start(), Servers::new());
     let script = format!("sh -c 'touch \"$HOME/was-run\"; printf %s {SECRET}'");
     for options in [
         &["--secret-command", script.as_str()][..],
         &["--secret-stdin"],
         &["--store", "file", "--secret-stdin"],
     ] {
-        let world = places.profile(options);
-        // A realm that proves to be the right one: the secret would be sent.
+        let world = servers.profile(options);
+        // A realm that passes every check, so the secret would be sent.
         for overriding in [("-e", sandbox.environment.as_str()), ("CORTI_ENVIRONMENT", &sandbox.environment)]
         {
             let said = run(&world, "doctor", &[overriding]);
@@ -129,21 +130,21 @@ fn doctor_looks_at_another_place_without_the_profiles_secret() {
 }
 
 #[test]
-fn the_same_place_named_again_is_no_override() {
-    let places = Places::new();
-    let world = places.profile(&["--secret-stdin"]);
-    let own = places.own.environment.as_str();
+fn the_profiles_own_environment_is_no_override() {
+    let servers = Servers::new();
+    let world = servers.profile(&["--secret-stdin"]);
+    let own = servers.own.environment.as_str();
     for same in [[("-e", own), ("-t", "base")], [("CORTI_ENVIRONMENT", own), ("CORTI_TENANT_NAME", "base")]] {
         let said = run(&world, "token --full --no-cache", &same);
         assert_eq!(said.code, 8, "it answers 404 to everything: {}", said.stderr);
     }
-    assert_eq!(places.told().matches(SECRET).count(), 2, "{}", places.told());
+    assert_eq!(servers.all_requests().matches(SECRET).count(), 2, "{}", servers.all_requests());
 }
 
 #[test]
-fn a_secret_from_the_environment_goes_where_the_environment_or_a_flag_says() {
-    let places = Places::new();
-    let (own, other) = (places.own.environment.as_str(), places.other.environment.as_str());
+fn a_secret_from_variables_is_sent_where_variables_and_options_say() {
+    let servers = Servers::new();
+    let (own, other) = (servers.own.environment.as_str(), servers.other.environment.as_str());
     for mounted in [false, true] {
         let mut world = World::new();
         world.set("CORTI_ENVIRONMENT", own);
@@ -154,26 +155,26 @@ fn a_secret_from_the_environment_goes_where_the_environment_or_a_flag_says() {
             ("CORTI_CLIENT_SECRET", SECRET.to_owned())
         };
         world.set(name, &value);
-        let before = (places.own.requests().len(), places.other.requests().len());
+        let before = (servers.own.requests().len(), servers.other.requests().len());
         run(&world, "token --full --no-cache", &[]);
         run(&world, "token --full --no-cache", &[("-e", other)]);
-        let after = (places.own.requests().len(), places.other.requests().len());
+        let after = (servers.own.requests().len(), servers.other.requests().len());
         assert_eq!((after.0 - before.0, after.1 - before.1), (1, 1), "{name}");
         for command in COMMANDS {
             run(&world, command, &[("-e", other)]);
             run(&world, command, &[("CORTI_ENVIRONMENT", other), ("-t", "other")]);
         }
-        assert_eq!(places.own.requests().len(), after.0, "{name}: only where the last word says");
-        // Without an environment nobody said where the secret may go: a profile's is not borrowed.
+        assert_eq!(servers.own.requests().len(), after.0, "{name}: only where the last word says");
+        // Without an environment nobody said where the secret may go, and the profile's environment is not used.
         world.write_config(&format!(
             "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"{other}\"\nclient-id = \"acme\"\n"
         ));
         world.set("CORTI_ENVIRONMENT", "");
-        let sent = places.other.requests().len();
+        let sent = servers.other.requests().len();
         for command in COMMANDS.iter().filter(|command| !command.starts_with("rotate")) {
             let said = run(&world, command, &[]);
             assert_eq!(said.code, 3, "{name}, {command}: {}", said.stderr);
         }
-        assert_eq!(places.other.requests().len(), sent, "{name}");
+        assert_eq!(servers.other.requests().len(), sent, "{name}");
     }
 }

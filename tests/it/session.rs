@@ -1,4 +1,4 @@
-//! `session`: what a frontend gets, in each format, and that it gets no token but a limited one.
+//! `session`: what a frontend gets, in each format, and that its token is always limited.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ fn scopes(world: &World, token: &str) -> String {
 }
 
 #[test]
-fn a_dictation_gets_a_token_and_a_url() {
+fn a_session_for_transcribe_has_a_token_and_a_url() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let said = Said::by(&mut world.run("session transcribe"));
@@ -34,7 +34,7 @@ fn a_dictation_gets_a_token_and_a_url() {
 }
 
 #[test]
-fn a_conversation_gets_an_interaction_that_its_token_opens() {
+fn a_session_for_streams_has_an_interaction_that_its_token_opens() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     let json = Said::by(&mut world.run("session streams --format json")).json();
@@ -48,7 +48,7 @@ fn a_conversation_gets_an_interaction_that_its_token_opens() {
 }
 
 #[test]
-fn json_of_this_tools_own_form_has_a_schema() {
+fn json_has_a_schema() {
     let sandbox = Sandbox::start();
     let json = Said::by(&mut World::of(&sandbox).run("session streams --json")).json();
     assert_eq!(json["schema"], "corti-auth/session/v1");
@@ -60,7 +60,7 @@ fn json_of_this_tools_own_form_has_a_schema() {
 }
 
 #[test]
-fn a_shell_takes_the_variables() {
+fn the_variables_work_in_a_shell() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     for (format, before) in [("env", "eval \"$SESSION\""), ("dotenv", "set -a; eval \"$SESSION\"")] {
@@ -78,7 +78,7 @@ fn a_shell_takes_the_variables() {
 }
 
 #[test]
-fn the_sdks_client_gets_its_options() {
+fn the_sdk_format_has_the_clients_options() {
     let sandbox = Sandbox::start();
     let json = Said::by(&mut World::of(&sandbox).run("session streams --format sdk")).json();
     assert_eq!(keys(&json), ["auth", "environment", "interactionId", "tenantName"]);
@@ -104,7 +104,7 @@ fn jwt(scope: &str) -> String {
     forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer", "scope": scope }))
 }
 
-fn rude(answers: Vec<Answer>) -> (Rude, World) {
+fn against(answers: Vec<Answer>) -> (Rude, World) {
     let server = Rude::start(answers);
     let mut world = World::new();
     for (name, value) in [
@@ -118,7 +118,7 @@ fn rude(answers: Vec<Answer>) -> (Rude, World) {
 }
 
 #[test]
-fn a_token_that_is_not_known_to_be_limited_is_not_handed_over() {
+fn a_token_that_may_not_be_limited_is_not_printed() {
     let limited = "openid streams";
     let without_scope = forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer" }));
     for (token, scope) in [
@@ -129,7 +129,7 @@ fn a_token_that_is_not_known_to_be_limited_is_not_handed_over() {
         (jwt(limited), "openid"),
         (jwt(limited), "openid streams transcribe"),
     ] {
-        let (server, world) = rude(vec![granted(&token, scope)]);
+        let (server, world) = against(vec![granted(&token, scope)]);
         let said = Said::by(&mut world.run("session streams"));
         assert_eq!((said.code, said.stdout.as_str()), (6, ""), "{scope}: {}", said.stderr);
         assert!(!said.stderr.contains(&token) && said.stderr.contains("hint: "), "{}", said.stderr);
@@ -138,9 +138,9 @@ fn a_token_that_is_not_known_to_be_limited_is_not_handed_over() {
 }
 
 #[test]
-fn what_fails_prints_nothing() {
+fn a_failed_session_prints_nothing() {
     let refusal = r#"{"requestid":"r","status":403,"type":"A0001","detail":"no"}"#;
-    let (server, world) = rude(vec![
+    let (server, world) = against(vec![
         granted(&jwt("openid streams"), "openid streams"),
         granted(&jwt("openid"), "openid"),
         Answer::http("403 Forbidden", &[], refusal),
@@ -158,7 +158,7 @@ fn what_fails_prints_nothing() {
     world.run("session streams").assert().code(5).stdout("");
 }
 
-/// What was made and could not be told of can be taken back.
+/// An interaction whose id could not be printed can still be deleted.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interaction_that_cannot_be_printed_is_named() {

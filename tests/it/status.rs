@@ -1,4 +1,4 @@
-//! `status --online`: one mint per secret, the exit codes of `token`, and the time of the last verification.
+//! `status --online`: one token request per secret, the exit codes of `token`, and the time of the last verification.
 
 use predicates::prelude::*;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::common::rude::{Answer, Rude};
 use crate::common::{self, Keyring, Said, Sandbox, World};
 
 #[test]
-fn a_verification_is_shown_and_remembered() {
+fn a_verification_is_shown_and_stored() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     store(&world, &sandbox.environment, "dev", &sandbox.client_secret);
@@ -34,18 +34,18 @@ fn a_verification_is_shown_and_remembered() {
     world.run_words(&["login", "--secret-file", &secret, "-p", "dev"]).assert().success();
     let text = Said::by(&mut world.run("status --json")).json()["last_verified"].clone();
     assert!(world.config().contains(&format!("last-verified = {text}")), "{text}");
-    // It says when the secret was good last, not whether it is: the next login takes it back.
+    // It is the time when the secret was last known to be good; the next login removes it.
     store(&world, &sandbox.environment, "dev", "wrong");
     assert_eq!(without_id(&world.config()), without_id(&before), "and the secret has a new id");
 }
 
-/// A configuration without the id of the stored secret, which every login makes anew.
+/// A configuration without the secret's id, which changes with every login.
 fn without_id(config: &str) -> Vec<&str> {
     config.lines().filter(|line| !line.starts_with("credential = ")).collect()
 }
 
 #[test]
-fn a_secret_that_does_not_work_is_as_it_is_for_token() {
+fn a_failure_has_the_exit_code_of_token() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);
     store(&world, &sandbox.environment, "bad", "wrong");
@@ -76,7 +76,7 @@ fn a_secret_that_does_not_work_is_as_it_is_for_token() {
 }
 
 #[test]
-fn one_secret_is_asked_for_once() {
+fn a_shared_secret_is_verified_once() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
     let server = Rude::start(vec![Answer::json(
@@ -94,11 +94,11 @@ fn one_secret_is_asked_for_once() {
 }
 
 #[test]
-fn what_cannot_be_noted_is_a_warning_and_what_came_by_variables_is_not_noted() {
+fn a_verification_that_cannot_be_stored_is_a_warning() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let mut world = World::with_keyring(&keyring);
     store(&world, &sandbox.environment, "dev", &sandbox.client_secret);
-    // Nobody may write where a folder is, not even root.
+    // Even root cannot write a file where a folder is.
     std::fs::remove_file(world.config_folder().join("config.lock")).unwrap();
     std::fs::create_dir(world.config_folder().join("config.lock")).unwrap();
     let said = Said::by(&mut world.run("status --online"));
@@ -113,7 +113,7 @@ fn what_cannot_be_noted_is_a_warning_and_what_came_by_variables_is_not_noted() {
 }
 
 #[test]
-fn a_variable_that_leads_elsewhere_is_named_and_no_new_login_advised() {
+fn a_variable_that_overrides_the_profile_is_named() {
     let keyring = Keyring::unlocked();
     let mut world = World::with_keyring(&keyring);
     store(&world, "eu", "default", "stored-secret");
@@ -132,7 +132,7 @@ fn a_variable_that_leads_elsewhere_is_named_and_no_new_login_advised() {
 }
 
 #[test]
-fn a_profile_led_to_another_profiles_client_does_not_use_its_secret() {
+fn an_overridden_profile_uses_no_other_profiles_secret() {
     let (sandbox, other) = (Sandbox::start(), Sandbox::start());
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);

@@ -1,5 +1,5 @@
-//! The store `command`: another secret manager keeps the secret. Without a shell, bounded, and with a real `pass` and
-//! `gpg`.
+//! The store `command`: another secret manager keeps the secret. Its command runs without a shell and within a time
+//! limit; tested with a real `pass` and `gpg`.
 
 use std::time::{Duration, Instant};
 
@@ -57,14 +57,14 @@ fn the_command_gets_no_variable_that_holds_a_secret() {
 }
 
 #[test]
-fn no_shell_is_in_between() {
+fn the_command_runs_without_a_shell() {
     let (sandbox, world) = (Sandbox::with_secret("$HOME `id` ; x"), World::new());
     let said = log_in(&world, &sandbox, "printf %s '$HOME `id` ; x'");
     assert_eq!(said.code, 0, "{}", said.stderr);
 }
 
 #[test]
-fn what_goes_wrong_is_told_in_the_commands_own_words() {
+fn an_error_has_the_commands_own_words() {
     let (sandbox, world) = (Sandbox::start(), World::new());
     let table = [
         ("no-such-program-7", "the secret command `no-such-program-7` cannot be run"),
@@ -97,7 +97,7 @@ fn what_goes_wrong_is_told_in_the_commands_own_words() {
 }
 
 #[test]
-fn what_it_says_on_stderr_is_passed_on() {
+fn the_commands_stderr_is_passed_on() {
     let (sandbox, world) = (Sandbox::start(), World::new());
     let file = world.file("secret", &sandbox.client_secret);
     let said = log_in(&world, &sandbox, &format!("sh -c 'echo touch your key >&2; cat {file}'"));
@@ -117,7 +117,7 @@ fn a_command_that_hangs_is_ended() {
 }
 
 #[test]
-fn pass_and_gpg_keep_a_secret() {
+fn pass_and_gpg_work() {
     let (sandbox, mut world) = (Sandbox::start(), World::new());
     pass::keep(&mut world, &sandbox.client_secret);
     let said = log_in(&world, &sandbox, "pass show corti/acme");
@@ -136,7 +136,7 @@ fn pass_and_gpg_keep_a_secret() {
 }
 
 #[test]
-fn a_secret_in_the_command_itself_is_warned_of() {
+fn a_secret_in_the_command_is_a_warning() {
     let (sandbox, world) = (Sandbox::start(), World::new());
     let said = log_in(&world, &sandbox, &format!("echo {}", sandbox.client_secret));
     assert_eq!(said.code, 0, "{}", said.stderr);

@@ -1,5 +1,5 @@
-//! The store `file`: a secret in a file encrypted with a passphrase, for machines without a keyring. Read back by age's
-//! own format, never in plain text.
+//! The store `file`: a secret in a file encrypted with a passphrase, for machines without a keyring. The file has
+//! age's format.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::common::{self, Said, Sandbox, World};
 
 const PASSPHRASE: &str = "correct horse battery staple";
 
-/// A world without a keyring, whose passphrase file is named.
+/// A world without a keyring, with a passphrase file.
 fn world() -> World {
     let mut world = World::new();
     let passphrase = world.private_file("passphrase", format!("{PASSPHRASE}\n"));
@@ -39,7 +39,7 @@ fn secret_files(world: &World) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_main_job_without_a_keyring() {
+fn login_token_and_logout_work_without_a_keyring() {
     use std::os::unix::fs::PermissionsExt as _;
     let (sandbox, world) = (Sandbox::start(), world());
     log_in(&world, &sandbox).success().stderr(predicate::str::contains("in the encrypted file"));
@@ -60,7 +60,7 @@ fn the_main_job_without_a_keyring() {
 }
 
 #[test]
-fn without_the_passphrase_there_is_no_secret() {
+fn the_secret_needs_the_passphrase() {
     let (sandbox, mut world) = (Sandbox::start(), world());
     log_in(&world, &sandbox).success();
     let said = |world: &World| Said::by(&mut world.run("token --full"));
@@ -82,13 +82,13 @@ fn without_the_passphrase_there_is_no_secret() {
         nobody.stderr.contains("nobody can be asked")
             && nobody.stderr.contains("CORTI_AUTH_PASSPHRASE_FILE=FILE")
     );
-    // Whether it is there can be told without it, and it can be removed without it.
+    // `status` and `logout` need no passphrase.
     world.run("status").assert().success();
     world.run("logout").assert().success();
 }
 
 #[test]
-fn a_damaged_or_swapped_file_is_named() {
+fn a_damaged_or_swapped_file_is_an_error() {
     let (sandbox, world) = (Sandbox::start(), world());
     log_in(&world, &sandbox).success();
     let file = secret_files(&world).remove(0);
@@ -108,7 +108,7 @@ fn a_damaged_or_swapped_file_is_named() {
     std::fs::write(&file, &good).unwrap();
     world.run("token --full").assert().success();
 
-    // Another client's file under this one's name is not this one's secret.
+    // Another client's file under this client's name is refused.
     let other = world.private_file("other", "another secret");
     let words = [
         "login",
@@ -132,7 +132,7 @@ fn a_damaged_or_swapped_file_is_named() {
 }
 
 #[test]
-fn a_profile_does_not_move_to_the_keyring() {
+fn a_profile_keeps_its_store() {
     let (sandbox, keyring) = (Sandbox::start(), common::Keyring::unlocked());
     let mut world = world();
     world.set("DBUS_SESSION_BUS_ADDRESS", &keyring.address);

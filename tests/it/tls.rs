@@ -1,5 +1,5 @@
-//! Whom the client trusts: `--ca-cert` adds to the system's store, `SSL_CERT_FILE` replaces it, and a file that cannot be
-//! used is a mistake of the configuration. Against a real TLS server.
+//! Which certificates are trusted: `--ca-cert` adds to the system's, `SSL_CERT_FILE` replaces them, and an unusable
+//! file is a configuration error. Tested with a real TLS server.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -15,14 +15,14 @@ use crate::common::{self, Said, Sandbox, World};
 
 const TOKEN: &str = r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid"}"#;
 
-/// An authority of one's own.
+/// A certificate authority.
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-/// A server's TLS on `localhost`, with a certificate that `authority` signed.
+/// The TLS settings of a server on `localhost`, with a certificate that `authority` signed.
 fn config(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let certificate =
@@ -37,7 +37,7 @@ fn config(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// A token endpoint on `https://localhost`, whose certificate `authority` signed; its environment.
+/// A token endpoint on `https://localhost` with a certificate that `authority` signed. Returns its environment.
 fn serve(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
     let config = config(authority);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -46,7 +46,7 @@ fn serve(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
         for mut socket in listener.incoming().flatten() {
             let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
             let mut stream = Stream::new(&mut connection, &mut socket);
-            // A client that does not trust us leaves; the next one comes.
+            // A client that does not trust the certificate leaves.
             if stream.read(&mut [0; 8192]).is_ok() {
                 let length = TOKEN.len();
                 let answer = format!(
@@ -61,7 +61,7 @@ fn serve(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
     format!("https://localhost:{port}")
 }
 
-/// TLS in front of a server without; its environment, and how many connections it took.
+/// TLS in front of a server without it. Returns its environment and the number of its connections with data.
 fn in_front_of(
     environment: &str,
     authority: &CertifiedIssuer<'static, KeyPair>,
@@ -81,7 +81,7 @@ fn in_front_of(
     (format!("https://localhost:{port}"), count)
 }
 
-/// Passes bytes on in both directions until one side is done.
+/// Copies bytes in both directions until one side closes.
 fn pass_on(mut tls: StreamOwned<ServerConnection, TcpStream>, mut plain: TcpStream, taken: &AtomicUsize) {
     let moment = Some(Duration::from_millis(5));
     tls.sock.set_read_timeout(moment).unwrap();
@@ -110,7 +110,7 @@ fn pass_on(mut tls: StreamOwned<ServerConnection, TcpStream>, mut plain: TcpStre
 }
 
 #[test]
-fn an_authority_is_trusted_once_it_is_named() {
+fn an_authority_is_trusted_when_it_is_given() {
     let (ours, other) = (authority(), authority());
     let mut world = World::client_of(&serve(&ours));
     let (ours, other) = (world.file("ours.pem", ours.pem()), world.file("other.pem", other.pem()));
@@ -138,7 +138,7 @@ fn an_authority_is_trusted_once_it_is_named() {
 }
 
 #[test]
-fn doctor_tells_trust_from_reach() {
+fn doctor_tells_an_untrusted_server_from_an_unreachable_one() {
     let ours = authority();
     let world = World::client_of(&serve(&ours));
     let ours = world.file("ours.pem", ours.pem());
@@ -162,7 +162,7 @@ fn doctor_tells_trust_from_reach() {
 }
 
 #[test]
-fn certificates_that_cannot_be_used_are_a_mistake_of_the_configuration() {
+fn unusable_certificates_are_a_configuration_error() {
     let mut world = World::client_of("eu");
     let empty = world.file("empty.pem", "no certificate in here\n");
     let broken = world.file("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
@@ -176,7 +176,7 @@ fn certificates_that_cannot_be_used_are_a_mistake_of_the_configuration() {
 }
 
 #[test]
-fn a_probe_tells_a_certificate_nobody_vouches_for_from_a_refusal() {
+fn a_probe_tells_an_untrusted_certificate_from_a_refusal() {
     let ours = authority();
     let world = World::new();
     let authority = world.file("ours.pem", ours.pem());
@@ -208,7 +208,7 @@ fn a_probe_tells_a_certificate_nobody_vouches_for_from_a_refusal() {
 }
 
 #[test]
-fn a_websocket_opens_over_the_connection_that_tls_was_tried_on() {
+fn a_probe_uses_one_tls_connection() {
     let (ours, sandbox) = (authority(), Sandbox::start());
     let (environment, connections) = in_front_of(&sandbox.environment, &ours);
     let mut world = World::of(&sandbox);
@@ -223,10 +223,9 @@ fn a_websocket_opens_over_the_connection_that_tls_was_tried_on() {
     assert_eq!(connections.load(Ordering::SeqCst), 1, "the upgrade's time is without TLS");
 }
 
-/// A file that was named and cannot be used is told for plain http, too: what is set for https should not be found broken
-/// on the day that it is needed.
+/// An unusable file is an error for plain http too, or a broken setting would go unnoticed until https is used.
 #[test]
-fn certificates_that_cannot_be_used_are_a_mistake_without_tls_too() {
+fn unusable_certificates_are_an_error_without_tls_too() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     let empty = world.file("empty.pem", "no certificate in here\n");

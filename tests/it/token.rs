@@ -1,4 +1,4 @@
-//! `token`: what is printed, in which format, and that a scope is always chosen.
+//! `token`: what is printed, in which format, and that a scope must be chosen.
 
 use predicates::prelude::*;
 
@@ -62,7 +62,7 @@ fn scopes_are_repeated_or_separated() {
 }
 
 #[test]
-fn a_scope_is_always_chosen() {
+fn a_scope_must_be_chosen() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     for (arguments, message) in [
@@ -78,7 +78,7 @@ fn a_scope_is_always_chosen() {
 }
 
 #[test]
-fn an_unknown_scope_is_passed_on_with_a_suggestion() {
+fn an_unknown_scope_is_sent_and_refused_with_a_suggestion() {
     let sandbox = Sandbox::start();
     World::of(&sandbox)
         .run("token --scope stream")
@@ -90,7 +90,7 @@ fn an_unknown_scope_is_passed_on_with_a_suggestion() {
 }
 
 #[test]
-fn the_profiles_default_scope_is_a_choice() {
+fn the_profiles_default_scope_is_used() {
     let sandbox = Sandbox::start();
     let keyring = common::Keyring::unlocked();
     let world = World::with_keyring(&keyring);
@@ -106,7 +106,7 @@ fn the_profiles_default_scope_is_a_choice() {
 }
 
 #[test]
-fn curl_takes_the_token_as_it_is_printed() {
+fn curl_can_use_the_printed_token() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     let status = |flags: &str| {
@@ -121,7 +121,7 @@ fn curl_takes_the_token_as_it_is_printed() {
 }
 
 #[test]
-fn a_closed_pipe_ends_quietly() {
+fn it_ends_quietly_when_its_pipe_is_closed() {
     let sandbox = Sandbox::start();
     let script = format!(
         "'{}' token --full | true; '{}' --help | head -n 1",

@@ -1,4 +1,4 @@
-//! The formats of `token`: real shells, a real curl and a real reader take each of them, hostile values included.
+//! The formats of `token`: real shells, a real curl and a real parser read each of them, hostile values included.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -10,7 +10,7 @@ use predicates::prelude::*;
 use crate::common::rude::{Answer, Rude};
 use crate::common::{self, Said, Sandbox, World};
 
-/// What a shell could take for something else.
+/// Values with characters that mean something to a shell.
 const HOSTILE: [&str; 14] = [
     "plain.value-1_~+/=",
     "",
@@ -34,7 +34,7 @@ fn named(values: &[&str]) -> Vec<Named> {
     NAMES.into_iter().zip(values).map(|(name, value)| Named::sensitive(name, secret(value))).collect()
 }
 
-/// The three variables as a child of the shell gets them.
+/// The three variables as a child process of the shell gets them.
 fn received(program: &str, take: &str, lines: &str) -> String {
     let world = World::new();
     let file = world.file("lines", lines);
@@ -48,7 +48,7 @@ fn received(program: &str, take: &str, lines: &str) -> String {
 }
 
 #[test]
-fn shells_read_hostile_values_as_they_are() {
+fn shells_read_hostile_values_unchanged() {
     for (program, shell, take) in [
         ("sh", Shell::Posix, "eval \"$(cat FILE)\""),
         ("dash", Shell::Posix, ". FILE"),
@@ -66,7 +66,7 @@ fn shells_read_hostile_values_as_they_are() {
 
 #[test]
 fn a_posix_shell_reads_a_file_of_variables() {
-    // What has escapes in it is for the readers that know them: the unit tests read every value back.
+    // Values with escapes are only for parsers that know them; unit tests cover those.
     let unescaped = HOSTILE.iter().filter(|text| !text.contains(['\n', '\r', '\\', '\'']));
     for hostile in unescaped {
         let lines = format::dotenv_lines(&named(&["a", hostile, "z"])).unwrap();
@@ -75,7 +75,7 @@ fn a_posix_shell_reads_a_file_of_variables() {
 }
 
 #[test]
-fn curl_takes_hostile_headers_as_they_are() {
+fn curl_sends_hostile_headers_unchanged() {
     for tenant in ["base", "it's \"quoted\" \\ and \\n \\\" \\\\", "gr\u{fc}n \u{1f511}", "# $x {y} --url z"]
     {
         let server = Rude::start(vec![Answer::json("{}")]);
@@ -131,7 +131,7 @@ fn each_format_opens_the_api() {
 }
 
 #[test]
-fn the_sdk_gets_its_own_names() {
+fn the_sdk_format_has_the_sdks_names() {
     let sandbox = Sandbox::start();
     let json = Said::by(&mut World::of(&sandbox).run("token --scope streams --format sdk")).json();
     assert_eq!(json["accessToken"].as_str().unwrap().split('.').count(), 3);
@@ -143,7 +143,7 @@ fn the_sdk_gets_its_own_names() {
 }
 
 #[test]
-fn the_shell_is_sh_unless_it_is_named() {
+fn the_shell_is_sh_unless_another_is_given() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     world.set("SHELL", "/usr/bin/fish");
@@ -207,9 +207,9 @@ fn github_masks_before_it_writes() {
     assert!(said.stderr.contains("acts as the client itself"), "a full token in a job: {}", said.stderr);
 }
 
-/// Where the mask goes to nobody, the log would show the token that a later step prints.
+/// Where nobody reads the mask, the log would show the token when a later step prints it.
 #[test]
-fn github_gets_nothing_where_no_runner_reads_the_mask() {
+fn github_gets_no_token_where_nobody_reads_the_mask() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     let outputs = world.file("outputs", "earlier=1\n");
@@ -246,7 +246,7 @@ fn github_gets_nothing_where_no_runner_reads_the_mask() {
 }
 
 #[test]
-fn gitlab_gets_a_file_of_its_owners_and_a_warning() {
+fn gitlab_gets_a_private_file_and_a_warning() {
     let sandbox = Sandbox::start();
     let mut world = World::of(&sandbox);
     world.set("CI_PROJECT_DIR", &world.home().display().to_string());
@@ -276,7 +276,7 @@ fn azure_gets_a_secret_variable() {
 }
 
 #[test]
-fn a_token_that_is_not_as_required_is_not_printed() {
+fn a_token_with_missing_or_forbidden_scopes_is_not_printed() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
     for (arguments, message) in [

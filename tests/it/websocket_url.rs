@@ -1,4 +1,4 @@
-//! The `websocketUrl` of a new interaction: only the one that was asked for is used, printed or opened.
+//! The `websocketUrl` of a new interaction is used, printed or opened only if it is the expected one.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::common::{Said, World, forged};
 
 const ID: &str = "6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
 
-/// A token answer for `scope`, as it says and as its token does.
+/// A token answer for `scope`.
 fn granted(environment: &str, scope: &str) -> Answer {
     let claims = json!({ "iss": format!("{environment}/realms/base"), "typ": "Bearer", "scope": scope,
         "exp": 9_999_999_999_i64 });
@@ -16,8 +16,8 @@ fn granted(environment: &str, scope: &str) -> Answer {
     Answer::json(&body.to_string())
 }
 
-/// Each command that creates an interaction: the scopes of its tokens, how much it looks at before, and its exit code where
-/// the URL is not the right one. `check` calls that inconclusive.
+/// Each command that creates an interaction: the scopes of its tokens, how many requests it makes before, and its
+/// exit code for a wrong URL, which `check` calls inconclusive.
 const COMMANDS: [(&str, &[&str], usize, i32); 6] = [
     ("interaction create", &["openid"], 0, 8),
     ("interaction create --json", &["openid"], 0, 8),
@@ -27,17 +27,17 @@ const COMMANDS: [(&str, &[&str], usize, i32); 6] = [
     ("check --scope streams --streams", &["openid streams", "openid"], 4, 0),
 ];
 
-/// Whether `command` deletes the interaction that it made.
+/// Whether `command` deletes its interaction.
 fn deletes(command: &str) -> bool {
     (command.starts_with("probe") || command.starts_with("check")) && !command.contains("--keep")
 }
 
-/// Runs `command` against a server that creates an interaction with this URL, `WS` standing for its own address.
+/// Runs `command` with a server that creates an interaction with this URL; `WS` stands for the server's address.
 fn run(command: &str, scopes: &[&str], looks: usize, url: &str) -> (Said, Vec<String>) {
     run_against(command, scopes, looks, url, "403 Forbidden")
 }
 
-/// The same against a server that answers with `status` to what comes after the interaction.
+/// The same; the server answers later requests with `status`.
 fn run_against(command: &str, scopes: &[&str], looks: usize, url: &str, status: &str) -> (Said, Vec<String>) {
     let server = Rude::start_by(|environment| {
         let url = url.replace("WS", &environment.replacen("http", "ws", 1));
@@ -108,9 +108,9 @@ fn a_url_that_differs_in_any_part_is_not_used() {
                 && said.stderr.contains(&deletion)
                 && (said.stderr.clone() + &said.stdout).contains(&format!("another {part} than"))
                 && !(said.stdout.clone() + &said.stderr).contains("canary");
-            // `check` prints its page all the same.
+            // `check` prints its page anyway.
             let is_silent = said.stdout.is_empty() || code == 0;
-            // Nothing is sent after the interaction was made, except for its deletion.
+            // After the creation, only the deletion is sent.
             let after = requests.get(scopes.len() + looks + 1..).unwrap_or_default();
             let is_unused = match after {
                 [] => !deletes(command),
@@ -130,7 +130,7 @@ fn is_deletion(request: &str) -> bool {
 }
 
 #[test]
-fn an_interaction_whose_url_is_not_used_is_deleted_by_the_command_that_made_it_for_itself() {
+fn probe_and_check_delete_an_interaction_with_a_wrong_url() {
     let streams: &[&str] = &["openid streams", "openid"];
     for (command, looks, code) in [
         ("probe streams", 0, 8),
@@ -156,14 +156,14 @@ fn an_interaction_whose_url_is_not_used_is_deleted_by_the_command_that_made_it_f
 }
 
 #[test]
-fn the_interactions_own_url_is_used() {
+fn the_expected_url_is_used() {
     let own = format!("/audio-bridge/v2/interactions/{ID}/streams?tenant-name=base");
     for url in [format!("WS{own}"), format!("WS/./x/..{own}"), format!("Ws://127.0.0.1:PORT{own}")] {
         for (command, scopes, looks, _) in COMMANDS {
             let (said, requests) = run(command, scopes, looks, &url);
             let is_opened = command.starts_with("probe") || command.starts_with("check");
             assert_eq!(requests.len() > scopes.len() + looks + 1, is_opened, "{command}: {requests:#?}");
-            // As this tool writes it, whatever the server's spelling.
+            // Printed in this tool's spelling, whatever the server's.
             assert!(
                 is_opened || said.code == 0 && said.stdout.contains(&own),
                 "{command}: {}{}",
