@@ -46,7 +46,7 @@ async fn min_ttl_decides_whether_a_cached_token_is_used() {
         "error: a new token lives 300 s, and --min-ttl requires 600 s\nhint: ask for less: --min-ttl 300s\n"
     );
     assert_eq!(control.token_requests().await, 2);
-    control.turn(json!({ "token_lifetime": 20 })).await;
+    control.set(json!({ "token_lifetime": 20 })).await;
     token(&mut world.run("token --full --refresh"));
     assert!(token(&mut world.run("token --full")).1, "the margin is a third of a short life");
     assert!(!token(&mut world.run("token --full --min-ttl 20s")).1);
@@ -93,11 +93,11 @@ async fn a_cached_token_that_the_server_refuses_is_replaced() {
 async fn a_wrong_secret_gets_no_cached_token() {
     let (sandbox, control, mut world) = start();
     token(&mut world.run("token --full"));
-    token(&mut world.forbidden("token --full"));
+    token(&mut world.run_without_keyrings("token --full"));
     for (name, value) in
         [("CORTI_CLIENT_SECRET", "wrong"), ("CORTI_CLIENT_ID", "other"), ("CORTI_TENANT_NAME", "other")]
     {
-        for mut command in [world.run("token --full"), world.forbidden("token --full")] {
+        for mut command in [world.run("token --full"), world.run_without_keyrings("token --full")] {
             let code = Said::by(command.env(name, value)).code;
             assert!([3, 5].contains(&code), "{name}: {code}");
         }
@@ -157,16 +157,16 @@ async fn a_cached_token_is_used_while_the_server_is_slow_or_down() {
     let fails = |code: i32| {
         world.run("token --scope transcribe --timeout 2s").assert().code(code).stdout("");
     };
-    control.turn(json!({ "fail_status": 429, "fail_count": 9, "retry_after": 60 })).await;
+    control.set(json!({ "fail_status": 429, "fail_count": 9, "retry_after": 60 })).await;
     serves();
     fails(9);
-    control.turn(json!({ "fail_status": 503, "fail_count": 9, "retry_after": null })).await;
+    control.set(json!({ "fail_status": 503, "fail_count": 9, "retry_after": null })).await;
     serves();
     fails(9);
-    control.turn(json!({ "fail_count": 0, "latency_ms": 60_000 })).await;
+    control.set(json!({ "fail_count": 0, "latency_ms": 60_000 })).await;
     serves();
     fails(8);
-    control.turn(json!({ "latency_ms": 0, "fail_status": 503, "fail_count": 1, "retry_after": 0 })).await;
+    control.set(json!({ "latency_ms": 0, "fail_status": 503, "fail_count": 1, "retry_after": 0 })).await;
     let before = control.token_requests().await;
     assert!(!token(&mut world.run("token --scope transcribe")).1);
     assert_eq!(control.token_requests().await - before, 2, "tried once more");

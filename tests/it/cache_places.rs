@@ -17,8 +17,8 @@ fn mode(path: &Path) -> u32 {
 #[tokio::test]
 async fn where_keyrings_are_forbidden_tokens_are_cached_in_a_file() {
     let (_sandbox, control, world) = start();
-    let (first, _) = token(&mut world.forbidden("token --full"));
-    assert_eq!(token(&mut world.forbidden("token --full")), (first.clone(), true));
+    let (first, _) = token(&mut world.run_without_keyrings("token --full"));
+    assert_eq!(token(&mut world.run_without_keyrings("token --full")), (first.clone(), true));
     assert_eq!(control.token_requests().await, 1);
     let files = world.token_files();
     assert_eq!((files.len(), mode(&files[0]), mode(&world.cache_folder())), (1, 0o600, 0o700), "{files:?}");
@@ -38,14 +38,14 @@ async fn a_cache_file_opens_only_with_the_secret_it_was_made_with() {
     let secret = world.file("secret", &sandbox.client_secret);
     let login = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-file", &secret];
     world.run_words(&login).assert().success();
-    let (first, _) = token(&mut world.forbidden("token --full"));
-    assert_eq!(token(&mut world.forbidden("token --full")), (first.clone(), true));
+    let (first, _) = token(&mut world.run_without_keyrings("token --full"));
+    assert_eq!(token(&mut world.run_without_keyrings("token --full")), (first.clone(), true));
     assert_eq!(control.token_requests().await, 2, "one by login");
     // Another program changes the secret: the file cannot be opened with the new one.
     let user = format!("{}/base/sandbox", sandbox.environment);
     let words = ["store", "--label", "x", "service", "corti-auth", "username", &user];
     world.program("secret-tool").args(words).write_stdin("another").assert().success();
-    world.forbidden("token --full").assert().code(5);
+    world.run_without_keyrings("token --full").assert().code(5);
     world.run_words(&login).assert().success();
     assert!(world.token_files().is_empty(), "a login ends what was cached");
 }
@@ -53,9 +53,9 @@ async fn a_cache_file_opens_only_with_the_secret_it_was_made_with() {
 #[tokio::test]
 async fn a_damaged_or_swapped_cache_file_is_replaced() {
     let (_sandbox, control, world) = start();
-    let (full, _) = token(&mut world.forbidden("token --full"));
+    let (full, _) = token(&mut world.run_without_keyrings("token --full"));
     let file = world.token_files().remove(0);
-    let (limited, _) = token(&mut world.forbidden("token --scope transcribe"));
+    let (limited, _) = token(&mut world.run_without_keyrings("token --scope transcribe"));
     let other = world.token_files().into_iter().find(|path| *path != file).unwrap();
     let (good, swapped) = (std::fs::read(&file).unwrap(), std::fs::read(&other).unwrap());
     let mut flipped = good.clone();
@@ -74,9 +74,13 @@ async fn a_damaged_or_swapped_cache_file_is_replaced() {
     ];
     for (index, bytes) in damaged.into_iter().enumerate() {
         std::fs::write(&file, bytes).unwrap();
-        let (fresh, cached) = token(&mut world.forbidden("token --full"));
+        let (fresh, cached) = token(&mut world.run_without_keyrings("token --full"));
         assert!(!cached && fresh != limited, "{index}");
-        assert_eq!(token(&mut world.forbidden("token --full")), (fresh, true), "{index}: it is mended");
+        assert_eq!(
+            token(&mut world.run_without_keyrings("token --full")),
+            (fresh, true),
+            "{index}: it is mended"
+        );
     }
     // Replaced by a folder, a link and a pipe.
     let replaced: [&dyn Fn(); 3] = [
@@ -87,13 +91,13 @@ async fn a_damaged_or_swapped_cache_file_is_replaced() {
     for replace in replaced {
         std::fs::remove_file(&file).unwrap();
         replace();
-        assert!(!token(&mut world.forbidden("token --full")).1);
+        assert!(!token(&mut world.run_without_keyrings("token --full")).1);
         if file.is_dir() {
             std::fs::remove_dir(&file).unwrap();
-            token(&mut world.forbidden("token --full"));
+            token(&mut world.run_without_keyrings("token --full"));
         }
     }
-    assert_eq!(token(&mut world.forbidden("token --scope transcribe")), (limited, true));
+    assert_eq!(token(&mut world.run_without_keyrings("token --scope transcribe")), (limited, true));
     assert_eq!(control.token_requests().await, 2 + 8 + 3 + 1);
 }
 
@@ -160,7 +164,7 @@ async fn where_the_list_of_keys_is_hidden_tokens_are_cached_in_a_file() {
 #[tokio::test]
 async fn old_cache_files_are_removed() {
     let (_sandbox, _control, world) = start();
-    token(&mut world.forbidden("token --full"));
+    token(&mut world.run_without_keyrings("token --full"));
     let old = world.token_files().remove(0);
     let age = |path: &Path, hours: u64| {
         let time = std::fs::metadata(path).unwrap().modified().unwrap()
@@ -175,7 +179,7 @@ async fn old_cache_files_are_removed() {
     };
     age(&old, 25);
     let (dead, alive) = (unfinished("a", 25), unfinished("b", 23));
-    token(&mut world.forbidden("token --scope transcribe"));
+    token(&mut world.run_without_keyrings("token --scope transcribe"));
     let left = world.token_files();
     assert!(left.len() == 2 && left.contains(&alive) && !left.contains(&dead), "{left:?}");
     assert!(!left.contains(&old), "{left:?}");
@@ -190,8 +194,8 @@ async fn without_a_safe_cache_folder_nothing_is_cached_and_nothing_fails() {
     for folder in ["/proc/no/such", exposed.to_str().unwrap()] {
         world.set("XDG_CACHE_HOME", folder);
         world.set("XDG_RUNTIME_DIR", folder);
-        let (first, _) = token(&mut world.forbidden("token --full"));
-        assert_ne!(token(&mut world.forbidden("token --full")).0, first, "{folder}");
+        let (first, _) = token(&mut world.run_without_keyrings("token --full"));
+        assert_ne!(token(&mut world.run_without_keyrings("token --full")).0, first, "{folder}");
     }
     assert_eq!(control.token_requests().await, 4);
     assert_eq!(std::fs::read_dir(exposed.join("corti-auth")).unwrap().count(), 0);

@@ -92,7 +92,7 @@ fn logout_removes_every_cached_token() {
     for ask in ["--full", "--scope transcribe"] {
         tokens.push(token(&mut world.run(&format!("token {ask}"))).0);
     }
-    tokens.push(token(&mut world.forbidden("token --scope streams")).0);
+    tokens.push(token(&mut world.run_without_keyrings("token --scope streams")).0);
     for token in &tokens {
         assert!(world.files_with(token).is_empty(), "nothing readable is on disk");
     }

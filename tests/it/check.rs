@@ -5,7 +5,7 @@ use predicates::prelude::*;
 use serde_json::{Value, json};
 
 use crate::common::control::Control;
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::saved::mint;
 use crate::common::{self, Said, Sandbox, World, forged};
 
@@ -116,13 +116,13 @@ async fn what_cannot_be_tested_is_inconclusive_and_no_failure() {
     let expected = ["denied", "denied", "denied", "allowed", "denied"].map(untold).join(" ");
     for fault in ["gateway", "rate-limit", "quota", "breakdown", "timeout"] {
         // A read is repeated once where the server is busy.
-        control.turn(json!({ "api_fault": fault, "api_fail_count": 100 })).await;
+        control.set(json!({ "api_fault": fault, "api_fail_count": 100 })).await;
         let (code, rows, json) = check(&world, &token);
         assert_eq!((code, &rows), (0, &expected), "{fault}: {json:#}");
         assert_eq!(json["finding"], "untold", "{fault}");
     }
     // An interaction that cannot be created is no failure either: the other results are still shown.
-    control.turn(json!({ "api_fault": "breakdown", "api_fail_count": 100 })).await;
+    control.set(json!({ "api_fault": "breakdown", "api_fail_count": 100 })).await;
     let (code, rows, json) = check(&world, &format!("{token} --streams"));
     assert_eq!((code, &rows, &json["interaction"]), (0, &expected, &Value::Null), "{json:#}");
     let detail = json["rows"][4]["detail"].as_str().unwrap();
@@ -136,7 +136,7 @@ async fn what_cannot_be_tested_is_inconclusive_and_no_failure() {
 #[test]
 fn an_html_page_counts_as_inconclusive() {
     let server =
-        Rude::start(vec![Answer::http("200 OK", &["Content-Type: text/html"], "<html>sign in</html>")]);
+        FakeServer::start(vec![Answer::http("200 OK", &["Content-Type: text/html"], "<html>sign in</html>")]);
     let mut world = World::new();
     world.set("CORTI_ENVIRONMENT", &server.environment);
     let claims = json!({
@@ -218,7 +218,7 @@ async fn an_interrupted_check_leaves_no_interaction() {
     let mut hit = 0;
     // Slow enough to be interrupted at any step.
     for wait in [1, 2, 3, 4, 5, 6, 7] {
-        control.turn(json!({ "latency_ms": 300 })).await;
+        control.set(json!({ "latency_ms": 300 })).await;
         let mut running = world.start("check --scope streams --streams");
         tokio::time::sleep(std::time::Duration::from_millis(wait * 400)).await;
         running.interrupt();
@@ -235,7 +235,7 @@ async fn an_interrupted_check_leaves_no_interaction() {
 #[test]
 fn an_interaction_that_cannot_be_deleted_is_named() {
     let issuer_of = |environment: &str| format!("{environment}/realms/base");
-    let server = Rude::start_by(|environment| {
+    let server = FakeServer::start_by(|environment| {
         let claims = json!({
             "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid", "iss": issuer_of(environment),
         });

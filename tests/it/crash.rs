@@ -24,7 +24,7 @@ fn a_killed_rename_leaves_the_old_or_the_new_name() {
     for round in 0..ROUNDS {
         let old = config(&world).default_profile().unwrap().to_string();
         let new = if old == "a" { "z" } else { "a" };
-        let alive = killer.strike(&["profile", "rename", &old, new]);
+        let alive = killer.kill_at_random(&["profile", "rename", &old, new]);
         let (config, text) = (config(&world), world.config());
         let name = config.default_profile().unwrap();
         assert!(name.as_str() == old || name.as_str() == new, "round {round}: {text}");
@@ -33,7 +33,7 @@ fn a_killed_rename_leaves_the_old_or_the_new_name() {
         assert!(config.profiles().len() == 3 && text.contains("# of a\n") && text.ends_with(&rest), "{text}");
     }
     let old = config(&world).default_profile().unwrap().to_string();
-    killer.conclude(&["profile", "rename", &old, "last"]);
+    killer.finish(&["profile", "rename", &old, "last"]);
     assert!(
         killer.changed > 0 && killer.changed < killer.alive,
         "it never came before the change, or after it"
@@ -53,14 +53,14 @@ fn a_killed_logout_leaves_the_secret_or_removes_it() {
         if secret.is_empty() {
             store(&world, "eu/base/acme", "stored");
         }
-        let alive = killer.strike(&["logout"]);
+        let alive = killer.kill_at_random(&["logout"]);
         secret = lookup(&world, "eu/base/acme");
         assert!(secret.is_empty() || secret == "stored", "round {round}: {secret}");
         killer.changed += u32::from(alive && secret.is_empty());
         assert_eq!(world.config(), text);
     }
     // Logout makes its change in its last millisecond, so it is chance whether a kill comes after it.
-    killer.conclude(&["logout"]);
+    killer.finish(&["logout"]);
     assert!(killer.changed < killer.alive, "it never came before the change");
     assert_eq!(lookup(&world, "eu/base/acme"), "");
 }
@@ -81,7 +81,7 @@ fn a_killed_logout_leaves_no_id_of_a_removed_secret() {
     let mut withdrawn = 0;
     for round in 0..ROUNDS {
         reset();
-        let alive = killer.strike(&["logout"]);
+        let alive = killer.kill_at_random(&["logout"]);
         let (secret, now) = (lookup(&world, "eu/base/acme"), world.config());
         assert!(secret.is_empty() || secret == "stored", "round {round}: {secret}");
         assert!(now == text || now == without, "round {round}: {now}");
@@ -93,7 +93,7 @@ fn a_killed_logout_leaves_no_id_of_a_removed_secret() {
         killer.changed += u32::from(alive && now == without);
     }
     reset();
-    killer.conclude(&["logout"]);
+    killer.finish(&["logout"]);
     println!("{withdrawn} times between the two");
     assert!(killer.changed < killer.alive, "it never came before the change");
     assert_eq!((lookup(&world, "eu/base/acme").as_str(), world.config().as_str()), ("", without));

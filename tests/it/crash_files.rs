@@ -52,18 +52,18 @@ fn a_killed_login_leaves_the_old_or_the_new_encrypted_file() {
     let mut killer = Killer::new(&world, FILE_ROUNDS, &words);
     let path = the_file(&world);
     let mut round = 0;
-    while killer.is_due() {
+    while killer.needs_more_kills() {
         round += 1;
         let (before, new) = (std::fs::read(&path).unwrap(), format!("secret {round}"));
         world.file("secret", &new);
-        let alive = killer.strike_at_write(&words, &path);
+        let alive = killer.kill_at_write(&words, &path);
         // Unchanged bytes are the old secret; decrypting them would take another second.
         let changed = std::fs::read(&path).unwrap() != before;
         assert!(!changed || decrypt(&path) == new, "round {round}");
         killer.changed += u32::from(alive && changed);
         assert_eq!(config(&world).profiles().len(), 1);
     }
-    killer.conclude(&words);
+    killer.finish(&words);
 }
 
 #[test]
@@ -76,14 +76,14 @@ fn a_killed_rotation_leaves_the_old_or_the_new_encrypted_file() {
     let stale = std::fs::read(&path).unwrap();
     let words = ["rotate", "--secret-file", &new];
     let mut killer = Killer::new(&world, FILE_ROUNDS, &words);
-    while killer.is_due() {
+    while killer.needs_more_kills() {
         std::fs::write(&path, &stale).unwrap();
-        let alive = killer.strike_at_write(&words, &path);
+        let alive = killer.kill_at_write(&words, &path);
         let changed = std::fs::read(&path).unwrap() != stale;
         assert!(!changed || decrypt(&path) == sandbox.client_secret);
         killer.changed += u32::from(alive && changed);
         assert_eq!(config(&world).profiles().len(), 1);
     }
     std::fs::write(&path, &stale).unwrap();
-    killer.conclude(&words);
+    killer.finish(&words);
 }

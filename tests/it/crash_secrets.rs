@@ -28,7 +28,7 @@ struct Outcomes {
 
 impl Outcomes {
     /// Fails if every kill came too early or too late, which would prove nothing.
-    fn conclude(&self, command: &str) {
+    fn finish(&self, command: &str) {
         println!("{command}: {self:?}");
         assert!(self.nothing_changed > 0 && self.named + self.stored > 0, "{command}: {self:?}");
     }
@@ -36,11 +36,11 @@ impl Outcomes {
 
 /// Kills a command at a random point, or every other time around its first write to the configuration, because the
 /// changes are the last few milliseconds of a command.
-fn strike(killer: &mut Killer<'_>, world: &World, round: u32, words: &[&str]) -> bool {
+fn kill_at_random(killer: &mut Killer<'_>, world: &World, round: u32, words: &[&str]) -> bool {
     if round.is_multiple_of(2) {
-        killer.strike(words)
+        killer.kill_at_random(words)
     } else {
-        killer.strike_at_write(words, &world.config_folder().join("config.toml"))
+        killer.kill_at_write(words, &world.config_folder().join("config.toml"))
     }
 }
 
@@ -70,10 +70,10 @@ fn a_killed_login_of_a_new_profile_leaves_no_secret_without_a_profile() {
     };
     let mut killer = Killer::new(&world, rounds(), &words("first"));
     let (mut outcomes, mut stored, mut round, mut without_secret) = (Outcomes::default(), 1, 0, None);
-    while killer.is_due() {
+    while killer.needs_more_kills() {
         round += 1;
         let id: &'static str = format!("c{round}").leak();
-        let alive = strike(&mut killer, &world, round, &words(id));
+        let alive = kill_at_random(&mut killer, &world, round, &words(id));
         let now = assert_every_secret_has_a_profile(&world);
         let is_named = config(&world).profiles().contains_key(&id.parse().unwrap());
         let is_stored = now > stored;
@@ -96,8 +96,8 @@ fn a_killed_login_of_a_new_profile_leaves_no_secret_without_a_profile() {
         world.run_words(&["login", "-p", id, "--no-verify", "--secret-file", &file]).assert().success();
         assert_eq!(lookup(&world, &format!("eu/base/{id}")), "stored");
     }
-    killer.conclude(&words("last"));
-    outcomes.conclude("login, a new profile");
+    killer.finish(&words("last"));
+    outcomes.finish("login, a new profile");
 }
 
 /// Kills `words` until enough kills came in time. Before each kill, `prepare` gets its number and returns the secret
@@ -111,11 +111,11 @@ fn kill_replacements(
     prepare(0);
     let mut killer = Killer::new(world, rounds(), words);
     let (mut outcomes, mut round) = (Outcomes::default(), 0);
-    while killer.is_due() {
+    while killer.needs_more_kills() {
         round += 1;
         let new = prepare(round);
         let (before, id) = (lookup(world, user), id_of(world, profile));
-        let alive = strike(&mut killer, world, round, words);
+        let alive = kill_at_random(&mut killer, world, round, words);
         let after = lookup(world, user);
         assert!(after == before || after == new, "round {round}: `{before}`, `{new}`, `{after}`");
         assert_eq!(assert_every_secret_has_a_profile(world), 1, "round {round}");
@@ -131,8 +131,8 @@ fn kill_replacements(
         killer.changed += u32::from(alive && after == new);
     }
     prepare(round + 1);
-    killer.conclude(words);
-    outcomes.conclude(words[0]);
+    killer.finish(words);
+    outcomes.finish(words[0]);
 }
 
 #[test]
@@ -180,14 +180,14 @@ fn a_killed_import_leaves_the_old_or_the_new_secret() {
     let mut killer = Killer::new(&world, rounds(), &words("first"));
     let (mut outcomes, mut round) = (Outcomes::default(), 0);
     let mut secrets = BTreeMap::from([("eu/base/first".to_owned(), "first".to_owned())]);
-    while killer.is_due() {
+    while killer.needs_more_kills() {
         let (id, new) = (&*format!("c{}", round / 3).leak(), format!("secret {round}"));
         round += 1;
         world.file(".env", format!("ENVIRONMENT=eu\nCLIENT_ID={id}\nCLIENT_SECRET={new}\n"));
         let (user, was_named) =
             (format!("eu/base/{id}"), config(&world).profiles().contains_key(&id.parse().unwrap()));
         let old_id = id_of(&world, id);
-        let alive = strike(&mut killer, &world, round, &words(id));
+        let alive = kill_at_random(&mut killer, &world, round, &words(id));
         let (secret, before) = (lookup(&world, &user), secrets.get(&user).cloned().unwrap_or_default());
         assert!(secret == before || secret == new, "round {round}: `{before}`, `{new}`, `{secret}`");
         if alive {
@@ -210,8 +210,8 @@ fn a_killed_import_leaves_the_old_or_the_new_secret() {
         );
     }
     world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=last\nCLIENT_SECRET=last\n");
-    killer.conclude(&words("last"));
-    outcomes.conclude("profile import");
+    killer.finish(&words("last"));
+    outcomes.finish("profile import");
     for (user, secret) in secrets {
         assert_eq!(lookup(&world, &user), secret);
     }
@@ -235,10 +235,10 @@ fn a_killed_removal_of_a_profile_leaves_no_secret_without_it() {
     prepare();
     let mut killer = Killer::new(&world, rounds(), &words);
     let (mut outcomes, mut round) = (Outcomes::default(), 0);
-    while killer.is_due() {
+    while killer.needs_more_kills() {
         round += 1;
         prepare();
-        let alive = strike(&mut killer, &world, round, &words);
+        let alive = kill_at_random(&mut killer, &world, round, &words);
         let (is_stored, is_named) =
             (assert_every_secret_has_a_profile(&world) == 1, world.config().contains("[profiles.a]"));
         assert!(
@@ -255,7 +255,7 @@ fn a_killed_removal_of_a_profile_leaves_no_secret_without_it() {
         killer.changed += u32::from(alive && !is_named);
     }
     prepare();
-    killer.conclude(&words);
+    killer.finish(&words);
     println!("profile remove: {outcomes:?}, `named` is without its secret, `stored` is removed");
     assert!(outcomes.nothing_changed > 0, "{outcomes:?}");
 }

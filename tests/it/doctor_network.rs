@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::common::diagnosis::{CANARY, assert_verdict, diagnose, verdict, world_of};
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{Said, Sandbox, World};
 
 fn discovery(environment: &str, issuer: &str) -> Answer {
@@ -56,7 +56,7 @@ fn a_closed_port_fails_tcp() {
 
 #[test]
 fn a_silent_server_fails_discovery_at_the_timeout() {
-    let server = Rude::start(vec![Answer::Silence]);
+    let server = FakeServer::start(vec![Answer::Silence]);
     let started = Instant::now();
     let (code, outcome) = diagnose(&world_of(&server.environment), "--timeout 300ms");
     assert_eq!(code, 8);
@@ -83,7 +83,7 @@ fn a_wrong_secret_or_tenant_is_reported() {
 #[test]
 fn an_html_page_in_place_of_the_realm_fails_discovery() {
     let html = "<html><body>Sign in to the hotel's network</body></html>";
-    let server = Rude::start(vec![Answer::http("200 OK", &["Content-Type: text/html"], html)]);
+    let server = FakeServer::start(vec![Answer::http("200 OK", &["Content-Type: text/html"], html)]);
     let (code, outcome) = diagnose(&world_of(&server.environment), "");
     assert_eq!(code, 8);
     assert_verdict(&outcome, "discovery", "failed", "200 with an HTML page");
@@ -95,7 +95,7 @@ fn an_html_page_in_place_of_the_realm_fails_discovery() {
 #[test]
 fn a_realm_of_another_issuer_gets_no_secret() {
     let issuer = "https://auth.eu.corti.app/realms/base\u{1b}[2J";
-    let server = Rude::start_by(|own| vec![empty_answer(), discovery(own, issuer)]);
+    let server = FakeServer::start_by(|own| vec![empty_answer(), discovery(own, issuer)]);
     let said = Said::by(&mut world_of(&server.environment).run("doctor"));
     assert_eq!(said.code, 3, "{}", said.stdout);
     assert!(
@@ -104,7 +104,7 @@ fn a_realm_of_another_issuer_gets_no_secret() {
         said.stdout
     );
     assert!(!said.stdout.contains('\u{1b}'));
-    let server = Rude::start_by(|own| {
+    let server = FakeServer::start_by(|own| {
         let body =
             json!({ "issuer": format!("{own}/realms/base"), "token_endpoint": "https://evil.example/token" });
         vec![empty_answer(), Answer::json(&body.to_string())]
@@ -132,7 +132,7 @@ fn an_api_that_refuses_the_tenant_is_reported() {
         (Answer::http("200 OK", &[], "<html></html>"), 8),
     ];
     for (refusal, code) in refusals {
-        let server = Rude::start_by(|own| {
+        let server = FakeServer::start_by(|own| {
             vec![empty_answer(), discovery(own, &format!("{own}/realms/base")), Answer::json(token), refusal]
         });
         let (exit, outcome) = diagnose(&world_of(&server.environment), "");
@@ -156,7 +156,8 @@ fn an_api_that_refuses_the_tenant_is_reported() {
 
 #[test]
 fn a_proxy_is_named_without_its_password() {
-    let proxy = Rude::start(vec![empty_answer(), Answer::http("407 Proxy Authentication Required", &[], "")]);
+    let proxy =
+        FakeServer::start(vec![empty_answer(), Answer::http("407 Proxy Authentication Required", &[], "")]);
     let mut world = world_of("eu");
     let address = proxy.environment.strip_prefix("http://").unwrap();
     world.set("HTTPS_PROXY", &format!("http://user:{CANARY}@{address}"));

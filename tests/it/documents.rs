@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::shell::Shell;
 use crate::common::{self, Keyring, Said, Sandbox, World, pass};
-use crate::{probe, recipes};
+use crate::{docs_ci, probe};
 
 /// What is on the reader's machine before the page's first command.
 #[derive(Clone, Copy, PartialEq)]
@@ -125,7 +125,7 @@ impl Machine {
         std::os::unix::fs::symlink(common::binary(), tools.join("corti-auth")).unwrap();
         world.set("PATH", &format!("{}:{}", tools.display(), common::path()));
         for program in ["job", "smoke-test"] {
-            let file = world.file(program, recipes::PROGRAM);
+            let file = world.file(program, docs_ci::PROGRAM);
             std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
         let Sandbox { environment, client_secret, .. } = &sandbox;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use predicates::prelude::*;
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::shell::Shell;
 use crate::common::{self, Said, Sandbox, World, wait_until};
 
@@ -274,7 +274,7 @@ fn the_program_has_the_terminal() {
 
 #[test]
 fn control_c_before_the_program_starts_exits_130() {
-    let server = Rude::start(vec![Answer::Silence]);
+    let server = FakeServer::start(vec![Answer::Silence]);
     let mut world = World::new();
     for (name, value) in [
         ("CORTI_ENVIRONMENT", server.environment.as_str()),

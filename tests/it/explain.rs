@@ -70,13 +70,13 @@ async fn a_failing_token_endpoint_is_told_from_a_refusal() {
     let control = Control::of(&sandbox);
     let table = [(429, Id("rate-limit")), (503, Id("server-trouble")), (500, Id("server-trouble"))];
     for (status, id) in table {
-        control.turn(json!({ "fail_count": 1, "fail_status": status, "retry_after": 7 })).await;
+        control.set(json!({ "fail_count": 1, "fail_status": status, "retry_after": 7 })).await;
         let answer = grant(&sandbox, &form(&sandbox, "openid"));
         let explained = explain(&world, &answer, "");
         assert_first(&explained, id, "told to fail");
         assert_eq!((&explained["status"], names(&explained).len()), (&json!(status), 1), "{explained:#}");
     }
-    control.turn(json!({ "truncate_answers": 1, "retry_after": null })).await;
+    control.set(json!({ "truncate_answers": 1, "retry_after": null })).await;
     let half = grant(&sandbox, &form(&sandbox, "openid"));
     assert_first(&explain(&world, &half, ""), Id("broken-off"), "ends too early");
 }

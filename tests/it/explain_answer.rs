@@ -88,18 +88,18 @@ async fn a_failing_api_has_a_cause() {
         ("timeout", 504, Id("server-trouble"), "Request timeout", "an error of the v2 API"),
     ];
     for (fault, status, id, words, shape) in table {
-        control.turn(json!({ "api_fault": fault, "api_fail_count": 1, "retry_after": null })).await;
+        control.set(json!({ "api_fault": fault, "api_fail_count": 1, "retry_after": null })).await;
         let explained = corti.send("GET /v2/languages/", "");
         assert_first(&explained, id, words);
         assert_eq!((&explained["status"], &explained["shape"]), (&json!(status), &json!(shape)));
         assert_eq!(names(&explained).len(), 1, "{explained:#}");
     }
-    control.turn(json!({ "api_fault": "rate-limit", "api_fail_count": 1, "retry_after": 30 })).await;
+    control.set(json!({ "api_fault": "rate-limit", "api_fail_count": 1, "retry_after": 30 })).await;
     let explained = corti.send("GET /v2/languages/", "");
     assert_first(&explained, Id("rate-limit"), "Retry-After is 30");
     assert!(explained["causes"][0]["remedy"].as_str().unwrap().starts_with("wait 30 s"), "{explained:#}");
     // The fault also hits a handshake, and only once.
-    control.turn(json!({ "api_fault": "gateway", "api_fail_count": 1, "retry_after": null })).await;
+    control.set(json!({ "api_fault": "gateway", "api_fail_count": 1, "retry_after": null })).await;
     let path = "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20x";
     assert_first(&corti.send(path, ""), Id("gateway"), "HTML");
     assert_first(&corti.send(path, ""), Id("malformed-token"), "malformed");

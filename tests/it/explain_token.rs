@@ -27,7 +27,7 @@ impl Corti {
 async fn an_expired_token_is_explained() {
     let corti = Corti::start();
     let control = Control::of(&corti.sandbox);
-    control.turn(json!({ "token_lifetime": 1 })).await;
+    control.set(json!({ "token_lifetime": 1 })).await;
     let token = mint(&corti.world, "--full");
     let mut answer = Saved::default();
     common::wait_until("the token has expired", || {
@@ -60,7 +60,7 @@ async fn different_clocks_are_explained() {
     let corti = Corti::start();
     let control = Control::of(&corti.sandbox);
     let token = mint(&corti.world, "--full");
-    control.turn(json!({ "clock_skew": 9000 })).await;
+    control.set(json!({ "clock_skew": 9000 })).await;
     let explained = corti.explain(&read(&corti.sandbox, LANGUAGES, &token), &token);
     assert_eq!(names(&explained), ["expired", "clock-skew"], "{explained:#}");
     assert_among(&explained, Id("clock-skew"));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::common::flooder::{Flood, Flooder, frame, text};
+use crate::common::flood_server::{Flood, FloodServer, frame, text};
 use crate::common::ready::with_token;
 use crate::common::{self, Running, World, forged};
 
@@ -52,7 +52,7 @@ fn large_once_parsed() -> Vec<u8> {
 
 /// Frames without end on an open WebSocket, by name.
 fn open_floods() -> Vec<(&'static str, Flood)> {
-    let deaf = |flood: Flood| Flood { deaf: true, ..flood };
+    let never_reads = |flood: Flood| Flood { never_reads: true, ..flood };
     let slow = |flood: Flood| Flood { pause: Some(Duration::from_millis(20)), ..flood };
     let accepted = || text(ACCEPTED);
     vec![
@@ -61,7 +61,7 @@ fn open_floods() -> Vec<(&'static str, Flood)> {
         ("binaries", Flood::of(frame(0x82, &[7; 500]))),
         ("empty binaries", Flood::of(frame(0x82, b""))),
         ("pings", Flood::of(frame(0x89, b""))),
-        ("pings whose answers nobody reads", deaf(Flood::of(frame(0x89, &[7; 125])))),
+        ("pings whose answers nobody reads", never_reads(Flood::of(frame(0x89, &[7; 125])))),
         ("pongs", Flood::of(frame(0x8a, b""))),
         ("fragments", Flood::after(frame(0x01, b"x"), frame(0x00, &[b'x'; 1000]))),
         ("empty fragments", Flood::after(frame(0x01, b"x"), frame(0x00, b""))),
@@ -83,7 +83,7 @@ fn open_floods() -> Vec<(&'static str, Flood)> {
             "accepted, then empty fragments",
             Flood::after([accepted(), frame(0x01, b"x")].concat(), frame(0x00, b"")),
         ),
-        ("accepted, then nothing is read", deaf(Flood::after(accepted(), text("{}")))),
+        ("accepted, then nothing is read", never_reads(Flood::after(accepted(), text("{}")))),
     ]
 }
 
@@ -109,7 +109,7 @@ fn answer_floods() -> Vec<(&'static str, Flood)> {
 /// Runs `command` against each server, and returns the failures.
 fn failures(floods: Vec<(&'static str, Flood)>, command: &str, codes: &[i32]) -> Vec<String> {
     let judge = |(name, flood): (&'static str, Flood)| {
-        let server = Flooder::start(flood);
+        let server = FloodServer::start(flood);
         let (code, peak) = end(world(&server.environment).start(command), PATIENCE);
         let is_kept = code.is_some_and(|code| codes.contains(&code)) && peak < MEMORY;
         (!is_kept).then(|| format!("{command}, {name}: exit {code:?}, {peak} KiB"))
@@ -134,13 +134,13 @@ fn a_probe_ends_though_the_server_goes_on_sending() {
     let over =
         [text(ACCEPTED), text(r#"{"type":"usage","credits":1}"#), text(r#"{"type":"ended"}"#)].concat();
     let floods = [text("{}"), frame(0x89, b""), frame(0x82, &[7; 500]), frame(0x88, b"")];
-    for (deaf, rest) in [(false, &floods), (true, &floods)]
+    for (never_reads, rest) in [(false, &floods), (true, &floods)]
         .into_iter()
-        .flat_map(|(deaf, all)| all.iter().map(move |it| (deaf, it)))
+        .flat_map(|(never_reads, all)| all.iter().map(move |it| (never_reads, it)))
     {
-        let flood = Flood { deaf, ..Flood::after(over.clone(), rest.clone()) };
+        let flood = Flood { never_reads, ..Flood::after(over.clone(), rest.clone()) };
         let failed = failures(vec![("after the end", flood)], "probe transcribe --timeout 20s", &[0]);
-        assert!(failed.is_empty(), "{deaf} {rest:?}: {failed:#?}");
+        assert!(failed.is_empty(), "{never_reads} {rest:?}: {failed:#?}");
     }
 }
 
@@ -160,8 +160,8 @@ fn a_check_keeps_its_deadlines() {
 #[test]
 fn an_endless_answer_of_the_token_endpoint_or_the_api_is_bounded() {
     for (name, flood) in answer_floods() {
-        let flood = Flood { always: true, ..flood };
-        let server = Flooder::start(flood);
+        let flood = Flood { every_request: true, ..flood };
+        let server = FloodServer::start(flood);
         for command in ["session streams", "doctor"] {
             let world = World::client_of(&server.environment);
             let (code, peak) = end(world.start(&format!("{command} --timeout 1s")), PATIENCE);
@@ -181,7 +181,7 @@ fn a_signal_ends_a_probe_or_a_check_whatever_the_server_sends() {
         for (signal, command) in
             [("TERM", "probe transcribe"), ("INT", "probe transcribe --json"), ("TERM", "check")]
         {
-            let server = Flooder::start(flood.clone());
+            let server = FloodServer::start(flood.clone());
             let running = world(&server.environment).start(&format!("{command} --timeout 600s"));
             // Some runs of `check` end with the first message.
             let began = Instant::now();

@@ -6,7 +6,7 @@ use std::process::Command;
 use corti_auth::domain::text::page::{printable, printable_json};
 use serde_json::json;
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{Said, World, forged, path};
 
 /// One or two of each kind: bidi controls, format characters, tags, separators, private use, fillers, variation
@@ -72,7 +72,7 @@ fn hidden_characters_are_escaped_wherever_they_come_from() {
     }
     let refusal = json!({ "error": HIDDEN, "error_description": HIDDEN });
     let answers = vec![Answer::http("400 Bad Request", &[], &refusal.to_string())];
-    let world = World::client_of(&Rude::start(answers).environment);
+    let world = World::client_of(&FakeServer::start(answers).environment);
     for style in ["--verbose", "--json"] {
         assert_escaped(&Said::by(&mut world.run(&format!("token --full {style}"))), "an answer");
         let option = format!("--{HIDDEN}");

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::common::control::{Answer as Http, client};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::ready::{minted, verdicts};
-use crate::common::rude::{Answer, Rude};
 use crate::common::{self, Said, Sandbox, World, forged, now, wait_until};
 
 #[tokio::test]
@@ -97,10 +97,10 @@ fn an_expired_token_is_valid_within_the_leeway() {
 fn no_key_or_url_in_a_token_is_used() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
-    let rude = Rude::start(vec![Answer::json(r#"{"keys":[]}"#)]);
-    let issuer = format!("{}/realms/base", rude.environment);
+    let server = FakeServer::start(vec![Answer::json(r#"{"keys":[]}"#)]);
+    let issuer = format!("{}/realms/base", server.environment);
     let header = json!({
-        "alg": "RS256", "kid": "x", "jku": rude.environment, "x5u": rude.environment, "x5c": ["AA"],
+        "alg": "RS256", "kid": "x", "jku": server.environment, "x5u": server.environment, "x5c": ["AA"],
         "jwk": { "kty": "RSA", "n": "AQAB", "e": "AQAB" },
     });
     let token = forged(&header, &json!({ "typ": "Bearer", "iss": issuer, "exp": 9_999_999_999_i64 }));
@@ -116,7 +116,7 @@ fn no_key_or_url_in_a_token_is_used() {
     let said = Said::by(World::new().run("inspect --verify").write_stdin(token));
     assert_eq!(said.code, 3, "{}", said.stderr);
     assert!(said.stderr.contains("--environment eu"), "{}", said.stderr);
-    assert_eq!(rude.requests(), Vec::<String>::new());
+    assert_eq!(server.requests(), Vec::<String>::new());
 }
 
 /// Returns a server's answers, given its environment and a function that makes a discovery document of an
@@ -161,9 +161,11 @@ fn keys_of_a_wrong_realm_are_not_used() {
         Answer::json(&document.to_string())
     };
     for (answers, code, words) in WRONG_REALMS {
-        let rude = Rude::start_by(|environment| answers(environment, &document));
+        let server = FakeServer::start_by(|environment| answers(environment, &document));
         let said = Said::by(
-            World::new().run(&format!("inspect --verify -e {}", rude.environment)).write_stdin(token.clone()),
+            World::new()
+                .run(&format!("inspect --verify -e {}", server.environment))
+                .write_stdin(token.clone()),
         );
         assert_eq!(said.code, code, "{words}: {}", said.stderr);
         assert!(

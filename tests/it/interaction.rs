@@ -3,7 +3,7 @@
 use predicates::prelude::*;
 use serde_json::json;
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{self, Said, Sandbox, World, forged};
 
 #[test]
@@ -211,7 +211,7 @@ fn after_a_cut_off_answer_the_interaction_may_exist() {
         ("check --scope streams --streams", limited, 4, halved, 0, true),
         ("check --scope streams --streams", limited, 4, refused.clone(), 0, false),
     ] {
-        let server = Rude::start_by(|environment| {
+        let server = FakeServer::start_by(|environment| {
             let tokens = scopes.iter().map(|scope| granted(environment, scope));
             tokens.chain(vec![refused.clone(); looks]).chain([answer]).collect()
         });

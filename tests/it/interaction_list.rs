@@ -5,7 +5,7 @@ use predicates::prelude::*;
 use rexpect::session::spawn_command;
 use serde_json::{Value, json};
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{self, Said, Sandbox, World, control, forged};
 
 /// A world with a ready full token, so that nothing is minted.
@@ -119,7 +119,7 @@ fn a_list_ends_when_nobody_reads_its_output() {
     // Every page differs, so only the end of this vector would end the list.
     let page =
         |number: usize| Answer::json(&json!({ "interactions": [{ "id": number.to_string() }] }).to_string());
-    let server = Rude::start((0..500).map(page).collect());
+    let server = FakeServer::start((0..500).map(page).collect());
     let mut world = World::new();
     world.set("CORTI_ENVIRONMENT", &server.environment);
     world.set("CORTI_ACCESS_TOKEN", "opaque");
@@ -132,7 +132,7 @@ fn a_list_ends_when_nobody_reads_its_output() {
 
 #[test]
 fn an_id_cannot_name_another_path() {
-    let server = Rude::start(vec![Answer::json("{}")]);
+    let server = FakeServer::start(vec![Answer::json("{}")]);
     let mut world = World::new();
     world.set("CORTI_ENVIRONMENT", &server.environment);
     world.set("CORTI_ACCESS_TOKEN", "opaque");
@@ -154,7 +154,7 @@ fn an_id_cannot_name_another_path() {
 #[test]
 fn a_repeated_page_ends_the_list_with_an_error() {
     let page = json!({ "interactions": [{ "id": "a" }, { "id": "b\u{1b}[2J\tc" }] });
-    let server = Rude::start(vec![Answer::json(&page.to_string())]);
+    let server = FakeServer::start(vec![Answer::json(&page.to_string())]);
     let mut world = World::new();
     world.set("CORTI_ENVIRONMENT", &server.environment);
     world.set("CORTI_ACCESS_TOKEN", "opaque");
@@ -168,7 +168,8 @@ fn a_repeated_page_ends_the_list_with_an_error() {
 #[test]
 fn interactions_without_an_id_are_listed() {
     let page = json!({ "interactions": [{ "createdAt": "x" }, { "id": "a" }, { "createdAt": "y" }] });
-    let server = Rude::start(vec![Answer::json(&page.to_string()), Answer::json(r#"{"interactions":[]}"#)]);
+    let server =
+        FakeServer::start(vec![Answer::json(&page.to_string()), Answer::json(r#"{"interactions":[]}"#)]);
     let mut world = World::new();
     world.set("CORTI_ENVIRONMENT", &server.environment);
     world.set("CORTI_ACCESS_TOKEN", "opaque");
@@ -180,7 +181,7 @@ fn interactions_without_an_id_are_listed() {
         said.stderr
     );
     let nameless = |at: &str| Answer::json(&json!({ "interactions": [{ "createdAt": at }] }).to_string());
-    let server = Rude::start(vec![nameless("x"), nameless("y"), nameless("y")]);
+    let server = FakeServer::start(vec![nameless("x"), nameless("y"), nameless("y")]);
     world.set("CORTI_ENVIRONMENT", &server.environment);
     let said = Said::by(&mut world.run("interaction list"));
     assert_eq!((said.code, server.requests().len()), (8, 3), "{}", said.stderr);
@@ -203,7 +204,7 @@ fn refusals_have_their_exit_codes_and_show_no_token() {
             "get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90",
             "delete 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --yes",
         ] {
-            let server = Rude::start(vec![answer.clone()]);
+            let server = FakeServer::start(vec![answer.clone()]);
             let mut world = World::new();
             world.set("CORTI_ENVIRONMENT", &server.environment);
             world.set("CORTI_ACCESS_TOKEN", &token);

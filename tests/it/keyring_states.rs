@@ -48,20 +48,12 @@ fn a_keyring_without_a_collection_is_named() {
 
 #[test]
 fn a_locked_keyring_is_named() {
-    assert_every_command_says(
-        "a_locked_keyring_is_named",
-        "the keyring is a_locked_keyring_is_named",
-        "a_locked_keyring_is_named",
-    );
+    assert_every_command_says("locked", "the keyring is locked", "locked");
 }
 
 #[test]
 fn a_keyring_unlocked_with_a_wrong_password_counts_as_locked() {
-    assert_every_command_says(
-        "wrong-password",
-        "the keyring is a_locked_keyring_is_named",
-        "a_locked_keyring_is_named",
-    );
+    assert_every_command_says("wrong-password", "the keyring is locked", "locked");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{self, Keyring, Said, Sandbox, World};
 
 const CANARY: &str = "canary-5d41402abc4b2a76";
@@ -173,7 +173,7 @@ fn a_secret_that_the_server_repeats_is_not_printed() {
         ("500 Internal Server Error", format!("{CANARY} failed")),
         ("302 Found", CANARY.to_owned()),
     ] {
-        let server = Rude::start(vec![Answer::http(
+        let server = FakeServer::start(vec![Answer::http(
             status,
             &[&format!("Location: https://x.example/{CANARY}")],
             &body,

@@ -1,4 +1,4 @@
-//! Logins that would store a secret without a profile, or replace a stored one: they are assert_refused.
+//! Logins that would store a secret without a profile, or replace a stored one: they are refused.
 
 #![cfg(target_os = "linux")]
 use crate::common::keyring::{lookup, users};
@@ -37,7 +37,7 @@ fn world_of_acme(keyring: &Keyring) -> World {
     world
 }
 
-/// Runs a login that must be assert_refused, and returns its stderr.
+/// Runs a login that must be refused, and returns its stderr.
 fn assert_refused(world: &World, words: &str) -> String {
     let (config, secret) = (world.config(), world.home().join("secret").display().to_string());
     let command = format!("login --no-verify --secret-file {secret} {words}");

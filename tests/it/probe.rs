@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{self, Said, Sandbox, World, wait_until};
 
 /// Silence of this length as 16-bit mono PCM at 8 kHz in WAV.
@@ -221,7 +221,7 @@ fn a_pasted_url_is_opened_with_its_own_token() {
 #[test]
 fn an_interaction_that_cannot_be_deleted_is_named() {
     let id = "6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
-    let server = Rude::start_by(|environment| {
+    let server = FakeServer::start_by(|environment| {
         let url = format!(
             "{}/audio-bridge/v2/interactions/{id}/streams?tenant-name=base",
             environment.replace("http", "ws")

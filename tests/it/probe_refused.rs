@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::ready::with_token;
-use crate::common::rude::{Answer, Rude};
 use crate::common::{Said, Sandbox, World, forged};
 
 fn jwt(claims: Value) -> String {
@@ -139,7 +139,7 @@ fn an_unreachable_server_is_a_network_error() {
 
 #[test]
 fn a_proxy_is_named_and_gets_no_token() {
-    let proxy = Rude::start(vec![Answer::http("407 Proxy Authentication Required", &[], "")]);
+    let proxy = FakeServer::start(vec![Answer::http("407 Proxy Authentication Required", &[], "")]);
     let mut world = World::new();
     world.set("HTTPS_PROXY", &proxy.environment);
     let claims = json!({ "iss": "https://auth.eu.corti.app/realms/base", "exp": 9_999_999_999_i64 });
@@ -177,7 +177,7 @@ fn an_answer_that_is_no_upgrade_has_its_exit_code() {
         ),
     ] {
         // The first connection only tests TCP.
-        let server = Rude::start(vec![answer]);
+        let server = FakeServer::start(vec![answer]);
         let said = assert_fails(
             &with_token(&server.environment, "canary-abcdefgh"),
             "probe transcribe",
@@ -189,7 +189,7 @@ fn an_answer_that_is_no_upgrade_has_its_exit_code() {
             assert!(!text.contains('\u{1b}'), "{text}");
         }
     }
-    let server = Rude::start(vec![Answer::Silence]);
+    let server = FakeServer::start(vec![Answer::Silence]);
     let silent = with_token(&server.environment, "abc");
     assert_fails(&silent, "probe transcribe --timeout 2s", 8, &["upgrade        failed"]);
 }

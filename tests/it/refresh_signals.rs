@@ -27,9 +27,9 @@ while True:
 
 /// Starts it in a terminal. Also returns the process id of `exec`.
 fn start_counting(world: &World) -> (Shell, u32) {
-    world.file("start_counting.py", COUNTING);
+    world.file("counting.py", COUNTING);
     let mut shell = Shell::start(world);
-    shell.send_line("\"$CORTI_AUTH\" exec --full --refresh-url -- python3 \"$HOME/start_counting.py\"");
+    shell.send_line("\"$CORTI_AUTH\" exec --full --refresh-url -- python3 \"$HOME/counting.py\"");
     shell.expect("ready ");
     let parent = shell.expect(" .").parse().unwrap();
     (shell, parent)

@@ -198,7 +198,7 @@ async fn requests_at_the_same_time_share_a_mint() {
     let sandbox = Sandbox::start();
     let job = Job::start(&world(&sandbox), "cat");
     let control = Control::of(&sandbox);
-    control.turn(json!({ "latency_ms": 2000 })).await;
+    control.set(json!({ "latency_ms": 2000 })).await;
     let (client, bearer) = (client(), format!("Bearer {}", job.bearer));
     let request = || client.get(&job.url).header("authorization", &bearer);
     let questions: Vec<_> = (0..20).map(|_| tokio::spawn(Answer::to(request()))).collect();
@@ -227,7 +227,7 @@ async fn a_failed_request_is_an_error_and_a_later_one_succeeds() {
         assert!(!answer.body.contains("canary") && answer.headers["cache-control"] == "no-store");
         (answer.status, answer.json())
     };
-    control.turn(json!({ "fail_count": 9, "fail_status": 503 })).await;
+    control.set(json!({ "fail_count": 9, "fail_status": 503 })).await;
     let (status, error) = ask().await;
     assert_eq!((status, &error["code"]), (503, &"unavailable".into()), "{error}");
     control.reset().await;

@@ -4,9 +4,9 @@
 use predicates::prelude::*;
 use serde_json::json;
 
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::keyring::lookup;
 use crate::common::ready::store;
-use crate::common::rude::{Answer, Rude};
 use crate::common::{Keyring, Said, Sandbox, World};
 
 #[test]
@@ -45,7 +45,7 @@ fn json_says_whether_the_old_secret_still_works() {
         (vec![token.clone()], "still_valid"),
         (vec![token, broken], "unknown"),
     ] {
-        let server = Rude::start(answers);
+        let server = FakeServer::start(answers);
         // Each time in another environment.
         world.write_config("");
         store(&world, &server.environment, "dev", "old");

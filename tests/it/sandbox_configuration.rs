@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::sandbox::talk::{Corti, END, FLUSH, STREAMS, TRANSCRIBE, WINDOW, config, minimal, with};
+use crate::sandbox::websocket::{Corti, END, FLUSH, STREAMS, TRANSCRIBE, WINDOW, config, minimal, with};
 
 #[tokio::test]
 async fn good_configurations_are_accepted_and_returned() {
@@ -22,18 +22,18 @@ async fn good_configurations_are_accepted_and_returned() {
         (STREAMS, "/retentionPolicy", json!("none")),
     ] {
         let configuration = with(which, pointer, &value);
-        let mut talk = corti.open(which, config(&configuration)).await;
-        let mut accepted = talk.next().await.unwrap();
+        let mut socket = corti.open(which, config(&configuration)).await;
+        let mut accepted = socket.next().await.unwrap();
         let session = accepted.as_object_mut().unwrap().remove("sessionId");
         assert_eq!(session.as_ref().is_some_and(Value::is_string), which == TRANSCRIBE, "{pointer}");
         assert_eq!(accepted, json!({ "type": "CONFIG_ACCEPTED", "configuration": configuration }));
-        talk.say(config(&minimal(which))).await;
-        let again = talk.next().await.unwrap();
+        socket.send(config(&minimal(which))).await;
+        let again = socket.next().await.unwrap();
         assert_eq!(
             (&again["type"], again.get("sessionId")),
             (&json!("CONFIG_ALREADY_RECEIVED"), session.as_ref())
         );
-        talk.flush().await;
+        socket.flush().await;
     }
 }
 

@@ -62,9 +62,9 @@ async fn latency_beyond_the_timeout_is_a_network_error() {
     let started = Instant::now();
     mint(&world);
     assert!(started.elapsed() >= Duration::from_millis(1500));
-    control.turn(json!({ "latency_ms": 0 })).await;
+    control.set(json!({ "latency_ms": 0 })).await;
     late().assert().success();
-    control.turn(json!({ "latency_ms": 1500 })).await;
+    control.set(json!({ "latency_ms": 1500 })).await;
     late().assert().code(8);
 }
 
@@ -76,20 +76,20 @@ async fn a_busy_server_is_asked_twice() {
     assert!(started.elapsed() >= Duration::from_secs(1), "Retry-After was not waited for");
     assert_eq!(control.token_requests().await, 2);
     // It is asked only twice, and only once where Retry-After is longer than the timeout.
-    control.turn(json!({ "fail_count": 2, "fail_status": 503, "retry_after": 1 })).await;
+    control.set(json!({ "fail_count": 2, "fail_status": 503, "retry_after": 1 })).await;
     assert_fails(&world, 9, "answered 503");
     assert_eq!(control.token_requests().await, 4);
-    control.turn(json!({ "fail_count": 1, "retry_after": 60 })).await;
+    control.set(json!({ "fail_count": 1, "retry_after": 60 })).await;
     let line = Said::by(&mut world.run("token --full --json")).error();
     assert_eq!(
         (&line["exit"], &line["http_status"], &line["retryable"]),
         (&json!(9), &json!(503), &json!(true))
     );
     assert_eq!(control.token_requests().await, 5);
-    control.turn(json!({ "fail_count": 1, "retry_after": 7 })).await;
+    control.set(json!({ "fail_count": 1, "retry_after": 7 })).await;
     let answer = ask(&sandbox).await;
     assert_eq!((answer.status, answer.headers["retry-after"].to_str().unwrap()), (503, "7"));
-    control.turn(json!({ "fail_count": 1, "retry_after": null })).await;
+    control.set(json!({ "fail_count": 1, "retry_after": null })).await;
     assert!(!ask(&sandbox).await.headers.contains_key("retry-after"));
     mint(&world);
 }
@@ -114,9 +114,9 @@ async fn every_failing_status_is_sent() {
     assert_fails(&world, 9, "answered 500");
     assert_eq!(control.token_requests().await, 1, "500 is not repeated");
     for (status, code) in [(400, 1), (418, 1), (502, 9), (504, 9), (599, 9)] {
-        control.turn(json!({ "fail_count": 1, "fail_status": status })).await;
+        control.set(json!({ "fail_count": 1, "fail_status": status })).await;
         world.run("token --full").assert().code(code).stdout("");
-        control.turn(json!({ "fail_count": 1 })).await;
+        control.set(json!({ "fail_count": 1 })).await;
         assert_eq!(ask(&sandbox).await.status, status);
     }
 }
@@ -128,7 +128,7 @@ async fn a_dropped_connection_is_a_network_error() {
     assert_fails(&world, 8, "broke off");
     mint(&world);
     assert_eq!(control.token_requests().await, 1, "a request without an answer does not count");
-    control.turn(json!({ "drop_connections": 1 })).await;
+    control.set(json!({ "drop_connections": 1 })).await;
     assert_fails(&world, 8, "broke off");
     mint(&world);
 }
@@ -138,7 +138,7 @@ async fn half_an_answer_is_a_network_error() {
     let (_sandbox, control, world) = start("--truncate-answers 1");
     assert_fails(&world, 8, "broke off");
     mint(&world);
-    control.turn(json!({ "truncate_answers": 1 })).await;
+    control.set(json!({ "truncate_answers": 1 })).await;
     assert_fails(&world, 8, "broke off");
     assert_eq!(control.token_requests().await, 3);
     mint(&world);
@@ -156,7 +156,7 @@ async fn tokens_have_the_lifetime_that_is_set() {
     let seen = inspect(&token);
     assert_eq!((&token["expires_in"], seen.code, lifetime(&seen.json())), (&json!(42), 0, 42));
     assert!(seen.json()["remaining_seconds"].as_i64().unwrap() <= 42);
-    control.turn(json!({ "token_lifetime": 1 })).await;
+    control.set(json!({ "token_lifetime": 1 })).await;
     let token = mint(&world);
     common::wait_until("the token has expired", || inspect(&token).code == 7);
     let refused = list(&sandbox, &token).await;
@@ -180,7 +180,7 @@ async fn a_clock_skew_shows_in_tokens_and_dates() {
     };
     let behind = dated(&list(&sandbox, &token).await);
     assert!((-3605..=-3595).contains(&behind), "{behind}");
-    control.turn(json!({ "clock_skew": 86_400 })).await;
+    control.set(json!({ "clock_skew": 86_400 })).await;
     assert_eq!(list(&sandbox, &token).await.status, 401);
     let ahead = dated(&ask(&sandbox).await);
     assert!((86_395..=86_405).contains(&ahead), "{ahead}");
@@ -268,7 +268,7 @@ async fn a_request_over_an_open_connection_is_dropped() {
         || client.get(format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment)).send();
     assert_eq!(get().await.unwrap().status(), 200);
     // More than one, since a client may try again over a new connection.
-    control.turn(json!({ "drop_connections": 100 })).await;
+    control.set(json!({ "drop_connections": 100 })).await;
     assert!(get().await.is_err());
     control.reset().await;
     assert_eq!(get().await.unwrap().status(), 200);

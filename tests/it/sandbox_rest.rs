@@ -1,4 +1,4 @@
-//! The sandbox's REST API: assert_refused requests, interactions from creation to deletion, and invalid bodies.
+//! The sandbox's REST API: refused requests, interactions from creation to deletion, and invalid bodies.
 //! `sandbox_lists` tests lists and limits.
 
 use base64::Engine as _;

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::sandbox::talk::{Corti, END, FLUSH, STREAMS, TRANSCRIBE, run};
+use crate::sandbox::websocket::{Corti, END, FLUSH, STREAMS, TRANSCRIBE, run};
 
 const INVALID: &str = r#"error="invalid_token", error_description=""#;
 
@@ -21,7 +21,7 @@ async fn each_websocket_accepts_its_own_scope_or_a_full_token() {
         let is_full = ["--scope phone", "--full"].contains(&choice);
         let token = run(&corti.world, &format!("token {choice}"));
         for (url, own) in corti.urls.iter().zip(["transcribe", "streams"]) {
-            let answer = corti.knock(&format!("{url}&token=Bearer%20{token}")).await;
+            let answer = corti.connect(&format!("{url}&token=Bearer%20{token}")).await;
             let status = answer.map_or_else(|response| response.status().as_u16(), |_| 101);
             let expected = if choice.contains(own) || is_full { 101 } else { 403 };
             assert_eq!(status, expected, "{choice} {url}");
@@ -50,7 +50,7 @@ async fn refusals_come_before_the_upgrade() {
         ]);
     }
     for (url, status, challenge) in table {
-        let response = corti.knock(&url).await.err().unwrap_or_else(|| panic!("{url} was opened"));
+        let response = corti.connect(&url).await.err().unwrap_or_else(|| panic!("{url} was opened"));
         let header = |name| response.headers().get(name).map_or("", |value| value.to_str().unwrap());
         assert_eq!(response.status(), status, "{url}");
         assert!(header("www-authenticate").contains(challenge), "{url}: {response:?}");
@@ -63,21 +63,21 @@ async fn refusals_come_before_the_upgrade() {
 async fn flush_and_end_return_the_transcript() {
     let corti = Corti::start();
     for (which, ended) in [(TRANSCRIBE, "ended"), (STREAMS, "ENDED")] {
-        let mut talk = corti.open_configured(which).await;
-        talk.say("not JSON").await;
-        assert!(talk.next().await.unwrap()["error"]["details"].is_string());
-        talk.say(vec![0; 32_000]).await;
-        talk.say(FLUSH).await;
-        assert_transcript(&corti, which, &talk.next().await.unwrap()["data"]);
-        assert_eq!(talk.next().await, Ok(json!({ "type": "flushed" })));
-        talk.say(vec![0; 32_000]).await;
-        talk.say(END).await;
-        let (messages, line) = talk.rest().await;
+        let mut socket = corti.open_configured(which).await;
+        socket.send("not JSON").await;
+        assert!(socket.next().await.unwrap()["error"]["details"].is_string());
+        socket.send(vec![0; 32_000]).await;
+        socket.send(FLUSH).await;
+        assert_transcript(&corti, which, &socket.next().await.unwrap()["data"]);
+        assert_eq!(socket.next().await, Ok(json!({ "type": "flushed" })));
+        socket.send(vec![0; 32_000]).await;
+        socket.send(END).await;
+        let (messages, line) = socket.rest().await;
         assert_eq!(line, format!("transcript usage {ended} 1000"));
         assert_transcript(&corti, which, &messages[0]["data"]);
         assert!(messages[1]["credits"].as_f64().unwrap() > 0.0, "{messages:?}");
         let mut again = corti.open_configured(which).await;
-        again.say(END).await;
+        again.send(END).await;
         let (messages, line) = again.rest().await;
         assert_eq!((line, &messages[0]["credits"]), (format!("usage {ended} 1000"), &json!(0.0)));
     }
@@ -87,16 +87,16 @@ async fn flush_and_end_return_the_transcript() {
 async fn a_transcript_comes_every_three_seconds_of_audio() {
     let corti = Corti::start();
     for which in [TRANSCRIBE, STREAMS] {
-        let mut talk = corti.open_configured(which).await;
+        let mut socket = corti.open_configured(which).await;
         for _ in 0..2 {
             for _ in 0..12 {
-                talk.say(vec![0; 8_000]).await;
+                socket.send(vec![0; 8_000]).await;
             }
-            let transcript = talk.next().await.unwrap();
+            let transcript = socket.next().await.unwrap();
             assert_eq!(transcript["type"], "transcript");
             assert_transcript(&corti, which, &transcript["data"]);
         }
-        talk.flush().await;
+        socket.flush().await;
     }
 }
 
@@ -105,9 +105,9 @@ async fn a_text_that_is_not_utf8_closes_with_code_1007() {
     let corti = Corti::start();
     // A continuation frame without a start is a protocol error.
     for (kind, code) in [(Data::Text, 1007), (Data::Continue, 1002)] {
-        let mut talk = corti.open_configured(TRANSCRIBE).await;
-        talk.say(Message::Frame(Frame::message(&b"\xff\xfe"[..], OpCode::Data(kind), true))).await;
-        assert_eq!(talk.next().await, Err(code));
+        let mut socket = corti.open_configured(TRANSCRIBE).await;
+        socket.send(Message::Frame(Frame::message(&b"\xff\xfe"[..], OpCode::Data(kind), true))).await;
+        assert_eq!(socket.next().await, Err(code));
     }
 }
 
@@ -127,8 +127,8 @@ fn assert_transcript(corti: &Corti, which: usize, data: &Value) {
 #[tokio::test]
 async fn a_sandbox_that_stops_closes_its_websockets() {
     let mut corti = Corti::start();
-    let talk = corti.open_configured(STREAMS).await;
+    let socket = corti.open_configured(STREAMS).await;
     kill_process(Pid::from_raw(corti.sandbox.id().try_into().unwrap()).unwrap(), Signal::TERM).unwrap();
-    assert_eq!(talk.rest().await.1, "1001");
+    assert_eq!(socket.rest().await.1, "1001");
     assert_eq!(corti.sandbox.wait().code(), Some(0));
 }

@@ -43,7 +43,7 @@ fn assert_all_pass(world: &World, groups: &[&str], checks: usize) {
 async fn start(knobs: Value) -> (Sandbox, Control, World) {
     let sandbox = Sandbox::start();
     let (control, world) = (Control::of(&sandbox), World::of(&sandbox));
-    control.turn(knobs).await;
+    control.set(knobs).await;
     (sandbox, control, world)
 }
 
@@ -100,7 +100,7 @@ async fn the_sdk_retries_a_failed_token_request_twice() {
         // Without Retry-After it would wait less than 4 s.
         assert!(started.elapsed() >= Duration::from_secs(6), "{status}: Retry-After was not waited for");
         assert_eq!(control.token_requests().await, 3, "{status}");
-        control.turn(knobs(3, 1)).await;
+        control.set(knobs(3, 1)).await;
         let failed = retry(&world, "token");
         assert_eq!((&failed["ok"], &failed["status"]), (&json!(false), &json!(status)), "{failed}");
         assert_eq!(failed["body"]["error"], "temporarily_unavailable", "{failed}");

@@ -2,7 +2,7 @@
 //! from variables wherever the user says. Tests every source of a secret with every command that uses one and every
 //! override.
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{Keyring, Said, Sandbox, World};
 
 const SECRET: &str = "canary-secret-7";
@@ -30,14 +30,14 @@ const COMMANDS: [&str; 17] = [
 
 /// The profile's own environment and another one, on servers that record every request, and a keyring.
 struct Servers {
-    own: Rude,
-    other: Rude,
+    own: FakeServer,
+    other: FakeServer,
     keyring: Keyring,
 }
 
 impl Servers {
     fn new() -> Self {
-        let server = || Rude::start(vec![Answer::http("404 Not Found", &[], "")]);
+        let server = || FakeServer::start(vec![Answer::http("404 Not Found", &[], "")]);
         Self { own: server(), other: server(), keyring: Keyring::unlocked() }
     }
 

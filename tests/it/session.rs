@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{self, Said, Sandbox, World, forged};
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -104,8 +104,8 @@ fn jwt(scope: &str) -> String {
     forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer", "scope": scope }))
 }
 
-fn against(answers: Vec<Answer>) -> (Rude, World) {
-    let server = Rude::start(answers);
+fn against(answers: Vec<Answer>) -> (FakeServer, World) {
+    let server = FakeServer::start(answers);
     let mut world = World::new();
     for (name, value) in [
         ("CORTI_ENVIRONMENT", server.environment.as_str()),

@@ -3,8 +3,8 @@
 use predicates::prelude::*;
 use serde_json::json;
 
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::ready::store;
-use crate::common::rude::{Answer, Rude};
 use crate::common::{self, Keyring, Said, Sandbox, World};
 
 #[test]
@@ -79,7 +79,7 @@ fn a_failure_has_the_exit_code_of_token() {
 fn a_shared_secret_is_verified_once() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
-    let server = Rude::start(vec![Answer::json(
+    let server = FakeServer::start(vec![Answer::json(
         r#"{"access_token":"eyJ.e30.c","expires_in":300,"token_type":"Bearer","scope":"openid"}"#,
     )]);
     for profile in ["a", "b"] {

@@ -7,7 +7,7 @@ use corti_auth::domain::text::shell::Shell;
 use corti_auth::domain::token::format::{self, Named};
 use predicates::prelude::*;
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{self, Said, Sandbox, World};
 
 /// Values with characters that mean something to a shell.
@@ -78,7 +78,7 @@ fn a_posix_shell_reads_a_file_of_variables() {
 fn curl_sends_hostile_headers_unchanged() {
     for tenant in ["base", "it's \"quoted\" \\ and \\n \\\" \\\\", "gr\u{fc}n \u{1f511}", "# $x {y} --url z"]
     {
-        let server = Rude::start(vec![Answer::json("{}")]);
+        let server = FakeServer::start(vec![Answer::json("{}")]);
         let values = [
             Named::sensitive("Authorization", Secret::new("Bearer a.b.c".into())),
             Named::open("Tenant-Name", tenant),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{Said, World, forged};
 
 const ID: &str = "6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
@@ -39,7 +39,7 @@ fn run(command: &str, scopes: &[&str], looks: usize, url: &str) -> (Said, Vec<St
 
 /// The same; the server answers later requests with `status`.
 fn run_against(command: &str, scopes: &[&str], looks: usize, url: &str, status: &str) -> (Said, Vec<String>) {
-    let server = Rude::start_by(|environment| {
+    let server = FakeServer::start_by(|environment| {
         let url = url.replace("WS", &environment.replacen("http", "ws", 1));
         let url = url.replace("PORT", environment.rsplit(':').next().unwrap());
         let created = json!({ "interactionId": ID, "websocketUrl": url }).to_string();

@@ -1,4 +1,4 @@
-//! A world whose commands cache tokens, and what can be seen of the cache from outside.
+//! A world whose commands cache tokens, and what can be seen of its cache.
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 use super::control::Control;
-use super::rude::{Answer, Rude};
+use super::fake_server::{Answer, FakeServer};
 use super::{Sandbox, World, binary};
 
-/// A world with a cache. The kernel keeps tokens for the user, not for the home: they are removed when this is dropped.
+/// A world with a cache. The kernel keeps tokens per user, not per home, so they are removed when this is dropped.
 pub struct Cached(World);
 
 impl Cached {
@@ -24,8 +24,8 @@ impl Cached {
         Self::new(World::of(sandbox))
     }
 
-    /// Runs a command as where a container forbids the kernel's keyrings.
-    pub fn forbidden(&self, arguments: &str) -> Command {
+    /// Runs a command where the kernel's keyrings are forbidden, as in a container.
+    pub fn run_without_keyrings(&self, arguments: &str) -> Command {
         let mut command = self.program("python3");
         command.args(["-c", FORBID]).arg(binary()).args(arguments.split_whitespace());
         command
@@ -35,7 +35,7 @@ impl Cached {
         self.home().join(".cache/corti-auth")
     }
 
-    /// The files with tokens, in order: all in the cache but the locks.
+    /// The files with tokens, sorted: every file of the cache but the locks.
     pub fn token_files(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.cache_folder()).into_iter().flatten().flatten();
         let is_lock = |path: &PathBuf| path.extension().is_some_and(|end| end == "lock");
@@ -45,14 +45,14 @@ impl Cached {
         files
     }
 
-    /// Every file below the home that has `text` in it.
+    /// Every file below the home that contains `text`.
     pub fn files_with(&self, text: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         search(self.home(), text.as_bytes(), &mut found);
         found
     }
 
-    /// What the kernel keeps for this user that has `text` in it: numbers of keys.
+    /// The numbers of this user's keys in the kernel that contain `text`.
     pub fn keys_with(&self, text: &str) -> Vec<String> {
         let script = "keyctl link @u @s > /dev/null; for key in $(keyctl rlist @u); do \
                       keyctl pipe \"$key\" 2> /dev/null | grep -qaF \"$TEXT\" && echo \"$key\"; done; true";
@@ -101,7 +101,7 @@ pub fn start() -> (Sandbox, Control, Cached) {
     (sandbox, control, world)
 }
 
-/// The token, and whether it came out of the cache, of a command that must succeed and say nothing else.
+/// The token, and whether it was cached, of a command that must succeed and print nothing else.
 pub fn token(command: &mut Command) -> (String, bool) {
     let output = command.arg("--json").output().unwrap();
     let (stdout, stderr) =
@@ -111,14 +111,15 @@ pub fn token(command: &mut Command) -> (String, bool) {
     (json["access_token"].as_str().unwrap().to_owned(), json["cached"].as_bool().unwrap())
 }
 
-/// Whether the process has a lock file of a mint open: it holds the lock or waits for it.
+/// Whether the process has a lock file open, because it mints or waits for another process that does.
 pub fn waits_for_a_lock(process: u32) -> bool {
     let files = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
     let mut targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
     targets.any(|target| target.extension().is_some_and(|end| end == "lock"))
 }
 
-/// A user whose keys the kernel counts: the words to run a program as that user, and the binary for it.
+/// For a user whose keys the kernel counts: the words that run a program as that user, and a copy of the binary for
+/// it.
 #[cfg(unix)]
 pub fn become_user(world: &World, user: u32) -> (Vec<String>, String) {
     use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -136,7 +137,8 @@ pub fn become_user(world: &World, user: u32) -> (Vec<String>, String) {
     (words, own.display().to_string())
 }
 
-/// Forbids `add_key`, `request_key` and `keyctl` by a filter of system calls, as Docker does, and becomes the command.
+/// Forbids `add_key`, `request_key` and `keyctl` with a filter of system calls, as Docker does, then runs the
+/// command.
 pub const FORBID: &str = r#"
 import ctypes, os, platform, struct, sys
 calls = {"x86_64": (248, 249, 250), "aarch64": (217, 218, 219)}[platform.machine()]
@@ -152,10 +154,10 @@ os.execv(sys.argv[1], sys.argv[1:])
 "#;
 
 /// A server that never answers its first request and has a token for the others, and a world of its client.
-pub fn silent_at_first() -> (Rude, Cached) {
+pub fn silent_at_first() -> (FakeServer, Cached) {
     let token =
         r#"{"access_token":"eyJ","expires_in":300,"token_type":"Bearer","scope":"openid transcribe"}"#;
-    let server = Rude::start(vec![Answer::Silence, Answer::json(token)]);
+    let server = FakeServer::start(vec![Answer::Silence, Answer::json(token)]);
     let mut world = Cached::new(World::new());
     for (name, value) in [
         ("CORTI_ENVIRONMENT", server.environment.as_str()),

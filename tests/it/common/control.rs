@@ -10,7 +10,6 @@ pub fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-/// An answer.
 pub struct Answer {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
@@ -29,7 +28,6 @@ impl Answer {
     }
 }
 
-/// A client of the control endpoint.
 pub struct Control {
     client: reqwest::Client,
     pub base: String,
@@ -46,7 +44,7 @@ impl Control {
         }
     }
 
-    /// A request with the right bearer, not sent.
+    /// A request with the right bearer, not sent yet.
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let bearer = format!("Bearer {}", self.token);
         self.client
@@ -61,7 +59,7 @@ impl Control {
     }
 
     /// Changes settings.
-    pub async fn turn(&self, settings: Value) -> Value {
+    pub async fn set(&self, settings: Value) -> Value {
         self.ok("PATCH", "/knobs", &settings).await
     }
 

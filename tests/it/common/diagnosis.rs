@@ -1,4 +1,4 @@
-//! Runs `doctor` and holds its checks against what they should be.
+//! Runs `doctor` and checks its results.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::{Said, World};
 /// The client secret of [`world_of`].
 pub const CANARY: &str = "canary-5d41402abc4b2a76";
 
-/// Runs `doctor --json` and gives its exit code and its object.
+/// Runs `doctor --json` and returns its exit code and its object.
 pub fn diagnose(world: &World, more: &str) -> (i32, Value) {
     let said = Said::by(&mut world.run(&format!("doctor --json {more}")));
     let outcome = said.json();
@@ -20,7 +20,7 @@ pub fn diagnose(world: &World, more: &str) -> (i32, Value) {
     (said.code, outcome)
 }
 
-/// The verdicts of the checks called `name`, and what they say.
+/// The verdicts of the checks called `name`, and their details and hints.
 pub fn verdict(outcome: &Value, name: &str) -> (String, String) {
     let checks = outcome["checks"].as_array().unwrap();
     let found: Vec<&Value> = checks.iter().filter(|check| check["name"] == name).collect();
@@ -37,7 +37,7 @@ pub fn assert_verdict(outcome: &Value, name: &str, expected: &str, words: &str) 
     assert!(found == expected && text.contains(words), "{name}, {expected}, {words}: {outcome:#}");
 }
 
-/// A world whose client comes from the environment.
+/// A world whose variables name a client of `environment`.
 pub fn world_of(environment: &str) -> World {
     let mut world = World::new();
     for (name, value) in

@@ -1,4 +1,4 @@
-//! A Corti that repeats a text in one place of its answers, over real sockets, and is well-behaved everywhere else.
+//! A server like Corti that repeats a text in one place of its answers.
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -9,61 +9,67 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Message, WebSocket};
 
+use super::fake_server::read_request;
 use super::forged;
-use super::rude::read_request;
 
 /// Where the text is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// `scope` of a token that is granted.
+    /// `scope` of a granted token.
     Scope,
     /// `error_description` of a refused secret.
     Secret,
     /// `error_description` of an unknown client.
     Client,
     /// `error` and `error_description` of a refused scope.
-    Refusal,
+    RefusedScope,
     /// `error` of an unknown tenant.
     Tenant,
     /// `Retry-After` of the token endpoint.
-    TokenLater,
+    RetryAfter,
     /// `WWW-Authenticate` of the API and of a WebSocket's handshake.
     Challenge,
-    /// Every member of the API's refusal, one's name among them.
-    Problem,
+    /// Every member of the API's error, and the name of one.
+    ApiError,
     /// A header and its name, and a page, of a refused handshake.
-    Upgrade,
+    RefusedUpgrade,
     /// `websocketUrl` of a new interaction.
     SocketUrl,
-    /// Members of interactions, and the name of one.
-    Record,
-    /// The reason that a WebSocket is closed for.
-    Farewell,
-    /// A message that a WebSocket's configuration is refused with.
-    Denial,
+    /// Members of an interaction, and the name of one.
+    Interaction,
+    /// The reason in the close frame of a WebSocket.
+    CloseReason,
+    /// The reason for a denied configuration.
+    ConfigDenied,
     /// A transcript, a fact, a message of an unknown type, and a member's name.
     Messages,
-    /// The discovery document, but for its issuer.
-    Issuer,
+    /// `issuer` and `token_endpoint` of the discovery document.
+    Discovery,
 }
 
-/// Those of the realm.
+/// The places in the realm's answers.
 pub const REALM: [Place; 7] = [
     Place::Scope,
     Place::Secret,
     Place::Client,
-    Place::Refusal,
+    Place::RefusedScope,
     Place::Tenant,
-    Place::TokenLater,
-    Place::Issuer,
+    Place::RetryAfter,
+    Place::Discovery,
 ];
 
-/// Those of the API.
-pub const API: [Place; 4] = [Place::Challenge, Place::Problem, Place::SocketUrl, Place::Record];
+/// The places in the API's answers.
+pub const API: [Place; 4] = [Place::Challenge, Place::ApiError, Place::SocketUrl, Place::Interaction];
 
-/// Those of a WebSocket.
-pub const SOCKET: [Place; 6] =
-    [Place::Challenge, Place::Problem, Place::Upgrade, Place::Farewell, Place::Denial, Place::Messages];
+/// The places in a WebSocket's messages.
+pub const SOCKET: [Place; 6] = [
+    Place::Challenge,
+    Place::ApiError,
+    Place::RefusedUpgrade,
+    Place::CloseReason,
+    Place::ConfigDenied,
+    Place::Messages,
+];
 
 struct Echo {
     environment: String,
@@ -71,13 +77,13 @@ struct Echo {
     text: String,
 }
 
-/// The token that it grants for these scopes.
+/// The token that the server grants for these scopes.
 pub fn token(scope: &str) -> String {
     let claims = json!({ "scope": scope, "exp": 9_999_999_999_i64, "typ": "Bearer" });
     forged(&json!({ "alg": "RS256" }), &claims)
 }
 
-/// Starts one and gives its environment. It ends with the test's process.
+/// Starts one and returns its environment. It ends with the test's process.
 pub fn start(place: Place, text: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let environment = format!("http://{}", listener.local_addr().unwrap());
@@ -100,7 +106,9 @@ impl Echo {
             name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.trim().to_owned())
         });
         match key {
-            Some(key) if !matches!(self.place, Place::Challenge | Place::Upgrade | Place::Problem) => {
+            Some(key)
+                if !matches!(self.place, Place::Challenge | Place::RefusedUpgrade | Place::ApiError) =>
+            {
                 let accept = derive_accept_key(key.as_bytes());
                 let head = format!(
                     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -135,14 +143,14 @@ impl Echo {
                 let header = format!("WWW-Authenticate: Bearer error=\"{text}\"\r\n");
                 ("401 Unauthorized", header, none())
             }
-            Place::Problem => {
+            Place::ApiError => {
                 let problem = json!({
                     "requestid": text, "status": 400, "type": text, "detail": text,
                     "validationErrors": [{ text: text }],
                 });
                 ("400 Bad Request", none(), problem.to_string())
             }
-            Place::Upgrade if is_upgrade => {
+            Place::RefusedUpgrade if is_upgrade => {
                 let name: String =
                     text.chars().filter(|c| c.is_ascii_alphanumeric() || "%._~".contains(*c)).collect();
                 let page = format!("<html><title>{text}</title>{text}</html>");
@@ -163,9 +171,9 @@ impl Echo {
                 ("401 Unauthorized", "", oauth("unauthorized_client", &format!("bad credentials {text}")))
             }
             Place::Client => ("401 Unauthorized", "", oauth("invalid_client", text)),
-            Place::Refusal => ("400 Bad Request", "", oauth(text, text)),
+            Place::RefusedScope => ("400 Bad Request", "", oauth(text, text)),
             Place::Tenant => ("404 Not Found", "", oauth(&format!("Realm {text}"), "")),
-            Place::TokenLater => ("503 Service Unavailable", "Retry-After: ", String::new()),
+            Place::RetryAfter => ("503 Service Unavailable", "Retry-After: ", String::new()),
             place => {
                 let scope = if place == Place::Scope { format!("{granted} {text}") } else { granted.clone() };
                 let body = json!({
@@ -181,7 +189,7 @@ impl Echo {
         let realm = format!("{}/realms/base", self.environment);
         let own = |path: &str| format!("{realm}/protocol/openid-connect/{path}");
         let (issuer, token) = match self.place {
-            Place::Issuer => (self.text.clone(), format!("https://{}/token", self.text)),
+            Place::Discovery => (self.text.clone(), format!("https://{}/token", self.text)),
             _ => (realm.clone(), own("token")),
         };
         json!({ "issuer": issuer, "token_endpoint": token, "jwks_uri": own("certs") })
@@ -201,7 +209,7 @@ impl Echo {
         } else if request.contains("page=2") || request.contains("/languages/") {
             json!({ "interactions": [] })
         } else {
-            let text = if self.place == Place::Record { self.text.as_str() } else { "x" };
+            let text = if self.place == Place::Interaction { self.text.as_str() } else { "x" };
             let one = json!({
                 "id": format!("{id}{text}"), "createdAt": text, text: text,
                 "encounter": { "identifier": text, "status": text, "type": text, "title": text },
@@ -215,7 +223,7 @@ impl Echo {
     fn converse(&self, mut socket: WebSocket<TcpStream>) {
         let text = self.text.as_str();
         let messages = match self.place {
-            Place::Denial => vec![json!({ "type": "CONFIG_DENIED", "reason": text })],
+            Place::ConfigDenied => vec![json!({ "type": "CONFIG_DENIED", "reason": text })],
             Place::Messages => vec![
                 json!({ "type": "CONFIG_ACCEPTED", text: text }),
                 json!({ "type": "transcript", "data": { "text": text, "isFinal": true } }),
@@ -232,7 +240,7 @@ impl Echo {
             let _ = socket.send(Message::text(message.to_string()));
         }
         // A close frame has room for 123 bytes.
-        let mut words = text.split(' ').filter(|word| self.place == Place::Farewell && word.len() <= 120);
+        let mut words = text.split(' ').filter(|word| self.place == Place::CloseReason && word.len() <= 120);
         let reason = words.next_back().unwrap_or_default().to_owned();
         let _ = socket.close(Some(CloseFrame { code: 1008.into(), reason: reason.into() }));
         while socket.read().is_ok() {}

@@ -1,20 +1,19 @@
-//! The Keycloak that `scripts/with-keycloak` started, for tests that it runs.
+//! The Keycloak that `scripts/with-keycloak` started, for the tests that it runs.
 
 use url::form_urlencoded::byte_serialize;
 
-/// Where it is, and what its clients' secrets are.
+/// Its address, and the secrets of its clients.
 #[derive(Clone)]
 pub struct Keycloak {
     /// `http://127.0.0.1:PORT`
     pub environment: String,
-    /// The secret of every client that has one, but for `awkward`.
+    /// The secret of every client with a secret, except `awkward`.
     pub secret: String,
     /// The secret of `awkward`.
     pub awkward: String,
 }
 
 impl Keycloak {
-    /// The running one.
     pub fn running() -> Self {
         let variable = |name: &str| {
             super::variable(name)
@@ -27,13 +26,12 @@ impl Keycloak {
         }
     }
 
-    /// The secret of a client.
     pub fn secret_of(&self, client: &str) -> &str {
         if client == "awkward" { &self.awkward } else { &self.secret }
     }
 }
 
-/// `text` as a value of a form.
+/// `text` encoded as a value of a form.
 pub fn form_encoded(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect()
 }

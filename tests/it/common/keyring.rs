@@ -1,11 +1,11 @@
-//! A real keyring, on a session bus of its own.
+//! A real keyring on a session bus of its own.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdin, Command as Process, Stdio};
 
 use super::{Said, World};
 
-/// A private session bus, with a gnome-keyring in the asked state (see `scripts/with-keyring`); both end when it is
+/// A private session bus with a gnome-keyring in some state (see `scripts/with-keyring`). Both end when it is
 /// dropped.
 pub struct Keyring {
     child: Child,
@@ -52,35 +52,35 @@ impl Drop for Keyring {
     }
 }
 
-/// What the keyring has for `user`; nothing where it has none.
+/// The secret that the keyring has for `user`, or nothing.
 pub fn lookup(world: &World, user: &str) -> String {
     let mut secret_tool = world.program("secret-tool");
     Said::by(secret_tool.args(["lookup", "service", "corti-auth", "username", user])).stdout
 }
 
-/// Puts a secret into the keyring by another program.
+/// Stores a secret with another program.
 pub fn store(world: &World, user: &str, secret: &str) {
     let mut secret_tool = world.program("secret-tool");
     secret_tool.args(["store", "--label=x", "service", "corti-auth", "username", user]);
     secret_tool.write_stdin(secret).assert().success();
 }
 
-/// The users of every entry that the tool has in the keyring.
+/// The users of all entries of this tool.
 pub fn users(world: &World) -> Vec<String> {
     let mut secret_tool = world.program("secret-tool");
     let said = Said::by(secret_tool.args(["search", "--all", "service", "corti-auth"]));
-    // It depends on its version which of the two has the attributes.
+    // Which stream has the attributes depends on the version.
     let lines = said.stdout.lines().chain(said.stderr.lines());
     lines.filter_map(|line| line.strip_prefix("attribute.username = ")).map(str::to_owned).collect()
 }
 
-/// Removes an entry by another program.
+/// Removes an entry with another program.
 pub fn clear(world: &World, user: &str) {
     let mut secret_tool = world.program("secret-tool");
     secret_tool.args(["clear", "service", "corti-auth", "username", user]).assert().success();
 }
 
-/// The process that owns the secret service's name.
+/// The process id of the keyring daemon.
 pub fn daemon(world: &World) -> u32 {
     let mut send = world.program("dbus-send");
     send.args(["--session", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus"]);

@@ -1,4 +1,4 @@
-//! Kills commands at random points, and looks at what is left.
+//! Kills commands at random points, and checks what is left.
 
 #![allow(clippy::print_stdout, reason = "the figures, for who asks for them: --nocapture")]
 
@@ -12,43 +12,43 @@ use corti_auth::domain::client::config::Config;
 
 use super::World;
 
-/// Kills commands, and counts.
+/// Kills commands and counts.
 pub struct Killer<'a> {
     world: &'a World,
-    /// How many times a command is to be killed.
+    /// How often a command is to be killed.
     rounds: u32,
     /// The state of an xorshift generator.
     random: u64,
-    /// How long the command takes when it is left alone, in microseconds. Adapts, so that four of five are hit alive.
+    /// How long the command takes, in microseconds. Adapts, so that four of five are killed before they end.
     duration: u64,
-    /// How long a command that has begun to write is left alone at most, in microseconds. Adapts as `duration` does.
+    /// The longest wait after the first write, in microseconds. Adapts like `duration`.
     pause: u64,
-    /// How often a command was started to be killed.
-    struck: u32,
-    /// How often it was killed before it had ended.
+    /// How many commands were started to be killed.
+    started: u32,
+    /// How many were killed before they ended.
     pub alive: u32,
-    /// How often it had changed something by then.
+    /// How many of these had changed something.
     pub changed: u32,
-    /// How often a temporary file was left behind.
+    /// How many left a temporary file.
     leftovers: u32,
 }
 
 impl<'a> Killer<'a> {
-    /// One whose first guess at the command's duration is that of `words` run once.
+    /// Runs `words` once, to measure how long it takes.
     pub fn new(world: &'a World, rounds: u32, words: &[&str]) -> Self {
         let seed =
             u64::from(std::process::id()) << 20 | u64::from(super::now().subsec_nanosecond().unsigned_abs());
         let random = seed | 1;
-        let (pause, struck, alive, changed, leftovers) = (5_000, 0, 0, 0, 0);
+        let (pause, started, alive, changed, leftovers) = (5_000, 0, 0, 0, 0);
         let mut killer =
-            Self { world, rounds, random, duration: 0, pause, struck, alive, changed, leftovers };
+            Self { world, rounds, random, duration: 0, pause, started, alive, changed, leftovers };
         let started = Instant::now();
         assert!(killer.start(words).wait().unwrap().success(), "{words:?}");
         killer.duration = u64::try_from(started.elapsed().as_micros()).unwrap();
         killer
     }
 
-    /// Starts a command that nobody kills.
+    /// Starts a command.
     pub fn start(&self, words: &[&str]) -> Child {
         let mut command = Command::new(super::binary());
         command.env_clear().envs(self.world.variables()).args(words);
@@ -62,9 +62,9 @@ impl<'a> Killer<'a> {
         self.random % below
     }
 
-    /// Starts a command and kills it at a random point of the time it takes, or shortly after. Says whether it was
-    /// alive then.
-    pub fn strike(&mut self, words: &[&str]) -> bool {
+    /// Starts a command and kills it at a random point of the time it takes, or shortly after. Returns whether it
+    /// still ran.
+    pub fn kill_at_random(&mut self, words: &[&str]) -> bool {
         let point = self.random(self.duration + 1);
         let started = Instant::now();
         let mut child = self.start(words);
@@ -74,15 +74,15 @@ impl<'a> Killer<'a> {
         alive
     }
 
-    /// Whether one more [`Killer::strike_at_write`] is due: until as many came in time as there are to be rounds. How
-    /// soon a command ends after its write is the disk's affair, so some come too late; eight times as many are a bound.
-    pub fn is_due(&self) -> bool {
-        self.alive < self.rounds && self.struck < self.rounds * 8
+    /// Whether to go on: until enough were killed before they ended. How soon a command ends after its write depends
+    /// on the disk, so some kills come too late; the limit is eight kills per round.
+    pub fn needs_more_kills(&self) -> bool {
+        self.alive < self.rounds && self.started < self.rounds * 8
     }
 
-    /// Starts a command and kills it within some milliseconds of its first bytes in a temporary file, or every other
-    /// time of `written` being another one: for commands whose write comes after a second of other work.
-    pub fn strike_at_write(&mut self, words: &[&str], written: &Path) -> bool {
+    /// Starts a command and kills it a few milliseconds after its first bytes in a temporary file or, every other
+    /// time, after `written` was replaced. For commands that write after a second of other work.
+    pub fn kill_at_write(&mut self, words: &[&str], written: &Path) -> bool {
         let inode = |path: &Path| std::fs::metadata(path).map(|it| it.ino()).unwrap_or_default();
         let (before, pause, late) = (inode(written), self.random(self.pause + 1), self.random(2) == 0);
         let mut child = self.start(words);
@@ -103,26 +103,26 @@ impl<'a> Killer<'a> {
         let status = child.wait().unwrap();
         let alive = status.signal() == Some(9);
         assert!(alive || status.success(), "{words:?}: {status}");
-        self.struck += 1;
+        self.started += 1;
         self.alive += u32::from(alive);
         self.leftovers += u32::from(!temporary_files(self.world).is_empty());
         alive
     }
 
-    /// After a run that is left alone, no temporary file is there.
-    pub fn conclude(&mut self, words: &[&str]) {
+    /// Runs the command to its end; no temporary file may be left.
+    pub fn finish(&mut self, words: &[&str]) {
         assert!(self.start(words).wait().unwrap().success(), "{words:?}");
         assert_eq!(temporary_files(self.world), [] as [PathBuf; 0]);
         println!(
             "{}: {} rounds, {} killed alive, {} of them after the change; {} rounds with a temporary file",
-            words[0], self.struck, self.alive, self.changed, self.leftovers
+            words[0], self.started, self.alive, self.changed, self.leftovers
         );
-        // A test that only ever comes too late would prove nothing.
+        // If every kill came too late, the test proves nothing.
         assert!(self.alive > self.rounds / 4, "{} of {}", self.alive, self.rounds);
     }
 }
 
-/// The files in the configuration's folder and its secrets' that have no business there.
+/// The files in the configuration's folder and its `secrets` that are neither configuration, lock nor secret.
 pub fn temporary_files(world: &World) -> Vec<PathBuf> {
     let folder = world.config_folder();
     let odd = |folder: &Path, is_known: fn(&str) -> bool| {
@@ -137,12 +137,12 @@ pub fn temporary_files(world: &World) -> Vec<PathBuf> {
     files
 }
 
-/// The one by which a command tries a folder before it asks for a secret never has any.
+/// The empty file that tests whether the folder can be written does not count.
 fn has_bytes(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|it| it.len() > 0)
 }
 
-/// The configuration, which must be one.
+/// The configuration, which must be readable.
 pub fn config(world: &World) -> Config {
     let text = world.config();
     text.parse().unwrap_or_else(|error| panic!("{error}: {text}"))

@@ -1,5 +1,5 @@
-//! The closed world that the tests run the real binary in: no inherited environment, a home of their own, a fixed
-//! width, and what is real where it matters: a sandbox process, a gnome-keyring.
+//! What the tests run the real binary in: no inherited environment, a home of its own, a fixed width, and real peers
+//! such as a sandbox process and a gnome-keyring.
 
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub mod cached;
-pub mod chatter;
 pub mod control;
 pub mod diagnosis;
 pub mod echo;
-pub mod flooder;
+pub mod fake_server;
+pub mod flood_server;
 pub mod keycloak;
 pub mod keyring;
 #[cfg(unix)]
@@ -21,9 +21,9 @@ pub mod killer;
 pub mod pass;
 mod process;
 pub mod ready;
-pub mod rude;
 mod sandbox;
 pub mod saved;
+pub mod scripted_websocket;
 pub mod shell;
 mod world;
 
@@ -43,18 +43,17 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The search path, the one thing that is inherited.
+/// The search path, the only variable that is inherited.
 pub fn path() -> String {
     variable("PATH").unwrap()
 }
 
-/// The time now.
 #[expect(clippy::disallowed_methods, reason = "tests have no Host")]
 pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-/// Waits for something that another process does, within bounds that no healthy machine reaches.
+/// Waits until something happens in another process, but no longer than any healthy machine needs.
 pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
     let started = Instant::now();
     while !happened() {
@@ -63,13 +62,13 @@ pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
     }
 }
 
-/// Sends a signal by its name, and says whether the process was there to take it.
+/// Sends a signal by its name, and returns whether the process still existed.
 pub fn signal(process: u32, name: &str) -> bool {
     let mut kill = Process::new("kill");
     kill.arg(format!("-{name}")).arg(process.to_string()).stderr(Stdio::null()).status().unwrap().success()
 }
 
-/// A JWT with these parts and a signature that nobody made.
+/// A JWT with these parts and an invalid signature.
 pub fn forged(header: &Value, claims: &Value) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

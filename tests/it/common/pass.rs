@@ -1,8 +1,8 @@
-//! A real `pass` with the secret in it, and the same secret in a file that `gpg` opens.
+//! A real `pass` with the secret, and the secret in a file that `gpg` decrypts.
 
 use super::World;
 
-/// Makes a key, a password store with `corti/acme` and the file `secret.gpg` in the home.
+/// Makes a key, a password store with `corti/acme`, and the file `secret.gpg` in the home.
 pub fn keep(world: &mut World, secret: &str) {
     let gnupg = world.home().join("gnupg");
     std::fs::create_dir(&gnupg).unwrap();

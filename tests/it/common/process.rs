@@ -1,4 +1,4 @@
-//! A command under way, and what one said that has ended.
+//! A running command, and the output of one that has ended.
 
 use std::process::{Child, ExitStatus};
 
@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::{signal, wait_until};
 
-/// A command under way, killed when it is dropped.
+/// A running command, killed when it is dropped.
 pub struct Running(pub Child);
 
 impl Running {
-    /// Presses Ctrl-C.
+    /// Sends SIGINT, like Ctrl-C.
     pub fn interrupt(&self) {
         signal(self.0.id(), "INT");
     }
@@ -23,12 +23,12 @@ impl Running {
         links.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|it| it == path)
     }
 
-    /// Its exit code, once it has ended.
+    /// Waits for its end and returns its exit code, `None` after a signal.
     pub fn wait(&mut self) -> Option<i32> {
         self.end().code()
     }
 
-    /// How it ends.
+    /// Waits for its end.
     pub fn end(&mut self) -> ExitStatus {
         let mut status = None;
         wait_until("the command ends", || {
@@ -46,7 +46,7 @@ impl Drop for Running {
     }
 }
 
-/// What a command said, for tests that look at more than one stream.
+/// The exit code and the output of a command.
 pub struct Said {
     pub code: i32,
     pub stdout: String,
@@ -64,7 +64,7 @@ impl Said {
         }
     }
 
-    /// stdout as the one JSON object it must be.
+    /// stdout, which must be one JSON object.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.stdout, self.stderr))

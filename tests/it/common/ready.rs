@@ -1,4 +1,4 @@
-//! Worlds that are ready to work, tokens of theirs, and what `inspect` says of those.
+//! Worlds that are logged in or have a token, and helpers for tokens.
 
 use serde_json::Value;
 
@@ -37,12 +37,12 @@ pub fn with_token(environment: &str, token: &str) -> World {
     world
 }
 
-/// A token of the world's client.
+/// Mints a token of the world's client.
 pub fn minted(world: &World, flags: &str) -> String {
     Said::by(&mut world.run(&format!("token {flags}"))).stdout.trim().to_owned()
 }
 
-/// Each check of a verification, and how it came out.
+/// The checks of a verification with their verdicts, such as `issuer ok`.
 pub fn verdicts(json: &Value) -> Vec<String> {
     let checks = json["verification"]["checks"].as_array().unwrap();
     checks.iter().map(|check| format!("{} {}", check["name"], check["verdict"]).replace('"', "")).collect()

@@ -1,7 +1,7 @@
-//! Real answers as somebody saves them, and what `explain` makes of them.
+//! Real answers as users save them, and what `explain` says of them.
 //!
-//! A test can neither make a [`Saved`] nor an [`Explained`] by hand, so that a cause that is asserted of one was reached by
-//! what a server said, or by the code that a WebSocket closed with.
+//! A test cannot make a [`Saved`] or an [`Explained`] itself, so a cause that is asserted comes from a server's
+//! answer or from the code that closed a WebSocket.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -16,14 +16,14 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::{Said, Sandbox, World};
 
-/// What a server said, as it was saved.
+/// A server's answer as it was saved.
 #[derive(Default)]
 pub struct Saved(String);
 
-/// What `explain` says of it.
+/// What `explain` says.
 pub struct Explained(Value);
 
-/// A cause's name that is asserted of an answer: `tests/explain.rs` looks for one of every cause.
+/// The name of a cause that a test asserts. A test in `explain` looks for one of every cause.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Id(pub &'static str);
@@ -69,7 +69,7 @@ impl Corti {
         Self { sandbox, world }
     }
 
-    /// Runs curl, and gives both its streams as they come.
+    /// Runs curl and returns both its streams.
     pub fn curl(&self, path: &str, arguments: &[&str]) -> Saved {
         let url = format!("{}{path}", self.sandbox.environment);
         let shell = ["-c", "exec curl \"$@\" 2>&1", "curl"];
@@ -79,7 +79,7 @@ impl Corti {
     }
 }
 
-/// Sends one request and gives the whole answer, head and body, which is what `curl -i` saves.
+/// Sends one request and returns the whole answer, head and body, like `curl -i`.
 pub fn exchange(sandbox: &Sandbox, request: &str, headers: &[&str], body: &str) -> Saved {
     exchange_at(&sandbox.environment, request, headers, body)
 }
@@ -96,7 +96,7 @@ pub fn exchange_at(environment: &str, request: &str, headers: &[&str], body: &st
     );
     stream.write_all(text.as_bytes()).unwrap();
     let mut answer = Vec::new();
-    // One that was told to break off ends with a reset.
+    // An answer that is cut off ends with a reset.
     let _ = stream.read_to_end(&mut answer);
     Saved(String::from_utf8(answer).unwrap())
 }
@@ -106,7 +106,7 @@ pub fn get(sandbox: &Sandbox, path: &str, headers: &[&str]) -> Saved {
     exchange(sandbox, &format!("GET {path}"), headers, "")
 }
 
-/// A read of the API with this token.
+/// A GET to the API with this token.
 pub fn read(sandbox: &Sandbox, path: &str, token: &str) -> Saved {
     get(sandbox, path, &[&format!("Authorization: Bearer {token}"), "Tenant-Name: base"])
 }
@@ -117,26 +117,26 @@ pub fn grant(sandbox: &Sandbox, form: &str) -> Saved {
     exchange(sandbox, request, &["Content-Type: application/x-www-form-urlencoded"], form)
 }
 
-/// The form of the sandbox's own client.
+/// The form of a token request of the sandbox's client.
 pub fn form(sandbox: &Sandbox, scope: &str) -> String {
     let Sandbox { client_id, client_secret, .. } = sandbox;
     format!("grant_type=client_credentials&client_id={client_id}&client_secret={client_secret}&scope={scope}")
 }
 
-/// A token of the sandbox's client.
+/// Mints a token of the world's client.
 pub fn mint(world: &World, ask: &str) -> String {
     let said = Said::by(&mut world.run(&format!("token {ask}")));
     assert_eq!(said.code, 0, "{}", said.stderr);
     said.stdout.trim().to_owned()
 }
 
-/// What a WebSocket says to these messages, one text a line, and the code that it closes with; 1006 where it closes with
-/// none, as RFC 6455, section 7.1.5, has it.
+/// Sends messages on a WebSocket. Returns the messages received, and the code that it closed with: 1006 without a
+/// close frame, as in RFC 6455, section 7.1.5.
 pub async fn converse(sandbox: &Sandbox, path: &str, token: &str, messages: &[&str]) -> (Vec<Saved>, u16) {
     converse_until(sandbox, path, token, messages, || {}).await
 }
 
-/// The same, and does something at the first word that the WebSocket says.
+/// The same, and calls `happens` at the first message received.
 pub async fn converse_until(
     sandbox: &Sandbox,
     path: &str,
@@ -168,14 +168,14 @@ pub async fn converse_until(
     }
 }
 
-/// These messages as a client prints them, which marks those that came.
+/// Messages as a client logs them, with a mark on those received.
 pub fn log(messages: &[Saved]) -> Saved {
     let lines: Vec<String> = messages.iter().map(|text| format!("< {text}")).collect();
     Saved(lines.join("\n"))
 }
 
-/// The head of the handshake, and the code that a socket closes with after a frame without a mask, which a client must not
-/// send (RFC 6455, section 5.1).
+/// Sends a frame without a mask, which a client must not do (RFC 6455, section 5.1). Returns the head of the
+/// handshake and the close code.
 pub fn protocol_error(sandbox: &Sandbox, token: &str) -> (Saved, u16) {
     let address = sandbox.environment.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
@@ -192,7 +192,7 @@ pub fn protocol_error(sandbox: &Sandbox, token: &str) -> (Saved, u16) {
     while let Ok(count) = stream.read(&mut chunk) {
         answer.extend_from_slice(&chunk[..count]);
         let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map(|at| &answer[at + 4..]);
-        // A close frame of the server's: 0x88, its length, the code.
+        // The server's close frame: 0x88, the length, the code.
         if let Some([0x88, _, high, low, ..]) = body {
             let head = String::from_utf8_lossy(&answer);
             return (
@@ -205,7 +205,7 @@ pub fn protocol_error(sandbox: &Sandbox, token: &str) -> (Saved, u16) {
     panic!("no close frame: {answer:?}")
 }
 
-/// What `explain` says of a saved answer, with these further arguments.
+/// What `explain` says of a saved answer, with more arguments.
 pub fn explain(world: &World, saved: &Saved, arguments: &str) -> Explained {
     let file = world.file("saved.txt", &saved.0);
     let said = Said::by(&mut world.run(&format!("explain --json --response {file} {arguments}")));
@@ -213,7 +213,7 @@ pub fn explain(world: &World, saved: &Saved, arguments: &str) -> Explained {
     Explained(said.json())
 }
 
-/// The same of the code that a WebSocket closed with.
+/// What `explain` says of the code that a WebSocket closed with.
 pub fn explain_code(world: &World, code: u16) -> Explained {
     Explained(Said::by(&mut world.run(&format!("explain --json --status {code}"))).json())
 }
@@ -223,7 +223,7 @@ pub fn names(explained: &Value) -> Vec<&str> {
     explained["causes"].as_array().unwrap().iter().map(|cause| cause["id"].as_str().unwrap()).collect()
 }
 
-/// That this cause is named first, and for a good reason, which has these words.
+/// Checks that this cause comes first, with high confidence and these words of evidence.
 pub fn assert_first(explained: &Explained, id: Id, words: &str) {
     let first = &explained["causes"][0];
     assert_eq!((&first["id"], &first["confidence"]), (&id.0.into(), &"high".into()), "{explained:#}");
@@ -231,7 +231,7 @@ pub fn assert_first(explained: &Explained, id: Id, words: &str) {
     assert!(!first["remedy"].as_str().unwrap().is_empty(), "{explained:#}");
 }
 
-/// That this cause is among those that are named.
+/// Checks that this cause is listed.
 pub fn assert_among(explained: &Explained, id: Id) {
     assert!(names(explained).contains(&id.0), "{id:?}: {explained:#}");
 }

@@ -6,14 +6,14 @@ use rexpect::session::{PtySession, spawn_command};
 
 use super::{Said, World};
 
-/// The shell's prompt: what is typed before it comes back goes to the program that is still there.
+/// A unique prompt: until it is shown, input goes to the program that still runs.
 const PROMPT: &str = "shell-is-ready> ";
 
 /// A shell on a terminal of its own, in a world.
 pub struct Shell {
     pub session: PtySession,
     process: String,
-    /// The terminal's mode before anything ran, as `stty -g` tells it.
+    /// The terminal's mode at the start, as `stty -g` prints it.
     mode: String,
 }
 
@@ -28,7 +28,7 @@ impl Shell {
         shell.send_line("stty echo; echo \"process\": $$ :end");
         shell.expect("process: ");
         shell.process = shell.expect(" :end");
-        (_, shell.mode) = shell.aftermath();
+        (_, shell.mode) = shell.exit_code_and_mode();
         shell
     }
 
@@ -36,21 +36,21 @@ impl Shell {
         self.session.send_line(line).unwrap();
     }
 
-    /// Sends a signal to the program that runs in it.
+    /// Sends a signal to the program that the shell runs.
     pub fn signal(&self, name: &str) {
         let found = Said::by(assert_cmd::Command::new("pgrep").args(["-P", &self.process]));
         assert!(super::signal(found.stdout.trim().parse().unwrap(), name), "{name}: {}", found.stdout);
     }
 
-    /// Waits for `text`, and gives what came before it.
+    /// Waits for `text`, and returns what came before it.
     pub fn expect(&mut self, text: &str) -> String {
         self.session.exp_string(text).unwrap()
     }
 
     /// The exit code of the last command, and the terminal's mode.
-    pub fn aftermath(&mut self) -> (String, String) {
+    pub fn exit_code_and_mode(&mut self) -> (String, String) {
         self.expect(PROMPT);
-        // Two quoted halves: the echoed line must not look like the answer.
+        // In two quoted halves, so that the echoed line does not look like the answer.
         self.send_line("echo \"code\"\": $? $(stty -g) :end\"");
         self.expect("code: ");
         let answer = self.expect(" :end");
@@ -59,15 +59,15 @@ impl Shell {
         (code.to_owned(), mode.to_owned())
     }
 
-    /// The last command ended with `code`, and left the terminal as it found it.
+    /// Checks that the last command exited with `code` and restored the terminal.
     pub fn assert_ended(&mut self, code: &str) {
-        assert_eq!(self.aftermath(), (code.to_owned(), self.mode.clone()));
+        assert_eq!(self.exit_code_and_mode(), (code.to_owned(), self.mode.clone()));
     }
 }
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        // An interactive shell does not end on SIGTERM, and the session waits for its end.
+        // An interactive shell ignores SIGTERM, and the session waits for its end.
         let _ = self.session.send_line("exit");
     }
 }

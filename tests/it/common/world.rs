@@ -1,4 +1,4 @@
-//! A home with nothing in it, and the commands that run there.
+//! An empty home, and the commands that run there.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
@@ -15,7 +15,7 @@ pub struct World {
 }
 
 impl World {
-    /// A home with nothing in it: no keyring, no bus, no network but this machine.
+    /// An empty home: no keyring, no bus.
     pub fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut world = Self { home, variables: Vec::new() };
@@ -28,12 +28,12 @@ impl World {
         }
         world.set("PATH", &path());
         world.set("COLUMNS", "100");
-        // The kernel keyring is the user's own, whatever the home is.
+        // The kernel's keyring belongs to the user, not to the home.
         world.set("CORTI_AUTH_NO_CACHE", "1");
         world
     }
 
-    /// A world whose commands reach `keyring`.
+    /// A world with this keyring.
     pub fn with_keyring(keyring: &Keyring) -> Self {
         let mut world = Self::new();
         world.set("DBUS_SESSION_BUS_ADDRESS", &keyring.address);
@@ -89,7 +89,7 @@ impl World {
         let (folder, file) = (self.config_folder(), self.config_folder().join("config.toml"));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(&file, text).unwrap();
-        // Some users' umask lets their group write, which is refused.
+        // With some umasks the group could write, which is refused.
         #[cfg(unix)]
         for (path, mode) in [(folder, 0o700), (file, 0o600)] {
             use std::os::unix::fs::PermissionsExt as _;
@@ -97,14 +97,14 @@ impl World {
         }
     }
 
-    /// Writes a file into the home and names it.
+    /// Writes a file into the home and returns its path.
     pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.home.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         path.display().to_string()
     }
 
-    /// The same with a file that is its owner's alone.
+    /// The same, with a file that only its owner can read.
     #[cfg(unix)]
     pub fn private_file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         use std::os::unix::fs::PermissionsExt as _;
@@ -113,7 +113,7 @@ impl World {
         path
     }
 
-    /// The binary with `arguments`, words separated by spaces.
+    /// The binary with `arguments`, which are split at spaces.
     pub fn run(&self, arguments: &str) -> Command {
         let words: Vec<&str> = arguments.split_whitespace().collect();
         self.run_words(&words)
@@ -127,7 +127,7 @@ impl World {
         command
     }
 
-    /// Starts the binary and leaves it running, its standard input open.
+    /// Starts the binary with its standard input open, and does not wait for it.
     pub fn start(&self, arguments: &str) -> Running {
         let mut command = Process::new(binary());
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));

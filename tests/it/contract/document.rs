@@ -64,7 +64,7 @@ async fn get(server: &Server, path: &str) -> Value {
     serde_json::from_str(&answer.body.replace(server.environment(), "HOST")).unwrap()
 }
 
-/// Each member with its value, each entry of a list by itself.
+/// Each member with its value, each entry of a list separately.
 fn members(document: &Value) -> BTreeSet<String> {
     let mut facts = BTreeSet::new();
     for (name, value) in document.as_object().unwrap() {

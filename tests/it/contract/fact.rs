@@ -36,7 +36,7 @@ pub fn differences(one: &Facts, other: &Facts) -> Vec<String> {
         .collect()
 }
 
-/// The facts of a head. A repeated header counts as one with all values.
+/// The facts of a head. The values of a repeated header are joined.
 pub fn of_head(status: u16, headers: &[(String, String)]) -> Facts {
     let mut facts = Facts::from([("status".to_owned(), status.to_string())]);
     for (name, value) in headers {

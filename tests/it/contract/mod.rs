@@ -1,9 +1,10 @@
-//! Compares the sandbox with Keycloak. The table says what Keycloak answers; the sandbox answers the same, or what the table says
-//! with a reason. What only another Keycloak would notice is listed as out of scope. A listed difference must exist.
+//! Compares the sandbox with Keycloak. The table has Keycloak's answers. The sandbox gives the same, or another one
+//! that the table lists with a reason. What clients cannot observe is listed as out of scope. A listed difference
+//! must exist.
 
-mod ask;
 mod document;
 mod fact;
+mod request;
 mod server;
 mod table;
 
@@ -14,18 +15,18 @@ use jsonwebtoken::errors::ErrorKind;
 use server::Server;
 use table::{Case, Sandbox};
 
-/// Compares one answer with the expected one, and adds the differences to `wrong`.
-fn hold(wrong: &mut String, who: &str, case: &Case, found: &Facts, expected: &Facts) {
+/// Adds the differences between an answer and the expected one to `wrong`.
+fn compare(wrong: &mut String, who: &str, case: &Case, found: &Facts, expected: &Facts) {
     for line in differences(expected, found) {
         writeln!(wrong, "{who}, {}: {line}", case.name).unwrap();
     }
 }
 
-/// Compares the sandbox's answer with the table's.
-async fn hold_sandbox(wrong: &mut String, server: &Server, case: &Case) {
+/// Compares the sandbox's answer with the table.
+async fn compare_sandbox(wrong: &mut String, server: &Server, case: &Case) {
     match &case.sandbox {
-        Sandbox::Same => hold(wrong, "sandbox", case, &server.answer(case).await, &case.expected.facts()),
-        Sandbox::Differs(is, _) => hold(wrong, "sandbox", case, &server.answer(case).await, &is.facts()),
+        Sandbox::Same => compare(wrong, "sandbox", case, &server.answer(case).await, &case.expected.facts()),
+        Sandbox::Differs(is, _) => compare(wrong, "sandbox", case, &server.answer(case).await, &is.facts()),
         Sandbox::OutOfScope(_) => {}
     }
 }
@@ -34,7 +35,7 @@ async fn hold_sandbox(wrong: &mut String, server: &Server, case: &Case) {
 async fn the_sandbox_answers_as_the_table_says() {
     let (server, mut wrong) = (Server::sandbox(), String::new());
     for case in table::cases() {
-        hold_sandbox(&mut wrong, &server, &case).await;
+        compare_sandbox(&mut wrong, &server, &case).await;
     }
     assert!(wrong.is_empty(), "expected / found\n{wrong}");
 }
@@ -44,7 +45,7 @@ async fn the_sandbox_answers_as_the_table_says() {
 async fn keycloak_answers_as_the_table_says() {
     let (server, mut wrong) = (Server::keycloak(), String::new());
     for case in table::cases() {
-        hold(&mut wrong, "keycloak", &case, &server.answer(&case).await, &case.expected.facts());
+        compare(&mut wrong, "keycloak", &case, &server.answer(&case).await, &case.expected.facts());
     }
     assert!(wrong.is_empty(), "expected / found\n{wrong}");
 }
@@ -66,9 +67,9 @@ async fn each_server_signs_with_the_key_that_it_publishes() {
 }
 
 #[test]
-fn the_table_is_large_and_its_differences_are_differences() {
+fn the_table_is_complete_and_its_listed_differences_differ() {
     let cases = table::cases();
-    let token_endpoint = cases.iter().filter(|case| case.ask.path.contains("/token")).count();
+    let token_endpoint = cases.iter().filter(|case| case.request.path.contains("/token")).count();
     assert!(token_endpoint >= 120, "{token_endpoint} cases");
     for case in &cases {
         assert_eq!(cases.iter().filter(|other| other.name == case.name).count(), 1, "{}", case.name);
@@ -84,7 +85,7 @@ fn the_table_is_large_and_its_differences_are_differences() {
 
 #[tokio::test]
 #[ignore = "needs a Keycloak: scripts/with-keycloak"]
-async fn both_servers_answer_alike_but_for_what_is_listed() {
+async fn both_servers_differ_only_where_it_is_listed() {
     let (keycloak, sandbox) = (Server::keycloak(), Server::sandbox());
     let (mut wrong, mut listed) = (String::new(), String::new());
     let (mut alike, mut apart, mut out_of_scope) = (0, 0, 0);
@@ -103,7 +104,7 @@ async fn both_servers_answer_alike_but_for_what_is_listed() {
             (_, false) => {
                 apart += 1;
                 writeln!(listed, "  {}: {}", case.name, case.reason()).unwrap();
-                for line in apart_in.iter().filter(|line| !is_of_lone_token(line)) {
+                for line in apart_in.iter().filter(|line| !is_of_missing_token(line)) {
                     writeln!(listed, "    {line}").unwrap();
                 }
             }
@@ -117,8 +118,8 @@ async fn both_servers_answer_alike_but_for_what_is_listed() {
     assert!(wrong.is_empty(), "Keycloak / sandbox\n{wrong}");
 }
 
-/// Whether a difference is about the contents of a token where the other answer has no token, which is listed already.
-fn is_of_lone_token(line: &str) -> bool {
+/// Whether the line is about the contents of a token that the other answer lacks, which is listed already.
+fn is_of_missing_token(line: &str) -> bool {
     let is_of_token = line.starts_with("access_token") || line.starts_with("id_token");
     is_of_token && (line.ends_with(" / none") || line.contains(": none / "))
 }

@@ -1,4 +1,4 @@
-//! The two servers, each with the names and secrets of its own.
+//! Keycloak and the sandbox, each with its own names and secrets.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,15 +6,14 @@ use base64::engine::general_purpose::STANDARD;
 use crate::common::Sandbox;
 use crate::common::keycloak::{Keycloak, form_encoded};
 
-use super::ask::{FORM, TOKEN};
 use super::fact::{Facts, of_body, of_head};
+use super::request::{FORM, TOKEN};
 use super::table::Case;
 
 /// Every character that a form, a URL, a shell, JSON or Basic authentication treats specially, as in the realm's
 /// `awkward`.
 const AWKWARD: &str = "x &=%+/?#\"'\\:;<>$`!*(){}[]|~^@,ü€🔑";
 
-/// One of the servers.
 pub struct Server {
     client: reqwest::Client,
     kind: Kind,
@@ -22,11 +21,10 @@ pub struct Server {
 
 enum Kind {
     Keycloak(Keycloak),
-    /// One for the client `service`, one for `awkward`.
+    /// One with the client `service`, one with `awkward`.
     Sandboxes(Box<[Sandbox; 2]>),
 }
 
-/// What came back.
 pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
@@ -48,7 +46,7 @@ impl Server {
         Self { client: client(), kind: Kind::Sandboxes(Box::new([service, awkward])) }
     }
 
-    /// Where it is, and the secrets of `service` and `awkward`.
+    /// The address, and the secrets of `service` and `awkward`.
     fn own(&self, is_awkward: bool) -> (&str, &str, &str) {
         match &self.kind {
             Kind::Keycloak(keycloak) => (&keycloak.environment, &keycloak.secret, &keycloak.awkward),
@@ -59,12 +57,12 @@ impl Server {
         }
     }
 
-    /// Where it is.
+    /// The address.
     pub fn environment(&self) -> &str {
         self.own(false).0
     }
 
-    /// An access token.
+    /// Mints an access token.
     pub async fn token(&self) -> String {
         let (place, secret, _) = self.own(false);
         let form =
@@ -77,7 +75,7 @@ impl Server {
 
     /// The facts of the answer to a case.
     ///
-    /// Keycloak reads its clock more than once for a token. If a second passed in between, the token is asked for again.
+    /// Keycloak reads its clock more than once for a token. If a second passed in between, the request is sent again.
     pub async fn answer(&self, case: &Case) -> Facts {
         let is_odd = |facts: &Facts| {
             facts.iter().any(|(name, value)| name.ends_with("_token lifetime") && value == "301")
@@ -87,15 +85,15 @@ impl Server {
     }
 
     async fn answer_once(&self, case: &Case) -> Facts {
-        let ask = &case.ask;
-        let (place, secret, awkward) = self.own(ask.is_awkward());
+        let request = &case.request;
+        let (place, secret, awkward) = self.own(request.is_awkward());
         let fill = |text: &str| {
             text.replace("AWKWARD_RAW", awkward)
                 .replace("AWKWARD20", &form_encoded(awkward).replace('+', "%20"))
                 .replace("AWKWARD", &form_encoded(awkward))
                 .replace("SECRET", secret)
         };
-        let url = format!("{place}{}", fill(ask.path));
+        let url = format!("{place}{}", fill(request.path));
         let pair = STANDARD.encode(format!("service:{secret}"));
         let (start, end) = pair.split_at(9);
         let apart = format!("{start} {end}");
@@ -107,32 +105,31 @@ impl Server {
                 .replace("BASE64", &pair)
         };
         let mut headers: Vec<(&str, String)> =
-            ask.headers.iter().map(|(name, value)| (*name, fill_header(value))).collect();
-        headers.extend(ask.kind.map(|kind| ("content-type", kind.to_owned())));
+            request.headers.iter().map(|(name, value)| (*name, fill_header(value))).collect();
+        headers.extend(request.kind.map(|kind| ("content-type", kind.to_owned())));
         headers.extend(
-            ask.basic.map(|pair| ("authorization", format!("Basic {}", STANDARD.encode(fill(pair))))),
+            request.basic.map(|pair| ("authorization", format!("Basic {}", STANDARD.encode(fill(pair))))),
         );
-        let answer = self.send(ask.method, &url, &headers, fill(&ask.body)).await;
+        let answer = self.send(request.method, &url, &headers, fill(&request.body)).await;
         let mut facts = of_head(answer.status, &answer.headers);
-        // Answers repeat the origin of the page.
+        // Answers repeat the page's origin.
         for fact in facts.values_mut() {
             *fact = fact.replace(place, "HOST");
         }
-        if ask.reads_body {
+        if request.reads_body {
             facts.extend(of_body(&answer.body.replace(place, "HOST"), place));
         }
-        // They repeat the request's `Host`, too.
+        // They also repeat the request's `Host`.
         for fact in facts.values_mut() {
             *fact = fact.replace(&format!(":{port}/"), ":PORT/");
         }
         facts
     }
 
-    /// One request.
     pub async fn send(&self, method: &str, url: &str, headers: &[(&str, String)], body: String) -> Answer {
         let request = self.client.request(method.parse().unwrap(), url);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-        // Without a body there is no Content-Length of 0 either, as in HEAD and OPTIONS.
+        // Without a body there is no Content-Length either, as in HEAD and OPTIONS.
         let request = if body.is_empty() { request } else { request.body(body) };
         let response = request.send().await.unwrap();
         let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap().to_owned();
@@ -144,6 +141,6 @@ impl Server {
 
 fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // One connection for each request: Keycloak closes the connection after some refusals.
+    // A new connection for each request: Keycloak closes it after some refusals.
     reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap()
 }

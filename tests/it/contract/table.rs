@@ -1,4 +1,4 @@
-//! The table: requests, Keycloak's answers, and what the sandbox does with the same request.
+//! The table: requests, Keycloak's answers, and how the sandbox differs.
 
 mod credential;
 mod document;
@@ -8,15 +8,14 @@ mod kind;
 mod request;
 mod scope;
 
-use super::ask::Ask;
 use super::fact::Facts;
+use super::request::Request;
 
-/// One case.
 pub struct Case {
     pub name: &'static str,
-    pub ask: Ask,
+    pub request: Request,
     /// Keycloak's answer.
-    pub expected: Is,
+    pub expected: Expected,
     pub sandbox: Sandbox,
 }
 
@@ -25,16 +24,15 @@ pub enum Sandbox {
     /// It answers the same.
     Same,
     /// It gives this other answer, for this reason.
-    Differs(Is, &'static str),
+    Differs(Expected, &'static str),
     /// It promises nothing, for this reason. Only Keycloak is asked.
     OutOfScope(&'static str),
 }
 
-/// An answer.
+/// An expected answer.
 #[derive(Clone)]
-pub struct Is(Facts);
+pub struct Expected(Facts);
 
-/// All cases.
 pub fn cases() -> Vec<Case> {
     let all = [
         scope::cases(),
@@ -48,13 +46,13 @@ pub fn cases() -> Vec<Case> {
     all.into_iter().flatten().collect()
 }
 
-/// A case in which both answer the same.
-fn case(name: &'static str, ask: Ask, expected: Is) -> Case {
-    Case { name, ask, expected, sandbox: Sandbox::Same }
+/// A case in which the sandbox answers the same.
+fn case(name: &'static str, request: Request, expected: Expected) -> Case {
+    Case { name, request, expected, sandbox: Sandbox::Same }
 }
 
 impl Case {
-    fn differs(self, reason: &'static str, is: Is) -> Self {
+    fn differs(self, reason: &'static str, is: Expected) -> Self {
         Self { sandbox: Sandbox::Differs(is, reason), ..self }
     }
 
@@ -62,7 +60,7 @@ impl Case {
         Self { sandbox: Sandbox::OutOfScope(reason), ..self }
     }
 
-    /// Why the sandbox need not answer the same.
+    /// Why the sandbox may differ.
     pub fn reason(&self) -> &'static str {
         match &self.sandbox {
             Sandbox::Same => "",
@@ -71,12 +69,12 @@ impl Case {
     }
 }
 
-/// Cases of which the sandbox promises nothing.
+/// Cases in which the sandbox promises nothing.
 fn out_of_scope(reason: &'static str, cases: Vec<Case>) -> Vec<Case> {
     cases.into_iter().map(|case| case.out_of_scope(reason)).collect()
 }
 
-impl Is {
+impl Expected {
     pub fn facts(&self) -> Facts {
         self.0.clone()
     }
@@ -86,9 +84,9 @@ impl Is {
         self
     }
 
-    /// With the headers that let a page of another origin read it.
+    /// Adds the headers that let a page of another origin read the answer.
     fn readable_by_page(self) -> Self {
-        self.with("header access-control-allow-origin", super::ask::PAGE)
+        self.with("header access-control-allow-origin", super::request::PAGE)
             .with("header access-control-allow-credentials", "true")
     }
 
@@ -100,7 +98,7 @@ impl Is {
         self
     }
 
-    /// The same for another client than `service`.
+    /// With tokens of another client than `service`.
     fn about(mut self, client: &str) -> Self {
         for fact in self.0.values_mut().filter(|fact| fact.ends_with("service\"")) {
             *fact = fact.replace("service\"", &format!("{client}\""));
@@ -110,58 +108,58 @@ impl Is {
 }
 
 /// A status and no body.
-fn empty(status: u16) -> Is {
-    Is(Facts::from([("status".to_owned(), status.to_string())]))
+fn empty(status: u16) -> Expected {
+    Expected(Facts::from([("status".to_owned(), status.to_string())]))
 }
 
-/// An error of the layers below the endpoint.
-fn plain(status: u16, error: &str) -> Is {
+/// An error from below the endpoint.
+fn plain(status: u16, error: &str) -> Expected {
     empty(status).with("header content-type", "application/json").with("body error", error)
 }
 
-/// Keycloak failed.
-fn breakdown() -> Is {
+/// An error of Keycloak itself.
+fn keycloak_failed() -> Expected {
     plain(500, "unknown_error")
         .with("body error_description", "For more on this error consult the server log.")
 }
 
-/// The server below Keycloak failed, with the headers of the token endpoint.
-fn collapse() -> Is {
-    never_stored(empty(500))
+/// An error of the server below Keycloak, with the headers of the token endpoint.
+fn server_failed() -> Expected {
+    not_cached(empty(500))
         .with("header content-type", "application/json; charset=utf-8")
         .with("body details", "string")
         .with("body stack", "\"\"")
 }
 
-/// An error of the endpoint, which no cache may store.
-fn oauth(status: u16, error: &str, description: &str) -> Is {
-    never_stored(plain(status, error)).with("body error_description", description)
+/// An error of the endpoint, which must not be cached.
+fn oauth(status: u16, error: &str, description: &str) -> Expected {
+    not_cached(plain(status, error)).with("body error_description", description)
 }
 
-fn never_stored(is: Is) -> Is {
+fn not_cached(is: Expected) -> Expected {
     is.with("header cache-control", "no-store").with("header pragma", "no-cache")
 }
 
 /// 401 for the client or its secret.
-fn unauthorized(error: &str) -> Is {
+fn unauthorized(error: &str) -> Expected {
     oauth(401, error, "Invalid client or Invalid client credentials")
 }
 
 /// 400 for the scope.
-fn bad_scope(asked: &str) -> Is {
+fn bad_scope(asked: &str) -> Expected {
     oauth(400, "invalid_scope", &format!("Invalid scopes: {asked}"))
 }
 
 const ROLES: &str = r#"["offline_access","uma_authorization","default-roles-base"]"#;
 
-/// A token with these scopes, besides the two that every token names.
-fn token(scope: &str) -> Is {
+/// A token with these scopes, besides `email` and `profile`.
+fn token(scope: &str) -> Expected {
     let words: Vec<&str> = scope.split(' ').filter(|word| !word.is_empty()).collect();
     let mut all = words.clone();
     all.extend(["email", "profile"]);
     all.sort_unstable();
     let scope = all.join(" ");
-    let mut is = never_stored(empty(200)).with("header content-type", "application/json");
+    let mut is = not_cached(empty(200)).with("header content-type", "application/json");
     let body = [
         ("access_token", "token"),
         ("expires_in", "300"),
@@ -200,8 +198,8 @@ fn token(scope: &str) -> Is {
     is
 }
 
-/// The claims of both tokens.
-fn claims(is: Is, token: &str, microprofile: bool) -> Is {
+/// The claims that both tokens have.
+fn claims(is: Expected, token: &str, microprofile: bool) -> Expected {
     let common = [
         ("exp", "integer"),
         ("iat", "integer"),

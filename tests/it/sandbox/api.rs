@@ -21,7 +21,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// Checks an error body of v2, and gives the fields that `validationErrors` names.
+    /// Checks a v2 error, and returns the fields that `validationErrors` names.
     pub fn problem(&self, status: u16) -> Vec<String> {
         let mut body = self.json();
         let errors = body.as_object_mut().unwrap().remove("validationErrors").unwrap_or(json!([]));
@@ -87,7 +87,7 @@ pub async fn send(request: reqwest::RequestBuilder) -> Answer {
     Answer { status, headers, body: response.text().await.unwrap() }
 }
 
-/// The smallest body, which Corti's SDK sends in its tests.
+/// The smallest valid body, which Corti's SDK sends in its tests.
 pub fn minimal(identifier: &str) -> Value {
     json!({ "encounter": { "identifier": identifier, "status": "planned", "type": "first_consultation" } })
 }

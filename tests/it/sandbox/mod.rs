@@ -1,4 +1,4 @@
-//! Clients of the sandbox's API and its WebSockets, for its tests.
+//! Clients of the sandbox's API and of its WebSockets.
 
 pub mod api;
-pub mod talk;
+pub mod websocket;

@@ -1,6 +1,6 @@
 //! How a client authenticates.
 
-use super::super::ask::{basic, form, good, of};
+use super::super::request::{basic, form, good, of};
 use super::{Case, bad_scope, case, oauth, out_of_scope, token, unauthorized};
 
 const ONE_CLIENT: &str =
@@ -16,7 +16,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-fn client(id: &str, secret: &str) -> super::super::ask::Ask {
+fn client(id: &str, secret: &str) -> super::super::request::Request {
     form(format!("grant_type=client_credentials&client_id={id}&client_secret={secret}&scope=openid"))
 }
 
@@ -39,7 +39,7 @@ fn in_form() -> Vec<Case> {
         case("neither id nor secret", form("grant_type=client_credentials&scope=openid"), no_client()),
         case("awkward secret", client("awkward", "AWKWARD"), token("openid").about("awkward")),
         case("awkward secret, %20", client("awkward", "AWKWARD20"), token("openid").about("awkward")),
-        case("awkward secret, not encoded", client("awkward", "AWKWARD_RAW"), super::breakdown()),
+        case("awkward secret, not encoded", client("awkward", "AWKWARD_RAW"), super::keycloak_failed()),
         case("wrong secret and unknown scope", client("service", "wrong&scope=x"), wrong()),
         case("unknown scope and right secret", good("scope=x"), bad_scope("x")),
     ]

@@ -1,8 +1,8 @@
 //! Tenants, paths and the heads of the realm's documents.
 
-use super::super::ask::{Ask, PAGE, bare, good, head_of};
+use super::super::request::{PAGE, Request, bare, good, head_of};
 use super::request::preflight;
-use super::{Case, Is, case, empty, out_of_scope, plain, token};
+use super::{Case, Expected, case, empty, out_of_scope, plain, token};
 
 const DISCOVERY: &str = "/realms/base/.well-known/openid-configuration";
 const CERTS: &str = "/realms/base/protocol/openid-connect/certs";
@@ -23,12 +23,12 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// The request of a browser, which gets a page. Only its head is compared.
-fn person(ask: Ask) -> Ask {
-    ask.header("accept", "text/html").unread()
+fn person(ask: Request) -> Request {
+    ask.header("accept", "text/html").head_only()
 }
 
 /// Keycloak's refusal of an unusual path.
-fn unusual(error: &str, description: &str) -> Is {
+fn unusual(error: &str, description: &str) -> Expected {
     plain(400, error)
         .with("body error_description", description)
         .with("header content-type", "application/json; charset=UTF-8")
@@ -128,8 +128,8 @@ fn documents() -> Vec<Case> {
     let document = |rules: &str| {
         empty(200).with("header content-type", "application/json").with("header cache-control", rules)
     };
-    let page = |ask: Ask| ask.header("origin", PAGE);
-    let none = |status: u16, text: &str| -> Is { plain(status, text) };
+    let page = |ask: Request| ask.header("origin", PAGE);
+    let none = |status: u16, text: &str| -> Expected { plain(status, text) };
     vec![
         case("discovery", head_of("GET", DISCOVERY), document(rules)),
         case("discovery, HEAD", head_of("HEAD", DISCOVERY), document(rules)),

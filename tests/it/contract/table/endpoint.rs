@@ -1,8 +1,8 @@
 //! Other paths and endpoints of a realm, and other names of the server.
 
-use super::super::ask::{Ask, PAGE, bare, form, good, head_of};
+use super::super::request::{PAGE, Request, bare, form, good, head_of};
 use super::request::preflight;
-use super::{Case, Is, case, empty, never_stored, out_of_scope, plain, token};
+use super::{Case, Expected, case, empty, not_cached, out_of_scope, plain, token};
 
 const TOKENS_ONLY: &str = "the sandbox serves no other endpoint than the token endpoint and the keys";
 const ONE_DOCUMENT: &str = "OpenID Connect's discovery document is the only one that Corti's clients read";
@@ -87,13 +87,13 @@ fn queries() -> Vec<Case> {
 fn endpoints() -> Vec<Case> {
     let no_path = || plain(404, "HTTP 404 Not Found");
     let bearer = |is: &str| {
-        never_stored(empty(401))
+        not_cached(empty(401))
             .with("header content-type", "text/plain;charset=utf-8")
             .with("header www-authenticate", format!("Bearer realm=\"base\"{is}"))
     };
     let userinfo = || bare("GET", "/realms/base/protocol/openid-connect/userinfo");
-    let introspect = |ask: Ask| ask.at("/realms/base/protocol/openid-connect/token/introspect");
-    let revoke = |ask: Ask| ask.at("/realms/base/protocol/openid-connect/revoke");
+    let introspect = |ask: Request| ask.at("/realms/base/protocol/openid-connect/token/introspect");
+    let revoke = |ask: Request| ask.at("/realms/base/protocol/openid-connect/revoke");
     let nobody = || plain_unauthorized("invalid_client");
     let json = || empty(200).with("header content-type", "application/json");
     vec![
@@ -147,7 +147,7 @@ fn documents() -> Vec<Case> {
 }
 
 /// 401 of an endpoint whose answers caches may store.
-fn plain_unauthorized(error: &str) -> Is {
+fn plain_unauthorized(error: &str) -> Expected {
     let description = "Invalid client or Invalid client credentials";
     plain(401, error).with("body error_description", description)
 }
@@ -156,7 +156,7 @@ fn plain_unauthorized(error: &str) -> Is {
 fn names() -> Vec<Case> {
     let by = |host| good("scope=openid").header("host", host);
     let of = |issuer: &str| token("openid").issued_by(issuer);
-    let foreign = || never_stored(plain(403, "Invalid origin"));
+    let foreign = || not_cached(plain(403, "Invalid origin"));
     vec![
         case("localhost", by("localhost:PORT"), of("http://localhost:PORT/realms/base")),
         case("another loopback address", by("127.0.0.9:PORT"), of("http://127.0.0.9:PORT/realms/base")),

@@ -1,7 +1,7 @@
 //! Which grants there are, and how the others are refused.
 
-use super::super::ask::{Ask, form, good};
-use super::{Case, Is, case, oauth, out_of_scope, unauthorized};
+use super::super::request::{Request, form, good};
+use super::{Case, Expected, case, oauth, out_of_scope, unauthorized};
 
 const RIGHT: &str = "grant_type=client_credentials&client_id=service&client_secret=SECRET";
 pub const ONE_GRANT: &str = "the sandbox grants client credentials only: its client can have no other grant";
@@ -19,11 +19,11 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// A request of the client for the grant that `grant` begins with.
-fn of(grant: &str) -> Ask {
+fn of(grant: &str) -> Request {
     form(format!("client_id=service&client_secret=SECRET&grant_type={grant}"))
 }
 
-fn bad(error: &str, description: &str) -> Is {
+fn bad(error: &str, description: &str) -> Expected {
     oauth(400, error, description)
 }
 
@@ -108,7 +108,7 @@ fn extension_grants() -> Vec<Case> {
 }
 
 /// A request of the client for a UMA ticket.
-fn uma(more: &str) -> Ask {
+fn uma(more: &str) -> Request {
     of(&format!("urn:ietf:params:oauth:grant-type:uma-ticket{more}"))
 }
 
@@ -216,14 +216,14 @@ fn repeated() -> Vec<Case> {
     ]
 }
 
-fn unsupported() -> Is {
+fn unsupported() -> Expected {
     oauth(400, "unsupported_grant_type", "Unsupported grant_type")
 }
 
-pub fn missing() -> Is {
+pub fn missing() -> Expected {
     oauth(400, "invalid_request", "Missing form parameter: grant_type")
 }
 
-fn twice() -> Is {
+fn twice() -> Expected {
     oauth(400, "invalid_request", "duplicated parameter")
 }

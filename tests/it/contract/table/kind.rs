@@ -1,8 +1,10 @@
 //! Content types, charsets and other headers of a request.
 
-use super::super::ask::{Ask, form, good};
+use super::super::request::{Request, form, good};
 use super::grant::missing;
-use super::{Case, bad_scope, breakdown, case, collapse, oauth, out_of_scope, token, unauthorized};
+use super::{
+    Case, bad_scope, case, keycloak_failed, oauth, out_of_scope, server_failed, token, unauthorized,
+};
 
 const NO_DPOP: &str =
     "the sandbox binds no tokens to keys, and ignores the header that asks for it (RFC 9449)";
@@ -55,7 +57,7 @@ fn multipart() -> Vec<Case> {
     let part = |name: &str, value: &str| {
         format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
-    let multipart = |parts: &[String]| Ask {
+    let multipart = |parts: &[String]| Request {
         kind: Some("multipart/form-data; boundary=X"),
         ..form(format!("{}--X--\r\n", parts.concat()))
     };
@@ -134,11 +136,11 @@ fn nearly_forms() -> Vec<Case> {
         ),
         case("two types", right(two), unreadable()),
         case("two types with Basic", with_basic(two), unreadable()),
-        case("two types, unknown grant", form("grant_type=x").kind(two), collapse()),
-        case("a type that is a word", right("x"), collapse()),
-        case("a type that is a slash", right("/"), collapse()),
+        case("two types, unknown grant", form("grant_type=x").kind(two), server_failed()),
+        case("a type that is a word", right("x"), server_failed()),
+        case("a type that is a slash", right("/"), server_failed()),
         case("multipart without a boundary", right("multipart/form-data"), missing()),
-        case("multipart with an empty boundary", right("multipart/form-data; boundary="), breakdown()),
+        case("multipart with an empty boundary", right("multipart/form-data; boundary="), keycloak_failed()),
     ]
 }
 
@@ -165,10 +167,10 @@ fn charsets() -> Vec<Case> {
             beyond("application/x-www-form-urlencoded; Charset=ISO-8859-1"),
             bad_scope("openid ü"),
         ),
-        case("no known charset", beyond(nonsense), breakdown()),
-        case("an empty charset", beyond("application/x-www-form-urlencoded; charset="), breakdown()),
-        case("no known charset, unknown grant", form("grant_type=x&y=%41").kind(nonsense), breakdown()),
-        case("no known charset, a space", good("scope=openid+transcribe").kind(nonsense), breakdown()),
+        case("no known charset", beyond(nonsense), keycloak_failed()),
+        case("an empty charset", beyond("application/x-www-form-urlencoded; charset="), keycloak_failed()),
+        case("no known charset, unknown grant", form("grant_type=x&y=%41").kind(nonsense), keycloak_failed()),
+        case("no known charset, a space", good("scope=openid+transcribe").kind(nonsense), keycloak_failed()),
         case(
             "a longer type in ISO-8859-1",
             form("grant_type=client_credentials&scope=openid+%C3%BC")

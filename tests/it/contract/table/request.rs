@@ -1,8 +1,8 @@
 //! Methods, sizes and origins of requests.
 
-use super::super::ask::{Ask, FORM, PAGE, TOKEN, bare, form, good};
+use super::super::request::{FORM, PAGE, Request, TOKEN, bare, form, good};
 use super::{
-    Case, Is, bad_scope, breakdown, case, empty, never_stored, oauth, out_of_scope, plain, token,
+    Case, Expected, bad_scope, case, empty, keycloak_failed, not_cached, oauth, out_of_scope, plain, token,
     unauthorized,
 };
 
@@ -27,7 +27,7 @@ pub fn cases() -> Vec<Case> {
 fn methods() -> Vec<Case> {
     let none = || plain(405, "HTTP 405 Method Not Allowed");
     let head = empty(405).with("header content-type", "application/json");
-    let asks = |ask: Ask| ask.header("origin", PAGE).header("access-control-request-method", "POST");
+    let asks = |ask: Request| ask.header("origin", PAGE).header("access-control-request-method", "POST");
     vec![
         case("GET", bare("GET", TOKEN), none()),
         case("HEAD", bare("HEAD", TOKEN), head),
@@ -40,7 +40,7 @@ fn methods() -> Vec<Case> {
 }
 
 /// The answer to the request that a browser sends first.
-pub fn preflight(methods: &str) -> Is {
+pub fn preflight(methods: &str) -> Expected {
     let sendable = "Accept, Access-Control-Request-Headers, Access-Control-Request-Method, Authorization, \
                     Content-Type, DPoP, Origin, X-Requested-With";
     empty(200)
@@ -57,9 +57,9 @@ fn sizes() -> Vec<Case> {
         case("a header of 70,000 bytes", right(String::new()).header("x-long", LONG), empty(431)),
         case("200 headers", many_headers(right(String::new())), token("openid"))
             .differs(NUMBER_OF_HEADERS, empty(431)),
-        case("a broken escape", good("scope=openid%2"), breakdown()),
-        case("an escape that is none", good("scope=openid%zz"), breakdown()),
-        case("a broken escape, unknown grant", form("grant_type=nonsense&x=%"), breakdown()),
+        case("a broken escape", good("scope=openid%2"), keycloak_failed()),
+        case("an escape that is none", good("scope=openid%zz"), keycloak_failed()),
+        case("a broken escape, unknown grant", form("grant_type=nonsense&x=%"), keycloak_failed()),
     ]
 }
 
@@ -82,11 +82,11 @@ fn great_sizes() -> Vec<Case> {
         case(
             "a broken escape before a name too long",
             right(format!("x=%&{}=x", "x".repeat(131_073))),
-            breakdown(),
+            keycloak_failed(),
         ),
         case("a body of 3,000,000 bytes", right(filled(30)), token("openid")),
         case("1,000 parameters", right(many(996)), token("openid")),
-        case("1,001 parameters", right(many(997)), breakdown()),
+        case("1,001 parameters", right(many(997)), keycloak_failed()),
     ]
 }
 
@@ -96,15 +96,15 @@ fn filled(count: usize) -> String {
     (0..count).map(|number| format!("p{number}={value}")).collect::<Vec<_>>().join("&")
 }
 
-fn many_headers(ask: Ask) -> Ask {
+fn many_headers(ask: Request) -> Request {
     (0..200).fold(ask, |ask, _| ask.header("x-many", "x"))
 }
 
 fn origins() -> Vec<Case> {
-    let page = |ask: Ask| ask.header("origin", PAGE);
-    let refused = || never_stored(plain(403, "Invalid origin"));
+    let page = |ask: Request| ask.header("origin", PAGE);
+    let refused = || not_cached(plain(403, "Invalid origin"));
     let of = |form_: &str| page(form(form_));
-    let told = Is::readable_by_page;
+    let told = Expected::readable_by_page;
     vec![
         case("from a page", page(good("scope=openid")), refused()),
         case("from a page without an origin", good("scope=openid").header("origin", "null"), refused()),

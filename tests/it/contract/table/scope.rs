@@ -1,6 +1,6 @@
 //! Which scopes are granted, and how the token names them.
 
-use super::super::ask::{good, of};
+use super::super::request::{good, of};
 use super::{Case, bad_scope, case, out_of_scope, token};
 
 const ONE_CLIENT: &str = "the sandbox has one client, which may use both scopes";

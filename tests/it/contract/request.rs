@@ -1,12 +1,13 @@
 //! A request of the table, with placeholders for the secrets and the address of each server.
 
-/// A request. Placeholders: `SECRET` is the client's secret; `AWKWARD` is the secret of the client `awkward` encoded for a form,
-/// `AWKWARD20` the same with `%20` for spaces, `AWKWARD_RAW` the same without encoding. In headers, `BASE64` is the right value
-/// of Basic authentication, `BASE64_APART` the same with a space inside, `HOST` the server's address and `PORT` its port.
+/// A request. Placeholders: `SECRET` is the client's secret; `AWKWARD` is the secret of the client `awkward` encoded
+/// for a form, `AWKWARD20` the same with `%20` for spaces, `AWKWARD_RAW` the same without encoding. In headers,
+/// `BASE64` is the right value of Basic authentication, `BASE64_APART` the same with a space inside, `HOST` the
+/// server's address and `PORT` its port.
 #[derive(Clone)]
-pub struct Ask {
+pub struct Request {
     pub method: &'static str,
-    /// From the server's root.
+    /// The path from the server's root.
     pub path: &'static str,
     pub kind: Option<&'static str>,
     pub headers: Vec<(&'static str, &'static str)>,
@@ -28,8 +29,8 @@ const GOOD: &str = "grant_type=client_credentials&client_id=service&client_secre
 pub const PAGE: &str = "http://localhost:3000";
 
 /// `POST` to the token endpoint.
-pub fn form(body: impl Into<String>) -> Ask {
-    Ask {
+pub fn form(body: impl Into<String>) -> Request {
+    Request {
         method: "POST",
         path: TOKEN,
         kind: Some(FORM),
@@ -40,32 +41,32 @@ pub fn form(body: impl Into<String>) -> Ask {
     }
 }
 
-/// A right request with more parameters.
-pub fn good(more: &str) -> Ask {
+/// A complete request with more parameters.
+pub fn good(more: &str) -> Request {
     form(if more.is_empty() { GOOD.to_owned() } else { format!("{GOOD}&{more}") })
 }
 
-/// A right request of the client with this id.
-pub fn of(client: &str, more: &str) -> Ask {
+/// A complete request of the client with this id.
+pub fn of(client: &str, more: &str) -> Request {
     form(GOOD.replace("=service", &format!("={client}")) + "&" + more)
 }
 
-/// A request that authenticates by the header alone.
-pub fn basic(pair: &'static str) -> Ask {
+/// A request that authenticates only in the header.
+pub fn basic(pair: &'static str) -> Request {
     form("grant_type=client_credentials&scope=openid").basic(pair)
 }
 
 /// A request without a body.
-pub fn bare(method: &'static str, path: &'static str) -> Ask {
-    Ask { method, path, kind: None, ..form("") }
+pub fn bare(method: &'static str, path: &'static str) -> Request {
+    Request { method, path, kind: None, ..form("") }
 }
 
 /// The head of the answer to `GET`.
-pub fn head_of(method: &'static str, path: &'static str) -> Ask {
-    Ask { reads_body: false, ..bare(method, path) }
+pub fn head_of(method: &'static str, path: &'static str) -> Request {
+    Request { reads_body: false, ..bare(method, path) }
 }
 
-impl Ask {
+impl Request {
     pub fn basic(self, pair: &'static str) -> Self {
         Self { basic: Some(pair), ..self }
     }
@@ -83,8 +84,8 @@ impl Ask {
         Self { kind: None, ..self }
     }
 
-    /// With only the head of the answer compared.
-    pub fn unread(self) -> Self {
+    /// Only the head of the answer is compared.
+    pub fn head_only(self) -> Self {
         Self { reads_body: false, ..self }
     }
 
@@ -96,7 +97,7 @@ impl Ask {
         Self { path, ..self }
     }
 
-    /// Whether it is about the client `awkward`. A sandbox has one client, so a second sandbox answers.
+    /// Whether it concerns the client `awkward`. A sandbox has one client, so a second sandbox answers.
     pub fn is_awkward(&self) -> bool {
         self.body.contains("AWKWARD") || self.basic.is_some_and(|pair| pair.contains("AWKWARD"))
     }

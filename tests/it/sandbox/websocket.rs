@@ -19,7 +19,7 @@ pub const END: &str = r#"{"type":"end"}"#;
 pub const TRANSCRIBE: usize = 0;
 pub const STREAMS: usize = 1;
 
-/// A sandbox, a world that is its client, a full token, and the URLs of both WebSockets without a token.
+/// A sandbox, a world of its client, a full token, and the URLs of both WebSockets, without a token.
 pub struct Corti {
     pub sandbox: Sandbox,
     pub world: World,
@@ -37,28 +37,28 @@ impl Corti {
         Self { sandbox, world, full, urls: [transcribe, streams] }
     }
 
-    /// Opens a socket, or gives the answer that refused the upgrade.
-    pub async fn knock(&self, url: &str) -> Result<Talk, Response> {
+    /// Opens a WebSocket, or returns the answer that refused the upgrade.
+    pub async fn connect(&self, url: &str) -> Result<Socket, Response> {
         let address = self.sandbox.environment.strip_prefix("http://").unwrap();
         match client_async(url, TcpStream::connect(address).await.unwrap()).await {
-            Ok((socket, _)) => Ok(Talk(socket)),
+            Ok((socket, _)) => Ok(Socket(socket)),
             Err(Error::Http(response)) => Err(*response),
             Err(error) => panic!("{url}: {error}"),
         }
     }
 
-    /// Opens a socket with the full token and sends a first message.
-    pub async fn open(&self, which: usize, first: impl Into<Message>) -> Talk {
+    /// Opens a WebSocket with the full token and sends a first message.
+    pub async fn open(&self, which: usize, first: impl Into<Message>) -> Socket {
         let url = format!("{}&token=Bearer%20{}", self.urls[which], self.full);
-        let mut talk = self.knock(&url).await.unwrap();
-        talk.say(first).await;
-        talk
+        let mut socket = self.connect(&url).await.unwrap();
+        socket.send(first).await;
+        socket
     }
 
-    pub async fn open_configured(&self, which: usize) -> Talk {
-        let mut talk = self.open(which, config(&minimal(which))).await;
-        assert_eq!(talk.next().await.unwrap()["type"], "CONFIG_ACCEPTED");
-        talk
+    pub async fn open_configured(&self, which: usize) -> Socket {
+        let mut socket = self.open(which, config(&minimal(which))).await;
+        assert_eq!(socket.next().await.unwrap()["type"], "CONFIG_ACCEPTED");
+        socket
     }
 }
 
@@ -66,14 +66,14 @@ pub fn run(world: &World, arguments: &str) -> String {
     String::from_utf8(world.run(arguments).unwrap().stdout).unwrap().trim().to_owned()
 }
 
-pub struct Talk(pub WebSocketStream<TcpStream>);
+pub struct Socket(pub WebSocketStream<TcpStream>);
 
-impl Talk {
-    pub async fn say(&mut self, message: impl Into<Message>) {
+impl Socket {
+    pub async fn send(&mut self, message: impl Into<Message>) {
         self.0.send(message.into()).await.unwrap();
     }
 
-    /// The next message, or the code that the socket closed with.
+    /// The next message, or the code that the WebSocket closed with.
     pub async fn next(&mut self) -> Result<Value, u16> {
         let message = tokio::time::timeout(2 * WINDOW, self.0.next()).await.expect("silence");
         match message.expect("no close frame").unwrap() {
@@ -84,11 +84,11 @@ impl Talk {
     }
 
     pub async fn flush(&mut self) {
-        self.say(FLUSH).await;
+        self.send(FLUSH).await;
         assert_eq!(self.next().await, Ok(json!({ "type": "flushed" })));
     }
 
-    /// Everything until the socket is closed: the messages, and their types in a line with the code.
+    /// Reads until the WebSocket is closed. Returns the messages, and their types and the code in one line.
     pub async fn rest(mut self) -> (Vec<Value>, String) {
         let (mut messages, mut types) = (Vec::new(), String::new());
         loop {
@@ -107,7 +107,7 @@ pub fn config(configuration: &Value) -> String {
     json!({ "type": "config", "configuration": configuration }).to_string()
 }
 
-/// The smallest valid configuration of a socket, as Corti's SDK sends it in its tests.
+/// The smallest valid configuration of a WebSocket, which Corti's SDK sends in its tests.
 pub fn minimal(which: usize) -> Value {
     let participants = json!([{ "channel": 0, "role": "multiple" }]);
     let transcription = json!({ "primaryLanguage": "en", "participants": participants });

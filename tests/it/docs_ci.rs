@@ -123,7 +123,7 @@ fn pairs(lines: &str) -> BTreeMap<String, String> {
 #[test]
 fn the_example_for_github_works() {
     let runner = Runner::start();
-    let example = example("yaml the_example_for_github_works");
+    let example = example("yaml github");
     let steps: Vec<&str> = example.split("\n  - ").skip(1).collect();
     let none = BTreeMap::new();
     let resolved = |step: &str, outputs: &BTreeMap<String, String>| -> BTreeMap<String, String> {
@@ -159,7 +159,7 @@ fn the_example_for_github_works() {
 #[test]
 fn the_example_for_gitlab_works() {
     let runner = Runner::start();
-    let example = example("yaml the_example_for_gitlab_works");
+    let example = example("yaml gitlab");
     let jobs: Vec<&str> = example.split("\n\n").collect();
     let mut given = runner.secrets.clone();
     given.insert("CORTI_ENVIRONMENT".to_owned(), runner.sandbox.environment.clone());
@@ -193,7 +193,7 @@ fn the_example_for_gitlab_works() {
 #[test]
 fn the_example_for_azure_works() {
     let runner = Runner::start();
-    let example = example("yaml the_example_for_azure_works");
+    let example = example("yaml azure");
     let (settings, steps) = example.split_once("steps:").unwrap();
     let steps: Vec<&str> = steps.split("\n  - ").skip(1).collect();
     let shell = ["bash", "--noprofile", "--norc", "-c"];
@@ -219,7 +219,7 @@ fn the_example_for_azure_works() {
 #[test]
 fn the_example_for_jenkins_works() {
     let runner = Runner::start();
-    let example = example("groovy the_example_for_jenkins_works");
+    let example = example("groovy jenkins");
     let mut given: BTreeMap<String, String> = variables(&example)
         .into_iter()
         .map(|(name, value)| (name, runner.value(&value, &BTreeMap::new())))
@@ -237,7 +237,7 @@ fn the_example_for_jenkins_works() {
 #[test]
 fn the_example_for_kubernetes_works() {
     let runner = Runner::start();
-    let example = example("yaml the_example_for_kubernetes_works");
+    let example = example("yaml kubernetes");
     let file = runner.world.file("client-secret", &runner.sandbox.client_secret);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
     let mut given = variables(&example);

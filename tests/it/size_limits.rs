@@ -87,8 +87,7 @@ fn a_configuration_just_below_the_limit_takes_little_memory() {
 #[test]
 fn every_option_that_takes_a_file_has_a_size_limit() {
     let mut world = World::client_of("http://127.0.0.1:1");
-    let (sparse_file, passphrase) =
-        (sparse_file(&world, "sparse_file"), world.private_file("passphrase", "y"));
+    let (sparse_file, passphrase) = (sparse_file(&world, "large"), world.private_file("passphrase", "y"));
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
     let pipe = world.home().join("pipe").display().to_string();
     world.program("mkfifo").arg(&pipe).assert().success();

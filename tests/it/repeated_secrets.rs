@@ -9,8 +9,8 @@ use serde_json::json;
 use url::form_urlencoded::byte_serialize;
 
 use crate::common::echo::{self, API, Place, REALM, SOCKET, token};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::ready::{store, with_token};
-use crate::common::rude::{Answer, Rude};
 use crate::common::{Keyring, Said, World, forged};
 
 /// Has characters that each encoding writes differently.
@@ -161,7 +161,7 @@ fn a_token_that_a_server_repeats_is_not_printed() {
 fn a_stored_secret_that_the_realm_repeats_is_not_printed() {
     let keyring = Keyring::unlocked();
     // Before `doctor` has read the secret, it cannot know that a discovery document repeats it.
-    for place in REALM.into_iter().filter(|place| *place != Place::Issuer) {
+    for place in REALM.into_iter().filter(|place| *place != Place::Discovery) {
         for some in encodings(SECRET).chunks(6) {
             let texts: Vec<_> = some.iter().map(|(_, text)| text.as_str()).collect();
             let environment = echo::start(place, &texts.join(" "));
@@ -209,7 +209,7 @@ fn a_token_that_contains_the_client_secret_is_refused() {
         let token = forged(&json!({ "alg": "RS256" }), &json!({ "scope": "openid", "name": name }));
         let body =
             json!({ "access_token": token, "expires_in": 300, "token_type": "Bearer", "scope": "openid" });
-        let server = Rude::start(vec![Answer::json(&body.to_string())]);
+        let server = FakeServer::start(vec![Answer::json(&body.to_string())]);
         let said = Said::by(&mut client_of(&server.environment).run("token --full"));
         assert_eq!((said.code, said.stdout.as_str()), (8, ""), "{}", said.stderr);
         assert!(said.stderr.contains("an answer with the client secret in it"), "{}", said.stderr);
@@ -220,7 +220,7 @@ fn a_token_that_contains_the_client_secret_is_refused() {
 fn a_secret_of_several_words_is_not_printed_as_scopes() {
     let secret = "correct horse battery staple";
     let body = json!({ "access_token": "eyJ.e30.c", "expires_in": 300, "token_type": "Bearer", "scope": format!("openid {secret}") });
-    let server = Rude::start(vec![Answer::json(&body.to_string())]);
+    let server = FakeServer::start(vec![Answer::json(&body.to_string())]);
     let mut world = client_of(&server.environment);
     world.set("CORTI_CLIENT_SECRET", secret);
     for command in ["token --full", "token --full --json"] {

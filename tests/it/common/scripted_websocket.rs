@@ -1,4 +1,4 @@
-//! A WebSocket server that says what it is told to, over a real socket: what Corti may send and the sandbox does not.
+//! A WebSocket server with a script, for messages that Corti may send and the sandbox does not.
 
 use std::net::{TcpListener, TcpStream};
 
@@ -6,19 +6,19 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tungstenite::protocol::CloseFrame;
 
-/// What to do on a message of this type; `binary` for audio.
+/// What to do after a message of this type. `binary` stands for audio.
 #[derive(Clone)]
-pub enum Line {
+pub enum Reply {
     /// Sends these texts.
-    Say(&'static str, Vec<&'static str>),
-    /// Sends this text every fifth of a second, and nothing else.
-    Chat(&'static str, &'static str),
+    Send(&'static str, Vec<&'static str>),
+    /// Sends this text five times a second, without end.
+    SendForever(&'static str, &'static str),
     /// Sends these texts, then closes with this code and reason.
     Close(&'static str, Vec<&'static str>, u16, &'static str),
 }
 
-/// Starts one on this machine and gives its environment. It ends with the test's process.
-pub fn start(script: Vec<Line>) -> String {
+/// Starts one on this machine and returns its environment. It ends with the test's process.
+pub fn start(script: Vec<Reply>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let environment = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -30,8 +30,8 @@ pub fn start(script: Vec<Line>) -> String {
     environment
 }
 
-fn converse(stream: TcpStream, script: &[Line]) {
-    // A connection that is only looked at sends no request.
+fn converse(stream: TcpStream, script: &[Reply]) {
+    // A connection that only tests TCP sends no request.
     let Ok(mut socket) = tungstenite::accept(stream) else { return };
     while let Ok(message) = socket.read() {
         let kind = match &message {
@@ -43,13 +43,13 @@ fn converse(stream: TcpStream, script: &[Line]) {
             _ => continue,
         };
         let lines = script.iter().filter(|line| match line {
-            Line::Say(on, _) | Line::Chat(on, _) | Line::Close(on, ..) => *on == kind,
+            Reply::Send(on, _) | Reply::SendForever(on, _) | Reply::Close(on, ..) => *on == kind,
         });
         for line in lines {
             let (texts, close) = match line {
-                Line::Say(_, texts) => (texts, None),
-                Line::Close(_, texts, code, reason) => (texts, Some((*code, *reason))),
-                Line::Chat(_, text) => {
+                Reply::Send(_, texts) => (texts, None),
+                Reply::Close(_, texts, code, reason) => (texts, Some((*code, *reason))),
+                Reply::SendForever(_, text) => {
                     while socket.send(Message::text(*text)).is_ok() {
                         std::thread::sleep(std::time::Duration::from_millis(200));
                     }

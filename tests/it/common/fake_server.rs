@@ -1,4 +1,4 @@
-//! A server that misbehaves as told, over a real socket.
+//! A server with given answers, good or bad.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -6,18 +6,17 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A server that gives each connection the next of its answers, the last one for ever.
-pub struct Rude {
+/// A server that gives each connection the next of its answers, and repeats the last one.
+pub struct FakeServer {
     pub environment: String,
     requests: Arc<Mutex<BTreeMap<usize, String>>>,
 }
 
-/// One answer.
 #[derive(Clone)]
 pub enum Answer {
-    /// These bytes, then the connection is closed.
+    /// Sends these bytes, then closes the connection.
     Bytes(String),
-    /// Nothing, and the connection stays open.
+    /// Sends nothing and keeps the connection open.
     Silence,
 }
 
@@ -38,12 +37,12 @@ impl Answer {
     }
 }
 
-impl Rude {
+impl FakeServer {
     pub fn start(answers: Vec<Answer>) -> Self {
         Self::start_by(|_| answers)
     }
 
-    /// One whose answers name its own environment.
+    /// One with answers that name its environment.
     pub fn start_by(answers: impl FnOnce(&str) -> Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let environment = format!("http://{}", listener.local_addr().unwrap());
@@ -61,8 +60,8 @@ impl Rude {
         Self { environment, requests }
     }
 
-    /// The requests so far, as text, in the order of their connections: each is read on its own thread, and one that says
-    /// nothing may be noticed after a later one.
+    /// The requests so far, in the order of their connections. Each is read on a thread of its own, so a connection
+    /// that sends nothing may be added after a later one.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().values().cloned().collect()
     }
@@ -77,7 +76,7 @@ fn serve(index: usize, mut stream: TcpStream, answer: &Answer, seen: &Mutex<BTre
     }
 }
 
-/// Reads the head and as much body as it announces.
+/// Reads the head, and as much body as it announces.
 pub(super) fn read_request(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];

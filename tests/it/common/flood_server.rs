@@ -1,4 +1,4 @@
-//! A server that answers the opening of a WebSocket and then never pauses, over a real socket.
+//! A server that sends without end, in place of a WebSocket or on one.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -8,41 +8,41 @@ use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// What is sent, in this order.
+/// What the server sends, in this order.
 #[derive(Clone, Default)]
 pub struct Flood {
     /// In place of the answer that opens a WebSocket.
     pub answer: Option<Vec<u8>>,
-    /// Once.
+    /// Once, after the answer.
     pub first: Vec<u8>,
-    /// For ever.
+    /// Without end.
     pub rest: Vec<u8>,
-    /// Between two bytes of the rest; without it the rest comes in large blocks.
+    /// The pause after each byte of `rest`; without one, it comes in large blocks.
     pub pause: Option<Duration>,
-    /// Whether the client's bytes are left unread.
-    pub deaf: bool,
-    /// Whether every request is answered like this, and not only those that open a WebSocket.
-    pub always: bool,
+    /// Whether the server never reads what the client sends.
+    pub never_reads: bool,
+    /// Whether every request is answered like this, not only those that open a WebSocket.
+    pub every_request: bool,
 }
 
 impl Flood {
-    /// An open WebSocket with these frames for ever.
+    /// A WebSocket that sends these frames without end.
     pub fn of(rest: impl Into<Vec<u8>>) -> Self {
         Self { rest: rest.into(), ..Self::default() }
     }
 
-    /// The same after these frames.
+    /// The same, after other frames.
     pub fn after(first: Vec<u8>, rest: impl Into<Vec<u8>>) -> Self {
         Self { first, ..Self::of(rest) }
     }
 
-    /// An answer to the upgrade that has no end.
+    /// An answer to the upgrade without end.
     pub fn answer(head: &str, rest: impl Into<Vec<u8>>) -> Self {
         Self { answer: Some(head.as_bytes().to_vec()), ..Self::of(rest) }
     }
 }
 
-/// A server's frame (RFC 6455, section 5.2): the first byte has the FIN bit and the opcode.
+/// A server's frame (RFC 6455, section 5.2). The first byte has the FIN bit and the opcode.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
@@ -60,18 +60,18 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A whole text message.
+/// A complete text message.
 pub fn text(text: &str) -> Vec<u8> {
     frame(0x81, text.as_bytes())
 }
 
 /// A server that runs until the test's process ends.
-pub struct Flooder {
+pub struct FloodServer {
     pub environment: String,
     sent: Arc<AtomicUsize>,
 }
 
-impl Flooder {
+impl FloodServer {
     pub fn start(flood: Flood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let environment = format!("http://{}", listener.local_addr().unwrap());
@@ -86,7 +86,7 @@ impl Flooder {
         Self { environment, sent }
     }
 
-    /// How many bytes of the rest the client's side has taken.
+    /// How many bytes of `rest` the client's side has taken.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::Relaxed)
     }
@@ -99,7 +99,7 @@ fn serve(mut stream: TcpStream, flood: &Flood, counter: &AtomicUsize) -> Option<
         name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.trim().to_owned())
     });
     let answer = match (&flood.answer, key) {
-        (Some(answer), key) if flood.always || key.is_some() => answer.clone(),
+        (Some(answer), key) if flood.every_request || key.is_some() => answer.clone(),
         (None, Some(key)) => format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
              Sec-WebSocket-Accept: {}\r\n\r\n",
@@ -113,7 +113,7 @@ fn serve(mut stream: TcpStream, flood: &Flood, counter: &AtomicUsize) -> Option<
     };
     stream.write_all(&answer).ok()?;
     stream.write_all(&flood.first).ok()?;
-    if !flood.deaf {
+    if !flood.never_reads {
         let mut reader = stream.try_clone().ok()?;
         std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
     }
@@ -131,7 +131,7 @@ fn serve(mut stream: TcpStream, flood: &Flood, counter: &AtomicUsize) -> Option<
     }
 }
 
-/// The head of a request; a connection that is only looked at has none.
+/// The head of a request, if there is one: a connection that only tests TCP sends nothing.
 fn head(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     let mut byte = [0];

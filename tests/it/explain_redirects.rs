@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::common::rude::{Answer, Rude};
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::saved::{Explained, Id, assert_first, exchange_at, explain, names};
 use crate::common::{Said, World};
 
 fn explain_answer(status: &str, headers: &[&str], body: &str) -> Explained {
-    let server = Rude::start(vec![Answer::http(status, headers, body)]);
+    let server = FakeServer::start(vec![Answer::http(status, headers, body)]);
     explain(&World::new(), &exchange_at(&server.environment, "GET /v2/languages/", &[], ""), "")
 }
 
