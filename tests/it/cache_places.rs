@@ -190,7 +190,7 @@ async fn without_a_safe_cache_folder_nothing_is_cached_and_nothing_fails() {
     let (_sandbox, control, mut world) = start();
     let exposed = world.home().join("exposed");
     std::fs::create_dir_all(exposed.join("corti-auth")).unwrap();
-    std::fs::set_permissions(exposed.join("corti-auth"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    common::chmod(exposed.join("corti-auth"), 0o777);
     for folder in ["/proc/no/such", exposed.to_str().unwrap()] {
         world.set("XDG_CACHE_HOME", folder);
         world.set("XDG_RUNTIME_DIR", folder);

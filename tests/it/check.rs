@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use crate::common::control::Control;
 use crate::common::fake_server::{Answer, FakeServer};
+use crate::common::ready::interactions;
 use crate::common::saved::mint;
-use crate::common::{self, Said, Sandbox, World, forged};
+use crate::common::{Said, Sandbox, World, forged, forged_token};
 
 fn start(flags: &[&str]) -> (Sandbox, World) {
     let sandbox = Sandbox::start_with(flags);
@@ -27,18 +28,12 @@ fn check(world: &World, arguments: &str) -> (i32, String, Value) {
     (said.code, rows, json)
 }
 
-fn interactions(sandbox: &Sandbox, world: &World) -> usize {
-    let list = common::saved::read(sandbox, "/v2/interactions/", &mint(world, "--full"));
-    let body: Value = serde_json::from_str(list.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    body["interactions"].as_array().unwrap().len()
-}
-
 const DENIED: &str = "denied:denied:as_promised";
 const ALLOWED: &str = "allowed:allowed:as_promised";
 
 #[test]
 fn a_token_that_opens_what_its_scopes_promise_passes() {
-    let (sandbox, world) = start(&[]);
+    let (_sandbox, world) = start(&[]);
     // An interaction that does not exist shows nothing about who may open it.
     let nowhere = "allowed:inconclusive:untold";
     let table = [
@@ -67,12 +62,12 @@ fn a_token_that_opens_what_its_scopes_promise_passes() {
         let made = arguments.contains("--streams");
         assert_eq!(json["interaction"]["deleted"], if made { json!(true) } else { Value::Null }, "{json:#}");
     }
-    assert_eq!(interactions(&sandbox, &world), 0, "something was left behind");
+    assert_eq!(interactions(&world), 0, "something was left behind");
 }
 
 #[test]
 fn a_limited_token_that_opens_more_exits_10() {
-    let (sandbox, world) = start(&["--ignore-scopes"]);
+    let (_sandbox, world) = start(&["--ignore-scopes"]);
     let more = "denied:allowed:more";
     let (code, rows, json) = check(&world, "--scope transcribe --streams");
     assert_eq!((code, rows), (10, format!("{more} {more} {more} {ALLOWED} {more}")), "{json:#}");
@@ -89,7 +84,7 @@ fn a_limited_token_that_opens_more_exits_10() {
     assert!(check(&world, "--scope transcribe").1.ends_with("denied:inconclusive:untold"));
     // For a full token all of it is expected.
     assert_eq!(check(&world, "--full --streams").0, 0);
-    assert_eq!(interactions(&sandbox, &world), 0);
+    assert_eq!(interactions(&world), 0);
 }
 
 #[tokio::test]
@@ -139,11 +134,7 @@ fn an_html_page_counts_as_inconclusive() {
         FakeServer::start(vec![Answer::http("200 OK", &["Content-Type: text/html"], "<html>sign in</html>")]);
     let mut world = World::new();
     world.set("CORTI_ENVIRONMENT", &server.environment);
-    let claims = json!({
-        "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid transcribe",
-        "iss": format!("{}/realms/base", server.environment),
-    });
-    let token = world.file("token.txt", forged(&json!({ "alg": "RS256" }), &claims));
+    let token = world.file("token.txt", forged_token(&server.environment, "openid transcribe"));
     let (code, rows, json) = check(&world, &token);
     assert_eq!((code, rows.matches("inconclusive:untold").count()), (0, 5), "{json:#}");
     // Exactly five requests, all with the token and without a body.
@@ -227,22 +218,15 @@ async fn an_interrupted_check_leaves_no_interaction() {
         assert!([None, Some(130), Some(0)].contains(&code), "{code:?}");
         hit += u32::from(code == Some(130));
         control.reset().await;
-        assert_eq!(interactions(&sandbox, &world), 0, "after {wait}");
+        assert_eq!(interactions(&world), 0, "after {wait}");
     }
     assert!(hit > 0, "no signal came in time");
 }
 
 #[test]
 fn an_interaction_that_cannot_be_deleted_is_named() {
-    let issuer_of = |environment: &str| format!("{environment}/realms/base");
     let server = FakeServer::start_by(|environment| {
-        let claims = json!({
-            "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid", "iss": issuer_of(environment),
-        });
-        let token = forged(&json!({ "alg": "RS256" }), &claims);
-        let granted = json!({
-            "access_token": token, "expires_in": 300, "token_type": "Bearer", "scope": "openid",
-        });
+        let granted = Answer::granted(&forged_token(environment, "openid"), "openid");
         let socket = environment.replacen("http", "ws", 1);
         let id = "6f1c1f0a-3b0e-4b52-9d0c-0a2b3c4d5e6f";
         let created = json!({
@@ -250,18 +234,11 @@ fn an_interaction_that_cannot_be_deleted_is_named() {
             "websocketUrl": format!("{socket}/audio-bridge/v2/interactions/{id}/streams?tenant-name=base"),
         });
         let (fine, busy) = (Answer::json("{}"), Answer::http("500 Internal Server Error", &[], ""));
-        let (granted, created) = (Answer::json(&granted.to_string()), Answer::json(&created.to_string()));
+        let created = Answer::json(&created.to_string());
         let answers = [&granted, &granted, &fine, &fine, &fine, &busy, &created, &busy];
         answers.map(Clone::clone).to_vec()
     });
-    let mut world = World::new();
-    for (name, value) in [
-        ("CORTI_ENVIRONMENT", server.environment.as_str()),
-        ("CORTI_CLIENT_ID", "x"),
-        ("CORTI_CLIENT_SECRET", "secret-secret"),
-    ] {
-        world.set(name, value);
-    }
+    let world = World::client_of(&server.environment);
     let said = Said::by(&mut world.run("check --full --streams --json"));
     assert_eq!((said.code, &said.json()["interaction"]["deleted"]), (1, &json!(false)), "{}", said.stderr);
     assert!(said.stderr.contains("corti-auth interaction delete 6f1c1f0a"), "{}", said.stderr);

@@ -2,8 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::Path;
+use std::os::unix::fs::chown;
 
 use crate::common::{self, Said, World};
 
@@ -47,8 +46,8 @@ impl Home {
     }
 
     fn set_modes(&self, folder: u32, file: u32) {
-        chmod(&self.world.config_folder(), folder);
-        chmod(&self.file(), file);
+        common::chmod(self.world.config_folder(), folder);
+        common::chmod(self.file(), file);
     }
 
     fn run(&self, arguments: &str) -> Said {
@@ -61,10 +60,6 @@ impl Home {
     fn ran(&self) -> bool {
         std::fs::remove_file(self.world.home().join("ran")).is_ok()
     }
-}
-
-fn chmod(path: &Path, mode: u32) {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 #[test]
@@ -147,6 +142,6 @@ fn a_linked_configuration_is_checked_where_the_link_leads() {
     std::fs::rename(home.file(), &real).unwrap();
     std::os::unix::fs::symlink(&real, home.file()).unwrap();
     assert_eq!(home.run("profile list").code, 0);
-    chmod(&real, 0o660);
+    common::chmod(&real, 0o660);
     assert_eq!(home.run("profile list").code, 3);
 }

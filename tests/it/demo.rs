@@ -1,5 +1,6 @@
 //! `demo`, the README's first command: with and without a keyring, and that nothing is left behind.
 
+use crate::common::keyring::search;
 use crate::common::{self, Keyring, Said, World};
 
 #[test]
@@ -30,7 +31,7 @@ fn with_a_keyring_demo_uses_it_and_cleans_up() {
     let json = Said::by(&mut world.run("demo --json")).json();
     assert_eq!((&json["schema"], &json["store"]), (&"corti-auth/demo/v1".into(), &"the OS keyring".into()));
     assert_eq!((&json["socket"], &json["rest_with_limited_token"]), (&"CONFIG_ACCEPTED".into(), &403.into()));
-    let search = Said::by(world.program("secret-tool").args(["search", "--all", "service", "corti-auth"]));
+    let search = search(&world);
     assert!(!search.stdout.contains("corti-auth"), "{}", search.stdout);
 }
 
@@ -48,7 +49,7 @@ fn a_stopped_demo_leaves_nothing_in_the_keyring() {
         hit += u32::from(demo.wait() != Some(0));
     }
     assert!(hit > 0, "no signal came in time");
-    let search = Said::by(world.program("secret-tool").args(["search", "--all", "service", "corti-auth"]));
+    let search = search(&world);
     assert!(!search.stdout.contains("corti-auth"), "{}", search.stdout);
 }
 

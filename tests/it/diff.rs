@@ -75,12 +75,8 @@ fn differences_are_named_and_exit_10() {
 fn for_a_profile_a_token_is_minted() {
     let sandbox = Sandbox::start();
     let mut world = World::new();
-    let passphrase = world.file("passphrase", "correct horse");
-    let secret = world.file("secret", &sandbox.client_secret);
-    for file in [&passphrase, &secret] {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
+    let passphrase = world.private_file("passphrase", "correct horse");
+    let secret = world.private_file("secret", &sandbox.client_secret);
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
     for name in ["one", "two"] {
         let environment = &sandbox.environment;

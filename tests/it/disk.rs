@@ -65,7 +65,6 @@ fn a_read_only_home_is_an_error() {
 
 #[test]
 fn a_configuration_that_cannot_be_read_is_an_error() {
-    use std::os::unix::fs::PermissionsExt as _;
     let world = World::new();
     world.write_config(FILE);
     let file = world.config_folder().join("config.toml");
@@ -74,7 +73,7 @@ fn a_configuration_that_cannot_be_read_is_an_error() {
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
     } else {
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
+        common::chmod(&file, 0o000);
     }
     for arguments in ["profile list", "token --full", "profile use dev", "status"] {
         let said = Said::by(&mut world.run(arguments));

@@ -1,7 +1,6 @@
 //! Runs the examples for CI systems in docs/ci.md as they are written there, in a shell with the runner's variables.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 
 use crate::common::{self, Said, Sandbox, World};
 use crate::documents;
@@ -35,7 +34,7 @@ impl Runner {
         world.set("CI", "true");
         for name in ["smoke-test", "job"] {
             let file = world.file(name, PROGRAM);
-            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+            common::chmod(file, 0o755);
         }
         let secrets =
             [("CORTI_CLIENT_ID", &sandbox.client_id), ("CORTI_CLIENT_SECRET", &sandbox.client_secret)];
@@ -239,7 +238,7 @@ fn the_example_for_kubernetes_works() {
     let runner = Runner::start();
     let example = example("yaml kubernetes");
     let file = runner.world.file("client-secret", &runner.sandbox.client_secret);
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
+    common::chmod(&file, 0o400);
     let mut given = variables(&example);
     assert_eq!(given["CORTI_CLIENT_SECRET_FILE"], "/run/secrets/corti/client-secret");
     assert!(after(&example, "secret: ").contains("defaultMode: 0400"));

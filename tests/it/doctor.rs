@@ -1,21 +1,18 @@
 //! `doctor` finds what is wrong with the configuration and the store, leaves nothing behind, and writes a report
 //! without secrets.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::common::diagnosis::{CANARY, assert_verdict, diagnose};
 use crate::common::ready::log_in;
-use crate::common::{Keyring, Said, Sandbox, World};
+use crate::common::{Keyring, Said, Sandbox, World, chmod, keyring};
 
 const NAMES: [&str; 10] =
     ["configuration", "variables", "store", "dns", "tcp", "tls", "discovery", "clock", "token", "tenant"];
 
 /// The keyring's entries of this tool.
 fn entries(world: &World) -> String {
-    let mut search = world.program("secret-tool");
-    let said = Said::by(search.args(["search", "--all", "service", "corti-auth"]));
+    let said = keyring::search(world);
     // The daemon changes the order and the `schema` line by itself.
     let kept = |line: &&str| ["label", "secret", "attribute"].iter().any(|start| line.starts_with(start));
     let text = said.stdout + &said.stderr;
@@ -192,17 +189,12 @@ fn a_broken_or_unsafe_configuration_is_reported() {
     );
     let (_, outcome) = diagnose(&world, "-p dev");
     assert_verdict(&outcome, "configuration", "warning", "unknown key `colour` in config.toml");
-    chmod(&world.config_folder().join("config.toml"), 0o660);
+    chmod(world.config_folder().join("config.toml"), 0o660);
     let (_, outcome) = diagnose(&world, "-p dev");
     assert_verdict(&outcome, "configuration", "failed", "its group can write to it");
     assert_verdict(&outcome, "configuration", "failed", "chmod go-w ");
-    chmod(&world.config_folder().join("config.toml"), 0o666);
+    chmod(world.config_folder().join("config.toml"), 0o666);
     assert_verdict(&diagnose(&world, "-p dev").1, "configuration", "failed", "everybody can write to it");
-}
-
-fn chmod(path: &Path, mode: u32) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 #[test]
@@ -240,7 +232,7 @@ fn the_report_has_no_secret() {
     world.set("CORTI_ACCESS_TOKEN", "canary.of.a.token");
     world.write_config("colour = 1\n");
     let report = world.file("report.txt", "an older one, which anybody may read");
-    chmod(Path::new(&report), 0o644);
+    chmod(&report, 0o644);
     let said = Said::by(&mut world.run(&format!("doctor --report {report}")));
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(

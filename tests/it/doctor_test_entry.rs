@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::common;
 use crate::common::diagnosis::{assert_verdict, diagnose};
-use crate::common::{Keyring, Said, World};
+use crate::common::{Keyring, World, keyring};
 
 /// How many test entries the keyring has.
 fn test_entries(world: &World) -> usize {
-    let mut search = world.program("secret-tool");
-    let said = Said::by(search.args(["search", "--all", "service", "corti-auth"]));
+    let said = keyring::search(world);
     (said.stdout + &said.stderr).matches("attribute.username = https://corti-auth.invalid").count()
 }
 

@@ -9,7 +9,6 @@
 //!
 //! A `console` block has a command after `$ ` and its output. A sandbox replaces `eu`, and nothing else is changed.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::common::shell::Shell;
@@ -126,7 +125,7 @@ impl Machine {
         world.set("PATH", &format!("{}:{}", tools.display(), common::path()));
         for program in ["job", "smoke-test"] {
             let file = world.file(program, docs_ci::PROGRAM);
-            std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+            common::chmod(file, 0o755);
         }
         let Sandbox { environment, client_secret, .. } = &sandbox;
         for file in ["secret.txt", "new-secret.txt"] {

@@ -1,6 +1,5 @@
 //! `exec`: a real program gets a token and never the secret. It replaces this process and inherits everything else.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
@@ -157,7 +156,7 @@ fn a_program_that_cannot_be_run_exits_126_and_an_unknown_one_127() {
     let plain = world.file("plain", "no program\n");
     let home = world.home().display().to_string();
     let orphan = world.file("orphan", "#!/no/such/interpreter\n");
-    std::fs::set_permissions(&orphan, std::fs::Permissions::from_mode(0o755)).unwrap();
+    common::chmod(&orphan, 0o755);
     for refresh in [&[][..], &["--refresh-url"]] {
         for (program, code, message) in [
             (plain.as_str(), 126, "cannot be run\n  Permission denied"),
@@ -275,14 +274,7 @@ fn the_program_has_the_terminal() {
 #[test]
 fn control_c_before_the_program_starts_exits_130() {
     let server = FakeServer::start(vec![Answer::Silence]);
-    let mut world = World::new();
-    for (name, value) in [
-        ("CORTI_ENVIRONMENT", server.environment.as_str()),
-        ("CORTI_CLIENT_ID", "x"),
-        ("CORTI_CLIENT_SECRET", "secret-of-x"),
-    ] {
-        world.set(name, value);
-    }
+    let world = World::client_of(&server.environment);
     let mark = world.home().join("ran");
     for flags in ["", "--refresh-url"] {
         let seen = server.requests().len();

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use crate::common::flood_server::{Flood, FloodServer, frame, text};
 use crate::common::ready::with_token;
-use crate::common::{self, Running, World, forged};
+use crate::common::{self, Running, World, forged_token};
 
 /// Longer than any healthy machine needs for a deadline of 1 s, or of 4 s where the end of a session is awaited.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,22 +19,14 @@ const ACCEPTED: &str = r#"{"type":"CONFIG_ACCEPTED"}"#;
 
 /// A world with a token that this environment issued.
 fn world(environment: &str) -> World {
-    let claims = json!({
-        "typ": "Bearer", "exp": 9_999_999_999_i64, "scope": "openid transcribe",
-        "iss": format!("{environment}/realms/base"),
-    });
-    with_token(environment, &forged(&json!({ "alg": "RS256" }), &claims))
+    with_token(environment, &forged_token(environment, "openid transcribe"))
 }
 
 /// Waits at most `bound` for a command, and returns its exit code and its peak memory.
 fn end(mut command: Running, bound: Duration) -> (Option<i32>, u64) {
     let (began, mut peak) = (Instant::now(), 0);
-    let status = format!("/proc/{}/status", command.0.id());
     while began.elapsed() < bound {
-        let seen = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = seen.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let size = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        peak = peak.max(size.unwrap_or_default());
+        peak = peak.max(common::memory(command.0.id(), "VmHWM").unwrap_or_default());
         if let Some(status) = command.0.try_wait().unwrap() {
             return (status.code(), peak);
         }

@@ -171,12 +171,7 @@ fn a_secret_that_the_server_rejects_is_not_stored() {
 #[test]
 fn import_chooses_the_store_like_login() {
     let mut world = World::new();
-    let passphrase = world.file("passphrase", "correct horse");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
+    let passphrase = world.private_file("passphrase", "correct horse");
     world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
     let file = world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=acme\nCLIENT_SECRET=hunter2\n");
     let import = |world: &World, profile: &str, more: &[&str]| {

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::common::control::Control;
-use crate::common::{Running, Said, Sandbox, World, binary, forged, wait_until};
+use crate::common::{self, Running, Said, Sandbox, World, binary, forged, wait_until};
 
 fn token(client: &str, exp: i64) -> String {
     forged(
@@ -58,9 +58,7 @@ impl Interactive {
     /// Its peak memory in KiB.
     #[cfg(target_os = "linux")]
     fn peak(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.running.0.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        common::memory(self.running.0.id(), "VmHWM").unwrap()
     }
 }
 

@@ -4,7 +4,7 @@ use predicates::prelude::*;
 use serde_json::json;
 
 use crate::common::fake_server::{Answer, FakeServer};
-use crate::common::{self, Said, Sandbox, World, forged};
+use crate::common::{Said, Sandbox, World, forged, forged_token};
 
 #[test]
 fn stdout_is_the_url_alone() {
@@ -185,14 +185,6 @@ fn a_bad_piped_body_is_called_standard_input() {
     assert!(said.stderr.contains("standard input is not the body of an interaction"), "{}", said.stderr);
 }
 
-/// A token answer for `scope`.
-fn granted(environment: &str, scope: &str) -> Answer {
-    let claims = json!({ "iss": format!("{environment}/realms/base"), "typ": "Bearer", "scope": scope });
-    let token = common::forged(&json!({ "alg": "RS256" }), &claims);
-    let body = json!({ "access_token": token, "expires_in": 300, "token_type": "Bearer", "scope": scope });
-    Answer::json(&body.to_string())
-}
-
 #[test]
 fn after_a_cut_off_answer_the_interaction_may_exist() {
     let cut_off = "HTTP/1.1 201 Created\r\nContent-Length: 500\r\n\r\n{\"interactionId\"";
@@ -212,7 +204,7 @@ fn after_a_cut_off_answer_the_interaction_may_exist() {
         ("check --scope streams --streams", limited, 4, refused.clone(), 0, false),
     ] {
         let server = FakeServer::start_by(|environment| {
-            let tokens = scopes.iter().map(|scope| granted(environment, scope));
+            let tokens = scopes.iter().map(|scope| Answer::granted(&forged_token(environment, scope), scope));
             tokens.chain(vec![refused.clone(); looks]).chain([answer]).collect()
         });
         let world = World::client_of(&server.environment);

@@ -6,6 +6,7 @@ use rexpect::session::spawn_command;
 use serde_json::{Value, json};
 
 use crate::common::fake_server::{Answer, FakeServer};
+use crate::common::ready::interactions;
 use crate::common::{self, Said, Sandbox, World, control, forged};
 
 /// A world with a ready full token, so that nothing is minted.
@@ -88,12 +89,8 @@ async fn a_terminal_gets_a_table_and_a_question_before_a_deletion() {
         assert!(seen.contains("visit-0") && seen.contains("Canary"), "{seen}");
         session.send_line(answer).unwrap();
         session.exp_eof().unwrap();
-        assert_eq!(count(&world), usize::from(is_left), "{answer}");
+        assert_eq!(interactions(&world), usize::from(is_left), "{answer}");
     }
-}
-
-fn count(world: &World) -> usize {
-    Said::by(&mut world.run("interaction list")).stdout.lines().count()
 }
 
 #[tokio::test]
@@ -105,10 +102,10 @@ async fn a_deletion_needs_yes_and_removes_the_interaction() {
     let delete = format!("interaction delete {id}");
     world.run(&delete).assert().code(2).stderr(predicate::str::contains("--yes"));
     world.run(&format!("{delete} --no-input")).assert().code(2);
-    assert_eq!(count(&world), 2);
+    assert_eq!(interactions(&world), 2);
     let json = Said::by(&mut world.run(&format!("{delete} --yes --json"))).json();
     assert_eq!((&json["interaction_id"], &json["deleted"]), (&json!(id), &json!(true)));
-    assert_eq!(count(&world), 1);
+    assert_eq!(interactions(&world), 1);
     let again = Said::by(&mut world.run(&format!("{delete} -y --json")));
     assert_eq!((again.code, &again.error()["http_status"]), (1, &json!(404)));
     world.run(&format!("interaction get {id}")).assert().code(1);

@@ -3,7 +3,7 @@
 
 use predicates::prelude::*;
 
-use crate::common::keyring::lookup;
+use crate::common::keyring::{lookup, search};
 use crate::common::{Keyring, Said, Sandbox, World};
 
 fn store(world: &World, id: &str, secret: &str) -> Said {
@@ -50,7 +50,7 @@ fn forty_logins_at_once_leave_one_entry() {
         });
     }
     assert!(lookup(&world, "eu/base/one").starts_with("secret number "));
-    let search = Said::by(world.program("secret-tool").args(["search", "--all", "service", "corti-auth"]));
+    let search = search(&world);
     assert_eq!(search.stdout.matches("secret number").count(), 1, "{}", search.stdout);
     assert_eq!(Said::by(&mut world.run("status --json")).json()["secret"], "present");
 }

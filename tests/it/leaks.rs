@@ -3,10 +3,9 @@
 
 use std::path::Path;
 
+use crate::common::diagnosis::CANARY;
 use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::{self, Keyring, Said, Sandbox, World};
-
-const CANARY: &str = "canary-5d41402abc4b2a76";
 
 /// Adds every file below `folder` that contains `needle`.
 fn files_with(folder: &Path, needle: &str, found: &mut Vec<String>) {
@@ -178,14 +177,8 @@ fn a_secret_that_the_server_repeats_is_not_printed() {
             &[&format!("Location: https://x.example/{CANARY}")],
             &body,
         )]);
-        let mut world = World::new();
-        for (name, value) in [
-            ("CORTI_ENVIRONMENT", server.environment.as_str()),
-            ("CORTI_CLIENT_ID", "x"),
-            ("CORTI_CLIENT_SECRET", CANARY),
-        ] {
-            world.set(name, value);
-        }
+        let mut world = World::client_of(&server.environment);
+        world.set("CORTI_CLIENT_SECRET", CANARY);
         assert_never_printed(&world, &["token", "--scope", "transcribe"], &[CANARY]);
     }
 }

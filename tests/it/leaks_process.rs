@@ -4,9 +4,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
+use crate::common::diagnosis::CANARY;
 use crate::common::{self, Sandbox, World};
-
-const CANARY: &str = "canary-5d41402abc4b2a76";
 
 #[test]
 fn another_process_of_the_same_user_cannot_read_this_one() {
@@ -53,11 +52,10 @@ fn another_process_of_the_same_user_cannot_read_this_one() {
 
 /// A copy of the binary that any user can run.
 fn copy_for_everybody(world: &World) -> String {
-    use std::os::unix::fs::PermissionsExt as _;
     let copy = world.home().join("corti-auth");
     std::fs::copy(common::binary(), &copy).unwrap();
     for path in [world.home(), &copy] {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        common::chmod(path, 0o755);
     }
     copy.display().to_string()
 }

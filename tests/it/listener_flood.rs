@@ -86,10 +86,8 @@ impl Server {
     }
 
     /// Its resident memory in KiB.
-    fn memory(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+    fn memory(&self) -> u64 {
+        common::memory(self.process.0.id(), "VmRSS").unwrap()
     }
 
     /// Sends SIGTERM and returns how long the server took to end.

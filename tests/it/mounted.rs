@@ -3,7 +3,7 @@
 
 #![cfg(unix)]
 
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::common;
@@ -19,7 +19,7 @@ fn world(sandbox: &Sandbox) -> World {
 
 fn write(path: &Path, text: &str, mode: u32) {
     std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    common::chmod(path, mode);
 }
 
 fn mint(world: &mut World, path: &Path) -> Said {
@@ -44,7 +44,7 @@ fn a_file_that_only_its_owner_can_access_is_accepted() {
     for (mode, reason) in
         [(0o644, "others may read it"), (0o640, "others may read it"), (0o620, "others may change it")]
     {
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        common::chmod(&file, mode);
         let said = mint(&mut world, &file);
         assert_eq!(said.code, 3, "{mode:o}: {}", said.stderr);
         assert!(said.stderr.contains(reason) && said.stderr.contains("chmod 600"), "{}", said.stderr);

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::common::fake_server::{Answer, FakeServer};
+use crate::common::ready::interactions;
 use crate::common::{self, Said, Sandbox, World, wait_until};
 
 /// Silence of this length as 16-bit mono PCM at 8 kHz in WAV.
@@ -29,12 +30,6 @@ fn steps(objects: &[Value]) -> Vec<String> {
     let name =
         |step: &Value| format!("{} {}", step["step"].as_str().unwrap(), step["verdict"].as_str().unwrap());
     objects.iter().filter(is_step).map(name).collect()
-}
-
-fn interactions(world: &World) -> usize {
-    let said = Said::by(&mut world.run("interaction list"));
-    assert_eq!(said.code, 0, "{}", said.stderr);
-    said.stdout.lines().count()
 }
 
 #[test]

@@ -239,13 +239,12 @@ fn without_a_home_variables_are_enough() {
 #[cfg(unix)]
 #[test]
 fn a_configuration_folder_of_another_user_is_refused() {
-    use std::os::unix::fs::{PermissionsExt as _, chown};
+    use std::os::unix::fs::chown;
     let world = world();
     let folder = world.config_folder();
-    let mode = |mode| std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).unwrap();
-    mode(0o777);
+    common::chmod(&folder, 0o777);
     world.run("profile list").assert().code(3).stderr(predicate::str::contains("everybody can write to it"));
-    mode(0o700);
+    common::chmod(&folder, 0o700);
     world.run("profile list").assert().success();
     // Only root can change the owner.
     if chown(&folder, Some(12345), None).is_ok() {

@@ -26,7 +26,7 @@ fn a_peer_of_another_user_gets_no_token() {
     let world = World::of(&sandbox);
     // Other users may not be allowed into the build folder.
     let binary = world.file("corti-auth", std::fs::read(common::binary()).unwrap());
-    std::fs::set_permissions(&binary, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    common::chmod(&binary, 0o755);
     assert!(Command::new("chown").args(["-R", USER]).arg(world.home()).status().unwrap().success());
     let script = "echo $CORTI_AUTH_REFRESH_URL; echo $CORTI_AUTH_REFRESH_TOKEN; exec cat";
     let mut command = as_user(USER);

@@ -215,9 +215,7 @@ async fn requests_at_the_same_time_share_a_mint() {
 async fn a_failed_request_is_an_error_and_a_later_one_succeeds() {
     let sandbox = Sandbox::with_secret("canary-5d41402abc4b2a76");
     let mut world = world(&sandbox);
-    let secret = world.file("mounted", &sandbox.client_secret);
-    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(&secret, private).unwrap();
+    let secret = world.private_file("mounted", &sandbox.client_secret);
     world.set("CORTI_CLIENT_SECRET", "");
     world.set("CORTI_CLIENT_SECRET_FILE", &secret);
     let job = Job::start(&world, "cat");

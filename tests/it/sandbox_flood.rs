@@ -57,9 +57,7 @@ fn a_client_that_sends_without_end_blocks_no_other() {
         wait_until("the flood has begun", || written.load(Ordering::Relaxed) > 64 * 1024);
         let said = Said::by(&mut world.run("token --full --timeout 20s"));
         assert_eq!(said.code, 0, "{name}: {}", said.stderr);
-        let status = std::fs::read_to_string(format!("/proc/{}/status", sandbox.id())).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
-        let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        let peak = common::memory(sandbox.id(), "VmHWM").unwrap_or_default();
         assert!(peak < 256 * 1024, "{name}: {peak} KiB");
         let began = Instant::now();
         assert!(common::signal(sandbox.id(), "TERM"));

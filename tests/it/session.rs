@@ -93,27 +93,13 @@ fn the_sdk_format_has_the_clients_options() {
     assert_eq!(json["environment"], environment);
 }
 
-fn granted(token: &str, scope: &str) -> Answer {
-    Answer::json(
-        &json!({ "access_token": token, "expires_in": 300, "token_type": "Bearer", "scope": scope })
-            .to_string(),
-    )
-}
-
 fn jwt(scope: &str) -> String {
     forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer", "scope": scope }))
 }
 
 fn against(answers: Vec<Answer>) -> (FakeServer, World) {
     let server = FakeServer::start(answers);
-    let mut world = World::new();
-    for (name, value) in [
-        ("CORTI_ENVIRONMENT", server.environment.as_str()),
-        ("CORTI_CLIENT_ID", "x"),
-        ("CORTI_CLIENT_SECRET", "canary-7"),
-    ] {
-        world.set(name, value);
-    }
+    let world = World::client_of(&server.environment);
     (server, world)
 }
 
@@ -129,7 +115,7 @@ fn a_token_that_may_not_be_limited_is_not_printed() {
         (jwt(limited), "openid"),
         (jwt(limited), "openid streams transcribe"),
     ] {
-        let (server, world) = against(vec![granted(&token, scope)]);
+        let (server, world) = against(vec![Answer::granted(&token, scope)]);
         let said = Said::by(&mut world.run("session streams"));
         assert_eq!((said.code, said.stdout.as_str()), (6, ""), "{scope}: {}", said.stderr);
         assert!(!said.stderr.contains(&token) && said.stderr.contains("hint: "), "{}", said.stderr);
@@ -141,8 +127,8 @@ fn a_token_that_may_not_be_limited_is_not_printed() {
 fn a_failed_session_prints_nothing() {
     let refusal = r#"{"requestid":"r","status":403,"type":"A0001","detail":"no"}"#;
     let (server, world) = against(vec![
-        granted(&jwt("openid streams"), "openid streams"),
-        granted(&jwt("openid"), "openid"),
+        Answer::granted(&jwt("openid streams"), "openid streams"),
+        Answer::granted(&jwt("openid"), "openid"),
         Answer::http("403 Forbidden", &[], refusal),
     ]);
     let said = Said::by(&mut world.run("session streams"));

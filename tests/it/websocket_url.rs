@@ -3,18 +3,9 @@
 use serde_json::json;
 
 use crate::common::fake_server::{Answer, FakeServer};
-use crate::common::{Said, World, forged};
+use crate::common::{Said, World, forged_token};
 
 const ID: &str = "6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
-
-/// A token answer for `scope`.
-fn granted(environment: &str, scope: &str) -> Answer {
-    let claims = json!({ "iss": format!("{environment}/realms/base"), "typ": "Bearer", "scope": scope,
-        "exp": 9_999_999_999_i64 });
-    let token = forged(&json!({ "alg": "RS256" }), &claims);
-    let body = json!({ "access_token": token, "expires_in": 300, "token_type": "Bearer", "scope": scope });
-    Answer::json(&body.to_string())
-}
 
 /// Each command that creates an interaction: the scopes of its tokens, how many requests it makes before, and its
 /// exit code for a wrong URL, which `check` calls inconclusive.
@@ -44,7 +35,7 @@ fn run_against(command: &str, scopes: &[&str], looks: usize, url: &str, status: 
         let url = url.replace("PORT", environment.rsplit(':').next().unwrap());
         let created = json!({ "interactionId": ID, "websocketUrl": url }).to_string();
         let refused = Answer::http("403 Forbidden", &[], "{}");
-        let tokens = scopes.iter().map(|scope| granted(environment, scope));
+        let tokens = scopes.iter().map(|scope| Answer::granted(&forged_token(environment, scope), scope));
         let looks = vec![refused.clone(); looks];
         let after = Answer::http(status, &[], "{}");
         tokens.chain(looks).chain([Answer::http("201 Created", &[], &created), after]).collect()

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::control::Control;
 use super::fake_server::{Answer, FakeServer};
-use super::{Sandbox, World, binary};
+use super::{Sandbox, World, binary, chmod};
 
 /// A world with a cache. The kernel keeps tokens per user, not per home, so they are removed when this is dropped.
 pub struct Cached(World);
@@ -122,10 +122,10 @@ pub fn waits_for_a_lock(process: u32) -> bool {
 /// it.
 #[cfg(unix)]
 pub fn become_user(world: &World, user: u32) -> (Vec<String>, String) {
-    use std::os::unix::fs::{PermissionsExt as _, chown};
+    use std::os::unix::fs::chown;
     let own = world.home().join("corti-auth");
     std::fs::copy(binary(), &own).unwrap();
-    std::fs::set_permissions(&own, std::fs::Permissions::from_mode(0o755)).unwrap();
+    chmod(&own, 0o755);
     let mut words = vec!["setpriv".to_owned()];
     if rustix::process::geteuid().is_root() {
         for folder in ["", "config", "run", "tmp"] {
@@ -158,13 +158,6 @@ pub fn silent_at_first() -> (FakeServer, Cached) {
     let token =
         r#"{"access_token":"eyJ","expires_in":300,"token_type":"Bearer","scope":"openid transcribe"}"#;
     let server = FakeServer::start(vec![Answer::Silence, Answer::json(token)]);
-    let mut world = Cached::new(World::new());
-    for (name, value) in [
-        ("CORTI_ENVIRONMENT", server.environment.as_str()),
-        ("CORTI_CLIENT_ID", "x"),
-        ("CORTI_CLIENT_SECRET", "y"),
-    ] {
-        world.set(name, value);
-    }
+    let world = Cached::new(World::client_of(&server.environment));
     (server, world)
 }

@@ -39,11 +39,7 @@ pub fn assert_verdict(outcome: &Value, name: &str, expected: &str, words: &str) 
 
 /// A world whose variables name a client of `environment`.
 pub fn world_of(environment: &str) -> World {
-    let mut world = World::new();
-    for (name, value) in
-        [("CORTI_ENVIRONMENT", environment), ("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", CANARY)]
-    {
-        world.set(name, value);
-    }
+    let mut world = World::client_of(environment);
+    world.set("CORTI_CLIENT_SECRET", CANARY);
     world
 }

@@ -6,6 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::json;
+
 /// A server that gives each connection the next of its answers, and repeats the last one.
 pub struct FakeServer {
     pub environment: String,
@@ -29,6 +31,13 @@ impl Answer {
         Self::Bytes(format!(
             "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         ))
+    }
+
+    /// A token answer for `scope`.
+    pub fn granted(token: &str, scope: &str) -> Self {
+        let body =
+            json!({ "access_token": token, "expires_in": 300, "token_type": "Bearer", "scope": scope });
+        Self::json(&body.to_string())
     }
 
     /// A JSON body with 200.

@@ -65,10 +65,14 @@ pub fn store(world: &World, user: &str, secret: &str) {
     secret_tool.write_stdin(secret).assert().success();
 }
 
+/// What secret-tool prints of all entries of this tool.
+pub fn search(world: &World) -> Said {
+    Said::by(world.program("secret-tool").args(["search", "--all", "service", "corti-auth"]))
+}
+
 /// The users of all entries of this tool.
 pub fn users(world: &World) -> Vec<String> {
-    let mut secret_tool = world.program("secret-tool");
-    let said = Said::by(secret_tool.args(["search", "--all", "service", "corti-auth"]));
+    let said = search(world);
     // Which stream has the attributes depends on the version.
     let lines = said.stdout.lines().chain(said.stderr.lines());
     lines.filter_map(|line| line.strip_prefix("attribute.username = ")).map(str::to_owned).collect()

@@ -1,11 +1,11 @@
 //! What the tests run the real binary in: no inherited environment, a home of its own, a fixed width, and real peers
 //! such as a sandbox process and a gnome-keyring.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub mod cached;
 pub mod control;
@@ -28,6 +28,8 @@ pub mod shell;
 mod world;
 
 pub use keyring::Keyring;
+#[cfg(target_os = "linux")]
+pub use process::memory;
 pub use process::{Running, Said};
 pub use sandbox::Sandbox;
 pub use world::World;
@@ -66,6 +68,19 @@ pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
 pub fn signal(process: u32, name: &str) -> bool {
     let mut kill = Process::new("kill");
     kill.arg(format!("-{name}")).arg(process.to_string()).stderr(Stdio::null()).status().unwrap().success()
+}
+
+#[cfg(unix)]
+pub fn chmod(path: impl AsRef<Path>, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A forged access token of the tenant `base` of this environment.
+pub fn forged_token(environment: &str, scope: &str) -> String {
+    let issuer = format!("{environment}/realms/base");
+    let claims = json!({ "typ": "Bearer", "iss": issuer, "exp": 9_999_999_999_i64, "scope": scope });
+    forged(&json!({ "alg": "RS256" }), &claims)
 }
 
 /// A JWT with these parts and an invalid signature.

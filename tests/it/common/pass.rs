@@ -6,7 +6,7 @@ use super::World;
 pub fn keep(world: &mut World, secret: &str) {
     let gnupg = world.home().join("gnupg");
     std::fs::create_dir(&gnupg).unwrap();
-    std::fs::set_permissions(&gnupg, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    super::chmod(&gnupg, 0o700);
     world.set("GNUPGHOME", &gnupg.display().to_string());
     world.set("PASSWORD_STORE_DIR", &world.home().join("store").display().to_string());
     let script = "set -e

@@ -42,6 +42,13 @@ pub fn minted(world: &World, flags: &str) -> String {
     Said::by(&mut world.run(&format!("token {flags}"))).stdout.trim().to_owned()
 }
 
+/// How many interactions the world's client has.
+pub fn interactions(world: &World) -> usize {
+    let said = Said::by(&mut world.run("interaction list"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    said.stdout.lines().count()
+}
+
 /// The checks of a verification with their verdicts, such as `issuer ok`.
 pub fn verdicts(json: &Value) -> Vec<String> {
     let checks = json["verification"]["checks"].as_array().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 
-use super::{Keyring, Running, Sandbox, binary, path};
+use super::{Keyring, Running, Sandbox, binary, chmod, path};
 
 /// A home folder, and the variables that commands get.
 pub struct World {
@@ -50,13 +50,9 @@ impl World {
     /// A world whose variables name a client of `environment`, with the secret `canary-7`.
     pub fn client_of(environment: &str) -> Self {
         let mut world = Self::new();
-        for (name, value) in [
-            ("CORTI_ENVIRONMENT", environment),
-            ("CORTI_CLIENT_ID", "x"),
-            ("CORTI_CLIENT_SECRET", "canary-7"),
-        ] {
-            world.set(name, value);
-        }
+        world.set("CORTI_ENVIRONMENT", environment);
+        world.set("CORTI_CLIENT_ID", "x");
+        world.set("CORTI_CLIENT_SECRET", "canary-7");
         world
     }
 
@@ -92,8 +88,7 @@ impl World {
         // With some umasks the group could write, which is refused.
         #[cfg(unix)]
         for (path, mode) in [(folder, 0o700), (file, 0o600)] {
-            use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            chmod(path, mode);
         }
     }
 
@@ -107,9 +102,8 @@ impl World {
     /// The same, with a file that only its owner can read.
     #[cfg(unix)]
     pub fn private_file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        use std::os::unix::fs::PermissionsExt as _;
         let path = self.file(name, bytes);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        chmod(&path, 0o600);
         path
     }
 
