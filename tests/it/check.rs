@@ -6,15 +6,8 @@ use serde_json::{Value, json};
 
 use crate::common::control::Control;
 use crate::common::fake_server::{Answer, FakeServer};
-use crate::common::ready::interactions;
-use crate::common::saved::mint;
-use crate::common::{Said, Sandbox, World, forged, forged_token};
-
-fn start(flags: &[&str]) -> (Sandbox, World) {
-    let sandbox = Sandbox::start_with(flags);
-    let world = World::of(&sandbox);
-    (sandbox, world)
-}
+use crate::common::ready::{interactions, mint, start};
+use crate::common::{Said, World, forged, forged_token};
 
 /// The exit code, each row as `promised:observed:finding`, and the whole object.
 fn check(world: &World, arguments: &str) -> (i32, String, Value) {

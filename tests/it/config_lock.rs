@@ -49,7 +49,7 @@ fn control_c_ends_the_wait() {
 fn control_c_while_a_login_waits_for_the_lock_stores_nothing() {
     use std::io::Write as _;
     let mut world = World::new();
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "y"));
+    world.use_passphrase();
     let mut login = world.start("login -e eu --client-id x --no-verify --store file --secret-stdin");
     let place = world.config_folder().join("config.lock");
     common::wait_until("it reads the secret", || place.exists() && !login.has_open(&place));

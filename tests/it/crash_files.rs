@@ -9,18 +9,10 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::common::killer::{Killer, config};
-use crate::common::{Sandbox, World};
-
-const PASSPHRASE: &str = "correct horse battery staple";
+use crate::common::{PASSPHRASE, Sandbox, World};
 
 /// How often a command that derives the key is killed.
 const FILE_ROUNDS: u32 = 6;
-
-fn with_passphrase(mut world: World) -> World {
-    let passphrase = world.private_file("passphrase", PASSPHRASE);
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
-    world
-}
 
 /// The only encrypted file.
 fn the_file(world: &World) -> PathBuf {
@@ -45,7 +37,8 @@ fn decrypt(path: &Path) -> String {
 
 #[test]
 fn a_killed_login_leaves_the_old_or_the_new_encrypted_file() {
-    let world = with_passphrase(World::new());
+    let mut world = World::new();
+    world.use_passphrase();
     let file = world.file("secret", "first");
     let words =
         ["login", "-e", "eu", "--no-verify", "--secret-file", &file, "--client-id", "a", "--store", "file"];
@@ -68,7 +61,8 @@ fn a_killed_login_leaves_the_old_or_the_new_encrypted_file() {
 
 #[test]
 fn a_killed_rotation_leaves_the_old_or_the_new_encrypted_file() {
-    let (sandbox, world) = (Sandbox::start(), with_passphrase(World::new()));
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    world.use_passphrase();
     let file = world.file("secret", "stale");
     let place = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--store", "file"];
     world.run_words(&[&place[..], &["--no-verify", "--secret-file", &file]].concat()).assert().success();

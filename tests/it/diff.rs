@@ -75,9 +75,8 @@ fn differences_are_named_and_exit_10() {
 fn for_a_profile_a_token_is_minted() {
     let sandbox = Sandbox::start();
     let mut world = World::new();
-    let passphrase = world.private_file("passphrase", "correct horse");
     let secret = world.private_file("secret", &sandbox.client_secret);
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    world.use_passphrase();
     for name in ["one", "two"] {
         let environment = &sandbox.environment;
         let login = ["login", "-p", name, "-e", environment, "-t", "base", "--client-id", "sandbox"];

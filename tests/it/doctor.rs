@@ -107,8 +107,7 @@ fn stores_other_than_the_keyring_are_checked() {
     assert_verdict(&outcome, "store", "skipped", "a secret command can only be read");
     assert_verdict(&outcome, "token", "ok", "");
 
-    let passphrase = world.private_file("passphrase", "correct horse battery staple");
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    world.use_passphrase();
     world.run("profile remove default").assert().success();
     let login =
         format!("login -e {} --client-id sandbox --store file --secret-file {secret}", sandbox.environment);

@@ -88,8 +88,7 @@ fn a_killed_doctor_leaves_at_most_one_test_entry_and_the_next_removes_it() {
 #[test]
 fn the_next_doctor_removes_the_test_entry_in_an_encrypted_file() {
     let mut world = World::new();
-    let passphrase = world.private_file("passphrase", "correct horse");
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    world.use_passphrase();
     world.write_config(
         "default-profile = \"a\"\n[profiles.a]\nenvironment = \"http://127.0.0.1:1\"\nclient-id = \"a\"\nstore = \"file\"\n",
     );
@@ -128,8 +127,7 @@ fn a_failing_store_is_reported_without_the_test_client() {
 fn before_the_first_login_the_store_that_it_would_use_is_tested() {
     let mut world = World::new();
     world.set("CORTI_AUTH_STORE", "file");
-    let passphrase = world.private_file("passphrase", "correct horse battery staple");
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    world.use_passphrase();
     assert_verdict(
         &diagnose(&world, "").1,
         "store",

@@ -7,20 +7,15 @@ use predicates::prelude::*;
 use serde_json::json;
 
 use crate::common::control::Control;
-use crate::common::saved::{Id, assert_first, exchange, explain, form, grant, mint, names};
-use crate::common::{self, Said, Sandbox, World};
+use crate::common::ready::{mint, start};
+use crate::common::saved::{Id, assert_first, exchange, explain, form, grant, names};
+use crate::common::{self, Said, World};
 
 const TOKEN: &str = "POST /realms/base/protocol/openid-connect/token";
 
-fn start() -> (Sandbox, World) {
-    let sandbox = Sandbox::start();
-    let world = World::of(&sandbox);
-    (sandbox, world)
-}
-
 #[test]
 fn a_refused_token_request_has_a_cause() {
-    let (sandbox, world) = start();
+    let (sandbox, world) = start(&[]);
     let own = form(&sandbox, "openid");
     let table = [
         (own.replace("client_id=sandbox", "client_id=nobody"), Id("unknown-client"), "invalid_client"),
@@ -53,7 +48,7 @@ fn a_refused_token_request_has_a_cause() {
 
 #[test]
 fn a_granted_token_without_a_limited_scope_is_called_full() {
-    let (sandbox, world) = start();
+    let (sandbox, world) = start(&[]);
     let answer = grant(&sandbox, &form(&sandbox, "openid"));
     let explained = explain(&world, &answer, "");
     assert_first(&explained, Id("full-token"), "email profile");
@@ -66,7 +61,7 @@ fn a_granted_token_without_a_limited_scope_is_called_full() {
 
 #[tokio::test]
 async fn a_failing_token_endpoint_is_told_from_a_refusal() {
-    let (sandbox, world) = start();
+    let (sandbox, world) = start(&[]);
     let control = Control::of(&sandbox);
     let table = [(429, Id("rate-limit")), (503, Id("server-trouble")), (500, Id("server-trouble"))];
     for (status, id) in table {
@@ -145,7 +140,7 @@ fn missing_or_unreadable_input_is_a_usage_error() {
 
 #[test]
 fn causes_are_numbered_and_each_has_a_remedy() {
-    let (sandbox, world) = start();
+    let (sandbox, world) = start(&[]);
     let token = world.file("token", mint(&world, "--scope transcribe"));
     let answer =
         common::saved::read(&sandbox, "/v2/languages/", std::fs::read_to_string(&token).unwrap().trim());

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use crate::common::control::Control;
+use crate::common::ready::mint;
 use crate::common::saved::{
     Explained, Id, Saved, assert_among, assert_first, converse, converse_until, exchange, explain,
-    explain_code, log, mint, names, protocol_error, read,
+    explain_code, log, names, protocol_error, read,
 };
 use crate::common::{self, Said, Sandbox, World};
 

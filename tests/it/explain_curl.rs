@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::common::saved::{Corti, Explained, Id, assert_among, assert_first, explain, mint, names};
+use crate::common::ready::mint;
+use crate::common::saved::{Corti, Explained, Id, assert_among, assert_first, explain, names};
 
 impl Corti {
     fn explain_output(&self, path: &str, arguments: &[&str]) -> Explained {

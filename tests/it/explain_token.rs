@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::common::control::Control;
+use crate::common::ready::mint;
 use crate::common::saved::{
-    Corti, Explained, Id, Saved, assert_among, assert_first, explain, form, get, grant, mint, names, read,
+    Corti, Explained, Id, Saved, assert_among, assert_first, explain, form, get, grant, names, read,
 };
 use crate::common::{self, Said, Sandbox, World};
 

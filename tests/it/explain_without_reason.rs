@@ -3,16 +3,11 @@
 
 use serde_json::Value;
 
-use crate::common::saved::{Explained, Id, Saved, assert_among, explain, get, mint, names, read};
-use crate::common::{Sandbox, World};
+use crate::common::World;
+use crate::common::ready::{mint, start};
+use crate::common::saved::{Explained, Id, Saved, assert_among, explain, get, names, read};
 
 const LANGUAGES: &str = "/v2/languages/";
-
-fn start() -> (Sandbox, World) {
-    let sandbox = Sandbox::start_with(&["--terse"]);
-    let world = World::of(&sandbox);
-    (sandbox, world)
-}
 
 fn explain_with(world: &World, saved: &Saved, token: &str) -> Explained {
     let file = world.file("token.txt", token);
@@ -28,7 +23,7 @@ fn ranked(explained: &Value) -> Vec<String> {
 
 #[test]
 fn a_401_without_a_reason_has_the_cause_that_the_token_shows() {
-    let (sandbox, world) = start();
+    let (sandbox, world) = start(&["--terse"]);
     let refused = read(&sandbox, LANGUAGES, "x.y.z");
     assert!(refused.contains("www-authenticate: Bearer error=\"invalid_token\"\r\n"), "{refused}");
     let guesses =
@@ -37,7 +32,7 @@ fn a_401_without_a_reason_has_the_cause_that_the_token_shows() {
     // With the token the cause is known.
     let explained = explain_with(&world, &refused, "x.y.z");
     assert_eq!(names(&explained)[0], "malformed-token", "{explained:#}");
-    let (_other, elsewhere) = start();
+    let (_other, elsewhere) = start(&["--terse"]);
     let foreign = mint(&elsewhere, "--full");
     let explained = explain_with(&world, &read(&sandbox, LANGUAGES, &foreign), &foreign);
     assert_eq!(ranked(&explained)[0], "medium wrong-environment", "{explained:#}");
@@ -45,7 +40,7 @@ fn a_401_without_a_reason_has_the_cause_that_the_token_shows() {
 
 #[test]
 fn a_403_without_a_reason_has_the_cause_that_the_token_shows() {
-    let (sandbox, world) = start();
+    let (sandbox, world) = start(&["--terse"]);
     let (full, limited) = (mint(&world, "--full"), mint(&world, "--scope streams"));
     let refused = read(&sandbox, LANGUAGES, &limited);
     assert!(refused.ends_with(r#""type":"about:blank"}"#) && refused.contains("Forbidden"), "{refused}");
@@ -73,7 +68,7 @@ fn a_403_without_a_reason_has_the_cause_that_the_token_shows() {
 
 #[test]
 fn a_404_without_a_reason_has_two_possible_causes() {
-    let (sandbox, world) = start();
+    let (sandbox, world) = start(&["--terse"]);
     let full = mint(&world, "--full");
     let refused = read(&sandbox, &format!("/v2/interactions/{}", uuid::Uuid::new_v4()), &full);
     let explained = explain(&world, &refused, "");

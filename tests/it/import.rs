@@ -171,8 +171,7 @@ fn a_secret_that_the_server_rejects_is_not_stored() {
 #[test]
 fn import_chooses_the_store_like_login() {
     let mut world = World::new();
-    let passphrase = world.private_file("passphrase", "correct horse");
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    world.use_passphrase();
     let file = world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=acme\nCLIENT_SECRET=hunter2\n");
     let import = |world: &World, profile: &str, more: &[&str]| {
         let words = ["profile", "import", &file, "--no-verify", "--yes", "-p", profile];

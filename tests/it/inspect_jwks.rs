@@ -2,17 +2,16 @@
 
 use serde_json::json;
 
-use crate::common::control::{Answer as Http, client};
-use crate::common::ready::{minted, verdicts};
+use crate::common::control::keys;
+use crate::common::ready::{mint, verdicts};
 use crate::common::{Said, Sandbox, World, forged};
 
 /// A token, a world, a file there with the keys of the token's realm, and that realm's environment. The realm is
 /// stopped.
 async fn token_of_a_stopped_realm() -> (String, World, String, String) {
     let sandbox = Sandbox::start();
-    let token = minted(&World::of(&sandbox), "--full");
-    let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
-    let keys = Http::to(client().get(url)).await.body;
+    let token = mint(&World::of(&sandbox), "--full");
+    let keys = keys(&sandbox).await.to_string();
     let issuer = sandbox.environment.clone();
     drop(sandbox);
     let world = World::new();

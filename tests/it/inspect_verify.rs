@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::common::control::{Answer as Http, client};
+use crate::common::control::request_token;
 use crate::common::fake_server::{Answer, FakeServer};
-use crate::common::ready::{minted, verdicts};
+use crate::common::ready::{mint, verdicts};
 use crate::common::{self, Said, Sandbox, World, forged, now, wait_until};
 
 #[tokio::test]
 async fn a_good_token_passes_every_check() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
-    let token = minted(&world, "--scope streams");
+    let token = mint(&world, "--scope streams");
     let said = Said::by(world.run("inspect --verify").write_stdin(token.clone()));
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
     assert!(said.stdout.contains("verified      valid, by the keys of"), "{}", said.stdout);
@@ -21,13 +21,7 @@ async fn a_good_token_passes_every_check() {
     assert_eq!(verdicts(&json), all);
     assert_eq!((&json["signature"], &json["verification"]["valid"]), (&json!("valid"), &json!(true)));
     assert_eq!(json["verification"]["leeway_seconds"], 30);
-    let form = format!(
-        "grant_type=client_credentials&client_id={}&client_secret={}&scope=openid",
-        sandbox.client_id, sandbox.client_secret
-    );
-    let request =
-        client().post(sandbox.token_url()).header("content-type", "application/x-www-form-urlencoded");
-    let id_token = Http::to(request.body(form)).await.json()["id_token"].as_str().unwrap().to_owned();
+    let id_token = request_token(&sandbox).await.json()["id_token"].as_str().unwrap().to_owned();
     let json = Said::by(world.run("inspect --verify --json").write_stdin(id_token)).json();
     assert_eq!((&json["kind"], &json["audience"]), (&json!("id"), &json!(["sandbox"])));
     assert_eq!(verdicts(&json), all);
@@ -37,12 +31,12 @@ async fn a_good_token_passes_every_check() {
 fn a_changed_or_foreign_token_is_invalid() {
     let (sandbox, other) = (Sandbox::start(), Sandbox::start());
     let world = World::of(&sandbox);
-    let token = minted(&world, "--scope streams");
+    let token = mint(&world, "--scope streams");
     let [header, _, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("{token}") };
-    let full = minted(&world, "--full");
+    let full = mint(&world, "--full");
     let changed = format!("{header}.{}.{signature}", full.split('.').nth(1).unwrap());
     let foreign = World::of(&other);
-    let foreign = minted(&foreign, "--scope streams");
+    let foreign = mint(&foreign, "--scope streams");
     for (token, words) in [(changed, "the token was changed since"), (foreign, "the issuer has no key")] {
         let said = Said::by(world.run("inspect --verify").write_stdin(token.clone()));
         assert_eq!(said.code, 7);
@@ -62,7 +56,7 @@ fn the_issuer_has_the_name_by_which_the_sandbox_was_called() {
     let mut named = World::of(&sandbox);
     let localhost = sandbox.environment.replace("127.0.0.1", "localhost");
     named.set("CORTI_ENVIRONMENT", &localhost);
-    let token = minted(&named, "--full");
+    let token = mint(&named, "--full");
     let said = Said::by(named.run("inspect --verify --json").write_stdin(token.clone()));
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
     assert_eq!(said.json()["issuer"], format!("{localhost}/realms/base"));
@@ -75,7 +69,7 @@ fn the_issuer_has_the_name_by_which_the_sandbox_was_called() {
 fn an_expired_token_is_valid_within_the_leeway() {
     let sandbox = Sandbox::start_with(&["--token-lifetime", "1"]);
     let world = World::of(&sandbox);
-    let token = minted(&world, "--full");
+    let token = mint(&world, "--full");
     let expiry = Said::by(world.run("inspect --json").write_stdin(token.clone())).json();
     let expiry = expiry["expires_at_unix"].as_i64().unwrap();
     wait_until("the token has expired", || now().as_second() > expiry);
@@ -201,7 +195,7 @@ fn keys_that_cannot_be_fetched_do_not_end_the_stream() {
 
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
-    let token = minted(&world, "--full");
+    let token = mint(&world, "--full");
     let unknown = forged(&json!({ "alg": "RS256", "kid": "nobody" }), &json!({ "exp": 9_999_999_999_i64 }));
     let mut command = Command::new(common::binary());
     command.env_clear().envs(world.variables()).args(["inspect", "--verify", "--lines"]);

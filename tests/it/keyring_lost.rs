@@ -4,10 +4,11 @@
 #![cfg(target_os = "linux")]
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::common::fake_server::listen;
 use crate::common::keyring::{daemon, lookup, store};
 use crate::common::{self, Keyring, Running, Said, World, signal};
 
@@ -20,8 +21,7 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let environment = format!("http://{}", listener.local_addr().unwrap());
+        let (listener, environment) = listen();
         let ((tell, asked), (go_on, wait)) = (channel(), channel());
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {

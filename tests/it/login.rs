@@ -236,9 +236,8 @@ fn without_a_configuration_folder_no_secret_is_stored() {
 fn control_c_ends_the_wait_for_a_secret() {
     let keyring = Keyring::unlocked();
     let world = World::with_keyring(&keyring);
-    let fifo = world.home().join("fifo").display().to_string();
-    world.program("mkfifo").arg(&fifo).assert().success();
-    for flags in ["--secret-stdin", &format!("--secret-file {fifo}")] {
+    let pipe = world.pipe("pipe");
+    for flags in ["--secret-stdin", &format!("--secret-file {pipe}")] {
         let mut login = world.start(&format!("login -e eu --client-id x {flags}"));
         // The folder is created just before the secret is read.
         common::wait_until("the command reads", || world.config_folder().join("config.lock").exists());

@@ -31,7 +31,7 @@ fn without_a_keyring_the_hint_for_an_existing_profile_is_another_name() {
     world.write_config(
         "default-profile = \"acme\"\n[profiles.acme]\nenvironment = \"eu\"\nclient-id = \"x\"\n",
     );
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "correct horse"));
+    world.use_passphrase();
     let secret = world.file("secret", "anything");
     for words in ["token --full", &format!("login -p acme --no-verify --secret-file {secret}")] {
         let said = Said::by(&mut world.run(words));

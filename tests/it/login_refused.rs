@@ -52,7 +52,7 @@ fn assert_refused(world: &World, words: &str) -> String {
 fn options_cannot_change_a_profiles_client_or_store() {
     let keyring = Keyring::unlocked();
     let mut world = world_of_acme(&keyring);
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "correct horse"));
+    world.use_passphrase();
     for (words, differs) in [
         ("-p acme -e us", "environment `eu` (--environment says `us`)\n"),
         ("-p acme -t other", "tenant `base` (--tenant says `other`)\n"),
@@ -169,7 +169,7 @@ fn on_a_full_disk_no_secret_is_stored() {
 #[test]
 fn a_secret_that_cannot_be_stored_leaves_no_profile() {
     let mut world = World::new();
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.private_file("passphrase", "correct horse"));
+    world.use_passphrase();
     let secret = world.file("secret", "anything");
     let before = "# mine\n[profiles.other]\nenvironment = \"us\"\nclient-id = \"o\"\n";
     world.write_config(before);

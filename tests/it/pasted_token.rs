@@ -1,12 +1,13 @@
 //! Pasted tokens: `probe --websocket-url` and `check` send one only if the chosen environment and tenant issued it.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
+use crate::common::fake_server::listen;
 use crate::common::{Said, World, forged, wait_until};
 
 /// A server that refuses every request, and counts connections.
@@ -18,8 +19,7 @@ struct Server {
 }
 
 fn server() -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let environment = format!("http://{}", listener.local_addr().unwrap());
+    let (listener, environment) = listen();
     let accepted = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&accepted);
     std::thread::spawn(move || {

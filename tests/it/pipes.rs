@@ -15,9 +15,8 @@ fn world() -> (World, String) {
     for (name, value) in [("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "a-secret-of-nobody")] {
         world.set(name, value);
     }
-    let fifo = world.home().join("fifo").display().to_string();
-    world.program("mkfifo").arg(&fifo).assert().success();
-    (world, fifo)
+    let pipe = world.pipe("pipe");
+    (world, pipe)
 }
 
 /// Whether the process handles SIGINT, which it does before it opens a file.
@@ -40,27 +39,27 @@ fn assert_control_c_ends(world: &World, arguments: &str) {
 
 #[test]
 fn control_c_ends_the_wait_for_a_pipe() {
-    let (mut world, fifo) = world();
+    let (mut world, pipe) = world();
     for arguments in [
-        format!("{TOKEN} 30s --ca-cert {fifo}"),
-        format!("diff {fifo} x"),
-        format!("inspect {fifo} --verify -e eu"),
+        format!("{TOKEN} 30s --ca-cert {pipe}"),
+        format!("diff {pipe} x"),
+        format!("inspect {pipe} --verify -e eu"),
     ] {
         assert_control_c_ends(&world, &arguments);
     }
-    world.set("SSL_CERT_FILE", &fifo);
+    world.set("SSL_CERT_FILE", &pipe);
     assert_control_c_ends(&world, &format!("{TOKEN} 30s"));
 }
 
 #[test]
 fn the_deadline_ends_the_wait_for_certificates() {
-    let (mut world, fifo) = world();
+    let (mut world, pipe) = world();
     let refused = |said: &Said| {
         assert_eq!(said.code, 3, "{}", said.stderr);
         assert!(said.stderr.contains("not read in 1 s"), "{}", said.stderr);
     };
-    refused(&Said::by(&mut world.run(&format!("{TOKEN} 1s --ca-cert {fifo}"))));
-    world.set("SSL_CERT_FILE", &fifo);
+    refused(&Said::by(&mut world.run(&format!("{TOKEN} 1s --ca-cert {pipe}"))));
+    world.set("SSL_CERT_FILE", &pipe);
     refused(&Said::by(&mut world.run(&format!("{TOKEN} 1s"))));
 }
 

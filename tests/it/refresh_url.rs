@@ -1,16 +1,15 @@
 //! `exec --refresh-url`: the program gets fresh tokens for as long as it runs, and nothing else does.
 
-use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::common::cached::Cached;
 use crate::common::control::{Answer, Control, client};
-use crate::common::{self, Running, Said, Sandbox, World, wait_until};
+use crate::common::{self, Running, Said, Sandbox, World, lines, wait_until};
 
 /// Asks for a fresh token like docs/tokens.md.
 const ASK: &str = "curl -s --noproxy '*' -H \"Authorization: Bearer $CORTI_AUTH_REFRESH_TOKEN\" \"$CORTI_AUTH_REFRESH_URL\"";
@@ -52,10 +51,7 @@ impl Job {
         command.args(["sh", "-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
+        let lines = lines(stdout);
         let mut job = Self { child: Running(child), stdin, lines, url: String::new(), bearer: String::new() };
         (job.url, job.bearer) = (job.line(), job.line());
         job

@@ -5,11 +5,11 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use crate::common::shell::Shell;
-use crate::common::{self, Running, Sandbox, World, wait_until};
+use crate::common::{self, Running, Sandbox, World, lines, wait_until};
 
 /// Signals that end a program by default, by their names in kill(1).
 const DEADLY: [&str; 23] = [
@@ -47,10 +47,7 @@ impl Exec {
         command.args(program).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
+        let lines = lines(stdout);
         let mut exec = Self { process: Running(child), lines, program: 0 };
         exec.program = exec.line().strip_prefix("ready ").unwrap().parse().unwrap();
         exec

@@ -10,7 +10,7 @@ use predicates::str::contains;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::common::control::{Answer, Control, client};
+use crate::common::control::{Answer, Control, client, keys, request_token};
 use crate::common::{self, Said, Sandbox, World};
 
 /// A sandbox with these options, its control endpoint and a world of its client.
@@ -43,15 +43,6 @@ async fn list(sandbox: &Sandbox, token: &Value) -> Answer {
     let request = client().get(format!("{}/v2/interactions/", sandbox.environment));
     let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
     Answer::to(request.header("authorization", bearer).header("tenant-name", "base")).await
-}
-
-async fn ask(sandbox: &Sandbox) -> Answer {
-    let form = format!(
-        "grant_type=client_credentials&client_id={}&client_secret={}&scope=openid",
-        sandbox.client_id, sandbox.client_secret
-    );
-    let request = client().post(sandbox.token_url());
-    Answer::to(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await
 }
 
 #[tokio::test]
@@ -87,10 +78,10 @@ async fn a_busy_server_is_asked_twice() {
     );
     assert_eq!(control.token_requests().await, 5);
     control.set(json!({ "fail_count": 1, "retry_after": 7 })).await;
-    let answer = ask(&sandbox).await;
+    let answer = request_token(&sandbox).await;
     assert_eq!((answer.status, answer.headers["retry-after"].to_str().unwrap()), (503, "7"));
     control.set(json!({ "fail_count": 1, "retry_after": null })).await;
-    assert!(!ask(&sandbox).await.headers.contains_key("retry-after"));
+    assert!(!request_token(&sandbox).await.headers.contains_key("retry-after"));
     mint(&world);
 }
 
@@ -99,9 +90,9 @@ async fn a_failing_api_sends_retry_after() {
     for flags in ["--api-fail-count 1 --retry-after 7", "--api-fail-count 1 --fail-count 1 --retry-after 7"] {
         let (sandbox, _control, _world) = start(flags);
         if flags.contains(" --fail-count") {
-            assert_eq!(ask(&sandbox).await.headers["retry-after"], "7");
+            assert_eq!(request_token(&sandbox).await.headers["retry-after"], "7");
         }
-        let token = ask(&sandbox).await.json();
+        let token = request_token(&sandbox).await.json();
         let failed = list(&sandbox, &token).await;
         assert_eq!((failed.status, failed.headers["retry-after"].to_str().unwrap()), (502, "7"), "{flags}");
         assert_eq!(list(&sandbox, &token).await.status, 200);
@@ -117,7 +108,7 @@ async fn every_failing_status_is_sent() {
         control.set(json!({ "fail_count": 1, "fail_status": status })).await;
         world.run("token --full").assert().code(code).stdout("");
         control.set(json!({ "fail_count": 1 })).await;
-        assert_eq!(ask(&sandbox).await.status, status);
+        assert_eq!(request_token(&sandbox).await.status, status);
     }
 }
 
@@ -182,7 +173,7 @@ async fn a_clock_skew_shows_in_tokens_and_dates() {
     assert!((-3605..=-3595).contains(&behind), "{behind}");
     control.set(json!({ "clock_skew": 86_400 })).await;
     assert_eq!(list(&sandbox, &token).await.status, 401);
-    let ahead = dated(&ask(&sandbox).await);
+    let ahead = dated(&request_token(&sandbox).await);
     assert!((86_395..=86_405).contains(&ahead), "{ahead}");
     let seen = Said::by(
         world.run("inspect --json").write_stdin(mint(&world)["access_token"].as_str().unwrap().to_owned()),
@@ -194,10 +185,6 @@ async fn a_clock_skew_shows_in_tokens_and_dates() {
 #[tokio::test]
 async fn rotated_keys_verify_until_they_are_forgotten() {
     let (sandbox, control, world) = start("");
-    let certs = || async {
-        let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
-        Answer::to(client().get(url)).await.json()
-    };
     let ids = |keys: &Value| -> Vec<String> {
         keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
     };
@@ -205,10 +192,10 @@ async fn rotated_keys_verify_until_they_are_forgotten() {
         let said = Said::by(world.run("inspect --json").write_stdin(token["access_token"].as_str().unwrap()));
         said.json()["key_id"].as_str().unwrap().to_owned()
     };
-    let (before, old) = (ids(&certs().await), mint(&world));
+    let (before, old) = (ids(&keys(&sandbox).await), mint(&world));
     assert_eq!(before, [signer(&old)]);
     let rotated = control.rotate(false).await;
-    assert_eq!(rotated, certs().await);
+    assert_eq!(rotated, keys(&sandbox).await);
     let new = mint(&world);
     assert_eq!(ids(&rotated), [signer(&new), before[0].clone()]);
     for token in [&old, &new] {
@@ -216,7 +203,7 @@ async fn rotated_keys_verify_until_they_are_forgotten() {
     }
     let forgotten = ids(&control.rotate(true).await);
     assert!(forgotten.len() == 1 && !ids(&rotated).contains(&forgotten[0]), "{forgotten:?}");
-    assert_eq!(ids(&certs().await), forgotten);
+    assert_eq!(ids(&keys(&sandbox).await), forgotten);
     for token in [&old, &new] {
         assert_eq!(list(&sandbox, token).await.status, 401);
     }
@@ -238,7 +225,7 @@ async fn only_token_requests_count_as_failed() {
         assert_eq!(Answer::to(request).await.status, status, "{method} {url}");
     }
     assert_eq!(control.token_requests().await, 0);
-    assert_eq!((ask(&sandbox).await.status, ask(&sandbox).await.status), (502, 200));
+    assert_eq!((request_token(&sandbox).await.status, request_token(&sandbox).await.status), (502, 200));
     assert_eq!(control.token_requests().await, 2);
 }
 

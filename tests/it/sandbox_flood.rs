@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::fake_server::upgrade_request;
 use crate::common::{self, Said, Sandbox, World, wait_until};
 
 /// A client's frame, masked with zeros (RFC 6455, section 5.3).
@@ -19,12 +20,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 fn flood(sandbox: &Sandbox, token: &str, first: Vec<u8>, rest: &[u8]) -> Arc<AtomicUsize> {
     let host = sandbox.environment.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
-    let head = format!(
-        "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{token} HTTP/1.1\r\nHost: {host}\r\n\
-         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(upgrade_request(host, token).as_bytes()).unwrap();
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");

@@ -9,17 +9,10 @@ use predicates::str::contains;
 
 use crate::common::{Running, World, binary, signal};
 
-/// Makes a pipe in the home and returns its path.
-fn pipe(world: &World, name: &str) -> String {
-    let path = world.home().join(name).display().to_string();
-    world.program("mkfifo").arg(&path).assert().success();
-    path
-}
-
 #[test]
 fn a_signal_ends_the_wait_for_the_secret() {
     let world = World::new();
-    let secret = pipe(&world, "secret");
+    let secret = world.pipe("secret");
     for name in ["INT", "TERM", "HUP"] {
         let mut command = Command::new(binary());
         command.env_clear().envs(world.variables()).args(["sandbox", "--secret-file", &secret]);
@@ -50,7 +43,7 @@ fn an_empty_secret_is_refused_with_a_hint() {
 #[test]
 fn the_ready_file_replaces_only_a_file_or_a_link() {
     let world = World::new();
-    let pipe = pipe(&world, "ready");
+    let pipe = world.pipe("ready");
     for taken in [&pipe, &world.home().display().to_string()] {
         let said = contains(format!("cannot write the ready file `{taken}`: it is not a file"));
         let words = ["sandbox", "--ready-file", taken];

@@ -44,8 +44,7 @@ impl Servers {
     /// A world whose default profile keeps its secret in the store of `options`.
     fn profile(&self, options: &[&str]) -> World {
         let mut world = World::with_keyring(&self.keyring);
-        let passphrase = world.private_file("passphrase", "correct horse battery staple");
-        world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+        world.use_passphrase();
         let login = ["login", "-e", &self.own.environment, "--client-id", "acme", "--no-verify"];
         world.run_words(&[&login[..], options].concat()).write_stdin(SECRET).assert().success();
         let _ = std::fs::remove_file(marker(&world));

@@ -87,11 +87,10 @@ fn a_configuration_just_below_the_limit_takes_little_memory() {
 #[test]
 fn every_option_that_takes_a_file_has_a_size_limit() {
     let mut world = World::client_of("http://127.0.0.1:1");
-    let (sparse_file, passphrase) = (sparse_file(&world, "large"), world.private_file("passphrase", "y"));
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
-    let pipe = world.home().join("pipe").display().to_string();
-    world.program("mkfifo").arg(&pipe).assert().success();
-    for file in [sparse_file.as_str(), "/dev/zero", pipe.as_str()] {
+    let large = sparse_file(&world, "large");
+    world.use_passphrase();
+    let pipe = world.pipe("pipe");
+    for file in [large.as_str(), "/dev/zero", pipe.as_str()] {
         let _writer = (file == pipe).then(|| Running(write_without_end(&pipe)));
         for (command, code) in [
             ("inspect FILE", 7),
@@ -115,13 +114,13 @@ fn every_option_that_takes_a_file_has_a_size_limit() {
         world.set("SSL_CERT_FILE", "");
     }
     // These take only a path.
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &sparse_file);
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &large);
     let secret = world.private_file("secret", "anything");
     let login = format!("login -e eu --client-id x -p new --no-verify --store file --secret-file {secret}");
-    assert_refused(&world, &login, None, 4, &sparse_file);
+    assert_refused(&world, &login, None, 4, &large);
     world.set("CORTI_CLIENT_SECRET", "");
-    world.set("CORTI_CLIENT_SECRET_FILE", &sparse_file);
-    assert_refused(&world, "token --full", None, 3, &sparse_file);
+    world.set("CORTI_CLIENT_SECRET_FILE", &large);
+    assert_refused(&world, "token --full", None, 3, &large);
 }
 
 #[test]
@@ -136,8 +135,7 @@ fn an_audio_file_has_a_size_limit() {
 #[test]
 fn standard_input_has_a_size_limit() {
     let mut world = World::client_of("http://127.0.0.1:1");
-    let passphrase = world.private_file("passphrase", "y");
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    world.use_passphrase();
     for (command, code) in [
         ("inspect", 7),
         ("check -", 2),
@@ -151,8 +149,8 @@ fn standard_input_has_a_size_limit() {
 #[test]
 fn a_large_file_of_the_encrypted_store_is_refused() {
     let mut world = World::new();
-    let (secret, passphrase) = (world.private_file("secret", "x"), world.private_file("passphrase", "y"));
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &passphrase);
+    let secret = world.private_file("secret", "x");
+    world.use_passphrase();
     world
         .run(&format!(
             "login -e http://127.0.0.1:1 --client-id x --no-verify --store file --secret-file {secret}"

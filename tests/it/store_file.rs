@@ -5,9 +5,7 @@ use std::path::PathBuf;
 
 use predicates::prelude::*;
 
-use crate::common::{self, Said, Sandbox, World};
-
-const PASSPHRASE: &str = "correct horse battery staple";
+use crate::common::{self, PASSPHRASE, Said, Sandbox, World};
 
 /// A world without a keyring, with a passphrase file.
 fn world() -> World {

@@ -1,8 +1,9 @@
-//! The sandbox's control endpoint, over HTTP.
+//! The sandbox over HTTP: its control endpoint, and requests to its realm.
 
 use serde_json::{Value, json};
 
 use super::Sandbox;
+use super::saved::form;
 
 /// An HTTP client that uses no proxy.
 pub fn client() -> reqwest::Client {
@@ -26,6 +27,19 @@ impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
+}
+
+/// Asks for a full token.
+pub async fn request_token(sandbox: &Sandbox) -> Answer {
+    let request = client().post(sandbox.token_url());
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    Answer::to(request.body(form(sandbox, "openid"))).await
+}
+
+/// The realm's public keys.
+pub async fn keys(sandbox: &Sandbox) -> Value {
+    let url = format!("{}/realms/base/protocol/openid-connect/certs", sandbox.environment);
+    Answer::to(client().get(url)).await.json()
 }
 
 pub struct Control {

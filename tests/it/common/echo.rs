@@ -1,15 +1,14 @@
 //! A server like Corti that repeats a text in one place of its answers.
 
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{Message, WebSocket};
 
-use super::fake_server::read_request;
+use super::fake_server::{listen, read_request, serve};
 use super::forged;
 
 /// Where the text is repeated.
@@ -85,16 +84,9 @@ pub fn token(scope: &str) -> String {
 
 /// Starts one and returns its environment. It ends with the test's process.
 pub fn start(place: Place, text: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let environment = format!("http://{}", listener.local_addr().unwrap());
+    let (listener, environment) = listen();
     let echo = Echo { environment: environment.clone(), place, text: text.to_owned() };
-    let echo = Arc::new(echo);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let echo = Arc::clone(&echo);
-            std::thread::spawn(move || echo.serve(stream));
-        }
-    });
+    serve(listener, move |_, stream| echo.serve(stream));
     environment
 }
 

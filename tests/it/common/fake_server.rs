@@ -46,6 +46,24 @@ impl Answer {
     }
 }
 
+/// Listens on a free port of this machine. Returns the environment that stands for it.
+pub fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let environment = format!("http://{}", listener.local_addr().unwrap());
+    (listener, environment)
+}
+
+/// Answers each connection on a thread of its own, given its number, until the test's process ends.
+pub fn serve(listener: TcpListener, answer: impl Fn(usize, TcpStream) + Send + Sync + 'static) {
+    let answer = Arc::new(answer);
+    std::thread::spawn(move || {
+        for (index, stream) in listener.incoming().flatten().enumerate() {
+            let answer = Arc::clone(&answer);
+            std::thread::spawn(move || answer(index, stream));
+        }
+    });
+}
+
 impl FakeServer {
     pub fn start(answers: Vec<Answer>) -> Self {
         Self::start_by(|_| answers)
@@ -53,17 +71,16 @@ impl FakeServer {
 
     /// One with answers that name its environment.
     pub fn start_by(answers: impl FnOnce(&str) -> Vec<Answer>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let environment = format!("http://{}", listener.local_addr().unwrap());
+        let (listener, environment) = listen();
         let answers = answers(&environment);
         let requests = Arc::new(Mutex::new(BTreeMap::new()));
         let seen = Arc::clone(&requests);
-        // It ends with the test's process.
-        std::thread::spawn(move || {
-            for (index, stream) in listener.incoming().flatten().enumerate() {
-                let answer = answers.get(index).or(answers.last()).unwrap().clone();
-                let seen = Arc::clone(&seen);
-                std::thread::spawn(move || serve(index, stream, &answer, &seen));
+        serve(listener, move |index, mut stream| {
+            let request = read_request(&mut stream);
+            seen.lock().unwrap().insert(index, request);
+            match answers.get(index).or(answers.last()).unwrap() {
+                Answer::Bytes(bytes) => drop(stream.write_all(bytes.as_bytes())),
+                Answer::Silence => std::thread::sleep(Duration::from_secs(120)),
             }
         });
         Self { environment, requests }
@@ -76,13 +93,13 @@ impl FakeServer {
     }
 }
 
-fn serve(index: usize, mut stream: TcpStream, answer: &Answer, seen: &Mutex<BTreeMap<usize, String>>) {
-    let request = read_request(&mut stream);
-    seen.lock().unwrap().insert(index, request);
-    match answer {
-        Answer::Bytes(bytes) => drop(stream.write_all(bytes.as_bytes())),
-        Answer::Silence => std::thread::sleep(Duration::from_secs(120)),
-    }
+/// The request that opens `/transcribe` on the server with this host and port.
+pub fn upgrade_request(host: &str, token: &str) -> String {
+    format!(
+        "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{token} HTTP/1.1\r\nHost: {host}\r\n\
+         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
 }
 
 /// Reads the head, and as much body as it announces.

@@ -1,12 +1,14 @@
 //! A server that sends without end, in place of a WebSocket or on one.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::fake_server::{listen, serve};
 
 /// What the server sends, in this order.
 #[derive(Clone, Default)]
@@ -73,15 +75,11 @@ pub struct FloodServer {
 
 impl FloodServer {
     pub fn start(flood: Flood) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let environment = format!("http://{}", listener.local_addr().unwrap());
+        let (listener, environment) = listen();
         let sent = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&sent);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (flood, counter) = (flood.clone(), Arc::clone(&counter));
-                std::thread::spawn(move || serve(stream, &flood, &counter));
-            }
+        serve(listener, move |_, stream| {
+            let _ = send(stream, &flood, &counter);
         });
         Self { environment, sent }
     }
@@ -92,7 +90,7 @@ impl FloodServer {
     }
 }
 
-fn serve(mut stream: TcpStream, flood: &Flood, counter: &AtomicUsize) -> Option<()> {
+fn send(mut stream: TcpStream, flood: &Flood, counter: &AtomicUsize) -> Option<()> {
     let head = head(&mut stream)?;
     let key = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

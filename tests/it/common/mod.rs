@@ -30,9 +30,9 @@ mod world;
 pub use keyring::Keyring;
 #[cfg(target_os = "linux")]
 pub use process::memory;
-pub use process::{Running, Said};
+pub use process::{Running, Said, lines};
 pub use sandbox::Sandbox;
-pub use world::World;
+pub use world::{PASSPHRASE, World};
 
 /// The binary under test.
 pub fn binary() -> PathBuf {

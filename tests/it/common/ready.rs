@@ -29,6 +29,13 @@ pub fn store(world: &World, environment: &str, profile: &str, secret: &str) {
     world.run_words(&[&words[..], &["--secret-file", &file]].concat()).assert().success();
 }
 
+/// A sandbox with these options, and a world of its client.
+pub fn start(options: &[&str]) -> (Sandbox, World) {
+    let sandbox = Sandbox::start_with(options);
+    let world = World::of(&sandbox);
+    (sandbox, world)
+}
+
 /// A world with a ready token for this environment.
 pub fn with_token(environment: &str, token: &str) -> World {
     let mut world = World::new();
@@ -38,8 +45,10 @@ pub fn with_token(environment: &str, token: &str) -> World {
 }
 
 /// Mints a token of the world's client.
-pub fn minted(world: &World, flags: &str) -> String {
-    Said::by(&mut world.run(&format!("token {flags}"))).stdout.trim().to_owned()
+pub fn mint(world: &World, flags: &str) -> String {
+    let said = Said::by(&mut world.run(&format!("token {flags}")));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    said.stdout.trim().to_owned()
 }
 
 /// How many interactions the world's client has.

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::fake_server::upgrade_request;
 use super::{Said, Sandbox, World};
 
 /// A server's answer as it was saved.
@@ -123,13 +124,6 @@ pub fn form(sandbox: &Sandbox, scope: &str) -> String {
     format!("grant_type=client_credentials&client_id={client_id}&client_secret={client_secret}&scope={scope}")
 }
 
-/// Mints a token of the world's client.
-pub fn mint(world: &World, ask: &str) -> String {
-    let said = Said::by(&mut world.run(&format!("token {ask}")));
-    assert_eq!(said.code, 0, "{}", said.stderr);
-    said.stdout.trim().to_owned()
-}
-
 /// Sends messages on a WebSocket. Returns the messages received, and the code that it closed with: 1006 without a
 /// close frame, as in RFC 6455, section 7.1.5.
 pub async fn converse(sandbox: &Sandbox, path: &str, token: &str, messages: &[&str]) -> (Vec<Saved>, u16) {
@@ -179,12 +173,7 @@ pub fn log(messages: &[Saved]) -> Saved {
 pub fn protocol_error(sandbox: &Sandbox, token: &str) -> (Saved, u16) {
     let address = sandbox.environment.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
-    let head = format!(
-        "GET /audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{token} HTTP/1.1\r\nHost: {address}\r\n\
-         Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(upgrade_request(address, token).as_bytes()).unwrap();
     stream.write_all(&[0x81, 0x01, b'x']).unwrap();
     let mut answer = Vec::new();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

@@ -1,10 +1,12 @@
 //! A WebSocket server with a script, for messages that Corti may send and the sandbox does not.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tungstenite::protocol::CloseFrame;
+
+use super::fake_server::{listen, serve};
 
 /// What to do after a message of this type. `binary` stands for audio.
 #[derive(Clone)]
@@ -19,14 +21,8 @@ pub enum Reply {
 
 /// Starts one on this machine and returns its environment. It ends with the test's process.
 pub fn start(script: Vec<Reply>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let environment = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let script = script.clone();
-            std::thread::spawn(move || converse(stream, &script));
-        }
-    });
+    let (listener, environment) = listen();
+    serve(listener, move |_, stream| converse(stream, &script));
     environment
 }
 

@@ -8,6 +8,8 @@ use assert_cmd::Command;
 
 use super::{Keyring, Running, Sandbox, binary, chmod, path};
 
+pub const PASSPHRASE: &str = "correct horse battery staple";
+
 /// A home folder, and the variables that commands get.
 pub struct World {
     home: tempfile::TempDir,
@@ -105,6 +107,20 @@ impl World {
         let path = self.file(name, bytes);
         chmod(&path, 0o600);
         path
+    }
+
+    /// Makes a pipe in the home and returns its path.
+    pub fn pipe(&self, name: &str) -> String {
+        let path = self.home.path().join(name).display().to_string();
+        self.program("mkfifo").args(["-m", "600", &path]).assert().success();
+        path
+    }
+
+    /// Sets the file with the passphrase of encrypted files.
+    #[cfg(unix)]
+    pub fn use_passphrase(&mut self) {
+        let path = self.private_file("passphrase", PASSPHRASE);
+        self.set("CORTI_AUTH_PASSPHRASE_FILE", &path);
     }
 
     /// The binary with `arguments`, which are split at spaces.
