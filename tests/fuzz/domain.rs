@@ -1,4 +1,4 @@
-//! The domain of corti-auth, as it is in `src/`.
+//! The domain of corti-auth, included from `src/`.
 
 #[path = "../../src/domain/mod.rs"]
 pub mod domain;

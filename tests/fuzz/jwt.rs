@@ -1,4 +1,4 @@
-//! Whatever stands in a token: it is read or refused, what is said of it is bounded and is JSON, and it is never valid.
+//! Any token is parsed or refused, its report is JSON of bounded length, and it is never valid.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ use corti_auth_fuzz::domain::token::verification::{Policy, Verification};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
-/// One key of each kind: those of RFC 7515, appendices A.2 and A.3, and of RFC 8037, appendix A.2.
+/// One key of each kind, from RFC 7515, appendices A.2 and A.3, and RFC 8037, appendix A.2.
 static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
     let examples: Vec<serde_json::Value> = serde_json::from_str(include_str!("../rfc/examples.json")).unwrap();
     let keys: Vec<_> = examples.iter().map(|example| example["key"].clone()).collect();
@@ -26,7 +26,7 @@ static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
 
 fuzz_target!(|data: &[u8]| {
     let Some((mode, data)) = data.split_first() else { return };
-    // As it comes, or as the JSON of the two parts: the fuzzer need not learn base64.
+    // The input is the token itself, or the JSON of its two parts, so that the fuzzer need not learn base64.
     let text = if mode % 2 == 0 {
         String::from_utf8_lossy(data).into_owned()
     } else {
@@ -40,12 +40,12 @@ fuzz_target!(|data: &[u8]| {
     let Ok(it) = Jwt::decode(&text).and_then(|jwt| Inspection::of(&jwt, now)) else { return };
     let policy = Policy { issuer: Some("joe".to_owned()), ..Policy::default() };
     let verification = Verification::of(&text, &it, &KEYS, &policy, now);
-    // The RFCs' examples are signed, and nobody can sign another date.
+    // The RFCs' examples have expired, and nobody can sign other claims.
     assert!(!verification.valid);
     for it in [it.clone().redacted(), it.clone()] {
         let record = serde_json::to_string(&Report::of(&it, "", &[], Some(&verification), true)).unwrap();
         let line = printable_json_lines(record);
-        // A control character of one byte is written in six, in three places at most.
+        // A control character of one byte takes six when it is escaped, in at most three places.
         assert!(line.len() <= 4_000 + 24 * text.len(), "{} of {}", line.len(), text.len());
         assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok());
         assert!(!line.chars().any(char::is_control));

@@ -1,4 +1,4 @@
-//! Whatever is pasted: what is left is no longer than it was, and lines are the same however they arrive.
+//! From any pasted text, the token is no longer than the text, and lines are the same however the bytes are split.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use corti_auth_fuzz::domain::text::lines::{Line, Lines};
 use corti_auth_fuzz::domain::token::pasted;
 use libfuzzer_sys::fuzz_target;
 
-/// The longest line that is taken, in bytes.
+/// The longest accepted line, in bytes.
 const LIMIT: usize = 16;
 
 fn cut(chunks: &mut dyn Iterator<Item = &[u8]>) -> Vec<Option<Vec<u8>>> {

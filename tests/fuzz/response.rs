@@ -1,4 +1,4 @@
-//! Whatever a server answers: it is understood or refused, and what is said of it is bounded.
+//! Any answer of a server is parsed or refused, and the error is of bounded length.
 
 #![no_main]
 
@@ -37,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
     let requested = ScopeRequest::Scopes(ScopeSet::from_wire("transcribe"));
     let mut said = Vec::new();
     match grant::parse(&response, &requested, now) {
-        // Whatever came, a limited token is what was asked for.
+        // A limited token was requested, so only a limited one is accepted.
         Ok(token) => assert!(token.granted.class() == TokenClass::Limited && token.expires_at > now),
         Err(error) => said.push(error.to_string()),
     }

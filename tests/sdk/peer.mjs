@@ -1,7 +1,7 @@
-// Drives @corti/sdk, the client that Corti's customers use, against the server that the environment names:
-// CORTI_ENVIRONMENT (its URL), CORTI_TENANT_NAME, CORTI_CLIENT_ID, CORTI_CLIENT_SECRET. One line a check, `ok NAME` or
-// `not ok NAME: why`, then `N passed, N failed`. Groups named as arguments are run, all without: auth, token, rest,
-// errors, transcribe, stream, limited. The first two need no more than a Keycloak.
+// Checks a server with @corti/sdk, the client that Corti's customers use. Variables name the server and the client:
+// CORTI_ENVIRONMENT (a URL), CORTI_TENANT_NAME, CORTI_CLIENT_ID, CORTI_CLIENT_SECRET. Prints a line per check, `ok NAME` or
+// `not ok NAME: why`, then `N passed, N failed`. The arguments choose groups; without any, all run: auth, token, rest,
+// errors, transcribe, stream, limited. The first two need only a Keycloak.
 import { randomUUID } from "node:crypto";
 import { Corti, CortiAuth, CortiClient, CortiError, JsonError, ParseError, serialization } from "@corti/sdk";
 import { decodeToken } from "@corti/sdk/utils";
@@ -28,11 +28,11 @@ const environment = {
   agents: url,
 };
 
-// The SDK makes its promise for CONFIG_ACCEPTED before the socket opens and awaits it after: when a handshake is
-// refused, connect() rejects as it should, and that other promise rejects with nobody listening.
+// The SDK creates a promise for CONFIG_ACCEPTED before the WebSocket opens and awaits it afterwards. When a handshake is
+// refused, connect() rejects as it should, but that promise also rejects, and nothing handles it.
 process.on("unhandledRejection", () => {});
 
-// What an answer lacks that the SDK's types promise, the SDK says with console.warn and goes on. Here it is a failure.
+// If an answer lacks what the SDK's types require, the SDK only calls console.warn. Here that is a failure.
 const warnings = [];
 console.warn = (...words) => warnings.push(words.join(" ").trim().split("\n").at(-1).trim());
 
@@ -41,7 +41,7 @@ console.warn = (...words) => warnings.push(words.join(" ").trim().split("\n").at
 /** Every HTTP exchange of the SDK since the last `exchanges.length = 0`. */
 const exchanges = [];
 
-/** The fetch that the SDK is given: the real one, watched; `body` in place of the SDK's where that is to be tested. */
+/** The fetch for the SDK: records each exchange, and sends `body`, if given, in place of the SDK's body. */
 function watched(body) {
   return async (target, init) => {
     const rest = String(target).startsWith(environment.base);
@@ -65,7 +65,7 @@ const encounter = (more = {}) => ({
   ...more,
 });
 
-// --- the judges ----------------------------------------------------------------------------------
+// --- assertions ----------------------------------------------------------------------------------
 
 const show = (value) => JSON.stringify(value) ?? String(value);
 
@@ -140,7 +140,7 @@ function isToken(token, ...limited) {
   that(typeof token.idToken === "string", "there is no idToken, though openid was asked");
   same(token.refreshToken, undefined, "refreshToken");
   const inside = claims(token.accessToken);
-  // A real Keycloak reads its clock for each of the three, so a second may pass in between.
+  // Keycloak reads its clock for each of the three, so a second may pass in between.
   if (Math.abs(inside.exp - inside.iat - token.expiresIn) > 1) {
     same(inside.exp - inside.iat, token.expiresIn, "exp - iat");
   }
@@ -157,7 +157,7 @@ function isToken(token, ...limited) {
 
 // --- sockets -------------------------------------------------------------------------------------
 
-/** Listens to a socket of the SDK: what it says, and the code that it closes with. */
+/** Collects the messages of one of the SDK's WebSockets, and the code that it closes with. */
 function listen(socket) {
   const heard = { messages: [], raw: [], errors: [], code: undefined };
   const waiting = [];
@@ -178,7 +178,7 @@ function listen(socket) {
   return heard;
 }
 
-/** A second of sound in the chunks that Corti asks for, a flush and an end; the answers, in the SDK's words. */
+/** Sends a second of audio in chunks as Corti documents, a flush and an end, and checks the answers. */
 async function speak(socket, ended, schemas) {
   const heard = listen(socket);
   for (let chunk = 0; chunk < 4; chunk++) socket.sendAudio(new Uint8Array(8_000));
@@ -202,7 +202,7 @@ async function speak(socket, ended, schemas) {
   return heard;
 }
 
-/** No audio, an end: nothing to pay. */
+/** Sends an end without audio, which costs nothing. */
 async function saysNothing(socket, ended) {
   const heard = listen(socket);
   socket.sendEnd({ type: "end" });
@@ -211,13 +211,13 @@ async function saysNothing(socket, ended) {
   same(heard.messages[0].credits, 0, "credits");
 }
 
-/** connect() refused for its configuration, and told so. */
+/** Checks that connect() fails because the configuration was denied. */
 async function denied(connecting) {
   const thrown = await refusal(connecting);
   same(thrown.message, "CONFIG_DENIED", "the error");
 }
 
-/** connect() refused in the handshake with this status. */
+/** Checks that the handshake of connect() is refused with this status. */
 async function shut(connecting, status) {
   const thrown = await refusal(connecting);
   that(thrown.message?.includes(String(status)), `expected the status ${status}, got ${describe(thrown)}`);
@@ -231,7 +231,7 @@ const consultation = (participant = {}, more = {}) => ({
   ...more,
 });
 const newInteraction = async () => (await full().interactions.create({ encounter: encounter() })).interactionId;
-/** One with everything that the SDK's types promise of an answer. */
+/** An interaction with everything that the SDK's types require of an answer. */
 const whole = (patient, more = {}) => ({
   encounter: encounter({ period: { startedAt: new Date("2026-01-02T03:04:05Z") }, ...more }),
   patient: { identifier: patient },
@@ -644,7 +644,7 @@ const checks = {
   },
 };
 
-/** The token with its issuer replaced. The signature is then wrong; the SDK does not look at it. */
+/** The token with its issuer replaced. That breaks the signature, which the SDK does not check. */
 function underCorti(token) {
   const [header, , signature] = token.split(".");
   const body = { ...claims(token), iss: `https://auth.eu.corti.app/realms/${tenantName}` };
@@ -686,6 +686,7 @@ for (const group of groups) {
   }
 }
 console.log(`${passed} passed, ${failed} failed`);
-// Not process.exit() at once: what is printed must reach a pipe. If a failed check left a socket open, this ends it.
+// No process.exit() at once, or output to a pipe could be lost. The timer ends the process if a failed check left a
+// WebSocket open.
 process.exitCode = failed > 0 ? 1 : 0;
 setTimeout(() => process.exit(), 1_000).unref();

@@ -1,5 +1,5 @@
-// @corti/sdk inside `corti-auth exec --refresh-url`, as docs/tokens.md has it: the client lists the interactions three times.
-// CORTI_ENVIRONMENT is a URL. One JSON object on stdout: how many fresh tokens the SDK asked for.
+// Runs @corti/sdk inside `corti-auth exec --refresh-url`, as in docs/tokens.md: the client lists the interactions three
+// times. CORTI_ENVIRONMENT is a URL. Prints a JSON object with the number of fresh tokens that the SDK asked for.
 import { CortiClient } from "@corti/sdk";
 
 const url = process.env.CORTI_ENVIRONMENT;

@@ -1,6 +1,6 @@
-// What @corti/sdk makes of a server in trouble: CORTI_ENVIRONMENT (its URL), CORTI_TENANT_NAME, CORTI_CLIENT_ID and
-// CORTI_CLIENT_SECRET name it. `token` asks for a token once, `list` has one client list the interactions three times.
-// One JSON object on stdout: what came of it.
+// Runs @corti/sdk with a failing server. Variables name the server and the client: CORTI_ENVIRONMENT (a URL),
+// CORTI_TENANT_NAME, CORTI_CLIENT_ID, CORTI_CLIENT_SECRET. `token` asks for a token once; `list` lists the interactions three
+// times with one client. Prints the outcome as a JSON object.
 import { CortiAuth, CortiClient, CortiError } from "@corti/sdk";
 
 const url = process.env.CORTI_ENVIRONMENT;
@@ -32,5 +32,5 @@ try {
   const known = thrown instanceof CortiError;
   result = { ok: false, name: thrown.name, status: (known && thrown.statusCode) || null, body: (known && thrown.body) || null };
 }
-// Where the connection broke, the SDK's own timer of 60 s would keep this process alive.
+// After a broken connection, the SDK's timer of 60 s would keep this process alive.
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit());

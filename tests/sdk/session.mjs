@@ -1,5 +1,5 @@
-// Opens the session that `corti-auth session --format sdk` printed, which comes on stdin: the client takes it as it is.
-// One JSON object on stdout: what came of it.
+// Opens a session with the output of `corti-auth session --format sdk`, which it reads from stdin and gives to the client
+// unchanged. Prints the outcome as a JSON object.
 import { CortiClient } from "@corti/sdk";
 
 let text = "";
