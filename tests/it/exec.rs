@@ -233,7 +233,7 @@ fn the_program_inherits_limits_signals_and_open_files() {
         let python = "python3 -c 'import ctypes; print(ctypes.CDLL(None).prctl(3))'";
         assert_eq!(sh("", flags, python), "1\n", "{flags}");
         let masks = "grep -E 'SigBlk|SigIgn' /proc/self/status";
-        // The second as nohup, and a shell without job control, set it.
+        // The second is what nohup, or a shell without job control, sets.
         for before in ["", "trap '' HUP INT"] {
             let own = Said::by(world.program("sh").args(["-c", &format!("{before}\nexec {masks}")]));
             assert_eq!(signals(&sh(before, flags, masks)), signals(&own.stdout), "{flags}");

@@ -29,7 +29,7 @@ fn every_character_that_unicode_calls_hidden_is_escaped() {
     for line in table.lines() {
         let [number, category, name] = line.splitn(3, '\t').collect::<Vec<_>>().try_into().unwrap();
         let c = char::from_u32(number.parse().unwrap()).unwrap();
-        // What Unicode lets displays ignore besides.
+        // Further characters that displays may ignore.
         let ignored =
             ["VARIATION SELECTOR", "HANGUL FILLER", "HANGUL CHOSEONG FILLER", "HANGUL JUNGSEONG FILLER"];
         let ignored = ignored.iter().any(|word| name.contains(word) && !name.contains("SYMBOL"))

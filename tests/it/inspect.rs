@@ -127,7 +127,7 @@ fn redact_hides_what_identifies_a_customer() {
     assert!(!json.to_string().contains("acme-hospital"), "{json}");
     assert_eq!((&json["client_id"], &json["audience"][0]), (&json["audience"][0], &json["client_id"]));
     assert_eq!(json["redacted"], true);
-    // Nor is the audience that was asked for shown, whether the token has it or not.
+    // The audience that was asked for is not shown either, whether the token has it or not.
     for audience in ["acme-hospital", "account"] {
         for style in ["", "--json"] {
             let flags = format!("inspect --redact --verify --audience {audience} {style}");

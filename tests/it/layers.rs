@@ -225,7 +225,7 @@ fn a_command_uses_no_other_command() {
     }
 }
 
-/// A file may use its parts, and they may use it. Between any others there is no way back.
+/// A file and its parts may use each other; other files must not form a circle.
 #[test]
 fn no_files_form_a_circle() {
     let references = references();

@@ -1,5 +1,5 @@
-//! A canary as the secret in every input, every command at full verbosity, in success and in failure: it is in no
-//! stream and no file where it was not asked for.
+//! Puts a canary wherever a secret or a token can be, and runs every command at full verbosity, in success and in
+//! failure. No stream and no file contains the canary, unless it was asked for.
 
 use std::path::Path;
 

@@ -121,7 +121,7 @@ fn a_file_of_root_that_all_may_read_is_accepted() {
     let file = folder.join(format!("corti-auth-test-{}", std::process::id()));
     write(&file, &sandbox.client_secret, 0o444);
     let said = mint(&mut world, &file);
-    // Nobody can read it too.
+    // The user `nobody` can read it as well.
     let nobody = format!("setpriv --reuid=65534 --regid=65534 --clear-groups head -c 3 '{}'", file.display());
     let readable = Said::by(world.program("sh").args(["-c", &nobody])).code;
     std::fs::remove_file(&file).unwrap();

@@ -107,7 +107,7 @@ fn a_silent_server_ends_at_the_timeout() {
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 
-/// No connection, so nothing was sent that could have been done.
+/// Without a connection nothing was sent, so nothing can have been created.
 #[cfg(target_os = "linux")]
 #[test]
 fn without_a_connection_no_interaction_may_exist() {

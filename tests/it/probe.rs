@@ -233,7 +233,7 @@ fn an_interaction_that_cannot_be_deleted_is_named() {
     world.set("CORTI_ENVIRONMENT", &server.environment);
     world.set("CORTI_ACCESS_TOKEN", "opaque");
     let said = Said::by(&mut world.run("probe streams"));
-    // The first failure decides the exit code; what is left behind is named besides.
+    // The first failure decides the exit code; the interaction that is left is also named.
     assert_eq!(said.code, 5, "{}", said.stderr);
     assert!(said.stderr.contains("removal        failed"), "{}", said.stderr);
     assert!(said.stderr.contains("made for the probe, is still there"), "{}", said.stderr);

@@ -46,7 +46,7 @@ impl Answer {
     }
 }
 
-/// Listens on a free port of this machine. Returns the environment that stands for it.
+/// Listens on a free port of this machine. Returns the listener and its environment.
 pub fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let environment = format!("http://{}", listener.local_addr().unwrap());

@@ -1,5 +1,5 @@
-//! The realm's documents. Everything in the sandbox's is in Keycloak's, and what clients read is in both. What else Keycloak's
-//! documents have is out of scope: other endpoints, grants, users, keys and algorithms, which the sandbox does not have.
+//! The realm's documents. Keycloak's have everything that the sandbox's have, and both have what clients read. The rest of
+//! Keycloak's is out of scope: endpoints, grants, users, keys and algorithms that the sandbox does not have.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -109,7 +109,7 @@ fn in_base64() -> Vec<Case> {
     let header = |value| form("grant_type=client_credentials&scope=openid").header("authorization", value);
     let right = |name, value| case(name, header(value), token("openid"));
     vec![
-        // `service:` and a byte of Latin-1, or two that are none of UTF-8.
+        // `service:` and a byte of Latin-1, or two bytes that are not UTF-8.
         case("Basic: the secret in Latin-1", header("Basic c2VydmljZTr8"), wrong()),
         case("Basic: the secret is no text", header("Basic c2VydmljZTr//g=="), wrong()),
         case("Basic: the id is no text", header("Basic c2Vy/3ZpY2U6eA=="), no_client()),
@@ -121,7 +121,7 @@ fn in_base64() -> Vec<Case> {
         right("Basic: a tab", "Basic\tBASE64"),
         case("Basic: a letter after the padding", header("Basic BASE64x"), no_client()),
         case("Basic: a word after it", header("Basic BASE64 x"), no_client()),
-        // `service:x`, `service:xx` with one of two signs that pad, `service:x` and one letter of four.
+        // `service:x`, `service:xx` with one of its two padding signs, `service:x` and one letter of the next four.
         case("Basic: padding that is none", header("Basic c2VydmljZTp4="), no_client()),
         case("Basic: half of the padding", header("Basic c2VydmljZTp4eA="), no_client()),
         case("Basic: no padding", header("Basic c2VydmljZTp4eA"), wrong()),

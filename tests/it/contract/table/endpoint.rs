@@ -83,7 +83,7 @@ fn queries() -> Vec<Case> {
     ]
 }
 
-/// Endpoints that tell about a token or end it.
+/// Endpoints that describe or revoke a token.
 fn endpoints() -> Vec<Case> {
     let no_path = || plain(404, "HTTP 404 Not Found");
     let bearer = |is: &str| {
@@ -146,13 +146,13 @@ fn documents() -> Vec<Case> {
     ]
 }
 
-/// 401 of an endpoint whose answers caches may store.
+/// 401 of an endpoint with answers that may be cached.
 fn plain_unauthorized(error: &str) -> Expected {
     let description = "Invalid client or Invalid client credentials";
     plain(401, error).with("body error_description", description)
 }
 
-/// The server by other names, which the issuer of its tokens repeats.
+/// Other names of the server, which appear in the issuer of its tokens.
 fn names() -> Vec<Case> {
     let by = |host| good("scope=openid").header("host", host);
     let of = |issuer: &str| token("openid").issued_by(issuer);

@@ -18,7 +18,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// A request of the client for the grant that `grant` begins with.
+/// A request of the client; `grant` begins with the name of the grant.
 fn of(grant: &str) -> Request {
     form(format!("client_id=service&client_secret=SECRET&grant_type={grant}"))
 }
@@ -80,7 +80,7 @@ fn other_grants() -> Vec<Case> {
     ]
 }
 
-/// Those whose name is a URN (RFC 6749, section 4.5).
+/// Grants with a URN as their name (RFC 6749, section 4.5).
 fn extension_grants() -> Vec<Case> {
     let urn = "urn:ietf:params:oauth:grant-type";
     vec![

@@ -76,7 +76,7 @@ fn of_the_realm() -> Vec<Case> {
     ]
 }
 
-/// Clients that may use less, or get more.
+/// Clients that may use fewer scopes, or get more.
 fn of_other_clients() -> Vec<Case> {
     vec![
         case(
