@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Said, World};
 
-/// The client secret of [`world_of`].
+/// A client secret that no output may contain.
 pub const CANARY: &str = "canary-5d41402abc4b2a76";
 
 /// Runs `doctor --json` and returns its exit code and its object.
@@ -37,7 +37,7 @@ pub fn assert_verdict(outcome: &Value, name: &str, expected: &str, words: &str) 
     assert!(found == expected && text.contains(words), "{name}, {expected}, {words}: {outcome:#}");
 }
 
-/// A world whose variables name a client of `environment`.
+/// A world whose variables name a client of `environment`, with [`CANARY`] as its secret.
 pub fn world_of(environment: &str) -> World {
     let mut world = World::client_of(environment);
     world.set("CORTI_CLIENT_SECRET", CANARY);

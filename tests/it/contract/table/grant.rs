@@ -138,7 +138,7 @@ fn uma_tickets() -> Vec<Case> {
     ]
 }
 
-/// UMA tickets in exchange for other things.
+/// UMA tickets in exchange for claims or tokens.
 fn uma_claims() -> Vec<Case> {
     vec![
         case(
