@@ -1,5 +1,5 @@
 //! A keyring returns what was stored: any length, any script, from many processes at once, in gnome-keyring and
-//! KeePassXC.
+//! `KeePassXC`.
 
 use predicates::prelude::*;
 
