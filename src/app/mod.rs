@@ -9,6 +9,7 @@ pub(crate) mod delivery;
 pub(crate) mod input;
 pub(crate) mod interrupt;
 pub(crate) mod options;
+pub(crate) mod outcome;
 pub(crate) mod route;
 pub(crate) mod runtime;
 pub(crate) mod sandbox;

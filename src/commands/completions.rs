@@ -1,17 +1,20 @@
-//! `completions`: the script that makes a shell complete this command.
+//! `completions`: prints the script that makes a shell complete this command.
 
 use std::ffi::OsString;
+use std::io;
 
-use clap::{Args, CommandFactory as _, ValueEnum};
+use clap::{Args, CommandFactory as _};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use clap_complete::env::{EnvCompleter, Shells};
-use serde_json::{Value, json};
+use clap_complete::env::Shells;
+use serde_json::json;
 
+use crate::app::context::Context;
+use crate::app::outcome::Outcome;
 use crate::domain::client::secret::Secret;
 use crate::edge::config_file::ConfigFile;
 use crate::edge::host::Host;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
 use super::Cli;
 
@@ -28,49 +31,28 @@ const COMPLETE_VARIABLE: &str = "CORTI_AUTH_COMPLETE";
   PowerShell  corti-auth completions powershell | Out-String | Invoke-Expression")]
 pub(super) struct CompletionsArgs {
     /// The shell
-    #[arg(value_enum)]
-    shell: Shell,
+    #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
+    shell: String,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Shell {
-    Bash,
-    Elvish,
-    Fish,
-    Powershell,
-    Zsh,
+pub(super) async fn run(args: &CompletionsArgs, _: &Context<'_>) -> Result<Outcome, Failure> {
+    let shell = &args.shell;
+    let script = script(shell).map_err(|error| {
+        Failure::new(Kind::Unexpected, format!("cannot make completions for {shell}: {error}"))
+    })?;
+    let json = json!({ "shell": shell, "script": script });
+    Ok(Outcome::new("completions", json, Text::Datum(Secret::new(script))))
 }
 
-/// A completion script.
-pub(super) struct CompletionsOutcome {
-    shell: &'static str,
-    script: String,
-}
-
-/// # Errors
-/// Where the generator fails.
-pub(super) fn run(args: &CompletionsArgs) -> Result<CompletionsOutcome, Failure> {
-    let shell = match args.shell {
-        Shell::Bash => "bash",
-        Shell::Elvish => "elvish",
-        Shell::Fish => "fish",
-        Shell::Powershell => "powershell",
-        Shell::Zsh => "zsh",
-    };
-    let failed =
-        |reason: String| Failure::new(Kind::Unexpected, format!("no completions for {shell}: {reason}"));
+fn script(shell: &str) -> io::Result<String> {
     let shells = Shells::builtins();
-    let completer: &dyn EnvCompleter =
-        shells.completer(shell).ok_or_else(|| failed("unknown to the generator".to_owned()))?;
-    let mut script = Vec::new();
-    completer
-        .write_registration(COMPLETE_VARIABLE, "corti-auth", "corti-auth", "corti-auth", &mut script)
-        .map_err(|error| failed(error.to_string()))?;
-    let script = String::from_utf8(script).map_err(|error| failed(error.to_string()))?;
-    Ok(CompletionsOutcome { shell, script: script.trim_end().to_owned() })
+    let completer = shells.completer(shell).ok_or(io::ErrorKind::Unsupported)?;
+    let (name, mut script) = ("corti-auth", Vec::new());
+    completer.write_registration(COMPLETE_VARIABLE, name, name, name, &mut script)?;
+    Ok(String::from_utf8_lossy(&script).trim_end().to_owned())
 }
 
-/// Answers a shell that asks what fits; `None` where none does.
+/// The candidates for a shell that asks for completions; `None` if none asks.
 pub(super) fn answer(host: &Host) -> Option<Result<String, Failure>> {
     let shell = host.env.get(COMPLETE_VARIABLE)?;
     Some(candidates(&shell, host).map_err(|reason| {
@@ -81,8 +63,8 @@ pub(super) fn answer(host: &Host) -> Option<Result<String, Failure>> {
 
 fn candidates(shell: &str, host: &Host) -> Result<String, String> {
     let shells = Shells::builtins();
-    let completer = shells.completer(shell).ok_or("it is not a shell that is known")?;
-    // The script calls `corti-auth -- WORDS`, the first of them the program's name.
+    let completer = shells.completer(shell).ok_or("unknown shell")?;
+    // The script calls `corti-auth -- WORDS`. The first word is the program's name.
     let words: Vec<OsString> =
         host.arguments.iter().skip_while(|word| *word != "--").skip(1).cloned().collect();
     if words.is_empty() {
@@ -96,8 +78,8 @@ fn candidates(shell: &str, host: &Host) -> Result<String, String> {
     String::from_utf8(candidates).map_err(|error| error.to_string())
 }
 
-/// The command line with the profiles' names where a profile is wanted. Whatever is wrong with the configuration, a
-/// completion is not the place to say it.
+/// The command line with the profiles' names where a profile is expected. Errors in the configuration are ignored: other
+/// commands report them.
 fn command_with_profiles(host: &Host) -> clap::Command {
     let config = ConfigFile::locate(None, &host.env).and_then(|file| file.load()).unwrap_or_default();
     let names: Vec<OsString> = config.profiles().keys().map(|name| name.as_str().into()).collect();
@@ -109,18 +91,4 @@ fn command_with_profiles(host: &Host) -> clap::Command {
         let group = group.mut_subcommand("rename", |sub| sub.mut_arg("old", name).mut_arg("new", |arg| arg));
         group.mut_subcommand("remove", |sub| sub.mut_arg("name", name))
     })
-}
-
-impl Outcome for CompletionsOutcome {
-    fn command(&self) -> &'static str {
-        "completions"
-    }
-
-    fn json(&self) -> Value {
-        json!({ "shell": self.shell, "script": self.script })
-    }
-
-    fn text(&self) -> Text {
-        Text::Datum(Secret::new(self.script.clone()))
-    }
 }

@@ -5,11 +5,11 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::app::context::Context;
 use crate::app::interrupt::interruptible_before_a_program;
+use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::{CacheArgs, ScopeArgs};
 use crate::domain::client::resolve::Plan;
@@ -24,18 +24,18 @@ use crate::domain::token::scope::ScopeRequest;
 use crate::edge::program::{self, Program, ProgramError, Signals};
 use crate::edge::refresh_endpoint::{Answer, Question, RefreshEndpoint};
 use crate::failure::{Failure, Kind};
-use crate::output::{self, Outcome, Text};
+use crate::output;
 
-/// The shortest lifetime that is preferred for a token of the program: the SDK asks for another one 2 minutes before the end
-/// (its `oauthAuthHelpers.ts`).
+/// A cached token for the program should live this long: the SDK asks for a new one 2 minutes before the expiry
+/// (`oauthAuthHelpers.ts`).
 const FRESH: Duration = Duration::from_secs(150);
 
-/// It gets `CORTI_ACCESS_TOKEN`, `CORTI_TENANT_NAME` and `CORTI_ENVIRONMENT`. It does not get the client id, or variables that
-/// hold the client secret or name its file. It takes this process's place: its id, its terminal, its signals and its exit
-/// code are its own.
+/// The program gets `CORTI_ACCESS_TOKEN`, `CORTI_TENANT_NAME` and `CORTI_ENVIRONMENT`. It does not get the client id, or
+/// variables that hold the client secret or name its file. It replaces this process, and so has its process id, terminal,
+/// signals and exit code.
 ///
-/// A token lives 5 minutes. With --refresh-url this process stays, and answers `CORTI_AUTH_REFRESH_URL` with a fresh token
-/// in the SDK's shape to whoever sends `CORTI_AUTH_REFRESH_TOKEN` as the bearer, until the program ends.
+/// A token lives 5 minutes. With --refresh-url this process keeps running until the program ends. A request to
+/// `CORTI_AUTH_REFRESH_URL` with `CORTI_AUTH_REFRESH_TOKEN` as the bearer returns a fresh token in the SDK's format.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth exec --scope transcribe -- node server.js
@@ -45,13 +45,13 @@ In the program, with @corti/sdk:
   refreshAccessToken: async () => (await fetch(process.env.CORTI_AUTH_REFRESH_URL,
       { headers: { Authorization: `Bearer ${process.env.CORTI_AUTH_REFRESH_TOKEN}` } })).json()
 
-Exit codes: the program's own; 126 if it cannot be run, 127 if it is not there; else as everywhere")]
+Exit codes: the program's own; 126 if it cannot be run, 127 if it is not found; else as for every command")]
 pub(super) struct ExecArgs {
     #[command(flatten)]
     choice: ScopeArgs,
     #[command(flatten)]
     cache: CacheArgs,
-    /// Stay, and give the program a fresh token whenever it asks
+    /// Keep running and serve fresh tokens to the program over a local URL
     #[arg(long)]
     refresh_url: bool,
     /// The program and its arguments
@@ -59,26 +59,24 @@ pub(super) struct ExecArgs {
     command: Vec<OsString>,
 }
 
-/// A program that has ended.
-pub(super) struct ExecOutcome(u8);
-
-/// Does not come back where the program takes this process's place.
-///
-/// # Errors
-/// Where there is no token, or the program cannot be run.
-pub(super) async fn run(args: &ExecArgs, context: &Context<'_>) -> Result<ExecOutcome, Failure> {
-    if !args.refresh_url {
-        let program = async { Ok(prepared(args, context).await?.program) };
-        let program = interruptible_before_a_program(context, program).await?;
-        return program.take_over().map(ExecOutcome).map_err(not_run);
-    }
-    let ready = async { Ok((prepared(args, context).await?, endpoint().await?, Signals::take_over())) };
-    let (prepared, endpoint, signals) = interruptible_before_a_program(context, ready).await?;
-    let status = attend(prepared, endpoint, signals, context).await?;
-    Ok(ExecOutcome(program::exit_like(status)))
+/// Does not return where the program takes this process's place.
+pub(super) async fn run(args: &ExecArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
+    let ready = async {
+        let prepared = prepared(args, context).await?;
+        let endpoint = if args.refresh_url { Some((endpoint().await?, Signals::take_over())) } else { None };
+        Ok((prepared, endpoint))
+    };
+    let (prepared, endpoint) = interruptible_before_a_program(context, ready).await?;
+    let program_code = match endpoint {
+        None => prepared.program.take_over().map_err(not_run)?,
+        Some((endpoint, signals)) => {
+            program::exit_like(run_beside(prepared, endpoint, signals, context).await?)
+        }
+    };
+    Ok(Outcome { program_code, ..Outcome::silent() })
 }
 
-/// Where the program asks for fresh tokens.
+/// Listens where the program asks for fresh tokens.
 async fn endpoint() -> Result<RefreshEndpoint, Failure> {
     RefreshEndpoint::bind().await.map_err(|error| {
         Failure::new(Kind::Unexpected, format!("cannot listen on this machine for --refresh-url: {error}"))
@@ -86,7 +84,7 @@ async fn endpoint() -> Result<RefreshEndpoint, Failure> {
     })
 }
 
-/// All that is needed to run the program.
+/// The program, and how to get its later tokens.
 struct Prepared {
     plan: Plan,
     requested: ScopeRequest,
@@ -101,25 +99,22 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
     let policy = args.cache.policy(context);
     let tokens = Tokens::new(context);
     let token = tokens.get(&plan, &requested, policy).await?;
-    let (name, arguments) = args.command.split_first().ok_or_else(|| {
-        Failure::new(Kind::Usage, "no program is named").hint("corti-auth exec --scope transcribe -- CMD")
-    })?;
     let (env, variables) = (&context.host.env, context.variables()?);
     let secret = tokens.secret_read();
     let program = Program {
-        name: name.clone(),
-        arguments: arguments.to_vec(),
+        name: args.command[0].clone(),
+        arguments: args.command[1..].to_vec(),
         set: format::variables(&plan.client, &token).into(),
         unset: env.removed_from_program(|name| variables.is_removed_from_token_users(name), secret.as_ref()),
     };
-    // `--refresh` is for the first token only.
+    // `--refresh` applies to the first token only.
     let mode = if policy.mode == CacheMode::Refresh { CacheMode::Use } else { policy.mode };
     let policy = CachePolicy { preferred_ttl: Some(FRESH), mode, ..policy };
     Ok(Prepared { plan, requested, policy, program })
 }
 
-/// Runs the program beside this process, and gives it fresh tokens until it ends.
-async fn attend(
+/// Runs the program beside this process, and serves fresh tokens until it ends.
+async fn run_beside(
     prepared: Prepared,
     endpoint: RefreshEndpoint,
     signals: Signals,
@@ -138,13 +133,13 @@ async fn attend(
     };
     let ended = tokio::select! {
         ended = running.ended() => ended,
-        // The program goes on, whatever became of the endpoint.
+        // The program keeps running, even if the endpoint fails.
         () = refreshing => running.ended().await,
     };
     ended.map_err(|error| Failure::new(Kind::Unexpected, format!("cannot wait for the program: {error}")))
 }
 
-/// Answers who asks. Those who ask while a token is under way get that one.
+/// Answers the program's requests. Those that come while a token is being minted get that token.
 async fn refresh(
     asked: &mut mpsc::Receiver<Question>,
     tokens: &Tokens<'_>,
@@ -167,7 +162,7 @@ async fn refresh(
     }
 }
 
-/// What is said while the program has the terminal: with `--verbose`, the requests.
+/// Passes on only the requests that `--verbose` shows, while the program uses the terminal.
 struct OnlyExchanges<'a>(&'a dyn Sink);
 
 impl Sink for OnlyExchanges<'_> {
@@ -188,22 +183,4 @@ fn not_run(error: ProgramError) -> Failure {
         ProgramError::NotExecutable { name, .. } => (Kind::NotExecutable, format!("ls -l {}", quote(name))),
     };
     Failure::caused(kind, error).hint(hint)
-}
-
-impl Outcome for ExecOutcome {
-    fn command(&self) -> &'static str {
-        "exec"
-    }
-
-    fn json(&self) -> Value {
-        Value::Null
-    }
-
-    fn text(&self) -> Text {
-        Text::Nothing
-    }
-
-    fn program_code(&self) -> u8 {
-        self.0
-    }
 }

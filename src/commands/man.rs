@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Command, CommandFactory as _};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::app::context::Context;
+use crate::app::outcome::Outcome;
 use crate::domain::text::page::Page;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
 use super::Cli;
 
@@ -18,36 +20,30 @@ use super::Cli;
 #[command(after_help = "Example:
   corti-auth man ~/.local/share/man/man1")]
 pub(super) struct ManArgs {
-    /// The folder; it is made if it is not there
+    /// The folder; it is created if it does not exist
     dir: PathBuf,
 }
 
-/// Written pages.
-pub(super) struct ManOutcome {
-    dir: PathBuf,
-    pages: usize,
-}
-
-/// # Errors
-/// Where the folder cannot be written.
-pub(super) fn run(args: &ManArgs) -> Result<ManOutcome, Failure> {
-    let dir = &args.dir;
-    let mut whole = Cli::command().disable_help_subcommand(true);
-    whole.build();
-    let written = std::fs::create_dir_all(dir).and_then(|()| write_all(&whole, dir));
+pub(super) async fn run(args: &ManArgs, _: &Context<'_>) -> Result<Outcome, Failure> {
+    let dir = args.dir.display();
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    let written = std::fs::create_dir_all(&args.dir).and_then(|()| write_all(&command, &args.dir));
     let pages = written.map_err(|error| {
-        Failure::new(Kind::Usage, format!("cannot write manual pages into `{}`: {error}", dir.display()))
+        Failure::new(Kind::Usage, format!("cannot write manual pages into `{dir}`: {error}"))
             .hint("name a folder that you may write: corti-auth man ./man")
     })?;
-    Ok(ManOutcome { dir: dir.clone(), pages })
+    let message = format!("{pages} manual pages are in `{dir}`");
+    let json = json!({ "dir": dir.to_string(), "pages": pages });
+    Ok(Outcome::new("man", json, Text::Message(Page::new().line(message))))
 }
 
-/// Writes the pages of a command and of those below it, and says how many.
+/// Writes the pages of a command and its subcommands, and returns how many there are.
 fn write_all(command: &Command, dir: &Path) -> io::Result<usize> {
     let page = Man::new(command.clone()).source(concat!("corti-auth ", env!("CARGO_PKG_VERSION")));
     std::fs::write(dir.join(page.get_filename()), text(command, &page)?)?;
-    let below = command.get_subcommands().map(|it| write_all(it, dir)).sum::<io::Result<usize>>()?;
-    Ok(below + 1)
+    let subcommands = command.get_subcommands().map(|it| write_all(it, dir)).sum::<io::Result<usize>>()?;
+    Ok(subcommands + 1)
 }
 
 fn text(command: &Command, page: &Man) -> io::Result<Vec<u8>> {
@@ -57,8 +53,7 @@ fn text(command: &Command, page: &Man) -> io::Result<Vec<u8>> {
     page.render_synopsis_section(&mut text)?;
     page.render_description_section(&mut text)?;
     page.render_options_section(&mut text)?;
-    let is_group = command.has_subcommands();
-    if is_group {
+    if command.has_subcommands() {
         page.render_subcommands_section(&mut text)?;
     }
     let after = command.get_after_long_help().or(command.get_after_help());
@@ -74,7 +69,7 @@ fn text(command: &Command, page: &Man) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// A headed block of the help, whose lines stay as they are: a filled example cannot be pasted.
+/// A block of the help with its heading. Its lines stay as they are, so that an example can be pasted.
 fn render_block(block: &str) -> Roff {
     let (heading, body) = block.split_once('\n').unwrap_or_default();
     let heading = match heading.trim_end_matches(':') {
@@ -92,22 +87,4 @@ fn render_block(block: &str) -> Roff {
         roff.control("fi", []);
     }
     roff
-}
-
-impl Outcome for ManOutcome {
-    fn command(&self) -> &'static str {
-        "man"
-    }
-
-    fn json(&self) -> Value {
-        json!({ "dir": self.dir.display().to_string(), "pages": self.pages })
-    }
-
-    fn text(&self) -> Text {
-        Text::Message(Page::new().line(format!(
-            "{} manual pages are in `{}`",
-            self.pages,
-            self.dir.display()
-        )))
-    }
 }

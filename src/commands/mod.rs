@@ -1,7 +1,7 @@
-//! The command line: the subcommands, the options they share, and the one dispatch.
+//! The command line: lists, parses and runs the subcommands.
 //!
-//! Each subcommand is a file with its arguments, its outcome and a `run`. None prints, and none reads an environment
-//! variable by itself.
+//! Each subcommand is a file with its arguments and a `run` that returns the outcome. None prints or reads environment
+//! variables itself.
 
 use clap::{Parser, Subcommand};
 use futures_util::future::LocalBoxFuture;
@@ -34,8 +34,9 @@ mod token;
 use crate::app::context::Context;
 use crate::app::interrupt::interruptible;
 use crate::app::runtime::block_on;
-use crate::cli::globals::Globals;
+use crate::cli::globals::{self, Globals};
 use crate::cli::lazy_args::Deferred;
+use crate::cli::{argument, usage};
 
 const AFTER_HELP: &str = "Examples:
   corti-auth demo                        see all of it, without an account
@@ -48,9 +49,9 @@ const AFTER_HELP: &str = "Examples:
 Exit codes:
   0 done   1 failed or refused by the API   2 usage   3 configuration   4 no credential   5 credential rejected
   6 scope   7 invalid token   8 network   9 try later   10 a check did not hold   130 interrupted
-  exec: the program's own, 126 if it cannot be run, 127 if it is not there";
+  exec: the program's own, 126 if it cannot be run, 127 if it is not found";
 
-/// The same with what only a page has room for.
+/// The same for `--help`, with the environment variables.
 fn after_long_help() -> String {
     let variables = variable::TABLE.map(|(name, meaning)| format!("  {name:29} {meaning}"));
     format!("{AFTER_HELP}\n\nEnvironment variables:\n{}", variables.join("\n"))
@@ -60,9 +61,9 @@ fn after_long_help() -> String {
 #[derive(Debug, Parser)]
 #[command(name = "corti-auth", version, max_term_width = 100, propagate_version = true)]
 #[command(after_help = AFTER_HELP, after_long_help = after_long_help())]
-struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
-    globals: Globals,
+    pub(crate) globals: Globals,
     #[command(subcommand)]
     command: Command,
 }
@@ -79,9 +80,9 @@ enum Command {
     Logout(Deferred<logout::LogoutArgs>),
     /// Replace a profile's secret by a new one
     Rotate(Deferred<rotate::RotateArgs>),
-    /// Show which client is used, who says so, and where its secret is
+    /// Show the active client, where that choice comes from, and where its secret is kept
     Status(Deferred<status::StatusArgs>),
-    // Not deferred: completion adds the profiles' names to them.
+    // Not deferred: completion adds the profiles' names to its arguments.
     Profile(profile::ProfileArgs),
     /// Mint an access token and print it
     Token(Deferred<token::TokenArgs>),
@@ -101,7 +102,7 @@ enum Command {
     Session(Deferred<session::SessionArgs>),
     /// Open a WebSocket step by step, and tell how far it gets
     Probe(Deferred<probe::ProbeArgs>),
-    /// Find out what keeps a secret from becoming a token
+    /// Check every step from the stored secret to a working token
     Doctor(Deferred<doctor::DoctorArgs>),
     /// Print the completion script of a shell
     Completions(Deferred<completions::CompletionsArgs>),
@@ -109,71 +110,46 @@ enum Command {
     Man(Deferred<man::ManArgs>),
 }
 
-/// A command line that clap accepted.
-pub struct Invocation(Cli);
-
 /// What a command line asks for.
-pub enum Parsed {
+pub(crate) enum Parsed {
     /// A command.
-    Run(Box<Invocation>),
-    /// Help, a version, or what a shell asked for, as text.
+    Run(Box<Cli>),
+    /// Text to print: help, a version, or completions.
     Show(String),
-    /// Nothing that can be run.
-    Wrong {
-        /// Prints as far as the style can be told.
-        printer: Printer,
-        /// Why not.
-        failure: Failure,
-        /// The same in clap's words; empty where it is not clap's.
-        text: String,
-    },
-}
-
-impl Invocation {
-    /// How this command wants to be printed.
-    pub fn style(&self, host: &Host) -> Style {
-        self.0.globals.style(host)
-    }
+    /// A usage error, how to print it, and clap's text for it; empty if the error is not clap's.
+    Wrong(Failure, Style, String),
 }
 
 /// Reads argv.
-pub fn parse(host: &Host) -> Parsed {
+pub(crate) fn parse(host: &Host) -> Parsed {
     let wrong = |failure, text| {
-        let json = crate::cli::argument::asks_for_json(&host.arguments);
-        let style = Style { json, colours: crate::cli::globals::colours(None, host), ..Style::default() };
-        Parsed::Wrong { printer: Printer::new(style), failure, text }
+        let json = argument::asks_for_json(&host.arguments);
+        let style = Style { json, colours: globals::colours(None, host), ..Style::default() };
+        Parsed::Wrong(failure, style, text)
     };
     match completions::answer(host) {
         Some(Ok(candidates)) => return Parsed::Show(candidates),
         Some(Err(failure)) => return wrong(failure, String::new()),
         None => {}
     }
-    if let Err(failure) = crate::cli::argument::refuse_secrets(&host.arguments) {
+    if let Err(failure) = argument::refuse_secrets(&host.arguments) {
         return wrong(failure, String::new());
     }
     match Cli::try_parse_from(&host.arguments) {
-        Ok(cli) => Parsed::Run(Box::new(Invocation(cli))),
+        Ok(cli) => Parsed::Run(Box::new(cli)),
         Err(error) if !error.use_stderr() => Parsed::Show(error.render().to_string()),
         Err(error) => {
-            let (failure, text) = crate::cli::usage::failure(&error, &host.arguments);
+            let (failure, text) = usage::failure(&error, &host.arguments);
             wrong(failure, text)
         }
     }
 }
 
 /// Runs a command, on one runtime and this thread.
-///
-/// # Errors
-/// The command's [`Failure`].
-pub fn dispatch(
-    invocation: &Invocation,
-    host: &Host,
-    printer: &Printer,
-) -> Result<Box<dyn Outcome>, Failure> {
-    let Invocation(Cli { globals, command }) = invocation;
-    let options = globals.options();
+pub(crate) fn dispatch(cli: &Cli, host: &Host, printer: &Printer) -> Result<Box<dyn Outcome>, Failure> {
+    let options = cli.globals.options();
     let context = Context::new(host, &options, printer)?;
-    block_on(run(command, &context))
+    block_on(run(&cli.command, &context))
 }
 
 async fn run(command: &Command, context: &Context<'_>) -> Result<Box<dyn Outcome>, Failure> {
@@ -186,11 +162,9 @@ async fn run(command: &Command, context: &Context<'_>) -> Result<Box<dyn Outcome
         Command::Token(Deferred(args)) => interrupted(context, token::run(args, context)).await,
         Command::Diff(Deferred(args)) => interrupted(context, diff::run(args, context)).await,
         Command::Explain(Deferred(args)) => interrupted(context, explain::run(args, context)).await,
-        Command::Interaction(Deferred(args)) => {
-            Box::pin(interruptible(context, interaction::run(args, context))).await
-        }
+        Command::Interaction(Deferred(args)) => interrupted(context, interaction::run(args, context)).await,
         Command::Session(Deferred(args)) => interrupted(context, session::run(args, context)).await,
-        // These look after signals themselves: they have something to undo, or hand the terminal to a program.
+        // These handle signals themselves: they have something to undo, or give the terminal to a program.
         Command::Check(Deferred(args)) => boxed(check::run(args, context).await),
         Command::Demo(Deferred(args)) => boxed(demo::run(args, context).await),
         Command::Doctor(Deferred(args)) => boxed(doctor::run(args, context).await),
@@ -199,12 +173,12 @@ async fn run(command: &Command, context: &Context<'_>) -> Result<Box<dyn Outcome
         Command::Sandbox(Deferred(args)) => boxed(sandbox::run(args, context).await),
         // A signal may end these at any time.
         Command::Inspect(Deferred(args)) => boxed(inspect::run(args, context).await),
-        Command::Completions(Deferred(args)) => boxed(completions::run(args)),
-        Command::Man(Deferred(args)) => boxed(man::run(args)),
+        Command::Completions(Deferred(args)) => boxed(completions::run(args, context).await),
+        Command::Man(Deferred(args)) => boxed(man::run(args, context).await),
     }
 }
 
-/// Runs `work` until it is done, or a signal asks it to end. In a box: some of these futures are large.
+/// Runs `work` until it ends or a signal interrupts it. In a box: some of these futures are large.
 fn interrupted<'a, T: Outcome + 'static>(
     context: &'a Context<'_>,
     work: impl Future<Output = Result<T, Failure>> + 'a,

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::{Context, parse_tenant};
+use crate::app::outcome::Outcome;
 use crate::app::secret_input;
 use crate::domain::client::identity::ClientId;
 use crate::domain::client::variable;
@@ -15,7 +16,7 @@ use crate::domain::text::page::{Page, Tone};
 use crate::domain::text::shell::quote;
 use crate::edge::{input, private_file, process};
 use crate::failure::{Failure, Kind};
-use crate::output::{self, Outcome, Text};
+use crate::output;
 use crate::sandbox::{Options, Sandbox};
 
 mod fault_args;
@@ -48,14 +49,11 @@ pub(super) struct SandboxArgs {
     faults: FaultArgs,
 }
 
-/// A sandbox that was stopped.
-pub(super) struct SandboxOutcome;
-
-pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<SandboxOutcome, Failure> {
+pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     // First of all: an early signal must not leave a ready file behind.
     let mut stop = Box::pin(process::asked_to_stop());
     let sandbox = tokio::select! {
-        () = &mut stop => return Ok(SandboxOutcome),
+        () = &mut stop => return Ok(Outcome::silent()),
         bound = bind(args, context) => bound?,
     };
     let ready = Ready::of(&sandbox);
@@ -68,7 +66,7 @@ pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<San
     if let Some(path) = &args.ready_file {
         remove_ready_file(path, &ready);
     }
-    Ok(SandboxOutcome)
+    Ok(Outcome::silent())
 }
 
 async fn bind(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Failure> {
@@ -147,19 +145,5 @@ impl Ready {
             .line(export(variable::CLIENT_SECRET, "client_secret"))
             .toned(Tone::Dim, "# faults, counters, keys: the bearer of $CORTI_ENVIRONMENT/_sandbox/")
             .line(export("CORTI_SANDBOX_TOKEN", "control_token"))
-    }
-}
-
-impl Outcome for SandboxOutcome {
-    fn command(&self) -> &'static str {
-        "sandbox"
-    }
-
-    fn json(&self) -> Value {
-        Value::Null
-    }
-
-    fn text(&self) -> Text {
-        Text::Nothing
     }
 }

@@ -1,22 +1,21 @@
 //! `token`: mints an access token and prints it.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::context::Context;
 use crate::app::delivery::Delivered;
+use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::cli::argument;
 use crate::cli::format_args::FormatArgs;
 use crate::cli::token_args::{CacheArgs, ScopeArgs};
-use crate::domain::client::api_client::Client;
-use crate::domain::client::secret::Secret;
 use crate::domain::text::page::Page;
 use crate::domain::token::grant::Token;
 use crate::domain::token::requirement::Requirement;
 use crate::domain::token::scope::{LIMITED, TokenClass};
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
 /// A token is limited or full by your choice. A limited one (transcribe, streams) opens those WebSockets and nothing
 /// else, and may be handed to a browser. A full one acts as the client itself and belongs on a backend.
@@ -41,23 +40,15 @@ pub(super) struct TokenArgs {
     format: FormatArgs,
 }
 
-/// A minted token.
-pub(super) struct TokenOutcome {
-    client: Client,
-    token: Token,
-    delivered: Delivered,
-}
-
-pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<TokenOutcome, Failure> {
+pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let delivery = args.format.delivery(context)?;
     let requirement = requirement(args)?;
     let plan = context.plan()?;
     let requested = args.choice.scope_request(&plan, context)?;
     let token = Tokens::new(context).get(&plan, &requested, args.cache.policy(context)).await?;
-    requirement.check(&token.granted).map_err(|unmet| {
-        let hint = "see its scopes: corti-auth token --json";
-        Failure::new(Kind::Check, unmet).hint(hint)
-    })?;
+    requirement
+        .check(&token.granted)
+        .map_err(|unmet| Failure::new(Kind::Check, unmet).hint("see its scopes: corti-auth token --json"))?;
     if requested.class() != TokenClass::Limited
         && (context.host.terminal.stdout || delivery.is_for_pipelines())
     {
@@ -65,8 +56,28 @@ pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Token
             "this token acts as the client itself: keep it on a backend and out of chats and tickets";
         context.warn(caution, Some("for a browser: corti-auth token --scope transcribe"));
     }
-    let delivered = delivery.deliver(&plan.client, &token, context)?;
-    Ok(TokenOutcome { client: plan.client, token, delivered })
+    let client = &plan.client;
+    let text = match delivery.deliver(client, &token, context)? {
+        Delivered::Datum(datum) => Text::Datum(datum),
+        Delivered::Json => Text::Json,
+        Delivered::Written(what) => Text::Message(Page::new().line(what)),
+    };
+    let Token { access_token, expires_at, expires_in, granted, cached } = token;
+    let json = json!({
+        "token_type": "Bearer",
+        "expires_in": expires_in,
+        "expires_at": expires_at.to_string(),
+        "expires_at_unix": expires_at.as_second(),
+        "scopes": granted.to_strings(),
+        "reach": granted.class().as_str(),
+        "cached": cached,
+        "fingerprint": access_token.secret().fingerprint(),
+        "environment": client.environment.to_string(),
+        "tenant": client.tenant.as_str(),
+        "client_id": client.id.as_str(),
+    });
+    let secret = Some(("access_token", access_token.secret().clone()));
+    Ok(Outcome { secret, ..Outcome::new("token", json, text) })
 }
 
 fn requirement(args: &TokenArgs) -> Result<Requirement, Failure> {
@@ -79,39 +90,4 @@ fn requirement(args: &TokenArgs) -> Result<Requirement, Failure> {
         required: set(&args.require_scope, "--require-scope")?,
         forbidden: set(&args.forbid_scope, "--forbid-scope")?,
     })
-}
-
-impl Outcome for TokenOutcome {
-    fn command(&self) -> &'static str {
-        "token"
-    }
-
-    fn json(&self) -> Value {
-        let Token { access_token, expires_at, expires_in, granted, cached } = &self.token;
-        json!({
-            "token_type": "Bearer",
-            "expires_in": expires_in,
-            "expires_at": expires_at.to_string(),
-            "expires_at_unix": expires_at.as_second(),
-            "scopes": granted.to_strings(),
-            "reach": granted.class().as_str(),
-            "cached": cached,
-            "fingerprint": access_token.secret().fingerprint(),
-            "environment": self.client.environment.to_string(),
-            "tenant": self.client.tenant.as_str(),
-            "client_id": self.client.id.as_str(),
-        })
-    }
-
-    fn secrets(&self) -> Vec<(&'static str, Secret)> {
-        vec![("access_token", self.token.access_token.secret().clone())]
-    }
-
-    fn text(&self) -> Text {
-        match &self.delivered {
-            Delivered::Datum(datum) => Text::Datum(datum.clone()),
-            Delivered::Json => Text::Json,
-            Delivered::Written(what) => Text::Message(Page::new().line(what)),
-        }
-    }
 }

@@ -6,22 +6,25 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::app::api;
+use crate::app::api::{self, Api};
 use crate::app::caller::Caller;
+use crate::app::context::Context;
+use crate::app::input;
+use crate::app::outcome::Outcome;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
-use crate::domain::client::environment::Environment;
-use crate::domain::client::identity::Tenant;
-use crate::domain::client::secret::{AccessToken, Secret};
+use crate::domain::client::secret::AccessToken;
 use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::corti::interaction::{ENCOUNTER_TYPES, Fields, GENDERS, Interaction};
-use crate::domain::corti::websocket;
-use crate::domain::corti::websocket::SocketKind;
+use crate::domain::corti::websocket::{self, SocketKind};
 use crate::domain::text::page::Page;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
-use super::{Api, read_body, statuses};
+use super::statuses;
+
+/// How much of a body is read. The API's are kilobytes.
+const MAX_BODY: usize = 1024 * 1024;
 
 /// Create an interaction and print its websocketUrl
 ///
@@ -89,36 +92,44 @@ impl CreateArgs {
     }
 }
 
-/// The interaction that was created.
-pub(super) struct CreateOutcome {
-    interaction: Interaction,
-    environment: Environment,
-    tenant: Tenant,
-    connect_url: Option<Secret>,
-    undo: String,
-}
-
-pub(super) async fn run(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<CreateOutcome, Failure> {
+pub(super) async fn run(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<Outcome, Failure> {
     let context = tokens.context;
-    let body = body(args, tokens).await?;
+    let body = body(args, context).await?;
     let caller = Caller::of(context)?;
     let api = Api::open(&caller, tokens).await?;
     let limited = if args.connect_url { Some(limited(&caller, tokens).await?) } else { None };
     let creating = api.create(&body, context);
-    let interaction = spinner::show(context, "creating an interaction", creating).await?;
-    let connect_url = limited.map(|token| websocket::connect_url(&interaction.websocket_url, &token));
+    let Interaction { id, websocket_url: url } =
+        spinner::show(context, "creating an interaction", creating).await?;
+    let connect_url = limited.map(|token| websocket::connect_url(&url, &token));
     if connect_url.is_some() {
         let caution = "the URL has a token in it, and proxies log URLs";
         context.warn(caution, Some("corti-auth session streams"));
     }
-    let (environment, tenant) = (caller.environment().clone(), caller.tenant().clone());
-    let undo = api::deletion(interaction.id, context);
-    Ok(CreateOutcome { interaction, environment, tenant, connect_url, undo })
+    let json = json!({
+        "interaction_id": id.to_string(),
+        "websocket_url": url.as_str(),
+        "environment": caller.environment().to_string(),
+        "tenant": caller.tenant().as_str(),
+    });
+    let text = match &connect_url {
+        Some(url) => Text::Datum(url.clone()),
+        None => Text::Page(Page::new().line(url.as_str())),
+    };
+    Ok(Outcome {
+        secret: connect_url.map(|url| ("connect_url", url)),
+        undo: Some(api::deletion(id, context)),
+        ..Outcome::new("interaction-create", json, text)
+    })
 }
 
-async fn body(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<Value, Failure> {
+/// The body of the request, from the options and the file.
+async fn body(args: &CreateArgs, context: &Context<'_>) -> Result<Value, Failure> {
     let file = match &args.from {
-        Some(path) => Some(read_body(path, tokens.context).await?),
+        Some(path) => Some(input::read(path, MAX_BODY, context).await.map_err(|reason| {
+            Failure::new(Kind::Usage, format!("cannot read the interaction from {reason}"))
+                .hint("corti-auth interaction create --from - < FILE")
+        })?),
         None => None,
     };
     let body = args.fields().body(file.as_ref().map(|bytes| bytes.as_slice()), &Uuid::new_v4().to_string());
@@ -139,34 +150,4 @@ async fn limited(caller: &Caller, tokens: &Tokens<'_>) -> Result<AccessToken, Fa
         return Err(Failure::new(Kind::Usage, message).hint(format!("unset {ACCESS_TOKEN}")));
     }
     tokens.get_for(caller, &SocketKind::Streams.scope_request(), tokens.context.cache_policy()).await
-}
-
-impl Outcome for CreateOutcome {
-    fn command(&self) -> &'static str {
-        "interaction-create"
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "interaction_id": self.interaction.id.to_string(),
-            "websocket_url": self.interaction.websocket_url.as_str(),
-            "environment": self.environment.to_string(),
-            "tenant": self.tenant.as_str(),
-        })
-    }
-
-    fn secrets(&self) -> Vec<(&'static str, Secret)> {
-        self.connect_url.iter().map(|url| ("connect_url", url.clone())).collect()
-    }
-
-    fn undo(&self) -> Option<String> {
-        Some(self.undo.clone())
-    }
-
-    fn text(&self) -> Text {
-        match &self.connect_url {
-            Some(url) => Text::Datum(url.clone()),
-            None => Text::Page(Page::new().line(self.interaction.websocket_url.as_str())),
-        }
-    }
 }

@@ -1,10 +1,12 @@
 //! `interaction delete`: deletes an interaction, after a question or with `--yes`.
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
+use crate::app::api::Api;
 use crate::app::caller::Caller;
+use crate::app::outcome::Outcome;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::cli::argument;
@@ -12,9 +14,7 @@ use crate::domain::text::event::Event;
 use crate::domain::text::page::Page;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
-
-use super::Api;
+use crate::output::Text;
 
 /// Delete an interaction, with its recordings, transcripts, facts and documents
 ///
@@ -32,46 +32,25 @@ pub(super) struct DeleteArgs {
     yes: bool,
 }
 
-/// The interaction that was deleted.
-pub(super) struct DeleteOutcome(Uuid);
-
-pub(super) async fn run(args: &DeleteArgs, tokens: &Tokens<'_>) -> Result<DeleteOutcome, Failure> {
-    let context = tokens.context;
+pub(super) async fn run(args: &DeleteArgs, tokens: &Tokens<'_>) -> Result<Outcome, Failure> {
+    let (context, id) = (tokens.context, args.id);
     if !args.yes && !context.may_ask() {
         return Err(Failure::new(Kind::Usage, "there is no terminal to ask on")
-            .hint(format!("corti-auth interaction delete {} --yes", args.id)));
+            .hint(format!("corti-auth interaction delete {id} --yes")));
     }
     let caller = Caller::of(context)?;
     let api = Api::open(&caller, tokens).await?;
     if !args.yes {
-        agree(args.id, &api, tokens).await?;
+        let record = spinner::show(context, "asking for the interaction", api.get(id)).await?;
+        context.sink.event(Event::Preview(record.summary()));
+        let question = "Delete it, with its recordings, transcripts, facts and documents?";
+        if !prompt::confirm(question.to_owned()).await? {
+            context.note("nothing is deleted");
+            return Err(Failure::new(Kind::Interrupted, "nothing is deleted: the answer was no"));
+        }
     }
-    spinner::show(context, "deleting the interaction", api.delete(args.id)).await?;
-    Ok(DeleteOutcome(args.id))
-}
-
-async fn agree(id: Uuid, api: &Api<'_>, tokens: &Tokens<'_>) -> Result<(), Failure> {
-    let context = tokens.context;
-    let record = spinner::show(context, "asking for the interaction", api.get(id)).await?;
-    context.sink.event(Event::Preview(record.summary()));
-    let question = "Delete it, with its recordings, transcripts, facts and documents?";
-    if prompt::confirm(question.to_owned()).await? {
-        return Ok(());
-    }
-    context.note("nothing is deleted");
-    Err(Failure::new(Kind::Interrupted, "nothing is deleted: the answer was no"))
-}
-
-impl Outcome for DeleteOutcome {
-    fn command(&self) -> &'static str {
-        "interaction-delete"
-    }
-
-    fn json(&self) -> Value {
-        json!({ "interaction_id": self.0.to_string(), "deleted": true })
-    }
-
-    fn text(&self) -> Text {
-        Text::Message(Page::new().line(format!("deleted interaction {}", self.0)))
-    }
+    spinner::show(context, "deleting the interaction", api.delete(id)).await?;
+    let json = json!({ "interaction_id": id.to_string(), "deleted": true });
+    let text = Text::Message(Page::new().line(format!("deleted interaction {id}")));
+    Ok(Outcome::new("interaction-delete", json, text))
 }

@@ -4,18 +4,19 @@ use std::collections::BTreeSet;
 
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use serde_json::Value;
 
+use crate::app::api::Api;
 use crate::app::caller::Caller;
+use crate::app::outcome::Outcome;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::domain::corti::interaction::{Listing, Record, STATUSES, Sort};
 use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text, with_schema};
+use crate::output::with_schema;
 
-use super::{Api, statuses};
+use super::statuses;
 
 /// List interactions, the newest first
 ///
@@ -74,10 +75,7 @@ impl ListArgs {
     }
 }
 
-/// The interactions are printed already.
-pub(super) struct ListOutcome;
-
-pub(super) async fn run(args: &ListArgs, tokens: &Tokens<'_>) -> Result<ListOutcome, Failure> {
+pub(super) async fn run(args: &ListArgs, tokens: &Tokens<'_>) -> Result<Outcome, Failure> {
     let context = tokens.context;
     let caller = Caller::of(context)?;
     let (api, listing) = (Api::open(&caller, tokens).await?, args.listing());
@@ -92,7 +90,7 @@ pub(super) async fn run(args: &ListArgs, tokens: &Tokens<'_>) -> Result<ListOutc
         let before = seen.len();
         for record in records {
             if is_full(seen.len()) {
-                return Ok(ListOutcome);
+                return Ok(Outcome::silent());
             }
             let id = record.id();
             // Without an id, the same row means the same interaction.
@@ -101,7 +99,7 @@ pub(super) async fn run(args: &ListArgs, tokens: &Tokens<'_>) -> Result<ListOutc
             }
         }
         if !context.sink.is_read() || is_full(seen.len()) {
-            return Ok(ListOutcome);
+            return Ok(Outcome::silent());
         }
         if before == seen.len() {
             let message = format!("the API's page {page} brings nothing new");
@@ -111,7 +109,7 @@ pub(super) async fn run(args: &ListArgs, tokens: &Tokens<'_>) -> Result<ListOutc
     if seen.is_empty() {
         context.note("no interactions match");
     }
-    Ok(ListOutcome)
+    Ok(Outcome::silent())
 }
 
 fn show(record: &Record, is_first: bool, tokens: &Tokens<'_>) {
@@ -132,18 +130,4 @@ fn show(record: &Record, is_first: bool, tokens: &Tokens<'_>) {
 fn padded(cells: &[String]) -> String {
     let cells = cells.iter().zip(Record::COLUMNS).map(|(cell, (_, width))| format!("{cell:width$}"));
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-}
-
-impl Outcome for ListOutcome {
-    fn command(&self) -> &'static str {
-        "interaction"
-    }
-
-    fn json(&self) -> Value {
-        Value::Null
-    }
-
-    fn text(&self) -> Text {
-        Text::Nothing
-    }
 }

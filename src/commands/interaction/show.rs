@@ -1,18 +1,16 @@
 //! `interaction get`: shows one interaction.
 
 use clap::Args;
-use serde_json::Value;
 use uuid::Uuid;
 
+use crate::app::api::Api;
 use crate::app::caller::Caller;
+use crate::app::outcome::Outcome;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::cli::argument;
-use crate::domain::corti::interaction::Record;
 use crate::failure::Failure;
-use crate::output::{Outcome, Text};
-
-use super::Api;
+use crate::output::Text;
 
 /// Show an interaction, and where its /streams session opens
 #[derive(Debug, Args)]
@@ -25,26 +23,10 @@ pub(super) struct GetArgs {
     id: Uuid,
 }
 
-/// The interaction.
-pub(super) struct GetOutcome(Record);
-
-pub(super) async fn run(args: &GetArgs, tokens: &Tokens<'_>) -> Result<GetOutcome, Failure> {
+pub(super) async fn run(args: &GetArgs, tokens: &Tokens<'_>) -> Result<Outcome, Failure> {
     let caller = Caller::of(tokens.context)?;
     let api = Api::open(&caller, tokens).await?;
     let record = spinner::show(tokens.context, "asking for the interaction", api.get(args.id)).await?;
-    Ok(GetOutcome(record.redacted(tokens.context.sink.redactor())))
-}
-
-impl Outcome for GetOutcome {
-    fn command(&self) -> &'static str {
-        "interaction"
-    }
-
-    fn json(&self) -> Value {
-        self.0.to_json()
-    }
-
-    fn text(&self) -> Text {
-        Text::Page(self.0.summary())
-    }
+    let record = record.redacted(tokens.context.sink.redactor());
+    Ok(Outcome::new("interaction", record.to_json(), Text::Page(record.summary())))
 }
