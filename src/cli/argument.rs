@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use jiff::SignedDuration;
 use uuid::Uuid;
@@ -16,18 +17,14 @@ use crate::domain::token::scope::{Scope, ScopeError, ScopeSet};
 use crate::failure::{Failure, Kind};
 
 /// Options that take a secret in other tools. This tool has none of them.
-const SECRET_OPTIONS: [&str; 6] =
-    ["--client-secret", "--secret", "--password", "--token", "--access-token", "--secret-stdin="];
+const SECRET_OPTIONS: [&str; 5] = ["--client-secret", "--secret", "--password", "--token", "--access-token"];
 
-/// Completions for an argument that takes other values, too.
+/// Completions for an argument that also takes other values.
 pub(crate) fn offering(words: &'static [&'static str]) -> ArgValueCandidates {
     ArgValueCandidates::new(|| words.iter().map(CompletionCandidate::new).collect())
 }
 
 /// Refuses `--all` with `--profile`. clap cannot do it for a global option.
-///
-/// # Errors
-/// A usage failure.
 pub(crate) fn refuse_profile_with_all(context: &Context<'_>, command: &str) -> Result<(), Failure> {
     match &context.options.profile {
         Some(name) => Err(Failure::new(Kind::Usage, "--all and --profile cannot be used together")
@@ -36,33 +33,27 @@ pub(crate) fn refuse_profile_with_all(context: &Context<'_>, command: &str) -> R
     }
 }
 
-/// One of Corti's WebSockets, as an argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SocketArg {
-    /// Dictation
-    Transcribe,
-    /// A conversation, which belongs to an interaction
-    Streams,
-}
+impl ValueEnum for SocketKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Transcribe, Self::Streams]
+    }
 
-impl SocketArg {
-    pub(crate) fn kind(self) -> SocketKind {
-        match self {
-            Self::Transcribe => SocketKind::Transcribe,
-            Self::Streams => SocketKind::Streams,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Transcribe => "Dictation",
+            Self::Streams => "A conversation, which belongs to an interaction",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
     }
 }
 
-/// Sums of such durations never overflow.
+/// The longest duration: sums of such durations never overflow.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// `15s`, `1m 30s`, or a number of seconds; greater than zero, and at most a day.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = match text.parse::<u32>() {
-        Ok(seconds) => Ok(SignedDuration::from_secs(seconds.into())),
-        Err(_) => text.parse::<SignedDuration>().map_err(|_| "not a duration such as 15s or 1m".to_owned()),
-    }?;
+    let seconds = text.parse::<u32>().map(|seconds| SignedDuration::from_secs(seconds.into()));
+    let parsed = seconds.or_else(|_| text.parse()).map_err(|_| "not a duration such as 15s or 1m")?;
     match Duration::try_from(parsed) {
         Ok(duration) if duration > LONGEST => Err("a duration is at most a day".to_owned()),
         Ok(duration) if !duration.is_zero() => Ok(duration),
@@ -77,7 +68,7 @@ pub(crate) fn leeway(text: &str) -> Result<Duration, String> {
     if leeway > Duration::from_secs(3600) { Err("--leeway is at most 1h".to_owned()) } else { Ok(leeway) }
 }
 
-/// An id as the API writes it. What is not one would lead to another address.
+/// An interaction's id. Any other text would lead to another address of the API.
 pub(crate) fn interaction_id(text: &str) -> Result<Uuid, String> {
     Uuid::try_parse(text).map_err(|_| "an interaction's id is a UUID: corti-auth interaction list".to_owned())
 }
@@ -92,25 +83,17 @@ pub(crate) fn asks_for_json(arguments: &[OsString]) -> bool {
     arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }
 
-/// Secrets and tokens in argv end up in `ps`, shell history and logs. They are refused before any message can repeat them.
-///
-/// # Errors
-/// A usage failure that says what to do instead.
+/// Refuses secrets and tokens in argv, which end up in `ps`, shell history and logs, before any message can repeat them.
 pub(crate) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
     let words = || arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
     if words().any(|word| contains_token(&word)) {
         let message = "do not put a token on the command line: it ends up in shell history and `ps`";
         return Err(Failure::new(Kind::Usage, message).hint("corti-auth inspect < FILE"));
     }
-    // The options after `--` are the program's own.
+    // What follows `--` belongs to the program.
     let own = || words().take_while(|word| word != "--");
-    let takes_secret = |word: &str| {
-        SECRET_OPTIONS.iter().any(|option| match option.strip_suffix('=') {
-            Some(_) => word.starts_with(option),
-            None => word == *option || word.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')),
-        })
-    };
-    if own().any(|word| takes_secret(&word)) {
+    let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
+    if own().any(|word| SECRET_OPTIONS.contains(&&*name(&word)) || word.starts_with("--secret-stdin=")) {
         let message = "do not put a secret on the command line: it ends up in shell history and `ps`";
         return Err(Failure::new(Kind::Usage, message)
             .hint("corti-auth login asks for it; from a script: corti-auth login --secret-stdin < FILE"));

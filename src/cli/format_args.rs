@@ -1,11 +1,15 @@
 //! `--format` and `--shell`: how a token is printed.
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use crate::app::context::Context;
 use crate::app::delivery::Delivery;
 use crate::domain::text::shell::Shell;
 use crate::failure::{Failure, Kind};
+
+/// The shell that this system's scripts are written for. Not `$SHELL`: a script must work for every user.
+const DEFAULT_SHELL: Shell = if cfg!(windows) { Shell::PowerShell } else { Shell::Posix };
 
 /// How a token is printed.
 #[derive(Debug, Args)]
@@ -15,7 +19,7 @@ pub(crate) struct FormatArgs {
     format: Option<Format>,
     /// Quote --format env for this shell [default: sh; on Windows powershell]
     #[arg(long, value_enum)]
-    shell: Option<ShellName>,
+    shell: Option<Shell>,
 }
 
 /// The formats of a token.
@@ -27,7 +31,7 @@ enum Format {
     Json,
     /// Both headers of a request, for curl -H @-
     Header,
-    /// Both headers in curl's words, for curl -K -
+    /// Both headers as options of curl, for curl -K -
     Curl,
     /// Variables to set in a shell, for eval
     Env,
@@ -35,70 +39,55 @@ enum Format {
     Dotenv,
     /// JSON as @corti/sdk's refreshAccessToken returns it
     Sdk,
-    /// GitHub Actions: a mask, then outputs of the step
+    /// GitHub Actions: a mask, then the outputs of the step
     Github,
     /// GitLab: the file corti.env, for a dotenv report
     Gitlab,
-    /// Azure Pipelines: variables, the token as a secret one
+    /// Azure Pipelines: variables, the token as a secret variable
     Azure,
 }
 
-/// The shells of `--format env`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ShellName {
-    /// sh, bash, dash, zsh, ksh
-    Sh,
-    /// fish
-    Fish,
-    /// PowerShell
-    Powershell,
+impl ValueEnum for Shell {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Posix, Self::Fish, Self::PowerShell]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Posix => PossibleValue::new("sh").help("sh, bash, dash, zsh, ksh"),
+            Self::Fish => PossibleValue::new("fish").help("fish"),
+            Self::PowerShell => PossibleValue::new("powershell").help("PowerShell"),
+        })
+    }
 }
 
 impl FormatArgs {
-    /// Settles the format before anything is minted.
-    ///
-    /// # Errors
-    /// Where options exclude each other, or the destination's variable is not set.
+    /// The format and where the token goes. Checked before anything is minted.
     pub(crate) fn delivery(&self, context: &Context<'_>) -> Result<Delivery, Failure> {
         let Self { format, shell } = *self;
         if shell.is_some() && format != Some(Format::Env) {
-            return Err(Failure::new(Kind::Usage, "--shell says how --format env quotes, and nothing else")
-                .hint("add --format env, or leave --shell out"));
+            return Err(Failure::new(Kind::Usage, "--shell works only with --format env")
+                .hint("add --format env, or leave out --shell"));
         }
-        let format = match (format, context.options.json) {
-            (None | Some(Format::Json), true) => Format::Json,
-            (Some(other), true) => {
-                let name = other.to_possible_value().map(|value| value.get_name().to_owned());
-                let message = format!("--json and --format {} exclude each other", name.unwrap_or_default());
-                return Err(Failure::new(Kind::Usage, message).hint("leave one of them out"));
-            }
-            (format, false) => format.unwrap_or(Format::Token),
-        };
+        let json = context.options.json;
+        let format = format.unwrap_or(if json { Format::Json } else { Format::Token });
+        if json && format != Format::Json {
+            let name = format.to_possible_value().map(|value| value.get_name().to_owned());
+            let message = format!("--json and --format {} exclude each other", name.unwrap_or_default());
+            return Err(Failure::new(Kind::Usage, message).hint("leave one of them out"));
+        }
         let env = &context.host.env;
         Ok(match format {
             Format::Token => Delivery::Token,
             Format::Json => Delivery::Json,
             Format::Header => Delivery::Header,
             Format::Curl => Delivery::Curl,
-            Format::Env => Delivery::Env(shell.unwrap_or(ShellName::SYSTEM).shell()),
+            Format::Env => Delivery::Env(shell.unwrap_or(DEFAULT_SHELL)),
             Format::Dotenv => Delivery::Dotenv,
             Format::Sdk => Delivery::Sdk,
             Format::Github => Delivery::github(env)?,
             Format::Gitlab => Delivery::gitlab(env),
             Format::Azure => Delivery::Azure,
         })
-    }
-}
-
-impl ShellName {
-    /// What scripts of this system are written in. Not `$SHELL`: a script must mean the same whoever runs it.
-    const SYSTEM: Self = if cfg!(windows) { Self::Powershell } else { Self::Sh };
-
-    fn shell(self) -> Shell {
-        match self {
-            Self::Sh => Shell::Posix,
-            Self::Fish => Shell::Fish,
-            Self::Powershell => Shell::PowerShell,
-        }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::app::api::Api;
 use crate::app::context::Context;
 use crate::app::interrupt::StopSignal;
+use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::identity::{ProfileName, Tenant};
@@ -16,8 +17,7 @@ use crate::domain::client::secret::{AccessToken, ClientSecret};
 use crate::domain::corti::interaction::Interaction;
 use crate::domain::corti::message::{self, ServerMessage};
 use crate::domain::corti::request::Request;
-use crate::domain::corti::websocket;
-use crate::domain::corti::websocket::SocketKind;
+use crate::domain::corti::websocket::{self, SocketKind};
 use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::grant::Token;
@@ -28,7 +28,7 @@ use crate::edge::keyring::Keyring;
 use crate::edge::socket::Socket;
 use crate::edge::store::{State, Store, StoreError};
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 use crate::sandbox::{Options, Settings};
 
 /// Starts a sandbox, stores a temporary secret, mints a full and a limited token, creates an interaction, opens its WebSocket
@@ -36,20 +36,7 @@ use crate::sandbox::{Options, Settings};
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {}
 
-/// A demo that worked.
-pub(super) struct DemoOutcome {
-    store: &'static str,
-    shown: Shown,
-}
-
-/// The results of the steps.
-struct Shown {
-    interaction: Interaction,
-    socket: String,
-    rest_status: u16,
-}
-
-pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoOutcome, Failure> {
+pub(super) async fn run(_: &DemoArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let sandbox = crate::app::sandbox::start(Options {
         bind: ([127, 0, 0, 1], 0).into(),
         tenant: Tenant::default(),
@@ -74,11 +61,12 @@ pub(super) async fn run(_args: &DemoArgs, context: &Context<'_>) -> Result<DemoO
     };
     let deleted = store.delete(&demo.client).await;
     serving.abort();
-    let shown = shown?;
+    let json = shown?;
     deleted.map_err(|error| demo.store_failure(&error))?;
     let page = Page::new().line("deleted the secret and stopped the sandbox; nothing is left behind");
     demo.step(8, "Cleaned up", "corti-auth logout", page);
-    Ok(DemoOutcome { store: store.name(), shown })
+    let text = Text::Message(Page::new().line("with an account, start with: corti-auth login"));
+    Ok(Outcome::new("demo", json, text))
 }
 
 struct Demo<'a> {
@@ -97,7 +85,8 @@ impl Demo<'_> {
         }
     }
 
-    async fn show(&self, store: &Store) -> Result<Shown, Failure> {
+    /// Steps 3 to 7. Returns the JSON of the results.
+    async fn show(&self, store: &Store) -> Result<Value, Failure> {
         let (http, Client { environment, tenant, .. }) = (&self.tokens.http, &self.client);
         let secret = store.read(&self.client, self.context.sink).await;
         let secret = secret.map_err(|error| self.store_failure(&error))?;
@@ -125,7 +114,14 @@ impl Demo<'_> {
         let text = format!("{rest_status}: a limited token opens no REST API");
         let page = Page::new().toned_field("refused", Tone::Good, text);
         self.step(7, "The same token opens nothing else", "GET /v2/languages/ with the limited token", page);
-        Ok(Shown { interaction, socket, rest_status })
+        Ok(json!({
+            "store": store.name(),
+            "websocket_url": interaction.websocket_url.as_str(),
+            "full_token": TokenClass::Full.as_str(),
+            "limited_token": TokenClass::Limited.as_str(),
+            "socket": socket,
+            "rest_with_limited_token": rest_status,
+        }))
     }
 
     async fn log_in(&self, store: &Store, secret: &ClientSecret) -> Result<(), Failure> {
@@ -136,19 +132,17 @@ impl Demo<'_> {
         self.step(1, "Corti, emulated on this machine", "corti-auth sandbox", page);
         self.mint(secret, &ScopeRequest::Full).await?;
         store.write(&self.client, secret).await.map_err(|error| self.store_failure(&error))?;
-        let page = Page::new()
+        let mut page = Page::new()
             .toned_field("verified", Tone::Good, "Corti accepted the secret")
             .field("stored in", store.place(&self.client));
-        let page = if let Store::Memory(_) = store {
-            page.toned_field("because", Tone::Dim, "no keyring is ready here: corti-auth doctor")
-        } else {
-            page
-        };
+        if let Store::Memory(_) = store {
+            page = page.toned_field("because", Tone::Dim, "no keyring is ready here: corti-auth doctor");
+        }
         self.step(2, "A client secret, checked and stored", "corti-auth login", page);
         Ok(())
     }
 
-    /// Mints a token and checks that its scopes are what was asked for.
+    /// Mints a token and checks that it has the requested scopes.
     async fn token(
         &self,
         number: u8,
@@ -161,14 +155,14 @@ impl Demo<'_> {
         let jwt = Jwt::decode(token.secret().expose())?;
         let inspection = Inspection::of(&jwt, self.context.host.clock.now())?;
         if inspection.class != Some(requested.class()) {
-            return Err(wrong("the token is not what was asked for"));
+            return Err(wrong("the token does not have the requested scopes"));
         }
         let command = format!("corti-auth token {option} | corti-auth inspect");
         self.step(number, title, &command, inspection.summary());
         Ok(token)
     }
 
-    /// Opens the WebSocket, and gives the server's word for an accepted configuration.
+    /// Opens the WebSocket, and returns the type of the message that accepts the configuration.
     async fn stream(&self, interaction: &Interaction, limited: &AccessToken) -> Result<String, Failure> {
         let url = websocket::connect_url(&interaction.websocket_url, limited);
         let mut socket = Socket::open(&self.tokens.http, &url, self.context.options.timeout).await?;
@@ -203,26 +197,5 @@ impl Demo<'_> {
 }
 
 fn wrong(what: &'static str) -> Failure {
-    Failure::new(Kind::Unexpected, format!("the demo went wrong: {what}")).hint("corti-auth demo -v")
-}
-
-impl Outcome for DemoOutcome {
-    fn command(&self) -> &'static str {
-        "demo"
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "store": self.store,
-            "websocket_url": self.shown.interaction.websocket_url.as_str(),
-            "full_token": TokenClass::Full.as_str(),
-            "limited_token": TokenClass::Limited.as_str(),
-            "socket": self.shown.socket,
-            "rest_with_limited_token": self.shown.rest_status,
-        })
-    }
-
-    fn text(&self) -> Text {
-        Text::Message(Page::new().line("with an account, start with: corti-auth login"))
-    }
+    Failure::new(Kind::Unexpected, format!("the demo failed: {what}")).hint("corti-auth demo -v")
 }

@@ -14,18 +14,19 @@ use crate::app::api;
 use crate::app::checks::{Check, Checks};
 use crate::app::context::Context;
 use crate::app::interrupt::StopSignal;
+use crate::app::outcome::Outcome;
 use crate::app::route::Route;
 use crate::app::tokens::Tokens;
-use crate::cli::argument::SocketArg;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::Response;
+use crate::domain::corti::websocket::SocketKind;
 use crate::domain::explain::diagnosis::Verdict;
 use crate::domain::text::event::Event;
 use crate::domain::text::excerpt::at_most;
 use crate::domain::text::page::Page;
 use crate::edge::socket::Socket;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text, with_schema};
+use crate::output::{Text, with_schema};
 
 mod messages;
 mod pasted;
@@ -59,7 +60,7 @@ in the URL is for another environment or tenant, 8 network, 9 try later.")]
 pub(super) struct ProbeArgs {
     /// Which WebSocket [default with --websocket-url: the one in the URL]
     #[arg(value_enum, value_name = "transcribe|streams", required_unless_present = "websocket_url")]
-    socket: Option<SocketArg>,
+    socket: Option<SocketKind>,
     /// Use this interaction instead of a new one
     #[arg(long, value_name = "ID", value_parser = crate::cli::argument::interaction_id)]
     interaction: Option<Uuid>,
@@ -81,20 +82,7 @@ pub(super) struct ProbeArgs {
     configuration: Option<PathBuf>,
 }
 
-/// A session that was opened and ended.
-pub(super) struct ProbeOutcome {
-    url: String,
-    socket: &'static str,
-    interaction: Option<Uuid>,
-    kept: bool,
-    steps: Vec<Value>,
-    transcripts: usize,
-    credits: Option<f64>,
-    /// What the server reported as an error.
-    error: Option<String>,
-}
-
-pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<ProbeOutcome, Failure> {
+pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let mut stop = StopSignal::watch();
     let tokens = Tokens::new(context);
     let mut checks = Checks::new(context.sink, show);
@@ -106,9 +94,7 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Probe
     let (payload, prepared) = stop.interrupts(prepare).await?;
     let (target, owner) = match prepared {
         Prepared::Ready(target) => (target, None),
-        Prepared::New(token, owner) => {
-            (owner.create(&token, args.keep, &tokens, &mut checks).await?, Some(owner))
-        }
+        Prepared::New(owner) => (owner.create(args.keep, &tokens, &mut checks).await?, Some(owner)),
     };
     let result = stop.interrupts(open(&target, &payload, &tokens, &mut checks, &mut messages)).await;
     if let (Some(owner), Some(id)) = (owner, target.interaction) {
@@ -124,16 +110,25 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Probe
         }
     }
     result?;
-    Ok(ProbeOutcome {
-        url: target.route(),
-        socket: target.kind.as_str(),
-        interaction: target.interaction,
-        kept: args.keep,
-        steps: checks.list.iter().map(json).collect(),
-        transcripts: messages.transcripts,
-        credits: messages.credits,
-        error: messages.error,
-    })
+    let Messages { transcripts, credits, error, .. } = messages;
+    let socket = target.kind.as_str();
+    let json = json!({
+        "socket": socket,
+        "url": target.route(),
+        "interaction_id": target.interaction.map(|id| id.to_string()),
+        "kept": args.keep,
+        "transcripts": transcripts,
+        "credits": credits,
+        "error": error,
+        "steps": checks.list.iter().map(json).collect::<Vec<_>>(),
+    });
+    let end = if error.is_none() { "ended as it should" } else { "ended with an error" };
+    let message = format!("/{socket} opened, accepted the configuration, and {end}");
+    let failure = error.map(|error| {
+        let message = format!("the server reported an error in the session: {error}");
+        Failure::new(Kind::Refused, message).hint("to see each message: corti-auth probe --json")
+    });
+    Ok(Outcome { failure, ..Outcome::new("probe", json, Text::Message(Page::new().line(message))) })
 }
 
 async fn open<'a>(
@@ -218,35 +213,4 @@ fn json(check: &Check) -> Value {
 fn milliseconds(elapsed: Duration) -> f64 {
     let tenths = u32::try_from(elapsed.as_micros() / 100).unwrap_or(u32::MAX);
     f64::from(tenths) / 10.0
-}
-
-impl Outcome for ProbeOutcome {
-    fn command(&self) -> &'static str {
-        "probe"
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "socket": self.socket,
-            "url": self.url,
-            "interaction_id": self.interaction.map(|id| id.to_string()),
-            "kept": self.kept,
-            "transcripts": self.transcripts,
-            "credits": self.credits,
-            "error": self.error,
-            "steps": self.steps,
-        })
-    }
-
-    fn text(&self) -> Text {
-        let end = if self.error.is_none() { "ended as it should" } else { "ended with an error" };
-        Text::Message(
-            Page::new().line(format!("/{} opened, accepted the configuration, and {end}", self.socket)),
-        )
-    }
-
-    fn verdict(&mut self) -> Option<Failure> {
-        let message = format!("the server reported an error in the session: {}", self.error.as_ref()?);
-        Some(Failure::new(Kind::Refused, message).hint("to see each message: corti-auth probe --json"))
-    }
 }

@@ -1,16 +1,18 @@
-//! `session`: prints what a frontend needs to open a WebSocket: a token that is checked to be limited, the URL, and for
-//! `/streams` a new interaction.
+//! `session`: prints what a frontend needs to open a WebSocket: a limited token, the URL, and for `/streams` a new
+//! interaction.
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use url::Url;
 use uuid::Uuid;
 
 use crate::app::api::Api;
 use crate::app::caller::Caller;
 use crate::app::context::Context;
+use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::app::{api, delivery, spinner};
-use crate::cli::argument::SocketArg;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::Plan;
@@ -25,10 +27,10 @@ use crate::domain::token::grant::Token;
 use crate::domain::token::limited_only;
 use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
-/// What Corti recommends a backend to do for each session, in one call. Before anything is created or printed, the server's
-/// answer and the token itself must say that the token is limited.
+/// Does in one call what Corti recommends a backend to do for each session. Nothing is created or printed unless the
+/// server's answer and the token itself say that the token is limited.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth session transcribe
@@ -36,12 +38,12 @@ use crate::output::{Outcome, Text};
   eval \"$(corti-auth session streams --format env)\"
   corti-auth session streams --json | jq -r .websocket_url
 
---format json has the members that Corti's frontends expect: interactionId, websocketUrl, accessToken, tenantName,
-environment, expiresAt. --json has the same in the form of this tool, with a schema.")]
+--format json prints the members that Corti's frontends expect: interactionId, websocketUrl, accessToken, tenantName,
+environment, expiresAt. --json prints the same as every command does, with a schema.")]
 pub(super) struct SessionArgs {
     /// Which WebSocket
     #[arg(value_enum, value_name = "transcribe|streams")]
-    socket: SocketArg,
+    socket: SocketKind,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -61,29 +63,22 @@ enum Format {
     Sdk,
 }
 
-/// A session, and its text.
-pub(super) struct SessionOutcome {
-    session: Session,
-    printed: Secret,
-    undo: Option<String>,
-}
-
 struct Session {
     environment: Environment,
     tenant: Tenant,
     token: Token,
     /// Only for `/streams`.
     interaction_id: Option<Uuid>,
-    websocket_url: String,
+    websocket_url: Url,
 }
 
-pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<SessionOutcome, Failure> {
+pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     if context.options.json && args.format != Format::Json {
         return Err(
             Failure::new(Kind::Usage, "--json and --format exclude each other").hint("leave one of them out")
         );
     }
-    let (plan, tokens, kind) = (context.plan()?, Tokens::new(context), args.socket.kind());
+    let (plan, tokens, kind) = (context.plan()?, Tokens::new(context), args.socket);
     // Before the interaction, which would be left behind without a token. A new one, which lives for its full 5 minutes.
     let token = tokens.get(&plan, &kind.scope_request(), CachePolicy::BYPASS).await?;
     limited_only::check(&token, kind).map_err(|error| {
@@ -99,16 +94,14 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Ses
             (Some(id), websocket_url)
         }
     };
-    let session = Session {
-        environment: plan.client.environment,
-        tenant: plan.client.tenant,
-        token,
-        interaction_id,
-        websocket_url: websocket_url.into(),
-    };
+    let Client { environment, tenant, .. } = plan.client;
+    let session = Session { environment, tenant, token, interaction_id, websocket_url };
     let printed = session.printed(args.format).map_err(delivery::unsaid)?;
-    let undo = interaction_id.map(|id| api::deletion(id, context));
-    Ok(SessionOutcome { session, printed, undo })
+    Ok(Outcome {
+        secret: Some(("access_token", session.token.access_token.secret().clone())),
+        undo: interaction_id.map(|id| api::deletion(id, context)),
+        ..Outcome::new("session", session.json(), Text::Datum(printed))
+    })
 }
 
 async fn create(plan: &Plan, tokens: &Tokens<'_>) -> Result<Interaction, Failure> {
@@ -130,29 +123,40 @@ impl Session {
 
     /// The names are those of Corti's API and of `/api/start-session` in its examples.
     fn document(&self) -> Value {
-        self.with_interaction(
-            "interactionId",
-            json!({
-                "websocketUrl": self.websocket_url,
-                "accessToken": self.token.access_token.secret().expose(),
-                "tenantName": self.tenant.as_str(),
-                "environment": self.environment.to_string(),
-                "expiresAt": self.token.expires_at.to_string(),
-            }),
-        )
+        let members = json!({
+            "websocketUrl": self.websocket_url.as_str(),
+            "accessToken": self.token.access_token.secret().expose(),
+            "tenantName": self.tenant.as_str(),
+            "environment": self.environment.to_string(),
+            "expiresAt": self.token.expires_at.to_string(),
+        });
+        self.with_interaction("interactionId", members)
     }
 
     /// The options of `new CortiClient(…)`, and the interaction's id for `stream.connect`, which the client ignores.
     fn sdk_options(&self) -> Value {
         let access_token = self.token.access_token.secret().expose();
-        self.with_interaction(
-            "interactionId",
-            json!({
-                "environment": sdk_environment(&self.environment),
-                "tenantName": self.tenant.as_str(),
-                "auth": { "accessToken": access_token, "expiresIn": self.token.expires_in },
-            }),
-        )
+        let members = json!({
+            "environment": sdk_environment(&self.environment),
+            "tenantName": self.tenant.as_str(),
+            "auth": { "accessToken": access_token, "expiresIn": self.token.expires_in },
+        });
+        self.with_interaction("interactionId", members)
+    }
+
+    /// For `--json`, without the token.
+    fn json(&self) -> Value {
+        let members = json!({
+            "websocket_url": self.websocket_url.as_str(),
+            "token_type": "Bearer",
+            "expires_in": self.token.expires_in,
+            "expires_at": self.token.expires_at.to_string(),
+            "expires_at_unix": self.token.expires_at.as_second(),
+            "scopes": self.token.granted.to_strings(),
+            "environment": self.environment.to_string(),
+            "tenant": self.tenant.as_str(),
+        });
+        self.with_interaction("interaction_id", members)
     }
 
     fn with_interaction(&self, name: &str, mut members: Value) -> Value {
@@ -170,7 +174,7 @@ impl Session {
             Named::open(variable::TENANT, self.tenant.as_str()),
             Named::sensitive(variable::ACCESS_TOKEN, token),
             Named::open(variable::TOKEN_EXPIRES_AT, self.token.expires_at.to_string()),
-            Named::open("CORTI_WEBSOCKET_URL", &*self.websocket_url),
+            Named::open("CORTI_WEBSOCKET_URL", self.websocket_url.as_str()),
         ];
         variables.into_iter().chain(interaction).collect()
     }
@@ -188,39 +192,4 @@ fn sdk_environment(environment: &Environment) -> Value {
         "login": format!("{text}/realms"),
         "agents": text,
     })
-}
-
-impl Outcome for SessionOutcome {
-    fn command(&self) -> &'static str {
-        "session"
-    }
-
-    fn json(&self) -> Value {
-        let session = &self.session;
-        session.with_interaction(
-            "interaction_id",
-            json!({
-                "websocket_url": session.websocket_url,
-                "token_type": "Bearer",
-                "expires_in": session.token.expires_in,
-                "expires_at": session.token.expires_at.to_string(),
-                "expires_at_unix": session.token.expires_at.as_second(),
-                "scopes": session.token.granted.to_strings(),
-                "environment": session.environment.to_string(),
-                "tenant": session.tenant.as_str(),
-            }),
-        )
-    }
-
-    fn secrets(&self) -> Vec<(&'static str, Secret)> {
-        vec![("access_token", self.session.token.access_token.secret().clone())]
-    }
-
-    fn undo(&self) -> Option<String> {
-        self.undo.clone()
-    }
-
-    fn text(&self) -> Text {
-        Text::Datum(self.printed.clone())
-    }
 }

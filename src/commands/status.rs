@@ -1,4 +1,4 @@
-//! `status`: which client is used, on whose word, whether its secret is there, and when it last was good.
+//! `status`: shows the active client, where that choice comes from, where its secret is kept, and when it last worked.
 
 use std::path::Path;
 
@@ -9,9 +9,11 @@ use zeroize::Zeroizing;
 
 use crate::app::context::Context;
 use crate::app::credentials;
+use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::cli::argument;
 use crate::domain::client::api_client::Client;
+use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{Layer, Plan, SecretSource};
 use crate::domain::client::secret::{ClientSecret, MAX_SECRET_BYTES};
@@ -23,41 +25,28 @@ use crate::domain::token::scope::ScopeRequest;
 use crate::edge::mounted_secret;
 use crate::edge::store::{State, Store, StoreError};
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
-/// Never prompts, and uses the network only with --online. Exit code 4 where there is no secret to use; with --online
-/// also the exit code that `token` would have. With --all a missing secret is no failure.
+/// Never prompts, and uses the network only with --online. Exits with 4 if there is no usable secret; with --online also
+/// with the exit code of `token`. With --all a missing secret is not a failure.
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// Show every profile
     #[arg(long)]
     all: bool,
-    /// Mint a token with each secret, to see whether it still works
+    /// Mint a token with each secret to check that it still works
     #[arg(long)]
     online: bool,
 }
 
-/// The state of one client, or of all profiles.
-pub(super) struct StatusOutcome {
-    entries: Vec<Entry>,
-    all: bool,
-    /// A ready token in the environment, which `interaction` uses rather than mint one.
-    ready_token: bool,
-    config_path: Option<String>,
-    now: Timestamp,
-    /// The first mint that failed. Taken out once it is told.
-    failure: Option<Failure>,
-}
-
+/// A client and its secret.
 struct Entry {
     plan: Plan,
-    /// Whether the plan's layer chose it; with `--all` no choice is made.
-    chosen: bool,
     place: String,
     secret: Secret,
     last_verified: Option<Timestamp>,
-    /// What the server said of the secret, where it was asked.
-    online: Option<Verdict>,
+    /// Whether Corti accepted the secret, or the failure's code and message. `None` if Corti was not asked.
+    online: Option<Result<(), (&'static str, String)>>,
 }
 
 /// The state of a secret.
@@ -84,15 +73,11 @@ impl Secret {
         let secret = read.and_then(|bytes| {
             ClientSecret::from_bytes(&Zeroizing::new(bytes)).map_err(|error| error.to_string())
         });
-        match secret {
-            Ok(_) => Self::present(place),
-            Err(reason) => {
-                let message = format!("the secret cannot be used, in {place}: {reason}");
-                let failure = Failure::new(Kind::Configuration, message)
-                    .hint("name a file that is yours alone: chmod 600 FILE");
-                Self::unusable("unusable", format!("not usable, in {place}: {reason}"), failure)
-            }
-        }
+        let Err(reason) = secret else { return Self::present(place) };
+        let message = format!("the secret cannot be used, in {place}: {reason}");
+        let failure = Failure::new(Kind::Configuration, message)
+            .hint("name a file that only you can read: chmod 600 FILE");
+        Self::unusable("unusable", format!("not usable, in {place}: {reason}"), failure)
     }
 
     async fn stored(store: &Store, name: &ProfileName, client: &Client) -> Self {
@@ -102,15 +87,12 @@ impl Secret {
             let text = format!("kept by {place}, which is run when it is needed");
             return Self { code: "not_looked_at", tone: Tone::Plain, text, failure: None };
         }
-        let error = match store.probe(client).await {
-            Ok(State::Present) => return Self::present(&place),
-            Ok(State::Missing) => StoreError::Missing,
-            Ok(state) => match state.usable() {
-                Ok(()) => return Self::present(&place),
-                Err(error) => error,
-            },
-            Err(error) => error,
+        let usable = match store.probe(client).await {
+            Ok(State::Missing) => Err(StoreError::Missing),
+            Ok(state) => state.usable(),
+            Err(error) => Err(error),
         };
+        let Err(error) = usable else { return Self::present(&place) };
         let code = match &error {
             StoreError::Missing => "missing",
             StoreError::Locked => "locked",
@@ -129,79 +111,74 @@ impl Secret {
     }
 }
 
-/// Whether Corti accepted a secret.
-#[derive(Clone)]
-enum Verdict {
-    Good,
-    /// Corti did not accept it, or did not answer: the failure's `code` and message.
-    Bad(&'static str, String),
-}
-
-impl Verdict {
-    fn json(&self) -> Value {
-        match self {
-            Self::Good => json!({ "verified": true }),
-            Self::Bad(code, message) => json!({ "verified": false, "code": code, "message": message }),
-        }
-    }
-
-    fn words(&self) -> (Tone, String) {
-        match self {
-            Self::Good => (Tone::Good, "Corti accepted the secret".to_owned()),
-            Self::Bad(_, message) => (Tone::Bad, message.clone()),
-        }
-    }
-}
-
-pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<StatusOutcome, Failure> {
+pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let config_path = context.config_file().ok().map(|file| file.path().display().to_string());
     let ready_token = context.variables()?.access_token.is_some();
-    let mut entries = if args.all { every(context).await? } else { vec![current(context).await?] };
-    let failure = if args.online { ask(context, &mut entries).await } else { None };
-    let (all, now) = (args.all, context.host.clock.now());
-    Ok(StatusOutcome { entries, all, ready_token, config_path, now, failure })
-}
-
-async fn current(context: &Context<'_>) -> Result<Entry, Failure> {
-    Ok(Entry { chosen: true, ..Entry::of(context, context.plan()?).await? })
-}
-
-async fn every(context: &Context<'_>) -> Result<Vec<Entry>, Failure> {
-    argument::refuse_profile_with_all(context, "status")?;
     let mut entries = Vec::new();
-    for (name, profile) in context.config()?.profiles() {
-        let source = SecretSource::Store(name.clone(), Box::new(profile.clone()));
-        let plan = Plan { client: profile.client.clone(), source, layer: Layer::Flag, hidden: Vec::new() };
+    for plan in if args.all { every_profile(context)? } else { vec![context.plan()?] } {
         entries.push(Entry::of(context, plan).await?);
     }
-    Ok(entries)
+    let rejected = if args.online { verify(context, &mut entries).await } else { None };
+
+    let mut list: Vec<Value> = entries.iter().map(|entry| entry.json(!args.all)).collect();
+    let mut json = if args.all { json!({ "profiles": list }) } else { list.swap_remove(0) };
+    json["config_file"] = json!(config_path);
+    json["ready_token"] = json!(ready_token);
+
+    let mut page = Page::new();
+    for entry in &entries {
+        page = page.join(entry.page(!args.all, context.host.clock.now()));
+        if args.all {
+            page = page.line("");
+        }
+    }
+    let users = "`interaction`, `probe` and `check` use it and mint none";
+    let page = page
+        .optional("ready token", ready_token.then(|| format!("in {ACCESS_TOKEN}: {users}")))
+        .field("config file", config_path.as_deref().unwrap_or("none: HOME is not set"));
+
+    let unusable = entries.into_iter().next().filter(|_| !args.all).and_then(|entry| entry.secret.failure);
+    Ok(Outcome { failure: rejected.or(unusable), ..Outcome::new("status", json, Text::Page(page)) })
 }
 
-/// Mints once for each secret that is there, and gives the first failure.
-async fn ask(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
+fn every_profile(context: &Context<'_>) -> Result<Vec<Plan>, Failure> {
+    argument::refuse_profile_with_all(context, "status")?;
+    let plan = |(name, profile): (&ProfileName, &Profile)| {
+        let source = SecretSource::Store(name.clone(), Box::new(profile.clone()));
+        Plan { client: profile.client.clone(), source, layer: Layer::Flag, hidden: Vec::new() }
+    };
+    Ok(context.config()?.profiles().iter().map(plan).collect())
+}
+
+/// Mints one token with each usable secret, and returns the first failure.
+async fn verify(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
     let tokens = Tokens::new(context);
-    let (mut asked, mut first): (Vec<(Plan, Verdict)>, _) = (Vec::new(), None);
-    for entry in entries.iter_mut().filter(|entry| entry.secret.failure.is_none()) {
-        let known = asked.iter().find(|(plan, _)| same_secret(plan, &entry.plan));
-        let verdict = if let Some((_, verdict)) = known {
-            verdict.clone()
+    let mut first = None;
+    for at in 0..entries.len() {
+        let (before, [entry, ..]) = entries.split_at_mut(at) else { break };
+        if entry.secret.failure.is_some() {
+            continue;
+        }
+        let stored = entry.plan.stored();
+        // Two profiles may use one secret.
+        let known = before.iter().find(|other| stored.is_some() && other.plan.stored() == stored);
+        let online = if let Some(online) = known.and_then(|other| other.online.clone()) {
+            online
         } else {
             let token = tokens.get(&entry.plan, &ScopeRequest::Full, CachePolicy::BYPASS).await;
-            let verdict = match &token {
-                Ok(_) => Verdict::Good,
-                Err(failure) => Verdict::Bad(failure.kind().code(), failure.in_one_line()),
-            };
-            if let (Some((client, store)), Ok(_)) = (entry.plan.stored(), &token) {
+            if let (Some((client, store)), Ok(_)) = (stored, &token) {
                 credentials::note_verified(context, client, store).await;
             }
-            first = first.or(token.err());
-            asked.push((entry.plan.clone(), verdict.clone()));
-            verdict
+            token.map(drop).map_err(|failure| {
+                let error = (failure.kind().code(), failure.in_one_line());
+                first.get_or_insert(failure);
+                error
+            })
         };
-        if entry.plan.profile().is_some() && matches!(verdict, Verdict::Good) {
+        if stored.is_some() && online.is_ok() {
             entry.last_verified = Some(credentials::now(context));
         }
-        entry.online = Some(verdict);
+        entry.online = Some(online);
     }
     first
 }
@@ -229,18 +206,19 @@ impl Entry {
             }
         };
         let last_verified = match &plan.source {
-            // A secret that is gone is not the one that was good.
+            // The time is that of the secret that was stored then.
             SecretSource::Store(_, profile) if secret.code != "missing" => profile.last_verified,
             _ => None,
         };
-        Ok(Self { plan, chosen: false, place, secret, last_verified, online: None })
+        Ok(Self { plan, place, secret, last_verified, online: None })
     }
 
-    fn json(&self) -> Value {
+    /// `is_active` says whether it was chosen; with `--all` nothing is chosen.
+    fn json(&self, is_active: bool) -> Value {
         let Plan { client, layer, hidden, .. } = &self.plan;
         json!({
             "profile": self.plan.profile().map(ProfileName::as_str),
-            "chosen_by": self.chosen.then(|| layer.as_str()),
+            "chosen_by": is_active.then(|| layer.as_str()),
             "hidden": hidden,
             "environment": client.environment.to_string(),
             "tenant": client.tenant.as_str(),
@@ -249,82 +227,37 @@ impl Entry {
             "secret_place": self.place,
             "last_verified": self.last_verified.map(|time| time.to_string()),
             "last_verified_unix": self.last_verified.map(Timestamp::as_second),
-            "online": self.online.as_ref().map(Verdict::json),
+            "online": self.online.as_ref().map(|online| match online {
+                Ok(()) => json!({ "verified": true }),
+                Err((code, message)) => json!({ "verified": false, "code": code, "message": message }),
+            }),
         })
     }
 
-    fn page(&self, now: Timestamp) -> Page {
+    fn page(&self, is_active: bool, now: Timestamp) -> Page {
         let Plan { client, layer, hidden, .. } = &self.plan;
-        let mut page = Page::new()
+        let page = Page::new()
             .optional("profile", self.plan.profile().map(ToString::to_string))
-            .optional("chosen by", self.chosen.then(|| layer.as_str()))
+            .optional("chosen by", is_active.then(|| layer.as_str()))
             .field("client", client.id.as_str())
             .field("environment", client.environment.to_string())
             .field("tenant", client.tenant.as_str())
             .toned_field("secret", self.secret.tone, self.secret.text.as_str())
             .optional("last verified", self.last_verified.map(|at| ago(at, now)));
-        if let Some(verdict) = &self.online {
-            let (tone, words) = verdict.words();
-            page = page.toned_field("online", tone, words);
-        }
-        for hidden in hidden {
-            page = page.toned_field("not used", Tone::Dim, hidden.as_str());
-        }
-        page
+        let page = match &self.online {
+            Some(Ok(())) => page.toned_field("online", Tone::Good, "Corti accepted the secret"),
+            Some(Err((_, message))) => page.toned_field("online", Tone::Bad, message.as_str()),
+            None => page,
+        };
+        hidden.iter().fold(page, |page, hidden| page.toned_field("not used", Tone::Dim, hidden.as_str()))
     }
 }
 
-/// `3 min 5 s ago (2026-01-02T03:04:05Z)`; the time alone where it is in the future, by another clock.
+/// `3 min 5 s ago (2026-01-02T03:04:05Z)`; only the time if it is in the future, by another clock.
 fn ago(at: Timestamp, now: Timestamp) -> String {
     match u64::try_from(now.as_second() - at.as_second()) {
         Ok(seconds) => format!("{} ago ({at})", span(seconds)),
         Err(_) => at.to_string(),
-    }
-}
-
-/// Whether two plans use one stored secret, which then is asked for once.
-fn same_secret(one: &Plan, other: &Plan) -> bool {
-    one.stored().is_some_and(|stored| other.stored() == Some(stored))
-}
-
-impl Outcome for StatusOutcome {
-    fn command(&self) -> &'static str {
-        "status"
-    }
-
-    fn json(&self) -> Value {
-        let entries: Vec<Value> = self.entries.iter().map(Entry::json).collect();
-        match entries.as_slice() {
-            [Value::Object(only)] if !self.all => {
-                let mut fields = only.clone();
-                fields.insert("config_file".to_owned(), json!(self.config_path));
-                fields.insert("ready_token".to_owned(), json!(self.ready_token));
-                Value::Object(fields)
-            }
-            _ => json!({
-                "profiles": entries, "config_file": self.config_path, "ready_token": self.ready_token,
-            }),
-        }
-    }
-
-    fn text(&self) -> Text {
-        let mut page = Page::new();
-        for entry in &self.entries {
-            page = page.join(entry.page(self.now));
-            if self.all {
-                page = page.line("");
-            }
-        }
-        if self.ready_token {
-            let users = "`interaction`, `probe` and `check` use it and mint none";
-            page = page.field("ready token", format!("in {ACCESS_TOKEN}: {users}"));
-        }
-        Text::Page(page.field("config file", self.config_path.as_deref().unwrap_or("none: HOME is not set")))
-    }
-
-    fn verdict(&mut self) -> Option<Failure> {
-        let entry = self.entries.first_mut().filter(|_| !self.all);
-        self.failure.take().or_else(|| entry?.secret.failure.take())
     }
 }
 

@@ -1,17 +1,16 @@
 //! Tries one target with the token: reads it, or opens a WebSocket and closes it once it accepts a configuration.
 
-use std::time::Duration;
-
 use url::Url;
 use uuid::Uuid;
 
+use crate::app::spinner;
+use crate::app::tokens::Tokens;
 use crate::domain::client::environment::EnvironmentError;
 use crate::domain::corti::access::{Observed, Promise, Row, Target};
 use crate::domain::corti::message::{self, ServerMessage};
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::Request;
 use crate::domain::corti::websocket::{SocketKind, connect_url, streams_url, transcribe_url};
-use crate::edge::http::Http;
 use crate::edge::socket::{Socket, SocketError};
 use crate::failure::Failure;
 
@@ -21,10 +20,10 @@ use super::token::CheckedToken;
 const LANGUAGE: &str = "en";
 
 /// Reads a path of the API. The body is not looked at.
-pub(super) async fn read(http: &Http<'_>, token: &CheckedToken, path: &'static str) -> Row {
+pub(super) async fn read(tokens: &Tokens<'_>, token: &CheckedToken, path: &'static str) -> Row {
     let (url, target) = (format!("{}{path}", token.environment.api_url()), Target::Read(path));
     let request = Request::get(url, &token.token, &token.tenant);
-    match http.send(&request).await {
+    match spinner::show(tokens.context, "reading", tokens.http.send(&request)).await {
         Ok(response) => {
             let (observed, status) = (Observed::of(&response), response.status);
             let detail = match observed {
@@ -39,20 +38,22 @@ pub(super) async fn read(http: &Http<'_>, token: &CheckedToken, path: &'static s
 
 /// Opens a WebSocket: `/streams` of `interaction`, or of one that does not exist.
 pub(super) async fn open(
-    http: &Http<'_>,
+    tokens: &Tokens<'_>,
     token: &CheckedToken,
     kind: SocketKind,
     interaction: Option<&Url>,
-    limit: Duration,
 ) -> Row {
     let target = Target::Socket(kind);
     let (environment, tenant) = (&token.environment, &token.tenant);
-    let (url, exists) = match (kind, interaction) {
-        (SocketKind::Streams, Some(url)) => (Ok(url.clone()), true),
-        (SocketKind::Streams, None) => (streams_url(environment, tenant, Uuid::new_v4()), false),
-        _ => (transcribe_url(environment, tenant), true),
+    let (url, exists, label) = match (kind, interaction) {
+        (SocketKind::Streams, Some(url)) => (Ok(url.clone()), true, "opening /streams"),
+        (SocketKind::Streams, None) => {
+            (streams_url(environment, tenant, Uuid::new_v4()), false, "opening /streams")
+        }
+        _ => (transcribe_url(environment, tenant), true, "opening /transcribe"),
     };
-    let (observed, status, detail) = match answer(http, token, kind, url, limit).await {
+    let answer = spinner::show(tokens.context, label, first_answer(tokens, token, kind, url)).await;
+    let (observed, status, detail) = match answer {
         Ok(Some(ServerMessage::Accepted(word))) => (Observed::Allowed, Some(101), word),
         Ok(Some(ServerMessage::Denied(word) | ServerMessage::Failed(word))) => {
             (Observed::Inconclusive, Some(101), format!("it opened, and answered {word}"))
@@ -72,7 +73,7 @@ pub(super) async fn open(
     row(token, target, observed, status, detail)
 }
 
-/// The row of `/streams` if its interaction could not be created, or nobody knows whether it was.
+/// The row of `/streams` if its interaction was not created, or may have been.
 pub(super) fn not_created(token: &CheckedToken, failure: &Failure) -> Row {
     let mut detail = failure.in_one_line();
     if !failure.is_of_a_lost_answer() {
@@ -82,15 +83,15 @@ pub(super) fn not_created(token: &CheckedToken, failure: &Failure) -> Row {
 }
 
 /// Opens a WebSocket, sends the configuration, and closes it after the first answer.
-async fn answer(
-    http: &Http<'_>,
+async fn first_answer(
+    tokens: &Tokens<'_>,
     token: &CheckedToken,
     kind: SocketKind,
     url: Result<Url, EnvironmentError>,
-    limit: Duration,
 ) -> Result<Option<ServerMessage>, SocketError> {
     let url = url.map_err(|error| SocketError::NotTheProtocol(error.to_string()))?;
-    let mut socket = Socket::open(http, &connect_url(&url, &token.token), limit).await?;
+    let timeout = tokens.context.options.timeout;
+    let mut socket = Socket::open(&tokens.http, &connect_url(&url, &token.token), timeout).await?;
     socket.send(message::config(&message::smallest(kind, LANGUAGE))).await?;
     let answer = socket.receive().await?;
     socket.close().await;

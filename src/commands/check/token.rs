@@ -43,7 +43,7 @@ impl CheckedToken {
                     .hint("corti-auth token --scope transcribe | corti-auth check -")
             })?)
         } else {
-            // What the command line asks for outranks the variable.
+            // Options on the command line outrank the variable.
             let token = context.variables()?.access_token.as_ref().filter(|_| !is_chosen);
             if token.is_some() {
                 context.note(format!("checking the token in {ACCESS_TOKEN}"));
@@ -67,17 +67,13 @@ impl CheckedToken {
         caller::issuer(Some(&inspection), place, "the token", "corti-auth check --scope transcribe")?;
         Ok(Self { token, inspection, environment, tenant })
     }
-
-    pub(super) fn fingerprint(&self) -> String {
-        self.token.secret().fingerprint()
-    }
 }
 
-/// Refuses what is not an caller token, or has expired.
+/// Refuses a token that is not an access token, or has expired.
 fn inspect(token: &AccessToken, tokens: &Tokens<'_>) -> Result<Inspection, Failure> {
     let inspection = caller::inspect(token, tokens.context.host.clock.now())?;
     let reason = match inspection {
-        None => "the token is not a JWT, so it names no scopes to compare with".to_owned(),
+        None => "the token is not a JWT, so its scopes cannot be read".to_owned(),
         Some(Inspection { kind: kind @ (TokenKind::Id | TokenKind::Refresh), .. }) => {
             format!("the token is of the kind `{}`, which opens no API", kind.as_str())
         }

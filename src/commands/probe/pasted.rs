@@ -1,4 +1,4 @@
-//! Reads a pasted WebSocket URL, and refuses one that leads elsewhere than its token, or this client's, may go.
+//! Reads a pasted WebSocket URL. Refuses it if it leads to another place than the token's.
 
 use std::path::Path;
 
@@ -19,10 +19,10 @@ use crate::failure::{Failure, Kind};
 /// How much is read. A URL with a token takes a few kilobytes.
 const LIMIT: usize = 300 * 1024;
 
-/// What to do when the URL's token is of no use.
+/// What to do if the URL's token cannot be used.
 const WITHOUT_A_TOKEN: &str = "remove the token from the URL, and corti-auth mints one";
 
-/// Reads the URL from a file or a pipe, since it may have a token in it, and says which WebSocket it names.
+/// Reads the URL from a file or a pipe, since it may have a token in it, and finds out which WebSocket it names.
 pub(super) async fn read(
     path: &Path,
     named: Option<SocketKind>,
@@ -37,8 +37,7 @@ pub(super) async fn read(
         return Err(usage(message.to_owned()));
     }
     let bytes = input::read(path, LIMIT, context).await;
-    let bytes =
-        zeroize::Zeroizing::new(bytes.map_err(|reason| usage(format!("cannot read a URL from {reason}")))?);
+    let bytes = bytes.map_err(|reason| usage(format!("cannot read a URL from {reason}")))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| usage("what was pasted is not text".to_owned()))?;
     let pasted = PastedUrl::parse(text).map_err(|error| match error {
         PastedUrlError::Tokens => Failure::new(Kind::Usage, error).hint("keep one token= in the URL"),
@@ -53,15 +52,15 @@ pub(super) async fn read(
         context.warn(flaw.as_str(), None);
     }
     let chosen = chosen(context)?;
-    judge_host(pasted.bare(), chosen.as_ref())?;
+    check_host(pasted.bare(), chosen.as_ref())?;
     if pasted.has_token() {
-        judge_token(&pasted, chosen.as_ref(), context)?;
+        check_token(&pasted, chosen.as_ref(), context)?;
     }
     Ok((pasted, kind))
 }
 
 /// Accepts Corti's hosts, this machine and the chosen environment.
-fn judge_host(url: &Url, chosen: Option<&(Environment, Tenant)>) -> Result<(), Failure> {
+fn check_host(url: &Url, chosen: Option<&(Environment, Tenant)>) -> Result<(), Failure> {
     let host = url.host_str().unwrap_or_default();
     let is_chosen = chosen.is_some_and(|(environment, _)| environment.serves_socket(url));
     if is_chosen || is_loopback(url) || host.ends_with(".corti.app") {
@@ -82,8 +81,8 @@ fn chosen(context: &Context<'_>) -> Result<Option<(Environment, Tenant)>, Failur
     }
 }
 
-/// A pasted token goes only to the environment and tenant that it names as its issuer, and nowhere if others are chosen.
-fn judge_token(
+/// A pasted token is sent only to its issuer's environment and tenant, and nowhere if others are chosen.
+fn check_token(
     pasted: &PastedUrl,
     chosen: Option<&(Environment, Tenant)>,
     context: &Context<'_>,
@@ -93,12 +92,7 @@ fn judge_token(
     let chosen = chosen.map(|(environment, tenant)| (environment, tenant));
     let token = "the token in the pasted URL";
     let (issuer, realm) = caller::issuer(inspection.as_ref(), chosen, token, WITHOUT_A_TOKEN)?;
-    if !pasted.leads_to(issuer, realm) {
-        let elsewhere = if issuer.serves_socket(pasted.bare()) {
-            "names another tenant".to_owned()
-        } else {
-            format!("leads to `{}`", pasted.bare().authority())
-        };
+    if let Some(elsewhere) = elsewhere(pasted, issuer, realm) {
         let message = format!(
             "the token is for `{issuer}`, tenant `{realm}`, but the URL {elsewhere}: nothing was sent"
         );
@@ -111,20 +105,24 @@ fn judge_token(
     Ok(())
 }
 
-/// Refuses to send a token of this client with a URL of another environment or tenant.
+/// Refuses to send a token of this client to another environment or tenant.
 pub(super) fn refuse_elsewhere(pasted: &PastedUrl, caller: &Caller) -> Result<(), Failure> {
     let (environment, tenant) = (caller.environment(), caller.tenant());
-    let (message, option) = if !environment.serves_socket(pasted.bare()) {
-        let host = pasted.bare().host_str().unwrap_or_default();
-        let message = format!("the pasted URL has no token, and none of `{environment}` is sent to `{host}`");
-        (message, "--environment, or --profile NAME")
-    } else if !pasted.leads_to(environment, tenant) {
-        let message = format!(
-            "the pasted URL has no token and names another tenant: none of tenant `{tenant}` is sent there"
-        );
-        (message, "--tenant, or --profile NAME")
+    let Some(elsewhere) = elsewhere(pasted, environment, tenant) else { return Ok(()) };
+    let message = format!(
+        "the pasted URL has no token and {elsewhere}: no token of `{environment}`, tenant `{tenant}`, is sent there"
+    );
+    Err(Failure::new(Kind::Configuration, message)
+        .hint("choose what the URL names: --environment, --tenant or --profile NAME"))
+}
+
+/// Where the URL leads, if not to this environment and tenant.
+fn elsewhere(pasted: &PastedUrl, environment: &Environment, tenant: &Tenant) -> Option<String> {
+    if pasted.leads_to(environment, tenant) {
+        None
+    } else if environment.serves_socket(pasted.bare()) {
+        Some("names another tenant".to_owned())
     } else {
-        return Ok(());
-    };
-    Err(Failure::new(Kind::Configuration, message).hint(option))
+        Some(format!("leads to `{}`", pasted.bare().authority()))
+    }
 }

@@ -14,7 +14,7 @@ use crate::failure::{Failure, Kind};
 use super::messages::Messages;
 use super::payload::Payload;
 
-/// How long to wait for the usage after the end: some of Corti's pages have it there, most before.
+/// How long to wait for the usage after the end: most of Corti's pages say that it comes before, some after.
 const LATE_USAGE: Duration = Duration::from_secs(2);
 
 /// A session under way.
@@ -38,8 +38,7 @@ pub(super) async fn run<'a>(
     messages: &mut Messages<'a>,
 ) -> Result<(), Failure> {
     let mut session = Session { socket, checks, messages, limit, step: "" };
-    let configuration = payload.configuration(|language| message::smallest(kind, language));
-    session.configure(&message::config(&configuration)).await?;
+    session.configure(&message::config(&payload.configuration(kind))).await?;
     if let Some(audio) = payload.audio() {
         session.play(&audio).await?;
         session.flush().await?;
@@ -49,46 +48,26 @@ pub(super) async fn run<'a>(
     Ok(())
 }
 
-/// How long to wait for one message, whatever other messages come first.
-struct Wait {
-    limit: Duration,
-    until: Instant,
-    /// Whether another message came meanwhile.
-    heard: bool,
-}
-
-impl Wait {
-    fn of(limit: Duration) -> Self {
-        Self { limit, until: Instant::now() + limit, heard: false }
-    }
-}
-
 impl Session<'_, '_> {
     async fn configure(&mut self, configuration: &str) -> Result<(), Failure> {
         self.step = "configuration";
         self.send(configuration.to_owned()).await?;
-        let mut wait = Wait::of(self.limit);
-        loop {
-            let failure = match self.next(&mut wait).await? {
-                Some(ServerMessage::Accepted(word)) => {
-                    self.checks.ok(self.step, word);
-                    return Ok(());
-                }
-                Some(ServerMessage::Denied(reason) | ServerMessage::Failed(reason)) => {
-                    Failure::new(Kind::Refused, format!("the configuration was refused: {reason}"))
-                        .hint("check the language and the audio: corti-auth probe --help")
-                }
-                Some(ServerMessage::Ended) => {
-                    Failure::new(Kind::Network, "the session ended before it was configured")
-                        .hint("to see each message: corti-auth probe --json")
-                }
-                _ => continue,
-            };
-            return Err(self.checks.fail(self.step, failure));
-        }
+        let failure = match self.wait_for(self.limit, is_answer).await? {
+            ServerMessage::Accepted(word) => {
+                self.checks.ok(self.step, word);
+                return Ok(());
+            }
+            ServerMessage::Denied(reason) | ServerMessage::Failed(reason) => {
+                Failure::new(Kind::Refused, format!("the configuration was refused: {reason}"))
+                    .hint("check the language and the audio: corti-auth probe --help")
+            }
+            _ => Failure::new(Kind::Network, "the session ended before it was configured")
+                .hint("to see each message: corti-auth probe --json"),
+        };
+        Err(self.checks.fail(self.step, failure))
     }
 
-    /// Sends the audio as fast as it plays, and shows what the server says meanwhile.
+    /// Sends the audio as fast as it plays, and shows the messages that come meanwhile.
     async fn play(&mut self, audio: &Audio<'_>) -> Result<(), Failure> {
         self.step = "audio";
         let (began, mut sent) = (Instant::now(), 0);
@@ -137,8 +116,7 @@ impl Session<'_, '_> {
         self.step = "end";
         self.send(message::end()).await?;
         // The last transcripts may take a while.
-        let mut wait = Wait::of(self.limit * 4);
-        while self.next(&mut wait).await? != Some(ServerMessage::Ended) {}
+        self.wait_for(self.limit * 4, |message| *message == ServerMessage::Ended).await?;
         self.checks.ok(self.step, "the server ended the session");
         let deadline = Instant::now() + LATE_USAGE.min(self.limit);
         while self.messages.credits.is_none() && self.receive(deadline).await.is_ok() {}
@@ -154,18 +132,23 @@ impl Session<'_, '_> {
         sending.map_err(|error| self.broken(error))
     }
 
-    /// The next message. Silence until the end of `wait` is a failure.
-    async fn next(&mut self, wait: &mut Wait) -> Result<Option<ServerMessage>, Failure> {
-        match self.receive(wait.until).await {
-            Ok(message) => {
-                wait.heard = true;
-                Ok(message)
+    /// Waits for a message. Other messages do not extend the time.
+    async fn wait_for(
+        &mut self,
+        limit: Duration,
+        is_wanted: impl Fn(&ServerMessage) -> bool,
+    ) -> Result<ServerMessage, Failure> {
+        let deadline = Instant::now() + limit;
+        let mut late: fn(Duration) -> SocketError = SocketError::TimedOut;
+        loop {
+            match self.receive(deadline).await {
+                Ok(Some(message)) if is_wanted(&message) => return Ok(message),
+                Ok(_) => late = SocketError::Overdue,
+                Err(SocketError::TimedOut(_)) if Instant::now() >= deadline => {
+                    return Err(self.broken(late(limit)));
+                }
+                Err(error) => return Err(self.broken(error)),
             }
-            Err(SocketError::TimedOut(_)) if Instant::now() >= wait.until => {
-                let late = if wait.heard { SocketError::Overdue } else { SocketError::TimedOut };
-                Err(self.broken(late(wait.limit)))
-            }
-            Err(error) => Err(self.broken(error)),
         }
     }
 
@@ -176,15 +159,21 @@ impl Session<'_, '_> {
         Ok(self.messages.show(&text))
     }
 
-    /// The session broke off. An error that the server reported before is the better reason.
+    /// Why the session broke off: the error that the server reported before, if any, explains more.
     fn broken(&mut self, error: SocketError) -> Failure {
         let failure = match (&self.messages.error, error) {
             (Some(reason), SocketError::Closed(_)) => {
-                let message = format!("the server broke the session off: {reason}");
+                let message = format!("the server broke off the session: {reason}");
                 Failure::new(Kind::Refused, message).hint("to see each message: corti-auth probe --json")
             }
             (_, error) => error.into(),
         };
         self.checks.fail(self.step, failure)
     }
+}
+
+/// Whether it answers the configuration.
+fn is_answer(message: &ServerMessage) -> bool {
+    use ServerMessage::{Accepted, Denied, Ended, Failed};
+    matches!(message, Accepted(_) | Denied(_) | Failed(_) | Ended)
 }

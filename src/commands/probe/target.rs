@@ -7,7 +7,6 @@ use crate::app::api::{Api, deletion};
 use crate::app::caller::{self, Caller};
 use crate::app::checks::Checks;
 use crate::app::tokens::Tokens;
-use crate::cli::argument::SocketArg;
 use crate::domain::client::secret::{AccessToken, Secret};
 use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::corti::interaction::Interaction;
@@ -25,7 +24,7 @@ pub(super) struct Target {
     /// With the token.
     pub(super) address: Secret,
     pub(super) interaction: Option<Uuid>,
-    /// The scope that the token itself says it lacks.
+    /// The WebSocket whose scope the token lacks, by its own claims.
     pub(super) lacking: Option<SocketKind>,
 }
 
@@ -33,13 +32,15 @@ pub(super) struct Target {
 pub(super) enum Prepared {
     Ready(Target),
     /// `/streams` of an interaction that is still to be created.
-    New(AccessToken, Owner),
+    New(Owner),
 }
 
 /// Creates an interaction with a full token, and deletes it.
 pub(super) struct Owner {
     caller: Caller,
     full: AccessToken,
+    /// For the WebSocket.
+    limited: AccessToken,
 }
 
 /// Chooses the WebSocket and gets the tokens. Creates nothing.
@@ -48,9 +49,8 @@ pub(super) async fn prepare(
     tokens: &Tokens<'_>,
     checks: &mut Checks<'_>,
 ) -> Result<Prepared, Failure> {
-    let named = args.socket.map(SocketArg::kind);
     if let Some(path) = &args.websocket_url {
-        let (pasted, kind) = pasted::read(path, named, tokens.context).await?;
+        let (pasted, kind) = pasted::read(path, args.socket, tokens.context).await?;
         pasted.secrets().iter().for_each(|secret| tokens.context.sink.redactor().add(secret));
         let own = if pasted.has_token() {
             checks.skip("token", "the one in the pasted URL is used");
@@ -64,7 +64,7 @@ pub(super) async fn prepare(
         let (url, address) = (pasted.bare().clone(), pasted.address(own.as_ref()));
         return Ok(Prepared::Ready(Target { kind, url, address, interaction: None, lacking }));
     }
-    let kind = named.unwrap_or(SocketKind::Transcribe);
+    let kind = args.socket.unwrap_or(SocketKind::Transcribe);
     if kind == SocketKind::Transcribe && (args.interaction.is_some() || args.keep) {
         let message = "--interaction and --keep are for streams: /transcribe has no interaction";
         return Err(Failure::new(Kind::Usage, message).hint("corti-auth probe streams --help"));
@@ -72,25 +72,13 @@ pub(super) async fn prepare(
     let caller = Caller::of(tokens.context)?;
     let (environment, tenant) = (caller.environment(), caller.tenant());
     let url = match (kind, args.interaction) {
-        (SocketKind::Transcribe, _) => Some(websocket::transcribe_url(environment, tenant)),
-        (SocketKind::Streams, Some(id)) => Some(websocket::streams_url(environment, tenant, id)),
-        (SocketKind::Streams, None) => None,
+        (SocketKind::Transcribe, _) => websocket::transcribe_url(environment, tenant),
+        (SocketKind::Streams, Some(id)) => websocket::streams_url(environment, tenant, id),
+        (SocketKind::Streams, None) => return Ok(Prepared::New(Owner::new(caller, tokens, checks).await?)),
     };
-    let url = url.transpose().map_err(|error| Failure::new(Kind::Configuration, error))?;
-    if url.is_none() && caller.is_limited() {
-        let message = format!("the token in {ACCESS_TOKEN} is a limited one, which creates no interaction");
-        return Err(Failure::new(Kind::Usage, message).hint("name one: --interaction ID"));
-    }
+    let url = url.map_err(|error| Failure::new(Kind::Configuration, error))?;
     let own = token(&caller, &kind.scope_request(), tokens, checks).await?;
-    if let Some(url) = url {
-        return Ok(Prepared::Ready(Target::new(kind, url, &own, args.interaction, tokens)));
-    }
-    let full = match &caller {
-        // It has its check already, and serves for both.
-        Caller::Ready(ready) => ready.token.clone(),
-        Caller::Client(_) => token(&caller, &ScopeRequest::Full, tokens, checks).await?,
-    };
-    Ok(Prepared::New(own, Owner { caller, full }))
+    Ok(Prepared::Ready(Target::new(kind, url, &own, args.interaction, tokens)))
 }
 
 /// Gets a token, as a check.
@@ -112,7 +100,7 @@ async fn token(
     Ok(token)
 }
 
-/// The WebSocket's scope, if the token itself says that it lacks it.
+/// `kind` if the token lacks its scope, by its own claims.
 fn lacking(token: &AccessToken, kind: SocketKind, tokens: &Tokens<'_>) -> Option<SocketKind> {
     let seen = caller::inspect(token, tokens.context.host.clock.now()).ok().flatten()?;
     let may_lack = seen.class.is_some_and(|reach| reach != TokenClass::Full);
@@ -131,7 +119,7 @@ impl Target {
         Self { kind, url, address, interaction, lacking }
     }
 
-    /// Scheme, host and path.
+    /// The URL without its query.
     pub(super) fn route(&self) -> String {
         let mut url = self.url.clone();
         url.set_query(None);
@@ -140,24 +128,36 @@ impl Target {
 }
 
 impl Owner {
+    async fn new(caller: Caller, tokens: &Tokens<'_>, checks: &mut Checks<'_>) -> Result<Self, Failure> {
+        if caller.is_limited() {
+            let message =
+                format!("the token in {ACCESS_TOKEN} is a limited one, which creates no interaction");
+            return Err(Failure::new(Kind::Usage, message).hint("name one: --interaction ID"));
+        }
+        let limited = token(&caller, &SocketKind::Streams.scope_request(), tokens, checks).await?;
+        let full = match &caller {
+            // It has its check already, and serves for both.
+            Caller::Ready(ready) => ready.token.clone(),
+            Caller::Client(_) => token(&caller, &ScopeRequest::Full, tokens, checks).await?,
+        };
+        Ok(Self { caller, full, limited })
+    }
+
     /// Creates the interaction. Not to be interrupted: one whose id is not known cannot be deleted.
     pub(super) async fn create(
         &self,
-        token: &AccessToken,
         keep: bool,
         tokens: &Tokens<'_>,
         checks: &mut Checks<'_>,
     ) -> Result<Target, Failure> {
         let api = self.api(tokens);
-        let created = if keep {
-            api.create_minimal(tokens.context).await
-        } else {
-            api.create_passing(tokens.context).await
-        };
+        let context = tokens.context;
+        let created =
+            if keep { api.create_minimal(context).await } else { api.create_passing(context).await };
         let Interaction { id, websocket_url } =
             created.map_err(|failure| checks.fail("interaction", failure))?;
         checks.ok("interaction", format!("created {id}"));
-        Ok(Target::new(SocketKind::Streams, websocket_url, token, Some(id), tokens))
+        Ok(Target::new(SocketKind::Streams, websocket_url, &self.limited, Some(id), tokens))
     }
 
     /// Deletes the interaction.
