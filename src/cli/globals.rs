@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::ColorChoice;
 
 use crate::app::options::Options;
 use crate::cli::argument;
@@ -38,7 +38,7 @@ pub(crate) struct Globals {
     verbose: u8,
     /// When to colour
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
-    color: Color,
+    color: ColorChoice,
     /// Bound each request, such as 15s or 1m
     #[arg(long, global = true, value_name = "DURATION", default_value = "15s", value_parser = argument::duration)]
     timeout: Duration,
@@ -50,17 +50,8 @@ pub(crate) struct Globals {
     config_dir: Option<PathBuf>,
 }
 
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum Color {
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
 impl Globals {
-    /// What commands see of them.
+    /// The options that commands read themselves.
     pub(crate) fn options(&self) -> Options {
         Options {
             profile: self.profile.clone(),
@@ -75,20 +66,20 @@ impl Globals {
         }
     }
 
-    /// How the command wants to be printed.
+    /// How the output is printed.
     pub(crate) fn style(&self, host: &Host) -> Style {
         let forced = match self.color {
-            Color::Auto => None,
-            Color::Always => Some(true),
-            Color::Never => Some(false),
+            ColorChoice::Auto => None,
+            ColorChoice::Always => Some(true),
+            ColorChoice::Never => Some(false),
         };
         Style { json: self.json, quiet: self.quiet, verbose: self.verbose, colours: colours(forced, host) }
     }
 }
 
-/// The colours to use: as `forced` says, else as the environment and the terminals do.
+/// The colours to use: `forced`, else by the environment and the terminals.
 pub(crate) fn colours(forced: Option<bool>, host: &Host) -> Colours {
-    // A terminal that cannot show them is as good as a user who does not want them.
+    // `dumb`: a terminal that cannot show colours.
     let plain = host.env.get("NO_COLOR").is_some() || host.env.get("TERM").as_deref() == Some("dumb");
     Colours::choose(forced, plain, host.terminal)
 }

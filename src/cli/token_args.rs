@@ -11,7 +11,7 @@ use crate::domain::token::reuse::{CacheMode, CachePolicy};
 use crate::domain::token::scope::{LIMITED, ScopeRequest, ScopeSet};
 use crate::failure::{Failure, Kind};
 
-/// The scopes, which the user has to choose.
+/// The scopes. The user has to choose them.
 #[derive(Debug, Args)]
 pub(crate) struct ScopeArgs {
     /// Ask for this scope; repeat it, or separate several by commas or spaces
@@ -23,26 +23,21 @@ pub(crate) struct ScopeArgs {
 }
 
 impl ScopeArgs {
-    /// Whether they are chosen on the command line.
-    pub(crate) fn is_made(&self) -> bool {
+    /// Whether scopes are chosen on the command line.
+    pub(crate) fn is_given(&self) -> bool {
         self.full || !self.scope.is_empty()
     }
 
     /// The scopes to request. Warns about those that Corti does not document.
-    ///
-    /// # Errors
-    /// As [`scope_request`].
     pub(crate) fn scope_request(&self, plan: &Plan, context: &Context<'_>) -> Result<ScopeRequest, Failure> {
         let request = scope_request(&self.scope, self.full, plan.default_scope())?;
-        let scopes = match &request {
-            ScopeRequest::Full => None,
-            ScopeRequest::Scopes(scopes) => Some(scopes.iter()),
-        };
-        for scope in scopes.into_iter().flatten().filter(|scope| !scope.is_documented()) {
-            let message =
-                format!("Corti does not document the scope `{}`; it is requested anyway", scope.as_str());
-            let hint = scope.suggestion().map(|known| format!("did you mean --scope {known}?"));
-            context.warn(message, hint.as_deref());
+        if let ScopeRequest::Scopes(scopes) = &request {
+            for scope in scopes.iter().filter(|scope| !scope.is_documented()) {
+                let message =
+                    format!("Corti does not document the scope `{}`; it is requested anyway", scope.as_str());
+                let hint = scope.suggestion().map(|known| format!("did you mean --scope {known}?"));
+                context.warn(message, hint.as_deref());
+            }
         }
         Ok(request)
     }
@@ -54,10 +49,10 @@ pub(crate) struct CacheArgs {
     /// Require at least this much remaining lifetime, such as 30s or 2m; else exit with 10
     #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
     min_ttl: Option<Duration>,
-    /// Mint a new token, even where a cached one is still good
+    /// Mint a new token, even if a cached one is still good
     #[arg(long)]
     refresh: bool,
-    /// Neither use nor fill the cache of tokens; `CORTI_AUTH_NO_CACHE` does the same
+    /// Neither read nor write the token cache; `CORTI_AUTH_NO_CACHE` does the same
     #[arg(long, conflicts_with = "refresh")]
     no_cache: bool,
 }
@@ -76,26 +71,20 @@ impl CacheArgs {
     }
 }
 
-/// `--full`, or `--scope` as typed, or the profile's default scopes.
-///
-/// # Errors
-/// A usage failure if nothing is chosen, or scopes that limit nothing.
+/// `--full`, `--scope` or the profile's default scopes. One of them is needed, and scopes must limit the token.
 fn scope_request(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> Result<ScopeRequest, Failure> {
     if full {
         return Ok(ScopeRequest::Full);
     }
-    let parsed = argument::scopes(scopes);
-    let parsed = parsed
+    let mut asked = argument::scopes(scopes)
         .map_err(|error| Failure::new(Kind::Usage, error).hint("corti-auth token --scope transcribe"))?;
-    let asked = match (parsed.is_empty(), default) {
-        (false, _) => parsed,
-        (true, Some(default)) => default.clone(),
-        (true, None) => {
-            return Err(Failure::new(Kind::Usage, "say what the token may do: --scope or --full")
+    if asked.is_empty() {
+        asked = default.cloned().ok_or_else(|| {
+            Failure::new(Kind::Usage, "say what the token may do: --scope or --full")
                 .hint("safe for a browser: corti-auth token --scope transcribe")
-                .hint("backend only: corti-auth token --full"));
-        }
-    };
+                .hint("backend only: corti-auth token --full")
+        })?;
+    }
     ScopeRequest::scopes(asked).map_err(|error| {
         Failure::new(Kind::Usage, error)
             .hint("say --full if that is meant, or --scope transcribe for a limited one")

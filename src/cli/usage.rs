@@ -1,4 +1,4 @@
-//! What clap says of a command line it does not understand, in this tool's terms.
+//! Turns clap's usage errors into failures.
 
 use std::ffi::OsString;
 
@@ -6,35 +6,29 @@ use clap::error::{ContextKind, ErrorKind};
 
 use crate::failure::{Failure, Kind};
 
-/// The commands that are handed a secret: what stands on their command line by mistake may be one, and is not repeated.
+/// The commands that take a secret. A wrong argument of theirs may be the secret, so it is not repeated.
 const SECRET_COMMANDS: [&str; 3] = ["login", "rotate", "import"];
 
-/// clap's error as a failure, and as the text to show a person; the text is empty where clap's must not be shown.
+/// clap's error as a failure, and as the text to show a person; the text is empty if clap's must not be shown.
 pub(crate) fn failure(error: &clap::Error, arguments: &[OsString]) -> (Failure, String) {
+    use ErrorKind::{InvalidValue, TooManyValues, UnknownArgument, ValueValidation, WrongNumberOfValues};
     let repeats = matches!(
         error.kind(),
-        ErrorKind::UnknownArgument
-            | ErrorKind::TooManyValues
-            | ErrorKind::WrongNumberOfValues
-            | ErrorKind::InvalidValue
-            | ErrorKind::ValueValidation
+        UnknownArgument | TooManyValues | WrongNumberOfValues | InvalidValue | ValueValidation
     );
-    let taker = SECRET_COMMANDS.iter().find(|command| arguments.iter().any(|word| word == *command));
-    if let Some(command) = taker.filter(|_| repeats) {
+    let command = SECRET_COMMANDS.iter().find(|command| arguments.iter().any(|word| word == *command));
+    if let Some(command) = command.filter(|_| repeats) {
         let group = if *command == "import" { "profile " } else { "" };
         let message = "an argument is not understood; it is not repeated here, since it may be a secret";
-        return (
-            Failure::new(Kind::Usage, message).hint(format!("corti-auth {group}{command} --help")),
-            String::new(),
-        );
+        let failure = Failure::new(Kind::Usage, message);
+        return (failure.hint(format!("corti-auth {group}{command} --help")), String::new());
     }
     let text = error.render().to_string();
-    let similar = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
-        .into_iter()
-        .find_map(|kind| error.get(kind));
-    let failure = Failure::new(Kind::Usage, message(&text));
-    let failure =
-        similar.into_iter().fold(failure, |failure, it| failure.hint(format!("did you mean `{it}`?")));
+    let mut failure = Failure::new(Kind::Usage, message(&text));
+    let kinds = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
+    if let Some(similar) = kinds.into_iter().find_map(|kind| error.get(kind)) {
+        failure = failure.hint(format!("did you mean `{similar}`?"));
+    }
     (failure.hint(help_command(error)), text)
 }
 

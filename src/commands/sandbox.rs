@@ -23,8 +23,8 @@ mod fault_args;
 
 use fault_args::FaultArgs;
 
-/// Works without an account or a network, and in tests. It answers as Corti and its Keycloak do, keeps its state in memory
-/// and listens only on this machine. Stop it with Ctrl-C.
+/// For tests, and for work without an account or a network. It answers like Corti and its Keycloak, keeps its state in
+/// memory and listens only on this machine. Stop it with Ctrl-C.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth sandbox
@@ -42,7 +42,7 @@ pub(super) struct SandboxArgs {
     /// Read the client's secret from this file [default: a random one]
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// Write the address and the credentials to this file once the sandbox answers
+    /// Write the address and the credentials to this file once the sandbox is ready
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
     #[command(flatten)]
@@ -54,41 +54,42 @@ pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<Out
     let mut stop = Box::pin(process::asked_to_stop());
     let sandbox = tokio::select! {
         () = &mut stop => return Ok(Outcome::silent()),
-        bound = bind(args, context) => bound?,
+        started = start(args, context) => started?,
     };
-    let ready = Ready::of(&sandbox);
+    let ready = ready(&sandbox);
+    let line = format!("{ready}\n");
     // Before anything is printed: a failed command has no output.
     if let Some(path) = &args.ready_file {
-        write_ready_file(path, &ready)?;
+        write_ready_file(path, &line)?;
     }
-    context.sink.event(Event::Datum(ready.page(), output::with_schema("sandbox", ready.0.clone())));
+    context.sink.event(Event::Datum(page(&ready), output::with_schema("sandbox", ready)));
     sandbox.serve(stop).await;
     if let Some(path) = &args.ready_file {
-        remove_ready_file(path, &ready);
+        remove_ready_file(path, &line);
     }
     Ok(Outcome::silent())
 }
 
-async fn bind(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Failure> {
-    crate::app::sandbox::start(options(args, context).await?).await
-}
-
-async fn options(args: &SandboxArgs, context: &Context<'_>) -> Result<Options, Failure> {
-    let usage = |error: String| Failure::new(Kind::Usage, error).hint("corti-auth sandbox --help");
-    let client_id: ClientId = args.client_id.parse().map_err(|error| usage(format!("{error}")))?;
+async fn start(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Failure> {
+    let client_id: ClientId = args
+        .client_id
+        .parse()
+        .map_err(|error| Failure::new(Kind::Usage, error).hint("corti-auth sandbox --help"))?;
     let tenant = context.options.tenant.as_deref().map(parse_tenant).transpose()?.unwrap_or_default();
-    let secret = match &args.secret_file {
+    let client_secret = match &args.secret_file {
         Some(path) => Some(secret_input::read(Some(path)).await?),
         None => None,
     };
     let bind = SocketAddr::new(args.bind, args.port);
     let (clock, settings) = (context.host.clock, args.faults.to_settings());
-    Ok(Options { bind, tenant, client_id, client_secret: secret, clock, settings })
+    crate::app::sandbox::start(Options { bind, tenant, client_id, client_secret, clock, settings }).await
 }
 
-fn write_ready_file(path: &Path, ready: &Ready) -> Result<(), Failure> {
-    let written = if is_replaceable(path) {
-        private_file::replace(path, ready.line().as_bytes()).map_err(|error| error.to_string())
+fn write_ready_file(path: &Path, line: &str) -> Result<(), Failure> {
+    // Not a pipe or a device, whose readers would wait for ever.
+    let is_replaceable = std::fs::metadata(path).map_or(true, |found| found.is_file());
+    let written = if is_replaceable {
+        private_file::replace(path, line.as_bytes()).map_err(|error| error.to_string())
     } else {
         Err("it is not a file".to_owned())
     };
@@ -98,52 +99,35 @@ fn write_ready_file(path: &Path, ready: &Ready) -> Result<(), Failure> {
     })
 }
 
-/// Whether the ready file may replace what is at `path`: not a pipe or a device, whose readers would wait for ever.
-fn is_replaceable(path: &Path) -> bool {
-    std::fs::metadata(path).map_or(true, |found| found.is_file())
-}
-
 /// Removes the ready file, unless another sandbox has replaced it.
-fn remove_ready_file(path: &Path, ready: &Ready) {
+fn remove_ready_file(path: &Path, line: &str) {
     let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
-    let line = ready.line();
-    let is_own = || input::read_here(Some(path), line.len()).is_ok_and(|text| *text == *line.as_bytes());
-    if is_file && is_own() {
+    if is_file && input::read_here(Some(path), line.len()).is_ok_and(|text| *text == *line.as_bytes()) {
         let _ = std::fs::remove_file(path);
     }
 }
 
-/// What a client of the sandbox needs, with its secret, which is worth nothing elsewhere.
-struct Ready(Value);
+/// The content of the ready file: what a client of the sandbox needs. The secret works only here.
+fn ready(sandbox: &Sandbox) -> Value {
+    let (tenant, id, secret) = sandbox.client();
+    json!({
+        "environment": sandbox.environment().to_string(),
+        "tenant": tenant.as_str(),
+        "client_id": id.as_str(),
+        "client_secret": secret.secret().expose(),
+        "control_token": sandbox.control_token().expose(),
+    })
+}
 
-impl Ready {
-    fn of(sandbox: &Sandbox) -> Self {
-        let (tenant, id, secret) = sandbox.client();
-        Self(json!({
-            "environment": sandbox.environment().to_string(),
-            "tenant": tenant.as_str(),
-            "client_id": id.as_str(),
-            "client_secret": secret.secret().expose(),
-            "control_token": sandbox.control_token().expose(),
-        }))
-    }
-
-    /// The content of the ready file.
-    fn line(&self) -> String {
-        format!("{}\n", self.0)
-    }
-
-    fn page(&self) -> Page {
-        let export = |name: &str, member: &str| {
-            format!("export {name}={}", quote(self.0[member].as_str().unwrap_or_default()))
-        };
-        Page::new()
-            .toned(Tone::Dim, "# Corti, emulated on this machine; Ctrl-C stops it. In another shell:")
-            .line(export(variable::ENVIRONMENT, "environment"))
-            .line(export(variable::TENANT, "tenant"))
-            .line(export(variable::CLIENT_ID, "client_id"))
-            .line(export(variable::CLIENT_SECRET, "client_secret"))
-            .toned(Tone::Dim, "# faults, counters, keys: the bearer of $CORTI_ENVIRONMENT/_sandbox/")
-            .line(export("CORTI_SANDBOX_TOKEN", "control_token"))
-    }
+fn page(ready: &Value) -> Page {
+    let export =
+        |name: &str, member| format!("export {name}={}", quote(ready[member].as_str().unwrap_or_default()));
+    Page::new()
+        .toned(Tone::Dim, "# Corti, emulated on this machine; Ctrl-C stops it. In another shell:")
+        .line(export(variable::ENVIRONMENT, "environment"))
+        .line(export(variable::TENANT, "tenant"))
+        .line(export(variable::CLIENT_ID, "client_id"))
+        .line(export(variable::CLIENT_SECRET, "client_secret"))
+        .toned(Tone::Dim, "# faults, counters, keys: the bearer of $CORTI_ENVIRONMENT/_sandbox/")
+        .line(export("CORTI_SANDBOX_TOKEN", "control_token"))
 }

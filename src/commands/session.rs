@@ -14,7 +14,6 @@ use crate::app::tokens::Tokens;
 use crate::app::{api, delivery, spinner};
 use crate::domain::client::api_client::Client;
 use crate::domain::client::environment::Environment;
-use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
@@ -63,9 +62,9 @@ enum Format {
     Sdk,
 }
 
+/// What the frontend gets.
 struct Session {
-    environment: Environment,
-    tenant: Tenant,
+    client: Client,
     token: Token,
     /// Only for `/streams`.
     interaction_id: Option<Uuid>,
@@ -94,8 +93,7 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Out
             (Some(id), websocket_url)
         }
     };
-    let Client { environment, tenant, .. } = plan.client;
-    let session = Session { environment, tenant, token, interaction_id, websocket_url };
+    let session = Session { client: plan.client, token, interaction_id, websocket_url };
     let printed = session.printed(args.format).map_err(delivery::unsaid)?;
     Ok(Outcome {
         secret: Some(("access_token", session.token.access_token.secret().clone())),
@@ -126,8 +124,8 @@ impl Session {
         let members = json!({
             "websocketUrl": self.websocket_url.as_str(),
             "accessToken": self.token.access_token.secret().expose(),
-            "tenantName": self.tenant.as_str(),
-            "environment": self.environment.to_string(),
+            "tenantName": self.client.tenant.as_str(),
+            "environment": self.client.environment.to_string(),
             "expiresAt": self.token.expires_at.to_string(),
         });
         self.with_interaction("interactionId", members)
@@ -137,8 +135,8 @@ impl Session {
     fn sdk_options(&self) -> Value {
         let access_token = self.token.access_token.secret().expose();
         let members = json!({
-            "environment": sdk_environment(&self.environment),
-            "tenantName": self.tenant.as_str(),
+            "environment": sdk_environment(&self.client.environment),
+            "tenantName": self.client.tenant.as_str(),
             "auth": { "accessToken": access_token, "expiresIn": self.token.expires_in },
         });
         self.with_interaction("interactionId", members)
@@ -153,8 +151,8 @@ impl Session {
             "expires_at": self.token.expires_at.to_string(),
             "expires_at_unix": self.token.expires_at.as_second(),
             "scopes": self.token.granted.to_strings(),
-            "environment": self.environment.to_string(),
-            "tenant": self.tenant.as_str(),
+            "environment": self.client.environment.to_string(),
+            "tenant": self.client.tenant.as_str(),
         });
         self.with_interaction("interaction_id", members)
     }
@@ -167,20 +165,16 @@ impl Session {
     }
 
     fn variables(&self) -> Vec<Named> {
-        let token = self.token.access_token.secret().clone();
         let interaction = self.interaction_id.map(|id| Named::open("CORTI_INTERACTION_ID", id.to_string()));
-        let variables = [
-            Named::open(variable::ENVIRONMENT, self.environment.to_string()),
-            Named::open(variable::TENANT, self.tenant.as_str()),
-            Named::sensitive(variable::ACCESS_TOKEN, token),
+        let more = [
             Named::open(variable::TOKEN_EXPIRES_AT, self.token.expires_at.to_string()),
             Named::open("CORTI_WEBSOCKET_URL", self.websocket_url.as_str()),
         ];
-        variables.into_iter().chain(interaction).collect()
+        format::variables(&self.client, &self.token).into_iter().chain(more).chain(interaction).collect()
     }
 }
 
-/// A label such as `eu`, or for another environment each address.
+/// The SDK's form of an environment: a label such as `eu`, or for another environment each address.
 fn sdk_environment(environment: &Environment) -> Value {
     let text = environment.to_string();
     if !text.contains("://") {

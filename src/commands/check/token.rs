@@ -27,7 +27,7 @@ impl CheckedToken {
     /// The token from the file, from `CORTI_ACCESS_TOKEN`, or a new one.
     pub(super) async fn find(args: &CheckArgs, tokens: &Tokens<'_>) -> Result<Self, Failure> {
         let context = tokens.context;
-        let is_chosen = context.options.profile.is_some() || args.choice.is_made();
+        let is_chosen = context.options.profile.is_some() || args.choice.is_given();
         let given = if let Some(path) = &args.file {
             let bytes = input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
                 Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
