@@ -1,4 +1,4 @@
-//! Reads single arguments: durations and scopes. Refuses secrets and tokens.
+//! Parses arguments: durations, ids, scopes. Refuses secrets and tokens.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::domain::token::jwt::contains_token;
 use crate::domain::token::scope::{Scope, ScopeError, ScopeSet};
 use crate::failure::{Failure, Kind};
 
-/// Options that take a secret in other tools. This tool has none of them.
+/// Options that take a secret in other tools. This tool does not have them.
 const SECRET_OPTIONS: [&str; 5] = ["--client-secret", "--secret", "--password", "--token", "--access-token"];
 
 /// Completions for an argument that also takes other values.
@@ -78,7 +78,7 @@ pub(crate) fn words(values: &[String]) -> impl Iterator<Item = &str> {
     values.iter().flat_map(|text| text.split([',', ' '])).filter(|word| !word.is_empty())
 }
 
-/// Whether `--json` is among the arguments, for errors that come before they are parsed.
+/// Whether `--json` is among the arguments, for errors found before they are parsed.
 pub(crate) fn asks_for_json(arguments: &[OsString]) -> bool {
     arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }

@@ -21,7 +21,7 @@ pub(crate) struct Globals {
     /// Use this environment: eu, us, another label, or a URL
     #[arg(short, long, global = true, value_name = "ENV", add = argument::offering(&KNOWN_LABELS))]
     environment: Option<String>,
-    /// Use this tenant (realm); base if nothing else says so
+    /// Use this tenant (realm) [default: base]
     #[arg(short, long, global = true)]
     tenant: Option<String>,
     /// Print one JSON object, and errors as one JSON line
@@ -33,16 +33,16 @@ pub(crate) struct Globals {
     /// Print no notes
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Show each request (never its secrets)
+    /// Show each request, without its secrets
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     /// When to colour
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     color: ColorChoice,
-    /// Bound each request, such as 15s or 1m
+    /// Limit the time of each request, such as 15s or 1m
     #[arg(long, global = true, value_name = "DURATION", default_value = "15s", value_parser = argument::duration)]
     timeout: Duration,
-    /// Trust the PEM certificates in this file too
+    /// Also trust the PEM certificates in this file
     #[arg(long, global = true, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
     /// Keep config.toml in this folder

@@ -1,13 +1,13 @@
-//! Arguments that clap learns of when their subcommand is chosen: half of what a start costs otherwise (measured).
+//! Adds a subcommand's arguments to clap only when it is chosen: that halves the start (measured).
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// The arguments of a subcommand. The list of subcommands shows the variant's doc comment; the subcommand's own help goes
-/// on with that of `T`.
+/// The arguments of a subcommand. Its help has the doc comment of the variant, which the list of subcommands shows, and then
+/// the doc comment of `T`.
 #[derive(Debug)]
 pub(crate) struct Deferred<T>(pub(crate) T);
 
-/// `named` with what `augment` adds, and its own first line before the rest of the help.
+/// Adds the arguments and the help by `augment`, and keeps the help's first line.
 fn complete(named: Command, augment: fn(Command) -> Command) -> Command {
     let about = named.get_about().cloned().unwrap_or_default();
     let complete = augment(named);

@@ -1,4 +1,4 @@
-//! What knows clap beside the subcommands: global options, options that several commands share, usage errors.
+//! What several commands need of clap: global options, shared options, usage errors.
 
 pub(crate) mod argument;
 pub(crate) mod format_args;

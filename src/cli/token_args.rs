@@ -1,4 +1,4 @@
-//! The options of commands that get a token: `--scope`, `--full`; `--min-ttl`, `--refresh`, `--no-cache`.
+//! The options of commands that get a token: `--scope`, `--full`, `--min-ttl`, `--refresh`, `--no-cache`.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub(crate) struct CacheArgs {
 }
 
 impl CacheArgs {
-    /// The policy by these options and the variable.
+    /// The policy from these options and `CORTI_AUTH_NO_CACHE`.
     pub(crate) fn policy(&self, context: &Context<'_>) -> CachePolicy {
         let policy = CachePolicy { min_ttl: self.min_ttl, ..context.cache_policy() };
         if self.no_cache {

@@ -43,7 +43,7 @@ pub(super) struct CheckArgs {
     file: Option<PathBuf>,
     #[command(flatten)]
     choice: ScopeArgs,
-    /// Create an interaction with a full token of the client, open its /streams, and delete it
+    /// Create an interaction with a full token of the client, open its /streams, and delete the interaction
     #[arg(long)]
     streams: bool,
 }
@@ -95,7 +95,7 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outco
     Ok(Outcome { failure: failure(&rows, created), ..Outcome::new("check", json, text) })
 }
 
-/// Finds the token and tries all targets, with `--streams` all but `/streams`, for which it gets a full token.
+/// Finds the token and tries all targets. With `--streams` it leaves out `/streams`, and gets a full token instead.
 async fn observe_existing(
     args: &CheckArgs,
     tokens: &Tokens<'_>,
@@ -113,7 +113,7 @@ async fn observe_existing(
     Ok((token, rows, full))
 }
 
-/// A full token of the configured client, which must belong to the environment and tenant of the checked one.
+/// A full token of the configured client, whose environment and tenant must be those of the checked token.
 async fn full_token(token: &CheckedToken, tokens: &Tokens<'_>) -> Result<AccessToken, Failure> {
     let plan = tokens.context.plan()?;
     let (client, CheckedToken { environment, tenant, .. }) = (&plan.client, token);
@@ -124,7 +124,7 @@ async fn full_token(token: &CheckedToken, tokens: &Tokens<'_>) -> Result<AccessT
         );
         return Err(Failure::new(Kind::Configuration, message).hint("leave --streams out"));
     }
-    // A new one, so that it outlives the interaction.
+    // Not a cached one: it must outlive the interaction.
     Ok(tokens.get(&plan, &ScopeRequest::Full, CachePolicy::BYPASS).await?.access_token)
 }
 

@@ -18,10 +18,10 @@ use crate::output::Text;
 
 use super::Cli;
 
-/// The variable by which a shell asks for completions. clap's own, `COMPLETE`, may be set for another program.
+/// The variable that a shell sets to ask for completions. clap's own, `COMPLETE`, may be set for another program.
 const COMPLETE_VARIABLE: &str = "CORTI_AUTH_COMPLETE";
 
-/// The script asks corti-auth itself what fits, so profile names complete too.
+/// The script asks corti-auth for completions, so it also completes profile names.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   bash        source <(corti-auth completions bash)
@@ -87,7 +87,7 @@ fn command_with_profiles(host: &Host) -> clap::Command {
     let name = |arg: clap::Arg| arg.add(candidates.clone());
     Cli::command().mut_arg("profile", name).mut_subcommand("profile", |group| {
         let group = group.mut_subcommand("use", |sub| sub.mut_arg("name", name));
-        // An argument that is changed becomes the last one, so both are.
+        // `mut_arg` moves an argument to the end, so both are moved.
         let group = group.mut_subcommand("rename", |sub| sub.mut_arg("old", name).mut_arg("new", |arg| arg));
         group.mut_subcommand("remove", |sub| sub.mut_arg("name", name))
     })

@@ -54,7 +54,7 @@ pub(super) async fn run(_: &DemoArgs, context: &Context<'_>) -> Result<Outcome, 
     let demo = Demo { tokens: Tokens::new(context), context, client };
     let mut stop = StopSignal::watch();
     let store = demo.choose_store().await;
-    // Not interrupted: a keyring that is still writing would write after the secret was deleted.
+    // Not interrupted: the keyring could store the secret after it was deleted here.
     let shown = match demo.log_in(&store, &secret).await {
         Ok(()) => stop.interrupts(demo.show(&store)).await,
         Err(failure) => Err(failure),
@@ -162,7 +162,7 @@ impl Demo<'_> {
         Ok(token)
     }
 
-    /// Opens the WebSocket, and returns the type of the message that accepts the configuration.
+    /// Opens the WebSocket, and returns the type of the message that accepted the configuration.
     async fn stream(&self, interaction: &Interaction, limited: &AccessToken) -> Result<String, Failure> {
         let url = websocket::connect_url(&interaction.websocket_url, limited);
         let mut socket = Socket::open(&self.tokens.http, &url, self.context.options.timeout).await?;

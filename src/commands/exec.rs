@@ -1,4 +1,4 @@
-//! `exec`: runs a program with a token in its environment, and never the client secret.
+//! `exec`: runs a program with a token, but not the client secret, in its environment.
 
 use std::ffi::OsString;
 use std::process::ExitStatus;
@@ -59,7 +59,7 @@ pub(super) struct ExecArgs {
     command: Vec<OsString>,
 }
 
-/// Does not return where the program takes this process's place.
+/// Does not return if the program replaces this process.
 pub(super) async fn run(args: &ExecArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let ready = async {
         let prepared = prepared(args, context).await?;

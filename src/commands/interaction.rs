@@ -14,7 +14,7 @@ mod delete;
 mod list;
 mod show;
 
-/// Each command needs a full token: a new one, or that of `CORTI_ACCESS_TOKEN`.
+/// Each command needs a full token. It mints one, or uses the one in `CORTI_ACCESS_TOKEN`.
 #[derive(Debug, Args)]
 pub(super) struct InteractionArgs {
     #[command(subcommand)]

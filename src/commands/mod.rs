@@ -39,7 +39,7 @@ use crate::cli::lazy_args::Deferred;
 use crate::cli::{argument, usage};
 
 const AFTER_HELP: &str = "Examples:
-  corti-auth demo                        see all of it, without an account
+  corti-auth demo                        try everything, without an account
   corti-auth login                       store a client's secret
   corti-auth token --scope transcribe    print a token that opens /transcribe and nothing else
   corti-auth token --full | corti-auth inspect
@@ -70,7 +70,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the whole job on this machine, without an account
+    /// Try everything on this machine, without an account
     Demo(Deferred<demo::DemoArgs>),
     /// Run Corti, emulated on this machine
     Sandbox(Deferred<sandbox::SandboxArgs>),
@@ -78,7 +78,7 @@ enum Command {
     Login(Deferred<login::LoginArgs>),
     /// Remove a profile's secret from its store, and every cached token
     Logout(Deferred<logout::LogoutArgs>),
-    /// Replace a profile's secret by a new one
+    /// Replace a profile's secret with a new one
     Rotate(Deferred<rotate::RotateArgs>),
     /// Show the active client, where that choice comes from, and where its secret is kept
     Status(Deferred<status::StatusArgs>),
@@ -88,19 +88,19 @@ enum Command {
     Token(Deferred<token::TokenArgs>),
     /// Run a program with a token in its environment
     Exec(Deferred<exec::ExecArgs>),
-    /// Decode a token and say what it is, what it may do, and until when
+    /// Decode a token: what it is, what it may do, and when it expires
     Inspect(Deferred<inspect::InspectArgs>),
     /// Compare two tokens: scopes, roles, audience, client, environment, tenant, lifetime
     Diff(Deferred<diff::DiffArgs>),
-    /// Say why a request failed: ranked causes, what speaks for each, what to do
+    /// Explain why a request failed: ranked causes, the evidence for each, what to do
     Explain(Deferred<explain::ExplainArgs>),
-    /// Look at what a token can reach, against what its scopes promise
+    /// Compare what a token opens with what its scopes promise
     Check(Deferred<check::CheckArgs>),
     /// Create, list, show and delete interactions, which /streams sessions belong to
     Interaction(Deferred<interaction::InteractionArgs>),
     /// Prepare a WebSocket session for a frontend: a limited token and, for /streams, a new interaction
     Session(Deferred<session::SessionArgs>),
-    /// Open a WebSocket step by step, and tell how far it gets
+    /// Open a WebSocket step by step, and show how far it gets
     Probe(Deferred<probe::ProbeArgs>),
     /// Check every step from the stored secret to a working token
     Doctor(Deferred<doctor::DoctorArgs>),
@@ -171,7 +171,7 @@ async fn run(command: &Command, context: &Context<'_>) -> Result<Box<dyn Outcome
         Command::Exec(Deferred(args)) => boxed(exec::run(args, context).await),
         Command::Probe(Deferred(args)) => boxed(probe::run(args, context).await),
         Command::Sandbox(Deferred(args)) => boxed(sandbox::run(args, context).await),
-        // A signal may end these at any time.
+        // A signal may end these at any point.
         Command::Inspect(Deferred(args)) => boxed(inspect::run(args, context).await),
         Command::Completions(Deferred(args)) => boxed(completions::run(args, context).await),
         Command::Man(Deferred(args)) => boxed(man::run(args, context).await),

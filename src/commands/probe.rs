@@ -1,6 +1,6 @@
-//! `probe`: opens a WebSocket step by step, and shows how each step went, how long it took and what the server said.
+//! `probe`: opens a WebSocket step by step. Shows the result and the time of each step, and the server's messages.
 //!
-//! Transcripts and facts go to stdout only. An interaction that it created is deleted, whatever happens.
+//! Only transcripts and facts go to stdout. An interaction that it created is always deleted.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +38,7 @@ use messages::Messages;
 use payload::Payload;
 use target::{Prepared, Target};
 
-/// How much of the body of a refusal is shown.
+/// How many bytes of a refusal's body are shown.
 const MAX_BODY: usize = 2000;
 
 /// Checks DNS, TCP, TLS, the upgrade, the configuration, the end and the cost, each with its time. Without audio it costs
@@ -53,7 +53,7 @@ const MAX_BODY: usize = 2000;
   corti-auth probe --websocket-url - < pasted.txt
 
 Transcripts and facts go to stdout, all else to stderr. With --json every step and every message of the server is one JSON
-line on stdout, and the last is the result.
+line on stdout, and the last line is the result.
 
 Exit codes: 1 the configuration was refused, 5 the token was, 6 its scope is the reason, 7 the token
 in the URL is for another environment or tenant, 8 network, 9 try later.")]
@@ -101,7 +101,7 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Outco
         if args.keep {
             // Also with --quiet and after a failure: nothing else names the interaction.
             context
-                .warn("the interaction that was made for the probe stays", Some(&api::deletion(id, context)));
+                .warn("the interaction that the probe created was kept", Some(&api::deletion(id, context)));
         } else if let Err(left) = owner.delete(id, &tokens, &mut checks).await {
             if result.is_ok() {
                 return Err(left);
@@ -122,7 +122,7 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Outco
         "error": error,
         "steps": checks.list.iter().map(json).collect::<Vec<_>>(),
     });
-    let end = if error.is_none() { "ended as it should" } else { "ended with an error" };
+    let end = if error.is_none() { "ended normally" } else { "ended with an error" };
     let message = format!("/{socket} opened, accepted the configuration, and {end}");
     let failure = error.map(|error| {
         let message = format!("the server reported an error in the session: {error}");
@@ -157,15 +157,15 @@ async fn open<'a>(
     session::run(socket, target.kind, payload, timeout, checks, messages).await
 }
 
-/// Scheme, host and port for HTTP, by which a WebSocket opens.
+/// The `http` URL of the server, without a path: a WebSocket opens by HTTP.
 fn origin(url: &Url) -> Url {
     let http = url.as_str().replacen("ws", "http", 1);
     Url::parse(&http).and_then(|url| url.join("/")).unwrap_or_else(|_| url.clone())
 }
 
-/// The answer to the upgrade. Programs always get its headers, people only when it was refused.
+/// Adds the check of the answer to the upgrade. `--json` always has its headers; `show` prints them only if it was refused.
 fn upgraded(response: &Response, checks: &mut Checks<'_>) {
-    // A load balancer's cookie opens a session as a token does.
+    // A load balancer's cookie may give access to a session.
     let shown = |name: &str, value: &str| if name == "set-cookie" { "[redacted]" } else { value }.to_owned();
     let headers: Vec<(&String, String)> =
         response.headers.iter().map(|(name, value)| (name, shown(name, value))).collect();
@@ -209,7 +209,7 @@ fn json(check: &Check) -> Value {
     step
 }
 
-/// To a tenth.
+/// Milliseconds with one decimal.
 fn milliseconds(elapsed: Duration) -> f64 {
     let tenths = u32::try_from(elapsed.as_micros() / 100).unwrap_or(u32::MAX);
     f64::from(tenths) / 10.0

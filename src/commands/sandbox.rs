@@ -86,7 +86,7 @@ async fn start(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Fai
 }
 
 fn write_ready_file(path: &Path, line: &str) -> Result<(), Failure> {
-    // Not a pipe or a device, whose readers would wait for ever.
+    // Not a pipe or a device: its readers would wait for ever.
     let is_replaceable = std::fs::metadata(path).map_or(true, |found| found.is_file());
     let written = if is_replaceable {
         private_file::replace(path, line.as_bytes()).map_err(|error| error.to_string())

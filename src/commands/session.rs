@@ -58,7 +58,7 @@ enum Format {
     Env,
     /// Lines for a .env file
     Dotenv,
-    /// The options of the JavaScript SDK's `CortiClient`, with the interaction's id
+    /// Options for the JavaScript SDK's `CortiClient`, with the interaction's id
     Sdk,
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Out
         );
     }
     let (plan, tokens, kind) = (context.plan()?, Tokens::new(context), args.socket);
-    // Before the interaction, which would be left behind without a token. A new one, which lives for its full 5 minutes.
+    // Before the interaction, which would otherwise be left behind. Not a cached one: it should live for 5 minutes.
     let token = tokens.get(&plan, &kind.scope_request(), CachePolicy::BYPASS).await?;
     limited_only::check(&token, kind).map_err(|error| {
         Failure::new(Kind::Scope, error).hint("the token was discarded; report it to Corti support")

@@ -17,8 +17,8 @@ use crate::domain::token::scope::{LIMITED, TokenClass};
 use crate::failure::{Failure, Kind};
 use crate::output::Text;
 
-/// A token is limited or full by your choice. A limited one (transcribe, streams) opens those WebSockets and nothing
-/// else, and may be handed to a browser. A full one acts as the client itself and belongs on a backend.
+/// You choose whether the token is limited or full. A limited one (transcribe, streams) opens those WebSockets and nothing
+/// else, and is safe for a browser. A full one acts as the client itself. Keep it on your backend.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth token --scope transcribe

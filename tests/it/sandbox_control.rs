@@ -77,11 +77,11 @@ fn options_with_bad_values_are_refused() {
         ("--api-fail-count 1 --api-fault nonsense", "it must be one of gateway, rate-limit"),
         (
             "--token-lifetime 1500ms",
-            "'1500ms' for '--token-lifetime <DURATION>': a token lives for whole seconds",
+            "'1500ms' for '--token-lifetime <DURATION>': a token's lifetime is in whole seconds",
         ),
         (
             "--token-lifetime 500ms",
-            "'500ms' for '--token-lifetime <DURATION>': a token lives for whole seconds",
+            "'500ms' for '--token-lifetime <DURATION>': a token's lifetime is in whole seconds",
         ),
         ("--token-lifetime 86401", "--token-lifetime"),
         ("--latency 601s", "'601s' for '--latency"),

@@ -19,7 +19,7 @@ use super::token::CheckedToken;
 /// The language of the configurations. Every environment has it.
 const LANGUAGE: &str = "en";
 
-/// Reads a path of the API. The body is not looked at.
+/// Reads a path of the API.
 pub(super) async fn read(tokens: &Tokens<'_>, token: &CheckedToken, path: &'static str) -> Row {
     let (url, target) = (format!("{}{path}", token.environment.api_url()), Target::Read(path));
     let request = Request::get(url, &token.token, &token.tenant);

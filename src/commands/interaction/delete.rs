@@ -1,4 +1,4 @@
-//! `interaction delete`: deletes an interaction, after a question or with `--yes`.
+//! `interaction delete`: asks, unless `--yes` is given, and deletes an interaction.
 
 use clap::Args;
 use serde_json::json;

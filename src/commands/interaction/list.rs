@@ -1,4 +1,4 @@
-//! `interaction list`: lists interactions, and shows each page as it comes.
+//! `interaction list`: lists interactions, and shows each page as it arrives.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ pub(super) struct ListArgs {
     /// Sort by this
     #[arg(long, value_enum, default_value_t)]
     sort: Sort,
-    /// Sort upwards: the smallest or oldest first
+    /// Sort in ascending order: the smallest or oldest first
     #[arg(long)]
     ascending: bool,
 }
@@ -80,7 +80,7 @@ pub(super) async fn run(args: &ListArgs, tokens: &Tokens<'_>) -> Result<Outcome,
     let caller = Caller::of(context)?;
     let (api, listing) = (Api::open(&caller, tokens).await?, args.listing());
     let is_full = |shown: usize| listing.limit.is_some_and(|limit| shown >= limit);
-    // A new interaction pushes the others back, so the last of one page may come again on the next.
+    // An interaction that is created meanwhile moves the others back, so a page may repeat the last one of the page before.
     let mut seen = BTreeSet::new();
     for page in 1.. {
         let records = spinner::show(context, "asking for interactions", api.list(&listing, page)).await?;
@@ -126,7 +126,7 @@ fn show(record: &Record, is_first: bool, tokens: &Tokens<'_>) {
     context.sink.event(Event::Datum(page, with_schema("interaction", record.to_json())));
 }
 
-/// The cells, padded to fixed widths: the rows of later pages are not known yet.
+/// The cells, padded to fixed widths, since later pages are not known yet.
 fn padded(cells: &[String]) -> String {
     let cells = cells.iter().zip(Record::COLUMNS).map(|(cell, (_, width))| format!("{cell:width$}"));
     cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()

@@ -1,4 +1,4 @@
-//! Shows the messages of the server as they come, and keeps what the result needs of them.
+//! Shows the messages of the server as they arrive, and keeps what the result needs.
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -25,7 +25,7 @@ impl<'a> Messages<'a> {
         Self { sink, began: Instant::now(), transcripts: 0, credits: None, error: None }
     }
 
-    /// Shows a message and says what it means. `None` where it is not one of Corti's.
+    /// Shows and parses a message. `None` if it is not one of Corti's.
     pub(super) fn show(&mut self, text: &str) -> Option<ServerMessage> {
         let raw = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
         let message = ServerMessage::of(&raw);
@@ -56,7 +56,7 @@ impl<'a> Messages<'a> {
             }
             Some(_) => Event::Step(step, line),
             None => {
-                let text = "received a message that is none of Corti's: --json shows it";
+                let text = "received an unknown message: --json shows it";
                 Event::Step(step.toned(Tone::Caution, text), line)
             }
         });

@@ -1,4 +1,4 @@
-//! Reads a pasted WebSocket URL. Refuses it if it leads to another place than the token's.
+//! Reads a pasted WebSocket URL. Refuses it if it leads to another environment or tenant than the token's.
 
 use std::path::Path;
 
@@ -33,12 +33,13 @@ pub(super) async fn read(
     };
     let word = path.to_string_lossy();
     if word.starts_with("wss:") || word.starts_with("ws:") {
-        let message = "--websocket-url names a file: a URL may have a token, and others see the command line";
+        let message =
+            "--websocket-url names a file: a URL may have a token, and other users can see the command line";
         return Err(usage(message.to_owned()));
     }
     let bytes = input::read(path, LIMIT, context).await;
     let bytes = bytes.map_err(|reason| usage(format!("cannot read a URL from {reason}")))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| usage("what was pasted is not text".to_owned()))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| usage("the pasted URL is not text".to_owned()))?;
     let pasted = PastedUrl::parse(text).map_err(|error| match error {
         PastedUrlError::Tokens => Failure::new(Kind::Usage, error).hint("keep one token= in the URL"),
         PastedUrlError::Outside => Failure::new(Kind::Usage, error).hint(WITHOUT_A_TOKEN),
@@ -59,7 +60,7 @@ pub(super) async fn read(
     Ok((pasted, kind))
 }
 
-/// Accepts Corti's hosts, this machine and the chosen environment.
+/// Allows Corti's hosts, this machine and the chosen environment.
 fn check_host(url: &Url, chosen: Option<&(Environment, Tenant)>) -> Result<(), Failure> {
     let host = url.host_str().unwrap_or_default();
     let is_chosen = chosen.is_some_and(|(environment, _)| environment.serves_socket(url));

@@ -1,4 +1,4 @@
-//! What is sent in a session: the configuration and the audio. Both are read and checked before anything is opened.
+//! Reads and checks what is sent in a session, before anything is opened: the configuration and the audio.
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -12,10 +12,10 @@ use crate::failure::{Failure, Kind};
 
 use super::ProbeArgs;
 
-/// How much audio is read: about half an hour of 16-bit mono at 16 kHz.
+/// How many bytes of audio are read: about half an hour of 16-bit mono at 16 kHz.
 const MAX_AUDIO: usize = 64 * 1024 * 1024;
 
-/// How much of a configuration is read.
+/// How many bytes of a configuration are read.
 const MAX_CONFIGURATION: usize = 1024 * 1024;
 
 pub(super) struct Payload {

@@ -17,7 +17,7 @@ use super::payload::Payload;
 /// How long to wait for the usage after the end: most of Corti's pages say that it comes before, some after.
 const LATE_USAGE: Duration = Duration::from_secs(2);
 
-/// A session under way.
+/// A running session.
 struct Session<'s, 'a> {
     socket: Socket,
     checks: &'s mut Checks<'a>,
@@ -115,7 +115,7 @@ impl Session<'_, '_> {
     async fn end(&mut self) -> Result<(), Failure> {
         self.step = "end";
         self.send(message::end()).await?;
-        // The last transcripts may take a while.
+        // The last transcripts may take longer.
         self.wait_for(self.limit * 4, |message| *message == ServerMessage::Ended).await?;
         self.checks.ok(self.step, "the server ended the session");
         let deadline = Instant::now() + LATE_USAGE.min(self.limit);
@@ -159,7 +159,7 @@ impl Session<'_, '_> {
         Ok(self.messages.show(&text))
     }
 
-    /// Why the session broke off: the error that the server reported before, if any, explains more.
+    /// The failure of a session that broke off. An error that the server reported before explains more.
     fn broken(&mut self, error: SocketError) -> Failure {
         let failure = match (&self.messages.error, error) {
             (Some(reason), SocketError::Closed(_)) => {

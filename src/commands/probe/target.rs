@@ -1,4 +1,4 @@
-//! Finds out which WebSocket to open, and gets the tokens for it.
+//! Chooses the WebSocket to open, and gets its tokens.
 
 use url::Url;
 use uuid::Uuid;
@@ -89,7 +89,7 @@ async fn token(
     checks: &mut Checks<'_>,
 ) -> Result<AccessToken, Failure> {
     checks.begin();
-    // Never a cached one: if the server refuses an old token, the client would be blamed.
+    // Never a cached one: a refusal of an old token would look like the client's fault.
     let policy = tokens.context.cache_policy().refreshed();
     let token = tokens.get_for(caller, requested, policy).await;
     let token = token.map_err(|failure| checks.fail("token", failure))?;
@@ -136,7 +136,7 @@ impl Owner {
         }
         let limited = token(&caller, &SocketKind::Streams.scope_request(), tokens, checks).await?;
         let full = match &caller {
-            // It has its check already, and serves for both.
+            // Its check is done, and it is used for both.
             Caller::Ready(ready) => ready.token.clone(),
             Caller::Client(_) => token(&caller, &ScopeRequest::Full, tokens, checks).await?,
         };
@@ -171,14 +171,14 @@ impl Owner {
         if let Err(failure) = self.api(tokens).delete(id).await {
             return Err(checks
                 .fail("removal", failure)
-                .context(format!("the interaction {id}, made for the probe, is still there"))
+                .context(format!("the interaction {id}, which the probe created, was not deleted"))
                 .hint(deletion(id, tokens.context)));
         }
         checks.ok("removal", format!("deleted {id}"));
         Ok(())
     }
 
-    /// Gets a new token when the API refuses this one: a recording may outlast a token.
+    /// Replaces a refused token: a recording may take longer than a token lives.
     fn api<'a>(&'a self, tokens: &'a Tokens<'_>) -> Api<'a> {
         Api::renewing(&self.caller, tokens, &self.full)
     }

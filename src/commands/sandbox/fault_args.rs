@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use crate::cli::argument;
 use crate::sandbox::{ApiFault, Settings};
 
-/// The faults at the start. The control endpoint changes them later.
+/// The faults at the start. The control endpoint can change them later.
 #[derive(Debug, Args)]
 #[command(
     next_help_heading = "Faults, for testing your own retries",
@@ -29,7 +29,7 @@ pub(super) struct FaultArgs {
     /// Close the connection of the first N requests instead of answering
     #[arg(long, value_name = "N", default_value_t = 0)]
     drop_connections: u32,
-    /// Cut the first N token answers off in the middle
+    /// Cut off the first N token answers in the middle
     #[arg(long, value_name = "N", default_value_t = 0)]
     truncate_answers: u32,
     /// Answer failing requests to the API like this: gateway, rate-limit, quota, breakdown, timeout [default: gateway]
@@ -47,7 +47,7 @@ pub(super) struct FaultArgs {
     /// Let tokens live this long, in whole seconds [default: 300s]
     #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     token_lifetime: Option<i64>,
-    /// Set the server's clock ahead by so many seconds; behind by a negative number
+    /// Set the server's clock ahead by this many seconds, or behind by a negative number
     #[arg(
         long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true,
         value_parser = clap::value_parser!(i64).range(Settings::CLOCK_SKEW)
@@ -100,7 +100,7 @@ fn latency(text: &str) -> Result<Duration, String> {
 fn lifetime(text: &str) -> Result<i64, String> {
     let duration = argument::duration(text)?;
     let seconds = i64::try_from(duration.as_secs()).ok().filter(|_| duration.subsec_nanos() == 0);
-    let seconds = seconds.ok_or("a token lives for whole seconds")?;
+    let seconds = seconds.ok_or("a token's lifetime is in whole seconds")?;
     if !Settings::TOKEN_LIFETIME.contains(&seconds) {
         return Err(format!("it must be at most {}s", Settings::TOKEN_LIFETIME.end()));
     }
