@@ -35,6 +35,7 @@ pub(super) struct CompletionsArgs {
     shell: String,
 }
 
+#[expect(clippy::unused_async, reason = "every command is run the same way")]
 pub(super) async fn run(args: &CompletionsArgs, _: &Context<'_>) -> Result<Outcome, Failure> {
     let shell = &args.shell;
     let script = script(shell).map_err(|error| {

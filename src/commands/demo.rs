@@ -51,7 +51,7 @@ pub(super) async fn run(_: &DemoArgs, context: &Context<'_>) -> Result<Outcome, 
         Client { environment: sandbox.environment().clone(), tenant: tenant.clone(), id: id.clone() };
     let secret = secret.clone();
     let serving = tokio::spawn(sandbox.serve(std::future::pending()));
-    let demo = Demo { tokens: Tokens::new(context), context, client };
+    let demo = Demo { tokens: Tokens::new(context), client };
     let mut stop = StopSignal::watch();
     let store = demo.choose_store().await;
     // Not interrupted: the keyring could store the secret after it was deleted here.
@@ -71,7 +71,6 @@ pub(super) async fn run(_: &DemoArgs, context: &Context<'_>) -> Result<Outcome, 
 
 struct Demo<'a> {
     tokens: Tokens<'a>,
-    context: &'a Context<'a>,
     client: Client,
 }
 
@@ -88,7 +87,7 @@ impl Demo<'_> {
     /// Steps 3 to 7. Returns the JSON of the results.
     async fn show(&self, store: &Store) -> Result<Value, Failure> {
         let (http, Client { environment, tenant, .. }) = (&self.tokens.http, &self.client);
-        let secret = store.read(&self.client, self.context.sink).await;
+        let secret = store.read(&self.client, self.tokens.context.sink).await;
         let secret = secret.map_err(|error| self.store_failure(&error))?;
         let title = "A full token, for a backend";
         let full = self.token(3, title, "--full", &ScopeRequest::Full, &secret).await?;
@@ -96,7 +95,8 @@ impl Demo<'_> {
         let limited =
             self.token(4, title, "--scope streams", &SocketKind::Streams.scope_request(), &secret).await?;
 
-        let interaction = Api::new(http, environment, tenant, &full).create_minimal(self.context).await?;
+        let interaction =
+            Api::new(http, environment, tenant, &full).create_minimal(self.tokens.context).await?;
         let page = Page::new().line(interaction.websocket_url.as_str());
         let title = "An interaction, and where its /streams session opens";
         self.step(5, title, "corti-auth interaction create", page);
@@ -153,7 +153,7 @@ impl Demo<'_> {
     ) -> Result<AccessToken, Failure> {
         let token = self.mint(secret, requested).await?.access_token;
         let jwt = Jwt::decode(token.secret().expose())?;
-        let inspection = Inspection::of(&jwt, self.context.host.clock.now())?;
+        let inspection = Inspection::of(&jwt, self.tokens.context.host.clock.now())?;
         if inspection.class != Some(requested.class()) {
             return Err(wrong("the token does not have the requested scopes"));
         }
@@ -165,7 +165,7 @@ impl Demo<'_> {
     /// Opens the WebSocket, and returns the type of the message that accepted the configuration.
     async fn stream(&self, interaction: &Interaction, limited: &AccessToken) -> Result<String, Failure> {
         let url = websocket::connect_url(&interaction.websocket_url, limited);
-        let mut socket = Socket::open(&self.tokens.http, &url, self.context.options.timeout).await?;
+        let mut socket = Socket::open(&self.tokens.http, &url, self.tokens.context.options.timeout).await?;
         socket.send(message::config(&message::smallest(SocketKind::Streams, "en"))).await?;
         let answer = ServerMessage::parse(&socket.receive().await?);
         let Some(ServerMessage::Accepted(accepted)) = answer else {
@@ -192,7 +192,7 @@ impl Demo<'_> {
             .toned(Tone::Dim, format!("$ {command}"))
             .join(page)
             .line("");
-        self.context.sink.event(Event::Story(head));
+        self.tokens.context.sink.event(Event::Story(head));
     }
 }
 

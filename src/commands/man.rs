@@ -24,6 +24,7 @@ pub(super) struct ManArgs {
     dir: PathBuf,
 }
 
+#[expect(clippy::unused_async, reason = "every command is run the same way")]
 pub(super) async fn run(args: &ManArgs, _: &Context<'_>) -> Result<Outcome, Failure> {
     let dir = args.dir.display();
     let mut command = Cli::command().disable_help_subcommand(true);
