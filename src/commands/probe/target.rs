@@ -103,7 +103,7 @@ async fn token(
 /// `kind` if the token lacks its scope, by its own claims.
 fn lacking(token: &AccessToken, kind: SocketKind, tokens: &Tokens<'_>) -> Option<SocketKind> {
     let seen = caller::inspect(token, tokens.context.host.clock.now()).ok().flatten()?;
-    let may_lack = seen.class.is_some_and(|reach| reach != TokenClass::Full);
+    let may_lack = seen.class.is_some_and(|class| class != TokenClass::Full);
     (may_lack && !seen.scopes.contains(kind.as_str())).then_some(kind)
 }
 
