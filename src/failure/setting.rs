@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::domain::client::config::{ConfigError, ProfileConflict, RenameError};
+use crate::domain::client::config::{ConfigError, RenameError};
 use crate::domain::client::identity::ProfileName;
+use crate::domain::client::invalid::Invalid;
 use crate::domain::client::resolve::ResolveError;
 use crate::domain::client::variable::{self, VariableError};
 use crate::domain::text::shell::quote;
@@ -16,7 +17,7 @@ use super::{Failure, Kind};
 
 impl Failure {
     /// A command that would give a profile another client or store.
-    pub fn profile_conflict(error: ProfileConflict, profile: &ProfileName) -> Self {
+    pub fn profile_conflict(error: Invalid, profile: &ProfileName) -> Self {
         Self::caused(Kind::Configuration, error)
             .hint("use another name: --profile NAME")
             .hint(format!("or remove this one first: corti-auth profile remove {profile}"))
@@ -41,7 +42,7 @@ impl From<ResolveError> for Failure {
                 format!("did you mean `{nearest}`?")
             }
             ResolveError::UnknownProfile { .. } => "corti-auth profile list".to_owned(),
-            ResolveError::HalfAClient { missing, .. } => format!("export {missing}=…"),
+            ResolveError::IncompleteClient { missing, .. } => format!("export {missing}=…"),
             ResolveError::TwoClients { other } => format!("unset {} or {other}", variable::PROFILE),
             ResolveError::NoEnvironment | ResolveError::NoTarget => {
                 format!("export {}=eu   (or us)", variable::ENVIRONMENT)

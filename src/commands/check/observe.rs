@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
-use crate::domain::client::environment::EnvironmentError;
+use crate::domain::client::invalid::Invalid;
 use crate::domain::corti::access::{Observed, Promise, Row, Target};
 use crate::domain::corti::message::{self, ServerMessage};
 use crate::domain::corti::problem::Problem;
@@ -87,7 +87,7 @@ async fn first_answer(
     tokens: &Tokens<'_>,
     token: &CheckedToken,
     kind: SocketKind,
-    url: Result<Url, EnvironmentError>,
+    url: Result<Url, Invalid>,
 ) -> Result<Option<ServerMessage>, SocketError> {
     let url = url.map_err(|error| SocketError::NotTheProtocol(error.to_string()))?;
     let timeout = tokens.context.options.timeout;

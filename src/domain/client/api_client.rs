@@ -1,16 +1,16 @@
-//! An API client: who asks for tokens.
+//! An API client of Corti's.
 
 use super::environment::Environment;
 use super::identity::{ClientId, Tenant};
 
-/// An API client where it lives. A stored secret belongs to exactly one of these and is never used for another.
+/// An API client with its environment and tenant. A stored secret belongs to exactly one client and is used for no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// Which Corti.
+    /// The environment.
     pub environment: Environment,
-    /// Which realm of it.
+    /// The tenant.
     pub tenant: Tenant,
-    /// Which client of that.
+    /// The client id.
     pub id: ClientId,
 }
 

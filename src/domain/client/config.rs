@@ -1,6 +1,6 @@
-//! `config.toml`: the profiles, and never a secret.
+//! `config.toml`, with the profiles but without secrets.
 //!
-//! The file is edited in place (`toml_edit`), so the user's comments and order stay.
+//! The file is edited in place (`toml_edit`), which keeps the user's comments and order.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -12,8 +12,7 @@ use crate::domain::token::cache_key::CredentialId;
 use crate::domain::token::scope::ScopeSet;
 
 use super::api_client::Client;
-use super::environment::Environment;
-use super::identity::{ClientId, ProfileName, Tenant};
+use super::identity::ProfileName;
 use super::store_kind::StoreKind;
 
 mod edit;
@@ -22,9 +21,9 @@ mod key;
 mod value;
 
 pub use edit::RenameError;
-pub use given::{GivenValues, ProfileConflict};
+pub use given::GivenValues;
 
-use value::{parse, parse_command, parse_scopes, syntax_error};
+use value::{invalid, parse, parse_command, parse_scopes, syntax_error};
 
 use key::{CLIENT_ID, CREDENTIAL, DEFAULT_PROFILE, DEFAULT_SCOPE, ENVIRONMENT, LAST_VERIFIED, PROFILES};
 use key::{SECRET_COMMAND, STORE, TENANT};
@@ -32,50 +31,50 @@ use key::{SECRET_COMMAND, STORE, TENANT};
 /// One profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// The API client it stands for.
+    /// Its API client.
     pub client: Client,
     /// Where its secret is.
     pub store: StoreKind,
-    /// What `token` asks for when it is not told; `None` where the profile does not say.
+    /// The scopes that `token` requests by default.
     pub default_scope: Option<ScopeSet>,
-    /// When the server last took the stored secret, as far as this tool knows.
+    /// When Corti last accepted the stored secret, if that is known.
     pub last_verified: Option<Timestamp>,
-    /// Stands for the stored secret in the cache of tokens; `None` where the secret itself has to.
+    /// The id of the stored secret in the token cache. Without it, the cache needs the secret itself.
     pub credential: Option<CredentialId>,
 }
 
 impl Profile {
-    /// Whether its secret is that of `client` in `store`.
+    /// Whether it uses the secret of `client` in `store`.
     pub fn uses(&self, client: &Client, store: &StoreKind) -> bool {
         self.client == *client && self.store == *store
     }
 }
 
-/// Why `config.toml` could not be used.
+/// Why `config.toml` cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// Not TOML. The text is the parser's; the line itself is not repeated, since it may hold a misplaced secret.
+    /// Not TOML. The line is not repeated, because it may have a misplaced secret.
     #[error("line {line}, column {column}: {message}")]
     Syntax {
         /// From 1.
         line: usize,
         /// From 1, in characters.
         column: usize,
-        /// The parser's reason, on one line.
+        /// The parser's message, on one line.
         message: String,
     },
     /// A value is missing.
     #[error("profile `{profile}` has no `{key}`")]
     Missing {
-        /// Whose it is.
+        /// The profile.
         profile: ProfileName,
-        /// Which.
+        /// The missing key.
         key: &'static str,
     },
-    /// A value is not what belongs there.
+    /// A value is wrong.
     #[error("{place}: {reason}")]
     Invalid {
-        /// Which key of which profile.
+        /// The key, with the profile's name.
         place: String,
         /// What is wrong with it.
         reason: String,
@@ -111,14 +110,10 @@ impl FromStr for Config {
 
 impl Config {
     fn read_profiles(&mut self, item: &Item) -> Result<(), ConfigError> {
-        let invalid =
-            |place: &str| ConfigError::Invalid { place: place.to_owned(), reason: "not a table".into() };
-        for (name, item) in item.as_table_like().ok_or_else(|| invalid(PROFILES))?.iter() {
+        for (name, item) in item.as_table_like().ok_or_else(|| invalid(PROFILES, "not a table"))?.iter() {
             let place = format!("profiles.{name}");
-            let table = item.as_table_like().ok_or_else(|| invalid(&place))?;
-            let name: ProfileName = name
-                .parse()
-                .map_err(|error| ConfigError::Invalid { place: place.clone(), reason: format!("{error}") })?;
+            let table = item.as_table_like().ok_or_else(|| invalid(&place, "not a table"))?;
+            let name: ProfileName = name.parse().map_err(|error| invalid(&place, error))?;
             let profile = read_profile(&name, table)?;
             let unknown = table.iter().map(|(key, _)| key).filter(|key| !key::OF_A_PROFILE.contains(key));
             self.unknown_keys.extend(unknown.map(|key| format!("{place}.{key}")));
@@ -127,12 +122,12 @@ impl Config {
         Ok(())
     }
 
-    /// Keys that mean nothing: misspelt, or of a newer version.
+    /// Unknown keys: misspelt, or of a newer version.
     pub fn unknown_keys(&self) -> &[String] {
         &self.unknown_keys
     }
 
-    /// The profile that is used when none is named.
+    /// The profile that is used if none is named.
     pub fn default_profile(&self) -> Option<&ProfileName> {
         self.default_profile.as_ref()
     }
@@ -142,7 +137,7 @@ impl Config {
         &self.profiles
     }
 
-    /// The profile whose name is closest to `name`, where one is close, or the only one that begins like it.
+    /// The profile that was probably meant by `name`: the closest name if it is close, else the only one that starts with it.
     pub fn nearest(&self, name: &str) -> Option<&ProfileName> {
         let name = name.to_lowercase();
         let lower = |known: &ProfileName| known.as_str().to_lowercase();
@@ -153,22 +148,17 @@ impl Config {
         closest.or_else(|| longer.next().filter(|_| longer.next().is_none()))
     }
 
-    /// The profiles that use the secret of `client` in `store`.
-    fn users<'a>(
-        &'a self,
-        client: &'a Client,
-        store: &'a StoreKind,
-    ) -> impl Iterator<Item = &'a ProfileName> + 'a {
-        self.profiles.iter().filter(|(_, profile)| profile.uses(client, store)).map(|(name, _)| name)
+    /// The other profiles that use the secret of `profile`, which is called `name`.
+    pub fn sharing(&self, name: &ProfileName, profile: &Profile) -> Vec<&ProfileName> {
+        let shares = |other: &Profile| other.uses(&profile.client, &profile.store);
+        self.profiles
+            .iter()
+            .filter(|(other, it)| *other != name && shares(it))
+            .map(|(other, _)| other)
+            .collect()
     }
 
-    /// The other profiles that use the secret of `profile`, whose name is `name`.
-    pub fn sharing<'a>(&'a self, name: &ProfileName, profile: &'a Profile) -> Vec<&'a ProfileName> {
-        self.users(&profile.client, &profile.store).filter(|other| *other != name).collect()
-    }
-
-    /// Adds or replaces a profile; the first one becomes the default. A replaced profile keeps the keys that are not
-    /// the client's or the secret's.
+    /// Adds or replaces a profile. The first one becomes the default. A replaced profile keeps its other keys.
     pub fn put(&mut self, name: &ProfileName, client: &Client, store: &StoreKind) {
         let profiles = self.document.entry(PROFILES).or_insert_with(|| {
             let mut table = Table::new();
@@ -191,19 +181,22 @@ impl Config {
                 }
             }
         }
-        let before = self.profiles.get(name);
-        let default_scope = before.and_then(|profile| profile.default_scope.clone());
-        let last_verified = before.and_then(|profile| profile.last_verified);
-        let (client, store) = (client.clone(), store.clone());
-        let profile = Profile { client, store, default_scope, last_verified, credential: None };
+        let old = self.profiles.remove(name);
+        let profile = Profile {
+            client: client.clone(),
+            store: store.clone(),
+            default_scope: old.as_ref().and_then(|old| old.default_scope.clone()),
+            last_verified: old.and_then(|old| old.last_verified),
+            credential: None,
+        };
         self.profiles.insert(name.clone(), profile);
-        // A default that names no profile is none.
+        // The default may name a profile that does not exist.
         if self.default_profile.as_ref().is_none_or(|default| !self.profiles.contains_key(default)) {
             self.set_default(name);
         }
     }
 
-    /// Takes a profile out, and with it the default if it was that.
+    /// Removes a profile. If it was the default, there is none afterwards.
     pub fn remove(&mut self, name: &ProfileName) {
         if let Some(profiles) = self.document.get_mut(PROFILES).and_then(Item::as_table_like_mut) {
             profiles.remove(name.as_str());
@@ -214,7 +207,7 @@ impl Config {
         }
     }
 
-    /// The comment above the key is most often the file's own, and stays.
+    /// The comment above the key stays: it is usually about the whole file.
     fn clear_default(&mut self) {
         self.default_profile = None;
         let Some((key, _)) = self.document.remove_entry(DEFAULT_PROFILE) else { return };
@@ -232,7 +225,7 @@ impl Config {
         }
     }
 
-    /// Makes `name` the profile that is used when none is named.
+    /// Makes `name` the default profile.
     pub fn set_default(&mut self, name: &ProfileName) {
         let mut new = toml_edit::Value::from(name.as_str());
         if let Some(old) = self.document.get_mut(DEFAULT_PROFILE).and_then(Item::as_value_mut) {
@@ -254,23 +247,29 @@ fn read_profile(name: &ProfileName, table: &dyn TableLike) -> Result<Profile, Co
     let place = |key: &str| format!("profiles.{name}.{key}");
     let required =
         |key: &'static str| table.get(key).ok_or_else(|| ConfigError::Missing { profile: name.clone(), key });
-    let environment: Environment = parse(&place(ENVIRONMENT), required(ENVIRONMENT)?)?;
-    let id: ClientId = parse(&place(CLIENT_ID), required(CLIENT_ID)?)?;
-    let tenant: Option<Tenant> = table.get(TENANT).map(|item| parse(&place(TENANT), item)).transpose()?;
-    let store: Option<String> = table.get(STORE).map(|item| parse(&place(STORE), item)).transpose()?;
-    let command =
-        table.get(SECRET_COMMAND).map(|item| parse_command(&place(SECRET_COMMAND), item)).transpose()?;
-    let store = StoreKind::parse(store.as_deref(), command)
-        .map_err(|error| ConfigError::Invalid { place: place(STORE), reason: error.to_string() })?;
-    let scopes =
-        table.get(DEFAULT_SCOPE).map(|item| parse_scopes(&place(DEFAULT_SCOPE), item)).transpose()?;
+    let store: Option<String> = optional(table, name, STORE, parse)?;
+    let store = StoreKind::parse(store.as_deref(), optional(table, name, SECRET_COMMAND, parse_command)?)
+        .map_err(|error| invalid(&place(STORE), error))?;
     Ok(Profile {
-        client: Client { environment, tenant: tenant.unwrap_or_default(), id },
+        client: Client {
+            environment: parse(&place(ENVIRONMENT), required(ENVIRONMENT)?)?,
+            tenant: optional(table, name, TENANT, parse)?.unwrap_or_default(),
+            id: parse(&place(CLIENT_ID), required(CLIENT_ID)?)?,
+        },
         store,
-        default_scope: scopes,
-        last_verified: table.get(LAST_VERIFIED).map(|item| parse(&place(LAST_VERIFIED), item)).transpose()?,
-        credential: table.get(CREDENTIAL).map(|item| parse(&place(CREDENTIAL), item)).transpose()?,
+        default_scope: optional(table, name, DEFAULT_SCOPE, parse_scopes)?,
+        last_verified: optional(table, name, LAST_VERIFIED, parse)?,
+        credential: optional(table, name, CREDENTIAL, parse)?,
     })
+}
+
+fn optional<T>(
+    table: &dyn TableLike,
+    profile: &ProfileName,
+    key: &str,
+    parse: impl Fn(&str, &Item) -> Result<T, ConfigError>,
+) -> Result<Option<T>, ConfigError> {
+    table.get(key).map(|item| parse(&format!("profiles.{profile}.{key}"), item)).transpose()
 }
 
 #[cfg(test)]

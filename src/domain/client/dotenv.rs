@@ -1,11 +1,10 @@
-//! Files of variables, `NAME=VALUE` a line, as every framework's `.env` has them.
+//! Reads and writes `.env` files: one `NAME=VALUE` per line.
 //!
-//! Nothing is substituted: `$` stands for itself. The crates that read such files expand `$NAME` and `${NAME}`, which
-//! would alter a secret that has a `$` in it without a word; that is why none of them is used. What is read:
-//! blank lines and `#` comments, `export` before the name, values as they are up to a ` #`, single quotes with nothing
-//! special in them, double quotes with `\n \r \t \" \\ \$` and a backquote after a backslash. Quoted values may go on
-//! over lines.
+//! Accepts blank lines, `#` comments, `export` before a name, unquoted values up to ` #`, single quotes without escapes, and
+//! double quotes with the escapes `\n \r \t \" \\ \$` and a backslash before a backquote. Quoted values may have several
+//! lines. `$` is not expanded, unlike in the crates that read such files: a secret may have a `$` in it.
 
+use super::invalid::Invalid;
 use super::secret::Secret;
 
 /// One assignment.
@@ -13,44 +12,25 @@ use super::secret::Secret;
 pub struct Entry {
     /// The variable.
     pub name: String,
-    /// Its value: any of them may be a secret.
+    /// Its value, which may be a secret.
     pub value: Secret,
-    /// Where it starts, from 1.
+    /// The line on which it starts, from 1.
     pub line: usize,
 }
 
-/// Why a file could not be read. No variant carries a part of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DotenvError {
-    /// Neither blank, nor a comment, nor an assignment.
-    #[error("line {0} is not NAME=VALUE")]
-    NotAnAssignment(usize),
-    /// A quote without its end.
-    #[error("line {0} opens a quote that is not closed")]
-    Unclosed(usize),
-    /// Text that neither belongs to the value nor is a comment.
-    #[error("line {0} goes on behind the closing quote")]
-    BehindQuote(usize),
-}
-
-/// Reads the assignments, in their order.
-///
-/// # Errors
-/// [`DotenvError`], see its variants.
-pub fn parse(text: &str) -> Result<Vec<Entry>, DotenvError> {
+/// Reads the assignments in order. Errors name a line and repeat nothing of the file.
+pub fn parse(text: &str) -> Result<Vec<Entry>, Invalid> {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut line = 1;
     let mut entries = Vec::new();
     while !rest.is_empty() {
         let (first, after) = cut_line(rest);
-        let next = match trim(first) {
-            "" => after,
-            comment if comment.starts_with('#') => after,
-            _ => {
-                let (entry, next) = assignment(rest, line)?;
-                entries.push(entry);
-                next
-            }
+        let next = if trim(first).is_empty() || trim(first).starts_with('#') {
+            after
+        } else {
+            let (entry, next) = assignment(rest, line)?;
+            entries.push(entry);
+            next
         };
         line += rest.bytes().take(rest.len() - next.len()).filter(|byte| *byte == b'\n').count();
         rest = next;
@@ -58,8 +38,7 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, DotenvError> {
     Ok(entries)
 }
 
-/// `value` so that [`parse`] reads it back, and other readers do as far as they can: bare where nothing in it means
-/// anything, in single quotes, and with escapes where those would not do.
+/// Writes `value` for [`parse`] and other readers: bare if possible, else in single quotes, else with escapes.
 pub fn quote(value: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "_.-+/:=@%,".contains(c);
     if value.chars().all(bare) {
@@ -81,24 +60,27 @@ pub fn quote(value: &str) -> String {
     quoted
 }
 
-/// The assignment that `text` starts with, and the lines after it.
-fn assignment(text: &str, line: usize) -> Result<(Entry, &str), DotenvError> {
-    let (left, right) = text.split_once('=').ok_or(DotenvError::NotAnAssignment(line))?;
+/// Reads the assignment at the start of `text`. Also gives the lines after it.
+fn assignment(text: &str, line: usize) -> Result<(Entry, &str), Invalid> {
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    let not_an_assignment = || Invalid::new(format!("line {line} is not NAME=VALUE"));
+    let unclosed = || Invalid::new(format!("line {line} opens a quote that is not closed"));
+    let (left, right) = text.split_once('=').ok_or_else(not_an_assignment)?;
     let name = trim(left);
     let exported = name.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t']));
     let name = trim(exported.unwrap_or(name));
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    // A line break is not allowed either: then the `=` is another line's.
-    if name.is_empty() || !name.chars().all(allowed) {
-        return Err(DotenvError::NotAnAssignment(line));
+    // A line break is not allowed: it means that the `=` is on a later line.
+    if !is_name(name) {
+        return Err(not_an_assignment());
     }
     let right = right.trim_start_matches([' ', '\t']);
     let (value, rest) = if let Some(inner) = right.strip_prefix('\'') {
-        let (value, rest) = inner.split_once('\'').ok_or(DotenvError::Unclosed(line))?;
-        (value.to_owned(), behind_quote(rest, line)?)
+        let (value, rest) = inner.split_once('\'').ok_or_else(unclosed)?;
+        (value.to_owned(), after_quote(rest, line)?)
     } else if let Some(inner) = right.strip_prefix('"') {
-        let (value, rest) = unescaped(inner).ok_or(DotenvError::Unclosed(line))?;
-        (value, behind_quote(rest, line)?)
+        let (value, rest) = unescaped(inner).ok_or_else(unclosed)?;
+        (value, after_quote(rest, line)?)
     } else {
         let (value, rest) = cut_line(right);
         (trim(without_comment(value)).to_owned(), rest)
@@ -111,32 +93,31 @@ fn cut_line(text: &str) -> (&str, &str) {
     text.split_once('\n').unwrap_or((text, ""))
 }
 
-/// Without blanks and the `\r` of a CRLF around it. Other white space may be a secret's own.
+/// Trims blanks and the `\r` of a CRLF. Other white space may belong to a secret.
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r'])
 }
 
-/// A `#` starts a comment at the value's place, or behind a blank. Within a word it is part of the value, as in a
-/// shell.
+/// Removes the comment: a `#` at the start or after a blank. Within a word it is part of the value, as in a shell.
 fn without_comment(value: &str) -> &str {
-    let mut before = ' ';
-    for (place, c) in value.char_indices() {
-        if c == '#' && matches!(before, ' ' | '\t') {
-            return value.get(..place).unwrap_or_default();
-        }
-        before = c;
+    if value.starts_with('#') {
+        return "";
     }
-    value
+    let start = [" #", "\t#"].iter().filter_map(|mark| value.find(mark)).min();
+    start.and_then(|start| value.get(..start)).unwrap_or(value)
 }
 
-/// The lines after a quoted value, which only a comment may follow.
-fn behind_quote(text: &str, line: usize) -> Result<&str, DotenvError> {
+/// The lines after a quoted value. Only a comment may follow the quote.
+fn after_quote(text: &str, line: usize) -> Result<&str, Invalid> {
     let (tail, rest) = cut_line(text);
     let tail = trim(tail);
-    if tail.is_empty() || tail.starts_with('#') { Ok(rest) } else { Err(DotenvError::BehindQuote(line)) }
+    if tail.is_empty() || tail.starts_with('#') {
+        return Ok(rest);
+    }
+    Err(Invalid::new(format!("line {line} has text after the closing quote")))
 }
 
-/// The value up to the closing `"`, and what comes behind that. A backslash before anything else stays.
+/// The value up to the closing `"`, and the text after it. A backslash before another character stays.
 fn unescaped(text: &str) -> Option<(String, &str)> {
     let mut value = String::with_capacity(text.len());
     let mut characters = text.chars();
@@ -211,17 +192,16 @@ mod tests {
     #[test]
     fn mistakes_name_their_line_and_nothing_else() {
         for (text, error) in [
-            ("A=1\nhunter2", DotenvError::NotAnAssignment(2)),
-            ("hunter2\nA=1", DotenvError::NotAnAssignment(1)),
-            ("=hunter2", DotenvError::NotAnAssignment(1)),
-            ("A B=hunter2", DotenvError::NotAnAssignment(1)),
-            ("A='1\n2'\nB='hunter2", DotenvError::Unclosed(3)),
-            ("A=\"hunter2\\\"", DotenvError::Unclosed(1)),
-            ("A='b'hunter2", DotenvError::BehindQuote(1)),
-            ("A=\"b\" hunter2", DotenvError::BehindQuote(1)),
+            ("A=1\nhunter2", "line 2 is not NAME=VALUE"),
+            ("hunter2\nA=1", "line 1 is not NAME=VALUE"),
+            ("=hunter2", "line 1 is not NAME=VALUE"),
+            ("A B=hunter2", "line 1 is not NAME=VALUE"),
+            ("A='1\n2'\nB='hunter2", "line 3 opens a quote that is not closed"),
+            ("A=\"hunter2\\\"", "line 1 opens a quote that is not closed"),
+            ("A='b'hunter2", "line 1 has text after the closing quote"),
+            ("A=\"b\" hunter2", "line 1 has text after the closing quote"),
         ] {
-            let found = parse(text).unwrap_err();
-            assert!(found == error && !found.to_string().contains("hunter"), "{text}: {found}");
+            assert_eq!(parse(text).unwrap_err().to_string(), error, "{text}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! A Corti environment and the addresses that follow from it.
+//! A Corti environment and its addresses.
 //!
-//! A label (`eu`, `us`, any other) is put into the vendor's host names; a URL stands for a sandbox, a proxy or a
-//! private installation. The templates are those of the vendor's SDK, `src/environments.ts`.
+//! A label (`eu`, `us` or another) is put into the vendor's host names, as `src/environments.ts` of the vendor's SDK does
+//! it. A URL is for a sandbox, a proxy or a private installation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,6 +9,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 use super::identity::Tenant;
+use super::invalid::Invalid;
 
 /// The labels that Corti documents.
 pub const KNOWN_LABELS: [&str; 2] = ["eu", "us"];
@@ -16,97 +17,50 @@ pub const KNOWN_LABELS: [&str; 2] = ["eu", "us"];
 /// The path of the WebSockets on the API's host.
 const SOCKET_PATH: &str = "/audio-bridge/v2";
 
-/// Where requests go.
+/// Where requests go: a label in lower case, or a normalised URL without a trailing slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Environment(Place);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    Label(String),
-    /// Normalised, without a trailing slash.
-    Url(Url, String),
-}
-
-/// Why a text is not an environment.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EnvironmentError {
-    /// Nothing was given.
-    #[error("the environment is empty")]
-    Empty,
-    /// Neither a label nor a URL.
-    #[error("the environment `{0}` is neither a label such as `eu` nor a URL")]
-    NotALabel(String),
-    /// It has `://`, but is no URL.
-    #[error("the environment `{0}` is not a valid URL")]
-    NotAUrl(String),
-    /// Plain http to a host that is not this machine.
-    #[error("the environment `{0}` uses {1} to a host that is not this machine; only https may leave it")]
-    NotEncrypted(String, String),
-    /// A query, a fragment or a user name would end up in every request.
-    #[error("the environment URL must not have a {0}")]
-    Part(&'static str),
-}
+pub struct Environment(String);
 
 impl FromStr for Environment {
-    type Err = EnvironmentError;
+    type Err = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, EnvironmentError> {
-        if text.is_empty() {
-            return Err(EnvironmentError::Empty);
-        }
+    fn from_str(text: &str) -> Result<Self, Invalid> {
         if text.contains("://") {
             return Self::from_url(text);
         }
         let label = text.to_ascii_lowercase();
-        let letters = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !letters || label.starts_with('-') || label.ends_with('-') || label.len() > 63 {
-            return Err(EnvironmentError::NotALabel(text.to_owned()));
-        }
-        Ok(Self(Place::Label(label)))
+        let is_label = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-');
+        if is_label && (1..=63).contains(&label.len()) { Ok(Self(label)) } else { Err(refused(text)) }
     }
 }
 
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Place::Label(label) => f.write_str(label),
-            Place::Url(_, text) => f.write_str(text),
-        }
+        f.write_str(&self.0)
     }
 }
 
 impl Environment {
-    fn from_url(text: &str) -> Result<Self, EnvironmentError> {
-        // First: every other message repeats the text, and this one may hold a password.
-        if text.contains('@') {
-            return Err(EnvironmentError::Part("user name, a password or an `@`"));
+    fn from_url(text: &str) -> Result<Self, Invalid> {
+        // Checked first, because the other message repeats the text: an `@` may follow a password. Hints repeat the URL as
+        // an argument, so it must have no character that a shell interprets.
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/[]%".contains(&byte)) {
+            return Err(Invalid::new("the environment URL may have only letters, digits and -._~:/[]%"));
         }
-        let url = Url::parse(text).map_err(|_| EnvironmentError::NotAUrl(text.to_owned()))?;
-        if url.query().is_some() {
-            return Err(EnvironmentError::Part("query"));
-        }
-        if url.fragment().is_some() {
-            return Err(EnvironmentError::Part("fragment"));
-        }
+        let url = Url::parse(text).map_err(|_| refused(text))?;
         match url.scheme() {
             "https" => {}
             "http" if is_loopback(&url) => {}
-            scheme => return Err(EnvironmentError::NotEncrypted(text.to_owned(), scheme.to_owned())),
+            _ => return Err(refused(text)),
         }
-        if url.cannot_be_a_base() {
-            return Err(EnvironmentError::NotAUrl(text.to_owned()));
-        }
-        let text = url.as_str().trim_end_matches('/').to_owned();
-        // It may be a token's issuer, and hints repeat it as an argument: no shell may read more into it.
-        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/[]%".contains(&byte)) {
-            return Err(EnvironmentError::Part("character but letters, digits and -._~:/[]%"));
-        }
-        Ok(Self(Place::Url(url, text)))
+        Ok(Self(url.as_str().trim_end_matches('/').to_owned()))
     }
 
-    /// The environment and tenant that an issuer names, for showing them; nothing is ever sent there because of it.
+    /// The environment and tenant that an issuer names, to show them. Nothing is sent there because of it.
     ///
-    /// The vendor's own hosts (`auth.` and the older `keycloak.`) give the label, as in the SDK's `decodeToken.ts`.
+    /// The vendor's hosts (`auth.`, and `keycloak.` before) give the label, as in the SDK's `decodeToken.ts`.
     pub fn from_issuer(issuer: &str) -> Option<(Self, Tenant)> {
         let (place, realm) = issuer.rsplit_once("/realms/")?;
         let tenant = realm.parse().ok()?;
@@ -118,12 +72,18 @@ impl Environment {
         Some((environment, tenant))
     }
 
+    /// The URL of Corti's host `name`: `https://api.eu.corti.app`; the environment's own URL if it is one.
+    fn host(&self, name: &str) -> String {
+        if self.is_url() { self.0.clone() } else { format!("https://{name}.{}.corti.app", self.0) }
+    }
+
+    fn is_url(&self) -> bool {
+        self.0.contains("://")
+    }
+
     /// The `iss` of this environment's tokens: `https://auth.eu.corti.app/realms/base`.
     pub fn issuer(&self, tenant: &Tenant) -> String {
-        match &self.0 {
-            Place::Label(label) => format!("https://auth.{label}.corti.app/realms/{tenant}"),
-            Place::Url(_, base) => format!("{base}/realms/{tenant}"),
-        }
+        format!("{}/realms/{tenant}", self.host("auth"))
     }
 
     /// The realm's discovery document (OpenID Connect Discovery 1.0, section 4).
@@ -138,25 +98,16 @@ impl Environment {
 
     /// The REST API: `https://api.eu.corti.app/v2`.
     pub fn api_url(&self) -> String {
-        match &self.0 {
-            Place::Label(label) => format!("https://api.{label}.corti.app/v2"),
-            Place::Url(_, base) => format!("{base}/v2"),
-        }
+        format!("{}/v2", self.host("api"))
     }
 
     /// The WebSockets: `wss://api.eu.corti.app/audio-bridge/v2`.
     pub fn socket_url(&self) -> String {
-        match &self.0 {
-            Place::Label(label) => format!("wss://api.{label}.corti.app{SOCKET_PATH}"),
-            Place::Url(_, base) => {
-                let rest = base.strip_prefix("http").unwrap_or(base);
-                format!("ws{rest}{SOCKET_PATH}")
-            }
-        }
+        format!("{}{SOCKET_PATH}", self.host("api").replacen("http", "ws", 1))
     }
 
-    /// Whether `url` belongs to this environment: the same scheme, host and port as its sockets, and below the
-    /// environment's own path, which several on one host may differ by.
+    /// Whether `url` belongs to this environment: the same scheme, host and port as its WebSockets, and a path below the
+    /// environment's own. Several environments may share one host.
     pub fn serves_socket(&self, url: &Url) -> bool {
         Url::parse(&self.socket_url()).is_ok_and(|own| {
             let path = own.path().strip_suffix(SOCKET_PATH).and_then(|base| url.path().strip_prefix(base));
@@ -167,17 +118,18 @@ impl Environment {
         })
     }
 
-    /// Whether a label is one that Corti documents. URLs are always known: somebody typed them in full.
+    /// Whether Corti documents the label. For a URL this is true: nobody mistypes a label as a URL.
     pub fn is_documented(&self) -> bool {
-        match &self.0 {
-            Place::Label(label) => KNOWN_LABELS.contains(&label.as_str()),
-            Place::Url(..) => true,
-        }
+        self.is_url() || KNOWN_LABELS.contains(&self.0.as_str())
     }
 }
 
-/// The names of this machine, the second with DNS's root. They mean the loopback addresses (RFC 6761, section 6.3), and are
-/// never looked up: a hosts file may say otherwise.
+fn refused(text: &str) -> Invalid {
+    Invalid::new(format!("`{text}` is not a Corti environment: use eu, us or an https:// URL"))
+}
+
+/// The names of this machine, the second one with the DNS root. They mean the loopback addresses (RFC 6761, section 6.3) and
+/// are never looked up, because a hosts file may map them to another address.
 pub const LOOPBACK_NAMES: [&str; 2] = ["localhost", "localhost."];
 
 /// Whether the host of `url` is this machine: 127.0.0.0/8, `::1` or one of [`LOOPBACK_NAMES`].

@@ -1,39 +1,25 @@
-//! Who asks: the tenant (Keycloak's realm), the client id, and the profile name that stands for them.
+//! Names: of tenants (Keycloak's realms), clients and profiles.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::domain::text::page::is_hidden;
 
-/// Why a name was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
-    /// Nothing was given.
-    #[error("the {0} is empty")]
-    Empty(&'static str),
-    /// A character that is not allowed.
-    #[error("`{value}` is not a {what}: use {allowed}")]
-    Character {
-        /// What the name is of.
-        what: &'static str,
-        /// The name as given.
-        value: String,
-        /// Which characters are.
-        allowed: &'static str,
-    },
-}
+use super::invalid::Invalid;
+
+const NAME_CHARACTERS: &str = "only letters, digits, `.`, `_` and `-`";
 
 fn check(
-    what: &'static str,
+    what: &str,
     value: &str,
-    allowed: &'static str,
-    may: impl Fn(char) -> bool,
-) -> Result<String, NameError> {
+    allowed: &str,
+    is_allowed: impl Fn(char) -> bool,
+) -> Result<String, Invalid> {
     if value.is_empty() {
-        return Err(NameError::Empty(what));
+        return Err(Invalid::new(format!("the {what} is empty")));
     }
-    if value == "." || value == ".." || !value.chars().all(may) || value.len() > 255 {
-        return Err(NameError::Character { what, value: value.to_owned(), allowed });
+    if value == "." || value == ".." || !value.chars().all(is_allowed) || value.len() > 255 {
+        return Err(Invalid::new(format!("`{value}` is not a {what}: use {allowed}")));
     }
     Ok(value.to_owned())
 }
@@ -42,8 +28,12 @@ fn is_name_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._-".contains(c)
 }
 
+fn is_visible(c: char) -> bool {
+    !is_hidden(c) && !c.is_whitespace()
+}
+
 macro_rules! text_newtype {
-    ($name:ident) => {
+    ($name:ident, $what:literal, $allowed:expr, $is_allowed:expr) => {
         impl $name {
             /// The text.
             pub fn as_str(&self) -> &str {
@@ -56,6 +46,14 @@ macro_rules! text_newtype {
                 f.write_str(&self.0)
             }
         }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(value: &str) -> Result<Self, Invalid> {
+                check($what, value, $allowed, $is_allowed).map(Self)
+            }
+        }
     };
 }
 
@@ -63,20 +61,12 @@ macro_rules! text_newtype {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenant(String);
 
-text_newtype!(Tenant);
+text_newtype!(Tenant, "tenant", NAME_CHARACTERS, is_name_character);
 
 impl Default for Tenant {
-    /// `base`, the tenant that nearly every customer shares.
+    /// `base`: the tenant of nearly every customer.
     fn default() -> Self {
         Self("base".to_owned())
-    }
-}
-
-impl FromStr for Tenant {
-    type Err = NameError;
-
-    fn from_str(value: &str) -> Result<Self, NameError> {
-        check("tenant", value, "only letters, digits, `.`, `_` and `-`", is_name_character).map(Self)
     }
 }
 
@@ -84,35 +74,18 @@ impl FromStr for Tenant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientId(String);
 
-text_newtype!(ClientId);
-
-impl FromStr for ClientId {
-    type Err = NameError;
-
-    fn from_str(value: &str) -> Result<Self, NameError> {
-        let visible = |c: char| !is_hidden(c) && !c.is_whitespace();
-        check("client id", value, "no spaces, control or invisible characters", visible).map(Self)
-    }
-}
+text_newtype!(ClientId, "client id", "no spaces, control or invisible characters", is_visible);
 
 /// The name of a profile in `config.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProfileName(String);
 
-text_newtype!(ProfileName);
+text_newtype!(ProfileName, "profile name", NAME_CHARACTERS, is_name_character);
 
 impl Default for ProfileName {
-    /// `default`, the profile that `login` makes when none is named.
+    /// `default`: the profile that `login` creates if none is named.
     fn default() -> Self {
         Self("default".to_owned())
-    }
-}
-
-impl FromStr for ProfileName {
-    type Err = NameError;
-
-    fn from_str(value: &str) -> Result<Self, NameError> {
-        check("profile name", value, "only letters, digits, `.`, `_` and `-`", is_name_character).map(Self)
     }
 }
 

@@ -1,144 +1,103 @@
-//! A client out of a file of variables: the vendor's names, and those that its examples and its users have instead.
+//! Finds a client in a `.env` file: by the vendor's names of variables, and by those in its examples and in public code.
 
 use std::str::FromStr;
 
 use super::dotenv::Entry;
 use super::environment::Environment;
 use super::identity::{ClientId, Tenant};
+use super::invalid::Invalid;
 use super::secret::ClientSecret;
 use super::variable::{CLIENT_ID_NAMES, CLIENT_SECRET_NAMES, ENVIRONMENT_NAMES, Names, TENANT_NAMES};
 
-/// A value, and the name it stood under.
+/// A value and its origin.
 #[derive(Clone, Debug)]
 pub struct Taken<T> {
     /// The value.
     pub value: T,
-    /// The variable.
+    /// The variable or the flag that gave it.
     pub name: String,
 }
 
-/// What a file says of a client. An empty value counts as none.
+/// The client in a file. Empty values count as missing.
 #[derive(Debug)]
 pub struct Import {
-    /// Which Corti.
+    /// The environment.
     pub environment: Option<Taken<Environment>>,
-    /// Which realm.
+    /// The tenant.
     pub tenant: Option<Taken<Tenant>>,
-    /// Which client.
+    /// The client id.
     pub client_id: Option<Taken<ClientId>>,
-    /// Its secret.
+    /// The client's secret.
     pub client_secret: Option<Taken<ClientSecret>>,
-    /// Names that are known and were not used, in words.
+    /// For each known variable that was not used, a text that says why.
     pub passed_over: Vec<String>,
 }
 
-/// Why a file could not be used. It never repeats a secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ImportError {
-    /// Two values for one thing.
-    #[error("`{}` on line {} and `{}` on line {} are both the {what}, and differ", one.0, one.1, other.0, other.1)]
-    Ambiguous {
-        /// What both name.
-        what: &'static str,
-        /// The first name and its line.
-        one: (String, usize),
-        /// The second.
-        other: (String, usize),
-    },
-    /// A client id and a secret that need not belong together.
-    #[error("`{}` on line {} and `{}` on line {} need not belong together: one is Corti's, one may be anybody's", id.0, id.1, secret.0, secret.1)]
-    Mixed {
-        /// The client id's name and its line.
-        id: (String, usize),
-        /// The secret's.
-        secret: (String, usize),
-    },
-    /// A value that is not what belongs there.
-    #[error("`{name}` on line {line}: {reason}")]
-    Invalid {
-        /// The variable.
-        name: String,
-        /// Its line.
-        line: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
 impl Import {
-    /// Takes the client from the entries of a file.
-    ///
-    /// # Errors
-    /// [`ImportError`], see its variants.
-    pub fn read(entries: &[Entry]) -> Result<Self, ImportError> {
+    /// Takes the client from the entries of a file. Errors repeat no secret.
+    pub fn read(entries: &[Entry]) -> Result<Self, Invalid> {
         let mut passed_over = Vec::new();
         let secret = choose(&CLIENT_SECRET_NAMES, entries, &mut passed_over)?;
         let id = choose(&CLIENT_ID_NAMES, entries, &mut passed_over)?;
         if let (Some(id), Some(secret)) = (id, secret)
             && CLIENT_ID_NAMES.has(&id.name) != CLIENT_SECRET_NAMES.has(&secret.name)
         {
-            let place = |entry: &Entry| (entry.name.clone(), entry.line);
-            return Err(ImportError::Mixed { id: place(id), secret: place(secret) });
+            let (id, secret) = (place(id), place(secret));
+            return Err(Invalid::new(format!(
+                "{id} and {secret} need not belong together: only one has a name of Corti's"
+            )));
         }
         Ok(Self {
-            environment: parsed(choose(&ENVIRONMENT_NAMES, entries, &mut passed_over)?)?,
-            tenant: parsed(choose(&TENANT_NAMES, entries, &mut passed_over)?)?,
-            client_id: parsed(id)?,
+            environment: taken(choose(&ENVIRONMENT_NAMES, entries, &mut passed_over)?, str::parse)?,
+            tenant: taken(choose(&TENANT_NAMES, entries, &mut passed_over)?, str::parse)?,
+            client_id: taken(id, ClientId::from_str)?,
             client_secret: taken(secret, ClientSecret::parse)?,
             passed_over,
         })
     }
 }
 
-/// The entry that counts: one of Corti's, else one that could be anybody's.
+/// The entry that is used: one with a name of Corti's, else one with a general name.
 fn choose<'a>(
-    names: &'static Names,
+    names: &Names,
     entries: &'a [Entry],
     passed_over: &mut Vec<String>,
-) -> Result<Option<&'a Entry>, ImportError> {
+) -> Result<Option<&'a Entry>, Invalid> {
     let given = || entries.iter().filter(|entry| entry.value.length() > 0);
     let plain = given().filter(|entry| names.plain.contains(&entry.name.as_str()));
     let prefixed = given().filter(|entry| names.has(&entry.name));
     let Some(chosen) = agreed(names, prefixed)? else { return agreed(names, plain) };
     for other in plain.filter(|other| !other.value.is_same(&chosen.value)) {
-        passed_over.push(format!("`{}` on line {}: `{}` wins", other.name, other.line, chosen.name));
+        passed_over.push(format!("{}: `{}` wins", place(other), chosen.name));
     }
     Ok(Some(chosen))
 }
 
-/// The first of them, where all say the same.
+/// The first entry, if all have the same value.
 fn agreed<'a>(
     names: &Names,
     mut entries: impl Iterator<Item = &'a Entry>,
-) -> Result<Option<&'a Entry>, ImportError> {
+) -> Result<Option<&'a Entry>, Invalid> {
     let Some(first) = entries.next() else { return Ok(None) };
-    match entries.find(|other| !other.value.is_same(&first.value)) {
-        None => Ok(Some(first)),
-        Some(other) => Err(ImportError::Ambiguous {
-            what: names.what,
-            one: (first.name.clone(), first.line),
-            other: (other.name.clone(), other.line),
-        }),
-    }
+    let Some(other) = entries.find(|other| !other.value.is_same(&first.value)) else {
+        return Ok(Some(first));
+    };
+    let (first, other) = (place(first), place(other));
+    Err(Invalid::new(format!("{first} and {other} are both the {}, and differ", names.what)))
 }
 
-fn parsed<T: FromStr<Err: std::fmt::Display>>(
-    entry: Option<&Entry>,
-) -> Result<Option<Taken<T>>, ImportError> {
-    taken(entry, str::parse)
+fn place(entry: &Entry) -> String {
+    format!("`{}` on line {}", entry.name, entry.line)
 }
 
 fn taken<T, E: std::fmt::Display>(
     entry: Option<&Entry>,
     parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<Option<Taken<T>>, ImportError> {
-    let Some(Entry { name, value, line }) = entry else { return Ok(None) };
-    match parse(value.expose()) {
-        Ok(value) => Ok(Some(Taken { value, name: name.clone() })),
-        Err(error) => {
-            Err(ImportError::Invalid { name: name.clone(), line: *line, reason: error.to_string() })
-        }
-    }
+) -> Result<Option<Taken<T>>, Invalid> {
+    let Some(entry) = entry else { return Ok(None) };
+    let value = parse(entry.value.expose());
+    let value = value.map_err(|error| Invalid::new(format!("{}: {error}", place(entry))))?;
+    Ok(Some(Taken { value, name: entry.name.clone() }))
 }
 
 #[cfg(test)]
@@ -146,7 +105,7 @@ mod tests {
     use super::*;
     use crate::domain::client::dotenv;
 
-    fn import(text: &str) -> Result<Import, ImportError> {
+    fn import(text: &str) -> Result<Import, Invalid> {
         Import::read(&dotenv::parse(text).unwrap())
     }
 

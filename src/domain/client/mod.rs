@@ -1,4 +1,4 @@
-//! Which client is used: environment, tenant, id, profiles, variables, `config.toml`.
+//! Chooses the client: environment, tenant, id, profiles, variables, `config.toml`.
 
 pub mod api_client;
 pub mod config;
@@ -6,6 +6,7 @@ pub mod dotenv;
 pub mod environment;
 pub mod identity;
 pub mod import;
+pub mod invalid;
 pub mod resolve;
 pub mod secret;
 pub mod store_kind;

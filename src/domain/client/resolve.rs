@@ -1,6 +1,6 @@
-//! Which client is used, and whose word that is: flags over environment variables over the default profile.
+//! Chooses the client: by flags, else by environment variables, else by the default profile.
 //!
-//! The client id and the secret come from one layer, never from two.
+//! The client id and the secret always come from the same layer.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use crate::domain::token::scope::ScopeSet;
 use super::api_client::Client;
 use super::config::{Config, Profile};
 use super::environment::Environment;
-use super::identity::{ClientId, ProfileName, Tenant};
+use super::identity::{ProfileName, Tenant};
 use super::store_kind::{SecretCommand, StoreKind};
 use super::variable::{self, GivenSecret, Variables};
 
-/// What the flags say.
+/// The flags that choose a client.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
     /// `--profile`.
@@ -31,7 +31,7 @@ pub enum Layer {
     Flag,
     /// `CORTI_AUTH_PROFILE`.
     ProfileVariable,
-    /// `CORTI_CLIENT_ID` and one of the variables that give a secret.
+    /// `CORTI_CLIENT_ID` and a variable that gives the secret.
     ClientVariables,
     /// `default-profile` of `config.toml`.
     DefaultProfile,
@@ -52,23 +52,23 @@ impl Layer {
 /// Where the secret is.
 #[derive(Clone, Debug)]
 pub enum SecretSource {
-    /// Given by the environment. It is never written anywhere.
+    /// In the environment. It is never stored.
     Given(GivenSecret),
-    /// In the profile's store. The plan's client is the profile's own.
+    /// In the profile's store. The client is the profile's.
     Store(ProfileName, Box<Profile>),
-    /// Not used: these options and variables name another environment or tenant than the profile's, and a profile's secret is
-    /// for the profile's own client only. Its store is not asked and its command is not run.
+    /// Not used: these options and variables name another environment or tenant than the profile's, and the profile's secret
+    /// is only for the profile's client. No store is read and no command is run.
     Withheld(ProfileName, Box<Profile>, Vec<&'static str>),
 }
 
-/// Where a secret came from, or will go: where a wrong one would be mended.
+/// Where to correct a wrong secret.
 #[derive(Clone, Copy, Debug)]
 pub enum SecretOrigin<'a> {
-    /// A store of this tool's, by the profile.
+    /// In the store of this profile.
     Profile(&'a ProfileName),
-    /// Nowhere yet: it is to replace the stored secret of this profile.
+    /// It will replace the stored secret of this profile.
     Rotation(&'a ProfileName),
-    /// Another secret manager's command.
+    /// In another secret manager, which this command reads.
     Command(&'a SecretCommand),
     /// An environment variable.
     Variable(&'static str),
@@ -76,21 +76,21 @@ pub enum SecretOrigin<'a> {
     File(&'a Path),
 }
 
-/// The client to be used.
+/// The client that is used.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Which client.
+    /// The client.
     pub client: Client,
     /// Where its secret is.
     pub source: SecretSource,
-    /// Whose word that is.
+    /// What named the client.
     pub layer: Layer,
-    /// What was set but does not count, in words.
+    /// What is set but not used, in words.
     pub hidden: Vec<String>,
 }
 
 impl Plan {
-    /// Where its secret comes from.
+    /// Where to correct the secret.
     pub fn origin(&self) -> SecretOrigin<'_> {
         match &self.source {
             SecretSource::Given(GivenSecret::Value(_)) => SecretOrigin::Variable(variable::CLIENT_SECRET),
@@ -104,12 +104,12 @@ impl Plan {
         }
     }
 
-    /// The profile, where one is used.
+    /// The profile, if one is used.
     pub fn profile(&self) -> Option<&ProfileName> {
         self.saved().map(|(name, _)| name)
     }
 
-    /// Whose secret in which store is used, where one is stored.
+    /// The client and the store of the secret, if a stored one is used.
     pub fn stored(&self) -> Option<(&Client, &StoreKind)> {
         match &self.source {
             SecretSource::Store(_, profile) => Some((&profile.client, &profile.store)),
@@ -132,20 +132,20 @@ impl Plan {
     }
 }
 
-/// Why no client could be named.
+/// Why no client can be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// No profile of this name.
+    /// The profile does not exist.
     #[error("there is no profile `{name}`")]
     UnknownProfile {
         /// The name as given.
         name: ProfileName,
-        /// The one that was probably meant.
+        /// The name that was probably meant.
         nearest: Option<ProfileName>,
     },
-    /// One half of a client without the other.
+    /// A client id without a secret, or a secret without a client id.
     #[error("{present} is set, but {missing} is not")]
-    HalfAClient {
+    IncompleteClient {
         /// The variable that is set.
         present: &'static str,
         /// The variable that is not.
@@ -157,7 +157,7 @@ pub enum ResolveError {
         /// The other variable.
         other: &'static str,
     },
-    /// A client from variables, and no environment.
+    /// Variables name a client but no environment.
     #[error("{} names a client, but no environment is set", variable::CLIENT_ID)]
     NoEnvironment,
     /// Nothing names a client.
@@ -166,56 +166,58 @@ pub enum ResolveError {
         /// Whether there are profiles to choose from.
         has_profiles: bool,
     },
-    /// A ready token, and nowhere to send it: what the token itself says is not followed.
+    /// A ready token without an environment. The token's own issuer is never used for this.
     #[error("no environment is set for the token in {}", variable::ACCESS_TOKEN)]
     NoTarget,
 }
 
-/// Names the client.
+/// Finds the client that the flags, the variables or a profile name.
 ///
 /// # Errors
 /// [`ResolveError`], see its variants.
 pub fn resolve(flags: &Flags, variables: &Variables, config: &Config) -> Result<Plan, ResolveError> {
-    if let Some(name) = &flags.profile {
-        return from_profile(name, Layer::Flag, flags, variables, config);
-    }
-    if let Some(present) = variables.client_variable() {
-        if variables.profile.is_some() {
-            return Err(ResolveError::TwoClients { other: present });
+    match (named_profile(flags, variables, config), variables.client_variable()) {
+        (Some((name, layer @ Layer::Flag)), _) | (Some((name, layer)), None) => {
+            from_profile(name, layer, flags, variables, config)
         }
-        return from_variables(flags, variables, config);
-    }
-    if let Some(name) = &variables.profile {
-        return from_profile(name, Layer::ProfileVariable, flags, variables, config);
-    }
-    match config.default_profile() {
-        Some(name) => from_profile(name, Layer::DefaultProfile, flags, variables, config),
-        None => Err(ResolveError::NoClient { has_profiles: !config.profiles().is_empty() }),
+        (Some((_, Layer::ProfileVariable)), Some(other)) => Err(ResolveError::TwoClients { other }),
+        (_, Some(present)) => from_variables(present, flags, variables, config),
+        (None, None) => Err(ResolveError::NoClient { has_profiles: !config.profiles().is_empty() }),
     }
 }
 
-/// Names the environment and the tenant only, for a token that is there already.
+/// Finds only the environment and the tenant, for a ready token.
 ///
 /// # Errors
-/// [`ResolveError::NoTarget`] and what [`resolve`] says of profiles.
+/// [`ResolveError::NoTarget`], and the errors of [`resolve`] about profiles.
 pub fn resolve_target(
     flags: &Flags,
     variables: &Variables,
     config: &Config,
 ) -> Result<(Environment, Tenant), ResolveError> {
-    let environment = flags.environment.as_ref().or(variables.environment.as_ref());
-    if let (None, Some(environment)) = (&flags.profile, environment) {
-        let tenant = flags.tenant.as_ref().or(variables.tenant.as_ref());
+    if let (None, (Some(environment), tenant)) = (&flags.profile, place(flags, variables)) {
         return Ok((environment.clone(), tenant.cloned().unwrap_or_default()));
     }
-    let (name, layer) = match (&flags.profile, &variables.profile, config.default_profile()) {
-        (Some(name), _, _) => (name, Layer::Flag),
-        (_, Some(name), _) => (name, Layer::ProfileVariable),
-        (_, _, Some(name)) => (name, Layer::DefaultProfile),
-        (None, None, None) => return Err(ResolveError::NoTarget),
-    };
-    let plan = from_profile(name, layer, flags, variables, config)?;
-    Ok((plan.client.environment, plan.client.tenant))
+    let (name, layer) = named_profile(flags, variables, config).ok_or(ResolveError::NoTarget)?;
+    let Client { environment, tenant, .. } = from_profile(name, layer, flags, variables, config)?.client;
+    Ok((environment, tenant))
+}
+
+/// The profile that is used unless variables name a client, and what names the profile.
+fn named_profile<'a>(
+    flags: &'a Flags,
+    variables: &'a Variables,
+    config: &'a Config,
+) -> Option<(&'a ProfileName, Layer)> {
+    let flag = flags.profile.as_ref().map(|name| (name, Layer::Flag));
+    let variable = variables.profile.as_ref().map(|name| (name, Layer::ProfileVariable));
+    flag.or(variable).or_else(|| Some((config.default_profile()?, Layer::DefaultProfile)))
+}
+
+/// The environment and the tenant of the flags, else of the variables.
+fn place<'a>(flags: &'a Flags, variables: &'a Variables) -> (Option<&'a Environment>, Option<&'a Tenant>) {
+    let environment = flags.environment.as_ref().or(variables.environment.as_ref());
+    (environment, flags.tenant.as_ref().or(variables.tenant.as_ref()))
 }
 
 fn from_profile(
@@ -229,45 +231,25 @@ fn from_profile(
         name: name.clone(),
         nearest: config.nearest(name.as_str()).cloned(),
     })?;
-    let mut client = profile.client.clone();
-    let mut hidden = Vec::new();
-    if layer == Layer::Flag {
-        hidden.extend(variables.naming_a_client().map(|name| format!("{name} (hidden by --profile)")));
-        hidden.extend(variables.naming_a_place().map(|name| format!("{name} (hidden by --profile)")));
-        hidden.extend(
-            variables.profile.as_ref().map(|_| format!("{} (hidden by --profile)", variable::PROFILE)),
-        );
-    } else {
-        if let Some(environment) = &variables.environment {
-            client.environment = environment.clone();
-        }
-        if let Some(tenant) = &variables.tenant {
-            client.tenant = tenant.clone();
-        }
-        hidden.extend(hidden_places(flags, variables));
-    }
-    if layer == Layer::ProfileVariable {
-        let default = config.default_profile().filter(|default| *default != name);
-        let hide = |default| format!("the default profile `{default}` (hidden by {})", variable::PROFILE);
-        hidden.extend(default.map(hide));
-    }
-    if let Some(environment) = &flags.environment {
-        client.environment = environment.clone();
-    }
-    if let Some(tenant) = &flags.tenant {
-        client.tenant = tenant.clone();
-    }
-    let (owner, saved) = (name.clone(), Box::new(profile.clone()));
-    let source = if client == profile.client {
-        SecretSource::Store(owner, saved)
-    } else {
-        let overriding = overriding(flags, &client, &saved.client);
-        SecretSource::Withheld(owner, saved, overriding)
+    let none = Variables::default();
+    let (environment, tenant) = place(flags, if layer == Layer::Flag { &none } else { variables });
+    let own = &profile.client;
+    let client = Client {
+        environment: environment.unwrap_or(&own.environment).clone(),
+        tenant: tenant.unwrap_or(&own.tenant).clone(),
+        id: own.id.clone(),
     };
-    Ok(Plan { client, source, layer, hidden })
+    let overriding = overriding(flags, &client, own);
+    let (name, profile) = (name.clone(), Box::new(profile.clone()));
+    let source = if overriding.is_empty() {
+        SecretSource::Store(name, profile)
+    } else {
+        SecretSource::Withheld(name, profile, overriding)
+    };
+    Ok(Plan { client, source, layer, hidden: hidden(layer, flags, variables, config) })
 }
 
-/// The options and variables that made `client` another one than the profile's `own`: a flag wins over its variable.
+/// The options and variables because of which `client` differs from the profile's `own` one.
 fn overriding(flags: &Flags, client: &Client, own: &Client) -> Vec<&'static str> {
     let environment = flags.environment.as_ref().map_or(variable::ENVIRONMENT, |_| "--environment");
     let tenant = flags.tenant.as_ref().map_or(variable::TENANT, |_| "--tenant");
@@ -276,46 +258,52 @@ fn overriding(flags: &Flags, client: &Client, own: &Client) -> Vec<&'static str>
     differs.into_iter().filter(|(differs, _)| *differs).map(|(_, name)| name).collect()
 }
 
-fn from_variables(flags: &Flags, variables: &Variables, config: &Config) -> Result<Plan, ResolveError> {
-    let (id, secret) = client_pair(variables)?;
-    let environment = flags
-        .environment
-        .as_ref()
-        .or(variables.environment.as_ref())
-        .cloned()
-        // A profile's environment is not borrowed: the secret would go where nobody said it should.
-        .ok_or(ResolveError::NoEnvironment)?;
-    let tenant = flags.tenant.as_ref().or(variables.tenant.as_ref()).cloned().unwrap_or_default();
-    let mut hidden: Vec<String> = hidden_places(flags, variables).collect();
-    if let Some(name) = config.default_profile() {
-        hidden.push(format!("the default profile `{name}` (hidden by {})", variable::CLIENT_ID));
-    }
+/// `present` is the variable that names the client, or its secret if there is no client id.
+fn from_variables(
+    present: &'static str,
+    flags: &Flags,
+    variables: &Variables,
+    config: &Config,
+) -> Result<Plan, ResolveError> {
+    let (Some(id), Some(secret)) = (&variables.client_id, &variables.client_secret) else {
+        let has_id = variables.client_id.is_some();
+        let missing = if has_id { variable::CLIENT_SECRET } else { variable::CLIENT_ID };
+        return Err(ResolveError::IncompleteClient { present, missing });
+    };
+    let (environment, tenant) = place(flags, variables);
+    // The default profile's environment is not used: nobody said that this secret belongs there.
+    let environment = environment.ok_or(ResolveError::NoEnvironment)?.clone();
+    let layer = Layer::ClientVariables;
     Ok(Plan {
-        client: Client { environment, tenant, id: id.clone() },
+        client: Client { environment, tenant: tenant.cloned().unwrap_or_default(), id: id.clone() },
         source: SecretSource::Given(secret.clone()),
-        layer: Layer::ClientVariables,
-        hidden,
+        layer,
+        hidden: hidden(layer, flags, variables, config),
     })
 }
 
-/// The variables of a place that a flag outranks.
-fn hidden_places(flags: &Flags, variables: &Variables) -> impl Iterator<Item = String> {
-    let environment = flags.environment.is_some() && variables.environment.is_some();
-    let tenant = flags.tenant.is_some() && variables.tenant.is_some();
-    let environment = environment.then(|| format!("{} (hidden by --environment)", variable::ENVIRONMENT));
-    environment.into_iter().chain(tenant.then(|| format!("{} (hidden by --tenant)", variable::TENANT)))
-}
-
-fn client_pair(variables: &Variables) -> Result<(&ClientId, &GivenSecret), ResolveError> {
-    let half = |present, missing| ResolveError::HalfAClient { present, missing };
-    match (&variables.client_id, &variables.client_secret) {
-        (Some(id), Some(secret)) => Ok((id, secret)),
-        (Some(_), None) => Err(half(variable::CLIENT_ID, variable::CLIENT_SECRET)),
-        (None, secret) => {
-            let present = secret.as_ref().map_or(variable::CLIENT_SECRET, GivenSecret::variable);
-            Err(half(present, variable::CLIENT_ID))
-        }
+/// The variables and the default profile that are set but not used because of something else.
+fn hidden(layer: Layer, flags: &Flags, variables: &Variables, config: &Config) -> Vec<String> {
+    if layer == Layer::Flag {
+        let profile = variables.profile.as_ref().map(|_| variable::PROFILE);
+        let names = variables.naming_a_client().chain(variables.naming_a_place()).chain(profile);
+        return names.map(|name| format!("{name} (hidden by --profile)")).collect();
     }
+    let mut hidden = Vec::new();
+    if flags.environment.is_some() && variables.environment.is_some() {
+        hidden.push(format!("{} (hidden by --environment)", variable::ENVIRONMENT));
+    }
+    if flags.tenant.is_some() && variables.tenant.is_some() {
+        hidden.push(format!("{} (hidden by --tenant)", variable::TENANT));
+    }
+    let by = match layer {
+        Layer::ProfileVariable => variable::PROFILE,
+        Layer::ClientVariables => variable::CLIENT_ID,
+        Layer::Flag | Layer::DefaultProfile => return hidden,
+    };
+    let default = config.default_profile().filter(|default| variables.profile.as_ref() != Some(default));
+    hidden.extend(default.map(|default| format!("the default profile `{default}` (hidden by {by})")));
+    hidden
 }
 
 #[cfg(test)]

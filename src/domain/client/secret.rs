@@ -1,17 +1,17 @@
-//! The wrappers that secrets live in from the prompt to the request.
+//! Wraps secrets from the prompt to the request.
 //!
-//! `Debug` redacts, there is no `Display` and no `Serialize`, and the memory is wiped on drop. Copies that the
-//! TLS library or the keyring's D-Bus client make are out of reach.
+//! `Debug` redacts, `Display` and `Serialize` are missing, and the memory is wiped on drop. Copies in the TLS library or in
+//! the keyring's D-Bus client are not wiped.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-/// The longest client secret that is accepted, in bytes. Keycloak makes 32 characters; mounted files may be longer.
+/// The longest accepted client secret, in bytes. Keycloak's have 32 characters; a mounted file may have more.
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;
 
-/// Any text that must not be seen.
+/// A text that must not be shown.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
@@ -21,22 +21,22 @@ impl Secret {
         Self(SecretString::from(text))
     }
 
-    /// The text itself. Call it where the text leaves the process, nowhere else: `tests/layers.rs` pins the files.
+    /// The text itself. Call this only where the text leaves the process: `tests/it/layers.rs` lists the files.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Whether `other` is the same text. Digests are compared, so that the time taken says nothing about it.
+    /// Whether `other` is the same text. Compares digests, so the time taken reveals nothing.
     pub fn is_same(&self, other: &Self) -> bool {
         Sha256::digest(self.expose().as_bytes()) == Sha256::digest(other.expose().as_bytes())
     }
 
-    /// How many characters it has, which may be shown.
+    /// The number of characters, which may be shown.
     pub fn length(&self) -> usize {
         self.expose().chars().count()
     }
 
-    /// The [`fingerprint`] of the text: enough to tell two tokens apart, useless to an attacker.
+    /// The [`fingerprint`] of the text: distinguishes two tokens, and is useless to an attacker.
     pub fn fingerprint(&self) -> String {
         fingerprint(self.0.expose_secret())
     }
@@ -62,13 +62,13 @@ pub struct ClientSecret(Secret);
 /// Why a text is not a client secret. No variant carries the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientSecretError {
-    /// Nothing was given.
+    /// An empty text.
     #[error("the client secret is empty")]
     Empty,
     /// More than [`MAX_SECRET_BYTES`].
     #[error("the client secret is longer than {MAX_SECRET_BYTES} bytes")]
     TooLong,
-    /// A line break or another control character: a whole file was pasted, or two lines.
+    /// A control character, as in two pasted lines.
     #[error("the client secret contains a line break or another control character")]
     Control,
     /// Not UTF-8.
@@ -77,10 +77,7 @@ pub enum ClientSecretError {
 }
 
 impl ClientSecret {
-    /// Takes `text` as it is, but for one trailing line break that an editor or `echo` added.
-    ///
-    /// # Errors
-    /// [`ClientSecretError`] says what is wrong with it, never what it was.
+    /// Takes `text` without one trailing line break, which an editor or `echo` adds.
     pub fn parse(text: &str) -> Result<Self, ClientSecretError> {
         let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
         if text.is_empty() {
@@ -95,10 +92,7 @@ impl ClientSecret {
         Ok(Self(Secret::new(text.to_owned())))
     }
 
-    /// Takes bytes as a file or a keyring gives them.
-    ///
-    /// # Errors
-    /// As [`ClientSecret::parse`], and [`ClientSecretError::NotText`].
+    /// Reads the bytes of a file or a keyring entry.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ClientSecretError> {
         std::str::from_utf8(bytes).map_err(|_| ClientSecretError::NotText).and_then(Self::parse)
     }
@@ -109,13 +103,12 @@ impl ClientSecret {
     }
 }
 
-/// An access token as the server gave it: RFC 6750's `b64token` characters only, so it can go into a header,
-/// a URL and onto a terminal as it is.
+/// An access token: only RFC 6750's `b64token` characters, which are safe in a header, in a URL and on a terminal.
 #[derive(Clone, Debug)]
 pub struct AccessToken(Secret);
 
 impl AccessToken {
-    /// `None` where `text` has a character that RFC 6750, section 2.1, does not allow in a bearer token.
+    /// `None` if `text` has a character that RFC 6750, section 2.1, does not allow in a bearer token.
     pub fn parse(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         (!text.is_empty() && text.bytes().all(allowed)).then(|| Self(Secret::new(text.to_owned())))

@@ -1,6 +1,8 @@
-//! Where a profile's secret is kept, as the profile or a flag says it. Chosen in so many words, never by falling through.
+//! Where a profile's secret is kept. A profile or a flag names the store; no other one is ever tried.
 
 use std::fmt;
+
+use super::invalid::Invalid;
 
 /// A store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,15 +11,15 @@ pub enum StoreKind {
     Keyring,
     /// A file encrypted with a passphrase (age).
     File,
-    /// A command that prints the secret: another secret manager's.
+    /// Another secret manager: its command prints the secret.
     Command(SecretCommand),
 }
 
-/// The words for those that a secret can be put into.
+/// The names of the stores that a secret can be written to.
 pub const WRITABLE: [&str; 2] = ["keyring", "file"];
 
 impl StoreKind {
-    /// The word for it in `config.toml` and on the command line.
+    /// Its name in `config.toml` and on the command line.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Keyring => "keyring",
@@ -26,7 +28,7 @@ impl StoreKind {
         }
     }
 
-    /// The command that keeps the secret, where one does.
+    /// The command that prints the secret, if the store is one.
     pub fn command(&self) -> Option<&SecretCommand> {
         match self {
             Self::Command(command) => Some(command),
@@ -34,75 +36,41 @@ impl StoreKind {
         }
     }
 
-    /// Reads the word, and the command that belongs to one of them.
-    ///
-    /// # Errors
-    /// [`StoreKindError`], see its variants.
-    pub fn parse(word: Option<&str>, command: Option<SecretCommand>) -> Result<Self, StoreKindError> {
-        match (word, command) {
-            (None | Some("command"), Some(command)) => Ok(Self::Command(command)),
-            (Some("command"), None) => Err(StoreKindError::NoCommand),
-            (Some(word), Some(_)) => Err(StoreKindError::CommandBeside(word.to_owned())),
-            (None | Some("keyring"), None) => Ok(Self::Keyring),
-            (Some("file"), None) => Ok(Self::File),
-            (Some(word), None) => Err(StoreKindError::Unknown(word.to_owned())),
-        }
+    /// Reads the name of a store, and the command if that is the store.
+    pub fn parse(name: Option<&str>, command: Option<SecretCommand>) -> Result<Self, Invalid> {
+        Err(Invalid::new(match (name, command) {
+            (None | Some("command"), Some(command)) => return Ok(Self::Command(command)),
+            (None | Some("keyring"), None) => return Ok(Self::Keyring),
+            (Some("file"), None) => return Ok(Self::File),
+            (Some("command"), None) => "the store is `command`, but no secret command is given".to_owned(),
+            (Some(name), Some(_)) => format!("a secret command is given, but the store is `{name}`"),
+            (Some(name), None) => {
+                format!("`{name}` is not a store; the stores are keyring, file and command")
+            }
+        }))
     }
 }
 
-/// Why a store was not understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreKindError {
-    /// No store of this name.
-    #[error("`{0}` is not a store; the stores are keyring, file and command")]
-    Unknown(String),
-    /// `command` without the command.
-    #[error("the store is `command`, but no secret command is given")]
-    NoCommand,
-    /// A command beside another store.
-    #[error("a secret command is given, but the store is `{0}`")]
-    CommandBeside(String),
-}
-
-/// A program and its arguments, run without a shell. It prints a secret and is none itself.
+/// A program that prints a secret, and its arguments. It is run without a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretCommand(Vec<String>);
 
-/// A command that cannot be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SecretCommandError {
-    /// No program.
-    #[error("the secret command is empty")]
-    Empty,
-    /// A quote that is not closed.
-    #[error("the secret command has a quote that is not closed")]
-    Quotes,
-    /// A NUL, which no argument can have.
-    #[error("the secret command has a NUL in it")]
-    Nul,
-}
-
 impl SecretCommand {
     /// Takes the words as they are.
-    ///
-    /// # Errors
-    /// [`SecretCommandError`], see its variants.
-    pub fn new(words: Vec<String>) -> Result<Self, SecretCommandError> {
+    pub fn new(words: Vec<String>) -> Result<Self, Invalid> {
         if words.first().is_none_or(String::is_empty) {
-            return Err(SecretCommandError::Empty);
+            return Err(Invalid::new("the secret command is empty"));
         }
         if words.iter().any(|word| word.contains('\0')) {
-            return Err(SecretCommandError::Nul);
+            return Err(Invalid::new("the secret command has a NUL in it"));
         }
         Ok(Self(words))
     }
 
-    /// Splits one text into words as a POSIX shell does. Nothing in it is expanded.
-    ///
-    /// # Errors
-    /// [`SecretCommandError`], see its variants.
-    pub fn split(text: &str) -> Result<Self, SecretCommandError> {
-        Self::new(shlex::split(text).ok_or(SecretCommandError::Quotes)?)
+    /// Splits a text into words as a POSIX shell does. Nothing is expanded.
+    pub fn split(text: &str) -> Result<Self, Invalid> {
+        let words = shlex::split(text);
+        Self::new(words.ok_or_else(|| Invalid::new("the secret command has a quote that is not closed"))?)
     }
 
     /// The program.
@@ -117,7 +85,7 @@ impl SecretCommand {
 }
 
 impl fmt::Display for SecretCommand {
-    /// As one could type it into a shell.
+    /// Quoted for a shell.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Vec<String> = self.0.iter().map(|word| crate::domain::text::shell::quote(word)).collect();
         f.write_str(&words.join(" "))
@@ -133,21 +101,23 @@ mod tests {
         let command = SecretCommand::split(r#"op read "op://dev/corti/a secret" $HOME 'it''s'"#).unwrap();
         assert_eq!(command.words(), ["op", "read", "op://dev/corti/a secret", "$HOME", "its"]);
         assert_eq!(SecretCommand::split(&command.to_string()), Ok(command));
-        assert_eq!(SecretCommand::split("op 'x"), Err(SecretCommandError::Quotes));
-        assert_eq!(SecretCommand::split("  "), Err(SecretCommandError::Empty));
+        let refused = |text: &str| SecretCommand::split(text).unwrap_err().to_string();
+        assert_eq!(refused("op 'x"), "the secret command has a quote that is not closed");
+        assert_eq!(refused("  "), "the secret command is empty");
     }
 
     #[test]
-    fn a_store_is_chosen_in_so_many_words() {
+    fn a_store_is_chosen_by_its_name() {
         let command = || Some(SecretCommand::split("pass show corti").unwrap());
         assert_eq!(StoreKind::parse(None, None), Ok(StoreKind::Keyring));
         assert_eq!(StoreKind::parse(Some("file"), None), Ok(StoreKind::File));
         assert_eq!(StoreKind::parse(None, command()).unwrap().as_str(), "command");
-        assert_eq!(StoreKind::parse(Some("command"), None), Err(StoreKindError::NoCommand));
+        let refused = |name, command| StoreKind::parse(Some(name), command).unwrap_err().to_string();
+        assert_eq!(refused("command", None), "the store is `command`, but no secret command is given");
+        assert_eq!(refused("file", command()), "a secret command is given, but the store is `file`");
         assert_eq!(
-            StoreKind::parse(Some("file"), command()),
-            Err(StoreKindError::CommandBeside("file".into()))
+            refused("plain", None),
+            "`plain` is not a store; the stores are keyring, file and command"
         );
-        assert_eq!(StoreKind::parse(Some("plain"), None), Err(StoreKindError::Unknown("plain".into())));
     }
 }

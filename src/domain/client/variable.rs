@@ -1,39 +1,34 @@
-//! The environment variables that name a client, and the names that are often taken for them.
+//! The environment variables: their names, their values, and the names that are often mistaken for them.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use super::environment::Environment;
 use super::identity::{ClientId, ProfileName, Tenant};
 use super::secret::{AccessToken, ClientSecret, Secret};
 
-mod table;
-
-pub use table::TABLE;
-
-/// The vendor's name for the environment.
+/// The environment, by the vendor's name.
 pub const ENVIRONMENT: &str = "CORTI_ENVIRONMENT";
-/// The vendor's name for the tenant.
+/// The tenant, by the vendor's name.
 pub const TENANT: &str = "CORTI_TENANT_NAME";
-/// The vendor's name for the client id.
+/// The client id, by the vendor's name.
 pub const CLIENT_ID: &str = "CORTI_CLIENT_ID";
-/// The vendor's name for the client secret.
+/// The client secret, by the vendor's name.
 pub const CLIENT_SECRET: &str = "CORTI_CLIENT_SECRET";
 /// A file that holds the client secret.
 pub const CLIENT_SECRET_FILE: &str = "CORTI_CLIENT_SECRET_FILE";
-/// systemd's folder of credentials, which may have a [`CREDENTIAL`].
+/// systemd's folder of credentials, where [`CREDENTIAL`] may be.
 pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
-/// The credential's file in [`CREDENTIALS_DIRECTORY`].
+/// The file with the client secret in [`CREDENTIALS_DIRECTORY`].
 pub const CREDENTIAL: &str = "corti-client-secret";
-/// The passphrase of encrypted files, in a file.
+/// A file with the passphrase of the store `file`.
 pub const PASSPHRASE_FILE: &str = "CORTI_AUTH_PASSPHRASE_FILE";
-/// A ready token: nothing is minted.
+/// A ready token. No other one is requested.
 pub const ACCESS_TOKEN: &str = "CORTI_ACCESS_TOKEN";
-/// When the [`ACCESS_TOKEN`] beside it stops working.
+/// When [`ACCESS_TOKEN`] expires.
 pub const TOKEN_EXPIRES_AT: &str = "CORTI_TOKEN_EXPIRES_AT";
-/// Where a program that `exec` runs asks for a fresh token.
+/// The URL at which a program that `exec` runs gets a fresh token.
 pub const REFRESH_URL: &str = "CORTI_AUTH_REFRESH_URL";
-/// The bearer of [`REFRESH_URL`].
+/// The bearer token for [`REFRESH_URL`].
 pub const REFRESH_TOKEN: &str = "CORTI_AUTH_REFRESH_TOKEN";
 /// The profile to use.
 pub const PROFILE: &str = "CORTI_AUTH_PROFILE";
@@ -42,33 +37,54 @@ pub const PROFILE: &str = "CORTI_AUTH_PROFILE";
 pub const CONFIG_FOLDER: &str = "CORTI_AUTH_CONFIG_DIR";
 /// The store that `login` uses.
 pub const STORE: &str = "CORTI_AUTH_STORE";
-/// Neither use nor fill the cache of tokens.
+/// Neither read nor write the token cache.
 pub const NO_CACHE: &str = "CORTI_AUTH_NO_CACHE";
-/// Never ask anything.
+/// Never prompt.
 pub const NO_INPUT: &str = "CORTI_AUTH_NO_INPUT";
-/// GitHub Actions' file of a step's outputs.
+/// GitHub Actions' file for the outputs of a step.
 pub const GITHUB_OUTPUT: &str = "GITHUB_OUTPUT";
-/// GitLab's folder of the job's checkout.
+/// GitLab's folder with the checkout of the job.
 pub const CI_PROJECT_DIR: &str = "CI_PROJECT_DIR";
 /// Set by every CI system; implies [`NO_INPUT`].
 pub const CI: &str = "CI";
 
-/// Whether the value of [`NO_INPUT`], [`NO_CACHE`] or [`CI`] means yes.
+/// Each variable that a user may set, and its meaning.
+pub const TABLE: [(&str, &str); 18] = [
+    (ENVIRONMENT, "the environment: eu, us, another label, or a URL"),
+    (TENANT, "the tenant (realm); base if nothing says so"),
+    (CLIENT_ID, "the client id, for use without a login; its secret comes by a variable too"),
+    (CLIENT_SECRET, "that client's secret"),
+    (CLIENT_SECRET_FILE, "a mounted file with that secret"),
+    (CREDENTIALS_DIRECTORY, "systemd's folder of credentials; the secret is corti-client-secret in it"),
+    (ACCESS_TOKEN, "a ready token for interaction, probe, check and explain; none is minted then"),
+    (PROFILE, "as --profile"),
+    (STORE, "as --store of login: keyring, file or command"),
+    (PASSPHRASE_FILE, "a file with the passphrase of the store file"),
+    (CONFIG_FOLDER, "as --config-dir"),
+    (NO_CACHE, "as --no-cache"),
+    (NO_INPUT, "as --no-input"),
+    (CI, "implies --no-input"),
+    ("SSL_CERT_FILE", "PEM certificates to trust rather than the system's"),
+    ("HTTPS_PROXY", "the proxy for https, never for this machine"),
+    ("NO_PROXY", "the hosts that no proxy is used for"),
+    ("NO_COLOR", "no colours"),
+];
+
+/// Whether this value of [`NO_INPUT`], [`NO_CACHE`] or [`CI`] means yes.
 pub fn is_on(value: &str) -> bool {
     !matches!(value, "0" | "false" | "no" | "off")
 }
 
-/// A value that a variable or a `.env` file gives, and the names it goes by: those of the vendor's .NET examples and of
-/// public code beside its own.
+/// The names of a variable: Corti's, and those in the vendor's .NET examples and in public code.
 #[derive(Debug)]
 pub struct Names {
-    /// The value, in words.
+    /// What the variable is for, in words.
     pub what: &'static str,
-    /// The name that is read.
+    /// The name that this tool reads.
     pub name: &'static str,
-    /// Others that are Corti's in so many words. As variables they are not read, only told; an import takes them.
+    /// Other names that mention Corti. An import takes them. Set as variables they only cause a warning.
     pub aliases: &'static [&'static str],
-    /// Others that could be anybody's. An import takes them where there is none of Corti's.
+    /// General names. An import takes them if none that mentions Corti is there.
     pub plain: &'static [&'static str],
 }
 
@@ -103,60 +119,45 @@ pub const CLIENT_SECRET_NAMES: Names = Names {
 const ACCESS_TOKEN_NAMES: Names =
     Names { what: "access token", name: ACCESS_TOKEN, aliases: &["CORTI_TOKEN"], plain: &[] };
 
-/// Every variable that is this tool's own or the vendor's, and read. Those that are most often mistyped come first.
-const READ: [&str; 12] = [
-    CLIENT_SECRET_FILE,
-    PASSPHRASE_FILE,
-    ENVIRONMENT,
-    TENANT,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    ACCESS_TOKEN,
-    PROFILE,
-    CONFIG_FOLDER,
-    STORE,
-    NO_INPUT,
-    NO_CACHE,
-];
-
 impl Names {
-    /// Whether `name` says that the value is Corti's.
+    /// Whether `name` is the variable's name or mentions Corti.
     pub fn has(&self, name: &str) -> bool {
         self.name == name || self.aliases.contains(&name)
     }
 }
 
-/// Names in circulation that this tool does not read, with the one it does.
+/// Names that this tool does not read, each with the one that it reads instead.
 pub fn near_misses() -> impl Iterator<Item = (&'static str, &'static str)> {
     [TENANT_NAMES, ENVIRONMENT_NAMES, CLIENT_ID_NAMES, CLIENT_SECRET_NAMES, ACCESS_TOKEN_NAMES]
         .into_iter()
         .flat_map(|names| names.aliases.iter().map(move |alias| (*alias, names.name)))
 }
 
-/// The variable that was probably meant by `name`, which this tool does not read.
+/// The variable that was probably meant by an unknown `name`; `None` for a known one.
 pub fn meant_by(name: &str) -> Option<&'static str> {
-    if READ.contains(&name) {
+    let mut known = TABLE.into_iter().map(|(known, _)| known).filter(|known| known.starts_with("CORTI_"));
+    if known.clone().any(|known| known == name) {
         return None;
     }
     let listed = near_misses().find(|(wrong, _)| *wrong == name).map(|(_, right)| right);
-    listed.or_else(|| READ.into_iter().find(|known| strsim::damerau_levenshtein(known, name) <= 2))
+    listed.or_else(|| known.find(|known| strsim::damerau_levenshtein(known, name) <= 2))
 }
 
-/// Whether to remove the variable `name` from the environment of programs. Removed are, in any case, the names that an import
-/// takes a client secret from, those that say where a secret is, and what an outer `exec` set. systemd's
-/// [`CREDENTIALS_DIRECTORY`] stays: other credentials are in that folder, and the variable itself is no secret.
+/// Whether to remove the variable `name`, in upper or lower case, from the environment of programs: if it holds a client
+/// secret, says where a secret is, or was set by an outer `exec`. systemd's [`CREDENTIALS_DIRECTORY`] stays, because it is
+/// also the folder of other credentials.
 pub fn is_removed_from_programs(name: &str) -> bool {
     let others = [CLIENT_SECRET_FILE, PASSPHRASE_FILE, REFRESH_URL, REFRESH_TOKEN];
     let Names { name: own, aliases, plain, .. } = CLIENT_SECRET_NAMES;
     is_any_of(name, &[&others, &[own], aliases, plain])
 }
 
-/// Whether `name`, in any case, is in one of the lists.
+/// Whether `name` is in one of the lists. Upper and lower case are the same.
 fn is_any_of(name: &str, lists: &[&[&str]]) -> bool {
     lists.iter().copied().flatten().any(|it| it.eq_ignore_ascii_case(name))
 }
 
-/// The variables that are set, checked.
+/// The values of the variables, checked.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     /// [`ENVIRONMENT`].
@@ -165,7 +166,7 @@ pub struct Variables {
     pub tenant: Option<Tenant>,
     /// [`CLIENT_ID`].
     pub client_id: Option<ClientId>,
-    /// The secret, from whichever of its three variables is set.
+    /// The secret, from one of its three variables.
     pub client_secret: Option<GivenSecret>,
     /// [`ACCESS_TOKEN`].
     pub access_token: Option<AccessToken>,
@@ -173,17 +174,17 @@ pub struct Variables {
     pub profile: Option<ProfileName>,
 }
 
-/// A client secret that the environment gives.
+/// A client secret from the environment.
 #[derive(Clone, Debug)]
 pub enum GivenSecret {
     /// The secret itself.
     Value(ClientSecret),
-    /// A file that holds it, and the variable that names the file.
+    /// The variable that names a file, and the file with the secret.
     File(&'static str, PathBuf),
 }
 
 impl GivenSecret {
-    /// The variable that gives it.
+    /// The variable that is set.
     pub fn variable(&self) -> &'static str {
         match self {
             Self::Value(_) => CLIENT_SECRET,
@@ -192,18 +193,18 @@ impl GivenSecret {
     }
 }
 
-/// A variable whose value is not what belongs there. It never repeats a secret or a token.
+/// A variable with a value that cannot be used. The text never contains a secret or a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {reason}")]
 pub struct VariableError {
-    /// Which variable.
+    /// The variable.
     pub name: &'static str,
     /// What is wrong with it.
     pub reason: String,
 }
 
 impl Variables {
-    /// Those that are secrets.
+    /// The values that are secrets.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let client = match &self.client_secret {
             Some(GivenSecret::Value(secret)) => Some(secret.secret()),
@@ -212,46 +213,38 @@ impl Variables {
         client.into_iter().chain(self.access_token.as_ref().map(AccessToken::secret))
     }
 
-    /// Reads them through `lookup`, which answers `None` for an unset or empty one. `exists` says whether a file is there:
-    /// systemd sets its variable for other credentials too.
-    ///
-    /// # Errors
-    /// [`VariableError`] for the first that is malformed, and where two of them give a secret.
+    /// Reads the variables by `lookup`, which gives `None` for an unset or empty one. `exists` says whether a file exists,
+    /// because systemd sets its variable for other credentials as well.
     pub fn read(
         lookup: impl Fn(&str) -> Option<String>,
         exists: impl Fn(&Path) -> bool,
     ) -> Result<Self, VariableError> {
-        let token = lookup(ACCESS_TOKEN).map(|text| AccessToken::parse(text.trim()).ok_or(())).transpose();
+        let token =
+            |text: &str| AccessToken::parse(text.trim()).ok_or("it has characters that no bearer token has");
         Ok(Self {
-            environment: parse(ENVIRONMENT, lookup(ENVIRONMENT))?,
-            tenant: parse(TENANT, lookup(TENANT))?,
-            client_id: parse(CLIENT_ID, lookup(CLIENT_ID))?,
-            client_secret: given_secret(lookup(CLIENT_SECRET), lookup(CLIENT_SECRET_FILE), || {
-                let file = Path::new(&lookup(CREDENTIALS_DIRECTORY)?).join(CREDENTIAL);
-                exists(&file).then_some(file)
-            })?,
-            access_token: token.map_err(|()| VariableError {
-                name: ACCESS_TOKEN,
-                reason: "it has characters that no bearer token has".to_owned(),
-            })?,
-            profile: parse(PROFILE, lookup(PROFILE))?,
+            environment: parse(ENVIRONMENT, &lookup, str::parse)?,
+            tenant: parse(TENANT, &lookup, str::parse)?,
+            client_id: parse(CLIENT_ID, &lookup, str::parse)?,
+            client_secret: given_secret(&lookup, exists)?,
+            access_token: parse(ACCESS_TOKEN, &lookup, token)?,
+            profile: parse(PROFILE, &lookup, str::parse)?,
         })
     }
 
-    /// The first variable that names a client or half of one.
+    /// The first variable that is set and names a client or gives its secret.
     pub fn client_variable(&self) -> Option<&'static str> {
         self.naming_a_client().next()
     }
 
-    /// Whether to remove the variable `name` from the environment of a program that gets a token. The client id is removed
-    /// too, since it is of no use without its secret. It stays where the secret stays, in systemd's folder.
+    /// Whether to remove the variable `name` from the environment of a program that gets a token. That includes the client
+    /// id, unless the secret is in systemd's folder, where the program can read it.
     pub fn is_removed_from_token_users(&self, name: &str) -> bool {
         let stays = self.client_secret.as_ref().is_some_and(|it| it.variable() == CREDENTIALS_DIRECTORY);
         let Names { name: own, aliases, .. } = CLIENT_ID_NAMES;
         is_removed_from_programs(name) || !stays && is_any_of(name, &[&[own], aliases])
     }
 
-    /// The variables that are set and name a client.
+    /// The variables that are set and name a client or give its secret.
     pub fn naming_a_client(&self) -> impl Iterator<Item = &'static str> {
         let id = self.client_id.as_ref().map(|_| CLIENT_ID);
         let secret = self.client_secret.as_ref().map(GivenSecret::variable);
@@ -267,15 +260,15 @@ impl Variables {
 }
 
 fn given_secret(
-    value: Option<String>,
-    file: Option<String>,
-    credential: impl FnOnce() -> Option<PathBuf>,
+    lookup: impl Fn(&str) -> Option<String>,
+    exists: impl Fn(&Path) -> bool,
 ) -> Result<Option<GivenSecret>, VariableError> {
-    let secret = value.map(|text| ClientSecret::parse(&text)).transpose();
-    let secret = secret.map_err(|error| VariableError { name: CLIENT_SECRET, reason: error.to_string() })?;
-    let file = file.map(|path| GivenSecret::File(CLIENT_SECRET_FILE, path.into()));
-    let credential = credential().map(|path| GivenSecret::File(CREDENTIALS_DIRECTORY, path));
-    let mut given = [secret.map(GivenSecret::Value), file, credential].into_iter().flatten();
+    let secret = parse(CLIENT_SECRET, &lookup, ClientSecret::parse)?.map(GivenSecret::Value);
+    let file = lookup(CLIENT_SECRET_FILE).map(|path| GivenSecret::File(CLIENT_SECRET_FILE, path.into()));
+    let credential = lookup(CREDENTIALS_DIRECTORY).map(|folder| Path::new(&folder).join(CREDENTIAL));
+    let credential =
+        credential.filter(|path| exists(path)).map(|path| GivenSecret::File(CREDENTIALS_DIRECTORY, path));
+    let mut given = [secret, file, credential].into_iter().flatten();
     match (given.next(), given.next()) {
         (Some(first), Some(second)) => Err(VariableError {
             name: second.variable(),
@@ -285,11 +278,12 @@ fn given_secret(
     }
 }
 
-fn parse<T: FromStr<Err: std::fmt::Display>>(
+fn parse<T, E: std::fmt::Display>(
     name: &'static str,
-    text: Option<String>,
+    lookup: impl Fn(&str) -> Option<String>,
+    parse: impl Fn(&str) -> Result<T, E>,
 ) -> Result<Option<T>, VariableError> {
-    let parsed = text.map(|text| text.parse::<T>()).transpose();
+    let parsed = lookup(name).map(|text| parse(&text)).transpose();
     parsed.map_err(|error| VariableError { name, reason: error.to_string() })
 }
 

@@ -3,8 +3,9 @@
 use url::Url;
 use uuid::Uuid;
 
-use crate::domain::client::environment::{Environment, EnvironmentError};
+use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
+use crate::domain::client::invalid::Invalid;
 use crate::domain::client::secret::{AccessToken, Secret};
 use crate::domain::token::scope::ScopeRequest;
 use crate::domain::token::scope::ScopeSet;
@@ -34,13 +35,13 @@ impl SocketKind {
 }
 
 /// The URL of `/transcribe`, without a token: `wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base`.
-pub fn transcribe_url(environment: &Environment, tenant: &Tenant) -> Result<Url, EnvironmentError> {
+pub fn transcribe_url(environment: &Environment, tenant: &Tenant) -> Result<Url, Invalid> {
     // The characters of a tenant need no encoding in a query.
     parse(&format!("{}/transcribe?tenant-name={tenant}", environment.socket_url()))
 }
 
 /// The URL of the `/streams` session of an interaction, without a token: `websocketUrl` in Corti's answers.
-pub fn streams_url(environment: &Environment, tenant: &Tenant, id: Uuid) -> Result<Url, EnvironmentError> {
+pub fn streams_url(environment: &Environment, tenant: &Tenant, id: Uuid) -> Result<Url, Invalid> {
     parse(&format!("{}/interactions/{id}/streams?tenant-name={tenant}", environment.socket_url()))
 }
 
@@ -59,8 +60,8 @@ pub fn difference(given: &Url, expected: &Url) -> Option<&'static str> {
     parts.into_iter().find(|(_, is_same)| !is_same).map(|(part, _)| part)
 }
 
-fn parse(text: &str) -> Result<Url, EnvironmentError> {
-    Url::parse(text).map_err(|_| EnvironmentError::NotAUrl(text.to_owned()))
+fn parse(text: &str) -> Result<Url, Invalid> {
+    Url::parse(text).map_err(|_| Invalid::new(format!("`{text}` is not a valid URL")))
 }
 
 /// `url` with the token appended as Corti wants it: `token=Bearer%20…`.

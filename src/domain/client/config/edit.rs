@@ -1,4 +1,4 @@
-//! Changes to `config.toml` that leave comments, order and spacing alone.
+//! Edits `config.toml` and keeps its comments, order and spacing.
 
 use jiff::Timestamp;
 use toml_edit::{Item, Key, TableLike, Value};
@@ -8,22 +8,22 @@ use crate::domain::client::identity::ProfileName;
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::token::cache_key::CredentialId;
 
-use super::Config;
 use super::key::{CREDENTIAL, LAST_VERIFIED, PROFILES};
+use super::{Config, Profile};
 
-/// Why a profile could not be renamed.
+/// Why a profile cannot be renamed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenameError {
-    /// No profile of the old name.
+    /// The profile does not exist.
     #[error("there is no profile `{0}`")]
     Missing(ProfileName),
-    /// The new name is taken, by this profile or another one.
+    /// The new name is in use.
     #[error("there is a profile `{0}` already")]
     Taken(ProfileName),
 }
 
 impl Config {
-    /// Gives a profile another name. It keeps its place in the file and its comments, and stays the default if it was.
+    /// Renames a profile. It keeps its place in the file, its comments, and whether it is the default.
     ///
     /// # Errors
     /// [`RenameError`], see its variants.
@@ -46,40 +46,41 @@ impl Config {
         Ok(())
     }
 
-    /// Notes when the server last took the secret of `client` in `store`, in every profile that uses it; `None` where that
-    /// is not known.
+    /// Sets when Corti last accepted the secret of `client` in `store`, in every profile that uses it; `None` if unknown.
     pub fn set_verified(&mut self, client: &Client, store: &StoreKind, at: Option<Timestamp>) {
-        for name in self.users(client, store).cloned().collect::<Vec<_>>() {
-            self.note(&name, LAST_VERIFIED, at.map(|at| at.to_string()).as_deref());
-            if let Some(profile) = self.profiles.get_mut(&name) {
-                profile.last_verified = at;
-            }
-        }
+        let text = at.map(|at| at.to_string());
+        self.set_key(client, store, LAST_VERIFIED, text.as_deref(), |profile| profile.last_verified = at);
     }
 
-    /// Gives the secret of `client` in `store` this id, in every profile that uses it.
+    /// Sets the id of the secret of `client` in `store`, in every profile that uses it.
     pub fn set_credential(&mut self, client: &Client, store: &StoreKind, id: Option<&CredentialId>) {
-        for name in self.users(client, store).cloned().collect::<Vec<_>>() {
-            self.note(&name, CREDENTIAL, id.map(CredentialId::as_str));
-            if let Some(profile) = self.profiles.get_mut(&name) {
-                profile.credential = id.cloned();
-            }
-        }
+        let text = id.map(CredentialId::as_str);
+        self.set_key(client, store, CREDENTIAL, text, |profile| profile.credential = id.cloned());
     }
 
-    /// Sets a key of a profile's, or takes it out.
-    fn note(&mut self, name: &ProfileName, key: &str, text: Option<&str>) {
-        let profiles = self.document.get_mut(PROFILES).and_then(Item::as_table_like_mut);
-        let table = profiles.and_then(|it| it.get_mut(name.as_str())).and_then(Item::as_table_like_mut);
-        match (table, text) {
-            (Some(table), Some(text)) => assign(table, key, text),
-            (Some(table), None) => drop(table.remove(key)),
-            (None, _) => {}
+    /// Sets or removes a key of every profile that uses the secret of `client` in `store`.
+    fn set_key(
+        &mut self,
+        client: &Client,
+        store: &StoreKind,
+        key: &str,
+        text: Option<&str>,
+        set: impl Fn(&mut Profile),
+    ) {
+        let mut tables = self.document.get_mut(PROFILES).and_then(Item::as_table_like_mut);
+        for (name, profile) in self.profiles.iter_mut().filter(|(_, profile)| profile.uses(client, store)) {
+            set(profile);
+            let item = tables.as_mut().and_then(|tables| tables.get_mut(name.as_str()));
+            match (item.and_then(Item::as_table_like_mut), text) {
+                (Some(table), Some(text)) => assign(table, key, text),
+                (Some(table), None) => drop(table.remove(key)),
+                (None, _) => {}
+            }
         }
     }
 }
 
-/// Sets a key to a text; the comment behind an older value stays.
+/// Sets a key to a text. The comment after the old value stays.
 pub(super) fn assign(table: &mut dyn TableLike, key: &str, text: &str) {
     let mut new = Value::from(text);
     if let Some(old) = table.get_mut(key).and_then(Item::as_value_mut) {
@@ -92,7 +93,7 @@ pub(super) fn assign(table: &mut dyn TableLike, key: &str, text: &str) {
     }
 }
 
-/// Every entry is taken out and put in again, since a table has no way to rename a key where it stands.
+/// Removes every entry and adds it again, because `toml_edit` cannot rename a key in place.
 fn rename_key(table: &mut dyn TableLike, old: &str, new: &str) {
     let keys: Vec<Key> =
         table.iter().map(|(key, _)| key.to_owned()).filter_map(|key| table.key(&key).cloned()).collect();

@@ -1,65 +1,47 @@
-//! The values that a command is given for a profile. A profile's environment, tenant, client id and store never change.
+//! Refuses to change a profile: its environment, tenant, client id and store stay as they are.
 
 use std::fmt::Display;
 
-use crate::domain::client::api_client::Client;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::{ClientId, ProfileName, Tenant};
 use crate::domain::client::import::Taken;
+use crate::domain::client::invalid::Invalid;
 use crate::domain::client::store_kind::StoreKind;
 
 use super::Profile;
 
-/// The values that a login or an import is given, each with the flag or the variable that it comes from.
+/// The values that a login or an import is given, each with its flag or variable.
 #[derive(Debug, Default)]
 pub struct GivenValues {
-    /// Which Corti.
+    /// The environment.
     pub environment: Option<Taken<Environment>>,
-    /// Which realm.
+    /// The tenant.
     pub tenant: Option<Taken<Tenant>>,
-    /// Which client.
+    /// The client id.
     pub client_id: Option<Taken<ClientId>>,
-    /// Which store.
+    /// The store.
     pub store: Option<Taken<StoreKind>>,
 }
 
-/// A profile exists with other values than the command is given.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the profile `{profile}` already exists with {differences}")]
-pub struct ProfileConflict {
-    profile: ProfileName,
-    differences: String,
-}
-
 impl Profile {
-    /// Refuses `given` values that differ from what the profile has. Another secret command is no difference.
-    ///
-    /// # Errors
-    /// [`ProfileConflict`].
-    pub fn refuse_other_values(
-        &self,
-        profile: &ProfileName,
-        given: &GivenValues,
-    ) -> Result<(), ProfileConflict> {
-        let Client { environment, tenant, id } = &self.client;
+    /// Refuses `given` values that differ from the profile's. The secret command may differ.
+    pub fn refuse_other_values(&self, profile: &ProfileName, given: &GivenValues) -> Result<(), Invalid> {
+        let store = given.store.as_ref().map(|it| Taken { value: it.value.as_str(), name: it.name.clone() });
         let differences = [
-            difference("environment", environment, given.environment.as_ref()),
-            difference("tenant", tenant, given.tenant.as_ref()),
-            difference("client id", id, given.client_id.as_ref()),
-            given.store.as_ref().and_then(|store| {
-                let given = Taken { value: store.value.as_str(), name: store.name.clone() };
-                difference("store", &self.store.as_str(), Some(&given))
-            }),
+            difference("environment", &self.client.environment, given.environment.as_ref()),
+            difference("tenant", &self.client.tenant, given.tenant.as_ref()),
+            difference("client id", &self.client.id, given.client_id.as_ref()),
+            difference("store", &self.store.as_str(), store.as_ref()),
         ];
-        let differences: Vec<String> = differences.into_iter().flatten().collect();
+        let differences = differences.into_iter().flatten().collect::<Vec<_>>().join(", ");
         if differences.is_empty() {
             return Ok(());
         }
-        Err(ProfileConflict { profile: profile.clone(), differences: differences.join(", ") })
+        Err(Invalid::new(format!("the profile `{profile}` already exists with {differences}")))
     }
 }
 
-/// What the profile has, what the command is given, and by which flag or variable.
+/// Names the profile's value, the given one, and the flag or variable that gives it, if the values differ.
 fn difference<T: Display + PartialEq>(what: &str, own: &T, given: Option<&Taken<T>>) -> Option<String> {
     let Taken { value, name } = given.filter(|given| given.value != *own)?;
     Some(format!("{what} `{own}` ({name} says `{value}`)"))
@@ -68,6 +50,7 @@ fn difference<T: Display + PartialEq>(what: &str, own: &T, given: Option<&Taken<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::client::api_client::Client;
     use crate::domain::client::store_kind::SecretCommand;
 
     fn profile(store: StoreKind) -> Profile {

@@ -1,5 +1,6 @@
 //! Tests of `config`.
 
+use crate::domain::client::identity::Tenant;
 use crate::domain::client::store_kind::SecretCommand;
 
 use super::*;

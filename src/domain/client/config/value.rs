@@ -1,8 +1,8 @@
-//! Single values of `config.toml`, and what the parser says of one that is none.
+//! Reads the values of `config.toml`.
 
 use std::str::FromStr;
 
-use toml_edit::Item;
+use toml_edit::{Array, Item};
 
 use crate::domain::client::store_kind::SecretCommand;
 use crate::domain::token::scope::{Scope, ScopeSet};
@@ -17,36 +17,34 @@ pub(super) fn syntax_error(text: &str, error: &toml_edit::TomlError) -> ConfigEr
     ConfigError::Syntax { line, column, message: error.message().lines().collect::<Vec<_>>().join(", ") }
 }
 
+pub(super) fn invalid(place: &str, reason: impl ToString) -> ConfigError {
+    ConfigError::Invalid { place: place.to_owned(), reason: reason.to_string() }
+}
+
 pub(super) fn parse<T: FromStr<Err: std::fmt::Display>>(place: &str, item: &Item) -> Result<T, ConfigError> {
-    let invalid = |reason: String| ConfigError::Invalid { place: place.to_owned(), reason };
-    let text = item.as_str().ok_or_else(|| invalid("not a string".to_owned()))?;
-    text.parse().map_err(|error: T::Err| invalid(error.to_string()))
+    let text = item.as_str().ok_or_else(|| invalid(place, "not a string"))?;
+    text.parse().map_err(|error: T::Err| invalid(place, error))
 }
 
 /// An array of words, or one text that is split as a shell does.
 pub(super) fn parse_command(place: &str, item: &Item) -> Result<SecretCommand, ConfigError> {
-    let invalid = |reason: String| ConfigError::Invalid { place: place.to_owned(), reason };
     let command = match (item.as_str(), item.as_array()) {
         (Some(text), _) => SecretCommand::split(text),
-        (None, Some(array)) => {
-            let words: Option<Vec<String>> =
-                array.iter().map(|word| word.as_str().map(str::to_owned)).collect();
-            SecretCommand::new(words.ok_or_else(|| invalid("not an array of strings".to_owned()))?)
-        }
-        (None, None) => return Err(invalid("neither an array of strings nor a string".to_owned())),
+        (None, Some(array)) => SecretCommand::new(strings(place, array)?.map(str::to_owned).collect()),
+        (None, None) => return Err(invalid(place, "neither an array of strings nor a string")),
     };
-    command.map_err(|error| invalid(error.to_string()))
+    command.map_err(|error| invalid(place, error))
 }
 
 pub(super) fn parse_scopes(place: &str, item: &Item) -> Result<ScopeSet, ConfigError> {
-    let invalid = |reason: String| ConfigError::Invalid { place: place.to_owned(), reason };
-    let array = item.as_array().ok_or_else(|| invalid("not an array of strings".to_owned()))?;
+    let array = item.as_array().ok_or_else(|| invalid(place, "not an array of strings"))?;
     if array.is_empty() {
-        return Err(invalid("it names no scope".to_owned()));
+        return Err(invalid(place, "it names no scope"));
     }
-    array
-        .iter()
-        .map(|entry| entry.as_str().ok_or_else(|| invalid("not an array of strings".to_owned())))
-        .map(|text| text?.parse::<Scope>().map_err(|error| invalid(error.to_string())))
-        .collect()
+    strings(place, array)?.map(|text| text.parse::<Scope>().map_err(|error| invalid(place, error))).collect()
+}
+
+fn strings<'a>(place: &str, array: &'a Array) -> Result<impl Iterator<Item = &'a str>, ConfigError> {
+    let texts: Option<Vec<&str>> = array.iter().map(toml_edit::Value::as_str).collect();
+    Ok(texts.ok_or_else(|| invalid(place, "not an array of strings"))?.into_iter())
 }
