@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use crate::app::context::Context;
 use crate::domain::client::api_client::Client;
+use crate::domain::client::invalid::Invalid;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
 use crate::domain::text::event::Event;
 use crate::domain::text::shell;
-use crate::domain::token::format::{self, ForPipeline, Named, Unrenderable};
+use crate::domain::token::format::{self, ForPipeline, Named};
 use crate::domain::token::grant::Token;
 use crate::edge::host::{Env, stdout_has_reader};
 use crate::edge::private_file;
@@ -76,7 +77,7 @@ impl Delivery {
         context: &Context<'_>,
     ) -> Result<Delivered, Failure> {
         let (variables, headers) = (format::variables(client, token), format::headers(client, token));
-        let datum = |rendered: Result<Secret, Unrenderable>| rendered.map(Delivered::Datum).map_err(unsaid);
+        let datum = |rendered: Result<Secret, Invalid>| rendered.map(Delivered::Datum).map_err(unsaid);
         match self {
             Self::Token => Ok(Delivered::Datum(token.access_token.secret().clone())),
             Self::Json => Ok(Delivered::Json),
@@ -135,6 +136,6 @@ fn not_written(path: &std::path::Path, error: &std::io::Error) -> Failure {
 }
 
 /// A value that a format cannot say.
-pub(crate) fn unsaid(error: Unrenderable) -> Failure {
+pub(crate) fn unsaid(error: Invalid) -> Failure {
     Failure::new(Kind::Configuration, error).hint("another format has room for every value: --format json")
 }

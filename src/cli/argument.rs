@@ -10,10 +10,11 @@ use jiff::SignedDuration;
 use uuid::Uuid;
 
 use crate::app::context::Context;
+use crate::domain::client::invalid::Invalid;
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::text::shell::quote;
 use crate::domain::token::jwt::contains_token;
-use crate::domain::token::scope::{Scope, ScopeError, ScopeSet};
+use crate::domain::token::scope::{Scope, ScopeSet};
 use crate::failure::{Failure, Kind};
 
 /// Options that take a secret in other tools. This tool does not have them.
@@ -102,7 +103,7 @@ pub(crate) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
 }
 
 /// Scopes as typed: repeated, or separated by commas or spaces.
-pub(crate) fn scopes(texts: &[String]) -> Result<ScopeSet, ScopeError> {
+pub(crate) fn scopes(texts: &[String]) -> Result<ScopeSet, Invalid> {
     words(texts).map(str::parse::<Scope>).collect()
 }
 

@@ -83,8 +83,7 @@ impl InspectArgs {
 
 /// One of the fields of the JSON object.
 fn field(name: &str) -> Result<&'static str, String> {
-    let known = FIELDS.into_iter().find(|known| *known == name);
-    known.ok_or_else(|| format!("the fields are {}", FIELDS.join(", ")))
+    FIELDS.split(", ").find(|known| *known == name).ok_or_else(|| format!("the fields are {FIELDS}"))
 }
 
 /// The tokens that were inspected.

@@ -14,6 +14,7 @@ use crate::app::tokens::Tokens;
 use crate::app::{api, delivery, spinner};
 use crate::domain::client::api_client::Client;
 use crate::domain::client::environment::Environment;
+use crate::domain::client::invalid::Invalid;
 use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
@@ -21,7 +22,7 @@ use crate::domain::corti::interaction::Interaction;
 use crate::domain::corti::websocket::{self, SocketKind};
 use crate::domain::text::page::printable_json;
 use crate::domain::text::shell::Shell;
-use crate::domain::token::format::{self, Named, Unrenderable};
+use crate::domain::token::format::{self, Named};
 use crate::domain::token::grant::Token;
 use crate::domain::token::limited_only;
 use crate::domain::token::reuse::CachePolicy;
@@ -110,7 +111,7 @@ async fn create(plan: &Plan, tokens: &Tokens<'_>) -> Result<Interaction, Failure
 }
 
 impl Session {
-    fn printed(&self, format: Format) -> Result<Secret, Unrenderable> {
+    fn printed(&self, format: Format) -> Result<Secret, Invalid> {
         match format {
             Format::Json => Ok(Secret::new(printable_json(&self.document()))),
             Format::Sdk => Ok(Secret::new(printable_json(&self.sdk_options()))),

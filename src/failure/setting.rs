@@ -94,8 +94,7 @@ impl From<JwtError> for Failure {
             JwtError::Empty => "corti-auth token --scope transcribe | corti-auth inspect",
             _ => "copy it again, whole: a Corti token begins with eyJ and has two dots",
         };
-        Self::caused(Kind::Token, anyhow::Error::new(error).context("this is not a readable token"))
-            .hint(hint)
+        Self::caused(Kind::Token, anyhow::Error::new(error).context("cannot read the token")).hint(hint)
     }
 }
 

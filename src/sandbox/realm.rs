@@ -162,7 +162,7 @@ fn describe(error: &SignatureError) -> &'static str {
     match error {
         SignatureError::Wrong => "The signature of the token is invalid",
         SignatureError::UnknownKey(_) => "The key of the token is not this realm's",
-        error if error.is_about_the_algorithm() => "The algorithm of the token is not RS256",
+        SignatureError::Algorithm(_) => "The algorithm of the token is not RS256",
         _ => MALFORMED,
     }
 }

@@ -248,7 +248,7 @@ fn text_around_a_pasted_token_is_ignored() {
         let said = Said::by(world.run("check -").write_stdin(text));
         assert_eq!(said.code, 0, "{}", said.stderr);
         assert!(
-            said.stderr.contains("taken off the text: ") && !said.stderr.contains(&token),
+            said.stderr.contains("removed from the text: ") && !said.stderr.contains(&token),
             "{}",
             said.stderr
         );

@@ -222,13 +222,13 @@ fn odd_encodings() -> Vec<Case> {
         (format!("{header}..c2ln"), "the payload is not a JSON object"),
         (format!("{header}.{plain}."), "was not made by the issuer's key"),
         ("..".to_owned(), "the header is not a JSON object"),
-        (".".to_owned(), "this has 2"),
+        (".".to_owned(), "2 of 3 dot-separated parts"),
         ("....".to_owned(), "this is an encrypted token"),
         (format!("{header}.a.b.c.d"), "this is an encrypted token"),
-        (format!("{header}.{payload}.c2ln.x"), "this has 4"),
-        (format!("{header}.{payload}.c2ln.x.y.z"), "this has 6"),
+        (format!("{header}.{payload}.c2ln.x"), "this text has 4"),
+        (format!("{header}.{payload}.c2ln.x.y.z"), "this text has 6"),
         ("a".repeat(40), "may be an opaque token"),
-        (".".repeat(100_000), "this has 100001"),
+        (".".repeat(100_000), "this text has 100001"),
     ];
     let words = |words| if words == "INVALID-SIGNATURE" { "was not made by the issuer's key" } else { words };
     cases.map(|(token, said)| (token.chars().take(60).collect(), token, words(said))).into()

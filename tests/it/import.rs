@@ -92,7 +92,7 @@ fn an_unusable_file_is_an_error_that_shows_no_secret() {
         ),
         ("CORTI_CLIENT_SECRET=hunter2\nCORTI_SECRET=hunter3\n", "are both the client secret, and differ"),
         ("CORTI_CLIENT_SECRET=\"hunter\\n2\"\n", "contains a line break"),
-        ("CORTI_ENVIRONMENT=http://example.com\n", "only https may leave it"),
+        ("CORTI_ENVIRONMENT=http://example.com\n", "is not a Corti environment"),
         ("ENVIRONMENT=eu\nCLIENT_SECRET=hunter2\n", "has no client id (CORTI_CLIENT_ID)"),
         ("ENVIRONMENT=eu\nCLIENT_ID=x\nCLIENT_SECRET=\n", "has no client secret"),
         ("", "has no environment"),

@@ -25,7 +25,7 @@ fn text_around_a_token_is_removed_and_named() {
         ),
         (broken.join("\n  "), json!(["white-space"]), "line breaks"),
         (format!("\"{token}\""), json!(["quotes"]), "quotes"),
-        (format!("{token} please look"), json!(["words"]), "words behind it"),
+        (format!("{token} please look"), json!(["words"]), "words after it"),
         (format!("https://h/back#access_token={token}&expires_in=300"), json!(["url"]), "a URL"),
         (format!("[{{\"token\": \"{token}\"}}]"), json!(["json"]), "a JSON object"),
     ];
@@ -33,7 +33,7 @@ fn text_around_a_token_is_removed_and_named() {
         let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
         assert_eq!(said.code, 0, "{text}: {}", said.stderr);
         assert!(
-            said.stderr.starts_with("taken off the text: ") && said.stderr.contains(words),
+            said.stderr.starts_with("removed from the text: ") && said.stderr.contains(words),
             "{}",
             said.stderr
         );
@@ -71,7 +71,7 @@ fn a_token_followed_by_words_still_verifies() {
     }
     let two = Said::by(world.run("inspect --verify").write_stdin(format!("{token} or {token}")));
     assert_eq!((two.code, two.stdout.as_str()), (7, ""), "of two tokens none is taken");
-    assert!(two.stderr.contains("this has 5") && !two.stderr.contains("encrypted"), "{}", two.stderr);
+    assert!(two.stderr.contains("this text has 5") && !two.stderr.contains("encrypted"), "{}", two.stderr);
 }
 
 #[test]
@@ -86,16 +86,16 @@ fn quiet_and_json_print_no_notes_and_field_prints_its_value_alone() {
         assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{flags}");
     }
     let said = Said::by(World::new().run("inspect --field client_id").write_stdin(format!("Bearer {token}")));
-    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("acme\n", "taken off the text: `Bearer`\n"));
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("acme\n", "removed from the text: `Bearer`\n"));
 }
 
 #[test]
 fn text_without_a_token_is_refused_and_not_printed() {
     let table = [
-        ("Bearer", "this has 1"),
+        ("Bearer", "1 of 3 dot-separated parts"),
         ("Authorization: Bearer b1946ac92492d2347c6235b4d2611184", "an opaque token"),
-        ("https://h/?token=", "this has 1"),
-        (r#"{"error":"invalid_client"}"#, "this has 1"),
+        ("https://h/?token=", "1 of 3 dot-separated parts"),
+        (r#"{"error":"invalid_client"}"#, "1 of 3 dot-separated parts"),
         ("a.b.c and more words", "not base64url"),
     ];
     for (text, words) in table {

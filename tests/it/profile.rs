@@ -85,7 +85,7 @@ fn incomplete_or_conflicting_variables_exit_3() {
         (&[("CORTI_CLIENT_SECRET", "x")], "CORTI_CLIENT_SECRET is set, but CORTI_CLIENT_ID is not"),
         (&[("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "x")], "no environment is set"),
         (&[("CORTI_CLIENT_ID", "x"), ("CORTI_AUTH_PROFILE", "dev")], "are both set"),
-        (&[("CORTI_ENVIRONMENT", "http://example.com")], "only https may leave it"),
+        (&[("CORTI_ENVIRONMENT", "http://example.com")], "is not a Corti environment"),
         (&[("CORTI_TENANT_NAME", "a/b")], "CORTI_TENANT_NAME: `a/b` is not a tenant"),
         (&[("CORTI_AUTH_PROFILE", "nope")], "there is no profile `nope`"),
     ] {
@@ -104,8 +104,8 @@ fn invalid_options_exit_3() {
     for (arguments, message) in [
         ("-t a/b token --full", "`a/b` is not a tenant: use only letters"),
         ("-e http://example.com token --full", "only https"),
-        ("-e https://u:hunter2@h token --full", "must not have a user name"),
-        ("-e eu.corti.app token --full", "neither a label"),
+        ("-e https://u:hunter2@h token --full", "may have only letters, digits and"),
+        ("-e eu.corti.app token --full", "is not a Corti environment"),
         ("-p nope token --full", "there is no profile"),
     ] {
         let said = Said::by(&mut world().run(arguments));

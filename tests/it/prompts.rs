@@ -15,7 +15,7 @@ fn a_login_can_be_answered_on_a_terminal() {
     shell.session.flush().unwrap();
     shell.expect("Environment (a label or a URL)");
     shell.send_line("http://example.com");
-    shell.expect("only https may leave it");
+    shell.expect("is not a Corti environment");
     shell.send_line(&sandbox.environment);
     shell.expect("Tenant");
     shell.send_line("");

@@ -117,7 +117,8 @@ fn a_changed_token_or_another_key_fails_the_signature() {
         for other in good.iter().filter(|other| other.source != example.source) {
             let keys = KeySet::parse(other.keys.as_bytes()).unwrap();
             let error = signature::check(&example.token, &keys).unwrap_err();
-            let expected = matches!(error, SignatureError::OtherAlgorithm(_) | SignatureError::Wrong);
+            let expected = matches!(error, SignatureError::Wrong)
+                || error.to_string().ends_with("is not one that the issuer's key is for");
             assert!(expected, "{}: {error}", example.source);
         }
     }

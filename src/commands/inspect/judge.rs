@@ -8,7 +8,7 @@ use crate::domain::client::secret::fingerprint;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::inspection::{Inspection, Places, span};
 use crate::domain::token::jwt::{Jwt, JwtError, LastHeader};
-use crate::domain::token::pasted::{self, Junk, Pasted};
+use crate::domain::token::pasted::{self, Pasted, Wrapping};
 use crate::domain::token::report::Report;
 use crate::domain::token::signature::{self, SignatureError};
 use crate::domain::token::verification::Verification;
@@ -39,7 +39,7 @@ pub(super) struct Unreadable {
 pub(in crate::commands) struct Judged {
     inspection: Inspection,
     fingerprint: String,
-    cleaned: Vec<Junk>,
+    cleaned: Vec<Wrapping>,
     verification: Option<Verification>,
     redacted: bool,
     /// The required scopes that it lacks.

@@ -1,7 +1,7 @@
 //! Names the entries of the token cache, and derives the keys that encrypt them.
 //!
-//! An entry belongs to one client, one set of scopes and one credential, so a wrong or rotated secret never finds the token
-//! of another one. Names are hashes: whoever can list them learns nothing.
+//! An entry belongs to one client, one set of scopes and one credential, so a wrong or rotated secret never finds a token of
+//! the right one. The names are hashes and reveal nothing.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -11,30 +11,28 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::domain::client::api_client::Client;
+use crate::domain::client::invalid::Invalid;
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::StoreKind;
 
 use super::scope::ScopeRequest;
 
-/// Separates these hashes from all others, and from those of another layout.
+/// Separates these hashes from all others. Change the number with the layout.
 const CONTEXT: &str = "corti-auth/cache/1";
 
-/// Stands for a stored secret in `config.toml`, and is renewed with it: 32 random hexadecimal digits.
+/// The id of a stored secret in `config.toml`: 32 random hexadecimal digits, new for each secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialId(String);
 
-/// The text is not a [`CredentialId`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is made by `login` and `rotate`, and has 32 hexadecimal digits")]
-pub struct CredentialIdError;
-
 impl FromStr for CredentialId {
-    type Err = CredentialIdError;
+    type Err = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, CredentialIdError> {
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let is_one = text.len() == 32 && text.bytes().all(digit);
-        if is_one { Ok(Self(text.to_owned())) } else { Err(CredentialIdError) }
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if text.len() == 32 && text.bytes().all(is_digit) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Invalid::new("it is made by `login` and `rotate`, and has 32 hexadecimal digits"))
     }
 }
 
@@ -50,16 +48,16 @@ impl CredentialId {
     }
 }
 
-/// What mints the token.
+/// The credential that mints the token.
 #[derive(Clone, Copy, Debug)]
 pub enum Credential<'a> {
-    /// A stored secret, known by its id: it need not be read.
+    /// The id of a stored secret, which is then not read.
     Stored(&'a StoreKind, &'a CredentialId),
     /// The secret itself.
     Secret(&'a ClientSecret),
 }
 
-/// The part of an entry's name that all tokens of one configuration folder, or all tokens of one client, have in common.
+/// The part of an entry's name for all tokens of one configuration folder or of one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag(String);
 
@@ -74,7 +72,7 @@ impl Tag {
         Self(hex(&digest::<8>(&["client"], client.store_user().as_bytes())))
     }
 
-    /// Whether the entry of this name has the tag.
+    /// Whether the name of an entry contains the tag.
     pub fn is_in(&self, name: &str) -> bool {
         name.split('-').any(|part| part == self.0)
     }
@@ -106,8 +104,8 @@ impl CacheKey {
     }
 }
 
-/// The file that is locked while a token is minted for `client`. There are 256 of them, so none has to be removed; two
-/// clients that share one wait for each other.
+/// The file that is locked while a token is minted for `client`. There are only 256 such files, so none is ever removed. Two
+/// clients with the same file wait for each other.
 pub fn lock_name(client: &Tag, requested: &ScopeRequest) -> String {
     let hash = digest::<1>(&["lock", &client.0], requested.to_wire().as_bytes());
     format!("mint-{}.lock", hex(&hash))
@@ -117,8 +115,8 @@ pub fn lock_name(client: &Tag, requested: &ScopeRequest) -> String {
 pub struct SealKey(Zeroizing<[u8; 32]>);
 
 impl SealKey {
-    /// Derived from the secret that minted the token (HKDF, RFC 5869): without the secret nobody can read the token, and a new
-    /// secret does not open what the old one sealed. It does not make a short secret harder to guess.
+    /// Derives the key from the secret that minted the token (HKDF, RFC 5869). Without that secret nobody can read the token,
+    /// not even with a new secret of the client. A short secret stays easy to guess.
     pub fn new(secret: &ClientSecret, key: &CacheKey) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
         derive(secret, &["seal", key.name()], bytes.as_mut_slice());
@@ -131,8 +129,8 @@ impl SealKey {
     }
 }
 
-/// The first bytes of a SHA-256. 64 bits are enough for a tag, which only decides what is removed; and the kernel counts
-/// every byte of a name against the user's limit.
+/// The first bytes of a SHA-256. 64 bits are enough for a tag, because it only decides which entries are removed. The kernel
+/// counts every byte of a name against the user's limit.
 fn digest<const N: usize>(context: &[&str], bytes: &[u8]) -> [u8; N] {
     let mut hash = Sha256::new();
     for part in [CONTEXT].iter().chain(context) {

@@ -1,5 +1,4 @@
-//! Two tokens side by side: what each may do, where, and for how long. What differs between any two tokens, their ids and
-//! dates, is left out.
+//! Compares two tokens: what each may do, where, and for how long. Ids and dates are left out, because they differ anyway.
 
 use serde_json::{Map, Value, json};
 
@@ -8,20 +7,20 @@ use crate::domain::text::page::{Page, Tone};
 use super::inspection::Inspection;
 use super::scope::TokenClass;
 
-/// One thing that two tokens say.
+/// One property of two tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Its name, as in the JSON object.
     pub name: &'static str,
-    /// What the first says; nothing where it does not say it.
+    /// The first token's values; empty if it has none.
     pub a: Vec<String>,
-    /// What the second says.
+    /// The second token's values.
     pub b: Vec<String>,
-    /// Whether it is a set, in which the order means nothing.
+    /// Whether the values are a set, without an order.
     is_set: bool,
 }
 
-/// What two tokens say.
+/// The properties of two tokens.
 #[derive(Clone, Debug)]
 pub struct Comparison(Vec<Row>);
 
@@ -57,21 +56,14 @@ impl Comparison {
         ])
     }
 
-    /// The names of what differs.
+    /// The names of the properties that differ.
     pub fn differences(&self) -> Vec<&'static str> {
         self.0.iter().filter(|row| !row.is_same()).map(|row| row.name).collect()
     }
 
     /// For a person.
     pub fn page(&self) -> Page {
-        self.0.iter().fold(Page::new(), |page, row| match row.is_same() {
-            true if row.a.is_empty() => page.toned_field(row.name, Tone::Dim, "neither says"),
-            true => page.toned_field(row.name, Tone::Dim, format!("same: {}", row.a.join(" "))),
-            false => row
-                .lines()
-                .into_iter()
-                .fold(page, |page, (label, line)| page.toned_field(label, Tone::Caution, line)),
-        })
+        self.0.iter().fold(Page::new(), |page, row| row.show(page))
     }
 
     /// For a program.
@@ -85,25 +77,30 @@ impl Row {
         self.a == self.b
     }
 
-    /// What the one has and the other has not.
     fn only<'a>(these: &'a [String], others: &[String]) -> Vec<&'a str> {
         these.iter().filter(|item| !others.contains(item)).map(String::as_str).collect()
     }
 
-    fn lines(&self) -> Vec<(&'static str, String)> {
-        let (in_a, in_b) = if self.is_set {
-            (Self::only(&self.a, &self.b), Self::only(&self.b, &self.a))
-        } else {
-            (Self::only(&self.a, &[]), Self::only(&self.b, &[]))
+    fn show(&self, page: Page) -> Page {
+        if self.is_same() {
+            let same = format!("same: {}", self.a.join(" "));
+            return page.toned_field(
+                self.name,
+                Tone::Dim,
+                if self.a.is_empty() { "neither says" } else { &same },
+            );
+        }
+        let line = |side: &str, own: &[String], other: &[String]| {
+            if !self.is_set {
+                return Some(format!("{side}: {}", own.first().map_or("nothing", String::as_str)));
+            }
+            let only = Self::only(own, other);
+            (!only.is_empty()).then(|| format!("only in {side}: {}", only.join(" ")))
         };
-        let word = if self.is_set { "only in " } else { "" };
-        let nothing = if self.is_set { None } else { Some("nothing") };
-        let line = |side: &str, items: &[&str]| {
-            let text = (!items.is_empty()).then(|| items.join(" ")).or(nothing.map(str::to_owned))?;
-            Some(format!("{word}{side}: {text}"))
-        };
-        let lines = [line("A", &in_a), line("B", &in_b)].into_iter().flatten();
-        lines.enumerate().map(|(index, line)| (if index == 0 { self.name } else { "" }, line)).collect()
+        let lines = [line("A", &self.a, &self.b), line("B", &self.b, &self.a)].into_iter().flatten();
+        lines.enumerate().fold(page, |page, (index, line)| {
+            page.toned_field(if index == 0 { self.name } else { "" }, Tone::Caution, line)
+        })
     }
 
     fn json(&self) -> Value {

@@ -1,60 +1,49 @@
-//! Named values in the forms that other programs take them in: headers, a shell's variables, a file of variables, the
-//! SDK's JSON, and what CI systems read. What a form cannot say is refused, never altered.
+//! Writes named values in the formats of other programs: headers, a shell's variables, `.env` files, the SDK's JSON, and
+//! those of CI systems. A value that a format cannot contain is refused, never changed.
 
 use serde_json::{Value, json};
 
 use crate::domain::client::api_client::Client;
+use crate::domain::client::invalid::Invalid;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::{dotenv, variable};
 use crate::domain::text::shell::Shell;
 
 use super::grant::Token;
 
-/// A value and what it is called there.
+/// A value and its name.
 #[derive(Clone, Debug)]
 pub struct Named {
     /// The variable's or the header's name.
     pub name: &'static str,
     /// The value.
     pub value: Secret,
-    /// Whether it opens something: then logs must not have it.
+    /// Whether it must not be in logs.
     pub sensitive: bool,
 }
 
 impl Named {
-    /// A value that everybody may see.
+    /// A value that may be in logs.
     pub fn open(name: &'static str, value: impl Into<String>) -> Self {
         Self { name, value: Secret::new(value.into()), sensitive: false }
     }
 
-    /// A token, or what holds one.
+    /// A value that is or contains a token.
     pub fn sensitive(name: &'static str, value: Secret) -> Self {
         Self { name, value, sensitive: true }
     }
 }
 
-/// A value that has something in it that the form has no way to write.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the value of {name} has {what} in it, which {form} cannot say")]
-pub struct Unrenderable {
-    /// Whose value.
-    pub name: &'static str,
-    /// What is in it.
-    pub what: &'static str,
-    /// Where it was to go.
-    pub form: &'static str,
-}
-
-/// What a CI system reads: commands on stdout, and lines of a file.
+/// The output for a CI system.
 #[derive(Clone, Debug)]
 pub struct ForPipeline {
-    /// Commands that must reach the log before any value can.
+    /// Commands for stdout, before any value is written.
     pub commands: Secret,
-    /// Lines for the file, each ended.
+    /// The lines of the file, each with its line break.
     pub lines: Secret,
 }
 
-/// A token under the variables' names.
+/// A token as variables.
 pub fn variables(client: &Client, token: &Token) -> [Named; 3] {
     [
         Named::sensitive(variable::ACCESS_TOKEN, token.access_token.secret().clone()),
@@ -72,7 +61,7 @@ pub fn headers(client: &Client, token: &Token) -> [Named; 2] {
     ]
 }
 
-/// A token as the vendor's SDK takes it from `refreshAccessToken`, camelCase, and where it is of use.
+/// A token as the vendor's SDK expects it from `refreshAccessToken`, in camelCase, with its environment and tenant.
 pub fn sdk(client: &Client, token: &Token) -> Value {
     json!({
         "accessToken": token.access_token.secret().expose(),
@@ -83,101 +72,91 @@ pub fn sdk(client: &Client, token: &Token) -> Value {
     })
 }
 
-/// `Name: value`, a header a line: for `curl -H @-` and for reading.
-///
-/// # Errors
-/// A control character would end the header, or smuggle another in.
-pub fn header_lines(values: &[Named]) -> Result<Secret, Unrenderable> {
-    refuse(values, "a header", char::is_control, "a control character")?;
-    Ok(joined(values, |it| format!("{}: {}", it.name, it.value.expose())))
+/// Characters that a format cannot contain, and their name.
+type Refused = (&'static str, fn(char) -> bool);
+
+/// These would end a line, and the rest of the value would be read as another line.
+const CONTROL: Refused = ("a control character", char::is_control);
+
+/// No variable can contain this.
+const NUL: Refused = ("a NUL", |c| c == '\0');
+
+/// `Name: value`, one header per line: for `curl -H @-` and for reading.
+pub fn header_lines(values: &[Named]) -> Result<Secret, Invalid> {
+    lines(values, "a header", CONTROL, |it| format!("{}: {}", it.name, it.value.expose()))
 }
 
 /// Headers as lines of a configuration file of curl's, for `curl -K -`.
-///
-/// # Errors
-/// As [`header_lines`].
-pub fn curl_config(values: &[Named]) -> Result<Secret, Unrenderable> {
-    refuse(values, "a header", char::is_control, "a control character")?;
-    // curl's manual, `--config`: within quotes `\\` and `\"` stand for themselves.
+pub fn curl_config(values: &[Named]) -> Result<Secret, Invalid> {
+    // curl's manual, `--config`: in quotes `\\` and `\"` are escapes.
     let quoted = |text: &str| text.replace('\\', r"\\").replace('"', "\\\"");
-    Ok(joined(values, |it| format!("header = \"{}: {}\"", it.name, quoted(it.value.expose()))))
+    lines(values, "a header", CONTROL, |it| {
+        format!("header = \"{}: {}\"", it.name, quoted(it.value.expose()))
+    })
 }
 
-/// Commands that set variables, for a shell to run.
-///
-/// # Errors
-/// No variable has a NUL.
-pub fn exports(values: &[Named], shell: Shell) -> Result<Secret, Unrenderable> {
-    refuse(values, "a variable", |c| c == '\0', "a NUL")?;
-    Ok(joined(values, |it| shell.export(it.name, it.value.expose())))
+/// Commands of a shell that set variables.
+pub fn exports(values: &[Named], shell: Shell) -> Result<Secret, Invalid> {
+    lines(values, "a variable", NUL, |it| shell.export(it.name, it.value.expose()))
 }
 
-/// Lines of a file of variables. Values are bare where nothing in them means anything to any reader of such files.
-///
-/// # Errors
-/// No variable has a NUL.
-pub fn dotenv_lines(values: &[Named]) -> Result<Secret, Unrenderable> {
-    refuse(values, "a variable", |c| c == '\0', "a NUL")?;
-    Ok(joined(values, |it| format!("{}={}", it.name, dotenv::quote(it.value.expose()))))
+/// Lines of a `.env` file.
+pub fn dotenv_lines(values: &[Named]) -> Result<Secret, Invalid> {
+    lines(values, "a variable", NUL, |it| format!("{}={}", it.name, dotenv::quote(it.value.expose())))
 }
 
-/// For GitHub Actions: masks first, then `name=value` lines for the file that `$GITHUB_OUTPUT` names. An output is
-/// called as the variable, in lower case and without `CORTI_`.
-///
-/// # Errors
-/// A line break would start another output.
-pub fn github(values: &[Named]) -> Result<ForPipeline, Unrenderable> {
-    refuse(values, "an output of GitHub", char::is_control, "a control character")?;
-    // The runner reads `%25` of a command's value as `%`.
-    let masked = |it: &Named| format!("::add-mask::{}", it.value.expose().replace('%', "%25"));
-    let sensitive: Vec<Named> = values.iter().filter(|it| it.sensitive).cloned().collect();
-    let output = |it: &Named| {
+/// For GitHub Actions: masks first, then `name=value` lines for the file in `$GITHUB_OUTPUT`. An output has the name of the
+/// variable in lower case and without `CORTI_`.
+pub fn github(values: &[Named]) -> Result<ForPipeline, Invalid> {
+    let form = "an output of GitHub";
+    let outputs = lines(values, form, CONTROL, |it| {
         let name = it.name.strip_prefix("CORTI_").unwrap_or(it.name).to_ascii_lowercase();
         format!("{name}={}", it.value.expose())
-    };
-    let lines = Secret::new(format!("{}\n", joined(values, output).expose()));
-    Ok(ForPipeline { commands: joined(&sensitive, masked), lines })
+    })?;
+    let sensitive: Vec<Named> = values.iter().filter(|it| it.sensitive).cloned().collect();
+    // The runner reads `%25` in a command's value as `%`.
+    let commands = lines(&sensitive, form, CONTROL, |it| {
+        format!("::add-mask::{}", it.value.expose().replace('%', "%25"))
+    })?;
+    Ok(ForPipeline { commands, lines: ended(&outputs) })
 }
 
-/// For GitLab: lines of a dotenv report. GitLab takes every character as part of the value, and expands `$`.
-///
-/// # Errors
-/// White space, quotes and `$` are not taken as they are.
-pub fn gitlab(values: &[Named]) -> Result<Secret, Unrenderable> {
-    let strange = |c: char| c.is_whitespace() || c.is_control() || "\"'`$\\".contains(c);
-    refuse(values, "a dotenv report of GitLab", strange, "white space, a quote, a backslash or `$`")?;
-    let lines = joined(values, |it| format!("{}={}", it.name, it.value.expose()));
-    Ok(Secret::new(format!("{}\n", lines.expose())))
+/// For GitLab: lines of a dotenv report. GitLab reads quotes as part of the value, and expands `$`.
+pub fn gitlab(values: &[Named]) -> Result<Secret, Invalid> {
+    let refused: Refused = ("white space, a quote, a backslash or `$`", |c| {
+        c.is_whitespace() || c.is_control() || "\"'`$\\".contains(c)
+    });
+    let report = lines(values, "a dotenv report of GitLab", refused, |it| {
+        format!("{}={}", it.name, it.value.expose())
+    });
+    report.map(|report| ended(&report))
 }
 
 /// For Azure Pipelines: commands that set variables, the sensitive ones as secrets.
-///
-/// # Errors
-/// None that a token has; a control character is refused as elsewhere.
-pub fn azure(values: &[Named]) -> Result<Secret, Unrenderable> {
-    refuse(values, "a variable of Azure Pipelines", char::is_control, "a control character")?;
-    Ok(joined(values, |it| {
+pub fn azure(values: &[Named]) -> Result<Secret, Invalid> {
+    lines(values, "a variable of Azure Pipelines", CONTROL, |it| {
         let secret = if it.sensitive { ";issecret=true" } else { "" };
         // The agent reads `%AZP25` as `%`.
         let value = it.value.expose().replace('%', "%AZP25");
         format!("##vso[task.setvariable variable={}{secret}]{value}", it.name)
-    }))
+    })
 }
 
-fn joined(values: &[Named], line: impl Fn(&Named) -> String) -> Secret {
-    Secret::new(values.iter().map(line).collect::<Vec<_>>().join("\n"))
-}
-
-fn refuse(
+/// Writes each value as a line, unless one has a refused character.
+fn lines(
     values: &[Named],
-    form: &'static str,
-    strange: impl Fn(char) -> bool,
-    what: &'static str,
-) -> Result<(), Unrenderable> {
-    match values.iter().find(|it| it.value.expose().chars().any(&strange)) {
-        Some(Named { name, .. }) => Err(Unrenderable { name, what, form }),
-        None => Ok(()),
+    form: &str,
+    (what, is_refused): Refused,
+    line: impl Fn(&Named) -> String,
+) -> Result<Secret, Invalid> {
+    if let Some(Named { name, .. }) = values.iter().find(|it| it.value.expose().contains(is_refused)) {
+        return Err(Invalid::new(format!("the value of {name} has {what} in it, which {form} cannot have")));
     }
+    Ok(Secret::new(values.iter().map(line).collect::<Vec<_>>().join("\n")))
+}
+
+fn ended(lines: &Secret) -> Secret {
+    Secret::new(format!("{}\n", lines.expose()))
 }
 
 #[cfg(test)]
@@ -204,7 +183,7 @@ mod tests {
         let refusal = header_lines(&values("hunter\n2")).unwrap_err().to_string();
         assert_eq!(
             refusal,
-            "the value of CORTI_ACCESS_TOKEN has a control character in it, which a header cannot say"
+            "the value of CORTI_ACCESS_TOKEN has a control character in it, which a header cannot have"
         );
         for shell in [Shell::Posix, Shell::Fish, Shell::PowerShell] {
             assert!(exports(&values("a\0b"), shell).is_err() && exports(&values("a\nb"), shell).is_ok());

@@ -1,8 +1,8 @@
-//! The client credentials grant (RFC 6749, section 4.4) as Corti's Keycloak speaks it: the request, and the answer
-//! as a token or a typed refusal.
+//! The client credentials grant (RFC 6749, section 4.4) with Corti's Keycloak: writes the request and reads the answer.
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use url::form_urlencoded::Serializer;
 
 use crate::domain::client::api_client::Client;
@@ -11,10 +11,10 @@ use crate::domain::corti::request::{Body, Method, Request, Response};
 use crate::domain::text::excerpt::quoted;
 use crate::domain::text::redactor::Redactor;
 
-use super::jwt::{claimed_life, claimed_scope, whole_seconds};
+use super::jwt::{claimed, whole_seconds};
 use super::scope::{Mismatch, ScopeRequest, ScopeSet};
 
-/// Ten years, in seconds. A longer lifetime is taken for a mistake.
+/// Ten years, in seconds. A longer lifetime is regarded as a mistake.
 const LONGEST_LIFE: i64 = 315_576_000;
 
 /// A minted token.
@@ -22,17 +22,17 @@ const LONGEST_LIFE: i64 = 315_576_000;
 pub struct Token {
     /// The token itself.
     pub access_token: AccessToken,
-    /// When it stops working, by this machine's clock and `expires_in`.
+    /// When it expires, by this machine's clock and `expires_in`.
     pub expires_at: Timestamp,
     /// Its remaining lifetime in seconds.
     pub expires_in: i64,
-    /// What the server granted, already compared with what was requested.
+    /// The granted scopes, already compared with the requested ones.
     pub granted: ScopeSet,
-    /// Whether it comes from the cache.
+    /// Whether it is from the cache.
     pub cached: bool,
 }
 
-/// Why there is no token. The `description` is the server's text: escape it before it is shown.
+/// Why there is no token. `description` is the server's text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// 401 `invalid_client`: no such client in this tenant, or it is disabled.
@@ -55,7 +55,7 @@ pub enum GrantError {
     /// 400 `invalid_scope`.
     #[error("the authorization server refused the scope ({})", quoted(.0))]
     ScopeRefused(String),
-    /// The granted scopes are not the asked ones.
+    /// The granted scopes differ from the requested ones.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
     /// Another OAuth error.
@@ -80,15 +80,15 @@ pub enum GrantError {
         /// `Retry-After`, as it was sent.
         retry_after: Option<String>,
     },
-    /// The answer is not a token endpoint's.
+    /// The answer is not from a token endpoint.
     #[error("the answer from the token endpoint is not an OAuth answer: {status} with {what}")]
     NotTheProtocol {
         /// The HTTP status.
         status: u16,
-        /// What it looked like, in our own words.
+        /// A description of the answer.
         what: &'static str,
     },
-    /// A redirect, which is never followed: the secret would go to another host.
+    /// A redirect. It is never followed, because the secret would go to another host.
     #[error(
         "the token endpoint redirects ({0}), which is not followed: the client secret would go elsewhere"
     )]
@@ -96,7 +96,7 @@ pub enum GrantError {
 }
 
 impl GrantError {
-    /// The HTTP status it came with, where one is known.
+    /// The HTTP status, if one is known.
     pub fn http_status(&self) -> Option<u16> {
         match self {
             Self::UnknownClient(_) | Self::WrongSecret(_) => Some(401),
@@ -111,7 +111,7 @@ impl GrantError {
         }
     }
 
-    /// The OAuth `error`, where one is known.
+    /// The OAuth `error`, if one is known.
     pub fn oauth_error(&self) -> Option<&str> {
         match self {
             Self::UnknownClient(_) => Some("invalid_client"),
@@ -123,10 +123,7 @@ impl GrantError {
     }
 }
 
-/// Refuses an answer that repeats the client secret anywhere, since parts of it are printed.
-///
-/// # Errors
-/// [`GrantError::NotTheProtocol`].
+/// Refuses an answer that contains the client secret, because parts of the answer are printed.
 pub fn refuse_repeated(secret: &ClientSecret, response: &Response) -> Result<(), GrantError> {
     let body = String::from_utf8_lossy(&response.body);
     let is_repeated = response.is_success() && Redactor::from_iter([secret.secret()]).finds_in(&body);
@@ -134,7 +131,7 @@ pub fn refuse_repeated(secret: &ClientSecret, response: &Response) -> Result<(),
     if is_repeated { Err(GrantError::NotTheProtocol { status: response.status, what }) } else { Ok(()) }
 }
 
-/// The token request. The secret goes into the body, form-encoded: `client_secret_post`, as the vendor's SDK does it.
+/// The token request. The secret is in the form-encoded body (`client_secret_post`), as in the vendor's SDK.
 pub fn request(client: &Client, secret: &ClientSecret, requested: &ScopeRequest) -> Request {
     let form = Serializer::new(String::new())
         .append_pair("grant_type", "client_credentials")
@@ -154,9 +151,9 @@ pub fn request(client: &Client, secret: &ClientSecret, requested: &ScopeRequest)
 
 #[derive(Deserialize)]
 struct Granted {
-    access_token: String,
+    access_token: Option<String>,
     expires_in: Option<serde_json::Number>,
-    token_type: String,
+    token_type: Option<String>,
     scope: Option<String>,
 }
 
@@ -186,43 +183,42 @@ pub fn parse(response: &Response, requested: &ScopeRequest, now: Timestamp) -> R
 
 fn granted(response: &Response, requested: &ScopeRequest, now: Timestamp) -> Result<Token, GrantError> {
     let foreign = |what| GrantError::NotTheProtocol { status: response.status, what };
-    let granted: Granted =
-        serde_json::from_slice(&response.body).map_err(|_| foreign(missing_fields(response)))?;
-    if !granted.token_type.eq_ignore_ascii_case("bearer") {
+    let unreadable = |_| match serde_json::from_slice::<Map<String, Value>>(&response.body) {
+        Ok(_) => foreign("a JSON object whose fields have the wrong types"),
+        Err(_) => foreign(response.appearance()),
+    };
+    let granted: Granted = serde_json::from_slice(&response.body).map_err(unreadable)?;
+    let token = granted.access_token.ok_or(foreign("a JSON object without `access_token`"))?;
+    if !granted.token_type.is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")) {
         return Err(foreign("a token of another type than Bearer"));
     }
-    let access_token = AccessToken::parse(&granted.access_token)
+    let access_token = AccessToken::parse(&token)
         .ok_or(foreign("an `access_token` with characters that no bearer token has"))?;
-    let expires_in = lifetime(&granted, now).map_err(foreign)?;
+    let claims = claimed(&token);
+    // `expires_in` is optional (RFC 6749, section 5.1). Without it the token's own dates count.
+    let (life, no_life) = match &granted.expires_in {
+        Some(number) => (whole_seconds(number), "an `expires_in` that is no lifetime"),
+        None => (
+            claims.as_ref().ok().and_then(|claims| claims.lifetime(now)),
+            "no `expires_in`, and an `access_token` that does not say how long it lives",
+        ),
+    };
+    let expires_in = life.filter(|seconds| (1..=LONGEST_LIFE).contains(seconds)).ok_or(foreign(no_life))?;
     // Whole seconds, and never later than the server meant.
-    let expires_at = Timestamp::from_second(now.as_second() + expires_in)
-        .map_err(|_| foreign("an `expires_in` that is no lifetime"))?;
-    let claimed = claimed_scope(&granted.access_token)
-        .map_err(|_| foreign("an `access_token` whose scopes cannot be read"))?;
-    let granted_scopes = checked_scopes(requested, granted.scope.as_deref(), claimed.as_deref())?;
-    Ok(Token { access_token, expires_at, expires_in, granted: granted_scopes, cached: false })
+    let expires_at = Timestamp::from_second(now.as_second() + expires_in).map_err(|_| foreign(no_life))?;
+    let claims = claims.map_err(|_| foreign("an `access_token` whose scopes cannot be read"))?;
+    let granted = checked_scopes(requested, granted.scope.as_deref(), claims.scope.as_deref())?;
+    Ok(Token { access_token, expires_at, expires_in, granted, cached: false })
 }
 
-/// The tokens in the answer, valid or not, so that they can be redacted.
+/// All tokens in the answer, also invalid ones, so that they can be redacted.
 pub fn tokens(response: &Response) -> Vec<Secret> {
-    let body: serde_json::Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let members = ["access_token", "refresh_token", "id_token"].into_iter().filter_map(|name| body.get(name));
     members.filter_map(|token| token.as_str()).map(|token| Secret::new(token.to_owned())).collect()
 }
 
-/// In seconds. `expires_in` is optional (RFC 6749, section 5.1); without it the token's own dates count.
-fn lifetime(granted: &Granted, now: Timestamp) -> Result<i64, &'static str> {
-    let (life, otherwise) = match &granted.expires_in {
-        Some(number) => (whole_seconds(number), "an `expires_in` that is no lifetime"),
-        None => (
-            claimed_life(&granted.access_token, now).ok().flatten(),
-            "no `expires_in`, and an `access_token` that does not say how long it lives",
-        ),
-    };
-    life.filter(|seconds| (1..=LONGEST_LIFE).contains(seconds)).ok_or(otherwise)
-}
-
-/// Compares both the answer's scopes and the token's own with the requested ones.
+/// Compares the scopes of the answer and those of the token with the requested ones.
 fn checked_scopes(
     requested: &ScopeRequest,
     stated: Option<&str>,
@@ -238,24 +234,11 @@ fn checked_scopes(
     }
 }
 
-/// Whether a cached token is what is requested now, as the server and the token itself say.
+/// Whether a cached token has the requested scopes, according to the server and to its own claim.
 pub fn recheck(requested: &ScopeRequest, granted: &ScopeSet, token: &AccessToken) -> bool {
-    let claimed = claimed_scope(token.secret().expose());
-    claimed.is_ok_and(|claimed| {
-        checked_scopes(requested, Some(&granted.to_string()), claimed.as_deref()).is_ok()
+    claimed(token.secret().expose()).is_ok_and(|claims| {
+        checked_scopes(requested, Some(&granted.to_string()), claims.scope.as_deref()).is_ok()
     })
-}
-
-fn missing_fields(response: &Response) -> &'static str {
-    #[derive(Deserialize)]
-    struct Probe {
-        access_token: Option<serde::de::IgnoredAny>,
-    }
-    match serde_json::from_slice::<Probe>(&response.body) {
-        Ok(Probe { access_token: None }) => "a JSON object without `access_token`",
-        Ok(_) => "a JSON object whose fields have the wrong types",
-        Err(_) => response.appearance(),
-    }
 }
 
 fn refusal(response: &Response) -> GrantError {

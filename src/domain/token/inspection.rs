@@ -1,24 +1,24 @@
-//! What a decoded token says about itself, in terms of Corti.
+//! Explains the claims of a decoded token in terms of Corti.
 
 use jiff::Timestamp;
 
-use super::jwt::{Claims, Jwt, JwtError};
+use super::jwt::{Claims, Jwt, JwtError, Last, date};
 use super::scope::{ScopeSet, TokenClass};
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::fingerprint;
 use crate::domain::text::page::{Page, Tone};
 
-/// The kinds of token that Keycloak hands out, by their `typ` claim.
+/// The kinds of Keycloak's tokens, by their `typ` claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// For the API.
+    /// It opens the API.
     Access,
-    /// About a user, for the application.
+    /// It tells an application about a user.
     Id,
-    /// For getting more tokens.
+    /// It gets new tokens.
     Refresh,
-    /// None of these.
+    /// Another one.
     Unknown,
 }
 
@@ -43,17 +43,17 @@ impl Kind {
     }
 }
 
-/// The client that Keycloak puts into every token of a service account.
+/// The audience of every service account's token in Keycloak.
 const ACCOUNT: &str = "account";
 
-/// A token's account of itself at one moment. Nothing in it was verified.
+/// The claims and the header of a token at one moment. Nothing of them was verified.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// What kind of token it is.
     pub kind: Kind,
-    /// `iss` as it stands.
+    /// `iss`.
     pub issuer: Option<String>,
-    /// The environment and tenant that the issuer names, where it has that shape.
+    /// The environment and tenant in the issuer, if it is one of Corti's form.
     pub place: Option<(Environment, Tenant)>,
     /// `azp`, else `client_id`.
     pub client: Option<String>,
@@ -65,58 +65,44 @@ pub struct Inspection {
     pub username: Option<String>,
     /// `aud`.
     pub audience: Vec<String>,
-    /// The realm's roles, and those at clients as `client:role`, in order.
+    /// The realm's roles, and those of clients as `client:role`, sorted.
     pub roles: Vec<String>,
-    /// The scopes, in order.
+    /// The scopes, sorted.
     pub scopes: ScopeSet,
-    /// What the scopes make of it; `None` unless it is an access token with a `scope` claim.
+    /// The class by its scopes; `None` unless it is an access token with a `scope` claim.
     pub class: Option<TokenClass>,
     /// `iat`.
     pub issued_at: Option<Timestamp>,
     /// `exp`.
     pub expires_at: Option<Timestamp>,
-    /// `nbf`, where it is still to come.
+    /// `nbf`, if it is in the future.
     pub not_before: Option<Timestamp>,
-    /// Seconds until `exp`; negative when it has passed.
+    /// Seconds until `exp`; negative after it.
     pub remaining: Option<i64>,
-    /// The signature algorithm that the header names.
+    /// The signature algorithm in the header.
     pub algorithm: String,
-    /// The key that the header names.
+    /// The key id in the header.
     pub key_id: Option<String>,
-    /// The header's parameters that bring or name a key, which is never used.
+    /// The header's parameters that contain or name a key. Such a key is never used.
     pub own_keys: Vec<&'static str>,
 }
 
-/// What the last issuer names: of a million tokens, most have the one that the token before had.
-#[derive(Debug, Default)]
-pub struct Places(Option<(String, Option<(Environment, Tenant)>)>);
-
-impl Places {
-    fn of(&mut self, issuer: &str) -> Option<(Environment, Tenant)> {
-        match &self.0 {
-            Some((known, place)) if known == issuer => place.clone(),
-            _ => {
-                let place = Environment::from_issuer(issuer);
-                self.0 = Some((issuer.to_owned(), place.clone()));
-                place
-            }
-        }
-    }
-}
+/// The environment and tenant of the last issuer in a stream of tokens.
+pub type Places = Last<(Environment, Tenant)>;
 
 impl Inspection {
     /// Reads `jwt` as of `now`.
     ///
     /// # Errors
-    /// [`JwtError::Date`] where `exp` or `iat` is no date.
+    /// [`JwtError::Date`].
     pub fn of(jwt: &Jwt, now: Timestamp) -> Result<Self, JwtError> {
         Self::from(jwt.clone(), now, &mut Places::default())
     }
 
-    /// The same of a token that is used up, one of many.
+    /// The same for one of many tokens. It takes the token without a copy.
     ///
     /// # Errors
-    /// As [`Inspection::of`].
+    /// [`JwtError::Date`].
     pub fn from(jwt: Jwt, now: Timestamp, places: &mut Places) -> Result<Self, JwtError> {
         let Jwt { header, mut claims } = jwt;
         let kind = Kind::of(claims.typ.as_deref());
@@ -124,16 +110,16 @@ impl Inspection {
         let expires_at = claims.expires_at()?;
         Ok(Self {
             kind,
-            issued_at: claims.issued_at()?,
-            not_before: claims.not_before()?.filter(|time| *time > now),
-            place: claims.iss.as_deref().and_then(|issuer| places.of(issuer)),
+            issued_at: date("iat", claims.iat.as_ref())?,
+            not_before: date("nbf", claims.nbf.as_ref())?.filter(|time| *time > now),
+            place: claims.iss.as_deref().and_then(|issuer| place(issuer, places)),
             roles: roles(&mut claims),
             issuer: claims.iss,
             client: claims.azp.or(claims.client_id),
             subject: claims.sub,
             token_id: claims.jti,
             username: claims.preferred_username,
-            audience: claims.aud.unwrap_or_default().0,
+            audience: claims.aud,
             class: scopes.as_ref().filter(|_| kind == Kind::Access).map(ScopeSet::class),
             scopes: scopes.unwrap_or_default(),
             expires_at,
@@ -144,7 +130,7 @@ impl Inspection {
         })
     }
 
-    /// Whether `exp` has passed. A token without `exp` never expires, which Keycloak does not issue.
+    /// Whether `exp` has passed. Keycloak issues no token without `exp`; such a one never expires.
     pub fn is_expired(&self) -> bool {
         self.remaining.is_some_and(|remaining| remaining <= 0)
     }
@@ -154,17 +140,13 @@ impl Inspection {
         Some(self.expires_at?.as_second() - self.issued_at?.as_second())
     }
 
-    /// The same for a ticket: a fingerprint in place of each name and id of a client, a user or a session.
+    /// Replaces the names and ids of clients, users and sessions by fingerprints, for a support ticket.
     #[must_use]
     pub fn redacted(mut self) -> Self {
         for name in [&mut self.client, &mut self.subject, &mut self.token_id, &mut self.username] {
             *name = name.take().map(|name| fingerprint(&name));
         }
-        let mut audience = std::mem::take(&mut self.audience);
-        for name in &mut audience {
-            *name = self.redacted_audience(name);
-        }
-        self.audience = audience;
+        self.audience = self.audience.iter().map(|name| self.redacted_audience(name)).collect();
         for role in &mut self.roles {
             if let Some((client, name)) = role.rsplit_once(':').filter(|(client, _)| *client != ACCOUNT) {
                 *role = format!("{}:{name}", fingerprint(client));
@@ -173,13 +155,13 @@ impl Inspection {
         self
     }
 
-    /// An audience as a ticket may have it: Keycloak's own, and the issuer, are nobody's secret.
+    /// An audience as it may be in a ticket. Keycloak's `account` and the issuer identify no customer.
     pub fn redacted_audience(&self, name: &str) -> String {
         let is_open = name == ACCOUNT || self.issuer.as_deref() == Some(name);
         if is_open { name.to_owned() } else { fingerprint(name) }
     }
 
-    /// The lines that matter most.
+    /// The most important lines.
     pub fn summary(&self) -> Page {
         let tone = match self.class {
             Some(TokenClass::Limited) => Tone::Good,
@@ -190,10 +172,7 @@ impl Inspection {
         Page::new()
             .field("kind", format!("{} token", self.kind.as_str()))
             .toned_field("may do", tone, self.meaning())
-            .field(
-                "scopes",
-                if self.scopes.iter().next().is_none() { "none".to_owned() } else { self.scopes.to_string() },
-            )
+            .field("scopes", if self.scopes.is_empty() { "none".to_owned() } else { self.scopes.to_string() })
             .toned_field("expires", expiry_tone, expiry)
     }
 
@@ -210,11 +189,18 @@ impl Inspection {
     }
 
     /// What the token may do, in plain words.
-    pub fn meaning(&self) -> &'static str {
-        match (self.kind, self.class) {
+    pub fn meaning(&self) -> String {
+        let text = match (self.kind, self.class) {
             (Kind::Id, _) => "an ID token: it tells an application who signed in and opens no API",
             (Kind::Refresh, _) => "a refresh token: it gets new tokens and opens no API",
-            (_, Some(TokenClass::Limited)) => self.limited_meaning(),
+            (_, Some(TokenClass::Limited)) => {
+                let sockets = match (self.scopes.contains("transcribe"), self.scopes.contains("streams")) {
+                    (true, true) => "/transcribe and /streams WebSockets",
+                    (true, false) => "/transcribe WebSocket",
+                    _ => "/streams WebSocket",
+                };
+                return format!("limited: it opens the {sockets} and nothing else; a browser may hold it");
+            }
             (_, Some(TokenClass::Full)) => {
                 "full: it acts as the client itself, on every API; keep it on a backend"
             }
@@ -223,20 +209,13 @@ impl Inspection {
             }
             (Kind::Unknown, _) => "unknown: its `typ` is not one of Keycloak's access, ID and refresh tokens",
             (Kind::Access, None) => "unknown: it has no `scope` claim to tell",
-        }
+        };
+        text.to_owned()
     }
+}
 
-    fn limited_meaning(&self) -> &'static str {
-        match (self.scopes.contains("transcribe"), self.scopes.contains("streams")) {
-            (true, true) => {
-                "limited: it opens the /transcribe and /streams WebSockets and nothing else; a browser may hold it"
-            }
-            (true, false) => {
-                "limited: it opens the /transcribe WebSocket and nothing else; a browser may hold it"
-            }
-            _ => "limited: it opens the /streams WebSocket and nothing else; a browser may hold it",
-        }
-    }
+fn place(issuer: &str, places: &mut Places) -> Option<(Environment, Tenant)> {
+    places.get(issuer, |issuer| Environment::from_issuer(issuer).ok_or(())).ok()
 }
 
 fn roles(claims: &mut Claims) -> Vec<String> {
@@ -249,7 +228,7 @@ fn roles(claims: &mut Claims) -> Vec<String> {
     roles
 }
 
-/// `4 min 12 s`, `2 h 5 min`, `3 d 1 h`: a span in at most two units.
+/// A span in at most two units: `4 min 12 s`, `2 h 5 min`, `3 d 1 h`.
 pub fn span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     match seconds {

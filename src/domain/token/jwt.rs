@@ -1,38 +1,36 @@
-//! Reading a JSON Web Token (RFC 7519) without checking its signature. What is read here is a claim, not a fact.
+//! Reads a JSON Web Token (RFC 7519) without checking its signature: nothing of it is proven.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 
-pub use audience::Audience;
-pub use header::{Header, LastHeader};
-
-mod audience;
-mod header;
-
-/// The longest token that is read, in bytes. Corti's are about 1.4 KB; a header line seldom exceeds 16 KB.
+/// The longest token that is read, in bytes. Corti's have about 1.4 KB; a header line seldom exceeds 16 KB.
 pub const MAX_TOKEN_BYTES: usize = 256 * 1024;
 
-/// Why a text is not a readable JWT. No variant carries any of the text.
+/// Why a text is not a readable JWT. No variant contains any of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
-    /// Nothing was given.
-    #[error("there is no token")]
+    /// An empty text.
+    #[error("the text is empty")]
     Empty,
     /// More than [`MAX_TOKEN_BYTES`].
-    #[error("the text is longer than {MAX_TOKEN_BYTES} bytes, which no token is")]
+    #[error("the text is longer than {MAX_TOKEN_BYTES} bytes, too long for a token")]
     TooLong,
-    /// No dots, and otherwise what a bearer token may be.
-    #[error("this may be an opaque token: it is no JWT, and only its issuer can say what it means")]
+    /// No dots, but otherwise possible as a bearer token.
+    #[error("this is not a JWT; it may be an opaque token, which only its issuer can read")]
     Opaque,
-    /// Not three parts between dots.
-    #[error("a signed JWT has 3 parts between dots, this has {0}")]
-    Parts(usize),
-    /// Five parts: a JWE, which only its recipient can read.
+    /// Fewer than three parts between dots.
+    #[error("incomplete token: {0} of 3 dot-separated parts")]
+    TooFewParts(usize),
+    /// More than three parts between dots.
+    #[error("a token has 3 dot-separated parts, but this text has {0}")]
+    TooManyParts(usize),
+    /// Five parts: a JWE.
     #[error("this is an encrypted token (JWE), which only its recipient can read")]
     Encrypted,
     /// A part is not base64url without padding.
@@ -41,9 +39,32 @@ pub enum JwtError {
     /// A part is not a JSON object with the registered claims' types.
     #[error("the {0} is not a JSON object with claims of the right types")]
     Json(&'static str),
-    /// A date outside the calendar.
+    /// A number that is not a date of the calendar.
     #[error("the claim `{0}` is not a date")]
     Date(&'static str),
+}
+
+/// The JOSE header (RFC 7515, section 4.1). It chooses neither the key nor the algorithm.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Header {
+    /// The signature algorithm.
+    pub alg: String,
+    /// The id of the issuer's key that signed the token.
+    pub kid: Option<String>,
+    #[serde(flatten)]
+    others: BTreeMap<String, IgnoredAny>,
+}
+
+impl Header {
+    /// Whether another parameter is there, also if it is `null`.
+    pub fn has(&self, parameter: &str) -> bool {
+        self.others.contains_key(parameter)
+    }
+
+    /// The parameters that contain or name a key. Such a key is never used.
+    pub fn own_keys(&self) -> Vec<&'static str> {
+        ["jwk", "jku", "x5u", "x5c"].into_iter().filter(|name| self.has(name)).collect()
+    }
 }
 
 /// The roles that Keycloak grants in one place.
@@ -54,14 +75,14 @@ pub struct Roles {
     pub roles: Vec<String>,
 }
 
-/// The claims of a Keycloak token that say something to a Corti user.
+/// The claims of a Keycloak token that matter to a user of Corti.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Claims {
     /// The issuer: environment and realm.
     pub iss: Option<String>,
-    /// Whom the token is about.
+    /// The subject.
     pub sub: Option<String>,
-    /// The token's own id.
+    /// The token's id.
     pub jti: Option<String>,
     /// Keycloak's kind of token: `Bearer`, `ID`, `Refresh`.
     pub typ: Option<String>,
@@ -71,65 +92,58 @@ pub struct Claims {
     pub client_id: Option<String>,
     /// The granted scopes, separated by spaces.
     pub scope: Option<String>,
-    /// For whom the token is.
-    pub aud: Option<Audience>,
+    /// The recipients. One of them may stand alone, without a list (RFC 7519, section 4.1.3).
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub aud: Vec<String>,
     /// The user's name; a service account's begins with `service-account-`.
     pub preferred_username: Option<String>,
     /// The realm's roles.
     pub realm_access: Option<Roles>,
     /// The roles at other clients, by the client's id.
     pub resource_access: Option<BTreeMap<String, Roles>>,
-    exp: Option<serde_json::Number>,
-    iat: Option<serde_json::Number>,
-    nbf: Option<serde_json::Number>,
+    pub(super) exp: Option<Number>,
+    pub(super) iat: Option<Number>,
+    pub(super) nbf: Option<Number>,
 }
 
 impl Claims {
-    /// When it stops working.
-    ///
-    /// # Errors
-    /// [`JwtError::Date`] where the number is no date.
+    /// When it expires.
     pub fn expires_at(&self) -> Result<Option<Timestamp>, JwtError> {
         date("exp", self.exp.as_ref())
     }
-
-    /// From when on it works.
-    ///
-    /// # Errors
-    /// [`JwtError::Date`] where the number is no date.
-    pub fn not_before(&self) -> Result<Option<Timestamp>, JwtError> {
-        date("nbf", self.nbf.as_ref())
-    }
-
-    /// When it was issued.
-    ///
-    /// # Errors
-    /// [`JwtError::Date`] where the number is no date.
-    pub fn issued_at(&self) -> Result<Option<Timestamp>, JwtError> {
-        date("iat", self.iat.as_ref())
-    }
 }
 
-/// RFC 7519's `NumericDate`: seconds, which need not be whole.
-fn date(name: &'static str, number: Option<&serde_json::Number>) -> Result<Option<Timestamp>, JwtError> {
-    let Some(number) = number else { return Ok(None) };
-    whole_seconds(number)
-        .and_then(|seconds| Timestamp::from_second(seconds).ok())
-        .ok_or(JwtError::Date(name))
-        .map(Some)
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Names {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match Option::deserialize(deserializer)? {
+        Some(Names::One(name)) => vec![name],
+        Some(Names::More(names)) => names,
+        None => Vec::new(),
+    })
 }
 
-/// A number of seconds, a fraction rounded down; `None` where it is beyond every calendar.
-pub(super) fn whole_seconds(number: &serde_json::Number) -> Option<i64> {
+/// Converts RFC 7519's `NumericDate`: seconds, which may have a fraction.
+pub(super) fn date(claim: &'static str, number: Option<&Number>) -> Result<Option<Timestamp>, JwtError> {
+    let at = |number| Timestamp::from_second(whole_seconds(number)?).ok();
+    number.map(|number| at(number).ok_or(JwtError::Date(claim))).transpose()
+}
+
+/// A number of seconds, rounded down; `None` if it is too large for any date.
+pub(super) fn whole_seconds(number: &Number) -> Option<i64> {
     number.as_i64().or_else(|| {
         let float = number.as_f64()?.floor();
-        // Every date of the calendar is far below 2^53, where a float holds each whole number.
+        // Every date of the calendar is far below 2^53, up to which a float holds each whole number.
         #[expect(clippy::cast_possible_truncation, reason = "checked to be small just before")]
         (float.abs() < 1e15).then_some(float as i64)
     })
 }
 
-/// A decoded token whose signature nobody checked.
+/// A decoded token. Its signature was not checked.
 #[derive(Clone, Debug)]
 pub struct Jwt {
     /// The JOSE header.
@@ -139,18 +153,12 @@ pub struct Jwt {
 }
 
 impl Jwt {
-    /// Decodes `text`, white space around it aside.
-    ///
-    /// # Errors
-    /// [`JwtError`] says which part is wrong and how.
+    /// Decodes `text`, trimmed.
     pub fn decode(text: &str) -> Result<Self, JwtError> {
-        Self::decode_after(text, &mut LastHeader::default())
+        Self::decode_after(text, &mut Last::default())
     }
 
-    /// The same of one of many.
-    ///
-    /// # Errors
-    /// As [`Jwt::decode`].
+    /// Decodes one of many tokens, most of which have the same header.
     pub fn decode_after(text: &str, last: &mut LastHeader) -> Result<Self, JwtError> {
         let text = text.trim();
         if text.is_empty() {
@@ -161,102 +169,111 @@ impl Jwt {
         }
         let [header, payload, signature] = parts(text)?;
         URL_SAFE_NO_PAD.decode(signature).map_err(|_| JwtError::Encoding("signature"))?;
-        Ok(Self { header: last.or_read(header)?, claims: read("payload", payload)? })
+        Ok(Self {
+            header: last.get(header, |header| read("header", header))?,
+            claims: read("payload", payload)?,
+        })
     }
 }
 
-/// Header, payload and signature of a JWS in its compact form, as they stand.
-///
-/// # Errors
-/// Where there are not three of them.
-pub fn parts(text: &str) -> Result<[&str; 3], JwtError> {
-    let mut split = text.split('.');
-    match [split.next(), split.next(), split.next(), split.next(), split.next(), split.next()] {
-        [Some(header), Some(payload), Some(signature), None, ..] => Ok([header, payload, signature]),
-        [_, _, _, _, Some(_), None] if !text.contains(char::is_whitespace) => Err(JwtError::Encrypted),
-        [Some(alone), None, ..] if is_opaque(alone) => Err(JwtError::Opaque),
-        _ => Err(JwtError::Parts(text.split('.').count())),
+/// The value that was last read from a text, and the text. In a stream of tokens the same text comes again and again.
+#[derive(Debug)]
+pub struct Last<T>(Option<(String, T)>);
+
+/// The last header of a stream.
+pub type LastHeader = Last<Header>;
+
+impl<T> Default for Last<T> {
+    fn default() -> Self {
+        Self(None)
     }
 }
 
-/// Long enough for a token, and of RFC 6750's characters only.
+impl<T: Clone> Last<T> {
+    /// The value of `text`, by `read` unless it was the last one.
+    pub fn get<E>(&mut self, text: &str, read: impl Fn(&str) -> Result<T, E>) -> Result<T, E> {
+        match &self.0 {
+            Some((known, value)) if known == text => Ok(value.clone()),
+            _ => {
+                let value = read(text)?;
+                self.0 = Some((text.to_owned(), value.clone()));
+                Ok(value)
+            }
+        }
+    }
+}
+
+/// The header, payload and signature of a JWS in its compact form, still encoded.
+fn parts(text: &str) -> Result<[&str; 3], JwtError> {
+    let all: Vec<&str> = text.splitn(7, '.').collect();
+    match *all.as_slice() {
+        [header, payload, signature] => Ok([header, payload, signature]),
+        [_, _, _, _, _] if !text.contains(char::is_whitespace) => Err(JwtError::Encrypted),
+        [alone] if is_opaque(alone) => Err(JwtError::Opaque),
+        [] | [_] | [_, _] => Err(JwtError::TooFewParts(all.len())),
+        _ => Err(JwtError::TooManyParts(text.split('.').count())),
+    }
+}
+
+/// Whether it is long enough for a token and has only RFC 6750's characters.
 fn is_opaque(text: &str) -> bool {
     text.len() >= 20 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_~+/=".contains(&byte))
 }
 
-/// The header of a JWS alone, whatever its payload is.
-///
-/// # Errors
-/// [`JwtError`] says what is wrong with it.
+/// The header of a JWS. The payload is not read.
 pub fn header(text: &str) -> Result<Header, JwtError> {
     let [header, ..] = parts(text)?;
     read("header", header)
 }
 
-/// The `scope` that a bearer token claims, whatever its other claims are; `None` where it claims none or is no JWT.
+/// What a bearer token says about its scopes and its lifetime.
+#[derive(Default)]
+pub struct Claimed {
+    /// The granted scopes, separated by spaces.
+    pub scope: Option<String>,
+    /// When it expires.
+    pub expires_at: Option<Timestamp>,
+    /// When it was issued.
+    pub issued_at: Option<Timestamp>,
+}
+
+impl Claimed {
+    /// How many seconds it lives: from when it was issued, else from `now`.
+    pub fn lifetime(&self, now: Timestamp) -> Option<i64> {
+        Some(self.expires_at?.as_second() - self.issued_at.unwrap_or(now).as_second())
+    }
+}
+
+/// Reads only these claims, so that it does not matter if others are malformed. All are missing if the token is no JWT.
 ///
 /// # Errors
-/// Where it looks like a JWT, but what it claims cannot be told.
-pub fn claimed_scope(token: &str) -> Result<Option<String>, JwtError> {
+/// It looks like a JWT, but one of these claims cannot be read.
+pub fn claimed(token: &str) -> Result<Claimed, JwtError> {
     #[derive(Deserialize)]
-    struct Scope {
+    struct Payload {
         scope: Option<String>,
+        exp: Option<Number>,
+        iat: Option<Number>,
     }
-    Ok(claimed::<Scope>(token)?.and_then(|claims| claims.scope))
-}
-
-/// How many seconds a bearer token lives by its own dates: from its `iat` on, or from `now` where it has none. `None`
-/// where it does not say when it expires or is no JWT.
-///
-/// # Errors
-/// Where it looks like a JWT, but its dates cannot be told.
-pub fn claimed_life(token: &str, now: Timestamp) -> Result<Option<i64>, JwtError> {
-    #[derive(Deserialize)]
-    struct Dates {
-        exp: Option<serde_json::Number>,
-        iat: Option<serde_json::Number>,
-    }
-    let Some(Dates { exp, iat }) = claimed(token)? else { return Ok(None) };
-    let (expires, issued) = (date("exp", exp.as_ref())?, date("iat", iat.as_ref())?);
-    Ok(expires.map(|expires| expires.as_second() - issued.unwrap_or(now).as_second()))
-}
-
-/// The claims that are asked for, whatever the others are; `None` where the token is no JWT.
-fn claimed<T: DeserializeOwned>(token: &str) -> Result<Option<T>, JwtError> {
-    match token.split('.').collect::<Vec<_>>().as_slice() {
-        [_, payload, _] => read("payload", payload).map(Some),
-        _ => Ok(None),
-    }
-}
-
-/// When a bearer token says that it stops working; `None` where it does not say, or is no JWT.
-///
-/// # Errors
-/// Where it looks like a JWT, but what it claims cannot be told.
-pub fn claimed_expiry(token: &str) -> Result<Option<Timestamp>, JwtError> {
-    #[derive(Deserialize)]
-    struct Expiry {
-        exp: Option<serde_json::Number>,
-    }
-    match claimed::<Expiry>(token)? {
-        Some(claims) => date("exp", claims.exp.as_ref()),
-        None => Ok(None),
-    }
+    let Ok([_, payload, _]) = parts(token) else { return Ok(Claimed::default()) };
+    let Payload { scope, exp, iat } = read("payload", payload)?;
+    let (expires_at, issued_at) = (date("exp", exp.as_ref())?, date("iat", iat.as_ref())?);
+    Ok(Claimed { scope, expires_at, issued_at })
 }
 
 fn read<T: DeserializeOwned>(part: &'static str, text: &str) -> Result<T, JwtError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JwtError::Encoding(part))?;
-    // serde reads a struct from an array too, which RFC 7519, section 7.2, does not allow.
+    // serde also reads a struct from an array, which RFC 7519, section 7.2, does not allow.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(JwtError::Json(part));
     }
-    // Looked at as a whole once, and not string by string.
+    // Checks for UTF-8 once, and not for each string.
     let json = std::str::from_utf8(&bytes).map_err(|_| JwtError::Json(part))?;
     serde_json::from_str(json).map_err(|_| JwtError::Json(part))
 }
 
-/// Whether a JWT stands anywhere in `text`: every JOSE header starts with `eyJ` and ends at a dot. Used to keep tokens
-/// out of argv and of messages.
+/// Whether `text` contains a JWT: every JOSE header starts with `eyJ` and ends at a dot. Keeps tokens out of argv and out of
+/// messages.
 pub fn contains_token(text: &str) -> bool {
     text.match_indices("eyJ").any(|(start, _)| {
         let rest = text.get(start..).unwrap_or_default();

@@ -1,35 +1,25 @@
-//! Checks that a token may be given to a frontend: it opens a WebSocket and nothing else, as the server and the token itself
-//! say.
+//! Checks that a token may be given to a frontend: it opens one WebSocket and nothing else, according to the server and to
+//! the token's own claim.
 
+use crate::domain::client::invalid::Invalid;
 use crate::domain::corti::websocket::SocketKind;
 
 use super::grant::Token;
-use super::jwt::claimed_scope;
+use super::jwt::claimed;
 use super::scope::{ScopeSet, TokenClass};
 
-/// Why a token may not be given to a frontend.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotForFrontend {
-    /// It is opaque, or has no `scope` claim.
-    #[error("the token does not say itself what it may do, so it is not handed over")]
-    Untold,
-    /// It may do more, or something else; `0` says who says so.
-    #[error("by {0} the token's scopes are `{1}`, which is not a limited token for this WebSocket")]
-    NotLimited(&'static str, ScopeSet),
-}
-
-/// Checks a token for the WebSocket `kind`.
-///
-/// # Errors
-/// [`NotForFrontend`].
-pub fn check(token: &Token, kind: SocketKind) -> Result<(), NotForFrontend> {
-    let claimed = claimed_scope(token.access_token.secret().expose());
-    let claimed = claimed.ok().flatten().ok_or(NotForFrontend::Untold)?;
-    let words =
-        [("the server's answer", token.granted.clone()), ("its own claim", ScopeSet::from_wire(&claimed))];
-    for (whose, scopes) in words {
+/// Refuses a token that opens more or less than the WebSocket `kind`, or that has no readable `scope` claim.
+pub fn check(token: &Token, kind: SocketKind) -> Result<(), Invalid> {
+    let claim = claimed(token.access_token.secret().expose()).ok().and_then(|claimed| claimed.scope);
+    let claim = claim.ok_or_else(|| Invalid::new("the token has no readable scope claim"))?;
+    let both =
+        [("the server's answer", token.granted.clone()), ("its own claim", ScopeSet::from_wire(&claim))];
+    for (origin, scopes) in both {
         if scopes.class() != TokenClass::Limited || !scopes.contains(kind.as_str()) {
-            return Err(NotForFrontend::NotLimited(whose, scopes));
+            return Err(Invalid::new(format!(
+                "the token is not limited to /{}: according to {origin} its scopes are `{scopes}`",
+                kind.as_str()
+            )));
         }
     }
     Ok(())
@@ -44,7 +34,7 @@ mod tests {
     use super::*;
     use crate::domain::client::secret::AccessToken;
 
-    fn verdict(granted: &str, claims: &str) -> Result<(), NotForFrontend> {
+    fn verdict(granted: &str, claims: &str) -> Result<(), Invalid> {
         let text = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
         let token = Token {
             access_token: AccessToken::parse(&text).unwrap(),
@@ -57,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn both_words_must_be_limited() {
+    fn the_answer_and_the_claim_must_be_limited() {
         let limited = r#"{"scope":"openid streams"}"#;
         assert_eq!(verdict("openid streams email", limited), Ok(()));
         for (granted, claims) in [
@@ -69,10 +59,12 @@ mod tests {
             ("openid streams", r#"{"scope":"openid transcribe"}"#),
         ] {
             let verdict = verdict(granted, claims);
-            assert!(matches!(verdict, Err(NotForFrontend::NotLimited(..))), "{granted} {claims}");
+            let message = verdict.unwrap_err().to_string();
+            assert!(message.starts_with("the token is not limited to /streams: "), "{granted} {claims}");
         }
         for claims in ["{}", "no JSON", r#"{"scope":["streams"]}"#] {
-            assert_eq!(verdict("openid streams", claims), Err(NotForFrontend::Untold), "{claims}");
+            let message = verdict("openid streams", claims).unwrap_err().to_string();
+            assert!(message.starts_with("the token has no readable scope claim"), "{claims}");
         }
     }
 }

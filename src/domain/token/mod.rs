@@ -1,4 +1,4 @@
-//! Tokens: scopes, the grant, what a token says, whether it is genuine, and how it is handed over.
+//! Tokens: scopes, the grant, claims, verification, reuse and output formats.
 
 pub mod cache_key;
 pub mod comparison;

@@ -1,60 +1,44 @@
-//! What people paste where a token is wanted: the token out of a header, a URL, a JSON answer or a wrapped mail, and the
-//! name of everything that was taken off. Nothing is taken off unseen but white space around it.
+//! Finds the token in what people paste: in a header, a URL, a JSON answer or a wrapped mail. Everything that is removed is
+//! named, except white space around the token.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
 mod words;
 
 use words::{without_space, without_words};
 
-/// Something that was taken off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Junk {
+/// Something that was removed around or in a token. It is named by these words in `cleaned` of the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wrapping {
     /// A JSON object with the token in a field.
     Json,
-    /// The name of an `Authorization` header, and what stood before it.
+    /// The name of an `Authorization` header, and the text before it.
     Header,
-    /// A URL with the token in its query or its fragment.
+    /// A URL with the token in its query or fragment.
     Url,
     /// `NAME=` of an environment variable.
     Assignment,
     /// `Bearer`.
     Bearer,
-    /// Quotes, brackets or punctuation around it.
+    /// Quotes, brackets or punctuation around the token.
     Quotes,
     /// `%20` and the like.
-    Percent,
-    /// Words behind it.
+    PercentEncoding,
+    /// Words after the token.
     Words,
-    /// Line breaks and spaces in it.
-    Space,
+    /// Line breaks and spaces in the token.
+    WhiteSpace,
     /// Characters without width, such as a byte order mark.
-    Invisible,
+    InvisibleCharacters,
 }
 
-impl Junk {
-    /// The word for it in `cleaned`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Header => "header",
-            Self::Url => "url",
-            Self::Assignment => "assignment",
-            Self::Bearer => "bearer",
-            Self::Quotes => "quotes",
-            Self::Percent => "percent-encoding",
-            Self::Words => "words",
-            Self::Space => "white-space",
-            Self::Invisible => "invisible-characters",
-        }
-    }
-
-    /// The same in plain words.
-    pub fn meaning(self) -> &'static str {
+impl Wrapping {
+    fn meaning(self) -> &'static str {
         match self {
             Self::Json => "a JSON object around it",
             Self::Header => "an `Authorization` header's name",
@@ -62,71 +46,65 @@ impl Junk {
             Self::Assignment => "a variable's name",
             Self::Bearer => "`Bearer`",
             Self::Quotes => "quotes or punctuation around it",
-            Self::Percent => "percent-encoding",
-            Self::Words => "words behind it",
-            Self::Space => "line breaks or spaces in it",
-            Self::Invisible => "invisible characters",
+            Self::PercentEncoding => "percent-encoding",
+            Self::Words => "words after it",
+            Self::WhiteSpace => "line breaks or spaces in it",
+            Self::InvisibleCharacters => "invisible characters",
         }
     }
 }
 
-impl Serialize for Junk {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-/// Takes one kind of junk off, where it is there.
+/// Removes one kind of wrapping; `None` if it is not there.
 type Step = fn(&str) -> Option<String>;
 
-/// A text that was pasted, as the token it was meant to be.
+/// The token in a pasted text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pasted<'a> {
-    /// What is left. It need not be a token.
+    /// The text that is left. It need not be a token.
     pub token: Cow<'a, str>,
-    /// What was taken off, each kind once, in order.
-    pub cleaned: Vec<Junk>,
+    /// What was removed, each kind once, sorted.
+    pub cleaned: Vec<Wrapping>,
 }
 
 impl<'a> Pasted<'a> {
-    /// What was taken off, in words; `None` where nothing was.
-    pub fn remark(cleaned: &[Junk]) -> Option<String> {
-        let junk: Vec<&str> = cleaned.iter().map(|junk| junk.meaning()).collect();
-        (!junk.is_empty()).then(|| format!("taken off the text: {}", junk.join(", ")))
+    /// Says what was removed; `None` if nothing was.
+    pub fn remark(cleaned: &[Wrapping]) -> Option<String> {
+        let removed: Vec<&str> = cleaned.iter().map(|wrapping| wrapping.meaning()).collect();
+        (!removed.is_empty()).then(|| format!("removed from the text: {}", removed.join(", ")))
     }
 
-    /// A text with nothing around it but white space.
+    /// A text without wrappings. White space around it is trimmed.
     pub fn bare(text: &'a str) -> Self {
         Self { token: Cow::Borrowed(text.trim()), cleaned: Vec::new() }
     }
 }
 
-/// Takes off what people paste along with a token.
+/// Removes what people paste with a token.
 pub fn clean(text: &str) -> Pasted<'_> {
     let mut pasted = Pasted::bare(text);
     if is_bare(&pasted.token) {
         return pasted;
     }
-    // Each step can lay another bare: a URL in quotes, a header in the JSON of a browser's console.
-    let steps: [(Junk, Step); 10] = [
-        (Junk::Invisible, without_invisible),
-        (Junk::Json, out_of_json),
-        (Junk::Header, after_header),
-        (Junk::Url, out_of_url),
-        (Junk::Assignment, after_assignment),
-        (Junk::Quotes, without_quotes),
-        (Junk::Percent, percent_decoded),
-        (Junk::Bearer, after_bearer),
-        (Junk::Words, without_words),
-        (Junk::Space, without_space),
+    // A step may uncover another wrapping: a URL in quotes, a header in the JSON of a browser's console.
+    let steps: [(Wrapping, Step); 10] = [
+        (Wrapping::InvisibleCharacters, without_invisible),
+        (Wrapping::Json, out_of_json),
+        (Wrapping::Header, after_header),
+        (Wrapping::Url, out_of_url),
+        (Wrapping::Assignment, after_assignment),
+        (Wrapping::Quotes, without_quotes),
+        (Wrapping::PercentEncoding, percent_decoded),
+        (Wrapping::Bearer, after_bearer),
+        (Wrapping::Words, without_words),
+        (Wrapping::WhiteSpace, without_space),
     ];
     for _ in 0..4 {
         let before = pasted.cleaned.len();
-        for (junk, step) in steps {
+        for (wrapping, step) in steps {
             if let Some(rest) = step(&pasted.token) {
                 pasted.token = Cow::Owned(rest.trim().to_owned());
-                if !pasted.cleaned.contains(&junk) {
-                    pasted.cleaned.push(junk);
+                if !pasted.cleaned.contains(&wrapping) {
+                    pasted.cleaned.push(wrapping);
                 }
             }
         }
@@ -134,7 +112,7 @@ pub fn clean(text: &str) -> Pasted<'_> {
             break;
         }
     }
-    // Too short for any token: whatever it is, the user should be told of it as it is.
+    // Too short for a token. The error should then be about the text as it was pasted.
     if pasted.token.len() < 20 {
         return Pasted::bare(text);
     }
@@ -142,14 +120,14 @@ pub fn clean(text: &str) -> Pasted<'_> {
     pasted
 }
 
-/// Whether a line is a whole JWT for itself, so that many such lines are many tokens.
+/// Whether a line is a whole JWT.
 pub fn is_whole(line: &str) -> bool {
     let token = clean(line).token;
     token.starts_with("eyJ") && matches!(token.bytes().filter(|byte| *byte == b'.').count(), 2 | 4)
 }
 
-/// Whether these are many tokens, one a line: the first two lines that are not blank are whole ones. `None` where more of
-/// the text must be seen to tell.
+/// Whether the text has one token per line: its first two lines that are not blank are whole tokens. `None` if this can only
+/// be said when more of the text was read.
 pub fn are_many(text: &[u8], has_ended: bool) -> Option<bool> {
     let mut lines = text.split(|byte| *byte == b'\n').peekable();
     let mut whole = 0;
@@ -172,7 +150,7 @@ pub fn are_many(text: &[u8], has_ended: bool) -> Option<bool> {
     has_ended.then_some(false)
 }
 
-/// Whether one of several lines is a whole token, so that a text that is none may be many.
+/// Whether the text has several lines and one of them is a whole token.
 pub fn has_whole_line(text: &[u8]) -> bool {
     let lines = || text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     lines().nth(1).is_some() && lines().any(|line| std::str::from_utf8(line).is_ok_and(is_whole))
@@ -190,7 +168,7 @@ fn without_invisible(text: &str) -> Option<String> {
     text.contains(is_invisible).then(|| text.replace(is_invisible, ""))
 }
 
-/// The token endpoint's answer, a vendor SDK's, or the JSON of this tool or another; alone in a list, too.
+/// The token in the JSON of a token endpoint, a vendor's SDK or this tool, which may be the only item of a list.
 fn out_of_json(text: &str) -> Option<String> {
     let names =
         ["access_token", "accessToken", "token", "id_token", "idToken", "refresh_token", "refreshToken"];
@@ -204,35 +182,30 @@ fn out_of_json(text: &str) -> Option<String> {
     names.iter().find_map(|name| answer.get(name)?.as_str()).map(str::to_owned)
 }
 
-/// What follows the name of an `Authorization` header, where there is one.
+/// The text after the name of an `Authorization` header, if there is one.
 pub fn after_header(text: &str) -> Option<String> {
-    let (_, rest) = split_at_word(text, "authorization")?;
-    // `'Authorization': 'Bearer …'` of a program's source has a quote before the colon.
+    let rest = after_word(text, "authorization")?;
+    // In a program's source a quote is before the colon: `'Authorization': 'Bearer …'`.
     let rest = rest.trim_start_matches(['"', '\'', '`', ' ']).strip_prefix([':', '='])?;
     Some(rest.trim_start().to_owned())
 }
 
-/// What stands before and after the first `word`, in whatever case it is written.
-fn split_at_word<'a>(text: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
-    let lower = text.to_ascii_lowercase();
-    let start = lower.find(word)?;
-    Some((text.get(..start)?, text.get(start + word.len()..)?))
+/// The text after the first `word`, in upper or lower case.
+fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    text.get(text.to_ascii_lowercase().find(word)? + word.len()..)
 }
 
-/// The token in a query, or in a fragment, where OAuth's implicit grant puts it (RFC 6749, section 4.2.2).
+/// The token in a query, or in a fragment as in OAuth's implicit grant (RFC 6749, section 4.2.2).
 fn out_of_url(text: &str) -> Option<String> {
-    let values = text.split(['?', '#', '&']).skip(1).filter_map(|pair| pair.split_once('='));
-    let is_token = |name: &str| matches!(name, "token" | "access_token" | "id_token");
-    values.into_iter().find(|(name, _)| is_token(name)).map(|(_, value)| value.to_owned())
+    let mut values = text.split(['?', '#', '&']).skip(1).filter_map(|pair| pair.split_once('='));
+    let (_, value) = values.find(|(name, _)| matches!(*name, "token" | "access_token" | "id_token"))?;
+    Some(value.to_owned())
 }
 
 fn without_quotes(text: &str) -> Option<String> {
-    let marks = [
-        '"', '\'', '`', '<', '>', '(', ')', '[', ']', ',', ';', '\u{201c}', '\u{201d}', '\u{2018}',
-        '\u{2019}',
-    ];
-    let rest = text.trim_matches(|c: char| marks.contains(&c) || c.is_whitespace());
-    // What a shell's command goes on with after the quoted header.
+    let is_mark = |c: char| "\"'`<>()[],;\u{201c}\u{201d}\u{2018}\u{2019}".contains(c);
+    let rest = text.trim_matches(|c: char| is_mark(c) || c.is_whitespace());
+    // The rest of a shell command may follow the quoted header.
     let rest = rest.split(['"', '\'']).next().unwrap_or_default();
     (rest.len() < text.len()).then(|| rest.to_owned())
 }
@@ -241,7 +214,7 @@ fn without_quotes(text: &str) -> Option<String> {
 fn after_assignment(text: &str) -> Option<String> {
     let (name, value) = text.split_once('=')?;
     let name = name.trim().strip_prefix("export ").unwrap_or(name).trim();
-    // A header with padding that does not belong there is no name.
+    // A token's header with wrong padding is no name.
     let is_name = !name.is_empty()
         && !name.starts_with("eyJ")
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -249,14 +222,11 @@ fn after_assignment(text: &str) -> Option<String> {
 }
 
 fn percent_decoded(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return None;
-    }
     let decoded = percent_decode_str(text).decode_utf8().ok()?;
     (decoded != text).then(|| decoded.into_owned())
 }
 
-/// However many there are: some clients put another one before it.
+/// Removes every `Bearer`: some clients send it twice.
 fn after_bearer(text: &str) -> Option<String> {
     let is_between = |c: char| c.is_whitespace() || c == '+' || c == ':';
     let mut left = text;

@@ -1,151 +1,89 @@
-//! An inspection as a record for programs: `corti-auth/inspect/v1`. One type for one token and for a million of them.
-
-use std::fmt;
+//! The JSON record of an inspected token: `corti-auth/inspect/v1`.
 
 use jiff::Timestamp;
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::domain::client::environment::Environment;
-use crate::domain::client::identity::Tenant;
-use crate::domain::token::pasted::Junk;
-use crate::domain::token::scope::{Scope, ScopeSet, TokenClass};
-use crate::domain::token::verification::Verification;
-
 use super::inspection::Inspection;
+use super::pasted::Wrapping;
+use super::scope::TokenClass;
+use super::verification::Verification;
 
-/// The names of a record's fields, but for `schema` and `line`.
-pub const FIELDS: [&str; 28] = [
-    "kind",
-    "reach",
-    "meaning",
-    "scopes",
-    "roles",
-    "audience",
-    "issuer",
-    "environment",
-    "tenant",
-    "client_id",
-    "subject",
-    "username",
-    "token_id",
-    "issued_at",
-    "issued_at_unix",
-    "expires_at",
-    "expires_at_unix",
-    "remaining_seconds",
-    "expired",
-    "not_before",
-    "not_before_unix",
-    "algorithm",
-    "key_id",
-    "signature",
-    "fingerprint",
-    "cleaned",
-    "redacted",
-    "verification",
-];
+/// The fields of a record, except `schema` and `line`.
+pub const FIELDS: &str = "kind, reach, meaning, scopes, roles, audience, issuer, environment, tenant, client_id, subject, \
+    username, token_id, issued_at, issued_at_unix, expires_at, expires_at_unix, remaining_seconds, expired, not_before, \
+    not_before_unix, algorithm, key_id, signature, fingerprint, cleaned, redacted, verification";
 
-/// What is said of one token.
-#[derive(Debug, Serialize)]
+/// The record of one token.
+#[derive(Debug)]
 pub struct Report<'a> {
-    schema: &'static str,
-    /// Which line of the input it was; only where there are many.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The number of its line, if there are many.
     pub line: Option<u64>,
-    kind: &'static str,
-    reach: Option<&'static str>,
-    meaning: &'static str,
-    scopes: Words<'a>,
-    roles: &'a [String],
-    audience: &'a [String],
-    issuer: Option<&'a str>,
-    environment: Option<Text<&'a Environment>>,
-    tenant: Option<Text<&'a Tenant>>,
-    client_id: Option<&'a str>,
-    subject: Option<&'a str>,
-    username: Option<&'a str>,
-    token_id: Option<&'a str>,
-    issued_at: Option<Text<Timestamp>>,
-    issued_at_unix: Option<i64>,
-    expires_at: Option<Text<Timestamp>>,
-    expires_at_unix: Option<i64>,
-    remaining_seconds: Option<i64>,
-    expired: bool,
-    not_before: Option<Text<Timestamp>>,
-    not_before_unix: Option<i64>,
-    algorithm: &'a str,
-    key_id: Option<&'a str>,
-    signature: &'static str,
+    inspection: &'a Inspection,
     fingerprint: &'a str,
-    cleaned: &'a [Junk],
-    redacted: bool,
+    cleaned: &'a [Wrapping],
     verification: Option<&'a Verification>,
+    redacted: bool,
 }
 
 impl<'a> Report<'a> {
-    /// The record of `it`. `fingerprint` is the token's, `cleaned` what was taken off it.
+    /// The record of `inspection`. `cleaned` says what was removed around the token.
     pub fn of(
-        it: &'a Inspection,
+        inspection: &'a Inspection,
         fingerprint: &'a str,
-        cleaned: &'a [Junk],
+        cleaned: &'a [Wrapping],
         verification: Option<&'a Verification>,
         redacted: bool,
     ) -> Self {
-        Self {
-            schema: "corti-auth/inspect/v1",
-            line: None,
-            kind: it.kind.as_str(),
-            reach: it.class.map(TokenClass::as_str),
-            meaning: it.meaning(),
-            scopes: Words(&it.scopes),
-            roles: &it.roles,
-            audience: &it.audience,
-            issuer: it.issuer.as_deref(),
-            environment: it.place.as_ref().map(|(environment, _)| Text(environment)),
-            tenant: it.place.as_ref().map(|(_, tenant)| Text(tenant)),
-            client_id: it.client.as_deref(),
-            subject: it.subject.as_deref(),
-            username: it.username.as_deref(),
-            token_id: it.token_id.as_deref(),
-            issued_at: it.issued_at.map(Text),
-            issued_at_unix: it.issued_at.map(Timestamp::as_second),
-            expires_at: it.expires_at.map(Text),
-            expires_at_unix: it.expires_at.map(Timestamp::as_second),
-            remaining_seconds: it.remaining,
-            expired: it.is_expired(),
-            not_before: it.not_before.map(Text),
-            not_before_unix: it.not_before.map(Timestamp::as_second),
-            algorithm: &it.algorithm,
-            key_id: it.key_id.as_deref(),
-            signature: match verification.map(Verification::is_signed) {
-                None => "not checked",
-                Some(true) => "valid",
-                Some(false) => "invalid",
-            },
-            fingerprint,
-            cleaned,
-            redacted,
-            verification,
+        Self { line: None, inspection, fingerprint, cleaned, verification, redacted }
+    }
+}
+
+impl Serialize for Report<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let it = self.inspection;
+        let (environment, tenant) =
+            it.place.as_ref().map(|(environment, tenant)| (environment, tenant)).unzip();
+        let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        let unix = |time: Option<Timestamp>| time.map(Timestamp::as_second);
+        let signature = match self.verification.map(Verification::is_signed) {
+            None => "not checked",
+            Some(true) => "valid",
+            Some(false) => "invalid",
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("schema", "corti-auth/inspect/v1")?;
+        if let Some(line) = self.line {
+            map.serialize_entry("line", &line)?;
         }
-    }
-}
-
-/// Something as the text it is shown by.
-#[derive(Debug)]
-struct Text<T>(T);
-
-impl<T: fmt::Display> Serialize for Text<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-/// Scopes as a list of texts.
-#[derive(Debug)]
-struct Words<'a>(&'a ScopeSet);
-
-impl Serialize for Words<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(Scope::as_str))
+        map.serialize_entry("kind", it.kind.as_str())?;
+        map.serialize_entry("reach", &it.class.map(TokenClass::as_str))?;
+        map.serialize_entry("meaning", &it.meaning())?;
+        map.serialize_entry("scopes", &it.scopes)?;
+        map.serialize_entry("roles", &it.roles)?;
+        map.serialize_entry("audience", &it.audience)?;
+        map.serialize_entry("issuer", &it.issuer)?;
+        map.serialize_entry("environment", &environment.map(ToString::to_string))?;
+        map.serialize_entry("tenant", &tenant.map(ToString::to_string))?;
+        map.serialize_entry("client_id", &it.client)?;
+        map.serialize_entry("subject", &it.subject)?;
+        map.serialize_entry("username", &it.username)?;
+        map.serialize_entry("token_id", &it.token_id)?;
+        map.serialize_entry("issued_at", &text(it.issued_at))?;
+        map.serialize_entry("issued_at_unix", &unix(it.issued_at))?;
+        map.serialize_entry("expires_at", &text(it.expires_at))?;
+        map.serialize_entry("expires_at_unix", &unix(it.expires_at))?;
+        map.serialize_entry("remaining_seconds", &it.remaining)?;
+        map.serialize_entry("expired", &it.is_expired())?;
+        map.serialize_entry("not_before", &text(it.not_before))?;
+        map.serialize_entry("not_before_unix", &unix(it.not_before))?;
+        map.serialize_entry("algorithm", &it.algorithm)?;
+        map.serialize_entry("key_id", &it.key_id)?;
+        map.serialize_entry("signature", signature)?;
+        map.serialize_entry("fingerprint", self.fingerprint)?;
+        map.serialize_entry("cleaned", self.cleaned)?;
+        map.serialize_entry("redacted", &self.redacted)?;
+        map.serialize_entry("verification", &self.verification)?;
+        map.end()
     }
 }

@@ -1,4 +1,4 @@
-//! Decides whether a cached token is good enough to be handed out.
+//! Decides whether a cached token may be used.
 
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ use super::grant::{self, Token};
 use super::jwt;
 use super::scope::{ScopeRequest, ScopeSet};
 
-/// The lifetime a cached token must have left if nothing else is asked for. For short-lived tokens it is a third of their
-/// life.
+/// The default remaining lifetime that a cached token must have; for short-lived tokens it is a third of their lifetime.
 const MARGIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// Which tokens a command accepts from the cache.
@@ -40,7 +39,7 @@ pub enum CacheMode {
 }
 
 impl CachePolicy {
-    /// A new token that is not cached.
+    /// Mints a token that is not cached.
     pub const BYPASS: Self = Self::new(CacheMode::Bypass);
 
     /// This mode, without a required lifetime.
@@ -48,14 +47,14 @@ impl CachePolicy {
         Self { mode, min_ttl: None, preferred_ttl: None }
     }
 
-    /// The same, but a cached token is replaced by a new one.
+    /// Replaces a cached token by a new one.
     #[must_use]
     pub fn refreshed(self) -> Self {
         let mode = if self.mode == CacheMode::Bypass { CacheMode::Bypass } else { CacheMode::Refresh };
         Self { mode, ..self }
     }
 
-    /// The lifetime a cached token must have left if it had `life` when it was minted.
+    /// The remaining lifetime that a cached token must have. `life` is its whole lifetime.
     fn margin(self, life: SignedDuration) -> SignedDuration {
         match self.min_ttl.max(self.preferred_ttl) {
             Some(asked) => SignedDuration::try_from(asked).unwrap_or(SignedDuration::MAX),
@@ -63,7 +62,7 @@ impl CachePolicy {
         }
     }
 
-    /// The required lifetime, if this new token does not have it.
+    /// The required lifetime, if this new token lives shorter.
     pub fn missing_lifetime(self, token: &Token) -> Option<Duration> {
         let life = Duration::from_secs(u64::try_from(token.expires_in).unwrap_or_default());
         self.min_ttl.filter(|asked| *asked > life)
@@ -79,12 +78,12 @@ pub struct CachedToken {
     granted: Vec<String>,
     /// Its lifetime in seconds, counted from `minted`.
     expires_in: i64,
-    /// When it was asked for, in milliseconds of Unix time.
+    /// When it was requested, in milliseconds of Unix time.
     minted: i64,
 }
 
 impl CachedToken {
-    /// `token`, asked for at `minted`, for the entry of `key`.
+    /// `token`, requested at `minted`, for the entry of `key`.
     pub fn new(token: &Token, minted: Timestamp, key: &CacheKey) -> Self {
         Self {
             key: key.name().to_owned(),
@@ -107,17 +106,17 @@ impl CachedToken {
         (cached.key == key.name()).then_some(cached)
     }
 
-    /// When the token expires: as the server said or as the token itself says, whichever is sooner. `None` if one of them is
-    /// not a date.
+    /// When the token expires: by the server's answer or by its own claim, whichever is sooner. `None` if one of them is not a
+    /// date.
     pub fn expires_at(&self) -> Option<Timestamp> {
         let minted = Timestamp::from_second(self.minted.div_euclid(1000)).ok()?;
         let stated = minted.checked_add(SignedDuration::from_secs(self.expires_in)).ok()?;
-        let claimed = jwt::claimed_expiry(&self.access_token).ok()?;
+        let claimed = jwt::claimed(&self.access_token).ok()?.expires_at;
         Some(claimed.map_or(stated, |claimed| claimed.min(stated)))
     }
 
-    /// The token, if it grants exactly what is requested and lives long enough. If `now` is before the time it was minted, a
-    /// clock was set, and its age is unknown: it is not used.
+    /// The token, if it grants exactly what is requested and lives long enough. If `now` is before it was minted, the clock was
+    /// set and its age is unknown, so it is not used.
     pub fn good(&self, requested: &ScopeRequest, now: Timestamp, policy: CachePolicy) -> Option<Token> {
         let (life, expires_at) = (SignedDuration::from_secs(self.expires_in), self.expires_at()?);
         let left = expires_at.duration_since(now);

@@ -1,39 +1,37 @@
-//! OAuth scopes, and the class of token that a set of them gives.
+//! OAuth scopes, and the class of a token by its scopes.
 //!
-//! Asking Corti for `transcribe` or `streams` *reduces* a token: without them it acts as the client itself.
+//! `transcribe` and `streams` limit a token of Corti's. Without them it acts as the client itself.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
+use crate::domain::client::invalid::Invalid;
 use crate::domain::text::excerpt::quoted;
 
 /// The scopes that Keycloak adds to a service account's token. They mean nothing to Corti.
 pub const BASE: [&str; 8] =
     ["openid", "profile", "email", "roles", "web-origins", "acr", "basic", "service_account"];
 
-/// The scopes of the two WebSockets, the only ones that may be handed to a frontend.
+/// The scopes of the two WebSockets. A frontend may have no others.
 pub const LIMITED: [&str; 2] = ["transcribe", "streams"];
 
-/// The scope that every request carries.
+/// The scope of every request.
 pub const OPENID: &str = "openid";
 
 /// One scope: RFC 6749, section 3.3, `scope-token`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Scope(String);
 
-/// Why a text is not a scope.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a scope")]
-pub struct ScopeError(String);
-
 impl FromStr for Scope {
-    type Err = ScopeError;
+    type Err = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, ScopeError> {
+    fn from_str(text: &str) -> Result<Self, Invalid> {
         let token_character = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         if text.is_empty() || !text.bytes().all(token_character) {
-            return Err(ScopeError(text.to_owned()));
+            return Err(Invalid::new(format!("`{text}` is not a scope")));
         }
         Ok(Self(text.to_owned()))
     }
@@ -55,7 +53,7 @@ impl Scope {
 
     /// The scope that was probably meant: `streams` for `stream`.
     pub fn suggestion(&self) -> Option<&'static str> {
-        if self.is_base() || self.is_limited() {
+        if self.is_documented() {
             return None;
         }
         LIMITED
@@ -91,13 +89,13 @@ impl TokenClass {
     }
 }
 
-/// A set of scopes, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A sorted set of scopes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ScopeSet(BTreeSet<Scope>);
 
 impl ScopeSet {
-    /// Reads the `scope` of a token or response. Malformed words are kept, and make the token mixed: the server may know what
-    /// they mean.
+    /// Reads the `scope` of a token or response. Malformed words are kept and make the token mixed, because the server may know
+    /// them.
     pub fn from_wire(text: &str) -> Self {
         Self(text.split_whitespace().map(|word| Scope(word.to_owned())).collect())
     }
@@ -112,14 +110,20 @@ impl ScopeSet {
         self.0.iter().map(|scope| scope.0.clone()).collect()
     }
 
-    /// Whether `name` is among them.
+    /// Whether `name` is one of them.
     pub fn contains(&self, name: &str) -> bool {
         self.0.iter().any(|scope| scope.0 == name)
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The scopes for which `is_one` is true; `None` if there are none.
+    pub(super) fn matching(&self, is_one: impl Fn(&Scope) -> bool) -> Option<Self> {
+        let set: Self = self.0.iter().filter(|scope| is_one(scope)).cloned().collect();
+        (!set.is_empty()).then_some(set)
     }
 
     /// The class of a token with these scopes.
@@ -146,7 +150,7 @@ impl FromIterator<Scope> for ScopeSet {
     }
 }
 
-/// What is requested from the token endpoint. A full token is never a default.
+/// The scopes that are requested from the token endpoint. A full token is never a default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScopeRequest {
     /// A token that acts as the client itself: `openid`.
@@ -155,32 +159,24 @@ pub enum ScopeRequest {
     Scopes(ScopeSet),
 }
 
-/// Scopes that would not limit anything.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the scopes `{0}` limit nothing: the token would be a full one")]
-pub struct UnlimitedScopes(pub ScopeSet);
-
 impl ScopeRequest {
-    /// Requests `scopes`.
-    ///
-    /// # Errors
-    /// [`UnlimitedScopes`] if they would give a full token.
-    pub fn scopes(scopes: ScopeSet) -> Result<Self, UnlimitedScopes> {
+    /// Requests `scopes`. Refuses those with which the token would be full.
+    pub fn scopes(scopes: ScopeSet) -> Result<Self, Invalid> {
         if scopes.class() == TokenClass::Full {
-            Err(UnlimitedScopes(scopes))
-        } else {
-            Ok(Self::Scopes(scopes))
+            let reason = format!("the scopes `{scopes}` limit nothing: the token would be a full one");
+            return Err(Invalid::new(reason));
         }
+        Ok(Self::Scopes(scopes))
     }
 
-    /// The `scope` parameter: `openid` first, then the others in order, as the vendor's SDKs send it.
+    /// The `scope` parameter: `openid` first, as in the vendor's SDKs, then the others in order.
     pub fn to_wire(&self) -> String {
         let mut words = vec![OPENID];
         words.extend(self.asked().iter().map(Scope::as_str).filter(|name| *name != OPENID));
         words.join(" ")
     }
 
-    /// The class of the token if the server grants just this.
+    /// The class of the token if the server grants exactly these scopes.
     pub fn class(&self) -> TokenClass {
         self.asked().class()
     }
@@ -196,33 +192,28 @@ impl ScopeRequest {
     /// Compares the granted scopes with the requested ones.
     ///
     /// # Errors
-    /// [`Mismatch`] if the token may do more, or less.
+    /// [`Mismatch`] if they differ.
     pub fn check(&self, granted: &ScopeSet) -> Result<(), Mismatch> {
         let asked = self.asked();
-        let extra: ScopeSet =
-            granted.iter().filter(|scope| !asked.0.contains(scope) && !scope.is_base()).cloned().collect();
-        if !extra.0.is_empty() {
+        if let Some(extra) = granted.matching(|scope| !asked.0.contains(scope) && !scope.is_base()) {
             return Err(Mismatch::Broader(extra));
         }
-        let missing: ScopeSet = asked.iter().filter(|scope| !granted.0.contains(scope)).cloned().collect();
-        if !missing.0.is_empty() {
-            return Err(Mismatch::Narrower(missing));
-        }
-        Ok(())
+        let missing = asked.matching(|scope| !granted.0.contains(scope));
+        missing.map_or(Ok(()), |missing| Err(Mismatch::Narrower(missing)))
     }
 }
 
 /// How the granted scopes differ from the requested ones.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// The token may do more than was asked.
+    /// The token may do more than was requested.
     #[error("the server granted more than was asked: `{}`", quoted(&.0.to_string()))]
     Broader(ScopeSet),
-    /// The token may do less than was asked. Without `transcribe` and `streams` it would be a full one.
+    /// A requested scope is missing. Without `transcribe` and `streams` the token would be full.
     #[error("the server did not grant `{0}`")]
     Narrower(ScopeSet),
-    /// Neither the answer nor the token says what was granted. RFC 6749, section 5.1, allows that if it is what was requested,
-    /// but that a token is limited is never assumed.
+    /// Neither the answer nor the token names the granted scopes. RFC 6749, section 5.1, allows that if they are the requested
+    /// ones, but this tool never assumes that a token is limited.
     #[error("the server did not say which scopes it granted")]
     Unstated,
 }

@@ -1,5 +1,5 @@
-//! Whether one of an issuer's keys signed a token (RFC 7515, section 5.2). What the token says of itself chooses among
-//! those keys and decides nothing else.
+//! Checks whether one of an issuer's keys signed a token (RFC 7515, section 5.2). The token's header only selects among those
+//! keys.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,102 +8,66 @@ use jsonwebtoken::Algorithm;
 use super::jwks::{Key, KeySet, RefusedKey};
 use super::jwt::{self, JwtError};
 
-/// The most keys that are tried for one token.
-const MAX_TRIES: usize = 8;
-
-/// A good signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signed {
-    /// The algorithm, which is one that the key allows.
-    pub algorithm: Algorithm,
-    /// The id of the key that made it.
-    pub key_id: Option<String>,
-}
-
-/// Why a signature does not count. The texts are the token's.
+/// Why a signature is not good. The texts contain words of the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// The text is no JWS.
     #[error(transparent)]
     Unreadable(#[from] JwtError),
-    /// `none`, in whatever spelling.
-    #[error("it is not signed (`{0}`)")]
-    Unsigned(String),
-    /// An HMAC.
-    #[error("`{0}` is symmetric: only its issuer can check it, and whoever can check it can forge it")]
-    Symmetric(String),
-    /// An algorithm that is not known here.
-    #[error(
-        "unsupported algorithm: the algorithm `{0}` is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA"
-    )]
-    UnknownAlgorithm(String),
-    /// `crit` or `b64`: the signature means something else than it seems to.
-    #[error("its header asks for extensions (`{0}`), and this tool knows none")]
-    Extension(&'static str),
-    /// The issuer's key is too weak to prove anything.
+    /// The algorithm is refused. The signature was not checked.
+    #[error("{0}")]
+    Algorithm(String),
+    /// The issuer's key is too weak.
     #[error("the issuer's key is refused: {0}")]
     WeakKey(RefusedKey),
     /// The issuer has no such key.
     #[error("the issuer has no key `{0}`")]
     UnknownKey(String),
-    /// The key is for other algorithms.
-    #[error("the algorithm `{0}` is not one that the issuer's key is for")]
-    OtherAlgorithm(String),
-    /// The key did not make it.
+    /// The signature is another key's or another text's.
     #[error("the signature was not made by the issuer's key, or the token was changed since")]
     Wrong,
 }
 
-impl SignatureError {
-    /// Whether it is the algorithm that is refused: the signature was then not looked at.
-    pub fn is_about_the_algorithm(&self) -> bool {
-        matches!(
-            self,
-            Self::Unsigned(_)
-                | Self::Symmetric(_)
-                | Self::UnknownAlgorithm(_)
-                | Self::OtherAlgorithm(_)
-                | Self::Extension(_)
-        )
-    }
-}
-
-/// Checks the signature of `token`, and nothing else about it.
+/// Checks only the signature of `token`. Gives the id of the key that made it.
 ///
 /// # Errors
 /// [`SignatureError`], see its variants.
-pub fn check(token: &str, keys: &KeySet) -> Result<Signed, SignatureError> {
+pub fn check(token: &str, keys: &KeySet) -> Result<Option<String>, SignatureError> {
     let header = jwt::header(token)?;
-    let name = header.alg.as_str();
+    let (name, key_id) = (header.alg.as_str(), header.kid.as_deref());
+    let refused = |reason: String| Err(SignatureError::Algorithm(reason));
     if name.trim().eq_ignore_ascii_case("none") {
-        return Err(SignatureError::Unsigned(header.alg));
+        return refused(format!("it is not signed (`{name}`)"));
     }
     if name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("HS")) {
-        return Err(SignatureError::Symmetric(header.alg));
+        return refused(format!(
+            "`{name}` is symmetric: only its issuer can check it, and whoever can check it can forge it"
+        ));
     }
     let Ok(algorithm) = name.parse::<Algorithm>() else {
-        return Err(SignatureError::UnknownAlgorithm(header.alg));
+        return refused(format!(
+            "unsupported algorithm: the algorithm `{name}` is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, \
+             ES384 and EdDSA"
+        ));
     };
-    for (is_there, extension) in [(header.crit, "crit"), (header.b64, "b64")] {
-        if is_there {
-            return Err(SignatureError::Extension(extension));
-        }
+    // `crit` demands extensions, and `b64` (RFC 7797) changes the signed text.
+    if let Some(extension) = ["crit", "b64"].into_iter().find(|extension| header.has(extension)) {
+        return refused(format!("its header asks for extensions (`{extension}`), and this tool knows none"));
     }
-    let candidates = keys.candidates(header.kid.as_deref());
+    let candidates = keys.candidates(key_id);
     if candidates.is_empty() {
-        if let Some(refused) = keys.refused_of(header.kid.as_deref()) {
-            return Err(SignatureError::WeakKey(refused.clone()));
-        }
-        return Err(SignatureError::UnknownKey(header.kid.unwrap_or_default()));
+        return Err(match keys.refused_of(key_id) {
+            Some(key) => SignatureError::WeakKey(key.clone()),
+            None => SignatureError::UnknownKey(key_id.unwrap_or_default().to_owned()),
+        });
     }
-    let able = |key: &&&Key| key.algorithms.contains(&algorithm);
-    let mut able = candidates.iter().filter(able).take(MAX_TRIES).peekable();
-    if able.peek().is_none() {
-        return Err(SignatureError::OtherAlgorithm(header.alg));
+    let is_for_it = |key: &&Key| key.algorithms.contains(&algorithm);
+    let able: Vec<&Key> = candidates.into_iter().filter(is_for_it).collect();
+    if able.is_empty() {
+        return refused(format!("the algorithm `{name}` is not one that the issuer's key is for"));
     }
-    let (signed, signature) = token.rsplit_once('.').ok_or(JwtError::Parts(1))?;
+    let (signed, signature) = token.rsplit_once('.').ok_or(SignatureError::Wrong)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SignatureError::Wrong)?;
-    let made_it = |key: &&&Key| key.public.verifies(algorithm, signed.as_bytes(), &signature);
-    let key = able.find(made_it).ok_or(SignatureError::Wrong)?;
-    Ok(Signed { algorithm, key_id: key.id.clone() })
+    let made_it = |key: &&Key| key.public.verifies(algorithm, signed.as_bytes(), &signature);
+    able.into_iter().find(made_it).map(|key| key.id.clone()).ok_or(SignatureError::Wrong)
 }

@@ -1,5 +1,5 @@
-//! Whether a token is good: its signature, and each of its claims that says where and when it may be used (RFC 7519,
-//! section 4.1; OpenID Connect Core 1.0, section 3.1.3.7).
+//! Verifies a token: its signature, and the claims about where and when it may be used (RFC 7519, section 4.1; OpenID Connect
+//! Core 1.0, section 3.1.3.7).
 
 use std::time::Duration;
 
@@ -11,62 +11,61 @@ use crate::domain::text::page::{Page, Tone};
 
 use super::inspection::{Inspection, Kind, span};
 use super::jwks::{KeySet, RefusedKey};
-use super::signature::{self, SignatureError};
+use super::signature::{SignatureError, check as check_signature};
 
-/// What a token is compared with.
+/// The expected values.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Where the keys are from, in words.
+    /// The origin of the keys, in words.
     pub keys: String,
-    /// Who must have issued it; `None` where no environment is known.
+    /// The expected issuer; `None` if no environment is known.
     pub issuer: Option<String>,
-    /// For whom it must be: one of these.
+    /// The expected audiences. One of them is enough.
     pub audiences: Vec<String>,
-    /// How far two clocks may be apart.
+    /// How much two clocks may differ.
     pub leeway: Duration,
-    /// Whether what is said goes into a ticket: an audience is a client's name.
+    /// Whether to redact the audience, which is a client's name.
     pub redact: bool,
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// `signature`, `algorithm`, `expiry`, `not_before`, `issuer`, `audience`.
     pub name: &'static str,
-    /// How it came out; [`Verdict::Skipped`] where there is nothing to hold it against.
+    /// The result; [`Verdict::Skipped`] if there is nothing to compare with.
     pub verdict: Verdict,
-    /// What was seen. It may have the token's words in it.
+    /// What was found. It may contain words of the token.
     pub detail: String,
 }
 
-/// What came of it.
+/// The result of all checks.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verification {
     /// Whether nothing failed.
     pub valid: bool,
-    /// Where the keys are from, in words.
+    /// The origin of the keys, in words.
     pub keys: String,
-    /// Seconds that two clocks may be apart.
+    /// How many seconds two clocks may differ.
     pub leeway_seconds: u64,
     /// Each check.
     pub checks: Vec<Check>,
-    /// Keys of the issuer that are too weak to be used.
+    /// The issuer's weak keys.
     pub refused_keys: Vec<RefusedKey>,
-    /// Whether a key that is not known was named: newer keys might know it.
+    /// Whether the key is unknown. It may be among newer keys.
     #[serde(skip)]
     pub lacks_key: bool,
 }
 
 impl Verification {
-    /// Holds `token`, which was read as `inspection`, against `keys` and `policy`.
+    /// Verifies `token`, which was read as `inspection`.
     pub fn of(token: &str, inspection: &Inspection, keys: &KeySet, policy: &Policy, now: Timestamp) -> Self {
-        let signed = signature::check(token, keys);
+        let signed = check_signature(token, keys);
         let lacks_key = matches!(signed, Err(SignatureError::UnknownKey(_)));
-        let [algorithm, signature] = of_signature(inspection, &signed);
         let leeway = SignedDuration::try_from(policy.leeway).unwrap_or_default();
         let checks = [
-            signature,
-            algorithm,
+            signature(&signed),
+            algorithm(&inspection.algorithm, &signed),
             expiry(inspection, leeway, now),
             not_before(inspection, leeway, now),
             issuer(inspection, policy.issuer.as_deref()),
@@ -77,7 +76,7 @@ impl Verification {
             keys: policy.keys.clone(),
             leeway_seconds: policy.leeway.as_secs(),
             checks: checks.into(),
-            refused_keys: keys.refused().to_vec(),
+            refused_keys: keys.refused.clone(),
             lacks_key,
         }
     }
@@ -87,7 +86,7 @@ impl Verification {
         self.checks.iter().any(|check| check.name == "signature" && check.verdict == Verdict::Ok)
     }
 
-    /// Whether nothing was known to hold the issuer against.
+    /// Whether the issuer was not checked.
     fn takes_any_issuer(&self) -> bool {
         self.checks.iter().any(|check| check.name == "issuer" && check.verdict == Verdict::Skipped)
     }
@@ -129,98 +128,84 @@ fn check(name: &'static str, verdict: Verdict, detail: impl Into<String>) -> Che
     Check { name, verdict, detail: detail.into() }
 }
 
-/// The two checks `algorithm` and `signature`.
-fn of_signature(inspection: &Inspection, signed: &Result<signature::Signed, SignatureError>) -> [Check; 2] {
-    let name = &inspection.algorithm;
+fn ok(name: &'static str, detail: impl Into<String>) -> Check {
+    check(name, Verdict::Ok, detail)
+}
+
+fn failed(name: &'static str, detail: impl Into<String>) -> Check {
+    check(name, Verdict::Failed, detail)
+}
+
+fn skipped(name: &'static str, detail: impl Into<String>) -> Check {
+    check(name, Verdict::Skipped, detail)
+}
+
+fn signature(signed: &Result<Option<String>, SignatureError>) -> Check {
     match signed {
-        Ok(signed) => {
-            let by = signed
-                .key_id
-                .as_ref()
-                .map_or_else(|| "a key without id".to_owned(), |id| format!("key `{id}`"));
-            [
-                check("algorithm", Verdict::Ok, format!("{name}, which the key is for")),
-                check("signature", Verdict::Ok, format!("made by {by}")),
-            ]
-        }
-        Err(error) if error.is_about_the_algorithm() => [
-            check("algorithm", Verdict::Failed, error.to_string()),
-            check("signature", Verdict::Failed, "not looked at: the algorithm is refused"),
-        ],
-        Err(error) => {
-            let algorithm = match error {
-                SignatureError::Wrong => {
-                    check("algorithm", Verdict::Ok, format!("{name}, which the key is for"))
-                }
-                _ => check("algorithm", Verdict::Skipped, format!("{name}, and no key to hold it against")),
-            };
-            [algorithm, check("signature", Verdict::Failed, error.to_string())]
-        }
+        Ok(Some(id)) => ok("signature", format!("made by key `{id}`")),
+        Ok(None) => ok("signature", "made by a key without id"),
+        Err(SignatureError::Algorithm(_)) => failed("signature", "not checked: the algorithm is refused"),
+        Err(error) => failed("signature", error.to_string()),
+    }
+}
+
+fn algorithm(name: &str, signed: &Result<Option<String>, SignatureError>) -> Check {
+    match signed {
+        Ok(_) | Err(SignatureError::Wrong) => ok("algorithm", format!("{name}, which the key is for")),
+        Err(SignatureError::Algorithm(reason)) => failed("algorithm", reason),
+        Err(_) => skipped("algorithm", format!("{name}, and no key to compare it with")),
     }
 }
 
 fn expiry(inspection: &Inspection, leeway: SignedDuration, now: Timestamp) -> Check {
     let Some(at) = inspection.expires_at else {
-        return check("expiry", Verdict::Failed, "it has no `exp`, so it would never expire");
+        return failed("expiry", "it has no `exp`, so it would never expire");
     };
     let past = now.duration_since(at);
     let distance = span(past.as_secs().unsigned_abs());
     match past {
-        past if past.is_negative() => check("expiry", Verdict::Ok, format!("in {distance}")),
-        past if past < leeway => check("expiry", Verdict::Ok, format!("{distance} ago, within the leeway")),
-        _ => check("expiry", Verdict::Failed, format!("it expired {distance} ago")),
+        past if past.is_negative() => ok("expiry", format!("in {distance}")),
+        past if past < leeway => ok("expiry", format!("{distance} ago, within the leeway")),
+        _ => failed("expiry", format!("it expired {distance} ago")),
     }
 }
 
 fn not_before(inspection: &Inspection, leeway: SignedDuration, now: Timestamp) -> Check {
-    match inspection.not_before.map(|at| (at, at.duration_since(now))) {
-        None => check("not_before", Verdict::Ok, "it works already"),
-        Some((at, ahead)) if ahead <= leeway => {
-            check("not_before", Verdict::Ok, format!("{at}, within the leeway"))
-        }
-        Some((at, _)) => check("not_before", Verdict::Failed, format!("it does not work before {at}")),
+    match inspection.not_before {
+        None => ok("not_before", "it works already"),
+        Some(at) if at.duration_since(now) <= leeway => ok("not_before", format!("{at}, within the leeway")),
+        Some(at) => failed("not_before", format!("it does not work before {at}")),
     }
 }
 
 fn issuer(inspection: &Inspection, expected: Option<&str>) -> Check {
-    match (expected, inspection.issuer.as_deref()) {
-        (None, _) => check(
-            "issuer",
-            Verdict::Skipped,
-            "no environment is known to hold it against: --environment NAME",
-        ),
-        (Some(expected), Some(found)) if expected == found => {
-            check("issuer", Verdict::Ok, format!("`{found}`"))
-        }
-        (Some(expected), found) => {
-            let found = found.unwrap_or_default();
-            check("issuer", Verdict::Failed, format!("it says `{found}`, and `{expected}` was expected"))
-        }
+    let found = inspection.issuer.as_deref().unwrap_or_default();
+    match expected {
+        None => skipped("issuer", "no environment is known to compare it with: --environment NAME"),
+        Some(expected) if expected == found => ok("issuer", format!("`{found}`")),
+        Some(expected) => failed("issuer", format!("it says `{found}`, and `{expected}` was expected")),
     }
 }
 
-/// What Keycloak puts into `aud`: for an access token `account` or nothing, for an ID token the client, for a refresh
-/// token the issuer. Corti documents no audience, so that one nobody asked for is shown and not judged.
+/// Keycloak puts `account` or nothing into the `aud` of an access token, the client into that of an ID token, and the issuer
+/// into that of a refresh token. Corti documents no audience, so another one is shown but not judged.
 fn audience(inspection: &Inspection, expected: &[String], redact: bool) -> Check {
-    let names = |name: &str| inspection.audience.iter().any(|found| found == name);
-    let holds = |is_there: bool, what: &str| {
-        if is_there {
-            check("audience", Verdict::Ok, format!("it is for {what}"))
-        } else {
-            check("audience", Verdict::Failed, format!("it is not for {what}"))
-        }
+    let has = |name: &str| inspection.audience.iter().any(|found| found == name);
+    let judged = |is_good: bool, what: &str| match is_good {
+        true => ok("audience", format!("it is for {what}")),
+        false => failed("audience", format!("it is not for {what}")),
     };
     if !expected.is_empty() {
         let shown = |name: &String| if redact { inspection.redacted_audience(name) } else { name.clone() };
         let what = expected.iter().map(shown).collect::<Vec<_>>().join("` or `");
-        return holds(expected.iter().any(|name| names(name)), &format!("`{what}`"));
+        return judged(expected.iter().any(|name| has(name)), &format!("`{what}`"));
     }
     match (inspection.kind, &inspection.client, &inspection.issuer) {
-        (Kind::Id, Some(client), _) => holds(names(client), "the client it was issued to"),
-        (Kind::Refresh, _, Some(issuer)) => holds(names(issuer), "its issuer"),
-        _ if inspection.audience.is_empty() => check("audience", Verdict::Ok, "it names none"),
-        (Kind::Access, ..) if names("account") => check("audience", Verdict::Ok, "it is for `account`"),
-        _ => check("audience", Verdict::Skipped, "nothing was asked for: --audience NAME"),
+        (Kind::Id, Some(client), _) => judged(has(client), "the client it was issued to"),
+        (Kind::Refresh, _, Some(issuer)) => judged(has(issuer), "its issuer"),
+        _ if inspection.audience.is_empty() => ok("audience", "it names none"),
+        (Kind::Access, ..) if has("account") => ok("audience", "it is for `account`"),
+        _ => skipped("audience", "none was given to compare it with: --audience NAME"),
     }
 }
 

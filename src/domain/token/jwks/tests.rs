@@ -47,7 +47,7 @@ fn short_rsa_keys_are_refused_and_listed() {
     let reason = |modulus: &[u8]| {
         let n = URL_SAFE_NO_PAD.encode(modulus);
         let set = set(&format!(r#"{{"kty":"RSA","kid":"a","n":"{n}","e":"AQAB"}}"#)).unwrap();
-        set.refused().first().map(|key| key.reason.clone())
+        set.refused.first().map(|key| key.reason.clone())
     };
     let short = |bits| Some(format!("RSA with {bits} bits; at least 2048 are needed"));
     let below = [&[0x7f][..], &[0xff; 255]].concat();
@@ -57,8 +57,8 @@ fn short_rsa_keys_are_refused_and_listed() {
     assert_eq!(reason(&[&[0; 128][..], &[0xff; 128]].concat()), short(1024));
     assert_eq!(reason(&[0; 256]), short(0));
     let both = set(&format!("{},{}", rsa(""), r#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#)).unwrap();
-    assert_eq!((both.keys.len(), both.refused().len()), (1, 1));
-    assert_eq!(both.refused()[0].to_string(), "without id: RSA with 17 bits; at least 2048 are needed");
+    assert_eq!((both.keys.len(), both.refused.len()), (1, 1));
+    assert_eq!(both.refused[0].to_string(), "without id: RSA with 17 bits; at least 2048 are needed");
 }
 
 #[test]

@@ -1,6 +1,8 @@
-//! Tests of what is taken off a pasted token.
+//! Tests of how a token is found in a pasted text.
 
-use super::Junk::{Assignment, Bearer, Header, Invisible, Json, Percent, Quotes, Space, Url, Words};
+use super::Wrapping::{
+    Assignment, Bearer, Header, InvisibleCharacters, Json, PercentEncoding, Quotes, Url, WhiteSpace, Words,
+};
 use super::*;
 
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UifQ.c2lnbmF0dXJl";
@@ -8,7 +10,7 @@ const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UifQ.c2lnbmF0dXJl";
 #[test]
 fn what_was_pasted_along_is_taken_off_and_named() {
     let wrapped = "eyJhbGciOiJSUzI1\n NiJ9.eyJpc3MiOiJqb2\r\nUifQ.c2lnbmF0dXJl";
-    let table: [(String, &[Junk]); 26] = [
+    let table: [(String, &[Wrapping]); 26] = [
         (TOKEN.to_owned(), &[]),
         (format!("  {TOKEN}\r\n"), &[]),
         (format!("Bearer {TOKEN}"), &[Bearer]),
@@ -16,21 +18,21 @@ fn what_was_pasted_along_is_taken_off_and_named() {
         (format!("\"{TOKEN}\""), &[Quotes]),
         (format!("`{TOKEN}`,"), &[Quotes]),
         (format!("'Bearer {TOKEN}'"), &[Bearer, Quotes]),
-        (wrapped.to_owned(), &[Space]),
+        (wrapped.to_owned(), &[WhiteSpace]),
         (format!("Authorization: Bearer {TOKEN}"), &[Header, Bearer]),
         (format!("curl -H 'authorization: bearer {TOKEN}' https://x.example/"), &[Header, Bearer, Quotes]),
         (format!("\"Authorization\": \"Bearer {TOKEN}\","), &[Header, Bearer, Quotes]),
         (
             format!("wss://api.eu.corti.app/x?tenant-name=base&token=Bearer%20{TOKEN}"),
-            &[Url, Bearer, Percent],
+            &[Url, Bearer, PercentEncoding],
         ),
-        (format!("\"wss://h/x?token=Bearer%2520{TOKEN}&a=b\""), &[Url, Bearer, Percent]),
+        (format!("\"wss://h/x?token=Bearer%2520{TOKEN}&a=b\""), &[Url, Bearer, PercentEncoding]),
         (format!("https://h/?token=Bearer+{TOKEN}"), &[Url, Bearer]),
         (format!(r#"{{"access_token":"{TOKEN}","expires_in":300}}"#), &[Json]),
         (format!(r#"{{"accessToken": "Bearer {TOKEN}"}}"#), &[Json, Bearer]),
         (format!("export CORTI_ACCESS_TOKEN=\"{TOKEN}\""), &[Assignment, Quotes]),
         (format!("CORTI_ACCESS_TOKEN={TOKEN}"), &[Assignment]),
-        (format!("\u{feff}{TOKEN}\u{200b}"), &[Invisible]),
+        (format!("\u{feff}{TOKEN}\u{200b}"), &[InvisibleCharacters]),
         (format!("https://app.example/back#access_token={TOKEN}&token_type=bearer"), &[Url]),
         (format!("#state=x&access_token={TOKEN}"), &[Url]),
         (format!("https://app.example/#/back?access_token={TOKEN}"), &[Url]),
@@ -83,15 +85,10 @@ fn words_behind_a_token_are_no_part_of_it() {
 
 #[test]
 fn a_wrapped_token_is_whole_again_with_and_without_words_behind_it() {
-    let tokens = [signed("RS256", 342), signed("RS256", 512), signed("ES384", 128), signed("private", 400)];
+    let tokens = [signed("RS256", 342), signed("RS256", 512), signed("ES384", 128)];
     for token in tokens {
         for width in 20..=token.len() {
             let lines = wrapped(&token, width);
-            // Of an algorithm that nobody knows, the width alone tells: two lines have none, and full ones have no end.
-            let has_width = width < token.len() / 2 && !token.len().is_multiple_of(width);
-            if token.starts_with(&signed("private", 0)) && !has_width {
-                continue;
-            }
             assert_eq!(clean(&lines).token, token, "{width}");
             for words in ["please", "please look"] {
                 let text = format!("{lines}\n{words}");

@@ -1,29 +1,21 @@
-//! White space behind a token's beginning: a token that a terminal or a mail wrapped, or words behind a whole one.
+//! Handles white space after the start of a token: the token was wrapped by a terminal or a mail, or words follow it.
 
 use crate::domain::token::jwt;
 
-/// Longer than any word, name or id that stands behind a token; a UUID has 36 characters.
-const NO_WORD: usize = 48;
-
-/// White space, and what a shell's line ends with that goes on.
+/// White space, and the backslash by which a shell's line continues.
 fn is_break(c: char) -> bool {
     c.is_whitespace() || c == '\\'
 }
 
-/// A word that may be a part of a token.
-struct Part<'a> {
-    text: &'a str,
-    /// Where it ends in the whole text.
-    end: usize,
-}
+/// A word that may be a part of a token, and where it ends in the whole text.
+type Part<'a> = (&'a str, usize);
 
-/// Whether a word is a token for itself.
+/// Whether a word is a whole token.
 fn is_token(word: &str) -> bool {
     word.matches('.').count() >= 2 && jwt::contains_token(word)
 }
 
-/// A token that a terminal or a mail wrapped. Words that are not parts of one are left as they are, and so are several
-/// tokens.
+/// Joins a token that was wrapped. `None` if there are other words or several tokens.
 pub(super) fn without_space(text: &str) -> Option<String> {
     let parts_of_a_token = text.bytes().all(|byte| {
         byte.is_ascii_alphanumeric() || b"-._~+/=\\".contains(&byte) || byte.is_ascii_whitespace()
@@ -34,18 +26,18 @@ pub(super) fn without_space(text: &str) -> Option<String> {
     (text.contains(is_break) && is_one).then(|| text.replace(is_break, ""))
 }
 
-/// The token that the text begins with, as it is wrapped there, where words follow it.
+/// The token at the start of the text, still wrapped, if words follow it.
 pub(super) fn without_words(text: &str) -> Option<String> {
     if !text.starts_with("eyJ") || !text.contains(is_break) {
         return None;
     }
     let end = end_of_token(&parts(text))?;
     let (token, rest) = text.split_at_checked(end)?;
-    // Of two tokens none is the one that was meant.
+    // With two tokens it is unclear which one was meant.
     (rest.contains(is_break) && !rest.split(is_break).any(is_token)).then(|| token.to_owned())
 }
 
-/// The words of the text as far as they may be parts of one token; a mark behind one ends it.
+/// The first words of the text that may be parts of one token. A punctuation mark ends the token.
 fn parts(text: &str) -> Vec<Part<'_>> {
     let is_digit = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let (mut parts, mut start) = (Vec::new(), 0);
@@ -56,7 +48,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
             break;
         }
         if !part.is_empty() {
-            parts.push(Part { text: part, end: start + part.len() });
+            parts.push((part, start + part.len()));
         }
         if part.len() < word.len() {
             break;
@@ -66,46 +58,32 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// Where a signed token that begins with these parts ends: after the longest signature that its algorithm makes, else
-/// where lines of one width end.
+/// Where a signed token with these parts ends: after the longest signature of its algorithm, else after the first part of the
+/// signature.
 fn end_of_token(parts: &[Part<'_>]) -> Option<usize> {
     let (mut joined, mut ends, mut dots) = (String::new(), Vec::new(), 0);
-    for part in parts {
-        let (count, mut text) = (part.text.matches('.').count(), part.text);
+    for (part, end) in parts {
+        let (count, mut text) = (part.matches('.').count(), *part);
         if dots + count == 3 {
-            // The full stop of a sentence.
+            // The full stop of a sentence, not of the token.
             text = text.strip_suffix('.').unwrap_or(text);
         }
         dots += count;
-        if dots > 3 || (dots == 3 && text.len() == part.text.len()) {
+        if dots > 3 || (dots == 3 && text.len() == part.len()) {
             break;
         }
         joined.push_str(text);
-        ends.push((joined.len(), part.end - (part.text.len() - text.len())));
+        ends.push((joined.len(), end - (part.len() - text.len())));
     }
     let lengths = signature_lengths(&jwt::header(&joined).ok()?.alg);
     let signature = joined.rfind('.')? + 1;
     let is_signature = |end: usize| end.checked_sub(signature).is_some_and(|len| lengths.contains(&len));
-    let last = match ends.iter().rposition(|(end, _)| is_signature(*end)) {
-        Some(last) => last,
-        None => end_of_lines(parts, ends.iter().position(|(end, _)| *end > signature)?),
-    };
-    ends.get(last).or(ends.last()).map(|(_, end)| *end)
+    let whole = ends.iter().rfind(|(end, _)| is_signature(*end));
+    whole.or_else(|| ends.iter().find(|(end, _)| *end > signature)).map(|(_, end)| *end)
 }
 
-/// The last of the lines that a token was wrapped into, if it may end after `whole` or later: of those behind it each is
-/// as long as no word is, or of the width that all lines have but the first, which may have stood behind something, and
-/// the last.
-fn end_of_lines(parts: &[Part<'_>], whole: usize) -> usize {
-    let width = |at: usize| parts.get(at).map_or(0, |part| part.text.len());
-    let is_line = |at: &usize| width(*at) >= NO_WORD || width(*at) == width(whole);
-    let full = (whole + 1..parts.len()).take_while(is_line).last().unwrap_or(whole);
-    let are_lines = full > 0 && width(0) <= width(full) && (1..full).all(|at| width(at) == width(full));
-    if are_lines && (1..width(full)).contains(&width(full + 1)) { full + 1 } else { full }
-}
-
-/// How many characters a signature of this algorithm may have (RFC 7518, sections 3.2 to 3.5; RFC 8037, section 3.1); of
-/// an RSA key with 2048, 3072 or 4096 bits.
+/// How many characters a signature of this algorithm may have (RFC 7518, sections 3.2 to 3.5; RFC 8037, section 3.1). For RSA
+/// these are keys with 2048, 3072 or 4096 bits.
 fn signature_lengths(algorithm: &str) -> &'static [usize] {
     match algorithm {
         "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => &[342, 512, 683],
