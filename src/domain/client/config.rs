@@ -17,7 +17,6 @@ use super::store_kind::StoreKind;
 
 mod edit;
 mod given;
-mod key;
 mod value;
 
 pub use edit::RenameError;
@@ -25,8 +24,31 @@ pub use given::GivenValues;
 
 use value::{invalid, parse, parse_command, parse_scopes, syntax_error};
 
-use key::{CLIENT_ID, CREDENTIAL, DEFAULT_PROFILE, DEFAULT_SCOPE, ENVIRONMENT, LAST_VERIFIED, PROFILES};
-use key::{SECRET_COMMAND, STORE, TENANT};
+/// The profile that is used when none is named.
+const DEFAULT_PROFILE: &str = "default-profile";
+/// The table of profiles.
+const PROFILES: &str = "profiles";
+
+/// Of a profile: the environment.
+const ENVIRONMENT: &str = "environment";
+/// Of a profile: the tenant.
+const TENANT: &str = "tenant";
+/// Of a profile: the client id.
+const CLIENT_ID: &str = "client-id";
+/// Of a profile: where its secret is.
+const STORE: &str = "store";
+/// Of a profile: the command that prints its secret.
+const SECRET_COMMAND: &str = "secret-command";
+/// Of a profile: the scopes that `token` requests by default.
+const DEFAULT_SCOPE: &str = "default-scope";
+/// Of a profile: when Corti last accepted its secret.
+const LAST_VERIFIED: &str = "last-verified";
+/// Of a profile: the id of its stored secret in the token cache.
+const CREDENTIAL: &str = "credential";
+
+/// All keys of a profile.
+const KEYS_OF_A_PROFILE: [&str; 8] =
+    [ENVIRONMENT, TENANT, CLIENT_ID, STORE, SECRET_COMMAND, DEFAULT_SCOPE, LAST_VERIFIED, CREDENTIAL];
 
 /// One profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +137,7 @@ impl Config {
             let table = item.as_table_like().ok_or_else(|| invalid(&place, "not a table"))?;
             let name: ProfileName = name.parse().map_err(|error| invalid(&place, error))?;
             let profile = read_profile(&name, table)?;
-            let unknown = table.iter().map(|(key, _)| key).filter(|key| !key::OF_A_PROFILE.contains(key));
+            let unknown = table.iter().map(|(key, _)| key).filter(|key| !KEYS_OF_A_PROFILE.contains(key));
             self.unknown_keys.extend(unknown.map(|key| format!("{place}.{key}")));
             self.profiles.insert(name, profile);
         }
@@ -227,13 +249,7 @@ impl Config {
 
     /// Makes `name` the default profile.
     pub fn set_default(&mut self, name: &ProfileName) {
-        let mut new = toml_edit::Value::from(name.as_str());
-        if let Some(old) = self.document.get_mut(DEFAULT_PROFILE).and_then(Item::as_value_mut) {
-            *new.decor_mut() = old.decor().clone();
-            *old = new;
-        } else {
-            self.document.insert(DEFAULT_PROFILE, value(new));
-        }
+        edit::assign(self.document.as_table_mut(), DEFAULT_PROFILE, name.as_str());
         self.default_profile = Some(name.clone());
     }
 

@@ -1,5 +1,7 @@
 //! Compares two tokens: what each may do, where, and for how long. Ids and dates are left out, because they differ anyway.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::domain::text::page::{Page, Tone};
@@ -33,20 +35,18 @@ impl Comparison {
             b: value(b).into_iter().collect(),
             is_set: false,
         };
-        let set = |name, values: fn(&Inspection) -> Vec<String>| {
-            let sorted = |it| {
-                let mut values = values(it);
-                values.sort_unstable();
-                values
-            };
-            Row { name, a: sorted(a), b: sorted(b), is_set: true }
+        let set = |name, values: fn(&Inspection) -> BTreeSet<String>| Row {
+            name,
+            a: values(a).into_iter().collect(),
+            b: values(b).into_iter().collect(),
+            is_set: true,
         };
         Self(vec![
             one("kind", |it| Some(it.kind.as_str().to_owned())),
             one("reach", |it| it.class.map(|class| TokenClass::as_str(class).to_owned())),
-            set("scopes", |it| it.scopes.to_strings()),
-            set("roles", |it| it.roles.clone()),
-            set("audience", |it| it.audience.clone()),
+            set("scopes", |it| it.scopes.to_strings().into_iter().collect()),
+            set("roles", |it| it.roles.iter().cloned().collect()),
+            set("audience", |it| it.audience.iter().cloned().collect()),
             one("client", |it| it.client.clone()),
             one("environment", |it| it.place.as_ref().map(|(environment, _)| environment.to_string())),
             one("tenant", |it| it.place.as_ref().map(|(_, tenant)| tenant.to_string())),
@@ -83,12 +83,8 @@ impl Row {
 
     fn show(&self, page: Page) -> Page {
         if self.is_same() {
-            let same = format!("same: {}", self.a.join(" "));
-            return page.toned_field(
-                self.name,
-                Tone::Dim,
-                if self.a.is_empty() { "neither says" } else { &same },
-            );
+            let same = self.a.first().map(|_| format!("same: {}", self.a.join(" ")));
+            return page.toned_field(self.name, Tone::Dim, same.unwrap_or("neither says".to_owned()));
         }
         let line = |side: &str, own: &[String], other: &[String]| {
             if !self.is_set {

@@ -11,6 +11,8 @@ use jsonwebtoken::jwk::{Jwk, KeyOperations, PublicKeyUse};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::domain::client::invalid::Invalid;
+
 use super::public_key::PublicKey;
 
 /// The longest key set that is read, in bytes. Keycloak's are about 3 KB.
@@ -24,17 +26,6 @@ const KEYS_LIVE: SignedDuration = SignedDuration::from_mins(10);
 
 /// The shortest time between two fetches for unknown keys.
 const KEYS_REST: SignedDuration = SignedDuration::from_mins(1);
-
-/// Why a text is not a usable key set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeySetError {
-    /// Not `{"keys": […]}`.
-    #[error("it is not a JSON Web Key set: an object with a list `keys`")]
-    NotAKeySet,
-    /// No key checks signatures.
-    #[error("it has no public key that checks signatures by RS, PS, ES or EdDSA")]
-    NoKey,
-}
 
 /// A public key of the issuer.
 #[derive(Clone, Debug)]
@@ -106,21 +97,22 @@ impl Freshness {
 
 impl KeySet {
     /// Reads a key set. Keys of an unknown kind are ignored, as RFC 7517, section 5, demands. Weak keys are refused.
-    ///
-    /// # Errors
-    /// [`KeySetError`], see its variants.
-    pub fn parse(json: &[u8]) -> Result<Self, KeySetError> {
+    pub fn parse(json: &[u8]) -> Result<Self, Invalid> {
         #[derive(Deserialize)]
         struct Wire {
             keys: Vec<Value>,
         }
-        let wire: Wire = serde_json::from_slice(json).map_err(|_| KeySetError::NotAKeySet)?;
+        let not_a_set = |_| Invalid::new("it is not a JSON Web Key set: an object with a list `keys`");
+        let wire: Wire = serde_json::from_slice(json).map_err(not_a_set)?;
         let mut set = Self { keys: Vec::new(), refused: Vec::new() };
         // One by one, so that the others are read if one is malformed.
         for jwk in wire.keys.into_iter().take(MAX_KEYS).filter_map(|key| serde_json::from_value(key).ok()) {
             set.add(&jwk);
         }
-        if set.keys.is_empty() && set.refused.is_empty() { Err(KeySetError::NoKey) } else { Ok(set) }
+        if set.keys.is_empty() && set.refused.is_empty() {
+            return Err(Invalid::new("it has no public key that checks signatures by RS, PS, ES or EdDSA"));
+        }
+        Ok(set)
     }
 
     fn add(&mut self, jwk: &Jwk) {

@@ -92,7 +92,7 @@ pub struct Claims {
     pub client_id: Option<String>,
     /// The granted scopes, separated by spaces.
     pub scope: Option<String>,
-    /// The recipients. One of them may stand alone, without a list (RFC 7519, section 4.1.3).
+    /// The recipients. A single one needs no list (RFC 7519, section 4.1.3).
     #[serde(default, deserialize_with = "one_or_more")]
     pub aud: Vec<String>,
     /// The user's name; a service account's begins with `service-account-`.

@@ -121,7 +121,7 @@ pub fn clean(text: &str) -> Pasted<'_> {
 }
 
 /// Whether a line is a whole JWT.
-pub fn is_whole(line: &str) -> bool {
+fn is_whole(line: &str) -> bool {
     let token = clean(line).token;
     token.starts_with("eyJ") && matches!(token.bytes().filter(|byte| *byte == b'.').count(), 2 | 4)
 }
@@ -129,31 +129,26 @@ pub fn is_whole(line: &str) -> bool {
 /// Whether the text has one token per line: its first two lines that are not blank are whole tokens. `None` if this can only
 /// be said when more of the text was read.
 pub fn are_many(text: &[u8], has_ended: bool) -> Option<bool> {
-    let mut lines = text.split(|byte| *byte == b'\n').peekable();
-    let mut whole = 0;
-    while let Some(line) = lines.next() {
-        let is_complete = has_ended || lines.peek().is_some();
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        if !is_complete {
-            return None;
-        }
-        if !std::str::from_utf8(line).is_ok_and(is_whole) {
-            return Some(false);
-        }
-        whole += 1;
-        if whole == 2 {
-            return Some(true);
-        }
+    let last_break = text.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
+    let complete = if has_ended { text } else { text.get(..last_break)? };
+    let mut lines = whole_lines(complete);
+    match (lines.next(), lines.next()) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => has_ended.then_some(false),
     }
-    has_ended.then_some(false)
 }
 
 /// Whether the text has several lines and one of them is a whole token.
 pub fn has_whole_line(text: &[u8]) -> bool {
-    let lines = || text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines().nth(1).is_some() && lines().any(|line| std::str::from_utf8(line).is_ok_and(is_whole))
+    let lines: Vec<bool> = whole_lines(text).collect();
+    lines.len() > 1 && lines.contains(&true)
+}
+
+/// For each line that is not blank: whether it is a whole token.
+fn whole_lines(text: &[u8]) -> impl Iterator<Item = bool> {
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    lines.map(|line| std::str::from_utf8(line).is_ok_and(is_whole))
 }
 
 fn is_bare(text: &str) -> bool {

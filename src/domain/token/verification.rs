@@ -83,12 +83,11 @@ impl Verification {
 
     /// Whether the signature is good.
     pub fn is_signed(&self) -> bool {
-        self.checks.iter().any(|check| check.name == "signature" && check.verdict == Verdict::Ok)
+        self.has("signature", Verdict::Ok)
     }
 
-    /// Whether the issuer was not checked.
-    fn takes_any_issuer(&self) -> bool {
-        self.checks.iter().any(|check| check.name == "issuer" && check.verdict == Verdict::Skipped)
+    fn has(&self, name: &str, verdict: Verdict) -> bool {
+        self.checks.iter().any(|check| check.name == name && check.verdict == verdict)
     }
 
     /// The checks that failed.
@@ -98,17 +97,18 @@ impl Verification {
 
     /// For a person.
     pub fn page(&self) -> Page {
-        let verdict = match (self.valid, self.is_signed()) {
-            (true, _) if self.takes_any_issuer() => {
-                (Tone::Caution, format!("valid, by the keys of `{}`; its issuer was not checked", self.keys))
+        let keys = &self.keys;
+        let (tone, text) = match (self.valid, self.is_signed()) {
+            (true, _) if self.has("issuer", Verdict::Skipped) => {
+                (Tone::Caution, format!("valid, by the keys of `{keys}`; its issuer was not checked"))
             }
-            (true, _) => (Tone::Good, format!("valid, by the keys of `{}`", self.keys)),
-            (false, true) => (Tone::Bad, format!("INVALID, though signed by the keys of `{}`", self.keys)),
+            (true, _) => (Tone::Good, format!("valid, by the keys of `{keys}`")),
+            (false, true) => (Tone::Bad, format!("INVALID, though signed by the keys of `{keys}`")),
             (false, false) => {
-                (Tone::Bad, format!("INVALID: nothing of this can be relied on (keys of `{}`)", self.keys))
+                (Tone::Bad, format!("INVALID: nothing of this can be relied on (keys of `{keys}`)"))
             }
         };
-        let page = Page::new().toned_field("verified", verdict.0, verdict.1);
+        let page = Page::new().toned_field("verified", tone, text);
         let page = self.checks.iter().fold(page, |page, check| {
             let tone = match check.verdict {
                 Verdict::Failed => Tone::Bad,

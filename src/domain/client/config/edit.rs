@@ -8,8 +8,7 @@ use crate::domain::client::identity::ProfileName;
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::token::cache_key::CredentialId;
 
-use super::key::{CREDENTIAL, LAST_VERIFIED, PROFILES};
-use super::{Config, Profile};
+use super::{CREDENTIAL, Config, LAST_VERIFIED, PROFILES, Profile};
 
 /// Why a profile cannot be renamed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,6 +2,9 @@
 
 use crate::domain::token::jwt;
 
+/// Longer than any word, name or id after a token; a UUID has 36 characters.
+const NO_WORD: usize = 48;
+
 /// White space, and the backslash by which a shell's line continues.
 fn is_break(c: char) -> bool {
     c.is_whitespace() || c == '\\'
@@ -58,8 +61,8 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// Where a signed token with these parts ends: after the longest signature of its algorithm, else after the first part of the
-/// signature.
+/// Where a signed token with these parts ends: after the longest signature of its algorithm, else after the last part that is
+/// too long for a word, else after the first part of the signature.
 fn end_of_token(parts: &[Part<'_>]) -> Option<usize> {
     let (mut joined, mut ends, mut dots) = (String::new(), Vec::new(), 0);
     for (part, end) in parts {
@@ -73,13 +76,15 @@ fn end_of_token(parts: &[Part<'_>]) -> Option<usize> {
             break;
         }
         joined.push_str(text);
-        ends.push((joined.len(), end - (part.len() - text.len())));
+        ends.push((joined.len(), end - (part.len() - text.len()), part.len()));
     }
     let lengths = signature_lengths(&jwt::header(&joined).ok()?.alg);
     let signature = joined.rfind('.')? + 1;
     let is_signature = |end: usize| end.checked_sub(signature).is_some_and(|len| lengths.contains(&len));
-    let whole = ends.iter().rfind(|(end, _)| is_signature(*end));
-    whole.or_else(|| ends.iter().find(|(end, _)| *end > signature)).map(|(_, end)| *end)
+    let whole = ends.iter().rfind(|(end, ..)| is_signature(*end));
+    let line = || ends.iter().rfind(|(end, _, len)| *end > signature && *len >= NO_WORD);
+    let first = || ends.iter().find(|(end, ..)| *end > signature);
+    whole.or_else(line).or_else(first).map(|(_, end, _)| *end)
 }
 
 /// How many characters a signature of this algorithm may have (RFC 7518, sections 3.2 to 3.5; RFC 8037, section 3.1). For RSA
