@@ -103,7 +103,7 @@ fn incomplete_or_conflicting_variables_exit_3() {
 fn invalid_options_exit_3() {
     for (arguments, message) in [
         ("-t a/b token --full", "`a/b` is not a tenant: use only letters"),
-        ("-e http://example.com token --full", "only https"),
+        ("-e http://example.com token --full", "is not a Corti environment"),
         ("-e https://u:hunter2@h token --full", "may have only letters, digits and"),
         ("-e eu.corti.app token --full", "is not a Corti environment"),
         ("-p nope token --full", "there is no profile"),

@@ -135,7 +135,7 @@ impl Config {
         for (name, item) in item.as_table_like().ok_or_else(|| invalid(PROFILES, "not a table"))?.iter() {
             let place = format!("profiles.{name}");
             let table = item.as_table_like().ok_or_else(|| invalid(&place, "not a table"))?;
-            let name: ProfileName = name.parse().map_err(|error| invalid(&place, error))?;
+            let name: ProfileName = name.parse().map_err(|error| invalid(&place, &error))?;
             let profile = read_profile(&name, table)?;
             let unknown = table.iter().map(|(key, _)| key).filter(|key| !KEYS_OF_A_PROFILE.contains(key));
             self.unknown_keys.extend(unknown.map(|key| format!("{place}.{key}")));
@@ -265,7 +265,7 @@ fn read_profile(name: &ProfileName, table: &dyn TableLike) -> Result<Profile, Co
         |key: &'static str| table.get(key).ok_or_else(|| ConfigError::Missing { profile: name.clone(), key });
     let store: Option<String> = optional(table, name, STORE, parse)?;
     let store = StoreKind::parse(store.as_deref(), optional(table, name, SECRET_COMMAND, parse_command)?)
-        .map_err(|error| invalid(&place(STORE), error))?;
+        .map_err(|error| invalid(&place(STORE), &error))?;
     Ok(Profile {
         client: Client {
             environment: parse(&place(ENVIRONMENT), required(ENVIRONMENT)?)?,

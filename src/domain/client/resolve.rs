@@ -96,10 +96,7 @@ impl Plan {
             SecretSource::Given(GivenSecret::Value(_)) => SecretOrigin::Variable(variable::CLIENT_SECRET),
             SecretSource::Given(GivenSecret::File(_, path)) => SecretOrigin::File(path),
             SecretSource::Store(name, profile) | SecretSource::Withheld(name, profile, _) => {
-                match &profile.store {
-                    StoreKind::Command(command) => SecretOrigin::Command(command),
-                    StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(name),
-                }
+                profile.store.command().map_or(SecretOrigin::Profile(name), SecretOrigin::Command)
             }
         }
     }

@@ -108,11 +108,12 @@ impl Inspection {
         let kind = Kind::of(claims.typ.as_deref());
         let scopes = claims.scope.as_deref().map(ScopeSet::from_wire);
         let expires_at = claims.expires_at()?;
+        let place = |issuer: &str| places.get(issuer, |it| Environment::from_issuer(it).ok_or(())).ok();
         Ok(Self {
             kind,
             issued_at: date("iat", claims.iat.as_ref())?,
             not_before: date("nbf", claims.nbf.as_ref())?.filter(|time| *time > now),
-            place: claims.iss.as_deref().and_then(|issuer| place(issuer, places)),
+            place: claims.iss.as_deref().and_then(place),
             roles: roles(&mut claims),
             issuer: claims.iss,
             client: claims.azp.or(claims.client_id),
@@ -212,10 +213,6 @@ impl Inspection {
         };
         text.to_owned()
     }
-}
-
-fn place(issuer: &str, places: &mut Places) -> Option<(Environment, Tenant)> {
-    places.get(issuer, |issuer| Environment::from_issuer(issuer).ok_or(())).ok()
 }
 
 fn roles(claims: &mut Claims) -> Vec<String> {

@@ -46,6 +46,7 @@ pub enum JwtError {
 
 /// The JOSE header (RFC 7515, section 4.1). It chooses neither the key nor the algorithm.
 #[derive(Clone, Debug, Deserialize)]
+#[expect(clippy::zero_sized_map_values, reason = "serde collects other parameters in a map only")]
 pub struct Header {
     /// The signature algorithm.
     pub alg: String,

@@ -191,9 +191,9 @@ fn issuer(inspection: &Inspection, expected: Option<&str>) -> Check {
 /// into that of a refresh token. Corti documents no audience, so another one is shown but not judged.
 fn audience(inspection: &Inspection, expected: &[String], redact: bool) -> Check {
     let has = |name: &str| inspection.audience.iter().any(|found| found == name);
-    let judged = |is_good: bool, what: &str| match is_good {
-        true => ok("audience", format!("it is for {what}")),
-        false => failed("audience", format!("it is not for {what}")),
+    let judged = |is_good: bool, what: &str| {
+        let (verdict, not) = if is_good { (Verdict::Ok, "") } else { (Verdict::Failed, "not ") };
+        check("audience", verdict, format!("it is {not}for {what}"))
     };
     if !expected.is_empty() {
         let shown = |name: &String| if redact { inspection.redacted_audience(name) } else { name.clone() };

@@ -17,13 +17,13 @@ pub(super) fn syntax_error(text: &str, error: &toml_edit::TomlError) -> ConfigEr
     ConfigError::Syntax { line, column, message: error.message().lines().collect::<Vec<_>>().join(", ") }
 }
 
-pub(super) fn invalid(place: &str, reason: impl ToString) -> ConfigError {
+pub(super) fn invalid(place: &str, reason: &(impl ToString + ?Sized)) -> ConfigError {
     ConfigError::Invalid { place: place.to_owned(), reason: reason.to_string() }
 }
 
 pub(super) fn parse<T: FromStr<Err: std::fmt::Display>>(place: &str, item: &Item) -> Result<T, ConfigError> {
     let text = item.as_str().ok_or_else(|| invalid(place, "not a string"))?;
-    text.parse().map_err(|error: T::Err| invalid(place, error))
+    text.parse().map_err(|error: T::Err| invalid(place, &error))
 }
 
 /// An array of words, or one text that is split as a shell does.
@@ -33,7 +33,7 @@ pub(super) fn parse_command(place: &str, item: &Item) -> Result<SecretCommand, C
         (None, Some(array)) => SecretCommand::new(strings(place, array)?.map(str::to_owned).collect()),
         (None, None) => return Err(invalid(place, "neither an array of strings nor a string")),
     };
-    command.map_err(|error| invalid(place, error))
+    command.map_err(|error| invalid(place, &error))
 }
 
 pub(super) fn parse_scopes(place: &str, item: &Item) -> Result<ScopeSet, ConfigError> {
@@ -41,7 +41,7 @@ pub(super) fn parse_scopes(place: &str, item: &Item) -> Result<ScopeSet, ConfigE
     if array.is_empty() {
         return Err(invalid(place, "it names no scope"));
     }
-    strings(place, array)?.map(|text| text.parse::<Scope>().map_err(|error| invalid(place, error))).collect()
+    strings(place, array)?.map(|text| text.parse::<Scope>().map_err(|error| invalid(place, &error))).collect()
 }
 
 fn strings<'a>(place: &str, array: &'a Array) -> Result<impl Iterator<Item = &'a str>, ConfigError> {
