@@ -11,9 +11,8 @@ use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable::GivenSecret;
 use crate::domain::explain::causes::{Cause, Confidence, explain};
-use crate::domain::explain::evidence::{Configured, Evidence};
+use crate::domain::explain::evidence::{Configured, Evidence, UsedToken};
 use crate::domain::explain::saved_exchange::SavedExchange;
-use crate::domain::explain::used_token::UsedToken;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::domain::token::scope::TokenClass;
@@ -154,7 +153,7 @@ impl ExplainOutcome {
 
     /// What is known, where no cause matches.
     fn seen(&self) -> Page {
-        let token = self.evidence.token.as_ref().map(|held| held.secret().fingerprint());
+        let token = self.evidence.token.as_ref().map(|held| held.secret.fingerprint());
         Page::new()
             .optional("status", self.evidence.status.map(|status| status.to_string()))
             .optional("answer", self.evidence.answer())
@@ -168,7 +167,7 @@ impl ExplainOutcome {
         let seen = held.inspection.as_ref();
         let place = seen.and_then(|seen| seen.place.as_ref());
         Some(json!({
-            "fingerprint": held.secret().fingerprint(),
+            "fingerprint": held.secret.fingerprint(),
             "kind": seen.map(|seen| seen.kind.as_str()),
             "reach": seen.and_then(|seen| seen.class).map(TokenClass::as_str),
             "environment": place.map(|(environment, _)| environment.to_string()),

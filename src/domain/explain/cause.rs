@@ -37,43 +37,31 @@ pub struct Cause {
     pub evidence: Vec<String>,
     /// What to do; it ends with a command, where one helps.
     pub remedy: String,
-}
-
-/// A cause that is being weighed.
-pub(super) struct Candidate<'a> {
-    evidence: &'a Evidence,
-    cause: Cause,
+    /// 0 if nothing speaks for it.
     pub(super) weight: u8,
 }
 
-impl<'a> Candidate<'a> {
-    /// A cause that nothing speaks for yet.
-    pub(super) fn new(evidence: &'a Evidence, id: &'static str, cause: &'static str) -> Self {
-        let (confidence, reasons) = (Confidence::Low, Vec::new());
-        let cause = Cause { id, cause, confidence, evidence: reasons, remedy: String::new() };
-        Self { evidence, cause, weight: 0 }
-    }
+/// A cause that nothing speaks for yet.
+pub(super) fn cause(id: &'static str, cause: &'static str) -> Cause {
+    let (confidence, evidence) = (Confidence::Low, Vec::new());
+    Cause { id, cause, confidence, evidence, remedy: String::new(), weight: 0 }
+}
 
+impl Cause {
     /// The server's words say so, if `is_said`.
-    pub(super) fn said(self, is_said: bool) -> Self {
-        let words = self.evidence.words().filter(|_| is_said);
-        let reason = words.map(|words| format!("the server says: {words}"));
-        self.proved(reason)
+    pub(super) fn said(self, it: &Evidence, is_said: bool) -> Self {
+        let words = it.words.as_ref().filter(|_| is_said);
+        self.proved(words.map(|words| format!("the server says: {words}")))
     }
 
     /// The kind of the answer proves it.
     pub(super) fn proved(self, reason: Option<impl Into<String>>) -> Self {
-        self.add(3, reason)
+        self.weighed(3, reason)
     }
 
     /// The token, the request or a clock shows it.
     pub(super) fn shown(self, reason: Option<impl Into<String>>) -> Self {
-        self.add(2, reason)
-    }
-
-    /// Only the words of a server fit, which says no more than that it refuses.
-    pub(super) fn hinted(self, reason: Option<impl Into<String>>) -> Self {
-        self.add(1, reason)
+        self.weighed(2, reason)
     }
 
     /// Only the status fits.
@@ -82,25 +70,21 @@ impl<'a> Candidate<'a> {
         self
     }
 
+    /// Adds a reason, if there is one.
+    pub(super) fn weighed(mut self, weight: u8, reason: Option<impl Into<String>>) -> Self {
+        self.weight += if reason.is_some() { weight } else { 0 };
+        self.evidence.extend(reason.map(Into::into));
+        self
+    }
+
+    /// Says what to do. This comes last.
     pub(super) fn remedy(mut self, text: impl Into<String>) -> Self {
-        self.cause.remedy = text.into();
-        self
-    }
-
-    fn add(mut self, weight: u8, reason: Option<impl Into<String>>) -> Self {
-        if let Some(reason) = reason {
-            self.weight += weight;
-            self.cause.evidence.push(reason.into());
-        }
-        self
-    }
-
-    pub(super) fn into_cause(self) -> Cause {
-        let confidence = match self.weight {
+        self.remedy = text.into();
+        self.confidence = match self.weight {
             0 | 1 => Confidence::Low,
             2 => Confidence::Medium,
             _ => Confidence::High,
         };
-        Cause { confidence, ..self.cause }
+        self
     }
 }

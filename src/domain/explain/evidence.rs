@@ -1,5 +1,7 @@
 //! Gathers what is known of a failure: a status, a saved answer, the token that was used, the configured client.
 
+use http_auth::ChallengeRef;
+use http_auth::parser::ChallengeParser;
 use jiff::Timestamp;
 
 use crate::domain::client::environment::Environment;
@@ -7,18 +9,18 @@ use crate::domain::client::identity::{ClientId, Tenant};
 use crate::domain::client::secret::Secret;
 use crate::domain::text::redactor::Redactor;
 use crate::domain::token::inspection::Inspection;
+use crate::domain::token::jwt::Jwt;
+use crate::domain::token::pasted;
 
-use super::answer_kind::AnswerKind;
-use super::challenge::Challenge;
-use super::redaction::Redaction;
-use super::saved_exchange::{SavedExchange, SavedRequest, bare_address};
-use super::used_token::UsedToken;
+use super::answer::{Answer, AnswerKind};
+use super::redaction::redact;
+use super::saved_exchange::{BearerForm, SavedExchange, SavedRequest, bare_address};
 
 /// An environment and a tenant.
 pub type Place = (Environment, Tenant);
 
-/// Words, in lower case, by which a refusal of the API is told from others. A server without any of them leaves it open.
-const TELLING: [&str; 12] = [
+/// Words, in lower case, by which an API says why it refuses. A server without any of them leaves it open.
+const REASONS: [&str; 12] = [
     "expired",
     "not active",
     "bearer",
@@ -33,6 +35,9 @@ const TELLING: [&str; 12] = [
     "path",
 ];
 
+/// The schemes of proxies that are known; other words of a challenge are not repeated.
+const PROXY_SCHEMES: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"];
+
 /// The configuration, as far as there is one.
 #[derive(Clone, Debug, Default)]
 pub struct Configured {
@@ -42,13 +47,68 @@ pub struct Configured {
     pub client: Option<ClientId>,
 }
 
+/// The token that was used.
+#[derive(Debug)]
+pub struct UsedToken {
+    /// The token alone.
+    pub secret: Secret,
+    /// How it was written.
+    pub form: BearerForm,
+    /// Its claims; nothing of them is verified. `None` where it is no JWT.
+    pub inspection: Option<Inspection>,
+}
+
+impl UsedToken {
+    /// Reads a text with a token, and with whatever was pasted along.
+    pub fn read(text: &str, now: Timestamp) -> Self {
+        // Without the name of a header: only its value shows how the token was sent.
+        let form = BearerForm::of(pasted::after_header(text).as_deref().unwrap_or(text));
+        let token = pasted::clean(text).token;
+        let inspection = Jwt::decode(&token).and_then(|jwt| Inspection::of(&jwt, now)).ok();
+        Self { secret: Secret::new(token.into_owned()), form, inspection }
+    }
+}
+
+/// What a `Bearer` challenge says of a refused token (RFC 6750, section 3).
+#[derive(Debug)]
+pub(super) struct Challenge {
+    pub(super) error: Option<String>,
+    description: Option<String>,
+}
+
+impl Challenge {
+    /// Reads the challenge of the scheme `Bearer`.
+    fn read(header: &str, known: &Redactor) -> Option<Self> {
+        let bearer = challenges(header).find(|it| it.scheme.eq_ignore_ascii_case("bearer"))?;
+        let value = |name: &str| {
+            let (_, value) = bearer.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+            Some(redact(&value.to_unescaped(), known))
+        };
+        Some(Self { error: value("error"), description: value("error_description") })
+    }
+}
+
+/// The challenges of a header (RFC 9110, section 11.6.1), up to the first that cannot be read.
+fn challenges(header: &str) -> impl Iterator<Item = ChallengeRef<'_>> {
+    ChallengeParser::new(header).map_while(Result::ok)
+}
+
+/// The known schemes of `Proxy-Authenticate`; `None` where that header is missing.
+fn proxy_schemes(exchange: &SavedExchange) -> Option<Vec<&'static str>> {
+    exchange.header("proxy-authenticate")?;
+    let headers = exchange.each_header("proxy-authenticate");
+    let asked: Vec<_> = headers.flat_map(challenges).map(|it| it.scheme).collect();
+    let is_asked = |scheme: &&str| asked.iter().any(|it| it.eq_ignore_ascii_case(scheme));
+    Some(PROXY_SCHEMES.into_iter().filter(is_asked).collect())
+}
+
 /// All that is known of a failure.
 #[derive(Debug)]
 pub struct Evidence {
     /// The HTTP status, or the close code of a WebSocket.
     pub status: Option<u16>,
     pub(super) request: Option<SavedRequest>,
-    pub(super) answer: AnswerKind,
+    pub(super) answer: Answer,
     pub(super) challenge: Option<Challenge>,
     pub(super) retry_after: Option<String>,
     /// The schemes that a proxy asks for, where one asks.
@@ -61,7 +121,8 @@ pub struct Evidence {
     pub token: Option<UsedToken>,
     pub(super) configured: Configured,
     pub(super) now: Timestamp,
-    words: Option<String>,
+    /// The server's own words, in the body or in a challenge.
+    pub(super) words: Option<String>,
 }
 
 impl Evidence {
@@ -75,31 +136,27 @@ impl Evidence {
         secret: Option<&Secret>,
         now: Timestamp,
     ) -> Self {
-        let known = token.as_ref().map(UsedToken::secret).into_iter().chain(secret);
-        let redaction = Redaction { known: known.chain(&exchange.credentials).collect::<Redactor>() };
-        let redacted = |text: &str| redaction.apply(text);
+        let used = token.as_ref().map(|token| &token.secret);
+        let known: Redactor = used.into_iter().chain(secret).chain(&exchange.credentials).collect();
+        let redacted = |text: &str| redact(text, &known);
         let date = exchange.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
         let challenge =
-            exchange.each_header("www-authenticate").find_map(|header| Challenge::read(header, &redaction));
-        let answer = AnswerKind::of(exchange, &redaction);
-        let in_body = match &answer {
-            AnswerKind::Problem(problem) => problem.status,
-            _ => None,
-        };
+            exchange.each_header("www-authenticate").find_map(|header| Challenge::read(header, &known));
         let challenged =
             challenge.as_ref().and_then(|it| it.description.clone().or_else(|| it.error.clone()));
+        let answer = Answer::of(exchange, &known);
         Self {
-            status: exchange.status.or(status).or(in_body),
+            status: exchange.status.or(status).or(answer.status),
             request: exchange.request.clone().map(|request| SavedRequest {
                 path: redacted(&request.path),
                 tenant: request.tenant.as_deref().map(redacted),
                 ..request
             }),
-            words: challenged.or_else(|| answer.words()),
+            words: challenged.or_else(|| answer.words.clone()),
             answer,
             challenge,
             retry_after: exchange.header("retry-after").map(redacted),
-            proxy: exchange.proxy_schemes(),
+            proxy: proxy_schemes(exchange),
             location: exchange.header("location").map(|text| redacted(&bare_address(text))),
             date: date.map(|date| date.timestamp()),
             token,
@@ -110,13 +167,13 @@ impl Evidence {
 
     /// The kind of the answer, if there was one.
     pub fn answer(&self) -> Option<&'static str> {
-        let is_answered = self.answer != AnswerKind::Empty || self.challenge.is_some();
-        is_answered.then(|| self.answer.as_str())
+        let is_answered = !self.is(AnswerKind::Empty) || self.challenge.is_some();
+        is_answered.then(|| self.answer.kind.as_str())
     }
 
     /// The id that the server gave the request, for Corti's support.
     pub fn request_id(&self) -> Option<&str> {
-        self.answer.request_id()
+        self.answer.request_id.as_deref()
     }
 
     pub(super) fn is_status(&self, statuses: &[u16]) -> bool {
@@ -129,74 +186,46 @@ impl Evidence {
 
     /// Whether the status is one of these, and the server's words tell nothing more.
     pub(super) fn has_only_status(&self, statuses: &[u16]) -> bool {
-        let is_told = self.says(&TELLING) || !self.is_of_a_resource();
+        let is_told = self.says(&REASONS) || !self.is_from_an_api();
         self.is_status(statuses) && !(self.words.is_some() && is_told)
-    }
-
-    /// The server's own words, in the body or in a challenge.
-    pub(super) fn words(&self) -> Option<&str> {
-        self.words.as_deref()
     }
 
     /// Whether one of `parts` (in lower case) is in the server's words.
     pub(super) fn says(&self, parts: &[&str]) -> bool {
-        let words = self.words().unwrap_or_default().to_lowercase();
+        let words = self.words.as_deref().unwrap_or_default().to_lowercase();
         parts.iter().any(|part| words.contains(part))
     }
 
-    /// The type of an error of the v2 API.
-    pub(super) fn problem(&self) -> Option<&str> {
-        match &self.answer {
-            AnswerKind::Problem(problem) => Some(problem.kind.as_deref().unwrap_or_default()),
-            _ => None,
-        }
+    /// Whether the answer is of this kind.
+    pub(super) fn is(&self, kind: AnswerKind) -> bool {
+        self.answer.kind == kind
     }
 
-    /// The `error` of an OAuth error.
-    pub(super) fn oauth_error(&self) -> Option<&str> {
-        match &self.answer {
-            AnswerKind::OAuth { error, .. } => Some(error),
-            _ => None,
-        }
-    }
-
-    /// The type of a WebSocket's message.
-    pub(super) fn message(&self) -> Option<&str> {
-        match &self.answer {
-            AnswerKind::Message { kind, .. } => Some(kind),
-            _ => None,
-        }
+    /// Whether the answer is of this kind, with one of these codes.
+    pub(super) fn has_code(&self, kind: AnswerKind, codes: &[&str]) -> bool {
+        self.is(kind) && codes.contains(&self.answer.code.as_str())
     }
 
     /// Whether a token may have been refused, and not a client at the token endpoint.
     pub(super) fn refuses_a_token(&self) -> bool {
-        self.is_status(&[401, 403]) && self.is_of_a_resource()
+        self.is_status(&[401, 403]) && self.is_from_an_api()
     }
 
     /// Whether it is about a token: one may have been refused, or nothing but a token is known.
     pub(super) fn concerns_a_token(&self) -> bool {
-        self.refuses_a_token() || (self.status.is_none() && self.answer == AnswerKind::Empty)
+        self.refuses_a_token() || (self.status.is_none() && self.is(AnswerKind::Empty))
     }
 
     /// Whether an API answered, and not the token endpoint. An API may answer with the OAuth errors of RFC 6750, section 3.1.
-    pub(super) fn is_of_a_resource(&self) -> bool {
-        match &self.answer {
-            AnswerKind::Empty | AnswerKind::Problem(_) => true,
-            AnswerKind::OAuth { error, .. } => {
-                ["invalid_token", "insufficient_scope"].contains(&error.as_str())
-            }
-            _ => false,
-        }
+    pub(super) fn is_from_an_api(&self) -> bool {
+        self.is(AnswerKind::Empty)
+            || self.is(AnswerKind::Problem)
+            || self.has_code(AnswerKind::OAuth, &["invalid_token", "insufficient_scope"])
     }
 
     /// The claims of the token, where it can be decoded.
     pub(super) fn claims(&self) -> Option<&Inspection> {
         self.token.as_ref()?.inspection.as_ref()
-    }
-
-    /// The environment and the tenant that issued the token.
-    pub(super) fn issued_by(&self) -> Option<&Place> {
-        self.claims()?.place.as_ref()
     }
 
     /// The last part of the path of a WebSocket: `transcribe` or `streams`, if it is right.
@@ -208,5 +237,35 @@ impl Evidence {
     /// The WebSocket of the request, if it is one of Corti's.
     pub(super) fn known_socket(&self) -> Option<&str> {
         self.socket().filter(|name| ["transcribe", "streams"].contains(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_challenge_of_a_bearer_is_read_however_it_is_written() {
+        let known = Redactor::default();
+        let read = |header: &str| {
+            Challenge::read(header, &known)
+                .map(|it| (it.error.unwrap_or_default(), it.description.unwrap_or_default()))
+        };
+        let both = |error: &str, description: &str| Some((error.to_owned(), description.to_owned()));
+        for (header, expected) in [
+            (r#"Bearer realm="corti""#, both("", "")),
+            ("Bearer", both("", "")),
+            ("bearer realm=x, error=invalid_token", both("invalid_token", "")),
+            (r#"Bearer error = "a", error_description="b, c""#, both("a", "b, c")),
+            (r#"Bearer error_description="only""#, both("", "only")),
+            (r#"Basic realm="proxy", Bearer error="x""#, both("x", "")),
+            (r#"Basic realm="bearer of bad news""#, None),
+            ("Negotiate", None),
+        ] {
+            assert_eq!(read(header), expected, "{header}");
+        }
+        let several = ["Basic realm=\"x\"", "Bearer error=\"e\""];
+        let found = several.iter().find_map(|header| Challenge::read(header, &known));
+        assert_eq!(found.and_then(|it| it.error).as_deref(), Some("e"));
     }
 }

@@ -42,23 +42,16 @@ const ENCODED_SPACES: [&str; 3] = ["+", "%2520", "%20"];
 /// What separates a name from its value.
 const SIGNS: [&str; 6] = ["=>", ":", "=", "%3D", "%3d", "%3A"];
 
-/// Cuts secrets out.
-pub(super) struct Redaction {
-    /// The secrets that are known: the token, the client secret, those of a saved request.
-    pub(super) known: Redactor,
-}
-
-impl Redaction {
-    /// `text` without secrets, and at most [`LONGEST`] characters of it.
-    pub(super) fn apply(&self, text: &str) -> String {
-        let text = self.known.apply(text);
-        let text = match first_named(&text) {
-            Some(start) => format!("{}{REDACTED}", text.get(..start).unwrap_or_default()),
-            None => text.into_owned(),
-        };
-        let words: Vec<String> = text.split(' ').map(without_jwt).collect();
-        at_most(LONGEST, &words.join(" ")).into_owned()
-    }
+/// `text` without secrets, and at most [`LONGEST`] characters of it. The `known` ones are the token, the client secret and
+/// those of a saved request.
+pub(super) fn redact(text: &str, known: &Redactor) -> String {
+    let text = known.apply(text);
+    let text = match first_named(&text) {
+        Some(start) => format!("{}{REDACTED}", text.get(..start).unwrap_or_default()),
+        None => text.into_owned(),
+    };
+    let words: Vec<String> = text.split(' ').map(without_jwt).collect();
+    at_most(LONGEST, &words.join(" ")).into_owned()
 }
 
 /// A word without the JWT that it ends with.

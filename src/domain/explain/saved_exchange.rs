@@ -4,7 +4,6 @@
 
 use url::form_urlencoded;
 
-use super::challenge::challenges;
 use crate::domain::client::secret::Secret;
 
 /// How a token is written in a header, a query or a file.
@@ -47,9 +46,6 @@ pub struct SavedRequest {
     /// The tenant of the header or the query, if there is one.
     pub tenant: Option<String>,
 }
-
-/// The schemes of proxies that are known; other words of a challenge are not repeated.
-const PROXY_SCHEMES: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"];
 
 /// A saved exchange.
 #[derive(Clone, Debug, Default)]
@@ -131,15 +127,6 @@ impl SavedExchange {
             token: header.or(token).map(|text| BearerForm::of(&text)),
             tenant: in_header("tenant-name").or_else(|| in_query("tenant-name")),
         });
-    }
-
-    /// The known schemes of `Proxy-Authenticate`; `None` where that header is missing.
-    pub(super) fn proxy_schemes(&self) -> Option<Vec<&'static str>> {
-        let mut headers = self.each_header("proxy-authenticate").peekable();
-        headers.peek()?;
-        let asked: Vec<_> = headers.flat_map(challenges).map(|it| it.scheme).collect();
-        let is_asked = |scheme: &&str| asked.iter().any(|it| it.eq_ignore_ascii_case(scheme));
-        Some(PROXY_SCHEMES.into_iter().filter(is_asked).collect())
     }
 
     /// Every header of this name (lower case).

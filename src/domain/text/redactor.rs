@@ -115,45 +115,24 @@ impl Redactor {
         if self.known.borrow().is_empty() {
             return value;
         }
-        // One search of all texts is much faster than a search of each, and hardly any value has a secret.
-        let mut texts = String::new();
-        collect_texts(&value, &mut texts);
-        if self.finds_in(&texts) { self.apply_to_each(value) } else { value }
-    }
-
-    fn apply_to_each(&self, value: Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.apply(&text).into_owned()),
-            Value::Array(values) => values.into_iter().map(|value| self.apply_to_each(value)).collect(),
-            Value::Object(members) => {
-                let members = members.into_iter();
-                let clean =
-                    |(name, value): (String, _)| (self.apply(&name).into_owned(), self.apply_to_each(value));
-                Value::Object(members.map(clean).collect())
-            }
-            // A secret may consist of digits.
-            Value::Number(number) if self.finds_in(&number.to_string()) => REDACTED.into(),
-            Value::Number(_) | Value::Bool(_) | Value::Null => value,
-        }
+        map_json(value, &|text| self.apply(text).into_owned())
     }
 }
 
-/// Adds the names, strings and numbers of `value` to `all`, each on a line.
-fn collect_texts(value: &Value, all: &mut String) {
+/// `value` with `change` applied to its names, texts and numbers: a secret may consist of digits.
+pub fn map_json(value: Value, change: &impl Fn(&str) -> String) -> Value {
     match value {
-        Value::String(text) => *all += text,
-        Value::Number(number) => *all += &number.to_string(),
-        Value::Array(values) => values.iter().for_each(|value| collect_texts(value, all)),
-        Value::Object(members) => {
-            for (name, value) in members {
-                *all += name;
-                all.push('\n');
-                collect_texts(value, all);
-            }
+        Value::String(text) => change(&text).into(),
+        Value::Number(number) => {
+            let changed = change(&number.to_string());
+            if changed == number.to_string() { Value::Number(number) } else { changed.into() }
         }
-        Value::Bool(_) | Value::Null => {}
+        Value::Array(values) => values.into_iter().map(|value| map_json(value, change)).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (change(&name), map_json(value, change))).collect()
+        }
+        Value::Bool(_) | Value::Null => value,
     }
-    all.push('\n');
 }
 
 impl Needle {

@@ -1,65 +1,94 @@
-//! The causes of requests that the API refuses although it accepts the token, and of servers that are busy or broken. The
-//! numbered types are those of Corti's documentation.
+//! The causes of requests that did not reach the API, that it refuses although it accepts the token, and of servers that are
+//! busy or broken. The numbered types are those of Corti's documentation.
 
-use crate::domain::explain::answer_kind::AnswerKind;
-use crate::domain::explain::cause::Candidate;
+use crate::domain::explain::answer::AnswerKind;
+use crate::domain::explain::cause::{Cause, cause};
 use crate::domain::explain::evidence::Evidence;
 
 use super::token_endpoint::NO_SUCH_PATH;
 
-pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
-    let cause = |id, text| Candidate::new(it, id, text);
-    let is_problem = it.problem().is_some();
-    let is_duplicate = is_problem && (it.is_status(&[409]) || it.problem() == Some("A0017"));
+/// The redirects of RFC 9110, section 15.4.
+const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+
+pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
+    let is_problem = it.is(AnswerKind::Problem);
+    let has_type = |code| it.has_code(AnswerKind::Problem, &[code]);
+    let is_duplicate = has_type("A0017") || is_problem && it.is_status(&[409]);
     let is_404 = it.is_status(&[404]);
-    let is_missing = it.problem() == Some("A0007") || it.says(&["interaction"]);
+    let is_missing = has_type("A0007") || it.says(&["interaction"]);
     let path = it.request.as_ref().map(|request| request.path.as_str()).unwrap_or_default();
     let is_stream = is_404 && path.trim_end_matches('/').ends_with("/stream");
     let is_unknown_path = is_404 && is_problem && it.says(&["path"]);
-    let is_unknown_path = is_unknown_path || it.oauth_error().is_some() && it.says(&NO_SUCH_PATH);
-    let is_invalid = it.is_status(&[400, 422]) && is_problem && it.problem() != Some("A0017");
+    let is_unknown_path = is_unknown_path || it.is(AnswerKind::OAuth) && it.says(&NO_SUCH_PATH);
+    let is_invalid = it.is_status(&[400, 422]) && is_problem && !has_type("A0017");
     let is_busy = it.is_status(&[429]);
-    let is_quota = it.problem() == Some("A0021") || it.says(&["balance", "quota", "trial"]);
+    let is_quota = has_type("A0021") || it.says(&["balance", "quota", "trial"]);
     let retry_after = it.retry_after.as_ref().filter(|_| is_busy && !is_quota);
-    let is_html = it.answer == AnswerKind::Html;
+    let is_html = it.is(AnswerKind::Html);
     let is_success = it.status.is_some_and(|status| status == 101 || (200..300).contains(&status));
-    let is_success = is_success && matches!(it.answer, AnswerKind::Empty | AnswerKind::Other);
-    let (is_agents, fix) = match &it.answer {
-        AnswerKind::Agents { fix, .. } => (true, fix.as_ref()),
-        _ => (false, None),
-    };
+    let is_success = is_success && (it.is(AnswerKind::Empty) || it.is(AnswerKind::Other));
+    let schemes = it.proxy.as_ref().filter(|_| it.is_status(&[407]));
+    let asked = schemes.map(|schemes| match schemes.as_slice() {
+        [] => "407, and Proxy-Authenticate names no scheme that is known".to_owned(),
+        schemes => format!("407, and Proxy-Authenticate asks for {}", schemes.join(" or ")),
+    });
+    let takes_basic = it.proxy.as_ref().is_none_or(|schemes| schemes.contains(&"Basic"));
+    let redirect = it.status.filter(|_| it.is_status(&REDIRECTS)).zip(it.location.as_ref());
     vec![
+        cause("proxy-credentials", "the proxy wants a user name and a password")
+            .proved(asked)
+            .fits(it.has_only_status(&[407]) && it.proxy.is_none())
+            .remedy(if takes_basic {
+                "set HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT), percent-encoded, then: corti-auth doctor"
+            } else {
+                "corti-auth knows only Basic: use a proxy that takes Basic, or none, then: corti-auth doctor"
+            }),
+        cause(
+            "redirect",
+            "the answer is a redirect, which is not followed: the host or the path is wrong, http is used in place \
+             of https, or a network's login page is in between",
+        )
+        .proved(redirect.map(|(status, location)| format!("{status}, and Location is `{location}`")))
+        .fits(it.has_only_status(&REDIRECTS) && it.location.is_none())
+        .remedy(match &it.location {
+            Some(_) => {
+                "compare that address with yours; log in where the network asks for it, then: corti-auth doctor"
+            }
+            None => {
+                "save the head of the answer too (curl -i): its Location says where it leads: corti-auth doctor"
+            }
+        }),
         cause("duplicate-identifier", "the client already has an encounter with this identifier")
-            .said(is_duplicate)
+            .said(it, is_duplicate)
             .fits(it.has_only_status(&[409]))
             .remedy("use each identifier once; the default is a new one: corti-auth interaction create"),
         cause("no-such-interaction", "the interaction does not exist, or belongs to another client")
-            .said(is_404 && is_missing)
+            .said(it, is_404 && is_missing)
             .fits(it.has_only_status(&[404]))
             .remedy("create one with this client: corti-auth interaction create"),
         cause("misspelt-path", "the path is misspelt: the WebSocket is /streams")
             .shown(is_stream.then(|| format!("the path is `{path}`")))
-            .said(is_stream)
+            .said(it, is_stream)
             .remedy("use the websocketUrl as the API returns it: corti-auth interaction create"),
         cause("unknown-path", "the path does not exist, or it takes another method")
-            .said(is_unknown_path)
+            .said(it, is_unknown_path)
             .fits(it.has_only_status(&[404, 405]))
             .remedy(
                 "POST to .../protocol/openid-connect/token for a token; the API's paths begin with /v2/ or \
                  /audio-bridge/v2/, and those of lists end with a slash: corti-auth status -v",
             ),
         cause("invalid-request", "the request is not what the API expects")
-            .said(is_invalid)
+            .said(it, is_invalid)
             .fits(it.has_only_status(&[400, 422]))
             .remedy(
                 "fix the named fields; compare with a request that works: corti-auth interaction create -v",
             ),
         cause("quota", "the credits are used up, or the trial is over")
-            .said(is_busy && is_quota)
+            .said(it, is_busy && is_quota)
             .fits(it.has_only_status(&[429]) && it.retry_after.is_none())
             .remedy("trying again does not help: look at the balance in the Corti Console"),
         cause("rate-limit", "too many requests in a short time")
-            .said(is_busy && !is_quota)
+            .said(it, is_busy && !is_quota)
             .shown(retry_after.map(|wait| format!("Retry-After is {wait}")))
             .fits(it.has_only_status(&[429]))
             .remedy(format!(
@@ -73,15 +102,15 @@ pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
                 "look for a proxy, a wrong host or an outage (https://status.corti.ai): corti-auth doctor",
             ),
         cause("server-trouble", "the server failed; the request may be fine")
-            .said(it.is_server_error())
-            .fits(it.is_server_error() && it.words().is_none() && !is_html)
+            .said(it, it.is_server_error())
+            .fits(it.is_server_error() && it.words.is_none() && !is_html)
             .remedy("try again later; check https://status.corti.ai for outages: corti-auth doctor"),
-        cause("agents-refusal", "the agents API refused the request").said(is_agents).remedy(match fix {
+        cause("agents-refusal", "the agents API refused the request").said(it, it.is(AnswerKind::Agents)).remedy(match &it.answer.advice {
             Some(fix) => format!("the server advises: {fix}"),
             None => "look up the error's code in Corti's documentation: corti-auth status".to_owned(),
         }),
         cause("broken-off", "the answer broke off on its way")
-            .proved((it.answer == AnswerKind::CutOff).then_some("the body is JSON that ends too early"))
+            .proved(it.is(AnswerKind::CutOff).then_some("the body is JSON that ends too early"))
             .remedy("try again; if it happens again, look for a proxy in between: corti-auth doctor"),
         cause("no-failure", "this is no failure")
             .shown(it.status.filter(|_| is_success).map(|status| format!("the status is {status}")))

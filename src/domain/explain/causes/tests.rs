@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::domain::explain::evidence::Configured;
+use crate::domain::explain::evidence::{Configured, UsedToken};
 use crate::domain::explain::saved_exchange::{BearerForm, SavedExchange};
-use crate::domain::explain::used_token::UsedToken;
 
 use super::*;
 
@@ -53,7 +52,7 @@ fn every_cause_is_named_once_and_nothing_has_none() {
         None,
         Timestamp::UNIX_EPOCH,
     );
-    let mut ids: Vec<&str> = all(&nothing).map(|it| it.into_cause().id).collect();
+    let mut ids: Vec<&str> = all(&nothing).map(|it| it.id).collect();
     let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
@@ -76,7 +75,7 @@ fn a_token_is_found_in_what_was_pasted_along() {
         (format!("Bearer Bearer {token}"), BearerForm::Doubled),
     ] {
         let held = UsedToken::read(&text, Timestamp::UNIX_EPOCH);
-        assert_eq!((held.secret().expose(), held.form), (token.as_str(), form), "{text}");
+        assert_eq!((held.secret.expose(), held.form), (token.as_str(), form), "{text}");
         assert!(held.inspection.is_some(), "{text}");
     }
 }

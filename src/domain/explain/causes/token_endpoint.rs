@@ -1,7 +1,7 @@
 //! The causes at the token endpoint: it refuses, or grants something else than was meant. The words are Keycloak 26's.
 
-use crate::domain::explain::answer_kind::AnswerKind;
-use crate::domain::explain::cause::Candidate;
+use crate::domain::explain::answer::AnswerKind;
+use crate::domain::explain::cause::{Cause, cause};
 use crate::domain::explain::evidence::Evidence;
 use crate::domain::token::scope::{Scope, ScopeSet, TokenClass};
 
@@ -14,68 +14,64 @@ const NAMED_ERRORS: [&str; 3] = ["invalid_client", "unauthorized_client", "inval
 /// Words of other errors that have a cause of their own.
 const NAMED_WORDS: [&str; 3] = ["missing form parameter", "invalid origin", "realm does not exist"];
 
-pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
-    let cause = |id, text| Candidate::new(it, id, text);
-    let is_oauth = it.oauth_error().is_some();
-    let refuses = |error| it.oauth_error() == Some(error);
+pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
+    let is_oauth = it.is(AnswerKind::OAuth);
+    let refuses = |error| it.has_code(AnswerKind::OAuth, &[error]);
     let is_about_secret = it.says(&["credential", "secret"]);
     let misspelt = misspelt_scope(it);
     let correction =
         misspelt.as_ref().map(|(wrong, right)| format!("`{wrong}` is no scope, `{right}` is one"));
-    let is_named = it.oauth_error().is_some_and(|error| NAMED_ERRORS.contains(&error))
+    let is_named = it.has_code(AnswerKind::OAuth, &NAMED_ERRORS)
         || it.says(&NAMED_WORDS)
         || it.says(&NO_SUCH_PATH);
     let is_busy = it.is_status(&[429]) || it.is_server_error();
-    let granted = match &it.answer {
-        AnswerKind::Grant(scopes) => Some(scopes.clone().unwrap_or_default()),
-        _ => None,
-    };
-    let is_full =
-        granted.as_ref().is_some_and(|scopes| ScopeSet::from_wire(scopes).class() == TokenClass::Full);
-    let granted = granted.map(|scopes| format!("the scopes are `{scopes}`"));
+    let scopes = &it.answer.code;
+    let is_full = ScopeSet::from_wire(scopes).class() == TokenClass::Full;
+    let granted = it.is(AnswerKind::Grant).then(|| format!("the scopes are `{scopes}`"));
     let is_full_at_socket =
         it.socket().is_some() && it.claims().is_some_and(|claims| claims.class == Some(TokenClass::Full));
     let is_at_endpoint = it.request.as_ref().is_some_and(|request| request.path.ends_with("/token"));
     vec![
         cause("unknown-client", "the tenant has no such client, or it is disabled")
-            .said(refuses("invalid_client"))
+            .said(it, refuses("invalid_client"))
             .remedy("compare client id, tenant and environment with the Corti Console: corti-auth status"),
         cause("wrong-secret", "the client secret is wrong")
-            .said(refuses("unauthorized_client") && is_about_secret)
+            .said(it, refuses("unauthorized_client") && is_about_secret)
             .remedy("store the right one, or make a new one in the Corti Console: corti-auth rotate"),
         cause("client-not-allowed", "the client may not use this grant")
-            .said(refuses("unauthorized_client") && !is_about_secret)
+            .said(it, refuses("unauthorized_client") && !is_about_secret)
             .remedy("make an API client for a backend in the Corti Console, and log in: corti-auth login"),
         cause("unknown-tenant", "the environment has no such tenant (realm)")
             .said(
+                it,
                 is_oauth
                     && it.says(&["realm does not exist"])
                     && (it.is_status(&[404]) || it.status.is_none()),
             )
             .remedy("nearly every customer's tenant is base: corti-auth token --full --tenant base"),
-        cause("misspelt-scope", "a scope is misspelt").said(correction.is_some()).shown(correction).remedy(
+        cause("misspelt-scope", "a scope is misspelt").said(it, correction.is_some()).shown(correction).remedy(
             format!(
                 "ask for it by its name: corti-auth token --scope {}",
                 misspelt.as_ref().map_or("streams", |(_, right)| right)
             ),
         ),
         cause("refused-scope", "the client may not have one of the scopes")
-            .said(refuses("invalid_scope") && misspelt.is_none())
+            .said(it, refuses("invalid_scope") && misspelt.is_none())
             .remedy(
                 "ask for transcribe, streams or both, with one space between: \
                  corti-auth token --scope transcribe,streams",
             ),
         cause("not-a-form", "the token request is not a form: its parameters were not read")
-            .said(is_oauth && it.says(&["missing form parameter"]))
+            .said(it, is_oauth && it.says(&["missing form parameter"]))
             .remedy("send application/x-www-form-urlencoded, not JSON, or use: corti-auth token --full"),
         cause("foreign-origin", "a page in a browser asked for the token")
-            .said(is_oauth && it.says(&["invalid origin"]))
+            .said(it, is_oauth && it.says(&["invalid origin"]))
             .remedy(
                 "ask on your backend, where the secret belongs, and give the page a limited token: \
                  corti-auth token --scope transcribe",
             ),
         cause("refused-grant", "the token endpoint refused the request")
-            .said(is_oauth && !is_named && !is_busy && !it.is_of_a_resource())
+            .said(it, is_oauth && !is_named && !is_busy && !it.is_from_an_api())
             .remedy("compare with a request that works: corti-auth token --full -v"),
         cause("full-token", "it is a full token: no scope limits it")
             .proved(granted.clone().filter(|_| is_full))
@@ -99,7 +95,7 @@ pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
 
 /// A refused scope that is nearly the name of one, and that name.
 fn misspelt_scope(it: &Evidence) -> Option<(String, &'static str)> {
-    let words = it.words().filter(|_| it.oauth_error() == Some("invalid_scope"))?;
+    let words = it.words.as_ref().filter(|_| it.has_code(AnswerKind::OAuth, &["invalid_scope"]))?;
     words.split_whitespace().find_map(|word| {
         let scope: Scope = word.parse().ok()?;
         Some((word.to_owned(), scope.suggestion()?))

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::explain::cause::Candidate;
+use crate::domain::explain::cause::{Cause, cause};
 use crate::domain::explain::evidence::Evidence;
 use crate::domain::explain::saved_exchange::BearerForm;
 use crate::domain::token::inspection::{Kind, span};
@@ -11,9 +11,9 @@ use crate::domain::token::scope::TokenClass;
 /// The difference between two clocks that is ignored, in seconds.
 const LEEWAY: i64 = 60;
 
-pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
-    let cause = |id, text| Candidate::new(it, id, text);
+pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let mint = mint(it);
+    let send = format!("send `Authorization: Bearer TOKEN` (WebSocket: `token=Bearer%20TOKEN`): {mint}");
     let has_no_token = it.token.is_none();
     let only_401 = it.has_only_status(&[401]);
     let only_403 = it.has_only_status(&[403]);
@@ -43,7 +43,7 @@ pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
     let scopes = limited.map(|claims| format!("the token's scopes are `{}`", claims.scopes));
     let has_own_scope = it.request.is_some()
         && limited.is_some_and(|claims| claims.scopes.contains(it.socket().unwrap_or_default()));
-    let no_reason = it.words().filter(|_| it.refuses_a_token());
+    let no_reason = it.words.as_ref().filter(|_| it.refuses_a_token());
     let no_reason = no_reason.map(|words| format!("the server says no more than: {words}"));
     vec![
         expired(it, cause("expired", "the token has expired")).remedy(format!("mint a new one: {mint}")),
@@ -52,42 +52,38 @@ pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
         cause("no-token", "no token was sent")
             .proved(unnamed.then_some("the challenge says of a token only that one is needed"))
             .shown((it.refuses_a_token() && unsent).then_some("the request has none"))
-            .remedy(format!(
-                "send `Authorization: Bearer TOKEN` (WebSocket: `token=Bearer%20TOKEN`): {mint}"
-            )),
+            .remedy(send.as_str()),
         cause("missing-bearer", "the word Bearer is missing before the token")
-            .said(says_bearer && !is_malformed)
+            .said(it, says_bearer && !is_malformed)
             .shown(is_bare.then_some("the request has the token without it"))
             .fits(only_401 && it.request.is_none() && !is_malformed)
-            .remedy(format!(
-                "send `Authorization: Bearer TOKEN` (WebSocket: `token=Bearer%20TOKEN`): {mint}"
-            )),
+            .remedy(send),
         cause("encoded-twice", "the token was percent-encoded twice")
-            .said(says_bearer && is_encoded)
+            .said(it, says_bearer && is_encoded)
             .shown(is_encoded.then_some("`%20` is sent in place of the space"))
             .shown(may_be_encoded.then_some("a space encoded twice (`%2520`) looks the same to the server"))
             .remedy("encode it once, in one place: corti-auth interaction create --connect-url"),
         cause("malformed-token", "what was sent is not a token, or not a whole one")
-            .said(it.says(&["malformed"]))
+            .said(it, it.says(&["malformed"]))
             .shown(is_unreadable.then_some("the token in use cannot be decoded"))
             .shown(is_doubled.then_some("the word Bearer is written twice"))
             .remedy(format!("send the token as it was minted, whole: {mint}")),
         cause("not-an-access-token", "it is not an access token")
-            .said(it.says(&["not an access token"]))
+            .said(it, it.says(&["not an access token"]))
             .shown(kind.map(|kind| format!("its `typ` says that it is of the kind `{}`", kind.as_str())))
             .remedy(format!("send `access_token`, not `id_token` or `refresh_token`: {mint}")),
         cause("unknown-key", "the token is not signed by a key of this realm")
-            .said(it.says(&["signature", "key of the token"]))
+            .said(it, it.says(&["signature", "key of the token"]))
             .remedy(format!(
                 "it was changed, is of another realm, or its key is gone; mint a new one: {mint}"
             )),
         cause("limited-token-on-rest", "a limited token opens WebSockets, not the REST API")
-            .said(says_scope && !is_at_socket)
+            .said(it, says_scope && !is_at_socket)
             .shown(scopes.clone().filter(|_| !is_at_socket))
             .fits(only_403 && has_no_token && !is_at_socket)
             .remedy("the REST API needs a full token; keep it on your backend: corti-auth token --full"),
         cause("wrong-scope-for-the-socket", "the token is limited to another WebSocket")
-            .said(says_scope && is_at_socket)
+            .said(it, says_scope && is_at_socket)
             .shown(scopes.filter(|_| is_at_socket && !has_own_scope))
             .fits(only_403 && has_no_token)
             .remedy(format!(
@@ -95,27 +91,27 @@ pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
                 if is_at_socket { &mint } else { "corti-auth token --scope transcribe,streams" }
             )),
         cause("refused-token", "the server refused the token without a reason")
-            .hinted(no_reason.clone().filter(|_| only_401))
+            .weighed(1, no_reason.clone().filter(|_| only_401))
             .remedy(format!("look into it (corti-auth inspect FILE), or mint a new one: {mint}")),
         cause("forbidden", "it belongs to another client, or this client may not use it")
-            .hinted(no_reason.filter(|_| only_403))
+            .weighed(1, no_reason.filter(|_| only_403))
             .remedy("see what the client may use: corti-auth check --full"),
     ]
 }
 
-fn expired<'a>(it: &Evidence, cause: Candidate<'a>) -> Candidate<'a> {
+fn expired(it: &Evidence, cause: Cause) -> Cause {
     let expiry = it.claims().and_then(|claims| claims.expires_at).filter(|_| it.concerns_a_token());
     // By the server's clock, where the answer has a date.
     let judged_at = it.date.unwrap_or(it.now).as_second();
     let since = expiry.map(|expiry| judged_at - expiry.as_second()).filter(|since| *since >= 0);
     let before = if it.date.is_some() { "before the answer" } else { "ago" };
     cause
-        .said(it.says(&["expired", "token is not active"]))
+        .said(it, it.says(&["expired", "token is not active"]))
         .shown(since.map(|since| format!("the token expired {} {before}", span(since.unsigned_abs()))))
         .fits(it.has_only_status(&[401]) && it.token.is_none())
 }
 
-fn clock_skew<'a>(it: &Evidence, cause: Candidate<'a>) -> Candidate<'a> {
+fn clock_skew(it: &Evidence, cause: Cause) -> Cause {
     if !it.concerns_a_token() {
         return cause;
     }

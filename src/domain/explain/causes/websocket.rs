@@ -1,31 +1,31 @@
 //! The causes of a WebSocket's session that does not begin, or ends: its messages, and its close codes.
 
-use crate::domain::explain::cause::Candidate;
+use crate::domain::explain::answer::AnswerKind;
+use crate::domain::explain::cause::{Cause, cause};
 use crate::domain::explain::evidence::Evidence;
 
-pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
-    let cause = |id, text| Candidate::new(it, id, text);
-    let is = |kinds: &[&str]| it.message().is_some_and(|kind| kinds.contains(&kind));
-    let is_other = it.message().is_some_and(|kind| !kind.starts_with("CONFIG_") && kind != "ERROR");
+pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
+    let is = |kinds: &[&str]| it.has_code(AnswerKind::Message, kinds);
+    let is_other = it.is(AnswerKind::Message) && !it.answer.code.starts_with("CONFIG_") && !is(&["ERROR"]);
     let close = it.status.and_then(close_code);
     vec![
         cause("configuration-denied", "the WebSocket rejects a value of the configuration")
-            .said(is(&["CONFIG_DENIED", "CONFIG_REJECTED"]))
+            .said(it, is(&["CONFIG_DENIED", "CONFIG_REJECTED"]))
             .remedy("fix what the reason names, and send the configuration on a new connection"),
         cause("configuration-late", "no configuration came within 10 seconds after the connection")
-            .said(is(&["CONFIG_TIMEOUT", "CONFIG_NOT_PROVIDED"]))
+            .said(it, is(&["CONFIG_TIMEOUT", "CONFIG_NOT_PROVIDED"]))
             .remedy("send `{\"type\":\"config\",…}` as soon as the WebSocket is open"),
         cause("configuration-not-first", "another message came before the configuration")
-            .said(is(&["CONFIG_MISSING"]))
+            .said(it, is(&["CONFIG_MISSING"]))
             .remedy("send the configuration first, and audio only after CONFIG_ACCEPTED"),
         cause("configured-twice", "the configuration was sent twice; the first one is used")
-            .said(is(&["CONFIG_ALREADY_RECEIVED"]))
+            .said(it, is(&["CONFIG_ALREADY_RECEIVED"]))
             .remedy("go on: the session is open; send the configuration once"),
         cause("socket-error", "the WebSocket could not process the last message")
-            .said(is(&["ERROR"]))
+            .said(it, is(&["ERROR"]))
             .remedy("fix that message; the session may go on or end"),
         cause("session-as-it-should-be", "this message is no failure")
-            .said(is_other || is(&["CONFIG_ACCEPTED"]))
+            .said(it, is_other || is(&["CONFIG_ACCEPTED"]))
             .remedy("look at the message before it, or the close code: corti-auth explain --status CODE"),
         cause("closed", "the WebSocket was closed")
             .shown(close.map(|(meaning, _)| meaning))

@@ -1,16 +1,15 @@
 //! The causes of requests with the wrong environment, tenant or client.
 
 use crate::domain::client::identity::Tenant;
-use crate::domain::explain::cause::Candidate;
+use crate::domain::explain::cause::{Cause, cause};
 use crate::domain::explain::evidence::{Evidence, Place};
 use crate::domain::text::shell::quote;
 
-pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
-    let cause = |id, text| Candidate::new(it, id, text);
+pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let has_no_token = it.token.is_none();
     let only_403 = it.has_only_status(&[403]);
     let (is_403, concerns_a_token) = (it.is_status(&[403]), it.concerns_a_token());
-    let issuer = it.issued_by();
+    let issuer = it.claims().and_then(|claims| claims.place.as_ref());
     let configured = it.configured.place.as_ref();
     let differs = |part: fn(&Place) -> String| {
         let pair = issuer.map(part).zip(configured.map(part));
@@ -36,7 +35,7 @@ pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
     let is_about_client = it.is_status(&[403, 404]) || it.status.is_none() && concerns_a_token;
     vec![
         cause("wrong-environment", "the token is of another environment")
-            .said(is_elsewhere)
+            .said(it, is_elsewhere)
             .shown(other_environment.filter(|_| concerns_a_token).map(|(own, configured)| {
                 format!("the token is of `{own}`, and `{configured}` is configured")
             }))
@@ -47,7 +46,7 @@ pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
                  corti-auth token --full --environment {environment}"
             )),
         cause("wrong-tenant", "Tenant-Name is not the token's tenant")
-            .said(says_tenant && !says_missing)
+            .said(it, says_tenant && !says_missing)
             .shown(
                 sent.filter(|_| concerns_a_token)
                     .map(|(own, sent)| format!("the token is of tenant `{own}`, and `{sent}` was sent")),
@@ -58,7 +57,7 @@ pub(super) fn candidates(it: &Evidence) -> Vec<Candidate<'_>> {
             .fits(only_403 && has_no_token)
             .remedy(remedy_for(issuer)),
         cause("missing-tenant", "Tenant-Name is missing")
-            .said(says_tenant && says_missing)
+            .said(it, says_tenant && says_missing)
             .shown((is_unsent && is_403 && it.refuses_a_token()).then_some("the request names no tenant"))
             .fits(only_403 && it.request.is_none())
             .remedy(remedy_for(issuer.or(configured))),

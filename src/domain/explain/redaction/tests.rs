@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn secrets_and_tokens_are_not_repeated() {
     let secret = Secret::new("hunter2-hunter2".into());
-    let redaction = Redaction { known: Redactor::from_iter([&secret]) };
+    let known = Redactor::from_iter([&secret]);
     let table = [
         ("no hunter2-hunter2, no", "no [redacted], no"),
         ("got `eyJhbGciOiJSUzI1NiJ9.e30.c2ln` which is old", "got `[redacted] which is old"),
@@ -23,14 +23,14 @@ fn secrets_and_tokens_are_not_repeated() {
         ("&token=abc and mytoken=abc", "&token=[redacted]"),
     ];
     for (text, clean) in table {
-        assert_eq!(redaction.apply(text), clean);
+        assert_eq!(redact(text, &known), clean);
     }
-    assert_eq!(redaction.apply(&"ä".repeat(500)).chars().count(), LONGEST + 1);
+    assert_eq!(redact(&"ä".repeat(500), &known).chars().count(), LONGEST + 1);
 }
 
 #[test]
 fn what_follows_the_name_of_a_secret_is_not_repeated() {
-    let redaction = Redaction { known: Redactor::default() };
+    let known = Redactor::default();
     let table = [
         ("authorization=Bearer%20s3cr3t, no", "authorization=[redacted]"),
         ("Authorization: Basic YTpi", "Authorization: [redacted]"),
@@ -45,13 +45,13 @@ fn what_follows_the_name_of_a_secret_is_not_repeated() {
         ("no hunter2 client_secret=a client_secret=b", "no hunter2 client_secret=[redacted]"),
     ];
     for (text, clean) in table {
-        assert_eq!(redaction.apply(text), clean, "{text}");
+        assert_eq!(redact(text, &known), clean, "{text}");
     }
 }
 
 #[test]
 fn a_servers_own_words_stay() {
-    let redaction = Redaction { known: Redactor::default() };
+    let known = Redactor::default();
     for text in [
         "The access token must be preceded by Bearer",
         "Bearer token expired",
@@ -60,21 +60,21 @@ fn a_servers_own_words_stay() {
         "Malformed access token: signature",
         "invalid_token: Token verification failed",
     ] {
-        assert_eq!(redaction.apply(text), text);
+        assert_eq!(redact(text, &known), text);
     }
 }
 
 #[test]
 fn a_long_text_takes_no_long_time() {
-    let redaction = Redaction { known: Redactor::default() };
+    let known = Redactor::default();
     for text in ["Bearer token of: ", "invalid_token: no ", "eyJhbGciOiJSUzI1NiJ9 "] {
-        assert_eq!(redaction.apply(&text.repeat(250_000)).chars().count(), LONGEST + 1, "{text}");
+        assert_eq!(redact(&text.repeat(250_000), &known).chars().count(), LONGEST + 1, "{text}");
     }
 }
 
 #[test]
 fn white_space_brackets_and_spellings_hide_nothing() {
-    let redaction = Redaction { known: Redactor::default() };
+    let known = Redactor::default();
     for text in [
         "got Bearer  k3y-of-somebody-9 here",
         "got Basic\nYWNtZTpz3M2NyZXQ here",
@@ -94,7 +94,7 @@ fn white_space_brackets_and_spellings_hide_nothing() {
         "Authorization: Negotiate k3y-of-somebody-9",
         r#"Authorization: Digest username="a b", realm="c", response="k3y-of-somebody-9" end"#,
     ] {
-        let clean = redaction.apply(text);
+        let clean = redact(text, &known);
         let found = ["k3y", "YWNt", "somebody-9"].iter().any(|part| clean.contains(part));
         assert!(!found, "{text}: {clean}");
     }
