@@ -172,7 +172,7 @@ fn row_json(row: &Row) -> Value {
         "target": row.target.to_string(),
         "promised": row.promise.as_str(),
         "observed": row.observed.as_str(),
-        "finding": row.finding().as_str(),
+        "finding": row.finding(),
         "http_status": row.status,
         "detail": row.detail,
     })

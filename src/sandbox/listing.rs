@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-use crate::domain::corti::interaction::{STATUSES, Sort};
+use crate::domain::corti::interaction::{SORTS, STATUSES};
 
 use super::interaction::Interaction;
 use super::validation::ValidationErrors;
@@ -10,7 +10,8 @@ use super::validation::ValidationErrors;
 /// A query with Corti's defaults filled in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listing {
-    sort: Sort,
+    /// A value of [`SORTS`].
+    sort: &'static str,
     descending: bool,
     page_size: usize,
     /// From 1.
@@ -26,7 +27,7 @@ impl Listing {
     /// Everything that is wrong with it.
     pub(super) fn parse(query: &str) -> Result<Self, ValidationErrors> {
         let mut listing = Self {
-            sort: Sort::Created,
+            sort: SORTS[0].1,
             descending: true,
             page_size: 10,
             index: 1,
@@ -50,8 +51,8 @@ impl Listing {
         };
         match name {
             "sort" => {
-                let found = one_of(&Sort::ALL.map(Sort::as_str));
-                self.sort = found.map_or(self.sort, |index| Sort::ALL[index]);
+                let values = SORTS.map(|(_, value)| value);
+                self.sort = one_of(&values).map_or(self.sort, |index| values[index]);
             }
             "direction" if one_of(&["asc", "desc"]).is_some() => self.descending = value == "desc",
             "encounterStatus" if one_of(&STATUSES).is_some() => self.statuses.push(value.to_owned()),
@@ -83,12 +84,12 @@ impl Listing {
     fn key(&self, one: &Interaction) -> (String, Option<i128>) {
         let time = |time: jiff::Timestamp| (String::new(), Some(time.as_nanosecond()));
         match self.sort {
-            Sort::Id => (one.id.to_string(), None),
-            Sort::User => (one.assigned_user.to_string(), None),
-            Sort::Patient => (one.patient_identifier(), None),
-            Sort::Ended => one.ended().map_or((String::new(), None), time),
-            Sort::Updated => time(one.updated),
-            Sort::Created => time(one.created),
+            "id" => (one.id.to_string(), None),
+            "assignedUserId" => (one.assigned_user.to_string(), None),
+            "patient" => (one.patient_identifier(), None),
+            "endedAt" => one.ended().map_or((String::new(), None), time),
+            "updatedAt" => time(one.updated),
+            _ => time(one.created),
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::app::api::Api;
 use crate::app::caller::Caller;
 use crate::app::outcome::Outcome;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
-use crate::domain::corti::interaction::{Listing, Record, STATUSES, Sort};
+use crate::domain::corti::interaction::{Listing, Record, SORTS, STATUSES};
 use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
 use crate::failure::{Failure, Kind};
@@ -38,28 +38,17 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "ID")]
     patient: Option<String>,
     /// Sort by this
-    #[arg(long, value_enum, default_value_t)]
-    sort: Sort,
+    #[arg(long, value_parser = sorts(), default_value = SORTS[0].0)]
+    sort: &'static str,
     /// Sort in ascending order: the smallest or oldest first
     #[arg(long)]
     ascending: bool,
 }
 
-impl ValueEnum for Sort {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Created, Self::Updated, Self::Ended, Self::Id, Self::User, Self::Patient]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Created => "created",
-            Self::Updated => "updated",
-            Self::Ended => "ended",
-            Self::Id => "id",
-            Self::User => "user",
-            Self::Patient => "patient",
-        }))
-    }
+/// Maps our words to the API's.
+fn sorts() -> impl TypedValueParser<Value = &'static str> {
+    PossibleValuesParser::new(SORTS.map(|(word, _)| word))
+        .map(|chosen| SORTS.iter().find(|(word, _)| *word == chosen).map_or(SORTS[0].1, |(_, value)| value))
 }
 
 impl ListArgs {

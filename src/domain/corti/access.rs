@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::scope::TokenClass;
 
@@ -106,7 +108,8 @@ impl Observed {
 }
 
 /// The result of the comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// The token opens what its scopes promise.
     AsPromised,
@@ -115,19 +118,8 @@ pub enum Finding {
     /// The token opens less.
     Less,
     /// One of the two is not known.
+    #[serde(rename = "untold")]
     Unknown,
-}
-
-impl Finding {
-    /// The name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AsPromised => "as_promised",
-            Self::More => "more",
-            Self::Less => "less",
-            Self::Unknown => "untold",
-        }
-    }
 }
 
 /// A target that was tried.
@@ -149,12 +141,10 @@ impl Row {
     /// The result of the comparison.
     pub fn finding(&self) -> Finding {
         match (self.promise, self.observed) {
-            (Promise::Allowed, Observed::Allowed) | (Promise::Denied, Observed::Denied) => {
-                Finding::AsPromised
-            }
+            (Promise::Unknown, _) | (_, Observed::Inconclusive) => Finding::Unknown,
             (Promise::Denied, Observed::Allowed) => Finding::More,
             (Promise::Allowed, Observed::Denied) => Finding::Less,
-            (Promise::Unknown, _) | (_, Observed::Inconclusive) => Finding::Unknown,
+            _ => Finding::AsPromised,
         }
     }
 }

@@ -21,7 +21,7 @@ mod record;
 pub use answer::InteractionError;
 use answer::{accepted, unexpected};
 pub use body::{DraftError, Fields};
-pub use listing::{Listing, PAGE_SIZE, Sort};
+pub use listing::{Listing, PAGE_SIZE, SORTS};
 pub use record::Record;
 
 /// The states of an encounter (Corti's API reference, interactions).
@@ -57,33 +57,27 @@ pub struct Api<'a> {
 impl Api<'_> {
     /// Creates one, see [`Fields::body`].
     pub fn create(&self, body: &Value) -> Request {
-        Request { method: Method::Post, body: Body::Json(body.to_string()), ..self.request("") }
+        let body = Body::Json(body.to_string());
+        Request { method: Method::Post, body, repeatable: false, ..self.read("") }
     }
 
     /// Lists a page, counted from 1.
     pub fn list(&self, listing: &Listing, page: u32) -> Request {
-        Request { repeatable: true, ..self.request(&format!("?{}", listing.query(page))) }
+        self.read(&format!("?{}", listing.query(page)))
     }
 
     /// Reads one.
     pub fn get(&self, id: Uuid) -> Request {
-        Request { repeatable: true, ..self.request(&id.to_string()) }
+        self.read(&id.to_string())
     }
 
     /// Deletes one, with its recordings, transcripts, facts and documents.
     pub fn delete(&self, id: Uuid) -> Request {
-        Request { method: Method::Delete, ..self.request(&id.to_string()) }
+        Request { method: Method::Delete, repeatable: false, ..self.get(id) }
     }
 
-    fn request(&self, rest: &str) -> Request {
-        Request {
-            method: Method::Get,
-            url: format!("{}/interactions/{rest}", self.environment.api_url()),
-            bearer: Some(self.token.clone()),
-            tenant: Some(self.tenant.clone()),
-            body: Body::Empty,
-            repeatable: false,
-        }
+    fn read(&self, rest: &str) -> Request {
+        Request::get(format!("{}/interactions/{rest}", self.environment.api_url()), self.token, self.tenant)
     }
 }
 

@@ -55,14 +55,7 @@ impl Request {
 
     /// A GET to the REST API.
     pub fn get(url: String, bearer: &AccessToken, tenant: &Tenant) -> Self {
-        Self {
-            method: Method::Get,
-            url,
-            bearer: Some(bearer.clone()),
-            tenant: Some(tenant.clone()),
-            body: Body::Empty,
-            repeatable: true,
-        }
+        Self { bearer: Some(bearer.clone()), tenant: Some(tenant.clone()), ..Self::public(url) }
     }
 }
 

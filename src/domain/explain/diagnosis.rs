@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use url::Url;
 
 use crate::domain::client::environment::Environment;
@@ -18,7 +18,8 @@ const NOTICEABLE: SignedDuration = SignedDuration::from_secs(5);
 const INTOLERABLE: SignedDuration = SignedDuration::from_secs(60);
 
 /// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// As it should be.
     Ok,
@@ -49,12 +50,6 @@ impl Verdict {
             Self::Failed => Tone::Bad,
             Self::Skipped => Tone::Dim,
         }
-    }
-}
-
-impl Serialize for Verdict {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 
