@@ -9,7 +9,6 @@ use crate::edge::store::StoreError;
 
 mod answer;
 mod credential;
-mod diagnosis;
 mod setting;
 
 /// The kinds of failure, by what the caller can do.
@@ -167,15 +166,9 @@ impl Failure {
 
     /// Whether the same command may succeed later.
     pub fn retryable(&self) -> bool {
-        let is_lost = matches!(
-            self.source.downcast_ref(),
-            Some(
-                HttpError::TimedOut { .. }
-                    | HttpError::Connect { .. }
-                    | HttpError::Proxy { .. }
-                    | HttpError::Broken { .. }
-            )
-        );
-        self.kind == Kind::Unavailable || is_lost
+        use HttpError::{Broken, Connect, Proxy, TimedOut};
+        let error = self.source.downcast_ref();
+        self.kind == Kind::Unavailable
+            || matches!(error, Some(TimedOut { .. } | Connect { .. } | Proxy { .. } | Broken { .. }))
     }
 }

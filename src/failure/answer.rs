@@ -1,4 +1,4 @@
-//! Failures of the network and of the API: no answer, or a refusal.
+//! Failures of the network, of the API and of a realm: no answer, a refusal, or an answer of somebody else.
 
 use uuid::Uuid;
 
@@ -6,32 +6,33 @@ use crate::domain::client::variable;
 use crate::domain::corti::interaction::InteractionError;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::websocket::SocketKind;
+use crate::domain::explain::discovery::RealmError;
 use crate::domain::text::excerpt::quoted;
+use crate::edge::connectivity::ReachError;
 use crate::edge::http_error::HttpError;
 use crate::edge::socket::SocketError;
 
+use super::credential::other_tenant;
 use super::{Failure, Kind};
 
-/// For a host whose name has no address.
-pub(super) const UNKNOWN_HOST: &str = "check the environment (eu or us) and the network: corti-auth doctor";
+/// The hint for a host name without an address.
+const UNKNOWN_HOST: &str = "check the environment (eu or us) and the network: corti-auth doctor";
+
+/// The hint for a server that is busy or broken.
+const TRY_LATER: &str = "try again in a minute, or check https://status.corti.ai";
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
+        use Kind::{Network, Refused, Rejected, Unavailable};
         let (kind, hint) = match problem.status {
-            300..=399 => (Kind::Network, "redirects are not followed; check --environment"),
-            401 => (
-                Kind::Rejected,
-                "is it expired, or for another environment? corti-auth token --full | corti-auth inspect",
-            ),
-            403 => (Kind::Rejected, "the REST API needs a full token of the same tenant: corti-auth status"),
-            404 => (Kind::Refused, "check the id and the environment: corti-auth status"),
-            409 => (Kind::Refused, "this identifier is in use; leave out --identifier to get a new one"),
-            429 => (
-                Kind::Unavailable,
-                "wait and try again; the Corti Console shows whether the credits are used up",
-            ),
-            500.. => (Kind::Unavailable, "try again in a minute, or check https://status.corti.ai"),
-            _ => (Kind::Refused, "corti-auth interaction create --help"),
+            300..=399 => (Network, "redirects are not followed; check --environment"),
+            401 => (Rejected, "expired? another environment? corti-auth token --full | corti-auth inspect"),
+            403 => (Rejected, "the REST API needs a full token of the same tenant: corti-auth status"),
+            404 => (Refused, "check the id and the environment: corti-auth status"),
+            409 => (Refused, "this identifier is in use; leave out --identifier to get a new one"),
+            429 => (Unavailable, "wait and try again; the Corti Console shows if credits are left"),
+            500.. => (Unavailable, TRY_LATER),
+            _ => (Refused, "corti-auth interaction create --help"),
         };
         Self::refusal(kind, problem).hint(hint)
     }
@@ -50,14 +51,14 @@ impl Failure {
         }
         let name = variable::ACCESS_TOKEN;
         Self::refusal(Kind::Rejected, problem)
-            .hint(format!("is it expired, or for another environment? printenv {name} | corti-auth inspect"))
+            .hint(format!("expired? another environment? printenv {name} | corti-auth inspect"))
     }
 
     /// A refused upgrade to a WebSocket. `lacking` is the WebSocket whose scope the token lacks.
     pub fn upgrade(problem: Problem, lacking: Option<SocketKind>) -> Self {
         match (problem.status, lacking) {
             (401, _) => Self::refusal(Kind::Rejected, problem)
-                .hint("is it expired, or for another environment? corti-auth inspect"),
+                .hint("expired? another environment? corti-auth inspect"),
             (403, Some(kind)) => Self::refusal(Kind::Scope, problem).hint(format!(
                 "the token lacks the scope `{kind}`: corti-auth token --scope {kind}",
                 kind = kind.as_str()
@@ -76,15 +77,10 @@ impl Failure {
 
     /// Whether the server may have done what was asked, because its answer is missing or cannot be used.
     pub fn is_of_a_lost_answer(&self) -> bool {
-        let lost = matches!(
-            self.source.downcast_ref(),
-            Some(HttpError::TimedOut { .. } | HttpError::Broken { .. } | HttpError::TooLong(_))
-        );
-        let unusable = matches!(
-            self.source.downcast_ref(),
-            Some(InteractionError::NotTheProtocol { .. } | InteractionError::OtherSocket { .. })
-        );
-        lost || unusable
+        use HttpError::{Broken, TimedOut, TooLong};
+        use InteractionError::{NotTheProtocol, OtherSocket};
+        matches!(self.source.downcast_ref(), Some(TimedOut { .. } | Broken { .. } | TooLong(_)))
+            || matches!(self.source.downcast_ref(), Some(NotTheProtocol { .. } | OtherSocket { .. }))
     }
 
     /// An interaction that was created with a WebSocket that must not be used, and the reason.
@@ -120,21 +116,51 @@ impl From<SocketError> for Failure {
 
 impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
+        use Kind::{Configuration, Network, Unexpected};
         let (kind, hint) = match &error {
-            HttpError::Certificates { .. } => {
-                (Kind::Configuration, "give a file of PEM certificates: --ca-cert FILE, or SSL_CERT_FILE")
-            }
-            HttpError::Address(_) => (Kind::Configuration, "check --environment: corti-auth status"),
-            HttpError::Dns(_) => (Kind::Network, UNKNOWN_HOST),
+            HttpError::Certificates { .. } => (Configuration, "name a PEM file: --ca-cert FILE"),
+            HttpError::Address(_) => (Configuration, "check --environment: corti-auth status"),
+            HttpError::Dns(_) => (Network, UNKNOWN_HOST),
             HttpError::Connect { .. } => {
-                (Kind::Network, "check the address, the proxy variables and, for TLS, --ca-cert FILE")
+                (Network, "check the address, the proxy variables and --ca-cert FILE")
             }
-            HttpError::Proxy { .. } => (Kind::Network, "corti-auth doctor"),
-            HttpError::TimedOut { .. } => (Kind::Network, "give it longer: --timeout 60s"),
+            HttpError::Proxy { .. } => (Network, "corti-auth doctor"),
+            HttpError::TimedOut { .. } => (Network, "give it longer: --timeout 60s"),
             HttpError::Broken { .. } | HttpError::TooLong(_) => {
-                (Kind::Network, "run it again; if it keeps failing, check for a proxy in between")
+                (Network, "run it again, or look for a proxy")
             }
-            HttpError::Client(_) => (Kind::Unexpected, "run it again with -v"),
+            HttpError::Client(_) => (Unexpected, "run it again with -v"),
+        };
+        Self::caused(kind, error).hint(hint)
+    }
+}
+
+impl From<ReachError> for Failure {
+    fn from(error: ReachError) -> Self {
+        let hint = match &error {
+            ReachError::Dns(_) => UNKNOWN_HOST,
+            ReachError::Connect { .. } => "check the address and the firewall, or set HTTPS_PROXY",
+        };
+        // Without its source, which the message has already.
+        Self::new(Kind::Network, error.to_string()).hint(hint)
+    }
+}
+
+impl From<RealmError> for Failure {
+    fn from(error: RealmError) -> Self {
+        use Kind::{Configuration, Network, Unavailable};
+        let (kind, hint) = match &error {
+            RealmError::UnknownTenant(tenant) => (Configuration, other_tenant(tenant)),
+            RealmError::OtherKeys { .. } => {
+                (Configuration, "check the environment, or give the keys: --jwks FILE")
+            }
+            RealmError::OtherIssuer { .. } | RealmError::OtherEndpoint { .. } => {
+                (Configuration, "no secret was sent; check environment and tenant: corti-auth status")
+            }
+            RealmError::Unavailable(_) => (Unavailable, TRY_LATER),
+            RealmError::Redirect(_) | RealmError::NotTheProtocol { .. } => {
+                (Network, "check --environment, and for a proxy or login page: corti-auth status")
+            }
         };
         Self::caused(kind, error).hint(hint)
     }

@@ -55,7 +55,7 @@ impl Failure {
             StoreError::Locked => failure.hint("unlock the keyring, then try again"),
             StoreError::NoBus => failure.hint("dbus-run-session -- bash").hint(without),
             StoreError::NoService => {
-                failure.hint("start a keyring, such as gnome-keyring or KeePassXC").hint(without)
+                failure.hint("start a keyring: gnome-keyring or KeePassXC").hint(without)
             }
             StoreError::NoCollection => failure.hint("gnome-keyring-daemon --unlock"),
             StoreError::TimedOut(_) => failure.hint("look for an unlock prompt on the desktop").hint(without),
@@ -69,7 +69,7 @@ impl Failure {
                 failure.hint(format!("{} --secret-command 'CMD ARGS'", command_for("login", profile)))
             }
             StoreError::Command(_) => {
-                failure.hint("run the command by itself: it must print the secret and nothing else")
+                failure.hint("run the command by itself: it must print only the secret")
             }
             StoreError::ReadOnly(_) | StoreError::Failed(_) => failure.hint(command_for("status", profile)),
         }

@@ -33,11 +33,15 @@ impl Failure {
 
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
-        let kind = match &error {
-            ResolveError::NoClient { .. } => Kind::Credential,
-            _ => Kind::Configuration,
-        };
         let hint = match &error {
+            ResolveError::NoClient { has_profiles: false } => {
+                return Self::caused(Kind::Credential, error)
+                    .hint("corti-auth login")
+                    .hint("without an account: corti-auth demo");
+            }
+            ResolveError::NoClient { has_profiles: true } => {
+                return Self::caused(Kind::Credential, error).hint("corti-auth profile use NAME");
+            }
             ResolveError::UnknownProfile { nearest: Some(nearest), .. } => {
                 format!("did you mean `{nearest}`?")
             }
@@ -47,12 +51,8 @@ impl From<ResolveError> for Failure {
             ResolveError::NoEnvironment | ResolveError::NoTarget => {
                 format!("export {}=eu   (or us)", variable::ENVIRONMENT)
             }
-            ResolveError::NoClient { has_profiles: true } => "corti-auth profile use NAME".to_owned(),
-            ResolveError::NoClient { has_profiles: false } => "corti-auth login".to_owned(),
         };
-        let has_no_account = matches!(error, ResolveError::NoClient { has_profiles: false });
-        let failure = Self::caused(kind, error).hint(hint);
-        if has_no_account { failure.hint("without an account: corti-auth demo") } else { failure }
+        Self::caused(Kind::Configuration, error).hint(hint)
     }
 }
 

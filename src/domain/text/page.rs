@@ -1,7 +1,6 @@
 //! Text for a person: lines with a tone, and labelled fields. `output.rs` adds alignment and colours.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
 use icu_properties::{CodePointMapData, CodePointSetData};
@@ -35,6 +34,7 @@ pub enum Line {
 }
 
 /// Lines for a person.
+#[must_use]
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     lines: Vec<Line>,
@@ -47,40 +47,34 @@ impl Page {
     }
 
     /// Adds a plain line.
-    #[must_use]
     pub fn line(self, text: impl Into<String>) -> Self {
         self.toned(Tone::Plain, text)
     }
 
     /// Adds a line in a tone.
-    #[must_use]
     pub fn toned(mut self, tone: Tone, text: impl Into<String>) -> Self {
         self.lines.push(Line::Text(tone, text.into()));
         self
     }
 
     /// Adds a row of cells for another program.
-    #[must_use]
     pub fn row(mut self, cells: Vec<String>) -> Self {
         self.lines.push(Line::Row(cells));
         self
     }
 
     /// Adds `label  value`.
-    #[must_use]
     pub fn field(self, label: impl Into<String>, value: impl Into<String>) -> Self {
         self.toned_field(label, Tone::Plain, value)
     }
 
     /// Adds `label  value` with the value in a tone.
-    #[must_use]
     pub fn toned_field(mut self, label: impl Into<String>, tone: Tone, value: impl Into<String>) -> Self {
         self.lines.push(Line::Field(label.into(), tone, value.into()));
         self
     }
 
     /// Adds `label  value` where there is a value.
-    #[must_use]
     pub fn optional(self, label: impl Into<String>, value: Option<impl Into<String>>) -> Self {
         match value {
             Some(value) => self.field(label, value),
@@ -89,7 +83,6 @@ impl Page {
     }
 
     /// Adds the lines of another page.
-    #[must_use]
     pub fn join(mut self, other: Self) -> Self {
         self.lines.extend(other.lines);
         self
@@ -107,16 +100,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_hidden(c) {
-            // Writing to a String cannot fail.
-            let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            safe.push(c);
-        }
-    }
-    Cow::Owned(safe)
+    Cow::Owned(escaped(text, |c| format!("\\u{{{:x}}}", u32::from(c))))
 }
 
 /// `value` on one line, with the same characters escaped the way JSON does it.
@@ -126,19 +110,21 @@ pub fn printable_json(value: &serde_json::Value) -> String {
 
 /// Lines of JSON, with the same characters escaped the way JSON does it. Between the lines are line breaks.
 pub fn printable_json_lines(text: String) -> String {
-    let is_hidden = |c: char| c != '\n' && is_hidden(c);
     // The usual case. Without an early exit the compiler checks many bytes at once.
     let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) || byte == b'\n';
-    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) || !text.chars().any(is_hidden) {
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
         return text;
     }
+    // Apart from line breaks they occur only within strings, where JSON has this escape.
+    let units = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    escaped(&text, |c| if c == '\n' { c.into() } else { units(c) })
+}
+
+fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
     let mut safe = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        // They occur only within strings, where JSON has this escape.
         if is_hidden(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(safe, "\\u{unit:04x}");
-            }
+            safe.push_str(&escape(c));
         } else {
             safe.push(c);
         }

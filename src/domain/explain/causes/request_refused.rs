@@ -45,18 +45,13 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             }),
         cause(
             "redirect",
-            "the answer is a redirect, which is not followed: the host or the path is wrong, http is used in place \
-             of https, or a network's login page is in between",
+            "a redirect, which is not followed: wrong host or path, http for https, or a login page",
         )
         .proved(redirect.map(|(status, location)| format!("{status}, and Location is `{location}`")))
         .fits(it.has_only_status(&REDIRECTS) && it.location.is_none())
         .remedy(match &it.location {
-            Some(_) => {
-                "compare that address with yours; log in where the network asks for it, then: corti-auth doctor"
-            }
-            None => {
-                "save the head of the answer too (curl -i): its Location says where it leads: corti-auth doctor"
-            }
+            Some(_) => "compare that address with yours, log in to the network, then: corti-auth doctor",
+            None => "save the head of the answer too (curl -i), for its Location: corti-auth doctor",
         }),
         cause("duplicate-identifier", "the client already has an encounter with this identifier")
             .said(it, is_duplicate)
@@ -80,9 +75,7 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
         cause("invalid-request", "the request is not what the API expects")
             .said(it, is_invalid)
             .fits(it.has_only_status(&[400, 422]))
-            .remedy(
-                "fix the named fields; compare with a request that works: corti-auth interaction create -v",
-            ),
+            .remedy("fix the named fields, as in a request that works: corti-auth interaction create -v"),
         cause("quota", "the credits are used up, or the trial is over")
             .said(it, is_busy && is_quota)
             .fits(it.has_only_status(&[429]) && it.retry_after.is_none())
@@ -99,16 +92,18 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .proved(is_html.then_some("the answer is an HTML page, which no API of Corti sends"))
             .fits(it.has_only_status(&[502, 503, 504]))
             .remedy(
-                "look for a proxy, a wrong host or an outage (https://status.corti.ai): corti-auth doctor",
+                "look for a proxy, a wrong host or an outage, https://status.corti.ai: corti-auth doctor",
             ),
         cause("server-trouble", "the server failed; the request may be fine")
             .said(it, it.is_server_error())
             .fits(it.is_server_error() && it.words.is_none() && !is_html)
             .remedy("try again later; check https://status.corti.ai for outages: corti-auth doctor"),
-        cause("agents-refusal", "the agents API refused the request").said(it, it.is(AnswerKind::Agents)).remedy(match &it.answer.advice {
-            Some(fix) => format!("the server advises: {fix}"),
-            None => "look up the error's code in Corti's documentation: corti-auth status".to_owned(),
-        }),
+        cause("agents-refusal", "the agents API refused the request")
+            .said(it, it.is(AnswerKind::Agents))
+            .remedy(match &it.answer.advice {
+                Some(fix) => format!("the server advises: {fix}"),
+                None => "look up the error's code in Corti's documentation: corti-auth status".to_owned(),
+            }),
         cause("broken-off", "the answer broke off on its way")
             .proved(it.is(AnswerKind::CutOff).then_some("the body is JSON that ends too early"))
             .remedy("try again; if it happens again, look for a proxy in between: corti-auth doctor"),

@@ -74,9 +74,7 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .remedy(format!("send `access_token`, not `id_token` or `refresh_token`: {mint}")),
         cause("unknown-key", "the token is not signed by a key of this realm")
             .said(it, it.says(&["signature", "key of the token"]))
-            .remedy(format!(
-                "it was changed, is of another realm, or its key is gone; mint a new one: {mint}"
-            )),
+            .remedy(format!("it was changed, or is of another realm; mint a new one: {mint}")),
         cause("limited-token-on-rest", "a limited token opens WebSockets, not the REST API")
             .said(it, says_scope && !is_at_socket)
             .shown(scopes.clone().filter(|_| !is_at_socket))

@@ -37,14 +37,8 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
 fn close_code(code: u16) -> Option<(&'static str, &'static str)> {
     Some(match code {
         1000 => ("1000: it ended as agreed", "this is no failure; the last message says why it ended"),
-        1001 => (
-            "1001: the server goes away",
-            "connect again, with a token that has not expired: corti-auth token --scope streams",
-        ),
-        1002 => (
-            "1002: what was sent is not the WebSocket's protocol",
-            "look for a proxy that does not know WebSockets: corti-auth doctor",
-        ),
+        1001 => ("1001: the server goes away", "connect again: corti-auth token --scope streams"),
+        1002 => ("1002: a WebSocket protocol error", "look for a proxy in between: corti-auth doctor"),
         1006 => (
             "1006: no close frame came. Browsers report this for a refused handshake too, and hide its status",
             "ask for the same URL with curl -i, and explain that: corti-auth explain --response FILE",

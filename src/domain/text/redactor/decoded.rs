@@ -74,23 +74,16 @@ fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((vec![byte], 3))
 }
 
+/// One character: `\n`, `\u0041`, or the two units of a surrogate pair. JavaScript escapes `'` too.
 fn json(text: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let unit = |at: usize| match text.get(at..at + 2)? {
-        b"\\u" => u16::try_from(number(text.get(at + 2..at + 6)?, 16)?).ok(),
-        _ => None,
-    };
-    let (c, length) = match text.get(1)? {
-        b'u' => {
-            let units = [unit(0), unit(6)].into_iter().map_while(|unit| unit);
-            let c = char::decode_utf16(units).next()?.ok()?;
-            (c, 6 * c.len_utf16())
-        }
-        b'n' => ('\n', 2),
-        b'r' => ('\r', 2),
-        other if b"\"\\/'".contains(other) => (char::from(*other), 2),
-        _ => return None,
-    };
-    Some((c.to_string().into_bytes(), length))
+    if text.get(1) == Some(&b'\'') {
+        return Some((b"'".to_vec(), 2));
+    }
+    [2, 6, 12].into_iter().find_map(|length| {
+        let quoted = [b"\"", text.get(..length)?, b"\""].concat();
+        let c: char = serde_json::from_slice(&quoted).ok()?;
+        Some((c.to_string().into_bytes(), length))
+    })
 }
 
 fn html(text: &[u8]) -> Option<(Vec<u8>, usize)> {
