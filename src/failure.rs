@@ -82,13 +82,20 @@ pub fn code_of_program(code: u8) -> ExitCode {
 }
 
 /// A failed command.
+#[must_use]
 #[derive(Debug)]
 pub struct Failure {
-    kind: Kind,
+    /// The kind of failure.
+    pub kind: Kind,
     source: anyhow::Error,
-    hints: Vec<String>,
-    http_status: Option<u16>,
-    oauth_error: Option<String>,
+    /// What to do next, each one short command or one short sentence.
+    pub hints: Vec<String>,
+    /// The HTTP status of the answer.
+    pub http_status: Option<u16>,
+    /// The OAuth `error` of the answer.
+    pub oauth_error: Option<String>,
+    /// Whether a store failed, and may have made the change all the same.
+    pub is_uncertain_change: bool,
 }
 
 impl Failure {
@@ -99,18 +106,23 @@ impl Failure {
 
     /// A failure with the error that caused it.
     pub fn caused(kind: Kind, source: impl Into<anyhow::Error>) -> Self {
-        Self { kind, source: source.into(), hints: Vec::new(), http_status: None, oauth_error: None }
+        Self {
+            kind,
+            source: source.into(),
+            hints: Vec::new(),
+            http_status: None,
+            oauth_error: None,
+            is_uncertain_change: false,
+        }
     }
 
     /// Puts a message before the causes.
-    #[must_use]
     pub fn context(mut self, message: impl fmt::Display + Send + Sync + 'static) -> Self {
         self.source = self.source.context(message);
         self
     }
 
     /// Adds a hint: one short command, or one short sentence.
-    #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
@@ -119,11 +131,6 @@ impl Failure {
     fn status(mut self, status: u16) -> Self {
         self.http_status = Some(status);
         self
-    }
-
-    /// The kind of failure.
-    pub fn kind(&self) -> Kind {
-        self.kind
     }
 
     /// The process's exit code.
@@ -147,21 +154,6 @@ impl Failure {
             Some(StoreError::Command(CommandError::Failed { words, .. })) => Some(words),
             _ => None,
         }
-    }
-
-    /// The hints.
-    pub fn hints(&self) -> &[String] {
-        &self.hints
-    }
-
-    /// The HTTP status of the answer.
-    pub fn http_status(&self) -> Option<u16> {
-        self.http_status
-    }
-
-    /// The OAuth `error` of the answer.
-    pub fn oauth_error(&self) -> Option<&str> {
-        self.oauth_error.as_deref()
     }
 
     /// Whether the same command may succeed later.

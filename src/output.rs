@@ -109,28 +109,26 @@ impl Printer {
         Self { style, ..Self::default() }
     }
 
-    /// Prints an outcome.
+    /// Prints an outcome, unless data before it could not be written.
     pub fn emit(&self, outcome: &dyn Outcome) -> io::Result<()> {
-        if let Some(error) = self.lost.take() {
-            return Err(error);
-        }
-        match outcome.text() {
-            Text::Nothing => Ok(()),
-            Text::Json => to_stdout(&self.json_line(outcome)),
-            _ if self.style.json => to_stdout(&self.json_line(outcome)),
-            Text::Datum(datum) => to_stdout(datum.expose()),
-            Text::Page(page) => to_stdout(&self.stdout_page(&page)),
-            Text::Message(_) if self.style.quiet => Ok(()),
-            Text::Message(page) => {
-                self.message(&page);
-                Ok(())
+        if self.lost.borrow().is_none() {
+            match outcome.text() {
+                Text::Nothing => {}
+                Text::Json => self.data(&self.json_line(outcome)),
+                _ if self.style.json => self.data(&self.json_line(outcome)),
+                Text::Datum(datum) => self.data(datum.expose()),
+                Text::Page(page) => self.data(&self.stdout_page(&page)),
+                Text::Message(page) if !self.style.quiet => self.message(&page),
+                Text::Message(_) => {}
             }
         }
+        self.lost.take().map_or(Ok(()), Err)
     }
 
     /// Prints help, a version or completions.
     pub fn generated(&self, text: &str) -> io::Result<()> {
-        to_stdout(text.trim_end_matches('\n'))
+        self.data(text.trim_end_matches('\n'));
+        self.lost.take().map_or(Ok(()), Err)
     }
 
     /// Prints a usage error: clap's own `text`, if there is any.
@@ -150,14 +148,14 @@ impl Printer {
         if self.style.json {
             return to_stderr(&error_object(failure, &self.redactor));
         }
-        if failure.kind() == Kind::Interrupted {
+        if failure.kind == Kind::Interrupted {
             // Ends the line of the question that was left, for the shell's prompt.
             return to_stderr("");
         }
         let mut causes = failure.causes();
         let mut lines = vec![self.labelled("error", Tone::Bad, &causes.next().unwrap_or_default())];
         lines.extend(causes.map(|cause| format!("  {}", self.shown(&cause))));
-        lines.extend(failure.hints().iter().map(|hint| self.labelled("hint", Tone::Strong, hint)));
+        lines.extend(failure.hints.iter().map(|hint| self.labelled("hint", Tone::Strong, hint)));
         to_stderr(&lines.join("\n"));
     }
 }
@@ -185,7 +183,7 @@ impl Sink for Printer {
             Event::Story(page) if !json => self.data(&self.stdout_page(&page)),
             Event::Datum(page, _) => self.data(&self.stdout_page(&page)),
             Event::Preview(page) => self.message(&page),
-            Event::Step(page, _) if !quiet && !page.lines().is_empty() => self.message(&page),
+            Event::Step(page, _) if !quiet && !page.lines.is_empty() => self.message(&page),
             Event::Commands(lines) => self.data(lines.expose()),
             Event::Lines(lines) => self.data(&printable_json_lines(lines)),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
@@ -235,6 +233,7 @@ impl Printer {
         printable_json(&object)
     }
 
+    /// Writes data. A reader that has gone is not an error.
     fn data(&self, text: &str) {
         match write_line(text) {
             Ok(()) => {}
@@ -270,23 +269,15 @@ pub fn with_schema(command: &str, fields: Value) -> Value {
 /// A failure as JSON on one line.
 pub fn error_object(failure: &Failure, redactor: &Redactor) -> String {
     let fields = json!({
-        "code": failure.kind().code(),
-        "exit": failure.kind().exit(),
+        "code": failure.kind.code(),
+        "exit": failure.kind.exit(),
         "message": failure.in_one_line(),
-        "hint": (!failure.hints().is_empty()).then(|| failure.hints().join("\n")),
-        "http_status": failure.http_status(),
-        "oauth_error": failure.oauth_error(),
+        "hint": (!failure.hints.is_empty()).then(|| failure.hints.join("\n")),
+        "http_status": failure.http_status,
+        "oauth_error": failure.oauth_error,
         "retryable": failure.retryable(),
     });
     printable_json(&redactor.apply_json(with_schema("error", fields)))
-}
-
-/// Writes data. A reader that has gone is not an error.
-fn to_stdout(text: &str) -> io::Result<()> {
-    match write_line(text) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]

@@ -74,8 +74,8 @@ impl<'a> Checks<'a> {
 
     /// Records a failure and gives it back.
     pub(crate) fn fail(&mut self, name: &'static str, failure: Failure) -> Failure {
-        let hint = (!failure.hints().is_empty()).then(|| failure.hints().join("\n"));
-        self.first_failure.get_or_insert(failure.kind());
+        let hint = (!failure.hints.is_empty()).then(|| failure.hints.join("\n"));
+        self.first_failure.get_or_insert(failure.kind);
         self.foreign_words.extend(failure.foreign_words().map(str::to_owned));
         self.add(name, Verdict::Failed, failure.in_one_line(), hint, json!({}));
         failure

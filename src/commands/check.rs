@@ -73,7 +73,7 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outco
             Err(failure) => {
                 rows.push(observe::not_created(&token, &failure));
                 if failure.is_of_a_lost_answer() {
-                    let hint = failure.hints().last().map(String::as_str);
+                    let hint = failure.hints.last().map(String::as_str);
                     context.warn("an interaction may be left behind", hint);
                 }
             }
@@ -130,7 +130,7 @@ async fn full_token(token: &CheckedToken, tokens: &Tokens<'_>) -> Result<AccessT
 
 /// Deletes the interaction. If that fails, warns and returns the command that deletes it.
 async fn delete(id: Uuid, api: &Api<'_>, context: &Context<'_>) -> Option<String> {
-    let failure = api.delete(id).await.err().filter(|failure| failure.http_status() != Some(404))?;
+    let failure = api.delete(id).await.err().filter(|failure| failure.http_status != Some(404))?;
     let command = deletion(id, context);
     let message = format!("the interaction `{id}` was not deleted: {}", failure.in_one_line());
     context.warn(message, Some(&command));

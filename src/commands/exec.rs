@@ -152,7 +152,7 @@ async fn refresh(
             Ok(token) => Answer::Token(Secret::new(format::sdk(&plan.client, &token).to_string())),
             Err(failure) => {
                 let error = output::error_object(&failure, tokens.context.sink.redactor());
-                if failure.kind() == Kind::Unavailable { Answer::Later(error) } else { Answer::Failed(error) }
+                if failure.kind == Kind::Unavailable { Answer::Later(error) } else { Answer::Failed(error) }
             }
         };
         first.answer(answer.clone());

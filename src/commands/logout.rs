@@ -109,7 +109,7 @@ async fn remove_secrets(
                 }
                 // The others can still be logged out.
                 Err(error) if args.all => {
-                    let (reason, is_uncertain) = (error.in_one_line(), error.is_uncertain_change());
+                    let (reason, is_uncertain) = (error.in_one_line(), error.is_uncertain_change);
                     failure = failure.or(Some(error));
                     End::Failed { reason, is_uncertain }
                 }

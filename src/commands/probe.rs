@@ -106,7 +106,7 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Outco
             if result.is_ok() {
                 return Err(left);
             }
-            context.warn(left.in_one_line(), left.hints().last().map(String::as_str));
+            context.warn(left.in_one_line(), left.hints.last().map(String::as_str));
         }
     }
     result?;

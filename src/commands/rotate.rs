@@ -107,7 +107,7 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
 
 /// The failure where the new secret is the one that is stored already.
 fn of_the_stored(failure: Failure, client: &Client) -> Failure {
-    if failure.kind() != Kind::Rejected {
+    if failure.kind != Kind::Rejected {
         return failure;
     }
     let message =
@@ -125,7 +125,7 @@ fn nothing_stored() -> Failure {
 async fn try_old(tokens: &Tokens<'_>, plan: &Plan, old: &ClientSecret) -> OldSecret {
     match tokens.mint_with(old, &plan.client, plan.origin(), &ScopeRequest::Full).await {
         Ok(_) => OldSecret::StillValid,
-        Err(failure) if failure.kind() == Kind::Rejected => OldSecret::Rejected,
+        Err(failure) if failure.kind == Kind::Rejected => OldSecret::Rejected,
         Err(failure) => {
             let reason = failure.in_one_line();
             let message = format!("whether the old secret still works is not known: {reason}");

@@ -170,7 +170,7 @@ async fn verify(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure>
                 credentials::note_verified(context, client, store).await;
             }
             token.map(drop).map_err(|failure| {
-                let error = (failure.kind().code(), failure.in_one_line());
+                let error = (failure.kind.code(), failure.in_one_line());
                 first.get_or_insert(failure);
                 error
             })

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::domain::client::identity::Tenant;
 use crate::domain::client::variable;
 use crate::domain::corti::interaction::InteractionError;
 use crate::domain::corti::problem::Problem;
@@ -12,14 +13,22 @@ use crate::edge::connectivity::ReachError;
 use crate::edge::http_error::HttpError;
 use crate::edge::socket::SocketError;
 
-use super::credential::other_tenant;
 use super::{Failure, Kind};
 
 /// The hint for a host name without an address.
 const UNKNOWN_HOST: &str = "check the environment (eu or us) and the network: corti-auth doctor";
 
 /// The hint for a server that is busy or broken.
-const TRY_LATER: &str = "try again in a minute, or check https://status.corti.ai";
+pub(super) const TRY_LATER: &str = "try again in a minute, or check https://status.corti.ai";
+
+/// What to try where the tenant is not there.
+pub(super) fn other_tenant(tenant: &Tenant) -> &'static str {
+    if *tenant == Tenant::default() {
+        "the tenant is the usual one, so look at the environment: corti-auth doctor"
+    } else {
+        "nearly every customer's tenant is base: corti-auth doctor --tenant base"
+    }
+}
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
@@ -121,14 +130,10 @@ impl From<HttpError> for Failure {
             HttpError::Certificates { .. } => (Configuration, "name a PEM file: --ca-cert FILE"),
             HttpError::Address(_) => (Configuration, "check --environment: corti-auth status"),
             HttpError::Dns(_) => (Network, UNKNOWN_HOST),
-            HttpError::Connect { .. } => {
-                (Network, "check the address, the proxy variables and --ca-cert FILE")
-            }
+            HttpError::Connect { .. } => (Network, "check the address, proxy variables and --ca-cert FILE"),
             HttpError::Proxy { .. } => (Network, "corti-auth doctor"),
             HttpError::TimedOut { .. } => (Network, "give it longer: --timeout 60s"),
-            HttpError::Broken { .. } | HttpError::TooLong(_) => {
-                (Network, "run it again, or look for a proxy")
-            }
+            HttpError::Broken { .. } | HttpError::TooLong(_) => (Network, "run it again; look for a proxy"),
             HttpError::Client(_) => (Unexpected, "run it again with -v"),
         };
         Self::caused(kind, error).hint(hint)
@@ -151,9 +156,7 @@ impl From<RealmError> for Failure {
         use Kind::{Configuration, Network, Unavailable};
         let (kind, hint) = match &error {
             RealmError::UnknownTenant(tenant) => (Configuration, other_tenant(tenant)),
-            RealmError::OtherKeys { .. } => {
-                (Configuration, "check the environment, or give the keys: --jwks FILE")
-            }
+            RealmError::OtherKeys { .. } => (Configuration, "check the environment, or add --jwks FILE"),
             RealmError::OtherIssuer { .. } | RealmError::OtherEndpoint { .. } => {
                 (Configuration, "no secret was sent; check environment and tenant: corti-auth status")
             }

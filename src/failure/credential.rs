@@ -1,7 +1,9 @@
 //! Failures of stores and of the token endpoint: what a client can do about its credential.
 
+use std::borrow::Cow;
+
 use crate::domain::client::api_client::Client;
-use crate::domain::client::identity::{ProfileName, Tenant};
+use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::SecretOrigin;
 use crate::domain::client::variable;
 use crate::domain::text::excerpt::quoted;
@@ -13,17 +15,8 @@ use crate::edge::prompt::PromptError;
 use crate::edge::secret_command::CommandError;
 use crate::edge::store::StoreError;
 
+use super::answer::{TRY_LATER, other_tenant};
 use super::{Failure, Kind};
-
-/// A change of a store that failed, and may have been made all the same.
-#[derive(Debug, thiserror::Error)]
-#[error("the secret of `{user}` may or may not be {done}")]
-struct UncertainChange {
-    user: String,
-    /// `stored` or `removed`.
-    done: &'static str,
-    source: StoreError,
-}
 
 impl Failure {
     /// A store that did not do what `client` of `profile` needed.
@@ -77,13 +70,10 @@ impl Failure {
 
     /// A change of the secret of `client` that may have been made, though the store failed. `done` is `stored` or `removed`.
     pub fn uncertain_change(error: &StoreError, client: &Client, done: &'static str) -> Self {
-        let change = UncertainChange { user: client.store_user(), done, source: error.clone() };
-        Self::caused(Kind::Credential, change).hint("once the keyring answers, run the same command again")
-    }
-
-    /// Whether it is a change that may have been made.
-    pub fn is_uncertain_change(&self) -> bool {
-        self.source.is::<UncertainChange>()
+        let message = format!("the secret of `{}` may or may not be {done}", client.store_user());
+        let failure = Self::caused(Kind::Credential, error.clone()).context(message);
+        Self { is_uncertain_change: true, ..failure }
+            .hint("once the keyring answers, run the same command again")
     }
 
     /// A profile whose secret is for its `own` client, where the options and variables `overriding` name another `client`.
@@ -102,48 +92,43 @@ impl Failure {
 
     /// A token endpoint that gave `client` no token for the secret from `origin`.
     pub fn grant(error: &GrantError, client: &Client, origin: SecretOrigin<'_>) -> Self {
+        use Kind::{Configuration, Network, Refused, Rejected, Scope, Unavailable};
         let Client { environment, tenant, id } = client;
         let client_text = format!("client {id} ({environment}, tenant {tenant})");
-        let context = |kind| {
-            let error = anyhow::Error::new(error.clone());
-            Self::caused(kind, error.context(format!("no token for {client_text}")))
-        };
-        let mut failure = match error {
-            GrantError::UnknownClient(_) => {
-                let message = format!("Corti does not know {client_text}, or it is disabled");
-                Self::new(Kind::Rejected, message).hint("corti-auth status")
+        let (kind, hint): (Kind, Cow<'_, str>) = match error {
+            GrantError::UnknownClient(_) => (Rejected, "corti-auth status".into()),
+            GrantError::WrongSecret(_) => (Rejected, for_wrong_secret(origin).into()),
+            GrantError::NotAllowed { .. } => (Rejected, "make a backend client in the Corti Console".into()),
+            GrantError::UnknownTenant(_) => (Configuration, other_tenant(tenant).into()),
+            GrantError::ScopeRefused(_) => (
+                Scope,
+                "the limited scopes are transcribe and streams: corti-auth token --scope transcribe".into(),
+            ),
+            GrantError::Mismatch(_) => (
+                Scope,
+                "the token was discarded; ask Corti's support which scopes the client may have".into(),
+            ),
+            GrantError::Refused { status: 401 | 403, .. } => (Rejected, "corti-auth status".into()),
+            GrantError::Refused { .. } => (Refused, "corti-auth status".into()),
+            GrantError::Unavailable { retry_after: Some(after), .. } => {
+                (Unavailable, format!("run it again later (Retry-After: {})", quoted(after)).into())
             }
-            GrantError::WrongSecret(_) => {
-                let message = format!("Corti rejected the secret of {client_text}");
-                Self::new(Kind::Rejected, message).hint(for_wrong_secret(origin))
-            }
-            GrantError::NotAllowed { .. } => {
-                context(Kind::Rejected).hint("make an API client for client credentials in the Corti Console")
-            }
-            GrantError::UnknownTenant(_) => context(Kind::Configuration).hint(other_tenant(tenant)),
-            GrantError::ScopeRefused(_) => context(Kind::Scope)
-                .hint("the limited scopes are transcribe and streams: corti-auth token --scope transcribe"),
-            GrantError::Mismatch(_) => context(Kind::Scope)
-                .hint("the token was discarded; ask Corti's support which scopes the client may have"),
-            GrantError::Refused { status, .. } => {
-                let kind = if matches!(status, 401 | 403) { Kind::Rejected } else { Kind::Refused };
-                context(kind).hint("corti-auth status")
-            }
-            GrantError::Unavailable { retry_after, .. } => {
-                let failure = context(Kind::Unavailable);
-                match retry_after {
-                    Some(after) => {
-                        failure.hint(format!("run it again later (Retry-After: {})", quoted(after)))
-                    }
-                    None => failure.hint("run it again later; https://status.corti.ai shows outages"),
-                }
-            }
+            GrantError::Unavailable { .. } => (Unavailable, TRY_LATER.into()),
             GrantError::NotTheProtocol { .. } | GrantError::Redirect(_) => {
                 let url = environment.token_url(tenant);
-                context(Kind::Network)
-                    .hint(format!("check that {url} is Corti, and no proxy or login page in between"))
+                (Network, format!("check that {url} is Corti, and no proxy or login page in between").into())
             }
         };
+        let failure = match error {
+            GrantError::UnknownClient(_) => {
+                Self::new(kind, format!("Corti does not know {client_text}, or it is disabled"))
+            }
+            GrantError::WrongSecret(_) => {
+                Self::new(kind, format!("Corti rejected the secret of {client_text}"))
+            }
+            _ => Self::caused(kind, error.clone()).context(format!("no token for {client_text}")),
+        };
+        let mut failure = failure.hint(hint);
         failure.http_status = error.http_status();
         failure.oauth_error = error.oauth_error().map(|error| quoted(error).into_owned());
         failure
@@ -161,15 +146,6 @@ fn for_file(error: &AgeFileError, profile: &ProfileName) -> String {
         AgeFileError::PassphraseFile { path, .. } | AgeFileError::Io { path, .. } => {
             format!("ls -ld {}", quote(&path.display().to_string()))
         }
-    }
-}
-
-/// What to try where the tenant is not there.
-pub(super) fn other_tenant(tenant: &Tenant) -> &'static str {
-    if *tenant == Tenant::default() {
-        "the tenant is the usual one, so look at the environment: corti-auth doctor"
-    } else {
-        "nearly every customer's tenant is base: corti-auth doctor --tenant base"
     }
 }
 

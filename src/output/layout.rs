@@ -13,7 +13,7 @@ pub(super) fn layout(page: &Page, colour: bool, redactor: &Redactor) -> String {
     let shown = |text: &String| shown(text, redactor);
     let is_field = |line: &Line| matches!(line, Line::Field(..));
     let mut out = Vec::new();
-    for block in page.lines().chunk_by(|one, next| is_field(one) && is_field(next)) {
+    for block in page.lines.chunk_by(|one, next| is_field(one) && is_field(next)) {
         let labels = block.iter().map(|line| match line {
             Line::Field(label, ..) => label.chars().count(),
             Line::Text(..) | Line::Row(_) => 0,

@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
         Ok(created) => assert!(environment.serves_socket(&created.websocket_url)),
         Err(error) => said.push(error.to_string()),
     }
-    said.extend(discovery::check_realm(&response, &environment, &tenant).err().map(|error| error.to_string()));
+    said.extend(discovery::check(&response, &environment, &tenant).err().map(|error| error.to_string()));
     said.extend(discovery::keys_url(&response, &environment, &tenant).err().map(|error| error.to_string()));
     let _ = (KeySet::parse(&response.body).is_ok(), diagnosis::Skew::of(&response, now, now).is_some());
     if let Ok(text) = std::str::from_utf8(&response.body) {

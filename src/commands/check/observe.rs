@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::domain::client::invalid::Invalid;
-use crate::domain::corti::access::{Observed, Promise, Row, Target};
+use crate::domain::corti::access::{Access, Row, Target};
 use crate::domain::corti::message::{self, ServerMessage};
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::Request;
@@ -25,14 +25,14 @@ pub(super) async fn read(tokens: &Tokens<'_>, token: &CheckedToken, path: &'stat
     let request = Request::get(url, &token.token, &token.tenant);
     match spinner::show(tokens.context, "reading", tokens.http.send(&request)).await {
         Ok(response) => {
-            let (observed, status) = (Observed::of(&response), response.status);
+            let (observed, status) = (Access::observed(&response), response.status);
             let detail = match observed {
-                Observed::Allowed => status.to_string(),
+                Access::Allowed => status.to_string(),
                 _ => refusal(Problem::of(&response)),
             };
             row(token, target, observed, Some(status), detail)
         }
-        Err(error) => row(token, target, Observed::Inconclusive, None, error.to_string()),
+        Err(error) => row(token, target, Access::Inconclusive, None, error.to_string()),
     }
 }
 
@@ -54,21 +54,21 @@ pub(super) async fn open(
     };
     let answer = spinner::show(tokens.context, label, first_answer(tokens, token, kind, url)).await;
     let (observed, status, detail) = match answer {
-        Ok(Some(ServerMessage::Accepted(word))) => (Observed::Allowed, Some(101), word),
+        Ok(Some(ServerMessage::Accepted(word))) => (Access::Allowed, Some(101), word),
         Ok(Some(ServerMessage::Denied(word) | ServerMessage::Failed(word))) => {
-            (Observed::Inconclusive, Some(101), format!("it opened, and answered {word}"))
+            (Access::Inconclusive, Some(101), format!("it opened, and answered {word}"))
         }
-        Ok(_) => (Observed::Inconclusive, Some(101), "it opened, and answered something else".to_owned()),
+        Ok(_) => (Access::Inconclusive, Some(101), "it opened, and answered something else".to_owned()),
         Err(SocketError::Refused(problem)) => {
             let status = problem.status;
-            let observed = Observed::of_handshake(status, exists, Promise::of(&token.inspection, target));
+            let observed = Access::of_handshake(status, exists, Access::promised(&token.inspection, target));
             let mut detail = refusal(problem);
-            if !exists && observed == Observed::Inconclusive {
+            if !exists && observed == Access::Inconclusive {
                 detail += " (there is no such interaction; --streams creates one)";
             }
             (observed, Some(status), detail)
         }
-        Err(error) => (Observed::Inconclusive, None, error.to_string()),
+        Err(error) => (Access::Inconclusive, None, error.to_string()),
     };
     row(token, target, observed, status, detail)
 }
@@ -79,7 +79,7 @@ pub(super) fn not_created(token: &CheckedToken, failure: &Failure) -> Row {
     if !failure.is_of_a_lost_answer() {
         detail = format!("no interaction could be created: {detail}");
     }
-    row(token, Target::Socket(SocketKind::Streams), Observed::Inconclusive, failure.http_status(), detail)
+    row(token, Target::Socket(SocketKind::Streams), Access::Inconclusive, failure.http_status, detail)
 }
 
 /// Opens a WebSocket, sends the configuration, and closes it after the first answer.
@@ -98,8 +98,8 @@ async fn first_answer(
     Ok(ServerMessage::parse(&answer))
 }
 
-fn row(token: &CheckedToken, target: Target, observed: Observed, status: Option<u16>, detail: String) -> Row {
-    Row { target, promise: Promise::of(&token.inspection, target), observed, status, detail }
+fn row(token: &CheckedToken, target: Target, observed: Access, status: Option<u16>, detail: String) -> Row {
+    Row { target, promise: Access::promised(&token.inspection, target), observed, status, detail }
 }
 
 fn refusal(Problem { status, detail, .. }: Problem) -> String {

@@ -51,7 +51,7 @@ pub(super) fn examine(context: &Context<'_>, checks: &mut Checks<'_>) -> Configu
                 configuration(context, config, Some(&chosen), checks);
                 plan = Some(chosen);
             }
-            Err(failure) if failure.kind() != Kind::Credential || !config.profiles().is_empty() => {
+            Err(failure) if failure.kind != Kind::Credential || !config.profiles().is_empty() => {
                 checks.fail("configuration", failure);
             }
             // The network alone was asked about.

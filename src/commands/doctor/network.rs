@@ -62,7 +62,7 @@ pub(super) async fn examine(
             checks.skip("clock", "the realm did not answer");
         }
         Some(Answer { result: Ok(response), sent, received }) => {
-            network.untrusted = match discovery::check_realm(&response, environment, tenant) {
+            network.untrusted = match discovery::check(&response, environment, tenant) {
                 Ok(()) => {
                     checks.ok("discovery", format!("the realm is `{}`", environment.issuer(tenant)));
                     None

@@ -89,7 +89,7 @@ fn check_token(
     context: &Context<'_>,
 ) -> Result<(), Failure> {
     let now = context.host.clock.now();
-    let inspection = pasted.token().and_then(|token| caller::inspect(token, now).ok().flatten());
+    let inspection = pasted.token.as_ref().and_then(|token| caller::inspect(token, now).ok().flatten());
     let chosen = chosen.map(|(environment, tenant)| (environment, tenant));
     let token = "the token in the pasted URL";
     let (issuer, realm) = caller::issuer(inspection.as_ref(), chosen, token, WITHOUT_A_TOKEN)?;

@@ -60,8 +60,8 @@ pub(super) async fn prepare(
             pasted::refuse_elsewhere(&pasted, &caller)?;
             Some(token(&caller, &kind.scope_request(), tokens, checks).await?)
         };
-        let lacking = own.as_ref().or(pasted.token()).and_then(|token| lacking(token, kind, tokens));
-        let (url, address) = (pasted.bare().clone(), pasted.address(own.as_ref()));
+        let lacking = own.as_ref().or(pasted.token.as_ref()).and_then(|token| lacking(token, kind, tokens));
+        let (url, address) = (pasted.bare.clone(), pasted.address(own.as_ref()));
         return Ok(Prepared::Ready(Target { kind, url, address, interaction: None, lacking }));
     }
     let kind = args.socket.unwrap_or(SocketKind::Transcribe);

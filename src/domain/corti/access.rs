@@ -31,20 +31,22 @@ impl fmt::Display for Target {
     }
 }
 
-/// What a token's scopes promise of a target.
+/// Whether a target can be reached, as a token's scopes promise or as was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Promise {
+pub enum Access {
     /// It is allowed.
     Allowed,
     /// It is denied.
     Denied,
     /// Corti does not document what these scopes do.
     Unknown,
+    /// The answer shows neither.
+    Inconclusive,
 }
 
-impl Promise {
-    /// What the token promises of `target`.
-    pub fn of(token: &Inspection, target: Target) -> Self {
+impl Access {
+    /// What the scopes of a token promise of `target`.
+    pub fn promised(token: &Inspection, target: Target) -> Self {
         let has_scope = matches!(target, Target::Socket(kind) if token.scopes.contains(kind.as_str()));
         match token.class {
             Some(TokenClass::Full) => Self::Allowed,
@@ -54,30 +56,8 @@ impl Promise {
         }
     }
 
-    /// `allowed`, `denied` or `unknown`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-/// What was seen of a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Observed {
-    /// The token was accepted.
-    Allowed,
-    /// The token was refused.
-    Denied,
-    /// Neither is certain.
-    Inconclusive,
-}
-
-impl Observed {
     /// What the answer to a read shows. An HTML page does not come from the API.
-    pub fn of(response: &Response) -> Self {
+    pub fn observed(response: &Response) -> Self {
         let start = response.body.trim_ascii_start();
         let is_json = start.starts_with(b"{") || start.starts_with(b"[");
         match response.status {
@@ -89,19 +69,20 @@ impl Observed {
 
     /// What a refused handshake shows. Where the interaction does not exist (`is_real` is false), that may be the reason, and
     /// a server that looks for it first never looks at the token.
-    pub fn of_handshake(status: u16, is_real: bool, promise: Promise) -> Self {
+    pub fn of_handshake(status: u16, is_real: bool, promise: Self) -> Self {
         match status {
             401 => Self::Denied,
-            403 if is_real || promise != Promise::Allowed => Self::Denied,
+            403 if is_real || promise != Self::Allowed => Self::Denied,
             _ => Self::Inconclusive,
         }
     }
 
-    /// `allowed`, `denied` or `inconclusive`.
+    /// `allowed`, `denied`, `unknown` or `inconclusive`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
             Self::Denied => "denied",
+            Self::Unknown => "unknown",
             Self::Inconclusive => "inconclusive",
         }
     }
@@ -128,9 +109,9 @@ pub struct Row {
     /// The target.
     pub target: Target,
     /// What the scopes promise.
-    pub promise: Promise,
+    pub promise: Access,
     /// What was seen.
-    pub observed: Observed,
+    pub observed: Access,
     /// The HTTP status, where there was one.
     pub status: Option<u16>,
     /// What came back. May hold a server's words: escape them before they are shown.
@@ -141,9 +122,9 @@ impl Row {
     /// The result of the comparison.
     pub fn finding(&self) -> Finding {
         match (self.promise, self.observed) {
-            (Promise::Unknown, _) | (_, Observed::Inconclusive) => Finding::Unknown,
-            (Promise::Denied, Observed::Allowed) => Finding::More,
-            (Promise::Allowed, Observed::Denied) => Finding::Less,
+            (Access::Denied, Access::Allowed) => Finding::More,
+            (Access::Allowed, Access::Denied) => Finding::Less,
+            (Access::Unknown, _) | (_, Access::Inconclusive) => Finding::Unknown,
             _ => Finding::AsPromised,
         }
     }
@@ -163,19 +144,19 @@ mod tests {
     #[test]
     fn a_gateways_answer_tells_nothing() {
         let of = |status, body: &str| {
-            Observed::of(&Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() })
+            Access::observed(&Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() })
         };
         let table = [
-            (200, r#"{"languages":[]}"#, Observed::Allowed),
-            (200, "<html>sign in</html>", Observed::Inconclusive),
-            (204, "", Observed::Inconclusive),
-            (403, "{}", Observed::Denied),
-            (401, "", Observed::Denied),
-            (403, "<html>", Observed::Inconclusive),
-            (404, "{}", Observed::Inconclusive),
-            (429, "{}", Observed::Inconclusive),
-            (503, "", Observed::Inconclusive),
-            (302, "", Observed::Inconclusive),
+            (200, r#"{"languages":[]}"#, Access::Allowed),
+            (200, "<html>sign in</html>", Access::Inconclusive),
+            (204, "", Access::Inconclusive),
+            (403, "{}", Access::Denied),
+            (401, "", Access::Denied),
+            (403, "<html>", Access::Inconclusive),
+            (404, "{}", Access::Inconclusive),
+            (429, "{}", Access::Inconclusive),
+            (503, "", Access::Inconclusive),
+            (302, "", Access::Inconclusive),
         ];
         for (status, body, observed) in table {
             assert_eq!(of(status, body), observed, "{status} {body}");
@@ -185,15 +166,15 @@ mod tests {
     #[test]
     fn an_interaction_that_does_not_exist_tells_little() {
         let table = [
-            (401, false, Promise::Allowed, Observed::Denied),
-            (403, false, Promise::Allowed, Observed::Inconclusive),
-            (403, false, Promise::Denied, Observed::Denied),
-            (403, true, Promise::Allowed, Observed::Denied),
-            (404, false, Promise::Denied, Observed::Inconclusive),
-            (500, true, Promise::Allowed, Observed::Inconclusive),
+            (401, false, Access::Allowed, Access::Denied),
+            (403, false, Access::Allowed, Access::Inconclusive),
+            (403, false, Access::Denied, Access::Denied),
+            (403, true, Access::Allowed, Access::Denied),
+            (404, false, Access::Denied, Access::Inconclusive),
+            (500, true, Access::Allowed, Access::Inconclusive),
         ];
         for (status, is_real, promise, observed) in table {
-            assert_eq!(Observed::of_handshake(status, is_real, promise), observed, "{status} {is_real}");
+            assert_eq!(Access::of_handshake(status, is_real, promise), observed, "{status} {is_real}");
         }
     }
 
@@ -206,12 +187,12 @@ mod tests {
             status: None,
             detail: String::new(),
         };
-        let less = row(Promise::Allowed, Observed::Denied);
-        let more = row(Promise::Denied, Observed::Allowed);
-        let unknown = row(Promise::Unknown, Observed::Allowed);
+        let less = row(Access::Allowed, Access::Denied);
+        let more = row(Access::Denied, Access::Allowed);
+        let unknown = row(Access::Unknown, Access::Allowed);
         assert_eq!(overall(&[less.clone(), more, unknown.clone()]), Finding::More);
         assert_eq!(overall(&[unknown.clone(), less]), Finding::Less);
-        assert_eq!(overall(&[unknown, row(Promise::Allowed, Observed::Inconclusive)]), Finding::Unknown);
-        assert_eq!(overall(&[row(Promise::Denied, Observed::Denied)]), Finding::AsPromised);
+        assert_eq!(overall(&[unknown, row(Access::Allowed, Access::Inconclusive)]), Finding::Unknown);
+        assert_eq!(overall(&[row(Access::Denied, Access::Denied)]), Finding::AsPromised);
     }
 }

@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::websocket::SocketKind;
 
+type Object = Map<String, Value>;
+
 /// The smallest configuration that a WebSocket accepts.
 pub fn smallest(kind: SocketKind, language: &str) -> Value {
     match kind {
@@ -94,15 +96,12 @@ impl ServerMessage {
     }
 }
 
-fn text_of<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+fn text_of<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
     object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 /// The objects in the first of these members that exists: a list, or one object.
-fn items<'a>(
-    message: &'a Map<String, Value>,
-    names: &[&str],
-) -> impl Iterator<Item = &'a Map<String, Value>> {
+fn items<'a>(message: &'a Object, names: &[&str]) -> impl Iterator<Item = &'a Object> {
     let member = names.iter().find_map(|name| message.get(*name));
     let list = match member {
         Some(Value::Array(list)) => list.as_slice(),
@@ -112,19 +111,19 @@ fn items<'a>(
     list.iter().filter_map(Value::as_object)
 }
 
-fn transcript(item: &Map<String, Value>) -> Option<Transcript> {
+fn transcript(item: &Object) -> Option<Transcript> {
     let text = text_of(item, "text").or_else(|| text_of(item, "transcript"))?.to_owned();
     let is_final = item.get("isFinal").or_else(|| item.get("final")).and_then(Value::as_bool);
     Some(Transcript { text, is_final: is_final.unwrap_or(true) })
 }
 
-fn fact(item: &Map<String, Value>) -> Option<String> {
+fn fact(item: &Object) -> Option<String> {
     let text = text_of(item, "text")?;
     Some(text_of(item, "group").map_or_else(|| text.to_owned(), |group| format!("{group}: {text}")))
 }
 
 /// Title and details of an `error`.
-fn failure(message: &Map<String, Value>) -> String {
+fn failure(message: &Object) -> String {
     let error = message.get("error").and_then(Value::as_object).unwrap_or(message);
     let words: Vec<&str> = ["title", "details"].iter().filter_map(|name| text_of(error, name)).collect();
     if words.is_empty() { "no reason given".to_owned() } else { words.join(": ") }

@@ -18,11 +18,11 @@ use super::websocket::{SocketKind, connect_url};
 #[derive(Clone, Debug)]
 pub struct PastedUrl {
     /// The URL without its token. Its query may still hold what must not be shown.
-    bare: Url,
+    pub bare: Url,
     /// The URL as it came.
     whole: Secret,
     /// The token in it, where it is one.
-    token: Option<AccessToken>,
+    pub token: Option<AccessToken>,
     /// The value of `token=`, whether it is a token or not.
     written: Option<Secret>,
     /// Which WebSocket its path leads to.
@@ -86,11 +86,6 @@ impl PastedUrl {
         Ok(Self { kind: kind(&url), bare: url, whole, token, written, flaws })
     }
 
-    /// The token in it.
-    pub fn token(&self) -> Option<&AccessToken> {
-        self.token.as_ref()
-    }
-
     /// Whether the URL leads to this environment, and names no other tenant.
     pub fn leads_to(&self, environment: &Environment, tenant: &Tenant) -> bool {
         let names = self.bare.query_pairs().filter(|(name, _)| name == "tenant-name");
@@ -102,11 +97,6 @@ impl PastedUrl {
     /// What must not be shown of it.
     pub fn secrets(&self) -> Vec<Secret> {
         self.written.iter().cloned().chain(self.token.as_ref().map(|token| token.secret().clone())).collect()
-    }
-
-    /// The URL without its token.
-    pub fn bare(&self) -> &Url {
-        &self.bare
     }
 
     /// Whether it has a `token=`, readable or not.

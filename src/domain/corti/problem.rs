@@ -16,10 +16,8 @@ use super::request::Response;
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,
-    /// The server's reason, or what the answer looks like.
+    /// The server's reason, with `field: reason` of each field that did not validate, or what the answer looks like.
     pub detail: String,
-    /// `field: reason` of each field that did not validate.
-    pub fields: Vec<String>,
     /// `requestid`, for Corti's support.
     pub request_id: Option<String>,
 }
@@ -43,8 +41,7 @@ impl Problem {
     /// Reads a response that is not 2xx.
     pub fn of(response: &Response) -> Self {
         let status = response.status;
-        let plain =
-            |detail: &str| Self { status, detail: detail.to_owned(), fields: Vec::new(), request_id: None };
+        let plain = |detail: &str| Self { status, detail: detail.to_owned(), request_id: None };
         if let Some(challenge) = response.header("www-authenticate") {
             return plain(challenge);
         }
@@ -52,8 +49,9 @@ impl Problem {
             return plain(response.appearance());
         };
         let ErrorResponse { kind, detail, fields, request_id, .. } = ErrorResponse::of(&body);
-        let detail = detail.or(kind).unwrap_or_else(|| "no reason given".to_owned());
-        Self { status, detail, fields, request_id }
+        let reason = detail.or(kind).unwrap_or_else(|| "no reason given".to_owned());
+        let detail = [&[reason], fields.as_slice()].concat().join("; ");
+        Self { status, detail, request_id }
     }
 }
 
@@ -79,9 +77,6 @@ impl ErrorResponse {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the API refused the request with {}: {}", self.status, quoted(&self.detail))?;
-        if !self.fields.is_empty() {
-            write!(f, "; {}", quoted(&self.fields.join("; ")))?;
-        }
         match &self.request_id {
             Some(id) => write!(f, " (request {})", quoted(id)),
             None => Ok(()),

@@ -88,7 +88,8 @@ impl Answer {
         // Or a body with a remark of curl directly behind it.
         let first = || Deserializer::from_str(body).into_iter().next()?.ok();
         let json = [body, last].iter().find_map(|text| serde_json::from_str(text).ok()).or_else(first);
-        match json.map(|json| map_json(json, &|text| redact(text, known))) {
+        let clean = |text: &str| redact(text, known);
+        match json.map(|json| map_json(json, &clean, &clean)) {
             Some(Value::Object(members)) => Self::of_members(&members),
             None if body.starts_with(['{', '[']) => AnswerKind::CutOff.into(),
             _ => AnswerKind::Other.into(),

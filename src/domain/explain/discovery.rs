@@ -67,12 +67,8 @@ struct Discovery {
 ///
 /// # Errors
 /// [`RealmError`], see its variants.
-pub fn check_realm(
-    response: &Response,
-    environment: &Environment,
-    tenant: &Tenant,
-) -> Result<(), RealmError> {
-    document(response, environment, tenant).map(|_| ())
+pub fn check(response: &Response, environment: &Environment, tenant: &Tenant) -> Result<(), RealmError> {
+    read(response, environment, tenant).map(|_| ())
 }
 
 /// The URL of the realm's keys, from its discovery document, after the same comparison.
@@ -80,7 +76,7 @@ pub fn check_realm(
 /// # Errors
 /// [`RealmError`], see its variants.
 pub fn keys_url(response: &Response, environment: &Environment, tenant: &Tenant) -> Result<Url, RealmError> {
-    let found = document(response, environment, tenant)?.jwks_uri;
+    let found = read(response, environment, tenant)?.jwks_uri;
     let expected = environment.issuer(tenant);
     match (Url::parse(&found), Url::parse(&expected)) {
         (Ok(keys), Ok(issuer)) if keys.origin() == issuer.origin() => Ok(keys),
@@ -88,11 +84,7 @@ pub fn keys_url(response: &Response, environment: &Environment, tenant: &Tenant)
     }
 }
 
-fn document(
-    response: &Response,
-    environment: &Environment,
-    tenant: &Tenant,
-) -> Result<Discovery, RealmError> {
+fn read(response: &Response, environment: &Environment, tenant: &Tenant) -> Result<Discovery, RealmError> {
     let status = response.status;
     let other = || RealmError::NotTheProtocol { status, what: response.appearance() };
     match status {
@@ -136,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_realm_is_the_expected_one_or_it_is_said_why_not() {
-        let judge = |status, body: &str| check_realm(&response(status, body), &eu(), &Tenant::default());
+        let judge = |status, body: &str| check(&response(status, body), &eu(), &Tenant::default());
         let document = |issuer: &str, endpoint: &str| {
             serde_json::json!({ "issuer": issuer, "token_endpoint": endpoint }).to_string()
         };

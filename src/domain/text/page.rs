@@ -37,7 +37,8 @@ pub enum Line {
 #[must_use]
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    lines: Vec<Line>,
+    /// The lines.
+    pub lines: Vec<Line>,
 }
 
 impl Page {
@@ -86,11 +87,6 @@ impl Page {
     pub fn join(mut self, other: Self) -> Self {
         self.lines.extend(other.lines);
         self
-    }
-
-    /// The lines.
-    pub fn lines(&self) -> &[Line] {
-        &self.lines
     }
 }
 

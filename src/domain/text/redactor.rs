@@ -60,9 +60,8 @@ impl Redactor {
             return;
         }
         let mut known = self.known.borrow_mut();
-        let place = known.iter().position(|(other, _)| other.is_same(secret));
-        let latest = place.map_or_else(|| (secret.clone(), needles(secret)), |place| known.remove(place));
-        known.push(latest);
+        known.retain(|(other, _)| !other.is_same(secret));
+        known.push((secret.clone(), needles(secret)));
         if known.len() > MOST {
             known.remove(0);
         }
@@ -115,21 +114,22 @@ impl Redactor {
         if self.known.borrow().is_empty() {
             return value;
         }
-        map_json(value, &|text| self.apply(text).into_owned())
+        let clean = |text: &str| self.apply(text).into_owned();
+        map_json(value, &clean, &clean)
     }
 }
 
-/// `value` with `change` applied to its names, texts and numbers: a secret may consist of digits.
-pub fn map_json(value: Value, change: &impl Fn(&str) -> String) -> Value {
+/// `value` with `name` applied to its names, and `text` to its texts and numbers: a secret may consist of digits.
+pub fn map_json(value: Value, name: &impl Fn(&str) -> String, text: &impl Fn(&str) -> String) -> Value {
     match value {
-        Value::String(text) => change(&text).into(),
+        Value::String(string) => text(&string).into(),
         Value::Number(number) => {
-            let changed = change(&number.to_string());
+            let changed = text(&number.to_string());
             if changed == number.to_string() { Value::Number(number) } else { changed.into() }
         }
-        Value::Array(values) => values.into_iter().map(|value| map_json(value, change)).collect(),
+        Value::Array(values) => values.into_iter().map(|value| map_json(value, name, text)).collect(),
         Value::Object(members) => {
-            members.into_iter().map(|(name, value)| (change(&name), map_json(value, change))).collect()
+            members.into_iter().map(|(key, value)| (name(&key), map_json(value, name, text))).collect()
         }
         Value::Bool(_) | Value::Null => value,
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::corti::request::Response;
 use crate::domain::text::page::Page;
-use crate::domain::text::redactor::Redactor;
+use crate::domain::text::redactor::{Redactor, map_json};
 
 use super::answer::{InteractionError, accepted, unexpected};
 
@@ -108,22 +108,12 @@ impl Record {
 
     /// The whole interaction, with names in `snake_case` as in all JSON of corti-auth.
     pub fn to_json(&self) -> Value {
-        snake(&self.0)
+        map_json(self.0.clone(), &snake_name, &str::to_owned)
     }
 }
 
 fn object(response: &Response) -> Result<Map<String, Value>, InteractionError> {
     serde_json::from_slice(&accepted(response)?.body).map_err(|_| unexpected(response))
-}
-
-fn snake(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            members.iter().map(|(name, value)| (snake_name(name), snake(value))).collect::<Map<_, _>>().into()
-        }
-        Value::Array(list) => list.iter().map(snake).collect(),
-        other => other.clone(),
-    }
 }
 
 /// `websocketUrl` becomes `websocket_url`, `someURL` `some_url`.

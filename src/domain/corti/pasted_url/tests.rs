@@ -23,12 +23,12 @@ fn a_label_before_the_url_is_taken_off() {
         format!("export A='https://x.example'\nexport B='{url}'\nexport C=d"),
         format!("{{\"environment\":\"http://x.example\",\"websocketUrl\":\"{url}\"}}"),
     ] {
-        assert_eq!(pasted(&text).bare().as_str(), url, "{text}");
+        assert_eq!(pasted(&text).bare.as_str(), url, "{text}");
     }
     let escaped = pasted(&format!("url: {url}&amp;token=Bearer%20x"));
     assert!(escaped.has_token(), "a semicolon does not end the URL");
     let spaced = pasted(&format!("websocketUrl: {url}&token=Bearer a.b.c\nnext: line"));
-    assert_eq!(spaced.token().map(|token| token.secret().expose()), Some("a.b.c"));
+    assert_eq!(spaced.token.as_ref().map(|token| token.secret().expose()), Some("a.b.c"));
     let elsewhere = PastedUrl::parse(&format!("https://x.example/?next={url}"));
     assert_eq!(elsewhere.unwrap_err(), PastedUrlError::Scheme("https".to_owned()));
 }
@@ -39,8 +39,8 @@ fn a_good_url_has_no_flaws_and_shows_no_token() {
     let pasted = pasted(&url);
     assert_eq!(pasted.flaws, Vec::<String>::new());
     assert_eq!(pasted.kind, Some(SocketKind::Streams));
-    assert_eq!(pasted.bare().as_str(), format!("{BASE}?tenant-name=base"));
-    assert_eq!(pasted.token().unwrap().secret().expose(), "a.b-c");
+    assert_eq!(pasted.bare.as_str(), format!("{BASE}?tenant-name=base"));
+    assert_eq!(pasted.token.as_ref().unwrap().secret().expose(), "a.b-c");
     assert!(pasted.has_token() && !format!("{pasted:?}").contains("a.b-c"));
     let other = AccessToken::parse("other").unwrap();
     assert!(pasted.address(Some(&other)).expose().ends_with("&token=Bearer%20a.b-c"));
@@ -139,8 +139,8 @@ fn what_stands_beside_the_token_stays() {
         ("tenant-name=b?token=Bearer%20x", "tenant-name=b"),
     ] {
         let pasted = pasted(&format!("{BASE}?{query}"));
-        assert_eq!(pasted.bare().query(), Some(rest), "{query}");
-        assert_eq!(pasted.token().map(|token| token.secret().expose()), Some("x"), "{query}");
+        assert_eq!(pasted.bare.query(), Some(rest), "{query}");
+        assert_eq!(pasted.token.as_ref().map(|token| token.secret().expose()), Some("x"), "{query}");
     }
 }
 
