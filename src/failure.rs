@@ -82,7 +82,6 @@ pub fn code_of_program(code: u8) -> ExitCode {
 }
 
 /// A failed command.
-#[must_use]
 #[derive(Debug)]
 pub struct Failure {
     /// The kind of failure.
@@ -117,12 +116,14 @@ impl Failure {
     }
 
     /// Puts a message before the causes.
+    #[must_use]
     pub fn context(mut self, message: impl fmt::Display + Send + Sync + 'static) -> Self {
         self.source = self.source.context(message);
         self
     }
 
     /// Adds a hint: one short command, or one short sentence.
+    #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self

@@ -126,11 +126,11 @@ impl ExplainOutcome {
     fn page(&self) -> Page {
         let mut page = Page::new();
         for (number, cause) in (1..).zip(&self.causes) {
-            let tone = match cause.confidence {
-                Confidence::High => Tone::Strong,
-                Confidence::Medium | Confidence::Low => Tone::Plain,
+            let (tone, confidence) = match cause.confidence {
+                Confidence::High => (Tone::Strong, "high"),
+                Confidence::Medium => (Tone::Plain, "medium"),
+                Confidence::Low => (Tone::Plain, "low"),
             };
-            let confidence = cause.confidence.as_str();
             page = page.toned(tone, format!("{number}. {} ({confidence}: {})", cause.cause, cause.id));
             for evidence in &cause.evidence {
                 page = page.field("   because", evidence);
@@ -187,7 +187,7 @@ impl Outcome for ExplainOutcome {
             json!({
                 "id": cause.id,
                 "cause": cause.cause,
-                "confidence": cause.confidence.as_str(),
+                "confidence": cause.confidence,
                 "evidence": cause.evidence,
                 "remedy": cause.remedy,
             })

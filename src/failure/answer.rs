@@ -156,8 +156,8 @@ impl From<RealmError> for Failure {
         use Kind::{Configuration, Network, Unavailable};
         let (kind, hint) = match &error {
             RealmError::UnknownTenant(tenant) => (Configuration, other_tenant(tenant)),
-            RealmError::OtherKeys { .. } => (Configuration, "check the environment, or add --jwks FILE"),
-            RealmError::OtherIssuer { .. } | RealmError::OtherEndpoint { .. } => {
+            RealmError::OtherKeys(..) => (Configuration, "check the environment, or add --jwks FILE"),
+            RealmError::OtherIssuer(..) | RealmError::OtherEndpoint(..) => {
                 (Configuration, "no secret was sent; check environment and tenant: corti-auth status")
             }
             RealmError::Unavailable(_) => (Unavailable, TRY_LATER),

@@ -33,15 +33,12 @@ impl Failure {
 
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
+        let (kind, demo) = match &error {
+            ResolveError::NoClient { has_profiles: true } => (Kind::Credential, None),
+            ResolveError::NoClient { .. } => (Kind::Credential, Some("without an account: corti-auth demo")),
+            _ => (Kind::Configuration, None),
+        };
         let hint = match &error {
-            ResolveError::NoClient { has_profiles: false } => {
-                return Self::caused(Kind::Credential, error)
-                    .hint("corti-auth login")
-                    .hint("without an account: corti-auth demo");
-            }
-            ResolveError::NoClient { has_profiles: true } => {
-                return Self::caused(Kind::Credential, error).hint("corti-auth profile use NAME");
-            }
             ResolveError::UnknownProfile { nearest: Some(nearest), .. } => {
                 format!("did you mean `{nearest}`?")
             }
@@ -51,8 +48,10 @@ impl From<ResolveError> for Failure {
             ResolveError::NoEnvironment | ResolveError::NoTarget => {
                 format!("export {}=eu   (or us)", variable::ENVIRONMENT)
             }
+            ResolveError::NoClient { has_profiles: true } => "corti-auth profile use NAME".to_owned(),
+            ResolveError::NoClient { has_profiles: false } => "corti-auth login".to_owned(),
         };
-        Self::caused(Kind::Configuration, error).hint(hint)
+        demo.into_iter().fold(Self::caused(kind, error).hint(hint), Self::hint)
     }
 }
 

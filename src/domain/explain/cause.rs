@@ -1,9 +1,12 @@
 //! A cause of a failure, and the weighing of what speaks for it.
 
+use serde::Serialize;
+
 use super::evidence::Evidence;
 
 /// How much speaks for a cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// Only the status fits.
     Low,
@@ -11,17 +14,6 @@ pub enum Confidence {
     Medium,
     /// The server says so.
     High,
-}
-
-impl Confidence {
-    /// `low`, `medium` or `high`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-        }
-    }
 }
 
 /// A cause that the evidence allows.

@@ -29,30 +29,15 @@ pub enum RealmError {
         /// What the body looks like.
         what: &'static str,
     },
-    /// The document names another issuer.
-    #[error("the realm says its issuer is `{found}`, not `{expected}`")]
-    OtherIssuer {
-        /// The issuer of the environment and the tenant.
-        expected: String,
-        /// The one in the document.
-        found: String,
-    },
-    /// The keys are on another host, or the document names none.
-    #[error("the realm's keys are at `{found}`, which is not on the host of `{expected}`")]
-    OtherKeys {
-        /// The issuer.
-        expected: String,
-        /// The one in the document.
-        found: String,
-    },
-    /// The token endpoint is on another host.
-    #[error("the realm's token endpoint is `{found}`, which is not on the host of `{expected}`")]
-    OtherEndpoint {
-        /// The token endpoint of the environment and the tenant.
-        expected: String,
-        /// The one in the document.
-        found: String,
-    },
+    /// The document names another issuer: the one found, and that of the environment and the tenant.
+    #[error("the realm says its issuer is `{0}`, not `{1}`")]
+    OtherIssuer(String, String),
+    /// The keys are on another host, or the document names none: their URL, and the issuer.
+    #[error("the realm's keys are at `{0}`, which is not on the host of `{1}`")]
+    OtherKeys(String, String),
+    /// The token endpoint is on another host: the one found, and that of the environment and the tenant.
+    #[error("the realm's token endpoint is `{0}`, which is not on the host of `{1}`")]
+    OtherEndpoint(String, String),
 }
 
 #[derive(Deserialize)]
@@ -80,7 +65,7 @@ pub fn keys_url(response: &Response, environment: &Environment, tenant: &Tenant)
     let expected = environment.issuer(tenant);
     match (Url::parse(&found), Url::parse(&expected)) {
         (Ok(keys), Ok(issuer)) if keys.origin() == issuer.origin() => Ok(keys),
-        _ => Err(RealmError::OtherKeys { expected, found: quoted(&found).into_owned() }),
+        _ => Err(RealmError::OtherKeys(quoted(&found).into_owned(), expected)),
     }
 }
 
@@ -97,13 +82,12 @@ fn read(response: &Response, environment: &Environment, tenant: &Tenant) -> Resu
     let document: Discovery = serde_json::from_slice(&response.body).map_err(|_| other())?;
     let expected = environment.issuer(tenant);
     if document.issuer != expected {
-        return Err(RealmError::OtherIssuer { expected, found: quoted(&document.issuer).into_owned() });
+        return Err(RealmError::OtherIssuer(quoted(&document.issuer).into_owned(), expected));
     }
     let expected = environment.token_url(tenant);
     let origin = |text: &str| Url::parse(text).ok().map(|url| url.origin());
     if origin(&document.token_endpoint) != origin(&expected) {
-        let found = quoted(&document.token_endpoint).into_owned();
-        return Err(RealmError::OtherEndpoint { expected, found });
+        return Err(RealmError::OtherEndpoint(quoted(&document.token_endpoint).into_owned(), expected));
     }
     Ok(document)
 }
@@ -135,10 +119,10 @@ mod tests {
         let (own, endpoint) = (eu().issuer(&Tenant::default()), eu().token_url(&Tenant::default()));
         assert_eq!(judge(200, &document(&own, &endpoint)), Ok(()));
         let other = judge(200, &document("https://auth.us.corti.app/realms/base", &endpoint));
-        assert!(matches!(other, Err(RealmError::OtherIssuer { .. })), "{other:?}");
+        assert!(matches!(other, Err(RealmError::OtherIssuer(..))), "{other:?}");
         for elsewhere in ["https://evil.example/token", "http://auth.eu.corti.app/x", "/relative"] {
             let other = judge(200, &document(&own, elsewhere));
-            assert!(matches!(other, Err(RealmError::OtherEndpoint { .. })), "{elsewhere}: {other:?}");
+            assert!(matches!(other, Err(RealmError::OtherEndpoint(..))), "{elsewhere}: {other:?}");
         }
         let gone = judge(404, r#"{"error":"Realm does not exist"}"#);
         assert_eq!(gone, Err(RealmError::UnknownTenant(Tenant::default())));

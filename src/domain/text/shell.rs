@@ -36,15 +36,9 @@ fn quote_for_fish(text: &str) -> String {
 /// In PowerShell's single quotes only a quote is special, and is written twice. The typographic quotes (U+2018 to U+201B)
 /// are quotes too (its language specification, section 2.3.5.2).
 fn quote_for_powershell(text: &str) -> String {
-    let mut quoted = String::from("'");
-    for c in text.chars() {
-        quoted.push(c);
-        if matches!(c, '\'' | '\u{2018}'..='\u{201b}') {
-            quoted.push(c);
-        }
-    }
-    quoted.push('\'');
-    quoted
+    let times = |c| if matches!(c, '\'' | '\u{2018}'..='\u{201b}') { 2 } else { 1 };
+    let quoted: String = text.chars().flat_map(|c| std::iter::repeat_n(c, times(c))).collect();
+    format!("'{quoted}'")
 }
 
 #[cfg(test)]

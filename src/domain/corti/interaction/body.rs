@@ -12,14 +12,9 @@ pub struct Fields {
 /// Why a body cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DraftError {
-    /// The file is not JSON.
-    #[error("it is not JSON: line {line}, column {column}")]
-    NotJson {
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1.
-        column: usize,
-    },
+    /// The file is not JSON from this line and column, both counted from 1.
+    #[error("it is not JSON: line {0}, column {1}")]
+    NotJson(usize, usize),
     /// The file is JSON, but not an object.
     #[error("it is JSON, but not an object")]
     NotAnObject,
@@ -64,7 +59,7 @@ fn read(bytes: &[u8]) -> Result<Map<String, Value>, DraftError> {
         Ok(Value::Object(body)) => Ok(body),
         Ok(_) => Err(DraftError::NotAnObject),
         // serde's own message may repeat the text.
-        Err(error) => Err(DraftError::NotJson { line: error.line(), column: error.column() }),
+        Err(error) => Err(DraftError::NotJson(error.line(), error.column())),
     }
 }
 
@@ -113,7 +108,7 @@ mod tests {
     fn what_is_no_object_is_told_without_its_text() {
         let body = |file: &str| fields("planned").body(Some(file.as_bytes()), "id").unwrap_err();
         assert_eq!(body("[]"), DraftError::NotAnObject);
-        assert_eq!(body("{\n  canary"), DraftError::NotJson { line: 2, column: 3 });
+        assert_eq!(body("{\n  canary"), DraftError::NotJson(2, 3));
         assert_eq!(body(r#"{"encounter":"x"}"#), DraftError::Member("encounter"));
         let untouched = Fields::default().body(Some(br#"{"encounter":"x"}"#), "id").unwrap();
         assert_eq!(untouched, json!({ "encounter": "x" }));
