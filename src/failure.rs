@@ -105,14 +105,8 @@ impl Failure {
 
     /// A failure with the error that caused it.
     pub fn caused(kind: Kind, source: impl Into<anyhow::Error>) -> Self {
-        Self {
-            kind,
-            source: source.into(),
-            hints: Vec::new(),
-            http_status: None,
-            oauth_error: None,
-            is_uncertain_change: false,
-        }
+        let (hints, http_status, oauth_error) = Default::default();
+        Self { kind, source: source.into(), hints, http_status, oauth_error, is_uncertain_change: false }
     }
 
     /// Puts a message before the causes.

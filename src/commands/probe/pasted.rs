@@ -50,7 +50,7 @@ pub(super) async fn read(
             .hint("say which it is: corti-auth probe streams --websocket-url FILE")
     })?;
     for flaw in &pasted.flaws {
-        context.warn(flaw.as_str(), None);
+        context.warn(*flaw, None);
     }
     let chosen = chosen(context)?;
     check_host(pasted.bare(), chosen.as_ref())?;

@@ -10,16 +10,15 @@ use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::AccessToken;
 use crate::domain::text::excerpt::quoted;
 
+pub use super::problem::InteractionError;
+use super::problem::{accepted, unexpected};
 use super::request::{Body, Method, Request, Response};
 use super::websocket::{difference, streams_url};
 
-mod answer;
 mod body;
 mod listing;
 mod record;
 
-pub use answer::InteractionError;
-use answer::{accepted, unexpected};
 pub use body::{DraftError, Fields};
 pub use listing::{Listing, PAGE_SIZE, SORTS};
 pub use record::Record;
@@ -98,10 +97,12 @@ pub fn parse(
         websocket_url: String,
     }
     let body = &accepted(response)?.body;
-    let Created { interaction_id, websocket_url } =
-        serde_json::from_slice(body).map_err(|_| unexpected(response))?;
-    let id = Uuid::try_parse(&interaction_id).map_err(|_| unexpected(response))?;
-    let expected = streams_url(environment, tenant, id).map_err(|_| unexpected(response))?;
+    let read = || {
+        let Created { interaction_id, websocket_url } = serde_json::from_slice(body).ok()?;
+        let id = Uuid::try_parse(&interaction_id).ok()?;
+        Some((id, websocket_url, streams_url(environment, tenant, id).ok()?))
+    };
+    let (id, websocket_url, expected) = read().ok_or_else(|| unexpected(response))?;
     let part = match Url::parse(&websocket_url) {
         Ok(given) => difference(&given, &expected).map(|part| match given.host_str() {
             Some(host) if part == "host" => format!("host ({})", quoted(host)),

@@ -28,7 +28,7 @@ pub struct PastedUrl {
     /// Which WebSocket its path leads to.
     pub kind: Option<SocketKind>,
     /// What is wrong with it, in words that repeat nothing of its query.
-    pub flaws: Vec<String>,
+    pub flaws: Vec<&'static str>,
 }
 
 /// Why a text is not the URL of a WebSocket. Only the scheme of the text is repeated.
@@ -133,7 +133,7 @@ fn unlabelled(text: &str) -> &str {
 }
 
 /// What is wrong with the path and the parameters.
-fn flaws(url: &Url) -> Vec<String> {
+fn flaws(url: &Url) -> Vec<&'static str> {
     let (path, query) = (url.path(), url.query().unwrap_or_default());
     let id = path.strip_suffix("/streams").and_then(|rest| rest.rsplit('/').next());
     let has_tenant = url.query_pairs().any(|(name, _)| name == "tenant-name");
@@ -146,29 +146,29 @@ fn flaws(url: &Url) -> Vec<String> {
         (kind(url).is_none(), "the path is neither …/transcribe nor …/interactions/ID/streams"),
         (id.is_some_and(|id| Uuid::try_parse(id).is_err()), "the interaction in the path is not a UUID"),
     ];
-    flaws.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, text)| text.to_owned()).collect()
+    flaws.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, text)| text).collect()
 }
 
 /// The token in the value of `token=`, which is decoded once. What is wrong with it is added to `flaws`.
-fn token(value: &str, flaws: &mut Vec<String>) -> Option<AccessToken> {
-    let mut flaw = |text: &str| flaws.push(text.to_owned());
+fn token(value: &str, flaws: &mut Vec<&'static str>) -> Option<AccessToken> {
     let mut text = Cow::Borrowed(value);
     if value.contains("%20") || value.contains("%25") {
-        flaw("the token parameter is percent-encoded twice: the server reads `Bearer%20…`");
+        flaws.push("the token parameter is percent-encoded twice: the server reads `Bearer%20…`");
         text = value.replace("%25", "%").replace("%20", " ").into();
     }
     let words: Vec<&str> = text.split_whitespace().collect();
     let bare = match words.as_slice() {
-        [scheme, token] if scheme.eq_ignore_ascii_case("bearer") => Some(*token),
+        [scheme, token] if scheme.eq_ignore_ascii_case("bearer") => token,
         [token] => {
-            flaw("the token is not preceded by `Bearer`: the value is `Bearer`, a space, and the token");
-            Some(*token)
+            flaws
+                .push("the token is not preceded by `Bearer`: the value is `Bearer`, a space, and the token");
+            token
         }
-        _ => None,
+        _ => "",
     };
-    let token = bare.and_then(AccessToken::parse);
+    let token = AccessToken::parse(bare);
     if token.is_none() {
-        flaw("the token parameter holds no token");
+        flaws.push("the token parameter holds no token");
     }
     token
 }

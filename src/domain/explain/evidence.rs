@@ -20,20 +20,8 @@ use super::saved_exchange::{BearerForm, SavedExchange, SavedRequest, bare_addres
 pub type Place = (Environment, Tenant);
 
 /// Words, in lower case, by which an API says why it refuses. A server without any of them leaves it open.
-const REASONS: [&str; 12] = [
-    "expired",
-    "not active",
-    "bearer",
-    "malformed",
-    "access token",
-    "signature",
-    "key of the token",
-    "issuer",
-    "scope",
-    "tenant",
-    "interaction",
-    "path",
-];
+const REASONS: &str = "expired|not active|bearer|malformed|access token|signature|key of the token|issuer|scope|\
+    tenant|interaction|path";
 
 /// The schemes of proxies that are known; other words of a challenge are not repeated.
 const PROXY_SCHEMES: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"];
@@ -186,14 +174,14 @@ impl Evidence {
 
     /// Whether the status is one of these, and the server's words tell nothing more.
     pub(super) fn has_only_status(&self, statuses: &[u16]) -> bool {
-        let is_told = self.says(&REASONS) || !self.is_from_an_api();
+        let is_told = self.says(REASONS) || !self.is_from_an_api();
         self.is_status(statuses) && !(self.words.is_some() && is_told)
     }
 
-    /// Whether one of `parts` (in lower case) is in the server's words.
-    pub(super) fn says(&self, parts: &[&str]) -> bool {
+    /// Whether one of `parts` (in lower case, with `|` between them) is in the server's words.
+    pub(super) fn says(&self, parts: &str) -> bool {
         let words = self.words.as_deref().unwrap_or_default().to_lowercase();
-        parts.iter().any(|part| words.contains(part))
+        parts.split('|').any(|part| words.contains(part))
     }
 
     /// Whether the answer is of this kind.

@@ -3,11 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::domain::corti::problem::{InteractionError, accepted, unexpected};
 use crate::domain::corti::request::Response;
 use crate::domain::text::page::Page;
 use crate::domain::text::redactor::{Redactor, map_json};
-
-use super::answer::{InteractionError, accepted, unexpected};
 
 /// One interaction: the JSON object that the API sent. It holds patient data.
 #[derive(Clone)]

@@ -37,7 +37,7 @@ fn a_label_before_the_url_is_taken_off() {
 fn a_good_url_has_no_flaws_and_shows_no_token() {
     let url = format!("  \"{BASE}?tenant-name=base\\u0026token=Bearer%20a.b-c\"\n");
     let pasted = pasted(&url);
-    assert_eq!(pasted.flaws, Vec::<String>::new());
+    assert_eq!(pasted.flaws, Vec::<&str>::new());
     assert_eq!(pasted.kind, Some(SocketKind::Streams));
     assert_eq!(pasted.bare.as_str(), format!("{BASE}?tenant-name=base"));
     assert_eq!(pasted.token.as_ref().unwrap().secret().expose(), "a.b-c");

@@ -15,14 +15,14 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let has_type = |code| it.has_code(AnswerKind::Problem, &[code]);
     let is_duplicate = has_type("A0017") || is_problem && it.is_status(&[409]);
     let is_404 = it.is_status(&[404]);
-    let is_missing = has_type("A0007") || it.says(&["interaction"]);
+    let is_missing = has_type("A0007") || it.says("interaction");
     let path = it.request.as_ref().map(|request| request.path.as_str()).unwrap_or_default();
     let is_stream = is_404 && path.trim_end_matches('/').ends_with("/stream");
-    let is_unknown_path = is_404 && is_problem && it.says(&["path"]);
-    let is_unknown_path = is_unknown_path || it.is(AnswerKind::OAuth) && it.says(&NO_SUCH_PATH);
+    let is_unknown_path = is_404 && is_problem && it.says("path");
+    let is_unknown_path = is_unknown_path || it.is(AnswerKind::OAuth) && it.says(NO_SUCH_PATH);
     let is_invalid = it.is_status(&[400, 422]) && is_problem && !has_type("A0017");
     let is_busy = it.is_status(&[429]);
-    let is_quota = has_type("A0021") || it.says(&["balance", "quota", "trial"]);
+    let is_quota = has_type("A0021") || it.says("balance|quota|trial");
     let retry_after = it.retry_after.as_ref().filter(|_| is_busy && !is_quota);
     let is_html = it.is(AnswerKind::Html);
     let is_success = it.status.is_some_and(|status| status == 101 || (200..300).contains(&status));

@@ -6,24 +6,24 @@ use crate::domain::explain::evidence::Evidence;
 use crate::domain::token::scope::{Scope, ScopeSet, TokenClass};
 
 /// What Keycloak says of an unknown path of a realm, in lower case (405 for a misspelt /token).
-pub(super) const NO_SUCH_PATH: [&str; 3] = ["404 not found", "405 method not allowed", "protocol not found"];
+pub(super) const NO_SUCH_PATH: &str = "404 not found|405 method not allowed|protocol not found";
 
 /// The errors that have a cause of their own.
 const NAMED_ERRORS: [&str; 3] = ["invalid_client", "unauthorized_client", "invalid_scope"];
 
 /// Words of other errors that have a cause of their own.
-const NAMED_WORDS: [&str; 3] = ["missing form parameter", "invalid origin", "realm does not exist"];
+const NAMED_WORDS: &str = "missing form parameter|invalid origin|realm does not exist";
 
 pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let only_401 = it.has_only_status(&[401]);
     let is_oauth = it.is(AnswerKind::OAuth);
     let refuses = |error| it.has_code(AnswerKind::OAuth, &[error]);
-    let is_about_secret = it.says(&["credential", "secret"]);
+    let is_about_secret = it.says("credential|secret");
     let misspelt = misspelt_scope(it);
     let correction =
         misspelt.as_ref().map(|(wrong, right)| format!("`{wrong}` is no scope, `{right}` is one"));
     let is_named =
-        it.has_code(AnswerKind::OAuth, &NAMED_ERRORS) || it.says(&NAMED_WORDS) || it.says(&NO_SUCH_PATH);
+        it.has_code(AnswerKind::OAuth, &NAMED_ERRORS) || it.says(NAMED_WORDS) || it.says(NO_SUCH_PATH);
     let is_busy = it.is_status(&[429]) || it.is_server_error();
     let scopes = &it.answer.code;
     let is_full = ScopeSet::from_wire(scopes).class() == TokenClass::Full;
@@ -42,7 +42,7 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .said(it, refuses("unauthorized_client") && !is_about_secret)
             .remedy("make an API client for a backend in the Corti Console, and log in: corti-auth login"),
         cause("unknown-tenant", "the environment has no such tenant (realm)")
-            .said(it, is_oauth && it.says(&["realm does not exist"]) && !is_busy)
+            .said(it, is_oauth && it.says("realm does not exist") && !is_busy)
             .remedy("nearly every customer's tenant is base: corti-auth token --full --tenant base"),
         cause("misspelt-scope", "a scope is misspelt")
             .said(it, correction.is_some())
@@ -55,10 +55,10 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .said(it, refuses("invalid_scope") && misspelt.is_none())
             .remedy("ask for transcribe, streams or both: corti-auth token --scope transcribe,streams"),
         cause("not-a-form", "the token request is not a form: its parameters were not read")
-            .said(it, is_oauth && it.says(&["missing form parameter"]))
+            .said(it, is_oauth && it.says("missing form parameter"))
             .remedy("send application/x-www-form-urlencoded, not JSON, or use: corti-auth token --full"),
         cause("foreign-origin", "a page in a browser asked for the token")
-            .said(it, is_oauth && it.says(&["invalid origin"]))
+            .said(it, is_oauth && it.says("invalid origin"))
             .remedy("ask on your backend, and give the page: corti-auth token --scope transcribe"),
         cause("refused-grant", "the token endpoint refused the request")
             .said(it, is_oauth && !is_named && !is_busy && !it.is_from_an_api())

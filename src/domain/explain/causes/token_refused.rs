@@ -30,14 +30,14 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let is_malformed = matches!(form, Some(BearerForm::Encoded | BearerForm::Doubled));
     let is_bare = it.request.is_some() && form == Some(BearerForm::Bare) && it.refuses_a_token();
     let is_encoded = form == Some(BearerForm::Encoded) && concerns_a_token;
-    let says_bearer = it.says(&["preceded by bearer"]);
+    let says_bearer = it.says("preceded by bearer");
     let may_be_encoded =
         says_bearer && it.request.is_none() && !is_malformed && form != Some(BearerForm::Bearer);
     let is_doubled = form == Some(BearerForm::Doubled) && concerns_a_token;
     let is_unreadable = it.token.as_ref().is_some_and(|token| token.inspection.is_none()) && concerns_a_token;
     let kind = it.claims().map(|claims| claims.kind);
     let kind = kind.filter(|kind| matches!(kind, Kind::Id | Kind::Refresh));
-    let says_scope = it.is_status(&[403]) && it.says(&["scope"]);
+    let says_scope = it.is_status(&[403]) && it.says("scope");
     let is_at_socket = is_at_socket(it);
     let limited = it.claims().filter(|claims| claims.class == Some(TokenClass::Limited) && is_refused(it));
     let scopes = limited.map(|claims| format!("the token's scopes are `{}`", claims.scopes));
@@ -64,16 +64,16 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .shown(may_be_encoded.then_some("a space encoded twice (`%2520`) looks the same to the server"))
             .remedy("encode it once, in one place: corti-auth interaction create --connect-url"),
         cause("malformed-token", "what was sent is not a token, or not a whole one")
-            .said(it, it.says(&["malformed"]))
+            .said(it, it.says("malformed"))
             .shown(is_unreadable.then_some("the token in use cannot be decoded"))
             .shown(is_doubled.then_some("the word Bearer is written twice"))
             .remedy(format!("send the token as it was minted, whole: {mint}")),
         cause("not-an-access-token", "it is not an access token")
-            .said(it, it.says(&["not an access token"]))
+            .said(it, it.says("not an access token"))
             .shown(kind.map(|kind| format!("its `typ` says that it is of the kind `{}`", kind.as_str())))
             .remedy(format!("send `access_token`, not `id_token` or `refresh_token`: {mint}")),
         cause("unknown-key", "the token is not signed by a key of this realm")
-            .said(it, it.says(&["signature", "key of the token"]))
+            .said(it, it.says("signature|key of the token"))
             .remedy(format!("it was changed, or is of another realm; mint a new one: {mint}")),
         cause("limited-token-on-rest", "a limited token opens WebSockets, not the REST API")
             .said(it, says_scope && !is_at_socket)
@@ -104,7 +104,7 @@ fn expired(it: &Evidence, cause: Cause) -> Cause {
     let since = expiry.map(|expiry| judged_at - expiry.as_second()).filter(|since| *since >= 0);
     let before = if it.date.is_some() { "before the answer" } else { "ago" };
     cause
-        .said(it, it.says(&["expired", "token is not active"]))
+        .said(it, it.says("expired|token is not active"))
         .shown(since.map(|since| format!("the token expired {} {before}", span(since.unsigned_abs()))))
         .fits(it.has_only_status(&[401]) && it.token.is_none())
 }
@@ -121,7 +121,7 @@ fn clock_skew(it: &Evidence, cause: Cause) -> Cause {
     let claims = it.claims();
     let dated = later_than(LEEWAY, it.date);
     let issued = later_than(LEEWAY, claims.and_then(|claims| claims.issued_at));
-    let left = later_than(0, claims.and_then(|claims| claims.expires_at)).filter(|_| it.says(&["expired"]));
+    let left = later_than(0, claims.and_then(|claims| claims.expires_at)).filter(|_| it.says("expired"));
     cause
         .shown(dated.map(|by| format!("the answer is dated {by} after now")))
         .shown(issued.map(|by| format!("the token was issued {by} from now, by the clock here")))
@@ -131,11 +131,11 @@ fn clock_skew(it: &Evidence, cause: Cause) -> Cause {
 
 /// Whether a right is missing: 403, and not because of the tenant.
 fn is_refused(it: &Evidence) -> bool {
-    it.is_status(&[403]) && it.refuses_a_token() && !it.says(&["tenant"])
+    it.is_status(&[403]) && it.refuses_a_token() && !it.says("tenant")
 }
 
 fn is_at_socket(it: &Evidence) -> bool {
-    it.socket().is_some() || it.says(&["websocket"])
+    it.socket().is_some() || it.says("websocket")
 }
 
 /// The command that mints the token that is needed: with the scope of the WebSocket, else one like the one that was used.
