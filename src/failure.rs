@@ -93,7 +93,7 @@ pub struct Failure {
     pub http_status: Option<u16>,
     /// The OAuth `error` of the answer.
     pub oauth_error: Option<String>,
-    /// Whether a store failed, and may have made the change all the same.
+    /// Whether a store failed, but may have made the change all the same.
     pub is_uncertain_change: bool,
 }
 
@@ -143,7 +143,7 @@ impl Failure {
         self.causes().collect::<Vec<_>>().join(": ")
     }
 
-    /// What a secret command said on stderr: it may be anything.
+    /// What a secret command wrote to stderr, which may be anything.
     pub fn foreign_words(&self) -> Option<&str> {
         match self.source.downcast_ref() {
             Some(StoreError::Command(CommandError::Failed { words, .. })) => Some(words),

@@ -56,7 +56,7 @@ pub enum Text {
     Page(Page),
     /// A message that something was done, on stderr.
     Message(Page),
-    /// Nothing, with `--json` too: events have said it all.
+    /// Nothing, also with `--json`: events have printed everything.
     Nothing,
 }
 
@@ -97,7 +97,7 @@ pub struct Printer {
     redactor: Redactor,
     /// Why an event's data could not be written. Reported at the command's end.
     lost: RefCell<Option<io::Error>>,
-    /// Whether stdout's reader has gone.
+    /// Whether the reader of stdout has closed it.
     unread: Cell<bool>,
     /// Whether the cursor is behind the spinner.
     spinning: Cell<bool>,
@@ -149,7 +149,7 @@ impl Printer {
             return to_stderr(&error_object(failure, &self.redactor));
         }
         if failure.kind == Kind::Interrupted {
-            // Ends the line of the question that was left, for the shell's prompt.
+            // Ends the line of the question, so that the shell's prompt starts a new one.
             return to_stderr("");
         }
         let mut causes = failure.causes();
@@ -158,51 +158,7 @@ impl Printer {
         lines.extend(failure.hints.iter().map(|hint| self.labelled("hint", Tone::Strong, hint)));
         to_stderr(&lines.join("\n"));
     }
-}
 
-impl Sink for Printer {
-    fn is_read(&self) -> bool {
-        !self.unread.get() && self.lost.borrow().is_none()
-    }
-
-    fn redactor(&self) -> &Redactor {
-        &self.redactor
-    }
-
-    fn event(&self, event: Event) {
-        let Style { json, quiet, verbose, .. } = self.style;
-        match event {
-            Event::Note(text) if !quiet && !json => to_stderr(&self.shown(&text)),
-            Event::Said(program, text) if json => {
-                let line = json!({ "schema": "corti-auth/said/v1", "program": program, "message": text });
-                to_stderr(&self.shown_json(line));
-            }
-            Event::Said(program, text) => to_stderr(&self.shown(&format!("{program}: {text}"))),
-            Event::Warning(text, hint) => self.warn(&text, hint.as_deref()),
-            Event::Datum(_, value) | Event::Step(_, value) if json => self.data(&self.shown_json(value)),
-            Event::Story(page) if !json => self.data(&self.stdout_page(&page)),
-            Event::Datum(page, _) => self.data(&self.stdout_page(&page)),
-            Event::Preview(page) => self.message(&page),
-            Event::Step(page, _) if !quiet && !page.lines.is_empty() => self.message(&page),
-            Event::Commands(lines) => self.data(lines.expose()),
-            Event::Lines(lines) => self.data(&printable_json_lines(lines)),
-            Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
-                let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
-                to_stderr(&paint(&self.shown(&line), Tone::Dim, self.style.colours.stderr));
-            }
-            Event::Waiting(what, count) if !quiet && !json && verbose == 0 => {
-                let frame = ["|", "/", "-", "\\"].get(count % 4).copied().unwrap_or_default();
-                self.spinning.set(true);
-                overwrite(&format!("{frame} {what}"));
-            }
-            Event::Waited if self.spinning.take() => overwrite(""),
-            // Silent in this style.
-            _ => {}
-        }
-    }
-}
-
-impl Printer {
     fn shown(&self, text: &str) -> String {
         shown(text, &self.redactor)
     }
@@ -257,6 +213,48 @@ impl Printer {
     }
 }
 
+impl Sink for Printer {
+    fn is_read(&self) -> bool {
+        !self.unread.get() && self.lost.borrow().is_none()
+    }
+
+    fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    fn event(&self, event: Event) {
+        let Style { json, quiet, verbose, .. } = self.style;
+        match event {
+            Event::Note(text) if !quiet && !json => to_stderr(&self.shown(&text)),
+            Event::Said(program, text) if json => {
+                let line = json!({ "schema": "corti-auth/said/v1", "program": program, "message": text });
+                to_stderr(&self.shown_json(line));
+            }
+            Event::Said(program, text) => to_stderr(&self.shown(&format!("{program}: {text}"))),
+            Event::Warning(text, hint) => self.warn(&text, hint.as_deref()),
+            Event::Datum(_, value) | Event::Step(_, value) if json => self.data(&self.shown_json(value)),
+            Event::Story(page) if !json => self.data(&self.stdout_page(&page)),
+            Event::Datum(page, _) => self.data(&self.stdout_page(&page)),
+            Event::Preview(page) => self.message(&page),
+            Event::Step(page, _) if !quiet && !page.lines.is_empty() => self.message(&page),
+            Event::Commands(lines) => self.data(lines.expose()),
+            Event::Lines(lines) => self.data(&printable_json_lines(lines)),
+            Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
+                let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
+                to_stderr(&paint(&self.shown(&line), Tone::Dim, self.style.colours.stderr));
+            }
+            Event::Waiting(what, count) if !quiet && !json && verbose == 0 => {
+                let frame = ["|", "/", "-", "\\"].get(count % 4).copied().unwrap_or_default();
+                self.spinning.set(true);
+                overwrite(&format!("{frame} {what}"));
+            }
+            Event::Waited if self.spinning.take() => overwrite(""),
+            // Silent in this style.
+            _ => {}
+        }
+    }
+}
+
 /// `fields` with their schema.
 pub fn with_schema(command: &str, fields: Value) -> Value {
     let mut object = Map::from_iter([("schema".to_owned(), json!(format!("corti-auth/{command}/v1")))]);
@@ -288,7 +286,7 @@ fn write_line(text: &str) -> io::Result<()> {
 
 #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
 fn to_stderr(text: &str) {
-    // An error could not be reported anywhere.
+    // There is no place to report an error.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 

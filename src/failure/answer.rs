@@ -1,4 +1,4 @@
-//! Failures of the network, of the API and of a realm: no answer, a refusal, or an answer of somebody else.
+//! Failures of the network, the API and a realm: no answer, a refusal, or an unexpected answer.
 
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ const UNKNOWN_HOST: &str = "check the environment (eu or us) and the network: co
 /// The hint for a server that is busy or broken.
 pub(super) const TRY_LATER: &str = "try again in a minute, or check https://status.corti.ai";
 
-/// What to try where the tenant is not there.
+/// The hint for an unknown tenant.
 pub(super) fn other_tenant(tenant: &Tenant) -> &'static str {
     if *tenant == Tenant::default() {
         "the tenant is the usual one, so look at the environment: corti-auth doctor"
@@ -53,7 +53,7 @@ impl Failure {
         Self::caused(kind, problem).status(status)
     }
 
-    /// A refusal by the API of the token that a variable holds. Advice about minted tokens would not help.
+    /// The API refused the token in `CORTI_ACCESS_TOKEN`. Advice about minted tokens would not help.
     pub fn refused_ready_token(problem: Problem) -> Self {
         if problem.status != 401 {
             return problem.into();
@@ -63,7 +63,7 @@ impl Failure {
             .hint(format!("expired? another environment? printenv {name} | corti-auth inspect"))
     }
 
-    /// A refused upgrade to a WebSocket. `lacking` is the WebSocket whose scope the token lacks.
+    /// The server refused to open a WebSocket. `lacking` is the scope that the token lacks.
     pub fn upgrade(problem: Problem, lacking: Option<SocketKind>) -> Self {
         match (problem.status, lacking) {
             (401, _) => Self::refusal(Kind::Rejected, problem)
@@ -92,7 +92,7 @@ impl Failure {
             || matches!(self.source.downcast_ref(), Some(NotTheProtocol { .. } | OtherSocket { .. }))
     }
 
-    /// An interaction that was created with a WebSocket that must not be used, and the reason.
+    /// The id of an interaction that was created but has a wrong WebSocket URL, and the reason.
     pub fn unused_interaction(&self) -> Option<(Uuid, String)> {
         match self.source.downcast_ref() {
             Some(error @ InteractionError::OtherSocket { id, .. }) => Some((*id, error.to_string())),
@@ -146,7 +146,7 @@ impl From<ReachError> for Failure {
             ReachError::Dns(_) => UNKNOWN_HOST,
             ReachError::Connect { .. } => "check the address and the firewall, or set HTTPS_PROXY",
         };
-        // Without its source, which the message has already.
+        // The message already contains the source.
         Self::new(Kind::Network, error.to_string()).hint(hint)
     }
 }

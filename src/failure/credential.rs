@@ -1,4 +1,4 @@
-//! Failures of stores and of the token endpoint: what a client can do about its credential.
+//! Failures of stores and of the token endpoint, with hints about the credential.
 
 use std::borrow::Cow;
 
@@ -19,19 +19,19 @@ use super::answer::{TRY_LATER, other_tenant};
 use super::{Failure, Kind};
 
 impl Failure {
-    /// A store that did not do what `client` of `profile` needed.
+    /// A store failed to read, write or remove the secret of `client`.
     pub fn store(error: &StoreError, client: &Client, profile: &ProfileName) -> Self {
         // The store of a profile that exists cannot change.
         Self::store_or(error, client, profile, "corti-auth login --profile NAME")
     }
 
-    /// The same where there is no such profile yet, so that it may have another store.
+    /// The same for a profile that does not exist yet, and can have another store.
     pub fn store_of_new(error: &StoreError, client: &Client, profile: &ProfileName) -> Self {
         Self::store_or(error, client, profile, &command_for("login", profile))
     }
 
-    /// `otherwise` logs in a profile that may have any store.
-    fn store_or(error: &StoreError, client: &Client, profile: &ProfileName, otherwise: &str) -> Self {
+    /// `login` is the command that logs in to a profile with another store.
+    fn store_or(error: &StoreError, client: &Client, profile: &ProfileName, login: &str) -> Self {
         let user = client.store_user();
         let failure = match error {
             StoreError::Missing => {
@@ -42,7 +42,7 @@ impl Failure {
             }
             error => Self::caused(Kind::Credential, error.clone()),
         };
-        let without = format!("without a keyring: {otherwise} --store file");
+        let without = format!("without a keyring: {login} --store file");
         match error {
             StoreError::Missing | StoreError::NotASecret(_) => failure.hint(command_for("login", profile)),
             StoreError::Locked => failure.hint("unlock the keyring, then try again"),
@@ -68,7 +68,7 @@ impl Failure {
         }
     }
 
-    /// A change of the secret of `client` that may have been made, though the store failed. `done` is `stored` or `removed`.
+    /// A store failed, but may have changed the secret of `client` all the same. `done` is `stored` or `removed`.
     pub fn uncertain_change(error: &StoreError, client: &Client, done: &'static str) -> Self {
         let message = format!("the secret of `{}` may or may not be {done}", client.store_user());
         let failure = Self::caused(Kind::Credential, error.clone()).context(message);
@@ -76,7 +76,8 @@ impl Failure {
             .hint("once the keyring answers, run the same command again")
     }
 
-    /// A profile whose secret is for its `own` client, where the options and variables `overriding` name another `client`.
+    /// The secret of a profile is only for its `own` client, but the options and variables in `overriding` name another
+    /// `client`.
     pub fn withheld(profile: &ProfileName, own: &Client, client: &Client, overriding: &[&str]) -> Self {
         let (own, user) = (own.store_user(), client.store_user());
         let message = format!("the secret of profile `{profile}` is for `{own}`, not for `{user}`");
@@ -90,7 +91,7 @@ impl Failure {
             .hint("or log in there under another name: corti-auth login --profile NAME")
     }
 
-    /// A token endpoint that gave `client` no token for the secret from `origin`.
+    /// The token endpoint gave `client` no token for the secret from `origin`.
     pub fn grant(error: &GrantError, client: &Client, origin: SecretOrigin<'_>) -> Self {
         use Kind::{Configuration, Network, Refused, Rejected, Scope, Unavailable};
         let Client { environment, tenant, id } = client;
@@ -149,7 +150,7 @@ fn for_file(error: &AgeFileError, profile: &ProfileName) -> String {
     }
 }
 
-/// Where the right secret belongs.
+/// The hint that says where to put the right secret.
 fn for_wrong_secret(origin: SecretOrigin<'_>) -> String {
     match origin {
         SecretOrigin::Profile(name) => command_for("login", name),

@@ -31,7 +31,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// Whether a target can be reached, as a token's scopes promise or as was seen.
+/// Whether a token reaches a target: what its scopes promise, or what was observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// It is allowed.
@@ -67,8 +67,8 @@ impl Access {
         }
     }
 
-    /// What a refused handshake shows. Where the interaction does not exist (`is_real` is false), that may be the reason, and
-    /// a server that looks for it first never looks at the token.
+    /// What a refused handshake shows. If the interaction does not exist (`is_real` is false), the server may have refused
+    /// because of that, without checking the token.
     pub fn of_handshake(status: u16, is_real: bool, promise: Self) -> Self {
         match status {
             401 => Self::Denied,
@@ -110,7 +110,7 @@ pub struct Row {
     pub target: Target,
     /// What the scopes promise.
     pub promise: Access,
-    /// What was seen.
+    /// What was observed.
     pub observed: Access,
     /// The HTTP status, where there was one.
     pub status: Option<u16>,
@@ -130,7 +130,7 @@ impl Row {
     }
 }
 
-/// The result of all of them: the worst, where `More` is worse than `Less`.
+/// The worst result of all rows; `More` is worse than `Less`.
 pub fn overall(rows: &[Row]) -> Finding {
     let has = |finding| rows.iter().any(|row| row.finding() == finding);
     let ranked = [Finding::More, Finding::Less, Finding::AsPromised];

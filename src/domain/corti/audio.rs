@@ -41,9 +41,6 @@ pub enum AudioError {
 impl<'a> Audio<'a> {
     /// Reads a file: WAV with its own rate, a compressed format by its first bytes, everything else as 16-bit mono PCM at
     /// 16 kHz.
-    ///
-    /// # Errors
-    /// [`AudioError`], see its variants.
     pub fn read(bytes: &'a [u8]) -> Result<Self, AudioError> {
         let audio = match (bytes, compressed(bytes)) {
             ([b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', chunks @ ..], _) => wav(chunks)?,

@@ -117,9 +117,6 @@ pub fn parse(
 }
 
 /// Reads the answer to [`Api::delete`]. Corti does not document which 2xx it is; an HTML page comes from a proxy.
-///
-/// # Errors
-/// [`InteractionError::Refused`] and [`InteractionError::NotTheProtocol`].
 pub fn deleted(response: &Response) -> Result<(), InteractionError> {
     if accepted(response)?.is_html() { Err(unexpected(response)) } else { Ok(()) }
 }

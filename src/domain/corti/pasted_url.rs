@@ -1,5 +1,4 @@
-//! Reads a WebSocket URL out of a ticket or a log: without what surrounds it, its token kept secret, and with what is wrong
-//! in it.
+//! Reads a WebSocket URL that was copied from a ticket or a log, keeps its token secret, and lists what is wrong with it.
 
 use std::borrow::Cow;
 
@@ -17,17 +16,17 @@ use super::websocket::{SocketKind, connect_url};
 /// A URL that somebody pasted.
 #[derive(Clone, Debug)]
 pub struct PastedUrl {
-    /// The URL without its token. Its query may still hold what must not be shown.
+    /// The URL without its token. Its query may still hold secrets.
     pub bare: Url,
-    /// The URL as it came.
+    /// The URL as it was pasted.
     whole: Secret,
-    /// The token in it, where it is one.
+    /// The token in it, if it is a valid one.
     pub token: Option<AccessToken>,
     /// The value of `token=`, whether it is a token or not.
     written: Option<Secret>,
     /// Which WebSocket its path leads to.
     pub kind: Option<SocketKind>,
-    /// What is wrong with it, in words that repeat nothing of its query.
+    /// What is wrong with it. The texts repeat nothing of its query.
     pub flaws: Vec<&'static str>,
 }
 
@@ -56,9 +55,6 @@ pub enum PastedUrlError {
 
 impl PastedUrl {
     /// Reads a URL, without a label, quotes and white space around it and JSON's `\u0026` in it.
-    ///
-    /// # Errors
-    /// [`PastedUrlError`], see its variants.
     pub fn parse(text: &str) -> Result<Self, PastedUrlError> {
         let text = unlabelled(text).trim_matches(|c| is_end(c) || "<>,;".contains(c)).replace("\\u0026", "&");
         let mut url = Url::parse(&text).map_err(|_| PastedUrlError::NotAUrl)?;
@@ -94,7 +90,7 @@ impl PastedUrl {
         environment.serves_socket(&self.bare) && tenants.all(|name| name == tenant.as_str())
     }
 
-    /// What must not be shown of it.
+    /// The secrets in it.
     pub fn secrets(&self) -> Vec<Secret> {
         self.written.iter().cloned().chain(self.token.as_ref().map(|token| token.secret().clone())).collect()
     }
@@ -104,7 +100,7 @@ impl PastedUrl {
         self.written.is_some()
     }
 
-    /// The URL to open: as it came, or with `token` where it has none.
+    /// The URL to open: as it was pasted, or with `token` if it has none.
     pub fn address(&self, token: Option<&AccessToken>) -> Secret {
         match token.filter(|_| !self.has_token()) {
             Some(token) => connect_url(&self.bare, token),
@@ -122,7 +118,7 @@ fn is_end(c: char) -> bool {
 fn unlabelled(text: &str) -> &str {
     let Some(start) = text.find("wss://").or_else(|| text.find("ws://")) else { return text };
     let (label, url) = text.split_at(start);
-    // In the query of another URL it is not the one that was pasted.
+    // A WebSocket URL in the query of another URL is not the pasted one.
     if label.rsplit(is_end).next().unwrap_or_default().contains("://") {
         return text;
     }

@@ -1,5 +1,5 @@
-//! Recognises the answers of Corti's servers by their members, and keeps only those of an error, without secrets: a body
-//! may hold a token or patient data.
+//! Recognises the answers of Corti's servers by their members. Only the members of an error are kept, without secrets,
+//! because a body may hold a token or patient data.
 
 use serde_json::{Deserializer, Map, Value};
 
@@ -85,7 +85,7 @@ impl Answer {
         // The whole body, or the last of several messages behind a client's mark (`< {…}`).
         let last = body.lines().next_back().unwrap_or_default();
         let last = last.find('{').and_then(|start| last.get(start..)).unwrap_or_default();
-        // Or a body with a remark of curl directly behind it.
+        // Or a body that a remark of curl follows on the same line.
         let first = || Deserializer::from_str(body).into_iter().next()?.ok();
         let json = [body, last].iter().find_map(|text| serde_json::from_str(text).ok()).or_else(first);
         let clean = |text: &str| redact(text, known);
@@ -143,7 +143,7 @@ fn text(members: &Map<String, Value>, name: &str) -> Option<String> {
     members.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The texts that are there, with colons between them.
+/// The texts that are not empty, with colons between them.
 fn joined(texts: impl IntoIterator<Item = Option<String>>) -> String {
     let texts: Vec<String> = texts.into_iter().flatten().filter(|text| !text.is_empty()).collect();
     texts.join(": ")

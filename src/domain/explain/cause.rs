@@ -1,10 +1,10 @@
-//! A cause of a failure, and the weighing of what speaks for it.
+//! A cause of a failure, with the evidence for it.
 
 use serde::Serialize;
 
 use super::evidence::Evidence;
 
-/// How much speaks for a cause.
+/// How strong the evidence for a cause is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
@@ -23,24 +23,24 @@ pub struct Cause {
     pub id: &'static str,
     /// The cause in words.
     pub cause: &'static str,
-    /// How much speaks for it.
+    /// How strong the evidence is.
     pub confidence: Confidence,
-    /// What speaks for it, apart from a status that fits. May hold the server's words: escape them before they are shown.
+    /// The evidence, without a status that fits. May hold the server's words: escape them before they are shown.
     pub evidence: Vec<String>,
-    /// What to do; it ends with a command, where one helps.
+    /// What to do. It ends with a command, if one helps.
     pub remedy: String,
-    /// 0 if nothing speaks for it.
+    /// 0 without evidence.
     pub(super) weight: u8,
 }
 
-/// A cause that nothing speaks for yet.
+/// A cause without evidence yet.
 pub(super) fn cause(id: &'static str, cause: &'static str) -> Cause {
     let (confidence, evidence) = (Confidence::Low, Vec::new());
     Cause { id, cause, confidence, evidence, remedy: String::new(), weight: 0 }
 }
 
 impl Cause {
-    /// The server's words say so, if `is_said`.
+    /// The server's words name the cause, if `is_said`.
     pub(super) fn said(self, it: &Evidence, is_said: bool) -> Self {
         let words = it.words.as_ref().filter(|_| is_said);
         self.proved(words.map(|words| format!("the server says: {words}")))

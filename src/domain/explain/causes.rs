@@ -8,10 +8,8 @@ use super::evidence::Evidence;
 mod request_refused;
 mod token_endpoint;
 mod token_refused;
-mod websocket;
-mod wrong_target;
 
-/// The causes, the likeliest first. Where one is certain, those that only fit are left out.
+/// The causes, the likeliest first. If one is certain, those that only fit are left out.
 pub fn explain(evidence: &Evidence) -> Vec<Cause> {
     let mut causes: Vec<Cause> = all(evidence).filter(|cause| cause.weight > 0).collect();
     // Stable: causes of the same weight stay in the order of the lists.
@@ -22,14 +20,14 @@ pub fn explain(evidence: &Evidence) -> Vec<Cause> {
     causes
 }
 
-/// Every cause, weighed.
+/// Every cause, with its evidence.
 fn all(evidence: &Evidence) -> impl Iterator<Item = Cause> {
     let lists = [
         token_endpoint::causes,
         token_refused::causes,
-        wrong_target::causes,
+        token_refused::wrong_target,
         request_refused::causes,
-        websocket::causes,
+        request_refused::websocket,
     ];
     lists.into_iter().flat_map(|causes| causes(evidence))
 }

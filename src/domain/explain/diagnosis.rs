@@ -1,4 +1,4 @@
-//! Judges what `doctor` checks: a check and its verdict, the hosts of an environment, the clock.
+//! What `doctor` checks: verdicts, the hosts of an environment, the clock.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ const NOTICEABLE: SignedDuration = SignedDuration::from_secs(5);
 /// A larger difference of the clocks is a failure: tokens of five minutes are judged wrongly.
 const INTOLERABLE: SignedDuration = SignedDuration::from_secs(60);
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -32,7 +32,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word for it.
+    /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -42,7 +42,7 @@ impl Verdict {
         }
     }
 
-    /// How it is shown.
+    /// The tone in which it is shown.
     pub fn tone(self) -> Tone {
         match self {
             Self::Ok => Tone::Good,
@@ -94,7 +94,7 @@ pub fn targets(environment: &Environment, tenant: &Tenant) -> Vec<Target> {
 pub struct Skew {
     /// How far the server's clock is ahead; negative where it is behind.
     ahead: SignedDuration,
-    /// How far that may be wrong: half the time that the answer took.
+    /// The error of that: half the time that the answer took.
     doubt: SignedDuration,
 }
 

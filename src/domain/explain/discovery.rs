@@ -48,18 +48,12 @@ struct Discovery {
     jwks_uri: String,
 }
 
-/// Compares the answer to a request for a realm's discovery document with what is expected.
-///
-/// # Errors
-/// [`RealmError`], see its variants.
+/// Checks that a realm's discovery document is that of the environment and the tenant.
 pub fn check(response: &Response, environment: &Environment, tenant: &Tenant) -> Result<(), RealmError> {
     read(response, environment, tenant).map(|_| ())
 }
 
-/// The URL of the realm's keys, from its discovery document, after the same comparison.
-///
-/// # Errors
-/// [`RealmError`], see its variants.
+/// The URL of the realm's keys, from its discovery document, after the same check.
 pub fn keys_url(response: &Response, environment: &Environment, tenant: &Tenant) -> Result<Url, RealmError> {
     let found = read(response, environment, tenant)?.jwks_uri;
     let expected = environment.issuer(tenant);
@@ -92,7 +86,7 @@ fn read(response: &Response, environment: &Environment, tenant: &Tenant) -> Resu
     Ok(document)
 }
 
-/// Keycloak's 404 for an unknown realm, which differs from that for an unknown path.
+/// Whether it is Keycloak's 404 for an unknown realm, not for an unknown path.
 fn names_a_realm(response: &Response) -> bool {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     body.get("error").and_then(Value::as_str).is_some_and(|error| error.contains("ealm"))

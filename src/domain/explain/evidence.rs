@@ -1,4 +1,4 @@
-//! Gathers what is known of a failure: a status, a saved answer, the token that was used, the configured client.
+//! What is known of a failure: a status, a saved answer, the token that was used, the configured client.
 
 use http_auth::ChallengeRef;
 use http_auth::parser::ChallengeParser;
@@ -19,11 +19,11 @@ use super::saved_exchange::{BearerForm, SavedExchange, SavedRequest, bare_addres
 /// An environment and a tenant.
 pub type Place = (Environment, Tenant);
 
-/// Words, in lower case, by which an API says why it refuses. A server without any of them leaves it open.
+/// Words, in lower case, with which an API says why it refuses. An answer without any of them gives no reason.
 const REASONS: &str = "expired|not active|bearer|malformed|access token|signature|key of the token|issuer|scope|\
     tenant|interaction|path";
 
-/// The schemes of proxies that are known; other words of a challenge are not repeated.
+/// The known schemes of proxies. Other words of a challenge are not shown.
 const PROXY_SCHEMES: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"];
 
 /// The configuration, as far as there is one.
@@ -47,9 +47,9 @@ pub struct UsedToken {
 }
 
 impl UsedToken {
-    /// Reads a text with a token, and with whatever was pasted along.
+    /// Reads a token out of a text, which may hold more than the token.
     pub fn read(text: &str, now: Timestamp) -> Self {
-        // Without the name of a header: only its value shows how the token was sent.
+        // The name of a header is removed, because its value shows how the token was sent.
         let form = BearerForm::of(pasted::after_header(text).as_deref().unwrap_or(text));
         let token = pasted::clean(text).token;
         let inspection = Jwt::decode(&token).and_then(|jwt| Inspection::of(&jwt, now)).ok();
@@ -114,8 +114,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Gathers it. The status of the saved exchange comes before `status`, and that before the one in the body. `secret` is
-    /// the client's, to be cut out where the answer repeats it.
+    /// The status of the saved exchange comes before `status`, and that before the one in the body. `secret` is the
+    /// client's: it is cut out where the answer repeats it.
     pub fn new(
         status: Option<u16>,
         exchange: &SavedExchange,
@@ -172,10 +172,10 @@ impl Evidence {
         self.status.is_some_and(|status| (500..600).contains(&status))
     }
 
-    /// Whether the status is one of these, and the server's words tell nothing more.
+    /// Whether the status is one of these, and the server gives no reason.
     pub(super) fn has_only_status(&self, statuses: &[u16]) -> bool {
-        let is_told = self.says(REASONS) || !self.is_from_an_api();
-        self.is_status(statuses) && !(self.words.is_some() && is_told)
+        let has_reason = self.says(REASONS) || !self.is_from_an_api();
+        self.is_status(statuses) && !(self.words.is_some() && has_reason)
     }
 
     /// Whether one of `parts` (in lower case, with `|` between them) is in the server's words.
@@ -199,7 +199,7 @@ impl Evidence {
         self.is_status(&[401, 403]) && self.is_from_an_api()
     }
 
-    /// Whether it is about a token: one may have been refused, or nothing but a token is known.
+    /// Whether a token may have been refused, or only a token is known.
     pub(super) fn concerns_a_token(&self) -> bool {
         self.refuses_a_token() || (self.status.is_none() && self.is(AnswerKind::Empty))
     }

@@ -1,6 +1,6 @@
-//! Cuts secrets out of a server's words: those that are known, and what a name or a scheme shows to be one.
+//! Cuts secrets out of a server's words: known ones, and whatever follows the name of a secret or a scheme.
 //!
-//! The text behind a name such as `client_secret:` is left out to its end, rather than finding where the secret ends.
+//! After a name such as `client_secret:` the rest of the text is cut, because nothing shows where the secret ends.
 
 use crate::domain::text::excerpt::at_most;
 use crate::domain::text::redactor::{REDACTED, Redactor};
@@ -39,7 +39,7 @@ pub(super) fn redact(text: &str, known: &Redactor) -> String {
     at_most(LONGEST, &words.join(" ")).into_owned()
 }
 
-/// A word without the JWT that it ends with.
+/// Cuts a JWT off the end of a word.
 fn without_jwt(word: &str) -> String {
     match word.find("eyJ").filter(|start| word.len() - start >= 16) {
         Some(start) => format!("{}{REDACTED}", word.get(..start).unwrap_or_default()),

@@ -1,6 +1,6 @@
 //! Reads a saved exchange: the output of `curl -i`, `-D` or `-v`, a body alone, or messages of a WebSocket.
 //!
-//! Credentials in it are never shown: they are kept only to be cut out of the answer, should it repeat them.
+//! Credentials in it are never shown. They are kept to cut them out of the answer, in case it repeats them.
 
 use url::form_urlencoded;
 

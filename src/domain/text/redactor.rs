@@ -18,21 +18,21 @@ use super::excerpt::CUT;
 
 mod decoded;
 
-use decoded::{Decoded, alike};
+use decoded::{Decoded, folded};
 
 /// Shown in place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
-/// Shorter values, in bytes, are not cut out: too many ordinary words would go with them.
+/// Shorter values, in bytes, are not cut out, because too many ordinary words would be cut out with them.
 const SHORTEST: usize = 8;
 
 /// The number of secrets that are known at once. A command that runs for days mints many tokens, and the oldest have expired.
 const MOST: usize = 50;
 
-/// The longest rest of an escape before the mark of a cut.
+/// The longest part of an escape that a cut may leave before its mark, in bytes.
 const LONGEST_ESCAPE: usize = 12;
 
-/// Knows secrets, and cuts them out.
+/// The known secrets, to be cut out of texts.
 #[derive(Default)]
 pub struct Redactor {
     known: RefCell<Vec<(Secret, Vec<Needle>)>>,
@@ -54,7 +54,7 @@ impl<'a> FromIterator<&'a Secret> for Redactor {
 }
 
 impl Redactor {
-    /// From now on no text shows `secret`.
+    /// Adds a secret.
     pub fn add(&self, secret: &Secret) {
         if secret.expose().len() < SHORTEST {
             return;
@@ -98,7 +98,7 @@ impl Redactor {
         Cow::Owned(clean + text.get(shown..).unwrap_or_default())
     }
 
-    /// Where the secrets are in `text`, of which `decoded` was made.
+    /// The places of the secrets in `text`, found in its decoded form.
     fn found(&self, text: &str, decoded: &Decoded) -> Vec<(usize, usize)> {
         let known = self.known.borrow();
         let needles = known.iter().flat_map(|(_, needles)| needles);
@@ -111,9 +111,6 @@ impl Redactor {
 
     /// `value` without the secrets, in names as well.
     pub fn apply_json(&self, value: Value) -> Value {
-        if self.known.borrow().is_empty() {
-            return value;
-        }
         let clean = |text: &str| self.apply(text).into_owned();
         map_json(value, &clean, &clean)
     }
@@ -136,7 +133,7 @@ pub fn map_json(value: Value, name: &impl Fn(&str) -> String, text: &impl Fn(&st
 }
 
 impl Needle {
-    /// Where it is in `text`: all of it, or its beginning where the text was cut.
+    /// Its places in `text`. Where the text was cut, the beginning of a secret counts too.
     fn occurrences(&self, text: &[u8]) -> Vec<(usize, usize)> {
         let beginning = memmem::Finder::new(self.text.get(..SHORTEST).unwrap_or(&self.text));
         let (mut found, mut rest) = (Vec::new(), text);
@@ -165,7 +162,7 @@ fn needles(secret: &Secret) -> Vec<Needle> {
     let text = secret.expose();
     let needle = |text: String, is_base64| {
         let text = Zeroizing::new(text);
-        Needle { text: text.bytes().map(alike).collect::<Vec<_>>().into(), is_base64 }
+        Needle { text: text.bytes().map(folded).collect::<Vec<_>>().into(), is_base64 }
     };
     let hex = text.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
     let hex = hex.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();

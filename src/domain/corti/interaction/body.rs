@@ -18,7 +18,7 @@ pub enum DraftError {
     /// The file is JSON, but not an object.
     #[error("it is JSON, but not an object")]
     NotAnObject,
-    /// A flag sets a member of something that is not an object in the file.
+    /// A flag sets a field inside a member that is not an object in the file.
     #[error("its member `{0}` is not an object")]
     Member(&'static str),
 }
@@ -33,16 +33,13 @@ impl Fields {
 
     /// The body. `from` is the text of a file. The defaults are `identifier` (which must be new to the client), `planned` and
     /// `first_consultation`. Everything else is for the API to check.
-    ///
-    /// # Errors
-    /// [`DraftError`], see its variants.
     pub fn body(&self, from: Option<&[u8]>, identifier: &str) -> Result<Value, DraftError> {
         let mut body = from.map_or_else(|| Ok(Map::new()), read)?;
         for (path, value) in &self.values {
             set(&mut body, path, value)?;
         }
         let encounter = body.entry("encounter").or_insert_with(|| json!({}));
-        // Where it is not an object, the API refuses it.
+        // If it is not an object, the API refuses it.
         if let Some(encounter) = encounter.as_object_mut() {
             let defaults =
                 [("identifier", identifier), ("status", "planned"), ("type", "first_consultation")];

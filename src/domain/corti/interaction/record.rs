@@ -21,9 +21,6 @@ impl std::fmt::Debug for Record {
 
 impl Record {
     /// Reads the answer to a request for one interaction.
-    ///
-    /// # Errors
-    /// [`InteractionError::Refused`] and [`InteractionError::NotTheProtocol`].
     pub fn one(response: &Response) -> Result<Self, InteractionError> {
         let record = Self(object(response)?.into());
         if record.id().is_empty() {
@@ -33,9 +30,6 @@ impl Record {
     }
 
     /// Reads the answer to a request for a page of interactions.
-    ///
-    /// # Errors
-    /// The same.
     pub fn page(response: &Response) -> Result<Vec<Self>, InteractionError> {
         let Some(Value::Array(list)) = object(response)?.remove("interactions") else {
             return Err(unexpected(response));
@@ -47,7 +41,7 @@ impl Record {
         records.collect()
     }
 
-    /// The same without secrets. Call it before [`Self::to_json`]: a secret in a name is not found once the name is changed.
+    /// Removes secrets. Call this before [`Self::to_json`], which changes names, so that secrets in them are not found.
     #[must_use]
     pub fn redacted(self, secrets: &Redactor) -> Self {
         Self(secrets.apply_json(self.0))
@@ -63,10 +57,10 @@ impl Record {
         self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The cells of a row in a list, see [`Record::COLUMNS`]; not the patient's name.
+    /// The cells of a row in a list, see [`Record::COLUMNS`], without the patient's name.
     pub fn row(&self) -> Vec<String> {
         let created = self.text("/createdAt");
-        // To the second, where it is a time.
+        // Times are cut to whole seconds.
         let second = created.parse().and_then(|time: Timestamp| Timestamp::from_second(time.as_second()));
         let rest = ["/encounter/status", "/encounter/type", "/encounter/identifier"];
         let rest = rest.iter().map(|pointer| self.text(pointer).to_owned());

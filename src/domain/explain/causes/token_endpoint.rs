@@ -1,4 +1,4 @@
-//! The causes at the token endpoint: it refuses, or grants something else than was meant. The words are Keycloak 26's.
+//! The causes at the token endpoint: it refuses, or grants other scopes than were wanted. The words are Keycloak 26's.
 
 use crate::domain::explain::answer::AnswerKind;
 use crate::domain::explain::cause::{Cause, cause};

@@ -1,17 +1,18 @@
 //! Decodes the escapes of a text, and remembers where in the text each byte was.
 
-/// Bytes in the form in which they are compared, see [`alike`].
+/// Bytes in the form in which they are compared, see [`folded`].
 pub(super) struct Decoded {
     bytes: Vec<u8>,
     /// Where in the original text each byte ends.
     ends: Vec<usize>,
 }
 
-/// Reads the escape at the start of some bytes: the bytes that it stands for, and its own length.
+/// Reads the escape at the start of some bytes. Returns its bytes when decoded, and its length.
 type Escape = fn(&[u8]) -> Option<(Vec<u8>, usize)>;
 
-/// `byte` as it is compared: ASCII letters in lower case, base64 in its standard alphabet, a space as forms write it.
-pub(super) fn alike(byte: u8) -> u8 {
+/// `byte` in the form in which bytes are compared: ASCII letters in lower case, base64 in its standard alphabet, a space as
+/// `+`, as in forms.
+pub(super) fn folded(byte: u8) -> u8 {
     match byte {
         b'-' | b' ' => b'+',
         b'_' => b'/',
@@ -22,7 +23,7 @@ pub(super) fn alike(byte: u8) -> u8 {
 impl Decoded {
     /// The text as it is.
     pub(super) fn plain(text: &str) -> Self {
-        Self { bytes: text.bytes().map(alike).collect(), ends: (1..=text.len()).collect() }
+        Self { bytes: text.bytes().map(folded).collect(), ends: (1..=text.len()).collect() }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -35,28 +36,28 @@ impl Decoded {
         (end_of(start).unwrap_or_default(), end_of(end).unwrap_or_default())
     }
 
-    /// The same decoded once, in each way that changes anything.
+    /// Decodes it once, in each way that changes anything.
     pub(super) fn decoded(&self) -> impl Iterator<Item = Self> {
         let encodings: [(u8, Escape); 3] = [(b'\\', json), (b'&', html), (b'%', percent)];
-        let decoded = encodings.into_iter().filter_map(|(mark, escape)| self.without(mark, escape));
+        let decoded = encodings.into_iter().filter_map(|(mark, escape)| self.unescaped(mark, escape));
         decoded.chain(self.unwrapped())
     }
 
-    /// The same without line breaks, where it has any: base64 is often wrapped.
+    /// Removes line breaks, if it has any: base64 is often wrapped.
     fn unwrapped(&self) -> Option<Self> {
         let kept = self.bytes.iter().zip(&self.ends).filter(|(byte, _)| !b"\r\n".contains(byte));
         let (bytes, ends): (Vec<u8>, Vec<usize>) = kept.unzip();
         (bytes.len() < self.bytes.len()).then_some(Self { bytes, ends })
     }
 
-    fn without(&self, mark: u8, escape: Escape) -> Option<Self> {
+    fn unescaped(&self, mark: u8, escape: Escape) -> Option<Self> {
         memchr::memchr(mark, &self.bytes)?;
         let mut clean = Self { bytes: Vec::new(), ends: Vec::new() };
         let mut at = 0;
         while let Some(byte) = self.bytes.get(at) {
             let rest = self.bytes.get(at..).filter(|_| *byte == mark);
             if let Some((decoded, length)) = rest.and_then(escape) {
-                clean.bytes.extend(decoded.into_iter().map(alike));
+                clean.bytes.extend(decoded.into_iter().map(folded));
                 at += length;
             } else {
                 clean.bytes.push(*byte);
@@ -68,7 +69,7 @@ impl Decoded {
     }
 }
 
-/// One byte: it may be a part of a character.
+/// One byte, which may be a part of a character.
 fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let byte = u8::try_from(number(text.get(1..3)?, 16)?).ok()?;
     Some((vec![byte], 3))
@@ -102,7 +103,7 @@ fn html(text: &[u8]) -> Option<(Vec<u8>, usize)> {
 }
 
 fn number(digits: &[u8], radix: u32) -> Option<u32> {
-    let is_sound = digits.iter().all(|digit| char::from(*digit).is_digit(radix));
-    let text = std::str::from_utf8(digits).ok().filter(|_| is_sound)?;
+    let is_number = digits.iter().all(|digit| char::from(*digit).is_digit(radix));
+    let text = std::str::from_utf8(digits).ok().filter(|_| is_number)?;
     u32::from_str_radix(text, radix).ok()
 }
