@@ -97,7 +97,9 @@ impl Failure {
         let Client { environment, tenant, id } = client;
         let client_text = format!("client {id} ({environment}, tenant {tenant})");
         let (kind, hint): (Kind, Cow<'_, str>) = match error {
-            GrantError::UnknownClient(_) => (Rejected, "corti-auth status".into()),
+            GrantError::UnknownClient(_) | GrantError::Refused { status: 401 | 403, .. } => {
+                (Rejected, "corti-auth status".into())
+            }
             GrantError::WrongSecret(_) => (Rejected, for_wrong_secret(origin).into()),
             GrantError::NotAllowed { .. } => (Rejected, "make a backend client in the Corti Console".into()),
             GrantError::UnknownTenant(_) => (Configuration, other_tenant(tenant).into()),
@@ -109,7 +111,6 @@ impl Failure {
                 Scope,
                 "the token was discarded; ask Corti's support which scopes the client may have".into(),
             ),
-            GrantError::Refused { status: 401 | 403, .. } => (Rejected, "corti-auth status".into()),
             GrantError::Refused { .. } => (Refused, "corti-auth status".into()),
             GrantError::Unavailable { retry_after: Some(after), .. } => {
                 (Unavailable, format!("run it again later (Retry-After: {})", quoted(after)).into())

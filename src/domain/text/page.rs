@@ -112,8 +112,13 @@ pub fn printable_json_lines(text: String) -> String {
         return text;
     }
     // Apart from line breaks they occur only within strings, where JSON has this escape.
-    let units = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
-    escaped(&text, |c| if c == '\n' { c.into() } else { units(c) })
+    escaped(&text, |c| match c {
+        '\n' => c.into(),
+        _ => c
+            .encode_utf16(&mut [0; 2])
+            .iter()
+            .fold(String::new(), |all, unit| all + &format!("\\u{unit:04x}")),
+    })
 }
 
 fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
