@@ -170,8 +170,8 @@ async fn a_close_code_has_a_meaning() {
     assert_eq!(code, 1002);
     // The handshake succeeded.
     assert_eq!(names(&explain(&corti.world, &head, "")), ["no-failure"]);
-    assert_closed(1002, "1002: what was sent is not the WebSocket's protocol");
-    // Close codes that say nothing about Corti have no cause.
+    assert_closed(1002, "1002: a WebSocket protocol error");
+    // A code that says nothing about Corti explains nothing.
     let said = Said::by(&mut corti.world.run("explain --status 4711"));
     assert_eq!(said.code, 1, "{}", said.stdout);
 }
