@@ -39,7 +39,7 @@ impl From<Problem> for Failure {
             403 => (Rejected, "the REST API needs a full token of the same tenant: corti-auth status"),
             404 => (Refused, "check the id and the environment: corti-auth status"),
             409 => (Refused, "this identifier is in use; leave out --identifier to get a new one"),
-            429 => (Unavailable, "wait and try again; the Corti Console shows if credits are left"),
+            429 => (Unavailable, "wait; the Corti Console shows whether the credits are used up"),
             500.. => (Unavailable, TRY_LATER),
             _ => (Refused, "corti-auth interaction create --help"),
         };
