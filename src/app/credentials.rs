@@ -1,4 +1,4 @@
-//! A client's secret on its way into the store of a profile, and out of it.
+//! Stores a client's secret for a profile, and removes it.
 //!
 //! A profile is named before its secret is stored, and removed after it. The configuration is locked meanwhile. So whenever a
 //! command is killed, every stored secret has a profile.
@@ -20,10 +20,8 @@ use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::cache_key::CredentialId;
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::config_file::{ConfigFileError, ConfigLock};
-use crate::edge::store::Store;
-use crate::edge::store::StoreError;
-use crate::failure::Failure;
-use crate::failure::Kind;
+use crate::edge::store::{Store, StoreError};
+use crate::failure::{Failure, Kind};
 
 /// The profile that a client is stored under: the named one, or `default`.
 pub(crate) fn profile_name(context: &Context<'_>) -> Result<ProfileName, Failure> {
@@ -31,36 +29,37 @@ pub(crate) fn profile_name(context: &Context<'_>) -> Result<ProfileName, Failure
     Ok(named.or(context.variables()?.profile.clone()).unwrap_or_default())
 }
 
-/// The store that the flags or the variable name. `command` as a word alone means the command that the profile has.
+/// The store that the options or the variable name. `--store command` alone means the secret command that the profile has.
 pub(crate) fn named_store(
-    flag: Option<&str>,
+    store: Option<&str>,
     command: Option<&str>,
     known: Option<&Profile>,
     context: &Context<'_>,
 ) -> Result<Option<Taken<StoreKind>>, Failure> {
-    let hint = "--store keyring, --store file, or --secret-command 'CMD ARGS'";
+    let wrong_option = |error: String| {
+        let hint = "--store keyring, --store file, or --secret-command 'CMD ARGS'";
+        Failure::new(Kind::Usage, error).hint(hint)
+    };
     let command = command.map(SecretCommand::split).transpose();
-    let command = command.map_err(|error| Failure::new(Kind::Usage, error).hint(hint))?;
-    // A command on the command line is the choice; the variable is for the others.
-    let from_variable = context.host.env.get(variable::STORE).filter(|_| command.is_none());
-    let name = match (&command, flag, &from_variable) {
-        (Some(_), _, _) => "--secret-command",
-        (None, Some(_), _) => "--store",
-        (None, None, Some(_)) => variable::STORE,
+    let command = command.map_err(|error| wrong_option(error.to_string()))?;
+    let variable = context.host.env.get(variable::STORE);
+    let (name, word) = match (&command, store, &variable) {
+        (Some(_), _, _) => ("--secret-command", store),
+        (None, Some(word), _) => ("--store", Some(word)),
+        (None, None, Some(word)) => (variable::STORE, Some(word.as_str())),
         (None, None, None) => return Ok(None),
     };
-    let word = flag.or(from_variable.as_deref());
     let known = known.and_then(|it| it.store.command()).filter(|_| word == Some("command")).cloned();
     match StoreKind::parse(word, command.or(known)) {
         Ok(value) => Ok(Some(Taken { value, name: name.to_owned() })),
         Err(error) if name == variable::STORE => {
             Err(Failure::new(Kind::Configuration, format!("{name}: {error}")).hint(format!("unset {name}")))
         }
-        Err(error) => Err(Failure::new(Kind::Usage, error).hint(hint)),
+        Err(error) => Err(wrong_option(error.to_string())),
     }
 }
 
-/// The store that was named, else the profile's, else the keyring.
+/// The named store, else the profile's, else the keyring.
 pub(crate) fn store_kind(named: Option<&Taken<StoreKind>>, known: Option<&Profile>) -> StoreKind {
     let kind = named.map(|named| &named.value).or(known.map(|profile| &profile.store));
     kind.cloned().unwrap_or(StoreKind::Keyring)
@@ -69,8 +68,8 @@ pub(crate) fn store_kind(named: Option<&Taken<StoreKind>>, known: Option<&Profil
 /// A profile's client and the store of its secret.
 pub(crate) struct Credential<'a> {
     context: &'a Context<'a>,
-    pub(crate) name: ProfileName,
-    pub(crate) client: Client,
+    name: ProfileName,
+    client: Client,
     kind: StoreKind,
     store: Store,
     /// Whether there was no such profile when the command began.
@@ -119,41 +118,50 @@ impl<'a> Credential<'a> {
         read.map_err(|error| self.failed(&error))
     }
 
-    /// Makes sure that Corti accepts the secret: a token is minted and thrown away.
-    pub(crate) async fn verify(&self, secret: &ClientSecret) -> Result<(), Failure> {
-        let origin = match &self.kind {
-            StoreKind::Command(command) => SecretOrigin::Command(command),
-            StoreKind::Keyring | StoreKind::File => SecretOrigin::Profile(&self.name),
-        };
-        Tokens::new(self.context).mint_with(secret, &self.client, origin, &ScopeRequest::Full).await.map(drop)
-    }
-
-    /// Verifies the secret if that is wanted, and stores it, unless a command keeps it: what `login` and `import` share.
-    pub(crate) async fn log_in(self, secret: &ClientSecret, verify: bool) -> Result<LoggedIn, Failure> {
+    /// Verifies the secret if `verify` says so, and stores it, unless a command keeps it. Gives the outcome of `login` and
+    /// `import` as JSON and as text; `done` is its first word.
+    pub(crate) async fn log_in(
+        &self,
+        secret: &ClientSecret,
+        verify: bool,
+        done: &str,
+    ) -> Result<(Value, Page), Failure> {
+        let Self { context, name, client, kind, .. } = self;
+        let origin = kind.command().map_or(SecretOrigin::Profile(name), SecretOrigin::Command);
         if verify {
-            self.verify(secret).await?;
+            Tokens::new(context).mint_with(secret, client, origin, &ScopeRequest::Full).await?;
         }
-        let is_ours = self.kind.command().is_none();
-        let config = self.store(is_ours.then_some(secret), verify).await?;
-        let variable = self.context.variables()?.client_variable();
+        let config = self.store(Some(secret).filter(|_| kind.command().is_none()), verify).await?;
+        let variable = context.variables()?.client_variable();
         if let Some(variable) = variable {
             let message =
                 format!("{variable} is set, and other commands use it rather than the default profile");
-            let hint = format!("unset {variable}, or name the profile: --profile {}", self.name);
-            self.context.warn(message, Some(&hint));
+            let hint = format!("unset {variable}, or name the profile: --profile {name}");
+            context.warn(message, Some(&hint));
         }
-        Ok(LoggedIn {
-            place: self.place(),
-            verified: verify,
-            is_default: config.default_profile() == Some(&self.name),
-            is_hidden: variable.is_some(),
-            profile: self.name,
-            client: self.client,
-            store: self.kind,
-        })
+        let is_default = config.default_profile() == Some(name);
+        let Client { environment, tenant, id } = client;
+        let json = json!({
+            "profile": name.as_str(),
+            "default": is_default,
+            "environment": environment.to_string(),
+            "tenant": tenant.as_str(),
+            "client_id": id.as_str(),
+            "store": kind.as_str(),
+            "verified": verify,
+        });
+        let is_used = is_default && variable.is_none();
+        let option = if is_used { String::new() } else { format!(" --profile {name}") };
+        let mark = if is_default { " (the default)" } else { "" };
+        let page = Page::new()
+            .toned(Tone::Good, format!("{done}: client `{id}` of `{environment}`, tenant `{tenant}`"))
+            .field("profile", format!("{name}{mark}"))
+            .field("secret", format!("in {}", self.place()))
+            .field("next", format!("corti-auth token --scope transcribe{option}"));
+        Ok((json, page))
     }
 
-    /// Stores the secret, and gives the configuration as it is then. `secret` is `None` where it is stored already, or a
+    /// Stores the secret, and gives the configuration as it is then. `secret` is `None` if it is stored already, or a
     /// command keeps it.
     pub(crate) async fn store(
         &self,
@@ -176,7 +184,7 @@ impl<'a> Credential<'a> {
         {
             if !error.is_uncertain() {
                 held.config = before;
-                // Where this fails too, a new profile stays without a secret, as after a kill. The next login stores it.
+                // If this fails too, a new profile stays without a secret, as after a kill. The next login stores it.
                 let _ = held.save();
             }
             return Err(self.change_failed(&error, "stored"));
@@ -207,15 +215,15 @@ impl<'a> Credential<'a> {
         self.store.delete(&self.client).await.map_err(|error| self.change_failed(&error, "removed"))
     }
 
-    /// Takes the secret's id and the time of its verification out of the configuration: from here on, wherever the command is
-    /// killed, no cached token is found for a secret that was replaced or removed.
+    /// Takes the secret's id and the time of its verification out of the configuration: wherever the command is killed after
+    /// this, no cached token is found for a secret that was replaced or removed.
     fn withdraw(&self, held: &mut ConfigLock) -> Result<(), Failure> {
         held.config.set_credential(&self.client, &self.kind, None);
         held.config.set_verified(&self.client, &self.kind, None);
         Ok(held.save()?)
     }
 
-    /// Adds the profile where it is new. Another process may have changed the configuration since this one read it.
+    /// Adds the profile if it is new. Another process may have changed the configuration since this one read it.
     fn name_profile(&self, config: &mut Config) -> Result<(), Failure> {
         let is_unchanged = match config.profiles().get(&self.name) {
             Some(profile) => profile.client == self.client && profile.store.as_str() == self.kind.as_str(),
@@ -224,7 +232,7 @@ impl<'a> Credential<'a> {
         if !is_unchanged {
             return Err(Failure::changed_meanwhile(&self.name));
         }
-        // A profile gets another secret command, and nothing else.
+        // The only change to a profile that exists is another secret command.
         if self.is_new || self.kind.command().is_some() {
             config.put(&self.name, &self.client, &self.kind);
         }
@@ -258,7 +266,7 @@ pub(crate) async fn note_verified(context: &Context<'_>, client: &Client, store:
     }
 }
 
-/// The time now, to the second: the file stays readable.
+/// The time now, in whole seconds: people read config.toml.
 pub(crate) fn now(context: &Context<'_>) -> Timestamp {
     let now = context.host.clock.now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
@@ -268,44 +276,5 @@ fn warn_if_not_noted(context: &Context<'_>, noted: Result<(), ConfigFileError>) 
     if let Err(error) = noted {
         let reason = Failure::from(error).in_one_line();
         context.warn(format!("config.toml was not updated: {reason}"), None);
-    }
-}
-
-/// A client whose secret is stored.
-pub(crate) struct LoggedIn {
-    profile: ProfileName,
-    client: Client,
-    store: StoreKind,
-    place: String,
-    pub(crate) verified: bool,
-    is_default: bool,
-    /// Whether a variable that names a client is used rather than the default profile.
-    is_hidden: bool,
-}
-
-impl LoggedIn {
-    pub(crate) fn json(&self) -> Value {
-        json!({
-            "profile": self.profile.as_str(),
-            "default": self.is_default,
-            "environment": self.client.environment.to_string(),
-            "tenant": self.client.tenant.as_str(),
-            "client_id": self.client.id.as_str(),
-            "store": self.store.as_str(),
-            "verified": self.verified,
-        })
-    }
-
-    /// The same for a person, below what was `done`.
-    pub(crate) fn page(&self, done: &str) -> Page {
-        let Client { environment, tenant, id } = &self.client;
-        let is_found = self.is_default && !self.is_hidden;
-        let named = if is_found { String::new() } else { format!(" --profile {}", self.profile) };
-        let mark = if self.is_default { " (the default)" } else { "" };
-        Page::new()
-            .toned(Tone::Good, format!("{done}: client `{id}` of `{environment}`, tenant `{tenant}`"))
-            .field("profile", format!("{}{mark}", self.profile))
-            .field("secret", format!("in {}", self.place))
-            .field("next", format!("corti-auth token --scope transcribe{named}"))
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod checks;
 pub(crate) mod context;
 pub(crate) mod credentials;
 pub(crate) mod delivery;
+pub(crate) mod done;
 pub(crate) mod input;
 pub(crate) mod interrupt;
 pub(crate) mod options;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::Value;
 
 use crate::app::context::Context;
-use crate::app::credentials::{self, Credential, LoggedIn};
+use crate::app::credentials::{self, Credential};
+use crate::app::done::Done;
 use crate::app::secret_input::SecretInput;
 use crate::cli::argument;
 use crate::domain::client::api_client::Client;
@@ -14,13 +14,12 @@ use crate::domain::client::config::{GivenValues, Profile};
 use crate::domain::client::environment::{Environment, KNOWN_LABELS};
 use crate::domain::client::identity::{ClientId, Tenant};
 use crate::domain::client::import::Taken;
-use crate::domain::client::secret::ClientSecret;
-use crate::domain::client::store_kind::{SecretCommand, WRITABLE};
+use crate::domain::client::store_kind::WRITABLE;
 use crate::domain::client::variable;
 use crate::domain::text::redactor::Redactor;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
 /// Asks for what is not given, checks the secret by minting a token (which is thrown away), and only then stores it. The
 /// secret comes from a hidden prompt, standard input, a file or a command; never from the command line or a variable.
@@ -52,10 +51,7 @@ pub(super) struct LoginArgs {
     no_verify: bool,
 }
 
-/// A stored credential.
-pub(super) struct LoginOutcome(LoggedIn);
-
-pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<LoginOutcome, Failure> {
+pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Done, Failure> {
     let input = SecretInput { file: args.secret_file.clone(), stdin: args.secret_stdin };
     input.refuse_terminal(context)?;
     let name = credentials::profile_name(context)?;
@@ -76,21 +72,19 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Login
     let credential = Credential::new(context, name, client, kind)?;
     let secret = if let Some(command) = command {
         let secret = credential.read().await?;
-        warn_of_a_secret_in(&command, &secret, context);
+        let redactor = Redactor::from_iter([secret.secret()]);
+        if command.words().iter().any(|word| redactor.finds_in(word)) {
+            let message = "the secret command contains the secret, and config.toml keeps it in plain text";
+            context.warn(message, Some("corti-auth login --secret-stdin < FILE"));
+        }
         secret
     } else {
         credential.prepare().await?;
         input.read(context, "login", "Client secret (not shown)").await?
     };
-    Ok(LoginOutcome(credential.log_in(&secret, !args.no_verify).await?))
-}
-
-fn warn_of_a_secret_in(command: &SecretCommand, secret: &ClientSecret, context: &Context<'_>) {
-    let redactor = Redactor::from_iter([secret.secret()]);
-    if command.words().iter().any(|word| redactor.finds_in(word)) {
-        let message = "the secret command contains the secret, and config.toml keeps it in plain text";
-        context.warn(message, Some("corti-auth login --secret-stdin < FILE"));
-    }
+    let done = if args.no_verify { "stored, not verified" } else { "logged in" };
+    let (json, page) = credential.log_in(&secret, !args.no_verify, done).await?;
+    Ok(Done::new("login", json, Text::Message(page)))
 }
 
 /// Names everything that is missing at once, where nobody can be asked and no profile knows it.
@@ -173,19 +167,5 @@ async fn ask_environment() -> Result<Environment, Failure> {
     match KNOWN_LABELS.get(choice).and_then(|label| label.parse().ok()) {
         Some(known) => Ok(known),
         None => Ok(prompt::text("Environment (a label or a URL)", None).await?),
-    }
-}
-
-impl Outcome for LoginOutcome {
-    fn command(&self) -> &'static str {
-        "login"
-    }
-
-    fn json(&self) -> Value {
-        self.0.json()
-    }
-
-    fn text(&self) -> Text {
-        Text::Message(self.0.page(if self.0.verified { "logged in" } else { "stored, not verified" }))
     }
 }

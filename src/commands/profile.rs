@@ -6,14 +6,15 @@ use serde_json::{Value, json};
 
 use crate::app::context::{self, Context};
 use crate::app::credentials::Credential;
+use crate::app::done::Done;
 use crate::app::tokens;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{Config, Profile, RenameError};
 use crate::domain::client::identity::ProfileName;
-use crate::domain::client::store_kind::StoreKind;
 use crate::domain::text::page::Page;
 use crate::domain::token::scope::ScopeSet;
 use crate::failure::Failure;
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
 mod import;
 
@@ -58,74 +59,87 @@ enum ProfileCommand {
     Import(ImportArgs),
 }
 
-/// What was listed or done.
-pub(super) struct ProfileOutcome {
-    command: &'static str,
-    json: Value,
-    text: Text,
+/// A command that did what this line says.
+fn done(command: &'static str, json: Value, line: String) -> Done {
+    Done::new(command, json, Text::Message(Page::new().line(line)))
 }
 
-impl ProfileOutcome {
-    /// One that did something, told in one line.
-    fn done(command: &'static str, json: Value, line: String) -> Self {
-        Self { command, json, text: Text::Message(Page::new().line(line)) }
-    }
-}
-
-/// One profile.
-struct Row {
-    name: ProfileName,
-    profile: Profile,
-    is_default: bool,
-}
-
-pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<ProfileOutcome, Failure> {
+pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Done, Failure> {
     match &args.command {
-        ProfileCommand::List => {
-            let config = context.config()?;
-            let rows: Vec<Row> =
-                config.profiles().iter().map(|(name, profile)| Row::new(config, name, profile)).collect();
-            let json = json!({ "profiles": rows.iter().map(Row::json).collect::<Vec<_>>() });
-            if rows.is_empty() {
-                let line = "there are no profiles; corti-auth login makes one".to_owned();
-                return Ok(ProfileOutcome::done("profile-list", json, line));
-            }
-            let page =
-                rows.iter().map(Row::summary).fold(Page::new(), |page, (name, it)| page.field(name, it));
-            Ok(ProfileOutcome { command: "profile-list", json, text: Text::Page(page) })
-        }
+        ProfileCommand::List => Ok(list(context.config()?)),
         ProfileCommand::Show => {
             let name = context.chosen_profile()?;
-            let row = Row::new(context.config()?, name, context.profile(name)?);
-            Ok(ProfileOutcome { command: "profile-show", json: row.json(), text: Text::Page(row.page()) })
+            let (profile, config) = (context.profile(name)?, context.config()?);
+            Ok(Done::new(
+                "profile-show",
+                json(name, profile, config),
+                Text::Page(page(name, profile, config)),
+            ))
         }
         ProfileCommand::Use { name } => {
             let name = context::profile_name(name)?;
             context.profile(&name)?;
             context.config_file()?.update(|config| config.set_default(&name)).await?;
             let json = json!({ "profile": name.as_str() });
-            Ok(ProfileOutcome::done("profile-use", json, format!("`{name}` is the default profile now")))
+            Ok(done("profile-use", json, format!("`{name}` is the default profile now")))
         }
         ProfileCommand::Rename { old, new } => {
             rename(context, &context::profile_name(old)?, &context::profile_name(new)?).await
         }
-        ProfileCommand::Import(args) => {
-            let (json, text) = import::run(args, context).await?;
-            Ok(ProfileOutcome { command: "profile-import", json, text })
-        }
+        ProfileCommand::Import(args) => import::run(args, context).await,
         ProfileCommand::Remove { name, keep_secret } => {
             remove(context, &context::profile_name(name)?, *keep_secret).await
         }
     }
 }
 
-/// The secret is stored under the client, not under the profile's name: nothing moves in the store.
-async fn rename(
-    context: &Context<'_>,
-    old: &ProfileName,
-    new: &ProfileName,
-) -> Result<ProfileOutcome, Failure> {
-    // Suggests the nearest name, where there is none like this.
+fn list(config: &Config) -> Done {
+    let profiles = config.profiles();
+    let rows: Vec<Value> = profiles.iter().map(|(name, profile)| json(name, profile, config)).collect();
+    let json = json!({ "profiles": rows });
+    if profiles.is_empty() {
+        let line = "there are no profiles; corti-auth login makes one".to_owned();
+        return done("profile-list", json, line);
+    }
+    let row = |page: Page, (name, Profile { client, .. }): (&ProfileName, &Profile)| {
+        let mark = if config.default_profile() == Some(name) { "* " } else { "  " };
+        page.field(
+            format!("{mark}{name}"),
+            format!("{}  {}  {}", client.environment, client.tenant, client.id),
+        )
+    };
+    Done::new("profile-list", json, Text::Page(profiles.iter().fold(Page::new(), row)))
+}
+
+fn json(name: &ProfileName, profile: &Profile, config: &Config) -> Value {
+    let Client { environment, tenant, id } = &profile.client;
+    json!({
+        "profile": name.as_str(),
+        "default": config.default_profile() == Some(name),
+        "environment": environment.to_string(),
+        "tenant": tenant.as_str(),
+        "client_id": id.as_str(),
+        "store": profile.store.as_str(),
+        "default_scope": profile.default_scope.as_ref().map(ScopeSet::to_strings),
+    })
+}
+
+fn page(name: &ProfileName, profile: &Profile, config: &Config) -> Page {
+    let Client { environment, tenant, id } = &profile.client;
+    let mark = if config.default_profile() == Some(name) { " (the default)" } else { "" };
+    Page::new()
+        .field("profile", format!("{name}{mark}"))
+        .field("environment", environment.to_string())
+        .field("tenant", tenant.as_str())
+        .field("client", id.as_str())
+        .field("store", profile.store.as_str())
+        .optional("secret command", profile.store.command().map(ToString::to_string))
+        .optional("default scope", profile.default_scope.as_ref().map(ToString::to_string))
+}
+
+/// Only the name in config.toml changes: the secret is stored under the client.
+async fn rename(context: &Context<'_>, old: &ProfileName, new: &ProfileName) -> Result<Done, Failure> {
+    // Suggests the nearest name, if there is none like this.
     context.profile(old)?;
     let change = |config: &mut Config| {
         config.rename(old, new)?;
@@ -134,17 +148,13 @@ async fn rename(
     let is_default = context.config_file()?.update(change).await??;
     let json = json!({ "profile": new.as_str(), "renamed_from": old.as_str(), "default": is_default });
     let mark = if is_default { ", the default profile" } else { "" };
-    Ok(ProfileOutcome::done("profile-rename", json, format!("renamed {old} to {new}{mark}")))
+    Ok(done("profile-rename", json, format!("renamed {old} to {new}{mark}")))
 }
 
-/// Removes the secret first, unless another profile uses it. The configuration is locked meanwhile: what is removed is what
-/// the profile stands for now.
-async fn remove(
-    context: &Context<'_>,
-    name: &ProfileName,
-    keep_secret: bool,
-) -> Result<ProfileOutcome, Failure> {
-    // Suggests the nearest name, where there is none like this.
+/// Removes the secret first, unless another profile uses it. The configuration is read again under its lock: another process
+/// may have changed the profile.
+async fn remove(context: &Context<'_>, name: &ProfileName, keep_secret: bool) -> Result<Done, Failure> {
+    // Suggests the nearest name, if there is none like this.
     let known = context.profile(name)?;
     let keep = |failure: Failure| {
         failure.hint(format!("or leave the secret there: corti-auth profile remove {name} --keep-secret"))
@@ -156,7 +166,9 @@ async fn remove(
     let Some(profile) = held.config.profiles().get(name).cloned() else {
         return Err(RenameError::Missing(name.clone()).into());
     };
-    let others = names(&held.config.sharing(name, &profile));
+    let others: Vec<&str> =
+        held.config.sharing(name, &profile).into_iter().map(ProfileName::as_str).collect();
+    let others = others.join(", ");
     let secret_removed = others.is_empty()
         && !keep_secret
         && Credential::of(context, name, &profile)?.remove(&mut held).await.map_err(keep)?;
@@ -176,68 +188,5 @@ async fn remove(
     let page = Page::new().line(format!("profile `{name}` {what} removed"));
     let hint = "there is no default profile now: corti-auth profile use NAME";
     let page = if no_default { page.line(hint) } else { page };
-    Ok(ProfileOutcome { command: "profile-remove", json, text: Text::Message(page) })
-}
-
-fn names(profiles: &[&ProfileName]) -> String {
-    profiles.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-impl Row {
-    fn new(config: &Config, name: &ProfileName, profile: &Profile) -> Self {
-        let is_default = config.default_profile() == Some(name);
-        Self { name: name.clone(), profile: profile.clone(), is_default }
-    }
-
-    fn json(&self) -> Value {
-        let client = &self.profile.client;
-        json!({
-            "profile": self.name.as_str(),
-            "default": self.is_default,
-            "environment": client.environment.to_string(),
-            "tenant": client.tenant.as_str(),
-            "client_id": client.id.as_str(),
-            "store": self.profile.store.as_str(),
-            "default_scope": self.profile.default_scope.as_ref().map(ScopeSet::to_strings),
-        })
-    }
-
-    fn page(&self) -> Page {
-        let client = &self.profile.client;
-        let name =
-            if self.is_default { format!("{} (the default)", self.name) } else { self.name.to_string() };
-        let command = match &self.profile.store {
-            StoreKind::Command(command) => Some(command.to_string()),
-            StoreKind::Keyring | StoreKind::File => None,
-        };
-        Page::new()
-            .field("profile", name)
-            .field("environment", client.environment.to_string())
-            .field("tenant", client.tenant.as_str())
-            .field("client", client.id.as_str())
-            .field("store", self.profile.store.as_str())
-            .optional("secret command", command)
-            .optional("default scope", self.profile.default_scope.as_ref().map(ToString::to_string))
-    }
-
-    /// One line of the list.
-    fn summary(&self) -> (String, String) {
-        let client = &self.profile.client;
-        let mark = if self.is_default { "* " } else { "  " };
-        (format!("{mark}{}", self.name), format!("{}  {}  {}", client.environment, client.tenant, client.id))
-    }
-}
-
-impl Outcome for ProfileOutcome {
-    fn command(&self) -> &'static str {
-        self.command
-    }
-
-    fn json(&self) -> Value {
-        self.json.clone()
-    }
-
-    fn text(&self) -> Text {
-        self.text.clone()
-    }
+    Ok(Done::new("profile-remove", json, Text::Message(page)))
 }

@@ -1,15 +1,16 @@
 //! `rotate`: replaces a stored secret by the one that the Corti Console made.
 //!
-//! The new secret is verified before the old one is overwritten, and that is one step of the store: whenever this is
-//! interrupted, a secret that was good is there.
+//! The new secret is verified first, and the store replaces the old one in one step. So a working secret is stored whenever
+//! this is interrupted.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::context::Context;
 use crate::app::credentials::Credential;
+use crate::app::done::Done;
 use crate::app::secret_input::SecretInput;
 use crate::app::tokens::Tokens;
 use crate::domain::client::api_client::Client;
@@ -23,7 +24,7 @@ use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::store::StoreError;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
 const WHERE: &str = "Corti Console: API Clients, the client, Regenerate Secret";
 
@@ -43,33 +44,35 @@ pub(super) struct RotateArgs {
     secret_file: Option<PathBuf>,
 }
 
-/// A replaced secret.
-pub(super) struct RotateOutcome {
-    profile: ProfileName,
-    client: Client,
-    old: OldSecret,
-}
+/// What became of the old secret: for JSON, and for a person.
+type OldSecret = (&'static str, Tone, &'static str);
 
-/// What became of the old secret.
-#[derive(Clone, Copy)]
-enum OldSecret {
-    Rejected,
-    /// There is none: the new one was stored already.
-    Same,
-    StillValid,
-    Unknown,
-}
+const REJECTED: OldSecret =
+    ("rejected", Tone::Good, "it no longer mints; its tokens live until they expire, at most 5 minutes");
+const SAME: OldSecret = ("same", Tone::Plain, "none: this one was stored already, and works");
+const STILL_VALID: OldSecret = (
+    "still_valid",
+    Tone::Caution,
+    "it still mints: regenerate it in the Corti Console: API Clients, the client, Regenerate Secret",
+);
+const UNKNOWN: OldSecret = ("unknown", Tone::Caution, "not known whether it still mints");
 
-pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<RotateOutcome, Failure> {
+pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Done, Failure> {
     let plan = context.plan()?;
     let (name, profile) = match &plan.source {
         SecretSource::Store(name, profile) => (name, profile),
         SecretSource::Withheld(name, profile, overriding) => {
             return Err(Failure::withheld(name, &profile.client, &plan.client, overriding));
         }
-        SecretSource::Given(_) => return Err(nothing_stored()),
+        SecretSource::Given(_) => {
+            let message = format!("{CLIENT_ID} names the client, so there is no stored secret to replace");
+            return Err(Failure::new(Kind::Configuration, message).hint(format!(
+                "set the new secret where {CLIENT_ID} is set, or name a profile: --profile NAME"
+            )));
+        }
     };
     let (client, tokens) = (&plan.client, Tokens::new(context));
+    let Client { environment, tenant, id } = client;
     // Before anybody types a secret that could not be stored.
     if let StoreKind::Command(command) = &profile.store {
         return Err(Failure::store(&StoreError::ReadOnly(command.clone()), client, name));
@@ -78,23 +81,26 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
     let old = tokens.secret(&plan).await?;
     let input = SecretInput { file: args.secret_file.clone(), stdin: args.secret_stdin };
     if input.is_prompt() && context.may_ask() {
-        context.note(format!(
-            "client `{}` of `{}`; the new secret is from the {WHERE}",
-            client.id, client.environment
-        ));
+        context.note(format!("client `{id}` of `{environment}`; the new secret is from the {WHERE}"));
     }
     let new = input.read(context, "rotate", "New client secret (not shown)").await?;
-    let old = if new.secret().is_same(old.secret()) {
+    let is_same = new.secret().is_same(old.secret());
+    let origin = if is_same { plan.origin() } else { SecretOrigin::Rotation(name) };
+    let verified = tokens.mint_with(&new, client, origin, &ScopeRequest::Full).await;
+    let (word, tone, told) = if is_same {
         // A rotation that was interrupted after it stored the secret, or a mistake.
-        tokens
-            .mint_with(&new, client, plan.origin(), &ScopeRequest::Full)
-            .await
-            .map_err(|failure| of_the_stored(failure, client))?;
+        verified.map_err(|failure| match failure.kind {
+            Kind::Rejected => {
+                let user = client.store_user();
+                let message = format!("this secret is stored for `{user}` already, and Corti rejects it");
+                Failure::new(Kind::Rejected, message).hint(format!("make a new one first, in the {WHERE}"))
+            }
+            _ => failure,
+        })?;
         credential.store(None, true).await?;
-        OldSecret::Same
+        SAME
     } else {
-        let token = tokens.mint_with(&new, client, SecretOrigin::Rotation(name), &ScopeRequest::Full).await;
-        token
+        verified
             .map_err(|failure| failure.context("the new secret is not verified; the old one stays stored"))?;
         credential.store(Some(&new), true).await?;
         context.note("the new secret is verified and stored");
@@ -102,35 +108,32 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Rota
         tell_of_others(context, name, profile)?;
         old
     };
-    Ok(RotateOutcome { profile: name.clone(), client: client.clone(), old })
+    let json = json!({
+        "profile": name.as_str(),
+        "environment": environment.to_string(),
+        "tenant": tenant.as_str(),
+        "client_id": id.as_str(),
+        "verified": true,
+        "old_secret": word,
+    });
+    let done = if is_same { "nothing to rotate" } else { "rotated" };
+    let page = Page::new()
+        .toned(Tone::Good, format!("{done}: client `{id}` of `{environment}`, tenant `{tenant}`"))
+        .field("profile", name.as_str())
+        .toned_field("old secret", tone, told);
+    Ok(Done::new("rotate", json, Text::Message(page)))
 }
 
-/// The failure where the new secret is the one that is stored already.
-fn of_the_stored(failure: Failure, client: &Client) -> Failure {
-    if failure.kind != Kind::Rejected {
-        return failure;
-    }
-    let message =
-        format!("this secret is stored for `{}` already, and Corti rejects it", client.store_user());
-    Failure::new(Kind::Rejected, message).hint(format!("make a new one first, in the {WHERE}"))
-}
-
-fn nothing_stored() -> Failure {
-    let message = format!("{CLIENT_ID} names the client, so there is no stored secret to replace");
-    Failure::new(Kind::Configuration, message)
-        .hint(format!("set the new secret where {CLIENT_ID} is set, or name a profile: --profile NAME"))
-}
-
-/// The rotation is done; what is found here does not undo it.
+/// Tries the old secret. The rotation is done, whatever comes of this.
 async fn try_old(tokens: &Tokens<'_>, plan: &Plan, old: &ClientSecret) -> OldSecret {
     match tokens.mint_with(old, &plan.client, plan.origin(), &ScopeRequest::Full).await {
-        Ok(_) => OldSecret::StillValid,
-        Err(failure) if failure.kind == Kind::Rejected => OldSecret::Rejected,
+        Ok(_) => STILL_VALID,
+        Err(failure) if failure.kind == Kind::Rejected => REJECTED,
         Err(failure) => {
             let reason = failure.in_one_line();
             let message = format!("whether the old secret still works is not known: {reason}");
             tokens.context.warn(message, None);
-            OldSecret::Unknown
+            UNKNOWN
         }
     }
 }
@@ -147,48 +150,4 @@ fn tell_of_others(context: &Context<'_>, name: &ProfileName, profile: &Profile) 
         context.warn(message, Some(&format!("corti-auth rotate --profile {other}")));
     }
     Ok(())
-}
-
-impl Outcome for RotateOutcome {
-    fn command(&self) -> &'static str {
-        "rotate"
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "profile": self.profile.as_str(),
-            "environment": self.client.environment.to_string(),
-            "tenant": self.client.tenant.as_str(),
-            "client_id": self.client.id.as_str(),
-            "verified": true,
-            "old_secret": match self.old {
-                OldSecret::Rejected => "rejected",
-                OldSecret::Same => "same",
-                OldSecret::StillValid => "still_valid",
-                OldSecret::Unknown => "unknown",
-            },
-        })
-    }
-
-    fn text(&self) -> Text {
-        let Client { environment, tenant, id } = &self.client;
-        let word = if matches!(self.old, OldSecret::Same) { "nothing to rotate" } else { "rotated" };
-        let done = format!("{word}: client `{id}` of `{environment}`, tenant `{tenant}`");
-        let (tone, old) = match self.old {
-            OldSecret::Rejected => (
-                Tone::Good,
-                "it no longer mints; its tokens live until they expire, at most 5 minutes".to_owned(),
-            ),
-            OldSecret::Same => (Tone::Plain, "none: this one was stored already, and works".to_owned()),
-            OldSecret::StillValid => (Tone::Caution, format!("it still mints: regenerate it in the {WHERE}")),
-            OldSecret::Unknown => (Tone::Caution, "not known whether it still mints".to_owned()),
-        };
-        Text::Message(
-            Page::new().toned(Tone::Good, done).field("profile", self.profile.as_str()).toned_field(
-                "old secret",
-                tone,
-                old,
-            ),
-        )
-    }
 }

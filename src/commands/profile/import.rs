@@ -1,18 +1,18 @@
-//! `profile import`: a client out of a `.env` file into a store and a profile.
+//! `profile import`: stores a client from a `.env` file as a profile.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::context::Context;
 use crate::app::credentials::{self, Credential};
+use crate::app::done::Done;
 use crate::cli::argument;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::config::GivenValues;
 use crate::domain::client::dotenv;
-use crate::domain::client::environment::Environment;
-use crate::domain::client::identity::{ClientId, ProfileName, Tenant};
+use crate::domain::client::identity::{ProfileName, Tenant};
 use crate::domain::client::import::{Import, Taken};
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::{StoreKind, WRITABLE};
@@ -55,18 +55,15 @@ pub(in crate::commands) struct ImportArgs {
 /// What an import would store.
 struct Draft {
     name: ProfileName,
-    environment: Taken<Environment>,
-    /// Its name is empty where it is the default.
-    tenant: Taken<Tenant>,
-    id: Taken<ClientId>,
+    client: Client,
     secret: Taken<ClientSecret>,
+    /// The variables or options that gave the environment, the tenant and the client id. Empty for the default.
+    names: [String; 3],
     passed_over: Vec<String>,
 }
 
-/// The outcome as JSON and as text.
-pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<(Value, Text), Failure> {
-    let import = read(&args.file).await?;
-    let draft = draft(import, &args.file, context)?;
+pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Done, Failure> {
+    let draft = draft(read(&args.file).await?, &args.file, context)?;
     if let Some(word) = args.store.as_deref().filter(|word| !WRITABLE.contains(word)) {
         return Err(Failure::new(Kind::Usage, format!("an import cannot keep a secret in `{word}`"))
             .hint("--store keyring, or --store file"));
@@ -75,34 +72,27 @@ pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<(Val
     let store = credentials::named_store(args.store.as_deref(), None, known, context)?;
     let kind = credentials::store_kind(store.as_ref(), known);
     if let Some(profile) = known {
-        let given = draft.given(store, &args.file);
-        let same = profile.refuse_other_values(&draft.name, &given);
+        let same = profile.refuse_other_values(&draft.name, &draft.given(store, &args.file));
         same.map_err(|error| Failure::profile_conflict(error, &draft.name))?;
     }
     agree(args, &draft, &kind, context).await?;
-    let taken_from = json!({
-        "environment": draft.environment.name,
-        "tenant": (!draft.tenant.name.is_empty()).then_some(draft.tenant.name),
-        "client_id": draft.id.name,
-        "client_secret": draft.secret.name,
-    });
-    let client =
-        Client { environment: draft.environment.value, tenant: draft.tenant.value, id: draft.id.value };
-    let credential = Credential::new(context, draft.name, client, kind)?;
+    let Draft { name, client, secret, names: [environment, tenant, id], .. } = draft;
+    let credential = Credential::new(context, name, client, kind)?;
     credential.prepare().await?;
-    let stored = credential.log_in(&draft.secret.value, !args.no_verify).await?;
+    let done = if args.no_verify { "imported, not verified" } else { "imported" };
+    let (mut json, page) = credential.log_in(&secret.value, !args.no_verify, done).await?;
     let file = args.file.display().to_string();
-    let done = if stored.verified { "imported" } else { "imported, not verified" };
-    let page = stored
-        .page(done)
+    json["taken_from"] = json!({
+        "environment": environment,
+        "tenant": Some(tenant).filter(|name| !name.is_empty()),
+        "client_id": id,
+        "client_secret": secret.name,
+    });
+    json["file"] = json!(file);
+    let page = page
         .toned(Tone::Caution, format!("warning: {file} still holds the secret in plain text"))
         .line(format!("hint: rm {}", quote(&file)));
-    let mut json = stored.json();
-    if let Some(fields) = json.as_object_mut() {
-        fields.insert("taken_from".to_owned(), taken_from);
-        fields.insert("file".to_owned(), file.into());
-    }
-    Ok((json, Text::Message(page)))
+    Ok(Done::new("profile-import", json, Text::Message(page)))
 }
 
 async fn read(path: &Path) -> Result<Import, Failure> {
@@ -119,24 +109,26 @@ async fn read(path: &Path) -> Result<Import, Failure> {
     Import::read(&entries).map_err(|error| wrong(error.into()))
 }
 
-/// The file's values; the flags are over them, and variables are not asked: the file was named.
+/// The file's values, unless the options give others. Variables do not count: the file was named.
 fn draft(import: Import, path: &Path, context: &Context<'_>) -> Result<Draft, Failure> {
-    let missing = |what: &str, names: &str| {
-        Failure::new(Kind::Configuration, format!("`{}` has no {what} ({names})", path.display()))
+    let missing = |what: &str, names: &str, hint: &str| {
+        let message = format!("`{}` has no {what} ({names})", path.display());
+        Failure::new(Kind::Configuration, message).hint(hint)
     };
     let flags = context.flags()?;
     let environment = flagged(flags.environment.as_ref(), "--environment").or(import.environment);
+    let environment = environment
+        .ok_or_else(|| missing("environment", "CORTI_ENVIRONMENT", "say which: --environment eu"))?;
     let tenant = flagged(flags.tenant.as_ref(), "--tenant").or(import.tenant);
+    let tenant = tenant.unwrap_or(Taken { value: Tenant::default(), name: String::new() });
     let login = "store it by login: corti-auth login";
+    let id = import.client_id.ok_or_else(|| missing("client id", "CORTI_CLIENT_ID", login))?;
+    let secret = import.client_secret;
     Ok(Draft {
         name: credentials::profile_name(context)?,
-        environment: environment
-            .ok_or_else(|| missing("environment", "CORTI_ENVIRONMENT").hint("say which: --environment eu"))?,
-        tenant: tenant.unwrap_or(Taken { value: Tenant::default(), name: String::new() }),
-        id: import.client_id.ok_or_else(|| missing("client id", "CORTI_CLIENT_ID").hint(login))?,
-        secret: import
-            .client_secret
-            .ok_or_else(|| missing("client secret", "CORTI_CLIENT_SECRET").hint(login))?,
+        client: Client { environment: environment.value, tenant: tenant.value, id: id.value },
+        secret: secret.ok_or_else(|| missing("client secret", "CORTI_CLIENT_SECRET", login))?,
+        names: [environment.name, tenant.name, id.name],
         passed_over: import.passed_over,
     })
 }
@@ -145,6 +137,7 @@ fn flagged<T: Clone>(value: Option<&T>, flag: &str) -> Option<Taken<T>> {
     value.cloned().map(|value| Taken { value, name: flag.to_owned() })
 }
 
+/// Shows what would be stored, and asks.
 async fn agree(
     args: &ImportArgs,
     draft: &Draft,
@@ -156,19 +149,16 @@ async fn agree(
     if asks || !quiet {
         context.sink.event(Event::Preview(draft.page(&args.file).field("store", kind.as_str())));
     }
-    let environment = &draft.environment.value;
+    let environment = &draft.client.environment;
     if !environment.is_documented() {
-        let message = format!("`{environment}` is not an environment that Corti documents");
+        let message = format!("`{environment}` is not a Corti environment: use eu, us or an https:// URL");
         context.warn(message, None);
     }
-    if args.yes {
-        return Ok(());
-    }
-    if !asks {
+    if !args.yes && !asks {
         return Err(Failure::new(Kind::Usage, "nobody can be asked whether this is meant")
             .hint("if it is, say so: --yes"));
     }
-    if prompt::confirm(format!("Import it as profile `{}`?", draft.name)).await? {
+    if args.yes || prompt::confirm(format!("Import it as profile `{}`?", draft.name)).await? {
         return Ok(());
     }
     // Not success: `import FILE && rm FILE` must keep the file.
@@ -179,37 +169,36 @@ async fn agree(
 impl Draft {
     /// The values to compare with those of a profile that exists, each with where it comes from.
     fn given(&self, store: Option<Taken<StoreKind>>, file: &Path) -> GivenValues {
-        fn told<T: Clone>(taken: &Taken<T>, file: &Path) -> Taken<T> {
-            let name = match taken.name.as_str() {
-                "" => "the default".to_owned(),
-                flag if flag.starts_with("--") => flag.to_owned(),
-                name => format!("{name} in {}", file.display()),
-            };
-            Taken { value: taken.value.clone(), name }
-        }
+        let [environment, tenant, id] = self.names.each_ref().map(|name| match name.as_str() {
+            "" => "the default".to_owned(),
+            flag if flag.starts_with("--") => flag.to_owned(),
+            name => format!("{name} in {}", file.display()),
+        });
+        let client = self.client.clone();
         GivenValues {
-            environment: Some(told(&self.environment, file)),
-            tenant: Some(told(&self.tenant, file)),
-            client_id: Some(told(&self.id, file)),
+            environment: Some(Taken { value: client.environment, name: environment }),
+            tenant: Some(Taken { value: client.tenant, name: tenant }),
+            client_id: Some(Taken { value: client.id, name: id }),
             store,
         }
     }
 
     /// What is taken from where. Of the secret its length only.
     fn page(&self, path: &Path) -> Page {
-        let from = |value: &dyn std::fmt::Display, name: &str| match name {
+        let from = |value: String, name: &str| match name {
             "" => format!("{value}  (the default: the file names none)"),
             name => format!("{value}  (from {name})"),
         };
-        let Self { name, environment, tenant, id, secret, passed_over } = self;
-        let length = format!("{} characters", secret.value.secret().length());
+        let Client { environment, tenant, id } = &self.client;
+        let [environment_name, tenant_name, id_name] = &self.names;
+        let length = format!("{} characters", self.secret.value.secret().length());
         let page = Page::new()
             .toned(Tone::Strong, format!("{} has a client:", path.display()))
-            .field("environment", from(&environment.value, &environment.name))
-            .field("tenant", from(&tenant.value, &tenant.name))
-            .field("client", from(&id.value, &id.name))
-            .field("secret", from(&length, &secret.name))
-            .field("profile", name.as_str());
-        passed_over.iter().fold(page, |page, text| page.toned_field("not taken", Tone::Dim, text))
+            .field("environment", from(environment.to_string(), environment_name))
+            .field("tenant", from(tenant.to_string(), tenant_name))
+            .field("client", from(id.to_string(), id_name))
+            .field("secret", from(length, &self.secret.name))
+            .field("profile", self.name.as_str());
+        self.passed_over.iter().fold(page, |page, text| page.toned_field("not taken", Tone::Dim, text))
     }
 }
