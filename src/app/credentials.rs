@@ -29,6 +29,11 @@ pub(crate) fn profile_name(context: &Context<'_>) -> Result<ProfileName, Failure
     Ok(named.or(context.variables()?.profile.clone()).unwrap_or_default())
 }
 
+/// A value, with the option or variable that gave it.
+pub(crate) fn taken<T: Clone>(value: Option<&T>, name: &str) -> Option<Taken<T>> {
+    value.cloned().map(|value| Taken { value, name: name.to_owned() })
+}
+
 /// The store that the options or the variable name. `--store command` alone means the secret command that the profile has.
 pub(crate) fn named_store(
     store: Option<&str>,

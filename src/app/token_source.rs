@@ -19,24 +19,8 @@ pub(crate) struct Source {
     input: Input,
     name: String,
     /// What was read to see which.
-    head: Vec<u8>,
+    pub(crate) head: Vec<u8>,
     has_ended: bool,
-}
-
-/// What comes after the head.
-pub(crate) struct Rest {
-    input: Input,
-    name: String,
-}
-
-impl Rest {
-    /// The next bytes; none at the end.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    pub(crate) async fn chunk(&mut self) -> Result<&[u8], Failure> {
-        self.input.chunk().await.map_err(|error| unreadable(&self.name, &error))
-    }
 }
 
 impl Source {
@@ -68,9 +52,9 @@ impl Source {
         }
     }
 
-    /// What was read ahead, and the rest.
-    pub(crate) fn into_parts(self) -> (Vec<u8>, Rest) {
-        (self.head, Rest { input: self.input, name: self.name })
+    /// The next bytes after the head; none at the end.
+    pub(crate) async fn chunk(&mut self) -> Result<&[u8], Failure> {
+        self.input.chunk().await.map_err(|error| unreadable(&self.name, &error))
     }
 
     /// All of it, as the text of one token.

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::context::Context;
+use crate::app::done::Done;
 use crate::app::token_source::{Source, refuse_terminal};
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::ScopeArgs;
@@ -19,7 +20,7 @@ use crate::domain::token::jwt::Jwt;
 use crate::domain::token::pasted;
 use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
 /// Each is a file with a token, standard input (-), or the name of a profile. For a profile a token is minted, with --scope,
 /// --full or the profile's default scope. If a profile and a file have the same name, write ./NAME for the file. Neither
@@ -40,12 +41,6 @@ pub(super) struct DiffArgs {
     choice: ScopeArgs,
 }
 
-/// Two tokens that were compared.
-pub(super) struct DiffOutcome {
-    sides: [Side; 2],
-    comparison: Comparison,
-}
-
 /// One of the tokens.
 struct Side {
     /// Where it comes from, in words.
@@ -54,7 +49,7 @@ struct Side {
     inspection: Inspection,
 }
 
-pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<DiffOutcome, Failure> {
+pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Done, Failure> {
     if args.a == "-" && args.b == "-" {
         return Err(Failure::new(Kind::Usage, "only one of the two can come from standard input")
             .hint("corti-auth diff - FILE"));
@@ -69,16 +64,39 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<DiffOu
     if args.a == "-" || args.b == "-" {
         refuse_terminal(context)?;
     }
-    let a = side(&args.a, args, context).await?;
-    let b = side(&args.b, args, context).await?;
-    let comparison = Comparison::of(&a.inspection, &b.inspection);
-    Ok(DiffOutcome { sides: [a, b], comparison })
+    let sides = [side(&args.a, args, context).await?, side(&args.b, args, context).await?];
+    let comparison = Comparison::of(&sides[0].inspection, &sides[1].inspection);
+    let differences = comparison.differences();
+    let [(a, a_line), (b, b_line)] = sides.map(|Side { source, fingerprint, inspection }| {
+        let is_expired = inspection.is_expired();
+        let mark = if is_expired { ", expired" } else { "" };
+        let line = format!("{source} ({fingerprint}{mark})");
+        (json!({ "source": source, "fingerprint": fingerprint, "expired": is_expired }), line)
+    });
+    let json = json!({
+        "same": differences.is_empty(),
+        "differences": differences,
+        "a": a,
+        "b": b,
+        "fields": comparison.fields(),
+        "signature": "not checked",
+    });
+    let caution = "NOT VERIFIED, so none of this is proven";
+    let page = Page::new().field("A", a_line).field("B", b_line).join(comparison.page()).toned_field(
+        "signatures",
+        Tone::Caution,
+        caution,
+    );
+    let failure = (!differences.is_empty()).then(|| {
+        Failure::new(Kind::Check, format!("the tokens differ in {}", differences.join(", ")))
+            .hint("corti-auth inspect FILE")
+    });
+    Ok(Done { failure, ..Done::new("diff", json, Text::Page(page)) })
 }
 
 async fn side(word: &str, args: &DiffArgs, context: &Context<'_>) -> Result<Side, Failure> {
-    let profile = word.parse::<ProfileName>().ok();
-    let profile = match profile {
-        Some(name) if context.config()?.profiles().contains_key(&name) => Some(name),
+    let profile = match word.parse::<ProfileName>() {
+        Ok(name) if context.config()?.profiles().contains_key(&name) => Some(name),
         _ => None,
     };
     let (source, text) = match (profile, word) {
@@ -100,54 +118,4 @@ async fn minted(name: ProfileName, args: &DiffArgs, context: &Context<'_>) -> Re
     let requested = args.choice.scope_request(&plan, context)?;
     let token = Tokens::new(context).get(&plan, &requested, CachePolicy::BYPASS).await?;
     Ok(token.access_token.secret().clone())
-}
-
-impl Side {
-    fn json(&self) -> Value {
-        json!({ "source": self.source, "fingerprint": self.fingerprint, "expired": self.inspection.is_expired() })
-    }
-
-    fn line(&self) -> String {
-        let expired = if self.inspection.is_expired() { ", expired" } else { "" };
-        format!("{} ({}{expired})", self.source, self.fingerprint)
-    }
-}
-
-impl Outcome for DiffOutcome {
-    fn command(&self) -> &'static str {
-        "diff"
-    }
-
-    fn json(&self) -> Value {
-        let [a, b] = &self.sides;
-        let differences = self.comparison.differences();
-        json!({
-            "same": differences.is_empty(),
-            "differences": differences,
-            "a": a.json(),
-            "b": b.json(),
-            "fields": self.comparison.fields(),
-            "signature": "not checked",
-        })
-    }
-
-    fn text(&self) -> Text {
-        let [a, b] = &self.sides;
-        let caution = "NOT VERIFIED, so none of this is proven";
-        Text::Page(
-            Page::new().field("A", a.line()).field("B", b.line()).join(self.comparison.page()).toned_field(
-                "signatures",
-                Tone::Caution,
-                caution,
-            ),
-        )
-    }
-
-    fn verdict(&mut self) -> Option<Failure> {
-        let differences = self.comparison.differences();
-        (!differences.is_empty()).then(|| {
-            Failure::new(Kind::Check, format!("the tokens differ in {}", differences.join(", ")))
-                .hint("corti-auth inspect FILE")
-        })
-    }
 }

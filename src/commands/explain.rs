@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
+use crate::app::done::Done;
 use crate::app::input;
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::client::secret::Secret;
@@ -17,7 +18,7 @@ use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::domain::token::scope::TokenClass;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
 /// The longest saved response that is read. Corti's are kilobytes.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
@@ -44,21 +45,13 @@ pub(super) struct ExplainArgs {
     token_file: Option<PathBuf>,
 }
 
-/// An explained failure.
-pub(super) struct ExplainOutcome {
-    evidence: Evidence,
-    causes: Vec<Cause>,
-}
-
-pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<ExplainOutcome, Failure> {
-    let named = [&args.response, &args.token_file];
-    let piped = named.into_iter().flatten().filter(|path| path.as_os_str() == "-");
-    if piped.count() > 1 {
-        return Err(Failure::new(
-            Kind::Usage,
-            "the response and the token cannot both come from standard input",
-        )
-        .hint("corti-auth explain --response - --token-file FILE"));
+pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Done, Failure> {
+    let is_stdin = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    if is_stdin(&args.response) && is_stdin(&args.token_file) {
+        let message = "the response and the token cannot both come from standard input";
+        return Err(
+            Failure::new(Kind::Usage, message).hint("corti-auth explain --response - --token-file FILE")
+        );
     }
     let now = context.host.clock.now();
     let token = token(args, context).await?.map(|text| UsedToken::read(text.expose(), now));
@@ -83,7 +76,18 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Exp
     };
     let evidence = Evidence::new(args.status, &exchange, token, configured(context)?, secret, now);
     let causes = explain(&evidence);
-    Ok(ExplainOutcome { evidence, causes })
+    let json = json!({
+        "status": evidence.status,
+        "shape": evidence.answer(),
+        "request_id": evidence.request_id(),
+        "token": evidence.token.as_ref().map(describe),
+        "causes": causes.iter().map(cause_json).collect::<Vec<_>>(),
+    });
+    if causes.is_empty() {
+        let failure = Some(unexplained(&evidence));
+        return Ok(Done { failure, ..Done::new("explain", json, Text::Page(seen(&evidence))) });
+    }
+    Ok(Done::new("explain", json, Text::Page(page(&causes, &evidence))))
 }
 
 async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secret>, Failure> {
@@ -107,7 +111,7 @@ async fn read(option: &str, path: &Path, limit: usize, context: &Context<'_>) ->
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The configuration, as far as there is one. A profile that was named must exist.
+/// The configured client, or only the environment and tenant. A profile that was named must exist.
 fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
     let (flags, variables, config) = (context.flags()?, context.variables()?, context.config()?);
     match resolve::resolve(flags, variables, config) {
@@ -122,104 +126,71 @@ fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
     }
 }
 
-impl ExplainOutcome {
-    fn page(&self) -> Page {
-        let mut page = Page::new();
-        for (number, cause) in (1..).zip(&self.causes) {
-            let (tone, confidence) = match cause.confidence {
-                Confidence::High => (Tone::Strong, "high"),
-                Confidence::Medium => (Tone::Plain, "medium"),
-                Confidence::Low => (Tone::Plain, "low"),
-            };
-            page = page.toned(tone, format!("{number}. {} ({confidence}: {})", cause.cause, cause.id));
-            for evidence in &cause.evidence {
-                page = page.field("   because", evidence);
-            }
-            page = page.field("   remedy", &cause.remedy);
-        }
-        if self.causes.iter().all(|cause| cause.confidence == Confidence::Low) {
-            let missing = match (self.evidence.answer(), &self.evidence.token) {
-                (None, _) => "With a status alone these are guesses; add --response FILE to rank them.",
-                (_, None) => "These are guesses; add --token-file FILE to rank them.",
-                (_, Some(_)) => "These are guesses.",
-            };
-            page = page.line(missing);
-        }
-        match self.evidence.request_id() {
-            Some(id) => page.toned(Tone::Dim, format!("for Corti's support: request {id}")),
-            None => page,
-        }
+fn page(causes: &[Cause], evidence: &Evidence) -> Page {
+    let mut page = Page::new();
+    for (number, cause) in (1..).zip(causes) {
+        let (tone, confidence) = match cause.confidence {
+            Confidence::High => (Tone::Strong, "high"),
+            Confidence::Medium => (Tone::Plain, "medium"),
+            Confidence::Low => (Tone::Plain, "low"),
+        };
+        page = page.toned(tone, format!("{number}. {} ({confidence}: {})", cause.cause, cause.id));
+        page = cause.evidence.iter().fold(page, |page, it| page.field("   because", it));
+        page = page.field("   remedy", &cause.remedy);
     }
-
-    /// What is known, where no cause matches.
-    fn seen(&self) -> Page {
-        let token = self.evidence.token.as_ref().map(|held| held.secret.fingerprint());
-        Page::new()
-            .optional("status", self.evidence.status.map(|status| status.to_string()))
-            .optional("answer", self.evidence.answer())
-            .optional("token", token)
-            .optional("request", self.evidence.request_id())
+    if causes.iter().all(|cause| cause.confidence == Confidence::Low) {
+        page = page.line(match (evidence.answer(), &evidence.token) {
+            (None, _) => "With a status alone these are guesses; add --response FILE to rank them.",
+            (_, None) => "These are guesses; add --token-file FILE to rank them.",
+            (_, Some(_)) => "These are guesses.",
+        });
     }
-
-    /// The token, without the token itself.
-    fn token(&self) -> Option<Value> {
-        let held = self.evidence.token.as_ref()?;
-        let seen = held.inspection.as_ref();
-        let place = seen.and_then(|seen| seen.place.as_ref());
-        Some(json!({
-            "fingerprint": held.secret.fingerprint(),
-            "kind": seen.map(|seen| seen.kind.as_str()),
-            "reach": seen.and_then(|seen| seen.class).map(TokenClass::as_str),
-            "environment": place.map(|(environment, _)| environment.to_string()),
-            "tenant": place.map(|(_, tenant)| tenant.as_str()),
-            "expires_at": seen.and_then(|seen| seen.expires_at).map(|time| time.to_string()),
-        }))
+    match evidence.request_id() {
+        Some(id) => page.toned(Tone::Dim, format!("for Corti's support: request {id}")),
+        None => page,
     }
 }
 
-impl Outcome for ExplainOutcome {
-    fn command(&self) -> &'static str {
-        "explain"
-    }
+fn cause_json(cause: &Cause) -> Value {
+    json!({
+        "id": cause.id,
+        "cause": cause.cause,
+        "confidence": cause.confidence,
+        "evidence": cause.evidence,
+        "remedy": cause.remedy,
+    })
+}
 
-    fn json(&self) -> Value {
-        let cause = |cause: &Cause| {
-            json!({
-                "id": cause.id,
-                "cause": cause.cause,
-                "confidence": cause.confidence,
-                "evidence": cause.evidence,
-                "remedy": cause.remedy,
-            })
-        };
-        json!({
-            "status": self.evidence.status,
-            "shape": self.evidence.answer(),
-            "request_id": self.evidence.request_id(),
-            "token": self.token(),
-            "causes": self.causes.iter().map(cause).collect::<Vec<_>>(),
-        })
-    }
+/// What is known, if no cause matches.
+fn seen(evidence: &Evidence) -> Page {
+    Page::new()
+        .optional("status", evidence.status.map(|status| status.to_string()))
+        .optional("answer", evidence.answer())
+        .optional("token", evidence.token.as_ref().map(|used| used.secret.fingerprint()))
+        .optional("request", evidence.request_id())
+}
 
-    fn text(&self) -> Text {
-        Text::Page(if self.causes.is_empty() { self.seen() } else { self.page() })
-    }
+/// The token's claims, without the token itself.
+fn describe(used: &UsedToken) -> Value {
+    let claims = used.inspection.as_ref();
+    let place = claims.and_then(|claims| claims.place.as_ref());
+    json!({
+        "fingerprint": used.secret.fingerprint(),
+        "kind": claims.map(|claims| claims.kind.as_str()),
+        "reach": claims.and_then(|claims| claims.class).map(TokenClass::as_str),
+        "environment": place.map(|(environment, _)| environment.to_string()),
+        "tenant": place.map(|(_, tenant)| tenant.as_str()),
+        "expires_at": claims.and_then(|claims| claims.expires_at).map(|time| time.to_string()),
+    })
+}
 
-    fn verdict(&mut self) -> Option<Failure> {
-        let missing = [
-            (
-                self.evidence.answer().is_none(),
-                "save the response too: curl -si URL | corti-auth explain --response -",
-            ),
-            (
-                self.evidence.token.as_ref().is_none(),
-                "add the token that was used: corti-auth explain --token-file FILE",
-            ),
-        ];
-        let failure = Failure::new(Kind::Unexpected, "no known cause matches");
-        let hints = missing.into_iter().filter(|(is_missing, _)| *is_missing);
-        let failure = hints.fold(failure, |failure, (_, hint)| failure.hint(hint));
-        let last = "ask Corti's support, with a report: corti-auth doctor --report FILE";
-        self.causes.is_empty().then(|| failure.hint(last))
+fn unexplained(evidence: &Evidence) -> Failure {
+    let mut failure = Failure::new(Kind::Unexpected, "no known cause matches");
+    if evidence.answer().is_none() {
+        failure = failure.hint("save the response too: curl -si URL | corti-auth explain --response -");
     }
+    if evidence.token.is_none() {
+        failure = failure.hint("add the token that was used: corti-auth explain --token-file FILE");
+    }
+    failure.hint("ask Corti's support, with a report: corti-auth doctor --report FILE")
 }

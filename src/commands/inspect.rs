@@ -7,21 +7,22 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
+use crate::app::done::Done;
 use crate::app::interrupt::interruptible;
 use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::cli::argument;
 use crate::domain::text::page::Page;
+use crate::domain::token::pasted::Pasted;
 use crate::domain::token::report::FIELDS;
 use crate::domain::token::scope::LIMITED;
 use crate::failure::{Failure, Kind};
-use crate::output::{Outcome, Text};
+use crate::output::Text;
 
 mod judge;
 mod many;
 mod verifier;
 
-use judge::{Judge, Judged};
-use many::Tally;
+use judge::Judge;
 
 /// The token comes from a file or from standard input, never from the command line. `Bearer`, quotes, line breaks, a
 /// header, a URL or a JSON answer around it are removed, and named. Without --verify nothing is proven: the token only
@@ -74,38 +75,21 @@ pub(super) struct InspectArgs {
     lines: bool,
 }
 
-impl InspectArgs {
-    /// Whether keys are fetched.
-    fn needs_the_network(&self) -> bool {
-        self.verify && self.jwks.is_none()
-    }
-}
-
 /// One of the fields of the JSON object.
 fn field(name: &str) -> Result<&'static str, String> {
     FIELDS.split(", ").find(|known| *known == name).ok_or_else(|| format!("the fields are {FIELDS}"))
 }
 
-/// The tokens that were inspected.
-pub(super) enum InspectOutcome {
-    One {
-        judged: Box<Judged>,
-        /// Print only this field.
-        field: Option<&'static str>,
-    },
-    /// Their lines are printed already.
-    Many(Tally),
-}
-
-pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<InspectOutcome, Failure> {
-    if args.needs_the_network() {
-        interruptible(context, inspect(args, context)).await
+pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Done, Failure> {
+    let fetches_keys = args.verify && args.jwks.is_none();
+    if fetches_keys {
+        interruptible(context, inspect(args, true, context)).await
     } else {
-        inspect(args, context).await
+        inspect(args, false, context).await
     }
 }
 
-async fn inspect(args: &InspectArgs, context: &Context<'_>) -> Result<InspectOutcome, Failure> {
+async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) -> Result<Done, Failure> {
     if args.file.is_none() && context.host.terminal.stdin {
         let message = "there is no token: pipe one in, or name a file";
         return Err(Failure::new(Kind::Usage, message)
@@ -115,25 +99,31 @@ async fn inspect(args: &InspectArgs, context: &Context<'_>) -> Result<InspectOut
     if file.is_none() {
         refuse_terminal(context)?;
     }
-    let mut source = if args.needs_the_network() { Source::beside(file) } else { Source::here(file)? };
+    let mut source = if fetches_keys { Source::beside(file) } else { Source::here(file)? };
     let mut judge = Judge::new(args, context)?;
-    if args.field.is_some() && judge.takes_any_issuer() {
-        context.warn("the issuer is not checked: no environment is known", Some("add --environment eu"));
-    }
     if args.lines || source.is_many().await? {
-        let tally = many::run(args.field, context.options.json, source, &mut judge, context.sink).await?;
-        return Ok(InspectOutcome::Many(tally));
+        // Their lines are printed already.
+        let failure = many::run(args.field, context.options.json, source, &mut judge, context.sink).await?;
+        return Ok(Done { failure, ..Done::new("inspect", Value::Null, Text::Nothing) });
     }
     let text = source.whole().await?;
     let judged = judge.judge(text.expose()).await?;
     let judged = judged
         .map_err(|unreadable| token_source::advise(Failure::from(unreadable), text.expose().as_bytes()))?;
-    judged.announce(context);
-    if let Some(name) = args.field.filter(|name| judged.field(name).is_null()) {
-        return Err(Failure::new(Kind::Unexpected, format!("the token has no `{name}`"))
-            .hint("leave --field out to see what it has"));
+    if let Some(remark) = Pasted::remark(&judged.cleaned) {
+        context.note(remark);
     }
-    Ok(InspectOutcome::One { judged: Box::new(judged), field: args.field })
+    let (json, page) = match args.field {
+        None => (judged.fields(), judged.page()),
+        Some(name) => match judged.field(name) {
+            Value::Null => {
+                return Err(Failure::new(Kind::Unexpected, format!("the token has no `{name}`"))
+                    .hint("leave --field out to see what it has"));
+            }
+            value => (json!({ name: value }), Page::new().line(plain(&value))),
+        },
+    };
+    Ok(Done { failure: judged.failure(), ..Done::new("inspect", json, Text::Page(page)) })
 }
 
 /// A field's value as one line of text.
@@ -145,36 +135,5 @@ fn plain(value: &Value) -> String {
             items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
         }
         other => other.to_string(),
-    }
-}
-
-impl Outcome for InspectOutcome {
-    fn command(&self) -> &'static str {
-        "inspect"
-    }
-
-    fn json(&self) -> Value {
-        match self {
-            Self::One { judged, field: None } => judged.fields(),
-            Self::One { judged, field: Some(name) } => json!({ *name: judged.field(name) }),
-            Self::Many(_) => Value::Null,
-        }
-    }
-
-    fn text(&self) -> Text {
-        match self {
-            Self::One { judged, field: None } => Text::Page(judged.page()),
-            Self::One { judged, field: Some(name) } => {
-                Text::Page(Page::new().line(plain(&judged.field(name))))
-            }
-            Self::Many(_) => Text::Nothing,
-        }
-    }
-
-    fn verdict(&mut self) -> Option<Failure> {
-        match self {
-            Self::One { judged, .. } => judged.failure(),
-            Self::Many(tally) => tally.failure(),
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::app::context::Context;
-use crate::app::credentials::{self, Credential};
+use crate::app::credentials::{self, Credential, taken};
 use crate::app::done::Done;
 use crate::app::secret_input::SecretInput;
 use crate::cli::argument;
@@ -13,7 +13,6 @@ use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{GivenValues, Profile};
 use crate::domain::client::environment::{Environment, KNOWN_LABELS};
 use crate::domain::client::identity::{ClientId, Tenant};
-use crate::domain::client::import::Taken;
 use crate::domain::client::store_kind::WRITABLE;
 use crate::domain::client::variable;
 use crate::domain::text::redactor::Redactor;
@@ -87,11 +86,11 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Done,
     Ok(Done::new("login", json, Text::Message(page)))
 }
 
-/// Names everything that is missing at once, where nobody can be asked and no profile knows it.
+/// Names all missing values at once, for a new profile if nobody can be asked.
 fn refuse_incomplete(given: &GivenValues, has_secret: bool) -> Result<(), Failure> {
     let (has_environment, has_id) = (given.environment.is_some(), given.client_id.is_some());
+    // A secret that alone is missing is named later: a store that fails goes first.
     if has_environment && has_id {
-        // Whether the secret is missing is known once the store was tried.
         return Ok(());
     }
     let wanted = [
@@ -121,27 +120,16 @@ fn given_values(
     let typed = typed.map_err(|error| {
         Failure::new(Kind::Usage, error).hint("the Corti Console shows it: corti-auth login --client-id ID")
     })?;
+    let environment = taken(flags.environment.as_ref(), "--environment");
+    let tenant = taken(flags.tenant.as_ref(), "--tenant");
+    let (store, command) = (args.store.as_deref(), args.secret_command.as_deref());
     Ok(GivenValues {
-        environment: first(
-            (&flags.environment, "--environment"),
-            (&variables.environment, variable::ENVIRONMENT),
-        ),
-        tenant: first((&flags.tenant, "--tenant"), (&variables.tenant, variable::TENANT)),
-        client_id: first((&typed, "--client-id"), (&variables.client_id, variable::CLIENT_ID)),
-        store: credentials::named_store(
-            args.store.as_deref(),
-            args.secret_command.as_deref(),
-            known,
-            context,
-        )?,
+        environment: environment.or(taken(variables.environment.as_ref(), variable::ENVIRONMENT)),
+        tenant: tenant.or(taken(variables.tenant.as_ref(), variable::TENANT)),
+        client_id: taken(typed.as_ref(), "--client-id")
+            .or(taken(variables.client_id.as_ref(), variable::CLIENT_ID)),
+        store: credentials::named_store(store, command, known, context)?,
     })
-}
-
-/// The flag's value, else the variable's.
-fn first<T: Clone>(flag: (&Option<T>, &str), variable: (&Option<T>, &str)) -> Option<Taken<T>> {
-    let taken =
-        |(value, name): (&Option<T>, &str)| value.clone().map(|value| Taken { value, name: name.to_owned() });
-    taken(flag).or_else(|| taken(variable))
 }
 
 /// The client of a new profile. What is not named is asked for.

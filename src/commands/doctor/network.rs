@@ -1,7 +1,5 @@
 //! Checks the network to each host of the environment, then the realm that answers there, and its clock.
 
-use jiff::Timestamp;
-
 use crate::app::route::{CLOCK_HINT, Route};
 use crate::app::tokens::Tokens;
 use crate::domain::client::environment::Environment;
@@ -22,13 +20,6 @@ pub(super) struct Network {
     pub(super) api: bool,
 }
 
-/// The answer of a host, and this machine's time around it.
-struct Answer {
-    result: Result<Response, HttpError>,
-    sent: Timestamp,
-    received: Timestamp,
-}
-
 /// Checks `dns`, `tcp`, `tls`, `discovery` and `clock`.
 pub(super) async fn examine(
     tokens: &Tokens<'_>,
@@ -46,7 +37,7 @@ pub(super) async fn examine(
     for target in diagnosis::targets(environment, tenant) {
         let answer = ask(tokens, &target, checks).await;
         if target.purposes.contains(&"api") {
-            network.api = answer.as_ref().is_some_and(|answer| answer.result.is_ok());
+            network.api = matches!(answer, Some(Ok(_)));
         }
         if target.purposes.contains(&"auth") {
             realm = answer;
@@ -57,11 +48,11 @@ pub(super) async fn examine(
             checks.skip("discovery", "the realm's host is not reached");
             checks.skip("clock", "the realm's host is not reached");
         }
-        Some(Answer { result: Err(error), .. }) => {
+        Some(Err(error)) => {
             checks.fail("discovery", error.into());
             checks.skip("clock", "the realm did not answer");
         }
-        Some(Answer { result: Ok(response), sent, received }) => {
+        Some(Ok((response, skew))) => {
             network.untrusted = match discovery::check(&response, environment, tenant) {
                 Ok(()) => {
                     checks.ok("discovery", format!("the realm is `{}`", environment.issuer(tenant)));
@@ -72,14 +63,18 @@ pub(super) async fn examine(
                     Some("the secret is not sent: this is not the right realm")
                 }
             };
-            clock(Skew::of(&response, sent, received), checks);
+            clock(skew, checks);
         }
     }
     network
 }
 
-/// Checks `dns`, `tcp` and `tls` of one host. `None` where it is not reached.
-async fn ask(tokens: &Tokens<'_>, target: &Target, checks: &mut Checks<'_>) -> Option<Answer> {
+/// Checks `dns`, `tcp` and `tls` of one host. Gives its answer with the difference of the clocks; `None` if it is not reached.
+async fn ask(
+    tokens: &Tokens<'_>,
+    target: &Target,
+    checks: &mut Checks<'_>,
+) -> Option<Result<(Response, Option<Skew>), HttpError>> {
     let (context, label) = (tokens.context, target.label());
     let route = Route::to(target.url.clone(), label.clone(), context);
     if route.connect(context, checks).await.is_err() {
@@ -88,7 +83,11 @@ async fn ask(tokens: &Tokens<'_>, target: &Target, checks: &mut Checks<'_>) -> O
     }
     let sent = context.host.clock.now();
     let result = route.tls(&tokens.http, context, checks).await.ok()?;
-    Some(Answer { result, sent, received: context.host.clock.now() })
+    let received = context.host.clock.now();
+    Some(result.map(|response| {
+        let skew = Skew::of(&response, sent, received);
+        (response, skew)
+    }))
 }
 
 fn clock(skew: Option<Skew>, checks: &mut Checks<'_>) {

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::checks::{Check, Checks};
-use crate::domain::client::variable;
+use crate::domain::client::resolve::{Plan, SecretSource};
+use crate::domain::client::variable::{self, GivenSecret};
 use crate::domain::text::page::printable;
 use crate::edge::{private_file, system};
 use crate::failure::{Failure, Kind};
 
-use super::configuration::relevant;
-use super::{Context, Subject};
+use super::Context;
+use super::configuration::{Configuration, relevant};
 
 /// Variables whose folders tell who the user is, or how the machine is laid out.
 const FOLDERS: [&str; 8] = [
@@ -30,10 +31,10 @@ const FILES: [&str; 3] = ["SSL_CERT_FILE", variable::CLIENT_SECRET_FILE, variabl
 pub(super) fn write(
     path: &Path,
     context: &Context<'_>,
-    subject: &Subject,
+    configuration: &Configuration,
     checks: &Checks<'_>,
 ) -> Result<(), Failure> {
-    let mut text = compose(context, subject, &checks.list);
+    let mut text = compose(context, configuration, &checks.list);
     for folder in folders(context) {
         text = text.replace(&folder, "…");
     }
@@ -57,19 +58,22 @@ pub(super) fn refuse_odd(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn compose(context: &Context<'_>, subject: &Subject, checks: &[Check]) -> String {
-    let place = subject.place.as_ref();
+fn compose(context: &Context<'_>, configuration: &Configuration, checks: &[Check]) -> String {
+    let Configuration { plan, place, .. } = configuration;
     let or = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
-    let variables = relevant(context).join(", ");
+    let environment = place.as_ref().map(|(environment, _)| environment.to_string());
+    let tenant = place.as_ref().map(|(_, tenant)| tenant.to_string());
+    let id = plan.as_ref().map(|plan| plan.client.id.to_string());
+    let variables = Some(relevant(context).join(", ")).filter(|names| !names.is_empty());
     let head = [
         ("version", format!("corti-auth {}", env!("CARGO_PKG_VERSION"))),
         ("system", system::describe()),
         ("written", format!("{:.0}", context.host.clock.now())),
-        ("environment", or(place.map(|(environment, _)| environment.to_string()), "unknown")),
-        ("tenant", or(place.map(|(_, tenant)| tenant.to_string()), "unknown")),
-        ("client id", or(subject.client_id.as_ref().map(ToString::to_string), "unknown")),
-        ("secret in", or(subject.secret_place.clone(), "unknown")),
-        ("variables", or((!variables.is_empty()).then_some(variables), "none")),
+        ("environment", or(environment, "unknown")),
+        ("tenant", or(tenant, "unknown")),
+        ("client id", or(id, "unknown")),
+        ("secret in", or(plan.as_ref().map(|plan| secret_place(context, plan)), "unknown")),
+        ("variables", or(variables, "none")),
     ];
     let mut lines = vec!["corti-auth doctor: this has no secret and no token".to_owned(), String::new()];
     lines.extend(head.map(|(label, value)| format!("{label:13} {value}")));
@@ -79,6 +83,18 @@ fn compose(context: &Context<'_>, subject: &Subject, checks: &[Check]) -> String
         lines.extend(hint.iter().flat_map(|hint| hint.lines()).map(|hint| format!("{:22} hint: {hint}", "")));
     }
     lines.iter().map(|line| printable(line) + "\n").collect()
+}
+
+/// Where the secret of `plan` is, in words.
+fn secret_place(context: &Context<'_>, plan: &Plan) -> String {
+    match &plan.source {
+        SecretSource::Given(GivenSecret::Value(_)) => "the environment".to_owned(),
+        SecretSource::Given(GivenSecret::File(variable, _)) => format!("the file of {variable}"),
+        SecretSource::Store(_, profile) | SecretSource::Withheld(_, profile, _) => {
+            let name = context.store(&profile.store).map(|store| store.name().to_owned());
+            name.unwrap_or_else(|_| profile.store.as_str().to_owned())
+        }
+    }
 }
 
 /// The folders to leave out, the longest first, so that no part of one is left.

@@ -28,7 +28,7 @@ const OTHERS: Duration = Duration::from_secs(60);
 
 /// Waits until no other doctor of this configuration folder tests the store. One that cannot lock the folder goes on: at worst
 /// two doctors delete each other's entry.
-pub(super) async fn alone(context: &Context<'_>) -> Option<Lock> {
+pub(super) async fn lock(context: &Context<'_>) -> Option<Lock> {
     let folder = folder(context);
     let lock = Lock::take_folder(&folder, OTHERS);
     spinner::show(context, "waiting for another doctor", lock).await.ok().flatten()
@@ -40,9 +40,10 @@ pub(super) async fn examine(
     configuration: &Configuration,
     checks: &mut Checks<'_>,
 ) -> bool {
+    let mut skip = |reason: &str| checks.skip("store", reason);
     let kind = match configuration.plan.as_ref().map(|plan| &plan.source) {
         Some(SecretSource::Given(_)) => {
-            checks.skip("store", "the secret comes from the environment");
+            skip("the secret comes from the environment");
             return true;
         }
         Some(SecretSource::Store(_, profile) | SecretSource::Withheld(_, profile, _)) => {
@@ -52,31 +53,26 @@ pub(super) async fn examine(
         None if configuration.is_new => credentials::named_store(None, None, None, context)
             .map(|named| credentials::store_kind(named.as_ref(), None)),
         None => {
-            checks.skip("store", "no client is known");
+            skip("no client is known");
             return false;
         }
     };
-    let store = match kind.and_then(|kind| context.store(&kind)) {
-        Ok(store) => store,
-        Err(failure) => {
-            checks.fail("store", failure);
-            return false;
+    let store = kind.and_then(|kind| context.store(&kind));
+    let tested = match &store {
+        Ok(Store::Command(..)) => {
+            skip("a secret command can only be read, which the token check does");
+            return true;
         }
+        Ok(Store::File(files)) if files.attended && files.passphrase_file.is_none() => {
+            skip("the passphrase is asked for once, by the token check");
+            return true;
+        }
+        Ok(store) => spinner::show(context, "testing the store", test(context, configuration, store)).await,
+        Err(_) => Ok(()),
     };
-    match &store {
-        Store::Command(..) => {
-            checks.skip("store", "a secret command can only be read, which the token check does");
-            return true;
-        }
-        Store::File(files) if files.attended && files.passphrase_file.is_none() => {
-            checks.skip("store", "the passphrase is asked for once, by the token check");
-            return true;
-        }
-        Store::Keyring(_) | Store::File(_) | Store::Memory(_) => {}
-    }
-    match spinner::show(context, "testing the store", test(context, configuration, &store)).await {
-        Ok(()) => {
-            checks.ok("store", format!("wrote, read and deleted a test entry in {}", store.name()));
+    match store.and_then(|store| tested.map(|()| store.name())) {
+        Ok(name) => {
+            checks.ok("store", format!("wrote, read and deleted a test entry in {name}"));
             true
         }
         Err(failure) => {

@@ -36,10 +36,10 @@ pub(super) struct Unreadable {
 }
 
 /// A decoded token.
-pub(in crate::commands) struct Judged {
+pub(super) struct Judged {
     inspection: Inspection,
     fingerprint: String,
-    cleaned: Vec<Wrapping>,
+    pub(super) cleaned: Vec<Wrapping>,
     verification: Option<Verification>,
     redacted: bool,
     /// The required scopes that it lacks.
@@ -50,19 +50,8 @@ impl<'a> Judge<'a> {
     pub(super) fn new(args: &InspectArgs, context: &'a Context<'a>) -> Result<Self, Failure> {
         let verifier = args.verify.then(|| Verifier::new(args, context)).transpose()?;
         let required = argument::words(&args.require_scope).map(str::to_owned).collect();
-        Ok(Self {
-            clock: context.host.clock,
-            verifier,
-            redact: args.redact,
-            required,
-            header: LastHeader::default(),
-            places: Places::default(),
-        })
-    }
-
-    /// Whether tokens are verified without a check of their issuer.
-    pub(super) fn takes_any_issuer(&self) -> bool {
-        self.verifier.as_ref().is_some_and(Verifier::takes_any_issuer)
+        let (header, places) = Default::default();
+        Ok(Self { clock: context.host.clock, verifier, redact: args.redact, required, header, places })
     }
 
     /// Judges a text. The inner error is about the text, the outer one about the keys.
@@ -124,13 +113,6 @@ impl From<Unreadable> for Failure {
 }
 
 impl Judged {
-    /// Says what was removed around the token.
-    pub(super) fn announce(&self, context: &Context<'_>) {
-        if let Some(remark) = Pasted::remark(&self.cleaned) {
-            context.note(remark);
-        }
-    }
-
     /// The record for programs.
     pub(super) fn report(&self) -> Report<'_> {
         let verification = self.verification.as_ref();
@@ -173,11 +155,10 @@ impl Judged {
             .field("fingerprint", &self.fingerprint);
         match &self.verification {
             Some(verification) => page.join(verification.page()),
-            None => page.toned_field(
-                "signature",
-                Tone::Caution,
-                "NOT VERIFIED, so none of this is proven; add --verify",
-            ),
+            None => {
+                let caution = "NOT VERIFIED, so none of this is proven; add --verify";
+                page.toned_field("signature", Tone::Caution, caution)
+            }
         }
     }
 
@@ -207,16 +188,17 @@ impl Judged {
                 .failed()
                 .map(|check| format!("{}: {}", check.name.replace('_', " "), check.detail))
                 .collect();
+            let message = format!("the token is not valid: {}", reasons.join("; "));
             return Some(
-                Failure::new(kind, format!("the token is not valid: {}", reasons.join("; ")))
+                Failure::new(kind, message)
                     .hint("corti-auth token --scope transcribe")
                     .hint("corti-auth status"),
             );
         }
-        let message = match (it.remaining, it.not_before) {
-            (_, Some(time)) if !it.is_expired() => format!("the token is not valid before {time}"),
-            (remaining, _) => {
-                format!("the token expired {} ago", span(remaining.unwrap_or_default().unsigned_abs()))
+        let message = match it.not_before.filter(|_| !it.is_expired()) {
+            Some(time) => format!("the token is not valid before {time}"),
+            None => {
+                format!("the token expired {} ago", span(it.remaining.unwrap_or_default().unsigned_abs()))
             }
         };
         Some(Failure::new(kind, message).hint("corti-auth token --scope transcribe"))

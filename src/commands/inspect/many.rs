@@ -19,8 +19,8 @@ const BLOCK: usize = 192 * 1024;
 const SCHEMA: &str = "corti-auth/inspect/v1";
 
 /// How many tokens there were, and how many of them failed.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
+#[derive(Default)]
+struct Tally {
     line: u64,
     tokens: u64,
     invalid: u64,
@@ -28,17 +28,18 @@ pub(crate) struct Tally {
     first: u64,
 }
 
-/// Inspects each line of `source`. With `field` only that field is printed, as JSON or as text.
+/// Inspects each line of `source`, and gives the failure of the whole command. With `field` only that field is printed, as JSON
+/// or as text.
 pub(super) async fn run(
     field: Option<&'static str>,
     json: bool,
-    source: Source,
+    mut source: Source,
     judge: &mut Judge<'_>,
     sink: &dyn Sink,
-) -> Result<Tally, Failure> {
+) -> Result<Option<Failure>, Failure> {
     let (mut lines, mut tally) = (Lines::new(MAX_TEXT), Tally::default());
     let mut output = Output { field, json, text: Vec::new() };
-    let (head, mut rest) = source.into_parts();
+    let head = std::mem::take(&mut source.head);
     let (mut chunk, mut has_ended) = (head.as_slice(), false);
     while sink.is_read() && !has_ended {
         while let Some(line) = lines.next(&mut chunk) {
@@ -48,14 +49,14 @@ pub(super) async fn run(
         }
         // Print what is ready before waiting for more.
         output.print(sink);
-        chunk = rest.chunk().await?;
+        chunk = source.chunk().await?;
         has_ended = chunk.is_empty();
     }
     if let Some(line) = lines.last().filter(|_| has_ended) {
         tally.take(line, judge, &mut output).await?;
         output.print(sink);
     }
-    Ok(tally)
+    Ok(tally.failure())
 }
 
 /// Lines that are ready to be printed.
@@ -141,7 +142,7 @@ impl Tally {
     }
 
     /// The failure of the whole command.
-    pub(super) fn failure(&self) -> Option<Failure> {
+    fn failure(&self) -> Option<Failure> {
         let Self { tokens, invalid, lacking, first, .. } = *self;
         if tokens == 0 {
             return Some(Failure::new(Kind::Token, "there is no token").hint("corti-auth inspect < FILE"));

@@ -48,25 +48,25 @@ impl<'a> Verifier<'a> {
         };
         let issuer = place.as_ref().map(|(environment, tenant)| environment.issuer(tenant));
         let (audiences, leeway, redact) = (args.audience.clone(), args.leeway, args.redact);
-        let policy = |keys| Policy { keys, issuer, audiences, leeway, redact };
         if let Some(path) = &args.jwks {
+            let keys = Keys::File(from_file(path)?);
+            if args.field.is_some() && issuer.is_none() {
+                let message = "the issuer is not checked: no environment is known";
+                context.warn(message, Some("add --environment eu"));
+            }
             // A path may have the user's name in it.
-            let policy = policy(if args.redact { "a file".to_owned() } else { path.display().to_string() });
-            return Ok(Self { context, policy, keys: Keys::File(from_file(path)?) });
+            let source = if redact { "a file".to_owned() } else { path.display().to_string() };
+            let policy = Policy { keys: source, issuer, audiences, leeway, redact };
+            return Ok(Self { context, policy, keys });
         }
         let Some((environment, tenant)) = place else {
             let message = "no environment is known whose keys could verify the token";
             return Err(Failure::new(Kind::Configuration, message)
                 .hint("corti-auth inspect --verify --environment eu"));
         };
-        let policy = policy(environment.issuer(&tenant));
+        let policy = Policy { keys: environment.issuer(&tenant), issuer, audiences, leeway, redact };
         let realm = Realm { http: context.http(), environment, tenant, fetched: None };
         Ok(Self { context, policy, keys: Keys::Realm(Box::new(realm)) })
-    }
-
-    /// Whether the issuer is not checked, as no environment is known.
-    pub(super) fn takes_any_issuer(&self) -> bool {
-        self.policy.issuer.is_none()
     }
 
     pub(super) async fn verify(&mut self, token: &str, it: &Inspection) -> Result<Verification, Failure> {
@@ -76,34 +76,32 @@ impl<'a> Verifier<'a> {
             Keys::File(keys) => return Ok(verified(keys)),
             Keys::Realm(realm) => realm,
         };
-        let Some((keys, freshness)) = realm.fetched.take().filter(|(_, fetched)| !fetched.is_over(now))
-        else {
-            let keys = realm.fetch(self.context).await?;
-            let verification = verified(&keys);
-            realm.fetched = Some((keys, Freshness::at(now)));
-            return Ok(verification);
+        let known = realm.fetched.take().filter(|(_, freshness)| !freshness.is_over(now));
+        let was_known = known.is_some();
+        let (mut keys, mut freshness) = match known {
+            Some(known) => known,
+            None => (realm.fetch(self.context).await?, Freshness::at(now)),
         };
         let mut verification = verified(&keys);
-        let mut current = (keys, freshness);
         // The token's key may be newer than the keys that were fetched earlier.
-        if verification.lacks_key && freshness.may_ask(now) {
+        if was_known && verification.lacks_key && freshness.may_ask(now) {
             match realm.fetch(self.context).await {
                 Ok(newer) => {
                     verification = verified(&newer);
-                    current = (newer, Freshness::at(now));
+                    (keys, freshness) = (newer, Freshness::at(now));
                 }
                 Err(failure) => {
                     let reason = failure.in_one_line();
                     self.context.warn(format!("cannot fetch newer keys: {reason}"), None);
                 }
             }
-            current.1 = current.1.asked(now);
+            freshness = freshness.asked(now);
         }
-        realm.fetched = Some(current);
+        realm.fetched = Some((keys, freshness));
         Ok(verification)
     }
 
-    /// The keys, if they need not be fetched.
+    /// The keys, unless they would have to be fetched.
     pub(super) fn known(&self) -> Option<&KeySet> {
         match &self.keys {
             Keys::File(keys) => Some(keys),

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::context::Context;
-use crate::app::credentials::{self, Credential};
+use crate::app::credentials::{self, Credential, taken};
 use crate::app::done::Done;
 use crate::cli::argument;
 use crate::domain::client::api_client::Client;
@@ -116,10 +116,10 @@ fn draft(import: Import, path: &Path, context: &Context<'_>) -> Result<Draft, Fa
         Failure::new(Kind::Configuration, message).hint(hint)
     };
     let flags = context.flags()?;
-    let environment = flagged(flags.environment.as_ref(), "--environment").or(import.environment);
+    let environment = taken(flags.environment.as_ref(), "--environment").or(import.environment);
     let environment = environment
         .ok_or_else(|| missing("environment", "CORTI_ENVIRONMENT", "say which: --environment eu"))?;
-    let tenant = flagged(flags.tenant.as_ref(), "--tenant").or(import.tenant);
+    let tenant = taken(flags.tenant.as_ref(), "--tenant").or(import.tenant);
     let tenant = tenant.unwrap_or(Taken { value: Tenant::default(), name: String::new() });
     let login = "store it by login: corti-auth login";
     let id = import.client_id.ok_or_else(|| missing("client id", "CORTI_CLIENT_ID", login))?;
@@ -131,10 +131,6 @@ fn draft(import: Import, path: &Path, context: &Context<'_>) -> Result<Draft, Fa
         names: [environment.name, tenant.name, id.name],
         passed_over: import.passed_over,
     })
-}
-
-fn flagged<T: Clone>(value: Option<&T>, flag: &str) -> Option<Taken<T>> {
-    value.cloned().map(|value| Taken { value, name: flag.to_owned() })
 }
 
 /// Shows what would be stored, and asks.
