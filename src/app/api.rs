@@ -44,9 +44,6 @@ impl<'a> Api<'a> {
     }
 
     /// Gets a full token of `caller`.
-    ///
-    /// # Errors
-    /// There is no token.
     pub(crate) async fn open(caller: &'a Caller, tokens: &'a Tokens<'a>) -> Result<Self, Failure> {
         if caller.is_limited() {
             let message = format!("the token in {ACCESS_TOKEN} is a limited one, which opens no REST API");
@@ -60,40 +57,33 @@ impl<'a> Api<'a> {
     /// Replaces a refused token once per request: it may be a cached one that was revoked, the server's keys may have changed,
     /// and a long list takes longer than a token lives.
     pub(crate) fn renewing(caller: &'a Caller, tokens: &'a Tokens<'a>, token: &AccessToken) -> Self {
-        let api = Self::new(&tokens.http, caller.environment(), caller.tenant(), token);
+        let (environment, tenant) = caller.place();
+        let api = Self::new(&tokens.http, environment, tenant, token);
         Self { renewal: Some((caller, tokens)), ..api }
     }
 
-    /// Creates one that has an identifier and nothing else, for a session that needs one.
-    ///
-    /// # Errors
-    /// As [`Self::create`].
+    /// Creates an interaction that has an identifier and nothing else, for a session that needs one.
     pub(crate) async fn create_minimal(&self, context: &Context<'_>) -> Result<Interaction, Failure> {
         let body = Fields::default().body(None, &Uuid::new_v4().to_string());
         self.create(&body.map_err(|error| Failure::new(Kind::Unexpected, error))?, context).await
     }
 
-    /// As [`Self::create_minimal`], for a command that deletes the interaction at its end: one whose WebSocket is not to be
-    /// used is deleted at once.
-    ///
-    /// # Errors
-    /// As [`Self::create`].
-    pub(crate) async fn create_passing(&self, context: &Context<'_>) -> Result<Interaction, Failure> {
-        let made = self.create_minimal(context).await;
-        let Some((id, reason)) = made.as_ref().err().and_then(Failure::unused_interaction) else {
-            return made;
-        };
-        if self.delete(id).await.is_err() {
-            return made;
+    /// As [`Self::create_minimal`], for a command that deletes the interaction at its end. If its WebSocket must not be used,
+    /// it is deleted at once.
+    pub(crate) async fn create_temporary(&self, context: &Context<'_>) -> Result<Interaction, Failure> {
+        let created = self.create_minimal(context).await;
+        match created.as_ref().err().and_then(Failure::unused_interaction) {
+            Some((id, reason)) if self.delete(id).await.is_ok() => {
+                let message = format!("{reason}; the interaction {id} was deleted");
+                Err(Failure::new(Kind::Network, message).hint("check --environment: corti-auth status"))
+            }
+            _ => created,
         }
-        Err(Failure::new(Kind::Network, format!("{reason}; the interaction {id} was deleted"))
-            .hint("check --environment: corti-auth status"))
     }
 
     /// # Errors
-    /// Where the API does not answer, or refuses; the same for all of them. Where nobody knows whether there is an
-    /// interaction now, that is said, with the command of `context` that looks for it; where there is one whose WebSocket
-    /// is not to be used, with the one that deletes it.
+    /// If nobody knows whether the interaction exists now, the failure says so, with the command that looks for it. If its
+    /// WebSocket must not be used, it has the command that deletes it.
     pub(crate) async fn create(&self, body: &Value, context: &Context<'_>) -> Result<Interaction, Failure> {
         let in_doubt = |failure: Failure| {
             if !failure.is_of_a_lost_answer() {
@@ -104,13 +94,9 @@ impl<'a> Api<'a> {
                 .hint(format!("look for it: corti-auth interaction list{}", context.profile_option()))
         };
         let response = self.send_or(in_doubt, |api| api.create(body)).await?;
-        let made = interaction::parse(&response, self.environment, self.tenant);
-        let there = match &made {
-            Err(InteractionError::OtherSocket { id, .. }) => Some(*id),
-            _ => None,
-        };
-        self.told(made).map_err(|failure| match there {
-            Some(id) => failure
+        let created = self.checked(interaction::parse(&response, self.environment, self.tenant));
+        created.map_err(|failure| match failure.unused_interaction() {
+            Some((id, _)) => failure
                 .context(format!("interaction {id} was created, but the API returned a wrong websocketUrl"))
                 .hint(deletion(id, context)),
             None => in_doubt(failure),
@@ -119,17 +105,17 @@ impl<'a> Api<'a> {
 
     pub(crate) async fn list(&self, listing: &Listing, page: u32) -> Result<Vec<Record>, Failure> {
         let response = self.send(|api| api.list(listing, page)).await?;
-        self.told(Record::page(&response))
+        self.checked(Record::page(&response))
     }
 
     pub(crate) async fn get(&self, id: Uuid) -> Result<Record, Failure> {
         let response = self.send(|api| api.get(id)).await?;
-        self.told(Record::one(&response))
+        self.checked(Record::one(&response))
     }
 
     pub(crate) async fn delete(&self, id: Uuid) -> Result<(), Failure> {
         let response = self.send(|api| api.delete(id)).await?;
-        self.told(interaction::deleted(&response))
+        self.checked(interaction::deleted(&response))
     }
 
     async fn send(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Result<Response, Failure> {
@@ -143,9 +129,10 @@ impl<'a> Api<'a> {
         failed: impl Fn(Failure) -> Failure,
         request: impl Fn(interaction::Api<'_>) -> Request,
     ) -> Result<Response, Failure> {
+        let Self { environment, tenant, .. } = self;
         let send = async || {
-            let sent = self.http.send(&self.asking(&request)).await;
-            sent.map_err(|error| failed(error.into()))
+            let request = request(interaction::Api { environment, tenant, token: &self.token.borrow() });
+            self.http.send(&request).await.map_err(|error| failed(error.into()))
         };
         let response = send().await?;
         match self.renewal {
@@ -159,12 +146,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    fn asking(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Request {
-        let Self { environment, tenant, .. } = self;
-        request(interaction::Api { environment, tenant, token: &self.token.borrow() })
-    }
-
-    fn told<T>(&self, result: Result<T, InteractionError>) -> Result<T, Failure> {
+    fn checked<T>(&self, result: Result<T, InteractionError>) -> Result<T, Failure> {
         result.map_err(|error| match error {
             InteractionError::Refused(problem) => match self.renewal {
                 Some((Caller::Ready(_), _)) => Failure::refused_ready_token(problem),

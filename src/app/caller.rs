@@ -15,7 +15,7 @@ use crate::failure::{Failure, Kind};
 
 /// Who calls the API.
 pub(crate) enum Caller {
-    /// Whoever the token in `CORTI_ACCESS_TOKEN` stands for; nothing is minted.
+    /// The client of the token in `CORTI_ACCESS_TOKEN`; nothing is minted.
     Ready(Box<ReadyToken>),
     /// A client.
     Client(Box<Plan>),
@@ -31,10 +31,8 @@ pub(crate) struct ReadyToken {
 }
 
 impl Caller {
-    /// The ready token, unless a profile is named on the command line; else the client.
-    ///
-    /// # Errors
-    /// Neither is known, or the ready token has expired or belongs elsewhere.
+    /// The ready token, unless a profile is named on the command line; else the client. The token need not say who issued it,
+    /// but must not be for another environment.
     pub(crate) fn of(context: &Context<'_>) -> Result<Self, Failure> {
         let ready = context.variables()?.access_token.as_ref();
         let Some(token) = ready.filter(|_| context.options.profile.is_none()) else {
@@ -43,24 +41,25 @@ impl Caller {
         let (environment, tenant) =
             resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
         let inspection = inspect(token, context.host.clock.now())?;
-        if let Some(inspection) = &inspection {
-            refuse_unusable(inspection, &environment, &tenant)?;
+        if inspection.as_ref().is_some_and(Inspection::is_expired) {
+            return Err(Failure::new(Kind::Token, format!("the token in {ACCESS_TOKEN} has expired"))
+                .hint(format!("mint a new one, or unset {ACCESS_TOKEN}")));
+        }
+        let place = inspection.as_ref().and_then(|inspection| inspection.place.as_ref());
+        if let Some((issuer, realm)) = place.filter(|place| **place != (environment.clone(), tenant.clone()))
+        {
+            let token = format!("the token in {ACCESS_TOKEN}");
+            return Err(misplaced(Kind::Configuration, &token, (issuer, realm), (&environment, &tenant)));
         }
         let class = inspection.and_then(|inspection| inspection.class);
         Ok(Self::Ready(Box::new(ReadyToken { token: token.clone(), environment, tenant, class })))
     }
 
-    pub(crate) fn environment(&self) -> &Environment {
+    /// Where its requests go.
+    pub(crate) fn place(&self) -> (&Environment, &Tenant) {
         match self {
-            Self::Ready(ready) => &ready.environment,
-            Self::Client(plan) => &plan.client.environment,
-        }
-    }
-
-    pub(crate) fn tenant(&self) -> &Tenant {
-        match self {
-            Self::Ready(ready) => &ready.tenant,
-            Self::Client(plan) => &plan.client.tenant,
+            Self::Ready(ready) => (&ready.environment, &ready.tenant),
+            Self::Client(plan) => (&plan.client.environment, &plan.client.tenant),
         }
     }
 
@@ -71,19 +70,14 @@ impl Caller {
 }
 
 /// What a token says about itself; `None` if it is not a JWT.
-///
-/// # Errors
-/// Its dates are malformed.
 pub(crate) fn inspect(token: &AccessToken, now: Timestamp) -> Result<Option<Inspection>, Failure> {
     let Ok(jwt) = Jwt::decode(token.secret().expose()) else { return Ok(None) };
     Ok(Some(Inspection::of(&jwt, now)?))
 }
 
-/// The environment and tenant that issued a token that somebody gave. It is sent nowhere else, where it would be useless and
-/// seen. `token` is its name in messages, `otherwise` the hint if the issuer is unknown.
-///
-/// # Errors
-/// The token does not say who issued it, or `chosen` is another.
+/// The environment and tenant that issued a token that somebody gave. It is not sent to others, which could read it. Fails if
+/// the token does not say who issued it, or `chosen` is another. `token` is its name in messages, `otherwise` the hint if the
+/// issuer is unknown.
 pub(crate) fn issuer<'a>(
     inspection: Option<&'a Inspection>,
     chosen: Option<(&Environment, &Tenant)>,
@@ -111,23 +105,4 @@ fn misplaced(
     );
     Failure::new(kind, message)
         .hint(format!("if that is where it belongs: --environment {issuer} --tenant {realm}"))
-}
-
-/// A ready token need not say who issued it, but must not be for another environment.
-fn refuse_unusable(
-    inspection: &Inspection,
-    environment: &Environment,
-    tenant: &Tenant,
-) -> Result<(), Failure> {
-    if inspection.is_expired() {
-        return Err(Failure::new(Kind::Token, format!("the token in {ACCESS_TOKEN} has expired"))
-            .hint(format!("mint a new one, or unset {ACCESS_TOKEN}")));
-    }
-    match &inspection.place {
-        Some((issuer, realm)) if issuer != environment || realm != tenant => {
-            let token = format!("the token in {ACCESS_TOKEN}");
-            Err(misplaced(Kind::Configuration, &token, (issuer, realm), (environment, tenant)))
-        }
-        _ => Ok(()),
-    }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use secrecy::SecretString;
 
 use crate::domain::client::config::{Config, Profile};
-use crate::domain::client::environment::Environment;
+use crate::domain::client::environment::EnvironmentError;
 use crate::domain::client::identity::{ProfileName, Tenant};
 use crate::domain::client::resolve::{self, Flags, Plan, ResolveError};
 use crate::domain::client::store_kind::StoreKind;
@@ -26,6 +26,7 @@ use crate::failure::{Failure, Kind};
 use super::options::Options;
 
 /// What every command works with.
+#[derive(Clone)]
 pub(crate) struct Context<'a> {
     pub(crate) host: &'a Host,
     pub(crate) options: &'a Options,
@@ -43,32 +44,21 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// # Errors
-    /// A variable is not UTF-8 text.
+    /// Refuses variables that are not UTF-8 text.
     pub(crate) fn new(host: &'a Host, options: &'a Options, sink: &'a dyn Sink) -> Result<Self, Failure> {
         if let Some(name) = host.env.unreadable() {
             return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
                 .hint(format!("unset {name}")));
         }
-        Ok(Self::made_of(host, options, sink, Keyring::new(may_ask(host, options))))
-    }
-
-    fn made_of(host: &'a Host, options: &'a Options, sink: &'a dyn Sink, keyring: Keyring) -> Self {
         let (flags, variables, config, passphrase) = Default::default();
+        let keyring = Keyring::new(may_ask(host, options));
         let has_terminal = true;
-        Self { host, options, sink, flags, variables, config, has_terminal, keyring, passphrase }
+        Ok(Self { host, options, sink, flags, variables, config, has_terminal, keyring, passphrase })
     }
 
     /// The same while a started program uses the terminal: nobody is asked anything, and events go to `sink`.
     pub(crate) fn beside_a_program<'b>(&'b self, sink: &'b dyn Sink) -> Context<'b> {
-        Context {
-            flags: self.flags.clone(),
-            variables: self.variables.clone(),
-            config: self.config.clone(),
-            passphrase: Rc::clone(&self.passphrase),
-            has_terminal: false,
-            ..Context::made_of(self.host, self.options, sink, Keyring::new(false))
-        }
+        Context { sink, has_terminal: false, keyring: Keyring::new(false), ..self.clone() }
     }
 
     /// Tells a person about progress.
@@ -90,15 +80,19 @@ impl<'a> Context<'a> {
     pub(crate) fn flags(&self) -> Result<&Flags, Failure> {
         cached(&self.flags, || {
             let Options { profile, environment, tenant, .. } = self.options;
+            let hint =
+                "corti-auth doctor --environment eu, or us, or a URL such as https://corti.example.com";
+            let environment = environment.as_deref().map(str::parse).transpose();
             Ok(Flags {
                 profile: profile.as_deref().map(profile_name).transpose()?,
-                environment: environment.as_deref().map(parse_environment).transpose()?,
+                environment: environment
+                    .map_err(|error: EnvironmentError| Failure::new(Kind::Configuration, error).hint(hint))?,
                 tenant: tenant.as_deref().map(parse_tenant).transpose()?,
             })
         })
     }
 
-    /// ` --profile NAME` where one was given: a hint without it would be about another client.
+    /// ` --profile NAME` if one was given: a hint without it would be about another client.
     pub(crate) fn profile_option(&self) -> String {
         let name = self.options.profile.as_deref();
         name.map(|name| format!(" --profile {}", quote(name))).unwrap_or_default()
@@ -119,9 +113,6 @@ impl<'a> Context<'a> {
     }
 
     /// Where `config.toml` is.
-    ///
-    /// # Errors
-    /// There is no home folder.
     pub(crate) fn config_file(&self) -> Result<ConfigFile, Failure> {
         Ok(ConfigFile::locate(self.options.config_dir.as_deref(), &self.host.env)?)
     }
@@ -142,9 +133,6 @@ impl<'a> Context<'a> {
     }
 
     /// The profile that the flags, the variable or the configuration name.
-    ///
-    /// # Errors
-    /// None is named.
     pub(crate) fn chosen_profile(&self) -> Result<&ProfileName, Failure> {
         let config = self.config()?;
         let named = self.flags()?.profile.as_ref().or(self.variables()?.profile.as_ref());
@@ -153,9 +141,6 @@ impl<'a> Context<'a> {
     }
 
     /// The profile of this name.
-    ///
-    /// # Errors
-    /// There is none.
     pub(crate) fn profile(&self, name: &ProfileName) -> Result<&Profile, Failure> {
         let config = self.config()?;
         let nearest = || config.nearest(name.as_str()).cloned();
@@ -164,9 +149,6 @@ impl<'a> Context<'a> {
     }
 
     /// Which client is used, and where its secret is.
-    ///
-    /// # Errors
-    /// No client is named, or one of its values is malformed.
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
         let plan = resolve::resolve(self.flags()?, self.variables()?, self.config()?)?;
         if !plan.client.environment.is_documented() {
@@ -222,22 +204,11 @@ fn cached<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, Failure>) -> R
     }
 }
 
-/// # Errors
-/// A configuration failure with a hint.
 pub(crate) fn profile_name(text: &str) -> Result<ProfileName, Failure> {
     let hint = "corti-auth profile list, or for a new one: corti-auth login --profile acme-eu";
     text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))
 }
 
-/// # Errors
-/// A configuration failure with a hint.
-pub(crate) fn parse_environment(text: &str) -> Result<Environment, Failure> {
-    let hint = "corti-auth doctor --environment eu, or us, or a URL such as https://corti.example.com";
-    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))
-}
-
-/// # Errors
-/// A configuration failure with a hint.
 pub(crate) fn parse_tenant(text: &str) -> Result<Tenant, Failure> {
     let hint = "nearly every customer's tenant is base: corti-auth doctor --tenant base";
     text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))

@@ -1,6 +1,6 @@
-//! The formats of a token, and where each of them goes: to stdout, or into a file that a CI system names.
+//! Prints a token in one of its formats, or writes it to the file that a CI system names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::context::Context;
 use crate::domain::client::api_client::Client;
@@ -8,17 +8,19 @@ use crate::domain::client::invalid::Invalid;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
 use crate::domain::text::event::Event;
+use crate::domain::text::page::Page;
 use crate::domain::text::shell;
 use crate::domain::token::format::{self, ForPipeline, Named};
 use crate::domain::token::grant::Token;
 use crate::edge::host::{Env, stdout_has_reader};
 use crate::edge::private_file;
 use crate::failure::{Failure, Kind};
+use crate::output::Text;
 
 /// The file that GitLab's format writes.
 const GITLAB_FILE: &str = "corti.env";
 
-/// A format whose destination is known to be there.
+/// A format, and the file it is written to.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     Token,
@@ -35,24 +37,15 @@ pub(crate) enum Delivery {
     Azure,
 }
 
-/// What came of a delivery.
-#[derive(Debug)]
-pub(crate) enum Delivered {
-    /// To be printed.
-    Datum(Secret),
-    /// To be printed as the command's JSON object.
-    Json,
-    /// Written: what was, and where.
-    Written(String),
-}
-
 impl Delivery {
-    /// The file of outputs of a step of GitHub Actions.
-    ///
-    /// # Errors
-    /// Where there is none, or nothing reads the mask.
+    /// For a step of GitHub Actions. Fails if it names no file, or if nothing reads the mask.
     pub(crate) fn github(env: &Env) -> Result<Self, Failure> {
-        let outputs = env.path(variable::GITHUB_OUTPUT).ok_or_else(no_github)?;
+        let variable = variable::GITHUB_OUTPUT;
+        let Some(outputs) = env.path(variable) else {
+            let message = format!("{variable} is not set: --format github is for a step of GitHub Actions");
+            return Err(Failure::new(Kind::Configuration, message)
+                .hint("elsewhere: --format token, or --format dotenv"));
+        };
         if stdout_has_reader() { Ok(Self::Github(outputs)) } else { Err(not_masked()) }
     }
 
@@ -66,62 +59,52 @@ impl Delivery {
         matches!(self, Self::Github(_) | Self::Gitlab(_) | Self::Azure)
     }
 
-    /// Renders the token and writes it where it goes, but for stdout.
-    ///
-    /// # Errors
-    /// Where the format cannot say a value, or the file cannot be written.
+    /// Renders the token. Writes it to the format's file, if it has one; else it is in the text.
     pub(crate) fn deliver(
         &self,
         client: &Client,
         token: &Token,
         context: &Context<'_>,
-    ) -> Result<Delivered, Failure> {
+    ) -> Result<Text, Failure> {
         let (variables, headers) = (format::variables(client, token), format::headers(client, token));
-        let datum = |rendered: Result<Secret, Invalid>| rendered.map(Delivered::Datum).map_err(unsaid);
-        match self {
-            Self::Token => Ok(Delivered::Datum(token.access_token.secret().clone())),
-            Self::Json => Ok(Delivered::Json),
-            Self::Header => datum(format::header_lines(&headers)),
-            Self::Curl => datum(format::curl_config(&headers)),
-            Self::Env(shell) => datum(format::exports(&timed(variables, token), *shell)),
-            Self::Dotenv => datum(format::dotenv_lines(&timed(variables, token))),
-            Self::Sdk => Ok(Delivered::Datum(Secret::new(format::sdk(client, token).to_string()))),
-            Self::Azure => datum(format::azure(&variables)),
+        let rendered = match self {
+            Self::Token => Ok(token.access_token.secret().clone()),
+            Self::Json => return Ok(Text::Json),
+            Self::Header => format::header_lines(&headers),
+            Self::Curl => format::curl_config(&headers),
+            Self::Env(shell) => format::exports(&timed(variables, token), *shell),
+            Self::Dotenv => format::dotenv_lines(&timed(variables, token)),
+            Self::Sdk => Ok(Secret::new(format::sdk(client, token).to_string())),
+            Self::Azure => format::azure(&variables),
             Self::Github(path) => {
-                let ForPipeline { commands, lines } = format::github(&variables).map_err(unsaid)?;
-                // The value must not be anywhere before the log knows that it is to be masked.
+                let ForPipeline { commands, lines } = format::github(&variables).map_err(unrenderable)?;
+                // The log must know the mask before the value is written anywhere.
                 context.sink.event(Event::Commands(commands));
                 if !context.sink.is_read() {
                     return Err(not_masked());
                 }
                 let written = private_file::append(path, lines.expose().as_bytes());
-                let written = written.map_err(|error| not_written(path, &error));
-                written.map(|()| Delivered::Written(format!("outputs of this step, in {}", path.display())))
+                return told("outputs of this step", path, written);
             }
             Self::Gitlab(path) => {
-                let lines = format::gitlab(&variables).map_err(unsaid)?;
+                let lines = format::gitlab(&variables).map_err(unrenderable)?;
                 let written = private_file::replace(path, lines.expose().as_bytes());
-                written.map_err(|error| not_written(path, &error))?;
+                let told = told("variables for a dotenv report", path, written)?;
                 context.warn(
                     "GitLab does not mask this token, and keeps a dotenv report as an artifact that others may download",
                     Some("within one job: corti-auth exec --scope transcribe -- CMD"),
                 );
-                Ok(Delivered::Written(format!("variables for a dotenv report, in {}", path.display())))
+                return Ok(told);
             }
-        }
+        };
+        rendered.map(Text::Datum).map_err(unrenderable)
     }
 }
 
-/// With when the token ends, for whoever keeps it.
+/// The variables with the token's expiry, for whoever keeps it.
 fn timed(variables: [Named; 3], token: &Token) -> Vec<Named> {
     let end = Named::open(variable::TOKEN_EXPIRES_AT, token.expires_at.to_string());
     variables.into_iter().chain([end]).collect()
-}
-
-fn no_github() -> Failure {
-    let message =
-        format!("{} is not set: --format github is for a step of GitHub Actions", variable::GITHUB_OUTPUT);
-    Failure::new(Kind::Configuration, message).hint("elsewhere: --format token, or --format dotenv")
 }
 
 fn not_masked() -> Failure {
@@ -129,13 +112,19 @@ fn not_masked() -> Failure {
     Failure::new(Kind::Unexpected, message).hint("do not redirect the standard output of this step")
 }
 
-fn not_written(path: &std::path::Path, error: &std::io::Error) -> Failure {
-    let message = format!("cannot write the token to `{}`: {error}", path.display());
-    Failure::new(Kind::Configuration, message)
-        .hint(format!("ls -ld {}", shell::quote(&path.display().to_string())))
+/// What was written where, as the command's message.
+fn told(what: &str, path: &Path, written: std::io::Result<()>) -> Result<Text, Failure> {
+    let file = path.display().to_string();
+    match written {
+        Ok(()) => Ok(Text::Message(Page::new().line(format!("{what}, in {file}")))),
+        Err(error) => {
+            let message = format!("cannot write the token to `{file}`: {error}");
+            Err(Failure::new(Kind::Configuration, message).hint(format!("ls -ld {}", shell::quote(&file))))
+        }
+    }
 }
 
-/// A value that a format cannot say.
-pub(crate) fn unsaid(error: Invalid) -> Failure {
+/// A value that a format cannot express.
+pub(crate) fn unrenderable(error: Invalid) -> Failure {
     Failure::new(Kind::Configuration, error).hint("another format has room for every value: --format json")
 }

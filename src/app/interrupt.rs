@@ -15,8 +15,11 @@ pub(crate) async fn interruptible<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     // Before the first question: a signal must not leave a terminal without echo behind.
-    let stop = pin!(process::interrupted(context.host.terminal.stdin));
-    work_or_signal(work, stop).await.unwrap_or_else(|signal| Err(ended_by(signal)))
+    let stop = process::interrupted(context.host.terminal.stdin);
+    tokio::select! {
+        result = work => result,
+        signal = stop => Err(ended_by(signal)),
+    }
 }
 
 /// The same before a program is started: a signal that comes as `work` ends still keeps the program from starting.
@@ -25,8 +28,10 @@ pub(crate) async fn interruptible_before_a_program<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let mut stop = pin!(process::interrupted(context.host.terminal.stdin));
-    let worked = work_or_signal(work, stop.as_mut()).await;
-    let ready = worked.unwrap_or_else(|signal| Err(ended_by(signal)))?;
+    let ready = tokio::select! {
+        result = work => result?,
+        signal = &mut stop => return Err(ended_by(signal)),
+    };
     // Lets the runtime deliver signals.
     tokio::task::yield_now().await;
     match stop.now_or_never() {
@@ -35,17 +40,6 @@ pub(crate) async fn interruptible_before_a_program<T>(
             drop(ready);
             Err(ended_by(signal))
         }
-    }
-}
-
-/// The result of `work`, or the signal that ended it.
-async fn work_or_signal<T>(
-    work: impl Future<Output = T>,
-    stop: Pin<&mut impl Future<Output = i32>>,
-) -> Result<T, i32> {
-    tokio::select! {
-        result = work => Ok(result),
-        signal = stop => Err(signal),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks the way to a server: DNS, TCP and TLS, or those of the proxy in between.
+//! Checks DNS, TCP and TLS to a server, or to the proxy in between.
 
 use url::Url;
 
@@ -78,11 +78,12 @@ impl Route {
         let label = &self.label;
         // Repeated, it would seem slower than it is.
         let request = Request { repeatable: false, ..Request::public(self.url.to_string()) };
+        let answer = spinner::show(context, "asking the host", http.send(&request)).await;
         if self.url.scheme() == "http" {
             checks.skip("tls", "http:// on this machine");
-            return Ok(spinner::show(context, "asking the host", http.send(&request)).await);
+            return Ok(answer);
         }
-        match spinner::show(context, "asking the host", http.send(&request)).await {
+        match answer {
             Ok(response) => {
                 checks.ok("tls", format!("{label}: trusted, answered {}", response.status));
                 Ok(Ok(response))

@@ -46,7 +46,8 @@ impl SecretInput {
         self.refuse_terminal(context)?;
         if self.is_prompt() {
             if !context.may_ask() {
-                return Err(missing(context, command)?);
+                let line = format!("corti-auth {command}{} --secret-stdin", context.profile_option());
+                return Err(missing(command, &line, context.variables()?.client_secret.as_ref()));
             }
             return parsed(Zeroizing::new(prompt::password(question).await?).as_bytes());
         }
@@ -69,19 +70,19 @@ fn parsed(bytes: &[u8]) -> Result<ClientSecret, Failure> {
         .map_err(|error| Failure::new(Kind::Usage, error).hint("give the secret and nothing else"))
 }
 
-fn missing(context: &Context<'_>, command: &str) -> Result<Failure, Failure> {
+/// The failure if no secret is given and nobody can be asked. `line` reads one from stdin: a variable is not read.
+fn missing(command: &str, line: &str, given: Option<&GivenSecret>) -> Failure {
     let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")
         .hint("add --secret-stdin < FILE");
-    let line = format!("corti-auth {command}{} --secret-stdin", context.profile_option());
-    Ok(match &context.variables()?.client_secret {
+    match given {
         None => failure,
-        Some(GivenSecret::Value(_)) => failure.hint(format!(
-            "{command} does not read {0}; pipe it in: printenv {0} | {line}",
-            variable::CLIENT_SECRET
-        )),
+        Some(GivenSecret::Value(_)) => {
+            let name = variable::CLIENT_SECRET;
+            failure.hint(format!("{command} does not read {name}; pipe it in: printenv {name} | {line}"))
+        }
         Some(GivenSecret::File(name, path)) => {
             let path = quote(&path.display().to_string());
             failure.hint(format!("{command} does not read {name}; pipe it in: {line} < {path}"))
         }
-    })
+    }
 }

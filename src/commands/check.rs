@@ -63,7 +63,7 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outco
     if let Some(full) = full {
         let api = Api::new(&tokens.http, &token.environment, &token.tenant, &full);
         // Not interrupted: an interaction whose id is not known cannot be deleted.
-        match api.create_passing(context).await {
+        match api.create_temporary(context).await {
             Ok(Interaction { id, websocket_url }) => {
                 let opening = observe::open(&tokens, &token, SocketKind::Streams, Some(&websocket_url));
                 let row = stop.interrupts(async { Ok(opening.await) }).await;

@@ -13,9 +13,8 @@ use crate::app::done::Done;
 use crate::app::interrupt::StopSignal;
 use crate::app::tokens::Tokens;
 use crate::domain::explain::diagnosis::Verdict;
-use crate::domain::text::event::{Event, Sink};
+use crate::domain::text::event::{Event, Filter};
 use crate::domain::text::page::Page;
-use crate::domain::text::redactor::Redactor;
 use crate::failure::Failure;
 use crate::output::Text;
 
@@ -42,7 +41,7 @@ pub(super) struct DoctorArgs {
 
 pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Done, Failure> {
     // The context's warnings are checks here.
-    let unwarned = Unwarned(context.sink);
+    let unwarned = Filter { sink: context.sink, passes: |event| !matches!(event, Event::Warning(..)) };
     let context = &Context::new(context.host, context.options, &unwarned)?;
     context.flags()?;
     if let Some(path) = &args.report {
@@ -92,21 +91,6 @@ fn show(check: &Check) -> Event {
     let hints = check.hint.iter().flat_map(|hint| hint.lines());
     let page = check.page(&check.detail);
     Event::Story(hints.fold(page, |page, hint| page.field("", format!("hint: {hint}"))))
-}
-
-/// Drops warnings.
-struct Unwarned<'a>(&'a dyn Sink);
-
-impl Sink for Unwarned<'_> {
-    fn event(&self, event: Event) {
-        if !matches!(event, Event::Warning(..)) {
-            self.0.event(event);
-        }
-    }
-
-    fn redactor(&self) -> &Redactor {
-        self.0.redactor()
-    }
 }
 
 /// How many checks came to each verdict.

@@ -15,8 +15,7 @@ use crate::cli::token_args::{CacheArgs, ScopeArgs};
 use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
-use crate::domain::text::event::{Event, Sink};
-use crate::domain::text::redactor::Redactor;
+use crate::domain::text::event::{Event, Filter};
 use crate::domain::text::shell::quote;
 use crate::domain::token::format::{self, Named};
 use crate::domain::token::reuse::{CacheMode, CachePolicy};
@@ -123,7 +122,8 @@ async fn run_beside(
     let Prepared { plan, requested, policy, mut program } = prepared;
     program.set.push(Named::open(variable::REFRESH_URL, endpoint.url()));
     program.set.push(Named::sensitive(variable::REFRESH_TOKEN, endpoint.bearer().clone()));
-    let quiet = OnlyExchanges(context.sink);
+    // The program has the terminal: with `--verbose`, requests are shown, and nothing else is.
+    let quiet = Filter { sink: context.sink, passes: |event| matches!(event, Event::Exchange { .. }) };
     let beside = context.beside_a_program(&quiet);
     let tokens = Tokens::new(&beside);
     let (serving, mut asked) = endpoint.serve();
@@ -159,21 +159,6 @@ async fn refresh(
         while let Ok(other) = asked.try_recv() {
             other.answer(answer.clone());
         }
-    }
-}
-
-/// Passes on only the requests that `--verbose` shows, while the program uses the terminal.
-struct OnlyExchanges<'a>(&'a dyn Sink);
-
-impl Sink for OnlyExchanges<'_> {
-    fn event(&self, event: Event) {
-        if matches!(event, Event::Exchange { .. }) {
-            self.0.event(event);
-        }
-    }
-
-    fn redactor(&self) -> &Redactor {
-        self.0.redactor()
     }
 }
 

@@ -4,18 +4,15 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::context::Context;
-use crate::app::delivery::Delivered;
 use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::cli::argument;
 use crate::cli::format_args::FormatArgs;
 use crate::cli::token_args::{CacheArgs, ScopeArgs};
-use crate::domain::text::page::Page;
 use crate::domain::token::grant::Token;
 use crate::domain::token::requirement::Requirement;
 use crate::domain::token::scope::{LIMITED, TokenClass};
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
 
 /// You choose whether the token is limited or full. A limited one (transcribe, streams) opens those WebSockets and nothing
 /// else, and is safe for a browser. A full one acts as the client itself. Keep it on your backend.
@@ -57,11 +54,7 @@ pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Outco
         context.warn(caution, Some("for a browser: corti-auth token --scope transcribe"));
     }
     let client = &plan.client;
-    let text = match delivery.deliver(client, &token, context)? {
-        Delivered::Datum(datum) => Text::Datum(datum),
-        Delivered::Json => Text::Json,
-        Delivered::Written(what) => Text::Message(Page::new().line(what)),
-    };
+    let text = delivery.deliver(client, &token, context)?;
     let Token { access_token, expires_at, expires_in, granted, cached } = token;
     let json = json!({
         "token_type": "Bearer",

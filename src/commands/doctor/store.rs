@@ -85,25 +85,26 @@ pub(super) async fn examine(
 async fn test(context: &Context<'_>, configuration: &Configuration, store: &Store) -> Result<(), Failure> {
     let (client, sink) = (nobody(&folder(context))?, context.sink);
     let profile = configuration.plan.as_ref().and_then(Plan::profile).cloned().unwrap_or_default();
-    let failed = |what, error: &StoreError| Failure::store(error, &client, &profile).context(what);
+    let failed = |what: &'static str| {
+        let (client, profile) = (&client, &profile);
+        move |error: StoreError| Failure::store(&error, client, profile).context(what)
+    };
     let entry = ClientSecret::parse(TEST_ENTRY).map_err(|error| Failure::new(Kind::Unexpected, error))?;
     // Never prompts: that the store is locked is what to report.
-    let state = store.probe(&client).await.and_then(State::usable);
-    state.map_err(|error| failed("cannot use the store", &error))?;
-    let written = store.write(&client, &entry).await;
-    written.map_err(|error| failed("cannot write a test entry", &error))?;
+    store.probe(&client).await.and_then(State::usable).map_err(failed("cannot use the store"))?;
+    store.write(&client, &entry).await.map_err(failed("cannot write a test entry"))?;
     let read = store.read(&client, sink).await;
     let deleted = store.delete(&client).await;
     match read {
         Ok(secret) if secret.secret().is_same(entry.secret()) => {}
         Ok(_) | Err(StoreError::Missing) => return Err(unreliable(store, "lost a test entry")),
-        Err(error) => return Err(failed("cannot read the test entry that was just written", &error)),
+        Err(error) => return Err(failed("cannot read the test entry that was just written")(error)),
     }
-    deleted.map_err(|error| failed("cannot delete the test entry", &error))?;
+    deleted.map_err(failed("cannot delete the test entry"))?;
     match store.read(&client, sink).await {
         Err(StoreError::Missing) => Ok(()),
         Ok(_) => Err(unreliable(store, "still has the test entry that was deleted")),
-        Err(error) => Err(failed("cannot see whether the test entry is gone", &error)),
+        Err(error) => Err(failed("cannot see whether the test entry is gone")(error)),
     }
 }
 
@@ -113,13 +114,12 @@ fn folder(context: &Context<'_>) -> PathBuf {
 
 /// The client of the test entry. Doctors of two configuration folders, which cannot lock each other out, use two entries.
 fn nobody(folder: &Path) -> Result<Client, Failure> {
-    let unexpected = |error: String| Failure::new(Kind::Unexpected, error);
     let id = fingerprint(&folder.to_string_lossy()).replace(':', "-");
-    Ok(Client {
-        environment: NOWHERE.parse().map_err(|error| unexpected(format!("{error}")))?,
-        tenant: "doctor".parse().map_err(|error| unexpected(format!("{error}")))?,
-        id: id.parse().map_err(|error| unexpected(format!("{error}")))?,
-    })
+    let (environment, tenant, id) = (NOWHERE.parse(), "doctor".parse(), id.parse());
+    match (environment, tenant, id) {
+        (Ok(environment), Ok(tenant), Ok(id)) => Ok(Client { environment, tenant, id }),
+        _ => Err(Failure::new(Kind::Unexpected, "the test entry has no valid name")),
+    }
 }
 
 fn unreliable(store: &Store, what: &str) -> Failure {

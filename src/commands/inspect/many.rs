@@ -18,13 +18,18 @@ const BLOCK: usize = 192 * 1024;
 
 const SCHEMA: &str = "corti-auth/inspect/v1";
 
-/// How many tokens there were, and how many of them failed.
-#[derive(Default)]
-struct Tally {
+/// What is inspected, how it is printed, and how many tokens failed so far.
+struct Stream<'a, 'b> {
+    judge: &'a mut Judge<'b>,
+    field: Option<&'static str>,
+    json: bool,
+    /// Lines that are ready to be printed.
+    text: Vec<u8>,
     line: u64,
     tokens: u64,
     invalid: u64,
     lacking: u64,
+    /// The first line that failed.
     first: u64,
 }
 
@@ -37,61 +42,84 @@ pub(super) async fn run(
     judge: &mut Judge<'_>,
     sink: &dyn Sink,
 ) -> Result<Option<Failure>, Failure> {
-    let (mut lines, mut tally) = (Lines::new(MAX_TEXT), Tally::default());
-    let mut output = Output { field, json, text: Vec::new() };
+    let (text, line, tokens, invalid, lacking, first) = Default::default();
+    let mut stream = Stream { judge, field, json, text, line, tokens, invalid, lacking, first };
+    let mut lines = Lines::new(MAX_TEXT);
     let head = std::mem::take(&mut source.head);
     let (mut chunk, mut has_ended) = (head.as_slice(), false);
     while sink.is_read() && !has_ended {
         while let Some(line) = lines.next(&mut chunk) {
-            let taken = tally.take(line, judge, &mut output).await;
+            let taken = stream.take(line).await;
             // If the keys of this token cannot be fetched, the tokens before it are still printed.
-            taken.inspect_err(|_| output.print(sink))?;
+            taken.inspect_err(|_| stream.print(sink))?;
         }
         // Print what is ready before waiting for more.
-        output.print(sink);
+        stream.print(sink);
         chunk = source.chunk().await?;
         has_ended = chunk.is_empty();
     }
     if let Some(line) = lines.last().filter(|_| has_ended) {
-        tally.take(line, judge, &mut output).await?;
-        output.print(sink);
+        stream.take(line).await?;
+        stream.print(sink);
     }
-    Ok(tally.failure())
+    Ok(stream.failure())
 }
 
-/// Lines that are ready to be printed.
-struct Output {
-    field: Option<&'static str>,
-    json: bool,
-    text: Vec<u8>,
-}
+impl Stream<'_, '_> {
+    async fn take(&mut self, line: Line<'_>) -> Result<(), Failure> {
+        self.line += 1;
+        let text = match line {
+            Line::TooLong => Err(format!("the line is longer than {MAX_TOKEN_BYTES} bytes")),
+            Line::Bytes(bytes) if bytes.trim_ascii().is_empty() => return Ok(()),
+            Line::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned()),
+        };
+        self.tokens += 1;
+        let judged = match text {
+            Ok(text) => self.judge.judge(text).await?.map_err(|unreadable| unreadable.message()),
+            Err(message) => Err(message),
+        };
+        let fault = match &judged {
+            Ok(judged) => judged.fault(),
+            Err(_) => Some(Kind::Token),
+        };
+        if fault.is_some() && self.invalid + self.lacking == 0 {
+            self.first = self.line;
+        }
+        match fault {
+            Some(Kind::Token) => self.invalid += 1,
+            Some(_) => self.lacking += 1,
+            None => {}
+        }
+        self.add(judged);
+        Ok(())
+    }
 
-impl Output {
-    fn add(&mut self, record: &impl Serialize) {
+    /// Adds the line of one token, or of a text that is not one.
+    fn add(&mut self, judged: Result<Judged, String>) {
+        let line = self.line;
+        match (judged, self.field) {
+            (Ok(judged), None) => {
+                let mut report = judged.report();
+                report.line = Some(line);
+                self.add_json(&report);
+            }
+            (Ok(judged), Some(name)) if self.json => {
+                self.add_json(&json!({ "schema": SCHEMA, "line": line, name: judged.field(name) }));
+            }
+            (Ok(judged), Some(name)) => {
+                self.text.extend_from_slice(printable(&plain(&judged.field(name))).as_bytes());
+            }
+            (Err(_), Some(_)) if !self.json => {}
+            (Err(message), _) => {
+                self.add_json(&json!({ "schema": SCHEMA, "line": line, "error": message }));
+            }
+        }
+        self.text.push(b'\n');
+    }
+
+    fn add_json(&mut self, record: &impl Serialize) {
         // Writing a record to memory cannot fail.
         let _ = serde_json::to_writer(&mut self.text, record);
-        self.text.push(b'\n');
-    }
-
-    fn token(&mut self, judged: &Judged, line: u64) {
-        let Some(name) = self.field else {
-            let mut report = judged.report();
-            report.line = Some(line);
-            return self.add(&report);
-        };
-        let value = judged.field(name);
-        if self.json {
-            return self.add(&json!({ "schema": SCHEMA, "line": line, name: value }));
-        }
-        self.text.extend_from_slice(printable(&plain(&value)).as_bytes());
-        self.text.push(b'\n');
-    }
-
-    fn error(&mut self, message: &str, line: u64) {
-        if self.field.is_some() && !self.json {
-            return self.text.push(b'\n');
-        }
-        self.add(&json!({ "schema": SCHEMA, "line": line, "error": message }));
     }
 
     fn print(&mut self, sink: &dyn Sink) {
@@ -101,44 +129,6 @@ impl Output {
             // JSON and printable text are UTF-8.
             sink.event(Event::Lines(String::from_utf8(text).unwrap_or_default()));
         }
-    }
-}
-
-impl Tally {
-    async fn take(
-        &mut self,
-        line: Line<'_>,
-        judge: &mut Judge<'_>,
-        output: &mut Output,
-    ) -> Result<(), Failure> {
-        self.line += 1;
-        let text = match line {
-            Line::TooLong => Err(format!("the line is longer than {MAX_TOKEN_BYTES} bytes")),
-            Line::Bytes(bytes) if bytes.trim_ascii().is_empty() => return Ok(()),
-            Line::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned()),
-        };
-        self.tokens += 1;
-        let judged = match text {
-            Ok(text) => judge.judge(text).await?.map_err(|unreadable| unreadable.message()),
-            Err(message) => Err(message),
-        };
-        let fault = match judged {
-            Ok(judged) => {
-                output.token(&judged, self.line);
-                judged.fault()
-            }
-            Err(message) => {
-                output.error(&message, self.line);
-                Some(Kind::Token)
-            }
-        };
-        if let Some(kind) = fault {
-            if self.invalid + self.lacking == 0 {
-                self.first = self.line;
-            }
-            if kind == Kind::Token { self.invalid += 1 } else { self.lacking += 1 }
-        }
-        Ok(())
     }
 
     /// The failure of the whole command.

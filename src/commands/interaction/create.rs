@@ -106,11 +106,12 @@ pub(super) async fn run(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<Outcom
         let caution = "the URL has a token in it, and proxies log URLs";
         context.warn(caution, Some("corti-auth session streams"));
     }
+    let (environment, tenant) = caller.place();
     let json = json!({
         "interaction_id": id.to_string(),
         "websocket_url": url.as_str(),
-        "environment": caller.environment().to_string(),
-        "tenant": caller.tenant().as_str(),
+        "environment": environment.to_string(),
+        "tenant": tenant.as_str(),
     });
     let text = match &connect_url {
         Some(url) => Text::Datum(url.clone()),

@@ -108,7 +108,7 @@ fn check_token(
 
 /// Refuses to send a token of this client to another environment or tenant.
 pub(super) fn refuse_elsewhere(pasted: &PastedUrl, caller: &Caller) -> Result<(), Failure> {
-    let (environment, tenant) = (caller.environment(), caller.tenant());
+    let (environment, tenant) = caller.place();
     let Some(elsewhere) = elsewhere(pasted, environment, tenant) else { return Ok(()) };
     let message = format!(
         "the pasted URL has no token and {elsewhere}: no token of `{environment}`, tenant `{tenant}`, is sent there"

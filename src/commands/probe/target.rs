@@ -70,7 +70,7 @@ pub(super) async fn prepare(
         return Err(Failure::new(Kind::Usage, message).hint("corti-auth probe streams --help"));
     }
     let caller = Caller::of(tokens.context)?;
-    let (environment, tenant) = (caller.environment(), caller.tenant());
+    let (environment, tenant) = caller.place();
     let url = match (kind, args.interaction) {
         (SocketKind::Transcribe, _) => websocket::transcribe_url(environment, tenant),
         (SocketKind::Streams, Some(id)) => websocket::streams_url(environment, tenant, id),
@@ -153,7 +153,7 @@ impl Owner {
         let api = self.api(tokens);
         let context = tokens.context;
         let created =
-            if keep { api.create_minimal(context).await } else { api.create_passing(context).await };
+            if keep { api.create_minimal(context).await } else { api.create_temporary(context).await };
         let Interaction { id, websocket_url } =
             created.map_err(|failure| checks.fail("interaction", failure))?;
         checks.ok("interaction", format!("created {id}"));

@@ -60,3 +60,23 @@ pub trait Sink {
         true
     }
 }
+
+/// Passes on only the events that `passes` accepts.
+pub struct Filter<'a> {
+    /// Receives them.
+    pub sink: &'a dyn Sink,
+    /// Whether an event is passed on.
+    pub passes: fn(&Event) -> bool,
+}
+
+impl Sink for Filter<'_> {
+    fn event(&self, event: Event) {
+        if (self.passes)(&event) {
+            self.sink.event(event);
+        }
+    }
+
+    fn redactor(&self) -> &Redactor {
+        self.sink.redactor()
+    }
+}
