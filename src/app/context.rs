@@ -120,8 +120,7 @@ impl<'a> Context<'a> {
     /// The configuration, read once. It is empty without a home folder, as in some containers. Warns about unknown keys.
     pub(crate) fn config(&self) -> Result<&Config, Failure> {
         cached(&self.config, || {
-            let file = ConfigFile::locate(self.options.config_dir.as_deref(), &self.host.env);
-            let config = match file {
+            let config = match ConfigFile::locate(self.options.config_dir.as_deref(), &self.host.env) {
                 Err(ConfigFileError::NoHome) => Config::default(),
                 file => file?.load()?,
             };
@@ -134,10 +133,10 @@ impl<'a> Context<'a> {
 
     /// The profile that the flags, the variable or the configuration name.
     pub(crate) fn chosen_profile(&self) -> Result<&ProfileName, Failure> {
-        let config = self.config()?;
-        let named = self.flags()?.profile.as_ref().or(self.variables()?.profile.as_ref());
-        let none = || ResolveError::NoClient { has_profiles: !config.profiles().is_empty() };
-        Ok(named.or_else(|| config.default_profile()).ok_or_else(none)?)
+        let (variables, config) = (self.variables()?, self.config()?);
+        let named = self.flags()?.profile.as_ref().or(variables.profile.as_ref());
+        let named = named.or_else(|| config.default_profile());
+        Ok(named.ok_or_else(|| ResolveError::no_client(variables, config))?)
     }
 
     /// The profile of this name.

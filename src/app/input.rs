@@ -7,30 +7,21 @@ use zeroize::Zeroizing;
 use crate::app::context::Context;
 use crate::edge::input;
 
-/// Nobody types what a command reads from standard input.
-///
-/// # Errors
-/// Where it is a terminal.
-pub(crate) fn refuse_terminal(context: &Context<'_>) -> Result<(), String> {
-    let refusal = || "standard input: it is a terminal, and a pipe is wanted".to_owned();
-    if context.host.terminal.stdin { Err(refusal()) } else { Ok(()) }
+/// What is read, in words: `None` is standard input.
+pub(crate) fn name(file: Option<&Path>) -> String {
+    file.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()))
 }
 
-/// Reads it to its end, at most `limit` bytes. It is read beside the runtime: a pipe that nobody writes to must not hold
-/// Ctrl-C back.
-///
-/// # Errors
-/// What was read, and why it cannot be: `` `x.json`: no such file``.
+/// Reads at most `limit` bytes, to the end, on another thread: a pipe that nobody writes to must not hold back Ctrl-C. Standard
+/// input must not be a terminal. The error says what was read and what failed: `` `x.json`: no such file``.
 pub(crate) async fn read(
     path: &Path,
     limit: usize,
     context: &Context<'_>,
 ) -> Result<Zeroizing<Vec<u8>>, String> {
-    let is_stdin = path.as_os_str() == "-";
-    let source = if is_stdin { "standard input".to_owned() } else { format!("`{}`", path.display()) };
-    if is_stdin {
-        refuse_terminal(context)?;
+    let file = Some(path).filter(|path| path.as_os_str() != "-");
+    if file.is_none() && context.host.terminal.stdin {
+        return Err("standard input: it is a terminal, and a pipe is wanted".to_owned());
     }
-    let read = input::read((!is_stdin).then_some(path), limit).await;
-    read.map_err(|error| format!("{source}: {error}"))
+    input::read(file, limit).await.map_err(|error| format!("{}: {error}", name(file)))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::app::context::Context;
+use crate::app::input::name;
 use crate::domain::client::secret::{ClientSecret, MAX_SECRET_BYTES};
 use crate::domain::client::variable::{self, GivenSecret};
 use crate::domain::text::shell::quote;
@@ -58,8 +59,7 @@ impl SecretInput {
 /// The secret in a file, or on standard input.
 pub(crate) async fn read(file: Option<&Path>) -> Result<ClientSecret, Failure> {
     let bytes = input::read(file, LIMIT).await.map_err(|reason| {
-        let source = file.map_or("standard input".to_owned(), |path| format!("`{}`", path.display()));
-        Failure::new(Kind::Usage, format!("cannot read the secret from {source}: {reason}"))
+        Failure::new(Kind::Usage, format!("cannot read the secret from {}: {reason}", name(file)))
             .hint("name a file that holds the secret: --secret-file FILE")
     })?;
     parsed(&bytes)

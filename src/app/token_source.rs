@@ -4,7 +4,7 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use crate::app::context::Context;
-use crate::app::input;
+use crate::app::input::name;
 use crate::domain::client::secret::Secret;
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::domain::token::pasted;
@@ -84,10 +84,6 @@ impl Source {
     }
 }
 
-fn name(file: Option<&Path>) -> String {
-    file.map_or_else(|| "standard input".to_owned(), |path| format!("`{}`", path.display()))
-}
-
 /// Where a text is no token and one of its lines is, says how to have them one by one.
 pub(crate) fn advise(failure: Failure, text: &[u8]) -> Failure {
     if pasted::has_whole_line(text) {
@@ -97,13 +93,13 @@ pub(crate) fn advise(failure: Failure, text: &[u8]) -> Failure {
     }
 }
 
-/// # Errors
-/// Where standard input is a terminal.
+/// Refuses a terminal as standard input.
 pub(crate) fn refuse_terminal(context: &Context<'_>) -> Result<(), Failure> {
-    input::refuse_terminal(context).map_err(|reason| {
-        Failure::new(Kind::Usage, format!("cannot read a token from {reason}"))
-            .hint("name a file with one token, or pipe it in: corti-auth inspect < FILE")
-    })
+    if !context.host.terminal.stdin {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Usage, "there is no token: pipe one in, or name a file")
+        .hint("corti-auth token --scope transcribe | corti-auth inspect"))
 }
 
 fn unreadable(name: &str, error: &Error) -> Failure {

@@ -32,7 +32,8 @@ pub(crate) struct Tokens<'a> {
     pub(crate) context: &'a Context<'a>,
     pub(crate) http: Http<'a>,
     cache: Cache,
-    secret_read: RefCell<Option<ClientSecret>>,
+    /// The secret that was read last, if one was needed so far.
+    pub(crate) secret_read: RefCell<Option<ClientSecret>>,
 }
 
 /// The token to get.
@@ -207,11 +208,6 @@ impl<'a> Tokens<'a> {
         };
         self.secret_read.replace(Some(secret.clone()));
         Ok(secret)
-    }
-
-    /// The secret that was read last, if one was needed so far.
-    pub(crate) fn secret_read(&self) -> Option<ClientSecret> {
-        self.secret_read.borrow().clone()
     }
 }
 

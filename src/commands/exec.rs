@@ -99,7 +99,7 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
     let tokens = Tokens::new(context);
     let token = tokens.get(&plan, &requested, policy).await?;
     let (env, variables) = (&context.host.env, context.variables()?);
-    let secret = tokens.secret_read();
+    let secret = tokens.secret_read.borrow().clone();
     let program = Program {
         name: args.command[0].clone(),
         arguments: args.command[1..].to_vec(),

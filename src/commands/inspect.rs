@@ -90,11 +90,6 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Don
 }
 
 async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) -> Result<Done, Failure> {
-    if args.file.is_none() && context.host.terminal.stdin {
-        let message = "there is no token: pipe one in, or name a file";
-        return Err(Failure::new(Kind::Usage, message)
-            .hint("corti-auth token --scope transcribe | corti-auth inspect"));
-    }
     let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
     if file.is_none() {
         refuse_terminal(context)?;

@@ -10,7 +10,7 @@ use crate::domain::client::environment::is_loopback;
 use super::host::Env;
 
 /// The variables that name a proxy for https, in order of precedence.
-const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+pub const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// A proxy in use.
 #[derive(Clone, Debug, PartialEq, Eq)]

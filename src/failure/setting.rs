@@ -34,8 +34,10 @@ impl Failure {
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
         let (kind, demo) = match &error {
-            ResolveError::NoClient { has_profiles: true } => (Kind::Credential, None),
-            ResolveError::NoClient { .. } => (Kind::Credential, Some("without an account: corti-auth demo")),
+            ResolveError::NoClient { has_profiles: false, in_ci: false } => {
+                (Kind::Credential, Some("without an account: corti-auth demo"))
+            }
+            ResolveError::NoClient { .. } => (Kind::Credential, None),
             _ => (Kind::Configuration, None),
         };
         let hint = match &error {
@@ -45,11 +47,13 @@ impl From<ResolveError> for Failure {
             ResolveError::UnknownProfile { .. } => "corti-auth profile list".to_owned(),
             ResolveError::IncompleteClient { missing, .. } => format!("export {missing}=…"),
             ResolveError::TwoClients { other } => format!("unset {} or {other}", variable::PROFILE),
-            ResolveError::NoEnvironment | ResolveError::NoTarget => {
+            ResolveError::NoEnvironment
+            | ResolveError::NoTarget
+            | ResolveError::NoClient { has_profiles: false, in_ci: true } => {
                 format!("export {}=eu   (or us)", variable::ENVIRONMENT)
             }
-            ResolveError::NoClient { has_profiles: true } => "corti-auth profile use NAME".to_owned(),
-            ResolveError::NoClient { has_profiles: false } => "corti-auth login".to_owned(),
+            ResolveError::NoClient { has_profiles: true, .. } => "corti-auth profile use NAME".to_owned(),
+            ResolveError::NoClient { has_profiles: false, in_ci: false } => "corti-auth login".to_owned(),
         };
         demo.into_iter().fold(Self::caused(kind, error).hint(hint), Self::hint)
     }

@@ -14,19 +14,15 @@ use crate::failure::{Failure, Kind};
 
 use super::{Checks, Context};
 
-/// Variables of other tools that change what this one does.
-const OTHERS: [&str; 12] = [
-    "ALL_PROXY",
+/// Variables of other tools that change what this one does, beside [`proxy::VARIABLES`].
+const OTHERS: [&str; 8] = [
     "CI",
     "CREDENTIALS_DIRECTORY",
     "DBUS_SESSION_BUS_ADDRESS",
-    "HTTPS_PROXY",
     "NO_PROXY",
     "REQUEST_METHOD",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
-    "all_proxy",
-    "https_proxy",
     "no_proxy",
 ];
 
@@ -58,7 +54,7 @@ pub(super) fn examine(context: &Context<'_>, checks: &mut Checks<'_>) -> Configu
                 checks.skip("configuration", "nobody is logged in yet: corti-auth login");
             }
             Err(failure) => {
-                checks.fail("configuration", failure.context("not logged in"));
+                checks.fail("configuration", failure);
                 is_new = true;
             }
         },
@@ -151,6 +147,8 @@ fn judge_variables(context: &Context<'_>, checks: &mut Checks<'_>) {
 
 /// The names of the set variables that change something, or were meant to.
 pub(super) fn relevant(context: &Context<'_>) -> Vec<String> {
-    let matters = |name: &String| name.starts_with("CORTI_") || OTHERS.contains(&name.as_str());
+    let matters = |name: &String| {
+        name.starts_with("CORTI_") || OTHERS.iter().chain(&proxy::VARIABLES).any(|other| other == name)
+    };
     context.host.env.names().filter(matters).collect()
 }

@@ -158,14 +158,27 @@ pub enum ResolveError {
     #[error("{} names a client, but no environment is set", variable::CLIENT_ID)]
     NoEnvironment,
     /// Nothing names a client.
-    #[error("{}", if *has_profiles { "there is no default profile" } else { "you are not logged in" })]
+    #[error("{}", match (has_profiles, in_ci) {
+        (true, _) => "there is no default profile",
+        (false, true) => "no client: set CORTI_CLIENT_ID and CORTI_CLIENT_SECRET",
+        (false, false) => "you are not logged in",
+    })]
     NoClient {
         /// Whether there are profiles to choose from.
         has_profiles: bool,
+        /// Whether this is a pipeline, where nobody logs in.
+        in_ci: bool,
     },
     /// A ready token without an environment. The token's own issuer is never used for this.
     #[error("no environment is set for the token in {}", variable::ACCESS_TOKEN)]
     NoTarget,
+}
+
+impl ResolveError {
+    /// Nothing names a client.
+    pub fn no_client(variables: &Variables, config: &Config) -> Self {
+        Self::NoClient { has_profiles: !config.profiles().is_empty(), in_ci: variables.in_ci }
+    }
 }
 
 /// Finds the client that the flags, the variables or a profile name.
@@ -179,7 +192,7 @@ pub fn resolve(flags: &Flags, variables: &Variables, config: &Config) -> Result<
         }
         (Some((_, Layer::ProfileVariable)), Some(other)) => Err(ResolveError::TwoClients { other }),
         (_, Some(present)) => from_variables(present, flags, variables, config),
-        (None, None) => Err(ResolveError::NoClient { has_profiles: !config.profiles().is_empty() }),
+        (None, None) => Err(ResolveError::no_client(variables, config)),
     }
 }
 

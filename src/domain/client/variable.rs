@@ -172,6 +172,8 @@ pub struct Variables {
     pub access_token: Option<AccessToken>,
     /// [`PROFILE`].
     pub profile: Option<ProfileName>,
+    /// Whether [`CI`] is on.
+    pub in_ci: bool,
 }
 
 /// A client secret from the environment.
@@ -228,6 +230,7 @@ impl Variables {
             client_secret: given_secret(&lookup, exists)?,
             access_token: parse(ACCESS_TOKEN, &lookup, token)?,
             profile: parse(PROFILE, &lookup, str::parse)?,
+            in_ci: lookup(CI).is_some_and(|value| is_on(&value)),
         })
     }
 
