@@ -136,7 +136,7 @@ impl<'a> Credential<'a> {
         if verify {
             Tokens::new(context).mint_with(secret, client, origin, &ScopeRequest::Full).await?;
         }
-        let config = self.store(Some(secret).filter(|_| kind.command().is_none()), verify).await?;
+        let is_default = self.store(Some(secret).filter(|_| kind.command().is_none()), verify).await?;
         let variable = context.variables()?.client_variable();
         if let Some(variable) = variable {
             let message =
@@ -144,7 +144,6 @@ impl<'a> Credential<'a> {
             let hint = format!("unset {variable}, or name the profile: --profile {name}");
             context.warn(message, Some(&hint));
         }
-        let is_default = config.default_profile() == Some(name);
         let Client { environment, tenant, id } = client;
         let json = json!({
             "profile": name.as_str(),
@@ -166,13 +165,9 @@ impl<'a> Credential<'a> {
         Ok((json, page))
     }
 
-    /// Stores the secret, and gives the configuration as it is then. `secret` is `None` if it is stored already, or a
+    /// Stores the secret, and says whether the profile is the default then. `secret` is `None` if it is stored already, or a
     /// command keeps it.
-    pub(crate) async fn store(
-        &self,
-        secret: Option<&ClientSecret>,
-        verified: bool,
-    ) -> Result<Config, Failure> {
+    pub(crate) async fn store(&self, secret: Option<&ClientSecret>, verified: bool) -> Result<bool, Failure> {
         let Self { context, client, kind, .. } = self;
         if let Some(secret) = secret {
             // A keyring's error may repeat what it was given.
@@ -202,7 +197,7 @@ impl<'a> Credential<'a> {
         }
         warn_if_not_noted(context, held.save());
         tokens::remove_of(client, context);
-        Ok(held.config.clone())
+        Ok(held.config.default_profile() == Some(&self.name))
     }
 
     /// Unlocks the store, before the configuration is locked and others wait for it.

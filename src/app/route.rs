@@ -49,10 +49,8 @@ impl Route {
         let (Self { host, port, label, .. }, limit) = (self, context.options.timeout);
         let failed = |error| Failure::from(error).context(label.clone());
         let resolving = connectivity::resolve(host, *port, limit);
-        let addresses = match spinner::show(context, "looking for the host", resolving).await {
-            Ok(addresses) => addresses,
-            Err(error) => return Err(checks.fail("dns", failed(error))),
-        };
+        let addresses = spinner::show(context, "looking for the host", resolving).await;
+        let addresses = addresses.map_err(|error| checks.fail("dns", failed(error)))?;
         if connectivity::is_address(host) {
             checks.skip("dns", format!("{host} needs no lookup"));
         } else {
@@ -60,10 +58,9 @@ impl Route {
             checks.ok("dns", format!("{label}: {}", found.join(", ")));
         }
         let connecting = connectivity::connect(&addresses, limit);
-        match spinner::show(context, "connecting to the host", connecting).await {
-            Ok(address) => checks.ok("tcp", format!("{label}: connected to {address}")),
-            Err(error) => return Err(checks.fail("tcp", failed(error))),
-        }
+        let address = spinner::show(context, "connecting to the host", connecting).await;
+        let address = address.map_err(|error| checks.fail("tcp", failed(error)))?;
+        checks.ok("tcp", format!("{label}: connected to {address}"));
         Ok(())
     }
 

@@ -1,6 +1,6 @@
-//! The one way to a token, for every command: cache, lock, cache, secret, mint, cache.
+//! Gets a token, for every command: from the cache, else under a lock, from the cache or newly minted.
 //!
-//! Cache errors are ignored: where the cache does not work, a token is minted.
+//! Cache errors are ignored: if the cache does not work, a token is minted.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use crate::edge::token_cache::Cache;
 use crate::edge::{mounted_secret, thread};
 use crate::failure::{Failure, Kind};
 
-/// How long the process that mints may take beyond its request: for the keyring, and for others that wait.
+/// How long to wait for another process that mints, beyond its request: it may wait for the keyring, too.
 const SLACK: Duration = Duration::from_secs(5);
 
 /// Gets tokens, over one HTTP client.
@@ -50,10 +50,8 @@ impl<'a> Tokens<'a> {
         Self { context, http: context.http(), cache, secret_read: RefCell::default() }
     }
 
-    /// A token for the plan's client: a cached one if `policy` accepts it, else a new one.
-    ///
-    /// # Errors
-    /// There is no secret, or no token for it, or a new token lives shorter than `policy` requires.
+    /// A token for the plan's client: a cached one if `policy` accepts it, else a new one. Fails if a new one lives shorter than
+    /// `policy` requires.
     pub(crate) async fn get(
         &self,
         plan: &Plan,
@@ -61,17 +59,17 @@ impl<'a> Tokens<'a> {
         policy: CachePolicy,
     ) -> Result<Token, Failure> {
         let wanted = Wanted { plan, requested, policy };
-        let token = match policy.mode {
-            CacheMode::Use => self.cached_or_new(wanted).await?,
-            CacheMode::Refresh | CacheMode::Bypass => {
-                let secret = self.secret(plan).await?;
-                self.mint_for(wanted, &secret).await?
-            }
+        let token = if policy.mode == CacheMode::Use {
+            self.cached_or_new(wanted).await?
+        } else {
+            self.mint_for(wanted, &self.secret(plan).await?).await?
         };
-        match policy.missing_lifetime(&token).filter(|_| !token.cached) {
-            Some(required) => Err(too_short(&token, required)),
-            None => Ok(token),
+        if let Some(required) = policy.missing_lifetime(&token).filter(|_| !token.cached) {
+            let (life, required) = (token.expires_in, required.as_secs_f64());
+            let message = format!("a new token lives {life} s, and --min-ttl requires {required} s");
+            return Err(Failure::new(Kind::Check, message).hint(format!("ask for less: --min-ttl {life}s")));
         }
+        Ok(token)
     }
 
     /// A token for `caller`: the ready one, or as [`Self::get`].
@@ -117,13 +115,15 @@ impl<'a> Tokens<'a> {
     ) -> Result<Option<Token>, Failure> {
         let good = |bytes: &[u8], key: &CacheKey| {
             let now = self.context.host.clock.now();
-            CachedToken::from_bytes(bytes, key)?.good(wanted.requested, now, wanted.policy)
+            let token = CachedToken::from_bytes(bytes, key)?.good(wanted.requested, now, wanted.policy)?;
+            self.context.sink.redactor().add(token.access_token.secret());
+            Some(token)
         };
         if let Some(credential) = stored_credential(wanted.plan) {
             let key = self.key(wanted, credential);
             let token = self.cache.in_kernel(&key).and_then(|bytes| good(&bytes, &key));
             if token.is_some() || !self.cache.has_file(&key) {
-                return Ok(token.inspect(|token| self.hide(token)));
+                return Ok(token);
             }
         }
         let secret = match secret {
@@ -131,15 +131,10 @@ impl<'a> Tokens<'a> {
             None => secret.insert(self.secret(wanted.plan).await?),
         };
         let key = self.key(wanted, credential(wanted.plan, secret));
-        let token = self.cache.in_kernel(&key).and_then(|bytes| good(&bytes, &key)).or_else(|| {
+        Ok(self.cache.in_kernel(&key).and_then(|bytes| good(&bytes, &key)).or_else(|| {
             let bytes = self.cache.in_file(&key, &SealKey::new(secret, &key))?;
             good(&bytes, &key)
-        });
-        Ok(token.inspect(|token| self.hide(token)))
-    }
-
-    fn hide(&self, token: &Token) {
-        self.context.sink.redactor().add(token.access_token.secret());
+        }))
     }
 
     fn key(&self, wanted: Wanted<'_>, credential: Credential<'_>) -> CacheKey {
@@ -166,9 +161,6 @@ impl<'a> Tokens<'a> {
     }
 
     /// A new token for a secret that need not be stored; `origin` says in messages where it came from.
-    ///
-    /// # Errors
-    /// The server does not answer, refuses, or grants something else than requested.
     pub(crate) async fn mint_with(
         &self,
         secret: &ClientSecret,
@@ -191,9 +183,6 @@ impl<'a> Tokens<'a> {
     }
 
     /// The secret of the plan's client.
-    ///
-    /// # Errors
-    /// There is none, or its store cannot be used.
     pub(crate) async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
         let secret = match &plan.source {
             SecretSource::Given(GivenSecret::Value(secret)) => secret.clone(),
@@ -239,12 +228,6 @@ fn stored_credential(plan: &Plan) -> Option<Credential<'_>> {
     let SecretSource::Store(_, profile) = &plan.source else { return None };
     let id = profile.credential.as_ref().filter(|_| !matches!(profile.store, StoreKind::Command(_)))?;
     Some(Credential::Stored(&profile.store, id))
-}
-
-fn too_short(token: &Token, required: Duration) -> Failure {
-    let (life, required) = (token.expires_in, required.as_secs_f64());
-    let message = format!("a new token lives {life} s, and --min-ttl requires {required} s");
-    Failure::new(Kind::Check, message).hint(format!("ask for less: --min-ttl {life}s"))
 }
 
 async fn mounted(variable: &'static str, path: &Path) -> Result<ClientSecret, Failure> {

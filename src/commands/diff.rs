@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::context::Context;
 use crate::app::done::Done;
@@ -41,14 +41,6 @@ pub(super) struct DiffArgs {
     choice: ScopeArgs,
 }
 
-/// One of the tokens.
-struct Side {
-    /// Where it comes from, in words.
-    source: String,
-    fingerprint: String,
-    inspection: Inspection,
-}
-
 pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Done, Failure> {
     if args.a == "-" && args.b == "-" {
         return Err(Failure::new(Kind::Usage, "only one of the two can come from standard input")
@@ -64,15 +56,10 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Done, 
     if args.a == "-" || args.b == "-" {
         refuse_terminal(context)?;
     }
-    let sides = [side(&args.a, args, context).await?, side(&args.b, args, context).await?];
-    let comparison = Comparison::of(&sides[0].inspection, &sides[1].inspection);
+    let (a, a_line, a_inspection) = side(&args.a, args, context).await?;
+    let (b, b_line, b_inspection) = side(&args.b, args, context).await?;
+    let comparison = Comparison::of(&a_inspection, &b_inspection);
     let differences = comparison.differences();
-    let [(a, a_line), (b, b_line)] = sides.map(|Side { source, fingerprint, inspection }| {
-        let is_expired = inspection.is_expired();
-        let mark = if is_expired { ", expired" } else { "" };
-        let line = format!("{source} ({fingerprint}{mark})");
-        (json!({ "source": source, "fingerprint": fingerprint, "expired": is_expired }), line)
-    });
     let json = json!({
         "same": differences.is_empty(),
         "differences": differences,
@@ -94,7 +81,12 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Done, 
     Ok(Done { failure, ..Done::new("diff", json, Text::Page(page)) })
 }
 
-async fn side(word: &str, args: &DiffArgs, context: &Context<'_>) -> Result<Side, Failure> {
+/// One of the tokens: as JSON, as a line of text, and its claims.
+async fn side(
+    word: &str,
+    args: &DiffArgs,
+    context: &Context<'_>,
+) -> Result<(Value, String, Inspection), Failure> {
     let profile = match word.parse::<ProfileName>() {
         Ok(name) if context.config()?.profiles().contains_key(&name) => Some(name),
         _ => None,
@@ -109,7 +101,11 @@ async fn side(word: &str, args: &DiffArgs, context: &Context<'_>) -> Result<Side
     let jwt = Jwt::decode(&pasted.token).map_err(unreadable)?;
     let inspection = Inspection::of(&jwt, context.host.clock.now()).map_err(unreadable)?;
     let fingerprint = Secret::new(pasted.token.into_owned()).fingerprint();
-    Ok(Side { source, fingerprint, inspection })
+    let is_expired = inspection.is_expired();
+    let mark = if is_expired { ", expired" } else { "" };
+    let line = format!("{source} ({fingerprint}{mark})");
+    let json = json!({ "source": source, "fingerprint": fingerprint, "expired": is_expired });
+    Ok((json, line, inspection))
 }
 
 async fn minted(name: ProfileName, args: &DiffArgs, context: &Context<'_>) -> Result<Secret, Failure> {

@@ -61,7 +61,7 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Don
             .hint("curl -si URL | corti-auth explain --response -"));
     }
     let exchange = match &args.response {
-        Some(path) => SavedExchange::read(&read(RESPONSE, path, MAX_RESPONSE_BYTES, context).await?),
+        Some(path) => SavedExchange::read(&read("--response", path, MAX_RESPONSE_BYTES, context).await?),
         None => SavedExchange::default(),
     };
     if let (Some(said), Some(saved)) = (args.status, exchange.status)
@@ -97,16 +97,13 @@ async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secre
     Ok(context.variables()?.access_token.as_ref().map(|token| token.secret().clone()))
 }
 
-/// The option that names a saved response.
-const RESPONSE: &str = "--response";
-
-/// Bytes that are not UTF-8 become `U+FFFD`.
+/// Reads the response or the token. Bytes that are not UTF-8 become `U+FFFD`.
 async fn read(option: &str, path: &Path, limit: usize, context: &Context<'_>) -> Result<String, Failure> {
-    let what = if option == RESPONSE { "response" } else { "token" };
+    let what = if option == "--response" { "response" } else { "token" };
     let bytes = input::read(path, limit, context).await.map_err(|reason| {
-        Failure::new(Kind::Usage, format!("cannot read the {what} from {reason}")).hint(format!(
-            "name a file that can be read, or pipe it in: corti-auth explain {option} - < FILE"
-        ))
+        let hint =
+            format!("name a file that can be read, or pipe it in: corti-auth explain {option} - < FILE");
+        Failure::new(Kind::Usage, format!("cannot read the {what} from {reason}")).hint(hint)
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -169,11 +169,7 @@ impl Judged {
             Some(verification) => !verification.valid,
             None => it.is_expired() || it.not_before.is_some(),
         };
-        match (is_invalid, self.missing.is_empty()) {
-            (true, _) => Some(Kind::Token),
-            (false, false) => Some(Kind::Check),
-            (false, true) => None,
-        }
+        if is_invalid { Some(Kind::Token) } else { Some(Kind::Check).filter(|_| !self.missing.is_empty()) }
     }
 
     /// What is wrong with the token, in words.
