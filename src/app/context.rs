@@ -1,8 +1,9 @@
 //! What every command works with: the host, the global options, the configuration.
 
 use std::cell::OnceCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -23,7 +24,20 @@ use crate::edge::keyring::Keyring;
 use crate::edge::store::Store;
 use crate::failure::{Failure, Kind};
 
-use super::options::Options;
+/// The options that every command takes, as they stand on the command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) profile: Option<String>,
+    pub(crate) environment: Option<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) json: bool,
+    pub(crate) no_input: bool,
+    pub(crate) quiet: bool,
+    /// How long one request may take.
+    pub(crate) timeout: Duration,
+    pub(crate) ca_cert: Option<PathBuf>,
+    pub(crate) config_dir: Option<PathBuf>,
+}
 
 /// What every command works with.
 #[derive(Clone)]

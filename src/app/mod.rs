@@ -9,7 +9,6 @@ pub(crate) mod delivery;
 pub(crate) mod done;
 pub(crate) mod input;
 pub(crate) mod interrupt;
-pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod route;
 pub(crate) mod runtime;

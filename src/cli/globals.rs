@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ColorChoice;
 
-use crate::app::options::Options;
+use crate::app::context::Options;
 use crate::cli::argument;
 use crate::domain::client::environment::KNOWN_LABELS;
 use crate::edge::host::Host;

@@ -59,8 +59,7 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Done,
     let kind = credentials::store_kind(given.store.as_ref(), known);
     let command = kind.command().cloned();
     let client = if let Some(profile) = known {
-        let same = profile.refuse_other_values(&name, &given);
-        same.map_err(|error| Failure::profile_conflict(error, &name))?;
+        profile.refuse_other_values(&name, &given)?;
         profile.client.clone()
     } else {
         if !context.may_ask() {

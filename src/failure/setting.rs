@@ -16,18 +16,18 @@ use crate::edge::prompt::PromptError;
 use super::{Failure, Kind};
 
 impl Failure {
-    /// A command that would give a profile another client or store.
-    pub fn profile_conflict(error: Invalid, profile: &ProfileName) -> Self {
-        Self::caused(Kind::Configuration, error)
-            .hint("use another name: --profile NAME")
-            .hint(format!("or remove this one first: corti-auth profile remove {profile}"))
-    }
-
     /// A profile that another process changed or removed while this command was using it.
     pub fn changed_meanwhile(profile: &ProfileName) -> Self {
         let message =
             format!("another command changed the profile `{profile}` meanwhile; no secret was stored");
         Self::new(Kind::Configuration, message).hint("corti-auth profile list")
+    }
+}
+
+impl From<ProfileConflict> for Failure {
+    fn from(error: ProfileConflict) -> Self {
+        let removal = format!("or remove this one first: corti-auth profile remove {}", error.profile);
+        Self::caused(Kind::Configuration, error).hint("use another name: --profile NAME").hint(removal)
     }
 }
 

@@ -72,8 +72,7 @@ pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Done
     let store = credentials::named_store(args.store.as_deref(), None, known, context)?;
     let kind = credentials::store_kind(store.as_ref(), known);
     if let Some(profile) = known {
-        let same = profile.refuse_other_values(&draft.name, &draft.given(store, &args.file));
-        same.map_err(|error| Failure::profile_conflict(error, &draft.name))?;
+        profile.refuse_other_values(&draft.name, &draft.given(store, &args.file))?;
     }
     agree(args, &draft, &kind, context).await?;
     let Draft { name, client, secret, names: [environment, tenant, id], .. } = draft;

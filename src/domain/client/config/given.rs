@@ -5,7 +5,6 @@ use std::fmt::Display;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::{ClientId, ProfileName, Tenant};
 use crate::domain::client::import::Taken;
-use crate::domain::client::invalid::Invalid;
 use crate::domain::client::store_kind::StoreKind;
 
 use super::Profile;
@@ -23,9 +22,22 @@ pub struct GivenValues {
     pub store: Option<Taken<StoreKind>>,
 }
 
+/// A profile exists with other values than the command is given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the profile `{profile}` already exists with {differences}")]
+pub struct ProfileConflict {
+    /// The profile.
+    pub profile: ProfileName,
+    differences: String,
+}
+
 impl Profile {
     /// Refuses `given` values that differ from the profile's. The secret command may differ.
-    pub fn refuse_other_values(&self, profile: &ProfileName, given: &GivenValues) -> Result<(), Invalid> {
+    pub fn refuse_other_values(
+        &self,
+        profile: &ProfileName,
+        given: &GivenValues,
+    ) -> Result<(), ProfileConflict> {
         let store = given.store.as_ref().map(|it| Taken { value: it.value.as_str(), name: it.name.clone() });
         let differences = [
             difference("environment", &self.client.environment, given.environment.as_ref()),
@@ -37,7 +49,7 @@ impl Profile {
         if differences.is_empty() {
             return Ok(());
         }
-        Err(Invalid::new(format!("the profile `{profile}` already exists with {differences}")))
+        Err(ProfileConflict { profile: profile.clone(), differences })
     }
 }
 
