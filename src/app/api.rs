@@ -1,4 +1,4 @@
-//! The interactions API: requests sent, answers read.
+//! Sends requests to the interactions API and reads the answers.
 
 use std::cell::RefCell;
 
@@ -18,7 +18,7 @@ use crate::domain::token::scope::ScopeRequest;
 use crate::edge::http::Http;
 use crate::failure::{Failure, Kind};
 
-/// The command that deletes an interaction of the client that was chosen.
+/// The command that deletes an interaction.
 pub(crate) fn deletion(id: Uuid, context: &Context<'_>) -> String {
     format!("corti-auth interaction delete {id} --yes{}", context.profile_option())
 }

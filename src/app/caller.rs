@@ -1,4 +1,4 @@
-//! Who calls the API: the token in `CORTI_ACCESS_TOKEN`, or a client whose tokens are minted.
+//! Chooses who calls the API: the token in `CORTI_ACCESS_TOKEN`, or a client, for which tokens are minted.
 
 use jiff::Timestamp;
 

@@ -44,7 +44,7 @@ pub(crate) struct Checks<'a> {
     started: Instant,
     pub(crate) list: Vec<Check>,
     pub(crate) first_failure: Option<Kind>,
-    /// What other programs said. It is shown, but left out of a report.
+    /// Output of other programs. It is shown, but left out of a report.
     pub(crate) foreign_words: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Checks<'a> {
         Self { sink, show, started: Instant::now(), list, first_failure: None, foreign_words }
     }
 
-    /// Starts the clock of the next check. Without this it starts when the one before finished.
+    /// Starts to time the next check. Otherwise its time begins when the previous check finished.
     pub(crate) fn begin(&mut self) {
         self.started = Instant::now();
     }
@@ -72,7 +72,7 @@ impl<'a> Checks<'a> {
         self.add(name, Verdict::Skipped, reason, None, json!({}));
     }
 
-    /// Records a failure and gives it back.
+    /// Records a failure and returns it.
     pub(crate) fn fail(&mut self, name: &'static str, failure: Failure) -> Failure {
         let hint = (!failure.hints.is_empty()).then(|| failure.hints.join("\n"));
         self.first_failure.get_or_insert(failure.kind);

@@ -24,7 +24,7 @@ use crate::edge::keyring::Keyring;
 use crate::edge::store::Store;
 use crate::failure::{Failure, Kind};
 
-/// The options that every command takes, as they stand on the command line.
+/// The options that every command takes, as given on the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) profile: Option<String>,
@@ -75,12 +75,12 @@ impl<'a> Context<'a> {
         Context { sink, has_terminal: false, keyring: Keyring::new(false), ..self.clone() }
     }
 
-    /// Tells a person about progress.
+    /// Shows progress.
     pub(crate) fn note(&self, text: impl Into<String>) {
         self.sink.event(Event::Note(text.into()));
     }
 
-    /// Warns.
+    /// Shows a warning, and a command that may help.
     pub(crate) fn warn(&self, text: impl Into<String>, hint: Option<&str>) {
         self.sink.event(Event::Warning(text.into(), hint.map(str::to_owned)));
     }

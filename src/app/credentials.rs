@@ -77,7 +77,7 @@ pub(crate) struct Credential<'a> {
     client: Client,
     kind: StoreKind,
     store: Store,
-    /// Whether there was no such profile when the command began.
+    /// Whether the profile did not exist when the command began.
     is_new: bool,
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum Delivery {
     Env(shell::Shell),
     Dotenv,
     Sdk,
-    /// The file of outputs.
+    /// The step's file of outputs.
     Github(PathBuf),
     /// The file to write.
     Gitlab(PathBuf),
@@ -49,12 +49,12 @@ impl Delivery {
         if stdout_has_reader() { Ok(Self::Github(outputs)) } else { Err(not_masked()) }
     }
 
-    /// The file of a dotenv report of GitLab.
+    /// For a GitLab job: the file of its dotenv report.
     pub(crate) fn gitlab(env: &Env) -> Self {
         Self::Gitlab(env.path(variable::CI_PROJECT_DIR).unwrap_or_default().join(GITLAB_FILE))
     }
 
-    /// Whether the token goes on to every later step of a job.
+    /// Whether later steps of a CI job get the token.
     pub(crate) fn is_for_pipelines(&self) -> bool {
         matches!(self, Self::Github(_) | Self::Gitlab(_) | Self::Azure)
     }
@@ -84,17 +84,17 @@ impl Delivery {
                     return Err(not_masked());
                 }
                 let written = private_file::append(path, lines.expose().as_bytes());
-                return told("outputs of this step", path, written);
+                return written_to("outputs of this step", path, written);
             }
             Self::Gitlab(path) => {
                 let lines = format::gitlab(&variables).map_err(unrenderable)?;
                 let written = private_file::replace(path, lines.expose().as_bytes());
-                let told = told("variables for a dotenv report", path, written)?;
+                let text = written_to("variables for a dotenv report", path, written)?;
                 context.warn(
                     "GitLab does not mask this token, and keeps a dotenv report as an artifact that others may download",
                     Some("within one job: corti-auth exec --scope transcribe -- CMD"),
                 );
-                return Ok(told);
+                return Ok(text);
             }
         };
         rendered.map(Text::Datum).map_err(unrenderable)
@@ -113,7 +113,7 @@ fn not_masked() -> Failure {
 }
 
 /// What was written where, as the command's message.
-fn told(what: &str, path: &Path, written: std::io::Result<()>) -> Result<Text, Failure> {
+fn written_to(what: &str, path: &Path, written: std::io::Result<()>) -> Result<Text, Failure> {
     let file = path.display().to_string();
     match written {
         Ok(()) => Ok(Text::Message(Page::new().line(format!("{what}, in {file}")))),

@@ -1,4 +1,4 @@
-//! A file that was named on the command line, or standard input where its name is `-`.
+//! Reads a file that the command line names, or standard input for `-`.
 
 use std::path::Path;
 

@@ -52,13 +52,12 @@ fn ended_by(signal: i32) -> Failure {
 pub(crate) struct StopSignal(Pin<Box<dyn Future<Output = ()>>>);
 
 impl StopSignal {
-    /// Takes the signals over: from here on none of them ends the process by itself.
+    /// Starts to handle the signals: from now on none of them ends the process by itself.
     pub(crate) fn watch() -> Self {
         Self(Box::pin(process::asked_to_stop()))
     }
 
-    /// Runs `work` to its end, or drops it at a signal. What is awaited outside of this is not interrupted: a signal that
-    /// comes meanwhile ends the next call.
+    /// Runs `work` to its end, or drops it at a signal. A signal between two calls ends the next one.
     pub(crate) async fn interrupts<T>(
         &mut self,
         work: impl Future<Output = Result<T, Failure>>,

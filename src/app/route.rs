@@ -11,7 +11,7 @@ use crate::edge::http_error::HttpError;
 use crate::edge::{connectivity, proxy};
 use crate::failure::Failure;
 
-/// Sets this machine's clock.
+/// The command that sets this machine's clock.
 pub(crate) const CLOCK_HINT: &str = if cfg!(windows) {
     "w32tm /resync"
 } else if cfg!(target_os = "macos") {
@@ -20,7 +20,7 @@ pub(crate) const CLOCK_HINT: &str = if cfg!(windows) {
     "sudo timedatectl set-ntp true"
 };
 
-/// Where the connections to a server go: to it or to a proxy.
+/// The host that connections to a server go to: its own or a proxy's.
 pub(crate) struct Route {
     url: Url,
     host: String,
@@ -64,8 +64,8 @@ impl Route {
         Ok(())
     }
 
-    /// Checks `tls` by one request without credentials. The inner error means that the connection is trusted, but what
-    /// answers does not speak HTTP.
+    /// Checks `tls` by one request without credentials. The inner error means that the connection is trusted, but the
+    /// server does not speak HTTP.
     pub(crate) async fn tls(
         &self,
         http: &Http<'_>,
@@ -73,7 +73,7 @@ impl Route {
         checks: &mut Checks<'_>,
     ) -> Result<Result<Response, HttpError>, Failure> {
         let label = &self.label;
-        // Repeated, it would seem slower than it is.
+        // A repeated request would make the host seem slow.
         let request = Request { repeatable: false, ..Request::public(self.url.to_string()) };
         let answer = spinner::show(context, "asking the host", http.send(&request)).await;
         if self.url.scheme() == "http" {

@@ -1,4 +1,4 @@
-//! Where a new client secret comes from: a file, standard input, or a hidden prompt. Never from the command line.
+//! Reads a new client secret from a file, standard input or a hidden prompt; never from the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ use crate::domain::text::shell::quote;
 use crate::edge::{input, prompt};
 use crate::failure::{Failure, Kind};
 
-/// How much is read: a secret, and the line break that an editor adds.
+/// How much is read, in bytes: a secret, and the line break that an editor adds.
 const LIMIT: usize = MAX_SECRET_BYTES + 2;
 
-/// The options that say where a secret comes from. A person is asked where none is given.
+/// The options that name the source of a secret. Without them a person is asked.
 #[derive(Clone, Debug)]
 pub(crate) struct SecretInput {
     pub(crate) file: Option<PathBuf>,
@@ -33,11 +33,11 @@ impl SecretInput {
         if !self.stdin || !context.host.terminal.stdin {
             return Ok(());
         }
-        let message = "--secret-stdin wants a pipe, and standard input is a terminal";
+        let message = "--secret-stdin needs a pipe, but standard input is a terminal";
         Err(Failure::new(Kind::Usage, message).hint("leave out --secret-stdin to type the secret, unseen"))
     }
 
-    /// The secret. `command` is the one that needs it: `login`.
+    /// Reads the secret. `command` is the subcommand's name.
     pub(crate) async fn read(
         &self,
         context: &Context<'_>,
@@ -70,7 +70,7 @@ fn parsed(bytes: &[u8]) -> Result<ClientSecret, Failure> {
         .map_err(|error| Failure::new(Kind::Usage, error).hint("give the secret and nothing else"))
 }
 
-/// The failure if no secret is given and nobody can be asked. `line` reads one from stdin: a variable is not read.
+/// No secret is given, and nobody can be asked. `line` is the command that reads one from stdin: variables are not read.
 fn missing(command: &str, line: &str, given: Option<&GivenSecret>) -> Failure {
     let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")
         .hint("add --secret-stdin < FILE");

@@ -26,7 +26,7 @@ pub(crate) async fn show<T>(context: &Context<'_>, what: &'static str, work: imp
     }
 }
 
-/// Removed when it is dropped, so also when the wait is interrupted.
+/// Removed from the terminal when dropped, so also when the wait is interrupted.
 struct Spinner<'a> {
     sink: &'a dyn Sink,
     count: usize,

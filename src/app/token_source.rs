@@ -1,4 +1,4 @@
-//! Where tokens come from, and whether it is one or many.
+//! Reads tokens from a file or standard input: one, or many.
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;
@@ -11,37 +11,32 @@ use crate::domain::token::pasted;
 use crate::edge::input::Input;
 use crate::failure::{Failure, Kind};
 
-/// How much of a text with one token is read: what stands around a token is short.
+/// How much of a text with one token is read, in bytes: little text surrounds a pasted token.
 pub(crate) const MAX_TEXT: usize = MAX_TOKEN_BYTES + 4096;
 
 /// A text with one token or many.
 pub(crate) struct Source {
     input: Input,
     name: String,
-    /// What was read to see which.
+    /// The bytes that were read to find out which.
     pub(crate) head: Vec<u8>,
     has_ended: bool,
 }
 
 impl Source {
-    /// A file, or standard input, where no runtime waits for anything else.
-    ///
-    /// # Errors
-    /// Where the file cannot be opened.
+    /// Opens a file, or standard input, to be read on this thread: quick, but Ctrl-C must end the process by itself.
     pub(crate) fn here(file: Option<&Path>) -> Result<Self, Failure> {
         let input = Input::here(file).map_err(|error| unreadable(&name(file), &error))?;
         Ok(Self { input, name: name(file), head: Vec::new(), has_ended: false })
     }
 
-    /// The same beside the runtime, which waits for Ctrl-C, too. A file that cannot be opened is seen when it is read.
+    /// Opens it on another thread, so that the runtime can wait for Ctrl-C meanwhile. Reading reports a file that cannot be
+    /// opened.
     pub(crate) fn beside(file: Option<&Path>) -> Self {
         Self { input: Input::beside(file), name: name(file), head: Vec::new(), has_ended: false }
     }
 
     /// Whether it is many tokens, one a line. Reads no further than needed to tell.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
     pub(crate) async fn is_many(&mut self) -> Result<bool, Failure> {
         loop {
             let seen_enough = self.has_ended || self.head.len() > MAX_TEXT;
@@ -58,9 +53,6 @@ impl Source {
     }
 
     /// All of it, as the text of one token.
-    ///
-    /// # Errors
-    /// Where it cannot be read, is too long, or is no text.
     pub(crate) async fn whole(mut self) -> Result<Secret, Failure> {
         while !self.has_ended {
             if self.head.len() > MAX_TEXT {
@@ -84,7 +76,7 @@ impl Source {
     }
 }
 
-/// Where a text is no token and one of its lines is, says how to have them one by one.
+/// If a line of `text` is a token, adds a hint how to inspect line by line.
 pub(crate) fn advise(failure: Failure, text: &[u8]) -> Failure {
     if pasted::has_whole_line(text) {
         failure.hint("one of its lines is a token; line by line: corti-auth inspect --lines < FILE")

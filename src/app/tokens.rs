@@ -85,7 +85,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// Of all processes that want the same token at the same time, one mints it and the others find it in the cache.
+    /// If several processes need the same token at once, one mints it and the others find it in the cache.
     async fn cached_or_new(&self, wanted: Wanted<'_>) -> Result<Token, Failure> {
         let mut secret = None;
         if let Some(token) = self.cached(wanted, &mut secret).await? {
@@ -93,7 +93,7 @@ impl<'a> Tokens<'a> {
         }
         let name = lock_name(&Tag::client(&wanted.plan.client), wanted.requested);
         let lock = self.cache.lock(&name, self.context.options.timeout + SLACK);
-        // Whoever waits too long mints without the lock.
+        // After this time, a token is minted without the lock.
         let _lock =
             spinner::show(self.context, "waiting for another process that mints the same", lock).await;
         if let Some(token) = self.cached(wanted, &mut secret).await? {
@@ -168,7 +168,7 @@ impl<'a> Tokens<'a> {
         origin: SecretOrigin<'_>,
         requested: &ScopeRequest,
     ) -> Result<Token, Failure> {
-        // Taken before the request, so that the token is never thought to live longer than it does.
+        // The time before the request: the token must not seem to live longer than it does.
         let (request, now) = (grant::request(client, secret, requested), self.context.host.clock.now());
         let redactor = self.context.sink.redactor();
         redactor.add(secret.secret());
@@ -213,12 +213,12 @@ pub(crate) fn remove_of(client: &Client, context: &Context<'_>) -> usize {
 /// Separates the cache entries of configuration folders.
 fn folder_tag(context: &Context<'_>) -> Tag {
     let path = context.config_file().map_or_else(|_| PathBuf::new(), |file| file.path());
-    // However the folder was named.
+    // A relative path gives the same tag.
     let path = std::path::absolute(&path).unwrap_or(path);
     Tag::folder(path.as_os_str().as_encoded_bytes())
 }
 
-/// What the cached tokens of this secret are found by.
+/// Finds the cached tokens of this secret.
 fn credential<'a>(plan: &'a Plan, secret: &'a ClientSecret) -> Credential<'a> {
     stored_credential(plan).unwrap_or(Credential::Secret(secret))
 }

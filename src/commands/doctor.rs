@@ -40,12 +40,12 @@ pub(super) struct DoctorArgs {
 }
 
 pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Done, Failure> {
-    // The context's warnings are checks here.
+    // Checks report what the context warns about.
     let unwarned = Filter { sink: context.sink, passes: |event| !matches!(event, Event::Warning(..)) };
     let context = &Context::new(context.host, context.options, &unwarned)?;
     context.flags()?;
     if let Some(path) = &args.report {
-        report::refuse_odd(path)?;
+        report::refuse_non_file(path)?;
     }
     let mut checks = Checks::new(context.sink, show);
     let configuration = configuration::examine(context, &mut checks);

@@ -20,7 +20,7 @@ use crate::domain::token::scope::TokenClass;
 use crate::failure::{Failure, Kind};
 use crate::output::Text;
 
-/// The longest saved response that is read. Corti's are kilobytes.
+/// The longest saved response that is read, in bytes. Corti's have kilobytes.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Give what you have: a status or a close code, the response as curl -i, -D or -v saved it (or its body, or a WebSocket's

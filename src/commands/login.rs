@@ -1,4 +1,4 @@
-//! `login`: stores a client's secret, after the server has accepted it.
+//! `login`: stores a client's secret after Corti has accepted it.
 
 use std::path::PathBuf;
 
@@ -88,7 +88,7 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Done,
 /// Names all missing values at once, for a new profile if nobody can be asked.
 fn refuse_incomplete(given: &GivenValues, has_secret: bool) -> Result<(), Failure> {
     let (has_environment, has_id) = (given.environment.is_some(), given.client_id.is_some());
-    // A secret that alone is missing is named later: a store that fails goes first.
+    // If only the secret is missing, the store is tried first: its failure matters more.
     if has_environment && has_id {
         return Ok(());
     }
@@ -131,7 +131,7 @@ fn given_values(
     })
 }
 
-/// The client of a new profile. What is not named is asked for.
+/// The client of a new profile. Asks for missing values.
 async fn new_client(given: GivenValues, context: &Context<'_>) -> Result<Client, Failure> {
     let environment = match given.environment {
         Some(given) => given.value,

@@ -22,22 +22,22 @@ pub(super) struct LogoutArgs {
     all: bool,
 }
 
-/// What was done about the secrets, profile by profile.
+/// The secrets that were removed or not, by profile.
 #[derive(Default)]
 struct Removals {
     json: Vec<Value>,
     page: Page,
     /// The profiles whose secret was removed.
     removed: Vec<Profile>,
-    /// The first failure, where `--all` goes on with the other profiles.
+    /// The first failure: `--all` goes on with the other profiles.
     failure: Option<Failure>,
 }
 
 pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Done, Failure> {
-    let named = named(args, context)?;
+    let named = profiles(args, context)?;
     let removals = remove_secrets(args, context, &named).await;
-    // Last, for those that were minted meanwhile; and if a store failed, too. All that this configuration folder's commands
-    // cached, and those of the same clients by other folders.
+    // Tokens go last, since some may be minted meanwhile, and also if a store failed: all that this configuration folder
+    // cached, and those that other folders cached for the same clients.
     let of_clients: usize =
         named.iter().map(|(_, profile)| tokens::remove_of(&profile.client, context)).sum();
     let count = tokens::remove_all(context) + of_clients;
@@ -63,7 +63,7 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Done
 }
 
 /// The profiles to log out of. There need be none if variables name a client: its tokens are cached too.
-fn named<'a>(
+fn profiles<'a>(
     args: &LogoutArgs,
     context: &'a Context<'_>,
 ) -> Result<Vec<(&'a ProfileName, &'a Profile)>, Failure> {
@@ -139,7 +139,7 @@ async fn remove_secrets(
     Ok(all)
 }
 
-/// Whether there was a secret, which is removed now.
+/// Removes the secret, and says whether there was one.
 async fn remove_secret(context: &Context<'_>, credential: &Credential<'_>) -> Result<bool, Failure> {
     credential.unlock().await?;
     let mut held = context.config_file()?.hold().await?;

@@ -59,7 +59,7 @@ enum ProfileCommand {
     Import(ImportArgs),
 }
 
-/// A command that did what this line says.
+/// The outcome of a command that says in one line what it did.
 fn done(command: &'static str, json: Value, line: String) -> Done {
     Done::new(command, json, Text::Message(Page::new().line(line)))
 }

@@ -1,4 +1,4 @@
-//! `rotate`: replaces a stored secret by the one that the Corti Console made.
+//! `rotate`: replaces a stored secret by a new one from the Corti Console.
 //!
 //! The new secret is verified first, and the store replaces the old one in one step. So a working secret is stored whenever
 //! this is interrupted.
@@ -44,7 +44,7 @@ pub(super) struct RotateArgs {
     secret_file: Option<PathBuf>,
 }
 
-/// What became of the old secret: for JSON, and for a person.
+/// Whether the old secret still works: as JSON, and as text with its tone.
 type OldSecret = (&'static str, Tone, &'static str);
 
 const REJECTED: OldSecret =
@@ -88,7 +88,7 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Done
     let origin = if is_same { plan.origin() } else { SecretOrigin::Rotation(name) };
     let verified = tokens.mint_with(&new, client, origin, &ScopeRequest::Full).await;
     let (word, tone, told) = if is_same {
-        // A rotation that was interrupted after it stored the secret, or a mistake.
+        // The same secret again: an earlier rotation was interrupted after storing it, or it is a mistake.
         verified.map_err(|failure| match failure.kind {
             Kind::Rejected => {
                 let user = client.store_user();
@@ -124,7 +124,7 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Done
     Ok(Done::new("rotate", json, Text::Message(page)))
 }
 
-/// Tries the old secret. The rotation is done, whatever comes of this.
+/// Tries the old secret. The rotation is done already: no result undoes it.
 async fn try_old(tokens: &Tokens<'_>, plan: &Plan, old: &ClientSecret) -> OldSecret {
     match tokens.mint_with(old, &plan.client, plan.origin(), &ScopeRequest::Full).await {
         Ok(_) => STILL_VALID,

@@ -37,6 +37,17 @@ fn login_token_and_logout_work() {
 }
 
 #[test]
+fn a_pipeline_is_told_which_variables_to_set() {
+    let mut world = World::new();
+    world.set("CI", "true");
+    let said = Said::by(&mut world.run("token --full"));
+    assert_eq!(said.code, 4, "{}", said.stderr);
+    let expected =
+        "error: no client: set CORTI_CLIENT_ID and CORTI_CLIENT_SECRET\nhint: export CORTI_ENVIRONMENT=eu";
+    assert!(said.stderr.starts_with(expected) && !said.stderr.contains("login"), "{}", said.stderr);
+}
+
+#[test]
 fn json_has_what_was_stored_and_removed() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
     let world = World::with_keyring(&keyring);

@@ -207,7 +207,7 @@ fn secret_stdin_on_a_terminal_is_refused() {
     let world = World::new();
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" login --secret-stdin");
-    let seen = shell.expect("--secret-stdin wants a pipe");
+    let seen = shell.expect("--secret-stdin needs a pipe");
     assert!(!seen.contains("Environment"), "{seen}");
     shell.assert_ended("2");
 }

@@ -49,7 +49,7 @@ pub(super) fn examine(context: &Context<'_>, checks: &mut Checks<'_>) -> Configu
             Err(failure) if failure.kind != Kind::Credential || !config.profiles().is_empty() => {
                 checks.fail("configuration", failure);
             }
-            // The network alone was asked about.
+            // With --environment, the network alone can be checked.
             Err(_) if context.options.environment.is_some() => {
                 checks.skip("configuration", "nobody is logged in yet: corti-auth login");
             }
@@ -118,19 +118,20 @@ fn report(name: &'static str, detail: String, concerns: Vec<(String, String)>, c
 fn chosen(plan: &Plan) -> String {
     let Client { environment, tenant, id } = &plan.client;
     let profile = plan.profile().map(|name| format!("profile `{name}`, ")).unwrap_or_default();
-    let hidden: String = plan.hidden.iter().map(|hidden| format!("; not used: {hidden}")).collect();
+    let hidden: Vec<_> = plan.hidden.iter().map(|hidden| format!("; not used: {hidden}")).collect();
+    let hidden = hidden.concat();
     let layer = plan.layer.as_str();
     format!("; {profile}client `{id}` of `{environment}`, tenant `{tenant}`, by {layer}{hidden}")
 }
 
-/// Shows names only: any value may be a secret, also one in the wrong place.
+/// Shows names only: any value may be a misplaced secret.
 fn judge_variables(context: &Context<'_>, checks: &mut Checks<'_>) {
     if let Err(VariableError { name, .. }) = Variables::read(|name| context.host.env.get(name), Path::exists)
     {
         let failure = Failure::new(Kind::Configuration, format!("{name} cannot be used as it is set"));
         return drop(checks.fail("variables", failure.hint(format!("unset {name}"))));
     }
-    let set = relevant(context);
+    let set = relevant_variables(context);
     let mut concerns = Vec::new();
     for name in &set {
         if let Some(right) = meant_by(name) {
@@ -145,8 +146,8 @@ fn judge_variables(context: &Context<'_>, checks: &mut Checks<'_>) {
     report("variables", detail, concerns, checks);
 }
 
-/// The names of the set variables that change something, or were meant to.
-pub(super) fn relevant(context: &Context<'_>) -> Vec<String> {
+/// The names of the variables that are set and matter, or are misspelt.
+pub(super) fn relevant_variables(context: &Context<'_>) -> Vec<String> {
     let matters = |name: &String| {
         name.starts_with("CORTI_") || OTHERS.iter().chain(&proxy::VARIABLES).any(|other| other == name)
     };

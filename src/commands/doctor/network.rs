@@ -1,4 +1,4 @@
-//! Checks the network to each host of the environment, then the realm that answers there, and its clock.
+//! Checks the network to each host of the environment, then the realm and the clock.
 
 use crate::app::route::{CLOCK_HINT, Route};
 use crate::app::tokens::Tokens;
@@ -12,7 +12,7 @@ use crate::failure::{Failure, Kind};
 
 use super::Checks;
 
-/// What was reached.
+/// The results that later checks need.
 pub(super) struct Network {
     /// Why the secret must not be sent to the realm.
     pub(super) untrusted: Option<&'static str>,

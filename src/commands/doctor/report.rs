@@ -10,9 +10,9 @@ use crate::edge::{private_file, system};
 use crate::failure::{Failure, Kind};
 
 use super::Context;
-use super::configuration::{Configuration, relevant};
+use super::configuration::{Configuration, relevant_variables};
 
-/// Variables whose folders tell who the user is, or how the machine is laid out.
+/// Variables with folders: their names show the user's name or the machine's layout.
 const FOLDERS: [&str; 8] = [
     "HOME",
     "USERPROFILE",
@@ -38,7 +38,7 @@ pub(super) fn write(
     for folder in folders(context) {
         text = text.replace(&folder, "…");
     }
-    // Another program may have said anything.
+    // Another program's output may contain anything.
     for words in checks.foreign_words.iter().filter(|words| !words.is_empty()) {
         text = text.replace(&*printable(words), "[its words are left out]");
     }
@@ -49,8 +49,8 @@ pub(super) fn write(
     })
 }
 
-/// Refuses to replace what is not a file, before anything is done.
-pub(super) fn refuse_odd(path: &Path) -> Result<(), Failure> {
+/// Refuses to replace a folder, a device or a pipe, before any check runs.
+pub(super) fn refuse_non_file(path: &Path) -> Result<(), Failure> {
     if private_file::is_something_else(path) {
         return Err(Failure::new(Kind::Usage, format!("`{}` is not a file", path.display()))
             .hint("corti-auth doctor --report ./report.txt"));
@@ -64,7 +64,7 @@ fn compose(context: &Context<'_>, configuration: &Configuration, checks: &[Check
     let environment = place.as_ref().map(|(environment, _)| environment.to_string());
     let tenant = place.as_ref().map(|(_, tenant)| tenant.to_string());
     let id = plan.as_ref().map(|plan| plan.client.id.to_string());
-    let variables = Some(relevant(context).join(", ")).filter(|names| !names.is_empty());
+    let variables = Some(relevant_variables(context).join(", ")).filter(|names| !names.is_empty());
     let head = [
         ("version", format!("corti-auth {}", env!("CARGO_PKG_VERSION"))),
         ("system", system::describe()),

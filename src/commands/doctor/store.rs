@@ -1,7 +1,7 @@
 //! Checks whether the store keeps secrets: writes a test entry, reads it and deletes it.
 //!
-//! The entry has the same name for every doctor of one configuration folder, and one of them runs at a time: what a killed
-//! one leaves behind is overwritten and deleted by the next.
+//! The entry has the same name for every doctor of one configuration folder, and one of them runs at a time: the next
+//! one overwrites and deletes the entry that a killed one left.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -83,14 +83,14 @@ pub(super) async fn examine(
 }
 
 async fn test(context: &Context<'_>, configuration: &Configuration, store: &Store) -> Result<(), Failure> {
-    let (client, sink) = (nobody(&folder(context))?, context.sink);
+    let (client, sink) = (test_client(&folder(context))?, context.sink);
     let profile = configuration.plan.as_ref().and_then(Plan::profile).cloned().unwrap_or_default();
     let failed = |what: &'static str| {
         let (client, profile) = (&client, &profile);
         move |error: StoreError| Failure::store(&error, client, profile).context(what)
     };
     let entry = ClientSecret::parse(TEST_ENTRY).map_err(|error| Failure::new(Kind::Unexpected, error))?;
-    // Never prompts: that the store is locked is what to report.
+    // Never prompts: a locked store is reported.
     store.probe(&client).await.and_then(State::usable).map_err(failed("cannot use the store"))?;
     store.write(&client, &entry).await.map_err(failed("cannot write a test entry"))?;
     let read = store.read(&client, sink).await;
@@ -113,7 +113,7 @@ fn folder(context: &Context<'_>) -> PathBuf {
 }
 
 /// The client of the test entry. Doctors of two configuration folders, which cannot lock each other out, use two entries.
-fn nobody(folder: &Path) -> Result<Client, Failure> {
+fn test_client(folder: &Path) -> Result<Client, Failure> {
     let id = fingerprint(&folder.to_string_lossy()).replace(':', "-");
     let (environment, tenant, id) = (NOWHERE.parse(), "doctor".parse(), id.parse());
     match (environment, tenant, id) {

@@ -28,7 +28,7 @@ pub(super) async fn examine(
     } else if !store_works {
         Some("the store cannot be used")
     } else {
-        // The secret goes only to a realm that proved to be the right one.
+        // The secret is sent only after the realm was checked to be the right one.
         network.untrusted
     };
     let (Some(plan), None) = (&configuration.plan, reason) else {
@@ -65,7 +65,7 @@ async fn token(tokens: &Tokens<'_>, plan: &Plan, checks: &mut Checks<'_>) -> Opt
     }
 }
 
-/// Reads something harmless with the token and the tenant.
+/// Lists the languages with the token and the tenant: a read that changes nothing.
 async fn accepts(tokens: &Tokens<'_>, client: &Client, token: &AccessToken) -> Result<(), Failure> {
     let Client { environment, tenant, .. } = client;
     let request = Request::get(format!("{}/languages/", environment.api_url()), token, tenant);

@@ -54,13 +54,13 @@ impl<'a> Judge<'a> {
         Ok(Self { clock: context.host.clock, verifier, redact: args.redact, required, header, places })
     }
 
-    /// Judges a text. The inner error is about the text, the outer one about the keys.
+    /// Judges a text. The inner error is the text's; the outer one means that there are no keys.
     pub(super) async fn judge(&mut self, text: &str) -> Result<Result<Judged, Unreadable>, Failure> {
         let now = self.clock.now();
         let (header, places) = (&mut self.header, &mut self.places);
         let mut read =
             |token: &str| Jwt::decode_after(token, header).and_then(|jwt| Inspection::from(jwt, now, places));
-        // Nearly every text is just a token, and quicker to read as it is.
+        // Nearly every text is just a token: try that first, since it is quicker.
         let (mut pasted, mut read_as) = (Pasted::bare(text), read(text));
         if read_as.is_err() {
             pasted = pasted::clean(text);
@@ -153,13 +153,10 @@ impl Judged {
             .optional("token id", it.token_id.clone())
             .optional("caution", own_keys)
             .field("fingerprint", &self.fingerprint);
-        match &self.verification {
-            Some(verification) => page.join(verification.page()),
-            None => {
-                let caution = "NOT VERIFIED, so none of this is proven; add --verify";
-                page.toned_field("signature", Tone::Caution, caution)
-            }
+        if let Some(verification) = &self.verification {
+            return page.join(verification.page());
         }
+        page.toned_field("signature", Tone::Caution, "NOT VERIFIED, so none of this is proven; add --verify")
     }
 
     /// What is wrong with the token, as a kind of failure.

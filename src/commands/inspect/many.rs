@@ -18,7 +18,7 @@ const BLOCK: usize = 192 * 1024;
 
 const SCHEMA: &str = "corti-auth/inspect/v1";
 
-/// What is inspected, how it is printed, and how many tokens failed so far.
+/// The state of an inspection of many tokens.
 struct Stream<'a, 'b> {
     judge: &'a mut Judge<'b>,
     field: Option<&'static str>,

@@ -54,7 +54,7 @@ impl<'a> Verifier<'a> {
                 let message = "the issuer is not checked: no environment is known";
                 context.warn(message, Some("add --environment eu"));
             }
-            // A path may have the user's name in it.
+            // A path may contain the user's name.
             let source = if redact { "a file".to_owned() } else { path.display().to_string() };
             let policy = Policy { keys: source, issuer, audiences, leeway, redact };
             return Ok(Self { context, policy, keys });
@@ -101,7 +101,7 @@ impl<'a> Verifier<'a> {
         Ok(verification)
     }
 
-    /// The keys, unless they would have to be fetched.
+    /// The keys, if they were read or fetched already.
     pub(super) fn known(&self) -> Option<&KeySet> {
         match &self.keys {
             Keys::File(keys) => Some(keys),
@@ -144,7 +144,6 @@ fn from_file(path: &Path) -> Result<KeySet, Failure> {
         Failure::new(kind, format!("cannot use the keys in `{name}`: {reason}"))
             .hint(format!("ls -l {}", quote(&name)))
     };
-    // Without the network there is no runtime.
     let bytes = input::read_here(Some(path), MAX_KEY_SET_BYTES)
         .map_err(|error| failed(Kind::Usage, error.to_string()))?;
     KeySet::parse(&bytes).map_err(|error| {

@@ -23,7 +23,7 @@ use crate::edge::{input, prompt};
 use crate::failure::{Failure, Kind};
 use crate::output::Text;
 
-/// How much of a file is read. A `.env` has a few kilobytes.
+/// How much of a file is read, in bytes. A `.env` has a few kilobytes.
 const LIMIT: usize = 1024 * 1024;
 
 /// Import a client from a .env file
@@ -74,7 +74,7 @@ pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Done
     if let Some(profile) = known {
         profile.refuse_other_values(&draft.name, &draft.given(store, &args.file))?;
     }
-    agree(args, &draft, &kind, context).await?;
+    confirm(args, &draft, &kind, context).await?;
     let Draft { name, client, secret, names: [environment, tenant, id], .. } = draft;
     let credential = Credential::new(context, name, client, kind)?;
     credential.prepare().await?;
@@ -101,7 +101,7 @@ async fn read(path: &Path) -> Result<Import, Failure> {
     })?;
     let wrong = |error: anyhow::Error| {
         Failure::caused(Kind::Configuration, error.context(format!("cannot import `{}`", path.display())))
-            .hint("mend the file, or give the values to login: corti-auth login --help")
+            .hint("correct the file, or give the values to login: corti-auth login --help")
     };
     let text = std::str::from_utf8(&bytes).map_err(|_| wrong(anyhow::Error::msg("it is not UTF-8 text")))?;
     let entries = dotenv::parse(text).map_err(|error| wrong(error.into()))?;
@@ -133,7 +133,7 @@ fn draft(import: Import, path: &Path, context: &Context<'_>) -> Result<Draft, Fa
 }
 
 /// Shows what would be stored, and asks.
-async fn agree(
+async fn confirm(
     args: &ImportArgs,
     draft: &Draft,
     kind: &StoreKind,
@@ -156,7 +156,7 @@ async fn agree(
     if args.yes || prompt::confirm(format!("Import it as profile `{}`?", draft.name)).await? {
         return Ok(());
     }
-    // Not success: `import FILE && rm FILE` must keep the file.
+    // Not a success: `import FILE && rm FILE` must keep the file.
     context.note("nothing is imported");
     Err(Failure::new(Kind::Interrupted, "nothing is imported: the answer was no"))
 }
@@ -178,7 +178,7 @@ impl Draft {
         }
     }
 
-    /// What is taken from where. Of the secret its length only.
+    /// Each value with its source. For the secret, only the length.
     fn page(&self, path: &Path) -> Page {
         let from = |value: String, name: &str| match name {
             "" => format!("{value}  (the default: the file names none)"),
