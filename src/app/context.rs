@@ -8,8 +8,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::domain::client::config::{Config, Profile};
-use crate::domain::client::environment::EnvironmentError;
 use crate::domain::client::identity::{ProfileName, Tenant};
+use crate::domain::client::invalid::Invalid;
 use crate::domain::client::resolve::{self, Flags, Plan, ResolveError};
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::client::variable::{self, Variables};
@@ -100,7 +100,7 @@ impl<'a> Context<'a> {
             Ok(Flags {
                 profile: profile.as_deref().map(profile_name).transpose()?,
                 environment: environment
-                    .map_err(|error: EnvironmentError| Failure::new(Kind::Configuration, error).hint(hint))?,
+                    .map_err(|error: Invalid| Failure::new(Kind::Configuration, error).hint(hint))?,
                 tenant: tenant.as_deref().map(parse_tenant).transpose()?,
             })
         })

@@ -95,7 +95,7 @@ pub(crate) fn refuse_terminal(context: &Context<'_>) -> Result<(), Failure> {
 }
 
 fn unreadable(name: &str, error: &Error) -> Failure {
-    let kind = if error.kind == ErrorKind::InvalidData { Kind::Token } else { Kind::Usage };
+    let kind = if error.kind() == ErrorKind::InvalidData { Kind::Token } else { Kind::Usage };
     Failure::new(kind, format!("cannot read a token from {name}: {error}"))
         .hint("name a file with one token, or pipe it in: corti-auth inspect < FILE")
 }

@@ -80,7 +80,7 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outco
         }
     }
     let json = json!({
-        "finding": overall(&rows).as_str(),
+        "finding": overall(&rows),
         "rows": rows.iter().map(row_json).collect::<Vec<_>>(),
         "environment": token.environment.to_string(),
         "tenant": token.tenant.as_str(),

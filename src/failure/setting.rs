@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::domain::client::config::ProfileConflict;
 use crate::domain::client::config::{ConfigError, RenameError};
 use crate::domain::client::identity::ProfileName;
-use crate::domain::client::invalid::Invalid;
 use crate::domain::client::resolve::ResolveError;
 use crate::domain::client::variable::{self, VariableError};
 use crate::domain::text::shell::quote;

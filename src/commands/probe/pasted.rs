@@ -53,7 +53,7 @@ pub(super) async fn read(
         context.warn(*flaw, None);
     }
     let chosen = chosen(context)?;
-    check_host(pasted.bare, chosen.as_ref())?;
+    check_host(&pasted.bare, chosen.as_ref())?;
     if pasted.has_token() {
         check_token(&pasted, chosen.as_ref(), context)?;
     }
@@ -121,7 +121,7 @@ pub(super) fn refuse_elsewhere(pasted: &PastedUrl, caller: &Caller) -> Result<()
 fn elsewhere(pasted: &PastedUrl, environment: &Environment, tenant: &Tenant) -> Option<String> {
     if pasted.leads_to(environment, tenant) {
         None
-    } else if environment.serves_socket(pasted.bare) {
+    } else if environment.serves_socket(&pasted.bare) {
         Some("names another tenant".to_owned())
     } else {
         Some(format!("leads to `{}`", pasted.bare.authority()))

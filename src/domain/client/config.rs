@@ -20,7 +20,7 @@ mod given;
 mod value;
 
 pub use edit::RenameError;
-pub use given::GivenValues;
+pub use given::{GivenValues, ProfileConflict};
 
 use value::{invalid, parse, parse_command, parse_scopes, syntax_error};
 
