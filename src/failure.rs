@@ -146,7 +146,7 @@ impl Failure {
     /// What a secret command wrote to stderr, which may be anything.
     pub fn foreign_words(&self) -> Option<&str> {
         match self.source.downcast_ref() {
-            Some(StoreError::Command(CommandError::Failed { words, .. })) => Some(words),
+            Some(StoreError::Command(CommandError::Failed(_, _, words))) => Some(words),
             _ => None,
         }
     }

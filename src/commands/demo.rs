@@ -2,6 +2,8 @@
 //!
 //! Each step runs the code of the command that it shows, and checks the result.
 
+use std::cell::RefCell;
+
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -26,7 +28,7 @@ use crate::domain::token::jwt::Jwt;
 use crate::domain::token::scope::{ScopeRequest, TokenClass};
 use crate::edge::keyring::Keyring;
 use crate::edge::socket::Socket;
-use crate::edge::store::{State, Store, StoreError};
+use crate::edge::store::{Store, StoreError};
 use crate::failure::{Failure, Kind};
 use crate::output::Text;
 use crate::sandbox::{Options, Settings};
@@ -79,8 +81,8 @@ impl Demo<'_> {
     async fn choose_store(&self) -> Store {
         let keyring = Store::Keyring(Keyring::new(false));
         match keyring.probe(&self.client).await {
-            Ok(State::Present | State::Missing) => keyring,
-            _ => Store::memory(),
+            Ok(_) => keyring,
+            Err(_) => Store::Memory(RefCell::default()),
         }
     }
 

@@ -165,7 +165,7 @@ async fn refresh(
 fn not_run(error: ProgramError) -> Failure {
     let (kind, hint) = match &error {
         ProgramError::NotFound(name) => (Kind::NotFound, format!("command -v {}", quote(name))),
-        ProgramError::NotExecutable { name, .. } => (Kind::NotExecutable, format!("ls -l {}", quote(name))),
+        ProgramError::NotExecutable(name, _) => (Kind::NotExecutable, format!("ls -l {}", quote(name))),
     };
     Failure::caused(kind, error).hint(hint)
 }

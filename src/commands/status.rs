@@ -23,7 +23,7 @@ use crate::domain::token::inspection::span;
 use crate::domain::token::reuse::CachePolicy;
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::mounted_secret;
-use crate::edge::store::{State, Store, StoreError};
+use crate::edge::store::{Store, StoreError};
 use crate::failure::{Failure, Kind};
 use crate::output::Text;
 
@@ -87,12 +87,11 @@ impl Secret {
             let text = format!("kept by {place}, which is run when it is needed");
             return Self { code: "not_looked_at", tone: Tone::Plain, text, failure: None };
         }
-        let usable = match store.probe(client).await {
-            Ok(State::Missing) => Err(StoreError::Missing),
-            Ok(state) => state.usable(),
-            Err(error) => Err(error),
+        let error = match store.probe(client).await {
+            Ok(true) => return Self::present(&place),
+            Ok(false) => StoreError::Missing,
+            Err(error) => error,
         };
-        let Err(error) = usable else { return Self::present(&place) };
         let code = match &error {
             StoreError::Missing => "missing",
             StoreError::Locked => "locked",

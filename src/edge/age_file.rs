@@ -1,7 +1,7 @@
-//! A client secret in a file of its own, encrypted with a passphrase: the age format, scrypt.
+//! Keeps client secrets in files that are encrypted with a passphrase (age format, scrypt), for machines without a keyring.
 //!
-//! For machines without a keyring. One file for each client: whether there is one can be told without the passphrase, and
-//! a file cannot stand in for another, since each says inside whose secret it holds.
+//! Each client has a file of its own, so that no passphrase is needed to see whether there is one. The client is also named
+//! inside, so that no file can be used for another client.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -25,14 +25,14 @@ use format::FormatError;
 
 mod format;
 
-/// The scrypt work factor, log2. It takes 128 MiB and about half a second: what OWASP's password storage cheat sheet asks
-/// for, and what a small container still has.
+/// The scrypt work factor, log2: OWASP's password storage cheat sheet recommends it. It takes 128 MiB, which a small container
+/// still has, and about half a second.
 const WORK_FACTOR: u8 = 17;
 
-/// How long another process may hold the folder's lock, which it does for milliseconds.
+/// How long to wait for the folder's lock. Another process holds it for milliseconds.
 const LOCK_LIMIT: Duration = Duration::from_secs(3);
 
-/// What is read of a file: the secret, JSON and age around it.
+/// The longest file that is read, in bytes: the secret, with JSON and age around it.
 const FILE_LIMIT: usize = 2 * MAX_SECRET_BYTES + 64 * 1024;
 
 /// The encrypted files of one configuration folder.
@@ -40,11 +40,11 @@ const FILE_LIMIT: usize = 2 * MAX_SECRET_BYTES + 64 * 1024;
 pub struct AgeFiles {
     /// The folder they are in.
     pub folder: PathBuf,
-    /// A file that holds the passphrase; a person is asked where there is none.
+    /// The file with the passphrase. Without one, a person is asked.
     pub passphrase_file: Option<PathBuf>,
     /// Whether a person may be asked.
     pub attended: bool,
-    /// The passphrase, once it is known to be right: nobody is asked twice by one command.
+    /// The passphrase, once it is known to be right: a command asks only once.
     pub known: Rc<OnceCell<SecretString>>,
 }
 
@@ -54,41 +54,24 @@ pub enum AgeFileError {
     /// Nobody can be asked for the passphrase.
     #[error("the passphrase of the secret's file is needed, and nobody can be asked for it")]
     NoPassphrase,
-    /// It does not open the file.
+    /// The passphrase does not open this file.
     #[error("the passphrase does not open `{0}`")]
     WrongPassphrase(PathBuf),
-    /// The file that should hold the passphrase does not.
-    #[error("the passphrase in `{}` cannot be used: {reason}", path.display())]
-    PassphraseFile {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// The second one typed is another.
+    /// The file with the passphrase cannot be used, for this reason.
+    #[error("the passphrase in `{}` cannot be used: {}", .0.display(), .1)]
+    PassphraseFile(PathBuf, String),
+    /// A new passphrase was typed twice, and differently.
     #[error("the two passphrases differ")]
     Differ,
-    /// The person gave none.
+    /// The question for the passphrase was not answered.
     #[error(transparent)]
     Prompt(#[from] PromptError),
-    /// The file is not what this tool writes.
-    #[error("`{}` is not a file of this store: {reason}", path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// The file system said no.
-    #[error("cannot {action} `{}`: {reason}", path.display())]
-    Io {
-        /// `read`, `write`, `remove`.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The file system's reason.
-        reason: String,
-    },
+    /// This tool did not write this file, for this reason.
+    #[error("`{}` is not a file of this store: {}", .0.display(), .1)]
+    Broken(PathBuf, String),
+    /// The file system refused: what was tried (`read`, `write` or `remove`), the file, and the reason.
+    #[error("cannot {} `{}`: {}", .0, .1.display(), .2)]
+    Io(&'static str, PathBuf, String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,31 +81,22 @@ struct Content {
 }
 
 impl AgeFiles {
-    /// The file of the client that `user` stands for. Its name says nothing about the client.
+    /// The file of the client that `user` names. Its name says nothing about the client.
     pub fn path(&self, user: &str) -> PathBuf {
         let digest = Sha256::digest(user.as_bytes());
-        let name: Vec<String> = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("{}.age", name.concat()))
+        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(format!("{name}.age"))
     }
 
-    /// Whether there is a file for `user`.
-    ///
-    /// # Errors
-    /// [`AgeFileError::Io`] where that cannot be told: a folder that may not be looked into need not be empty.
-    pub fn is_there(&self, user: &str) -> Result<bool, AgeFileError> {
+    /// Whether there is a file for `user`. An error if that is unknown, because the folder cannot be read.
+    pub fn exists(&self, user: &str) -> Result<bool, AgeFileError> {
         let path = self.path(user);
         path.try_exists().map_err(|error| failed("read", &path, &error))
     }
 
-    /// Reads the secret of `user`; `None` where there is no file.
-    ///
-    /// # Errors
-    /// [`AgeFileError`], see its variants.
-    pub async fn read(&self, user: &str) -> Result<Option<ClientSecret>, AgeFileError> {
+    /// Reads the secret of `user`.
+    pub async fn read(&self, user: &str) -> Result<ClientSecret, AgeFileError> {
         let path = self.path(user);
-        if !self.is_there(user)? {
-            return Ok(None);
-        }
         let passphrase = self.passphrase("Passphrase of the secret's file").await?;
         let (place, user, key) = (path.clone(), user.to_owned(), passphrase.clone());
         let read = thread::files(move || {
@@ -130,16 +104,13 @@ impl AgeFiles {
             Ok(unseal(&bytes, &key, &place, &user))
         });
         let secret = read.await.map_err(|error| failed("read", &path, &error))??;
-        // Known already: the same.
+        // Fails if it is known already: it is the same one.
         let _ = self.known.set(passphrase);
-        Ok(Some(secret))
+        Ok(secret)
     }
 
-    /// Gets hold of the passphrase that a file will be written with, before anybody types the secret itself. A person
-    /// types it twice, since a slip would lose the secret.
-    ///
-    /// # Errors
-    /// [`AgeFileError`], see its variants.
+    /// Asks for the passphrase to write a file with, twice: a typing error would lose the secret. Call it before asking
+    /// anybody for the secret.
     pub async fn prepare(&self) -> Result<(), AgeFileError> {
         if self.known.get().is_some() {
             return Ok(());
@@ -156,9 +127,6 @@ impl AgeFiles {
     }
 
     /// Encrypts the secret of `user`, which takes about half a second, and writes its file.
-    ///
-    /// # Errors
-    /// [`AgeFileError`], see its variants.
     pub async fn write(&self, user: &str, secret: &ClientSecret) -> Result<(), AgeFileError> {
         let path = self.path(user);
         let failed = |error: io::Error| failed("write", &path, &error);
@@ -167,19 +135,20 @@ impl AgeFiles {
         let client_secret = Zeroizing::new(secret.secret().expose().to_owned());
         let content = Content { user: user.to_owned(), client_secret };
         let text = Zeroizing::new(serde_json::to_vec(&content).map_err(|error| failed(error.into()))?);
-        let sealed = thread::files(move || seal(&text, &passphrase)).await.map_err(failed)?;
+        let seal = move || {
+            let passphrase = passphrase.expose_secret().as_bytes();
+            format::seal(&text, passphrase, WORK_FACTOR).map_err(io::Error::other)
+        };
+        let sealed = thread::files(seal).await.map_err(failed)?;
         private_file::make_folder(&self.folder).map_err(failed)?;
         let _lock = self.lock_and_tidy().await;
         private_file::replace(&path, &sealed).map_err(failed)
     }
 
-    /// Removes the file of `user` and says whether there was one. That takes no passphrase.
-    ///
-    /// # Errors
-    /// [`AgeFileError::Io`].
+    /// Removes the file of `user`, and returns whether there was one. Needs no passphrase.
     pub async fn delete(&self, user: &str) -> Result<bool, AgeFileError> {
         let path = self.path(user);
-        // A killed write's file has the secret too.
+        // A write that was killed may have left a file with the secret, too.
         let _lock = self.lock_and_tidy().await;
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
@@ -188,8 +157,8 @@ impl AgeFiles {
         }
     }
 
-    /// Keeps other processes from writing into the folder, and removes what killed ones left in it, of whichever client.
-    /// Where it cannot be locked that is left to another time.
+    /// Locks the folder against other processes, and removes the temporary files that killed ones left. Does neither if the
+    /// folder cannot be locked.
     async fn lock_and_tidy(&self) -> Option<Lock> {
         let lock = Lock::take_folder(&self.folder, LOCK_LIMIT).await.ok().flatten()?;
         private_file::remove_leftovers(&self.folder);
@@ -211,7 +180,7 @@ impl AgeFiles {
 }
 
 async fn passphrase_from(path: &Path) -> Result<SecretString, AgeFileError> {
-    let failed = |reason: String| AgeFileError::PassphraseFile { path: path.to_owned(), reason };
+    let failed = |reason: String| AgeFileError::PassphraseFile(path.to_owned(), reason);
     let file = path.to_owned();
     let read = thread::files(move || mounted_secret::read(&file, MAX_SECRET_BYTES)).await;
     let bytes = Zeroizing::new(read.map_err(|error| failed(error.to_string()))?);
@@ -221,11 +190,7 @@ async fn passphrase_from(path: &Path) -> Result<SecretString, AgeFileError> {
 }
 
 fn failed(action: &'static str, path: &Path, error: &io::Error) -> AgeFileError {
-    AgeFileError::Io { action, path: path.to_owned(), reason: error.to_string() }
-}
-
-fn seal(text: &[u8], passphrase: &SecretString) -> io::Result<Vec<u8>> {
-    format::seal(text, passphrase.expose_secret().as_bytes(), WORK_FACTOR).map_err(io::Error::other)
+    AgeFileError::Io(action, path.to_owned(), error.to_string())
 }
 
 fn unseal(
@@ -234,8 +199,8 @@ fn unseal(
     path: &Path,
     user: &str,
 ) -> Result<ClientSecret, AgeFileError> {
-    let broken = |reason: String| AgeFileError::Broken { path: path.to_owned(), reason };
-    // A file that somebody else prepared must not cost minutes or gigabytes.
+    let broken = |reason: String| AgeFileError::Broken(path.to_owned(), reason);
+    // A file with a higher work factor could take minutes and gigabytes.
     let text = format::open(bytes, passphrase.expose_secret().as_bytes(), WORK_FACTOR + 1);
     let text = text.map_err(|error| match error {
         FormatError::WrongPassphrase => AgeFileError::WrongPassphrase(path.to_owned()),

@@ -51,5 +51,5 @@ fn usable(certificate: &CertificateDer<'static>) -> Result<Certificate, String> 
 }
 
 fn unusable(path: &Path, reason: &dyn Display) -> HttpError {
-    HttpError::Certificates { path: path.to_owned(), reason: reason.to_string() }
+    HttpError::Certificates(path.to_owned(), reason.to_string())
 }

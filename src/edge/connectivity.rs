@@ -19,14 +19,9 @@ pub enum ReachError {
     /// No address for the name.
     #[error("not found in DNS: {0}")]
     Dns(io::Error),
-    /// No connection to any address.
-    #[error("no connection to port {port}: {source}")]
-    Connect {
-        /// The port.
-        port: u16,
-        /// The reason that the last address gave.
-        source: io::Error,
-    },
+    /// No connection to this port of any address. The error of the last address.
+    #[error("no connection to port {0}: {1}")]
+    Connect(u16, #[source] io::Error),
 }
 
 /// Whether `host` is an IP address, which needs no DNS.
@@ -66,7 +61,7 @@ pub async fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<Socket
     let first = timeout(limit, select_ok(attempts)).await;
     let first = first.unwrap_or_else(|_| Err(no_answer(limit)));
     let port = addresses.first().map(SocketAddr::port).unwrap_or_default();
-    first.map(|(address, _)| address).map_err(|source| ReachError::Connect { port, source })
+    first.map(|(address, _)| address).map_err(|source| ReachError::Connect(port, source))
 }
 
 fn no_answer(limit: Duration) -> io::Error {

@@ -109,6 +109,21 @@ impl Env {
         self.0.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
+    /// This tool's folder for one purpose. `windows` is a variable, `macos` a folder below the home folder, and `xdg` both a
+    /// variable of the XDG base directory specification and its default below the home folder.
+    pub(super) fn own_folder(&self, windows: &str, macos: &str, xdg: (&str, &str)) -> Option<PathBuf> {
+        let at_home = |folder: &str| self.path("HOME").map(|home| home.join(folder));
+        let folder = if cfg!(windows) {
+            self.path(windows)
+        } else if cfg!(target_os = "macos") {
+            at_home(macos)
+        } else {
+            // The specification says that relative paths are ignored.
+            self.path(xdg.0).filter(|path| path.is_absolute()).or_else(|| at_home(xdg.1))
+        };
+        Some(folder?.join("corti-auth"))
+    }
+
     /// The names of the variables that are set, in order.
     pub fn names(&self) -> impl Iterator<Item = String> {
         let set = self.0.iter().filter(|(_, value)| !value.is_empty());

@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use reqwest::{Client, ClientBuilder, Url, redirect};
 
@@ -23,7 +22,7 @@ use super::host::Env;
 use super::http_error::{BODY_LIMIT, HttpError, is_of_tls, root_cause};
 use super::{certificate, proxy};
 
-/// The same within `timeout`: a little less, so that it is clear which of the two ran out.
+/// How long to wait for a connection. Less than `timeout`, to tell which of the two ran out.
 fn connect_limit(timeout: Duration) -> Duration {
     CONNECT_LIMIT.min(timeout.mul_f64(0.9))
 }
@@ -31,18 +30,18 @@ fn connect_limit(timeout: Duration) -> Duration {
 /// The wait before a second try, unless the server names one.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What the client is built from.
+/// The settings of the client.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
     /// The deadline for a request, its second try included.
     pub timeout: Duration,
-    /// `--ca-cert`: trusted in addition.
+    /// `--ca-cert`: certificates that are trusted in addition.
     pub ca_cert: Option<PathBuf>,
-    /// `SSL_CERT_FILE`: trusted instead of the system's.
+    /// `SSL_CERT_FILE`: certificates that are trusted instead of the system's.
     pub trust_file: Option<PathBuf>,
-    /// For a server that names a date to wait for.
+    /// The clock, for a server that names a date to wait for.
     pub clock: Clock,
-    /// Names the proxy in errors.
+    /// The environment, which names the proxy.
     pub env: Env,
 }
 
@@ -50,18 +49,14 @@ pub struct HttpOptions {
 pub struct Http<'a> {
     options: HttpOptions,
     sink: &'a dyn Sink,
-    /// Plain http to this machine.
-    plain: OnceCell<Client>,
-    /// TLS to this machine, without a proxy.
-    direct: OnceCell<Client>,
-    /// Everything else.
-    proxied: OnceCell<Client>,
+    /// For plain http to this machine, for TLS to this machine, and for other machines.
+    clients: [OnceCell<Client>; 3],
 }
 
 impl<'a> Http<'a> {
     /// A client that reports each exchange to `sink`.
     pub fn new(options: HttpOptions, sink: &'a dyn Sink) -> Self {
-        Self { options, sink, plain: OnceCell::new(), direct: OnceCell::new(), proxied: OnceCell::new() }
+        Self { options, sink, clients: <[OnceCell<Client>; 3]>::default() }
     }
 
     /// Sends a request, and again if it is repeatable and the server is busy. Any status is a response.
@@ -72,18 +67,13 @@ impl<'a> Http<'a> {
         if let Some(token) = &request.bearer {
             self.sink.redactor().add(token.secret());
         }
-        // Built first, with its own deadline: a file of certificates that cannot be read is not the host's fault.
+        // Before the deadline begins: an unreadable file of certificates is not the host's fault.
         self.client(&url).await?;
-        let sent = tokio::time::timeout(limit, self.send_with_retry(request, &url, limit)).await;
-        sent.unwrap_or(Err(HttpError::TimedOut { host, limit }))
+        let sent = tokio::time::timeout(limit, self.send_with_retry(request, &url)).await;
+        sent.unwrap_or(Err(HttpError::TimedOut(host, limit)))
     }
 
-    async fn send_with_retry(
-        &self,
-        request: &Request,
-        url: &Url,
-        limit: Duration,
-    ) -> Result<Response, HttpError> {
+    async fn send_with_retry(&self, request: &Request, url: &Url) -> Result<Response, HttpError> {
         let started = Instant::now();
         let response = self.send_once(request, url).await?;
         if !request.repeatable || !matches!(response.status, 429 | 503) {
@@ -91,9 +81,10 @@ impl<'a> Http<'a> {
         }
         let named = response.header(RETRY_AFTER.as_str());
         let pause = named.map_or(Some(PAUSE), |text| retry_after(text, self.options.clock.now()));
+        let remaining = self.options.timeout.saturating_sub(started.elapsed());
         match pause {
             // Half of the remaining time is kept for the answer.
-            Some(pause) if pause < limit.saturating_sub(started.elapsed()) / 2 => {
+            Some(pause) if pause < remaining / 2 => {
                 tokio::time::sleep(pause).await;
                 self.send_once(request, url).await
             }
@@ -126,12 +117,7 @@ impl<'a> Http<'a> {
     ) -> Result<Response, HttpError> {
         let mut builder = self.client(url).await?.request(method, url.clone());
         if let Some(token) = &request.bearer {
-            let mut value =
-                HeaderValue::try_from(format!("Bearer {}", token.secret().expose())).map_err(|_| {
-                    HttpError::Client("the token has a character that no header may have".to_owned())
-                })?;
-            value.set_sensitive(true);
-            builder = builder.header(AUTHORIZATION, value);
+            builder = builder.bearer_auth(token.secret().expose());
         }
         if let Some(tenant) = &request.tenant {
             builder = builder.header("Tenant-Name", tenant.as_str());
@@ -147,7 +133,7 @@ impl<'a> Http<'a> {
         self.read(url, response).await
     }
 
-    /// Asks for an upgrade to a WebSocket. The query of `url` holds the token and is never reported.
+    /// Asks for an upgrade to a WebSocket. The query of `url` holds the token, and is not reported.
     pub(super) async fn upgrade(&self, url: &Url, key: &str) -> Result<reqwest::Response, HttpError> {
         let started = Instant::now();
         let request = self.client(url).await?.get(url.clone()).version(reqwest::Version::HTTP_11);
@@ -159,65 +145,58 @@ impl<'a> Http<'a> {
     }
 
     /// Reads a response to its end, at most [`BODY_LIMIT`] bytes.
-    pub(super) async fn read(
-        &self,
-        url: &Url,
-        mut response: reqwest::Response,
-    ) -> Result<Response, HttpError> {
-        let (status, headers) = head(&response);
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(url, &error))? {
-            if body.len() + chunk.len() > BODY_LIMIT {
+    pub(super) async fn read(&self, url: &Url, mut sent: reqwest::Response) -> Result<Response, HttpError> {
+        let mut response = head(&sent);
+        while let Some(chunk) = sent.chunk().await.map_err(|error| self.failure(url, &error))? {
+            if response.body.len() + chunk.len() > BODY_LIMIT {
                 return Err(HttpError::TooLong(host_of(url)));
             }
-            body.extend_from_slice(&chunk);
+            response.body.extend_from_slice(&chunk);
         }
-        Ok(Response { status, headers, body })
+        Ok(response)
     }
 
     async fn client(&self, url: &Url) -> Result<&Client, HttpError> {
+        let [plain, direct, proxied] = &self.clients;
         let cell = match (is_loopback(url), url.scheme()) {
-            (_, "http") => &self.plain,
-            (true, _) => &self.direct,
-            (false, _) => &self.proxied,
+            (_, "http") => plain,
+            (true, _) => direct,
+            (false, _) => proxied,
         };
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        // Boxed: a half-built client is large, and would be part of every future that sends something.
+        // Boxed, because it is large and would be part of every future that sends something.
         let client = Box::pin(builder(&self.options, url)).await?.build();
         let client = client.map_err(|error| HttpError::Client(root_cause(&error)))?;
         Ok(cell.get_or_init(|| client))
     }
 
     fn failure(&self, url: &Url, error: &reqwest::Error) -> HttpError {
-        let host = host_of(url);
-        // A TLS error comes from the host itself, through the proxy.
+        let (host, timeout, reason) = (host_of(url), self.options.timeout, root_cause(error));
+        // A TLS error comes from the host, even through a proxy.
         let is_before_tls = error.is_connect() && !is_of_tls(error);
         if is_before_tls && let Some(proxy) = proxy::used_for(url, &self.options.env) {
-            let reason = if error.is_dns() { "not found in DNS".to_owned() } else { root_cause(error) };
-            return HttpError::Proxy { proxy, host, reason };
+            let reason = if error.is_dns() { "not found in DNS".to_owned() } else { reason };
+            return HttpError::Proxy(host, proxy, reason);
         }
-        let timeout = self.options.timeout;
-        if error.is_timeout() && error.is_connect() {
-            HttpError::Connect { host, reason: format!("no answer within {:?}", connect_limit(timeout)) }
-        } else if error.is_timeout() {
-            HttpError::TimedOut { host, limit: timeout }
-        } else if error.is_dns() {
-            HttpError::Dns(host)
-        } else if error.is_connect() {
-            HttpError::Connect { host, reason: root_cause(error) }
-        } else {
-            HttpError::Broken { host, reason: root_cause(error) }
+        match (error.is_connect(), error.is_timeout()) {
+            (true, true) => {
+                HttpError::Connect(host, format!("no answer within {:?}", connect_limit(timeout)))
+            }
+            (false, true) => HttpError::TimedOut(host, timeout),
+            _ if error.is_dns() => HttpError::Dns(host),
+            (true, false) => HttpError::Connect(host, reason),
+            (false, false) => HttpError::Broken(host, reason),
         }
     }
 }
 
 async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError> {
-    // Fails if an earlier client has installed it: it is the same one.
+    // Fails if an earlier client has installed the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = LOOPBACK_NAMES.iter().fold(Client::builder(), |builder, name| {
-        // Port 0 stands for the URL's.
+        // Port 0 means the URL's.
         builder.resolve_to_addrs(name, &connectivity::loopback(0))
     });
     let builder = builder
@@ -225,7 +204,7 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
         .retry(reqwest::retry::never())
         .connect_timeout(connect_limit(options.timeout))
         .http1_only();
-    // Read for plain http, too: a file that cannot be used is an error at once.
+    // Also for plain http: a file that cannot be used is an error at once.
     let extra = match &options.ca_cert {
         Some(path) => certificate::all_of(path, options.timeout).await?,
         None => Vec::new(),
@@ -246,12 +225,12 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
     })
 }
 
-/// The status and the headers of a response, as plain data.
-pub(super) fn head(response: &reqwest::Response) -> (u16, Vec<(String, String)>) {
+/// The status and the headers of a response.
+pub(super) fn head(response: &reqwest::Response) -> Response {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = response.headers().iter();
     let headers = headers.map(|(key, value)| (key.as_str().to_owned(), text(value))).collect();
-    (response.status().as_u16(), headers)
+    Response { status: response.status().as_u16(), headers, body: Vec::new() }
 }
 
 fn host_of(url: &Url) -> String {

@@ -8,57 +8,30 @@ use crate::edge::proxy::Proxy;
 /// The longest response that is read, in bytes.
 pub(super) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Why there is no response.
+/// Why there is no response. Each names the host first, if it is about a host.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// A file of certificates cannot be used.
-    #[error("cannot use the certificates in `{}`: {reason}", path.display())]
-    Certificates {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
+    /// A file of certificates cannot be used, for this reason.
+    #[error("cannot use the certificates in `{}`: {}", .0.display(), .1)]
+    Certificates(PathBuf, String),
     /// Not a URL.
     #[error("`{0}` is not a URL")]
     Address(String),
-    /// The host's name has no address.
+    /// The name has no address.
     #[error("the host `{0}` is not found in DNS")]
     Dns(String),
-    /// No connection, or TLS failed.
-    #[error("cannot connect to `{host}`: {reason}")]
-    Connect {
-        /// The host.
-        host: String,
-        /// Why not.
-        reason: String,
-    },
-    /// The proxy failed.
-    #[error("cannot reach `{host}` through {proxy}: {reason}")]
-    Proxy {
-        /// The proxy.
-        proxy: Proxy,
-        /// The host behind it.
-        host: String,
-        /// Why not.
-        reason: String,
-    },
-    /// No answer in time.
-    #[error("`{host}` did not answer within {limit:?}")]
-    TimedOut {
-        /// The host.
-        host: String,
-        /// The bound.
-        limit: Duration,
-    },
+    /// The connection or TLS failed, for this reason.
+    #[error("cannot connect to `{0}`: {1}")]
+    Connect(String, String),
+    /// The proxy failed, for this reason.
+    #[error("cannot reach `{0}` through {1}: {2}")]
+    Proxy(String, Proxy, String),
+    /// No answer within this time.
+    #[error("`{0}` did not answer within {1:?}")]
+    TimedOut(String, Duration),
     /// The connection broke, or the answer is not HTTP.
-    #[error("the answer from `{host}` broke off: {reason}")]
-    Broken {
-        /// The host.
-        host: String,
-        /// How.
-        reason: String,
-    },
+    #[error("the answer from `{0}` broke off: {1}")]
+    Broken(String, String),
     /// The response is longer than this tool reads.
     #[error("the answer from `{0}` is longer than {BODY_LIMIT} bytes")]
     TooLong(String),

@@ -1,14 +1,13 @@
 //! The operating system's keyring: Keychain on macOS, Credential Manager on Windows, the Secret Service elsewhere.
 //!
-//! Neither the Secret Service's client nor its servers bound a call, so each one runs on a thread of its own with a
-//! deadline. On Linux a probe that never prompts comes first: only after it has said "unlocked" does a missing entry
-//! mean "not logged in". What either of them opens is kept: a process reaches for the keyring once.
+//! Calls to the Secret Service have no deadline of their own, so each one runs on a thread. On Linux, a probe that never
+//! prompts comes first: a missing entry means "not logged in" only if the keyring is unlocked.
 
 use std::time::Duration;
 
 use crate::domain::client::secret::ClientSecret;
 
-use super::store_state::{State, StoreError};
+use super::store_error::StoreError;
 use super::thread;
 
 #[cfg_attr(not(target_os = "linux"), path = "keyring/no_probe.rs")]
@@ -19,13 +18,13 @@ use probe::Probe;
 /// The service attribute of every entry.
 pub const SERVICE: &str = "corti-auth";
 
-/// How long a keyring may take when nobody can answer its prompt.
+/// How long a keyring may take if nobody can answer its prompt.
 const UNATTENDED: Duration = Duration::from_secs(3);
 
-/// How long it may take when a person may be typing the unlock password.
+/// How long a keyring may take if a person may be typing its password.
 const ATTENDED: Duration = Duration::from_secs(120);
 
-/// The keyring as one process uses it: those that are cloned from it share what its probe found.
+/// The keyring.
 #[derive(Clone, Debug)]
 pub struct Keyring {
     /// Whether a person is there to answer an unlock prompt.
@@ -34,7 +33,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// One that nothing was asked of yet.
+    /// The keyring. Does not connect to it yet.
     pub fn new(attended: bool) -> Self {
         Self { attended, probe: Probe::default() }
     }
@@ -43,28 +42,19 @@ impl Keyring {
         if self.attended && may_prompt { ATTENDED } else { UNATTENDED }
     }
 
-    /// Asks for the keyring's state and the entry's.
-    ///
-    /// # Errors
-    /// [`StoreError::TimedOut`] and [`StoreError::Failed`].
-    pub async fn probe(&self, user: &str) -> Result<State, StoreError> {
+    /// Whether the entry exists. An error if the keyring cannot be used, for example because it is locked. Never prompts.
+    pub async fn probe(&self, user: &str) -> Result<bool, StoreError> {
         let (probe, user) = (self.probe.clone(), user.to_owned());
         bounded(self.limit(false), move || probe.look(&user)).await
     }
 
-    /// Has a locked collection unlocked: a prompt is waited for. What became of it, [`Keyring::probe`] tells.
-    ///
-    /// # Errors
-    /// [`StoreError::TimedOut`] and [`StoreError::Failed`].
+    /// Lets a person unlock the keyring, and waits until the prompt is gone. [`Keyring::probe`] tells whether it is unlocked.
     pub async fn unlock(&self) -> Result<(), StoreError> {
         let probe = self.probe.clone();
         bounded(self.limit(true), move || probe.unlock()).await
     }
 
     /// Reads an entry.
-    ///
-    /// # Errors
-    /// [`StoreError`], see its variants.
     pub async fn read(&self, user: &str) -> Result<ClientSecret, StoreError> {
         let bytes = self.call(user, keyring::Entry::get_secret).await?;
         let secret = ClientSecret::from_bytes(&bytes);
@@ -73,20 +63,17 @@ impl Keyring {
     }
 
     /// Writes an entry, or replaces it.
-    ///
-    /// # Errors
-    /// [`StoreError`], see its variants.
     pub async fn write(&self, user: &str, secret: &ClientSecret) -> Result<(), StoreError> {
         let secret = secret.clone();
         self.call(user, move |entry| entry.set_secret(secret.secret().expose().as_bytes())).await
     }
 
-    /// Deletes an entry.
-    ///
-    /// # Errors
-    /// [`StoreError::Missing`] where there was none, and its other variants.
-    pub async fn delete(&self, user: &str) -> Result<(), StoreError> {
-        self.call(user, keyring::Entry::delete_credential).await
+    /// Deletes an entry, and returns whether there was one.
+    pub async fn delete(&self, user: &str) -> Result<bool, StoreError> {
+        match self.call(user, keyring::Entry::delete_credential).await {
+            Err(StoreError::Missing) => Ok(false),
+            deleted => deleted.map(|()| true),
+        }
     }
 
     async fn call<T: Send + 'static>(
@@ -96,11 +83,9 @@ impl Keyring {
     ) -> Result<T, StoreError> {
         let user = user.to_owned();
         bounded(self.limit(true), move || {
-            if let Err(error) = keyring::Entry::store_status() {
-                return Err(StoreError::from(error));
-            }
+            keyring::Entry::store_status().as_ref()?;
             let entry = keyring::Entry::new(SERVICE, &user).map_err(|error| StoreError::from(&error))?;
-            // An entry is looked for first and used then: another process may have deleted it in between.
+            // The library looks the entry up before it uses it: another process may have deleted it in between.
             let result = match work(&entry) {
                 Err(keyring::Error::PlatformFailure(_)) => work(&entry),
                 result => result,
@@ -123,7 +108,7 @@ async fn bounded<T: Send + 'static>(
 }
 
 impl From<&keyring::Error> for StoreError {
-    /// Never by `Debug`, which prints the secret of a value that is not text.
+    /// Does not use `Debug`, which prints a secret that is not text.
     fn from(error: &keyring::Error) -> Self {
         match error {
             keyring::Error::NoEntry => Self::Missing,

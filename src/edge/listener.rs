@@ -5,7 +5,6 @@
 //! WebSocket, is never closed for another one, so at most half of the connections may be upgraded.
 
 mod connections;
-mod stream;
 
 use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
 use std::net::SocketAddr;
@@ -22,9 +21,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use stream::CountedStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -46,7 +44,7 @@ const OTHER_FILES: usize = 16;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until `stop` completes, then until every connection has ended: those without a complete request are closed at once,
-/// the others after their answer, and upgraded ones when their owner closes them. Handlers find the peer's address as
+/// the others after their answer, and upgraded ones when [`OpenConnection`] is dropped. Handlers find the peer's address as
 /// [`ConnectInfo`].
 ///
 /// `on_connection` is called for each connection.
@@ -56,7 +54,8 @@ pub async fn serve(
     on_connection: impl Fn(),
     stop: impl Future<Output = ()>,
 ) {
-    let connections = Connections::new(most_connections());
+    let bound = free_files().saturating_sub(OTHER_FILES).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS);
+    let connections = Connections::new(bound);
     let (stopping, _) = watch::channel(());
     let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -113,11 +112,11 @@ async fn serve_connection(
     connection: &Arc<Connection>,
     mut stopped: watch::Receiver<()>,
 ) {
-    let stream = CountedStream::new(stream, Arc::clone(connection));
     let (router, connection) = (TowerToHyperService::new(router), Arc::clone(connection));
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(|body| counted(body, &connection));
         request.extensions_mut().insert(ConnectInfo(address));
+        request.extensions_mut().insert(OpenConnection { _connection: Arc::clone(&connection) });
         let (answer, connection) = (router.call(request), Arc::clone(&connection));
         async move {
             let Ok(answer) = answer.await;
@@ -126,7 +125,11 @@ async fn serve_connection(
             if !is_upgrade || refused {
                 connection.await_request();
             }
-            let answer = if refused { too_many_upgrades() } else { answer };
+            let answer = if refused {
+                (StatusCode::SERVICE_UNAVAILABLE, "too many WebSockets are open\n").into_response()
+            } else {
+                answer
+            };
             // hyper closes the connection of a request whose handler fails.
             if answer.extensions().get::<NoAnswer>().is_some() { Err(NoAnswer) } else { Ok(answer) }
         }
@@ -135,7 +138,7 @@ async fn serve_connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(HEAD_LIMIT)
-        .serve_connection(stream, service)
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     // A connection that breaks concerns its peer only.
@@ -144,6 +147,12 @@ async fn serve_connection(
         _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// Counts a connection as open. Handlers find it as an extension, and must hold it for as long as an upgraded connection lasts.
+#[derive(Clone)]
+pub struct OpenConnection {
+    _connection: Arc<Connection>,
 }
 
 /// Marks a response that is not sent.
@@ -171,16 +180,7 @@ fn counted(body: Incoming, connection: &Connection) -> Body {
     }))
 }
 
-fn too_many_upgrades() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, "too many WebSockets are open\n").into_response()
-}
-
-/// How many connections this process has files for.
-fn most_connections() -> usize {
-    free_files().saturating_sub(OTHER_FILES).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS)
-}
-
-/// How many files this process may still open. Its parent may have left it many that are open.
+/// How many files this process may still open. It may have inherited many open ones.
 #[cfg(unix)]
 fn free_files() -> usize {
     use rustix::process::{Resource, getrlimit};
@@ -190,7 +190,7 @@ fn free_files() -> usize {
     limit.saturating_sub(std::fs::read_dir("/dev/fd").map_or(limit / 2, Iterator::count))
 }
 
-/// No limit is known.
+/// Other systems have no limit that is known.
 #[cfg(not(unix))]
 fn free_files() -> usize {
     usize::MAX

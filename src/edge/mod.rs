@@ -28,7 +28,7 @@ mod relay;
 pub mod secret_command;
 pub mod socket;
 pub mod store;
-mod store_state;
+mod store_error;
 pub mod system;
 pub mod thread;
 pub mod token_cache;

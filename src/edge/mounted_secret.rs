@@ -1,7 +1,6 @@
-//! A secret in a file that somebody put there for this process: by `CORTI_CLIENT_SECRET_FILE`, by systemd, Docker or
-//! Kubernetes, or a file of the user's own.
+//! Reads a secret from a file: one of the user's own, or one that systemd, Docker or Kubernetes mounts for this process.
 //!
-//! What is checked is the opened file (`fstat`), not the name, so nobody can swap one for the other in between.
+//! Checks the opened file (`fstat`), not its name, so that nobody can replace the file after the check.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -9,17 +8,14 @@ use std::path::Path;
 
 use super::host::read_bounded;
 
-/// Where a container's secrets are mounted. They are readable by everybody in there, and written by root.
+/// Where a container's secrets are mounted. Root writes them, and everybody in the container can read them.
 #[cfg(unix)]
 const MOUNTS: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 
 /// Reads a file of at most `limit` bytes.
 ///
-/// A file of the user's own must be a file, not a link, and readable by nobody else. A file of root's may be readable by
-/// others but not writable, and may be reached through root's links, as Kubernetes lays its mounts out.
-///
-/// # Errors
-/// The file system's own; `PermissionDenied` and `InvalidInput` with the reason.
+/// A file of the user's own must not be a link, and nobody else may read it. Others may read a file of root's, but not change
+/// it, and root's links to it are followed: Kubernetes mounts secrets that way.
 pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     check(&file.metadata()?, path)?;
@@ -32,23 +28,15 @@ fn open(path: &Path) -> io::Result<File> {
 
     use rustix::fs::OFlags;
 
-    // Not blocking: opening a pipe that nobody writes to would wait.
-    let flags = OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let with = |flags: OFlags| {
-        let flags = i32::try_from(flags.bits()).unwrap_or_default();
-        File::options().read(true).custom_flags(flags).open(path)
-    };
-    match with(flags | OFlags::NOFOLLOW) {
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-            let link = std::fs::symlink_metadata(path)?;
-            let roots_own = rustix::process::geteuid().is_root() && !is_mounted(path);
-            if link.uid() != 0 || roots_own {
-                return Err(denied("it is a link, and no mount's: name the file itself"));
-            }
-            with(flags)
-        }
-        opened => opened,
+    let metadata = std::fs::symlink_metadata(path)?;
+    let is_roots_own = rustix::process::geteuid().is_root() && !is_mounted(path);
+    if metadata.is_symlink() && (metadata.uid() != 0 || is_roots_own) {
+        return Err(denied("it is a link, and no mount's: name the file itself"));
     }
+    // A file that has just become a link is not followed. Opening a pipe must not wait for its writer.
+    let no_follow = if metadata.is_symlink() { OFlags::empty() } else { OFlags::NOFOLLOW };
+    let flags = i32::try_from((OFlags::NONBLOCK | no_follow).bits()).unwrap_or_default();
+    File::options().read(true).custom_flags(flags).open(path)
 }
 
 #[cfg(not(unix))]
@@ -70,8 +58,8 @@ fn check(metadata: &Metadata, path: &Path) -> io::Result<()> {
         if mode & 0o022 != 0 {
             return Err(denied("others may change it: chmod 600"));
         }
-        let roots_for_others = owner == 0 && (me != 0 || is_mounted(path));
-        if mode & 0o077 != 0 && !roots_for_others {
+        let is_mount = owner == 0 && (me != 0 || is_mounted(path));
+        if mode & 0o077 != 0 && !is_mount {
             return Err(denied("others may read it: chmod 600"));
         }
     }
@@ -80,16 +68,16 @@ fn check(metadata: &Metadata, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether root's own process sees a mount for containers: below [`MOUNTS`], or Kubernetes' farm of links, whose real
-/// folder is named `..` and a time.
+/// Whether a file is mounted for a container: below [`MOUNTS`], or by Kubernetes, which links to a folder named `..` and a
+/// time.
 #[cfg(unix)]
 fn is_mounted(path: &Path) -> bool {
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let farm = |part: std::path::Component<'_>| {
+    let is_kubernetes = |part: std::path::Component<'_>| {
         let name = part.as_os_str().to_string_lossy();
         name.len() > 2 && name.starts_with("..")
     };
-    MOUNTS.iter().any(|mount| real.starts_with(mount)) || real.components().any(farm)
+    MOUNTS.iter().any(|mount| real.starts_with(mount)) || real.components().any(is_kubernetes)
 }
 
 #[cfg(unix)]

@@ -1,17 +1,14 @@
-//! Files that only their owner may read: written by a temporary file and a rename, mode 0600, in folders of mode 0700,
-//! and refused when they belong to somebody else, or others may change them.
+//! Files that only their owner can read: mode 0600 in folders of mode 0700, written by a temporary file and a rename. Files that
+//! others own or can change are refused.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Makes `folder` and its parents, for the owner only where they are new.
-///
-/// # Errors
-/// The file system's own; `PermissionDenied` as in [`refuse_exposed`].
+/// Makes `folder` and its parents. New ones are for their owner only. Refuses the folder as [`refuse_exposed`] does.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -21,43 +18,35 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     refuse_exposed(folder)
 }
 
-/// Replaces `path` by `bytes` in one step: a reader sees the old text or the new one, never a part. Where `path` is a
-/// link, the link is replaced, and what it points to is left alone.
-///
-/// # Errors
-/// The file system's own.
+/// Replaces `path` by `bytes` in one step: a reader sees either the old content or the new one. A link is itself replaced, not
+/// the file that it points to.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = temporary_file(path)?;
-    // Of the file itself: tempfile's own errors name a file that nobody has heard of.
+    // By `as_file`: tempfile's own errors name the temporary file.
     file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
-/// A file of mode 0600 whose name [`remove_leftovers`] knows: `.config.toml.corti-auth-x8Fk2a` for `config.toml`.
+/// A file of mode 0600 with a name that [`remove_leftovers`] knows: `.config.toml.corti-auth-x8Fk2a` for `config.toml`.
 fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
     let mut prefix = OsString::from(".");
     prefix.push(path.file_name().unwrap_or_default());
     prefix.push(MARK);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The kind alone: tempfile's own words name the temporary file.
+    // Only the kind, for the same reason.
     tempfile::Builder::new().prefix(&prefix).tempfile_in(folder).map_err(|error| error.kind().into())
 }
 
-/// Appends `bytes` to a file that is there, in one write.
-///
-/// A last line without a line break gets one first.
-///
-/// # Errors
-/// The file system's own.
+/// Appends `bytes` to an existing file, in one write. If its last line has no line break, adds that first.
 pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let line_break: &[u8] = if is_open_ended(path) { b"\n" } else { b"" };
     let mut file = without_waiting(fs::File::options().append(true)).open(path)?;
     file.write_all(&[line_break, bytes].concat())
 }
 
-/// Whether the last line of a file, if it can be read, has no line break.
+/// Whether the last line of a file has no line break. False if the file cannot be read.
 fn is_open_ended(path: &Path) -> bool {
     let mut last = [b'\n'];
     let is_file = fs::metadata(path).is_ok_and(|it| it.is_file());
@@ -65,38 +54,25 @@ fn is_open_ended(path: &Path) -> bool {
     is_file && fs::File::open(path).and_then(read).is_ok() && last != [b'\n']
 }
 
-/// Removes the temporary files that killed [`replace`]s left in `folder`. Call it under the lock that guards the folder's
-/// files. What cannot be removed is left to the next time.
+/// Removes the temporary files that a killed [`replace`] left in `folder`. Call it under the lock that guards the folder's
+/// files. Errors are ignored.
 pub fn remove_leftovers(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        // Of the entry itself: a link is never ours.
-        if is_temporary(&entry.file_name()) && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        let name = entry.file_name();
+        let is_ours = name.to_str().is_some_and(|name| name.starts_with('.') && name.contains(MARK));
+        // The type of the entry itself: a link is never ours.
+        if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Whether a file's name is one that [`temporary_file`] gives.
-fn is_temporary(name: &OsStr) -> bool {
-    let name = name.to_str().and_then(|name| name.strip_prefix('.'));
-    name.and_then(|name| name.rsplit_once(MARK)).is_some_and(|(of, random)| {
-        !of.is_empty()
-            && random.len() == RANDOM_CHARACTERS
-            && random.bytes().all(|it| it.is_ascii_alphanumeric())
-    })
-}
-
-/// Between the file's name and what makes the temporary one unique.
+/// In the name of a temporary file: after the name of the file that it replaces, and before random characters.
 const MARK: &str = ".corti-auth-";
 
-/// How many characters tempfile appends.
-const RANDOM_CHARACTERS: usize = 6;
-
-/// Opens a file of the user's own for reading. The opened file is checked, not its name; a pipe is not waited for.
-///
-/// # Errors
-/// The file system's own; `InvalidInput` where it is no file, `PermissionDenied` as in [`refuse_exposed`].
+/// Opens a file for reading, and refuses it as [`refuse_exposed`] does. Checks the opened file, not its name. Does not wait for
+/// the writer of a pipe, which is refused, too.
 pub fn open(path: &Path) -> io::Result<fs::File> {
     let file = without_waiting(fs::File::options().read(true)).open(path)?;
     let metadata = file.metadata()?;
@@ -107,7 +83,7 @@ pub fn open(path: &Path) -> io::Result<fs::File> {
     Ok(file)
 }
 
-/// Opening a pipe that nobody is at the other end of would wait without a bound.
+/// Makes opening a pipe fail or succeed at once. Otherwise it waits for the other end.
 pub(super) fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
@@ -117,16 +93,13 @@ pub(super) fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOpt
     options
 }
 
-/// Refuses a file or folder that anybody but this user and root owns or can change. A user's own group is no exception: who
-/// is in it cannot be told for certain (LDAP, SSSD), and what this tool makes is its owner's alone.
-///
-/// # Errors
-/// The file system's own; `PermissionDenied` with an [`Exposed`] inside.
+/// Refuses a file or folder that anybody but this user and root owns or can change, with an [`Exposed`] in the error. This
+/// includes the user's own group, because its members are not known for certain (LDAP, SSSD).
 pub fn refuse_exposed(path: &Path) -> io::Result<()> {
     refuse(&fs::metadata(path)?)
 }
 
-/// Why a file or folder is refused, inside an [`io::Error`].
+/// Why a file or folder is refused. Inside an [`io::Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Exposed {
     /// Its owner is neither this user nor root.
@@ -135,33 +108,21 @@ pub enum Exposed {
     /// Its group may write to it, as its mode or an access control list says.
     #[error("its group can write to it")]
     Group,
-    /// Everybody may.
+    /// Everybody may write to it.
     #[error("everybody can write to it")]
     Everybody,
 }
 
 impl Exposed {
-    /// What `error` holds of this kind.
+    /// The reason inside `error`, if there is one.
     pub fn of(error: &io::Error) -> Option<Self> {
         error.get_ref()?.downcast_ref().copied()
     }
 }
 
-/// Whether `path` is there, and is no file: a link is none.
+/// Whether `path` exists and is not a file. A link is not a file.
 pub fn is_something_else(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_file())
-}
-
-/// Whether `path` is there, and belongs to this user.
-pub fn is_own(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let me = rustix::process::geteuid().as_raw();
-        fs::metadata(path).is_ok_and(|metadata| metadata.uid() == me)
-    }
-    #[cfg(not(unix))]
-    path.exists()
 }
 
 #[cfg(unix)]
@@ -180,14 +141,14 @@ fn refuse(metadata: &fs::Metadata) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, exposed))
 }
 
-/// Elsewhere files have no such modes.
+/// Other systems have no such modes.
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the signature of the systems that refuse")]
+#[expect(clippy::unnecessary_wraps, reason = "the signature on Unix")]
 fn refuse(_metadata: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// Who may read, write and run `path`, as an octal mode; `None` where it is not there, or modes mean nothing.
+/// The permissions of `path`, as in `0o600`. `None` if it does not exist, or the system has no such permissions.
 pub fn mode(path: &Path) -> Option<u32> {
     #[cfg(unix)]
     {
@@ -233,13 +194,7 @@ mod tests {
     #[test]
     fn leftovers_are_removed_and_nothing_else() {
         let home = tempfile::tempdir().unwrap();
-        let kept = [
-            "a.age",
-            ".a.age.corti-auth-",
-            "a.age.corti-auth-abcdef",
-            "..corti-auth-abc.ef",
-            ".corti-auth-abcdef",
-        ];
+        let kept = ["a.age", ".a.age", "a.age.corti-auth-abcdef"];
         for name in kept.iter().chain(&[".a.age.corti-auth-abcdef", ".b.age.corti-auth-123456"]) {
             fs::write(home.path().join(name), "x").unwrap();
         }
@@ -253,7 +208,8 @@ mod tests {
     fn a_temporary_file_has_a_name_that_is_recognised() {
         let home = tempfile::tempdir().unwrap();
         let file = temporary_file(&home.path().join("f")).unwrap();
-        assert!(is_temporary(file.path().file_name().unwrap()), "{file:?}");
+        remove_leftovers(home.path());
+        assert!(!file.path().exists(), "{file:?}");
     }
 
     #[test]

@@ -28,17 +28,12 @@ pub struct Program {
 /// Why a program was not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// There is no such program, or no such interpreter as its first line names.
+    /// The program does not exist, or the interpreter in its first line.
     #[error("{0}: command not found (or the interpreter in its first line)")]
     NotFound(String),
-    /// The program exists and cannot be run.
-    #[error("`{name}` cannot be run")]
-    NotExecutable {
-        /// The program.
-        name: String,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The program exists, but cannot be run.
+    #[error("`{0}` cannot be run")]
+    NotExecutable(String, #[source] io::Error),
 }
 
 /// A program that runs beside this process.
@@ -92,7 +87,7 @@ impl Program {
         if source.kind() == io::ErrorKind::NotFound {
             ProgramError::NotFound(name)
         } else {
-            ProgramError::NotExecutable { name, source }
+            ProgramError::NotExecutable(name, source)
         }
     }
 }

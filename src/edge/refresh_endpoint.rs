@@ -1,10 +1,9 @@
 //! Serves fresh tokens to one program over a local URL. It mints none itself: it passes on questions, and returns the answers.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::ConnectInfo;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -62,12 +61,12 @@ impl RefreshEndpoint {
         Ok(Self { listener, address, bearer })
     }
 
-    /// Where to ask.
+    /// The URL of the tokens.
     pub fn url(&self) -> String {
         format!("http://{}{PATH}", self.address)
     }
 
-    /// The bearer to ask with.
+    /// The bearer that a request needs.
     pub fn bearer(&self) -> &Secret {
         &self.bearer
     }
@@ -75,37 +74,35 @@ impl RefreshEndpoint {
     /// The server, which serves while it is polled, and the questions to answer.
     pub fn serve(self) -> (impl Future<Output = ()>, mpsc::Receiver<Question>) {
         let (questions, asked) = mpsc::channel(QUEUE);
-        let shared = Shared { address: self.address, bearer: self.bearer, questions };
-        let router = Router::new().route(PATH, get(token)).with_state(Arc::new(shared));
-        (listener::serve(self.listener, router, || {}, std::future::pending()), asked)
+        let Self { listener, address, bearer } = self;
+        let token = get(async move |ConnectInfo(peer), headers: HeaderMap| {
+            token(&questions, &headers, peer, address, &bearer).await
+        });
+        (listener::serve(listener, Router::new().route(PATH, token), || {}, std::future::pending()), asked)
     }
 }
 
-struct Shared {
-    address: SocketAddr,
-    bearer: Secret,
-    questions: mpsc::Sender<Question>,
-}
-
 async fn token(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
+    questions: &mpsc::Sender<Question>,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+    own: SocketAddr,
+    bearer: &Secret,
 ) -> Response {
-    if let Err(refusal) = loopback::judge(&headers, &shared.address.to_string(), &shared.bearer) {
+    if let Err(refusal) = loopback::judge(headers, &own.to_string(), bearer) {
         let is_bearer = refusal == Refusal::Bearer;
         let status = if is_bearer { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
         let challenge = is_bearer.then_some([(WWW_AUTHENTICATE, "Bearer")]);
         return (challenge, reply(status, error(&refusal.to_string()))).into_response();
     }
     // Last, because it takes longest.
-    if peer::is_of_another_user(peer, shared.address) {
+    if peer::is_of_another_user(peer, own) {
         return reply(StatusCode::FORBIDDEN, error("a program of another user gets no token here"));
     }
     let (sender, receiver) = oneshot::channel();
-    let asked = shared.questions.send(Question(sender)).await;
-    let answer = if asked.is_ok() { receiver.await.ok() } else { None };
-    match answer.unwrap_or_else(|| Answer::Later(error("the program has ended"))) {
+    // If nobody answers any more, the sender is dropped, and the receiver fails.
+    let _ = questions.send(Question(sender)).await;
+    match receiver.await.unwrap_or_else(|_| Answer::Later(error("the program has ended"))) {
         Answer::Token(json) => reply(StatusCode::OK, json.expose().to_owned()),
         Answer::Later(json) => reply(StatusCode::SERVICE_UNAVAILABLE, json),
         Answer::Failed(json) => reply(StatusCode::BAD_GATEWAY, json),

@@ -19,14 +19,14 @@ use crate::domain::corti::request::Response;
 use super::http::{self, Http};
 use super::http_error::HttpError;
 
-/// The longest message that is read. Corti's have a few kilobytes; the longest repeats the configuration, which has about
-/// 200 KB with as many replacements and key terms as Corti allows.
+/// The longest message that is read, in bytes. Most have a few kilobytes. The longest repeats the configuration: about 200 KB
+/// with as many replacements and key terms as Corti allows.
 const MAX_MESSAGE: usize = 1024 * 1024;
 
-/// How much may wait to be sent: one message, and the pongs for a peer that sends pings and reads nothing.
+/// How many bytes may wait to be sent: one message, and the pongs for a peer that sends pings and reads nothing.
 pub const MAX_UNSENT: usize = 4 * 1024 * 1024;
 
-/// How much is read at once. While a message is incomplete, the library returns only between reads.
+/// How many bytes are read at once. While a message is incomplete, the library returns only between reads.
 pub const READ_BUFFER: usize = 16 * 1024;
 
 /// An open WebSocket.
@@ -56,19 +56,19 @@ pub enum SocketError {
     Overdue(Duration),
     /// The server closed it.
     #[error("the server closed the WebSocket{0}")]
-    Closed(Farewell),
+    Closed(CloseReason),
 }
 
-/// What a close frame says (RFC 6455, sections 7.1.5 and 7.1.6). Empty if there was none.
+/// The content of a close frame (RFC 6455, sections 7.1.5 and 7.1.6). Empty if there was none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Farewell {
+pub struct CloseReason {
     /// The close code.
     pub code: Option<u16>,
     /// The server's reason: escape it before it is shown.
     pub reason: String,
 }
 
-impl fmt::Display for Farewell {
+impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code, self.reason.as_str()) {
             (None, _) => Ok(()),
@@ -81,10 +81,8 @@ impl fmt::Display for Farewell {
 impl Socket {
     /// Opens `url`. It holds a token, so no error and no event names it.
     pub async fn open(http: &Http<'_>, url: &Secret, limit: Duration) -> Result<Self, SocketError> {
-        match Self::handshake(http, url, limit).await? {
-            (_, Some(socket)) => Ok(socket),
-            (response, None) => Err(SocketError::Refused(Problem::of(&response))),
-        }
+        let (response, socket) = Self::handshake(http, url, limit).await?;
+        socket.ok_or_else(|| SocketError::Refused(Problem::of(&response)))
     }
 
     /// Asks for the upgrade. Returns the answer, which may repeat the token, and the socket if the answer is 101.
@@ -107,11 +105,16 @@ impl Socket {
             if accepted != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
                 return Err(SocketError::NotTheProtocol("wrong Sec-WebSocket-Accept".to_owned()));
             }
-            let (status, headers) = http::head(&response);
+            let head = http::head(&response);
             let upgraded = response.upgrade().await;
             let upgraded = upgraded.map_err(|error| SocketError::NotTheProtocol(error.to_string()))?;
-            let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(bounds())).await;
-            Ok((Response { status, headers, body: Vec::new() }, Some(Self { stream, limit })))
+            let bounds = WebSocketConfig::default()
+                .read_buffer_size(READ_BUFFER)
+                .max_message_size(Some(MAX_MESSAGE))
+                .max_frame_size(Some(MAX_MESSAGE))
+                .max_write_buffer_size(MAX_UNSENT);
+            let stream = WebSocketStream::from_raw_socket(upgraded, Role::Client, Some(bounds)).await;
+            Ok((head, Some(Self { stream, limit })))
         };
         tokio::time::timeout(limit, open).await.map_err(|_| SocketError::TimedOut(limit))?
     }
@@ -132,18 +135,17 @@ impl Socket {
         sent.map_err(|_| SocketError::TimedOut(limit))?.map_err(|error| failure(&error))
     }
 
-    /// The next text message. Dropping the future loses no message. Between messages of any kind, timers and signals are looked
-    /// at.
+    /// The next text message. Dropping the future loses no message.
     pub async fn receive(&mut self) -> Result<String, SocketError> {
         let limit = self.limit;
         let next = async {
             loop {
-                // A server that never pauses always has a message ready: nothing else would ever be polled.
+                // A server that never pauses always has a message ready. This lets timers and signals in.
                 tokio::task::yield_now().await;
                 match self.stream.next().await {
                     Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
-                    Some(Ok(Message::Close(frame))) => return Err(SocketError::Closed(farewell(frame))),
-                    None => return Err(SocketError::Closed(Farewell::default())),
+                    Some(Ok(Message::Close(frame))) => return Err(closed(frame)),
+                    None => return Err(closed(None)),
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(failure(&error)),
                 }
@@ -158,22 +160,15 @@ impl Socket {
     }
 }
 
-fn bounds() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .max_message_size(Some(MAX_MESSAGE))
-        .max_frame_size(Some(MAX_MESSAGE))
-        .max_write_buffer_size(MAX_UNSENT)
-}
-
 fn failure(error: &Error) -> SocketError {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => SocketError::Closed(Farewell::default()),
+        Error::ConnectionClosed | Error::AlreadyClosed => closed(None),
         other => SocketError::NotTheProtocol(other.to_string()),
     }
 }
 
-fn farewell(frame: Option<CloseFrame>) -> Farewell {
-    let frame = frame.map(|frame| (u16::from(frame.code), frame.reason.as_str().to_owned()));
-    frame.map_or_else(Farewell::default, |(code, reason)| Farewell { code: Some(code), reason })
+fn closed(frame: Option<CloseFrame>) -> SocketError {
+    let frame =
+        frame.map(|it| CloseReason { code: Some(it.code.into()), reason: it.reason.as_str().to_owned() });
+    SocketError::Closed(frame.unwrap_or_default())
 }

@@ -1,5 +1,4 @@
-//! Where client secrets are kept. Which store it is was decided before; a failing one is an error, and no other is
-//! tried.
+//! Where client secrets are kept. The store is chosen elsewhere; if it fails, that is an error, and no other store is tried.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,7 +13,7 @@ use super::host::Env;
 use super::keyring::{Keyring, SERVICE};
 use super::secret_command;
 
-pub use super::store_state::{State, StoreError};
+pub use super::store_error::StoreError;
 
 /// A store of client secrets.
 pub enum Store {
@@ -22,19 +21,14 @@ pub enum Store {
     Keyring(Keyring),
     /// Files encrypted with a passphrase.
     File(AgeFiles),
-    /// Another secret manager's command, which can be read only, and this process's environment.
+    /// The command of another secret manager, which can only be read, and this process's environment.
     Command(SecretCommand, Env),
-    /// This process's memory, for `demo` where there is no keyring.
+    /// This process's memory, for `demo` without a keyring.
     Memory(RefCell<BTreeMap<String, ClientSecret>>),
 }
 
 impl Store {
-    /// An empty store in memory.
-    pub fn memory() -> Self {
-        Self::Memory(RefCell::default())
-    }
-
-    /// The store's name, as `status` shows it.
+    /// The store's name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Keyring(_) => "the OS keyring",
@@ -55,45 +49,33 @@ impl Store {
         }
     }
 
-    /// The state of the store and of the client's entry, without prompting.
-    ///
-    /// # Errors
-    /// [`StoreError::TimedOut`] and [`StoreError::Failed`].
-    pub async fn probe(&self, client: &Client) -> Result<State, StoreError> {
+    /// Whether the client's secret is stored. Never prompts, and changes nothing. An error if the store cannot be used.
+    pub async fn probe(&self, client: &Client) -> Result<bool, StoreError> {
+        let user = client.store_user();
         match self {
-            Self::Keyring(keyring) => keyring.probe(&client.store_user()).await,
-            Self::File(files) => Ok(State::present_if(files.is_there(&client.store_user())?)),
+            Self::Keyring(keyring) => keyring.probe(&user).await,
+            Self::File(files) => Ok(files.exists(&user)?),
             // Only running it can tell, and that may ask for a passphrase.
-            Self::Command(..) => Ok(State::Present),
-            Self::Memory(entries) => {
-                Ok(State::present_if(entries.borrow().contains_key(&client.store_user())))
-            }
+            Self::Command(..) => Ok(true),
+            Self::Memory(entries) => Ok(entries.borrow().contains_key(&user)),
         }
     }
 
-    /// Makes sure that the store can be used, before anybody is asked for a secret, and says whether the client's is
-    /// there. Where it is locked and a person is there, it is unlocked now.
-    ///
-    /// # Errors
-    /// [`StoreError`], see its variants.
+    /// As [`Store::probe`], but unlocks a locked keyring if a person is there. Call it before asking anybody for a secret.
     pub async fn ensure_usable(&self, client: &Client, sink: &dyn Sink) -> Result<bool, StoreError> {
-        let mut state = self.probe(client).await?;
-        if let (State::Locked, Self::Keyring(keyring)) = (&state, self)
+        let probed = self.probe(client).await;
+        if let (Err(StoreError::Locked), Self::Keyring(keyring)) = (&probed, self)
             && keyring.attended
         {
             let waiting = "the keyring is locked: a prompt for its password may be waiting on the desktop";
             sink.event(Event::Note(waiting.to_owned()));
             keyring.unlock().await?;
-            state = self.probe(client).await?;
+            return self.probe(client).await;
         }
-        let there = state != State::Missing;
-        state.usable().map(|()| there)
+        probed
     }
 
-    /// Makes sure, beyond [`Store::ensure_usable`], that a secret can be written: a passphrase is asked for now.
-    ///
-    /// # Errors
-    /// [`StoreError`], see its variants.
+    /// As [`Store::ensure_usable`], and also asks for the passphrase that is needed to write a secret.
     pub async fn ensure_writable(&self, client: &Client, sink: &dyn Sink) -> Result<(), StoreError> {
         self.ensure_usable(client, sink).await?;
         match self {
@@ -104,27 +86,20 @@ impl Store {
     }
 
     /// The client's secret.
-    ///
-    /// # Errors
-    /// [`StoreError`], see its variants.
     pub async fn read(&self, client: &Client, sink: &dyn Sink) -> Result<ClientSecret, StoreError> {
+        let user = client.store_user();
         if !self.ensure_usable(client, sink).await? {
             return Err(StoreError::Missing);
         }
         match self {
-            Self::Keyring(keyring) => keyring.read(&client.store_user()).await,
-            Self::File(files) => files.read(&client.store_user()).await?.ok_or(StoreError::Missing),
+            Self::Keyring(keyring) => keyring.read(&user).await,
+            Self::File(files) => Ok(files.read(&user).await?),
             Self::Command(command, env) => Ok(secret_command::run(command, env, sink).await?),
-            Self::Memory(entries) => {
-                entries.borrow().get(&client.store_user()).cloned().ok_or(StoreError::Missing)
-            }
+            Self::Memory(entries) => entries.borrow().get(&user).cloned().ok_or(StoreError::Missing),
         }
     }
 
     /// Stores the client's secret, replacing an older one in one step. Call [`Store::ensure_writable`] first.
-    ///
-    /// # Errors
-    /// [`StoreError`], see its variants.
     pub async fn write(&self, client: &Client, secret: &ClientSecret) -> Result<(), StoreError> {
         let user = client.store_user();
         match self {
@@ -138,25 +113,14 @@ impl Store {
         }
     }
 
-    /// Deletes the client's secret and says whether there was one. Call [`Store::ensure_usable`] first: nobody is asked to
-    /// unlock the store here.
-    ///
-    /// # Errors
-    /// [`StoreError`], see its variants.
+    /// Deletes the client's secret, and returns whether there was one. Never prompts: call [`Store::ensure_usable`] first.
     pub async fn delete(&self, client: &Client) -> Result<bool, StoreError> {
-        let deleted = match self {
-            Self::Keyring(keyring) => keyring.delete(&client.store_user()).await,
-            Self::File(files) => return Ok(files.delete(&client.store_user()).await?),
+        let user = client.store_user();
+        match self {
+            Self::Keyring(keyring) => keyring.delete(&user).await,
+            Self::File(files) => Ok(files.delete(&user).await?),
             Self::Command(command, _) => Err(StoreError::ReadOnly(command.clone())),
-            Self::Memory(entries) => {
-                let removed = entries.borrow_mut().remove(&client.store_user());
-                removed.map(drop).ok_or(StoreError::Missing)
-            }
-        };
-        match deleted {
-            Ok(()) => Ok(true),
-            Err(StoreError::Missing) => Ok(false),
-            Err(error) => Err(error),
+            Self::Memory(entries) => Ok(entries.borrow_mut().remove(&user).is_some()),
         }
     }
 }

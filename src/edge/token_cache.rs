@@ -1,6 +1,6 @@
-//! Minted tokens until they expire: in the Linux kernel's keyring, or in encrypted files where that does not work.
+//! Keeps minted tokens until they expire: in the Linux kernel's keyring, or in encrypted files if that does not work.
 //!
-//! Never in plain text on disk. Cache errors are ignored: a token that cannot be read or kept is minted again.
+//! Cache errors are ignored: a token that cannot be read or kept is minted again.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +21,7 @@ mod kernel;
 pub struct Cache {
     /// Where files go; `None` if there is no home.
     folder: Option<PathBuf>,
-    /// `$XDG_RUNTIME_DIR/corti-auth`, if that is the user's own. After `sudo` it may be somebody else's.
+    /// `$XDG_RUNTIME_DIR/corti-auth`. After `sudo` it may be another user's, and is not used.
     runtime_folder: Option<PathBuf>,
 }
 
@@ -29,30 +29,32 @@ impl Cache {
     /// The cache that the environment names: `$XDG_CACHE_HOME/corti-auth` or `~/.cache/corti-auth`; on macOS
     /// `~/Library/Caches/corti-auth`; on Windows `%LOCALAPPDATA%\corti-auth\cache`.
     pub fn locate(env: &Env) -> Self {
-        let is_own = |path: &PathBuf| path.is_absolute() && private_file::is_own(path);
+        let is_own = |path: &PathBuf| path.is_absolute() && private_file::refuse_exposed(path).is_ok();
         let runtime = env.path("XDG_RUNTIME_DIR").filter(is_own);
-        Self { folder: folder(env), runtime_folder: runtime.map(|path| path.join("corti-auth")) }
+        let folder = env.own_folder("LOCALAPPDATA", "Library/Caches", ("XDG_CACHE_HOME", ".cache"));
+        let folder = if cfg!(windows) { folder.map(|folder| folder.join("cache")) } else { folder };
+        Self { folder, runtime_folder: runtime.map(|path| path.join("corti-auth")) }
     }
 
-    /// Locks the file `name`, so that one process mints and the others find its token. `None` after `limit`, or where no file
-    /// can be locked.
+    /// Locks the file `name`, so that one process mints and the others find its token. `None` after `limit`, or if no file can
+    /// be locked.
     pub async fn lock(&self, name: &str, limit: Duration) -> Option<Lock> {
         let mut folders = [&self.runtime_folder, &self.folder].into_iter().flatten();
         let folder = folders.find(|folder| private_file::make_folder(folder).is_ok())?;
         Lock::take(&folder.join(name), limit).await.ok().flatten()
     }
 
-    /// What the kernel keeps under `key`.
+    /// The token that the kernel keeps under `key`.
     pub fn in_kernel(&self, key: &CacheKey) -> Option<Zeroizing<Vec<u8>>> {
         kernel::read(key.name())
     }
 
-    /// Whether there is a file for `key`, which only its secret opens.
+    /// Whether there is a file for `key`. Only the client's secret opens it.
     pub fn has_file(&self, key: &CacheKey) -> bool {
         self.trusted_folder().is_some_and(|folder| file::exists(folder, key))
     }
 
-    /// What the file of `key` has in it, if `seal` opens it.
+    /// The token in the file of `key`, if `seal` opens it.
     pub fn in_file(&self, key: &CacheKey, seal: &SealKey) -> Option<Zeroizing<Vec<u8>>> {
         file::read(self.trusted_folder()?, key, seal)
     }
@@ -76,19 +78,6 @@ impl Cache {
     /// The folder, unless somebody else can put files into it.
     fn trusted_folder(&self) -> Option<&Path> {
         self.folder.as_deref().filter(|folder| private_file::refuse_exposed(folder).is_ok())
-    }
-}
-
-fn folder(env: &Env) -> Option<PathBuf> {
-    let home = || env.path("HOME");
-    if cfg!(windows) {
-        Some(env.path("LOCALAPPDATA")?.join("corti-auth").join("cache"))
-    } else if cfg!(target_os = "macos") {
-        Some(home()?.join("Library/Caches/corti-auth"))
-    } else {
-        // The XDG base directory specification: a relative path is to be ignored.
-        let configured = env.path("XDG_CACHE_HOME").filter(|path| path.is_absolute());
-        Some(configured.or_else(|| home().map(|home| home.join(".cache")))?.join("corti-auth"))
     }
 }
 

@@ -145,7 +145,7 @@ fn for_file(error: &AgeFileError, profile: &ProfileName) -> String {
         AgeFileError::WrongPassphrase(_) | AgeFileError::Broken { .. } => {
             format!("if it is lost, store the secret anew: {}", command_for("login", profile))
         }
-        AgeFileError::PassphraseFile { path, .. } | AgeFileError::Io { path, .. } => {
+        AgeFileError::PassphraseFile(path, _) | AgeFileError::Io(_, path, _) => {
             format!("ls -ld {}", quote(&path.display().to_string()))
         }
     }

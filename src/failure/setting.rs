@@ -64,14 +64,14 @@ impl From<ConfigFileError> for Failure {
         let quoted = |path: &Path| quote(&path.display().to_string());
         let hint = match &error {
             ConfigFileError::NoHome => "name a folder: --config-dir DIR, or CORTI_AUTH_CONFIG_DIR".to_owned(),
-            ConfigFileError::Io { path, source, .. } => match Exposed::of(source) {
+            ConfigFileError::Io(_, path, source) => match Exposed::of(source) {
                 Some(Exposed::Group | Exposed::Everybody) => format!("chmod go-w {}", quoted(path)),
                 Some(Exposed::Owner(_)) | None => format!("ls -ld {}", quoted(path)),
             },
-            ConfigFileError::Content { path, source: ConfigError::Syntax { .. } } => {
+            ConfigFileError::Content(path, ConfigError::Syntax { .. }) => {
                 format!("correct this line of {}", path.display())
             }
-            ConfigFileError::Content { path, .. } => format!("correct the value in {}", quoted(path)),
+            ConfigFileError::Content(path, _) => format!("correct the value in {}", quoted(path)),
             ConfigFileError::Locked(_) => "run it again".to_owned(),
         };
         Self::caused(Kind::Configuration, error).hint(hint)

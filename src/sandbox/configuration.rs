@@ -1,5 +1,4 @@
-//! Checks the `configuration` that opens a WebSocket session, by the types of Corti's SDK. Other members are accepted as they
-//! are.
+//! Checks the `configuration` that opens a WebSocket session, by the types of Corti's SDK. Unknown members are accepted.
 
 use serde_json::Value;
 
@@ -25,10 +24,7 @@ const FORMATTING: [(&str, &[&str]); 6] = [
     ("ordinals", &["numerals_above_nine", "as_dictated", "numerals"]),
 ];
 
-/// Checks a configuration for `/transcribe`.
-///
-/// # Errors
-/// Everything that is wrong with it.
+/// Checks a configuration for `/transcribe`. Returns all errors.
 pub(super) fn check_transcribe(configuration: &Value) -> Result<(), ValidationErrors> {
     validate("configuration", configuration, |root| {
         let root = root.object();
@@ -68,8 +64,7 @@ fn check_common(root: &Field<'_>) {
 fn check_command(command: &Field<'_>) {
     command.required("id").text();
     let phrases = command.required("phrases");
-    let is_empty = phrases.value().and_then(Value::as_array).is_some_and(Vec::is_empty);
-    if is_empty {
+    if phrases.value().and_then(Value::as_array).is_some_and(Vec::is_empty) {
         phrases.error("must not be empty");
     }
     for phrase in phrases.list(usize::MAX) {
@@ -85,10 +80,7 @@ fn check_command(command: &Field<'_>) {
     }
 }
 
-/// Checks a configuration for `/streams`.
-///
-/// # Errors
-/// Everything that is wrong with it.
+/// Checks a configuration for `/streams`. Returns all errors.
 pub(super) fn check_streams(configuration: &Value) -> Result<(), ValidationErrors> {
     validate("configuration", configuration, |root| {
         let root = root.object();

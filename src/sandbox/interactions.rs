@@ -10,8 +10,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::interaction::{Draft, Interaction, parse_id};
-use super::interaction_store::StoreError;
+use super::interaction::{Interaction, parse_id};
 use super::listing::Listing;
 use super::problem::Problem;
 use super::state::Shared;
@@ -24,9 +23,8 @@ pub(super) async fn create(
     State(shared): State<Arc<Shared>>,
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let draft = Draft::check(&parse(body)?).map_err(Problem::invalid)?;
-    let now = shared.now();
-    let id = shared.interactions().create(draft, now).map_err(refuse)?;
+    let (body, now) = (parse(body)?, shared.now());
+    let id = shared.interactions().create(&body, now)?;
     let created = json!({ "interactionId": id, "websocketUrl": shared.streams_url(id) });
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -47,7 +45,7 @@ pub(super) async fn list(
 pub(super) async fn get(State(shared): State<Arc<Shared>>, id: Id) -> Result<Json<Value>, Problem> {
     let id = parse_uuid(id)?;
     let interactions = shared.interactions();
-    interactions.get(id).map(|one| Json(show(&shared, one))).ok_or(Problem::NO_INTERACTION)
+    interactions.get(id).map(|one| Json(show(&shared, one)))
 }
 
 /// `PATCH /v2/interactions/{id}`.
@@ -56,17 +54,15 @@ pub(super) async fn update(
     id: Id,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let id = parse_uuid(id)?;
-    let patch = parse(body)?;
-    let now = shared.now();
+    let (id, patch, now) = (parse_uuid(id)?, parse(body)?, shared.now());
     let mut interactions = shared.interactions();
-    interactions.patch(id, &patch, now).map(|one| Json(show(&shared, one))).map_err(refuse)
+    interactions.patch(id, &patch, now).map(|one| Json(show(&shared, one)))
 }
 
 /// `DELETE /v2/interactions/{id}`.
 pub(super) async fn delete(State(shared): State<Arc<Shared>>, id: Id) -> Result<StatusCode, Problem> {
     let id = parse_uuid(id)?;
-    shared.interactions().delete(id).map(|()| StatusCode::NO_CONTENT).map_err(refuse)
+    shared.interactions().delete(id).map(|()| StatusCode::NO_CONTENT)
 }
 
 fn parse(body: Body) -> Result<Value, Problem> {
@@ -80,12 +76,4 @@ fn parse_uuid(id: Id) -> Result<Uuid, Problem> {
 
 fn show(shared: &Shared, one: &Interaction) -> Value {
     one.show(&shared.streams_url(one.id))
-}
-
-fn refuse(error: StoreError) -> Problem {
-    match error {
-        StoreError::NotFound => Problem::NO_INTERACTION,
-        StoreError::Duplicate(identifier) => Problem::duplicate(&identifier),
-        StoreError::Invalid(errors) => Problem::invalid(errors),
-    }
 }

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::validation::ValidationErrors;
@@ -17,43 +17,28 @@ use super::validation::ValidationErrors;
 pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
-    detail: Cow<'static, str>,
+    pub(super) detail: Cow<'static, str>,
     errors: ValidationErrors,
 }
 
 impl Problem {
     const fn new(status: StatusCode, code: &'static str, detail: &'static str) -> Self {
-        Self { status, code, detail: Cow::Borrowed(detail), errors: ValidationErrors::NONE }
+        Self { status, code, detail: Cow::Borrowed(detail), errors: Vec::new() }
     }
 
-    /// No such interaction.
     pub(super) const NO_INTERACTION: Self =
         Self::new(StatusCode::NOT_FOUND, "A0007", "Interaction not found");
-
-    /// The id in the path is not a UUID.
     pub(super) const NOT_A_UUID: Self =
         Self::new(StatusCode::BAD_REQUEST, "A0008", "Invalid UUID: interaction id");
-
-    /// The body is not JSON.
     pub(super) const NOT_JSON: Self =
         Self::new(StatusCode::BAD_REQUEST, "A0003", "Bad request: the body is not valid JSON");
-
-    /// Too many requests.
     pub(super) const TOO_MANY: Self =
         Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests");
-
-    /// The credits are used up.
     pub(super) const NO_CREDIT: Self =
         Self::new(StatusCode::TOO_MANY_REQUESTS, "A0021", "Insufficient balance");
-
-    /// The API failed.
     pub(super) const INTERNAL: Self =
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "A0010", "Error processing the request");
-
-    /// The API itself waited too long for an answer.
     pub(super) const TIMEOUT: Self = Self::new(StatusCode::GATEWAY_TIMEOUT, "A0002", "Request timeout");
-
-    /// No such path.
     pub(super) const NO_PATH: Self =
         Self::new(StatusCode::NOT_FOUND, "not_found", "the sandbox does not serve this path");
 
@@ -62,7 +47,7 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "A0001", detail)
     }
 
-    /// The body is JSON and not valid.
+    /// The body is JSON, but not valid.
     pub(super) fn invalid(errors: ValidationErrors) -> Self {
         Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "A0003", "Bad request: the body is not valid") }
     }
@@ -72,13 +57,13 @@ impl Problem {
         Self { errors, ..Self::new(StatusCode::BAD_REQUEST, "A0013", "Invalid query parameters") }
     }
 
-    /// Another interaction has the encounter identifier.
+    /// Another interaction has this encounter identifier.
     pub(super) fn duplicate(identifier: &str) -> Self {
         let detail = format!("Duplicate value: encounter.identifier `{identifier}` already exists");
         Self { detail: detail.into(), ..Self::new(StatusCode::CONFLICT, "A0017", "") }
     }
 
-    /// A refusal that gives no reason.
+    /// A refusal without a reason.
     pub(super) fn without_reason(status: StatusCode) -> Self {
         Self::new(status, "about:blank", status.canonical_reason().unwrap_or_default())
     }
@@ -98,8 +83,8 @@ impl IntoResponse for Problem {
             "detail": self.detail,
         });
         if !self.errors.is_empty() {
-            let single = |(field, reason): (String, String)| Map::from_iter([(field, Value::String(reason))]);
-            body["validationErrors"] = self.errors.into_iter().map(single).collect();
+            body["validationErrors"] =
+                self.errors.into_iter().map(|(field, reason)| json!({ field: reason })).collect();
         }
         (self.status, Json(body)).into_response()
     }

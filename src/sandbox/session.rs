@@ -1,11 +1,11 @@
-//! The protocol of the two WebSockets, as a state machine without a socket: the replies to each message. Nothing is transcribed;
-//! a placeholder says how much audio arrived.
+//! The protocol of the two WebSockets, without a socket: the replies to each message. Nothing is transcribed; a placeholder says
+//! how much audio arrived.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::configuration::{check_streams, check_transcribe};
-use super::validation::ValidationErrors;
+use super::validation::one_line;
 
 /// Times and prices assume 16-bit mono audio at 16 kHz.
 const BYTES_PER_SECOND: u32 = 32_000;
@@ -25,24 +25,7 @@ pub(super) enum Kind {
     Streams(Uuid),
 }
 
-/// The messages to send, in order, and whether to close the socket after them.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Reply {
-    pub(super) messages: Vec<Value>,
-    pub(super) close: bool,
-}
-
-impl Reply {
-    fn messages(messages: Vec<Value>) -> Self {
-        Self { messages, close: false }
-    }
-
-    fn close(messages: Vec<Value>) -> Self {
-        Self { messages, close: true }
-    }
-}
-
-/// One session.
+/// One session. Its methods return the messages to send, in order.
 pub(super) struct Session {
     id: Uuid,
     kind: Kind,
@@ -51,12 +34,14 @@ pub(super) struct Session {
     received: u64,
     /// How many of them were in a transcript.
     transcribed: u64,
+    has_ended: bool,
 }
 
 impl Session {
     /// A session that waits for its configuration.
     pub(super) fn new(kind: Kind) -> Self {
-        Self { id: Uuid::new_v4(), kind, configuration: None, received: 0, transcribed: 0 }
+        let id = Uuid::new_v4();
+        Self { id, kind, configuration: None, received: 0, transcribed: 0, has_ended: false }
     }
 
     /// Whether a configuration was accepted.
@@ -64,13 +49,17 @@ impl Session {
         self.configuration.is_some()
     }
 
-    /// No configuration came in time. The two sockets name that differently.
-    pub(super) fn on_config_timeout(&self) -> Reply {
-        let kind = match self.kind {
-            Kind::Transcribe => "CONFIG_TIMEOUT",
-            Kind::Streams(_) => "CONFIG_NOT_PROVIDED",
-        };
-        Reply::close(vec![self.status(kind)])
+    /// Whether to close the socket, after the last messages.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// No configuration came in time. The two sockets have different names for that.
+    pub(super) fn on_config_timeout(&mut self) -> Vec<Value> {
+        match self.kind {
+            Kind::Transcribe => self.refuse("CONFIG_TIMEOUT"),
+            Kind::Streams(_) => self.refuse("CONFIG_NOT_PROVIDED"),
+        }
     }
 
     /// A message about the configuration. Those of `/transcribe` all name the session.
@@ -81,80 +70,71 @@ impl Session {
         }
     }
 
-    fn config_missing(&self) -> Reply {
-        Reply::close(vec![self.status("CONFIG_MISSING")])
-    }
-
-    fn denied(&self, errors: &ValidationErrors) -> Reply {
-        let mut denied = self.status("CONFIG_DENIED");
-        denied["reason"] = errors.to_line().into();
-        Reply::close(vec![denied])
+    fn refuse(&mut self, kind: &str) -> Vec<Value> {
+        self.has_ended = true;
+        vec![self.status(kind)]
     }
 
     /// `length` bytes of audio.
-    pub(super) fn on_audio(&mut self, length: usize) -> Reply {
+    pub(super) fn on_audio(&mut self, length: usize) -> Vec<Value> {
         if !self.is_configured() {
-            return self.config_missing();
+            return self.refuse("CONFIG_MISSING");
         }
         self.received = self.received.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-        if self.received - self.transcribed < TRANSCRIPT_BYTES {
-            return Reply::default();
-        }
-        Reply::messages(self.pending())
+        if self.received - self.transcribed < TRANSCRIPT_BYTES { Vec::new() } else { self.transcript() }
     }
 
     /// A text message.
-    pub(super) fn on_text(&mut self, text: &str) -> Reply {
-        let message = match serde_json::from_str::<Value>(text) {
-            Ok(message) => message,
-            Err(_) if self.is_configured() => {
-                return Reply::messages(vec![error("the message is not valid JSON")]);
+    pub(super) fn on_text(&mut self, text: &str) -> Vec<Value> {
+        let message = serde_json::from_str::<Value>(text);
+        let kind = message.as_ref().ok().and_then(|message| message["type"].as_str());
+        match (kind, &message) {
+            (Some("config"), Ok(message)) if !self.is_configured() => {
+                self.configure(&message["configuration"])
             }
-            Err(_) => return self.config_missing(),
-        };
-        match (message["type"].as_str(), self.is_configured()) {
-            (Some("config"), false) => self.configure(&message["configuration"]),
-            (Some("config"), true) => Reply::messages(vec![self.status("CONFIG_ALREADY_RECEIVED")]),
-            (_, false) => self.config_missing(),
-            (Some("flush"), true) => self.flush(),
-            (Some("end"), true) => self.end(),
-            (_, true) => Reply::messages(vec![error("the message has no known type")]),
+            (Some("config"), _) => vec![self.status("CONFIG_ALREADY_RECEIVED")],
+            _ if !self.is_configured() => self.refuse("CONFIG_MISSING"),
+            (Some("flush"), _) => {
+                let mut messages = self.transcript();
+                messages.push(json!({ "type": "flushed" }));
+                messages
+            }
+            (Some("end"), _) => self.end(),
+            (_, Ok(_)) => vec![error("the message has no known type")],
+            (_, Err(_)) => vec![error("the message is not valid JSON")],
         }
     }
 
-    fn configure(&mut self, configuration: &Value) -> Reply {
-        let verdict = match self.kind {
+    fn configure(&mut self, configuration: &Value) -> Vec<Value> {
+        let errors = match self.kind {
             Kind::Transcribe => check_transcribe(configuration),
             Kind::Streams(_) => check_streams(configuration),
         };
-        if let Err(errors) = verdict {
-            return self.denied(&errors);
+        if let Err(errors) = errors {
+            let mut messages = self.refuse("CONFIG_DENIED");
+            messages[0]["reason"] = one_line(&errors).into();
+            return messages;
         }
         let mut accepted = self.status("CONFIG_ACCEPTED");
         accepted["configuration"] = configuration.clone();
         self.configuration = Some(configuration.clone());
-        Reply::messages(vec![accepted])
+        vec![accepted]
     }
 
-    fn flush(&mut self) -> Reply {
-        let mut messages = self.pending();
-        messages.push(json!({ "type": "flushed" }));
-        Reply::messages(messages)
-    }
-
-    fn end(&mut self) -> Reply {
+    fn end(&mut self) -> Vec<Value> {
         let ended = match self.kind {
             Kind::Transcribe => "ended",
             Kind::Streams(_) => "ENDED",
         };
-        let mut messages = self.pending();
+        self.has_ended = true;
+        let mut messages = self.transcript();
         messages.push(json!({ "type": "usage", "credits": seconds(self.received) / SECONDS_PER_CREDIT }));
         messages.push(json!({ "type": ended }));
-        Reply::close(messages)
+        messages
     }
 
-    /// The transcript of audio that is in none yet, if there is any.
-    fn pending(&mut self) -> Vec<Value> {
+    /// The transcript of the audio since the last one, if there is any.
+    fn transcript(&mut self) -> Vec<Value> {
         let bytes = self.received - self.transcribed;
         if bytes == 0 {
             return Vec::new();
@@ -201,9 +181,13 @@ mod tests {
 
     const TRANSCRIBE: &str = r#"{"type":"config","configuration":{"primaryLanguage":"en"}}"#;
 
-    fn types(reply: &Reply) -> String {
-        let types: Vec<&str> = reply.messages.iter().filter_map(|message| message["type"].as_str()).collect();
-        format!("{}{}", types.join(" "), if reply.close { " /" } else { "" })
+    fn types(messages: &[Value]) -> String {
+        messages.iter().filter_map(|message| message["type"].as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The types of the replies, and whether the session has ended.
+    fn reply(session: &mut Session, text: &str) -> (String, bool) {
+        (types(&session.on_text(text)), session.has_ended())
     }
 
     #[test]
@@ -211,36 +195,36 @@ mod tests {
         let mut session = Session::new(Kind::Transcribe);
         let accepted = session.on_text(TRANSCRIBE);
         assert_eq!(types(&accepted), "CONFIG_ACCEPTED");
-        assert!(accepted.messages[0]["sessionId"].is_string());
+        assert!(accepted[0]["sessionId"].is_string());
         let again = session.on_text(TRANSCRIBE);
         assert_eq!(types(&again), "CONFIG_ALREADY_RECEIVED");
-        assert_eq!(again.messages[0]["sessionId"], accepted.messages[0]["sessionId"]);
-        assert_eq!(session.on_audio(64_000), Reply::default());
+        assert_eq!(again[0]["sessionId"], accepted[0]["sessionId"]);
+        assert!(session.on_audio(64_000).is_empty());
         let flushed = session.on_text(r#"{"type":"flush"}"#);
         assert_eq!(types(&flushed), "transcript flushed");
-        assert_eq!(flushed.messages[0]["data"]["end"], 2.0);
-        assert_eq!(types(&session.on_text("{")), "error");
-        assert_eq!(types(&session.on_text("[]")), "error");
+        assert_eq!(flushed[0]["data"]["end"], 2.0);
+        for text in ["{", "[]"] {
+            assert_eq!(reply(&mut session, text), ("error".into(), false));
+        }
         let ended = session.on_text(r#"{"type":"end"}"#);
-        assert_eq!(types(&ended), "usage ended /");
-        assert_eq!(ended.messages[0]["credits"], 0.02);
+        assert_eq!((types(&ended), session.has_ended()), ("usage ended".into(), true));
+        assert_eq!(ended[0]["credits"], 0.02);
     }
 
     #[test]
     fn streams_answers_in_its_own_shapes() {
+        let mut silent = Session::new(Kind::Streams(Uuid::nil()));
+        assert_eq!(types(&silent.on_config_timeout()), "CONFIG_NOT_PROVIDED");
+        assert!(silent.has_ended());
         let mut session = Session::new(Kind::Streams(Uuid::nil()));
-        assert_eq!(types(&session.on_config_timeout()), "CONFIG_NOT_PROVIDED /");
         let config = r#"{"type":"config","configuration":{"mode":{"type":"transcription"},"transcription":
             {"primaryLanguage":"en","participants":[{"channel":3,"role":"multiple"}]}}}"#;
         let accepted = session.on_text(config);
-        assert_eq!(
-            (types(&accepted), accepted.messages[0].get("sessionId")),
-            ("CONFIG_ACCEPTED".into(), None)
-        );
+        assert_eq!((types(&accepted), accepted[0].get("sessionId")), ("CONFIG_ACCEPTED".into(), None));
         session.on_audio(1);
         let ended = session.on_text(r#"{"type":"end"}"#);
-        assert_eq!(types(&ended), "transcript usage ENDED /");
-        assert_eq!(ended.messages[0]["data"][0]["participant"]["channel"], 3);
+        assert_eq!((types(&ended), session.has_ended()), ("transcript usage ENDED".into(), true));
+        assert_eq!(ended[0]["data"][0]["participant"]["channel"], 3);
     }
 
     #[test]
@@ -248,9 +232,9 @@ mod tests {
         let mut session = Session::new(Kind::Transcribe);
         session.on_text(TRANSCRIBE);
         // A quarter of a second each.
-        let heard: Vec<Reply> = std::iter::repeat_with(|| session.on_audio(8_000)).take(24).collect();
-        let told = |reply: &Reply| (reply.messages[0]["data"]["start"].clone(), types(reply));
-        let spoken: Vec<usize> = (0..24).filter(|at| !heard[*at].messages.is_empty()).collect();
+        let heard: Vec<Vec<Value>> = std::iter::repeat_with(|| session.on_audio(8_000)).take(24).collect();
+        let told = |reply: &[Value]| (reply[0]["data"]["start"].clone(), types(reply));
+        let spoken: Vec<usize> = (0..24).filter(|at| !heard[*at].is_empty()).collect();
         assert_eq!(spoken, [11, 23]);
         assert_eq!(told(&heard[11]), (json!(0.0), "transcript".into()));
         assert_eq!(told(&heard[23]), (json!(3.0), "transcript".into()));
@@ -260,14 +244,17 @@ mod tests {
     #[test]
     fn the_configuration_comes_first_and_once() {
         let new = || Session::new(Kind::Transcribe);
-        assert_eq!(types(&new().on_config_timeout()), "CONFIG_TIMEOUT /");
-        assert_eq!(types(&new().on_audio(1)), "CONFIG_MISSING /");
+        let (mut silent, mut hasty) = (new(), new());
+        assert_eq!(types(&silent.on_config_timeout()), "CONFIG_TIMEOUT");
+        assert_eq!(types(&hasty.on_audio(1)), "CONFIG_MISSING");
+        assert!(silent.has_ended() && hasty.has_ended());
         for text in [r#"{"type":"flush"}"#, r#"{"type":"end"}"#, "{}", "1", "no JSON", ""] {
-            assert_eq!(types(&new().on_text(text)), "CONFIG_MISSING /", "{text}");
+            assert_eq!(reply(&mut new(), text), ("CONFIG_MISSING".into(), true), "{text}");
         }
-        let denied = new().on_text(r#"{"type":"config"}"#);
-        assert_eq!(types(&denied), "CONFIG_DENIED /");
-        assert!(denied.messages[0]["sessionId"].is_string());
-        assert_eq!(denied.messages[0]["reason"], "configuration: must be an object");
+        let mut session = new();
+        let denied = session.on_text(r#"{"type":"config"}"#);
+        assert_eq!((types(&denied), session.has_ended()), ("CONFIG_DENIED".into(), true));
+        assert!(denied[0]["sessionId"].is_string());
+        assert_eq!(denied[0]["reason"], "configuration: must be an object");
     }
 }

@@ -1,22 +1,23 @@
-//! The two WebSockets: authorises the handshake, passes messages to a `Session`, and closes open sockets at shutdown.
+//! Serves the two WebSockets: checks the handshake, passes messages to a `Session`, and closes open sockets at shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite;
 
 use super::authorization;
 use super::interaction::parse_id;
 use super::problem::Problem;
-use super::session::{Kind, Reply, Session};
+use super::session::{Kind, Session};
 use super::state::Shared;
+use crate::edge::listener::OpenConnection;
 use crate::edge::socket::{MAX_UNSENT, READ_BUFFER};
 
 /// The longest message, in bytes.
@@ -28,8 +29,8 @@ const CONFIG_WINDOW: Duration = Duration::from_secs(10);
 /// How long a client may take to answer a close frame.
 const CLOSE_WINDOW: Duration = Duration::from_secs(1);
 
-/// The close codes of RFC 6455, section 7.4.1, that the sandbox sends. After a refusal it is the normal one
-/// too: Corti's SDK takes every other code for a reason to connect again.
+/// The close codes of RFC 6455, section 7.4.1, that the sandbox sends. After a refusal it also sends the normal one: after any
+/// other, Corti's SDK connects again.
 mod code {
     pub(super) const NORMAL: u16 = 1000;
     pub(super) const AWAY: u16 = 1001;
@@ -44,10 +45,11 @@ type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 pub(super) async fn transcribe(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
+    Extension(connection): Extension<OpenConnection>,
     upgrade: Upgrade,
 ) -> Response {
     match authorization::socket(&shared, &query.unwrap_or_default(), "transcribe") {
-        Ok(()) => open(&shared, upgrade, Kind::Transcribe),
+        Ok(()) => open(&shared, upgrade, connection, Kind::Transcribe),
         Err(refusal) => refusal.into_response(),
     }
 }
@@ -57,19 +59,20 @@ pub(super) async fn streams(
     State(shared): State<Arc<Shared>>,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
+    Extension(connection): Extension<OpenConnection>,
     upgrade: Upgrade,
 ) -> Response {
     if let Err(refusal) = authorization::socket(&shared, &query.unwrap_or_default(), "streams") {
         return refusal.into_response();
     }
-    let id = id.ok().and_then(|Path(id)| parse_id(&id)).filter(|id| shared.interactions().get(*id).is_some());
+    let id = id.ok().and_then(|Path(id)| parse_id(&id)).filter(|id| shared.interactions().get(*id).is_ok());
     match id {
-        Some(id) => open(&shared, upgrade, Kind::Streams(id)),
+        Some(id) => open(&shared, upgrade, connection, Kind::Streams(id)),
         None => Problem::NO_INTERACTION.into_response(),
     }
 }
 
-fn open(shared: &Shared, upgrade: Upgrade, kind: Kind) -> Response {
+fn open(shared: &Shared, upgrade: Upgrade, connection: OpenConnection, kind: Kind) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade
             .read_buffer_size(READ_BUFFER)
@@ -78,21 +81,20 @@ fn open(shared: &Shared, upgrade: Upgrade, kind: Kind) -> Response {
             .max_write_buffer_size(MAX_UNSENT),
         Err(rejection) => return rejection.into_response(),
     };
-    let stop = shared.stop.subscribe();
-    upgrade.on_upgrade(move |socket| run(socket, Session::new(kind), stop))
+    let mut stop = shared.stop.subscribe();
+    upgrade.on_upgrade(async move |mut socket| {
+        let code = tokio::select! {
+            code = converse(&mut socket, Session::new(kind)) => code,
+            _ = stop.wait_for(|stopped| *stopped) => Some(code::AWAY),
+        };
+        // A client that no longer reads must not hold the server up.
+        drop(timeout(CLOSE_WINDOW, close(&mut socket, code)).await);
+        drop(connection);
+    })
 }
 
-async fn run(mut socket: WebSocket, session: Session, mut stop: watch::Receiver<bool>) {
-    let code = tokio::select! {
-        code = converse(&mut socket, session) => code,
-        _ = stop.wait_for(|stopped| *stopped) => Some(code::AWAY),
-    };
-    // A client that no longer reads must not hold the server up.
-    drop(timeout(CLOSE_WINDOW, close(&mut socket, code)).await);
-}
-
-/// Sends the close frame, if there is one to send, and reads until the client has closed too. Unread data would reset the
-/// connection, and the client could lose the last messages.
+/// Sends the close frame, if there is one, and reads until the client has closed too. Unread data would reset the connection,
+/// and the client could lose the last messages.
 async fn close(socket: &mut WebSocket, code: Option<u16>) {
     if let Some(code) = code {
         let frame = CloseFrame { code, reason: "".into() };
@@ -103,36 +105,33 @@ async fn close(socket: &mut WebSocket, code: Option<u16>) {
     while let Some(Ok(_)) = next(socket).await {}
 }
 
-/// The next message. Yields first: a client that never pauses always has one ready, and would keep timers, the shutdown and
-/// other connections waiting.
+/// The next message. Yields first: a client that never pauses always has one ready, and timers, the shutdown and other
+/// connections would wait.
 async fn next(socket: &mut WebSocket) -> Option<Result<Message, axum::Error>> {
     tokio::task::yield_now().await;
     socket.recv().await
 }
 
-/// Runs the session to its end. Gives the close code, or `None` where the client closed or is gone.
+/// Runs the session to its end. Returns the close code, or `None` if the client has closed or is gone.
 async fn converse(socket: &mut WebSocket, mut session: Session) -> Option<u16> {
-    let config_timeout = sleep(CONFIG_WINDOW);
-    tokio::pin!(config_timeout);
-    loop {
-        let reply = tokio::select! {
+    let mut config_timeout = std::pin::pin!(sleep(CONFIG_WINDOW));
+    while !session.has_ended() {
+        let messages = tokio::select! {
             biased;
             () = &mut config_timeout, if !session.is_configured() => session.on_config_timeout(),
             message = next(socket) => match message? {
                 Ok(Message::Text(text)) => session.on_text(&text),
                 Ok(Message::Binary(audio)) => session.on_audio(audio.len()),
-                Ok(Message::Ping(_) | Message::Pong(_)) => Reply::default(),
+                Ok(Message::Ping(_) | Message::Pong(_)) => Vec::new(),
                 Ok(Message::Close(_)) => return None,
                 Err(error) => return code_for(error),
             },
         };
-        for message in reply.messages {
+        for message in messages {
             socket.send(Message::Text(message.to_string().into())).await.ok()?;
         }
-        if reply.close {
-            return Some(code::NORMAL);
-        }
     }
+    Some(code::NORMAL)
 }
 
 fn code_for(error: axum::Error) -> Option<u16> {

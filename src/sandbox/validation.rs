@@ -1,71 +1,37 @@
-//! Checks JSON that clients sent, and collects every error with the path of its field. A `null` counts as absent, as in
-//! Corti's SDKs.
+//! Checks JSON from clients, and collects every error with the path of its field. A `null` counts as absent, as in Corti's SDKs.
 
 use std::cell::RefCell;
 
 use serde_json::Value;
 
 /// Pairs of a field's path and what is wrong with it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ValidationErrors(Vec<(String, String)>);
+pub(super) type ValidationErrors = Vec<(String, String)>;
 
-impl IntoIterator for ValidationErrors {
-    type Item = (String, String);
-    type IntoIter = std::vec::IntoIter<Self::Item>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
+/// All errors on one line.
+pub(super) fn one_line(errors: &ValidationErrors) -> String {
+    errors.iter().map(|(path, reason)| format!("{path}: {reason}")).collect::<Vec<_>>().join("; ")
 }
 
-impl ValidationErrors {
-    /// No error.
-    pub(super) const NONE: Self = Self(Vec::new());
-
-    /// One error.
-    pub(super) fn one(path: &str, reason: &str) -> Self {
-        Self(vec![(path.to_owned(), reason.to_owned())])
-    }
-
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Adds one.
-    pub(super) fn add(&mut self, path: &str, reason: impl Into<String>) {
-        self.0.push((path.to_owned(), reason.into()));
-    }
-
-    /// All of them on one line.
-    pub(super) fn to_line(&self) -> String {
-        let parts: Vec<String> = self.0.iter().map(|(path, reason)| format!("{path}: {reason}")).collect();
-        parts.join("; ")
-    }
-}
-
-/// Runs `check` on `value`, called `name` in the errors.
-///
-/// # Errors
-/// Everything that is wrong with it.
+/// Runs `check` on `value`, called `name` in the errors. Returns all errors.
 pub(super) fn validate<T>(
     name: &str,
     value: &Value,
     check: impl FnOnce(Field<'_>) -> T,
 ) -> Result<T, ValidationErrors> {
-    let errors = RefCell::default();
+    let errors = RefCell::new(ValidationErrors::new());
     // The fields of a body are named without a prefix.
     let prefix = if name == "body" { String::new() } else { format!("{name}.") };
     let checked = check(Field { path: name.to_owned(), prefix, value: Some(value), errors: &errors });
-    let errors: ValidationErrors = errors.into_inner();
+    let errors = errors.into_inner();
     if errors.is_empty() { Ok(checked) } else { Err(errors) }
 }
 
-/// A field, whose value is `None` where it is absent or was found to be wrong. Each check adds to the errors.
+/// A field. Each check adds to the errors.
 pub(super) struct Field<'a> {
     path: String,
-    /// What precedes the names of its members.
+    /// What precedes the names of its members in a path.
     prefix: String,
+    /// `None` if it is absent, or a check failed.
     value: Option<&'a Value>,
     errors: &'a RefCell<ValidationErrors>,
 }
@@ -73,7 +39,7 @@ pub(super) struct Field<'a> {
 impl<'a> Field<'a> {
     /// Adds an error about it.
     pub(super) fn error(&self, reason: impl Into<String>) {
-        self.errors.borrow_mut().add(&self.path, reason);
+        self.errors.borrow_mut().push((self.path.clone(), reason.into()));
     }
 
     fn at(&self, path: String, value: Option<&'a Value>) -> Self {
@@ -90,7 +56,7 @@ impl<'a> Field<'a> {
         self.at(format!("{}{name}", self.prefix), self.value.and_then(|value| value.get(name)))
     }
 
-    /// The member `name`, which must be there where this field is.
+    /// The member `name`, which must exist if this field does.
     pub(super) fn required(&self, name: &str) -> Self {
         let member = self.optional(name);
         if self.value.is_some() && member.value.is_none() {
@@ -99,7 +65,7 @@ impl<'a> Field<'a> {
         member
     }
 
-    /// Its value, where it was there and right.
+    /// Its value, if it exists and no check failed.
     pub(super) fn value(&self) -> Option<&'a Value> {
         self.value
     }
@@ -127,7 +93,7 @@ impl<'a> Field<'a> {
         self.expect(Value::is_u64, "must be a whole number from 0");
     }
 
-    /// It must be a list of at most `most` entries. Gives those.
+    /// It must be a list of at most `most` entries. Returns them.
     pub(super) fn list(self, most: usize) -> Vec<Self> {
         let this = self.expect(Value::is_array, "must be a list");
         let entries = this.value.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -146,12 +112,12 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// It must be a string that is not blank. Gives it.
+    /// It must be a string that is not blank. Returns it.
     pub(super) fn text(self) -> Option<&'a str> {
         self.text_that("must not be empty", |_| true)
     }
 
-    /// It must be a string that is not blank and for which `test` holds. Gives it.
+    /// It must be a string that is not blank and for which `test` holds. Returns it.
     pub(super) fn text_that(self, reason: &str, test: impl FnOnce(&str) -> bool) -> Option<&'a str> {
         self.expect(Value::is_string, "must be a string")
             .expect(|value| value.as_str().is_some_and(|it| !it.trim().is_empty()), "must not be empty")
@@ -160,7 +126,7 @@ impl<'a> Field<'a> {
             .and_then(Value::as_str)
     }
 
-    /// It must be one of the strings `allowed`. Gives it.
+    /// It must be one of the strings `allowed`. Returns it.
     pub(super) fn one_of(self, allowed: &[&str]) -> Option<&'a str> {
         let reason = format!("must be one of {}", allowed.join(", "));
         self.text_that(&reason, |text| allowed.contains(&text))
@@ -183,7 +149,7 @@ mod tests {
             a.required("d").text();
             a.optional("d").text();
             a.optional("e").text();
-            // Nothing is said about the members of what is not there.
+            // There is no error about the members of a missing field.
             body.optional("f").object().required("h").boolean();
             for entry in body.optional("g").list(1) {
                 entry.object().required("i").count();
@@ -192,8 +158,8 @@ mod tests {
         let line = "a.b: must be a string; a.c: must be one of y, z; a.d: is required; a.e: must not be empty; \
                     f: must be an object; g: must have at most 1 entries; g[0]: must be an object; \
                     g[1].i: is required";
-        assert_eq!(errors.unwrap_err().to_line(), line);
+        assert_eq!(one_line(&errors.unwrap_err()), line);
         let root = validate("configuration", &json!([]), |it| drop(it.object().required("a")));
-        assert_eq!(root, Err(ValidationErrors::one("configuration", "must be an object")));
+        assert_eq!(root, Err(vec![("configuration".to_owned(), "must be an object".to_owned())]));
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::client::api_client::Client;
 use crate::domain::client::resolve::{Plan, SecretSource};
 use crate::domain::client::secret::{ClientSecret, fingerprint};
 use crate::edge::lock::Lock;
-use crate::edge::store::{State, Store, StoreError};
+use crate::edge::store::{Store, StoreError};
 use crate::failure::{Failure, Kind};
 
 use super::configuration::Configuration;
@@ -91,7 +91,7 @@ async fn test(context: &Context<'_>, configuration: &Configuration, store: &Stor
     };
     let entry = ClientSecret::parse(TEST_ENTRY).map_err(|error| Failure::new(Kind::Unexpected, error))?;
     // Never prompts: a locked store is reported.
-    store.probe(&client).await.and_then(State::usable).map_err(failed("cannot use the store"))?;
+    store.probe(&client).await.map_err(failed("cannot use the store"))?;
     store.write(&client, &entry).await.map_err(failed("cannot write a test entry"))?;
     let read = store.read(&client, sink).await;
     let deleted = store.delete(&client).await;

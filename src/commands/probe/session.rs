@@ -8,7 +8,7 @@ use crate::app::checks::Checks;
 use crate::domain::corti::audio::Audio;
 use crate::domain::corti::message::{self, ServerMessage};
 use crate::domain::corti::websocket::SocketKind;
-use crate::edge::socket::{Farewell, Socket, SocketError};
+use crate::edge::socket::{CloseReason, Socket, SocketError};
 use crate::failure::{Failure, Kind};
 
 use super::messages::Messages;
@@ -80,7 +80,7 @@ impl Session<'_, '_> {
             while Instant::now() < played {
                 match self.receive(played).await {
                     Ok(Some(ServerMessage::Ended)) => {
-                        return Err(self.broken(SocketError::Closed(Farewell::default())));
+                        return Err(self.broken(SocketError::Closed(CloseReason::default())));
                     }
                     Ok(_) | Err(SocketError::TimedOut(_)) => {}
                     Err(error) => return Err(self.broken(error)),

@@ -1,28 +1,19 @@
-//! Keychain and Credential Manager are part of the system and tell "missing" from "locked" themselves.
+//! Keychain and Credential Manager need no probe: they are part of the system, and tell "missing" from "locked" themselves.
 
-use crate::edge::store_state::{State, StoreError};
+use crate::edge::store_error::StoreError;
 
-/// Nothing to remember.
+/// Does nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probe {}
 
+#[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the signatures of the probe on Linux")]
 impl Probe {
-    /// Always as if the entry were there: reading it tells.
-    #[expect(
-        clippy::unnecessary_wraps,
-        clippy::unused_self,
-        reason = "the signature of the platform that can fail"
-    )]
-    pub(super) fn look(&self, _user: &str) -> Result<State, StoreError> {
-        Ok(State::Present)
+    /// Returns true, whether or not the entry exists: reading it tells.
+    pub(super) fn look(&self, _user: &str) -> Result<bool, StoreError> {
+        Ok(true)
     }
 
-    /// They ask by themselves when an entry is used.
-    #[expect(
-        clippy::unnecessary_wraps,
-        clippy::unused_self,
-        reason = "the signature of the platform that can fail"
-    )]
+    /// Does nothing: these keyrings ask for a password when an entry is used.
     pub(super) fn unlock(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -1,5 +1,4 @@
-//! The Secret Service, asked for its state, and to be unlocked. Only the latter can prompt, and nothing here opens a
-//! session: no secret travels, and the sessions of the keyring's own client are left alone.
+//! Asks the Secret Service for its state, and to unlock its default collection. Only unlocking prompts. No secret is sent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -9,7 +8,7 @@ use serde::de::DeserializeOwned;
 use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue, Type};
 
-use crate::edge::store_state::{State, StoreError};
+use crate::edge::store_error::StoreError;
 use crate::edge::thread;
 
 use super::SERVICE;
@@ -21,11 +20,11 @@ const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
 const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
 const PROMPT_INTERFACE: &str = "org.freedesktop.Secret.Prompt";
 
-/// How often the default collection is asked for. `/` means that there is none, and gnome-keyring 42 also answers it for a
-/// moment while other processes connect: two of its threads use the table of aliases without a lock.
+/// How often to ask for the default collection. The answer `/` means that there is none, but gnome-keyring 42 also gives it
+/// while other processes connect: two of its threads use the table of aliases without a lock.
 const ATTEMPTS: usize = 3;
 
-/// The way to the default collection, once it is found.
+/// The default collection, once it is found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probe(Arc<Mutex<Option<Found>>>);
 
@@ -35,14 +34,14 @@ struct Found {
     collection: OwnedObjectPath,
 }
 
-/// What `Unlock` answers: what is unlocked, and what has to be asked first (`/` for nothing).
+/// The answer of `Unlock`: what is unlocked, and the prompt that comes first (`/` for none).
 #[derive(Deserialize, Type)]
 struct Unlocking {
     _unlocked: Vec<OwnedObjectPath>,
     prompt: OwnedObjectPath,
 }
 
-/// What `SearchItems` answers.
+/// The answer of `SearchItems`.
 #[derive(Deserialize, Type)]
 struct Items {
     unlocked: Vec<OwnedObjectPath>,
@@ -50,55 +49,43 @@ struct Items {
 }
 
 impl Probe {
-    /// The state of the collection and of the entry of `user`, as they are now.
-    pub(super) fn look(&self, user: &str) -> Result<State, StoreError> {
-        let found = match self.found() {
-            Ok(found) => found,
-            Err(state) => return Ok(state),
-        };
-        match found.look(user) {
-            Err(error) if is_gone(&error) => Ok(State::NoService),
-            looked => looked.map_err(|error| StoreError::Failed(error.to_string())),
-        }
+    /// Whether the entry of `user` exists now.
+    pub(super) fn look(&self, user: &str) -> Result<bool, StoreError> {
+        self.found()?.look(user).unwrap_or_else(|error| Err(failed(&error)))
     }
 
-    /// Has the collection unlocked, where there is one: a person may be asked, and is waited for. Whether it is unlocked
-    /// then, [`Probe::look`] tells.
+    /// Unlocks the collection. A person may be asked for its password: waits for the answer.
     pub(super) fn unlock(&self) -> Result<(), StoreError> {
-        let Ok(found) = self.found() else { return Ok(()) };
-        found.unlock().map_err(|error| StoreError::Failed(error.to_string()))
+        self.found()?.unlock().map_err(|error| failed(&error))
     }
 
-    /// The collection, or the state that there is none in. A collection is looked for until there is one.
-    fn found(&self) -> Result<Found, State> {
+    /// The collection. Looks for it until it is found.
+    fn found(&self) -> Result<Found, StoreError> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = &*known {
             return Ok(found.clone());
         }
-        let Ok(bus) = Connection::session() else { return Err(State::NoBus) };
-        let Ok(collection) = default_collection(&bus) else { return Err(State::NoService) };
-        let Some(collection) = collection else { return Err(State::NoCollection) };
+        let bus = Connection::session().map_err(|_| StoreError::NoBus)?;
+        let collection = default_collection(&bus).map_err(|_| StoreError::NoService)?;
+        let collection = collection.ok_or(StoreError::NoCollection)?;
         Ok(known.insert(Found { bus, collection }).clone())
     }
 }
 
 impl Found {
-    fn look(&self, user: &str) -> zbus::Result<State> {
+    fn look(&self, user: &str) -> zbus::Result<Result<bool, StoreError>> {
         if self.property(&self.collection, COLLECTION_INTERFACE, "Locked")? {
-            return Ok(State::Locked);
+            return Ok(Err(StoreError::Locked));
         }
         let attributes = HashMap::from([("service", SERVICE), ("username", user)]);
         let Items { unlocked, locked } =
             call(&self.bus, ROOT, SERVICE_INTERFACE, "SearchItems", &attributes)?;
-        Ok(match unlocked.len() + locked.len() {
-            0 => State::Missing,
-            1 => State::Present,
-            _ => {
-                let items = unlocked.iter().chain(&locked);
-                let labels = items.map(|item| self.property(item, ITEM_INTERFACE, "Label"));
-                State::Ambiguous(labels.collect::<zbus::Result<_>>()?)
-            }
-        })
+        let items: Vec<_> = unlocked.iter().chain(&locked).collect();
+        if items.len() < 2 {
+            return Ok(Ok(!items.is_empty()));
+        }
+        let labels = items.into_iter().map(|item| self.property(item, ITEM_INTERFACE, "Label"));
+        Ok(Err(StoreError::Ambiguous(labels.collect::<zbus::Result<_>>()?)))
     }
 
     fn unlock(&self) -> zbus::Result<()> {
@@ -108,7 +95,7 @@ impl Found {
         if prompt.as_str() == "/" {
             return Ok(());
         }
-        // Listened for before it is begun: an answer may come at once.
+        // Subscribes before the prompt begins: an answer may come at once.
         let proxy = Proxy::new(&self.bus, NAME, prompt.into_inner(), PROMPT_INTERFACE)?;
         let (mut completed, mut owners) =
             (proxy.receive_signal("Completed")?, proxy.receive_owner_changed()?);
@@ -116,7 +103,7 @@ impl Found {
         proxy.call::<_, _, ()>("Prompt", &no_window)?;
         let (done, over) = mpsc::channel();
         let gone = done.clone();
-        // Answered, or the service is gone, and its prompt with it. Whichever is waited for in vain ends with the process.
+        // Waits for an answer, or until the service is gone. The other thread ends with the process.
         thread::start(move || {
             let _ = completed.next().map(|_| done.send(()));
         });
@@ -158,8 +145,11 @@ fn call<T: DeserializeOwned + Type>(
     bus.call_method(Some(NAME), object, Some(interface), method, arguments)?.body().deserialize()
 }
 
-/// Whether the service was there and is not any more.
-fn is_gone(error: &zbus::Error) -> bool {
+/// [`StoreError::NoService`] if the service has ended since the collection was found.
+fn failed(error: &zbus::Error) -> StoreError {
     let gone = ["org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner"];
-    matches!(error, zbus::Error::MethodError(name, _, _) if gone.contains(&name.as_str()))
+    match error {
+        zbus::Error::MethodError(name, _, _) if gone.contains(&name.as_str()) => StoreError::NoService,
+        error => StoreError::Failed(error.to_string()),
+    }
 }

@@ -1,4 +1,4 @@
-//! Tokens in encrypted files (XChaCha20-Poly1305), for machines without a usable kernel keyring.
+//! Keeps tokens in encrypted files (XChaCha20-Poly1305), for machines without a usable kernel keyring.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use crate::edge::private_file;
 /// The first bytes of a file. They are authenticated with the content, and so is the entry's name.
 const MAGIC: &[u8; 4] = b"CAC1";
 
-/// So long that random ones never repeat.
+/// Long enough for random nonces, which never repeat.
 const NONCE: usize = 24;
 
-/// How much of a file is read. Tokens are kilobytes.
+/// The longest file that is read, in bytes. Tokens have some kilobytes.
 const LIMIT: usize = 1024 * 1024;
 
 const SUFFIX: &str = ".token";

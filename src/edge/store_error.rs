@@ -1,0 +1,65 @@
+//! Says why a store of client secrets failed.
+
+use std::time::Duration;
+
+use crate::domain::client::secret::ClientSecretError;
+use crate::domain::client::store_kind::SecretCommand;
+
+use super::age_file::AgeFileError;
+use super::secret_command::CommandError;
+
+/// Why a store failed, by what the caller can do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no entry: not logged in.
+    #[error("no secret is stored for it")]
+    Missing,
+    /// The keyring is locked, and nobody unlocked it.
+    #[error("the keyring is locked")]
+    Locked,
+    /// More than one entry matches: their labels.
+    #[error("more than one keyring entry matches it: {}", quoted(.0))]
+    Ambiguous(Vec<String>),
+    /// The keyring has no default collection.
+    #[error("the keyring has no default collection")]
+    NoCollection,
+    /// The session bus has no secret service.
+    #[error("no keyring service answers on the session bus")]
+    NoService,
+    /// There is no session bus.
+    #[error("there is no session bus to reach a keyring through")]
+    NoBus,
+    /// No answer in time.
+    #[error("the keyring did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The keyring's limit, in characters.
+    #[error("the secret is longer than the {0} characters this keyring takes")]
+    TooLong(u32),
+    /// The entry exists, but is not a client secret.
+    #[error("the stored entry is not a client secret: {0}")]
+    NotASecret(ClientSecretError),
+    /// The encrypted file failed.
+    #[error(transparent)]
+    File(#[from] AgeFileError),
+    /// The secret command failed.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// Another program keeps the secret: this tool does not change it.
+    #[error("the command `{0}` keeps the secret; change it there")]
+    ReadOnly(SecretCommand),
+    /// Any other error, in the store's words.
+    #[error("the keyring failed: {0}")]
+    Failed(String),
+}
+
+impl StoreError {
+    /// Whether a change that failed with this error may still have happened: only its answer was lost.
+    pub fn is_uncertain(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Failed(_))
+    }
+}
+
+fn quoted(labels: &[String]) -> String {
+    let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+    labels.join(", ")
+}
