@@ -1,16 +1,16 @@
 //! The control endpoint under `/_sandbox/`: shows and changes the settings, shows the counters, rotates the keys.
 //!
-//! Only whoever started the sandbox may use it. Browser pages and other programs reach loopback too, so every request needs the
-//! control token, the sandbox's own `Host` and no `Origin`.
+//! Only whoever started the sandbox may use it. Browser pages and other programs can connect to loopback too, so every request
+//! needs the control token and the sandbox's own `Host`, and must have no `Origin`.
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -32,13 +32,6 @@ pub(super) fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
         .route_layer(from_fn_with_state(shared, authorize))
 }
 
-async fn authorize(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    match check(request.headers(), &shared) {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refused.into_response(),
-    }
-}
-
 /// A status, and a body that says why.
 type Refused = (StatusCode, Json<Value>);
 
@@ -46,17 +39,26 @@ fn refused(status: StatusCode, reason: impl Into<String>) -> Refused {
     (status, Json(json!({ "error": reason.into() })))
 }
 
-fn check(headers: &HeaderMap, shared: &Shared) -> Result<(), Refused> {
+async fn authorize(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refused> {
     let environment = shared.environment.to_string();
     let host = environment.strip_prefix("http://").unwrap_or_default();
-    loopback::judge(headers, host, &shared.control_token).map_err(|refusal| match refusal {
-        Refusal::Page => refused(StatusCode::FORBIDDEN, "a page in a browser may not control the sandbox"),
-        Refusal::Host => refused(
-            StatusCode::FORBIDDEN,
-            format!("the Host is not the sandbox's own: ask {environment}/_sandbox/"),
-        ),
-        Refusal::Bearer => refused(StatusCode::UNAUTHORIZED, "the control token is missing or wrong"),
-    })
+    match loopback::judge(request.headers(), host, &shared.control_token) {
+        Ok(()) => Ok(next.run(request).await),
+        Err(Refusal::Page) => {
+            Err(refused(StatusCode::FORBIDDEN, "a page in a browser may not control the sandbox"))
+        }
+        Err(Refusal::Host) => {
+            let reason = format!("the Host is not the sandbox's own: ask {environment}/_sandbox/");
+            Err(refused(StatusCode::FORBIDDEN, reason))
+        }
+        Err(Refusal::Bearer) => {
+            Err(refused(StatusCode::UNAUTHORIZED, "the control token is missing or wrong"))
+        }
+    }
 }
 
 async fn show(State(shared): State<Arc<Shared>>) -> Json<Settings> {
@@ -95,15 +97,15 @@ fn changed(settings: &Settings, changes: Map<String, Value>) -> Result<Settings,
         merged[name] = value;
     }
     let settings: Settings = serde_json::from_value(merged).map_err(|error| bad_request(&error))?;
-    settings.check().map_err(|error| bad_request(&error))?;
+    settings.check().map_err(|reason| bad_request(&reason))?;
     Ok(settings)
 }
 
 async fn counters(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    Json(json!(shared.counters))
+    Json(json!(*shared.counters()))
 }
 
-/// What a rotation may be told.
+/// The body of a rotation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rotation {

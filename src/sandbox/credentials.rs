@@ -1,5 +1,5 @@
 //! Checks the client id and secret of a token request: in the `Authorization` header, in the form or in both (RFC 6749,
-//! section 2.3.1). Only this file of the sandbox looks at a secret.
+//! section 2.3.1). In the sandbox, only this file looks at a secret.
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -11,26 +11,26 @@ use crate::domain::client::secret::{ClientSecret, Secret};
 use crate::edge::loopback;
 
 use super::form::{BadEscape, Form, decode};
+use super::oauth_error::OauthError;
 
-/// Why a client is refused. Keycloak tells the first two apart by the `error` alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rejected {
-    /// There is no such client.
-    Client,
-    /// The secret is wrong or missing.
-    Secret,
-    /// The header's id or secret was not encoded as a form's values are.
-    BadEscape,
-}
+/// There is no such client. Keycloak tells this from a wrong secret by the `error` alone.
+const WRONG_CLIENT: OauthError = OauthError::unauthorized("invalid_client");
 
-/// Compares what was sent with the one client there is. Where header and form differ, the form wins.
+/// The secret is wrong or missing.
+const WRONG_SECRET: OauthError = OauthError::unauthorized("unauthorized_client");
+
+/// The header's id or secret was not encoded as a form's values are.
+const BAD_ESCAPE: OauthError =
+    OauthError::bad_request("unauthorized_client", "Unexpected error when authenticating client");
+
+/// Compares id and secret with those of the only client. If header and form differ, the form wins.
 pub(super) fn check(
     headers: &HeaderMap,
     form: &Form,
     client_id: &ClientId,
     client_secret: &ClientSecret,
-) -> Result<(), Rejected> {
-    let (mut id, mut secret) = basic(headers).map_err(|BadEscape| Rejected::BadEscape)?.unzip();
+) -> Result<(), OauthError> {
+    let (mut id, mut secret) = basic(headers).map_err(|BadEscape| BAD_ESCAPE)?.unzip();
     if let Some(sent) = form.first("client_id") {
         id = Some(sent.to_owned());
     }
@@ -38,11 +38,11 @@ pub(super) fn check(
         secret = Some(Secret::new(sent.to_owned()));
     }
     if id.as_deref() != Some(client_id.as_str()) {
-        return Err(Rejected::Client);
+        return Err(WRONG_CLIENT);
     }
     match secret {
         Some(sent) if sent.is_same(client_secret.secret()) => Ok(()),
-        _ => Err(Rejected::Secret),
+        _ => Err(WRONG_SECRET),
     }
 }
 
@@ -62,7 +62,7 @@ fn basic_pair(headers: &HeaderMap) -> Option<String> {
 /// A random client secret of 32 characters, which is Keycloak's length.
 pub(super) fn random_secret() -> Result<ClientSecret, getrandom::Error> {
     let text = loopback::random_text()?;
-    // Base64 is never empty, too long or with control characters, so the other error cannot happen.
+    // Cannot fail: base64 is not empty, not too long and has no control characters.
     ClientSecret::parse(text.expose()).map_err(|_| getrandom::Error::UNEXPECTED)
 }
 
@@ -80,7 +80,7 @@ mod tests {
         HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())])
     }
 
-    fn check(headers: &HeaderMap, form: &str) -> Result<(), Rejected> {
+    fn check(headers: &HeaderMap, form: &str) -> Result<(), OauthError> {
         let kind = HeaderMap::from_iter([(CONTENT_TYPE, FORM.parse().unwrap())]);
         let form = Form::read(&kind, form.as_bytes()).ok().unwrap();
         let secret = ClientSecret::parse("p:w &=%+ü").unwrap();
@@ -92,9 +92,9 @@ mod tests {
         let none = HeaderMap::new();
         assert_eq!(check(&header(&format!("a%2Fb:{ENCODED}")), ""), Ok(()));
         assert_eq!(check(&none, &format!("client_id=a%2Fb&client_secret={ENCODED}")), Ok(()));
-        assert_eq!(check(&none, "client_id=a%2Fb"), Err(Rejected::Secret));
-        assert_eq!(check(&none, "client_id=x&client_secret=y"), Err(Rejected::Client));
-        assert_eq!(check(&none, "client_secret=y"), Err(Rejected::Client));
+        assert_eq!(check(&none, "client_id=a%2Fb"), Err(WRONG_SECRET));
+        assert_eq!(check(&none, "client_id=x&client_secret=y"), Err(WRONG_CLIENT));
+        assert_eq!(check(&none, "client_secret=y"), Err(WRONG_CLIENT));
     }
 
     #[test]
@@ -102,9 +102,9 @@ mod tests {
         let (form, right) =
             (format!("client_id=a%2Fb&client_secret={ENCODED}"), header(&format!("a%2Fb:{ENCODED}")));
         assert_eq!(check(&header("a%2Fb:wrong"), &form), Ok(()));
-        assert_eq!(check(&right, "client_secret=wrong"), Err(Rejected::Secret));
-        assert_eq!(check(&right, "client_secret="), Err(Rejected::Secret));
-        assert_eq!(check(&right, "client_id=x"), Err(Rejected::Client));
+        assert_eq!(check(&right, "client_secret=wrong"), Err(WRONG_SECRET));
+        assert_eq!(check(&right, "client_secret="), Err(WRONG_SECRET));
+        assert_eq!(check(&right, "client_id=x"), Err(WRONG_CLIENT));
         assert_eq!(check(&right, "client_id=a%2Fb"), Ok(()));
     }
 
@@ -112,8 +112,8 @@ mod tests {
     fn a_malformed_header_counts_as_none_and_a_raw_percent_sign_is_refused() {
         let form = format!("client_id=a%2Fb&client_secret={ENCODED}");
         assert_eq!(check(&header("no colon"), &form), Ok(()));
-        assert_eq!(check(&header("a%2Fb:100%"), &form), Err(Rejected::BadEscape));
-        assert_eq!(check(&header("100%:x"), ""), Err(Rejected::BadEscape));
+        assert_eq!(check(&header("a%2Fb:100%"), &form), Err(BAD_ESCAPE));
+        assert_eq!(check(&header("100%:x"), ""), Err(BAD_ESCAPE));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Carries the settings out: latency, a wrong date and closed connections for every request, failures and cut-off bodies for
-//! the token endpoint, failures of the API.
+//! The faults that the settings ask for: latency, a wrong date and closed connections for every request, failures and cut-off
+//! bodies for the token endpoint, failures of the API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::edge::listener;
 
 use super::problem::Problem;
-use super::settings::{ApiFault, TokenFault};
+use super::settings::{ApiFault, take};
 use super::state::Shared;
 
 /// Closes the connection or delays the answer, and dates it by the server's own clock.
@@ -26,7 +26,7 @@ pub(super) async fn every_request(
     request: Request,
     next: Next,
 ) -> Response {
-    if shared.settings().take_drop() {
+    if take(&mut shared.settings().drop_connections) {
         return listener::no_answer();
     }
     let latency = Duration::from_millis(shared.settings().latency_ms);
@@ -47,46 +47,42 @@ pub(super) async fn token_request(
     request: Request,
     next: Next,
 ) -> Response {
-    shared.counters.add_token_request();
-    // A statement of its own, so that the lock is free while the answer is made.
-    let fault = shared.settings().take_token_fault();
-    match fault {
-        None => next.run(request).await,
-        Some(TokenFault::Status(status, retry_after)) => failure(status, retry_after),
-        Some(TokenFault::Truncated) => truncated(next.run(request).await).await,
+    shared.counters().token_requests += 1;
+    let settings = shared.settings().clone();
+    if take(&mut shared.settings().fail_count) {
+        let status = StatusCode::from_u16(settings.fail_status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        let body = json!({
+            "error": "temporarily_unavailable", "error_description": "the sandbox was told to fail this request",
+        });
+        return later((status, Json(body)).into_response(), settings.retry_after);
     }
-}
-
-fn failure(status: u16, retry_after: Option<u32>) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let body = json!({
-        "error": "temporarily_unavailable", "error_description": "the sandbox was told to fail this request",
-    });
-    later((status, Json(body)).into_response(), retry_after)
+    let is_truncated = take(&mut shared.settings().truncate_answers);
+    let response = next.run(request).await;
+    if is_truncated { truncated(response).await } else { response }
 }
 
 /// Fails requests to the API and handshakes of its WebSockets, or takes the reason out of its refusals.
 pub(super) async fn api_request(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let fault = shared.settings().take_api_fault();
-    let Some((fault, retry_after)) = fault else {
+    let settings = shared.settings().clone();
+    if !take(&mut shared.settings().api_fail_count) {
         let response = next.run(request).await;
-        return if shared.settings().terse { without_reason(response) } else { response };
-    };
-    let response = match fault {
+        return if settings.terse { without_reason(response) } else { response };
+    }
+    let response = match settings.api_fault {
         ApiFault::Gateway => (StatusCode::BAD_GATEWAY, Html(GATEWAY_PAGE)).into_response(),
         ApiFault::RateLimit => Problem::TOO_MANY.into_response(),
         ApiFault::Quota => Problem::NO_CREDIT.into_response(),
         ApiFault::Breakdown => Problem::INTERNAL.into_response(),
         ApiFault::Timeout => Problem::TIMEOUT.into_response(),
     };
-    later(response, retry_after)
+    later(response, settings.retry_after)
 }
 
 /// The page of a gateway in front of an API that it cannot reach.
 const GATEWAY_PAGE: &str = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>\
                             <body><h1>502 Bad Gateway</h1></body></html>\n";
 
-/// Takes the reason out of a refusal. A request without a token is still told no error.
+/// Takes the reason out of a refusal. A request without a token still gets a challenge without an error.
 fn without_reason(mut response: Response) -> Response {
     let status = response.status();
     match response.headers_mut().get_mut(WWW_AUTHENTICATE) {
@@ -115,7 +111,7 @@ async fn truncated(response: Response) -> Response {
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     let half: Result<Bytes, std::io::Error> = Ok(bytes.slice(..bytes.len() / 2));
     let broken = async {
-        // The half must be on its way first: hyper does not send what it still holds when a body fails.
+        // The half must be sent first: hyper discards it if the body fails at once.
         tokio::time::sleep(Duration::from_millis(100)).await;
         Err(std::io::Error::other("the sandbox was told to cut this answer off"))
     };

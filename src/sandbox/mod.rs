@@ -42,10 +42,10 @@ mod state;
 mod token;
 mod validation;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use std::{fmt, io};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -55,7 +55,7 @@ use key::SigningKey;
 use oauth_error::OauthError;
 use problem::Problem;
 use realm::Realm;
-use state::{Counters, Shared};
+use state::Shared;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -97,23 +97,15 @@ pub enum SandboxError {
     #[error("{0} is not a loopback address")]
     NotLoopback(SocketAddr),
     /// Another program listens there.
-    #[error("{address} is already in use")]
-    InUse {
-        /// The address.
-        address: SocketAddr,
-    },
+    #[error("{0} is already in use")]
+    InUse(SocketAddr),
     /// The operating system refused the address.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// No RSA key could be made.
+    #[error("cannot listen on {0}")]
+    Bind(SocketAddr, #[source] io::Error),
+    /// The signing key could not be made.
     #[error("cannot make the sandbox's signing key")]
     Key(#[source] rsa::Error),
-    /// The operating system gave no random bytes.
+    /// The operating system has no random bytes.
     #[error("the operating system gave no random bytes: {0}")]
     Random(#[from] getrandom::Error),
 }
@@ -124,20 +116,18 @@ pub struct Sandbox {
     shared: Arc<Shared>,
 }
 
-impl fmt::Debug for Sandbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox").field("environment", self.environment()).finish_non_exhaustive()
-    }
-}
-
 impl Sandbox {
     /// Takes the address, and makes the signing key and, unless one is given, the client secret.
     pub async fn bind(options: Options) -> Result<Self, SandboxError> {
         if !options.bind.ip().is_loopback() {
             return Err(SandboxError::NotLoopback(options.bind));
         }
-        let listener = TcpListener::bind(options.bind).await.map_err(|error| refused(options.bind, error))?;
-        let address = listener.local_addr().map_err(|error| refused(options.bind, error))?;
+        let refused = |error: io::Error| match error.kind() {
+            io::ErrorKind::AddrInUse => SandboxError::InUse(options.bind),
+            _ => SandboxError::Bind(options.bind, error),
+        };
+        let listener = TcpListener::bind(options.bind).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
         let environment = environment(address)?;
         // It takes seconds in an unoptimised build, so it runs outside the thread that serves.
         let key = tokio::task::spawn_blocking(SigningKey::new)
@@ -151,7 +141,7 @@ impl Sandbox {
             client_id: options.client_id,
             client_secret: options.client_secret.map_or_else(credentials::random_secret, Ok)?,
             control_token: loopback::random_text()?,
-            counters: Counters::default(),
+            counters: Mutex::default(),
             stop: watch::Sender::new(false),
             clock: options.clock,
             settings: Mutex::new(options.settings),
@@ -183,25 +173,15 @@ impl Sandbox {
             shared.stop.send_replace(true);
         };
         let router = router(Arc::clone(&shared));
-        let serving = listener::serve(listener, router, || shared.counters.add_connection(), stopping);
+        let serving = listener::serve(listener, router, || shared.counters().connections += 1, stopping);
+        let grace = async {
+            drop(shared.stop.subscribe().wait_for(|stopped| *stopped).await);
+            tokio::time::sleep(GRACE).await;
+        };
         tokio::select! {
             () = serving => {}
-            () = grace(&shared) => {}
+            () = grace => {}
         }
-    }
-}
-
-/// Resolves [`GRACE`] after the shutdown began.
-async fn grace(shared: &Shared) {
-    drop(shared.stop.subscribe().wait_for(|stopped| *stopped).await);
-    tokio::time::sleep(GRACE).await;
-}
-
-fn refused(address: SocketAddr, source: io::Error) -> SandboxError {
-    if source.kind() == io::ErrorKind::AddrInUse {
-        SandboxError::InUse { address }
-    } else {
-        SandboxError::Bind { address, source }
     }
 }
 
@@ -271,7 +251,7 @@ mod tests {
     #[tokio::test]
     async fn only_loopback_is_bound() {
         for bind in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:127.0.0.1]:0"] {
-            let error = Sandbox::bind(options(bind)).await.unwrap_err();
+            let error = Sandbox::bind(options(bind)).await.err().unwrap();
             assert!(matches!(error, SandboxError::NotLoopback(_)), "{bind}: {error}");
         }
     }
@@ -280,7 +260,7 @@ mod tests {
     async fn an_address_in_use_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = taken.local_addr().unwrap();
-        let error = Sandbox::bind(options(&address.to_string())).await.unwrap_err();
+        let error = Sandbox::bind(options(&address.to_string())).await.err().unwrap();
         assert_eq!(error.to_string(), format!("{address} is already in use"));
     }
 

@@ -1,4 +1,4 @@
-//! The errors of the realm: OAuth errors (RFC 6749, section 5.2), and Keycloak's own with an `error` alone.
+//! The errors of the realm: OAuth errors (RFC 6749, section 5.2), and Keycloak's own, which have only an `error`.
 
 use std::borrow::Cow;
 
@@ -16,40 +16,49 @@ pub(super) struct OauthError {
 }
 
 impl OauthError {
+    const fn new(status: StatusCode, error: &'static str, description: Option<&'static str>) -> Self {
+        let description = match description {
+            Some(text) => Some(Cow::Borrowed(text)),
+            None => None,
+        };
+        Self { status, error, description }
+    }
+
     /// 400 with an OAuth error.
-    pub(super) fn bad_request(error: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error, description: Some(description.into()) }
+    pub(super) const fn bad_request(error: &'static str, description: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error, Some(description))
     }
 
     /// 401: the client id or the secret is wrong.
     pub(super) const fn unauthorized(error: &'static str) -> Self {
-        let description = Some(Cow::Borrowed("Invalid client or Invalid client credentials"));
-        Self { status: StatusCode::UNAUTHORIZED, error, description }
+        Self::new(StatusCode::UNAUTHORIZED, error, Some("Invalid client or Invalid client credentials"))
     }
 
-    /// No such tenant.
-    pub(super) const NO_REALM: Self = Self::bare(StatusCode::NOT_FOUND, "Realm does not exist");
+    /// 400: the client may not ask for one of these scopes.
+    pub(super) fn scope(asked: &str) -> Self {
+        let description = Some(Cow::Owned(format!("Invalid scopes: {asked}")));
+        Self { description, ..Self::bad_request("invalid_scope", "") }
+    }
 
-    /// No such path in a tenant.
-    pub(super) const NO_PATH: Self = Self::bare(StatusCode::NOT_FOUND, "HTTP 404 Not Found");
+    /// The tenant does not exist.
+    pub(super) const NO_REALM: Self = Self::new(StatusCode::NOT_FOUND, "Realm does not exist", None);
+
+    /// The path does not exist in a tenant.
+    pub(super) const NO_PATH: Self = Self::new(StatusCode::NOT_FOUND, "HTTP 404 Not Found", None);
 
     /// The path has no such method.
     pub(super) const NO_METHOD: Self =
-        Self::bare(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed", None);
 
     /// A browser page asks, and the client allows no origin.
-    pub(super) const ORIGIN: Self = Self::bare(StatusCode::FORBIDDEN, "Invalid origin");
+    pub(super) const ORIGIN: Self = Self::new(StatusCode::FORBIDDEN, "Invalid origin", None);
 
     /// Keycloak failed.
-    pub(super) const INTERNAL: Self = Self {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        error: "unknown_error",
-        description: Some(Cow::Borrowed("For more on this error consult the server log.")),
-    };
-
-    const fn bare(status: StatusCode, error: &'static str) -> Self {
-        Self { status, error, description: None }
-    }
+    pub(super) const INTERNAL: Self = Self::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "unknown_error",
+        Some("For more on this error consult the server log."),
+    );
 }
 
 impl IntoResponse for OauthError {

@@ -1,9 +1,8 @@
-//! What a user can set: the faults of the sandbox, how long tokens live and what its clock shows. For users who test their
-//! own retries, and for this project's tests.
+//! The settings of the sandbox: its faults, the lifetime of its tokens and its clock. For users who test their own retries, and
+//! for this project's tests.
 
 use std::ops::RangeInclusive;
 
-use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::realm::LIFETIME;
@@ -85,36 +84,18 @@ impl ApiFault {
     ];
 }
 
-/// A value that a setting cannot have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name} must be from {least} to {most}")]
-pub(super) struct OutOfRange {
-    name: &'static str,
-    least: i64,
-    most: i64,
-}
-
-/// What happens to one token request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TokenFault {
-    /// It is answered with this status and `Retry-After`.
-    Status(u16, Option<u32>),
-    /// Its answer ends in the middle.
-    Truncated,
-}
-
 impl Settings {
-    /// What `fail_status` may be.
+    /// The allowed values of `fail_status`.
     pub const FAIL_STATUS: RangeInclusive<i64> = 400..=599;
-    /// What `token_lifetime` may be.
+    /// The allowed values of `token_lifetime`, in seconds.
     pub const TOKEN_LIFETIME: RangeInclusive<i64> = 1..=86_400;
-    /// What `clock_skew` may be: a year either way.
+    /// The allowed values of `clock_skew`, in seconds: a year either way.
     pub const CLOCK_SKEW: RangeInclusive<i64> = -366 * 86_400..=366 * 86_400;
-    /// What `latency_ms` may be.
+    /// The allowed values of `latency_ms`.
     pub const LATENCY_MS: RangeInclusive<i64> = 0..=600_000;
 
-    /// Checks the numbers.
-    pub(super) fn check(&self) -> Result<(), OutOfRange> {
+    /// Checks the numbers, and returns what is wrong with one.
+    pub(super) fn check(&self) -> Result<(), String> {
         for (name, value, range) in [
             ("fail_status", i64::from(self.fail_status), Self::FAIL_STATUS),
             ("token_lifetime", self.token_lifetime, Self::TOKEN_LIFETIME),
@@ -122,38 +103,15 @@ impl Settings {
             ("latency_ms", i64::try_from(self.latency_ms).unwrap_or(i64::MAX), Self::LATENCY_MS),
         ] {
             if !range.contains(&value) {
-                return Err(OutOfRange { name, least: *range.start(), most: *range.end() });
+                return Err(format!("{name} must be from {} to {}", range.start(), range.end()));
             }
         }
         Ok(())
     }
-
-    /// How far the server's clock is off.
-    pub(super) fn skew(&self) -> SignedDuration {
-        SignedDuration::from_secs(self.clock_skew)
-    }
-
-    /// Takes the fault of the next token request.
-    pub(super) fn take_token_fault(&mut self) -> Option<TokenFault> {
-        if take(&mut self.fail_count) {
-            return Some(TokenFault::Status(self.fail_status, self.retry_after));
-        }
-        take(&mut self.truncate_answers).then_some(TokenFault::Truncated)
-    }
-
-    /// Takes the fault of the next request to the API, and its `Retry-After`.
-    pub(super) fn take_api_fault(&mut self) -> Option<(ApiFault, Option<u32>)> {
-        take(&mut self.api_fail_count).then_some((self.api_fault, self.retry_after))
-    }
-
-    /// Whether the next request gets no answer.
-    pub(super) fn take_drop(&mut self) -> bool {
-        take(&mut self.drop_connections)
-    }
 }
 
-/// Counts down, and says whether there was one left.
-fn take(count: &mut u32) -> bool {
+/// Counts down, and returns whether there was one left.
+pub(super) fn take(count: &mut u32) -> bool {
     let some = *count > 0;
     *count = count.saturating_sub(1);
     some
@@ -165,17 +123,8 @@ mod tests {
 
     #[test]
     fn faults_are_used_up() {
-        let mut settings = Settings {
-            fail_count: 2,
-            fail_status: 429,
-            truncate_answers: 1,
-            drop_connections: 1,
-            ..Settings::default()
-        };
-        let taken: Vec<_> = std::iter::repeat_with(|| settings.take_token_fault()).take(4).collect();
-        let status = Some(TokenFault::Status(429, None));
-        assert_eq!(taken, [status, status, Some(TokenFault::Truncated), None]);
-        assert_eq!((settings.take_drop(), settings.take_drop()), (true, false));
+        let mut count = 2;
+        assert_eq!([(); 3].map(|()| take(&mut count)), [true, true, false]);
     }
 
     #[test]
@@ -183,9 +132,6 @@ mod tests {
         for (name, fault) in ApiFault::ALL {
             assert_eq!(serde_json::to_value(fault).unwrap(), name);
         }
-        let mut settings = Settings { api_fail_count: 1, api_fault: ApiFault::Quota, ..Settings::default() };
-        let taken = (settings.take_api_fault(), settings.take_api_fault());
-        assert_eq!(taken, (Some((ApiFault::Quota, None)), None));
     }
 
     #[test]

@@ -1,13 +1,11 @@
-//! What all handlers share: the tenant and its client, the realm, the interactions, the settings, the counters and the
-//! shutdown signal. No lock is held across an `await`.
+//! The state that all handlers share. No lock is held across an `await`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -29,20 +27,20 @@ pub(super) struct Shared {
     pub(super) client_id: ClientId,
     pub(super) client_secret: ClientSecret,
     pub(super) control_token: Secret,
-    pub(super) counters: Counters,
-    /// Turns true once, at shutdown.
+    /// True after the shutdown has begun.
     pub(super) stop: watch::Sender<bool>,
     pub(super) clock: Clock,
     pub(super) realm: Mutex<Arc<Realm>>,
     pub(super) settings: Mutex<Settings>,
+    pub(super) counters: Mutex<Counters>,
     pub(super) interactions: Mutex<InteractionStore>,
 }
 
 impl Shared {
-    /// The time by the sandbox's clock, which a setting can move.
+    /// The time by the sandbox's clock, which a setting can change.
     pub(super) fn now(&self) -> Timestamp {
         let now = self.clock.now();
-        now.checked_add(self.settings().skew()).unwrap_or(now)
+        now.checked_add(SignedDuration::from_secs(self.settings().clock_skew)).unwrap_or(now)
     }
 
     /// The realm as it is now.
@@ -60,13 +58,18 @@ impl Shared {
         unpoisoned(&self.settings)
     }
 
+    /// The counters.
+    pub(super) fn counters(&self) -> MutexGuard<'_, Counters> {
+        unpoisoned(&self.counters)
+    }
+
     /// The interactions.
     pub(super) fn interactions(&self) -> MutexGuard<'_, InteractionStore> {
         unpoisoned(&self.interactions)
     }
 
-    /// The environment by the name in the request's `Host`, which the issuer of a token repeats as Keycloak's does:
-    /// `localhost` and `127.0.0.1` are two issuers. A name that is not this machine's is ignored.
+    /// The environment with the name in the request's `Host`. As in Keycloak, `localhost` and `127.0.0.1` are two issuers. A name
+    /// that is not this machine's is ignored.
     pub(super) fn environment_of(&self, headers: &HeaderMap) -> Environment {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.filter(|host| host.parse::<Authority>().is_ok());
@@ -76,12 +79,12 @@ impl Shared {
 
     /// The address of an interaction's WebSocket, without a token, as Corti gives it.
     pub(super) fn streams_url(&self, id: Uuid) -> String {
-        // It cannot fail for the address of a sandbox.
+        // Cannot fail for the address of a sandbox.
         streams_url(&self.environment, &self.tenant, id).map(String::from).unwrap_or_default()
     }
 }
 
-/// Locks it, even where a handler panicked: none can panic in the middle of a change.
+/// Locks it, even if a handler has panicked: none can panic in the middle of a change.
 fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -90,23 +93,9 @@ fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Default, Serialize)]
 pub(super) struct Counters {
     /// Connections that were accepted.
-    connections: AtomicU64,
+    pub(super) connections: u64,
     /// `POST` requests to the tenant's token endpoint.
-    token_requests: AtomicU64,
+    pub(super) token_requests: u64,
     /// Access tokens that were signed.
-    tokens: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn add_connection(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn add_token_request(&self) {
-        self.token_requests.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn add_token(&self) {
-        self.tokens.fetch_add(1, Ordering::Relaxed);
-    }
+    pub(super) tokens: u64,
 }

@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 use crate::domain::token::scope::{BASE, LIMITED, OPENID};
 
 use super::cors;
-use super::credentials::{self, Rejected};
+use super::credentials;
 use super::form::Form;
 use super::oauth_error::OauthError;
 use super::realm::Subject;
 use super::state::Shared;
 
-/// The scopes that Keycloak names in every token, asked for or not.
+/// The scopes that Keycloak names in every token, even if nobody asked for them.
 const ALWAYS_NAMED: [&str; 2] = ["email", "profile"];
 
 /// Scopes of every Keycloak realm that a client may ask for as well.
@@ -50,15 +50,7 @@ fn grant(shared: &Shared, headers: &HeaderMap, form: &Form) -> Result<Value, Oau
             return Err(OauthError::bad_request("invalid_request", "Missing form parameter: grant_type"));
         }
     }
-    credentials::check(headers, form, &shared.client_id, &shared.client_secret).map_err(|rejected| {
-        match rejected {
-            Rejected::Client => OauthError::unauthorized("invalid_client"),
-            Rejected::Secret => OauthError::unauthorized("unauthorized_client"),
-            Rejected::BadEscape => {
-                OauthError::bad_request("unauthorized_client", "Unexpected error when authenticating client")
-            }
-        }
-    })?;
+    credentials::check(headers, form, &shared.client_id, &shared.client_secret)?;
     let environment = shared.environment_of(headers);
     if cors::is_foreign(headers, &environment.to_string()) {
         return Err(OauthError::ORIGIN);
@@ -67,14 +59,12 @@ fn grant(shared: &Shared, headers: &HeaderMap, form: &Form) -> Result<Value, Oau
         return Err(OauthError::bad_request("invalid_request", "duplicated parameter"));
     }
     let asked = form.first("scope");
-    let scope = granted(asked).ok_or_else(|| {
-        OauthError::bad_request("invalid_scope", format!("Invalid scopes: {}", asked.unwrap_or_default()))
-    })?;
+    let scope = granted(asked).ok_or_else(|| OauthError::scope(asked.unwrap_or_default()))?;
     mint(shared, &environment.issuer(&shared.tenant), &scope).map_err(|_| OauthError::INTERNAL)
 }
 
-/// The `scope` of a token for which `asked` was asked; `None` where the client has not got one of the scopes. Exactly one
-/// space must separate two scopes; spaces at the end are ignored.
+/// The `scope` of the token for a request with the `scope` `asked`. `None` if the client may not ask for one of them. Exactly
+/// one space must separate two scopes. Spaces at the end are ignored.
 fn granted(asked: Option<&str>) -> Option<String> {
     let asked: Vec<&str> = asked.map_or_else(Vec::new, |it| it.trim_end_matches(' ').split(' ').collect());
     let is_scope = |word: &&str| BASE.contains(word) || LIMITED.contains(word) || OPTIONAL.contains(word);
@@ -103,7 +93,7 @@ fn mint(shared: &Shared, issuer: &str, scope: &str) -> Result<Value, Unspecified
         body["id_token"] = realm.id_token(&subject, &token, now)?.into();
     }
     body["access_token"] = token.into();
-    shared.counters.add_token();
+    shared.counters().tokens += 1;
     Ok(body)
 }
 
