@@ -21,7 +21,7 @@ use super::state::Shared;
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// 401: the token is missing (`None`), or what is wrong with it. Names the tenant, for the challenge.
+    /// 401, with the tenant for the challenge, and what is wrong with the token. `None` if there is no token.
     Unauthenticated(Tenant, Option<&'static str>),
     /// 403: the tenant or the scope is wrong.
     Forbidden(&'static str),
@@ -36,41 +36,35 @@ impl IntoResponse for Denied {
     }
 }
 
-/// 401 with an empty body, as Corti sends it. The header says what is wrong with a token (RFC 6750, section 3), and no error
-/// where there was none.
+/// 401 with an empty body, as Corti sends it. The header has an error only if there was a token (RFC 6750, section 3).
 fn challenge(tenant: &Tenant, reason: Option<&str>) -> Response {
     let error = reason.map(|text| format!(r#", error="invalid_token", error_description="{text}""#));
     let value = format!(r#"Bearer realm="{tenant}"{}"#, error.unwrap_or_default());
     let mut response = StatusCode::UNAUTHORIZED.into_response();
-    // A header can hold every character of a tenant and of the reasons.
+    // Cannot fail: tenants and reasons have no characters that a header cannot have.
     if let Ok(value) = HeaderValue::try_from(value) {
         response.headers_mut().insert(WWW_AUTHENTICATE, value);
     }
     response
 }
 
-/// What requests are judged by.
+/// What decides over requests.
 struct Policy<'a> {
-    realm: Arc<Realm>,
+    realm: &'a Realm,
     tenant: &'a Tenant,
     now: Timestamp,
-    /// Whether a token's scopes count.
+    /// Whether the scopes of a token matter.
     checks_scopes: bool,
 }
 
-impl<'a> Policy<'a> {
-    fn of(shared: &'a Shared) -> Self {
-        let checks_scopes = !shared.settings().ignore_scopes;
-        Self { realm: shared.realm(), tenant: &shared.tenant, now: shared.now(), checks_scopes }
-    }
-
-    /// Judges a REST request by its headers.
+impl Policy<'_> {
+    /// Checks a REST request by its headers.
     fn rest(&self, headers: &HeaderMap) -> Result<(), Denied> {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         self.check(text(AUTHORIZATION.as_str()), text("tenant-name"), None)
     }
 
-    /// Judges a WebSocket's handshake by its query. Corti documents no other way.
+    /// Checks the handshake of the WebSocket with the scope `scope` by its query. Corti documents no other way.
     fn socket(&self, query: &str, scope: &str) -> Result<(), Denied> {
         let value =
             |name| form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|pair| pair.1);
@@ -97,7 +91,7 @@ impl<'a> Policy<'a> {
             Some(_) => return Err(Denied::Forbidden("the tenant name is not the token's")),
             None => return Err(Denied::Forbidden("the tenant name is missing")),
         }
-        // Asking for the scope of a WebSocket is what limits a token. Other scopes change nothing.
+        // Only the scopes of WebSockets limit a token.
         let is_full = !LIMITED.iter().any(|name| scopes.contains(name));
         if is_full || socket_scope.is_some_and(|scope| scopes.contains(scope)) || !self.checks_scopes {
             Ok(())
@@ -109,19 +103,24 @@ impl<'a> Policy<'a> {
     }
 }
 
-/// Checks the handshake of the WebSocket whose scope is `scope`.
-pub(super) fn socket(shared: &Shared, query: &str, scope: &str) -> Result<(), Denied> {
-    Policy::of(shared).socket(query, scope)
+fn decide(shared: &Shared, check: impl FnOnce(&Policy<'_>) -> Result<(), Denied>) -> Result<(), Denied> {
+    let (now, checks_scopes) = (shared.now(), !shared.settings().ignore_scopes);
+    check(&Policy { realm: &shared.realm(), tenant: &shared.tenant, now, checks_scopes })
 }
 
-/// Lets only requests with a full token and the right tenant through.
-pub(super) async fn rest(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    // A statement of its own: the policy borrows what must not be held while the answer is made.
-    let verdict = Policy::of(&shared).rest(request.headers());
-    match verdict {
-        Ok(()) => next.run(request).await,
-        Err(denied) => denied.into_response(),
-    }
+/// Checks the handshake of the WebSocket with the scope `scope`.
+pub(super) fn socket(shared: &Shared, query: &str, scope: &str) -> Result<(), Denied> {
+    decide(shared, |policy| policy.socket(query, scope))
+}
+
+/// Passes on only requests with a full token and the right tenant.
+pub(super) async fn rest(
+    State(shared): State<Arc<Shared>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Denied> {
+    decide(&shared, |policy| policy.rest(request.headers()))?;
+    Ok(next.run(request).await)
 }
 
 #[cfg(test)]
@@ -130,26 +129,26 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::super::key::SigningKey;
-    use super::super::realm::{LIFETIME, Subject};
+    use super::super::realm::{Grant, LIFETIME};
     use super::*;
 
     const NOW: i64 = 1000;
 
     /// One key for all tests: making one takes a while.
     static REALM: LazyLock<Realm> = LazyLock::new(|| {
-        Realm::new(Tenant::default(), IpAddr::from([127, 0, 0, 1]), SigningKey::new().unwrap())
+        let client = "acme".parse().unwrap();
+        Realm::new(Tenant::default(), client, IpAddr::from([127, 0, 0, 1]), SigningKey::new().unwrap())
     });
 
     fn token(scope: &str, at: i64) -> String {
-        let (client, tenant) = ("acme".parse().unwrap(), Tenant::default());
-        let issuer = "http://127.0.0.1:1/realms/base";
-        let subject = Subject { issuer, client: &client, tenant: &tenant, scope, lifetime: LIFETIME };
-        REALM.access_token(&subject, Timestamp::from_second(at).unwrap()).unwrap()
+        let now = Timestamp::from_second(at).unwrap();
+        let grant = Grant { issuer: "http://127.0.0.1:1/realms/base", scope, lifetime: LIFETIME, now };
+        REALM.access_token(&grant).unwrap()
     }
 
     fn policy(tenant: &Tenant) -> Policy<'_> {
         let now = Timestamp::from_second(NOW).unwrap();
-        Policy { realm: Arc::new(REALM.clone()), tenant, now, checks_scopes: true }
+        Policy { realm: &REALM, tenant, now, checks_scopes: true }
     }
 
     /// The status that a request with these headers would get.

@@ -121,11 +121,9 @@ async fn rotate_keys(State(shared): State<Arc<Shared>>, body: Body) -> Result<Js
     let Ok(Ok(key)) = tokio::task::spawn_blocking(SigningKey::new).await else {
         return Err(refused(StatusCode::INTERNAL_SERVER_ERROR, "no key could be made"));
     };
-    let mut realm = shared.realm().as_ref().clone();
+    let mut realm = shared.realm();
     realm.rotate(key, rotation.forget);
-    let keys = realm.jwks();
-    shared.set_realm(realm);
-    Ok(Json(keys))
+    Ok(Json(realm.jwks()))
 }
 
 #[cfg(test)]

@@ -31,7 +31,6 @@ mod interaction_store;
 mod interactions;
 mod key;
 mod listing;
-mod not_found;
 mod oauth_error;
 mod problem;
 mod realm;
@@ -48,8 +47,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::HeaderMap;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{any, get, post};
 use key::SigningKey;
 use oauth_error::OauthError;
@@ -136,7 +138,12 @@ impl Sandbox {
             .map_err(SandboxError::Key)?;
         let shared = Shared {
             environment,
-            realm: Mutex::new(Arc::new(Realm::new(options.tenant.clone(), address.ip(), key))),
+            realm: Mutex::new(Realm::new(
+                options.tenant.clone(),
+                options.client_id.clone(),
+                address.ip(),
+                key,
+            )),
             tenant: options.tenant,
             client_id: options.client_id,
             client_secret: options.client_secret.map_or_else(credentials::random_secret, Ok)?,
@@ -194,17 +201,15 @@ fn environment(address: SocketAddr) -> Result<Environment, SandboxError> {
 fn router(shared: Arc<Shared>) -> Router {
     let token = post(token::endpoint)
         .route_layer(from_fn_with_state(Arc::clone(&shared), faults::token_request))
-        .options(cors::preflight_post);
+        .options(async |headers: HeaderMap| cors::preflight(&headers, "POST, OPTIONS"));
+    let preflight_get = async |headers: HeaderMap| cors::preflight(&headers, "GET");
     let realm = Router::new()
         .route("/protocol/openid-connect/token", token)
-        .route("/protocol/openid-connect/certs", get(discovery::certs).options(cors::preflight_get))
-        .route(
-            "/.well-known/openid-configuration",
-            get(discovery::configuration).options(cors::preflight_get),
-        )
+        .route("/protocol/openid-connect/certs", get(discovery::certs).options(preflight_get))
+        .route("/.well-known/openid-configuration", get(discovery::configuration).options(preflight_get))
         .fallback(async || OauthError::NO_PATH)
         .method_not_allowed_fallback(async || OauthError::NO_METHOD)
-        .layer(from_fn_with_state(Arc::clone(&shared), not_found::other_tenants));
+        .layer(from_fn_with_state(Arc::clone(&shared), other_tenants));
     let collection = get(interactions::list).post(interactions::create);
     let item = get(interactions::get).patch(interactions::update).delete(interactions::delete);
     let rest = Router::new()
@@ -215,7 +220,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/languages/", get(catalogue::languages))
         .route("/factgroups", get(catalogue::fact_groups))
         .route("/factgroups/", get(catalogue::fact_groups))
-        .route("/agentic/{*path}", any(not_found::agent))
+        .route("/agentic/{*path}", any(problem::no_agent))
         .route_layer(from_fn_with_state(Arc::clone(&shared), authorization::rest));
     let sockets = Router::new()
         .route("/transcribe", get(socket::transcribe))
@@ -231,6 +236,19 @@ fn router(shared: Arc<Shared>) -> Router {
         .nest("/_sandbox", control::router(Arc::clone(&shared)))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
+}
+
+/// Refuses every tenant but the sandbox's own.
+async fn other_tenants(
+    State(shared): State<Arc<Shared>>,
+    tenant: Result<Path<String>, PathRejection>,
+    request: Request,
+    next: Next,
+) -> Result<Response, OauthError> {
+    match tenant {
+        Ok(Path(tenant)) if tenant == shared.tenant.as_str() => Ok(next.run(request).await),
+        _ => Err(OauthError::NO_REALM),
+    }
 }
 
 #[cfg(test)]

@@ -26,32 +26,34 @@ pub(super) const LIFETIME: i64 = 300;
 const MAX_PASSIVE: usize = 8;
 const MALFORMED: &str = "The token is malformed";
 
-/// A realm's keys and the subject of its one service account.
+/// A realm, with its keys and its one client.
 #[derive(Clone)]
 pub(super) struct Realm {
     tenant: Tenant,
+    client: ClientId,
     /// The loopback address it listens on, which is also its clients' address.
     address: IpAddr,
+    /// The id of the client's service account.
     subject: Uuid,
     active: SigningKey,
     /// Older keys, which still verify. The newest first.
     passive: Vec<SigningKey>,
 }
 
-pub(super) struct Subject<'a> {
-    /// The `iss`: the realm's URL, by the name in the request's `Host`.
+/// What differs between tokens.
+pub(super) struct Grant<'a> {
+    /// The `iss`: the realm's URL, with the name in the request's `Host`.
     pub(super) issuer: &'a str,
-    pub(super) client: &'a ClientId,
-    pub(super) tenant: &'a Tenant,
     pub(super) scope: &'a str,
-    /// Seconds that the token lives.
+    /// How long the token lives, in seconds.
     pub(super) lifetime: i64,
+    pub(super) now: Timestamp,
 }
 
 impl Realm {
     /// A realm with one key.
-    pub(super) fn new(tenant: Tenant, address: IpAddr, active: SigningKey) -> Self {
-        Self { tenant, address, subject: Uuid::new_v4(), active, passive: Vec::new() }
+    pub(super) fn new(tenant: Tenant, client: ClientId, address: IpAddr, active: SigningKey) -> Self {
+        Self { tenant, client, address, subject: Uuid::new_v4(), active, passive: Vec::new() }
     }
 
     /// Signs with `key` from now on. Older keys still verify, as in Keycloak, unless they are to be forgotten.
@@ -65,64 +67,49 @@ impl Realm {
         }
     }
 
-    fn keys(&self) -> impl Iterator<Item = &SigningKey> {
-        std::iter::once(&self.active).chain(&self.passive)
-    }
-
     /// The JWK set (RFC 7517) that `certs` serves, the active key first.
     pub(super) fn jwks(&self) -> Value {
-        json!({ "keys": self.keys().map(SigningKey::jwk).collect::<Vec<_>>() })
+        let keys = std::iter::once(&self.active).chain(&self.passive);
+        json!({ "keys": keys.map(SigningKey::jwk).collect::<Vec<_>>() })
     }
 
     /// Signs an access token.
-    pub(super) fn access_token(&self, subject: &Subject<'_>, now: Timestamp) -> Result<String, Unspecified> {
-        let mut claims = self.common_claims(subject, now);
-        merge(
-            &mut claims,
-            json!({
-                // `trrtcc`: a transient session's regular token, by client credentials.
-                "jti": format!("trrtcc:{}", Uuid::new_v4()),
-                "aud": "account",
-                "typ": "Bearer",
-                "realm_access": { "roles": [
-                    "offline_access", "uma_authorization", format!("default-roles-{}", subject.tenant),
-                ]},
-                "resource_access": { "account": { "roles": [
-                    "manage-account", "manage-account-links", "view-profile",
-                ]}},
-                "scope": subject.scope,
-            }),
-        );
-        self.active.sign(&claims)
+    pub(super) fn access_token(&self, grant: &Grant<'_>) -> Result<String, Unspecified> {
+        let default_roles = format!("default-roles-{}", self.tenant);
+        let account_roles = ["manage-account", "manage-account-links", "view-profile"];
+        let own = json!({
+            // `trrtcc`: a transient session's regular token, by client credentials.
+            "jti": format!("trrtcc:{}", Uuid::new_v4()),
+            "aud": "account",
+            "typ": "Bearer",
+            "realm_access": { "roles": ["offline_access", "uma_authorization", default_roles] },
+            "resource_access": { "account": { "roles": account_roles } },
+            "scope": grant.scope,
+        });
+        self.sign(grant, own)
     }
 
     /// Signs the ID token (OIDC Core 1.0, section 2) that goes with `access_token`.
-    pub(super) fn id_token(
-        &self,
-        subject: &Subject<'_>,
-        access_token: &str,
-        now: Timestamp,
-    ) -> Result<String, Unspecified> {
-        let mut claims = self.common_claims(subject, now);
+    pub(super) fn id_token(&self, grant: &Grant<'_>, access_token: &str) -> Result<String, Unspecified> {
         // Section 3.1.3.6: the left half of the hash that the signature uses.
         let hash = Sha256::digest(access_token.as_bytes());
         let half = hash.get(..hash.len() / 2).unwrap_or_default();
         let own = json!({
             "jti": Uuid::new_v4(),
-            "aud": subject.client.as_str(),
+            "aud": self.client.as_str(),
             "typ": "ID",
             "at_hash": URL_SAFE_NO_PAD.encode(half),
         });
-        merge(&mut claims, own);
-        self.active.sign(&claims)
+        self.sign(grant, own)
     }
 
-    fn common_claims(&self, subject: &Subject<'_>, now: Timestamp) -> Value {
-        let (issued, client) = (now.as_second(), subject.client.as_str());
-        json!({
-            "exp": issued.saturating_add(subject.lifetime),
+    /// Signs a token with the claims of both kinds and its `own`.
+    fn sign(&self, grant: &Grant<'_>, own: Value) -> Result<String, Unspecified> {
+        let (issued, client) = (grant.now.as_second(), self.client.as_str());
+        let mut claims = json!({
+            "exp": issued.saturating_add(grant.lifetime),
             "iat": issued,
-            "iss": subject.issuer,
+            "iss": grant.issuer,
             "sub": self.subject,
             "azp": client,
             "acr": "1",
@@ -131,18 +118,20 @@ impl Realm {
             "clientAddress": self.address,
             "preferred_username": format!("service-account-{client}"),
             "client_id": client,
-        })
+        });
+        if let (Value::Object(claims), Value::Object(own)) = (&mut claims, own) {
+            claims.extend(own);
+        }
+        self.active.sign(&claims)
     }
 
-    /// Verifies an access token's signature, issuer, type and expiry, and gives its scopes.
-    ///
-    /// # Errors
-    /// What is wrong with it, as `error_description` of RFC 6750 may say it.
+    /// Verifies an access token's signature, issuer, type and expiry, and returns its scopes. The error is an
+    /// `error_description` of RFC 6750.
     pub(super) fn verify(&self, token: &str, now: Timestamp) -> Result<ScopeSet, &'static str> {
         let keys = KeySet::parse(self.jwks().to_string().as_bytes()).map_err(|_| MALFORMED)?;
         signature::check(token, &keys).map_err(|error| describe(&error))?;
         let claims = Jwt::decode(token).map_err(|_| MALFORMED)?.claims;
-        // One address is as good as another: a token that this key signed was asked for here.
+        // Any address will do: this key signs only tokens of this sandbox.
         let issuer = Environment::from_issuer(&claims.iss.clone().unwrap_or_default());
         if issuer.is_none_or(|(_, tenant)| tenant != self.tenant) {
             return Err("The issuer of the token is not this realm");
@@ -167,12 +156,6 @@ fn describe(error: &SignatureError) -> &'static str {
     }
 }
 
-fn merge(claims: &mut Value, more: Value) {
-    if let (Value::Object(claims), Value::Object(more)) = (claims, more) {
-        claims.extend(more);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::LazyLock;
@@ -181,20 +164,16 @@ mod tests {
 
     /// One key for all tests: making one takes a while.
     static REALM: LazyLock<Realm> = LazyLock::new(|| {
-        Realm::new(Tenant::default(), IpAddr::from([127, 0, 0, 1]), SigningKey::new().unwrap())
+        let client = "acme".parse().unwrap();
+        Realm::new(Tenant::default(), client, IpAddr::from([127, 0, 0, 1]), SigningKey::new().unwrap())
     });
 
-    const ISSUER: &str = "http://127.0.0.1:1/realms/base";
-
-    fn subject(scope: &str) -> (ClientId, Tenant, String) {
-        ("acme".parse().unwrap(), Tenant::default(), scope.to_owned())
+    fn grant(scope: &str, second: i64) -> Grant<'_> {
+        Grant { issuer: "http://127.0.0.1:1/realms/base", scope, lifetime: LIFETIME, now: at(second) }
     }
 
-    fn token(scope: &str, at: i64) -> String {
-        let (client, tenant, scope) = subject(scope);
-        let subject =
-            Subject { issuer: ISSUER, client: &client, tenant: &tenant, scope: &scope, lifetime: LIFETIME };
-        REALM.access_token(&subject, Timestamp::from_second(at).unwrap()).unwrap()
+    fn token(scope: &str, second: i64) -> String {
+        REALM.access_token(&grant(scope, second)).unwrap()
     }
 
     fn at(second: i64) -> Timestamp {
@@ -237,14 +216,10 @@ mod tests {
 
     #[test]
     fn an_id_token_and_another_realms_token_open_nothing() {
-        let (client, tenant, scope) = subject("openid");
-        let subject =
-            Subject { issuer: ISSUER, client: &client, tenant: &tenant, scope: &scope, lifetime: LIFETIME };
-        let id = REALM.id_token(&subject, "", at(1000)).unwrap();
+        let id = REALM.id_token(&grant("openid", 1000), "").unwrap();
         assert_eq!(REALM.verify(&id, at(1000)).unwrap_err(), "The token is not an access token");
-        let mut foreign = REALM.common_claims(&subject, at(1000));
-        merge(&mut foreign, json!({ "typ": "Bearer", "iss": "http://127.0.0.1:1/realms/other" }));
-        let foreign = REALM.active.sign(&foreign).unwrap();
+        let other = json!({ "typ": "Bearer", "iss": "http://127.0.0.1:1/realms/other" });
+        let foreign = REALM.sign(&grant("openid", 1000), other).unwrap();
         assert_eq!(
             REALM.verify(&foreign, at(1000)).unwrap_err(),
             "The issuer of the token is not this realm"

@@ -1,6 +1,6 @@
 //! The state that all handlers share. No lock is held across an `await`.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
@@ -30,7 +30,7 @@ pub(super) struct Shared {
     /// True after the shutdown has begun.
     pub(super) stop: watch::Sender<bool>,
     pub(super) clock: Clock,
-    pub(super) realm: Mutex<Arc<Realm>>,
+    pub(super) realm: Mutex<Realm>,
     pub(super) settings: Mutex<Settings>,
     pub(super) counters: Mutex<Counters>,
     pub(super) interactions: Mutex<InteractionStore>,
@@ -43,14 +43,9 @@ impl Shared {
         now.checked_add(SignedDuration::from_secs(self.settings().clock_skew)).unwrap_or(now)
     }
 
-    /// The realm as it is now.
-    pub(super) fn realm(&self) -> Arc<Realm> {
-        Arc::clone(&unpoisoned(&self.realm))
-    }
-
-    /// Replaces the realm.
-    pub(super) fn set_realm(&self, realm: Realm) {
-        *unpoisoned(&self.realm) = Arc::new(realm);
+    /// The realm.
+    pub(super) fn realm(&self) -> MutexGuard<'_, Realm> {
+        unpoisoned(&self.realm)
     }
 
     /// The settings.

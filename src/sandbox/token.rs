@@ -18,7 +18,7 @@ use super::cors;
 use super::credentials;
 use super::form::Form;
 use super::oauth_error::OauthError;
-use super::realm::Subject;
+use super::realm::Grant;
 use super::state::Shared;
 
 /// The scopes that Keycloak names in every token, even if nobody asked for them.
@@ -79,9 +79,8 @@ fn granted(asked: Option<&str>) -> Option<String> {
 
 fn mint(shared: &Shared, issuer: &str, scope: &str) -> Result<Value, Unspecified> {
     let lifetime = shared.settings().token_lifetime;
-    let subject = Subject { issuer, client: &shared.client_id, tenant: &shared.tenant, scope, lifetime };
-    let (realm, now) = (shared.realm(), shared.now());
-    let token = realm.access_token(&subject, now)?;
+    let grant = Grant { issuer, scope, lifetime, now: shared.now() };
+    let token = shared.realm().access_token(&grant)?;
     let mut body = json!({
         "expires_in": lifetime,
         "refresh_expires_in": 0,
@@ -90,7 +89,7 @@ fn mint(shared: &Shared, issuer: &str, scope: &str) -> Result<Value, Unspecified
         "scope": scope,
     });
     if scope.split(' ').any(|word| word == OPENID) {
-        body["id_token"] = realm.id_token(&subject, &token, now)?.into();
+        body["id_token"] = shared.realm().id_token(&grant, &token)?.into();
     }
     body["access_token"] = token.into();
     shared.counters().tokens += 1;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
@@ -17,16 +18,11 @@ const BODIES_LIMIT: usize = 64 * 1024 * 1024;
 pub(super) struct Connections {
     slots: Arc<Semaphore>,
     upgrades: Arc<Semaphore>,
-    incomplete: Mutex<Incomplete>,
+    /// The requests that have not arrived in full, the oldest first. An idle connection waits for one.
+    incomplete: Mutex<BTreeMap<u64, Request>>,
+    next_id: AtomicU64,
     /// Told when a connection begins to wait for a request.
     began: Notify,
-}
-
-/// The requests that have not arrived in full, the oldest first. An idle connection waits for one.
-#[derive(Default)]
-struct Incomplete {
-    requests: BTreeMap<u64, Request>,
-    next_id: u64,
 }
 
 struct Request {
@@ -42,6 +38,7 @@ impl Connections {
             slots: Arc::new(Semaphore::new(bound)),
             upgrades: Arc::new(Semaphore::new(bound / 2)),
             incomplete: Mutex::default(),
+            next_id: AtomicU64::new(0),
             began: Notify::new(),
         })
     }
@@ -64,7 +61,7 @@ impl Connections {
 
     /// Closes the oldest connection without a complete request. Returns whether there was one.
     pub(super) fn close_oldest(&self) -> bool {
-        self.incomplete().close_oldest()
+        close_first(&mut lock(&self.incomplete))
     }
 
     /// Adds a connection. It keeps `open` until it has ended.
@@ -80,20 +77,11 @@ impl Connections {
         connection.await_request();
         connection
     }
-
-    fn incomplete(&self) -> MutexGuard<'_, Incomplete> {
-        lock(&self.incomplete)
-    }
 }
 
-impl Incomplete {
-    fn close_oldest(&mut self) -> bool {
-        let oldest = self.requests.pop_first();
-        oldest.is_some_and(|(_, request)| {
-            request.close.notify_one();
-            true
-        })
-    }
+fn close_first(requests: &mut BTreeMap<u64, Request>) -> bool {
+    let first = requests.pop_first();
+    first.map(|(_, request)| request.close.notify_one()).is_some()
 }
 
 /// Room for one connection, given back when it is dropped. Always `Some`: nobody closes the semaphore.
@@ -123,19 +111,17 @@ impl Connection {
 
     /// The last request was answered, or none has come yet: from now on, this connection may be closed for another one.
     pub(super) fn await_request(&self) {
-        let mut incomplete = self.connections.incomplete();
-        let id = incomplete.next_id;
-        incomplete.next_id += 1;
-        incomplete.requests.insert(id, Request { body: 0, close: Arc::clone(&self.close) });
-        drop(incomplete);
-        // What was there before is dropped behind the lock: its drop takes the other one.
+        let id = self.connections.next_id.fetch_add(1, Ordering::Relaxed);
+        let request = Request { body: 0, close: Arc::clone(&self.close) };
+        lock(&self.connections.incomplete).insert(id, request);
         let request = IncompleteRequest { connections: Arc::clone(&self.connections), id };
+        // Dropped after the lock is released, because its drop takes the other lock.
         let before = lock(&self.next_request).replace(request);
         drop(before);
         self.connections.began.notify_waiters();
     }
 
-    /// The answer switches to another protocol, such as WebSocket. False where that is refused: too many are upgraded already.
+    /// The answer switches to another protocol, such as WebSocket. Returns false if too many connections are upgraded already.
     pub(super) fn upgrade(&self) -> bool {
         let permit = Arc::clone(&self.connections.upgrades).try_acquire_owned().ok();
         let has_room = permit.is_some();
@@ -151,21 +137,21 @@ pub(super) struct IncompleteRequest {
 }
 
 impl IncompleteRequest {
-    /// A part of its body has arrived. Where all connections hold too much of bodies, the oldest are closed.
+    /// A part of its body has arrived. Closes the oldest connections if all of them together hold too many bytes of bodies.
     pub(super) fn body_grew(&self, bytes: usize) {
-        let mut incomplete = self.connections.incomplete();
-        if let Some(request) = incomplete.requests.get_mut(&self.id) {
+        let mut requests = lock(&self.connections.incomplete);
+        if let Some(request) = requests.get_mut(&self.id) {
             request.body += bytes;
         }
-        while incomplete.requests.values().map(|request| request.body).sum::<usize>() > BODIES_LIMIT {
-            incomplete.close_oldest();
+        while requests.values().map(|request| request.body).sum::<usize>() > BODIES_LIMIT {
+            close_first(&mut requests);
         }
     }
 }
 
 impl Drop for IncompleteRequest {
     fn drop(&mut self) {
-        self.connections.incomplete().requests.remove(&self.id);
+        lock(&self.connections.incomplete).remove(&self.id);
     }
 }
 
