@@ -155,9 +155,10 @@ async fn refresh(
                 if failure.kind == Kind::Unavailable { Answer::Later(error) } else { Answer::Failed(error) }
             }
         };
-        first.answer(answer.clone());
+        // Fails if the program no longer waits.
+        let _ = first.send(answer.clone());
         while let Ok(other) = asked.try_recv() {
-            other.answer(answer.clone());
+            let _ = other.send(answer.clone());
         }
     }
 }

@@ -18,7 +18,7 @@ fn started() -> MutexGuard<'static, BTreeSet<u32>> {
 
 /// Starts a program.
 pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Started)> {
-    // Locked until the id is known: a program that ends at once would be taken for an orphan.
+    // Locked until the id is known: otherwise a program that ends at once could be reaped as an orphan.
     let mut started = started();
     let child = command.spawn()?;
     let id = child.id();
@@ -34,7 +34,7 @@ impl Drop for Started {
     }
 }
 
-/// Reaps every orphan that has ended, if this is a container's first process: otherwise they stay as zombies.
+/// Reaps every orphan that has ended, if this is a container's first process. Otherwise they would stay as zombies.
 #[cfg(unix)]
 pub(super) fn reap_orphans() {
     use rustix::process::{Pid, WaitOptions, waitpid};

@@ -1,5 +1,5 @@
-//! Reads files and standard input, whole or in chunks, always of bounded size. Where a runtime waits, a thread opens and reads
-//! them, so that Ctrl-C ends the wait, also for a pipe's writer.
+//! Reads files and standard input, whole or in chunks, always with a limit. In a runtime, a thread opens and reads them, so that
+//! Ctrl-C ends the wait, also for the writer of a pipe.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -62,7 +62,7 @@ impl Input {
             loop {
                 let chunk = read_chunk(&mut reader);
                 let is_last = chunk.as_ref().map_or(true, Vec::is_empty);
-                // Nobody listens once the command has ended.
+                // Fails if the command has ended.
                 if sender.blocking_send(chunk).is_err() || is_last {
                     return;
                 }
@@ -71,7 +71,7 @@ impl Input {
         Self { source: Source::Thread(receiver), chunk: Vec::new() }
     }
 
-    /// The next bytes, as many as there are at once. None at the end.
+    /// The next bytes, as many as are ready. Empty at the end.
     pub async fn chunk(&mut self) -> io::Result<&[u8]> {
         self.chunk = match &mut self.source {
             Source::Direct(reader) => read_chunk(reader)?,

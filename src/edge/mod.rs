@@ -1,5 +1,5 @@
 //! The outside world, one thing per file: clock, environment, file system, keyring, network, terminal. Every call to a server
-//! or a keyring has a deadline. What to do with an answer is decided elsewhere.
+//! or a keyring has a deadline. Decisions are made elsewhere.
 
 pub mod age_file;
 mod certificate;
@@ -16,6 +16,7 @@ pub mod listener;
 pub mod lock;
 pub mod loopback;
 pub mod mounted_secret;
+#[cfg(unix)]
 mod peer;
 pub mod private_file;
 pub mod process;

@@ -2,7 +2,7 @@
 //!
 //! Checks the opened file (`fstat`), not its name, so that nobody can replace the file after the check.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -17,9 +17,7 @@ const MOUNTS: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 /// A file of the user's own must not be a link, and nobody else may read it. Others may read a file of root's, but not change
 /// it, and root's links to it are followed: Kubernetes mounts secrets that way.
 pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
-    check(&file.metadata()?, path)?;
-    read_bounded(file, limit)
+    read_bounded(open(path)?, limit)
 }
 
 #[cfg(unix)]
@@ -36,36 +34,28 @@ fn open(path: &Path) -> io::Result<File> {
     // A file that has just become a link is not followed. Opening a pipe must not wait for its writer.
     let no_follow = if metadata.is_symlink() { OFlags::empty() } else { OFlags::NOFOLLOW };
     let flags = i32::try_from((OFlags::NONBLOCK | no_follow).bits()).unwrap_or_default();
-    File::options().read(true).custom_flags(flags).open(path)
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    let (owner, mode, me) = (metadata.uid(), metadata.mode(), rustix::process::geteuid().as_raw());
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    if owner != me && owner != 0 {
+        return Err(denied(&format!("it belongs to another user (uid {owner})")));
+    }
+    if mode & 0o022 != 0 {
+        return Err(denied("others may change it: chmod 600"));
+    }
+    let is_mount = owner == 0 && (me != 0 || is_mounted(path));
+    if mode & 0o077 != 0 && !is_mount {
+        return Err(denied("others may read it: chmod 600"));
+    }
+    Ok(file)
 }
 
 #[cfg(not(unix))]
 fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
-}
-
-fn check(metadata: &Metadata, path: &Path) -> io::Result<()> {
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let (owner, mode, me) = (metadata.uid(), metadata.mode(), rustix::process::geteuid().as_raw());
-        if owner != me && owner != 0 {
-            return Err(denied(&format!("it belongs to another user (uid {owner})")));
-        }
-        if mode & 0o022 != 0 {
-            return Err(denied("others may change it: chmod 600"));
-        }
-        let is_mount = owner == 0 && (me != 0 || is_mounted(path));
-        if mode & 0o077 != 0 && !is_mount {
-            return Err(denied("others may read it: chmod 600"));
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
+    super::private_file::open(path)
 }
 
 /// Whether a file is mounted for a container: below [`MOUNTS`], or by Kubernetes, which links to a folder named `..` and a

@@ -1,65 +1,52 @@
-//! Tells whether a connection on loopback comes from another user, on Linux.
+//! Tells whether a connection on loopback comes from another user, by the kernel's tables of TCP sockets (proc(5)).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Whether the socket at `peer` that is connected to `own` belongs to another user than this process. False for root's sockets:
-/// root can read this process's memory anyway. False if this process is root's: its program may change its user. False if unknown.
+/// root can read this process's memory anyway. False if this process is root's: its program may change its user. False if
+/// unknown, as on other systems than Linux.
 pub(super) fn is_of_another_user(peer: SocketAddr, own: SocketAddr) -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        let me = rustix::process::geteuid();
-        !me.is_root() && table::owner(peer, own).is_some_and(|user| user != 0 && user != me.as_raw())
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let _ = (peer, own);
-        false
-    }
+    let me = rustix::process::geteuid();
+    !me.is_root() && owner(peer, own).is_some_and(|user| user != 0 && user != me.as_raw())
 }
 
-/// The kernel's tables of TCP sockets, see proc(5).
-#[cfg(target_os = "linux")]
-mod table {
-    use std::net::{IpAddr, SocketAddr};
+/// The user of the socket at `local` that is connected to `remote`.
+fn owner(local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+    // An IPv6 socket may be connected to an IPv4 address.
+    ["/proc/self/net/tcp", "/proc/self/net/tcp6"].into_iter().find_map(|path| {
+        let table = std::fs::read_to_string(path).ok()?;
+        let is_ipv6 = path.ends_with('6');
+        find(&table, &address(local, is_ipv6), &address(remote, is_ipv6))
+    })
+}
 
-    /// The user of the socket at `local` that is connected to `remote`.
-    pub(super) fn owner(local: SocketAddr, remote: SocketAddr) -> Option<u32> {
-        // An IPv6 socket may be connected to an IPv4 address.
-        ["/proc/self/net/tcp", "/proc/self/net/tcp6"].into_iter().find_map(|path| {
-            let table = std::fs::read_to_string(path).ok()?;
-            let is_ipv6 = path.ends_with('6');
-            find(&table, &address(local, is_ipv6), &address(remote, is_ipv6))
-        })
-    }
+/// An address as the tables write it: hexadecimal, each 32 bits in the machine's byte order.
+fn address(address: SocketAddr, is_ipv6: bool) -> String {
+    let octets = match address.ip() {
+        IpAddr::V4(ip) if is_ipv6 => ip.to_ipv6_mapped().octets().to_vec(),
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let words = octets.chunks_exact(4).map(|word| word.try_into().map_or(0, u32::from_ne_bytes));
+    let words: String = words.map(|word| format!("{word:08X}")).collect();
+    format!("{words}:{:04X}", address.port())
+}
 
-    /// An address as the tables write it: hexadecimal, each 32 bits in the machine's byte order.
-    pub(super) fn address(address: SocketAddr, is_ipv6: bool) -> String {
-        let octets = match address.ip() {
-            IpAddr::V4(ip) if is_ipv6 => ip.to_ipv6_mapped().octets().to_vec(),
-            IpAddr::V4(ip) => ip.octets().to_vec(),
-            IpAddr::V6(ip) => ip.octets().to_vec(),
-        };
-        let words = octets.chunks_exact(4).map(|word| word.try_into().map_or(0, u32::from_ne_bytes));
-        let words: Vec<String> = words.map(|word| format!("{word:08X}")).collect();
-        format!("{}:{:04X}", words.concat(), address.port())
-    }
-
-    /// The user in the row of these two addresses.
-    pub(super) fn find(table: &str, local: &str, remote: &str) -> Option<u32> {
-        table.lines().find_map(|line| {
-            let mut fields = line.split_ascii_whitespace().skip(1);
-            let is_meant = fields.next()? == local && fields.next()? == remote;
-            // After the addresses: state, queues, timer, retransmissions, user.
-            fields.nth(4).filter(|_| is_meant)?.parse().ok()
-        })
-    }
+/// The user in the row of these two addresses.
+fn find(table: &str, local: &str, remote: &str) -> Option<u32> {
+    table.lines().find_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let is_meant = fields.next()? == local && fields.next()? == remote;
+        // After the addresses: state, queues, timer, retransmissions, user.
+        fields.nth(4).filter(|_| is_meant)?.parse().ok()
+    })
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
-    use super::table::{address, find, owner};
+    use super::*;
 
     #[cfg(target_endian = "little")]
     #[test]

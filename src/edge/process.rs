@@ -9,11 +9,11 @@ use futures_util::FutureExt as _;
 #[cfg(unix)]
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
-/// The core limit that this process was started with.
+/// The core limit at the start of this process.
 #[cfg(unix)]
 static CORE_LIMIT: OnceLock<Rlimit> = OnceLock::new();
 
-/// The signals that this process was told to ignore when it was started, one bit each. Known on Linux only.
+/// The signals that this process was told to ignore when it was started, one bit each. Empty on other systems than Linux.
 #[cfg(unix)]
 static IGNORED: LazyLock<u64> = LazyLock::new(|| {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -21,8 +21,8 @@ static IGNORED: LazyLock<u64> = LazyLock::new(|| {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 });
 
-/// Keeps secrets out of core dumps, and from a debugger of the same user: soft `RLIMIT_CORE` 0 and, on Linux, not dumpable.
-/// The second is the real guard: a piped `core_pattern` ignores the limit. A failure is ignored: the command can go on.
+/// Keeps secrets out of core dumps, and from debuggers of the same user: sets the soft `RLIMIT_CORE` to 0 and, on Linux, makes the
+/// process not dumpable, because a piped `core_pattern` ignores the limit. Errors are ignored.
 pub fn harden() {
     forbid_core();
     #[cfg(target_os = "linux")]
@@ -41,8 +41,8 @@ pub(super) fn forbid_core() {
     }
 }
 
-/// Sets `RLIMIT_CORE` to what it was before [`forbid_core`], for a program that is about to be started and inherits it. Such a
-/// program is dumpable in any case (prctl(2), `PR_SET_DUMPABLE`).
+/// Sets `RLIMIT_CORE` to its value before [`forbid_core`], for a program that is about to start. Such a program is always
+/// dumpable (prctl(2), `PR_SET_DUMPABLE`).
 pub(super) fn restore_core_limit() {
     #[cfg(unix)]
     if let Some(found) = CORE_LIMIT.get() {
@@ -56,9 +56,9 @@ pub(super) fn is_ignored(signal: i32) -> bool {
     signal.checked_sub(1).is_some_and(|bit| *IGNORED >> bit & 1 == 1)
 }
 
-/// Completes with the signal that ends a command: Ctrl-C's, and where there is a terminal, whose settings are to be restored,
-/// also SIGTERM, SIGQUIT and SIGHUP. Signals that this process was told to ignore stay ignored: a shell starts background jobs
-/// that way. The call itself takes the signals over, before the future is polled. Call it within the runtime.
+/// Completes with the signal that ends a command: SIGINT, and if there is a terminal to restore, also SIGTERM, SIGQUIT and
+/// SIGHUP. Signals that this process was told to ignore stay ignored: shells start background jobs that way. The call itself
+/// takes the signals over, before the future is polled. Call it within the runtime.
 pub fn interrupted(has_terminal: bool) -> impl Future<Output = i32> + Send + 'static {
     #[cfg(unix)]
     {
@@ -75,8 +75,8 @@ pub fn interrupted(has_terminal: bool) -> impl Future<Output = i32> + Send + 'st
     }
 }
 
-/// Ends this process by a signal that was taken over. Returns after Ctrl-C, which has an exit code of its own, and in a
-/// container's first process, which cannot die of a signal.
+/// Ends this process by a signal that was taken over. Returns for SIGINT, which has its own exit code, and in a container's first
+/// process, which no signal can end.
 pub fn end_by(signal: i32) {
     #[cfg(unix)]
     if signal != Signal::INT.as_raw() {
@@ -86,7 +86,7 @@ pub fn end_by(signal: i32) {
     let _ = signal;
 }
 
-/// Does what `signal` does by default. Returns where that does not end the process, and in a container's first process.
+/// Does what `signal` does by default. Returns if that does not end the process, and in a container's first process.
 #[cfg(unix)]
 pub(super) fn die_of(signal: i32) {
     if std::process::id() != 1 {
@@ -94,8 +94,8 @@ pub(super) fn die_of(signal: i32) {
     }
 }
 
-/// Completes on SIGINT, SIGTERM or SIGHUP, for commands that run until they are stopped or have to tidy up. Of signals that
-/// this process was told to ignore, only SIGHUP stays ignored, as with `nohup`. Call it as [`interrupted`].
+/// Completes on SIGINT, SIGTERM or SIGHUP, for commands that run until they are stopped or have to tidy up. Only SIGHUP can be
+/// ignored, as with `nohup`. Call it as [`interrupted`].
 pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
     {
@@ -107,8 +107,7 @@ pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
     control_c()
 }
 
-/// Completes with the first of `signals` that comes. The call itself takes them over; one that cannot be taken over keeps its
-/// default.
+/// Completes with the first of `signals`. The call itself takes them over. One that cannot be taken over keeps its default.
 #[cfg(unix)]
 fn first_of(signals: impl IntoIterator<Item = i32>) -> impl Future<Output = i32> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};

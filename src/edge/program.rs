@@ -1,4 +1,4 @@
-//! Runs the program of `exec`: in place of this process where the system can do that, else beside it.
+//! Runs the program of `exec`: in place of this process if the system can do that, otherwise beside it.
 
 #[cfg(not(unix))]
 use std::convert::Infallible;
@@ -44,8 +44,8 @@ pub struct Running {
 }
 
 impl Program {
-    /// Replaces this process by the program, and returns only if that fails. Where the system cannot do that, runs the program
-    /// and returns its exit code.
+    /// Replaces this process by the program, and returns only if that fails. On systems that cannot do that, runs the program and
+    /// returns its exit code.
     pub fn take_over(&self) -> Result<u8, ProgramError> {
         process::restore_core_limit();
         let mut command = self.command();
@@ -64,7 +64,7 @@ impl Program {
     /// Starts the program beside this process, which passes `signals` on to it. Call it within the runtime.
     pub fn start(&self, signals: Signals) -> Result<Running, ProgramError> {
         let mut command = tokio::process::Command::from(self.command());
-        // The program inherits the limit. This process stays undumpable meanwhile, which keeps it out of a core file.
+        // The program inherits the limit. Meanwhile this process has no core dumps because it is not dumpable.
         process::restore_core_limit();
         let started = children::spawn(&mut command);
         process::forbid_core();
@@ -92,7 +92,7 @@ impl Program {
     }
 }
 
-/// There are no signals to pass on.
+/// Other systems have no signals to pass on.
 #[cfg(not(unix))]
 pub struct Signals;
 
@@ -109,9 +109,9 @@ impl Signals {
 }
 
 impl Running {
-    /// Waits until the program has ended, and passes signals on to it meanwhile.
+    /// Waits until the program has ended. Passes signals on to it.
     pub async fn ended(&mut self) -> io::Result<ExitStatus> {
-        // `None` once it has ended.
+        // `None` if it has ended.
         let Some(program) = self.child.id() else { return self.child.wait().await };
         tokio::select! {
             status = self.child.wait() => status,
@@ -120,7 +120,7 @@ impl Running {
     }
 }
 
-/// Ends this process the way the program ended, if a signal ended it. Else returns the exit code that says the same.
+/// Ends this process as the program ended, if a signal ended it. Otherwise returns the program's exit code.
 pub fn exit_like(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
@@ -132,6 +132,6 @@ pub fn exit_like(status: ExitStatus) -> u8 {
 }
 
 fn code(status: ExitStatus) -> u8 {
-    // Windows has codes of 32 bits: one that does not fit must not look like success.
+    // Windows has codes of 32 bits. One that does not fit must not become 0.
     status.code().map_or(u8::MAX, |code| u8::try_from(code).unwrap_or(u8::MAX))
 }

@@ -1,6 +1,6 @@
 //! Questions to a person, on the terminal, by dialoguer.
 //!
-//! Each question runs on a thread of its own, so that Ctrl-C can end the wait. A guard puts the terminal back afterwards.
+//! Each question runs on a thread of its own, so that Ctrl-C can end the wait. A guard restores the terminal afterwards.
 
 use std::io;
 #[cfg(unix)]
@@ -16,8 +16,8 @@ use super::thread;
 #[cfg(unix)]
 mod hidden;
 
-/// How long a question's thread may take to get to the terminal's read.
-const MOMENT: Duration = Duration::from_millis(20);
+/// How long a question's thread may take until it reads from the terminal.
+const MODE_CHANGE: Duration = Duration::from_millis(20);
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,10 +30,7 @@ pub enum PromptError {
     Terminal(String),
 }
 
-/// One of `choices`, by its place.
-///
-/// # Errors
-/// [`PromptError`], see its variants.
+/// Asks for one of `choices`, and returns its index.
 pub async fn select(question: &'static str, choices: &'static [&'static str]) -> Result<usize, PromptError> {
     ask(move || {
         Select::new()
@@ -46,10 +43,7 @@ pub async fn select(question: &'static str, choices: &'static [&'static str]) ->
     .await
 }
 
-/// A line of text that can be parsed; the question is put again until it can.
-///
-/// # Errors
-/// [`PromptError`], see its variants.
+/// Asks for a line of text, until it can be parsed.
 pub async fn text<T>(question: &'static str, default: Option<T>) -> Result<T, PromptError>
 where
     T: Clone + ToString + FromStr<Err: ToString> + Send + 'static,
@@ -64,10 +58,7 @@ where
     .await
 }
 
-/// Yes or no; no where only Enter is pressed.
-///
-/// # Errors
-/// [`PromptError`], see its variants.
+/// Asks a yes-no question. Enter alone means no.
 pub async fn confirm(question: String) -> Result<bool, PromptError> {
     ask(move || {
         let question = Confirm::new().with_prompt(question).default(false);
@@ -76,13 +67,10 @@ pub async fn confirm(question: String) -> Result<bool, PromptError> {
     .await
 }
 
-/// A line of text that is not shown.
-///
-/// # Errors
-/// [`PromptError`], see its variants.
+/// Asks for a line of text that is not shown.
 #[cfg(unix)]
 pub async fn password(question: &'static str) -> Result<String, PromptError> {
-    // In this order: nothing that is typed once the question is seen is lost, or shown.
+    // Before the question is shown: nothing that is typed after it is lost or shown.
     let (guard, line) = hidden::begin().map_err(|error| failed(&error))?;
     answer(guard, move || {
         let mut term = Term::stderr();
@@ -94,10 +82,7 @@ pub async fn password(question: &'static str) -> Result<String, PromptError> {
     .await
 }
 
-/// A line of text that is not shown.
-///
-/// # Errors
-/// [`PromptError`], see its variants.
+/// Asks for a line of text that is not shown.
 #[cfg(not(unix))]
 pub async fn password(question: &'static str) -> Result<String, PromptError> {
     use dialoguer::Password;
@@ -128,14 +113,14 @@ fn failed(error: &io::Error) -> PromptError {
     }
 }
 
-/// Puts the terminal's mode and cursor back when it is dropped: after the answer, or when a signal ends the wait for it.
+/// Restores the terminal's mode and cursor when it is dropped: after the answer, or when a signal ends the wait.
 pub(super) struct TerminalGuard {
     #[cfg(unix)]
     mode: Option<rustix::termios::Termios>,
-    /// Whether what was typed and not read is discarded.
+    /// Whether to discard what was typed and not read.
     #[cfg(unix)]
     discards: bool,
-    /// Whether a question's thread still sits in the terminal's read.
+    /// Whether a question's thread still reads from the terminal.
     is_asking: bool,
 }
 
@@ -153,11 +138,11 @@ impl TerminalGuard {
 
 impl Drop for TerminalGuard {
     fn drop(&mut self) {
-        // A question that was only just put may be about to change the mode. That has to come first.
+        // A question that has just begun may still be about to change the mode.
         if self.is_asking {
-            std::thread::sleep(MOMENT);
+            std::thread::sleep(MODE_CHANGE);
         }
-        // Off a terminal the sequence would be text in somebody's log.
+        // Otherwise the control sequence would be in a log.
         if Term::stderr().is_term() {
             let _ = Term::stderr().show_cursor();
         }

@@ -1,4 +1,4 @@
-//! Serves fresh tokens to one program over a local URL. It mints none itself: it passes on questions, and returns the answers.
+//! Serves fresh tokens to one program over a local URL. It mints none: it passes questions on, and returns the answers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::client::secret::Secret;
 
+use super::listener;
 use super::loopback::{self, Refusal};
-use super::{listener, peer};
 
 /// How many questions may wait.
 const QUEUE: usize = 64;
@@ -30,9 +30,8 @@ pub struct RefreshEndpoint {
     bearer: Secret,
 }
 
-/// A request with the right bearer, which waits for an answer.
-#[derive(Debug)]
-pub struct Question(oneshot::Sender<Answer>);
+/// A request with the right bearer, which waits for an answer. Sending one fails if the program no longer waits.
+pub type Question = oneshot::Sender<Answer>;
 
 /// The answer, as JSON.
 #[derive(Clone, Debug)]
@@ -43,13 +42,6 @@ pub enum Answer {
     Later(String),
     /// 502: there is no token.
     Failed(String),
-}
-
-impl Question {
-    /// Answers, if the program still waits.
-    pub fn answer(self, answer: Answer) {
-        let _ = self.0.send(answer);
-    }
 }
 
 impl RefreshEndpoint {
@@ -96,12 +88,15 @@ async fn token(
         return (challenge, reply(status, error(&refusal.to_string()))).into_response();
     }
     // Last, because it takes longest.
-    if peer::is_of_another_user(peer, own) {
+    #[cfg(unix)]
+    if super::peer::is_of_another_user(peer, own) {
         return reply(StatusCode::FORBIDDEN, error("a program of another user gets no token here"));
     }
+    #[cfg(not(unix))]
+    let _ = peer;
     let (sender, receiver) = oneshot::channel();
     // If nobody answers any more, the sender is dropped, and the receiver fails.
-    let _ = questions.send(Question(sender)).await;
+    let _ = questions.send(sender).await;
     match receiver.await.unwrap_or_else(|_| Answer::Later(error("the program has ended"))) {
         Answer::Token(json) => reply(StatusCode::OK, json.expose().to_owned()),
         Answer::Later(json) => reply(StatusCode::SERVICE_UNAVAILABLE, json),

@@ -1,4 +1,4 @@
-//! Runs blocking work on a thread, so that waiting for it can be given up.
+//! Runs blocking work on a thread, so that the wait for it can be cancelled.
 
 use std::io;
 
@@ -9,12 +9,12 @@ pub fn start(work: impl FnOnce() + Send + 'static) {
     let _ = std::thread::Builder::new().spawn(work);
 }
 
-/// Runs `work` on a thread and waits for it. If the wait is given up, the work goes on until the process ends. `None` if the
-/// work panicked, or the system has no thread left.
+/// Runs `work` on a thread and waits for it. If the wait is cancelled, the work goes on until the process ends. `None` if the work
+/// panicked, or the system has no thread left.
 pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
     start(move || {
-        // The wait may have been given up.
+        // Fails if the wait was cancelled.
         let _ = sender.send(work());
     });
     receiver.await.ok()

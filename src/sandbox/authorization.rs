@@ -128,8 +128,7 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::LazyLock;
 
-    use super::super::key::SigningKey;
-    use super::super::realm::{Grant, LIFETIME};
+    use super::super::realm::{Grant, LIFETIME, SigningKey};
     use super::*;
 
     const NOW: i64 = 1000;

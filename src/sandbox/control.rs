@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::edge::loopback::{self, Refusal};
 
-use super::key::SigningKey;
+use super::realm::SigningKey;
 use super::settings::Settings;
 use super::state::Shared;
 

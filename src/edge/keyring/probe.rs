@@ -16,9 +16,6 @@ use super::SERVICE;
 const NAME: &str = "org.freedesktop.secrets";
 const ROOT: &str = "/org/freedesktop/secrets";
 const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
-const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
-const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
-const PROMPT_INTERFACE: &str = "org.freedesktop.Secret.Prompt";
 
 /// How often to ask for the default collection. The answer `/` means that there is none, but gnome-keyring 42 also gives it
 /// while other processes connect: two of its threads use the table of aliases without a lock.
@@ -74,7 +71,7 @@ impl Probe {
 
 impl Found {
     fn look(&self, user: &str) -> zbus::Result<Result<bool, StoreError>> {
-        if self.property(&self.collection, COLLECTION_INTERFACE, "Locked")? {
+        if self.property(&self.collection, "org.freedesktop.Secret.Collection", "Locked")? {
             return Ok(Err(StoreError::Locked));
         }
         let attributes = HashMap::from([("service", SERVICE), ("username", user)]);
@@ -84,7 +81,8 @@ impl Found {
         if items.len() < 2 {
             return Ok(Ok(!items.is_empty()));
         }
-        let labels = items.into_iter().map(|item| self.property(item, ITEM_INTERFACE, "Label"));
+        let labels =
+            items.into_iter().map(|item| self.property(item, "org.freedesktop.Secret.Item", "Label"));
         Ok(Err(StoreError::Ambiguous(labels.collect::<zbus::Result<_>>()?)))
     }
 
@@ -96,7 +94,7 @@ impl Found {
             return Ok(());
         }
         // Subscribes before the prompt begins: an answer may come at once.
-        let proxy = Proxy::new(&self.bus, NAME, prompt.into_inner(), PROMPT_INTERFACE)?;
+        let proxy = Proxy::new(&self.bus, NAME, prompt.into_inner(), "org.freedesktop.Secret.Prompt")?;
         let (mut completed, mut owners) =
             (proxy.receive_signal("Completed")?, proxy.receive_owner_changed()?);
         let no_window = "";

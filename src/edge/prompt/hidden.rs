@@ -1,5 +1,5 @@
-//! A line that is typed and not shown. It is read byte by byte: the terminal's own line ends at 4095 bytes, and a secret may
-//! be longer.
+//! Reads a line that is typed and not shown, byte by byte: the terminal's own lines end at 4095 bytes, and a secret may be
+//! longer.
 
 use std::io;
 
@@ -10,20 +10,19 @@ use zeroize::Zeroizing;
 
 use super::TerminalGuard;
 
-/// Ctrl-H, which a terminal may send for the key that is set to DEL.
+/// Ctrl-H, which some terminals send instead of DEL.
 const BACKSPACE: u8 = 0x08;
 const DELETE: u8 = 0x7f;
-/// What stands for no key (`_POSIX_VDISABLE`).
+/// The value for "no key" (`_POSIX_VDISABLE`).
 const DISABLED: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
 
-/// Has the terminal neither show what is typed nor gather it into lines, until the guard is dropped. What was typed ahead is
-/// discarded: it was shown, and meant for something else.
+/// Makes the terminal pass on each byte and show nothing, until the guard is dropped. Discards what was typed before: it was shown.
 pub(super) fn begin() -> io::Result<(TerminalGuard, Line)> {
     let before = tcgetattr(stdin())?;
     let mut mode = before.clone();
-    // Signals stay on: Ctrl-C ends the wait as everywhere.
+    // Signals stay on: Ctrl-C ends the wait.
     mode.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON);
-    // Ctrl-Z and Ctrl-\\ would leave the terminal to the shell, which shows what is typed.
+    // Ctrl-Z and Ctrl-\\ would return to the shell, which shows what is typed.
     for key in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
         mode.special_codes[key] = DISABLED;
     }
@@ -33,11 +32,11 @@ pub(super) fn begin() -> io::Result<(TerminalGuard, Line)> {
     let key = |index| before.special_codes[index];
     let (erase, kill) = (key(SpecialCodeIndex::VERASE), key(SpecialCodeIndex::VKILL));
     let line = Line { text: Zeroizing::default(), erase, kill };
-    // What was pasted after the first line break must not become a command of the shell.
+    // Text that was pasted after the first line break must not become a command of the shell.
     Ok((TerminalGuard { mode: Some(before), discards: true, is_asking: false }, line))
 }
 
-/// What was typed so far.
+/// The text that was typed so far.
 pub(super) struct Line {
     text: Zeroizing<Vec<u8>>,
     erase: u8,
@@ -61,7 +60,7 @@ impl Line {
         Ok(text.to_owned())
     }
 
-    /// Says whether the line is complete. An empty one is no answer: the question stays.
+    /// Returns whether the line is complete. An empty one is not.
     fn take(&mut self, byte: u8) -> bool {
         match byte {
             b'\n' | b'\r' => return !self.text.is_empty(),
