@@ -1,4 +1,4 @@
-//! Reads files of PEM certificates for the HTTP client to trust.
+//! Reads the PEM certificates that the HTTP client trusts.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -45,7 +45,7 @@ async fn read(path: &Path, deadline: Duration) -> Result<Vec<Result<Certificate,
 }
 
 fn usable(certificate: &CertificateDer<'static>) -> Result<Certificate, String> {
-    // The client would check it later, and could not name the file then.
+    // The client would check it later, but could not name the file.
     RootCertStore::empty().add(certificate.clone()).map_err(|error| error.to_string())?;
     Certificate::from_der(certificate).map_err(|error| error.to_string())
 }

@@ -44,7 +44,7 @@ impl Host {
     pub fn from_os() -> Self {
         Self {
             arguments: std::env::args_os().collect(),
-            env: Env::from_os(),
+            env: Env(std::env::vars_os().collect()),
             clock: Clock,
             terminal: Terminal {
                 stdin: io::stdin().is_terminal(),
@@ -55,8 +55,8 @@ impl Host {
     }
 }
 
-/// Whether somebody may read standard output while this process runs: it is a pipe, a socket or a terminal, and not a file or a
-/// device such as `/dev/null`, which Rust also puts in place of a closed one. Always true on other systems than Unix, where nobody knows.
+/// Whether somebody may read standard output while this process runs: it is a pipe, a socket or a terminal, not a file or a device
+/// such as `/dev/null`, which Rust opens instead of a closed one. Always true on other systems than Unix.
 pub fn stdout_has_reader() -> bool {
     #[cfg(unix)]
     {
@@ -73,14 +73,8 @@ pub fn stdout_has_reader() -> bool {
 }
 
 impl Env {
-    /// Reads the real ones, which a started program inherits.
-    #[expect(clippy::disallowed_methods, reason = "this is the door that the lints point to")]
-    fn from_os() -> Self {
-        Self(std::env::vars_os().collect())
-    }
-
-    /// The variables that a program must not get: those whose name `is_removed`, and those whose value is a known client
-    /// secret, namely `secret` or that of [`variable::CLIENT_SECRET`].
+    /// The variables that a program must not get: by their name (`is_removed`), or because their value is a client secret, either
+    /// `secret` or that of [`variable::CLIENT_SECRET`].
     pub fn removed_from_program(
         &self,
         is_removed: impl Fn(&str) -> bool,
@@ -130,7 +124,7 @@ impl Env {
         set.map(|(name, _)| name.to_string_lossy().into_owned())
     }
 
-    /// A `CORTI_` variable whose value is not text, so that [`Env::get`] would change it.
+    /// A `CORTI_` variable with a value that is not text: [`Env::get`] would change it.
     pub fn unreadable(&self) -> Option<String> {
         self.0
             .iter()

@@ -1,8 +1,8 @@
-//! Decides who may use a server on loopback. Every program of this machine can connect to it, and so can web pages: those are
-//! recognised by their `Origin`, or by another name for the same address in `Host`.
+//! Decides who may use a server on loopback. Every program of this machine can connect to it, and so can browser pages, which
+//! send an `Origin`, or another name for the same address in `Host`.
 
-use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -12,7 +12,7 @@ use crate::domain::client::secret::Secret;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It comes from a web page.
-    #[error("web pages get no token here")]
+    #[error("browser pages have no access")]
     Page,
     /// Its `Host` is not the server's own.
     #[error("the Host header is not this server's")]
@@ -20,6 +20,13 @@ pub enum Refusal {
     /// The bearer is missing or wrong.
     #[error("the bearer is missing or wrong")]
     Bearer,
+}
+
+impl Refusal {
+    /// 401 for the bearer, 403 for the others.
+    pub fn status(self) -> StatusCode {
+        if self == Self::Bearer { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN }
+    }
 }
 
 /// Accepts requests with `bearer` for `host`, an address with its port.

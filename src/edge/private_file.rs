@@ -105,12 +105,9 @@ pub enum Exposed {
     /// Its owner is neither this user nor root.
     #[error("it belongs to another user (uid {0})")]
     Owner(u32),
-    /// Its group may write to it, as its mode or an access control list says.
-    #[error("its group can write to it")]
-    Group,
-    /// Everybody may write to it.
-    #[error("everybody can write to it")]
-    Everybody,
+    /// Its group, or everybody, may write to it.
+    #[error("{0} can write to it")]
+    Writable(&'static str),
 }
 
 impl Exposed {
@@ -132,9 +129,9 @@ fn refuse(metadata: &fs::Metadata) -> io::Result<()> {
     let exposed = if owner != 0 && owner != rustix::process::geteuid().as_raw() {
         Exposed::Owner(owner)
     } else if mode & 0o002 != 0 {
-        Exposed::Everybody
+        Exposed::Writable("everybody")
     } else if mode & 0o020 != 0 {
-        Exposed::Group
+        Exposed::Writable("its group")
     } else {
         return Ok(());
     };
@@ -217,9 +214,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("f");
         fs::write(&path, "x").unwrap();
-        for (mode, exposed) in
-            [(0o644, None), (0o664, Some(Exposed::Group)), (0o666, Some(Exposed::Everybody))]
-        {
+        for (mode, exposed) in [(0o644, None), (0o664, Some("its group")), (0o666, Some("everybody"))] {
+            let exposed = exposed.map(Exposed::Writable);
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             for refused in [open(&path).map(drop), refuse_exposed(&path)] {
                 assert_eq!(refused.err().as_ref().and_then(Exposed::of), exposed, "{mode:o}");

@@ -10,6 +10,11 @@ use std::time::Duration;
 
 use dialoguer::console::Term;
 use dialoguer::{Confirm, Input, Select};
+#[cfg(unix)]
+use rustix::{
+    stdio::stdin,
+    termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
+};
 
 use super::thread;
 
@@ -115,11 +120,9 @@ fn failed(error: &io::Error) -> PromptError {
 
 /// Restores the terminal's mode and cursor when it is dropped: after the answer, or when a signal ends the wait.
 pub(super) struct TerminalGuard {
+    /// The terminal's mode, and whether restoring it discards what was typed and not read.
     #[cfg(unix)]
-    mode: Option<rustix::termios::Termios>,
-    /// Whether to discard what was typed and not read.
-    #[cfg(unix)]
-    discards: bool,
+    mode: Option<(Termios, OptionalActions)>,
     /// Whether a question's thread still reads from the terminal.
     is_asking: bool,
 }
@@ -128,9 +131,7 @@ impl TerminalGuard {
     pub(super) fn new() -> Self {
         Self {
             #[cfg(unix)]
-            mode: rustix::termios::tcgetattr(rustix::stdio::stdin()).ok(),
-            #[cfg(unix)]
-            discards: false,
+            mode: tcgetattr(stdin()).ok().map(|mode| (mode, OptionalActions::Now)),
             is_asking: false,
         }
     }
@@ -147,10 +148,8 @@ impl Drop for TerminalGuard {
             let _ = Term::stderr().show_cursor();
         }
         #[cfg(unix)]
-        if let Some(mode) = &self.mode {
-            use rustix::termios::{OptionalActions, tcsetattr};
-            let when = if self.discards { OptionalActions::Flush } else { OptionalActions::Now };
-            let _ = tcsetattr(rustix::stdio::stdin(), when, mode);
+        if let Some((mode, when)) = &self.mode {
+            let _ = tcsetattr(stdin(), *when, mode);
         }
     }
 }

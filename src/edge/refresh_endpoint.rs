@@ -82,10 +82,8 @@ async fn token(
     bearer: &Secret,
 ) -> Response {
     if let Err(refusal) = loopback::judge(headers, &own.to_string(), bearer) {
-        let is_bearer = refusal == Refusal::Bearer;
-        let status = if is_bearer { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
-        let challenge = is_bearer.then_some([(WWW_AUTHENTICATE, "Bearer")]);
-        return (challenge, reply(status, error(&refusal.to_string()))).into_response();
+        let challenge = (refusal == Refusal::Bearer).then_some([(WWW_AUTHENTICATE, "Bearer")]);
+        return (challenge, reply(refusal.status(), error(&refusal.to_string()))).into_response();
     }
     // Last, because it takes longest.
     #[cfg(unix)]

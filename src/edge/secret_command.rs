@@ -66,29 +66,23 @@ pub(super) async fn run(
     }
     started.args(command.words().iter().skip(1)).stdout(Stdio::piped()).stderr(Stdio::piped());
     let (mut child, _started) = children::spawn(started.kill_on_drop(true)).map_err(not_run)?;
-    let mut said = Said::default();
-    let finished = tokio::time::timeout(LIMIT, finish(&mut child, command.program(), &mut said, sink)).await;
+    let (mut output, mut last_line) = (Zeroizing::new(Vec::new()), String::new());
+    let finish = finish(&mut child, command.program(), &mut output, &mut last_line, sink);
+    let finished = tokio::time::timeout(LIMIT, finish).await;
     let status = finished.map_err(|_| CommandError::TimedOut(program()))?.map_err(not_run)?;
-    if let Ok(text) = std::str::from_utf8(&said.output) {
+    if let Ok(text) = std::str::from_utf8(&output) {
         // Also if it failed: stderr may repeat the output.
         sink.redactor().add(&Secret::new(text.trim_end().to_owned()));
     }
     // Checked before the status: a program with a longer output may have failed because nobody read it.
-    if said.output.len() as u64 == OUTPUT_LIMIT {
+    if output.len() as u64 == OUTPUT_LIMIT {
         return Err(CommandError::NotASecret(program(), ClientSecretError::TooLong));
     }
     if !status.success() {
-        let words = if said.last_line.is_empty() { "it said nothing".to_owned() } else { said.last_line };
+        let words = if last_line.is_empty() { "it said nothing".to_owned() } else { last_line };
         return Err(CommandError::Failed(program(), status.to_string(), words));
     }
-    ClientSecret::from_bytes(&said.output).map_err(|reason| CommandError::NotASecret(program(), reason))
-}
-
-/// The output of a command.
-#[derive(Default)]
-struct Said {
-    output: Zeroizing<Vec<u8>>,
-    last_line: String,
+    ClientSecret::from_bytes(&output).map_err(|reason| CommandError::NotASecret(program(), reason))
 }
 
 /// Reads until the command has ended and its pipes are closed, but at most [`GRACE`] longer than the command runs: a program
@@ -96,11 +90,11 @@ struct Said {
 async fn finish(
     child: &mut Child,
     program: &str,
-    said: &mut Said,
+    output: &mut Vec<u8>,
+    last_line: &mut String,
     sink: &dyn Sink,
 ) -> io::Result<ExitStatus> {
     let (stdout, stderr) = child.stdout.take().zip(child.stderr.take()).ok_or(io::ErrorKind::BrokenPipe)?;
-    let Said { output, last_line } = said;
     let mut stdout = stdout.take(OUTPUT_LIMIT);
     let reading = async {
         tokio::join!(stdout.read_to_end(output), pass_on(stderr, program, last_line, sink)).0.map(drop)

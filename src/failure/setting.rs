@@ -65,7 +65,7 @@ impl From<ConfigFileError> for Failure {
         let hint = match &error {
             ConfigFileError::NoHome => "name a folder: --config-dir DIR, or CORTI_AUTH_CONFIG_DIR".to_owned(),
             ConfigFileError::Io(_, path, source) => match Exposed::of(source) {
-                Some(Exposed::Group | Exposed::Everybody) => format!("chmod go-w {}", quoted(path)),
+                Some(Exposed::Writable(_)) => format!("chmod go-w {}", quoted(path)),
                 Some(Exposed::Owner(_)) | None => format!("ls -ld {}", quoted(path)),
             },
             ConfigFileError::Content(path, ConfigError::Syntax { .. }) => {

@@ -16,7 +16,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::edge::loopback::{self, Refusal};
+use crate::edge::loopback;
 
 use super::realm::SigningKey;
 use super::settings::Settings;
@@ -46,19 +46,9 @@ async fn authorize(
 ) -> Result<Response, Refused> {
     let environment = shared.environment.to_string();
     let host = environment.strip_prefix("http://").unwrap_or_default();
-    match loopback::judge(request.headers(), host, &shared.control_token) {
-        Ok(()) => Ok(next.run(request).await),
-        Err(Refusal::Page) => {
-            Err(refused(StatusCode::FORBIDDEN, "a page in a browser may not control the sandbox"))
-        }
-        Err(Refusal::Host) => {
-            let reason = format!("the Host is not the sandbox's own: ask {environment}/_sandbox/");
-            Err(refused(StatusCode::FORBIDDEN, reason))
-        }
-        Err(Refusal::Bearer) => {
-            Err(refused(StatusCode::UNAUTHORIZED, "the control token is missing or wrong"))
-        }
-    }
+    let judged = loopback::judge(request.headers(), host, &shared.control_token);
+    judged.map_err(|refusal| refused(refusal.status(), refusal.to_string()))?;
+    Ok(next.run(request).await)
 }
 
 async fn show(State(shared): State<Arc<Shared>>) -> Json<Settings> {

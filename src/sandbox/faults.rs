@@ -21,11 +21,7 @@ use super::settings::{ApiFault, take};
 use super::state::Shared;
 
 /// Closes the connection or delays the answer, and dates it by the server's own clock.
-pub(super) async fn every_request(
-    State(shared): State<Arc<Shared>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn any_request(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     if take(&mut shared.settings().drop_connections) {
         return listener::no_answer();
     }

@@ -34,7 +34,8 @@ pub(super) struct Session {
     received: u64,
     /// How many of them were in a transcript.
     transcribed: u64,
-    has_ended: bool,
+    /// Whether to close the socket, after the last messages.
+    pub(super) has_ended: bool,
 }
 
 impl Session {
@@ -47,11 +48,6 @@ impl Session {
     /// Whether a configuration was accepted.
     pub(super) fn is_configured(&self) -> bool {
         self.configuration.is_some()
-    }
-
-    /// Whether to close the socket, after the last messages.
-    pub(super) fn has_ended(&self) -> bool {
-        self.has_ended
     }
 
     /// No configuration came in time. The two sockets have different names for that.
@@ -187,7 +183,7 @@ mod tests {
 
     /// The types of the replies, and whether the session has ended.
     fn reply(session: &mut Session, text: &str) -> (String, bool) {
-        (types(&session.on_text(text)), session.has_ended())
+        (types(&session.on_text(text)), session.has_ended)
     }
 
     #[test]
@@ -207,7 +203,7 @@ mod tests {
             assert_eq!(reply(&mut session, text), ("error".into(), false));
         }
         let ended = session.on_text(r#"{"type":"end"}"#);
-        assert_eq!((types(&ended), session.has_ended()), ("usage ended".into(), true));
+        assert_eq!((types(&ended), session.has_ended), ("usage ended".into(), true));
         assert_eq!(ended[0]["credits"], 0.02);
     }
 
@@ -215,7 +211,7 @@ mod tests {
     fn streams_answers_in_its_own_shapes() {
         let mut silent = Session::new(Kind::Streams(Uuid::nil()));
         assert_eq!(types(&silent.on_config_timeout()), "CONFIG_NOT_PROVIDED");
-        assert!(silent.has_ended());
+        assert!(silent.has_ended);
         let mut session = Session::new(Kind::Streams(Uuid::nil()));
         let config = r#"{"type":"config","configuration":{"mode":{"type":"transcription"},"transcription":
             {"primaryLanguage":"en","participants":[{"channel":3,"role":"multiple"}]}}}"#;
@@ -223,7 +219,7 @@ mod tests {
         assert_eq!((types(&accepted), accepted[0].get("sessionId")), ("CONFIG_ACCEPTED".into(), None));
         session.on_audio(1);
         let ended = session.on_text(r#"{"type":"end"}"#);
-        assert_eq!((types(&ended), session.has_ended()), ("transcript usage ENDED".into(), true));
+        assert_eq!((types(&ended), session.has_ended), ("transcript usage ENDED".into(), true));
         assert_eq!(ended[0]["data"][0]["participant"]["channel"], 3);
     }
 
@@ -247,13 +243,13 @@ mod tests {
         let (mut silent, mut hasty) = (new(), new());
         assert_eq!(types(&silent.on_config_timeout()), "CONFIG_TIMEOUT");
         assert_eq!(types(&hasty.on_audio(1)), "CONFIG_MISSING");
-        assert!(silent.has_ended() && hasty.has_ended());
+        assert!(silent.has_ended && hasty.has_ended);
         for text in [r#"{"type":"flush"}"#, r#"{"type":"end"}"#, "{}", "1", "no JSON", ""] {
             assert_eq!(reply(&mut new(), text), ("CONFIG_MISSING".into(), true), "{text}");
         }
         let mut session = new();
         let denied = session.on_text(r#"{"type":"config"}"#);
-        assert_eq!((types(&denied), session.has_ended()), ("CONFIG_DENIED".into(), true));
+        assert_eq!((types(&denied), session.has_ended), ("CONFIG_DENIED".into(), true));
         assert!(denied[0]["sessionId"].is_string());
         assert_eq!(denied[0]["reason"], "configuration: must be an object");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use tokio::time::{sleep, timeout};
@@ -28,16 +28,6 @@ const CONFIG_WINDOW: Duration = Duration::from_secs(10);
 
 /// How long a client may take to answer a close frame.
 const CLOSE_WINDOW: Duration = Duration::from_secs(1);
-
-/// The close codes of RFC 6455, section 7.4.1, that the sandbox sends. After a refusal it also sends the normal one: after any
-/// other, Corti's SDK connects again.
-mod code {
-    pub(super) const NORMAL: u16 = 1000;
-    pub(super) const AWAY: u16 = 1001;
-    pub(super) const PROTOCOL: u16 = 1002;
-    pub(super) const NOT_UTF8: u16 = 1007;
-    pub(super) const TOO_BIG: u16 = 1009;
-}
 
 type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
@@ -85,7 +75,7 @@ fn open(shared: &Shared, upgrade: Upgrade, connection: OpenConnection, kind: Kin
     upgrade.on_upgrade(async move |mut socket| {
         let code = tokio::select! {
             code = converse(&mut socket, Session::new(kind)) => code,
-            _ = stop.wait_for(|stopped| *stopped) => Some(code::AWAY),
+            _ = stop.wait_for(|stopped| *stopped) => Some(close_code::AWAY),
         };
         // A client that no longer reads must not hold the server up.
         drop(timeout(CLOSE_WINDOW, close(&mut socket, code)).await);
@@ -115,7 +105,7 @@ async fn next(socket: &mut WebSocket) -> Option<Result<Message, axum::Error>> {
 /// Runs the session to its end. Returns the close code, or `None` if the client has closed or is gone.
 async fn converse(socket: &mut WebSocket, mut session: Session) -> Option<u16> {
     let mut config_timeout = std::pin::pin!(sleep(CONFIG_WINDOW));
-    while !session.has_ended() {
+    while !session.has_ended {
         let messages = tokio::select! {
             biased;
             () = &mut config_timeout, if !session.is_configured() => session.on_config_timeout(),
@@ -131,14 +121,15 @@ async fn converse(socket: &mut WebSocket, mut session: Session) -> Option<u16> {
             socket.send(Message::Text(message.to_string().into())).await.ok()?;
         }
     }
-    Some(code::NORMAL)
+    // Also after a refusal: after any other code, Corti's SDK connects again.
+    Some(close_code::NORMAL)
 }
 
 fn code_for(error: axum::Error) -> Option<u16> {
     match error.into_inner().downcast_ref::<tungstenite::Error>()? {
-        tungstenite::Error::Capacity(_) => Some(code::TOO_BIG),
-        tungstenite::Error::Utf8(_) => Some(code::NOT_UTF8),
-        tungstenite::Error::Protocol(_) => Some(code::PROTOCOL),
+        tungstenite::Error::Capacity(_) => Some(close_code::SIZE),
+        tungstenite::Error::Utf8(_) => Some(close_code::INVALID),
+        tungstenite::Error::Protocol(_) => Some(close_code::PROTOCOL),
         _ => None,
     }
 }

@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 use crate::domain::token::scope::{BASE, LIMITED, OPENID};
 
 use super::cors;
-use super::credentials;
-use super::form::Form;
+use super::credentials::{self, Form};
 use super::oauth_error::OauthError;
 use super::realm::Grant;
 use super::state::Shared;

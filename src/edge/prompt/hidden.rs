@@ -33,7 +33,7 @@ pub(super) fn begin() -> io::Result<(TerminalGuard, Line)> {
     let (erase, kill) = (key(SpecialCodeIndex::VERASE), key(SpecialCodeIndex::VKILL));
     let line = Line { text: Zeroizing::default(), erase, kill };
     // Text that was pasted after the first line break must not become a command of the shell.
-    Ok((TerminalGuard { mode: Some(before), discards: true, is_asking: false }, line))
+    Ok((TerminalGuard { mode: Some((before, OptionalActions::Flush)), is_asking: false }, line))
 }
 
 /// The text that was typed so far.
