@@ -84,8 +84,8 @@ impl AgeFiles {
     /// The file of the client that `user` names. Its name says nothing about the client.
     pub fn path(&self, user: &str) -> PathBuf {
         let digest = Sha256::digest(user.as_bytes());
-        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("{name}.age"))
+        let name: Vec<String> = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(format!("{}.age", name.concat()))
     }
 
     /// Whether there is a file for `user`. An error if that is unknown, because the folder cannot be read.

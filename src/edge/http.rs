@@ -4,13 +4,17 @@
 //! 40 ms in every process.
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{
     CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use reqwest::{Client, ClientBuilder, Url, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, Url, redirect};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::domain::client::environment::{LOOPBACK_NAMES, is_loopback};
 use crate::domain::corti::request::{Body, Method, Request, Response, retry_after};
@@ -20,7 +24,7 @@ use crate::edge::connectivity::{self, CONNECT_LIMIT};
 use super::clock::Clock;
 use super::host::Env;
 use super::http_error::{BODY_LIMIT, HttpError, is_of_tls, root_cause};
-use super::{certificate, proxy};
+use super::{input, proxy};
 
 /// How long to wait for a connection. Less than `timeout`, to tell which of the two ran out.
 fn connect_limit(timeout: Duration) -> Duration {
@@ -206,11 +210,11 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
         .http1_only();
     // Also for plain http: a file that cannot be used is an error at once.
     let extra = match &options.ca_cert {
-        Some(path) => certificate::all_of(path, options.timeout).await?,
+        Some(path) => all_of(path, options.timeout).await?,
         None => Vec::new(),
     };
     let instead = match &options.trust_file {
-        Some(path) => Some(certificate::usable_of(path, options.timeout).await?),
+        Some(path) => Some(usable_of(path, options.timeout).await?),
         None => None,
     };
     if url.scheme() == "http" {
@@ -223,6 +227,51 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
         None if extra.is_empty() => builder,
         None => builder.tls_certs_merge(extra),
     })
+}
+
+/// The longest file of certificates, in bytes. The largest bundles have some hundred kilobytes.
+const CERTIFICATES_LIMIT: usize = 8 * 1024 * 1024;
+
+/// All certificates of `--ca-cert`. An error if one of them cannot be used.
+async fn all_of(path: &Path, deadline: Duration) -> Result<Vec<Certificate>, HttpError> {
+    let all = read_certificates(path, deadline).await?.into_iter().collect::<Result<_, String>>();
+    all.map_err(|reason| unusable(path, &reason))
+}
+
+/// The usable certificates of a bundle, at least one. A system's bundle may hold some that the TLS library refuses.
+async fn usable_of(path: &Path, deadline: Duration) -> Result<Vec<Certificate>, HttpError> {
+    let usable: Vec<_> = read_certificates(path, deadline).await?.into_iter().flatten().collect();
+    if usable.is_empty() {
+        return Err(unusable(path, &"none of its certificates can be used"));
+    }
+    Ok(usable)
+}
+
+/// Each certificate of a file, at least one, or why it cannot be used.
+async fn read_certificates(
+    path: &Path,
+    deadline: Duration,
+) -> Result<Vec<Result<Certificate, String>>, HttpError> {
+    // A pipe may have no writer.
+    let pem = tokio::time::timeout(deadline, input::read(Some(path), CERTIFICATES_LIMIT)).await;
+    let pem = pem.map_err(|_| unusable(path, &format!("not read in {} s", deadline.as_secs_f32())))?;
+    let pem = pem.map_err(|error| unusable(path, &error))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.map_err(|error| unusable(path, &error))?;
+    if certificates.is_empty() {
+        return Err(unusable(path, &"it holds no PEM certificate"));
+    }
+    Ok(certificates.iter().map(usable).collect())
+}
+
+fn usable(certificate: &CertificateDer<'static>) -> Result<Certificate, String> {
+    // The client would check it later, but could not name the file.
+    RootCertStore::empty().add(certificate.clone()).map_err(|error| error.to_string())?;
+    Certificate::from_der(certificate).map_err(|error| error.to_string())
+}
+
+fn unusable(path: &Path, reason: &dyn Display) -> HttpError {
+    HttpError::Certificates(path.to_owned(), reason.to_string())
 }
 
 /// The status and the headers of a response.

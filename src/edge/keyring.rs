@@ -113,7 +113,7 @@ impl From<&keyring::Error> for StoreError {
         match error {
             keyring::Error::NoEntry => Self::Missing,
             keyring::Error::NoStorageAccess(_) => Self::Locked,
-            keyring::Error::Ambiguous(_) => Self::Ambiguous(Vec::new()),
+            keyring::Error::Ambiguous(_) => Self::Ambiguous(String::new()),
             keyring::Error::TooLong(_, limit) => Self::TooLong(*limit),
             other => Self::Failed(other.to_string()),
         }

@@ -17,35 +17,25 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Locks the file at `path`, which is created if needed. Such a file must never be renamed or removed: two processes would
-    /// lock two files. `None` if another process still holds the lock after `limit`.
-    ///
-    /// # Errors
-    /// The file system's own.
+    /// Locks the file at `path`, and creates it if needed. It must never be renamed or removed: otherwise two processes could lock
+    /// two files. `None` if another process still holds the lock after `limit`.
     pub async fn take(path: &Path, limit: Duration) -> io::Result<Option<Self>> {
-        hold(open(path)?, limit).await
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        hold(private_file::without_waiting(&mut options).open(path)?, limit).await
     }
 
-    /// Locks the folder at `path`, or its nearest parent that exists, which leaves no file behind. `None` as in
-    /// [`Lock::take`].
-    ///
-    /// # Errors
-    /// The file system's own. Windows and some network file systems cannot lock a folder.
+    /// Locks the folder at `path`, or its nearest parent that exists, and leaves no file behind. `None` as in [`Lock::take`]. Fails
+    /// on Windows and some network file systems, which cannot lock folders.
     pub async fn take_folder(path: &Path, limit: Duration) -> io::Result<Option<Self>> {
         let nearest = path.ancestors().find(|folder| folder.is_dir());
         hold(File::open(nearest.ok_or(io::ErrorKind::NotFound)?)?, limit).await
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    private_file::without_waiting(&mut options).open(path)
-}
-
-/// Polls rather than blocks: a wait can be given up at any time, and leaves no thread behind.
+/// Polls: a blocking wait could not be cancelled.
 async fn hold(file: File, limit: Duration) -> io::Result<Option<Lock>> {
     let locked = async {
         loop {

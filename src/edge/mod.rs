@@ -2,7 +2,6 @@
 //! or a keyring has a deadline. Decisions are made elsewhere.
 
 pub mod age_file;
-mod certificate;
 mod children;
 pub mod clock;
 pub mod config_file;

@@ -28,8 +28,8 @@ fn address(address: SocketAddr, is_ipv6: bool) -> String {
         IpAddr::V6(ip) => ip.octets().to_vec(),
     };
     let words = octets.chunks_exact(4).map(|word| word.try_into().map_or(0, u32::from_ne_bytes));
-    let words: String = words.map(|word| format!("{word:08X}")).collect();
-    format!("{words}:{:04X}", address.port())
+    let words: Vec<String> = words.map(|word| format!("{word:08X}")).collect();
+    format!("{}:{:04X}", words.concat(), address.port())
 }
 
 /// The user in the row of these two addresses.

@@ -18,8 +18,8 @@ pub enum StoreError {
     #[error("the keyring is locked")]
     Locked,
     /// More than one entry matches: their labels.
-    #[error("more than one keyring entry matches it: {}", quoted(.0))]
-    Ambiguous(Vec<String>),
+    #[error("more than one keyring entry matches it: {0}")]
+    Ambiguous(String),
     /// The keyring has no default collection.
     #[error("the keyring has no default collection")]
     NoCollection,
@@ -57,9 +57,4 @@ impl StoreError {
     pub fn is_uncertain(&self) -> bool {
         matches!(self, Self::TimedOut(_) | Self::Failed(_))
     }
-}
-
-fn quoted(labels: &[String]) -> String {
-    let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
-    labels.join(", ")
 }

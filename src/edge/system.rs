@@ -4,16 +4,14 @@ use std::path::Path;
 
 use super::input;
 
-/// The longest os-release(5) that is read, in bytes. It is usually below 1 KB.
+/// The longest os-release(5) that is read, in bytes. It usually has less than 1 KB.
 const LIMIT: usize = 64 * 1024;
 
 /// The operating system, its name if it has one, and the processor.
 pub fn describe() -> String {
     let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
-    match pretty_name() {
-        Some(name) => format!("{system} ({name}), {processor}"),
-        None => format!("{system}, {processor}"),
-    }
+    let name = pretty_name().map(|name| format!(" ({name})")).unwrap_or_default();
+    format!("{system}{name}, {processor}")
 }
 
 /// `PRETTY_NAME` of os-release(5).

@@ -31,7 +31,7 @@ impl IntoResponse for Denied {
     fn into_response(self) -> Response {
         match self {
             Self::Unauthenticated(tenant, reason) => challenge(&tenant, reason),
-            Self::Forbidden(detail) => Problem::forbidden(detail).into_response(),
+            Self::Forbidden(detail) => Problem::new(403, "A0001", detail).into_response(),
         }
     }
 }

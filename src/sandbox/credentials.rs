@@ -23,7 +23,7 @@ const WRONG_SECRET: OauthError = OauthError::unauthorized("unauthorized_client")
 
 /// The header's id or secret was not encoded as a form's values are.
 const BAD_ESCAPE: OauthError =
-    OauthError::bad_request("unauthorized_client", "Unexpected error when authenticating client");
+    OauthError::new(400, "unauthorized_client", "Unexpected error when authenticating client");
 
 /// Compares id and secret with those of the only client. If header and form differ, the form wins.
 pub(super) fn check(

@@ -109,17 +109,12 @@ impl Interaction {
 
     /// The encounter's identifier, which is unique among a client's interactions.
     pub(super) fn identifier(&self) -> &str {
-        self.content["encounter"]["identifier"].as_str().unwrap_or_default()
+        self.text("/encounter/identifier")
     }
 
-    /// The encounter's status.
-    pub(super) fn status(&self) -> &str {
-        self.content["encounter"]["status"].as_str().unwrap_or_default()
-    }
-
-    /// The user that it is assigned to.
-    pub(super) fn assigned_user(&self) -> &str {
-        self.content["assignedUserId"].as_str().unwrap_or_default()
+    /// A text in the content, by its JSON pointer. Empty if there is none.
+    pub(super) fn text(&self, pointer: &str) -> &str {
+        self.content.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The patient's identifier. The SDK's types promise a patient: if none was named, it is the interaction's id.
@@ -195,7 +190,7 @@ mod tests {
         let old = Interaction::new(&body, Timestamp::UNIX_EPOCH).unwrap();
         let patch = json!({ "encounter": { "status": "completed" }, "patient": { "identifier": "p" } });
         let new = old.patched(&patch, Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!((new.id, new.identifier(), new.status()), (old.id, "a", "completed"));
+        assert_eq!((new.id, new.identifier(), new.text("/encounter/status")), (old.id, "a", "completed"));
         assert_eq!((old.patient_identifier(), new.patient_identifier()), (old.id.to_string(), "p".into()));
         assert_eq!(new.show("")["encounter"]["x"], Value::Null);
         for bad in [json!([]), json!({ "encounter": "x" }), json!({ "encounter": { "status": null } })] {

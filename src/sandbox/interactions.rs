@@ -147,7 +147,8 @@ impl Listing {
     }
 
     fn keeps(&self, one: &Interaction) -> bool {
-        let status = self.statuses.is_empty() || self.statuses.iter().any(|status| status == one.status());
+        let status = self.statuses.is_empty()
+            || self.statuses.iter().any(|status| status == one.text("/encounter/status"));
         status && self.patient.as_ref().is_none_or(|patient| *patient == one.patient_identifier())
     }
 
@@ -156,7 +157,7 @@ impl Listing {
         let time = |time: jiff::Timestamp| (String::new(), Some(time.as_nanosecond()));
         match self.sort {
             "id" => (one.id.to_string(), None),
-            "assignedUserId" => (one.assigned_user().to_owned(), None),
+            "assignedUserId" => (one.text("/assignedUserId").to_owned(), None),
             "patient" => (one.patient_identifier(), None),
             "endedAt" => one.ended().map_or((String::new(), None), time),
             "updatedAt" => time(one.updated),

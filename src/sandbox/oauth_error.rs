@@ -18,13 +18,8 @@ pub(super) struct OauthError {
 }
 
 impl OauthError {
-    const fn new(status: u16, error: &'static str, description: &'static str) -> Self {
+    pub(super) const fn new(status: u16, error: &'static str, description: &'static str) -> Self {
         Self { status, error, description: Cow::Borrowed(description) }
-    }
-
-    /// 400 with an OAuth error.
-    pub(super) const fn bad_request(error: &'static str, description: &'static str) -> Self {
-        Self::new(400, error, description)
     }
 
     /// 401: the client id or the secret is wrong.

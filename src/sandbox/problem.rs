@@ -23,7 +23,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    const fn new(status: u16, code: &'static str, detail: &'static str) -> Self {
+    pub(super) const fn new(status: u16, code: &'static str, detail: &'static str) -> Self {
         Self { status, code, detail: Cow::Borrowed(detail), errors: Vec::new() }
     }
 
@@ -35,11 +35,6 @@ impl Problem {
     pub(super) const INTERNAL: Self = Self::new(500, "A0010", "Error processing the request");
     pub(super) const TIMEOUT: Self = Self::new(504, "A0002", "Request timeout");
     pub(super) const NO_PATH: Self = Self::new(404, "not_found", "the sandbox does not serve this path");
-
-    /// The token lacks the scope, or the tenant is not the token's.
-    pub(super) const fn forbidden(detail: &'static str) -> Self {
-        Self::new(403, "A0001", detail)
-    }
 
     /// The body is JSON, but not valid.
     pub(super) fn invalid(errors: ValidationErrors) -> Self {

@@ -44,9 +44,9 @@ pub(super) async fn endpoint(State(shared): State<Arc<Shared>>, headers: HeaderM
 fn grant(shared: &Shared, headers: &HeaderMap, form: &Form) -> Result<Value, OauthError> {
     match form.first("grant_type") {
         Some("client_credentials") => {}
-        Some(_) => return Err(OauthError::bad_request("unsupported_grant_type", "Unsupported grant_type")),
+        Some(_) => return Err(OauthError::new(400, "unsupported_grant_type", "Unsupported grant_type")),
         None => {
-            return Err(OauthError::bad_request("invalid_request", "Missing form parameter: grant_type"));
+            return Err(OauthError::new(400, "invalid_request", "Missing form parameter: grant_type"));
         }
     }
     credentials::check(headers, form, &shared.client_id, &shared.client_secret)?;
@@ -55,7 +55,7 @@ fn grant(shared: &Shared, headers: &HeaderMap, form: &Form) -> Result<Value, Oau
         return Err(OauthError::ORIGIN);
     }
     if form.repeats() {
-        return Err(OauthError::bad_request("invalid_request", "duplicated parameter"));
+        return Err(OauthError::new(400, "invalid_request", "duplicated parameter"));
     }
     let asked = form.first("scope");
     let scope = granted(asked).ok_or_else(|| OauthError::scope(asked.unwrap_or_default()))?;

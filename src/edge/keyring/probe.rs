@@ -81,9 +81,9 @@ impl Found {
         if items.len() < 2 {
             return Ok(Ok(!items.is_empty()));
         }
-        let labels =
-            items.into_iter().map(|item| self.property(item, "org.freedesktop.Secret.Item", "Label"));
-        Ok(Err(StoreError::Ambiguous(labels.collect::<zbus::Result<_>>()?)))
+        let label = |item| self.property::<String>(item, "org.freedesktop.Secret.Item", "Label");
+        let labels = items.into_iter().map(|item| Ok(format!("`{}`", label(item)?)));
+        Ok(Err(StoreError::Ambiguous(labels.collect::<zbus::Result<Vec<_>>>()?.join(", "))))
     }
 
     fn unlock(&self) -> zbus::Result<()> {
@@ -97,8 +97,8 @@ impl Found {
         let proxy = Proxy::new(&self.bus, NAME, prompt.into_inner(), "org.freedesktop.Secret.Prompt")?;
         let (mut completed, mut owners) =
             (proxy.receive_signal("Completed")?, proxy.receive_owner_changed()?);
-        let no_window = "";
-        proxy.call::<_, _, ()>("Prompt", &no_window)?;
+        // The empty text is no parent window.
+        proxy.call::<_, _, ()>("Prompt", &"")?;
         let (done, over) = mpsc::channel();
         let gone = done.clone();
         // Waits for an answer, or until the service is gone. The other thread ends with the process.
