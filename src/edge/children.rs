@@ -1,4 +1,4 @@
-//! Starts programs, and reaps orphans where this is a container's first process.
+//! Starts programs, and reaps orphans if this is a container's first process.
 
 use std::collections::BTreeSet;
 use std::io;

@@ -73,11 +73,10 @@ impl ConfigFile {
     /// Reads the file. One that does not exist counts as empty. Refuses it and its folder if somebody else can change them.
     pub fn load(&self) -> Result<Config, ConfigFileError> {
         let path = self.path();
-        match private_file::refuse_exposed(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("use", &self.folder)(error));
-            }
-            _ => {}
+        if let Err(error) = private_file::refuse_exposed(&self.folder)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(failed("use", &self.folder)(error));
         }
         match read(&path) {
             Ok(text) => text.parse().map_err(|source| ConfigFileError::Content(path, source)),

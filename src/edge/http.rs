@@ -209,14 +209,8 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
         .connect_timeout(connect_limit(options.timeout))
         .http1_only();
     // Also for plain http: a file that cannot be used is an error at once.
-    let extra = match &options.ca_cert {
-        Some(path) => all_of(path, options.timeout).await?,
-        None => Vec::new(),
-    };
-    let instead = match &options.trust_file {
-        Some(path) => Some(usable_of(path, options.timeout).await?),
-        None => None,
-    };
+    let extra = all_of(options.ca_cert.as_deref(), options.timeout).await?;
+    let instead = usable_of(options.trust_file.as_deref(), options.timeout).await?;
     if url.scheme() == "http" {
         // Always loopback, as the environment checks. Without trusted certificates, the system's store is not read.
         return Ok(builder.no_proxy().tls_certs_only([]));
@@ -233,18 +227,20 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
 const CERTIFICATES_LIMIT: usize = 8 * 1024 * 1024;
 
 /// All certificates of `--ca-cert`. An error if one of them cannot be used.
-async fn all_of(path: &Path, deadline: Duration) -> Result<Vec<Certificate>, HttpError> {
+async fn all_of(path: Option<&Path>, deadline: Duration) -> Result<Vec<Certificate>, HttpError> {
+    let Some(path) = path else { return Ok(Vec::new()) };
     let all = read_certificates(path, deadline).await?.into_iter().collect::<Result<_, String>>();
     all.map_err(|reason| unusable(path, &reason))
 }
 
 /// The usable certificates of a bundle, at least one. A system's bundle may hold some that the TLS library refuses.
-async fn usable_of(path: &Path, deadline: Duration) -> Result<Vec<Certificate>, HttpError> {
+async fn usable_of(path: Option<&Path>, deadline: Duration) -> Result<Option<Vec<Certificate>>, HttpError> {
+    let Some(path) = path else { return Ok(None) };
     let usable: Vec<_> = read_certificates(path, deadline).await?.into_iter().flatten().collect();
     if usable.is_empty() {
         return Err(unusable(path, &"none of its certificates can be used"));
     }
-    Ok(usable)
+    Ok(Some(usable))
 }
 
 /// Each certificate of a file, at least one, or why it cannot be used.

@@ -40,7 +40,7 @@ pub enum HttpError {
     Client(String),
 }
 
-/// The last error of the chain: it says what happened. reqwest's own repeats the URL.
+/// The last error of the chain, which tells the cause. The first one is reqwest's, and repeats the URL.
 pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

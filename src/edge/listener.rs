@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long a peer may take to send a request's head, and to begin the next request on the same connection. Clients keep idle
-/// connections about as long, and may fail where one is closed just as they use it. At the bound it is closed sooner.
+/// connections about as long, and may fail if one is closed just as they use it. At the bound it is closed sooner.
 const HEAD_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The longest head, and the most that is read from a connection at once, in bytes. A token in a URL takes about 2 KiB.
@@ -130,7 +130,7 @@ async fn serve_connection(
             } else {
                 answer
             };
-            // hyper closes the connection of a request whose handler fails.
+            // If a handler fails, hyper closes the connection.
             if answer.extensions().get::<NoAnswer>().is_some() { Err(NoAnswer) } else { Ok(answer) }
         }
     });

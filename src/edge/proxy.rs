@@ -36,7 +36,7 @@ pub fn used_for(url: &Url, env: &Env) -> Option<Proxy> {
     }
     let target = url.as_str().parse().ok()?;
     let used = Matcher::from_env().intercept(&target)?;
-    // The variable that gives the same proxy on its own.
+    // The first variable that alone leads to the same proxy.
     let says = |name: &str| proxy_of(name, env).is_some_and(|proxy| proxy.uri() == used.uri());
     let variable = VARIABLES.into_iter().find(|name| says(name)).unwrap_or("the environment");
     let default_port = match used.uri().scheme_str() {
@@ -48,7 +48,7 @@ pub fn used_for(url: &Url, env: &Env) -> Option<Proxy> {
     Some(Proxy { variable, host: used.uri().host()?.to_owned(), port })
 }
 
-/// The variables whose value is not a URL, or is a kind of proxy that this tool does not support, such as SOCKS.
+/// The variables with a value that is not a URL, or a kind of proxy that this tool does not support, such as SOCKS.
 pub fn unusable(env: &Env) -> Vec<&'static str> {
     let speaks = |proxy: &Intercept| matches!(proxy.uri().scheme_str(), Some("http" | "https"));
     let set = VARIABLES.into_iter().filter(|name| env.get(name).is_some());

@@ -51,7 +51,7 @@ impl Cache {
 
     /// Whether there is a file for `key`. Only the client's secret opens it.
     pub fn has_file(&self, key: &CacheKey) -> bool {
-        self.trusted_folder().is_some_and(|folder| file::exists(folder, key))
+        self.trusted_folder().is_some_and(|folder| file::path(folder, key).is_file())
     }
 
     /// The token in the file of `key`, if `seal` opens it.
@@ -63,7 +63,7 @@ impl Cache {
     pub fn write(&self, key: &CacheKey, seal: &SealKey, bytes: &[u8], seconds: usize) {
         let in_kernel = kernel::write(key.name(), bytes, seconds);
         match &self.folder {
-            Some(folder) if in_kernel => file::remove_one(folder, key),
+            Some(folder) if in_kernel => drop(std::fs::remove_file(file::path(folder, key))),
             Some(folder) => drop(file::write(folder, key, seal, bytes)),
             None => {}
         }
@@ -75,7 +75,7 @@ impl Cache {
         kernel::remove(tag) + in_files
     }
 
-    /// The folder, unless somebody else can put files into it.
+    /// The folder, unless others can put files into it.
     fn trusted_folder(&self) -> Option<&Path> {
         self.folder.as_deref().filter(|folder| private_file::refuse_exposed(folder).is_ok())
     }

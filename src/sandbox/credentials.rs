@@ -15,7 +15,7 @@ use crate::edge::loopback;
 
 use super::oauth_error::OauthError;
 
-/// There is no such client. Keycloak tells this from a wrong secret by the `error` alone.
+/// The client does not exist. In Keycloak, only the `error` differs from that for a wrong secret.
 const WRONG_CLIENT: OauthError = OauthError::unauthorized("invalid_client");
 
 /// The secret is wrong or missing.
@@ -77,7 +77,7 @@ pub(super) struct Form(Vec<(String, String)>);
 pub(super) struct BadEscape;
 
 impl Form {
-    /// Reads a body. One whose content type is not a form's, such as JSON, has no parameters.
+    /// Reads a body. Without a form's content type, such as in JSON, there are no parameters.
     pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, BadEscape> {
         let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if kind.split(';').next() != Some("application/x-www-form-urlencoded") {
@@ -108,7 +108,7 @@ fn is_escaped(text: &[u8]) -> bool {
         .all(|(at, byte)| *byte != b'%' || is_hex(text.get(at + 1)) && is_hex(text.get(at + 2)))
 }
 
-/// Decodes one value. An `&` that was not encoded stands for itself.
+/// Decodes one value. An `&` that was not encoded is kept.
 pub(super) fn decode(text: &str) -> Result<String, BadEscape> {
     if !is_escaped(text.as_bytes()) {
         return Err(BadEscape);

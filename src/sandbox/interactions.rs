@@ -1,4 +1,4 @@
-//! The handlers of `/v2/interactions/`. A list is filtered, sorted and paged as its query says.
+//! The handlers of `/v2/interactions/`. A list is filtered, sorted and paged by its query.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The sandbox: Corti on this machine, for tests and for people without an account.
 //!
-//! It promises what a client of HTTP or WebSockets can see and a client library acts on:
+//! It promises what an HTTP or WebSocket client can observe and a client library acts on:
 //!
 //! - **Tokens.** The token endpoint of one Keycloak realm grants `client_credentials` to one client, by form or Basic
 //!   authentication, with the scopes of Corti's realm. Wrong tenants, methods, grants, clients, secrets and scopes, repeated
@@ -80,7 +80,7 @@ pub struct Options {
     pub tenant: Tenant,
     /// The only API client of that tenant.
     pub client_id: ClientId,
-    /// The client's secret; a random one where none is given.
+    /// The client's secret. A random one if none is given.
     pub client_secret: Option<ClientSecret>,
     /// The clock of tokens and timestamps.
     pub clock: Clock,

@@ -33,7 +33,7 @@ pub struct Settings {
     pub terse: bool,
     /// Seconds that new tokens live.
     pub token_lifetime: i64,
-    /// Seconds that the server's clock is ahead; behind where negative.
+    /// Seconds that the server's clock is ahead. Negative if it is behind.
     pub clock_skew: i64,
 }
 

@@ -72,7 +72,7 @@ impl Shared {
         named.unwrap_or_else(|| self.environment.clone())
     }
 
-    /// The address of an interaction's WebSocket, without a token, as Corti gives it.
+    /// The URL of an interaction's WebSocket, without a token, as in Corti's answers.
     pub(super) fn streams_url(&self, id: Uuid) -> String {
         // Cannot fail for the address of a sandbox.
         streams_url(&self.environment, &self.tenant, id).map(String::from).unwrap_or_default()

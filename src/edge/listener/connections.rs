@@ -1,4 +1,4 @@
-//! Counts a listener's connections, and closes the one that has waited longest for a request when there are too many.
+//! Counts a listener's connections. If there are too many, closes the one that has waited longest for a request.
 
 use std::collections::BTreeMap;
 use std::pin::pin;

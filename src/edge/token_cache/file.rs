@@ -26,13 +26,9 @@ const SUFFIX: &str = ".token";
 /// Older files are removed: their tokens have expired, or a killed process left them unfinished.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn path(folder: &Path, key: &CacheKey) -> PathBuf {
+/// The file of `key`.
+pub(super) fn path(folder: &Path, key: &CacheKey) -> PathBuf {
     folder.join(format!("{}{SUFFIX}", key.name()))
-}
-
-/// Whether there is a file for `key`.
-pub(super) fn exists(folder: &Path, key: &CacheKey) -> bool {
-    path(folder, key).is_file()
 }
 
 /// The content of the file of `key`, if `seal` opens it.
@@ -53,11 +49,6 @@ pub(super) fn write(folder: &Path, key: &CacheKey, seal: &SealKey, bytes: &[u8])
     private_file::replace(&path(folder, key), &[MAGIC, nonce.as_slice(), &sealed].concat()).ok()?;
     remove_old(folder);
     Some(())
-}
-
-/// Removes the file of `key`, if there is one.
-pub(super) fn remove_one(folder: &Path, key: &CacheKey) {
-    let _ = fs::remove_file(path(folder, key));
 }
 
 /// Removes the files with this tag, and returns how many tokens there were.
