@@ -47,7 +47,9 @@ async fn authorize(
     let environment = shared.environment.to_string();
     let host = environment.strip_prefix("http://").unwrap_or_default();
     let judged = loopback::judge(request.headers(), host, &shared.control_token);
-    judged.map_err(|refusal| refused(refusal.status(), refusal.to_string()))?;
+    let reason =
+        |refusal: loopback::Refusal| format!("{refusal}: ask {environment}/_sandbox/ with the control token");
+    judged.map_err(|refusal| refused(refusal.status(), reason(refusal)))?;
     Ok(next.run(request).await)
 }
 
