@@ -39,15 +39,16 @@ pub fn run(host: &Host) -> ExitCode {
 
 fn execute(cli: &Cli, host: &Host) -> ExitCode {
     let printer = Printer::new(cli.globals.style(host));
-    let mut outcome = match commands::dispatch(cli, host, &printer) {
+    let outcome = match commands::dispatch(cli, host, &printer) {
         Ok(outcome) => outcome,
         Err(failure) => return fail(&printer, &failure),
     };
-    let written = printer.emit(outcome.as_ref());
-    match outcome.verdict() {
-        Some(failure) if written.is_ok() => fail(&printer, &failure),
-        None if written.is_ok() => failure::code_of_program(outcome.program_code()),
-        _ => finish(&printer, written, outcome.undo()),
+    if let Err(error) = printer.emit(&outcome) {
+        return finish(&printer, Err(error), outcome.undo);
+    }
+    match outcome.failure {
+        Some(failure) => fail(&printer, &failure),
+        None => failure::code_of_program(outcome.program_code),
     }
 }
 

@@ -20,28 +20,32 @@ mod layout;
 use layout::{layout, paint, shown};
 
 /// The result of a command.
-pub trait Outcome {
+pub struct Outcome {
     /// The command's name in the JSON schema: `corti-auth/{command}/v1`.
-    fn command(&self) -> &'static str;
-    /// The fields of the JSON object, without the schema.
-    fn json(&self) -> Value;
-    /// The members of that object that hold a secret to print. `json` leaves them out.
-    fn secrets(&self) -> Vec<(&'static str, Secret)> {
-        Vec::new()
-    }
+    pub command: &'static str,
+    /// The JSON object, without the schema and the secret.
+    pub json: Value,
+    /// A member of the JSON object that holds a secret to print.
+    pub secret: Option<(&'static str, Secret)>,
     /// The result as text.
-    fn text(&self) -> Text;
-    /// A failure to report after the outcome, such as an expired token.
-    fn verdict(&mut self) -> Option<Failure> {
-        None
-    }
-    /// The command that undoes what was made, in case the outcome cannot be printed.
-    fn undo(&self) -> Option<String> {
-        None
-    }
+    pub text: Text,
+    /// A failure to report after the result, such as an expired token.
+    pub failure: Option<Failure>,
+    /// The command that undoes what was made, in case the result cannot be printed.
+    pub undo: Option<String>,
     /// The exit code of the program that `exec` ran.
-    fn program_code(&self) -> u8 {
-        0
+    pub program_code: u8,
+}
+
+impl Outcome {
+    /// A result without a secret or a failure.
+    pub fn new(command: &'static str, json: Value, text: Text) -> Self {
+        Self { command, json, secret: None, text, failure: None, undo: None, program_code: 0 }
+    }
+
+    /// Prints nothing: events have printed everything.
+    pub fn silent() -> Self {
+        Self::new("", Value::Null, Text::Nothing)
     }
 }
 
@@ -110,15 +114,15 @@ impl Printer {
     }
 
     /// Prints an outcome, unless data before it could not be written.
-    pub fn emit(&self, outcome: &dyn Outcome) -> io::Result<()> {
+    pub fn emit(&self, outcome: &Outcome) -> io::Result<()> {
         if self.lost.borrow().is_none() {
-            match outcome.text() {
+            match &outcome.text {
                 Text::Nothing => {}
                 Text::Json => self.data(&self.json_line(outcome)),
                 _ if self.style.json => self.data(&self.json_line(outcome)),
                 Text::Datum(datum) => self.data(datum.expose()),
-                Text::Page(page) => self.data(&self.stdout_page(&page)),
-                Text::Message(page) if !self.style.quiet => self.message(&page),
+                Text::Page(page) => self.data(&self.stdout_page(page)),
+                Text::Message(page) if !self.style.quiet => self.message(page),
                 Text::Message(_) => {}
             }
         }
@@ -180,11 +184,10 @@ impl Printer {
     }
 
     /// An outcome as JSON on one line.
-    fn json_line(&self, outcome: &dyn Outcome) -> String {
-        let mut object = self.redactor.apply_json(with_schema(outcome.command(), outcome.json()));
-        if let Some(members) = object.as_object_mut() {
-            let secrets = outcome.secrets().into_iter();
-            members.extend(secrets.map(|(name, secret)| (name.to_owned(), secret.expose().into())));
+    fn json_line(&self, outcome: &Outcome) -> String {
+        let mut object = self.redactor.apply_json(with_schema(outcome.command, outcome.json.clone()));
+        if let (Some(members), Some((name, secret))) = (object.as_object_mut(), &outcome.secret) {
+            members.insert((*name).to_owned(), secret.expose().into());
         }
         printable_json(&object)
     }

@@ -9,7 +9,6 @@ use uuid::Uuid;
 use crate::app::api::{Api, deletion};
 use crate::app::context::Context;
 use crate::app::interrupt::StopSignal;
-use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::ScopeArgs;
 use crate::domain::client::secret::AccessToken;
@@ -20,7 +19,7 @@ use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::reuse::CachePolicy;
 use crate::domain::token::scope::{ScopeRequest, TokenClass};
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 mod observe;
 mod token;

@@ -9,12 +9,11 @@ use clap_complete::env::Shells;
 use serde_json::json;
 
 use crate::app::context::Context;
-use crate::app::outcome::Outcome;
 use crate::domain::client::secret::Secret;
 use crate::edge::config_file::ConfigFile;
 use crate::edge::host::Host;
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 use super::Cli;
 

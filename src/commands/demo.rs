@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use crate::app::api::Api;
 use crate::app::context::Context;
 use crate::app::interrupt::StopSignal;
-use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::identity::{ProfileName, Tenant};
@@ -30,7 +29,7 @@ use crate::edge::keyring::Keyring;
 use crate::edge::socket::Socket;
 use crate::edge::store::{Store, StoreError};
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 use crate::sandbox::{Options, Settings};
 
 /// Starts a sandbox, stores a temporary secret, mints a full and a limited token, creates an interaction, opens its WebSocket

@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::done::Done;
 use crate::app::token_source::{Source, refuse_terminal};
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::ScopeArgs;
@@ -20,7 +19,7 @@ use crate::domain::token::jwt::Jwt;
 use crate::domain::token::pasted;
 use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 /// Each is a file with a token, standard input (-), or the name of a profile. For a profile a token is minted, with --scope,
 /// --full or the profile's default scope. If a profile and a file have the same name, write ./NAME for the file. Neither
@@ -41,7 +40,7 @@ pub(super) struct DiffArgs {
     choice: ScopeArgs,
 }
 
-pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Done, Failure> {
+pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     if args.a == "-" && args.b == "-" {
         return Err(Failure::new(Kind::Usage, "only one of the two can come from standard input")
             .hint("corti-auth diff - FILE"));
@@ -78,7 +77,7 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Done, 
         Failure::new(Kind::Check, format!("the tokens differ in {}", differences.join(", ")))
             .hint("corti-auth inspect FILE")
     });
-    Ok(Done { failure, ..Done::new("diff", json, Text::Page(page)) })
+    Ok(Outcome { failure, ..Outcome::new("diff", json, Text::Page(page)) })
 }
 
 /// One of the tokens: as JSON, as a line of text, and its claims.

@@ -9,14 +9,13 @@ use serde_json::json;
 
 use crate::app::checks::{Check, Checks};
 use crate::app::context::Context;
-use crate::app::done::Done;
 use crate::app::interrupt::StopSignal;
 use crate::app::tokens::Tokens;
 use crate::domain::explain::diagnosis::Verdict;
 use crate::domain::text::event::{Event, Filter};
 use crate::domain::text::page::Page;
 use crate::failure::Failure;
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 mod configuration;
 mod network;
@@ -39,7 +38,7 @@ pub(super) struct DoctorArgs {
     report: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Done, Failure> {
+pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     // Checks report what the context warns about.
     let unwarned = Filter { sink: context.sink, passes: |event| !matches!(event, Event::Warning(..)) };
     let context = &Context::new(context.host, context.options, &unwarned)?;
@@ -84,7 +83,7 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Done
         "checks": checks.list.iter().map(check).collect::<Vec<_>>(),
         "report": written,
     });
-    Ok(Done { failure: failure(&checks), ..Done::new("doctor", json, Text::Message(page)) })
+    Ok(Outcome { failure: failure(&checks), ..Outcome::new("doctor", json, Text::Message(page)) })
 }
 
 fn show(check: &Check) -> Event {

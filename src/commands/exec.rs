@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 
 use crate::app::context::Context;
 use crate::app::interrupt::interruptible_before_a_program;
-use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::{CacheArgs, ScopeArgs};
 use crate::domain::client::resolve::Plan;
@@ -24,6 +23,7 @@ use crate::edge::program::{self, Program, ProgramError, Signals};
 use crate::edge::refresh_endpoint::{Answer, Question, RefreshEndpoint};
 use crate::failure::{Failure, Kind};
 use crate::output;
+use crate::output::Outcome;
 
 /// A cached token for the program should live this long: the SDK asks for a new one 2 minutes before the expiry
 /// (`oauthAuthHelpers.ts`).

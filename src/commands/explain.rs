@@ -6,7 +6,6 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::done::Done;
 use crate::app::input;
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::client::secret::Secret;
@@ -18,7 +17,7 @@ use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::domain::token::scope::TokenClass;
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 /// The longest saved response that is read, in bytes. Corti's have kilobytes.
 const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
@@ -45,7 +44,7 @@ pub(super) struct ExplainArgs {
     token_file: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Done, Failure> {
+pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let is_stdin = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == "-");
     if is_stdin(&args.response) && is_stdin(&args.token_file) {
         let message = "the response and the token cannot both come from standard input";
@@ -85,9 +84,9 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Don
     });
     if causes.is_empty() {
         let failure = Some(unexplained(&evidence));
-        return Ok(Done { failure, ..Done::new("explain", json, Text::Page(seen(&evidence))) });
+        return Ok(Outcome { failure, ..Outcome::new("explain", json, Text::Page(seen(&evidence))) });
     }
-    Ok(Done::new("explain", json, Text::Page(page(&causes, &evidence))))
+    Ok(Outcome::new("explain", json, Text::Page(page(&causes, &evidence))))
 }
 
 async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secret>, Failure> {

@@ -7,7 +7,6 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::done::Done;
 use crate::app::interrupt::interruptible;
 use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::cli::argument;
@@ -16,7 +15,7 @@ use crate::domain::token::pasted::Pasted;
 use crate::domain::token::report::FIELDS;
 use crate::domain::token::scope::LIMITED;
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 mod judge;
 mod many;
@@ -80,7 +79,7 @@ fn field(name: &str) -> Result<&'static str, String> {
     FIELDS.split(", ").find(|known| *known == name).ok_or_else(|| format!("the fields are {FIELDS}"))
 }
 
-pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Done, Failure> {
+pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let fetches_keys = args.verify && args.jwks.is_none();
     if fetches_keys {
         interruptible(context, inspect(args, true, context)).await
@@ -89,7 +88,7 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Don
     }
 }
 
-async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) -> Result<Done, Failure> {
+async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) -> Result<Outcome, Failure> {
     let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
     if file.is_none() {
         refuse_terminal(context)?;
@@ -99,7 +98,7 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
     if args.lines || source.is_many().await? {
         // Their lines are printed already.
         let failure = many::run(args.field, context.options.json, source, &mut judge, context.sink).await?;
-        return Ok(Done { failure, ..Done::new("inspect", Value::Null, Text::Nothing) });
+        return Ok(Outcome { failure, ..Outcome::new("inspect", Value::Null, Text::Nothing) });
     }
     let text = source.whole().await?;
     let judged = judge.judge(text.expose()).await?;
@@ -118,7 +117,7 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
             value => (json!({ name: value }), Page::new().line(plain(&value))),
         },
     };
-    Ok(Done { failure: judged.failure(), ..Done::new("inspect", json, Text::Page(page)) })
+    Ok(Outcome { failure: judged.failure(), ..Outcome::new("inspect", json, Text::Page(page)) })
 }
 
 /// A field's value as one line of text.

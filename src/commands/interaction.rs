@@ -8,7 +8,6 @@ use uuid::Uuid;
 use crate::app::api::Api;
 use crate::app::caller::Caller;
 use crate::app::context::Context;
-use crate::app::outcome::Outcome;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::cli::argument;
@@ -17,7 +16,7 @@ use crate::domain::text::event::Event;
 use crate::domain::text::page::Page;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 mod create;
 mod list;

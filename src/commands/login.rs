@@ -6,7 +6,6 @@ use clap::Args;
 
 use crate::app::context::Context;
 use crate::app::credentials::{self, Credential, taken};
-use crate::app::done::Done;
 use crate::app::secret_input::SecretInput;
 use crate::cli::argument;
 use crate::domain::client::api_client::Client;
@@ -18,7 +17,7 @@ use crate::domain::client::variable;
 use crate::domain::text::redactor::Redactor;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 /// Asks for what is not given, checks the secret by minting a token (which is thrown away), and only then stores it. The
 /// secret comes from a hidden prompt, standard input, a file or a command; never from the command line or a variable.
@@ -50,7 +49,7 @@ pub(super) struct LoginArgs {
     no_verify: bool,
 }
 
-pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Done, Failure> {
+pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let input = SecretInput { file: args.secret_file.clone(), stdin: args.secret_stdin };
     input.refuse_terminal(context)?;
     let name = credentials::profile_name(context)?;
@@ -82,7 +81,7 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Done,
     };
     let done = if args.no_verify { "stored, not verified" } else { "logged in" };
     let (json, page) = credential.log_in(&secret, !args.no_verify, done).await?;
-    Ok(Done::new("login", json, Text::Message(page)))
+    Ok(Outcome::new("login", json, Text::Message(page)))
 }
 
 /// Names all missing values at once, for a new profile if nobody can be asked.

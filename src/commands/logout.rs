@@ -5,14 +5,13 @@ use serde_json::{Value, json};
 
 use crate::app::context::Context;
 use crate::app::credentials::Credential;
-use crate::app::done::Done;
 use crate::app::tokens;
 use crate::cli::argument;
 use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::text::page::{Page, Tone};
 use crate::failure::Failure;
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 /// The profile stays, and so do tokens that were handed out: they live until they expire. Logging out twice is fine.
 #[derive(Debug, Args)]
@@ -33,7 +32,7 @@ struct Removals {
     failure: Option<Failure>,
 }
 
-pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Done, Failure> {
+pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let named = profiles(args, context)?;
     let removals = remove_secrets(args, context, &named).await;
     // Tokens go last, since some may be minted meanwhile, and also if a store failed: all that this configuration folder
@@ -59,7 +58,7 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Done
         count => format!("{count} cached tokens are removed"),
     });
     let json = json!({ "profiles": json, "tokens_removed": count });
-    Ok(Done { failure, ..Done::new("logout", json, Text::Message(page)) })
+    Ok(Outcome { failure, ..Outcome::new("logout", json, Text::Message(page)) })
 }
 
 /// The profiles to log out of. There need be none if variables name a client: its tokens are cached too.

@@ -9,10 +9,9 @@ use clap_mangen::roff::{Roff, roman};
 use serde_json::json;
 
 use crate::app::context::Context;
-use crate::app::outcome::Outcome;
 use crate::domain::text::page::Page;
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 use super::Cli;
 

@@ -146,13 +146,13 @@ pub(crate) fn parse(host: &Host) -> Parsed {
 }
 
 /// Runs a command, on one runtime and this thread.
-pub(crate) fn dispatch(cli: &Cli, host: &Host, printer: &Printer) -> Result<Box<dyn Outcome>, Failure> {
+pub(crate) fn dispatch(cli: &Cli, host: &Host, printer: &Printer) -> Result<Outcome, Failure> {
     let options = cli.globals.options();
     let context = Context::new(host, &options, printer)?;
     block_on(run(&cli.command, &context))
 }
 
-async fn run(command: &Command, context: &Context<'_>) -> Result<Box<dyn Outcome>, Failure> {
+async fn run(command: &Command, context: &Context<'_>) -> Result<Outcome, Failure> {
     match command {
         Command::Login(Deferred(args)) => interrupted(context, login::run(args, context)).await,
         Command::Logout(Deferred(args)) => interrupted(context, logout::run(args, context)).await,
@@ -165,29 +165,25 @@ async fn run(command: &Command, context: &Context<'_>) -> Result<Box<dyn Outcome
         Command::Interaction(Deferred(args)) => interrupted(context, interaction::run(args, context)).await,
         Command::Session(Deferred(args)) => interrupted(context, session::run(args, context)).await,
         // These handle signals themselves: they have something to undo, or give the terminal to a program.
-        Command::Check(Deferred(args)) => boxed(check::run(args, context).await),
-        Command::Demo(Deferred(args)) => boxed(demo::run(args, context).await),
-        Command::Doctor(Deferred(args)) => boxed(doctor::run(args, context).await),
-        Command::Exec(Deferred(args)) => boxed(exec::run(args, context).await),
-        Command::Probe(Deferred(args)) => boxed(probe::run(args, context).await),
-        Command::Sandbox(Deferred(args)) => boxed(sandbox::run(args, context).await),
+        Command::Check(Deferred(args)) => check::run(args, context).await,
+        Command::Demo(Deferred(args)) => demo::run(args, context).await,
+        Command::Doctor(Deferred(args)) => doctor::run(args, context).await,
+        Command::Exec(Deferred(args)) => exec::run(args, context).await,
+        Command::Probe(Deferred(args)) => probe::run(args, context).await,
+        Command::Sandbox(Deferred(args)) => sandbox::run(args, context).await,
         // A signal may end these at any point.
-        Command::Inspect(Deferred(args)) => boxed(inspect::run(args, context).await),
-        Command::Completions(Deferred(args)) => boxed(completions::run(args, context).await),
-        Command::Man(Deferred(args)) => boxed(man::run(args, context).await),
+        Command::Inspect(Deferred(args)) => inspect::run(args, context).await,
+        Command::Completions(Deferred(args)) => completions::run(args, context).await,
+        Command::Man(Deferred(args)) => man::run(args, context).await,
     }
 }
 
 /// Runs `work` until it ends or a signal interrupts it. In a box: some of these futures are large.
-fn interrupted<'a, T: Outcome + 'static>(
+fn interrupted<'a>(
     context: &'a Context<'_>,
-    work: impl Future<Output = Result<T, Failure>> + 'a,
-) -> LocalBoxFuture<'a, Result<Box<dyn Outcome>, Failure>> {
-    Box::pin(async move { boxed(interruptible(context, work).await) })
-}
-
-fn boxed<T: Outcome + 'static>(result: Result<T, Failure>) -> Result<Box<dyn Outcome>, Failure> {
-    result.map(|outcome| Box::new(outcome) as Box<dyn Outcome>)
+    work: impl Future<Output = Result<Outcome, Failure>> + 'a,
+) -> LocalBoxFuture<'a, Result<Outcome, Failure>> {
+    Box::pin(interruptible(context, work))
 }
 
 #[cfg(test)]

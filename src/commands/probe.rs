@@ -14,7 +14,6 @@ use crate::app::api;
 use crate::app::checks::{Check, Checks};
 use crate::app::context::Context;
 use crate::app::interrupt::StopSignal;
-use crate::app::outcome::Outcome;
 use crate::app::route::Route;
 use crate::app::tokens::Tokens;
 use crate::domain::corti::problem::Problem;
@@ -26,7 +25,7 @@ use crate::domain::text::excerpt::at_most;
 use crate::domain::text::page::Page;
 use crate::edge::socket::Socket;
 use crate::failure::{Failure, Kind};
-use crate::output::{Text, with_schema};
+use crate::output::{Outcome, Text, with_schema};
 
 mod messages;
 mod pasted;

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::app::context::{self, Context};
 use crate::app::credentials::Credential;
-use crate::app::done::Done;
 use crate::app::tokens;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{Config, Profile, RenameError};
@@ -14,7 +13,7 @@ use crate::domain::client::identity::ProfileName;
 use crate::domain::text::page::Page;
 use crate::domain::token::scope::ScopeSet;
 use crate::failure::Failure;
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 mod import;
 
@@ -60,17 +59,17 @@ enum ProfileCommand {
 }
 
 /// The outcome of a command that says in one line what it did.
-fn done(command: &'static str, json: Value, line: String) -> Done {
-    Done::new(command, json, Text::Message(Page::new().line(line)))
+fn done(command: &'static str, json: Value, line: String) -> Outcome {
+    Outcome::new(command, json, Text::Message(Page::new().line(line)))
 }
 
-pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Done, Failure> {
+pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     match &args.command {
         ProfileCommand::List => Ok(list(context.config()?)),
         ProfileCommand::Show => {
             let name = context.chosen_profile()?;
             let (profile, config) = (context.profile(name)?, context.config()?);
-            Ok(Done::new(
+            Ok(Outcome::new(
                 "profile-show",
                 json(name, profile, config),
                 Text::Page(page(name, profile, config)),
@@ -93,7 +92,7 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Don
     }
 }
 
-fn list(config: &Config) -> Done {
+fn list(config: &Config) -> Outcome {
     let profiles = config.profiles();
     let rows: Vec<Value> = profiles.iter().map(|(name, profile)| json(name, profile, config)).collect();
     let json = json!({ "profiles": rows });
@@ -108,7 +107,7 @@ fn list(config: &Config) -> Done {
             format!("{}  {}  {}", client.environment, client.tenant, client.id),
         )
     };
-    Done::new("profile-list", json, Text::Page(profiles.iter().fold(Page::new(), row)))
+    Outcome::new("profile-list", json, Text::Page(profiles.iter().fold(Page::new(), row)))
 }
 
 fn json(name: &ProfileName, profile: &Profile, config: &Config) -> Value {
@@ -138,7 +137,7 @@ fn page(name: &ProfileName, profile: &Profile, config: &Config) -> Page {
 }
 
 /// Only the name in config.toml changes: the secret is stored under the client.
-async fn rename(context: &Context<'_>, old: &ProfileName, new: &ProfileName) -> Result<Done, Failure> {
+async fn rename(context: &Context<'_>, old: &ProfileName, new: &ProfileName) -> Result<Outcome, Failure> {
     // Suggests the nearest name, if there is none like this.
     context.profile(old)?;
     let change = |config: &mut Config| {
@@ -153,7 +152,7 @@ async fn rename(context: &Context<'_>, old: &ProfileName, new: &ProfileName) -> 
 
 /// Removes the secret first, unless another profile uses it. The configuration is read again under its lock: another process
 /// may have changed the profile.
-async fn remove(context: &Context<'_>, name: &ProfileName, keep_secret: bool) -> Result<Done, Failure> {
+async fn remove(context: &Context<'_>, name: &ProfileName, keep_secret: bool) -> Result<Outcome, Failure> {
     // Suggests the nearest name, if there is none like this.
     let known = context.profile(name)?;
     let keep = |failure: Failure| {
@@ -188,5 +187,5 @@ async fn remove(context: &Context<'_>, name: &ProfileName, keep_secret: bool) ->
     let page = Page::new().line(format!("profile `{name}` {what} removed"));
     let hint = "there is no default profile now: corti-auth profile use NAME";
     let page = if no_default { page.line(hint) } else { page };
-    Ok(Done::new("profile-remove", json, Text::Message(page)))
+    Ok(Outcome::new("profile-remove", json, Text::Message(page)))
 }

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::app::context::Context;
 use crate::app::credentials::Credential;
-use crate::app::done::Done;
 use crate::app::secret_input::SecretInput;
 use crate::app::tokens::Tokens;
 use crate::domain::client::api_client::Client;
@@ -24,7 +23,7 @@ use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::store::StoreError;
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 const WHERE: &str = "Corti Console: API Clients, the client, Regenerate Secret";
 
@@ -57,7 +56,7 @@ const STILL_VALID: OldSecret = (
 );
 const UNKNOWN: OldSecret = ("unknown", Tone::Caution, "not known whether it still mints");
 
-pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Done, Failure> {
+pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let plan = context.plan()?;
     let (name, profile) = match &plan.source {
         SecretSource::Store(name, profile) => (name, profile),
@@ -121,7 +120,7 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Done
         .toned(Tone::Good, format!("{done}: client `{id}` of `{environment}`, tenant `{tenant}`"))
         .field("profile", name.as_str())
         .toned_field("old secret", tone, told);
-    Ok(Done::new("rotate", json, Text::Message(page)))
+    Ok(Outcome::new("rotate", json, Text::Message(page)))
 }
 
 /// Tries the old secret. The rotation is done already: no result undoes it.

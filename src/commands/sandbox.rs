@@ -7,7 +7,6 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::{Context, parse_tenant};
-use crate::app::outcome::Outcome;
 use crate::app::secret_input;
 use crate::domain::client::identity::ClientId;
 use crate::domain::client::variable;
@@ -17,6 +16,7 @@ use crate::domain::text::shell::quote;
 use crate::edge::{input, private_file, process};
 use crate::failure::{Failure, Kind};
 use crate::output;
+use crate::output::Outcome;
 use crate::sandbox::{Options, Sandbox};
 
 mod fault_args;

@@ -9,7 +9,6 @@ use uuid::Uuid;
 use crate::app::api::Api;
 use crate::app::caller::Caller;
 use crate::app::context::Context;
-use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::app::{api, delivery, spinner};
 use crate::domain::client::api_client::Client;
@@ -27,7 +26,7 @@ use crate::domain::token::grant::Token;
 use crate::domain::token::limited_only;
 use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 /// Does in one call what Corti recommends a backend to do for each session. Nothing is created or printed unless the
 /// server's answer and the token itself say that the token is limited.

@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 
 use crate::app::context::Context;
 use crate::app::credentials;
-use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::cli::argument;
 use crate::domain::client::api_client::Client;
@@ -25,7 +24,7 @@ use crate::domain::token::scope::ScopeRequest;
 use crate::edge::mounted_secret;
 use crate::edge::store::{Store, StoreError};
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 /// Never prompts, and uses the network only with --online. Exits with 4 if there is no usable secret; with --online also
 /// with the exit code of `token`. With --all a missing secret is not a failure.

@@ -4,7 +4,6 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::context::Context;
-use crate::app::outcome::Outcome;
 use crate::app::tokens::Tokens;
 use crate::cli::argument;
 use crate::cli::format_args::FormatArgs;
@@ -13,6 +12,7 @@ use crate::domain::token::grant::Token;
 use crate::domain::token::requirement::Requirement;
 use crate::domain::token::scope::{LIMITED, TokenClass};
 use crate::failure::{Failure, Kind};
+use crate::output::Outcome;
 
 /// You choose whether the token is limited or full. A limited one (transcribe, streams) opens those WebSockets and nothing
 /// else, and is safe for a browser. A full one acts as the client itself. Keep it on your backend.

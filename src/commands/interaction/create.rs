@@ -10,7 +10,6 @@ use crate::app::api::{self, Api};
 use crate::app::caller::Caller;
 use crate::app::context::Context;
 use crate::app::input;
-use crate::app::outcome::Outcome;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::domain::client::secret::AccessToken;
@@ -19,7 +18,7 @@ use crate::domain::corti::interaction::{ENCOUNTER_TYPES, Fields, GENDERS, Intera
 use crate::domain::corti::websocket::{self, SocketKind};
 use crate::domain::text::page::Page;
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 use super::statuses;
 

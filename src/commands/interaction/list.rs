@@ -7,14 +7,13 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::app::api::Api;
 use crate::app::caller::Caller;
-use crate::app::outcome::Outcome;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::domain::corti::interaction::{Listing, Record, SORTS, STATUSES};
 use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
 use crate::failure::{Failure, Kind};
-use crate::output::with_schema;
+use crate::output::{Outcome, with_schema};
 
 use super::statuses;
 

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::app::context::Context;
 use crate::app::credentials::{self, Credential, taken};
-use crate::app::done::Done;
 use crate::cli::argument;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::config::GivenValues;
@@ -21,7 +20,7 @@ use crate::domain::text::page::{Page, Tone};
 use crate::domain::text::shell::quote;
 use crate::edge::{input, prompt};
 use crate::failure::{Failure, Kind};
-use crate::output::Text;
+use crate::output::{Outcome, Text};
 
 /// How much of a file is read, in bytes. A `.env` has a few kilobytes.
 const LIMIT: usize = 1024 * 1024;
@@ -62,7 +61,7 @@ struct Draft {
     passed_over: Vec<String>,
 }
 
-pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Done, Failure> {
+pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let draft = draft(read(&args.file).await?, &args.file, context)?;
     if let Some(word) = args.store.as_deref().filter(|word| !WRITABLE.contains(word)) {
         return Err(Failure::new(Kind::Usage, format!("an import cannot keep a secret in `{word}`"))
@@ -91,7 +90,7 @@ pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Done
     let page = page
         .toned(Tone::Caution, format!("warning: {file} still holds the secret in plain text"))
         .line(format!("hint: rm {}", quote(&file)));
-    Ok(Done::new("profile-import", json, Text::Message(page)))
+    Ok(Outcome::new("profile-import", json, Text::Message(page)))
 }
 
 async fn read(path: &Path) -> Result<Import, Failure> {
