@@ -66,18 +66,19 @@ impl Delivery {
         token: &Token,
         context: &Context<'_>,
     ) -> Result<Text, Failure> {
-        let (variables, headers) = (format::variables(client, token), format::headers(client, token));
+        let variables = || format::variables(client, token);
+        let headers = || format::headers(client, token);
         let rendered = match self {
             Self::Token => Ok(token.access_token.secret().clone()),
             Self::Json => return Ok(Text::Json),
-            Self::Header => format::header_lines(&headers),
-            Self::Curl => format::curl_config(&headers),
-            Self::Env(shell) => format::exports(&timed(variables, token), *shell),
-            Self::Dotenv => format::dotenv_lines(&timed(variables, token)),
+            Self::Header => format::header_lines(&headers()),
+            Self::Curl => format::curl_config(&headers()),
+            Self::Env(shell) => format::exports(&timed(variables(), token), *shell),
+            Self::Dotenv => format::dotenv_lines(&timed(variables(), token)),
             Self::Sdk => Ok(Secret::new(format::sdk(client, token).to_string())),
-            Self::Azure => format::azure(&variables),
+            Self::Azure => format::azure(&variables()),
             Self::Github(path) => {
-                let ForPipeline { commands, lines } = format::github(&variables).map_err(unrenderable)?;
+                let ForPipeline { commands, lines } = format::github(&variables()).map_err(unrenderable)?;
                 // The log must know the mask before the value is written anywhere.
                 context.sink.event(Event::Commands(commands));
                 if !context.sink.is_read() {
@@ -87,7 +88,7 @@ impl Delivery {
                 return written_to("outputs of this step", path, written);
             }
             Self::Gitlab(path) => {
-                let lines = format::gitlab(&variables).map_err(unrenderable)?;
+                let lines = format::gitlab(&variables()).map_err(unrenderable)?;
                 let written = private_file::replace(path, lines.expose().as_bytes());
                 let text = written_to("variables for a dotenv report", path, written)?;
                 context.warn(

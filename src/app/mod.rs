@@ -9,7 +9,6 @@ pub(crate) mod delivery;
 pub(crate) mod input;
 pub(crate) mod interrupt;
 pub(crate) mod route;
-pub(crate) mod runtime;
 pub(crate) mod sandbox;
 pub(crate) mod secret_input;
 pub(crate) mod spinner;

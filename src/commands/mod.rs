@@ -8,7 +8,7 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::domain::client::variable;
 use crate::edge::host::Host;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Printer, Style};
 
 mod check;
@@ -33,7 +33,6 @@ mod token;
 
 use crate::app::context::Context;
 use crate::app::interrupt::interruptible;
-use crate::app::runtime::block_on;
 use crate::cli::globals::{self, Globals};
 use crate::cli::lazy_args::Deferred;
 use crate::cli::{argument, usage};
@@ -149,7 +148,14 @@ pub(crate) fn parse(host: &Host) -> Parsed {
 pub(crate) fn dispatch(cli: &Cli, host: &Host, printer: &Printer) -> Result<Outcome, Failure> {
     let options = cli.globals.options();
     let context = Context::new(host, &options, printer)?;
-    block_on(run(&cli.command, &context))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Kind::Unexpected, format!("cannot start the runtime: {error}")))?;
+    let outcome = runtime.block_on(run(&cli.command, &context));
+    // Does not wait for a DNS lookup that is still running.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn run(command: &Command, context: &Context<'_>) -> Result<Outcome, Failure> {

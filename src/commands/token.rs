@@ -9,8 +9,7 @@ use crate::cli::argument;
 use crate::cli::format_args::FormatArgs;
 use crate::cli::token_args::{CacheArgs, ScopeArgs};
 use crate::domain::token::grant::Token;
-use crate::domain::token::requirement::Requirement;
-use crate::domain::token::scope::{LIMITED, TokenClass};
+use crate::domain::token::scope::{LIMITED, Requirement, TokenClass};
 use crate::failure::{Failure, Kind};
 use crate::output::Outcome;
 

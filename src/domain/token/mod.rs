@@ -11,7 +11,6 @@ pub mod limited_only;
 pub mod pasted;
 pub mod public_key;
 pub mod report;
-pub mod requirement;
 pub mod reuse;
 pub mod scope;
 pub mod signature;
