@@ -60,7 +60,7 @@ pub fn remove_leftovers(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let is_ours = name.to_str().is_some_and(|name| name.starts_with('.') && name.contains(MARK));
+        let is_ours = name.to_str().is_some_and(is_temporary);
         // The type of the entry itself: a link is never ours.
         if is_ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             let _ = fs::remove_file(entry.path());
@@ -68,8 +68,13 @@ pub fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// In the name of a temporary file: after the name of the file that it replaces, and before random characters.
+/// In the name of a temporary file: after the name of the file that it replaces, and before six random characters.
 const MARK: &str = ".corti-auth-";
+
+fn is_temporary(name: &str) -> bool {
+    let Some((replaced, random)) = name.rsplit_once(MARK) else { return false };
+    replaced.starts_with('.') && random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
 
 /// Opens a file for reading, and refuses it as [`refuse_exposed`] does. Checks the opened file, not its name. Does not wait for
 /// the writer of a pipe, which is refused, too.
@@ -191,7 +196,14 @@ mod tests {
     #[test]
     fn leftovers_are_removed_and_nothing_else() {
         let home = tempfile::tempdir().unwrap();
-        let kept = ["a.age", ".a.age", "a.age.corti-auth-abcdef"];
+        let kept = [
+            "a.age",
+            ".a.age",
+            "a.age.corti-auth-abcdef",
+            ".a.age.corti-auth-",
+            "..corti-auth-abc.ef",
+            ".corti-auth-abcdef",
+        ];
         for name in kept.iter().chain(&[".a.age.corti-auth-abcdef", ".b.age.corti-auth-123456"]) {
             fs::write(home.path().join(name), "x").unwrap();
         }
