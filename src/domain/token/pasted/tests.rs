@@ -85,10 +85,15 @@ fn words_behind_a_token_are_no_part_of_it() {
 
 #[test]
 fn a_wrapped_token_is_whole_again_with_and_without_words_behind_it() {
-    let tokens = [signed("RS256", 342), signed("RS256", 512), signed("ES384", 128)];
+    let tokens = [signed("RS256", 342), signed("RS256", 512), signed("ES384", 128), signed("private", 400)];
     for token in tokens {
         for width in 20..=token.len() {
             let lines = wrapped(&token, width);
+            // With an unknown algorithm only the width shows the end: two lines have none, and full lines show no end.
+            let has_width = width < token.len() / 2 && !token.len().is_multiple_of(width);
+            if token.starts_with(&signed("private", 0)) && !has_width {
+                continue;
+            }
             assert_eq!(clean(&lines).token, token, "{width}");
             for words in ["please", "please look"] {
                 let text = format!("{lines}\n{words}");

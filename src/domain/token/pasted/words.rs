@@ -61,8 +61,8 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// Where a signed token with these parts ends: after the longest signature of its algorithm, else after the last part that is
-/// too long for a word, else after the first part of the signature.
+/// Where a signed token with these parts ends: after the longest signature of its algorithm, else where lines of one width
+/// end.
 fn end_of_token(parts: &[Part<'_>]) -> Option<usize> {
     let (mut joined, mut ends, mut dots) = (String::new(), Vec::new(), 0);
     for (part, end) in parts {
@@ -76,15 +76,27 @@ fn end_of_token(parts: &[Part<'_>]) -> Option<usize> {
             break;
         }
         joined.push_str(text);
-        ends.push((joined.len(), end - (part.len() - text.len()), part.len()));
+        ends.push((joined.len(), end - (part.len() - text.len())));
     }
     let lengths = signature_lengths(&jwt::header(&joined).ok()?.alg);
     let signature = joined.rfind('.')? + 1;
     let is_signature = |end: usize| end.checked_sub(signature).is_some_and(|len| lengths.contains(&len));
-    let whole = ends.iter().rfind(|(end, ..)| is_signature(*end));
-    let line = || ends.iter().rfind(|(end, _, len)| *end > signature && *len >= NO_WORD);
-    let first = || ends.iter().find(|(end, ..)| *end > signature);
-    whole.or_else(line).or_else(first).map(|(_, end, _)| *end)
+    let last = match ends.iter().rposition(|(end, _)| is_signature(*end)) {
+        Some(last) => last,
+        None => end_of_lines(parts, ends.iter().position(|(end, _)| *end > signature)?),
+    };
+    ends.get(last).or(ends.last()).map(|(_, end)| *end)
+}
+
+/// The last of the lines that a token was wrapped into, if its first possible end is in line `whole`. A later line belongs to
+/// it if it is longer than any word, or as wide as all lines but the first, which may have begun with something else. The
+/// last line may be shorter.
+fn end_of_lines(parts: &[Part<'_>], whole: usize) -> usize {
+    let width = |at: usize| parts.get(at).map_or(0, |(part, _)| part.len());
+    let is_line = |at: &usize| width(*at) >= NO_WORD || width(*at) == width(whole);
+    let full = (whole + 1..parts.len()).take_while(is_line).last().unwrap_or(whole);
+    let are_lines = full > 0 && width(0) <= width(full) && (1..full).all(|at| width(at) == width(full));
+    if are_lines && (1..width(full)).contains(&width(full + 1)) { full + 1 } else { full }
 }
 
 /// How many characters a signature of this algorithm may have (RFC 7518, sections 3.2 to 3.5; RFC 8037, section 3.1). For RSA
