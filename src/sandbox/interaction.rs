@@ -9,8 +9,9 @@ use crate::domain::corti::interaction::{ENCOUNTER_TYPES, GENDERS, STATUSES};
 
 use super::validation::{Field, ValidationErrors, validate};
 
-/// The members of an encounter and of a patient.
+/// The members of an encounter, its period and a patient.
 const ENCOUNTER: [&str; 5] = ["identifier", "status", "type", "period", "title"];
+const PERIOD: [&str; 2] = ["startedAt", "endedAt"];
 const PATIENT: [&str; 5] = ["identifier", "name", "gender", "birthDate", "pronouns"];
 
 /// The longest interaction that is kept, in bytes of JSON. It bounds the sandbox's memory.
@@ -28,7 +29,10 @@ fn check(body: &Value) -> Result<Value, ValidationErrors> {
         check_patient(&patient);
         // Corti makes a user up if none is named.
         let user = user.and_then(parse_id).unwrap_or_else(Uuid::new_v4);
-        let encounter = encounter.value().map(|it| keep(it, &ENCOUNTER));
+        let mut encounter = encounter.value().map_or(Value::Null, |it| keep(it, &ENCOUNTER));
+        if let Some(period) = encounter.get_mut("period") {
+            *period = keep(period, &PERIOD);
+        }
         json!({
             "assignedUserId": user,
             "encounter": encounter,

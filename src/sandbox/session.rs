@@ -29,7 +29,8 @@ pub(super) enum Kind {
 pub(super) struct Session {
     id: Uuid,
     kind: Kind,
-    configuration: Option<Value>,
+    /// The first participant's channel, once a configuration was accepted.
+    channel: Option<u64>,
     /// Bytes of audio since the start.
     received: u64,
     /// How many of them were in a transcript.
@@ -42,12 +43,12 @@ impl Session {
     /// A session that waits for its configuration.
     pub(super) fn new(kind: Kind) -> Self {
         let id = Uuid::new_v4();
-        Self { id, kind, configuration: None, received: 0, transcribed: 0, has_ended: false }
+        Self { id, kind, channel: None, received: 0, transcribed: 0, has_ended: false }
     }
 
     /// Whether a configuration was accepted.
     pub(super) fn is_configured(&self) -> bool {
-        self.configuration.is_some()
+        self.channel.is_some()
     }
 
     /// No configuration came in time. The two sockets have different names for that.
@@ -113,7 +114,8 @@ impl Session {
         }
         let mut accepted = self.status("CONFIG_ACCEPTED");
         accepted["configuration"] = configuration.clone();
-        self.configuration = Some(configuration.clone());
+        let channel = configuration.pointer("/transcription/participants/0/channel");
+        self.channel = Some(channel.and_then(Value::as_u64).unwrap_or(0));
         vec![accepted]
     }
 
@@ -147,16 +149,11 @@ impl Session {
                 "transcript": text,
                 "final": true,
                 "speakerId": -1,
-                "participant": { "channel": self.first_channel() },
+                "participant": { "channel": self.channel },
                 "time": { "start": start, "end": end },
             }]),
         };
         vec![json!({ "type": "transcript", "data": data })]
-    }
-
-    fn first_channel(&self) -> u64 {
-        let path = "/transcription/participants/0/channel";
-        self.configuration.as_ref().and_then(|all| all.pointer(path)).and_then(Value::as_u64).unwrap_or(0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks JSON from clients, and collects every error with the path of its field. A `null` counts as absent, as in Corti's SDKs.
+//! Checks JSON from clients, and collects up to 20 errors, each with the path of its field. A `null` counts as absent, as in Corti's SDKs.
 
 use std::cell::RefCell;
 
@@ -6,6 +6,9 @@ use serde_json::Value;
 
 /// Pairs of a field's path and what is wrong with it.
 pub(super) type ValidationErrors = Vec<(String, String)>;
+
+/// More errors than this are not collected: a body of wrong fields must not cost many times its size.
+const MOST: usize = 20;
 
 /// All errors on one line.
 pub(super) fn one_line(errors: &ValidationErrors) -> String {
@@ -39,7 +42,10 @@ pub(super) struct Field<'a> {
 impl<'a> Field<'a> {
     /// Adds an error about it.
     pub(super) fn error(&self, reason: impl Into<String>) {
-        self.errors.borrow_mut().push((self.path.clone(), reason.into()));
+        let mut errors = self.errors.borrow_mut();
+        if errors.len() < MOST {
+            errors.push((self.path.clone(), reason.into()));
+        }
     }
 
     fn at(&self, path: String, value: Option<&'a Value>) -> Self {
