@@ -93,7 +93,7 @@ impl<'a> Api<'a> {
                 .context("the interaction may exist, though the answer cannot be used")
                 .hint(format!("look for it: corti-auth interaction list{}", context.profile_option()))
         };
-        let response = self.send(|api| api.create(body)).await.map_err(in_doubt)?;
+        let response = self.send_or(|api| api.create(body), in_doubt).await?;
         let created = self.checked(interaction::parse(&response, self.environment, self.tenant));
         created.map_err(|failure| match failure.unused_interaction() {
             Some((id, _)) => failure
@@ -118,12 +118,21 @@ impl<'a> Api<'a> {
         self.checked(interaction::deleted(&response))
     }
 
-    /// After a 401 nothing was done, so even a request that creates something may be sent again.
     async fn send(&self, request: impl Fn(interaction::Api<'_>) -> Request) -> Result<Response, Failure> {
+        self.send_or(request, |failure| failure).await
+    }
+
+    /// Sends a request, whose own failure goes through `failed`; the failure to get another token does not. After a 401
+    /// nothing was done, so even a request that creates something may be sent again.
+    async fn send_or(
+        &self,
+        request: impl Fn(interaction::Api<'_>) -> Request,
+        failed: impl Fn(Failure) -> Failure,
+    ) -> Result<Response, Failure> {
         let Self { environment, tenant, .. } = self;
         let send = async || {
             let request = request(interaction::Api { environment, tenant, token: &self.token.borrow() });
-            self.http.send(&request).await
+            self.http.send(&request).await.map_err(|error| failed(error.into()))
         };
         let response = send().await?;
         match self.renewal {
@@ -131,7 +140,7 @@ impl<'a> Api<'a> {
                 let policy = tokens.context.cache_policy().refreshed();
                 let token = tokens.get(plan, &ScopeRequest::Full, policy).await?;
                 self.token.replace(token.access_token);
-                Ok(send().await?)
+                send().await
             }
             _ => Ok(response),
         }
