@@ -9,14 +9,29 @@ use crate::domain::text::redactor::{REDACTED, Redactor};
 const LONGEST: usize = 300;
 
 /// Names of secrets, in lower case.
-const NAMES: &str = "client_secret client-secret clientsecret access_token accesstoken refresh_token refreshtoken \
-    id_token idtoken client_assertion code_verifier password passwd api_key authorization";
+const NAMES: [&str; 15] = [
+    "client_secret",
+    "client-secret",
+    "clientsecret",
+    "access_token",
+    "accesstoken",
+    "refresh_token",
+    "refreshtoken",
+    "id_token",
+    "idtoken",
+    "client_assertion",
+    "code_verifier",
+    "password",
+    "passwd",
+    "api_key",
+    "authorization",
+];
 
 /// Names that sentences have before a colon too.
-const WORDS: &str = "token secret";
+const WORDS: [&str; 2] = ["token", "secret"];
 
 /// The schemes of an `Authorization` header.
-const SCHEMES: &str = "bearer basic digest dpop";
+const SCHEMES: [&str; 4] = ["bearer", "basic", "digest", "dpop"];
 
 /// Parameters of a challenge, which follow a scheme and are no credentials.
 const PARAMETERS: [&str; 4] = ["realm=", "error=", "error_description=", "scope="];
@@ -50,15 +65,13 @@ fn without_jwt(word: &str) -> String {
 /// Where the first secret with a name or a scheme begins.
 fn first_named(text: &str) -> Option<usize> {
     let lower = text.to_ascii_lowercase();
-    let found = |names: &'static str| {
-        names.split(' ').flat_map(|name| lower.match_indices(name)).map(|(at, name)| (at, at + name.len()))
-    };
+    let places = |name: &&'static str| lower.match_indices(*name).map(|(at, name)| (at, at + name.len()));
     // `id_token` also ends `invalid_token`, which is no name.
     let is_part = |at: usize| lower.get(..at).is_some_and(|before| before.ends_with(char::is_alphabetic));
-    let named = found(NAMES).filter_map(|(at, end)| value(text, end, is_part(at), false));
-    let worded = found(WORDS).filter_map(|(at, end)| value(text, end, is_part(at), true));
+    let named = NAMES.iter().flat_map(places).filter_map(|(at, end)| value(text, end, is_part(at), false));
+    let worded = WORDS.iter().flat_map(places).filter_map(|(at, end)| value(text, end, is_part(at), true));
     let presented =
-        found(SCHEMES).filter(|(at, _)| !is_part(*at)).filter_map(|(_, end)| credentials(text, end));
+        SCHEMES.iter().flat_map(places).filter(|(at, _)| !is_part(*at)).filter_map(|(_, end)| credentials(text, end));
     named.chain(worded).chain(presented).min()
 }
 

@@ -111,6 +111,16 @@ impl Redactor {
 
     /// `value` without the secrets, in names as well.
     pub fn apply_json(&self, value: Value) -> Value {
+        // One search of all texts is much faster than a search of each, and hardly any value has a secret.
+        let texts = RefCell::new(String::new());
+        let collect = |text: &str| {
+            texts.borrow_mut().extend([text, "\n"]);
+            String::new()
+        };
+        map_json(value.clone(), &collect, &collect);
+        if !self.finds_in(&texts.into_inner()) {
+            return value;
+        }
         let clean = |text: &str| self.apply(text).into_owned();
         map_json(value, &clean, &clean)
     }

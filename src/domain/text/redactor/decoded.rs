@@ -77,13 +77,16 @@ fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
 
 /// One character: `\n`, `\u0041`, or the two units of a surrogate pair. JavaScript escapes `'` too.
 fn json(text: &[u8]) -> Option<(Vec<u8>, usize)> {
-    if text.get(1) == Some(&b'\'') {
-        return Some((b"'".to_vec(), 2));
-    }
-    [2, 6, 12].into_iter().find_map(|length| {
-        let quoted = [b"\"", text.get(..length)?, b"\""].concat();
+    let lengths: &[usize] = match text.get(1)? {
+        b'\'' => return Some((b"'".to_vec(), 2)),
+        b'u' => &[6, 12],
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => &[2],
+        _ => return None,
+    };
+    lengths.iter().find_map(|length| {
+        let quoted = [b"\"", text.get(..*length)?, b"\""].concat();
         let c: char = serde_json::from_slice(&quoted).ok()?;
-        Some((c.to_string().into_bytes(), length))
+        Some((c.to_string().into_bytes(), *length))
     })
 }
 
