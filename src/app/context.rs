@@ -150,7 +150,9 @@ impl<'a> Context<'a> {
         let (variables, config) = (self.variables()?, self.config()?);
         let named = self.flags()?.profile.as_ref().or(variables.profile.as_ref());
         let named = named.or_else(|| config.default_profile());
-        Ok(named.ok_or_else(|| ResolveError::no_client(variables, config))?)
+        // Only a profile will do here, also in CI.
+        let none = ResolveError::NoClient { has_profiles: !config.profiles().is_empty(), in_ci: false };
+        Ok(named.ok_or(none)?)
     }
 
     /// The profile of this name.
@@ -164,8 +166,7 @@ impl<'a> Context<'a> {
     /// Which client is used, and where its secret is.
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
         let plan = resolve::resolve(self.flags()?, self.variables()?, self.config()?)?;
-        if !plan.client.environment.is_documented() {
-            let message = format!("Corti does not document the environment `{}`", plan.client.environment);
+        if let Some(message) = plan.client.environment.warning() {
             self.warn(message, Some("the documented ones are eu and us: corti-auth doctor --environment eu"));
         }
         Ok(plan)

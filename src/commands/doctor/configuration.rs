@@ -85,9 +85,7 @@ fn configuration(context: &Context<'_>, config: &Config, plan: Option<&Plan>, ch
         let hint = format!("${{EDITOR:-vi}} {}", quote(&path));
         concerns.push((format!("unknown key `{key}` in config.toml"), hint));
     }
-    if let Some(plan) = plan.filter(|plan| !plan.client.environment.is_documented()) {
-        let environment = &plan.client.environment;
-        let concern = format!("`{environment}` is not a Corti environment: use eu, us or an https:// URL");
+    if let Some(concern) = plan.and_then(|plan| plan.client.environment.warning()) {
         concerns.push((concern, "corti-auth doctor --environment eu".to_owned()));
     }
     let file = match path {

@@ -143,9 +143,7 @@ async fn confirm(
     if asks || !quiet {
         context.sink.event(Event::Preview(draft.page(&args.file).field("store", kind.as_str())));
     }
-    let environment = &draft.client.environment;
-    if !environment.is_documented() {
-        let message = format!("`{environment}` is not a Corti environment: use eu, us or an https:// URL");
+    if let Some(message) = draft.client.environment.warning() {
         context.warn(message, None);
     }
     if !args.yes && !asks {

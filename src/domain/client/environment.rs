@@ -118,9 +118,11 @@ impl Environment {
         })
     }
 
-    /// Whether Corti documents the label. For a URL this is true: nobody mistypes a label as a URL.
-    pub fn is_documented(&self) -> bool {
-        self.is_url() || KNOWN_LABELS.contains(&self.0.as_str())
+    /// A warning about a label that Corti does not document. It may be mistyped, or newer than this tool. URLs get none: nobody
+    /// mistypes a label as a URL.
+    pub fn warning(&self) -> Option<String> {
+        let is_known = self.is_url() || KNOWN_LABELS.contains(&self.0.as_str());
+        (!is_known).then(|| format!("Corti does not document the environment `{self}`"))
     }
 }
 
