@@ -124,8 +124,8 @@ impl Row {
         match (self.promise, self.observed) {
             (Access::Denied, Access::Allowed) => Finding::More,
             (Access::Allowed, Access::Denied) => Finding::Less,
-            (Access::Unknown, _) | (_, Access::Inconclusive) => Finding::Unknown,
-            _ => Finding::AsPromised,
+            (Access::Allowed, Access::Allowed) | (Access::Denied, Access::Denied) => Finding::AsPromised,
+            _ => Finding::Unknown,
         }
     }
 }

@@ -8,6 +8,9 @@ use jsonwebtoken::Algorithm;
 use super::jwks::{Key, KeySet, RefusedKey};
 use super::jwt::{self, JwtError};
 
+/// The most keys that are tried for one token.
+const MAX_TRIES: usize = 8;
+
 /// Why a signature is not good. The texts contain words of the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
@@ -62,7 +65,7 @@ pub fn check(token: &str, keys: &KeySet) -> Result<Option<String>, SignatureErro
         });
     }
     let is_for_it = |key: &&Key| key.algorithms.contains(&algorithm);
-    let able: Vec<&Key> = candidates.into_iter().filter(is_for_it).collect();
+    let able: Vec<&Key> = candidates.into_iter().filter(is_for_it).take(MAX_TRIES).collect();
     if able.is_empty() {
         return refused(format!("the algorithm `{name}` is not one that the issuer's key is for"));
     }
