@@ -13,7 +13,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::{children, process, thread};
 
 /// The signals that a terminal sends to all programs in its foreground.
-const TERMINAL_SIGNALS: [Signal; 4] = [Signal::INT, Signal::QUIT, Signal::WINCH, Signal::TSTP];
+const TERMINAL_SIGNALS: &[Signal] = &[
+    Signal::INT,
+    Signal::QUIT,
+    Signal::WINCH,
+    Signal::TSTP,
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd", target_os = "openbsd"))]
+    Signal::INFO,
+];
 
 /// The signals that are not passed on, besides those that cannot be taken over: BUS is a fault of this process, CHLD is about
 /// children, and a terminal sends TTIN and TTOU to the whole group: they must stop this process, too.
