@@ -127,7 +127,9 @@ impl From<HttpError> for Failure {
     fn from(error: HttpError) -> Self {
         use Kind::{Configuration, Network, Unexpected};
         let (kind, hint) = match &error {
-            HttpError::Certificates { .. } => (Configuration, "name a PEM file by --ca-cert FILE or SSL_CERT_FILE"),
+            HttpError::Certificates { .. } => {
+                (Configuration, "name a PEM file by --ca-cert FILE or SSL_CERT_FILE")
+            }
             HttpError::Address(_) => (Configuration, "check --environment: corti-auth status"),
             HttpError::Dns(_) => (Network, UNKNOWN_HOST),
             HttpError::Connect { .. } => (Network, "check the address, proxy variables and --ca-cert FILE"),

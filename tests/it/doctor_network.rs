@@ -38,7 +38,12 @@ fn a_wrong_clock_is_reported_with_its_direction() {
 fn a_host_that_is_not_found_fails_dns() {
     let (code, outcome) = diagnose(&world_of("no-such-label"), "--timeout 10s");
     assert_eq!(code, 8, "{outcome:#}");
-    assert_verdict(&outcome, "configuration", "warning", "Corti does not document the environment `no-such-label`");
+    assert_verdict(
+        &outcome,
+        "configuration",
+        "warning",
+        "Corti does not document the environment `no-such-label`",
+    );
     assert_verdict(&outcome, "dns", "failed failed", "auth.no-such-label.corti.app (auth)");
     assert_verdict(&outcome, "dns", "failed failed", "api.no-such-label.corti.app (api, sockets)");
     for name in ["discovery", "clock", "token", "tenant"] {

@@ -70,8 +70,11 @@ fn first_named(text: &str) -> Option<usize> {
     let is_part = |at: usize| lower.get(..at).is_some_and(|before| before.ends_with(char::is_alphabetic));
     let named = NAMES.iter().flat_map(places).filter_map(|(at, end)| value(text, end, is_part(at), false));
     let worded = WORDS.iter().flat_map(places).filter_map(|(at, end)| value(text, end, is_part(at), true));
-    let presented =
-        SCHEMES.iter().flat_map(places).filter(|(at, _)| !is_part(*at)).filter_map(|(_, end)| credentials(text, end));
+    let presented = SCHEMES
+        .iter()
+        .flat_map(places)
+        .filter(|(at, _)| !is_part(*at))
+        .filter_map(|(_, end)| credentials(text, end));
     named.chain(worded).chain(presented).min()
 }
 

@@ -1,6 +1,7 @@
 //! Explains the claims of a decoded token in terms of Corti.
 
 use jiff::Timestamp;
+use std::borrow::Cow;
 
 use super::jwt::{Claims, Jwt, JwtError, Last, date};
 use super::scope::{ScopeSet, TokenClass};
@@ -190,7 +191,7 @@ impl Inspection {
     }
 
     /// What the token may do, in plain words.
-    pub fn meaning(&self) -> String {
+    pub fn meaning(&self) -> Cow<'static, str> {
         let text = match (self.kind, self.class) {
             (Kind::Id, _) => "an ID token: it tells an application who signed in and opens no API",
             (Kind::Refresh, _) => "a refresh token: it gets new tokens and opens no API",
@@ -200,7 +201,8 @@ impl Inspection {
                     (true, false) => "/transcribe WebSocket",
                     _ => "/streams WebSocket",
                 };
-                return format!("limited: it opens the {sockets} and nothing else; a browser may hold it");
+                return format!("limited: it opens the {sockets} and nothing else; a browser may hold it")
+                    .into();
             }
             (_, Some(TokenClass::Full)) => {
                 "full: it acts as the client itself, on every API; keep it on a backend"
@@ -211,7 +213,7 @@ impl Inspection {
             (Kind::Unknown, _) => "unknown: its `typ` is not one of Keycloak's access, ID and refresh tokens",
             (Kind::Access, None) => "unknown: it has no `scope` claim to tell",
         };
-        text.to_owned()
+        text.into()
     }
 }
 

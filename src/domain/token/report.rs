@@ -1,5 +1,7 @@
 //! The JSON record of an inspected token: `corti-auth/inspect/v1`.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -39,12 +41,21 @@ impl<'a> Report<'a> {
     }
 }
 
+/// A value as its text, without a copy of it.
+struct Shown<T>(T);
+
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 impl Serialize for Report<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let it = self.inspection;
         let (environment, tenant) =
             it.place.as_ref().map(|(environment, tenant)| (environment, tenant)).unzip();
-        let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        let text = |time: Option<Timestamp>| time.map(Shown);
         let unix = |time: Option<Timestamp>| time.map(Timestamp::as_second);
         let signature = match self.verification.map(Verification::is_signed) {
             None => "not checked",
@@ -63,8 +74,8 @@ impl Serialize for Report<'_> {
         map.serialize_entry("roles", &it.roles)?;
         map.serialize_entry("audience", &it.audience)?;
         map.serialize_entry("issuer", &it.issuer)?;
-        map.serialize_entry("environment", &environment.map(ToString::to_string))?;
-        map.serialize_entry("tenant", &tenant.map(ToString::to_string))?;
+        map.serialize_entry("environment", &environment.map(Shown))?;
+        map.serialize_entry("tenant", &tenant.map(Shown))?;
         map.serialize_entry("client_id", &it.client)?;
         map.serialize_entry("subject", &it.subject)?;
         map.serialize_entry("username", &it.username)?;
