@@ -1,0 +1,185 @@
+<#
+.SYNOPSIS
+Installs corti-auth from a release: downloads the archive for this machine, checks it and puts the program into a folder.
+
+.DESCRIPTION
+For Windows PowerShell 5.1 and PowerShell 7 on Windows. Takes no administrator's rights.
+Everything is in functions, and the last line calls them: a script that is cut off on its way does nothing.
+
+.PARAMETER Repository
+The repository's URL, such as https://github.com/OWNER/NAME
+
+.PARAMETER Version
+The version, such as 0.1.0. By default the latest release.
+
+.PARAMETER To
+The folder for the program. By default corti-auth in your Programs folder.
+
+.PARAMETER Provenance
+Have `gh` verify who built the archive: auto (if gh can), require or skip.
+#>
+param(
+    [string]$Repository = '',
+    [string]$Version = '',
+    [string]$To = '',
+    [ValidateSet('auto', 'require', 'skip')]
+    [string]$Provenance = 'auto'
+)
+
+# Plain http only to this machine, for tests.
+function Assert-Repository([string]$Url) {
+    $example = 'install.ps1 -Repository https://github.com/OWNER/NAME'
+    if (-not $Url) { throw "which repository? hint: $example" }
+    $parsed = $null
+    if (-not [Uri]::TryCreate($Url, [UriKind]::Absolute, [ref]$parsed)) { throw "'$Url' is not a URL. hint: $example" }
+    if ($parsed.UserInfo) { throw "the repository's URL must have no user or password" }
+    $local = $parsed.Scheme -eq 'http' -and $parsed.IsLoopback
+    if ($parsed.Scheme -ne 'https' -and -not $local) { throw "'$Url' is not an https:// URL. hint: $example" }
+}
+
+function Get-Target {
+    if ($PSVersionTable.PSVersion.Major -ge 6 -and -not $IsWindows) {
+        throw 'this script is for Windows. hint: sh install.sh'
+    }
+    # A 32-bit PowerShell names the machine's own processor in the second variable.
+    $processor = $env:PROCESSOR_ARCHITECTURE
+    if ($env:PROCESSOR_ARCHITEW6432) { $processor = $env:PROCESSOR_ARCHITEW6432 }
+    switch ($processor) {
+        'AMD64' { return 'x86_64-pc-windows-msvc' }
+        'ARM64' { return 'aarch64-pc-windows-msvc' }
+    }
+    throw "there is no build of corti-auth for Windows on $processor. hint: cargo install --locked --path ."
+}
+
+function Save-Url([string]$Url, [string]$File) {
+    try {
+        $response = Invoke-WebRequest -Uri $Url -OutFile $File -UseBasicParsing -PassThru
+    } catch {
+        $status = 0
+        if ($_.Exception.PSObject.Properties['Response'] -and $_.Exception.Response) {
+            $status = [int]$_.Exception.Response.StatusCode
+        }
+        if ($status -eq 404) { throw "$Url does not exist (404)" }
+        throw "cannot download ${Url}: $($_.Exception.Message)"
+    }
+    # Windows PowerShell follows a redirect to plain http.
+    $base = $response.BaseResponse
+    if ($base.PSObject.Properties['ResponseUri']) { $end = $base.ResponseUri } else { $end = $base.RequestMessage.RequestUri }
+    if ($Url.StartsWith('https:') -and $end.Scheme -ne 'https') { throw "$Url leads to plain http" }
+}
+
+# The archive of this machine and its sum, in the release's list.
+function Find-Archive([string]$Sums, [string]$Version, [string]$Target) {
+    $wanted = '[0-9A-Za-z.+-]+'
+    if ($Version) { $wanted = [regex]::Escape($Version) }
+    foreach ($line in Get-Content -LiteralPath $Sums) {
+        if ($line -match "^([0-9a-f]{64}) [ *](corti-auth-($wanted)-$Target\.zip)$") {
+            return @{ Sum = $Matches[1]; Name = $Matches[2]; Version = $Matches[3] }
+        }
+    }
+    throw "this release lists no archive for $Target"
+}
+
+# The sum comes from the host of the archive: it shows damage, not tampering. Who built the archive is what gh can tell.
+function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Mode) {
+    $slug = $Repository.AbsolutePath.Trim('/')
+    if ($Mode -eq 'skip') {
+        $why = '-Provenance skip'
+    } elseif (-not (Get-Command gh -CommandType Application -ErrorAction SilentlyContinue)) {
+        $why = 'gh is not installed'
+    } else {
+        # What a program writes to stderr is no error of PowerShell's.
+        $ErrorActionPreference = 'Continue'
+        $before = $env:GH_HOST
+        $env:GH_HOST = $Repository.Authority
+        $null = & gh attestation verify --help 2>&1
+        $known = $LASTEXITCODE
+        $said = & gh attestation verify $File --repo $slug --signer-workflow "$slug/.github/workflows/release.yml" 2>&1
+        $code = $LASTEXITCODE
+        $env:GH_HOST = $before
+        if ($known -ne 0) {
+            $why = 'this gh is too old'
+        } elseif ($code -eq 4) {
+            $why = 'gh is not logged in: gh auth login'
+        } elseif ($code -ne 0) {
+            throw "gh cannot verify who built the archive: $said. hint: install.ps1 -Provenance skip"
+        } else {
+            Write-Host "provenance verified: built by the release workflow of $slug"
+            return
+        }
+    }
+    if ($Mode -eq 'require') { throw "nobody verified who built the archive: $why" }
+    Write-Host "sum is right: the archive is not damaged. Whether it was tampered with is not known ($why)."
+}
+
+# Tries the program before it replaces another one. Windows lets a running program be renamed, not replaced.
+function Install-Program([string]$Program, [string]$Folder, [string]$Version) {
+    $said = & $Program --version
+    if ($LASTEXITCODE -ne 0 -or $said -ne "corti-auth $Version") {
+        throw "the program in the archive does not run here, or is another one: $said"
+    }
+    $null = New-Item -ItemType Directory -Force -Path $Folder
+    $place = Join-Path $Folder 'corti-auth.exe'
+    $old = Join-Path $Folder 'corti-auth.old.exe'
+    Remove-Item -LiteralPath $old -Force -ErrorAction SilentlyContinue
+    if (Test-Path -LiteralPath $place) { Move-Item -LiteralPath $place -Destination $old -Force }
+    Copy-Item -LiteralPath $Program -Destination $place
+    Remove-Item -LiteralPath $old -Force -ErrorAction SilentlyContinue
+    Write-Host "installed corti-auth ${Version}: $place"
+}
+
+function Show-Path([string]$Folder) {
+    $entries = $env:Path -split ';' | ForEach-Object { $_.TrimEnd('\') }
+    if ($entries -contains $Folder.TrimEnd('\')) { return }
+    Write-Host "$Folder is not in PATH. Add it, and open a new terminal:"
+    Write-Host "  [Environment]::SetEnvironmentVariable('Path', '$Folder;' + [Environment]::GetEnvironmentVariable('Path', 'User'), 'User')"
+}
+
+function Install-CortiAuth([string]$Repository, [string]$Version, [string]$To, [string]$Provenance) {
+    Set-StrictMode -Version Latest
+    $ErrorActionPreference = 'Stop'
+    $ProgressPreference = 'SilentlyContinue' # It slows a download down.
+    [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
+    $Repository = $Repository.TrimEnd('/')
+    $Version = $Version -replace '^v', ''
+    Assert-Repository $Repository
+    if ($Version -notmatch '^[0-9A-Za-z.+-]*$') { throw "'$Version' is not a version. hint: a version looks like 0.1.0" }
+    if (-not $To) { $To = Join-Path $env:LOCALAPPDATA 'Programs\corti-auth' }
+    $To = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($To)
+    $target = Get-Target
+    $work = Join-Path ([IO.Path]::GetTempPath()) "corti-auth-$([Guid]::NewGuid())"
+    $null = New-Item -ItemType Directory -Path $work
+    try {
+        $downloads = "$Repository/releases/latest/download"
+        if ($Version) { $downloads = "$Repository/releases/download/v$Version" }
+        $sums = Join-Path $work 'SHA256SUMS'
+        Save-Url "$downloads/SHA256SUMS" $sums
+        $archive = Find-Archive $sums $Version $target
+        $file = Join-Path $work $archive.Name
+        Save-Url "$Repository/releases/download/v$($archive.Version)/$($archive.Name)" $file
+        $found = (Get-FileHash -LiteralPath $file -Algorithm SHA256).Hash
+        if ($found -ne $archive.Sum) {
+            throw "$($archive.Name) does not have the sum of the release: it was damaged, cut off or replaced. hint: try again"
+        }
+        Assert-Provenance $file $Repository $Provenance
+        Expand-Archive -LiteralPath $file -DestinationPath $work
+        $folder = Join-Path $work ([IO.Path]::GetFileNameWithoutExtension($archive.Name))
+        Install-Program (Join-Path $folder 'corti-auth.exe') $To $archive.Version
+        Show-Path $To
+    } finally {
+        Remove-Item -LiteralPath $work -Recurse -Force -ErrorAction SilentlyContinue
+    }
+}
+
+# From a file it ends with exit code 1; pasted into a terminal it must not close it.
+function Main([string]$Repository, [string]$Version, [string]$To, [string]$Provenance) {
+    try {
+        Install-CortiAuth $Repository $Version $To $Provenance
+    } catch {
+        if (-not $PSCommandPath) { throw }
+        [Console]::Error.WriteLine("error: $($_.Exception.Message -replace '\.? hint: ', "`nhint: ")")
+        exit 1
+    }
+}
+
+Main $Repository $Version $To $Provenance

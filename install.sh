@@ -1,0 +1,299 @@
+#!/bin/sh
+# Installs corti-auth from a release: downloads the archive of this platform, checks it and puts the program into a folder.
+# Needs a POSIX shell, curl or wget, and tar. Takes no root rights. `install.sh --help` lists the options.
+#
+# Everything is in functions, and the last line calls them: a script that is cut off on its way does nothing.
+
+# The release that published this script, filled in by .github/workflows/release.yml.
+default_repository=''
+default_version=''
+
+usage() {
+  cat << 'END'
+Install corti-auth from a release
+
+Usage: install.sh [OPTIONS]
+
+Options:
+  --repository URL     The repository's URL, such as https://github.com/OWNER/NAME
+  --version VERSION    The version, such as 0.1.0 [default: the latest release]
+  --to FOLDER          Where the program goes [default: ~/.local/bin]
+  --cache FOLDER       Keep the archive there, and take it from there if its sum is right
+  --provenance WHEN    Have `gh` verify who built the archive: auto (if gh can), require or skip [default: auto]
+END
+}
+
+fail() { # fail MESSAGE [HINT]...
+  printf 'error: %s\n' "$1" >&2
+  shift
+  for hint; do printf 'hint: %s\n' "$hint" >&2; done
+  exit 1
+}
+
+have() { command -v "$1" > /dev/null 2>&1; }
+
+read_options() {
+  repository=$default_repository version=$default_version folder='' cache='' provenance=auto
+  while [ $# -gt 0 ]; do
+    case $1 in
+      -h | --help) usage && exit 0 ;;
+      --repository | --version | --to | --cache | --provenance)
+        [ $# -gt 1 ] || fail "$1 needs a value" 'install.sh --help' ;;
+      *) fail "unknown option $1" 'install.sh --help' ;;
+    esac
+    case $1 in
+      --repository) repository=$2 ;;
+      --version) version=${2#v} ;;
+      --to) folder=$2 ;;
+      --cache) cache=$2 ;;
+      --provenance) provenance=$2 ;;
+    esac
+    shift 2
+  done
+  case $provenance in
+    auto | require | skip) ;;
+    *) fail "--provenance is auto, require or skip, not $provenance" ;;
+  esac
+  case $version in
+    *[!0-9A-Za-z.+-]*) fail "'$version' is not a version" 'a version looks like 0.1.0' ;;
+  esac
+  if [ -z "$folder" ]; then
+    [ -n "${HOME:-}" ] || fail 'HOME is not set, so there is no default folder' 'install.sh --to FOLDER'
+    folder=$HOME/.local/bin
+  fi
+}
+
+# Plain http only to this machine, for tests.
+check_repository() {
+  repository=${repository%/}
+  [ -n "$repository" ] || fail 'which repository?' 'install.sh --repository https://github.com/OWNER/NAME'
+  case $repository in
+    *@* | *[[:space:]]*) fail "the repository's URL must have no user, password or space" ;;
+    https://?*) scheme=https ;;
+    http://127.0.0.1:*/* | http://localhost:*/*) scheme=http ;;
+    *) fail "'$repository' is not an https:// URL" 'install.sh --repository https://github.com/OWNER/NAME' ;;
+  esac
+  case $repository in
+    *://127.0.0.1[:/]* | *://localhost[:/]*) loopback=yes ;;
+    *) loopback='' ;;
+  esac
+}
+
+# Linux has one build per processor: it is static, so it runs with glibc, with musl and without either.
+find_target() {
+  system=$(uname -s) processor=$(uname -m) suffix='' ending=tar.gz
+  case $processor in
+    x86_64 | amd64) processor=x86_64 ;;
+    aarch64 | arm64) processor=aarch64 ;;
+  esac
+  case $system in
+    Linux) rest=unknown-linux-musl ;;
+    Darwin)
+      rest=apple-darwin
+      # A shell under Rosetta says x86_64.
+      [ "$(sysctl -n hw.optional.arm64 2> /dev/null)" != 1 ] || processor=aarch64
+      ;;
+    MINGW* | MSYS* | CYGWIN*) # Git Bash, whose processor may be an emulated one
+      rest=pc-windows-msvc suffix=.exe ending=zip
+      case $system in *-ARM64) processor=aarch64 ;; esac
+      ;;
+    *) rest='' ;;
+  esac
+  case $processor-$rest in
+    x86_64-?* | aarch64-?*) target=$processor-$rest ;;
+    *)
+      fail "there is no build of corti-auth for $system $processor" \
+        'with Rust, from a checkout of the repository: cargo install --locked --path .'
+      ;;
+  esac
+}
+
+# fetch URL FILE
+fetch() {
+  log=$work/log code=0
+  if have curl; then
+    set -- "$1" "$2" --fail --silent --show-error --location --proto "=$scheme" --retry 2 --connect-timeout 15
+    [ "$scheme" = http ] || set -- "$@" --tlsv1.2
+    [ -z "$loopback" ] || set -- "$@" --noproxy '*'
+    url=$1 file=$2
+    shift 2
+    curl "$@" --output "$file" "$url" 2> "$log" || code=$?
+    [ "$code" != 18 ] || fail "the download of $url was cut off" 'try again'
+  elif have wget; then
+    url=$1 file=$2
+    set -- -S
+    if wget --version 2> /dev/null | grep -q GNU; then
+      set -- "$@" --tries=3 --timeout=30
+      [ -z "$loopback" ] || set -- "$@" --no-proxy
+    elif [ -n "$loopback" ]; then
+      set -- "$@" -Y off
+    fi
+    wget "$@" -O "$file" "$url" 2> "$log" || code=$?
+    check_wget
+  else
+    fail 'neither curl nor wget is installed' 'install one of them and run this again'
+  fi
+  [ "$code" = 0 ] || case $(cat "$log") in
+    *'error: 404'* | *'ERROR 404'* | *HTTP/1.?' 404'*) fail "$url does not exist (404)" "releases: $repository/releases" ;;
+    *'onnection closed at'* | *'short read'*) fail "the download of $url was cut off" 'try again' ;;
+    *) fail "cannot download $url: $(grep -v '^ ' "$log" | tail -n 1)" ;;
+  esac
+}
+
+# wget follows a redirect to plain http, and BusyBox may check no certificate: neither is trusted with a program.
+check_wget() {
+  [ "$scheme" = https ] || return 0
+  if grep -q 'certificate validation not implemented' "$log"; then
+    fail 'this wget (BusyBox) checks no certificates' 'install curl or GNU wget and run this again'
+  fi
+  if grep -qi '^ *Location: *http:' "$log"; then
+    fail "$url leads to plain http" 'install curl and run this again'
+  fi
+}
+
+# Finds the archive of this platform, and its sum, in the release's list.
+find_archive() {
+  if [ -n "$version" ]; then
+    downloads=$repository/releases/download/v$version
+  else
+    downloads=$repository/releases/latest/download
+  fi
+  fetch "$downloads/SHA256SUMS" "$work/SHA256SUMS"
+  sum='' archive='' any=${version:-*}
+  while read -r listed name; do
+    # shellcheck disable=SC2254 # Without a version, every one fits.
+    case ${name#\*} in
+      corti-auth-$any-"$target.$ending") sum=$listed archive=${name#\*} && break ;;
+    esac
+  done < "$work/SHA256SUMS"
+  [ -n "$archive" ] || fail "$downloads/SHA256SUMS lists no archive for $target" \
+    "releases: $repository/releases" 'with Rust, from a checkout of the repository: cargo install --locked --path .'
+  case $archive in
+    *[!0-9A-Za-z._+-]*) fail "'$archive' in SHA256SUMS is not the name of an archive" ;;
+  esac
+  version=${archive#corti-auth-}
+  version=${version%"-$target.$ending"}
+  downloads=$repository/releases/download/v$version
+}
+
+sum_of() { # sum_of FILE
+  if have sha256sum; then
+    sha256sum < "$1"
+  elif have shasum; then
+    shasum -a 256 < "$1"
+  else
+    openssl dgst -sha256 -r < "$1"
+  fi | cut -d ' ' -f 1
+}
+
+get_archive() {
+  file=$work/$archive
+  if [ -n "$cache" ] && [ -f "$cache/$archive" ] && [ "$(sum_of "$cache/$archive")" = "$sum" ]; then
+    cp "$cache/$archive" "$file"
+    echo "taken from $cache: $archive"
+    return
+  fi
+  fetch "$downloads/$archive" "$file"
+  found=$(sum_of "$file")
+  [ "$found" = "$sum" ] || fail "$archive does not have the sum of the release: it was damaged, cut off or replaced" \
+    "expected $sum" "found    $found" 'try again; if it stays so, tell the maintainers'
+  if [ -n "$cache" ]; then
+    mkdir -p "$cache"
+    cp "$file" "$cache/$archive"
+  fi
+}
+
+# The sum comes from the host of the archive: it shows damage, not tampering. Who built the archive is what gh can tell.
+check_provenance() {
+  place=${repository#*://}
+  slug=${place#*/}
+  code=0
+  if [ "$provenance" = skip ]; then
+    why='--provenance skip'
+  elif ! have gh; then
+    why='gh is not installed'
+  elif ! gh attestation verify --help > /dev/null 2>&1; then
+    why='this gh is too old'
+  else
+    GH_HOST=${place%%/*} gh attestation verify "$file" --repo "$slug" \
+      --signer-workflow "$slug/.github/workflows/release.yml" > "$work/log" 2>&1 || code=$?
+    case $code in
+      0) echo "provenance verified: built by the release workflow of $slug" && return ;;
+      4) why='gh is not logged in: gh auth login' ;;
+      *)
+        cat "$work/log" >&2
+        fail "gh cannot verify who built $archive" 'to install it all the same: install.sh --provenance skip'
+        ;;
+    esac
+  fi
+  [ "$provenance" != require ] || fail "nobody verified who built $archive: $why"
+  echo "sum is right: the archive is not damaged. Whether it was tampered with is not known ($why)."
+}
+
+unpack() {
+  if [ "$ending" = tar.gz ]; then
+    tar -xzf "$file" -C "$work"
+  elif have unzip; then
+    unzip -q "$file" -d "$work"
+  else # Windows' own tar
+    (cd "$work" && "${SYSTEMROOT:-C:/Windows}/System32/tar.exe" -xf "$archive")
+  fi || fail "cannot unpack $archive"
+  program=$work/${archive%".$ending"}/corti-auth$suffix
+  [ -f "$program" ] || fail "$archive holds no corti-auth$suffix" 'tell the maintainers'
+}
+
+# Tries the program before it replaces another one.
+install_program() {
+  mkdir -p "$folder" || fail "cannot create $folder" 'install.sh --to FOLDER, with a folder of yours'
+  folder=$(CDPATH='' cd -- "$folder" && pwd)
+  new=$folder/.corti-auth-new$suffix
+  # shellcheck disable=SC2015 # Either failing is the same failure.
+  cp "$program" "$new" && chmod 755 "$new" || fail "cannot write to $folder" 'install.sh --to FOLDER, with a folder of yours'
+  said=$("$new" --version 2>&1) || fail "the program of $archive does not run here: $said"
+  [ "$said" = "corti-auth $version" ] || fail "the program of $archive calls itself '$said'" 'tell the maintainers'
+  mv -f "$new" "$folder/corti-auth$suffix" || fail "cannot replace $folder/corti-auth$suffix" 'stop it and run this again'
+  echo "installed corti-auth $version: $folder/corti-auth$suffix"
+}
+
+explain_path() {
+  case :$PATH: in
+    *":$folder:"*)
+      first=$(command -v corti-auth) || first=''
+      case $first in
+        '' | "$folder/corti-auth"*) ;;
+        *) echo "another corti-auth comes first in PATH: $first" ;;
+      esac
+      return
+      ;;
+  esac
+  case ${SHELL:-} in
+    */fish) line="fish_add_path '$folder'" ;;
+    */zsh) line="echo 'export PATH=\"$folder:\$PATH\"' >> ~/.zshrc" ;;
+    */bash) line="echo 'export PATH=\"$folder:\$PATH\"' >> ~/.bashrc" ;;
+    *) line="echo 'export PATH=\"$folder:\$PATH\"' >> ~/.profile" ;;
+  esac
+  echo "$folder is not in PATH. Add it, and open a new terminal:"
+  echo "  $line"
+}
+
+main() {
+  set -eu
+  new='' work=''
+  read_options "$@"
+  check_repository
+  find_target
+  work=$(mktemp -d "${TMPDIR:-/tmp}/corti-auth.XXXXXX")
+  trap 'rm -rf "$work" ${new:+"$new"}' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' HUP TERM
+  have sha256sum || have shasum || have openssl \
+    || fail 'nothing here computes a SHA-256 sum' 'install sha256sum, shasum or openssl and run this again'
+  find_archive
+  get_archive
+  check_provenance
+  unpack
+  install_program
+  explain_path
+}
+
+main "$@"
