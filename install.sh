@@ -135,8 +135,8 @@ fetch() {
   fi
   [ "$code" = 0 ] || case $(cat "$log") in
     *'error: 404'* | *'ERROR 404'* | *HTTP/1.?' 404'*) fail "$url does not exist (404)" "releases: $repository/releases" ;;
-    *'onnection closed at'* | *'short read'*) fail "the download of $url was cut off" 'try again' ;;
-    *) fail "cannot download $url: $(grep -v '^ ' "$log" | tail -n 1)" ;;
+    *'onnection closed at'* | *'closed prematurely'*) fail "the download of $url was cut off" 'try again' ;;
+    *) fail "cannot download $url: $(grep -E '^(curl|wget|ERROR)|failed: ' "$log" | head -n 1)" ;;
   esac
 }
 

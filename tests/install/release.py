@@ -1,0 +1,138 @@
+"""A release, and a server that publishes it: well, or with a fault that the first part of the path names.
+
+    http://127.0.0.1:PORT/good/corti-auth/releases/download/v0.1.0/SHA256SUMS
+
+good: as it should be.            cut: half an archive, though the head promises all of it.
+wrong-sum: another archive than the sum is of.   missing: no archive in the list.
+gone: the list, and no archive.   plain: a redirect to the same release on plain http.
+broken: an archive whose program does not run.   other: the program says another version.
+"""
+
+import hashlib
+import http.server
+import io
+import os
+import pathlib
+import re
+import ssl
+import subprocess
+import tarfile
+import tempfile
+import threading
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VERSION = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+LINUX = f"{os.uname().machine if hasattr(os, 'uname') else 'x86_64'}-unknown-linux-musl"
+
+
+def program() -> bytes:
+    """The real program, made smaller."""
+    binary = os.environ.get("CORTI_AUTH_BINARY", str(ROOT / "target/debug/corti-auth"))
+    with tempfile.TemporaryDirectory() as folder:
+        stripped = f"{folder}/corti-auth"
+        subprocess.run(["strip", "-o", stripped, binary], check=True)
+        return pathlib.Path(stripped).read_bytes()
+
+
+def script(text: str) -> bytes:
+    return f"#!/bin/sh\n{text}\n".encode()
+
+
+def tar(target: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as archive:
+        member = tarfile.TarInfo(f"corti-auth-{VERSION}-{target}/corti-auth")
+        member.size, member.mode = len(content), 0o755
+        archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def zipped(target: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"corti-auth-{VERSION}-{target}/corti-auth.exe", content)
+    return file.getvalue()
+
+
+class Release:
+    """The files of a release. Other platforms' programs are a shell script that says the version."""
+
+    def __init__(self, exe: bytes | None = None):
+        says = script(f"echo corti-auth {VERSION}")
+        tars = {target: says for target in ("x86_64-apple-darwin", "aarch64-apple-darwin")}
+        zips = {target: exe or says for target in ("x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc")}
+        if exe is None:
+            tars[LINUX] = program()
+        name = f"corti-auth-{VERSION}-"
+        self.files = {f"{name}{it}.tar.gz": tar(it, content) for it, content in tars.items()}
+        self.files |= {f"{name}{it}.zip": zipped(it, content) for it, content in zips.items()}
+        self.broken = tar(LINUX, script("exit 1"))
+        self.other = tar(LINUX, script("echo corti-auth 9.9.9"))
+
+    def sums(self, fault: str) -> bytes:
+        files = {name: self.content(fault, name) for name in self.files} if fault in ("broken", "other") else self.files
+        lines = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
+        return "".join(lines if fault != "missing" else []).encode()
+
+    def content(self, fault: str, name: str) -> bytes:
+        if LINUX in name and fault in ("broken", "other"):
+            return getattr(self, fault)
+        content = self.files[name]
+        return content[:-1] + bytes([content[-1] ^ 1]) if fault == "wrong-sum" else content
+
+
+class Server:
+    """Publishes a release until the `with` block ends. `asked` has the paths of all requests."""
+
+    def __init__(self, release: Release, certificate: str | None = None, plain: str = ""):
+        self.asked: list[str] = []
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                server.asked.append(self.path)
+                parts = self.path.strip("/").split("/")
+                fault, kind, name = parts[0], parts[2:-1], parts[-1]
+                known = kind in (["releases", "download", f"v{VERSION}"], ["releases", "latest", "download"])
+                if fault == "plain":
+                    self.send_response(302)
+                    self.send_header("Location", f"{plain}/good/" + "/".join(parts[1:]))
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                elif known and name == "SHA256SUMS":
+                    self.answer(release.sums(fault))
+                elif known and name in release.files and fault != "gone":
+                    content = release.content(fault, name)
+                    self.answer(content, len(content) // 2 if fault == "cut" else None)
+                else:
+                    self.send_error(404)
+
+            def answer(self, content: bytes, end: int | None = None):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[:end])
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        scheme = "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+            scheme = "https"
+        self.base = f"{scheme}://127.0.0.1:{self.server.server_port}"
+
+    def repository(self, fault: str = "good") -> str:
+        return f"{self.base}/{fault}/corti-auth"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()

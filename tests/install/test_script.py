@@ -1,0 +1,412 @@
+"""install.sh in the shells that run it, with the programs that it finds, against a release with and without faults."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from release import LINUX, ROOT, VERSION, Release, Server
+
+SCRIPT = ROOT / "install.sh"
+ARCHIVE = f"corti-auth-{VERSION}-{LINUX}.tar.gz"
+SHELLS = [["sh"], ["dash"], ["bash"], ["bash", "--posix"], ["mksh"], ["busybox", "sh"]]
+TOOLS = "cat chmod cp cut env grep gzip head mkdir mktemp mv rm sh sysctl tar uname"
+
+
+def setUpModule():
+    global release, server
+    release = Release()
+    server = Server(release).__enter__()
+
+
+def tearDownModule():
+    server.__exit__()
+
+
+class Script(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.home = pathlib.Path(folder.name)
+        (self.home / "temporary").mkdir()
+        self.to = self.home / "bin"
+        self.variables = {"HOME": str(self.home), "PATH": os.environ["PATH"], "TMPDIR": str(self.home / "temporary")}
+        self.variables["SHELL"] = "/bin/bash"
+
+    def path(self, *tools: str, busybox: bool = False, **programs: str):
+        """A PATH with the least that the script needs, these tools besides, and these programs of ours."""
+        folder = self.home / "tools"
+        folder.mkdir()
+        if busybox:
+            subprocess.run(["busybox", "--install", "-s", folder], check=True)
+        else:
+            for tool in (*TOOLS.split(), *tools):
+                if found := shutil.which(tool):
+                    (folder / tool).symlink_to(found)
+        for name, text in programs.items():
+            (folder / name).unlink(missing_ok=True)
+            (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / name).chmod(0o755)
+        self.variables["PATH"] = str(folder)
+
+    def run_script(self, *options, shell=("sh",), fault="good", repository=None):
+        shell = [shutil.which(shell[0]), *shell[1:]]
+        words = [*shell, SCRIPT, "--repository", repository or server.repository(fault), *options]
+        said = subprocess.run(words, env=self.variables, text=True, capture_output=True, cwd=self.home)
+        self.assertEqual(os.listdir(self.home / "temporary"), [], "it leaves something behind")
+        return said
+
+    def assert_installed(self, said, place=None):
+        self.assertEqual((said.returncode, said.stderr), (0, ""))
+        place = place or self.to / "corti-auth"
+        self.assertIn(f"installed corti-auth {VERSION}: {place}\n", said.stdout)
+        says = subprocess.run([place, "--version"], text=True, capture_output=True).stdout
+        self.assertEqual(says, f"corti-auth {VERSION}\n")
+        self.assertEqual(os.listdir(place.parent), [place.name])
+
+    def assert_refused(self, said, *parts):
+        self.assertEqual(said.returncode, 1, said.stdout + said.stderr)
+        self.assertTrue(said.stderr.startswith("error: ") or "\nerror: " in said.stderr, said.stderr)
+        for part in parts:
+            self.assertIn(part, said.stderr)
+        self.assertFalse(self.to.exists() and os.listdir(self.to), "it installs something")
+
+
+class Shells(Script):
+    def each(self):
+        for shell in SHELLS:
+            if shutil.which(shell[0]):
+                with self.subTest(shell=" ".join(shell)):
+                    yield shell
+                shutil.rmtree(self.to, ignore_errors=True)
+
+    def test_good(self):
+        for shell in self.each():
+            self.assert_installed(self.run_script("--version", VERSION, "--to", self.to, shell=shell))
+
+    def test_latest(self):
+        for shell in self.each():
+            self.assert_installed(self.run_script("--to", self.to, shell=shell))
+
+    def test_wrong_sum(self):
+        for shell in self.each():
+            said = self.run_script("--to", self.to, shell=shell, fault="wrong-sum")
+            self.assert_refused(said, f"{ARCHIVE} does not have the sum of the release", "hint: expected ", "hint: found ")
+
+    def test_cut_off(self):
+        for shell in self.each():
+            said = self.run_script("--to", self.to, shell=shell, fault="cut")
+            self.assert_refused(said, f"{ARCHIVE} was cut off\nhint: try again\n")
+
+    def test_missing_platform(self):
+        for shell in self.each():
+            said = self.run_script("--to", self.to, shell=shell, fault="missing")
+            self.assert_refused(said, f"lists no archive for {LINUX}\nhint: releases: ", "hint: with Rust")
+
+    def test_script_cut_off(self):
+        """Half a script does nothing."""
+        whole = SCRIPT.read_text()
+        half = self.home / "half.sh"
+        for shell in self.each():
+            for end in (len(whole) // 3, len(whole) // 2, len(whole) - len('main "$@"\n')):
+                half.write_text(whole[:end])
+                before = len(server.asked)
+                words = [shutil.which(shell[0]), *shell[1:], half, "--repository", server.repository()]
+                subprocess.run(words, env=self.variables, capture_output=True)
+                self.assertEqual(len(server.asked), before)
+                self.assertFalse((self.home / ".local").exists())
+
+
+class Downloads(Script):
+    def test_curl_alone(self):
+        self.path("curl", "sha256sum")
+        self.assert_installed(self.run_script("--to", self.to))
+
+    def test_wget_alone(self):
+        self.path("wget", "sha256sum")
+        self.assert_installed(self.run_script("--to", self.to))
+
+    def test_wget_of_busybox(self):
+        self.path(busybox=True)
+        self.assert_installed(self.run_script("--to", self.to, shell=("busybox", "sh")))
+
+    def test_neither(self):
+        self.path("sha256sum")
+        self.assert_refused(self.run_script("--to", self.to), "neither curl nor wget is installed\nhint: install one")
+
+    def test_wget_faults(self):
+        self.path("wget", "sha256sum")
+        self.faults()
+
+    def test_faults_with_wget_of_busybox(self):
+        self.path(busybox=True)
+        self.faults()
+
+    def faults(self):
+        self.assert_refused(self.run_script("--to", self.to, fault="wrong-sum"), "does not have the sum of the release")
+        self.assert_refused(self.run_script("--to", self.to, fault="cut"), "cut off")
+        self.assert_refused(self.run_script("--to", self.to, fault="gone"), f"{ARCHIVE} does not exist (404)\nhint: ")
+
+    def test_no_such_version(self):
+        said = self.run_script("--to", self.to, "--version", "7.7.7")
+        self.assert_refused(said, "v7.7.7/SHA256SUMS does not exist (404)\nhint: releases: ")
+
+    def test_nobody_answers(self):
+        said = self.run_script("--to", self.to, repository="http://127.0.0.1:9/x/corti-auth")
+        self.assert_refused(said, "cannot download http://127.0.0.1:9/x/corti-auth/releases/latest/download/SHA256SUMS: ")
+
+    def test_other_programs_for_the_sum(self):
+        for tool in ("shasum", "openssl"):
+            if not shutil.which(tool):
+                continue
+            with self.subTest(tool=tool):
+                self.path("curl", "perl", tool)
+                self.assert_installed(self.run_script("--to", self.to))
+                self.assert_refused_elsewhere()
+            shutil.rmtree(self.home / "tools", ignore_errors=True)
+            shutil.rmtree(self.to, ignore_errors=True)
+
+    def assert_refused_elsewhere(self):
+        shutil.rmtree(self.to)
+        self.assert_refused(self.run_script("--to", self.to, fault="wrong-sum"), "does not have the sum")
+
+    def test_nothing_for_the_sum(self):
+        self.path("curl")
+        before = len(server.asked)
+        self.assert_refused(self.run_script("--to", self.to), "nothing here computes a SHA-256 sum\nhint: install")
+        self.assertEqual(len(server.asked), before)
+
+    def test_cache(self):
+        cache = self.home / "cache"
+        options = ("--to", self.to, "--cache", cache)
+        self.assert_installed(self.run_script(*options))
+        before = len(server.asked)
+        said = self.run_script(*options)
+        self.assert_installed(said)
+        self.assertIn("taken from", said.stdout)
+        self.assertEqual([path.split("/")[-1] for path in server.asked[before:]], ["SHA256SUMS"])
+        # What somebody changed in the cache is not used.
+        (cache / ARCHIVE).write_bytes(b"something else")
+        said = self.run_script(*options)
+        self.assert_installed(said)
+        self.assertNotIn("taken from", said.stdout)
+
+
+class Https(Script):
+    def setUp(self):
+        super().setUp()
+        self.certificate = self.home / "certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.certificate, "-out", self.home / "public.pem"],
+            check=True, capture_output=True)
+        with open(self.certificate, "a") as file:
+            file.write((self.home / "public.pem").read_text())
+        self.https = Server(release, str(self.certificate), server.base).__enter__()
+        self.addCleanup(self.https.__exit__)
+
+    def trust(self):
+        self.variables["CURL_CA_BUNDLE"] = str(self.home / "public.pem")
+        (self.home / ".wgetrc").write_text(f"ca_certificate={self.home}/public.pem\n")
+
+    def test_trusted(self):
+        self.trust()
+        self.assert_installed(self.run_script("--to", self.to, repository=self.https.repository()))
+
+    def test_trusted_by_wget(self):
+        self.trust()
+        self.path("wget", "sha256sum")
+        self.assert_installed(self.run_script("--to", self.to, repository=self.https.repository()))
+
+    def test_not_trusted(self):
+        self.assert_refused(self.run_script("--to", self.to, repository=self.https.repository()), "certificate")
+
+    def test_not_trusted_by_wget(self):
+        self.path("wget", "sha256sum")
+        self.assert_refused(self.run_script("--to", self.to, repository=self.https.repository()), "cannot download ")
+
+    def test_wget_of_busybox_checks_no_certificate(self):
+        self.path(busybox=True)
+        said = self.run_script("--to", self.to, repository=self.https.repository())
+        self.assert_refused(said, "this wget (BusyBox) checks no certificates\nhint: install curl or GNU wget")
+
+    def test_redirect_to_plain_http(self):
+        self.trust()
+        before = len(server.asked)
+        self.assert_refused(self.run_script("--to", self.to, repository=self.https.repository("plain")), "cannot download")
+        self.assertEqual(len(server.asked), before)
+
+    def test_redirect_to_plain_http_by_wget(self):
+        self.trust()
+        self.path("wget", "sha256sum")
+        said = self.run_script("--to", self.to, repository=self.https.repository("plain"))
+        self.assert_refused(said, "leads to plain http\nhint: install curl")
+
+
+class Platforms(Script):
+    def uname(self, system: str, processor: str, **programs):
+        self.path("curl", "sha256sum", "unzip", uname=f"[ $1 = -s ] && echo {system} || echo {processor}", **programs)
+
+    def test_each(self):
+        cases = [
+            ("Darwin", "arm64", "0", "aarch64-apple-darwin.tar.gz"),
+            ("Darwin", "x86_64", "0", "x86_64-apple-darwin.tar.gz"),
+            ("Darwin", "x86_64", "1", "aarch64-apple-darwin.tar.gz"),
+            ("MINGW64_NT-10.0-20348", "x86_64", "", "x86_64-pc-windows-msvc.zip"),
+            ("MINGW64_NT-10.0-26100-ARM64", "x86_64", "", "aarch64-pc-windows-msvc.zip"),
+        ]
+        for system, processor, rosetta, archive in cases:
+            with self.subTest(system=system, processor=processor, rosetta=rosetta):
+                self.uname(system, processor, sysctl=f"echo {rosetta}")
+                said = self.run_script("--to", self.to)
+                suffix = ".exe" if archive.endswith("zip") else ""
+                self.assert_installed(said, self.to / f"corti-auth{suffix}")
+                self.assertTrue(server.asked[-1].endswith(archive), server.asked[-1])
+            shutil.rmtree(self.home / "tools")
+            shutil.rmtree(self.to, ignore_errors=True)
+
+    def test_unknown(self):
+        for system, processor in (("Linux", "riscv64"), ("FreeBSD", "amd64"), ("Linux", "armv7l")):
+            with self.subTest(system=system, processor=processor):
+                self.uname(system, processor)
+                said = self.run_script("--to", self.to)
+                self.assert_refused(said, f"no build of corti-auth for {system} ", "hint: with Rust")
+            shutil.rmtree(self.home / "tools")
+
+
+class Provenance(Script):
+    def gh(self, code: int, help_code: int = 0):
+        self.path("curl", "sha256sum", gh=f'echo "$GH_HOST $*" >> {self.home}/asked\n'
+                  f'case $* in *--help*) exit {help_code} ;; *) echo "gh says so"; exit {code} ;; esac')
+
+    def test_verified(self):
+        self.gh(0)
+        said = self.run_script("--to", self.to, "--provenance", "require")
+        self.assert_installed(said)
+        self.assertIn("provenance verified: built by the release workflow of good/corti-auth\n", said.stdout)
+        asked = (self.home / "asked").read_text().splitlines()[-1]
+        host, words = asked.split(" ", 1)
+        self.assertEqual(host, server.base.removeprefix("http://"))
+        self.assertTrue(words.startswith("attestation verify "), words)
+        end = f"/{ARCHIVE} --repo good/corti-auth --signer-workflow good/corti-auth/.github/workflows/release.yml"
+        self.assertTrue(words.endswith(end), words)
+
+    def test_refused(self):
+        self.gh(1)
+        said = self.run_script("--to", self.to)
+        self.assert_refused(said, "gh says so", f"error: gh cannot verify who built {ARCHIVE}\nhint: ")
+        self.assert_installed(self.run_script("--to", self.to, "--provenance", "skip"))
+
+    def test_unknown(self):
+        for why, code, help_code in (("gh is not logged in", 4, 0), ("this gh is too old", 1, 1)):
+            with self.subTest(why=why):
+                self.gh(code, help_code)
+                self.assert_refused(self.run_script("--to", self.to, "--provenance", "require"), f"nobody verified", why)
+                said = self.run_script("--to", self.to)
+                self.assert_installed(said)
+                self.assertIn(f"Whether it was tampered with is not known ({why}", said.stdout)
+            shutil.rmtree(self.home / "tools")
+            shutil.rmtree(self.to)
+
+    def test_without_gh(self):
+        self.path("curl", "sha256sum")
+        said = self.run_script("--to", self.to)
+        self.assert_installed(said)
+        self.assertIn("(gh is not installed)", said.stdout)
+
+
+class Places(Script):
+    def test_default_folder_and_path(self):
+        for shell, line in {
+            "/bin/bash": "echo 'export PATH=\"FOLDER:$PATH\"' >> ~/.bashrc",
+            "/usr/bin/zsh": "echo 'export PATH=\"FOLDER:$PATH\"' >> ~/.zshrc",
+            "/usr/bin/fish": "fish_add_path 'FOLDER'",
+            "": "echo 'export PATH=\"FOLDER:$PATH\"' >> ~/.profile",
+        }.items():
+            with self.subTest(shell=shell):
+                self.variables["SHELL"] = shell
+                said = self.run_script()
+                folder = self.home / ".local/bin"
+                self.assert_installed(said, folder / "corti-auth")
+                self.assertIn(f"is not in PATH. Add it, and open a new terminal:\n  {line.replace('FOLDER', str(folder))}\n", said.stdout)
+                if shell == "/bin/bash":
+                    subprocess.run(["bash", "-c", line.replace("FOLDER", str(folder))], env=self.variables, check=True)
+                    found = subprocess.run(["bash", "-c", ". ~/.bashrc; command -v corti-auth"], env=self.variables,
+                                           text=True, capture_output=True).stdout
+                    self.assertEqual(found, f"{folder}/corti-auth\n")
+
+    def test_in_path_already(self):
+        self.variables["PATH"] = f"{self.to}:{self.variables['PATH']}"
+        said = self.run_script("--to", self.to)
+        self.assertNotIn("PATH", said.stdout)
+
+    def test_another_one_comes_first(self):
+        self.path("curl", "sha256sum", **{"corti-auth": "exit"})
+        self.variables["PATH"] += f":{self.to}"
+        said = self.run_script("--to", self.to)
+        self.assertIn(f"another corti-auth comes first in PATH: {self.home}/tools/corti-auth", said.stdout)
+
+    def test_relative_folder_with_a_space(self):
+        self.to = self.home / "my programs é"
+        self.assert_installed(self.run_script("--to", "my programs é"))
+
+    def test_replaces_a_running_program(self):
+        self.to.mkdir()
+        shutil.copy(shutil.which("sleep"), self.to / "corti-auth")
+        running = subprocess.Popen([self.to / "corti-auth", "60"])
+        self.addCleanup(lambda: (running.kill(), running.wait()))
+        self.assert_installed(self.run_script("--to", self.to))
+
+    def test_keeps_the_old_one(self):
+        self.to.mkdir()
+        for fault, says in {"broken": "does not run here", "other": "calls itself 'corti-auth 9.9.9'", "cut": "cut off"}.items():
+            with self.subTest(fault=fault):
+                (self.to / "corti-auth").write_text("old")
+                said = self.run_script("--to", self.to, fault=fault)
+                self.assertEqual(said.returncode, 1)
+                self.assertIn(says, said.stderr)
+                self.assertEqual((self.to / "corti-auth").read_text(), "old")
+                self.assertEqual(os.listdir(self.to), ["corti-auth"])
+
+    def test_folder_that_cannot_be(self):
+        (self.home / "file").write_text("")
+        said = self.run_script("--to", self.home / "file/bin")
+        self.assert_refused(said, "cannot create", "hint: install.sh --to FOLDER")
+
+
+class Options(Script):
+    def test_repositories(self):
+        for repository, says in {
+            "http://example.com/a/b": "is not an https:// URL",
+            "http://127.0.0.1.example.com/a/b": "is not an https:// URL",
+            "http://127.0.0.1:80@example.com/a/b": "must have no user",
+            "https://me:secret@example.com/a/b": "must have no user",
+            "ftp://example.com/a": "is not an https:// URL",
+            "file:///tmp": "is not an https:// URL",
+            "-o/tmp/x": "is not an https:// URL",
+        }.items():
+            with self.subTest(repository=repository):
+                said = self.run_script("--to", self.to, repository=repository)
+                self.assert_refused(said, says)
+                self.assertNotIn("secret", said.stderr)
+
+    def test_without_a_repository(self):
+        said = subprocess.run(["sh", SCRIPT], env=self.variables, text=True, capture_output=True)
+        self.assert_refused(said, "which repository?\nhint: install.sh --repository https://")
+
+    def test_wrong_ones(self):
+        for options in (["--version", "1/../2"], ["--version", "*"], ["--nonsense"], ["--to"], ["--provenance", "no"]):
+            with self.subTest(options=options):
+                before = len(server.asked)
+                self.assert_refused(self.run_script(*options))
+                self.assertEqual(len(server.asked), before)
+
+    def test_version_with_a_v(self):
+        self.assert_installed(self.run_script("--to", self.to, "--version", f"v{VERSION}"))
+
+    def test_help(self):
+        said = subprocess.run(["sh", SCRIPT, "--help"], text=True, capture_output=True)
+        self.assertEqual((said.returncode, said.stderr), (0, ""))
+        self.assertTrue(said.stdout.startswith("Install corti-auth from a release\n"))
