@@ -13,25 +13,39 @@ import http.server
 import io
 import os
 import pathlib
+import platform
 import re
+import shutil
 import ssl
 import subprocess
 import tarfile
 import tempfile
 import threading
+import unittest
 import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VERSION = re.search(r'^version = "(.+)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
-LINUX = f"{os.uname().machine if hasattr(os, 'uname') else 'x86_64'}-unknown-linux-musl"
+PROCESSOR = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine())
+SYSTEM = {"Linux": "unknown-linux-musl", "Darwin": "apple-darwin", "Windows": "pc-windows-msvc"}[platform.system()]
+HOST = f"{PROCESSOR}-{SYSTEM}"
+EXE = ".exe" if platform.system() == "Windows" else ""
+BINARY = os.environ.get("CORTI_AUTH_BINARY", str(ROOT / f"target/debug/corti-auth{EXE}"))
+
+
+def needs(*tools: str):
+    """For tests that are left out where these programs are not."""
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    return unittest.skipIf(missing, f"{missing} not here")
 
 
 def program() -> bytes:
     """The real program, made smaller."""
-    binary = os.environ.get("CORTI_AUTH_BINARY", str(ROOT / "target/debug/corti-auth"))
+    if EXE:
+        return pathlib.Path(BINARY).read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         stripped = f"{folder}/corti-auth"
-        subprocess.run(["strip", "-o", stripped, binary], check=True)
+        subprocess.run(["strip", "-o", stripped, BINARY], check=True)
         return pathlib.Path(stripped).read_bytes()
 
 
@@ -58,17 +72,17 @@ def zipped(target: str, content: bytes) -> bytes:
 class Release:
     """The files of a release. Other platforms' programs are a shell script that says the version."""
 
-    def __init__(self, exe: bytes | None = None):
+    def __init__(self):
         says = script(f"echo corti-auth {VERSION}")
-        tars = {target: says for target in ("x86_64-apple-darwin", "aarch64-apple-darwin")}
-        zips = {target: exe or says for target in ("x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc")}
-        if exe is None:
-            tars[LINUX] = program()
-        name = f"corti-auth-{VERSION}-"
-        self.files = {f"{name}{it}.tar.gz": tar(it, content) for it, content in tars.items()}
-        self.files |= {f"{name}{it}.zip": zipped(it, content) for it, content in zips.items()}
-        self.broken = tar(LINUX, script("exit 1"))
-        self.other = tar(LINUX, script("echo corti-auth 9.9.9"))
+        self.files = {}
+        for system in ("unknown-linux-musl", "apple-darwin", "pc-windows-msvc"):
+            for processor in ("x86_64", "aarch64"):
+                target = f"{processor}-{system}"
+                pack, ending = (zipped, "zip") if "windows" in system else (tar, "tar.gz")
+                content = program() if target == HOST else says
+                self.files[f"corti-auth-{VERSION}-{target}.{ending}"] = pack(target, content)
+        self.broken = tar(HOST, script("exit 1"))
+        self.other = tar(HOST, script("echo corti-auth 9.9.9"))
 
     def sums(self, fault: str) -> bytes:
         files = {name: self.content(fault, name) for name in self.files} if fault in ("broken", "other") else self.files
@@ -76,7 +90,7 @@ class Release:
         return "".join(lines if fault != "missing" else []).encode()
 
     def content(self, fault: str, name: str) -> bytes:
-        if LINUX in name and fault in ("broken", "other"):
+        if HOST in name and fault in ("broken", "other"):
             return getattr(self, fault)
         content = self.files[name]
         return content[:-1] + bytes([content[-1] ^ 1]) if fault == "wrong-sum" else content
@@ -102,6 +116,8 @@ class Server:
                     self.end_headers()
                 elif known and name == "SHA256SUMS":
                     self.answer(release.sums(fault))
+                elif known and name == "install.sh":
+                    self.answer((ROOT / name).read_bytes())
                 elif known and name in release.files and fault != "gone":
                     content = release.content(fault, name)
                     self.answer(content, len(content) // 2 if fault == "cut" else None)

@@ -7,10 +7,10 @@ import subprocess
 import tempfile
 import unittest
 
-from release import LINUX, ROOT, VERSION, Release, Server
+from release import HOST, ROOT, VERSION, Release, Server, needs
 
 SCRIPT = ROOT / "install.sh"
-ARCHIVE = f"corti-auth-{VERSION}-{LINUX}.tar.gz"
+ARCHIVE = f"corti-auth-{VERSION}-{HOST}.tar.gz"
 SHELLS = [["sh"], ["dash"], ["bash"], ["bash", "--posix"], ["mksh"], ["busybox", "sh"]]
 TOOLS = "cat chmod cp cut env grep gzip head mkdir mktemp mv rm sh sysctl tar uname"
 
@@ -103,7 +103,7 @@ class Shells(Script):
     def test_missing_platform(self):
         for shell in self.each():
             said = self.run_script("--to", self.to, shell=shell, fault="missing")
-            self.assert_refused(said, f"lists no archive for {LINUX}\nhint: releases: ", "hint: with Rust")
+            self.assert_refused(said, f"lists no archive for {HOST}\nhint: releases: ", "hint: with Rust")
 
     def test_script_cut_off(self):
         """Half a script does nothing."""
@@ -124,10 +124,12 @@ class Downloads(Script):
         self.path("curl", "sha256sum")
         self.assert_installed(self.run_script("--to", self.to))
 
+    @needs("wget")
     def test_wget_alone(self):
         self.path("wget", "sha256sum")
         self.assert_installed(self.run_script("--to", self.to))
 
+    @needs("busybox")
     def test_wget_of_busybox(self):
         self.path(busybox=True)
         self.assert_installed(self.run_script("--to", self.to, shell=("busybox", "sh")))
@@ -136,10 +138,12 @@ class Downloads(Script):
         self.path("sha256sum")
         self.assert_refused(self.run_script("--to", self.to), "neither curl nor wget is installed\nhint: install one")
 
+    @needs("wget")
     def test_wget_faults(self):
         self.path("wget", "sha256sum")
         self.faults()
 
+    @needs("busybox")
     def test_faults_with_wget_of_busybox(self):
         self.path(busybox=True)
         self.faults()
@@ -215,6 +219,7 @@ class Https(Script):
         self.trust()
         self.assert_installed(self.run_script("--to", self.to, repository=self.https.repository()))
 
+    @needs("wget")
     def test_trusted_by_wget(self):
         self.trust()
         self.path("wget", "sha256sum")
@@ -223,10 +228,12 @@ class Https(Script):
     def test_not_trusted(self):
         self.assert_refused(self.run_script("--to", self.to, repository=self.https.repository()), "certificate")
 
+    @needs("wget")
     def test_not_trusted_by_wget(self):
         self.path("wget", "sha256sum")
         self.assert_refused(self.run_script("--to", self.to, repository=self.https.repository()), "cannot download ")
 
+    @needs("busybox")
     def test_wget_of_busybox_checks_no_certificate(self):
         self.path(busybox=True)
         said = self.run_script("--to", self.to, repository=self.https.repository())
@@ -238,6 +245,7 @@ class Https(Script):
         self.assert_refused(self.run_script("--to", self.to, repository=self.https.repository("plain")), "cannot download")
         self.assertEqual(len(server.asked), before)
 
+    @needs("wget")
     def test_redirect_to_plain_http_by_wget(self):
         self.trust()
         self.path("wget", "sha256sum")

@@ -1,0 +1,191 @@
+"""action.yml, run as GitHub's runner does, against a release and a sandbox."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import yaml
+
+from release import ROOT, VERSION, Release, Server, needs
+from runner import EXPRESSION, Runner
+from sandbox import Sandbox
+
+
+def setUpModule():
+    global server, sandbox
+    server = Server(Release()).__enter__()
+    sandbox = Sandbox().__enter__()
+
+
+def tearDownModule():
+    sandbox.__exit__()
+    server.__exit__()
+
+
+class Action(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def runner(self, variables=None, fault="good"):
+        # What the workflow gives: the action comes from the repository `good/corti-auth` on the server.
+        github = {"server_url": server.base, "action_repository": f"{fault}/corti-auth", "repository": "acme/app", "token": "t"}
+        runner = Runner(self.folder, {"github": github}, os.environ["PATH"], variables)
+        # GitHub masks what it gives from `secrets` before the job.
+        runner.masks.append(sandbox.client_secret)
+        return runner
+
+    def token(self, runner, outputs, scope):
+        """The token is the asked one, and nobody who reads the log sees it or the secret."""
+        token = outputs["access-token"]
+        mask = runner.raw.index(f"::add-mask::{token}")
+        self.assertEqual(runner.raw.count(token), 1, runner.raw)
+        self.assertGreaterEqual(mask, 0)
+        self.assertNotIn("eyJ", runner.log)
+        self.assertNotIn(sandbox.client_secret, runner.log)
+        said = subprocess.run(["corti-auth", "inspect", "--json"], input=token, text=True, capture_output=True,
+                              env={"PATH": runner.path, "HOME": str(self.folder)})
+        self.assertEqual(json.loads(said.stdout)["reach"], scope, said.stdout)
+
+    def test_installs(self):
+        runner = self.runner()
+        code, outputs = runner.run_action(ROOT, {})
+        self.assertEqual(code, 0, runner.log)
+        self.assertEqual(outputs, {"version": VERSION, "access-token": "", "tenant-name": "", "environment": ""})
+        found = shutil.which("corti-auth", path=runner.path)
+        self.assertEqual(found, f"{runner.temp}/corti-auth/bin/corti-auth")
+        self.assertNotIn("add-mask", runner.raw)
+
+    def test_mints_a_limited_token(self):
+        runner = self.runner()
+        given = {"scope": "transcribe", "environment": sandbox.environment, "tenant": "base", "client-id": sandbox.client_id,
+                 "client-secret": sandbox.client_secret}
+        code, outputs = runner.run_action(ROOT, given)
+        self.assertEqual(code, 0, runner.log)
+        self.token(runner, outputs, "limited")
+        self.assertEqual((outputs["tenant-name"], outputs["environment"]), ("base", sandbox.environment))
+
+    def test_takes_the_variables_of_the_job(self):
+        for scope, reach in (("streams", "limited"), ("transcribe streams", "limited"), ("full", "full")):
+            with self.subTest(scope=scope):
+                runner = self.runner(sandbox.variables())
+                code, outputs = runner.run_action(ROOT, {"scope": scope})
+                self.assertEqual(code, 0, runner.log)
+                self.token(runner, outputs, reach)
+            shutil.rmtree(runner.temp)
+
+    def test_cache(self):
+        runner = self.runner()
+        self.assertEqual(runner.run_action(ROOT, {})[0], 0, runner.log)
+        runner.next_job()
+        before = len(server.asked)
+        self.assertEqual(runner.run_action(ROOT, {})[0], 0, runner.log)
+        self.assertEqual(runner.hits, [False, True])
+        self.assertEqual([path.split("/")[-1] for path in server.asked[before:]], ["SHA256SUMS"])
+        # Somebody filled the cache with something else.
+        for file in runner.cache.rglob("*.tar.gz"):
+            file.write_bytes(b"something else")
+        runner.next_job()
+        before = len(server.asked)
+        self.assertEqual(runner.run_action(ROOT, {})[0], 0, runner.log)
+        self.assertEqual(len(server.asked[before:]), 2)
+        self.assertTrue(shutil.which("corti-auth", path=runner.path))
+
+    def test_faults(self):
+        for fault, says in {"wrong-sum": "does not have the sum", "cut": "was cut off", "missing": "lists no archive"}.items():
+            with self.subTest(fault=fault):
+                runner = self.runner(fault=fault)
+                code, _ = runner.run_action(ROOT, {"scope": "transcribe"})
+                self.assertEqual(code, 1)
+                self.assertIn(says, runner.log)
+                self.assertIsNone(shutil.which("corti-auth", path=f"{runner.temp}/corti-auth/bin"))
+                self.assertFalse(runner.cache.exists())
+            shutil.rmtree(runner.temp)
+
+    def test_wrong_secret(self):
+        runner = self.runner(sandbox.variables() | {"CORTI_CLIENT_SECRET": "wrong"})
+        code, _ = runner.run_action(ROOT, {"scope": "transcribe"})
+        self.assertEqual(code, 5, runner.log)
+        self.assertIn("Corti rejected the secret", runner.log)
+
+    def test_refuses_other_scopes_before_it_does_anything(self):
+        for scope in ("openid", "FULL", "transcribe full", "transcribe\n::stop-commands::x", "$(touch pwned)", '"; touch pwned #'):
+            with self.subTest(scope=scope):
+                runner = self.runner(sandbox.variables())
+                before = len(server.asked)
+                code, _ = runner.run_action(ROOT, {"scope": scope})
+                self.assertEqual(code, 1)
+                self.assertIn("::error::corti-auth: scope is transcribe, streams", runner.raw)
+                self.assertEqual(len(server.asked), before)
+            shutil.rmtree(runner.temp)
+        self.assertFalse((self.folder / "pwned").exists())
+
+    def test_hostile_inputs_stay_values(self):
+        hostile = "$(touch pwned)`touch pwned`\"'; touch pwned #"
+        for name in ("version", "repository", "provenance", "tenant", "environment", "client-id"):
+            with self.subTest(name=name):
+                runner = self.runner(sandbox.variables())
+                code, _ = runner.run_action(ROOT, {"scope": "transcribe", name: hostile})
+                self.assertNotEqual(code, 0)
+            shutil.rmtree(runner.temp)
+        self.assertFalse(list(self.folder.rglob("pwned")))
+
+    def test_version_cannot_write_another_output(self):
+        runner = self.runner()
+        self.assertEqual(runner.run_action(ROOT, {"version": "0.1.0\ncache=/etc"})[0], 1)
+
+
+class Rules(unittest.TestCase):
+    """What must hold for each workflow and for the action."""
+
+    def files(self):
+        return [ROOT / "action.yml", *sorted((ROOT / ".github/workflows").glob("*.yml"))]
+
+    def steps(self, file):
+        described = yaml.safe_load(file.read_text())
+        if "runs" in described:
+            return described["runs"]["steps"]
+        return [step for job in described["jobs"].values() for step in job.get("steps", [])]
+
+    def test_no_expression_in_a_script(self):
+        for file in self.files():
+            for step in self.steps(file):
+                self.assertIsNone(EXPRESSION.search(step.get("run", "")), f"{file}: {step}")
+
+    def test_actions_are_pinned(self):
+        for file in self.files():
+            text = file.read_text()
+            for line in re.findall(r"uses: .*", text):
+                self.assertRegex(line, r"^uses: actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", file)
+            self.assertEqual(text.count("uses:"), len(re.findall(r"uses: .*", text)))
+
+    @needs("shellcheck")
+    def test_shellcheck(self):
+        scripts = [ROOT / "install.sh", ROOT / "scripts/release", ROOT / "tests/install/run"]
+        said = subprocess.run(["shellcheck", *scripts], text=True, capture_output=True)
+        self.assertEqual(said.returncode, 0, said.stdout)
+        for step in self.steps(ROOT / "action.yml"):
+            if "run" in step:
+                said = subprocess.run(["shellcheck", "-S", "warning", "-s", "bash", "-"], input=step["run"], text=True, capture_output=True)
+                self.assertEqual(said.returncode, 0, said.stdout)
+
+    @needs("actionlint")
+    def test_actionlint(self):
+        for file in sorted((ROOT / ".github/workflows").glob("*.yml")):
+            said = subprocess.run(["actionlint", file], cwd=ROOT, text=True, capture_output=True)
+            self.assertEqual((said.returncode, said.stdout), (0, ""))
+        # It knows an action by the workflow that uses it.
+        steps = re.search(r"^```yaml github-install\n(.*?)^```$", (ROOT / "docs/ci.md").read_text(), re.M | re.S)[1]
+        steps = steps.replace("OWNER/corti-auth@v0.1.0", "./").replace("\n", "\n    ")
+        workflow = f"on: push\njobs:\n  test:\n    runs-on: ubuntu-24.04\n    {steps}"
+        words = ["actionlint", "-stdin-filename", ".github/workflows/documented.yml", "-"]
+        said = subprocess.run(words, cwd=ROOT, input=workflow, text=True, capture_output=True)
+        self.assertEqual((said.returncode, said.stdout), (0, ""))
+        said = subprocess.run(words, cwd=ROOT, input=workflow.replace("scope:", "scoop:"), text=True, capture_output=True)
+        self.assertIn('input "scoop" is not defined in action "corti-auth"', said.stdout)

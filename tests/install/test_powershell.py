@@ -1,0 +1,85 @@
+"""install.ps1: that it parses, everywhere; that it works, on Windows, in Windows PowerShell and in PowerShell 7."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from release import EXE, HOST, ROOT, VERSION, Release, Server
+
+SCRIPT = ROOT / "install.ps1"
+
+
+class Parses(unittest.TestCase):
+    def test_parses(self):
+        import tree_sitter
+        import tree_sitter_powershell
+
+        parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
+        self.assertFalse(parser.parse(SCRIPT.read_bytes()).root_node.has_error)
+        self.assertTrue(parser.parse(b"function x { if (").root_node.has_error)
+
+    def test_the_last_line_calls_it(self):
+        *before, last = SCRIPT.read_text().splitlines()
+        self.assertEqual(last, "Main $Repository $Version $To $Provenance")
+        calls = [line for line in before if line and line[0] not in " }#)" and not line.startswith(("function ", "param("))]
+        self.assertEqual([line for line in calls if line[0].islower() or line[0] == "$"], [])
+
+
+@unittest.skipUnless(EXE, "install.ps1 is for Windows")
+class Works(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(Release()).__enter__()
+        cls.addClassCleanup(cls.server.__exit__)
+
+    def each(self):
+        for shell in ("powershell", "pwsh"):
+            if not shutil.which(shell):
+                continue
+            with self.subTest(shell=shell), tempfile.TemporaryDirectory() as folder:
+                self.to, self.shell = pathlib.Path(folder, "my programs"), shell
+                yield shell
+
+    def run_script(self, *options, fault="good", repository=None):
+        words = [self.shell, "-NoProfile", "-ExecutionPolicy", "Bypass", "-File", SCRIPT, "-To", self.to, "-Provenance", "skip"]
+        words += ["-Repository", repository or self.server.repository(fault), *options]
+        return subprocess.run(words, text=True, capture_output=True)
+
+    def assert_installed(self, said):
+        self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
+        says = subprocess.run([self.to / "corti-auth.exe", "--version"], text=True, capture_output=True).stdout
+        self.assertEqual(says.strip(), f"corti-auth {VERSION}")
+
+    def assert_refused(self, said, part):
+        self.assertEqual(said.returncode, 1, said.stdout + said.stderr)
+        self.assertIn("error: ", said.stderr)
+        self.assertIn(part, said.stderr)
+        self.assertFalse(self.to.exists() and os.listdir(self.to))
+
+    def test_good(self):
+        for _ in self.each():
+            said = self.run_script()
+            self.assert_installed(said)
+            self.assertIn("is not in PATH", said.stdout)
+            self.assert_installed(self.run_script("-Version", f"v{VERSION}"))
+
+    def test_faults(self):
+        for _ in self.each():
+            self.assert_refused(self.run_script(fault="wrong-sum"), "does not have the sum of the release")
+            self.assert_refused(self.run_script(fault="cut"), "")
+            self.assert_refused(self.run_script(fault="missing"), f"lists no archive for {HOST}")
+            self.assert_refused(self.run_script(fault="gone"), "does not exist (404)")
+            self.assert_refused(self.run_script("-Version", "7.7.7"), "does not exist (404)")
+            self.assert_refused(self.run_script(repository="http://example.com/a/b"), "is not an https:// URL")
+            self.assert_refused(self.run_script("-Version", "*"), "is not a version")
+
+    def test_replaces_a_running_program(self):
+        for _ in self.each():
+            self.assert_installed(self.run_script())
+            running = subprocess.Popen([self.to / "corti-auth.exe", "sandbox"], stdout=subprocess.DEVNULL)
+            self.assert_installed(self.run_script())
+            running.kill()
+            running.wait()
