@@ -180,12 +180,19 @@ class Rules(unittest.TestCase):
         for file in sorted((ROOT / ".github/workflows").glob("*.yml")):
             said = subprocess.run(["actionlint", file], cwd=ROOT, text=True, capture_output=True)
             self.assertEqual((said.returncode, said.stdout), (0, ""))
-        # It knows an action by the workflow that uses it.
-        steps = re.search(r"^```yaml github-install\n(.*?)^```$", (ROOT / "docs/ci.md").read_text(), re.M | re.S)[1]
+        # It checks an action where a workflow of the same repository uses it.
+        page = (ROOT / "docs/ci.md").read_text()
+        steps = re.search(r"^```yaml github-install\n(.*?)^```$", page, re.M | re.S)[1]
         steps = steps.replace("OWNER/corti-auth@v0.1.0", "./").replace("\n", "\n    ")
         workflow = f"on: push\njobs:\n  test:\n    runs-on: ubuntu-24.04\n    {steps}"
-        words = ["actionlint", "-stdin-filename", ".github/workflows/documented.yml", "-"]
-        said = subprocess.run(words, cwd=ROOT, input=workflow, text=True, capture_output=True)
-        self.assertEqual((said.returncode, said.stdout), (0, ""))
-        said = subprocess.run(words, cwd=ROOT, input=workflow.replace("scope:", "scoop:"), text=True, capture_output=True)
-        self.assertIn('input "scoop" is not defined in action "corti-auth"', said.stdout)
+        with tempfile.TemporaryDirectory() as repository:
+            workflows = pathlib.Path(repository, ".github/workflows")
+            workflows.mkdir(parents=True)
+            os.mkdir(f"{repository}/.git")
+            shutil.copy(ROOT / "action.yml", repository)
+            (workflows / "documented.yml").write_text(workflow)
+            (workflows / "wrong.yml").write_text(workflow.replace("scope:", "scoop:"))
+            said = subprocess.run(["actionlint", "-no-color"], cwd=repository, text=True, capture_output=True)
+        found = [line for line in said.stdout.splitlines() if line.startswith(".github")]
+        self.assertEqual(len(found), 1, said.stdout)
+        self.assertIn('wrong.yml:9:11: input "scoop" is not defined in action "corti-auth"', found[0])
