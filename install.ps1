@@ -85,6 +85,8 @@ function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Mode) {
     $slug = $Repository.AbsolutePath.Trim('/')
     if ($Mode -eq 'skip') {
         $why = '-Provenance skip'
+    } elseif ($Repository.Authority -notmatch '^(github\.com|.+\.ghe\.com)$') {
+        $why = "gh verifies what is on GitHub, not on $($Repository.Authority)"
     } elseif (-not (Get-Command gh -CommandType Application -ErrorAction SilentlyContinue)) {
         $why = 'gh is not installed'
     } else {
@@ -92,12 +94,11 @@ function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Mode) {
         $ErrorActionPreference = 'Continue'
         $before = $env:GH_HOST
         $env:GH_HOST = $Repository.Authority
-        $null = & gh attestation verify --help 2>&1
-        $known = $LASTEXITCODE
+        $known = "$(& gh attestation verify --help 2>&1)" -match 'signer-workflow'
         $said = & gh attestation verify $File --repo $slug --signer-workflow "$slug/.github/workflows/release.yml" 2>&1
         $code = $LASTEXITCODE
         $env:GH_HOST = $before
-        if ($known -ne 0) {
+        if (-not $known) {
             $why = 'this gh is too old'
         } elseif ($code -eq 4) {
             $why = 'gh is not logged in: gh auth login'
@@ -123,7 +124,12 @@ function Install-Program([string]$Program, [string]$Folder, [string]$Version) {
     $old = Join-Path $Folder 'corti-auth.old.exe'
     Remove-Item -LiteralPath $old -Force -ErrorAction SilentlyContinue
     if (Test-Path -LiteralPath $place) { Move-Item -LiteralPath $place -Destination $old -Force }
-    Copy-Item -LiteralPath $Program -Destination $place
+    try {
+        Copy-Item -LiteralPath $Program -Destination $place
+    } catch {
+        if (Test-Path -LiteralPath $old) { Move-Item -LiteralPath $old -Destination $place -Force }
+        throw
+    }
     Remove-Item -LiteralPath $old -Force -ErrorAction SilentlyContinue
     Write-Host "installed corti-auth ${Version}: $place"
 }

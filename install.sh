@@ -205,17 +205,23 @@ get_archive() {
 
 # The sum comes from the host of the archive: it shows damage, not tampering. Who built the archive is what gh can tell.
 check_provenance() {
-  place=${repository#*://}
-  slug=${place#*/}
+  slug=${repository#*://}
+  host=${slug%%/*} slug=${slug#*/}
+  case $host in
+    github.com | *.ghe.com) github=yes ;;
+    *) github='' ;;
+  esac
   code=0
   if [ "$provenance" = skip ]; then
     why='--provenance skip'
+  elif [ -z "$github" ]; then
+    why="gh verifies what is on GitHub, not on $host"
   elif ! have gh; then
     why='gh is not installed'
-  elif ! gh attestation verify --help > /dev/null 2>&1; then
+  elif ! gh attestation verify --help 2>&1 | grep -q signer-workflow; then
     why='this gh is too old'
   else
-    GH_HOST=${place%%/*} gh attestation verify "$file" --repo "$slug" \
+    GH_HOST=$host gh attestation verify "$file" --repo "$slug" \
       --signer-workflow "$slug/.github/workflows/release.yml" > "$work/log" 2>&1 || code=$?
     case $code in
       0) echo "provenance verified: built by the release workflow of $slug" && return ;;

@@ -219,6 +219,19 @@ class Https(Script):
         self.trust()
         self.assert_installed(self.run_script("--to", self.to, repository=self.https.repository()))
 
+    def test_the_script_of_a_release(self):
+        """What scripts/release publishes knows its repository and version."""
+        self.trust()
+        url = self.https.repository()
+        subprocess.run([ROOT / "scripts/release", "installers", self.home / "release"], check=True,
+                       env={**os.environ, "REPOSITORY_URL": url})
+        before = len(self.https.asked)
+        said = subprocess.run(["sh", self.home / "release/install.sh"], env=self.variables, text=True, capture_output=True)
+        self.assert_installed(said, self.home / ".local/bin/corti-auth")
+        self.assertIn(f"/v{VERSION}/", self.https.asked[before])
+        powershell = (self.home / "release/install.ps1").read_text()
+        self.assertIn(f"[string]$Repository = '{url}',\n    [string]$Version = '{VERSION}',", powershell)
+
     @needs("wget")
     def test_trusted_by_wget(self):
         self.trust()
@@ -285,44 +298,59 @@ class Platforms(Script):
 
 
 class Provenance(Script):
-    def gh(self, code: int, help_code: int = 0):
-        self.path("curl", "sha256sum", gh=f'echo "$GH_HOST $*" >> {self.home}/asked\n'
-                  f'case $* in *--help*) exit {help_code} ;; *) echo "gh says so"; exit {code} ;; esac')
+    """gh has the say about what comes from GitHub, which is the server here by a curl that takes it for that."""
+
+    def gh(self, code: int, knows: str = "--signer-workflow", **programs):
+        curl = f"""while [ $# -gt 1 ]; do if [ "$1" = --output ]; then file=$2; fi; shift; done
+exec {shutil.which("curl")} -fsS --noproxy '*' -o "$file" "{server.base}${{1#https://github.com}}\""""
+        gh = f"""echo "$GH_HOST $*" >> {self.home}/asked
+case $* in *--help*) echo "{knows}" ;; *) echo "gh says so"; exit {code} ;; esac"""
+        self.path("sha256sum", curl=curl, **{"gh": gh, **programs})
+
+    def run_script(self, *options, **others):
+        return super().run_script("--to", self.to, *options, repository="https://github.com/good/corti-auth", **others)
 
     def test_verified(self):
         self.gh(0)
-        said = self.run_script("--to", self.to, "--provenance", "require")
+        said = self.run_script("--provenance", "require")
         self.assert_installed(said)
         self.assertIn("provenance verified: built by the release workflow of good/corti-auth\n", said.stdout)
         asked = (self.home / "asked").read_text().splitlines()[-1]
-        host, words = asked.split(" ", 1)
-        self.assertEqual(host, server.base.removeprefix("http://"))
-        self.assertTrue(words.startswith("attestation verify "), words)
+        self.assertTrue(asked.startswith("github.com attestation verify /"), asked)
         end = f"/{ARCHIVE} --repo good/corti-auth --signer-workflow good/corti-auth/.github/workflows/release.yml"
-        self.assertTrue(words.endswith(end), words)
+        self.assertTrue(asked.endswith(end), asked)
 
     def test_refused(self):
         self.gh(1)
-        said = self.run_script("--to", self.to)
+        said = self.run_script()
         self.assert_refused(said, "gh says so", f"error: gh cannot verify who built {ARCHIVE}\nhint: ")
-        self.assert_installed(self.run_script("--to", self.to, "--provenance", "skip"))
+        said = self.run_script("--provenance", "skip")
+        self.assert_installed(said)
+        self.assertIn("(--provenance skip)", said.stdout)
 
     def test_unknown(self):
-        for why, code, help_code in (("gh is not logged in", 4, 0), ("this gh is too old", 1, 1)):
+        for why, code, knows in (("gh is not logged in", 4, "--signer-workflow"), ("this gh is too old", 1, "--repo")):
             with self.subTest(why=why):
-                self.gh(code, help_code)
-                self.assert_refused(self.run_script("--to", self.to, "--provenance", "require"), f"nobody verified", why)
-                said = self.run_script("--to", self.to)
+                self.gh(code, knows)
+                self.assert_refused(self.run_script("--provenance", "require"), "nobody verified who built", why)
+                said = self.run_script()
                 self.assert_installed(said)
                 self.assertIn(f"Whether it was tampered with is not known ({why}", said.stdout)
             shutil.rmtree(self.home / "tools")
             shutil.rmtree(self.to)
 
     def test_without_gh(self):
-        self.path("curl", "sha256sum")
-        said = self.run_script("--to", self.to)
+        self.gh(0)
+        (self.home / "tools/gh").unlink()
+        said = self.run_script()
         self.assert_installed(said)
         self.assertIn("(gh is not installed)", said.stdout)
+
+    def test_elsewhere(self):
+        self.path("curl", "sha256sum", gh="echo gh was asked >&2; exit 1")
+        said = super().run_script("--to", self.to)
+        self.assert_installed(said)
+        self.assertIn("(gh verifies what is on GitHub, not on 127.0.0.1:", said.stdout)
 
 
 class Places(Script):
