@@ -117,7 +117,9 @@ class Server:
                 elif known and name == "SHA256SUMS":
                     self.answer(release.sums(fault))
                 elif known and name == "install.sh":
-                    self.answer((ROOT / name).read_bytes())
+                    known = {"repository": server.repository(fault), "version": VERSION}
+                    self.answer(re.sub(r"(?m)^default_(\w+)=''", lambda it: f"default_{it[1]}='{known[it[1]]}'",
+                                       (ROOT / name).read_text()).encode())
                 elif known and name in release.files and fault != "gone":
                     content = release.content(fault, name)
                     self.answer(content, len(content) // 2 if fault == "cut" else None)
