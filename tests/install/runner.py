@@ -14,11 +14,12 @@ EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.S)
 class Runner:
     """A job on a runner. `log` is what people see, `raw` what the steps wrote."""
 
-    def __init__(self, folder: pathlib.Path, contexts: dict, path: str, variables: dict[str, str] | None = None):
+    def __init__(self, folder: pathlib.Path, server: str, path: str, variables: dict[str, str] | None = None):
+        self.server = server
         self.folder, self.path, self.cache = folder, path, folder / "cache-service"
         self.temp = folder / "temp"
         self.temp.mkdir()
-        self.contexts = {"runner": {"os": "Linux", "arch": "X64"}, "env": variables or {}, **contexts}
+        self.contexts = {"runner": {"os": "Linux", "arch": "X64"}, "env": variables or {}, "github": {"token": "t"}}
         self.variables = variables or {}
         self.masks: list[str] = []
         self.log = self.raw = ""
@@ -27,18 +28,12 @@ class Runner:
     def evaluate(self, expression: str, steps: dict, inputs: dict) -> str:
         """The parts of the expression language that the action uses."""
         contexts = {**self.contexts, "inputs": inputs}
-        tokens = re.findall(r"'(?:[^']|'')*'|\|\||!=|==|[(),]|[\w.-]+", expression)
+        tokens = re.findall(r"'(?:[^']|'')*'|\|\||!=|==|[\w.-]+", expression)
 
         def value():
             token = tokens.pop(0)
             if token.startswith("'"):
                 return token[1:-1].replace("''", "'")
-            if token == "format":
-                assert tokens.pop(0) == "("
-                words = [alternatives()]
-                while tokens.pop(0) == ",":
-                    words.append(alternatives())
-                return re.sub(r"\{(\d)\}", lambda it: words[int(it[1]) + 1], words[0])
             name = token.split(".")
             if name[0] == "steps":
                 assert name[2] == "outputs"
@@ -64,8 +59,17 @@ class Runner:
         assert not tokens, f"not understood: {expression}"
         return found
 
+    def checkout(self, action: pathlib.Path, name: str) -> pathlib.Path:
+        """Where the runner puts an action that a job uses: OWNER/NAME@v1."""
+        place = self.folder / "_actions" / name / "v1"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        for file in ("action.yml", "install.sh", "Cargo.toml"):
+            shutil.copy(action / file, place)
+        return place
+
     def run_action(self, action: pathlib.Path, given: dict[str, str]) -> tuple[int, dict[str, str]]:
-        """Runs the action with these inputs. Returns its exit code and its outputs."""
+        """Runs the action in this folder with these inputs. Returns its exit code and its outputs."""
         described = yaml.safe_load((action / "action.yml").read_text())
         assert not set(given) - set(described["inputs"]), "unknown inputs"
         inputs = {name: given.get(name, it["default"]) for name, it in described["inputs"].items()}
@@ -97,7 +101,8 @@ class Runner:
             file.write_text("")
         environment = {
             "PATH": self.path, "HOME": str(self.folder), "CI": "true", "GITHUB_ACTIONS": "true",
-            "GITHUB_ACTION_PATH": str(action), "RUNNER_TEMP": str(self.temp), "RUNNER_OS": "Linux", "RUNNER_ARCH": "X64",
+            "GITHUB_ACTION_PATH": str(action), "GITHUB_SERVER_URL": self.server, "GITHUB_REPOSITORY": "good/app",
+            "RUNNER_TEMP": str(self.temp), "RUNNER_OS": "Linux", "RUNNER_ARCH": "X64",
             **{name: str(file) for name, file in files.items()}, **self.variables, **variables,
         }
         # The runner shows a step's variables before it runs it.
@@ -136,4 +141,4 @@ class Runner:
         self.temp.mkdir()
         self.path = ":".join(it for it in self.path.split(":") if not it.startswith(str(self.temp)))
         self.log = self.raw = ""
-        self.masks = list(self.contexts.get("masks", []))
+        self.masks = []

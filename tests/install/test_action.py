@@ -34,9 +34,9 @@ class Action(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
 
     def runner(self, variables=None, fault="good"):
-        # What the workflow gives: the action comes from the repository `good/corti-auth` on the server.
-        github = {"server_url": server.base, "action_repository": f"{fault}/corti-auth", "repository": "acme/app", "token": "t"}
-        runner = Runner(self.folder, {"github": github}, os.environ["PATH"], variables)
+        runner = Runner(self.folder, server.base, os.environ["PATH"], variables)
+        # The job uses the action of the repository `good/corti-auth` on the server.
+        self.action = runner.checkout(ROOT, f"{fault}/corti-auth")
         # GitHub masks what it gives from `secrets` before the job.
         runner.masks.append(sandbox.client_secret)
         return runner
@@ -55,7 +55,7 @@ class Action(unittest.TestCase):
 
     def test_installs(self):
         runner = self.runner()
-        code, outputs = runner.run_action(ROOT, {})
+        code, outputs = runner.run_action(self.action, {})
         self.assertEqual(code, 0, runner.log)
         self.assertEqual(outputs, {"version": VERSION, "access-token": "", "tenant-name": "", "environment": ""})
         found = shutil.which("corti-auth", path=runner.path)
@@ -66,7 +66,7 @@ class Action(unittest.TestCase):
         runner = self.runner()
         given = {"scope": "transcribe", "environment": sandbox.environment, "tenant": "base", "client-id": sandbox.client_id,
                  "client-secret": sandbox.client_secret}
-        code, outputs = runner.run_action(ROOT, given)
+        code, outputs = runner.run_action(self.action, given)
         self.assertEqual(code, 0, runner.log)
         self.token(runner, outputs, "limited")
         self.assertEqual((outputs["tenant-name"], outputs["environment"]), ("base", sandbox.environment))
@@ -75,17 +75,17 @@ class Action(unittest.TestCase):
         for scope, reach in (("streams", "limited"), ("transcribe streams", "limited"), ("full", "full")):
             with self.subTest(scope=scope):
                 runner = self.runner(sandbox.variables())
-                code, outputs = runner.run_action(ROOT, {"scope": scope})
+                code, outputs = runner.run_action(self.action, {"scope": scope})
                 self.assertEqual(code, 0, runner.log)
                 self.token(runner, outputs, reach)
             shutil.rmtree(runner.temp)
 
     def test_cache(self):
         runner = self.runner()
-        self.assertEqual(runner.run_action(ROOT, {})[0], 0, runner.log)
+        self.assertEqual(runner.run_action(self.action, {})[0], 0, runner.log)
         runner.next_job()
         before = len(server.asked)
-        self.assertEqual(runner.run_action(ROOT, {})[0], 0, runner.log)
+        self.assertEqual(runner.run_action(self.action, {})[0], 0, runner.log)
         self.assertEqual(runner.hits, [False, True])
         self.assertEqual([path.split("/")[-1] for path in server.asked[before:]], ["SHA256SUMS"])
         # Somebody filled the cache with something else.
@@ -93,7 +93,7 @@ class Action(unittest.TestCase):
             file.write_bytes(b"something else")
         runner.next_job()
         before = len(server.asked)
-        self.assertEqual(runner.run_action(ROOT, {})[0], 0, runner.log)
+        self.assertEqual(runner.run_action(self.action, {})[0], 0, runner.log)
         self.assertEqual(len(server.asked[before:]), 2)
         self.assertTrue(shutil.which("corti-auth", path=runner.path))
 
@@ -101,7 +101,7 @@ class Action(unittest.TestCase):
         for fault, says in {"wrong-sum": "does not have the sum", "cut": "was cut off", "missing": "lists no archive"}.items():
             with self.subTest(fault=fault):
                 runner = self.runner(fault=fault)
-                code, _ = runner.run_action(ROOT, {"scope": "transcribe"})
+                code, _ = runner.run_action(self.action, {"scope": "transcribe"})
                 self.assertEqual(code, 1)
                 self.assertIn(says, runner.log)
                 self.assertIsNone(shutil.which("corti-auth", path=f"{runner.temp}/corti-auth/bin"))
@@ -110,7 +110,7 @@ class Action(unittest.TestCase):
 
     def test_wrong_secret(self):
         runner = self.runner(sandbox.variables() | {"CORTI_CLIENT_SECRET": "wrong"})
-        code, _ = runner.run_action(ROOT, {"scope": "transcribe"})
+        code, _ = runner.run_action(self.action, {"scope": "transcribe"})
         self.assertEqual(code, 5, runner.log)
         self.assertIn("Corti rejected the secret", runner.log)
 
@@ -119,7 +119,7 @@ class Action(unittest.TestCase):
             with self.subTest(scope=scope):
                 runner = self.runner(sandbox.variables())
                 before = len(server.asked)
-                code, _ = runner.run_action(ROOT, {"scope": scope})
+                code, _ = runner.run_action(self.action, {"scope": scope})
                 self.assertEqual(code, 1)
                 self.assertIn("::error::corti-auth: scope is transcribe, streams", runner.raw)
                 self.assertEqual(len(server.asked), before)
@@ -131,14 +131,22 @@ class Action(unittest.TestCase):
         for name in ("version", "repository", "provenance", "tenant", "environment", "client-id"):
             with self.subTest(name=name):
                 runner = self.runner(sandbox.variables())
-                code, _ = runner.run_action(ROOT, {"scope": "transcribe", name: hostile})
+                code, _ = runner.run_action(self.action, {"scope": "transcribe", name: hostile})
                 self.assertNotEqual(code, 0)
             shutil.rmtree(runner.temp)
         self.assertFalse(list(self.folder.rglob("pwned")))
 
+    def test_in_its_own_repository(self):
+        """`uses: ./`, and the repository by an input."""
+        runner = self.runner()
+        runner.run_action(ROOT, {})
+        self.assertTrue(server.asked[-1].startswith("/good/app/"), server.asked[-1])
+        code, _ = runner.run_action(ROOT, {"repository": server.repository()})
+        self.assertEqual(code, 0, runner.log)
+
     def test_version_cannot_write_another_output(self):
         runner = self.runner()
-        self.assertEqual(runner.run_action(ROOT, {"version": "0.1.0\ncache=/etc"})[0], 1)
+        self.assertEqual(runner.run_action(self.action, {"version": "0.1.0\ncache=/etc"})[0], 1)
 
 
 class Rules(unittest.TestCase):
@@ -161,9 +169,10 @@ class Rules(unittest.TestCase):
     def test_actions_are_pinned(self):
         for file in self.files():
             text = file.read_text()
-            for line in re.findall(r"uses: .*", text):
-                self.assertRegex(line, r"^uses: actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", file)
-            self.assertEqual(text.count("uses:"), len(re.findall(r"uses: .*", text)))
+            used = re.findall(r"^ *(?:- )?uses: (.*)", text, re.M)
+            self.assertTrue(used, file)
+            for line in used:
+                self.assertRegex(line, r"^actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", file)
 
     @needs("shellcheck")
     def test_shellcheck(self):

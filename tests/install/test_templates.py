@@ -68,14 +68,14 @@ class GitHub(Templates):
         install, use = yaml.safe_load(block("yaml github-install"))["steps"]
         self.assertEqual(install["uses"], f"OWNER/corti-auth@v{VERSION}")
         secrets = {name: it for name, it in sandbox.variables().items() if name.startswith("CORTI_CLIENT")}
-        github = {"server_url": server.base, "action_repository": "good/corti-auth", "token": "t"}
-        runner = Runner(self.folder, {"github": github, "secrets": secrets}, os.environ["PATH"])
+        runner = Runner(self.folder, server.base, os.environ["PATH"])
+        runner.contexts["secrets"] = secrets
         runner.masks += secrets.values()
 
         def fill(text, steps=None):
             return EXPRESSION.sub(lambda it: runner.evaluate(it[1].strip(), steps or {}, {}), text)
 
-        code, outputs = runner.run_action(ROOT, {name: fill(it) for name, it in install["with"].items()})
+        code, outputs = runner.run_action(runner.checkout(ROOT, "good/corti-auth"), {name: fill(it) for name, it in install["with"].items()})
         self.assertEqual(code, 0, runner.log)
         variables = {name: fill(it, {install["id"]: outputs}) for name, it in use["env"].items()}
         self.run_script(["bash", "-e", "-c", use["run"]], **{**variables, "PATH": runner.path})
