@@ -14,7 +14,7 @@ mod setting;
 /// The kinds of failure, by what the caller can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Internal error.
+    /// Anything else: exit 1.
     Unexpected,
     /// The API refused the request itself: 400, 404, 409, 422.
     Refused,
@@ -76,8 +76,7 @@ impl Kind {
     }
 }
 
-/// The exit code of the program that `exec` ran; 0 for other commands.
-pub fn code_of_program(code: u8) -> ExitCode {
+pub(crate) fn code_of_program(code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
@@ -93,7 +92,7 @@ pub struct Failure {
     pub http_status: Option<u16>,
     /// The OAuth `error` of the answer.
     pub oauth_error: Option<String>,
-    /// Whether a store failed, but may have made the change all the same.
+    /// Whether a store failed, but may still have made the change.
     pub is_uncertain_change: bool,
 }
 
@@ -105,8 +104,8 @@ impl Failure {
 
     /// A failure with the error that caused it.
     pub fn caused(kind: Kind, source: impl Into<anyhow::Error>) -> Self {
-        let (hints, http_status, oauth_error) = Default::default();
-        Self { kind, source: source.into(), hints, http_status, oauth_error, is_uncertain_change: false }
+        let (source, hints) = (source.into(), Vec::new());
+        Self { kind, source, hints, http_status: None, oauth_error: None, is_uncertain_change: false }
     }
 
     /// Puts a message before the causes.
@@ -144,7 +143,7 @@ impl Failure {
     }
 
     /// What a secret command wrote to stderr, which may be anything.
-    pub fn foreign_words(&self) -> Option<&str> {
+    pub fn command_stderr(&self) -> Option<&str> {
         match self.source.downcast_ref() {
             Some(StoreError::Command(CommandError::Failed(_, _, words))) => Some(words),
             _ => None,

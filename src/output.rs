@@ -100,11 +100,11 @@ pub struct Printer {
     style: Style,
     redactor: Redactor,
     /// Why an event's data could not be written. Reported at the command's end.
-    lost: RefCell<Option<io::Error>>,
+    write_error: RefCell<Option<io::Error>>,
     /// Whether the reader of stdout has closed it.
-    unread: Cell<bool>,
+    stdout_closed: Cell<bool>,
     /// Whether the cursor is behind the spinner.
-    spinning: Cell<bool>,
+    spinner_shown: Cell<bool>,
 }
 
 impl Printer {
@@ -115,7 +115,7 @@ impl Printer {
 
     /// Prints an outcome, unless data before it could not be written.
     pub fn emit(&self, outcome: &Outcome) -> io::Result<()> {
-        if self.lost.borrow().is_none() {
+        if self.write_error.borrow().is_none() {
             match &outcome.text {
                 Text::Nothing => {}
                 Text::Json => self.data(&self.json_line(outcome)),
@@ -126,13 +126,13 @@ impl Printer {
                 Text::Message(_) => {}
             }
         }
-        self.lost.take().map_or(Ok(()), Err)
+        self.write_error.take().map_or(Ok(()), Err)
     }
 
     /// Prints help, a version or completions.
     pub fn generated(&self, text: &str) -> io::Result<()> {
         self.data(text.trim_end_matches('\n'));
-        self.lost.take().map_or(Ok(()), Err)
+        self.write_error.take().map_or(Ok(()), Err)
     }
 
     /// Prints a usage error: clap's own `text`, if there is any.
@@ -146,7 +146,7 @@ impl Printer {
 
     /// Prints a failure: `error:`, its causes, and `hint:` lines; or one JSON line.
     pub fn fail(&self, failure: &Failure) {
-        if self.spinning.take() {
+        if self.spinner_shown.take() {
             overwrite("");
         }
         if self.style.json {
@@ -196,8 +196,8 @@ impl Printer {
     fn data(&self, text: &str) {
         match write_line(text) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.unread.set(true),
-            Err(error) => drop(self.lost.replace(Some(error))),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.stdout_closed.set(true),
+            Err(error) => drop(self.write_error.replace(Some(error))),
         }
     }
 
@@ -218,7 +218,7 @@ impl Printer {
 
 impl Sink for Printer {
     fn is_read(&self) -> bool {
-        !self.unread.get() && self.lost.borrow().is_none()
+        !self.stdout_closed.get() && self.write_error.borrow().is_none()
     }
 
     fn redactor(&self) -> &Redactor {
@@ -248,10 +248,10 @@ impl Sink for Printer {
             }
             Event::Waiting(what, count) if !quiet && !json && verbose == 0 => {
                 let frame = ["|", "/", "-", "\\"].get(count % 4).copied().unwrap_or_default();
-                self.spinning.set(true);
+                self.spinner_shown.set(true);
                 overwrite(&format!("{frame} {what}"));
             }
-            Event::Waited if self.spinning.take() => overwrite(""),
+            Event::Waited if self.spinner_shown.take() => overwrite(""),
             // Silent in this style.
             _ => {}
         }
@@ -281,20 +281,20 @@ pub fn error_object(failure: &Failure, redactor: &Redactor) -> String {
     printable_json(&redactor.apply_json(with_schema("error", fields)))
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+#[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
 fn write_line(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}").and_then(|()| stdout.flush())
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+#[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
 fn to_stderr(text: &str) {
     // There is no place to report an error.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Replaces the cursor's line.
-#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+#[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
 fn overwrite(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = write!(stderr, "\r{text}\u{1b}[K").and_then(|()| stderr.flush());

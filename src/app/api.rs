@@ -72,7 +72,7 @@ impl<'a> Api<'a> {
     /// it is deleted at once.
     pub(crate) async fn create_temporary(&self, context: &Context<'_>) -> Result<Interaction, Failure> {
         let created = self.create_minimal(context).await;
-        match created.as_ref().err().and_then(Failure::unused_interaction) {
+        match created.as_ref().err().and_then(Failure::interaction_with_wrong_url) {
             Some((id, reason)) if self.delete(id).await.is_ok() => {
                 let message = format!("{reason}; the interaction {id} was deleted");
                 Err(Failure::new(Kind::Network, message).hint("check --environment: corti-auth status"))
@@ -86,7 +86,7 @@ impl<'a> Api<'a> {
     /// WebSocket must not be used, it has the command that deletes it.
     pub(crate) async fn create(&self, body: &Value, context: &Context<'_>) -> Result<Interaction, Failure> {
         let in_doubt = |failure: Failure| {
-            if !failure.is_of_a_lost_answer() {
+            if !failure.answer_was_lost() {
                 return failure;
             }
             failure
@@ -95,7 +95,7 @@ impl<'a> Api<'a> {
         };
         let response = self.send_or(|api| api.create(body), in_doubt).await?;
         let created = self.checked(interaction::parse(&response, self.environment, self.tenant));
-        created.map_err(|failure| match failure.unused_interaction() {
+        created.map_err(|failure| match failure.interaction_with_wrong_url() {
             Some((id, _)) => failure
                 .context(format!("interaction {id} was created, but the API returned a wrong websocketUrl"))
                 .hint(deletion(id, context)),
@@ -137,7 +137,7 @@ impl<'a> Api<'a> {
         let response = send().await?;
         match self.renewal {
             Some((Caller::Client(plan), tokens)) if response.status == 401 => {
-                let policy = tokens.context.cache_policy().refreshed();
+                let policy = tokens.context.cache_policy().with_refresh();
                 let token = tokens.get(plan, &ScopeRequest::Full, policy).await?;
                 self.token.replace(token.access_token);
                 send().await

@@ -76,7 +76,7 @@ impl<'a> Checks<'a> {
     pub(crate) fn fail(&mut self, name: &'static str, failure: Failure) -> Failure {
         let hint = (!failure.hints.is_empty()).then(|| failure.hints.join("\n"));
         self.first_failure.get_or_insert(failure.kind);
-        self.foreign_words.extend(failure.foreign_words().map(str::to_owned));
+        self.foreign_words.extend(failure.command_stderr().map(str::to_owned));
         self.add(name, Verdict::Failed, failure.in_one_line(), hint, json!({}));
         failure
     }

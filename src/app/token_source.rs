@@ -40,7 +40,7 @@ impl Source {
     pub(crate) async fn is_many(&mut self) -> Result<bool, Failure> {
         loop {
             let seen_enough = self.has_ended || self.head.len() > MAX_TEXT;
-            if let Some(many) = pasted::are_many(&self.head, seen_enough) {
+            if let Some(many) = pasted::has_token_per_line(&self.head, seen_enough) {
                 return Ok(many);
             }
             self.read_on().await?;
@@ -78,7 +78,7 @@ impl Source {
 
 /// If a line of `text` is a token, adds a hint how to inspect line by line.
 pub(crate) fn advise(failure: Failure, text: &[u8]) -> Failure {
-    if pasted::has_whole_line(text) {
+    if pasted::has_token_line(text) {
         failure.hint("one of its lines is a token; line by line: corti-auth inspect --lines < FILE")
     } else {
         failure

@@ -64,7 +64,7 @@ impl<'a> Tokens<'a> {
         } else {
             self.mint_for(wanted, &self.secret(plan).await?).await?
         };
-        if let Some(required) = policy.missing_lifetime(&token).filter(|_| !token.cached) {
+        if let Some(required) = policy.unmet_min_ttl(&token).filter(|_| !token.cached) {
             let (life, required) = (token.expires_in, required.as_secs_f64());
             let message = format!("a new token lives {life} s, and --min-ttl requires {required} s");
             return Err(Failure::new(Kind::Check, message).hint(format!("ask for less: --min-ttl {life}s")));
@@ -115,7 +115,7 @@ impl<'a> Tokens<'a> {
     ) -> Result<Option<Token>, Failure> {
         let good = |bytes: &[u8], key: &CacheKey| {
             let now = self.context.host.clock.now();
-            let token = CachedToken::from_bytes(bytes, key)?.good(wanted.requested, now, wanted.policy)?;
+            let token = CachedToken::from_bytes(bytes, key)?.usable(wanted.requested, now, wanted.policy)?;
             self.context.sink.redactor().add(token.access_token.secret());
             Some(token)
         };

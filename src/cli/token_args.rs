@@ -64,7 +64,7 @@ impl CacheArgs {
         if self.no_cache {
             CachePolicy { mode: CacheMode::Bypass, ..policy }
         } else if self.refresh {
-            policy.refreshed()
+            policy.with_refresh()
         } else {
             policy
         }

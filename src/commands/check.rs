@@ -71,7 +71,7 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outco
             }
             Err(failure) => {
                 rows.push(observe::not_created(&token, &failure));
-                if failure.is_of_a_lost_answer() {
+                if failure.answer_was_lost() {
                     let hint = failure.hints.last().map(String::as_str);
                     context.warn("an interaction may be left behind", hint);
                 }

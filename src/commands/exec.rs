@@ -104,7 +104,7 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
         name: args.command[0].clone(),
         arguments: args.command[1..].to_vec(),
         set: format::variables(&plan.client, &token).into(),
-        unset: env.removed_from_program(|name| variables.is_removed_from_token_users(name), secret.as_ref()),
+        unset: env.removed_from_program(|name| variables.is_removed_from_exec(name), secret.as_ref()),
     };
     // `--refresh` applies to the first token only.
     let mode = if policy.mode == CacheMode::Refresh { CacheMode::Use } else { policy.mode };

@@ -85,7 +85,7 @@ impl Failure {
     }
 
     /// Whether the server may have done what was asked, because its answer is missing or cannot be used.
-    pub fn is_of_a_lost_answer(&self) -> bool {
+    pub fn answer_was_lost(&self) -> bool {
         use HttpError::{Broken, TimedOut, TooLong};
         use InteractionError::{NotTheProtocol, OtherSocket};
         matches!(self.source.downcast_ref(), Some(TimedOut { .. } | Broken { .. } | TooLong(_)))
@@ -93,7 +93,7 @@ impl Failure {
     }
 
     /// The id of an interaction that was created but has a wrong WebSocket URL, and the reason.
-    pub fn unused_interaction(&self) -> Option<(Uuid, String)> {
+    pub fn interaction_with_wrong_url(&self) -> Option<(Uuid, String)> {
         match self.source.downcast_ref() {
             Some(error @ InteractionError::OtherSocket { id, .. }) => Some((*id, error.to_string())),
             _ => None,

@@ -30,8 +30,8 @@ fn cut(chunks: &mut dyn Iterator<Item = &[u8]>) -> Vec<Option<Vec<u8>>> {
 fuzz_target!(|data: &[u8]| {
     let size = usize::from(data.first().copied().unwrap_or_default()) + 1;
     assert_eq!(cut(&mut data.chunks(size)), cut(&mut std::iter::once(data)));
-    let so_far = pasted::are_many(data, false);
-    assert!(so_far.is_none() || so_far == pasted::are_many(data, true));
+    let so_far = pasted::has_token_per_line(data, false);
+    assert!(so_far.is_none() || so_far == pasted::has_token_per_line(data, true));
     let Ok(text) = std::str::from_utf8(data) else { return };
     let pasted = pasted::clean(text);
     assert!(pasted.token.len() <= text.len());

@@ -76,7 +76,7 @@ pub(super) async fn open(
 /// The row of `/streams` if its interaction was not created, or may have been.
 pub(super) fn not_created(token: &CheckedToken, failure: &Failure) -> Row {
     let mut detail = failure.in_one_line();
-    if !failure.is_of_a_lost_answer() {
+    if !failure.answer_was_lost() {
         detail = format!("no interaction could be created: {detail}");
     }
     row(token, Target::Socket(SocketKind::Streams), Access::Inconclusive, failure.http_status, detail)

@@ -90,7 +90,7 @@ async fn token(
 ) -> Result<AccessToken, Failure> {
     checks.begin();
     // Never a cached one: a refusal of an old token would look like the client's fault.
-    let policy = tokens.context.cache_policy().refreshed();
+    let policy = tokens.context.cache_policy().with_refresh();
     let token = tokens.get_for(caller, requested, policy).await;
     let token = token.map_err(|failure| checks.fail("token", failure))?;
     match caller {

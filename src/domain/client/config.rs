@@ -29,21 +29,14 @@ const DEFAULT_PROFILE: &str = "default-profile";
 /// The table of profiles.
 const PROFILES: &str = "profiles";
 
-/// Of a profile: the environment.
+// The keys of a profile; see `Profile`.
 const ENVIRONMENT: &str = "environment";
-/// Of a profile: the tenant.
 const TENANT: &str = "tenant";
-/// Of a profile: the client id.
 const CLIENT_ID: &str = "client-id";
-/// Of a profile: where its secret is.
 const STORE: &str = "store";
-/// Of a profile: the command that prints its secret.
 const SECRET_COMMAND: &str = "secret-command";
-/// Of a profile: the scopes that `token` requests by default.
 const DEFAULT_SCOPE: &str = "default-scope";
-/// Of a profile: when Corti last accepted its secret.
 const LAST_VERIFIED: &str = "last-verified";
-/// Of a profile: the id of its stored secret in the token cache.
 const CREDENTIAL: &str = "credential";
 
 /// All keys of a profile.

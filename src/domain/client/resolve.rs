@@ -182,9 +182,6 @@ impl ResolveError {
 }
 
 /// Finds the client that the flags, the variables or a profile name.
-///
-/// # Errors
-/// [`ResolveError`], see its variants.
 pub fn resolve(flags: &Flags, variables: &Variables, config: &Config) -> Result<Plan, ResolveError> {
     match (named_profile(flags, variables, config), variables.client_variable()) {
         (Some((name, layer @ Layer::Flag)), _) | (Some((name, layer)), None) => {
@@ -197,9 +194,6 @@ pub fn resolve(flags: &Flags, variables: &Variables, config: &Config) -> Result<
 }
 
 /// Finds only the environment and the tenant, for a ready token.
-///
-/// # Errors
-/// [`ResolveError::NoTarget`], and the errors of [`resolve`] about profiles.
 pub fn resolve_target(
     flags: &Flags,
     variables: &Variables,
@@ -259,7 +253,7 @@ fn from_profile(
     Ok(Plan { client, source, layer, hidden: hidden(layer, flags, variables, config) })
 }
 
-/// The options and variables because of which `client` differs from the profile's `own` one.
+/// The options and variables that make `client` differ from the profile's own.
 fn overriding(flags: &Flags, client: &Client, own: &Client) -> Vec<&'static str> {
     let environment = flags.environment.as_ref().map_or(variable::ENVIRONMENT, |_| "--environment");
     let tenant = flags.tenant.as_ref().map_or(variable::TENANT, |_| "--tenant");
@@ -292,7 +286,7 @@ fn from_variables(
     })
 }
 
-/// The variables and the default profile that are set but not used because of something else.
+/// What is set but overridden, each with what overrides it.
 fn hidden(layer: Layer, flags: &Flags, variables: &Variables, config: &Config) -> Vec<String> {
     if layer == Layer::Flag {
         let profile = variables.profile.as_ref().map(|_| variable::PROFILE);

@@ -16,10 +16,10 @@ pub const CLIENT_ID: &str = "CORTI_CLIENT_ID";
 pub const CLIENT_SECRET: &str = "CORTI_CLIENT_SECRET";
 /// A file that holds the client secret.
 pub const CLIENT_SECRET_FILE: &str = "CORTI_CLIENT_SECRET_FILE";
-/// systemd's folder of credentials, where [`CREDENTIAL`] may be.
+/// systemd's folder of credentials, where [`SYSTEMD_SECRET_NAME`] may be.
 pub const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// The file with the client secret in [`CREDENTIALS_DIRECTORY`].
-pub const CREDENTIAL: &str = "corti-client-secret";
+pub const SYSTEMD_SECRET_NAME: &str = "corti-client-secret";
 /// A file with the passphrase of the store `file`.
 pub const PASSPHRASE_FILE: &str = "CORTI_AUTH_PASSPHRASE_FILE";
 /// A ready token. No other one is requested.
@@ -241,7 +241,7 @@ impl Variables {
 
     /// Whether to remove the variable `name` from the environment of a program that gets a token. That includes the client
     /// id, unless the secret is in systemd's folder, where the program can read it.
-    pub fn is_removed_from_token_users(&self, name: &str) -> bool {
+    pub fn is_removed_from_exec(&self, name: &str) -> bool {
         let stays = self.client_secret.as_ref().is_some_and(|it| it.variable() == CREDENTIALS_DIRECTORY);
         let Names { name: own, aliases, .. } = CLIENT_ID_NAMES;
         is_removed_from_programs(name) || !stays && is_any_of(name, &[&[own], aliases])
@@ -268,7 +268,7 @@ fn given_secret(
 ) -> Result<Option<GivenSecret>, VariableError> {
     let secret = parse(CLIENT_SECRET, &lookup, ClientSecret::parse)?.map(GivenSecret::Value);
     let file = lookup(CLIENT_SECRET_FILE).map(|path| GivenSecret::File(CLIENT_SECRET_FILE, path.into()));
-    let credential = lookup(CREDENTIALS_DIRECTORY).map(|folder| Path::new(&folder).join(CREDENTIAL));
+    let credential = lookup(CREDENTIALS_DIRECTORY).map(|folder| Path::new(&folder).join(SYSTEMD_SECRET_NAME));
     let credential =
         credential.filter(|path| exists(path)).map(|path| GivenSecret::File(CREDENTIALS_DIRECTORY, path));
     let mut given = [secret, file, credential].into_iter().flatten();

@@ -82,9 +82,6 @@ impl Api<'_> {
 
 /// Reads the answer to [`Api::create`]. Any 2xx is accepted: Corti's documents name both 200 and 201. A token is sent to the
 /// `websocketUrl`, so it must be the one of `environment` and `tenant`.
-///
-/// # Errors
-/// [`InteractionError`], see its variants.
 pub fn parse(
     response: &Response,
     environment: &Environment,

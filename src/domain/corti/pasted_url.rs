@@ -23,7 +23,7 @@ pub struct PastedUrl {
     /// The token in it, if it is a valid one.
     pub token: Option<AccessToken>,
     /// The value of `token=`, whether it is a token or not.
-    written: Option<Secret>,
+    token_parameter: Option<Secret>,
     /// Which WebSocket its path leads to.
     pub kind: Option<SocketKind>,
     /// What is wrong with it. The texts repeat nothing of its query.
@@ -73,13 +73,13 @@ impl PastedUrl {
         let mut flaws = flaws(&url);
         url.set_fragment(None);
         let whole = Secret::new(url.to_string());
-        let written = take_token(&mut url);
+        let parameter = take_token(&mut url);
         if count_tokens(&url) > 0 || contains_token(&decoded(url.as_str())) {
             return Err(PastedUrlError::Outside);
         }
-        let token = written.as_deref().and_then(|written| token(written, &mut flaws));
-        let written = written.map(Secret::new);
-        Ok(Self { kind: kind(&url), bare: url, whole, token, written, flaws })
+        let token = parameter.as_deref().and_then(|value| token(value, &mut flaws));
+        let token_parameter = parameter.map(Secret::new);
+        Ok(Self { kind: kind(&url), bare: url, whole, token, token_parameter, flaws })
     }
 
     /// Whether the URL leads to this environment, and names no other tenant.
@@ -92,12 +92,12 @@ impl PastedUrl {
 
     /// The secrets in it.
     pub fn secrets(&self) -> Vec<Secret> {
-        self.written.iter().cloned().chain(self.token.as_ref().map(|token| token.secret().clone())).collect()
+        self.token_parameter.iter().chain(self.token.as_ref().map(AccessToken::secret)).cloned().collect()
     }
 
     /// Whether it has a `token=`, readable or not.
     pub fn has_token(&self) -> bool {
-        self.written.is_some()
+        self.token_parameter.is_some()
     }
 
     /// The URL to open: as it was pasted, or with `token` if it has none.
@@ -196,7 +196,7 @@ fn decoded(text: &str) -> String {
 }
 
 /// Takes `token=` out of the query, and gives its value. Behind `&amp;` or a second `?` the server does not find it, but it is
-/// a token all the same.
+/// still a token.
 fn take_token(url: &mut Url) -> Option<String> {
     let query = url.query()?.to_owned();
     let value = |part: &str| {

@@ -57,7 +57,7 @@ pub enum Credential<'a> {
     Secret(&'a ClientSecret),
 }
 
-/// The part of an entry's name for all tokens of one configuration folder or of one client.
+/// The part of an entry's name that all tokens of one configuration folder, or of one client, share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag(String);
 

@@ -165,9 +165,6 @@ struct OAuthError {
 }
 
 /// Reads the answer to [`request`] and compares the granted scopes with the requested ones.
-///
-/// # Errors
-/// [`GrantError`].
 pub fn parse(response: &Response, requested: &ScopeRequest, now: Timestamp) -> Result<Token, GrantError> {
     let status = response.status;
     match status {

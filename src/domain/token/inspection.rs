@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use std::borrow::Cow;
 
-use super::jwt::{Claims, Jwt, JwtError, Last, date};
+use super::jwt::{Claims, Jwt, JwtError, Memo, date};
 use super::scope::{ScopeSet, TokenClass};
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
@@ -89,21 +89,15 @@ pub struct Inspection {
 }
 
 /// The environment and tenant of the last issuer in a stream of tokens.
-pub type Places = Last<(Environment, Tenant)>;
+pub type Places = Memo<(Environment, Tenant)>;
 
 impl Inspection {
     /// Reads `jwt` as of `now`.
-    ///
-    /// # Errors
-    /// [`JwtError::Date`].
     pub fn of(jwt: &Jwt, now: Timestamp) -> Result<Self, JwtError> {
         Self::from(jwt.clone(), now, &mut Places::default())
     }
 
     /// The same for one of many tokens. It takes the token without a copy.
-    ///
-    /// # Errors
-    /// [`JwtError::Date`].
     pub fn from(jwt: Jwt, now: Timestamp, places: &mut Places) -> Result<Self, JwtError> {
         let Jwt { header, mut claims } = jwt;
         let kind = Kind::of(claims.typ.as_deref());

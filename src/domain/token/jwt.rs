@@ -58,7 +58,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Whether another parameter is there, also if it is `null`.
+    /// Whether the header has this other parameter, even as `null`.
     pub fn has(&self, parameter: &str) -> bool {
         self.others.contains_key(parameter)
     }
@@ -174,7 +174,7 @@ pub struct Jwt {
 impl Jwt {
     /// Decodes `text`, trimmed.
     pub fn decode(text: &str) -> Result<Self, JwtError> {
-        Self::decode_after(text, &mut Last::default())
+        Self::decode_after(text, &mut Memo::default())
     }
 
     /// Decodes one of many tokens, most of which have the same header.
@@ -195,20 +195,20 @@ impl Jwt {
     }
 }
 
-/// The value that was last read from a text, and the text. In a stream of tokens the same text comes again and again.
+/// Remembers the last text that was read and its value: in a stream of tokens the same header comes again and again.
 #[derive(Debug)]
-pub struct Last<T>(Option<(String, T)>);
+pub struct Memo<T>(Option<(String, T)>);
 
 /// The last header of a stream.
-pub type LastHeader = Last<Header>;
+pub type LastHeader = Memo<Header>;
 
-impl<T> Default for Last<T> {
+impl<T> Default for Memo<T> {
     fn default() -> Self {
         Self(None)
     }
 }
 
-impl<T: Clone> Last<T> {
+impl<T: Clone> Memo<T> {
     /// The value of `text`, by `read` unless it was the last one.
     pub fn get<E>(&mut self, text: &str, read: impl Fn(&str) -> Result<T, E>) -> Result<T, E> {
         match &self.0 {
@@ -263,10 +263,8 @@ impl Claimed {
     }
 }
 
-/// Reads only these claims, so that it does not matter if others are malformed. All are missing if the token is no JWT.
-///
-/// # Errors
-/// It looks like a JWT, but one of these claims cannot be read.
+/// Reads only these claims, so that it does not matter if others are malformed. All are missing if the token is no JWT. Fails if
+/// it looks like a JWT but one of these claims cannot be read.
 pub fn claimed(token: &str) -> Result<Claimed, JwtError> {
     #[derive(Deserialize)]
     struct Payload {

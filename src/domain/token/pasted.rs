@@ -126,12 +126,12 @@ fn is_whole(line: &str) -> bool {
     token.starts_with("eyJ") && matches!(token.bytes().filter(|byte| *byte == b'.').count(), 2 | 4)
 }
 
-/// Whether the text has one token per line: its first two lines that are not blank are whole tokens. `None` if this can only
-/// be said when more of the text was read.
-pub fn are_many(text: &[u8], has_ended: bool) -> Option<bool> {
+/// Whether the text has one token per line: its first two lines that are not blank are whole tokens. `None` if more of the text
+/// is needed to tell.
+pub fn has_token_per_line(text: &[u8], has_ended: bool) -> Option<bool> {
     let last_break = text.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
     let complete = if has_ended { text } else { text.get(..last_break)? };
-    let mut lines = whole_lines(complete);
+    let mut lines = lines_are_tokens(complete);
     match (lines.next(), lines.next()) {
         (Some(false), _) | (_, Some(false)) => Some(false),
         (Some(true), Some(true)) => Some(true),
@@ -140,13 +140,13 @@ pub fn are_many(text: &[u8], has_ended: bool) -> Option<bool> {
 }
 
 /// Whether the text has several lines and one of them is a whole token.
-pub fn has_whole_line(text: &[u8]) -> bool {
-    let lines: Vec<bool> = whole_lines(text).collect();
+pub fn has_token_line(text: &[u8]) -> bool {
+    let lines: Vec<bool> = lines_are_tokens(text).collect();
     lines.len() > 1 && lines.contains(&true)
 }
 
 /// For each line that is not blank: whether it is a whole token.
-fn whole_lines(text: &[u8]) -> impl Iterator<Item = bool> {
+fn lines_are_tokens(text: &[u8]) -> impl Iterator<Item = bool> {
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     lines.map(|line| std::str::from_utf8(line).is_ok_and(is_whole))
 }

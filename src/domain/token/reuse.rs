@@ -47,9 +47,9 @@ impl CachePolicy {
         Self { mode, min_ttl: None, preferred_ttl: None }
     }
 
-    /// Replaces a cached token by a new one.
+    /// The same policy, but mints a new token.
     #[must_use]
-    pub fn refreshed(self) -> Self {
+    pub fn with_refresh(self) -> Self {
         let mode = if self.mode == CacheMode::Bypass { CacheMode::Bypass } else { CacheMode::Refresh };
         Self { mode, ..self }
     }
@@ -63,7 +63,7 @@ impl CachePolicy {
     }
 
     /// The required lifetime, if this new token lives shorter.
-    pub fn missing_lifetime(self, token: &Token) -> Option<Duration> {
+    pub fn unmet_min_ttl(self, token: &Token) -> Option<Duration> {
         let life = Duration::from_secs(u64::try_from(token.expires_in).unwrap_or_default());
         self.min_ttl.filter(|asked| *asked > life)
     }
@@ -115,9 +115,9 @@ impl CachedToken {
         Some(claimed.map_or(stated, |claimed| claimed.min(stated)))
     }
 
-    /// The token, if it grants exactly what is requested and lives long enough. If `now` is before it was minted, the clock was
-    /// set and its age is unknown, so it is not used.
-    pub fn good(&self, requested: &ScopeRequest, now: Timestamp, policy: CachePolicy) -> Option<Token> {
+    /// The token, if it grants exactly what is requested and lives long enough. Not used if `now` is before it was minted: the
+    /// clock was set back.
+    pub fn usable(&self, requested: &ScopeRequest, now: Timestamp, policy: CachePolicy) -> Option<Token> {
         let (life, expires_at) = (SignedDuration::from_secs(self.expires_in), self.expires_at()?);
         let left = expires_at.duration_since(now);
         if now.as_millisecond() < self.minted || !left.is_positive() || left < policy.margin(life) {

@@ -190,9 +190,6 @@ impl ScopeRequest {
     }
 
     /// Compares the granted scopes with the requested ones.
-    ///
-    /// # Errors
-    /// [`Mismatch`] if they differ.
     pub fn check(&self, granted: &ScopeSet) -> Result<(), Mismatch> {
         let asked = self.asked();
         if let Some(extra) = granted.matching(|scope| !asked.0.contains(scope) && !scope.is_base()) {

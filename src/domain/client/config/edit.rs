@@ -23,9 +23,6 @@ pub enum RenameError {
 
 impl Config {
     /// Renames a profile. It keeps its place in the file, its comments, and whether it is the default.
-    ///
-    /// # Errors
-    /// [`RenameError`], see its variants.
     pub fn rename(&mut self, old: &ProfileName, new: &ProfileName) -> Result<(), RenameError> {
         if !self.profiles.contains_key(old) {
             return Err(RenameError::Missing(old.clone()));

@@ -145,7 +145,7 @@ fn two_whole_lines_are_many_tokens() {
         (&format!("{one}junk\n"), Some(false), Some(false)),
     ];
     for (text, so_far, at_the_end) in table {
-        assert_eq!(are_many(text.as_bytes(), false), so_far, "{text}");
-        assert_eq!(are_many(text.as_bytes(), true), at_the_end, "{text}");
+        assert_eq!(has_token_per_line(text.as_bytes(), false), so_far, "{text}");
+        assert_eq!(has_token_per_line(text.as_bytes(), true), at_the_end, "{text}");
     }
 }

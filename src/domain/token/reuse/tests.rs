@@ -60,7 +60,7 @@ fn at_least(min_ttl: Duration) -> CachePolicy {
 }
 
 fn is_good(cached: &CachedToken, now: Timestamp, policy: CachePolicy) -> bool {
-    cached.good(&transcribe(), now, policy).is_some()
+    cached.usable(&transcribe(), now, policy).is_some()
 }
 
 #[test]
@@ -84,14 +84,14 @@ fn what_is_asked_for_is_honoured_as_given() {
 
 #[test]
 fn a_new_token_may_live_less_than_was_asked_for() {
-    let token = usual(300).good(&transcribe(), after(0), USUAL).unwrap();
+    let token = usual(300).usable(&transcribe(), after(0), USUAL).unwrap();
     let life = Duration::from_secs(token.expires_in.unsigned_abs());
     let longer = [life + Duration::from_millis(1), Duration::from_secs(301), Duration::MAX];
-    assert_eq!(at_least(life).missing_lifetime(&token), None);
-    assert_eq!(longer.map(|asked| at_least(asked).missing_lifetime(&token)), longer.map(Some));
-    assert_eq!(USUAL.missing_lifetime(&token), None);
+    assert_eq!(at_least(life).unmet_min_ttl(&token), None);
+    assert_eq!(longer.map(|asked| at_least(asked).unmet_min_ttl(&token)), longer.map(Some));
+    assert_eq!(USUAL.unmet_min_ttl(&token), None);
     assert_eq!(
-        CachePolicy { preferred_ttl: Some(Duration::MAX), ..USUAL }.missing_lifetime(&token),
+        CachePolicy { preferred_ttl: Some(Duration::MAX), ..USUAL }.unmet_min_ttl(&token),
         None,
         "no demand"
     );
@@ -102,13 +102,13 @@ fn the_sooner_of_both_expiries_counts() {
     let seconds = START.div_euclid(1000);
     let entry =
         |exp: Value| minted(300, "openid transcribe", &json!({ "scope": "openid transcribe", "exp": exp }));
-    let token = |exp: i64| entry((seconds + exp).into()).good(&transcribe(), after(50), USUAL);
+    let token = |exp: i64| entry((seconds + exp).into()).usable(&transcribe(), after(50), USUAL);
     let (sooner, later) = (token(100).unwrap(), token(1000).unwrap());
     assert_eq!((sooner.expires_at.as_second() - seconds, sooner.expires_in), (100, 99));
     assert_eq!((later.expires_at.as_second() - seconds, later.expires_in), (300, 299));
     assert!(token(29).is_none() && token(-5).is_none());
     for no_date in [json!("soon"), json!(1e300)] {
-        assert!(entry(no_date).good(&transcribe(), after(0), USUAL).is_none());
+        assert!(entry(no_date).usable(&transcribe(), after(0), USUAL).is_none());
     }
 }
 
@@ -124,7 +124,7 @@ fn a_clock_before_the_minting_is_a_miss() {
 #[test]
 fn a_token_that_does_more_or_less_than_is_asked_is_a_miss() {
     let decide = |scopes: &str, claimed: &str, requested: &ScopeRequest| {
-        minted(300, scopes, &json!({ "scope": claimed })).good(requested, after(0), USUAL).is_some()
+        minted(300, scopes, &json!({ "scope": claimed })).usable(requested, after(0), USUAL).is_some()
     };
     assert!(decide("openid transcribe", "openid transcribe", &transcribe()));
     assert!(decide("openid email", "openid", &ScopeRequest::Full));
@@ -170,7 +170,7 @@ fn a_day_of_calls() {
         while now < span {
             let now_then = after(now);
             let exp = now_then.as_second() + life;
-            let found = entry.as_ref().and_then(|entry| entry.good(&transcribe(), now_then, USUAL));
+            let found = entry.as_ref().and_then(|entry| entry.usable(&transcribe(), now_then, USUAL));
             if let Some(token) = found {
                 let left = token.expires_at.as_millisecond() - now_then.as_millisecond();
                 assert!(left >= margin && token.expires_in * 1000 <= left, "{life} s: {left} ms left");
