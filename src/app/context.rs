@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::domain::client::config::{Config, Profile};
-use crate::domain::client::identity::{ProfileName, Tenant};
+use crate::domain::client::identity::{ProfileName, Tenant, USUAL_TENANT};
 use crate::domain::client::invalid::Invalid;
 use crate::domain::client::resolve::{self, Flags, Plan, ResolveError};
 use crate::domain::client::store_kind::StoreKind;
@@ -148,11 +148,10 @@ impl<'a> Context<'a> {
     /// The profile that the flags, the variable or the configuration name.
     pub(crate) fn chosen_profile(&self) -> Result<&ProfileName, Failure> {
         let (variables, config) = (self.variables()?, self.config()?);
-        let named = self.flags()?.profile.as_ref().or(variables.profile.as_ref());
-        let named = named.or_else(|| config.default_profile());
+        let chosen = resolve::chosen_profile(self.flags()?, variables, config);
         // Only a profile will do here, also in CI.
         let none = ResolveError::NoClient { has_profiles: !config.profiles().is_empty(), in_ci: false };
-        Ok(named.ok_or(none)?)
+        Ok(chosen.map(|(name, _)| name).ok_or(none)?)
     }
 
     /// The profile of this name.
@@ -224,6 +223,5 @@ pub(crate) fn profile_name(text: &str) -> Result<ProfileName, Failure> {
 }
 
 pub(crate) fn parse_tenant(text: &str) -> Result<Tenant, Failure> {
-    let hint = "nearly every customer's tenant is base: corti-auth doctor --tenant base";
-    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))
+    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(USUAL_TENANT))
 }

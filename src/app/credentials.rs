@@ -12,7 +12,7 @@ use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{Config, Profile};
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::import::Taken;
-use crate::domain::client::resolve::SecretOrigin;
+use crate::domain::client::resolve::{self, SecretOrigin};
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::{SecretCommand, StoreKind};
 use crate::domain::client::variable;
@@ -25,8 +25,8 @@ use crate::failure::{Failure, Kind};
 
 /// The profile that a client is stored under: the named one, or `default`.
 pub(crate) fn profile_name(context: &Context<'_>) -> Result<ProfileName, Failure> {
-    let named = context.flags()?.profile.clone();
-    Ok(named.or(context.variables()?.profile.clone()).unwrap_or_default())
+    let named = resolve::named_profile(context.flags()?, context.variables()?);
+    Ok(named.map(|(name, _)| name.clone()).unwrap_or_default())
 }
 
 /// A value, with the option or variable that gave it.

@@ -6,14 +6,11 @@ use zeroize::Zeroizing;
 
 use crate::app::context::Context;
 use crate::app::input::name;
-use crate::domain::client::secret::{ClientSecret, MAX_SECRET_BYTES};
+use crate::domain::client::secret::{ClientSecret, MAX_SECRET_FILE_BYTES};
 use crate::domain::client::variable::{self, GivenSecret};
 use crate::domain::text::shell::quote;
 use crate::edge::{input, prompt};
 use crate::failure::{Failure, Kind};
-
-/// How much is read, in bytes: a secret, and the line break that an editor adds.
-const LIMIT: usize = MAX_SECRET_BYTES + 2;
 
 /// The options that name the source of a secret. Without them a person is asked.
 #[derive(Clone, Debug)]
@@ -58,7 +55,7 @@ impl SecretInput {
 
 /// The secret in a file, or on standard input.
 pub(crate) async fn read(file: Option<&Path>) -> Result<ClientSecret, Failure> {
-    let bytes = input::read(file, LIMIT).await.map_err(|reason| {
+    let bytes = input::read(file, MAX_SECRET_FILE_BYTES).await.map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the secret from {}: {reason}", name(file)))
             .hint("name a file that holds the secret: --secret-file FILE")
     })?;

@@ -11,7 +11,7 @@ use crate::app::context::Context;
 use crate::app::spinner;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::resolve::{Plan, SecretOrigin, SecretSource};
-use crate::domain::client::secret::{AccessToken, ClientSecret, MAX_SECRET_BYTES};
+use crate::domain::client::secret::{AccessToken, ClientSecret, MAX_SECRET_FILE_BYTES};
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::client::variable::GivenSecret;
 use crate::domain::text::shell::quote;
@@ -237,7 +237,7 @@ async fn mounted(variable: &'static str, path: &Path) -> Result<ClientSecret, Fa
             .hint(format!("ls -lL {}", quote(&path.display().to_string())))
     };
     let file = path.to_owned();
-    let bytes = thread::files(move || mounted_secret::read(&file, MAX_SECRET_BYTES + 2)).await;
+    let bytes = thread::files(move || mounted_secret::read(&file, MAX_SECRET_FILE_BYTES)).await;
     let bytes = zeroize::Zeroizing::new(bytes.map_err(|error| failure(error.to_string()))?);
     ClientSecret::from_bytes(&bytes).map_err(|error| failure(error.to_string()))
 }

@@ -1,5 +1,6 @@
 //! `explain`: lists the likely causes of a failed request. It sends nothing.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -125,16 +126,17 @@ fn configured(context: &Context<'_>) -> Result<Configured, Failure> {
 fn page(causes: &[Cause], evidence: &Evidence) -> Page {
     let mut page = Page::new();
     for (number, cause) in (1..).zip(causes) {
-        let (tone, confidence) = match cause.confidence {
+        let (tone, confidence) = match cause.confidence() {
             Confidence::High => (Tone::Strong, "high"),
             Confidence::Medium => (Tone::Plain, "medium"),
             Confidence::Low => (Tone::Plain, "low"),
         };
         page = page.toned(tone, format!("{number}. {} ({confidence}: {})", cause.cause, cause.id));
         page = cause.evidence.iter().fold(page, |page, it| page.field("   because", it));
-        page = page.field("   remedy", &cause.remedy);
+        let labels = iter::once("   remedy").chain(iter::repeat(""));
+        page = labels.zip(&cause.remedy).fold(page, |page, (label, line)| page.field(label, line));
     }
-    if causes.iter().all(|cause| cause.confidence == Confidence::Low) {
+    if causes.iter().all(|cause| cause.confidence() == Confidence::Low) {
         page = page.line(match (evidence.answer(), &evidence.token) {
             (None, _) => "With a status alone these are guesses; add --response FILE to rank them.",
             (_, None) => "These are guesses; add --token-file FILE to rank them.",
@@ -151,9 +153,9 @@ fn cause_json(cause: &Cause) -> Value {
     json!({
         "id": cause.id,
         "cause": cause.cause,
-        "confidence": cause.confidence,
+        "confidence": cause.confidence(),
         "evidence": cause.evidence,
-        "remedy": cause.remedy,
+        "remedy": cause.remedy.join("\n"),
     })
 }
 

@@ -15,7 +15,7 @@ use crate::domain::client::api_client::Client;
 use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{Layer, Plan, SecretSource};
-use crate::domain::client::secret::{ClientSecret, MAX_SECRET_BYTES};
+use crate::domain::client::secret::{ClientSecret, MAX_SECRET_FILE_BYTES};
 use crate::domain::client::variable::{ACCESS_TOKEN, GivenSecret};
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::inspection::span;
@@ -68,7 +68,7 @@ impl Secret {
     }
 
     fn mounted(path: &Path, place: &str) -> Self {
-        let read = mounted_secret::read(path, MAX_SECRET_BYTES + 2).map_err(|error| error.to_string());
+        let read = mounted_secret::read(path, MAX_SECRET_FILE_BYTES).map_err(|error| error.to_string());
         let secret = read.and_then(|bytes| {
             ClientSecret::from_bytes(&Zeroizing::new(bytes)).map_err(|error| error.to_string())
         });

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, ChildStderr, Command};
 use zeroize::Zeroizing;
 
-use crate::domain::client::secret::{ClientSecret, ClientSecretError, MAX_SECRET_BYTES, Secret};
+use crate::domain::client::secret::{ClientSecret, ClientSecretError, MAX_SECRET_FILE_BYTES, Secret};
 use crate::domain::client::store_kind::SecretCommand;
 use crate::domain::client::variable;
 use crate::domain::text::event::{Event, Sink};
@@ -21,7 +21,7 @@ use super::prompt::TerminalGuard;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// How much of its output is read: one byte more than a secret with its line break can have.
-const OUTPUT_LIMIT: u64 = MAX_SECRET_BYTES as u64 + 3;
+const OUTPUT_LIMIT: u64 = MAX_SECRET_FILE_BYTES as u64 + 1;
 
 /// The most of its stderr that is passed on at once, in bytes, if there is no line break.
 const LINE_LIMIT: usize = 4096;

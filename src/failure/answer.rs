@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::domain::client::identity::Tenant;
+use crate::domain::client::identity::{Tenant, USUAL_TENANT};
 use crate::domain::client::variable;
 use crate::domain::corti::interaction::InteractionError;
 use crate::domain::corti::problem::Problem;
@@ -26,7 +26,7 @@ pub(super) fn other_tenant(tenant: &Tenant) -> &'static str {
     if *tenant == Tenant::default() {
         "the tenant is the usual one, so look at the environment: corti-auth doctor"
     } else {
-        "nearly every customer's tenant is base: corti-auth doctor --tenant base"
+        USUAL_TENANT
     }
 }
 

@@ -20,7 +20,11 @@ fn a_refused_token_request_has_a_cause() {
     let table = [
         (own.replace("client_id=sandbox", "client_id=nobody"), Id("unknown-client"), "invalid_client"),
         (own.replace("client_secret=", "client_secret=x"), Id("wrong-secret"), "Invalid client credentials"),
-        (form(&sandbox, "openid+stream"), Id("misspelt-scope"), "`stream` is no scope, `streams` is one"),
+        (
+            form(&sandbox, "openid+stream"),
+            Id("misspelt-scope"),
+            "unknown scope `stream`; did you mean `streams`?",
+        ),
         (form(&sandbox, "openid+interactions:read"), Id("refused-scope"), "Invalid scopes"),
         (form(&sandbox, "openid++transcribe"), Id("refused-scope"), "Invalid scopes"),
         (own.replace("client_credentials", "password"), Id("refused-grant"), "Unsupported grant_type"),

@@ -151,13 +151,13 @@ async fn a_close_code_has_a_meaning() {
     };
     let (_, agreed) = converse(&corti.sandbox, "/transcribe", &corti.full, &["{}"]).await;
     assert_eq!(agreed, 1000);
-    assert_closed(agreed, "1000: it ended as agreed");
+    assert_closed(agreed, "1000: normal closure");
     let long = "x".repeat(1024 * 1024 + 1);
     let (_, too_big) = converse(&corti.sandbox, "/transcribe", &corti.full, &[&long]).await;
     assert_eq!(too_big, 1009);
     assert_closed(too_big, "1009: a message was too big");
     for (signal, code, words) in
-        [("TERM", 1001, "1001: the server goes away"), ("KILL", 1006, "1006: no close frame came")]
+        [("TERM", 1001, "1001: the server is going away"), ("KILL", 1006, "1006: no close frame came")]
     {
         let other = Corti::start();
         let (sandbox, full) = (&other.sandbox, &other.full);

@@ -27,7 +27,7 @@ fn every_way_that_curl_saves_an_answer_is_understood() {
         assert!(!explained.to_string().contains("eyJ"), "{how:?}");
     }
     let head = corti.explain_output("/v2/languages/", &["-s", "-D", "-", "-o", "/dev/null"]);
-    assert_first(&head, Id("no-token"), "only that one is needed");
+    assert_first(&head, Id("no-token"), "only that a token is required");
     let alone = corti.explain_output("/realms/nowhere/protocol/openid-connect/token", &["-s"]);
     assert_first(&alone, Id("unknown-tenant"), "Realm does not exist");
     // An interim `100 Continue` comes first where curl waits before it sends a body.
@@ -57,9 +57,13 @@ fn the_saved_request_shows_the_cause() {
     assert_first(&explained, Id("encoded-twice"), "`%20` is sent in place of the space");
     assert_eq!(names(&explained), ["encoded-twice"], "{explained:#}");
     let explained = corti.explain_output(&socket(&limited), &["-sv"]);
-    assert_first(&explained, Id("missing-bearer"), "the request has the token without it");
+    assert_first(&explained, Id("missing-bearer"), "the saved request has the token without Bearer");
     assert_eq!(names(&explained), ["missing-bearer"], "{explained:#}");
-    assert_first(&corti.explain_output("/v2/languages/", &["-sv"]), Id("no-token"), "the request has none");
+    assert_first(
+        &corti.explain_output("/v2/languages/", &["-sv"]),
+        Id("no-token"),
+        "the saved request has no token",
+    );
     let bearer = format!("Authorization: Bearer {full}");
     let explained = corti.explain_output("/v2/languages/", &["-sv", "-H", &bearer]);
     assert_first(&explained, Id("missing-tenant"), "the request names no tenant");

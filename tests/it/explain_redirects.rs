@@ -70,7 +70,7 @@ fn a_proxy_that_asks_for_credentials_is_named_with_its_scheme() {
     }
     for (headers, words) in [
         (vec!["Proxy-Authenticate: Negotiate", "Proxy-Authenticate: NTLM"], "asks for NTLM or Negotiate"),
-        (vec!["Proxy-Authenticate: Custom x=y"], "no scheme that is known"),
+        (vec!["Proxy-Authenticate: Custom x=y"], "names no known scheme"),
     ] {
         let explained = explain_answer("407 Proxy Authentication Required", &headers, "");
         assert_first(&explained, Id("proxy-credentials"), words);

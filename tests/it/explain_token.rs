@@ -66,10 +66,10 @@ async fn different_clocks_are_explained() {
     assert_eq!(names(&explained), ["expired", "clock-skew"], "{explained:#}");
     assert_among(&explained, Id("clock-skew"));
     let skew = explained["causes"][1]["evidence"].to_string();
-    for words in ["the answer is dated 2 h ", "by the clock here the token lives for another"] {
+    for words in ["the answer's Date is 2 h ", "by this machine's clock the token is valid for another"] {
         assert!(skew.contains(words), "{skew}");
     }
-    // By the clock here, that server's token is issued in the future.
+    // By this machine's clock, that server's token is issued in the future.
     let ahead = mint(&corti.world, "--full");
     let file = corti.world.file("token.txt", &ahead);
     let explained = Said::by(&mut corti.world.run(&format!("explain --json --token-file {file}"))).json();
@@ -82,7 +82,7 @@ fn a_token_in_a_wrong_form_is_explained() {
     let corti = Corti::start();
     let token = mint(&corti.world, "--scope transcribe");
     let none = corti.get(LANGUAGES, &["Tenant-Name: base"]);
-    assert_first(&explain(&corti.world, &none, ""), Id("no-token"), "only that one is needed");
+    assert_first(&explain(&corti.world, &none, ""), Id("no-token"), "only that a token is required");
     let bare = corti.get(LANGUAGES, &[&format!("Authorization: {token}"), "Tenant-Name: base"]);
     let explained = corti.explain(&bare, &token);
     assert_first(&explained, Id("missing-bearer"), "not preceded by Bearer");

@@ -18,7 +18,7 @@ fn a_refused_token_request_has_a_cause() {
         ("service", "wrong", "openid", Id("wrong-secret"), "unauthorized_client"),
         ("public", secret, "openid", Id("client-not-allowed"), "Public client not allowed"),
         ("no-service-account", secret, "openid", Id("client-not-allowed"), "Client not enabled"),
-        ("service", secret, "openid stream", Id("misspelt-scope"), "`streams` is one"),
+        ("service", secret, "openid stream", Id("misspelt-scope"), "did you mean `streams`?"),
         ("service", secret, "openid interactions:read", Id("refused-scope"), "Invalid scopes"),
         ("no-streams", secret, "openid streams", Id("refused-scope"), "Invalid scopes"),
         ("service", secret, "openid", Id("full-token"), "the scopes are"),

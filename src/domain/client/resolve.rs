@@ -174,22 +174,18 @@ pub enum ResolveError {
     NoTarget,
 }
 
-impl ResolveError {
-    /// Nothing names a client.
-    pub fn no_client(variables: &Variables, config: &Config) -> Self {
-        Self::NoClient { has_profiles: !config.profiles().is_empty(), in_ci: variables.in_ci }
-    }
-}
-
 /// Finds the client that the flags, the variables or a profile name.
 pub fn resolve(flags: &Flags, variables: &Variables, config: &Config) -> Result<Plan, ResolveError> {
-    match (named_profile(flags, variables, config), variables.client_variable()) {
-        (Some((name, layer @ Layer::Flag)), _) | (Some((name, layer)), None) => {
-            from_profile(name, layer, flags, variables, config)
-        }
+    let profile = |name, layer| from_profile(name, layer, flags, variables, config);
+    match (chosen_profile(flags, variables, config), variables.client_variable()) {
+        (Some((name, Layer::Flag)), _) => profile(name, Layer::Flag),
         (Some((_, Layer::ProfileVariable)), Some(other)) => Err(ResolveError::TwoClients { other }),
         (_, Some(present)) => from_variables(present, flags, variables, config),
-        (None, None) => Err(ResolveError::no_client(variables, config)),
+        (Some((name, layer)), None) => profile(name, layer),
+        (None, None) => Err(ResolveError::NoClient {
+            has_profiles: !config.profiles().is_empty(),
+            in_ci: variables.in_ci,
+        }),
     }
 }
 
@@ -202,20 +198,25 @@ pub fn resolve_target(
     if let (None, (Some(environment), tenant)) = (&flags.profile, place(flags, variables)) {
         return Ok((environment.clone(), tenant.cloned().unwrap_or_default()));
     }
-    let (name, layer) = named_profile(flags, variables, config).ok_or(ResolveError::NoTarget)?;
+    let (name, layer) = chosen_profile(flags, variables, config).ok_or(ResolveError::NoTarget)?;
     let Client { environment, tenant, .. } = from_profile(name, layer, flags, variables, config)?.client;
     Ok((environment, tenant))
 }
 
-/// The profile that is used unless variables name a client, and what names the profile.
-fn named_profile<'a>(
+/// The profile that the flag, else the variable names.
+pub fn named_profile<'a>(flags: &'a Flags, variables: &'a Variables) -> Option<(&'a ProfileName, Layer)> {
+    let flag = flags.profile.as_ref().map(|name| (name, Layer::Flag));
+    flag.or_else(|| Some((variables.profile.as_ref()?, Layer::ProfileVariable)))
+}
+
+/// The named profile, else the default one. [`resolve`] uses it unless variables name a client.
+pub fn chosen_profile<'a>(
     flags: &'a Flags,
     variables: &'a Variables,
     config: &'a Config,
 ) -> Option<(&'a ProfileName, Layer)> {
-    let flag = flags.profile.as_ref().map(|name| (name, Layer::Flag));
-    let variable = variables.profile.as_ref().map(|name| (name, Layer::ProfileVariable));
-    flag.or(variable).or_else(|| Some((config.default_profile()?, Layer::DefaultProfile)))
+    let named = named_profile(flags, variables);
+    named.or_else(|| Some((config.default_profile()?, Layer::DefaultProfile)))
 }
 
 /// The environment and the tenant of the flags, else of the variables.

@@ -11,6 +11,12 @@ use sha2::{Digest, Sha256};
 /// The longest accepted client secret, in bytes. Keycloak's have 32 characters; a mounted file may have more.
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;
 
+/// The longest file or input with a client secret, in bytes: with the line break that an editor adds.
+pub const MAX_SECRET_FILE_BYTES: usize = MAX_SECRET_BYTES + 2;
+
+/// Shown in place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
 /// A text that must not be shown.
 #[derive(Clone)]
 pub struct Secret(SecretString);
@@ -44,7 +50,7 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
+        f.write_str(REDACTED)
     }
 }
 

@@ -8,6 +8,15 @@ use jiff::Timestamp;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::{AccessToken, Secret};
 
+/// A body without anything, in words.
+pub const EMPTY_BODY: &str = "an empty body";
+
+/// An HTML page, in words.
+pub const HTML_PAGE: &str = "an HTML page";
+
+/// JSON that ends too early, in words.
+pub const CUT_OFF_JSON: &str = "a broken or cut-off JSON text";
+
 /// The methods in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -91,13 +100,13 @@ impl Response {
     pub fn appearance(&self) -> &'static str {
         let start = self.body.trim_ascii_start();
         if start.is_empty() {
-            "an empty body"
+            EMPTY_BODY
         } else if self.is_html() {
-            "an HTML page"
+            HTML_PAGE
         } else if !start.starts_with(b"{") {
             "a body that is not JSON or HTML"
         } else if serde_json::from_slice::<serde::de::IgnoredAny>(start).is_err() {
-            "a broken or cut-off JSON text"
+            CUT_OFF_JSON
         } else {
             "an unexpected JSON object"
         }

@@ -4,6 +4,7 @@
 use serde_json::{Deserializer, Map, Value};
 
 use crate::domain::corti::problem::ErrorResponse;
+use crate::domain::corti::request::{CUT_OFF_JSON, EMPTY_BODY, HTML_PAGE};
 use crate::domain::text::redactor::{Redactor, map_json};
 
 use super::redaction::redact;
@@ -41,9 +42,9 @@ impl AnswerKind {
             Self::Problem => "an error of the v2 API",
             Self::Agents => "an error of the agents API",
             Self::Message => "a message of a WebSocket",
-            Self::Html => "an HTML page",
-            Self::Empty => "an empty body",
-            Self::CutOff => "JSON that ends too early",
+            Self::Html => HTML_PAGE,
+            Self::Empty => EMPTY_BODY,
+            Self::CutOff => CUT_OFF_JSON,
             Self::Other => "not JSON or HTML I recognise",
         }
     }

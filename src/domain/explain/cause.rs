@@ -23,42 +23,48 @@ pub struct Cause {
     pub id: &'static str,
     /// The cause in words.
     pub cause: &'static str,
-    /// How strong the evidence is.
-    pub confidence: Confidence,
     /// The evidence, without a status that fits. May hold the server's words: escape them before they are shown.
     pub evidence: Vec<String>,
-    /// What to do. It ends with a command, if one helps.
-    pub remedy: String,
-    /// 0 without evidence.
+    /// What to do, in lines. The last one ends with a command, if one helps.
+    pub remedy: Vec<String>,
+    /// How strong the evidence is in sum; 0 without evidence.
     pub(super) weight: u8,
 }
 
 /// A cause without evidence yet.
 pub(super) fn cause(id: &'static str, cause: &'static str) -> Cause {
-    let (confidence, evidence) = (Confidence::Low, Vec::new());
-    Cause { id, cause, confidence, evidence, remedy: String::new(), weight: 0 }
+    Cause { id, cause, evidence: Vec::new(), remedy: Vec::new(), weight: 0 }
 }
 
 impl Cause {
-    /// The server's words name the cause, if `is_said`.
-    pub(super) fn said(self, it: &Evidence, is_said: bool) -> Self {
-        let words = it.words.as_ref().filter(|_| is_said);
-        self.proved(words.map(|words| format!("the server says: {words}")))
+    /// How strong the evidence is.
+    pub fn confidence(&self) -> Confidence {
+        match self.weight {
+            0 | 1 => Confidence::Low,
+            2 => Confidence::Medium,
+            _ => Confidence::High,
+        }
     }
 
-    /// The kind of the answer proves it.
-    pub(super) fn proved(self, reason: Option<impl Into<String>>) -> Self {
+    /// Counts the server's words as evidence, if they name the cause.
+    pub(super) fn if_server_says(self, it: &Evidence, is_said: bool) -> Self {
+        let words = it.words.as_ref().filter(|_| is_said);
+        self.if_answer_proves(words.map(|words| format!("the server says: {words}")))
+    }
+
+    /// Adds a reason that the kind of the answer proves, if there is one.
+    pub(super) fn if_answer_proves(self, reason: Option<impl Into<String>>) -> Self {
         self.weighed(3, reason)
     }
 
-    /// The token, the request or a clock shows it.
-    pub(super) fn shown(self, reason: Option<impl Into<String>>) -> Self {
+    /// Adds a reason that the token, the request or a clock shows, if there is one.
+    pub(super) fn if_request_shows(self, reason: Option<impl Into<String>>) -> Self {
         self.weighed(2, reason)
     }
 
-    /// Only the status fits.
-    pub(super) fn fits(mut self, is_fitting: bool) -> Self {
-        self.weight += u8::from(is_fitting);
+    /// Counts a status that fits.
+    pub(super) fn if_status_matches(mut self, is_matching: bool) -> Self {
+        self.weight += u8::from(is_matching);
         self
     }
 
@@ -69,14 +75,9 @@ impl Cause {
         self
     }
 
-    /// Says what to do. This comes last.
-    pub(super) fn remedy(mut self, text: impl Into<String>) -> Self {
-        self.remedy = text.into();
-        self.confidence = match self.weight {
-            0 | 1 => Confidence::Low,
-            2 => Confidence::Medium,
-            _ => Confidence::High,
-        };
+    /// Adds a line that says what to do.
+    pub(super) fn remedy(mut self, line: impl Into<String>) -> Self {
+        self.remedy.push(line.into());
         self
     }
 }

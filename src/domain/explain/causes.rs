@@ -14,8 +14,8 @@ pub fn explain(evidence: &Evidence) -> Vec<Cause> {
     let mut causes: Vec<Cause> = all(evidence).filter(|cause| cause.weight > 0).collect();
     // Stable: causes of the same weight stay in the order of the lists.
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.weight));
-    if causes.first().is_some_and(|cause| cause.confidence == Confidence::High) {
-        causes.retain(|cause| cause.confidence > Confidence::Low);
+    if causes.first().is_some_and(|cause| cause.confidence() == Confidence::High) {
+        causes.retain(|cause| cause.confidence() > Confidence::Low);
     }
     causes
 }
@@ -26,7 +26,9 @@ fn all(evidence: &Evidence) -> impl Iterator<Item = Cause> {
         token_endpoint::causes,
         token_refused::causes,
         token_refused::wrong_target,
-        request_refused::causes,
+        request_refused::on_the_way,
+        request_refused::content,
+        request_refused::servers,
         request_refused::websocket,
     ];
     lists.into_iter().flat_map(|causes| causes(evidence))

@@ -8,6 +8,7 @@ use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::corti::request::Response;
 use crate::domain::text::excerpt::quoted;
+use crate::domain::token::grant::is_unknown_realm;
 
 /// Why a realm is not the expected one. The texts may be the server's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +90,7 @@ fn read(response: &Response, environment: &Environment, tenant: &Tenant) -> Resu
 /// Whether it is Keycloak's 404 for an unknown realm, not for an unknown path.
 fn names_a_realm(response: &Response) -> bool {
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    body.get("error").and_then(Value::as_str).is_some_and(|error| error.contains("ealm"))
+    body.get("error").and_then(Value::as_str).is_some_and(is_unknown_realm)
 }
 
 #[cfg(test)]

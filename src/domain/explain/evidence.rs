@@ -11,6 +11,7 @@ use crate::domain::text::redactor::Redactor;
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwt::Jwt;
 use crate::domain::token::pasted;
+use crate::domain::token::scope::LIMITED;
 
 use super::answer::{Answer, AnswerKind};
 use super::redaction::redact;
@@ -20,8 +21,20 @@ use super::saved_exchange::{BearerForm, SavedExchange, SavedRequest, bare_addres
 pub type Place = (Environment, Tenant);
 
 /// Words, in lower case, with which an API says why it refuses. An answer without any of them gives no reason.
-const REASONS: &str = "expired|not active|bearer|malformed|access token|signature|key of the token|issuer|scope|\
-    tenant|interaction|path";
+const REASONS: [&str; 12] = [
+    "expired",
+    "not active",
+    "bearer",
+    "malformed",
+    "access token",
+    "signature",
+    "key of the token",
+    "issuer",
+    "scope",
+    "tenant",
+    "interaction",
+    "path",
+];
 
 /// The known schemes of proxies. Other words of a challenge are not shown.
 const PROXY_SCHEMES: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"];
@@ -174,14 +187,14 @@ impl Evidence {
 
     /// Whether the status is one of these, and the server gives no reason.
     pub(super) fn has_only_status(&self, statuses: &[u16]) -> bool {
-        let has_reason = self.says(REASONS) || !self.is_from_an_api();
+        let has_reason = self.says(&REASONS) || !self.is_from_an_api();
         self.is_status(statuses) && !(self.words.is_some() && has_reason)
     }
 
-    /// Whether one of `parts` (in lower case, with `|` between them) is in the server's words.
-    pub(super) fn says(&self, parts: &str) -> bool {
+    /// Whether one of `parts`, which are in lower case, is in the server's words.
+    pub(super) fn says(&self, parts: &[&str]) -> bool {
         let words = self.words.as_deref().unwrap_or_default().to_lowercase();
-        parts.split('|').any(|part| words.contains(part))
+        parts.iter().any(|part| words.contains(part))
     }
 
     /// Whether the answer is of this kind.
@@ -224,7 +237,7 @@ impl Evidence {
 
     /// The WebSocket of the request, if it is one of Corti's.
     pub(super) fn known_socket(&self) -> Option<&str> {
-        self.socket().filter(|name| ["transcribe", "streams"].contains(name))
+        self.socket().filter(|name| LIMITED.contains(name))
     }
 }
 

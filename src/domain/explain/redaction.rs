@@ -2,8 +2,9 @@
 //!
 //! After a name such as `client_secret:` the rest of the text is cut, because nothing shows where the secret ends.
 
+use crate::domain::client::secret::REDACTED;
 use crate::domain::text::excerpt::at_most;
-use crate::domain::text::redactor::{REDACTED, Redactor};
+use crate::domain::text::redactor::Redactor;
 
 /// The longest text of a server that is shown, in characters.
 const LONGEST: usize = 300;
@@ -70,11 +71,8 @@ fn first_named(text: &str) -> Option<usize> {
     let is_part = |at: usize| lower.get(..at).is_some_and(|before| before.ends_with(char::is_alphabetic));
     let named = NAMES.iter().flat_map(places).filter_map(|(at, end)| value(text, end, is_part(at), false));
     let worded = WORDS.iter().flat_map(places).filter_map(|(at, end)| value(text, end, is_part(at), true));
-    let presented = SCHEMES
-        .iter()
-        .flat_map(places)
-        .filter(|(at, _)| !is_part(*at))
-        .filter_map(|(_, end)| credentials(text, end));
+    let presented = SCHEMES.iter().flat_map(places).filter(|(at, _)| !is_part(*at));
+    let presented = presented.filter_map(|(_, end)| credentials(text, end));
     named.chain(worded).chain(presented).min()
 }
 

@@ -12,16 +12,13 @@ use memchr::memmem;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::domain::client::secret::Secret;
+use crate::domain::client::secret::{REDACTED, Secret};
 
 use super::excerpt::CUT;
 
 mod decoded;
 
 use decoded::{Decoded, folded};
-
-/// Shown in place of a secret.
-pub const REDACTED: &str = "[redacted]";
 
 /// Shorter values, in bytes, are not cut out, because too many ordinary words would be cut out with them.
 const SHORTEST: usize = 8;

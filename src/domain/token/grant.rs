@@ -17,6 +17,9 @@ use super::scope::{Mismatch, ScopeRequest, ScopeSet};
 /// Ten years, in seconds. A longer lifetime is regarded as a mistake.
 const LONGEST_LIFE: i64 = 315_576_000;
 
+/// Keycloak's words, in lower case, for a wrong secret: `Invalid client or Invalid client credentials`.
+pub const WRONG_SECRET_WORDS: [&str; 2] = ["credential", "secret"];
+
 /// A minted token.
 #[derive(Clone, Debug)]
 pub struct Token {
@@ -150,7 +153,7 @@ pub fn request(client: &Client, secret: &ClientSecret, requested: &ScopeRequest)
 }
 
 #[derive(Deserialize)]
-struct Granted {
+struct Answer {
     access_token: Option<String>,
     expires_in: Option<serde_json::Number>,
     token_type: Option<String>,
@@ -168,7 +171,7 @@ struct OAuthError {
 pub fn parse(response: &Response, requested: &ScopeRequest, now: Timestamp) -> Result<Token, GrantError> {
     let status = response.status;
     match status {
-        200..=299 => granted(response, requested, now),
+        200..=299 => read_grant(response, requested, now),
         301..=303 | 307 | 308 => Err(GrantError::Redirect(status)),
         429 | 500..600 => Err(GrantError::Unavailable {
             status,
@@ -178,22 +181,22 @@ pub fn parse(response: &Response, requested: &ScopeRequest, now: Timestamp) -> R
     }
 }
 
-fn granted(response: &Response, requested: &ScopeRequest, now: Timestamp) -> Result<Token, GrantError> {
+fn read_grant(response: &Response, requested: &ScopeRequest, now: Timestamp) -> Result<Token, GrantError> {
     let foreign = |what| GrantError::NotTheProtocol { status: response.status, what };
     let unreadable = |_| match serde_json::from_slice::<Map<String, Value>>(&response.body) {
         Ok(_) => foreign("a JSON object whose fields have the wrong types"),
         Err(_) => foreign(response.appearance()),
     };
-    let granted: Granted = serde_json::from_slice(&response.body).map_err(unreadable)?;
-    let token = granted.access_token.ok_or(foreign("a JSON object without `access_token`"))?;
-    if !granted.token_type.is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")) {
+    let answer: Answer = serde_json::from_slice(&response.body).map_err(unreadable)?;
+    let token = answer.access_token.ok_or(foreign("a JSON object without `access_token`"))?;
+    if !answer.token_type.is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")) {
         return Err(foreign("a token of another type than Bearer"));
     }
     let access_token = AccessToken::parse(&token)
         .ok_or(foreign("an `access_token` with characters that no bearer token has"))?;
     let claims = claimed(&token);
     // `expires_in` is optional (RFC 6749, section 5.1). Without it the token's own dates count.
-    let (life, no_life) = match &granted.expires_in {
+    let (life, no_life) = match &answer.expires_in {
         Some(number) => (whole_seconds(number), "an `expires_in` that is no lifetime"),
         None => (
             claims.as_ref().ok().and_then(|claims| claims.lifetime(now)),
@@ -204,7 +207,7 @@ fn granted(response: &Response, requested: &ScopeRequest, now: Timestamp) -> Res
     // Whole seconds, and never later than the server meant.
     let expires_at = Timestamp::from_second(now.as_second() + expires_in).map_err(|_| foreign(no_life))?;
     let claims = claims.map_err(|_| foreign("an `access_token` whose scopes cannot be read"))?;
-    let granted = checked_scopes(requested, granted.scope.as_deref(), claims.scope.as_deref())?;
+    let granted = checked_scopes(requested, answer.scope.as_deref(), claims.scope.as_deref())?;
     Ok(Token { access_token, expires_at, expires_in, granted, cached: false })
 }
 
@@ -238,19 +241,24 @@ pub fn recheck(requested: &ScopeRequest, granted: &ScopeSet, token: &AccessToken
     })
 }
 
+/// Whether the `error` of a 404 means that the realm does not exist, not the path: Keycloak's is `Realm does not exist`.
+pub fn is_unknown_realm(error: &str) -> bool {
+    error.contains("Realm") || error.contains("realm")
+}
+
 fn refusal(response: &Response) -> GrantError {
     let status = response.status;
     let Ok(OAuthError { error, error_description: description }) = serde_json::from_slice(&response.body)
     else {
         return GrantError::NotTheProtocol { status, what: response.appearance() };
     };
-    let about_the_secret = ["credential", "secret"].iter().any(|word| description.contains(word));
+    let about_the_secret = WRONG_SECRET_WORDS.iter().any(|word| description.contains(word));
     match (status, error.as_str()) {
         (401, "invalid_client") => GrantError::UnknownClient(description),
         (401, "unauthorized_client") if about_the_secret => GrantError::WrongSecret(description),
         (_, "unauthorized_client") => GrantError::NotAllowed { status, description },
         (400, "invalid_scope") => GrantError::ScopeRefused(description),
-        (404, _) if error.contains("ealm") => GrantError::UnknownTenant(error),
+        (404, _) if is_unknown_realm(&error) => GrantError::UnknownTenant(error),
         _ => GrantError::Refused { status, error, description },
     }
 }

@@ -10,34 +10,19 @@ use super::token_endpoint::NO_SUCH_PATH;
 /// The redirects of RFC 9110, section 15.4.
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 
-pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
-    let is_problem = it.is(AnswerKind::Problem);
-    let has_type = |code| it.has_code(AnswerKind::Problem, &[code]);
-    let is_duplicate = has_type("A0017") || is_problem && it.is_status(&[409]);
-    let is_404 = it.is_status(&[404]);
-    let is_missing = has_type("A0007") || it.says("interaction");
-    let path = it.request.as_ref().map(|request| request.path.as_str()).unwrap_or_default();
-    let is_stream = is_404 && path.trim_end_matches('/').ends_with("/stream");
-    let is_unknown_path = is_404 && is_problem && it.says("path");
-    let is_unknown_path = is_unknown_path || it.is(AnswerKind::OAuth) && it.says(NO_SUCH_PATH);
-    let is_invalid = it.is_status(&[400, 422]) && is_problem && !has_type("A0017");
-    let is_busy = it.is_status(&[429]);
-    let is_quota = has_type("A0021") || it.says("balance|quota|trial");
-    let retry_after = it.retry_after.as_ref().filter(|_| is_busy && !is_quota);
-    let is_html = it.is(AnswerKind::Html);
-    let is_success = it.status.is_some_and(|status| status == 101 || (200..300).contains(&status));
-    let is_success = is_success && (it.is(AnswerKind::Empty) || it.is(AnswerKind::Other));
+/// The causes of requests that a proxy or another address answered.
+pub(super) fn on_the_way(it: &Evidence) -> Vec<Cause> {
     let schemes = it.proxy.as_ref().filter(|_| it.is_status(&[407]));
     let asked = schemes.map(|schemes| match schemes.as_slice() {
-        [] => "407, and Proxy-Authenticate names no scheme that is known".to_owned(),
-        schemes => format!("407, and Proxy-Authenticate asks for {}", schemes.join(" or ")),
+        [] => "407; Proxy-Authenticate names no known scheme".to_owned(),
+        schemes => format!("407; Proxy-Authenticate asks for {}", schemes.join(" or ")),
     });
     let takes_basic = it.proxy.as_ref().is_none_or(|schemes| schemes.contains(&"Basic"));
     let redirect = it.status.filter(|_| it.is_status(&REDIRECTS)).zip(it.location.as_ref());
     vec![
-        cause("proxy-credentials", "the proxy wants a user name and a password")
-            .proved(asked)
-            .fits(it.has_only_status(&[407]) && it.proxy.is_none())
+        cause("proxy-credentials", "the proxy requires a user name and a password")
+            .if_answer_proves(asked)
+            .if_status_matches(it.has_only_status(&[407]) && it.proxy.is_none())
             .remedy(if takes_basic {
                 "set HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT), percent-encoded, then: corti-auth doctor"
             } else {
@@ -47,68 +32,97 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             "redirect",
             "a redirect, which is not followed: wrong host or path, http for https, or a login page",
         )
-        .proved(redirect.map(|(status, location)| format!("{status}, and Location is `{location}`")))
-        .fits(it.has_only_status(&REDIRECTS) && it.location.is_none())
+        .if_answer_proves(
+            redirect.map(|(status, location)| format!("{status}, and Location is `{location}`")),
+        )
+        .if_status_matches(it.has_only_status(&REDIRECTS) && it.location.is_none())
         .remedy(match &it.location {
             Some(_) => "compare that address with yours, log in to the network, then: corti-auth doctor",
             None => "save the head of the answer too (curl -i), for its Location: corti-auth doctor",
         }),
+    ]
+}
+
+/// The causes of requests with a wrong path or content.
+pub(super) fn content(it: &Evidence) -> Vec<Cause> {
+    let (is_404, is_problem) = (it.is_status(&[404]), it.is(AnswerKind::Problem));
+    let has_type = |code| it.has_code(AnswerKind::Problem, &[code]);
+    let is_duplicate = has_type("A0017") || is_problem && it.is_status(&[409]);
+    let is_missing = has_type("A0007") || it.says(&["interaction"]);
+    let path = it.request.as_ref().map(|request| request.path.as_str()).unwrap_or_default();
+    let is_stream = is_404 && path.trim_end_matches('/').ends_with("/stream");
+    let is_unknown_path =
+        is_404 && is_problem && it.says(&["path"]) || it.is(AnswerKind::OAuth) && it.says(&NO_SUCH_PATH);
+    let is_invalid = it.is_status(&[400, 422]) && is_problem && !has_type("A0017");
+    vec![
         cause("duplicate-identifier", "the client already has an encounter with this identifier")
-            .said(it, is_duplicate)
-            .fits(it.has_only_status(&[409]))
+            .if_server_says(it, is_duplicate)
+            .if_status_matches(it.has_only_status(&[409]))
             .remedy("use each identifier once; the default is a new one: corti-auth interaction create"),
         cause("no-such-interaction", "the interaction does not exist, or belongs to another client")
-            .said(it, is_404 && is_missing)
-            .fits(it.has_only_status(&[404]))
+            .if_server_says(it, is_404 && is_missing)
+            .if_status_matches(it.has_only_status(&[404]))
             .remedy("create one with this client: corti-auth interaction create"),
         cause("misspelt-path", "the path is misspelt: the WebSocket is /streams")
-            .shown(is_stream.then(|| format!("the path is `{path}`")))
-            .said(it, is_stream)
+            .if_request_shows(is_stream.then(|| format!("the path is `{path}`")))
+            .if_server_says(it, is_stream)
             .remedy("use the websocketUrl as the API returns it: corti-auth interaction create"),
         cause("unknown-path", "the path does not exist, or it takes another method")
-            .said(it, is_unknown_path)
-            .fits(it.has_only_status(&[404, 405]))
+            .if_server_says(it, is_unknown_path)
+            .if_status_matches(it.has_only_status(&[404, 405]))
             .remedy(
                 "POST to .../protocol/openid-connect/token for a token; the API's paths begin with /v2/ or \
                  /audio-bridge/v2/, and those of lists end with a slash: corti-auth status -v",
             ),
         cause("invalid-request", "the request is not what the API expects")
-            .said(it, is_invalid)
-            .fits(it.has_only_status(&[400, 422]))
+            .if_server_says(it, is_invalid)
+            .if_status_matches(it.has_only_status(&[400, 422]))
             .remedy("fix the named fields, as in a request that works: corti-auth interaction create -v"),
+    ]
+}
+
+/// The causes of answers of busy and broken servers, of the agents API, and of no failure at all.
+pub(super) fn servers(it: &Evidence) -> Vec<Cause> {
+    let is_429 = it.is_status(&[429]);
+    let is_quota = it.has_code(AnswerKind::Problem, &["A0021"]) || it.says(&["balance", "quota", "trial"]);
+    let retry_after = it.retry_after.as_ref().filter(|_| is_429 && !is_quota);
+    let is_html = it.is(AnswerKind::Html);
+    let is_success = it.status.is_some_and(|status| status == 101 || (200..300).contains(&status));
+    let success = it.status.filter(|_| is_success && (it.is(AnswerKind::Empty) || it.is(AnswerKind::Other)));
+    vec![
         cause("quota", "the credits are used up, or the trial is over")
-            .said(it, is_busy && is_quota)
-            .fits(it.has_only_status(&[429]) && it.retry_after.is_none())
+            .if_server_says(it, is_429 && is_quota)
+            .if_status_matches(it.has_only_status(&[429]) && it.retry_after.is_none())
             .remedy("trying again does not help: look at the balance in the Corti Console"),
         cause("rate-limit", "too many requests in a short time")
-            .said(it, is_busy && !is_quota)
-            .shown(retry_after.map(|wait| format!("Retry-After is {wait}")))
-            .fits(it.has_only_status(&[429]))
+            .if_server_says(it, is_429 && !is_quota)
+            .if_request_shows(retry_after.map(|wait| format!("Retry-After is {wait}")))
+            .if_status_matches(it.has_only_status(&[429]))
             .remedy(format!(
                 "wait {}, and use a token until it expires instead of minting one for every call",
                 it.retry_after.as_ref().map_or_else(|| "a little".to_owned(), |wait| format!("{wait} s"))
             )),
         cause("gateway", "something in front of the API answered, not the API")
-            .proved(is_html.then_some("the answer is an HTML page, which no API of Corti sends"))
-            .fits(it.has_only_status(&[502, 503, 504]))
-            .remedy(
-                "look for a proxy, a wrong host or an outage, https://status.corti.ai: corti-auth doctor",
-            ),
+            .if_answer_proves(is_html.then_some("the answer is an HTML page, which no API of Corti sends"))
+            .if_status_matches(it.has_only_status(&[502, 503, 504]))
+            .remedy("check https://status.corti.ai")
+            .remedy("look for a proxy or a wrong host: corti-auth doctor"),
         cause("server-trouble", "the server failed; the request may be fine")
-            .said(it, it.is_server_error())
-            .fits(it.is_server_error() && it.words.is_none() && !is_html)
-            .remedy("try again later; check https://status.corti.ai for outages: corti-auth doctor"),
+            .if_server_says(it, it.is_server_error())
+            .if_status_matches(it.is_server_error() && it.words.is_none() && !is_html)
+            .remedy("try again later, or check https://status.corti.ai")
+            .remedy("corti-auth doctor"),
         cause("agents-refusal", "the agents API refused the request")
-            .said(it, it.is(AnswerKind::Agents))
+            .if_server_says(it, it.is(AnswerKind::Agents))
             .remedy(match &it.answer.advice {
                 Some(fix) => format!("the server advises: {fix}"),
                 None => "look up the error's code in Corti's documentation: corti-auth status".to_owned(),
             }),
         cause("broken-off", "the answer broke off on its way")
-            .proved(it.is(AnswerKind::CutOff).then_some("the body is JSON that ends too early"))
+            .if_answer_proves(it.is(AnswerKind::CutOff).then_some("the body is JSON that ends too early"))
             .remedy("try again; if it happens again, look for a proxy in between: corti-auth doctor"),
-        cause("no-failure", "this is no failure")
-            .shown(it.status.filter(|_| is_success).map(|status| format!("the status is {status}")))
+        cause("no-failure", "this is not a failure")
+            .if_request_shows(success.map(|status| format!("the status is {status}")))
             .remedy("look at what came before or after it: corti-auth doctor"),
     ]
 }
@@ -120,25 +134,25 @@ pub(super) fn websocket(it: &Evidence) -> Vec<Cause> {
     let close = it.status.and_then(close_code);
     vec![
         cause("configuration-denied", "the WebSocket rejects a value of the configuration")
-            .said(it, is(&["CONFIG_DENIED", "CONFIG_REJECTED"]))
+            .if_server_says(it, is(&["CONFIG_DENIED", "CONFIG_REJECTED"]))
             .remedy("fix what the reason names, and send the configuration on a new connection"),
         cause("configuration-late", "no configuration came within 10 seconds after the connection")
-            .said(it, is(&["CONFIG_TIMEOUT", "CONFIG_NOT_PROVIDED"]))
+            .if_server_says(it, is(&["CONFIG_TIMEOUT", "CONFIG_NOT_PROVIDED"]))
             .remedy("send `{\"type\":\"config\",…}` as soon as the WebSocket is open"),
         cause("configuration-not-first", "another message came before the configuration")
-            .said(it, is(&["CONFIG_MISSING"]))
+            .if_server_says(it, is(&["CONFIG_MISSING"]))
             .remedy("send the configuration first, and audio only after CONFIG_ACCEPTED"),
         cause("configured-twice", "the configuration was sent twice; the first one is used")
-            .said(it, is(&["CONFIG_ALREADY_RECEIVED"]))
+            .if_server_says(it, is(&["CONFIG_ALREADY_RECEIVED"]))
             .remedy("go on: the session is open; send the configuration once"),
         cause("socket-error", "the WebSocket could not process the last message")
-            .said(it, is(&["ERROR"]))
+            .if_server_says(it, is(&["ERROR"]))
             .remedy("fix that message; the session may go on or end"),
-        cause("session-as-it-should-be", "this message is no failure")
-            .said(it, is_other || is(&["CONFIG_ACCEPTED"]))
+        cause("session-as-it-should-be", "this message is not a failure")
+            .if_server_says(it, is_other || is(&["CONFIG_ACCEPTED"]))
             .remedy("look at the message before it, or the close code: corti-auth explain --status CODE"),
         cause("closed", "the WebSocket was closed")
-            .shown(close.map(|(meaning, _)| meaning))
+            .if_request_shows(close.map(|(meaning, _)| meaning))
             .remedy(close.map_or("", |(_, remedy)| remedy)),
     ]
 }
@@ -146,8 +160,8 @@ pub(super) fn websocket(it: &Evidence) -> Vec<Cause> {
 /// What a close code means (RFC 6455, section 7.4.1), and what to do.
 fn close_code(code: u16) -> Option<(&'static str, &'static str)> {
     Some(match code {
-        1000 => ("1000: it ended as agreed", "this is no failure; the last message says why it ended"),
-        1001 => ("1001: the server goes away", "connect again: corti-auth token --scope streams"),
+        1000 => ("1000: normal closure", "this is not a failure; the last message says why it ended"),
+        1001 => ("1001: the server is going away", "connect again: corti-auth token --scope streams"),
         1002 => ("1002: a WebSocket protocol error", "look for a proxy in between: corti-auth doctor"),
         1006 => (
             "1006: no close frame came. Browsers report this for a refused handshake too, and hide its status",

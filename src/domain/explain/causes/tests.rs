@@ -33,7 +33,7 @@ fn every_part_of_an_exchange_is_read_and_ranked() {
         for place in places {
             let (before, after) = sample.split_at(place);
             for text in [before.to_owned(), after.to_owned(), format!("{after}{before}")] {
-                let ranked: Vec<Confidence> = causes(&text).iter().map(|cause| cause.confidence).collect();
+                let ranked: Vec<Confidence> = causes(&text).iter().map(Cause::confidence).collect();
                 assert!(ranked.is_sorted_by(|one, next| one >= next), "{text}: {ranked:?}");
                 let is_certain = ranked.first() == Some(&Confidence::High);
                 assert!(!(is_certain && ranked.contains(&Confidence::Low)), "{text}: {ranked:?}");

@@ -1,29 +1,31 @@
 //! The causes at the token endpoint: it refuses, or grants other scopes than were wanted. The words are Keycloak 26's.
 
+use crate::domain::client::identity::USUAL_TENANT;
 use crate::domain::explain::answer::AnswerKind;
 use crate::domain::explain::cause::{Cause, cause};
 use crate::domain::explain::evidence::Evidence;
+use crate::domain::token::grant::WRONG_SECRET_WORDS;
 use crate::domain::token::scope::{Scope, ScopeSet, TokenClass};
 
 /// What Keycloak says of an unknown path of a realm, in lower case (405 for a misspelt /token).
-pub(super) const NO_SUCH_PATH: &str = "404 not found|405 method not allowed|protocol not found";
+pub(super) const NO_SUCH_PATH: [&str; 3] = ["404 not found", "405 method not allowed", "protocol not found"];
 
 /// The errors that have a cause of their own.
 const NAMED_ERRORS: [&str; 3] = ["invalid_client", "unauthorized_client", "invalid_scope"];
 
 /// Words of other errors that have a cause of their own.
-const NAMED_WORDS: &str = "missing form parameter|invalid origin|realm does not exist";
+const NAMED_WORDS: [&str; 3] = ["missing form parameter", "invalid origin", "realm does not exist"];
 
 pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let only_401 = it.has_only_status(&[401]);
     let is_oauth = it.is(AnswerKind::OAuth);
     let refuses = |error| it.has_code(AnswerKind::OAuth, &[error]);
-    let is_about_secret = it.says("credential|secret");
+    let is_about_secret = it.says(&WRONG_SECRET_WORDS);
     let misspelt = misspelt_scope(it);
     let correction =
-        misspelt.as_ref().map(|(wrong, right)| format!("`{wrong}` is no scope, `{right}` is one"));
+        misspelt.as_ref().map(|(wrong, right)| format!("unknown scope `{wrong}`; did you mean `{right}`?"));
     let is_named =
-        it.has_code(AnswerKind::OAuth, &NAMED_ERRORS) || it.says(NAMED_WORDS) || it.says(NO_SUCH_PATH);
+        it.has_code(AnswerKind::OAuth, &NAMED_ERRORS) || it.says(&NAMED_WORDS) || it.says(&NO_SUCH_PATH);
     let is_busy = it.is_status(&[429]) || it.is_server_error();
     let scopes = &it.answer.code;
     let is_full = ScopeSet::from_wire(scopes).class() == TokenClass::Full;
@@ -33,48 +35,48 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let is_at_endpoint = it.request.as_ref().is_some_and(|request| request.path.ends_with("/token"));
     vec![
         cause("unknown-client", "the tenant has no such client, or it is disabled")
-            .said(it, refuses("invalid_client"))
+            .if_server_says(it, refuses("invalid_client"))
             .remedy("compare client id, tenant and environment with the Corti Console: corti-auth status"),
         cause("wrong-secret", "the client secret is wrong")
-            .said(it, refuses("unauthorized_client") && is_about_secret)
+            .if_server_says(it, refuses("unauthorized_client") && is_about_secret)
             .remedy("store the right one, or make a new one in the Corti Console: corti-auth rotate"),
         cause("client-not-allowed", "the client may not use this grant")
-            .said(it, refuses("unauthorized_client") && !is_about_secret)
+            .if_server_says(it, refuses("unauthorized_client") && !is_about_secret)
             .remedy("make an API client for a backend in the Corti Console, and log in: corti-auth login"),
         cause("unknown-tenant", "the environment has no such tenant (realm)")
-            .said(it, is_oauth && it.says("realm does not exist") && !is_busy)
-            .remedy("nearly every customer's tenant is base: corti-auth token --full --tenant base"),
+            .if_server_says(it, is_oauth && it.says(&["realm does not exist"]) && !is_busy)
+            .remedy(USUAL_TENANT),
         cause("misspelt-scope", "a scope is misspelt")
-            .said(it, correction.is_some())
-            .shown(correction)
+            .if_server_says(it, correction.is_some())
+            .if_request_shows(correction)
             .remedy(format!(
                 "ask for it by its name: corti-auth token --scope {}",
                 misspelt.as_ref().map_or("streams", |(_, right)| right)
             )),
         cause("refused-scope", "the client may not have one of the scopes")
-            .said(it, refuses("invalid_scope") && misspelt.is_none())
+            .if_server_says(it, refuses("invalid_scope") && misspelt.is_none())
             .remedy("ask for transcribe, streams or both: corti-auth token --scope transcribe,streams"),
         cause("not-a-form", "the token request is not a form: its parameters were not read")
-            .said(it, is_oauth && it.says("missing form parameter"))
+            .if_server_says(it, is_oauth && it.says(&["missing form parameter"]))
             .remedy("send application/x-www-form-urlencoded, not JSON, or use: corti-auth token --full"),
         cause("foreign-origin", "a page in a browser asked for the token")
-            .said(it, is_oauth && it.says("invalid origin"))
+            .if_server_says(it, is_oauth && it.says(&["invalid origin"]))
             .remedy("ask on your backend, and give the page: corti-auth token --scope transcribe"),
         cause("refused-grant", "the token endpoint refused the request")
-            .said(it, is_oauth && !is_named && !is_busy && !it.is_from_an_api())
+            .if_server_says(it, is_oauth && !is_named && !is_busy && !it.is_from_an_api())
             .remedy("compare with a request that works: corti-auth token --full -v"),
         cause("full-token", "it is a full token: no scope limits it")
-            .proved(granted.clone().filter(|_| is_full))
-            .shown(is_full_at_socket.then_some("the token in use is a full one, at a WebSocket"))
+            .if_answer_proves(granted.clone().filter(|_| is_full))
+            .if_request_shows(is_full_at_socket.then_some("the token in use is a full one, at a WebSocket"))
             .remedy(format!(
                 "give a browser a limited one: corti-auth token --scope {}",
                 it.known_socket().unwrap_or("transcribe")
             )),
-        cause("granted", "this is no failure: a token was granted")
-            .proved(granted.filter(|_| !is_full))
+        cause("granted", "this is not a failure: a token was granted")
+            .if_answer_proves(granted.filter(|_| !is_full))
             .remedy("see what it may do: corti-auth inspect FILE"),
         cause("bad-credentials", "the token endpoint rejected the client id or the secret")
-            .fits(only_401 && it.challenge.is_none() && (is_at_endpoint || it.token.is_none()))
+            .if_status_matches(only_401 && it.challenge.is_none() && (is_at_endpoint || it.token.is_none()))
             .remedy("check every step: corti-auth doctor"),
     ]
 }

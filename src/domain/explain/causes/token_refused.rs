@@ -8,7 +8,7 @@ use crate::domain::explain::evidence::{Evidence, Place};
 use crate::domain::explain::saved_exchange::BearerForm;
 use crate::domain::text::shell::quote;
 use crate::domain::token::inspection::{Kind, span};
-use crate::domain::token::scope::TokenClass;
+use crate::domain::token::scope::{LIMITED, TokenClass};
 
 /// The difference between two clocks that is ignored, in seconds.
 const LEEWAY: i64 = 60;
@@ -32,14 +32,14 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let is_malformed = matches!(form, Some(BearerForm::Encoded | BearerForm::Doubled));
     let is_bare = it.request.is_some() && form == Some(BearerForm::Bare) && it.refuses_a_token();
     let is_encoded = form == Some(BearerForm::Encoded) && concerns_a_token;
-    let says_bearer = it.says("preceded by bearer");
+    let says_bearer = it.says(&["preceded by bearer"]);
     let may_be_encoded =
         says_bearer && it.request.is_none() && !is_malformed && form != Some(BearerForm::Bearer);
     let is_doubled = form == Some(BearerForm::Doubled) && concerns_a_token;
     let is_unreadable = it.token.as_ref().is_some_and(|token| token.inspection.is_none()) && concerns_a_token;
     let kind = it.claims().map(|claims| claims.kind);
-    let kind = kind.filter(|kind| matches!(kind, Kind::Id | Kind::Refresh));
-    let says_scope = it.is_status(&[403]) && it.says("scope");
+    let kind = kind.filter(|kind| matches!(kind, Kind::Id | Kind::Refresh)).map(Kind::as_str);
+    let says_scope = it.is_status(&[403]) && it.says(&["scope"]);
     let is_at_socket = is_at_socket(it);
     let limited = it.claims().filter(|claims| claims.class == Some(TokenClass::Limited) && is_refused(it));
     let scopes = limited.map(|claims| format!("the token's scopes are `{}`", claims.scopes));
@@ -52,40 +52,42 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
         clock_skew(it, cause("clock-skew", "the clock here and the server's differ"))
             .remedy("set the clock here by NTP, then see how far off it is: corti-auth doctor"),
         cause("no-token", "no token was sent")
-            .proved(unnamed.then_some("the challenge says of a token only that one is needed"))
-            .shown((it.refuses_a_token() && unsent).then_some("the request has none"))
+            .if_answer_proves(unnamed.then_some("the challenge says only that a token is required"))
+            .if_request_shows((it.refuses_a_token() && unsent).then_some("the saved request has no token"))
             .remedy(send.as_str()),
         cause("missing-bearer", "the word Bearer is missing before the token")
-            .said(it, says_bearer && !is_malformed)
-            .shown(is_bare.then_some("the request has the token without it"))
-            .fits(only_401 && it.request.is_none() && !is_malformed)
+            .if_server_says(it, says_bearer && !is_malformed)
+            .if_request_shows(is_bare.then_some("the saved request has the token without Bearer"))
+            .if_status_matches(only_401 && it.request.is_none() && !is_malformed)
             .remedy(send),
         cause("encoded-twice", "the token was percent-encoded twice")
-            .said(it, says_bearer && is_encoded)
-            .shown(is_encoded.then_some("`%20` is sent in place of the space"))
-            .shown(may_be_encoded.then_some("a space encoded twice (`%2520`) looks the same to the server"))
+            .if_server_says(it, says_bearer && is_encoded)
+            .if_request_shows(is_encoded.then_some("`%20` is sent in place of the space"))
+            .if_request_shows(
+                may_be_encoded.then_some("a space encoded twice (`%2520`) looks the same to the server"),
+            )
             .remedy("encode it once, in one place: corti-auth interaction create --connect-url"),
         cause("malformed-token", "what was sent is not a token, or not a whole one")
-            .said(it, it.says("malformed"))
-            .shown(is_unreadable.then_some("the token in use cannot be decoded"))
-            .shown(is_doubled.then_some("the word Bearer is written twice"))
+            .if_server_says(it, it.says(&["malformed"]))
+            .if_request_shows(is_unreadable.then_some("the token in use cannot be decoded"))
+            .if_request_shows(is_doubled.then_some("the word Bearer is written twice"))
             .remedy(format!("send the token as it was minted, whole: {mint}")),
         cause("not-an-access-token", "it is not an access token")
-            .said(it, it.says("not an access token"))
-            .shown(kind.map(|kind| format!("its `typ` says that it is of the kind `{}`", kind.as_str())))
+            .if_server_says(it, it.says(&["not an access token"]))
+            .if_request_shows(kind.map(|kind| format!("its `typ` says that it is of the kind `{kind}`")))
             .remedy(format!("send `access_token`, not `id_token` or `refresh_token`: {mint}")),
         cause("unknown-key", "the token is not signed by a key of this realm")
-            .said(it, it.says("signature|key of the token"))
+            .if_server_says(it, it.says(&["signature", "key of the token"]))
             .remedy(format!("it was changed, or is of another realm; mint a new one: {mint}")),
         cause("limited-token-on-rest", "a limited token opens WebSockets, not the REST API")
-            .said(it, says_scope && !is_at_socket)
-            .shown(scopes.clone().filter(|_| !is_at_socket))
-            .fits(only_403 && has_no_token && !is_at_socket)
+            .if_server_says(it, says_scope && !is_at_socket)
+            .if_request_shows(scopes.clone().filter(|_| !is_at_socket))
+            .if_status_matches(only_403 && has_no_token && !is_at_socket)
             .remedy("the REST API needs a full token; keep it on your backend: corti-auth token --full"),
         cause("wrong-scope-for-the-socket", "the token is limited to another WebSocket")
-            .said(it, says_scope && is_at_socket)
-            .shown(scopes.filter(|_| is_at_socket && !has_own_scope))
-            .fits(only_403 && has_no_token)
+            .if_server_says(it, says_scope && is_at_socket)
+            .if_request_shows(scopes.filter(|_| is_at_socket && !has_own_scope))
+            .if_status_matches(only_403 && has_no_token)
             .remedy(format!(
                 "ask for the scope of the WebSocket's name: {}",
                 if is_at_socket { &mint } else { "corti-auth token --scope transcribe,streams" }
@@ -110,15 +112,17 @@ pub(super) fn wrong_target(it: &Evidence) -> Vec<Cause> {
     let tenant_of = |place: Option<&Place>| place.map(|(_, tenant)| tenant.to_string());
     let here = "is configured";
     let other_environment = mismatch("", environment_of(issuer), environment_of(configured), here);
-    let says_key = it.says("issuer|key of the token|signature");
-    let is_elsewhere = says_key && (other_environment.is_some() || it.says("issuer"));
+    let says_key = it.says(&["issuer", "key of the token", "signature"]);
+    let is_other_key = says_key && has_no_token;
+    let is_elsewhere = says_key && (other_environment.is_some() || it.says(&["issuer"]));
     let environment = environment_of(configured).map_or("eu".to_owned(), |environment| quote(&environment));
     let named_tenant = it.request.as_ref().and_then(|request| request.tenant.clone());
     let sent = mismatch("tenant ", tenant_of(issuer), named_tenant, "was sent");
     let other_tenant = mismatch("tenant ", tenant_of(issuer), tenant_of(configured), here);
-    let is_unsent = it.request.as_ref().is_some_and(|request| request.tenant.is_none());
-    let says_tenant = is_403 && it.says("tenant");
-    let says_missing = it.says("missing");
+    let is_unsent = is_403 && it.refuses_a_token();
+    let is_unsent = is_unsent && it.request.as_ref().is_some_and(|request| request.tenant.is_none());
+    let says_tenant = is_403 && it.says(&["tenant"]);
+    let says_missing = it.says(&["missing"]);
     let remedy_for = |place| {
         let tenant = tenant_of(place).unwrap_or_else(|| Tenant::default().to_string());
         format!("send `Tenant-Name: {tenant}` (WebSocket: `tenant-name={tenant}`): corti-auth status")
@@ -129,27 +133,29 @@ pub(super) fn wrong_target(it: &Evidence) -> Vec<Cause> {
     let is_about_client = it.is_status(&[403, 404]) || it.status.is_none() && concerns_a_token;
     vec![
         cause("wrong-environment", "the token is of another environment")
-            .said(it, is_elsewhere)
-            .shown(other_environment.filter(|_| concerns_a_token))
-            .shown((says_key && has_no_token).then_some("a token of another environment has such a key"))
-            .fits(it.has_only_status(&[401]) && has_no_token)
+            .if_server_says(it, is_elsewhere)
+            .if_request_shows(other_environment.filter(|_| concerns_a_token))
+            .if_request_shows(
+                is_other_key.then_some("a token of another environment is signed by another key"),
+            )
+            .if_status_matches(it.has_only_status(&[401]) && has_no_token)
             .remedy(format!(
                 "mint it in the environment you call: an eu token does not work in us: \
                  corti-auth token --full --environment {environment}"
             )),
         cause("wrong-tenant", "Tenant-Name is not the token's tenant")
-            .said(it, says_tenant && !says_missing)
-            .shown(sent.filter(|_| concerns_a_token))
-            .shown(other_tenant.filter(|_| concerns_a_token))
-            .fits(only_403 && has_no_token)
+            .if_server_says(it, says_tenant && !says_missing)
+            .if_request_shows(sent.filter(|_| concerns_a_token))
+            .if_request_shows(other_tenant.filter(|_| concerns_a_token))
+            .if_status_matches(only_403 && has_no_token)
             .remedy(remedy_for(issuer)),
         cause("missing-tenant", "Tenant-Name is missing")
-            .said(it, says_tenant && says_missing)
-            .shown((is_unsent && is_403 && it.refuses_a_token()).then_some("the request names no tenant"))
-            .fits(only_403 && it.request.is_none())
+            .if_server_says(it, says_tenant && says_missing)
+            .if_request_shows(is_unsent.then_some("the request names no tenant"))
+            .if_status_matches(only_403 && it.request.is_none())
             .remedy(remedy_for(issuer.or(configured))),
         cause("wrong-client", "the token is of another client, which has its own interactions")
-            .shown(other_client.filter(|_| is_about_client))
+            .if_request_shows(other_client.filter(|_| is_about_client))
             .remedy("mint one for the client that made the interaction: corti-auth token --full"),
     ]
 }
@@ -164,12 +170,12 @@ fn expired(it: &Evidence, cause: Cause) -> Cause {
     let expiry = it.claims().and_then(|claims| claims.expires_at).filter(|_| it.concerns_a_token());
     // By the server's clock, where the answer has a date.
     let judged_at = it.date.unwrap_or(it.now).as_second();
-    let since = expiry.map(|expiry| judged_at - expiry.as_second()).filter(|since| *since >= 0);
+    let since = expiry.and_then(|expiry| u64::try_from(judged_at - expiry.as_second()).ok()).map(span);
     let before = if it.date.is_some() { "before the answer" } else { "ago" };
     cause
-        .said(it, it.says("expired|token is not active"))
-        .shown(since.map(|since| format!("the token expired {} {before}", span(since.unsigned_abs()))))
-        .fits(it.has_only_status(&[401]) && it.token.is_none())
+        .if_server_says(it, it.says(&["expired", "token is not active"]))
+        .if_request_shows(since.map(|since| format!("the token expired {since} {before}")))
+        .if_status_matches(it.has_only_status(&[401]) && it.token.is_none())
 }
 
 fn clock_skew(it: &Evidence, cause: Cause) -> Cause {
@@ -184,28 +190,31 @@ fn clock_skew(it: &Evidence, cause: Cause) -> Cause {
     let claims = it.claims();
     let dated = later_than(LEEWAY, it.date);
     let issued = later_than(LEEWAY, claims.and_then(|claims| claims.issued_at));
-    let left = later_than(0, claims.and_then(|claims| claims.expires_at)).filter(|_| it.says("expired"));
+    let left = later_than(0, claims.and_then(|claims| claims.expires_at)).filter(|_| it.says(&["expired"]));
     cause
-        .shown(dated.map(|by| format!("the answer is dated {by} after now")))
-        .shown(issued.map(|by| format!("the token was issued {by} from now, by the clock here")))
-        .shown(left.map(|by| format!("by the clock here the token lives for another {by}")))
-        .fits(it.has_only_status(&[401]) && it.token.is_none())
+        .if_request_shows(dated.map(|by| format!("the answer's Date is {by} ahead of this machine's clock")))
+        .if_request_shows(
+            issued.map(|by| format!("by this machine's clock the token was issued {by} in the future")),
+        )
+        .if_request_shows(
+            left.map(|by| format!("by this machine's clock the token is valid for another {by}")),
+        )
+        .if_status_matches(it.has_only_status(&[401]) && it.token.is_none())
 }
 
 /// Whether a scope may be missing: 403, and not because of the tenant.
 fn is_refused(it: &Evidence) -> bool {
-    it.is_status(&[403]) && it.refuses_a_token() && !it.says("tenant")
+    it.is_status(&[403]) && it.refuses_a_token() && !it.says(&["tenant"])
 }
 
 fn is_at_socket(it: &Evidence) -> bool {
-    it.socket().is_some() || it.says("websocket")
+    it.socket().is_some() || it.says(&["websocket"])
 }
 
 /// The command that mints the right token: with the scope of the WebSocket, or else with that of the token that was used.
 fn mint(it: &Evidence) -> String {
     let limited = it.claims().filter(|claims| claims.class == Some(TokenClass::Limited));
-    let own = limited
-        .and_then(|claims| ["transcribe", "streams"].into_iter().find(|name| claims.scopes.contains(name)));
+    let own = limited.and_then(|claims| LIMITED.into_iter().find(|name| claims.scopes.contains(name)));
     let wanted = match it.known_socket() {
         Some(name) => Some(name),
         // An unknown WebSocket refused the token's scope, so it needs the other one.
