@@ -38,18 +38,19 @@ pub enum Wrapping {
 }
 
 impl Wrapping {
+    /// Goes on after the word `read`.
     fn meaning(self) -> &'static str {
         match self {
-            Self::Json => "a JSON object around it",
-            Self::Header => "an `Authorization` header's name",
-            Self::Url => "a URL around it",
-            Self::Assignment => "a variable's name",
-            Self::Bearer => "`Bearer`",
-            Self::Quotes => "quotes or punctuation around it",
-            Self::PercentEncoding => "percent-encoding",
-            Self::Words => "words after it",
-            Self::WhiteSpace => "line breaks or spaces in it",
-            Self::InvisibleCharacters => "invisible characters",
+            Self::Json => "from the token field of a JSON object",
+            Self::Header => "from an Authorization header",
+            Self::Url => "from a URL",
+            Self::Assignment => "from an assignment to a variable",
+            Self::Bearer => "without `Bearer`",
+            Self::Quotes => "without quotes or punctuation",
+            Self::PercentEncoding => "without percent-encoding",
+            Self::Words => "without the words after it",
+            Self::WhiteSpace => "without line breaks or spaces",
+            Self::InvisibleCharacters => "without invisible characters",
         }
     }
 }
@@ -67,10 +68,11 @@ pub struct Pasted<'a> {
 }
 
 impl<'a> Pasted<'a> {
-    /// Says what was removed; `None` if nothing was.
+    /// Says where the token was and what was removed, such as `read from a URL, without percent-encoding`; `None` if it was
+    /// alone.
     pub fn remark(cleaned: &[Wrapping]) -> Option<String> {
-        let removed: Vec<&str> = cleaned.iter().map(|wrapping| wrapping.meaning()).collect();
-        (!removed.is_empty()).then(|| format!("removed from the text: {}", removed.join(", ")))
+        let meanings: Vec<&str> = cleaned.iter().map(|wrapping| wrapping.meaning()).collect();
+        (!meanings.is_empty()).then(|| format!("read {}", meanings.join(", ")))
     }
 
     /// A text without wrappings. White space around it is trimmed.
