@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod audio;
+pub mod challenge;
 pub mod interaction;
 pub mod message;
 pub mod pasted_url;

@@ -10,7 +10,11 @@ use uuid::Uuid;
 
 use crate::domain::text::excerpt::quoted;
 
+use super::challenge::Challenge;
 use super::request::Response;
+
+/// Shown if the server gives no reason.
+const NO_REASON: &str = "no reason given";
 
 /// Why the API refused. The texts are the server's: escape them before they are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,14 +47,16 @@ impl Problem {
     pub fn of(response: &Response) -> Self {
         let status = response.status;
         let plain = |detail: &str| Self { status, detail: detail.to_owned(), request_id: None };
-        if let Some(challenge) = response.header("www-authenticate") {
-            return plain(challenge);
+        let mut headers = response.headers.iter().filter(|(name, _)| name == "www-authenticate");
+        let challenge = headers.find_map(|(_, header)| Challenge::read(header));
+        if let Some(reason) = challenge.as_ref().and_then(Challenge::reason) {
+            return plain(reason);
         }
         let Ok(Value::Object(body)) = serde_json::from_slice(&response.body) else {
-            return plain(response.appearance());
+            return plain(if challenge.is_some() { NO_REASON } else { response.appearance() });
         };
         let ErrorResponse { kind, detail, fields, request_id, .. } = ErrorResponse::of(&body);
-        let reason = detail.or(kind).unwrap_or_else(|| "no reason given".to_owned());
+        let reason = detail.or(kind).unwrap_or_else(|| NO_REASON.to_owned());
         let detail = [&[reason], fields.as_slice()].concat().join("; ");
         Self { status, detail, request_id }
     }
@@ -149,9 +155,15 @@ mod tests {
     }
 
     #[test]
-    fn a_401_speaks_through_its_header() {
-        let challenge = r#"Bearer error="invalid_token", error_description="expired""#;
-        assert_eq!(problem(401, &[("www-authenticate", challenge)], "").detail, challenge);
+    fn a_401_has_its_reason_in_its_header() {
+        for (challenge, reason) in [
+            (r#"Bearer error="invalid_token", error_description="The token expired""#, "The token expired"),
+            (r#"Bearer realm="base", error="invalid_token""#, "invalid_token"),
+            (r#"Bearer realm="base""#, "no reason given"),
+            ("Negotiate", "an empty body"),
+        ] {
+            assert_eq!(problem(401, &[("www-authenticate", challenge)], "").detail, reason, "{challenge}");
+        }
     }
 
     #[test]

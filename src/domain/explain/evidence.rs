@@ -1,12 +1,11 @@
 //! What is known of a failure: a status, a saved answer, the token that was used, the configured client.
 
-use http_auth::ChallengeRef;
-use http_auth::parser::ChallengeParser;
 use jiff::Timestamp;
 
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::{ClientId, Tenant};
 use crate::domain::client::secret::Secret;
+use crate::domain::corti::challenge::{Challenge, challenges};
 use crate::domain::text::redactor::Redactor;
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwt::Jwt;
@@ -70,30 +69,6 @@ impl UsedToken {
     }
 }
 
-/// What a `Bearer` challenge says of a refused token (RFC 6750, section 3).
-#[derive(Debug)]
-pub(super) struct Challenge {
-    pub(super) error: Option<String>,
-    description: Option<String>,
-}
-
-impl Challenge {
-    /// Reads the challenge of the scheme `Bearer`.
-    fn read(header: &str, known: &Redactor) -> Option<Self> {
-        let bearer = challenges(header).find(|it| it.scheme.eq_ignore_ascii_case("bearer"))?;
-        let value = |name: &str| {
-            let (_, value) = bearer.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-            Some(redact(&value.to_unescaped(), known))
-        };
-        Some(Self { error: value("error"), description: value("error_description") })
-    }
-}
-
-/// The challenges of a header (RFC 9110, section 11.6.1), up to the first that cannot be read.
-fn challenges(header: &str) -> impl Iterator<Item = ChallengeRef<'_>> {
-    ChallengeParser::new(header).map_while(Result::ok)
-}
-
 /// The known schemes of `Proxy-Authenticate`; `None` where that header is missing.
 fn proxy_schemes(exchange: &SavedExchange) -> Option<Vec<&'static str>> {
     exchange.header("proxy-authenticate")?;
@@ -141,10 +116,8 @@ impl Evidence {
         let known: Redactor = used.into_iter().chain(secret).chain(&exchange.credentials).collect();
         let redacted = |text: &str| redact(text, &known);
         let date = exchange.header("date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
-        let challenge =
-            exchange.each_header("www-authenticate").find_map(|header| Challenge::read(header, &known));
-        let challenged =
-            challenge.as_ref().and_then(|it| it.description.clone().or_else(|| it.error.clone()));
+        let challenge = exchange.each_header("www-authenticate").find_map(Challenge::read);
+        let challenged = challenge.as_ref().and_then(Challenge::reason).map(redacted);
         let answer = Answer::of(exchange, &known);
         Self {
             status: exchange.status.or(status).or(answer.status),
@@ -238,35 +211,5 @@ impl Evidence {
     /// The WebSocket of the request, if it is one of Corti's.
     pub(super) fn known_socket(&self) -> Option<&str> {
         self.socket().filter(|name| LIMITED.contains(name))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_challenge_of_a_bearer_is_read_however_it_is_written() {
-        let known = Redactor::default();
-        let read = |header: &str| {
-            Challenge::read(header, &known)
-                .map(|it| (it.error.unwrap_or_default(), it.description.unwrap_or_default()))
-        };
-        let both = |error: &str, description: &str| Some((error.to_owned(), description.to_owned()));
-        for (header, expected) in [
-            (r#"Bearer realm="corti""#, both("", "")),
-            ("Bearer", both("", "")),
-            ("bearer realm=x, error=invalid_token", both("invalid_token", "")),
-            (r#"Bearer error = "a", error_description="b, c""#, both("a", "b, c")),
-            (r#"Bearer error_description="only""#, both("", "only")),
-            (r#"Basic realm="proxy", Bearer error="x""#, both("x", "")),
-            (r#"Basic realm="bearer of bad news""#, None),
-            ("Negotiate", None),
-        ] {
-            assert_eq!(read(header), expected, "{header}");
-        }
-        let several = ["Basic realm=\"x\"", "Bearer error=\"e\""];
-        let found = several.iter().find_map(|header| Challenge::read(header, &known));
-        assert_eq!(found.and_then(|it| it.error).as_deref(), Some("e"));
     }
 }
