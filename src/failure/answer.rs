@@ -18,13 +18,16 @@ use super::{Failure, Kind};
 /// The hint for a host name without an address.
 const UNKNOWN_HOST: &str = "check the environment (eu or us) and the network: corti-auth doctor";
 
+/// The hint for a refused token.
+const REFUSED_TOKEN: &str = "the token may have expired, or be for another environment";
+
 /// The hint for a server that is busy or broken.
 pub(super) const TRY_LATER: &str = "try again in a minute, or check https://status.corti.ai";
 
 /// The hint for an unknown tenant.
 pub(super) fn other_tenant(tenant: &Tenant) -> &'static str {
     if *tenant == Tenant::default() {
-        "the tenant is the usual one, so look at the environment: corti-auth doctor"
+        "the tenant is the default; check the environment: corti-auth doctor"
     } else {
         USUAL_TENANT
     }
@@ -35,7 +38,7 @@ impl From<Problem> for Failure {
         use Kind::{Network, Refused, Rejected, Unavailable};
         let (kind, hint) = match problem.status {
             300..=399 => (Network, "redirects are not followed; check --environment"),
-            401 => (Rejected, "expired? another environment? corti-auth token --full | corti-auth inspect"),
+            401 => return Self::refusal(Rejected, problem).hint(REFUSED_TOKEN).hint("corti-auth status"),
             403 => (Rejected, "the REST API needs a full token of the same tenant: corti-auth status"),
             404 => (Refused, "check the id and the environment: corti-auth status"),
             409 => (Refused, "this identifier is in use; leave out --identifier to get a new one"),
@@ -60,20 +63,21 @@ impl Failure {
         }
         let name = variable::ACCESS_TOKEN;
         Self::refusal(Kind::Rejected, problem)
-            .hint(format!("expired? another environment? printenv {name} | corti-auth inspect"))
+            .hint(REFUSED_TOKEN)
+            .hint(format!("printenv {name} | corti-auth inspect"))
     }
 
     /// The server refused to open a WebSocket. `lacking` is the scope that the token lacks.
     pub fn upgrade(problem: Problem, lacking: Option<SocketKind>) -> Self {
         match (problem.status, lacking) {
-            (401, _) => Self::refusal(Kind::Rejected, problem)
-                .hint("expired? another environment? corti-auth inspect"),
+            (401, _) => Self::refusal(Kind::Rejected, problem).hint(REFUSED_TOKEN).hint("corti-auth inspect"),
             (403, Some(kind)) => Self::refusal(Kind::Scope, problem).hint(format!(
                 "the token lacks the scope `{kind}`: corti-auth token --scope {kind}",
                 kind = kind.as_str()
             )),
             (403, None) => Self::refusal(Kind::Rejected, problem)
-                .hint("tenant-name must be the token's tenant, the interaction one of its client: corti-auth status"),
+                .hint("the tenant-name must be the token's tenant")
+                .hint("the interaction must belong to the token's client"),
             (status @ 200..=299, _) => {
                 let what = quoted(&problem.detail);
                 Self::new(Kind::Network, format!("the server did not open a WebSocket: {status} with {what}"))

@@ -46,7 +46,9 @@ impl Failure {
         match error {
             StoreError::Missing | StoreError::NotASecret(_) => failure.hint(command_for("login", profile)),
             StoreError::Locked => failure.hint("unlock the keyring, then try again"),
-            StoreError::NoBus => failure.hint("dbus-run-session -- bash").hint(without),
+            StoreError::NoBus => {
+                failure.hint(without).hint("to start a session bus: dbus-run-session -- bash")
+            }
             StoreError::NoService => {
                 failure.hint("start a keyring: gnome-keyring or KeePassXC").hint(without)
             }
@@ -83,11 +85,11 @@ impl Failure {
         let message = format!("the secret of profile `{profile}` is for `{own}`, not for `{user}`");
         let (flags, variables): (Vec<&str>, Vec<&str>) =
             overriding.iter().partition(|name| name.starts_with("--"));
-        let flags = Some(format!("drop {}", flags.join(" and "))).filter(|_| !flags.is_empty());
-        let variables = Some(format!("unset {}", variables.join(" "))).filter(|_| !variables.is_empty());
-        let removal: Vec<_> = flags.into_iter().chain(variables).collect();
-        Self::new(Kind::Credential, message)
-            .hint(removal.join(", and: "))
+        let flags = (!flags.is_empty()).then(|| format!("leave out {}", flags.join(" and ")));
+        let variables = (!variables.is_empty()).then(|| format!("unset {}", variables.join(" ")));
+        let removals = flags.into_iter().chain(variables);
+        removals
+            .fold(Self::new(Kind::Credential, message), Self::hint)
             .hint("or log in there under another name: corti-auth login --profile NAME")
     }
 
@@ -97,9 +99,8 @@ impl Failure {
         let Client { environment, tenant, id } = client;
         let client_text = format!("client {id} ({environment}, tenant {tenant})");
         let (kind, hint): (Kind, Cow<'_, str>) = match error {
-            GrantError::UnknownClient(_) | GrantError::Refused { status: 401 | 403, .. } => {
-                (Rejected, "corti-auth status".into())
-            }
+            GrantError::UnknownClient(_) => (Rejected, "compare the client id with the Corti Console".into()),
+            GrantError::Refused { status: 401 | 403, .. } => (Rejected, "corti-auth status".into()),
             GrantError::WrongSecret(_) => (Rejected, for_wrong_secret(origin).into()),
             GrantError::NotAllowed { .. } => (Rejected, "make a backend client in the Corti Console".into()),
             GrantError::UnknownTenant(_) => (Configuration, other_tenant(tenant).into()),
@@ -127,6 +128,9 @@ impl Failure {
             }
             GrantError::WrongSecret(_) => {
                 Self::new(kind, format!("Corti rejected the secret of {client_text}"))
+            }
+            GrantError::UnknownTenant(_) => {
+                Self::new(kind, format!("Corti has no tenant {tenant} ({environment})"))
             }
             _ => Self::caused(kind, error.clone()).context(format!("no token for {client_text}")),
         };

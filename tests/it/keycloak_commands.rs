@@ -149,7 +149,7 @@ fn an_unknown_tenant_is_a_configuration_error() {
     for tenant in ["nowhere", "Base"] {
         let said = Said::by(&mut world.run(&format!("token --full --tenant {tenant}")));
         assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{}", said.stderr);
-        assert!(said.stderr.contains("no tenant of this name"), "{}", said.stderr);
+        assert!(said.stderr.contains(&format!("Corti has no tenant {tenant} (")), "{}", said.stderr);
     }
     let line: Value = Said::by(&mut world.run("token --full --tenant nowhere --json")).error();
     assert_eq!((&line["exit"], &line["http_status"]), (&json!(3), &json!(404)), "{line}");

@@ -124,9 +124,13 @@ fn a_variable_that_overrides_the_profile_is_named() {
     assert!(said.stdout.contains("not used: it is for eu/base/"), "{}", said.stdout);
     assert_eq!(said.stdout.matches("not used").count(), 1, "{}", said.stdout);
     let said = Said::by(&mut world.run("status -t other"));
-    assert!(said.stderr.contains("hint: drop --tenant, and: unset CORTI_ENVIRONMENT\n"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("hint: leave out --tenant\nhint: unset CORTI_ENVIRONMENT\n"),
+        "{}",
+        said.stderr
+    );
     let said = Said::by(&mut world.run("status -e http://127.0.0.1:1 -t other"));
-    assert!(said.stderr.contains("hint: drop --environment and --tenant\n"), "{}", said.stderr);
+    assert!(said.stderr.contains("hint: leave out --environment and --tenant\n"), "{}", said.stderr);
     let shown = Said::by(&mut world.run("status -e eu"));
     assert!(shown.stdout.contains("CORTI_ENVIRONMENT (hidden by --environment)"), "{}", shown.stdout);
 }
