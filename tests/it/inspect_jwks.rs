@@ -30,7 +30,7 @@ async fn a_file_of_keys_needs_no_network_and_no_environment() {
         Said::by(world.run_words(&["inspect", "--verify", "--jwks", &file]).write_stdin(token.clone()));
     assert_eq!((text.code, text.stderr.as_str()), (0, ""));
     assert!(text.stdout.contains("`; its issuer was not checked\n"), "{}", text.stdout);
-    assert!(text.stdout.contains("skipped: no environment is known"), "{}", text.stdout);
+    assert!(text.stdout.contains("skipped: not checked: add --environment NAME"), "{}", text.stdout);
     for (style, warning) in [("--json", "\"schema\":\"corti-auth/warning/v1\""), ("--lines", "warning: ")] {
         let words = ["inspect", "--verify", "--jwks", &file, "--field", "client_id", style];
         let said = Said::by(world.run_words(&words).write_stdin(token.clone()));

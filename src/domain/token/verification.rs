@@ -151,9 +151,9 @@ fn signature(signed: &Result<Option<String>, SignatureError>) -> Check {
 
 fn algorithm(name: &str, signed: &Result<Option<String>, SignatureError>) -> Check {
     match signed {
-        Ok(_) | Err(SignatureError::Wrong) => ok("algorithm", format!("{name}, which the key is for")),
+        Ok(_) | Err(SignatureError::Wrong) => ok("algorithm", format!("{name}, allowed by the key")),
         Err(SignatureError::Algorithm(reason)) => failed("algorithm", reason),
-        Err(_) => skipped("algorithm", format!("{name}, and no key to compare it with")),
+        Err(_) => skipped("algorithm", format!("{name} (no key to check it against)")),
     }
 }
 
@@ -172,16 +172,16 @@ fn expiry(inspection: &Inspection, leeway: SignedDuration, now: Timestamp) -> Ch
 
 fn not_before(inspection: &Inspection, leeway: SignedDuration, now: Timestamp) -> Check {
     match inspection.not_before {
-        None => ok("not_before", "it works already"),
+        None => ok("not_before", "valid now"),
         Some(at) if at.duration_since(now) <= leeway => ok("not_before", format!("{at}, within the leeway")),
-        Some(at) => failed("not_before", format!("it does not work before {at}")),
+        Some(at) => failed("not_before", format!("not valid before {at}")),
     }
 }
 
 fn issuer(inspection: &Inspection, expected: Option<&str>) -> Check {
     let found = inspection.issuer.as_deref().unwrap_or_default();
     match expected {
-        None => skipped("issuer", "no environment is known to compare it with: --environment NAME"),
+        None => skipped("issuer", "not checked: add --environment NAME"),
         Some(expected) if expected == found => ok("issuer", format!("`{found}`")),
         Some(expected) => failed("issuer", format!("it says `{found}`, and `{expected}` was expected")),
     }
@@ -203,9 +203,9 @@ fn audience(inspection: &Inspection, expected: &[String], redact: bool) -> Check
     match (inspection.kind, &inspection.client, &inspection.issuer) {
         (Kind::Id, Some(client), _) => judged(has(client), "the client it was issued to"),
         (Kind::Refresh, _, Some(issuer)) => judged(has(issuer), "its issuer"),
-        _ if inspection.audience.is_empty() => ok("audience", "it names none"),
+        _ if inspection.audience.is_empty() => ok("audience", "none"),
         (Kind::Access, ..) if has("account") => ok("audience", "it is for `account`"),
-        _ => skipped("audience", "none was given to compare it with: --audience NAME"),
+        _ => skipped("audience", "not checked: add --audience NAME"),
     }
 }
 
