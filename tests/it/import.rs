@@ -129,7 +129,7 @@ fn another_clients_profile_and_secret_are_not_replaced() {
     let import = ["profile", "import", &file, "--no-verify", "--yes"];
     let said = Said::by(&mut world.run_words(&import));
     assert_eq!(said.code, 3);
-    let differs = format!("already exists with client id `first` (CLIENT_ID in {file} says `second`)\n");
+    let differs = format!("already has client id `first`, not `second` (CLIENT_ID in {file})\n");
     assert!(said.stderr.contains(&differs), "{}", said.stderr);
     let other = "hint: use another name: --profile NAME\n";
     let removal = "hint: or remove this one first: corti-auth profile remove default\n";
@@ -137,9 +137,9 @@ fn another_clients_profile_and_secret_are_not_replaced() {
     assert_eq!((world.config(), lookup(&world, "eu/base/first")), (config.clone(), "first".to_owned()));
     let file = world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=first\nCLIENT_SECRET=second\n");
     for (flags, differs) in [
-        (&["-e", "us"][..], "environment `eu` (--environment says `us`)"),
-        (&["-t", "other"], "tenant `base` (--tenant says `other`)"),
-        (&["--store", "file"], "store `keyring` (--store says `file`)"),
+        (&["-e", "us"][..], "environment `eu`, not `us` (--environment)"),
+        (&["-t", "other"], "tenant `base`, not `other` (--tenant)"),
+        (&["--store", "file"], "store `keyring`, not `file` (--store)"),
     ] {
         let words = [&["profile", "import", &file, "--no-verify", "--yes"][..], flags].concat();
         let said = Said::by(&mut world.run_words(&words));
@@ -211,7 +211,7 @@ fn import_chooses_the_store_like_login() {
     );
     let said = import(&world, "d", &["--store", "file"]);
     assert!(
-        said.code == 3 && said.stderr.contains("store `command` (--store says `file`)"),
+        said.code == 3 && said.stderr.contains("store `command`, not `file` (--store)"),
         "{}",
         said.stderr
     );

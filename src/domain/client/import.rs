@@ -44,7 +44,7 @@ impl Import {
         {
             let (id, secret) = (place(id), place(secret));
             return Err(Invalid::new(format!(
-                "{id} and {secret} need not belong together: only one has a name of Corti's"
+                "{id} and {secret} may belong to different clients: only one name begins with CORTI"
             )));
         }
         Ok(Self {
@@ -155,7 +155,10 @@ mod tests {
     fn an_id_and_a_secret_of_two_families_are_no_pair() {
         for text in ["CORTI_CLIENT_ID=x\nCLIENT_SECRET=googles", "CLIENT_ID=x\nCORTI_CLIENT_SECRET=s"] {
             let message = import(text).unwrap_err().to_string();
-            assert!(message.contains("line 1") && message.contains("need not belong together"), "{message}");
+            assert!(
+                message.contains("line 1") && message.contains("may belong to different clients"),
+                "{message}"
+            );
         }
     }
 
