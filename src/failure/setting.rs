@@ -93,11 +93,12 @@ impl From<VariableError> for Failure {
 
 impl From<JwtError> for Failure {
     fn from(error: JwtError) -> Self {
-        let hint = match error {
-            JwtError::Empty => "corti-auth token --scope transcribe | corti-auth inspect",
-            _ => "copy it again, whole: a Corti token begins with eyJ and has two dots",
-        };
-        Self::caused(Kind::Token, anyhow::Error::new(error).context("cannot read the token")).hint(hint)
+        let failure = Self::caused(Kind::Token, error);
+        if error == JwtError::Empty {
+            return failure.hint("corti-auth token --scope transcribe | corti-auth inspect");
+        }
+        let hint = "copy it again, whole: a Corti token begins with eyJ and has two dots";
+        failure.context("cannot read the token").hint(hint)
     }
 }
 

@@ -143,7 +143,7 @@ fn a_credential_of_systemd_is_found() {
     write(&folder.join("corti-client-secret"), &sandbox.client_secret, 0o400);
     world.run("token --full").assert().success();
     world.set("CORTI_CLIENT_SECRET", "x");
-    world.run("token --full").assert().code(3).stderr(predicate::str::contains("gives one too"));
+    world.run("token --full").assert().code(3).stderr(predicate::str::contains("both give a client secret"));
 }
 
 /// `status` reports it without a token request.

@@ -23,7 +23,11 @@ fn an_unusable_answer_is_an_error_with_a_hint() {
         (Answer::json(&TOKEN.replace("300", "-1")), 8, "no lifetime"),
         (Answer::json(&TOKEN.replace("300", "1e300")), 8, "no lifetime"),
         (Answer::json(&TOKEN.replace(r#""expires_in":300,"#, "")), 8, "does not say how long it lives"),
-        (Answer::json(&TOKEN.replace("abc", "a\\u001b[31mc")), 8, "characters that no bearer token has"),
+        (
+            Answer::json(&TOKEN.replace("abc", "a\\u001b[31mc")),
+            8,
+            "characters that a bearer token cannot have",
+        ),
         (Answer::http("302 Found", &["Location: http://127.0.0.1:1/"], ""), 8, "which is not followed"),
         (
             Answer::http("307 Temporary Redirect", &["Location: http://127.0.0.1:1/"], ""),

@@ -51,12 +51,12 @@ pub const CI: &str = "CI";
 /// Each variable that a user may set, and its meaning.
 pub const TABLE: [(&str, &str); 18] = [
     (ENVIRONMENT, "the environment: eu, us, another label, or a URL"),
-    (TENANT, "the tenant (realm); base if nothing says so"),
-    (CLIENT_ID, "the client id, for use without a login; its secret comes by a variable too"),
+    (TENANT, "the tenant (realm) [default: base]"),
+    (CLIENT_ID, "client id, without a login; needs its secret's variable"),
     (CLIENT_SECRET, "that client's secret"),
     (CLIENT_SECRET_FILE, "a mounted file with that secret"),
-    (CREDENTIALS_DIRECTORY, "systemd's folder of credentials; the secret is corti-client-secret in it"),
-    (ACCESS_TOKEN, "a ready token for interaction, probe, check and explain; none is minted then"),
+    (CREDENTIALS_DIRECTORY, "systemd's folder; the file is corti-client-secret"),
+    (ACCESS_TOKEN, "ready token for interaction, probe, check, explain"),
     (PROFILE, "as --profile"),
     (STORE, "as --store of login: keyring, file or command"),
     (PASSPHRASE_FILE, "a file with the passphrase of the store file"),
@@ -197,12 +197,12 @@ impl GivenSecret {
 
 /// A variable with a value that cannot be used. The text never contains a secret or a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name}: {reason}")]
+#[error("{message}")]
 pub struct VariableError {
     /// The variable.
     pub name: &'static str,
-    /// What is wrong with it.
-    pub reason: String,
+    /// What is wrong with it; it names the variable.
+    message: String,
 }
 
 impl Variables {
@@ -221,8 +221,8 @@ impl Variables {
         lookup: impl Fn(&str) -> Option<String>,
         exists: impl Fn(&Path) -> bool,
     ) -> Result<Self, VariableError> {
-        let token =
-            |text: &str| AccessToken::parse(text.trim()).ok_or("it has characters that no bearer token has");
+        let reason = "contains characters that a bearer token cannot have";
+        let token = |text: &str| AccessToken::parse(text.trim()).ok_or(reason);
         Ok(Self {
             environment: parse(ENVIRONMENT, &lookup, str::parse)?,
             tenant: parse(TENANT, &lookup, str::parse)?,
@@ -275,7 +275,7 @@ fn given_secret(
     match (given.next(), given.next()) {
         (Some(first), Some(second)) => Err(VariableError {
             name: second.variable(),
-            reason: format!("it gives a client secret, and {} gives one too", first.variable()),
+            message: format!("{} and {} both give a client secret", first.variable(), second.variable()),
         }),
         (first, _) => Ok(first),
     }
@@ -287,7 +287,7 @@ fn parse<T, E: std::fmt::Display>(
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Result<Option<T>, VariableError> {
     let parsed = lookup(name).map(|text| parse(&text)).transpose();
-    parsed.map_err(|error| VariableError { name, reason: error.to_string() })
+    parsed.map_err(|error| VariableError { name, message: format!("{name}: {error}") })
 }
 
 #[cfg(test)]

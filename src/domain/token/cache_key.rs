@@ -32,7 +32,7 @@ impl FromStr for CredentialId {
         if text.len() == 32 && text.bytes().all(is_digit) {
             return Ok(Self(text.to_owned()));
         }
-        Err(Invalid::new("it is made by `login` and `rotate`, and has 32 hexadecimal digits"))
+        Err(Invalid::new("not a credential id (32 hexadecimal digits, written by `login`): delete the line"))
     }
 }
 

@@ -84,11 +84,11 @@ impl Row {
     fn show(&self, page: Page) -> Page {
         if self.is_same() {
             let same = self.a.first().map(|_| format!("same: {}", self.a.join(" ")));
-            return page.toned_field(self.name, Tone::Dim, same.unwrap_or("neither says".to_owned()));
+            return page.toned_field(self.name, Tone::Dim, same.unwrap_or("in neither".to_owned()));
         }
         let line = |side: &str, own: &[String], other: &[String]| {
             if !self.is_set {
-                return Some(format!("{side}: {}", own.first().map_or("nothing", String::as_str)));
+                return Some(format!("{side}: {}", own.first().map_or("none", String::as_str)));
             }
             let only = Self::only(own, other);
             (!only.is_empty()).then(|| format!("only in {side}: {}", only.join(" ")))

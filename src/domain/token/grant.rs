@@ -193,7 +193,7 @@ fn read_grant(response: &Response, requested: &ScopeRequest, now: Timestamp) -> 
         return Err(foreign("a token of another type than Bearer"));
     }
     let access_token = AccessToken::parse(&token)
-        .ok_or(foreign("an `access_token` with characters that no bearer token has"))?;
+        .ok_or(foreign("an `access_token` with characters that a bearer token cannot have"))?;
     let claims = claimed(&token);
     // `expires_in` is optional (RFC 6749, section 5.1). Without it the token's own dates count.
     let (life, no_life) = match &answer.expires_in {

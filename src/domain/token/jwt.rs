@@ -17,7 +17,7 @@ pub const MAX_TOKEN_BYTES: usize = 256 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwtError {
     /// An empty text.
-    #[error("the text is empty")]
+    #[error("no token: the input is empty")]
     Empty,
     /// More than [`MAX_TOKEN_BYTES`].
     #[error("the text is longer than {MAX_TOKEN_BYTES} bytes, too long for a token")]
