@@ -35,7 +35,7 @@ const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 Exit code 1: no known cause matches.")]
 pub(super) struct ExplainArgs {
     /// The HTTP status, or the close code of a WebSocket
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..5000))]
+    #[arg(long, value_name = "N", value_parser = status)]
     status: Option<u16>,
     /// Read the response from this file, or from standard input (-)
     #[arg(long, value_name = "FILE")]
@@ -43,6 +43,12 @@ pub(super) struct ExplainArgs {
     /// Read the token that was used from this file, or from standard input (-)
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+}
+
+/// An HTTP status or a close code.
+fn status(text: &str) -> Result<u16, String> {
+    let status = text.parse().ok().filter(|status| (100..5000).contains(status));
+    status.ok_or_else(|| "--status is an HTTP status or a close code, such as 401".to_owned())
 }
 
 pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
@@ -138,9 +144,10 @@ fn page(causes: &[Cause], evidence: &Evidence) -> Page {
     }
     if causes.iter().all(|cause| cause.confidence() == Confidence::Low) {
         page = page.line(match (evidence.answer(), &evidence.token) {
-            (None, _) => "With a status alone these are guesses; add --response FILE to rank them.",
-            (_, None) => "These are guesses; add --token-file FILE to rank them.",
-            (_, Some(_)) => "These are guesses.",
+            (None, None) => "With a status alone these are guesses; add --response FILE to rank them.",
+            (None, Some(_)) => "These are guesses; add --response FILE to rank them.",
+            (Some(_), None) => "These are guesses; add --token-file FILE to rank them.",
+            (Some(_), Some(_)) => "These are guesses.",
         });
     }
     match evidence.request_id() {

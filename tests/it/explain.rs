@@ -128,7 +128,8 @@ fn missing_or_unreadable_input_is_a_usage_error() {
         ("explain --response - --token-file -", "cannot both come from standard input"),
         ("explain --response /no/such", "cannot read the response from `/no/such`"),
         ("explain --token-file /no/such", "cannot read the token from `/no/such`"),
-        ("explain --status 99", "99 is not in 100..5000"),
+        ("explain --status 99", "--status is an HTTP status or a close code, such as 401"),
+        ("explain --status abc", "--status is an HTTP status or a close code, such as 401"),
     ];
     for (words, message) in table {
         world.run(words).assert().code(2).stdout("").stderr(predicate::str::contains(message));
@@ -140,6 +141,19 @@ fn missing_or_unreadable_input_is_a_usage_error() {
     let long = world.file("long", "x".repeat(4 * 1024 * 1024 + 1));
     world.run(&format!("explain --response {long}")).assert().code(2);
     world.run("explain --status 401 -p nope").assert().code(3).stderr(predicate::str::contains("no profile"));
+}
+
+#[test]
+fn guesses_name_the_file_that_would_rank_them() {
+    let world = World::new();
+    let token = world.file("token", "no-jwt");
+    let (alone, line) = ("explain --status 404", "guesses; add --response FILE to rank them.\n");
+    for (words, start) in [
+        (alone.to_owned(), "With a status alone these are "),
+        (format!("{alone} --token-file {token}"), "These are "),
+    ] {
+        world.run(&words).assert().success().stdout(predicate::str::ends_with(format!("{start}{line}")));
+    }
 }
 
 #[test]
