@@ -73,24 +73,25 @@ impl Delivery {
             Self::Json => return Ok(Text::Json),
             Self::Header => format::header_lines(&headers()),
             Self::Curl => format::curl_config(&headers()),
-            Self::Env(shell) => format::exports(&timed(variables(), token), *shell),
-            Self::Dotenv => format::dotenv_lines(&timed(variables(), token)),
+            Self::Env(shell) => format::exports(&with_expiry(variables(), token), *shell),
+            Self::Dotenv => format::dotenv_lines(&with_expiry(variables(), token)),
             Self::Sdk => Ok(Secret::new(format::sdk(client, token).to_string())),
             Self::Azure => format::azure(&variables()),
             Self::Github(path) => {
-                let ForPipeline { commands, lines } = format::github(&variables()).map_err(unrenderable)?;
+                let ForPipeline { commands, lines } = format::github(&variables()).map_err(cannot_format)?;
                 // The log must know the mask before the value is written anywhere.
                 context.sink.event(Event::Commands(commands));
                 if !context.sink.is_read() {
                     return Err(not_masked());
                 }
                 let written = private_file::append(path, lines.expose().as_bytes());
-                return written_to("outputs of this step", path, written);
+                let done = "set step outputs: access_token (masked), tenant_name, environment";
+                return written_to(path, written, done.to_owned());
             }
             Self::Gitlab(path) => {
-                let lines = format::gitlab(&variables()).map_err(unrenderable)?;
+                let lines = format::gitlab(&variables()).map_err(cannot_format)?;
                 let written = private_file::replace(path, lines.expose().as_bytes());
-                let text = written_to("variables for a dotenv report", path, written)?;
+                let text = written_to(path, written, format!("wrote {GITLAB_FILE} for a dotenv report"))?;
                 context.warn(
                     "GitLab does not mask this token, and keeps a dotenv report as an artifact that others may download",
                     Some("within one job: corti-auth exec --scope transcribe -- CMD"),
@@ -98,12 +99,12 @@ impl Delivery {
                 return Ok(text);
             }
         };
-        rendered.map(Text::Datum).map_err(unrenderable)
+        rendered.map(Text::Datum).map_err(cannot_format)
     }
 }
 
 /// The variables with the token's expiry, for whoever keeps it.
-fn timed(variables: [Named; 3], token: &Token) -> Vec<Named> {
+fn with_expiry(variables: [Named; 3], token: &Token) -> Vec<Named> {
     let end = Named::open(variable::TOKEN_EXPIRES_AT, token.expires_at.to_string());
     variables.into_iter().chain([end]).collect()
 }
@@ -113,12 +114,12 @@ fn not_masked() -> Failure {
     Failure::new(Kind::Unexpected, message).hint("do not redirect the standard output of this step")
 }
 
-/// What was written where, as the command's message.
-fn written_to(what: &str, path: &Path, written: std::io::Result<()>) -> Result<Text, Failure> {
-    let file = path.display().to_string();
+/// The command's message, `done`, once the token was written to the file at `path`.
+fn written_to(path: &Path, written: std::io::Result<()>, done: String) -> Result<Text, Failure> {
     match written {
-        Ok(()) => Ok(Text::Message(Page::new().line(format!("{what}, in {file}")))),
+        Ok(()) => Ok(Text::Message(Page::new().line(done))),
         Err(error) => {
+            let file = path.display().to_string();
             let message = format!("cannot write the token to `{file}`: {error}");
             Err(Failure::new(Kind::Configuration, message).hint(format!("ls -ld {}", shell::quote(&file))))
         }
@@ -126,6 +127,6 @@ fn written_to(what: &str, path: &Path, written: std::io::Result<()>) -> Result<T
 }
 
 /// A value that a format cannot express.
-pub(crate) fn unrenderable(error: Invalid) -> Failure {
-    Failure::new(Kind::Configuration, error).hint("another format has room for every value: --format json")
+pub(crate) fn cannot_format(error: Invalid) -> Failure {
+    Failure::new(Kind::Configuration, error).hint("--format json can hold any value")
 }

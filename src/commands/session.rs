@@ -94,7 +94,7 @@ pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Out
         }
     };
     let session = Session { client: plan.client, token, interaction_id, websocket_url };
-    let printed = session.printed(args.format).map_err(delivery::unrenderable)?;
+    let printed = session.printed(args.format).map_err(delivery::cannot_format)?;
     Ok(Outcome {
         secret: Some(("access_token", session.token.access_token.secret().clone())),
         undo: interaction_id.map(|id| api::deletion(id, context)),

@@ -186,7 +186,8 @@ fn github_masks_before_it_writes() {
         format!("earlier=1\naccess_token={token}\ntenant_name=base\nenvironment={}\n", sandbox.environment)
     );
     assert!(
-        said.stderr.starts_with("outputs of this step, in ") && !said.stderr.contains(&token),
+        said.stderr.starts_with("set step outputs: access_token (masked), tenant_name, environment\n")
+            && !said.stderr.contains(&token),
         "{}",
         said.stderr
     );
