@@ -14,6 +14,7 @@ use crate::domain::client::resolve::{Plan, SecretOrigin, SecretSource};
 use crate::domain::client::secret::{AccessToken, ClientSecret, MAX_SECRET_FILE_BYTES};
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::client::variable::GivenSecret;
+use crate::domain::text::duration::seconds;
 use crate::domain::text::shell::quote;
 use crate::domain::token::cache_key::{CacheKey, Credential, SealKey, Tag, lock_name};
 use crate::domain::token::grant::{self, Token};
@@ -65,8 +66,8 @@ impl<'a> Tokens<'a> {
             self.mint_for(wanted, &self.secret(plan).await?).await?
         };
         if let Some(required) = policy.unmet_min_ttl(&token).filter(|_| !token.cached) {
-            let (life, required) = (token.expires_in, required.as_secs_f64());
-            let message = format!("a new token lives {life} s, and --min-ttl requires {required} s");
+            let (life, required) = (token.expires_in, seconds(required));
+            let message = format!("a new token lives {life} s, and --min-ttl requires {required}");
             return Err(Failure::new(Kind::Check, message).hint(format!("ask for less: --min-ttl {life}s")));
         }
         Ok(token)

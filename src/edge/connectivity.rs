@@ -9,6 +9,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::domain::client::environment::LOOPBACK_NAMES;
+use crate::domain::text::duration::seconds;
 
 /// The longest time for making a connection.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -17,7 +18,7 @@ pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ReachError {
     /// No address for the name.
-    #[error("not found in DNS: {0}")]
+    #[error("cannot resolve it: {0}")]
     Dns(io::Error),
     /// No connection to this port of any address. The error of the last address.
     #[error("no connection to port {0}: {1}")]
@@ -65,5 +66,5 @@ pub async fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<Socket
 }
 
 fn no_answer(limit: Duration) -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}"))
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {}", seconds(limit)))
 }

@@ -18,6 +18,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::domain::client::environment::{LOOPBACK_NAMES, is_loopback};
 use crate::domain::corti::request::{Body, Method, Request, Response, retry_after};
+use crate::domain::text::duration::seconds;
 use crate::domain::text::event::{Event, Sink};
 use crate::edge::connectivity::{self, CONNECT_LIMIT};
 
@@ -186,7 +187,7 @@ impl<'a> Http<'a> {
         }
         match (error.is_connect(), error.is_timeout()) {
             (true, true) => {
-                HttpError::Connect(host, format!("no answer within {:?}", connect_limit(timeout)))
+                HttpError::Connect(host, format!("no answer within {}", seconds(connect_limit(timeout))))
             }
             (false, true) => HttpError::TimedOut(host, timeout),
             _ if error.is_dns() => HttpError::Dns(host),
@@ -250,7 +251,7 @@ async fn read_certificates(
 ) -> Result<Vec<Result<Certificate, String>>, HttpError> {
     // A pipe may have no writer.
     let pem = tokio::time::timeout(deadline, input::read(Some(path), CERTIFICATES_LIMIT)).await;
-    let pem = pem.map_err(|_| unusable(path, &format!("not read in {} s", deadline.as_secs_f32())))?;
+    let pem = pem.map_err(|_| unusable(path, &format!("not read in {}", seconds(deadline))))?;
     let pem = pem.map_err(|error| unusable(path, &error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.map_err(|error| unusable(path, &error))?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::domain::text::duration::seconds;
 use crate::edge::proxy::Proxy;
 
 /// The longest response that is read, in bytes.
@@ -18,7 +19,7 @@ pub enum HttpError {
     #[error("`{0}` is not a URL")]
     Address(String),
     /// The name has no address.
-    #[error("the host `{0}` is not found in DNS")]
+    #[error("cannot resolve `{0}`")]
     Dns(String),
     /// The connection or TLS failed, for this reason.
     #[error("cannot connect to `{0}`: {1}")]
@@ -27,7 +28,7 @@ pub enum HttpError {
     #[error("cannot reach `{0}` through {1}: {2}")]
     Proxy(String, Proxy, String),
     /// No answer within this time.
-    #[error("`{0}` did not answer within {1:?}")]
+    #[error("`{}` did not answer within {}", .0, seconds(*.1))]
     TimedOut(String, Duration),
     /// The connection broke, or the answer is not HTTP.
     #[error("the answer from `{0}` broke off: {1}")]

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use crate::domain::client::secret::Secret;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::Response;
+use crate::domain::text::duration::seconds;
 
 use super::http::{self, Http};
 use super::http_error::HttpError;
@@ -49,10 +50,10 @@ pub enum SocketError {
     #[error("the server did not open a WebSocket: {0}")]
     NotTheProtocol(String),
     /// No message in time.
-    #[error("the WebSocket was silent for {0:?}")]
+    #[error("the WebSocket was silent for {}", seconds(*.0))]
     TimedOut(Duration),
     /// Messages, but not the expected one.
-    #[error("the server sent messages, but not the expected one within {0:?}")]
+    #[error("the server sent messages, but not the expected one within {}", seconds(*.0))]
     Overdue(Duration),
     /// The server closed it.
     #[error("the server closed the WebSocket{0}")]

@@ -107,7 +107,7 @@ fn a_silent_server_ends_at_the_timeout() {
     let said =
         Said::by(&mut World::client_of(&server.environment).run("token --full --timeout 300ms --json"));
     assert_eq!((said.code, &said.error()["retryable"]), (8, &true.into()));
-    assert!(said.stderr.contains("did not answer within 300ms"), "{}", said.stderr);
+    assert!(said.stderr.contains("did not answer within 0.3 s"), "{}", said.stderr);
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 
@@ -131,7 +131,7 @@ fn without_a_connection_no_interaction_may_exist() {
     let mut world = World::new();
     world.set("CORTI_ENVIRONMENT", &format!("http://127.0.0.1:{}", port.trim()));
     world.set("CORTI_ACCESS_TOKEN", &common::forged(&json!({"alg": "RS256"}), &json!({"scope": "openid"})));
-    for (timeout, limit) in [("20s", "5s"), ("3s", "2.7s")] {
+    for (timeout, limit) in [("20s", "5 s"), ("3s", "2.7 s")] {
         let said = Said::by(&mut world.run(&format!("interaction create -t base --timeout {timeout}")));
         assert_eq!(said.code, 8, "{}", said.stderr);
         let reason = format!("cannot connect to `127.0.0.1`: no answer within {limit}");

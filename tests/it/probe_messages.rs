@@ -76,7 +76,7 @@ fn every_way_a_session_fails_has_its_exit_code() {
         ),
         (vec![SILENT], 8, "was silent for"),
         // It sends messages, but not the expected one.
-        (vec![Reply::SendForever("config", r#"{"type":"hello"}"#)], 8, "not the expected one within 3s"),
+        (vec![Reply::SendForever("config", r#"{"type":"hello"}"#)], 8, "not the expected one within 3 s"),
         (
             vec![accepted.clone(), Reply::Send("end", vec![error, r#"{"type":"ended"}"#])],
             1,

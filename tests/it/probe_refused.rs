@@ -133,7 +133,7 @@ fn an_unreachable_server_is_a_network_error() {
         &unknown,
         "probe transcribe --timeout 20s",
         8,
-        &["dns            failed", "not found in DNS"],
+        &["dns            failed", "cannot resolve it: "],
     );
 }
 

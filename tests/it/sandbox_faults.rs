@@ -49,7 +49,7 @@ async fn list(sandbox: &Sandbox, token: &Value) -> Answer {
 async fn latency_beyond_the_timeout_is_a_network_error() {
     let (_sandbox, control, world) = start("--latency 1500ms");
     let late = || world.run("token --full --timeout 500ms");
-    late().assert().code(8).stdout("").stderr(contains("did not answer within 500ms"));
+    late().assert().code(8).stdout("").stderr(contains("did not answer within 0.5 s"));
     let started = Instant::now();
     mint(&world);
     assert!(started.elapsed() >= Duration::from_millis(1500));

@@ -1,5 +1,6 @@
 //! What is shown: pages, events, quoting, and the redaction of secrets.
 
+pub mod duration;
 pub mod event;
 pub mod excerpt;
 pub mod lines;
