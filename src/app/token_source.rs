@@ -18,6 +18,8 @@ pub(crate) const MAX_TEXT: usize = MAX_TOKEN_BYTES + 4096;
 pub(crate) struct Source {
     input: Input,
     name: String,
+    /// A command that reads a token, for hints.
+    example: &'static str,
     /// The bytes that were read to find out which.
     pub(crate) head: Vec<u8>,
     has_ended: bool,
@@ -25,15 +27,15 @@ pub(crate) struct Source {
 
 impl Source {
     /// Opens a file, or standard input, to be read on this thread: quick, but Ctrl-C must end the process by itself.
-    pub(crate) fn here(file: Option<&Path>) -> Result<Self, Failure> {
-        let input = Input::here(file).map_err(|error| unreadable(&name(file), &error))?;
-        Ok(Self { input, name: name(file), head: Vec::new(), has_ended: false })
+    pub(crate) fn here(file: Option<&Path>, example: &'static str) -> Result<Self, Failure> {
+        let input = Input::here(file).map_err(|error| unreadable(&name(file), &error, example))?;
+        Ok(Self { input, name: name(file), example, head: Vec::new(), has_ended: false })
     }
 
     /// Opens it on another thread, so that the runtime can wait for Ctrl-C meanwhile. Reading reports a file that cannot be
     /// opened.
-    pub(crate) fn beside(file: Option<&Path>) -> Self {
-        Self { input: Input::beside(file), name: name(file), head: Vec::new(), has_ended: false }
+    pub(crate) fn beside(file: Option<&Path>, example: &'static str) -> Self {
+        Self { input: Input::beside(file), name: name(file), example, head: Vec::new(), has_ended: false }
     }
 
     /// Whether it is many tokens, one a line. Reads no further than needed to tell.
@@ -49,7 +51,7 @@ impl Source {
 
     /// The next bytes after the head; none at the end.
     pub(crate) async fn chunk(&mut self) -> Result<&[u8], Failure> {
-        self.input.chunk().await.map_err(|error| unreadable(&self.name, &error))
+        self.input.chunk().await.map_err(|error| unreadable(&self.name, &error, self.example))
     }
 
     /// All of it, as the text of one token.
@@ -57,7 +59,7 @@ impl Source {
         while !self.has_ended {
             if self.head.len() > MAX_TEXT {
                 let error = Error::new(ErrorKind::InvalidData, format!("longer than {MAX_TEXT} bytes"));
-                return Err(advise(unreadable(&self.name, &error), &self.head));
+                return Err(advise(unreadable(&self.name, &error, self.example), &self.head));
             }
             self.read_on().await?;
         }
@@ -69,7 +71,7 @@ impl Source {
     }
 
     async fn read_on(&mut self) -> Result<(), Failure> {
-        let chunk = self.input.chunk().await.map_err(|error| unreadable(&self.name, &error))?;
+        let chunk = self.input.chunk().await.map_err(|error| unreadable(&self.name, &error, self.example))?;
         self.has_ended = chunk.is_empty();
         self.head.extend_from_slice(chunk);
         Ok(())
@@ -94,8 +96,7 @@ pub(crate) fn refuse_terminal(context: &Context<'_>) -> Result<(), Failure> {
         .hint("corti-auth token --scope transcribe | corti-auth inspect"))
 }
 
-fn unreadable(name: &str, error: &Error) -> Failure {
+fn unreadable(name: &str, error: &Error, example: &str) -> Failure {
     let kind = if error.kind() == ErrorKind::InvalidData { Kind::Token } else { Kind::Usage };
-    Failure::new(kind, format!("cannot read a token from {name}: {error}"))
-        .hint("name a file with one token, or pipe it in: corti-auth inspect < FILE")
+    Failure::new(kind, format!("cannot read a token from {name}: {error}")).hint(example)
 }

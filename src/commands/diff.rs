@@ -92,8 +92,8 @@ async fn side(
     };
     let (source, text) = match (profile, word) {
         (Some(name), _) => (format!("profile {name}"), minted(name, args, context).await?),
-        (None, "-") => ("standard input".to_owned(), Source::beside(None).whole().await?),
-        (None, file) => (file.to_owned(), Source::beside(Some(Path::new(file))).whole().await?),
+        (None, "-") => ("standard input".to_owned(), read(None).await?),
+        (None, file) => (file.to_owned(), read(Some(Path::new(file))).await?),
     };
     let pasted = pasted::clean(text.expose());
     let unreadable = |error| Failure::from(error).context(format!("cannot compare {source}"));
@@ -105,6 +105,14 @@ async fn side(
     let line = format!("{source} ({fingerprint}{mark})");
     let json = json!({ "source": source, "fingerprint": fingerprint, "expired": is_expired });
     Ok((json, line, inspection))
+}
+
+async fn read(file: Option<&Path>) -> Result<Secret, Failure> {
+    if let Some(name) = file.filter(|path| path.try_exists().is_ok_and(|exists| !exists)) {
+        let message = format!("`{}` is neither a file nor a profile", name.display());
+        return Err(Failure::new(Kind::Usage, message).hint("corti-auth profile list"));
+    }
+    Source::beside(file, "corti-auth diff FILE FILE").whole().await
 }
 
 async fn minted(name: ProfileName, args: &DiffArgs, context: &Context<'_>) -> Result<Secret, Failure> {

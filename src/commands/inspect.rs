@@ -23,6 +23,9 @@ mod verifier;
 
 use judge::Judge;
 
+/// What hints show.
+const EXAMPLE: &str = "corti-auth inspect < FILE";
+
 /// The token comes from a file or from standard input, never from the command line. `Bearer`, quotes, line breaks, a
 /// header, a URL or a JSON answer around it are removed, and named. Without --verify nothing is proven: the token only
 /// claims what it says.
@@ -93,7 +96,7 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
     if file.is_none() {
         refuse_terminal(context)?;
     }
-    let mut source = if fetches_keys { Source::beside(file) } else { Source::here(file)? };
+    let mut source = if fetches_keys { Source::beside(file, EXAMPLE) } else { Source::here(file, EXAMPLE)? };
     let mut judge = Judge::new(args, context)?;
     if args.lines || source.is_many().await? {
         // Their lines are printed already.

@@ -107,7 +107,7 @@ fn what_cannot_be_compared_is_an_error() {
     let table = [
         (vec!["diff", "-", "-"], 2, "only one of the two can come from standard input"),
         (vec!["diff", "-e", "eu", &a, &a], 2, "takes profile, environment and tenant"),
-        (vec!["diff", &a, "/no/such/file"], 2, "from `/no/such/file`"),
+        (vec!["diff", &a, "/no/such/file"], 2, "`/no/such/file` is neither a file nor a profile"),
         (vec!["diff", &a, &junk], 7, "1 of 3 dot-separated parts"),
         (vec!["diff", &a], 2, "required"),
     ];
