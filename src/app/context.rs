@@ -94,8 +94,7 @@ impl<'a> Context<'a> {
     pub(crate) fn flags(&self) -> Result<&Flags, Failure> {
         cached(&self.flags, || {
             let Options { profile, environment, tenant, .. } = self.options;
-            let hint =
-                "corti-auth doctor --environment eu, or us, or a URL such as https://corti.example.com";
+            let hint = "corti-auth doctor --environment eu";
             let environment = environment.as_deref().map(str::parse).transpose();
             Ok(Flags {
                 profile: profile.as_deref().map(profile_name).transpose()?,
