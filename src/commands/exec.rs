@@ -166,6 +166,7 @@ async fn refresh(
 fn not_run(error: ProgramError) -> Failure {
     let (kind, hint) = match &error {
         ProgramError::NotFound(name) => (Kind::NotFound, format!("command -v {}", quote(name))),
+        ProgramError::NoInterpreter(name) => (Kind::NotFound, format!("head -n 1 {}", quote(name))),
         ProgramError::NotExecutable(name, _) => (Kind::NotExecutable, format!("ls -l {}", quote(name))),
     };
     Failure::caused(kind, error).hint(hint)

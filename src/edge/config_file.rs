@@ -34,7 +34,7 @@ pub enum ConfigFileError {
     #[error("cannot {} `{}`", .0, .1.display())]
     Io(&'static str, PathBuf, #[source] io::Error),
     /// The content of the file is wrong.
-    #[error("`{}` cannot be understood", .0.display())]
+    #[error("cannot read `{}`", .0.display())]
     Content(PathBuf, #[source] ConfigError),
     /// Another process holds the lock.
     #[error("another process is changing `{}` and has not finished in {} s", .0.display(), LOCK_LIMIT.as_secs())]

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
+use std::path::{Path, is_separator};
 use std::process::{Command, ExitStatus};
 
 use crate::domain::token::format::Named;
@@ -28,9 +29,12 @@ pub struct Program {
 /// Why a program was not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// The program does not exist, or the interpreter in its first line.
-    #[error("{0}: command not found (or the interpreter in its first line)")]
+    /// No program has this name.
+    #[error("{0}: command not found")]
     NotFound(String),
+    /// The file exists, but not the interpreter in its first line.
+    #[error("{0}: the interpreter in its first line was not found")]
+    NoInterpreter(String),
     /// The program exists, but cannot be run.
     #[error("`{0}` cannot be run")]
     NotExecutable(String, #[source] io::Error),
@@ -84,10 +88,12 @@ impl Program {
 
     fn failure(&self, source: io::Error) -> ProgramError {
         let name = self.name.to_string_lossy().into_owned();
-        if source.kind() == io::ErrorKind::NotFound {
-            ProgramError::NotFound(name)
-        } else {
-            ProgramError::NotExecutable(name, source)
+        // A name without a separator is looked up in PATH, not in this folder.
+        let is_file = name.contains(is_separator) && Path::new(&self.name).exists();
+        match source.kind() {
+            io::ErrorKind::NotFound if is_file => ProgramError::NoInterpreter(name),
+            io::ErrorKind::NotFound => ProgramError::NotFound(name),
+            _ => ProgramError::NotExecutable(name, source),
         }
     }
 }

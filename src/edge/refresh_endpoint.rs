@@ -88,7 +88,7 @@ async fn token(
     // Last, because it takes longest.
     #[cfg(unix)]
     if super::peer::is_of_another_user(peer, own) {
-        return reply(StatusCode::FORBIDDEN, error("a program of another user gets no token here"));
+        return reply(StatusCode::FORBIDDEN, error("this request comes from another user's program"));
     }
     #[cfg(not(unix))]
     let _ = peer;

@@ -42,10 +42,10 @@ pub enum CommandError {
     #[error("the secret command `{0}` failed ({1}): {2}")]
     Failed(String, String, String),
     /// It took too long, and was killed.
-    #[error("the secret command `{}` was not done within {} s", .0, LIMIT.as_secs())]
+    #[error("the secret command `{}` did not finish within {} s", .0, LIMIT.as_secs())]
     TimedOut(String),
     /// Its output is not a secret, for this reason.
-    #[error("what the secret command `{0}` printed is not a client secret: {1}")]
+    #[error("the secret command `{0}` printed no usable secret: {1}")]
     NotASecret(String, ClientSecretError),
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn run(
         return Err(CommandError::NotASecret(program(), ClientSecretError::TooLong));
     }
     if !status.success() {
-        let words = if last_line.is_empty() { "it said nothing".to_owned() } else { last_line };
+        let words = if last_line.is_empty() { "no message on stderr".to_owned() } else { last_line };
         return Err(CommandError::Failed(program(), status.to_string(), words));
     }
     ClientSecret::from_bytes(&output).map_err(|reason| CommandError::NotASecret(program(), reason))

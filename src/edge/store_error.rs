@@ -27,7 +27,7 @@ pub enum StoreError {
     #[error("no keyring service answers on the session bus")]
     NoService,
     /// There is no session bus.
-    #[error("there is no session bus to reach a keyring through")]
+    #[error("no keyring: there is no D-Bus session bus")]
     NoBus,
     /// No answer in time.
     #[error("the keyring did not answer within {} s", .0.as_secs())]

@@ -92,7 +92,7 @@ fn a_keyring_that_cannot_be_used_fails_the_store() {
     }
     let world = World::new();
     world.write_config(&profile);
-    assert_verdict(&diagnose(&world, "").1, "store", "failed", "no session bus");
+    assert_verdict(&diagnose(&world, "").1, "store", "failed", "no D-Bus session bus");
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn assert_every_command_says(state: &str, message: &str, code: &str) {
 
 #[test]
 fn a_missing_bus_is_named() {
-    assert_every_command_says("no-bus", "there is no session bus", "no_bus");
+    assert_every_command_says("no-bus", "there is no D-Bus session bus", "no_bus");
 }
 
 #[test]

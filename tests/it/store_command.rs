@@ -69,10 +69,10 @@ fn an_error_has_the_commands_own_words() {
     let table = [
         ("no-such-program-7", "the secret command `no-such-program-7` cannot be run"),
         ("sh -c 'echo the vault is sealed >&2; exit 3'", "failed (exit status: 3): the vault is sealed"),
-        ("sh -c 'kill -9 $$'", "failed (signal: 9 (SIGKILL)): it said nothing"),
-        ("true", "is not a client secret: the client secret is empty"),
+        ("sh -c 'kill -9 $$'", "failed (signal: 9 (SIGKILL)): no message on stderr"),
+        ("true", "printed no usable secret: the client secret is empty"),
         ("sh -c 'echo one; echo two'", "contains a line break"),
-        ("head -c 70000 /dev/zero", "is not a client secret"),
+        ("head -c 70000 /dev/zero", "printed no usable secret"),
         ("sh -c 'printf \"\\033[2Jx\" >&2; exit 1'", "(exit status: 1): \\u{1b}[2Jx"),
     ];
     for (command, message) in table {
@@ -110,7 +110,7 @@ fn a_command_that_hangs_is_ended() {
     let started = Instant::now();
     let said = log_in(&world, &sandbox, "sleep 86399");
     assert_eq!(said.code, 4, "{}", said.stderr);
-    assert!(said.stderr.contains("was not done within 30 s"), "{}", said.stderr);
+    assert!(said.stderr.contains("did not finish within 30 s"), "{}", said.stderr);
     assert!(started.elapsed() < Duration::from_secs(50));
     let left = Said::by(world.program("pgrep").args(["-f", "sleep 86399"]));
     assert_eq!(left.stdout, "", "it is not left behind");
