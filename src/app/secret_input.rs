@@ -67,10 +67,14 @@ fn parsed(bytes: &[u8]) -> Result<ClientSecret, Failure> {
         .map_err(|error| Failure::new(Kind::Usage, error).hint("give the secret and nothing else"))
 }
 
+/// Values are missing, and nobody can be asked for them.
+pub(crate) fn no_terminal(missing: &str) -> Failure {
+    Failure::new(Kind::Usage, format!("missing: {missing} (no terminal to ask on)"))
+}
+
 /// No secret is given, and nobody can be asked. `line` is the command that reads one from stdin: variables are not read.
 fn missing(command: &str, line: &str, given: Option<&GivenSecret>) -> Failure {
-    let failure = Failure::new(Kind::Usage, "the client secret is missing, and nobody can be asked for it")
-        .hint("add --secret-stdin < FILE");
+    let failure = no_terminal("the client secret").hint(format!("{line} < FILE"));
     match given {
         None => failure,
         Some(GivenSecret::Value(_)) => {

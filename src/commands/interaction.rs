@@ -84,7 +84,8 @@ async fn get(args: &GetArgs, tokens: &Tokens<'_>) -> Result<Outcome, Failure> {
 async fn delete(args: &DeleteArgs, tokens: &Tokens<'_>) -> Result<Outcome, Failure> {
     let (context, id) = (tokens.context, args.id);
     if !args.yes && !context.may_ask() {
-        return Err(Failure::new(Kind::Usage, "there is no terminal to ask on")
+        let message = "deleting needs a confirmation, and there is no terminal";
+        return Err(Failure::new(Kind::Usage, message)
             .hint(format!("corti-auth interaction delete {id} --yes")));
     }
     let caller = Caller::of(context)?;

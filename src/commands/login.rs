@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::app::context::Context;
 use crate::app::credentials::{self, Credential, taken};
-use crate::app::secret_input::SecretInput;
+use crate::app::secret_input::{SecretInput, no_terminal};
 use crate::cli::argument;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{GivenValues, Profile};
@@ -92,19 +92,17 @@ fn refuse_incomplete(given: &GivenValues, has_secret: bool) -> Result<(), Failur
         return Ok(());
     }
     let wanted = [
-        (has_environment, "the environment", "--environment eu"),
-        (has_id, "the client id", "--client-id ID"),
-        (has_secret, "the client secret", "--secret-stdin < FILE"),
+        (has_environment, "the environment"),
+        (has_id, "the client id"),
+        (has_secret, "the client secret"),
     ];
-    let (missing, options): (Vec<_>, Vec<_>) =
-        wanted.into_iter().filter(|(has, ..)| !has).map(|(_, name, option)| (name, option)).unzip();
-    let message = match missing.split_last() {
-        Some((last, rest)) if !rest.is_empty() => {
-            format!("{} and {last} are missing, and nobody can be asked for them", rest.join(", "))
-        }
-        _ => format!("{} is missing, and nobody can be asked for it", missing.concat()),
+    let missing: Vec<_> = wanted.into_iter().filter(|(has, _)| !has).map(|(_, name)| name).collect();
+    let missing = match missing.as_slice() {
+        [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        one => one.concat(),
     };
-    Err(Failure::new(Kind::Usage, message).hint(format!("add {}", options.join(" "))))
+    Err(no_terminal(&missing)
+        .hint("corti-auth login --environment eu --client-id ID --secret-stdin < FILE"))
 }
 
 /// What the flags and the variables give.

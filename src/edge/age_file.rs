@@ -52,7 +52,7 @@ pub struct AgeFiles {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AgeFileError {
     /// Nobody can be asked for the passphrase.
-    #[error("the passphrase of the secret's file is needed, and nobody can be asked for it")]
+    #[error("missing: the passphrase of the secret's file (no terminal to ask on)")]
     NoPassphrase,
     /// The passphrase does not open this file.
     #[error("the passphrase does not open `{0}`")]

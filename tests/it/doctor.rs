@@ -121,7 +121,7 @@ fn stores_other_than_the_keyring_are_checked() {
     world.set("CORTI_AUTH_PASSPHRASE_FILE", "");
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 4);
-    assert_verdict(&outcome, "store", "failed", "nobody can be asked for it");
+    assert_verdict(&outcome, "store", "failed", "(no terminal to ask on)");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn nothing_is_imported_without_a_yes() {
     let file = world.file(".env", "ENVIRONMENT=eu\nTENANT=base\nCLIENT_ID=acme\nCLIENT_SECRET=hunter2\n");
     let said = Said::by(&mut world.run_words(&["profile", "import", &file, "--no-verify"]));
     assert_eq!(said.code, 2);
-    for words in ["acme  (from CLIENT_ID)", "7 characters", "hint: if it is, say so: --yes"] {
+    for words in ["acme  (from CLIENT_ID)", "7 characters", ".env --yes\n"] {
         assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
     }
     assert!(!said.stderr.contains("hunter2"));

@@ -162,14 +162,10 @@ fn a_missing_value_is_an_error_with_its_option() {
     let keyring = Keyring::unlocked();
     let mut world = World::with_keyring(&keyring);
     for (arguments, message) in [
-        (
-            "login",
-            "the environment, the client id and the client secret are missing, and nobody can be asked for them",
-        ),
-        ("login", "hint: add --environment eu --client-id ID --secret-stdin < FILE"),
-        ("login -e eu --secret-file s", "hint: add --client-id ID\n"),
-        ("login -e eu --secret-file s", "the client id is missing, and nobody can be asked for it"),
-        ("login -e eu --client-id x --store keyring", "hint: add --secret-stdin < FILE"),
+        ("login", "missing: the environment, the client id and the client secret (no terminal to ask on)"),
+        ("login", "hint: corti-auth login --environment eu --client-id ID --secret-stdin < FILE\n"),
+        ("login -e eu --secret-file s", "missing: the client id (no terminal to ask on)"),
+        ("login -e eu --client-id x --store keyring", "hint: corti-auth login --secret-stdin < FILE\n"),
     ] {
         world.run(arguments).assert().code(2).stdout("").stderr(predicate::str::contains(message));
     }

@@ -197,7 +197,7 @@ fn with_no_input_or_in_ci_nothing_is_asked() {
         "CORTI_AUTH_NO_INPUT=1 \"$CORTI_AUTH\" login",
     ] {
         shell.send_line(command);
-        shell.expect("the environment, the client id and the client secret are missing");
+        shell.expect("missing: the environment, the client id and the client secret");
         shell.assert_ended("2");
     }
 }

@@ -77,7 +77,7 @@ fn the_secret_needs_the_passphrase() {
     let nobody = said(&world);
     assert_eq!(nobody.code, 4);
     assert!(
-        nobody.stderr.contains("nobody can be asked")
+        nobody.stderr.contains("no terminal to ask on")
             && nobody.stderr.contains("CORTI_AUTH_PASSPHRASE_FILE=FILE")
     );
     // `status` and `logout` need no passphrase.

@@ -147,8 +147,10 @@ async fn confirm(
         context.warn(message, None);
     }
     if !args.yes && !asks {
-        return Err(Failure::new(Kind::Usage, "nobody can be asked whether this is meant")
-            .hint("if it is, say so: --yes"));
+        let message = "this import needs a confirmation, and there is no terminal";
+        let file = quote(&args.file.display().to_string());
+        return Err(Failure::new(Kind::Usage, message)
+            .hint(format!("corti-auth profile import {file}{} --yes", context.profile_option())));
     }
     if args.yes || prompt::confirm(format!("Import it as profile `{}`?", draft.name)).await? {
         return Ok(());
