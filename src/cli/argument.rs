@@ -28,10 +28,21 @@ pub(crate) fn offering(words: &'static [&'static str]) -> ArgValueCandidates {
 /// Refuses `--all` with `--profile`. clap cannot do it for a global option.
 pub(crate) fn refuse_profile_with_all(context: &Context<'_>, command: &str) -> Result<(), Failure> {
     match &context.options.profile {
-        Some(name) => Err(Failure::new(Kind::Usage, "--all and --profile cannot be used together")
+        Some(name) => Err(conflict("--all", "--profile")
             .hint(format!("corti-auth {command} --profile {}, or corti-auth {command} --all", quote(name)))),
         None => Ok(()),
     }
+}
+
+/// `--json` was given, and another `--format` than JSON.
+pub(crate) fn json_conflicts_with(format: &impl ValueEnum) -> Failure {
+    let value = format.to_possible_value();
+    let name = value.as_ref().map(PossibleValue::get_name).unwrap_or_default();
+    conflict("--json", &format!("--format {name}")).hint("leave one of them out")
+}
+
+fn conflict(one: &str, other: &str) -> Failure {
+    Failure::new(Kind::Usage, format!("{one} and {other} cannot be used together"))
 }
 
 impl ValueEnum for SocketKind {

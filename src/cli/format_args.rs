@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 use crate::app::context::Context;
 use crate::app::delivery::Delivery;
+use crate::cli::argument;
 use crate::domain::text::shell::Shell;
 use crate::failure::{Failure, Kind};
 
@@ -72,9 +73,7 @@ impl FormatArgs {
         let json = context.options.json;
         let format = format.unwrap_or(if json { Format::Json } else { Format::Token });
         if json && format != Format::Json {
-            let name = format.to_possible_value().map(|value| value.get_name().to_owned());
-            let message = format!("--json and --format {} exclude each other", name.unwrap_or_default());
-            return Err(Failure::new(Kind::Usage, message).hint("leave one of them out"));
+            return Err(argument::json_conflicts_with(&format));
         }
         let env = &context.host.env;
         Ok(match format {

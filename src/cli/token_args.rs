@@ -87,7 +87,8 @@ fn scope_request(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> R
     }
     ScopeRequest::scopes(asked).map_err(|error| {
         Failure::new(Kind::Usage, error)
-            .hint("say --full if that is meant, or --scope transcribe for a limited one")
+            .hint("limited: corti-auth token --scope transcribe")
+            .hint("full: corti-auth token --full")
     })
 }
 

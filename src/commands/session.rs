@@ -11,6 +11,7 @@ use crate::app::caller::Caller;
 use crate::app::context::Context;
 use crate::app::tokens::Tokens;
 use crate::app::{api, delivery, spinner};
+use crate::cli::argument;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::invalid::Invalid;
@@ -73,9 +74,7 @@ struct Session {
 
 pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     if context.options.json && args.format != Format::Json {
-        return Err(
-            Failure::new(Kind::Usage, "--json and --format exclude each other").hint("leave one of them out")
-        );
+        return Err(argument::json_conflicts_with(&args.format));
     }
     let (plan, tokens, kind) = (context.plan()?, Tokens::new(context), args.socket);
     // Before the interaction, which would otherwise be left behind. Not a cached one: it should live for 5 minutes.

@@ -71,7 +71,7 @@ fn a_scope_must_be_chosen() {
         ("token --scope profile", "limit nothing"),
         ("token --scope tran\"scribe", "is not a scope"),
         ("token --scope transcribe --full", "cannot be used with"),
-        ("token --full --json --format token", "exclude each other"),
+        ("token --full --json --format token", "cannot be used together"),
     ] {
         world.run(arguments).assert().code(2).stdout("").stderr(predicate::str::contains(message));
     }

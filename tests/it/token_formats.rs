@@ -162,7 +162,7 @@ fn the_shell_is_sh_unless_another_is_given() {
     for format in ["header", "curl", "env", "dotenv", "sdk", "github", "gitlab", "azure"] {
         let said = Said::by(&mut world.run(&format!("token --full --json --format {format}")));
         assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{format}");
-        assert_eq!(said.error()["message"], format!("--json and --format {format} exclude each other"));
+        assert_eq!(said.error()["message"], format!("--json and --format {format} cannot be used together"));
     }
 }
 
