@@ -92,7 +92,7 @@ pub(crate) fn refuse_terminal(context: &Context<'_>) -> Result<(), Failure> {
     if !context.host.terminal.stdin {
         return Ok(());
     }
-    Err(Failure::new(Kind::Usage, "there is no token: pipe one in, or name a file")
+    Err(Failure::new(Kind::Usage, "no token: pipe one in, or name a file")
         .hint("corti-auth token --scope transcribe | corti-auth inspect"))
 }
 

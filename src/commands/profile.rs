@@ -185,7 +185,10 @@ async fn remove(context: &Context<'_>, name: &ProfileName, keep_secret: bool) ->
     });
     let what = if secret_removed { "and its secret are" } else { "is" };
     let page = Page::new().line(format!("profile `{name}` {what} removed"));
-    let hint = "there is no default profile now: corti-auth profile use NAME";
-    let page = if no_default { page.line(hint) } else { page };
+    let page = if no_default {
+        page.line("there is no default profile now").line("hint: corti-auth profile use NAME")
+    } else {
+        page
+    };
     Ok(Outcome::new("profile-remove", json, Text::Message(page)))
 }

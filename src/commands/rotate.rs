@@ -47,14 +47,14 @@ pub(super) struct RotateArgs {
 type OldSecret = (&'static str, Tone, &'static str);
 
 const REJECTED: OldSecret =
-    ("rejected", Tone::Good, "it no longer mints; its tokens live until they expire, at most 5 minutes");
-const SAME: OldSecret = ("same", Tone::Plain, "none: this one was stored already, and works");
+    ("rejected", Tone::Good, "no longer works; its tokens expire within 5 minutes");
+const SAME: OldSecret = ("same", Tone::Plain, "unchanged: this secret was already stored, and works");
 const STILL_VALID: OldSecret = (
     "still_valid",
     Tone::Caution,
-    "it still mints: regenerate it in the Corti Console: API Clients, the client, Regenerate Secret",
+    "still works: regenerate it in the Corti Console: API Clients, the client, Regenerate Secret",
 );
-const UNKNOWN: OldSecret = ("unknown", Tone::Caution, "not known whether it still mints");
+const UNKNOWN: OldSecret = ("unknown", Tone::Caution, "unknown: Corti could not be asked");
 
 pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let plan = context.plan()?;

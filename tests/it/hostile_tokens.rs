@@ -252,7 +252,11 @@ fn no_hostile_token_is_valid() {
     let words = ["inspect", "--lines", "--verify", "--jwks", &keys];
     let said = Said::by(world.run_words(&words).write_stdin(lines.join("\n")));
     assert_eq!(said.code, 7, "{}", said.stderr);
-    assert!(said.stderr.contains(&format!("of {0} tokens, {0} not valid", cases.len())), "{}", said.stderr);
+    assert!(
+        said.stderr.contains(&format!("{0} of {0} tokens are not valid", cases.len())),
+        "{}",
+        said.stderr
+    );
     let lines: Vec<&str> = said.stdout.lines().collect();
     assert_eq!(lines.len(), cases.len());
     for ((name, _, words), line) in cases.iter().zip(lines) {

@@ -68,7 +68,7 @@ fn each_line_has_a_line_of_output_and_the_worst_decides_the_exit_code() {
     let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
     assert_eq!(said.code, 7);
     assert!(
-        said.stderr.contains("of 4 tokens, 2 not valid") && said.stderr.contains("sed -n 4p FILE"),
+        said.stderr.contains("2 of 4 tokens are not valid") && said.stderr.contains("sed -n 4p FILE"),
         "{}",
         said.stderr
     );
@@ -177,7 +177,7 @@ fn a_line_of_100_mb_is_refused_early_and_memory_stays_small() {
     }
     assert!(talk.peak() < 50 * 1024, "{} KiB", talk.peak());
     let (code, stderr) = talk.end();
-    assert!(code == 7 && stderr.contains("of 20002 tokens, 1 not valid"), "{stderr}");
+    assert!(code == 7 && stderr.contains("1 of 20002 tokens is not valid"), "{stderr}");
     // Without --lines, no more is read than a token may have.
     let mut talk = Interactive::start(&World::new(), "inspect");
     let _ = talk.stdin.as_mut().unwrap().write_all(megabyte.as_bytes());

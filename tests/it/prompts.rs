@@ -101,7 +101,7 @@ fn a_rotation_can_be_answered_on_a_terminal() {
     shell.send_line("\"$CORTI_AUTH\" rotate");
     shell.expect("New client secret");
     shell.send_line(&sandbox.client_secret);
-    let seen = shell.expect("it no longer mints");
+    let seen = shell.expect("no longer works");
     assert!(!seen.contains(&sandbox.client_secret), "the secret is not shown");
     shell.assert_ended("0");
 }

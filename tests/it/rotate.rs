@@ -19,7 +19,7 @@ fn the_new_secret_replaces_the_old_one_which_no_longer_works() {
     world.run("token --full").assert().code(5);
     let said = Said::by(world.run("rotate --secret-stdin").write_stdin(sandbox.client_secret.as_str()));
     assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);
-    for words in ["rotated: client `sandbox`", "it no longer mints", "`twin` uses the new secret too"] {
+    for words in ["rotated: client `sandbox`", "no longer works", "`twin` uses the new secret too"] {
         assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
     }
     world.run("token --full").assert().success();
@@ -80,11 +80,15 @@ fn a_refused_new_secret_leaves_the_old_one() {
         assert!(said.stderr.contains(message) && !said.stderr.contains("hunter"), "{}", said.stderr);
         assert_eq!((lookup(&world, &user), world.config()), (sandbox.client_secret.clone(), config.clone()));
     }
-    world.run("rotate").assert().code(2).stderr(predicate::str::contains("missing: the client secret (no terminal to ask on)"));
+    world
+        .run("rotate")
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("missing: the client secret (no terminal to ask on)"));
     // As after a rotation that was interrupted after it stored the secret.
     let said = Said::by(world.run("rotate --secret-stdin").write_stdin(sandbox.client_secret.as_str()));
     assert!(
-        said.code == 0 && said.stderr.contains("this one was stored already, and works"),
+        said.code == 0 && said.stderr.contains("this secret was already stored, and works"),
         "{}",
         said.stderr
     );

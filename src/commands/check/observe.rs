@@ -56,9 +56,9 @@ pub(super) async fn open(
     let (observed, status, detail) = match answer {
         Ok(Some(ServerMessage::Accepted(word))) => (Access::Allowed, Some(101), word),
         Ok(Some(ServerMessage::Denied(word) | ServerMessage::Failed(word))) => {
-            (Access::Inconclusive, Some(101), format!("it opened, and answered {word}"))
+            (Access::Inconclusive, Some(101), format!("opened; answered {word}"))
         }
-        Ok(_) => (Access::Inconclusive, Some(101), "it opened, and answered something else".to_owned()),
+        Ok(_) => (Access::Inconclusive, Some(101), "opened; unexpected answer".to_owned()),
         Err(SocketError::Refused(problem)) => {
             let status = problem.status;
             let observed = Access::of_handshake(status, exists, Access::promised(&token.inspection, target));

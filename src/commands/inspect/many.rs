@@ -135,15 +135,20 @@ impl Stream<'_, '_> {
     fn failure(&self) -> Option<Failure> {
         let Self { tokens, invalid, lacking, first, .. } = *self;
         if tokens == 0 {
-            return Some(Failure::new(Kind::Token, "there is no token").hint("corti-auth inspect < FILE"));
+            return Some(Failure::new(Kind::Token, "no token: the input is empty").hint("corti-auth inspect < FILE"));
         }
         if invalid + lacking == 0 {
             return None;
         }
         let kind = if invalid > 0 { Kind::Token } else { Kind::Check };
-        let counts = [(invalid, "not valid"), (lacking, "without a required scope")].into_iter();
-        let counts = counts.filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
-        let message = format!("of {tokens} tokens{}", counts.collect::<String>());
+        let counts = [
+            (invalid, if invalid == 1 { "is not valid" } else { "are not valid" }),
+            (lacking, if lacking == 1 { "lacks a required scope" } else { "lack a required scope" }),
+        ];
+        let mut total = format!(" of {tokens} tokens");
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+        let counts = counts.map(|(count, what)| format!("{count}{} {what}", std::mem::take(&mut total)));
+        let message = counts.collect::<Vec<_>>().join(", ");
         Some(Failure::new(kind, message).hint(format!("sed -n {first}p FILE | corti-auth inspect")))
     }
 }
