@@ -27,16 +27,16 @@ pub(crate) struct Globals {
     /// Print one JSON object, and errors as one JSON line
     #[arg(long, global = true)]
     json: bool,
-    /// Never ask anything; CI implies it
+    /// Never ask anything (implied by CI)
     #[arg(long, global = true)]
     no_input: bool,
-    /// Print no notes
+    /// Print only results, warnings and errors
     #[arg(short, long, global = true)]
     quiet: bool,
     /// Show each request, without its secrets
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// When to colour
+    /// Use colours
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     color: ColorChoice,
     /// Limit the time of each request, such as 15s or 1m
@@ -45,7 +45,7 @@ pub(crate) struct Globals {
     /// Also trust the PEM certificates in this file
     #[arg(long, global = true, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
-    /// Keep config.toml in this folder
+    /// Folder of config.toml
     #[arg(long, global = true, value_name = "DIR")]
     config_dir: Option<PathBuf>,
 }

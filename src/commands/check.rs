@@ -35,7 +35,8 @@ use token::CheckedToken;
   corti-auth check --scope streams --streams
   corti-auth token --scope transcribe | corti-auth check - --json
 
-Exit codes: 10 the token can do more than its scopes promise, 5 it can do less, 0 neither was seen.")]
+Exit codes:
+  10 the token can do more than its scopes promise, 5 it can do less, 0 neither")]
 pub(super) struct CheckArgs {
     /// Read the token from this file, or from standard input (-)
     #[arg(value_name = "FILE", conflicts_with_all = ["scope", "full"])]

@@ -29,7 +29,7 @@ const COMPLETE_VARIABLE: &str = "CORTI_AUTH_COMPLETE";
   elvish      eval (corti-auth completions elvish | slurp)
   PowerShell  corti-auth completions powershell | Out-String | Invoke-Expression")]
 pub(super) struct CompletionsArgs {
-    /// The shell
+    /// The shell to complete for
     #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
     shell: String,
 }

@@ -30,7 +30,8 @@ use crate::output::{Outcome, Text};
   corti-auth diff eu-dev us-dev --full
   corti-auth token -p acme --scope streams | corti-auth diff - token-of-the-customer.txt
 
-Exit code 10: they differ.")]
+Exit codes:
+  0 they are the same, 10 they differ")]
 pub(super) struct DiffArgs {
     /// The first token: a file, - or a profile
     a: String,

@@ -44,7 +44,8 @@ In the program, with @corti/sdk:
   refreshAccessToken: async () => (await fetch(process.env.CORTI_AUTH_REFRESH_URL,
       { headers: { Authorization: `Bearer ${process.env.CORTI_AUTH_REFRESH_TOKEN}` } })).json()
 
-Exit codes: the program's own; 126 if it cannot be run, 127 if it is not found; else as for every command")]
+Exit codes:
+  the program's own; 126 if it cannot be run, 127 if it is not found; else as for every command")]
 pub(super) struct ExecArgs {
     #[command(flatten)]
     choice: ScopeArgs,

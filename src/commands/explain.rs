@@ -32,7 +32,8 @@ const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
   curl -si https://api.eu.corti.app/v2/languages/ | corti-auth explain --response -
   corti-auth explain --response saved.txt --token-file token.txt --json
 
-Exit code 1: no known cause matches.")]
+Exit codes:
+  0 there are likely causes, 1 no known cause matches")]
 pub(super) struct ExplainArgs {
     /// The HTTP status, or the close code of a WebSocket
     #[arg(long, value_name = "N", value_parser = status)]

@@ -30,8 +30,8 @@ const EXAMPLE: &str = "corti-auth inspect < FILE";
 /// header, a URL or a JSON answer around it are removed, and named. Without --verify nothing is proven: the token only
 /// claims what it says.
 ///
-/// Many tokens, one a line, give one JSON line each: with --lines, or if the first two lines are whole tokens. A line that
-/// is not a token gives a line with `error`.
+/// With --lines, or if the first two lines are tokens, each line is one token, and one JSON object is printed per line;
+/// lines that are not tokens have `error`.
 ///
 /// --verify uses the keys that the realm of the environment and tenant publishes, or those of --jwks, and never keys that
 /// a token names. It checks signature, algorithm, expiry, not-before, issuer and audience. An access token must be for
@@ -45,7 +45,9 @@ const EXAMPLE: &str = "corti-auth inspect < FILE";
   corti-auth inspect --field expires_at < token.txt
   corti-auth inspect --lines --verify < tokens.txt > verdicts.jsonl
 
-Exit code 7: the token is invalid, expired or unreadable. 10: a required scope is missing. With many tokens, the worst.")]
+Exit codes:
+  7 the token is invalid, expired or unreadable, 10 a required scope is missing
+  With many tokens, the worst of them decides.")]
 pub(super) struct InspectArgs {
     /// Read the token from this file, or from standard input (-)
     file: Option<PathBuf>,
@@ -58,7 +60,7 @@ pub(super) struct InspectArgs {
     /// Require this audience; repeat it to accept one of several
     #[arg(long, value_name = "NAME", requires = "verify")]
     audience: Vec<String>,
-    /// How far the clocks may differ
+    /// Allow this much difference between the clocks
     #[arg(
         long, value_name = "DURATION", default_value = "30s", value_parser = argument::leeway, requires = "verify"
     )]

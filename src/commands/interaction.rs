@@ -40,9 +40,9 @@ enum InteractionCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth interaction get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90
-  corti-auth interaction get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --json    everything the API returns")]
+  corti-auth interaction get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --json   all that is known")]
 struct GetArgs {
-    /// The interaction
+    /// The interaction's id
     #[arg(value_parser = argument::interaction_id)]
     id: Uuid,
 }
@@ -55,7 +55,7 @@ struct GetArgs {
   corti-auth interaction delete 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90
   corti-auth interaction delete 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --yes")]
 struct DeleteArgs {
-    /// The interaction
+    /// The interaction's id
     #[arg(value_parser = argument::interaction_id)]
     id: Uuid,
     /// Do not ask
@@ -85,8 +85,9 @@ async fn delete(args: &DeleteArgs, tokens: &Tokens<'_>) -> Result<Outcome, Failu
     let (context, id) = (tokens.context, args.id);
     if !args.yes && !context.may_ask() {
         let message = "deleting needs a confirmation, and there is no terminal";
-        return Err(Failure::new(Kind::Usage, message)
-            .hint(format!("corti-auth interaction delete {id} --yes")));
+        return Err(
+            Failure::new(Kind::Usage, message).hint(format!("corti-auth interaction delete {id} --yes"))
+        );
     }
     let caller = Caller::of(context)?;
     let api = Api::open(&caller, tokens).await?;

@@ -25,7 +25,7 @@ use crate::output::{Outcome, Text};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth login
-  corti-auth login --profile acme-eu --environment eu --client-id acme --secret-stdin < secret.txt
+  corti-auth login --profile acme --environment eu --client-id acme --secret-stdin < secret.txt
   corti-auth login --store file                      on a machine without a keyring
   corti-auth login --secret-command 'op read op://dev/corti/secret'")]
 pub(super) struct LoginArgs {

@@ -37,7 +37,11 @@ use crate::cli::globals::{self, Globals};
 use crate::cli::lazy_args::Deferred;
 use crate::cli::{argument, usage};
 
-const AFTER_HELP: &str = "Examples:
+/// After the short help of `-h`.
+const AFTER_HELP: &str = "Try it without an account: corti-auth demo
+Examples, exit codes and environment variables: corti-auth --help";
+
+const AFTER_LONG_HELP: &str = "Examples:
   corti-auth demo                        try everything, without an account
   corti-auth login                       store a client's secret
   corti-auth token --scope transcribe    print a token that opens /transcribe and nothing else
@@ -46,17 +50,22 @@ const AFTER_HELP: &str = "Examples:
   corti-auth interaction create          print a websocketUrl
 
 Exit codes:
-  0 done   1 failed or refused by the API   2 usage   3 configuration   4 no credential   5 credential rejected
-  6 scope   7 invalid token   8 network   9 try later   10 a check did not hold   130 interrupted
-  exec: the program's own, 126 if it cannot be run, 127 if it is not found";
+  0 done   1 failed or refused by the API   2 usage   3 configuration
+  4 no credential   5 credential rejected   6 scope   7 invalid token
+  8 network   9 try later   10 a check did not hold   130 interrupted
+  exec: the program's own, 126 if it cannot be run, 127 if it is not found
 
-/// The same for `--help`, with the environment variables.
+Environment variables:
+";
+
+/// After the help of `--help`.
 fn after_long_help() -> String {
-    let variables = variable::TABLE.map(|(name, meaning)| format!("  {name:29} {meaning}"));
-    format!("{AFTER_HELP}\n\nEnvironment variables:\n{}", variables.join("\n"))
+    let indented = |meaning: &str| meaning.replace("; ", &format!(";\n{:29}", ""));
+    let variables = variable::TABLE.map(|(name, meaning)| format!("  {name:26} {}", indented(meaning)));
+    AFTER_LONG_HELP.to_owned() + &variables.join("\n")
 }
 
-/// Keep Corti client secrets in the OS keyring, mint limited or full tokens, and read what a token may do
+/// Keep Corti client secrets in the keyring, mint limited or full tokens, and read what a token may do
 #[derive(Debug, Parser)]
 #[command(name = "corti-auth", version, max_term_width = 100, propagate_version = true)]
 #[command(after_help = AFTER_HELP, after_long_help = after_long_help())]
@@ -73,7 +82,7 @@ enum Command {
     Demo(Deferred<demo::DemoArgs>),
     /// Run Corti, emulated on this machine
     Sandbox(Deferred<sandbox::SandboxArgs>),
-    /// Store a client's secret: in the OS keyring, an encrypted file, or another secret manager
+    /// Store a client's secret in the keyring, a file or another secret manager
     Login(Deferred<login::LoginArgs>),
     /// Remove a profile's secret from its store, and every cached token
     Logout(Deferred<logout::LogoutArgs>),
@@ -97,7 +106,7 @@ enum Command {
     Check(Deferred<check::CheckArgs>),
     /// Create, list, show and delete interactions, which /streams sessions belong to
     Interaction(Deferred<interaction::InteractionArgs>),
-    /// Prepare a WebSocket session for a frontend: a limited token and, for /streams, a new interaction
+    /// Prepare a WebSocket session for a frontend: a limited token, the URL, an interaction
     Session(Deferred<session::SessionArgs>),
     /// Open a WebSocket step by step, and show how far it gets
     Probe(Deferred<probe::ProbeArgs>),

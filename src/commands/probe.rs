@@ -51,11 +51,13 @@ const MAX_BODY: usize = 2000;
   corti-auth probe streams --interaction 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --json
   corti-auth probe --websocket-url - < pasted.txt
 
-Transcripts and facts go to stdout, all else to stderr. With --json every step and every message of the server is one JSON
-line on stdout, and the last line is the result.
+Output:
+  Transcripts and facts go to stdout, all else to stderr. With --json every step and every
+  message of the server is one JSON line on stdout, and the last line is the result.
 
-Exit codes: 1 the configuration was refused, 5 the token was, 6 its scope is the reason, 7 the token
-in the URL is for another environment or tenant, 8 network, 9 try later.")]
+Exit codes:
+  1 configuration refused, 5 token refused, 6 scope missing
+  7 the token in the URL is for another environment or tenant, 8 network, 9 try later")]
 pub(super) struct ProbeArgs {
     /// Which WebSocket [default with --websocket-url: the one in the URL]
     #[arg(value_enum, value_name = "transcribe|streams", required_unless_present = "websocket_url")]

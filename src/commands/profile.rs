@@ -34,7 +34,7 @@ enum ProfileCommand {
     Show,
     /// Make a profile the default
     Use {
-        /// The profile
+        /// Name of the profile
         name: String,
     },
     /// Give a profile another name
@@ -42,16 +42,16 @@ enum ProfileCommand {
     /// The profile keeps its place and its comments in config.toml, and stays the default if it was. Its secret is
     /// stored under the client and not under the profile's name, so it stays where it is.
     Rename {
-        /// The profile
+        /// Name of the profile
         old: String,
         /// Its new name, which must be free
         new: String,
     },
     /// Remove a profile and its secret
     Remove {
-        /// The profile
+        /// Name of the profile
         name: String,
-        /// Leave the secret in its store, which then need not be reachable
+        /// Keep the secret in its store; works even if the store is unreachable
         #[arg(long)]
         keep_secret: bool,
     },

@@ -27,9 +27,9 @@ use crate::output::{Outcome, Text};
 
 const WHERE: &str = "Corti Console: API Clients, the client, Regenerate Secret";
 
-/// Corti makes a new secret in its Console only (API Clients, the client, Regenerate Secret); do that first. The new
-/// secret is checked by minting a token, then it replaces the stored one in one step, then the old one is tried once
-/// more, to see that it no longer works. Whatever goes wrong before that leaves the stored secret as it is.
+/// First regenerate the secret in the Corti Console (API Clients, the client, Regenerate Secret). rotate mints a token
+/// with it, stores it, and checks that the old one no longer works. If the check of the new secret fails, the stored one
+/// is kept.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth rotate

@@ -29,8 +29,8 @@ use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-/// Does in one call what Corti recommends a backend to do for each session. Nothing is created or printed unless the
-/// server's answer and the token itself say that the token is limited.
+/// Does in one call what Corti recommends that a backend do for each session. Nothing is created or printed unless the
+/// server's answer and the token itself both show that the token is limited.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth session transcribe
@@ -38,8 +38,10 @@ use crate::output::{Outcome, Text};
   eval \"$(corti-auth session streams --format env)\"
   corti-auth session streams --json | jq -r .websocket_url
 
---format json prints the members that Corti's frontends expect: interactionId, websocketUrl, accessToken, tenantName,
-environment, expiresAt. --json prints the same as every command does, with a schema.")]
+Output:
+  --format json prints the members that Corti's frontends expect: interactionId, websocketUrl,
+  accessToken, tenantName, environment, expiresAt. --json prints the same as every command does,
+  with a schema.")]
 pub(super) struct SessionArgs {
     /// Which WebSocket
     #[arg(value_enum, value_name = "transcribe|streams")]

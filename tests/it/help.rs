@@ -52,6 +52,35 @@ fn every_command_has_a_help_that_fits_the_width() {
     }
 }
 
+/// The examples and exit codes below the options: the manual pages have them as they are, and `--help` wraps them.
+#[test]
+fn what_follows_the_options_fits_the_width() {
+    let world = World::new();
+    let folder = world.home().join("man");
+    world.run_words(&["man", folder.to_str().unwrap()]).assert().success();
+    let mut lines = 0;
+    for page in std::fs::read_dir(&folder).unwrap() {
+        let page = std::fs::read_to_string(page.unwrap().path()).unwrap();
+        let blocks = page.split("\n.nf\n").skip(1).map(|rest| rest.split("\n.fi\n").next().unwrap());
+        for line in blocks.flat_map(str::lines) {
+            let shown = line.replace("\\-", "-").replace("\\*(Aq", "'").replace("\\\\", "\\");
+            assert!(shown.chars().count() <= 96, "{shown}");
+            lines += 1;
+        }
+    }
+    assert!(lines > COMMANDS.len(), "{lines}");
+}
+
+#[test]
+fn the_short_help_fits_a_screen() {
+    let said = Said::by(&mut World::new().run("-h"));
+    assert!(said.stdout.lines().count() <= 45, "{}", said.stdout);
+    let list = said.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let listed = list.take_while(|line| !line.is_empty()).count();
+    let commands = COMMANDS.iter().filter(|command| !command.contains(' ')).count();
+    assert_eq!(listed, commands + 1, "a line for each, and for `help`: {}", said.stdout);
+}
+
 #[test]
 fn the_top_level_help_names_what_there_is() {
     let said = Said::by(&mut World::new().run("--help"));

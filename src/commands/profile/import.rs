@@ -37,7 +37,7 @@ const LIMIT: usize = 1024 * 1024;
   corti-auth profile import acme.env --profile acme --yes
   corti-auth profile import acme.env --store file    on a machine without a keyring")]
 pub(in crate::commands) struct ImportArgs {
-    /// The file
+    /// The .env file
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Keep the secret in this store: keyring or file (encrypted with a passphrase)

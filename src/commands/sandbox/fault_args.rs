@@ -29,7 +29,7 @@ pub(super) struct FaultArgs {
     /// Close the connection of the first N requests instead of answering
     #[arg(long, value_name = "N", default_value_t = 0)]
     drop_connections: u32,
-    /// Cut off the first N token answers in the middle
+    /// Cut the first N token answers in half
     #[arg(long, value_name = "N", default_value_t = 0)]
     truncate_answers: u32,
     /// Answer failing requests to the API like this: gateway, rate-limit, quota, breakdown, timeout [default: gateway]
@@ -41,7 +41,7 @@ pub(super) struct FaultArgs {
     /// Let every valid token open everything, whatever its scopes
     #[arg(long)]
     ignore_scopes: bool,
-    /// Let the API refuse without a reason
+    /// Leave the reason out of the API's refusals
     #[arg(long)]
     terse: bool,
     /// Let tokens live this long, in whole seconds [default: 300s]
