@@ -5,25 +5,22 @@ use std::path::Path;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use crate::app::context::Context;
 use crate::app::credentials;
-use crate::app::tokens::Tokens;
+use crate::app::tokens::{self, Tokens};
 use crate::cli::argument;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{Layer, Plan, SecretSource};
-use crate::domain::client::secret::{ClientSecret, MAX_SECRET_FILE_BYTES};
 use crate::domain::client::variable::{ACCESS_TOKEN, GivenSecret};
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::inspection::span;
 use crate::domain::token::reuse::CachePolicy;
 use crate::domain::token::scope::ScopeRequest;
-use crate::edge::mounted_secret;
 use crate::edge::store::{Store, StoreError};
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
 /// Never prompts, and uses the network only with --online. Exits with 4 if there is no usable secret; with --online also
@@ -67,16 +64,11 @@ impl Secret {
         Self { code, tone: Tone::Bad, text, failure: Some(failure) }
     }
 
-    fn mounted(path: &Path, place: &str) -> Self {
-        let read = mounted_secret::read(path, MAX_SECRET_FILE_BYTES).map_err(|error| error.to_string());
-        let secret = read.and_then(|bytes| {
-            ClientSecret::from_bytes(&Zeroizing::new(bytes)).map_err(|error| error.to_string())
-        });
-        let Err(reason) = secret else { return Self::present(place) };
-        let message = format!("the secret cannot be used, in {place}: {reason}");
-        let failure = Failure::new(Kind::Configuration, message)
-            .hint("name a file that only you can read: chmod 600 FILE");
-        Self::unusable("unusable", format!("not usable, in {place}: {reason}"), failure)
+    async fn mounted(variable: &'static str, path: &Path, place: &str) -> Self {
+        match tokens::mounted_secret(variable, path).await {
+            Ok(_) => Self::present(place),
+            Err(failure) => Self::unusable("unusable", failure.in_one_line(), failure),
+        }
     }
 
     async fn stored(store: &Store, name: &ProfileName, client: &Client) -> Self {
@@ -189,7 +181,7 @@ impl Entry {
             }
             SecretSource::Given(GivenSecret::File(variable, path)) => {
                 let place = format!("the file `{}`, by {variable}", path.display());
-                let secret = Secret::mounted(path, &place);
+                let secret = Secret::mounted(variable, path, &place).await;
                 (place, secret)
             }
             SecretSource::Store(name, profile) => {

@@ -157,7 +157,7 @@ fn status_reports_an_empty_secret_file() {
     let said = Said::by(&mut world.run("status"));
     assert_eq!(said.code, 3, "{}", said.stderr);
     assert!(
-        said.stdout.contains("not usable") && said.stdout.contains("the client secret is empty"),
+        said.stdout.contains("cannot be used") && said.stdout.contains("the client secret is empty"),
         "{}",
         said.stdout
     );
