@@ -116,7 +116,7 @@ impl<'a> Context<'a> {
         cached(&self.variables, || {
             for (wrong, right) in variable::near_misses() {
                 if self.host.env.get(wrong).is_some() {
-                    self.warn(format!("{wrong} is set, but not read: the name is {right}"), None);
+                    self.warn(misspelt(wrong, right), None);
                 }
             }
             let variables = Variables::read(|name| self.host.env.get(name), Path::exists)?;
@@ -138,7 +138,7 @@ impl<'a> Context<'a> {
                 file => file?.load()?,
             };
             for key in config.unknown_keys() {
-                self.warn(format!("unknown key `{key}` in config.toml"), None);
+                self.warn(unknown_key(key), None);
             }
             Ok(config)
         })
@@ -207,6 +207,16 @@ fn may_ask(host: &Host, options: &Options) -> bool {
     let is_on = |name| host.env.get(name).is_some_and(|value| variable::is_on(&value));
     let forbidden = options.no_input || is_on(variable::NO_INPUT) || is_on(variable::CI);
     !forbidden && host.terminal.stdin && host.terminal.stderr
+}
+
+/// The warning about a variable with a name that is not read.
+pub(crate) fn misspelt(wrong: &str, right: &str) -> String {
+    format!("{wrong} is set, but not read: the name is {right}")
+}
+
+/// The warning about a key in `config.toml`.
+pub(crate) fn unknown_key(key: &str) -> String {
+    format!("unknown key `{key}` in config.toml")
 }
 
 fn cached<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, Failure>) -> Result<&T, Failure> {

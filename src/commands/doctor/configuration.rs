@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::app::context::{misspelt, unknown_key};
 use crate::domain::client::api_client::Client;
 use crate::domain::client::config::Config;
 use crate::domain::client::environment::Environment;
@@ -83,7 +84,7 @@ fn configuration(context: &Context<'_>, config: &Config, plan: Option<&Plan>, ch
     for key in config.unknown_keys() {
         let path = path.as_deref().unwrap_or(Path::new("config.toml")).display().to_string();
         let hint = format!("${{EDITOR:-vi}} {}", quote(&path));
-        concerns.push((format!("unknown key `{key}` in config.toml"), hint));
+        concerns.push((unknown_key(key), hint));
     }
     if let Some(concern) = plan.and_then(|plan| plan.client.environment.warning()) {
         concerns.push((concern, "corti-auth doctor --environment eu".to_owned()));
@@ -134,7 +135,7 @@ fn judge_variables(context: &Context<'_>, checks: &mut Checks<'_>) {
     for name in &set {
         if let Some(right) = meant_by(name) {
             let hint = format!("export {right}=\"${name}\"; unset {name}");
-            concerns.push((format!("{name} is set, but not read: the name is {right}"), hint));
+            concerns.push((misspelt(name, right), hint));
         }
     }
     for name in proxy::unusable(&context.host.env) {
