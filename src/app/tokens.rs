@@ -187,7 +187,7 @@ impl<'a> Tokens<'a> {
     pub(crate) async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
         let secret = match &plan.source {
             SecretSource::Given(GivenSecret::Value(secret)) => secret.clone(),
-            SecretSource::Given(GivenSecret::File(variable, path)) => mounted_secret(variable, path).await?,
+            SecretSource::Given(GivenSecret::File(variable, path)) => read_mounted(variable, path).await?,
             SecretSource::Store(name, profile) => {
                 let read = self.context.store(&profile.store)?.read(&profile.client, self.context.sink).await;
                 read.map_err(|error| Failure::store(&error, &profile.client, name))?
@@ -232,7 +232,7 @@ fn stored_credential(plan: &Plan) -> Option<Credential<'_>> {
 }
 
 /// The secret in the mounted file that `variable` names.
-pub(crate) async fn mounted_secret(variable: &'static str, path: &Path) -> Result<ClientSecret, Failure> {
+pub(crate) async fn read_mounted(variable: &'static str, path: &Path) -> Result<ClientSecret, Failure> {
     let failure = |reason: String| {
         let message = format!("{variable}: the secret in `{}` cannot be used: {reason}", path.display());
         Failure::new(Kind::Configuration, message)

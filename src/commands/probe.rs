@@ -17,7 +17,7 @@ use crate::app::interrupt::StopSignal;
 use crate::app::route::Route;
 use crate::app::tokens::Tokens;
 use crate::domain::corti::problem::Problem;
-use crate::domain::corti::request::Response;
+use crate::domain::corti::request::{Response, without_query};
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::explain::diagnosis::Verdict;
 use crate::domain::text::event::Event;
@@ -115,7 +115,7 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Outco
     let socket = target.kind.as_str();
     let json = json!({
         "socket": socket,
-        "url": target.route(),
+        "url": without_query(&target.url),
         "interaction_id": target.interaction.map(|id| id.to_string()),
         "kept": args.keep,
         "transcripts": transcripts,

@@ -65,7 +65,7 @@ impl Secret {
     }
 
     async fn mounted(variable: &'static str, path: &Path, place: &str) -> Self {
-        match tokens::mounted_secret(variable, path).await {
+        match tokens::read_mounted(variable, path).await {
             Ok(_) => Self::present(place),
             Err(failure) => Self::unusable("unusable", failure.in_one_line(), failure),
         }

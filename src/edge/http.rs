@@ -17,7 +17,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use crate::domain::client::environment::{LOOPBACK_NAMES, is_loopback};
-use crate::domain::corti::request::{Body, Method, Request, Response, retry_after};
+use crate::domain::corti::request::{Body, Method, Request, Response, retry_after, without_query};
 use crate::domain::text::duration::seconds;
 use crate::domain::text::event::{Event, Sink};
 use crate::edge::connectivity::{self, CONNECT_LIMIT};
@@ -111,7 +111,7 @@ impl<'a> Http<'a> {
 
     fn report(&self, method: &'static str, url: &Url, result: Result<u16, &HttpError>, started: Instant) {
         let result = result.map_or_else(ToString::to_string, |status| status.to_string());
-        self.sink.event(Event::Exchange { method, url: route(url), result, elapsed: started.elapsed() });
+        self.sink.event(Event::Exchange { method, url: without_query(url), result, elapsed: started.elapsed() });
     }
 
     async fn exchange(
@@ -281,22 +281,4 @@ pub(super) fn head(response: &reqwest::Response) -> Response {
 
 fn host_of(url: &Url) -> String {
     url.host_str().unwrap_or_default().to_owned()
-}
-
-/// Scheme, host and path: a query may hold a token or patient data.
-fn route(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_route_has_no_query() {
-        let url = Url::parse("wss://h/a/b?token=Bearer%20x").unwrap();
-        assert_eq!(route(&url), "wss://h/a/b");
-    }
 }

@@ -118,13 +118,6 @@ impl Target {
         let (address, lacking) = (connect_url(&url, token), lacking(token, kind, tokens));
         Self { kind, url, address, interaction, lacking }
     }
-
-    /// The URL without its query.
-    pub(super) fn route(&self) -> String {
-        let mut url = self.url.clone();
-        url.set_query(None);
-        url.into()
-    }
 }
 
 impl Owner {

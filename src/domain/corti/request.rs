@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use url::Url;
 
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::{AccessToken, Secret};
@@ -129,9 +130,22 @@ pub fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
 }
 
+/// Scheme, host and path: a query may hold a token or patient data.
+pub fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_is_left_out() {
+        let url = Url::parse("wss://h/a/b?token=Bearer%20x").unwrap();
+        assert_eq!(without_query(&url), "wss://h/a/b");
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
