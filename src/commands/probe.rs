@@ -18,7 +18,7 @@ use crate::app::route::Route;
 use crate::app::tokens::Tokens;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::{Response, without_query};
-use crate::domain::corti::websocket::SocketKind;
+use crate::domain::corti::websocket::{SocketKind, upgrade_url};
 use crate::domain::explain::diagnosis::Verdict;
 use crate::domain::text::event::Event;
 use crate::domain::text::excerpt::at_most;
@@ -158,10 +158,10 @@ async fn open<'a>(
     session::run(socket, target.kind, payload, timeout, checks, messages).await
 }
 
-/// The `http` URL of the server, without a path: a WebSocket opens by HTTP.
+/// The HTTP URL of the server, without a path.
 fn origin(url: &Url) -> Url {
-    let http = url.as_str().replacen("ws", "http", 1);
-    Url::parse(&http).and_then(|url| url.join("/")).unwrap_or_else(|_| url.clone())
+    let http = upgrade_url(url.as_str()).and_then(|http| http.join("/").ok());
+    http.unwrap_or_else(|| url.clone())
 }
 
 /// Adds the check of the answer to the upgrade. `--json` always has its headers; `show` prints them only if it was refused.

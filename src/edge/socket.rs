@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::header::{HeaderValue, SEC_WEBSOCKET_ACCEPT};
-use reqwest::{StatusCode, Upgraded, Url};
+use reqwest::{StatusCode, Upgraded};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use crate::domain::client::secret::Secret;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::Response;
+use crate::domain::corti::websocket::upgrade_url;
 use crate::domain::text::duration::seconds;
 
 use super::http::{self, Http};
@@ -93,9 +94,7 @@ impl Socket {
         limit: Duration,
     ) -> Result<(Response, Option<Self>), SocketError> {
         let address = || HttpError::Address("the WebSocket's address".to_owned());
-        // The upgrade is an HTTP request: ws is http, wss is https.
-        let text = url.expose().strip_prefix("ws").ok_or_else(address)?;
-        let url = Url::parse(&format!("http{text}")).map_err(|_| address())?;
+        let url = upgrade_url(url.expose()).ok_or_else(address)?;
         let key = generate_key();
         let open = async {
             let response = http.upgrade(&url, &key).await?;

@@ -72,6 +72,11 @@ pub fn connect_url(url: &Url, token: &AccessToken) -> Secret {
     Secret::new(format!("{url}{separator}token=Bearer%20{token}"))
 }
 
+/// The URL of the HTTP request that opens a WebSocket: `ws` is http, `wss` is https. It may hold a token, as `url` may.
+pub fn upgrade_url(url: &str) -> Option<Url> {
+    Url::parse(&format!("http{}", url.strip_prefix("ws")?)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +93,14 @@ mod tests {
             "ws://127.0.0.1:9/x/audio-bridge/v2/interactions/00000000-0000-0000-0000-000000000000/streams?tenant-name=base"
         );
         assert!(eu.serves_socket(&transcribe) && local.serves_socket(&streams));
+    }
+
+    #[test]
+    fn a_websocket_opens_by_http() {
+        let http = |url| upgrade_url(url).map(String::from);
+        assert_eq!(http("wss://h/x?a=b").as_deref(), Some("https://h/x?a=b"));
+        assert_eq!(http("ws://h:8/").as_deref(), Some("http://h:8/"));
+        assert_eq!((http("https://h/"), http("ws")), (None, None));
     }
 
     #[test]

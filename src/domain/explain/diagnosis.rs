@@ -9,6 +9,7 @@ use url::Url;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::corti::request::Response;
+use crate::domain::corti::websocket::upgrade_url;
 use crate::domain::text::page::Tone;
 
 /// A larger difference of the clocks is a warning: tokens seem older or younger than they are.
@@ -71,16 +72,14 @@ impl Target {
 
 /// The hosts of an environment, each once. The first is the realm's, with the URL of its discovery document.
 pub fn targets(environment: &Environment, tenant: &Tenant) -> Vec<Target> {
-    let socket = environment.socket_url();
     let addresses = [
-        ("auth", environment.discovery_url(tenant)),
-        ("api", format!("{}/languages/", environment.api_url())),
-        // A WebSocket opens by an HTTP request: ws is http, wss is https.
-        ("sockets", format!("http{}", socket.strip_prefix("ws").unwrap_or(&socket))),
+        ("auth", Url::parse(&environment.discovery_url(tenant)).ok()),
+        ("api", Url::parse(&format!("{}/languages/", environment.api_url())).ok()),
+        ("sockets", upgrade_url(&environment.socket_url())),
     ];
     let mut targets: Vec<Target> = Vec::new();
     for (purpose, address) in addresses {
-        let Ok(url) = Url::parse(&address) else { continue };
+        let Some(url) = address else { continue };
         match targets.iter_mut().find(|target| target.url.origin() == url.origin()) {
             Some(target) => target.purposes.push(purpose),
             None => targets.push(Target { url, purposes: vec![purpose] }),
