@@ -155,10 +155,7 @@ impl<'a> Context<'a> {
 
     /// The profile of this name.
     pub(crate) fn profile(&self, name: &ProfileName) -> Result<&Profile, Failure> {
-        let config = self.config()?;
-        let nearest = || config.nearest(name.as_str()).cloned();
-        let unknown = || ResolveError::UnknownProfile { name: name.clone(), nearest: nearest() };
-        Ok(config.profiles().get(name).ok_or_else(unknown)?)
+        Ok(resolve::find_profile(name, self.config()?)?)
     }
 
     /// Which client is used, and where its secret is.

@@ -49,6 +49,9 @@ pub(super) struct LoginArgs {
     no_verify: bool,
 }
 
+/// The choices of the prompt.
+const ENVIRONMENTS: [&str; KNOWN_LABELS.len() + 1] = [KNOWN_LABELS[0], KNOWN_LABELS[1], "other"];
+
 pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let input = SecretInput { file: args.secret_file.clone(), stdin: args.secret_stdin };
     input.refuse_terminal(context)?;
@@ -91,18 +94,14 @@ fn refuse_incomplete(given: &GivenValues, has_secret: bool) -> Result<(), Failur
     if has_environment && has_id {
         return Ok(());
     }
-    let wanted = [
-        (has_environment, "the environment"),
-        (has_id, "the client id"),
-        (has_secret, "the client secret"),
-    ];
+    let wanted =
+        [(has_environment, "the environment"), (has_id, "the client id"), (has_secret, "the client secret")];
     let missing: Vec<_> = wanted.into_iter().filter(|(has, _)| !has).map(|(_, name)| name).collect();
     let missing = match missing.as_slice() {
         [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         one => one.concat(),
     };
-    Err(no_terminal(&missing)
-        .hint("corti-auth login --environment eu --client-id ID --secret-stdin < FILE"))
+    Err(no_terminal(&missing).hint("corti-auth login --environment eu --client-id ID --secret-stdin < FILE"))
 }
 
 /// What the flags and the variables give.
@@ -147,7 +146,7 @@ async fn new_client(given: GivenValues, context: &Context<'_>) -> Result<Client,
 }
 
 async fn ask_environment() -> Result<Environment, Failure> {
-    let choice = prompt::select("Environment", &["eu", "us", "other"]).await?;
+    let choice = prompt::select("Environment", &ENVIRONMENTS).await?;
     match KNOWN_LABELS.get(choice).and_then(|label| label.parse().ok()) {
         Some(known) => Ok(known),
         None => Ok(prompt::text("Environment (a label or a URL)", None).await?),

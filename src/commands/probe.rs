@@ -23,6 +23,7 @@ use crate::domain::explain::diagnosis::Verdict;
 use crate::domain::text::event::Event;
 use crate::domain::text::excerpt::at_most;
 use crate::domain::text::page::Page;
+use crate::domain::text::redactor::REDACTED;
 use crate::edge::socket::Socket;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text, with_schema};
@@ -167,7 +168,7 @@ fn origin(url: &Url) -> Url {
 /// Adds the check of the answer to the upgrade. `--json` always has its headers; `show` prints them only if it was refused.
 fn upgraded(response: &Response, checks: &mut Checks<'_>) {
     // A load balancer's cookie may give access to a session.
-    let shown = |name: &str, value: &str| if name == "set-cookie" { "[redacted]" } else { value }.to_owned();
+    let shown = |name: &str, value: &str| if name == "set-cookie" { REDACTED } else { value }.to_owned();
     let headers: Vec<(&String, String)> =
         response.headers.iter().map(|(name, value)| (name, shown(name, value))).collect();
     let body = String::from_utf8_lossy(&response.body);

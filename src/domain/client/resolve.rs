@@ -225,6 +225,14 @@ fn place<'a>(flags: &'a Flags, variables: &'a Variables) -> (Option<&'a Environm
     (environment, flags.tenant.as_ref().or(variables.tenant.as_ref()))
 }
 
+/// The profile of this name, or an error that suggests the nearest one.
+pub fn find_profile<'a>(name: &ProfileName, config: &'a Config) -> Result<&'a Profile, ResolveError> {
+    config.profiles().get(name).ok_or_else(|| ResolveError::UnknownProfile {
+        name: name.clone(),
+        nearest: config.nearest(name.as_str()).cloned(),
+    })
+}
+
 fn from_profile(
     name: &ProfileName,
     layer: Layer,
@@ -232,10 +240,7 @@ fn from_profile(
     variables: &Variables,
     config: &Config,
 ) -> Result<Plan, ResolveError> {
-    let profile = config.profiles().get(name).ok_or_else(|| ResolveError::UnknownProfile {
-        name: name.clone(),
-        nearest: config.nearest(name.as_str()).cloned(),
-    })?;
+    let profile = find_profile(name, config)?;
     let none = Variables::default();
     let (environment, tenant) = place(flags, if layer == Layer::Flag { &none } else { variables });
     let own = &profile.client;
