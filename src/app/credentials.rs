@@ -136,7 +136,7 @@ impl<'a> Credential<'a> {
         if verify {
             Tokens::new(context).mint_with(secret, client, origin, &ScopeRequest::Full).await?;
         }
-        let is_default = self.store(Some(secret).filter(|_| kind.command().is_none()), verify).await?;
+        let is_default = self.save(Some(secret).filter(|_| kind.command().is_none()), verify).await?;
         let variable = context.variables()?.client_variable();
         if let Some(variable) = variable {
             let message =
@@ -167,7 +167,7 @@ impl<'a> Credential<'a> {
 
     /// Stores the secret, and says whether the profile is the default then. `secret` is `None` if it is stored already, or a
     /// command keeps it.
-    pub(crate) async fn store(&self, secret: Option<&ClientSecret>, verified: bool) -> Result<bool, Failure> {
+    pub(crate) async fn save(&self, secret: Option<&ClientSecret>, verified: bool) -> Result<bool, Failure> {
         let Self { context, client, kind, .. } = self;
         if let Some(secret) = secret {
             // A keyring's error may repeat what it was given.

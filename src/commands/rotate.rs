@@ -46,8 +46,7 @@ pub(super) struct RotateArgs {
 /// Whether the old secret still works: as JSON, and as text with its tone.
 type OldSecret = (&'static str, Tone, &'static str);
 
-const REJECTED: OldSecret =
-    ("rejected", Tone::Good, "no longer works; its tokens expire within 5 minutes");
+const REJECTED: OldSecret = ("rejected", Tone::Good, "no longer works; its tokens expire within 5 minutes");
 const SAME: OldSecret = ("same", Tone::Plain, "unchanged: this secret was already stored, and works");
 const STILL_VALID: OldSecret = (
     "still_valid",
@@ -96,12 +95,12 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Outc
             }
             _ => failure,
         })?;
-        credential.store(None, true).await?;
+        credential.save(None, true).await?;
         SAME
     } else {
         verified
             .map_err(|failure| failure.context("the new secret is not verified; the old one stays stored"))?;
-        credential.store(Some(&new), true).await?;
+        credential.save(Some(&new), true).await?;
         context.note("the new secret is verified and stored");
         let old = try_old(&tokens, &plan, &old).await;
         tell_of_others(context, name, profile)?;
