@@ -49,8 +49,8 @@ pub(crate) struct Context<'a> {
     flags: OnceCell<Flags>,
     variables: OnceCell<Variables>,
     config: OnceCell<Config>,
-    /// `false` while a program that was started uses the terminal.
-    has_terminal: bool,
+    /// `false` while a program that `exec` started uses the terminal.
+    owns_terminal: bool,
     /// Shared by all stores that the command opens.
     keyring: Keyring,
     /// The passphrase of encrypted files, asked for once.
@@ -65,14 +65,14 @@ impl<'a> Context<'a> {
                 .hint(format!("unset {name}")));
         }
         let (flags, variables, config, passphrase) = Default::default();
-        let keyring = Keyring::new(may_ask(host, options));
-        let has_terminal = true;
-        Ok(Self { host, options, sink, flags, variables, config, has_terminal, keyring, passphrase })
+        let keyring = Keyring::new(prompts_allowed(host, options));
+        let owns_terminal = true;
+        Ok(Self { host, options, sink, flags, variables, config, owns_terminal, keyring, passphrase })
     }
 
-    /// The same while a started program uses the terminal: nobody is asked anything, and events go to `sink`.
-    pub(crate) fn beside_a_program<'b>(&'b self, sink: &'b dyn Sink) -> Context<'b> {
-        Context { sink, has_terminal: false, keyring: Keyring::new(false), ..self.clone() }
+    /// The same while a program that `exec` started uses the terminal: nobody is asked anything, and events go to `sink`.
+    pub(crate) fn without_terminal<'b>(&'b self, sink: &'b dyn Sink) -> Context<'b> {
+        Context { sink, owns_terminal: false, keyring: Keyring::new(false), ..self.clone() }
     }
 
     /// Shows progress.
@@ -87,7 +87,7 @@ impl<'a> Context<'a> {
 
     /// Whether a person can be asked.
     pub(crate) fn may_ask(&self) -> bool {
-        self.has_terminal && may_ask(self.host, self.options)
+        self.owns_terminal && prompts_allowed(self.host, self.options)
     }
 
     /// The flags, parsed.
@@ -200,7 +200,7 @@ impl<'a> Context<'a> {
     }
 }
 
-fn may_ask(host: &Host, options: &Options) -> bool {
+fn prompts_allowed(host: &Host, options: &Options) -> bool {
     let is_on = |name| host.env.get(name).is_some_and(|value| variable::is_on(&value));
     let forbidden = options.no_input || is_on(variable::NO_INPUT) || is_on(variable::CI);
     !forbidden && host.terminal.stdin && host.terminal.stderr

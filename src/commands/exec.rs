@@ -70,7 +70,7 @@ pub(super) async fn run(args: &ExecArgs, context: &Context<'_>) -> Result<Outcom
     let program_code = match endpoint {
         None => prepared.program.take_over().map_err(not_run)?,
         Some((endpoint, signals)) => {
-            program::exit_like(run_beside(prepared, endpoint, signals, context).await?)
+            program::exit_like(run_as_child(prepared, endpoint, signals, context).await?)
         }
     };
     Ok(Outcome { program_code, ..Outcome::silent() })
@@ -85,7 +85,7 @@ async fn endpoint() -> Result<RefreshEndpoint, Failure> {
 }
 
 /// The program, and how to get its later tokens.
-struct Prepared {
+struct PreparedProgram {
     plan: Plan,
     requested: ScopeRequest,
     /// For the tokens after the first.
@@ -93,7 +93,7 @@ struct Prepared {
     program: Program,
 }
 
-async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Failure> {
+async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<PreparedProgram, Failure> {
     let plan = context.plan()?;
     let requested = args.choice.scope_request(&plan, context)?;
     let policy = args.cache.policy(context);
@@ -110,23 +110,23 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<Prepared, Fa
     // `--refresh` applies to the first token only.
     let mode = if policy.mode == CacheMode::Refresh { CacheMode::Use } else { policy.mode };
     let policy = CachePolicy { preferred_ttl: Some(FRESH), mode, ..policy };
-    Ok(Prepared { plan, requested, policy, program })
+    Ok(PreparedProgram { plan, requested, policy, program })
 }
 
 /// Runs the program beside this process, and serves fresh tokens until it ends.
-async fn run_beside(
-    prepared: Prepared,
+async fn run_as_child(
+    prepared: PreparedProgram,
     endpoint: RefreshEndpoint,
     signals: Signals,
     context: &Context<'_>,
 ) -> Result<ExitStatus, Failure> {
-    let Prepared { plan, requested, policy, mut program } = prepared;
+    let PreparedProgram { plan, requested, policy, mut program } = prepared;
     program.set.push(Named::open(variable::REFRESH_URL, endpoint.url()));
     program.set.push(Named::sensitive(variable::REFRESH_TOKEN, endpoint.bearer().clone()));
     // The program has the terminal: with `--verbose`, requests are shown, and nothing else is.
     let quiet = Filter { sink: context.sink, passes: |event| matches!(event, Event::Exchange { .. }) };
-    let beside = context.beside_a_program(&quiet);
-    let tokens = Tokens::new(&beside);
+    let context = context.without_terminal(&quiet);
+    let tokens = Tokens::new(&context);
     let (serving, mut asked) = endpoint.serve();
     let mut running = program.start(signals).map_err(not_run)?;
     let refreshing = async {

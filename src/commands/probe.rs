@@ -36,7 +36,7 @@ mod target;
 
 use messages::Messages;
 use payload::Payload;
-use target::{Prepared, Target};
+use target::{PreparedTarget, Target};
 
 /// How many bytes of a refusal's body are shown.
 const MAX_BODY: usize = 2000;
@@ -95,8 +95,8 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Outco
     };
     let (payload, prepared) = stop.interrupts(prepare).await?;
     let (target, owner) = match prepared {
-        Prepared::Ready(target) => (target, None),
-        Prepared::New(owner) => (owner.create(args.keep, &tokens, &mut checks).await?, Some(owner)),
+        PreparedTarget::Ready(target) => (target, None),
+        PreparedTarget::New(owner) => (owner.create(args.keep, &tokens, &mut checks).await?, Some(owner)),
     };
     let result = stop.interrupts(open(&target, &payload, &tokens, &mut checks, &mut messages)).await;
     if let (Some(owner), Some(id)) = (owner, target.interaction) {

@@ -29,7 +29,7 @@ pub(super) struct Target {
 }
 
 /// What [`prepare`] found.
-pub(super) enum Prepared {
+pub(super) enum PreparedTarget {
     Ready(Target),
     /// `/streams` of an interaction that is still to be created.
     New(Owner),
@@ -48,7 +48,7 @@ pub(super) async fn prepare(
     args: &ProbeArgs,
     tokens: &Tokens<'_>,
     checks: &mut Checks<'_>,
-) -> Result<Prepared, Failure> {
+) -> Result<PreparedTarget, Failure> {
     if let Some(path) = &args.websocket_url {
         let (pasted, kind) = pasted::read(path, args.socket, tokens.context).await?;
         pasted.secrets().iter().for_each(|secret| tokens.context.sink.redactor().add(secret));
@@ -62,7 +62,7 @@ pub(super) async fn prepare(
         };
         let lacking = own.as_ref().or(pasted.token.as_ref()).and_then(|token| lacking(token, kind, tokens));
         let (url, address) = (pasted.bare.clone(), pasted.address(own.as_ref()));
-        return Ok(Prepared::Ready(Target { kind, url, address, interaction: None, lacking }));
+        return Ok(PreparedTarget::Ready(Target { kind, url, address, interaction: None, lacking }));
     }
     let kind = args.socket.unwrap_or(SocketKind::Transcribe);
     if kind == SocketKind::Transcribe && (args.interaction.is_some() || args.keep) {
@@ -74,11 +74,13 @@ pub(super) async fn prepare(
     let url = match (kind, args.interaction) {
         (SocketKind::Transcribe, _) => websocket::transcribe_url(environment, tenant),
         (SocketKind::Streams, Some(id)) => websocket::streams_url(environment, tenant, id),
-        (SocketKind::Streams, None) => return Ok(Prepared::New(Owner::new(caller, tokens, checks).await?)),
+        (SocketKind::Streams, None) => {
+            return Ok(PreparedTarget::New(Owner::new(caller, tokens, checks).await?));
+        }
     };
     let url = url.map_err(|error| Failure::new(Kind::Configuration, error))?;
     let own = token(&caller, &kind.scope_request(), tokens, checks).await?;
-    Ok(Prepared::Ready(Target::new(kind, url, &own, args.interaction, tokens)))
+    Ok(PreparedTarget::Ready(Target::new(kind, url, &own, args.interaction, tokens)))
 }
 
 /// Gets a token, as a check.
