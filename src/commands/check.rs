@@ -58,7 +58,7 @@ struct Created {
 pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let mut stop = StopSignal::watch();
     let tokens = Tokens::new(context);
-    let (token, mut rows, full) = stop.interrupts(observe_existing(args, &tokens)).await?;
+    let (token, mut rows, full) = stop.run(observe_existing(args, &tokens)).await?;
     let mut created = None;
     if let Some(full) = full {
         let api = Api::new(&tokens.http, &token.environment, &token.tenant, &full);
@@ -66,7 +66,7 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outco
         match api.create_temporary(context).await {
             Ok(Interaction { id, websocket_url }) => {
                 let opening = observe::open(&tokens, &token, SocketKind::Streams, Some(&websocket_url));
-                let row = stop.interrupts(async { Ok(opening.await) }).await;
+                let row = stop.run(async { Ok(opening.await) }).await;
                 created = Some(Created { id, undo: delete(id, &api, context).await });
                 rows.push(row?);
             }

@@ -57,7 +57,7 @@ pub(super) async fn run(_: &DemoArgs, context: &Context<'_>) -> Result<Outcome, 
     let store = demo.choose_store().await;
     // Not interrupted: the keyring could store the secret after it was deleted here.
     let shown = match demo.log_in(&store, &secret).await {
-        Ok(()) => stop.interrupts(demo.show(&store)).await,
+        Ok(()) => stop.run(demo.show(&store)).await,
         Err(failure) => Err(failure),
     };
     let deleted = store.delete(&demo.client).await;

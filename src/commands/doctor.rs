@@ -49,11 +49,11 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Outc
     let mut checks = Checks::new(context.sink, show);
     let configuration = configuration::examine(context, &mut checks);
     let mut stop = StopSignal::watch();
-    let lock = stop.interrupts(async { Ok(store::lock(context).await) }).await?;
+    let lock = stop.run(async { Ok(store::lock(context).await) }).await?;
     let store_works = store::examine(context, &configuration, &mut checks).await;
     drop(lock);
     let tokens = Tokens::new(context);
-    stop.interrupts(async {
+    stop.run(async {
         let network = network::examine(&tokens, configuration.place.as_ref(), &mut checks).await;
         token::examine(&tokens, &configuration, store_works, &network, &mut checks).await;
         Ok(())

@@ -4,7 +4,6 @@
 //! variables itself.
 
 use clap::{Parser, Subcommand};
-use futures_util::future::LocalBoxFuture;
 
 use crate::domain::client::variable;
 use crate::edge::host::Host;
@@ -169,16 +168,16 @@ pub(crate) fn dispatch(cli: &Cli, host: &Host, printer: &Printer) -> Result<Outc
 
 async fn run(command: &Command, context: &Context<'_>) -> Result<Outcome, Failure> {
     match command {
-        Command::Login(Deferred(args)) => interrupted(context, login::run(args, context)).await,
-        Command::Logout(Deferred(args)) => interrupted(context, logout::run(args, context)).await,
-        Command::Rotate(Deferred(args)) => interrupted(context, rotate::run(args, context)).await,
-        Command::Status(Deferred(args)) => interrupted(context, status::run(args, context)).await,
-        Command::Profile(args) => interrupted(context, profile::run(args, context)).await,
-        Command::Token(Deferred(args)) => interrupted(context, token::run(args, context)).await,
-        Command::Diff(Deferred(args)) => interrupted(context, diff::run(args, context)).await,
-        Command::Explain(Deferred(args)) => interrupted(context, explain::run(args, context)).await,
-        Command::Interaction(Deferred(args)) => interrupted(context, interaction::run(args, context)).await,
-        Command::Session(Deferred(args)) => interrupted(context, session::run(args, context)).await,
+        Command::Login(Deferred(args)) => interruptible(context, login::run(args, context)).await,
+        Command::Logout(Deferred(args)) => interruptible(context, logout::run(args, context)).await,
+        Command::Rotate(Deferred(args)) => interruptible(context, rotate::run(args, context)).await,
+        Command::Status(Deferred(args)) => interruptible(context, status::run(args, context)).await,
+        Command::Profile(args) => interruptible(context, profile::run(args, context)).await,
+        Command::Token(Deferred(args)) => interruptible(context, token::run(args, context)).await,
+        Command::Diff(Deferred(args)) => interruptible(context, diff::run(args, context)).await,
+        Command::Explain(Deferred(args)) => interruptible(context, explain::run(args, context)).await,
+        Command::Interaction(Deferred(args)) => interruptible(context, interaction::run(args, context)).await,
+        Command::Session(Deferred(args)) => interruptible(context, session::run(args, context)).await,
         // These handle signals themselves: they have something to undo, or give the terminal to a program.
         Command::Check(Deferred(args)) => check::run(args, context).await,
         Command::Demo(Deferred(args)) => demo::run(args, context).await,
@@ -191,14 +190,6 @@ async fn run(command: &Command, context: &Context<'_>) -> Result<Outcome, Failur
         Command::Completions(Deferred(args)) => completions::run(args, context).await,
         Command::Man(Deferred(args)) => man::run(args, context).await,
     }
-}
-
-/// Runs `work` until it ends or a signal interrupts it. In a box: some of these futures are large.
-fn interrupted<'a>(
-    context: &'a Context<'_>,
-    work: impl Future<Output = Result<Outcome, Failure>> + 'a,
-) -> LocalBoxFuture<'a, Result<Outcome, Failure>> {
-    Box::pin(interruptible(context, work))
 }
 
 #[cfg(test)]

@@ -93,12 +93,12 @@ pub(super) async fn run(args: &ProbeArgs, context: &Context<'_>) -> Result<Outco
         let payload = Payload::read(args, context).await?;
         Ok((payload, target::prepare(args, &tokens, &mut checks).await?))
     };
-    let (payload, prepared) = stop.interrupts(prepare).await?;
+    let (payload, prepared) = stop.run(prepare).await?;
     let (target, owner) = match prepared {
         PreparedTarget::Ready(target) => (target, None),
         PreparedTarget::New(owner) => (owner.create(args.keep, &tokens, &mut checks).await?, Some(owner)),
     };
-    let result = stop.interrupts(open(&target, &payload, &tokens, &mut checks, &mut messages)).await;
+    let result = stop.run(open(&target, &payload, &tokens, &mut checks, &mut messages)).await;
     if let (Some(owner), Some(id)) = (owner, target.interaction) {
         if args.keep {
             // Also with --quiet and after a failure: nothing else names the interaction.

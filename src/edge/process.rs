@@ -59,7 +59,7 @@ pub(super) fn is_ignored(signal: i32) -> bool {
 /// Completes with the signal that ends a command: SIGINT, and if there is a terminal to restore, also SIGTERM, SIGQUIT and
 /// SIGHUP. Signals that this process was told to ignore stay ignored: shells start background jobs that way. The call itself
 /// takes the signals over, before the future is polled. Call it within the runtime.
-pub fn interrupted(has_terminal: bool) -> impl Future<Output = i32> + Send + 'static {
+pub fn interrupt_signal(has_terminal: bool) -> impl Future<Output = i32> + Send + 'static {
     #[cfg(unix)]
     {
         // Off Linux, nobody knows whether SIGHUP is ignored, as by nohup.
@@ -95,7 +95,7 @@ pub(super) fn die_of(signal: i32) {
 }
 
 /// Completes on SIGINT, SIGTERM or SIGHUP, for commands that run until they are stopped or have to tidy up. Only SIGHUP can be
-/// ignored, as with `nohup`. Call it as [`interrupted`].
+/// ignored, as with `nohup`. Call it as [`interrupt_signal`].
 pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
     {
