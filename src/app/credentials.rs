@@ -196,7 +196,7 @@ impl<'a> Credential<'a> {
             held.config.set_verified(client, kind, Some(now(context)));
         }
         warn_if_not_noted(context, held.save());
-        tokens::remove_of(client, context);
+        tokens::forget_cached_of(client, context);
         Ok(held.config.default_profile() == Some(&self.name))
     }
 

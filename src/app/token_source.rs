@@ -27,15 +27,16 @@ pub(crate) struct Source {
 
 impl Source {
     /// Opens a file, or standard input, to be read on this thread: quick, but Ctrl-C must end the process by itself.
-    pub(crate) fn here(file: Option<&Path>, example: &'static str) -> Result<Self, Failure> {
-        let input = Input::here(file).map_err(|error| unreadable(&name(file), &error, example))?;
+    pub(crate) fn on_this_thread(file: Option<&Path>, example: &'static str) -> Result<Self, Failure> {
+        let input = Input::on_this_thread(file).map_err(|error| unreadable(&name(file), &error, example))?;
         Ok(Self { input, name: name(file), example, head: Vec::new(), has_ended: false })
     }
 
     /// Opens it on another thread, so that the runtime can wait for Ctrl-C meanwhile. Reading reports a file that cannot be
     /// opened.
-    pub(crate) fn beside(file: Option<&Path>, example: &'static str) -> Self {
-        Self { input: Input::beside(file), name: name(file), example, head: Vec::new(), has_ended: false }
+    pub(crate) fn on_a_thread(file: Option<&Path>, example: &'static str) -> Self {
+        let (input, name) = (Input::on_a_thread(file), name(file));
+        Self { input, name, example, head: Vec::new(), has_ended: false }
     }
 
     /// Whether it is many tokens, one a line. Reads no further than needed to tell.

@@ -202,12 +202,12 @@ impl<'a> Tokens<'a> {
 }
 
 /// Removes every token cached under this configuration folder, and returns how many there were.
-pub(crate) fn remove_all(context: &Context<'_>) -> usize {
+pub(crate) fn forget_cached_in_folder(context: &Context<'_>) -> usize {
     Cache::locate(&context.host.env).remove(&folder_tag(context))
 }
 
 /// Removes every cached token of `client`, and returns how many there were.
-pub(crate) fn remove_of(client: &Client, context: &Context<'_>) -> usize {
+pub(crate) fn forget_cached_of(client: &Client, context: &Context<'_>) -> usize {
     Cache::locate(&context.host.env).remove(&Tag::client(client))
 }
 

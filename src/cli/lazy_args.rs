@@ -5,7 +5,7 @@ use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 /// The arguments of a subcommand. Its help has the doc comment of the variant, which the list of subcommands shows, and then
 /// the doc comment of `T`.
 #[derive(Debug)]
-pub(crate) struct Deferred<T>(pub(crate) T);
+pub(crate) struct LazyArgs<T>(pub(crate) T);
 
 /// Adds the arguments and the help by `augment`, and keeps the help's first line.
 fn complete(named: Command, augment: fn(Command) -> Command) -> Command {
@@ -21,7 +21,7 @@ fn complete(named: Command, augment: fn(Command) -> Command) -> Command {
     complete.about(about).long_about(whole)
 }
 
-impl<T: Args> Args for Deferred<T> {
+impl<T: Args> Args for LazyArgs<T> {
     fn augment_args(command: Command) -> Command {
         command.defer(|command| complete(command, T::augment_args))
     }
@@ -31,7 +31,7 @@ impl<T: Args> Args for Deferred<T> {
     }
 }
 
-impl<T: Args> FromArgMatches for Deferred<T> {
+impl<T: Args> FromArgMatches for LazyArgs<T> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         T::from_arg_matches(matches).map(Self)
     }

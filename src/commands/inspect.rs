@@ -98,7 +98,11 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
     if file.is_none() {
         refuse_terminal(context)?;
     }
-    let mut source = if fetches_keys { Source::beside(file, EXAMPLE) } else { Source::here(file, EXAMPLE)? };
+    let mut source = if fetches_keys {
+        Source::on_a_thread(file, EXAMPLE)
+    } else {
+        Source::on_this_thread(file, EXAMPLE)?
+    };
     let mut judge = Judge::new(args, context)?;
     if args.lines || source.is_many().await? {
         // Their lines are printed already.

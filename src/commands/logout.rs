@@ -38,8 +38,8 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Outc
     // Tokens go last, since some may be minted meanwhile, and also if a store failed: all that this configuration folder
     // cached, and those that other folders cached for the same clients.
     let of_clients: usize =
-        named.iter().map(|(_, profile)| tokens::remove_of(&profile.client, context)).sum();
-    let count = tokens::remove_all(context) + of_clients;
+        named.iter().map(|(_, profile)| tokens::forget_cached_of(&profile.client, context)).sum();
+    let count = tokens::forget_cached_in_folder(context) + of_clients;
     let Removals { json, mut page, removed, failure } = removals?;
     if let Some(variable) = context.variables()?.client_variable() {
         context.warn(

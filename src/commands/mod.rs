@@ -33,7 +33,7 @@ mod token;
 use crate::app::context::Context;
 use crate::app::interrupt::interruptible;
 use crate::cli::globals::{self, Globals};
-use crate::cli::lazy_args::Deferred;
+use crate::cli::lazy_args::LazyArgs;
 use crate::cli::{argument, usage};
 
 /// After the short help of `-h`.
@@ -78,43 +78,43 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Try everything on this machine, without an account
-    Demo(Deferred<demo::DemoArgs>),
+    Demo(LazyArgs<demo::DemoArgs>),
     /// Run Corti, emulated on this machine
-    Sandbox(Deferred<sandbox::SandboxArgs>),
+    Sandbox(LazyArgs<sandbox::SandboxArgs>),
     /// Store a client's secret in the keyring, a file or another secret manager
-    Login(Deferred<login::LoginArgs>),
+    Login(LazyArgs<login::LoginArgs>),
     /// Remove a profile's secret from its store, and every cached token
-    Logout(Deferred<logout::LogoutArgs>),
+    Logout(LazyArgs<logout::LogoutArgs>),
     /// Replace a profile's secret with a new one
-    Rotate(Deferred<rotate::RotateArgs>),
+    Rotate(LazyArgs<rotate::RotateArgs>),
     /// Show the active client, where that choice comes from, and where its secret is kept
-    Status(Deferred<status::StatusArgs>),
-    // Not deferred: completion adds the profiles' names to its arguments.
+    Status(LazyArgs<status::StatusArgs>),
+    // Not lazy: completion adds the profiles' names to its arguments.
     Profile(profile::ProfileArgs),
     /// Mint an access token and print it
-    Token(Deferred<token::TokenArgs>),
+    Token(LazyArgs<token::TokenArgs>),
     /// Run a program with a token in its environment
-    Exec(Deferred<exec::ExecArgs>),
+    Exec(LazyArgs<exec::ExecArgs>),
     /// Decode a token: what it is, what it may do, and when it expires
-    Inspect(Deferred<inspect::InspectArgs>),
+    Inspect(LazyArgs<inspect::InspectArgs>),
     /// Compare two tokens: scopes, roles, audience, client, environment, tenant, lifetime
-    Diff(Deferred<diff::DiffArgs>),
+    Diff(LazyArgs<diff::DiffArgs>),
     /// Explain why a request failed: ranked causes, the evidence for each, what to do
-    Explain(Deferred<explain::ExplainArgs>),
+    Explain(LazyArgs<explain::ExplainArgs>),
     /// Compare what a token opens with what its scopes promise
-    Check(Deferred<check::CheckArgs>),
+    Check(LazyArgs<check::CheckArgs>),
     /// Create, list, show and delete interactions, which /streams sessions belong to
-    Interaction(Deferred<interaction::InteractionArgs>),
+    Interaction(LazyArgs<interaction::InteractionArgs>),
     /// Prepare a WebSocket session for a frontend: a limited token, the URL, an interaction
-    Session(Deferred<session::SessionArgs>),
+    Session(LazyArgs<session::SessionArgs>),
     /// Open a WebSocket step by step, and show how far it gets
-    Probe(Deferred<probe::ProbeArgs>),
+    Probe(LazyArgs<probe::ProbeArgs>),
     /// Check every step from the stored secret to a working token
-    Doctor(Deferred<doctor::DoctorArgs>),
+    Doctor(LazyArgs<doctor::DoctorArgs>),
     /// Print the completion script of a shell
-    Completions(Deferred<completions::CompletionsArgs>),
+    Completions(LazyArgs<completions::CompletionsArgs>),
     /// Write the manual pages into a folder
-    Man(Deferred<man::ManArgs>),
+    Man(LazyArgs<man::ManArgs>),
 }
 
 /// What a command line asks for.
@@ -168,27 +168,27 @@ pub(crate) fn dispatch(cli: &Cli, host: &Host, printer: &Printer) -> Result<Outc
 
 async fn run(command: &Command, context: &Context<'_>) -> Result<Outcome, Failure> {
     match command {
-        Command::Login(Deferred(args)) => interruptible(context, login::run(args, context)).await,
-        Command::Logout(Deferred(args)) => interruptible(context, logout::run(args, context)).await,
-        Command::Rotate(Deferred(args)) => interruptible(context, rotate::run(args, context)).await,
-        Command::Status(Deferred(args)) => interruptible(context, status::run(args, context)).await,
+        Command::Login(LazyArgs(args)) => interruptible(context, login::run(args, context)).await,
+        Command::Logout(LazyArgs(args)) => interruptible(context, logout::run(args, context)).await,
+        Command::Rotate(LazyArgs(args)) => interruptible(context, rotate::run(args, context)).await,
+        Command::Status(LazyArgs(args)) => interruptible(context, status::run(args, context)).await,
         Command::Profile(args) => interruptible(context, profile::run(args, context)).await,
-        Command::Token(Deferred(args)) => interruptible(context, token::run(args, context)).await,
-        Command::Diff(Deferred(args)) => interruptible(context, diff::run(args, context)).await,
-        Command::Explain(Deferred(args)) => interruptible(context, explain::run(args, context)).await,
-        Command::Interaction(Deferred(args)) => interruptible(context, interaction::run(args, context)).await,
-        Command::Session(Deferred(args)) => interruptible(context, session::run(args, context)).await,
+        Command::Token(LazyArgs(args)) => interruptible(context, token::run(args, context)).await,
+        Command::Diff(LazyArgs(args)) => interruptible(context, diff::run(args, context)).await,
+        Command::Explain(LazyArgs(args)) => interruptible(context, explain::run(args, context)).await,
+        Command::Interaction(LazyArgs(args)) => interruptible(context, interaction::run(args, context)).await,
+        Command::Session(LazyArgs(args)) => interruptible(context, session::run(args, context)).await,
         // These handle signals themselves: they have something to undo, or give the terminal to a program.
-        Command::Check(Deferred(args)) => check::run(args, context).await,
-        Command::Demo(Deferred(args)) => demo::run(args, context).await,
-        Command::Doctor(Deferred(args)) => doctor::run(args, context).await,
-        Command::Exec(Deferred(args)) => exec::run(args, context).await,
-        Command::Probe(Deferred(args)) => probe::run(args, context).await,
-        Command::Sandbox(Deferred(args)) => sandbox::run(args, context).await,
+        Command::Check(LazyArgs(args)) => check::run(args, context).await,
+        Command::Demo(LazyArgs(args)) => demo::run(args, context).await,
+        Command::Doctor(LazyArgs(args)) => doctor::run(args, context).await,
+        Command::Exec(LazyArgs(args)) => exec::run(args, context).await,
+        Command::Probe(LazyArgs(args)) => probe::run(args, context).await,
+        Command::Sandbox(LazyArgs(args)) => sandbox::run(args, context).await,
         // A signal may end these at any point.
-        Command::Inspect(Deferred(args)) => inspect::run(args, context).await,
-        Command::Completions(Deferred(args)) => completions::run(args, context).await,
-        Command::Man(Deferred(args)) => man::run(args, context).await,
+        Command::Inspect(LazyArgs(args)) => inspect::run(args, context).await,
+        Command::Completions(LazyArgs(args)) => completions::run(args, context).await,
+        Command::Man(LazyArgs(args)) => man::run(args, context).await,
     }
 }
 

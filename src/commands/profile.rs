@@ -172,7 +172,7 @@ async fn remove(context: &Context<'_>, name: &ProfileName, keep_secret: bool) ->
         && !keep_secret
         && Credential::of(context, name, &profile)?.remove(&mut held).await.map_err(keep)?;
     if others.is_empty() {
-        tokens::remove_of(&profile.client, context);
+        tokens::forget_cached_of(&profile.client, context);
     } else {
         context.note(format!("secret kept: this client is also used by {others}"));
     }

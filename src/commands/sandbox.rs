@@ -102,7 +102,9 @@ fn write_ready_file(path: &Path, line: &str) -> Result<(), Failure> {
 /// Removes the ready file, unless another sandbox has replaced it.
 fn remove_ready_file(path: &Path, line: &str) {
     let is_file = std::fs::metadata(path).is_ok_and(|found| found.is_file());
-    if is_file && input::read_here(Some(path), line.len()).is_ok_and(|text| *text == *line.as_bytes()) {
+    if is_file
+        && input::read_on_this_thread(Some(path), line.len()).is_ok_and(|text| *text == *line.as_bytes())
+    {
         let _ = std::fs::remove_file(path);
     }
 }

@@ -28,11 +28,11 @@ enum Source {
 /// Reads a file, or standard input, to its end, on a thread. More than `limit` bytes are an error of kind `InvalidData`.
 pub async fn read(file: Option<&Path>, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = file.map(Path::to_owned);
-    thread::files(move || read_here(file.as_deref(), limit)).await
+    thread::files(move || read_on_this_thread(file.as_deref(), limit)).await
 }
 
 /// As [`read`], on this thread, for commands without a runtime: there a signal ends the process.
-pub fn read_here(file: Option<&Path>, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+pub fn read_on_this_thread(file: Option<&Path>, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     read_bounded(open(file)?, limit).map(Zeroizing::new)
 }
 
@@ -46,12 +46,12 @@ fn open(file: Option<&Path>) -> io::Result<Box<dyn Read + Send>> {
 
 impl Input {
     /// Opens a file, or standard input, to be read on this thread.
-    pub fn here(file: Option<&Path>) -> io::Result<Self> {
+    pub fn on_this_thread(file: Option<&Path>) -> io::Result<Self> {
         Ok(Self { source: Source::Direct(open(file)?), chunk: Vec::new() })
     }
 
-    /// As [`Self::here`], on a thread: [`Self::chunk`] waits without blocking, and returns the error if it cannot be opened.
-    pub fn beside(file: Option<&Path>) -> Self {
+    /// As [`Self::on_this_thread`], on a thread: [`Self::chunk`] waits without blocking, and returns the error if it cannot be opened.
+    pub fn on_a_thread(file: Option<&Path>) -> Self {
         let (sender, receiver) = channel(2);
         let file = file.map(Path::to_owned);
         thread::start(move || {

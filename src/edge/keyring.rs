@@ -100,7 +100,7 @@ async fn bounded<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    match tokio::time::timeout(limit, thread::beside(work)).await {
+    match tokio::time::timeout(limit, thread::on_a_thread(work)).await {
         Ok(Some(result)) => result,
         Ok(None) => Err(StoreError::Failed("the keyring's client gave up".to_owned())),
         Err(_) => Err(StoreError::TimedOut(limit)),

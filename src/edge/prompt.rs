@@ -105,7 +105,7 @@ async fn answer<T: Send + 'static>(
     question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> Result<T, PromptError> {
     guard.is_asking = true;
-    let answer = thread::beside(question).await;
+    let answer = thread::on_a_thread(question).await;
     guard.is_asking = false;
     let answer = answer.ok_or_else(|| PromptError::Terminal("the question was given up".to_owned()))?;
     answer.map_err(|dialoguer::Error::IO(error)| failed(&error))

@@ -16,7 +16,7 @@ pub fn describe() -> String {
 
 /// `PRETTY_NAME` of os-release(5).
 fn pretty_name() -> Option<String> {
-    let bytes = input::read_here(Some(Path::new("/etc/os-release")), LIMIT).ok()?;
+    let bytes = input::read_on_this_thread(Some(Path::new("/etc/os-release")), LIMIT).ok()?;
     let text = std::str::from_utf8(&bytes).ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
     Some(value.trim_matches(['"', '\'']).to_owned())

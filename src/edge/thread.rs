@@ -11,7 +11,7 @@ pub fn start(work: impl FnOnce() + Send + 'static) {
 
 /// Runs `work` on a thread and waits for it. If the wait is cancelled, the work goes on until the process ends. `None` if the work
 /// panicked, or the system has no thread left.
-pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
     start(move || {
         // Fails if the wait was cancelled.
@@ -20,11 +20,11 @@ pub async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     receiver.await.ok()
 }
 
-/// As [`beside`], for work that reads a file.
+/// As [`on_a_thread`], for work that reads a file.
 pub async fn files<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    beside(work).await.unwrap_or_else(|| Err(given_up()))
+    on_a_thread(work).await.unwrap_or_else(|| Err(given_up()))
 }
 
 /// The error of a read that never finished.

@@ -144,7 +144,7 @@ fn from_file(path: &Path) -> Result<KeySet, Failure> {
         Failure::new(kind, format!("cannot use the keys in `{name}`: {reason}"))
             .hint(format!("ls -l {}", quote(&name)))
     };
-    let bytes = input::read_here(Some(path), MAX_KEY_SET_BYTES)
+    let bytes = input::read_on_this_thread(Some(path), MAX_KEY_SET_BYTES)
         .map_err(|error| failed(Kind::Usage, error.to_string()))?;
     KeySet::parse(&bytes).map_err(|error| {
         let failure = failed(Kind::Configuration, error.to_string());
