@@ -60,7 +60,7 @@ pub(crate) struct Context<'a> {
 impl<'a> Context<'a> {
     /// Refuses variables that are not UTF-8 text.
     pub(crate) fn new(host: &'a Host, options: &'a Options, sink: &'a dyn Sink) -> Result<Self, Failure> {
-        if let Some(name) = host.env.unreadable() {
+        if let Some(name) = host.env.first_not_text() {
             return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
                 .hint(format!("unset {name}")));
         }

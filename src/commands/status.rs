@@ -39,14 +39,14 @@ pub(super) struct StatusArgs {
 struct Entry {
     plan: Plan,
     place: String,
-    secret: Secret,
+    secret: SecretState,
     last_verified: Option<Timestamp>,
     /// Whether Corti accepted the secret, or the failure's code and message. `None` if Corti was not asked.
     online: Option<Result<(), (&'static str, String)>>,
 }
 
 /// The state of a secret.
-struct Secret {
+struct SecretState {
     /// The word for it in JSON.
     code: &'static str,
     tone: Tone,
@@ -55,7 +55,7 @@ struct Secret {
     failure: Option<Failure>,
 }
 
-impl Secret {
+impl SecretState {
     fn present(place: &str) -> Self {
         Self { code: "present", tone: Tone::Good, text: format!("present, in {place}"), failure: None }
     }
@@ -177,22 +177,22 @@ impl Entry {
     async fn of(context: &Context<'_>, plan: Plan) -> Result<Self, Failure> {
         let (place, secret) = match &plan.source {
             SecretSource::Given(GivenSecret::Value(_)) => {
-                ("the environment".to_owned(), Secret::present("the environment"))
+                ("the environment".to_owned(), SecretState::present("the environment"))
             }
             SecretSource::Given(GivenSecret::File(variable, path)) => {
                 let place = format!("the file `{}`, by {variable}", path.display());
-                let secret = Secret::mounted(variable, path, &place).await;
+                let secret = SecretState::mounted(variable, path, &place).await;
                 (place, secret)
             }
             SecretSource::Store(name, profile) => {
                 let store = context.store(&profile.store)?;
-                (store.place(&profile.client), Secret::stored(&store, name, &profile.client).await)
+                (store.place(&profile.client), SecretState::stored(&store, name, &profile.client).await)
             }
             SecretSource::Withheld(name, profile, overriding) => {
                 let place = context.store(&profile.store)?.place(&profile.client);
                 let text = format!("not used: it is for {} (in {place})", profile.client.store_user());
                 let failure = Failure::withheld(name, &profile.client, &plan.client, overriding);
-                (place, Secret::unusable("withheld", text, failure))
+                (place, SecretState::unusable("withheld", text, failure))
             }
         };
         let last_verified = match &plan.source {

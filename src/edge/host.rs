@@ -125,7 +125,7 @@ impl Env {
     }
 
     /// A `CORTI_` variable with a value that is not text: [`Env::get`] would change it.
-    pub fn unreadable(&self) -> Option<String> {
+    pub fn first_not_text(&self) -> Option<String> {
         self.0
             .iter()
             .filter(|(name, _)| *name != variable::CONFIG_FOLDER)

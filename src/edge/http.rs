@@ -210,8 +210,8 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
         .connect_timeout(connect_limit(options.timeout))
         .http1_only();
     // Also for plain http: a file that cannot be used is an error at once.
-    let extra = all_of(options.ca_cert.as_deref(), options.timeout).await?;
-    let instead = usable_of(options.trust_file.as_deref(), options.timeout).await?;
+    let extra = ca_certificates(options.ca_cert.as_deref(), options.timeout).await?;
+    let instead = trust_bundle(options.trust_file.as_deref(), options.timeout).await?;
     if url.scheme() == "http" {
         // Always loopback, as the environment checks. Without trusted certificates, the system's store is not read.
         return Ok(builder.no_proxy().tls_certs_only([]));
@@ -228,18 +228,18 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
 const CERTIFICATES_LIMIT: usize = 8 * 1024 * 1024;
 
 /// All certificates of `--ca-cert`. An error if one of them cannot be used.
-async fn all_of(path: Option<&Path>, deadline: Duration) -> Result<Vec<Certificate>, HttpError> {
+async fn ca_certificates(path: Option<&Path>, deadline: Duration) -> Result<Vec<Certificate>, HttpError> {
     let Some(path) = path else { return Ok(Vec::new()) };
     let all = read_certificates(path, deadline).await?.into_iter().collect::<Result<_, String>>();
-    all.map_err(|reason| unusable(path, &reason))
+    all.map_err(|reason| certificates_error(path, &reason))
 }
 
 /// The usable certificates of a bundle, at least one. A system's bundle may hold some that the TLS library refuses.
-async fn usable_of(path: Option<&Path>, deadline: Duration) -> Result<Option<Vec<Certificate>>, HttpError> {
+async fn trust_bundle(path: Option<&Path>, deadline: Duration) -> Result<Option<Vec<Certificate>>, HttpError> {
     let Some(path) = path else { return Ok(None) };
     let usable: Vec<_> = read_certificates(path, deadline).await?.into_iter().flatten().collect();
     if usable.is_empty() {
-        return Err(unusable(path, &"none of its certificates can be used"));
+        return Err(certificates_error(path, &"none of its certificates can be used"));
     }
     Ok(Some(usable))
 }
@@ -251,23 +251,23 @@ async fn read_certificates(
 ) -> Result<Vec<Result<Certificate, String>>, HttpError> {
     // A pipe may have no writer.
     let pem = tokio::time::timeout(deadline, input::read(Some(path), CERTIFICATES_LIMIT)).await;
-    let pem = pem.map_err(|_| unusable(path, &format!("not read in {}", seconds(deadline))))?;
-    let pem = pem.map_err(|error| unusable(path, &error))?;
+    let pem = pem.map_err(|_| certificates_error(path, &format!("not read in {}", seconds(deadline))))?;
+    let pem = pem.map_err(|error| certificates_error(path, &error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let certificates = certificates.map_err(|error| unusable(path, &error))?;
+    let certificates = certificates.map_err(|error| certificates_error(path, &error))?;
     if certificates.is_empty() {
-        return Err(unusable(path, &"it holds no PEM certificate"));
+        return Err(certificates_error(path, &"it holds no PEM certificate"));
     }
-    Ok(certificates.iter().map(usable).collect())
+    Ok(certificates.iter().map(checked_certificate).collect())
 }
 
-fn usable(certificate: &CertificateDer<'static>) -> Result<Certificate, String> {
+fn checked_certificate(certificate: &CertificateDer<'static>) -> Result<Certificate, String> {
     // The client would check it later, but could not name the file.
     RootCertStore::empty().add(certificate.clone()).map_err(|error| error.to_string())?;
     Certificate::from_der(certificate).map_err(|error| error.to_string())
 }
 
-fn unusable(path: &Path, reason: &dyn Display) -> HttpError {
+fn certificates_error(path: &Path, reason: &dyn Display) -> HttpError {
     HttpError::Certificates(path.to_owned(), reason.to_string())
 }
 

@@ -19,18 +19,18 @@ use super::configuration::Configuration;
 use super::{Checks, Context};
 
 /// No host is ever named `.invalid` (RFC 2606, section 2), so entries for it belong to no client.
-const NOWHERE: &str = "https://corti-auth.invalid";
+const TEST_ENVIRONMENT: &str = "https://corti-auth.invalid";
 
 const TEST_ENTRY: &str = "written by corti-auth doctor, which removes it";
 
 /// How long to wait for another doctor of the same configuration folder.
-const OTHERS: Duration = Duration::from_secs(60);
+const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
 /// Waits until no other doctor of this configuration folder tests the store. One that cannot lock the folder goes on: at worst
 /// two doctors delete each other's entry.
 pub(super) async fn lock(context: &Context<'_>) -> Option<Lock> {
     let folder = folder(context);
-    let lock = Lock::take_folder(&folder, OTHERS);
+    let lock = Lock::take_folder(&folder, LOCK_LIMIT);
     spinner::show(context, "waiting for another doctor", lock).await.ok().flatten()
 }
 
@@ -115,7 +115,7 @@ fn folder(context: &Context<'_>) -> PathBuf {
 /// The client of the test entry. Doctors of two configuration folders, which cannot lock each other out, use two entries.
 fn test_client(folder: &Path) -> Result<Client, Failure> {
     let id = fingerprint(&folder.to_string_lossy()).replace(':', "-");
-    let (environment, tenant, id) = (NOWHERE.parse(), "doctor".parse(), id.parse());
+    let (environment, tenant, id) = (TEST_ENVIRONMENT.parse(), "doctor".parse(), id.parse());
     match (environment, tenant, id) {
         (Ok(environment), Ok(tenant), Ok(id)) => Ok(Client { environment, tenant, id }),
         _ => Err(Failure::new(Kind::Unexpected, "the test entry has no valid name")),
