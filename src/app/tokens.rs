@@ -88,54 +88,67 @@ impl<'a> Tokens<'a> {
 
     /// If several processes need the same token at once, one mints it and the others find it in the cache.
     async fn cached_or_new(&self, wanted: Wanted<'_>) -> Result<Token, Failure> {
-        let mut secret = None;
-        if let Some(token) = self.cached(wanted, &mut secret).await? {
+        if let Some(token) = self.cached_by_id(wanted) {
             return Ok(token);
+        }
+        let mut secret = None;
+        if self.needs_secret(wanted) {
+            let read = self.secret(wanted.plan).await?;
+            if let Some(token) = self.cached_by_secret(wanted, &read) {
+                return Ok(token);
+            }
+            secret = Some(read);
         }
         let name = lock_name(&Tag::client(&wanted.plan.client), wanted.requested);
         let lock = self.cache.lock(&name, self.context.options.timeout + SLACK);
-        // After this time, a token is minted without the lock.
+        // `None` after that time: mint without the lock.
         let _lock =
             spinner::show(self.context, "waiting for another process that mints the same", lock).await;
-        if let Some(token) = self.cached(wanted, &mut secret).await? {
+        // The other process may have cached one.
+        if let Some(token) = self.cached_by_id(wanted) {
             return Ok(token);
         }
         let secret = match secret {
             Some(secret) => secret,
             None => self.secret(wanted.plan).await?,
         };
-        self.mint_for(wanted, &secret).await
+        match self.cached_by_secret(wanted, &secret) {
+            Some(token) => Ok(token),
+            None => self.mint_for(wanted, &secret).await,
+        }
     }
 
-    /// A good token from the cache. Reads the secret only if it is needed to find the entry or to decrypt it, since somebody may
-    /// have to unlock a keyring for it.
-    async fn cached(
-        &self,
-        wanted: Wanted<'_>,
-        secret: &mut Option<ClientSecret>,
-    ) -> Result<Option<Token>, Failure> {
-        let good = |bytes: &[u8], key: &CacheKey| {
-            let now = self.context.host.clock.now();
-            let token = CachedToken::from_bytes(bytes, key)?.usable(wanted.requested, now, wanted.policy)?;
-            self.context.sink.redactor().add(token.access_token.secret());
-            Some(token)
-        };
-        if let Some(credential) = stored_credential(wanted.plan) {
-            let key = self.key(wanted, credential);
-            let token = self.cache.in_kernel(&key).and_then(|bytes| good(&bytes, &key));
-            if token.is_some() || !self.cache.has_file(&key) {
-                return Ok(token);
-            }
+    /// A good token that the kernel keeps, found by the id of the stored secret: somebody may have to unlock a keyring for the
+    /// secret itself.
+    fn cached_by_id(&self, wanted: Wanted<'_>) -> Option<Token> {
+        let key = self.key(wanted, stored_credential(wanted.plan)?);
+        self.good(&self.cache.in_kernel(&key)?, &key, wanted)
+    }
+
+    /// Whether only the secret can tell if a token is cached.
+    fn needs_secret(&self, wanted: Wanted<'_>) -> bool {
+        match stored_credential(wanted.plan) {
+            // No file either: reading the secret would find nothing.
+            Some(credential) => self.cache.has_file(&self.key(wanted, credential)),
+            None => true,
         }
-        let secret = match secret {
-            Some(secret) => secret,
-            None => secret.insert(self.secret(wanted.plan).await?),
-        };
+    }
+
+    /// A good token from the kernel, or from a file that the secret decrypts.
+    fn cached_by_secret(&self, wanted: Wanted<'_>, secret: &ClientSecret) -> Option<Token> {
         let key = self.key(wanted, credential(wanted.plan, secret));
-        Ok(self.cache.in_kernel(&key).and_then(|bytes| good(&bytes, &key)).or_else(|| {
+        let in_kernel = self.cache.in_kernel(&key).and_then(|bytes| self.good(&bytes, &key, wanted));
+        in_kernel.or_else(|| {
             let bytes = self.cache.in_file(&key, &SealKey::new(secret, &key))?;
-            good(&bytes, &key)
-        }))
+            self.good(&bytes, &key, wanted)
+        })
+    }
+
+    fn good(&self, bytes: &[u8], key: &CacheKey, wanted: Wanted<'_>) -> Option<Token> {
+        let now = self.context.host.clock.now();
+        let token = CachedToken::from_bytes(bytes, key)?.usable(wanted.requested, now, wanted.policy)?;
+        self.context.sink.redactor().add(token.access_token.secret());
+        Some(token)
     }
 
     fn key(&self, wanted: Wanted<'_>, credential: Credential<'_>) -> CacheKey {
