@@ -1,10 +1,10 @@
 //! Corti's tokens on the command line: client secrets in the OS keyring, limited and full tokens, what a token may do.
 //!
-//! - [`domain`] knows: environments, scopes, secrets, grants, tokens. Pure values.
-//! - [`edge`] touches: the keyring, the network, files, the terminal. One outside thing per file.
-//! - [`sandbox`] is Corti, emulated on this machine.
-//! - `commands` are the subcommands: arguments in, an outcome or a [`failure`] out.
-//! - [`output`] prints; nothing else does.
+//! - [`domain`]: pure values and rules
+//! - [`edge`]: one outside resource per file
+//! - [`sandbox`]: Corti, emulated on this machine
+//! - `commands`: the subcommands, which return an outcome or a [`failure`]
+//! - [`output`]: the only file that prints
 //!
 //! `ARCHITECTURE.md` has the map and the rules.
 
@@ -29,7 +29,10 @@ pub fn run(host: &Host) -> ExitCode {
     edge::process::harden();
     match commands::parse(host) {
         Parsed::Run(cli) => execute(&cli, host),
-        Parsed::Show(text) => finish(&Printer::default(), Printer::default().generated(&text), None),
+        Parsed::Show(text) => {
+            let printer = Printer::default();
+            finish(&printer, printer.print_text(&text), None)
+        }
         Parsed::Wrong(failure, style, text) => {
             Printer::new(style).usage(&failure, &text);
             failure.exit_code()

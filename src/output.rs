@@ -130,7 +130,7 @@ impl Printer {
     }
 
     /// Prints help, a version or completions.
-    pub fn generated(&self, text: &str) -> io::Result<()> {
+    pub fn print_text(&self, text: &str) -> io::Result<()> {
         self.data(text.trim_end_matches('\n'));
         self.write_error.take().map_or(Ok(()), Err)
     }

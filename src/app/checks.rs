@@ -51,8 +51,14 @@ pub(crate) struct Checks<'a> {
 impl<'a> Checks<'a> {
     /// `show` makes the event of a finished check.
     pub(crate) fn new(sink: &'a dyn Sink, show: fn(&Check) -> Event) -> Self {
-        let (list, foreign_words) = Default::default();
-        Self { sink, show, started: Instant::now(), list, first_failure: None, foreign_words }
+        Self {
+            sink,
+            show,
+            started: Instant::now(),
+            list: Vec::new(),
+            first_failure: None,
+            foreign_words: Vec::new(),
+        }
     }
 
     /// Starts to time the next check. Otherwise its time begins when the previous check finished.

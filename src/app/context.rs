@@ -64,10 +64,17 @@ impl<'a> Context<'a> {
             return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
                 .hint(format!("unset {name}")));
         }
-        let (flags, variables, config, passphrase) = Default::default();
-        let keyring = Keyring::new(prompts_allowed(host, options));
-        let owns_terminal = true;
-        Ok(Self { host, options, sink, flags, variables, config, owns_terminal, keyring, passphrase })
+        Ok(Self {
+            host,
+            options,
+            sink,
+            flags: OnceCell::new(),
+            variables: OnceCell::new(),
+            config: OnceCell::new(),
+            owns_terminal: true,
+            keyring: Keyring::new(prompts_allowed(host, options)),
+            passphrase: Rc::default(),
+        })
     }
 
     /// The same while a program that `exec` started uses the terminal: nobody is asked anything, and events go to `sink`.

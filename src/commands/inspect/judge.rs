@@ -50,8 +50,14 @@ impl<'a> Judge<'a> {
     pub(super) fn new(args: &InspectArgs, context: &'a Context<'a>) -> Result<Self, Failure> {
         let verifier = args.verify.then(|| Verifier::new(args, context)).transpose()?;
         let required = argument::words(&args.require_scope).map(str::to_owned).collect();
-        let (header, places) = Default::default();
-        Ok(Self { clock: context.host.clock, verifier, redact: args.redact, required, header, places })
+        Ok(Self {
+            clock: context.host.clock,
+            verifier,
+            redact: args.redact,
+            required,
+            header: LastHeader::default(),
+            places: Places::default(),
+        })
     }
 
     /// Judges a text. The inner error is the text's; the outer one means that there are no keys.

@@ -42,8 +42,8 @@ pub(super) async fn run(
     judge: &mut Judge<'_>,
     sink: &dyn Sink,
 ) -> Result<Option<Failure>, Failure> {
-    let (text, line, tokens, invalid, lacking, first) = Default::default();
-    let mut stream = Stream { judge, field, json, text, line, tokens, invalid, lacking, first };
+    let mut stream =
+        Stream { judge, field, json, text: Vec::new(), line: 0, tokens: 0, invalid: 0, lacking: 0, first: 0 };
     let mut lines = Lines::new(MAX_TEXT);
     let head = std::mem::take(&mut source.head);
     let (mut chunk, mut has_ended) = (head.as_slice(), false);
@@ -135,7 +135,9 @@ impl Stream<'_, '_> {
     fn failure(&self) -> Option<Failure> {
         let Self { tokens, invalid, lacking, first, .. } = *self;
         if tokens == 0 {
-            return Some(Failure::new(Kind::Token, "no token: the input is empty").hint("corti-auth inspect < FILE"));
+            return Some(
+                Failure::new(Kind::Token, "no token: the input is empty").hint("corti-auth inspect < FILE"),
+            );
         }
         if invalid + lacking == 0 {
             return None;

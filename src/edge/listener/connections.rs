@@ -50,6 +50,7 @@ impl Connections {
             return slot.ok();
         }
         loop {
+            // Registered first: a connection that goes idle in between must not be missed.
             let began = self.began.notified();
             self.close_oldest();
             tokio::select! {
