@@ -81,6 +81,8 @@ impl<'a> Api<'a> {
         }
     }
 
+    /// Creates an interaction.
+    ///
     /// # Errors
     /// If nobody knows whether the interaction exists now, the failure says so, with the command that looks for it. If its
     /// WebSocket must not be used, it has the command that deletes it.

@@ -75,9 +75,8 @@ pub(crate) fn inspect(token: &AccessToken, now: Timestamp) -> Result<Option<Insp
     Ok(Some(Inspection::of(&jwt, now)?))
 }
 
-/// The environment and tenant that issued a token that somebody gave. It is not sent to others, which could read it. Fails if
-/// the token does not say who issued it, or `chosen` is another. `token` is its name in messages, `otherwise` the hint if the
-/// issuer is unknown.
+/// The issuer of a given token: the only environment and tenant it may be sent to. Fails if the token names none, or another
+/// than `chosen`. `token` is its name in messages, `otherwise` the hint if it names none.
 pub(crate) fn issuer<'a>(
     inspection: Option<&'a Inspection>,
     chosen: Option<(&Environment, &Tenant)>,

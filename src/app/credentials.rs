@@ -1,7 +1,7 @@
 //! Stores a client's secret for a profile, and removes it.
 //!
-//! A profile is named before its secret is stored, and removed after it. The configuration is locked meanwhile. So whenever a
-//! command is killed, every stored secret has a profile.
+//! A profile is written to config.toml before its secret is stored, and removed after the secret, under the configuration's
+//! lock: after a kill, every stored secret still has a profile.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -39,7 +39,7 @@ pub(super) struct DoctorArgs {
 }
 
 pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
-    // Checks report what the context warns about.
+    // Warnings are shown as checks instead.
     let unwarned = Filter { sink: context.sink, passes: |event| !matches!(event, Event::Warning(..)) };
     let context = &Context::new(context.host, context.options, &unwarned)?;
     context.flags()?;

@@ -152,7 +152,6 @@ pub(crate) fn parse(host: &Host) -> Parsed {
     }
 }
 
-/// Runs a command, on one runtime and this thread.
 pub(crate) fn dispatch(cli: &Cli, host: &Host, printer: &Printer) -> Result<Outcome, Failure> {
     let options = cli.globals.options();
     let context = Context::new(host, &options, printer)?;

@@ -8,7 +8,7 @@ pub struct Clock;
 
 impl Clock {
     /// The time now.
-    #[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
     pub fn now(self) -> Timestamp {
         Timestamp::now()
     }

@@ -40,7 +40,7 @@ pub struct Terminal {
 
 impl Host {
     /// Reads the real surroundings.
-    #[expect(clippy::disallowed_methods, reason = "this is the door that the lints point to")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
     pub fn from_os() -> Self {
         Self {
             arguments: std::env::args_os().collect(),
@@ -55,14 +55,14 @@ impl Host {
     }
 }
 
-/// Whether somebody may read standard output while this process runs: it is a pipe, a socket or a terminal, not a file or a device
-/// such as `/dev/null`, which Rust opens instead of a closed one. Always true on other systems than Unix.
+/// Whether stdout may have a live reader: a pipe, a socket or a terminal, not a file or a device. Rust opens `/dev/null` for a
+/// closed stdout. Always true off Unix.
 pub fn stdout_has_reader() -> bool {
     #[cfg(unix)]
     {
         use std::os::fd::AsFd as _;
         use std::os::unix::fs::FileTypeExt as _;
-        #[expect(clippy::disallowed_methods, reason = "this is the door that the lints point to")]
+        #[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
         let stdout = io::stdout();
         let file = stdout.as_fd().try_clone_to_owned().map(std::fs::File::from);
         let kind = file.and_then(|file| file.metadata()).map(|metadata| metadata.file_type());

@@ -72,7 +72,7 @@ impl<'a> Http<'a> {
         if let Some(token) = &request.bearer {
             self.sink.redactor().add(token.secret());
         }
-        // Before the deadline begins: an unreadable file of certificates is not the host's fault.
+        // Outside the deadline: an unreadable certificate file must not be reported as a timeout of the host.
         self.client(&url).await?;
         let sent = tokio::time::timeout(limit, self.send_with_retry(request, &url)).await;
         sent.unwrap_or(Err(HttpError::TimedOut(host, limit)))
@@ -111,7 +111,8 @@ impl<'a> Http<'a> {
 
     fn report(&self, method: &'static str, url: &Url, result: Result<u16, &HttpError>, started: Instant) {
         let result = result.map_or_else(ToString::to_string, |status| status.to_string());
-        self.sink.event(Event::Exchange { method, url: without_query(url), result, elapsed: started.elapsed() });
+        let url = without_query(url);
+        self.sink.event(Event::Exchange { method, url, result, elapsed: started.elapsed() });
     }
 
     async fn exchange(
@@ -228,16 +229,16 @@ async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, Http
 const CERTIFICATES_LIMIT: usize = 8 * 1024 * 1024;
 
 /// All certificates of `--ca-cert`. An error if one of them cannot be used.
-async fn ca_certificates(path: Option<&Path>, deadline: Duration) -> Result<Vec<Certificate>, HttpError> {
+async fn ca_certificates(path: Option<&Path>, limit: Duration) -> Result<Vec<Certificate>, HttpError> {
     let Some(path) = path else { return Ok(Vec::new()) };
-    let all = read_certificates(path, deadline).await?.into_iter().collect::<Result<_, String>>();
+    let all = read_certificates(path, limit).await?.into_iter().collect::<Result<_, String>>();
     all.map_err(|reason| certificates_error(path, &reason))
 }
 
 /// The usable certificates of a bundle, at least one. A system's bundle may hold some that the TLS library refuses.
-async fn trust_bundle(path: Option<&Path>, deadline: Duration) -> Result<Option<Vec<Certificate>>, HttpError> {
+async fn trust_bundle(path: Option<&Path>, limit: Duration) -> Result<Option<Vec<Certificate>>, HttpError> {
     let Some(path) = path else { return Ok(None) };
-    let usable: Vec<_> = read_certificates(path, deadline).await?.into_iter().flatten().collect();
+    let usable: Vec<_> = read_certificates(path, limit).await?.into_iter().flatten().collect();
     if usable.is_empty() {
         return Err(certificates_error(path, &"none of its certificates can be used"));
     }
@@ -247,11 +248,11 @@ async fn trust_bundle(path: Option<&Path>, deadline: Duration) -> Result<Option<
 /// Each certificate of a file, at least one, or why it cannot be used.
 async fn read_certificates(
     path: &Path,
-    deadline: Duration,
+    limit: Duration,
 ) -> Result<Vec<Result<Certificate, String>>, HttpError> {
     // A pipe may have no writer.
-    let pem = tokio::time::timeout(deadline, input::read(Some(path), CERTIFICATES_LIMIT)).await;
-    let pem = pem.map_err(|_| certificates_error(path, &format!("not read in {}", seconds(deadline))))?;
+    let pem = tokio::time::timeout(limit, input::read(Some(path), CERTIFICATES_LIMIT)).await;
+    let pem = pem.map_err(|_| certificates_error(path, &format!("not read in {}", seconds(limit))))?;
     let pem = pem.map_err(|error| certificates_error(path, &error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.map_err(|error| certificates_error(path, &error))?;

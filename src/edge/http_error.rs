@@ -9,7 +9,7 @@ use crate::edge::proxy::Proxy;
 /// The longest response that is read, in bytes.
 pub(super) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Why there is no response. Each names the host first, if it is about a host.
+/// Why there is no response. The first field is the host, where there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// A file of certificates cannot be used, for this reason.

@@ -36,7 +36,7 @@ pub fn read_on_this_thread(file: Option<&Path>, limit: usize) -> io::Result<Zero
     read_bounded(open(file)?, limit).map(Zeroizing::new)
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the door that the lint points to")]
+#[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
 fn open(file: Option<&Path>) -> io::Result<Box<dyn Read + Send>> {
     Ok(match file {
         Some(path) => Box::new(File::open(path)?),

@@ -62,7 +62,7 @@ pub(super) fn is_ignored(signal: i32) -> bool {
 pub fn interrupt_signal(has_terminal: bool) -> impl Future<Output = i32> + Send + 'static {
     #[cfg(unix)]
     {
-        // Off Linux, nobody knows whether SIGHUP is ignored, as by nohup.
+        // Elsewhere we cannot tell whether nohup made SIGHUP ignored, so it is left alone.
         let hang_up = cfg!(target_os = "linux").then_some(Signal::HUP);
         let others = [Signal::TERM, Signal::QUIT].into_iter().chain(hang_up);
         let all = [Signal::INT].into_iter().chain(others.filter(move |_| has_terminal));

@@ -32,7 +32,7 @@ const LINE_WAIT: Duration = Duration::from_millis(100);
 /// How long its pipes are read after it has ended.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// Why a command gave no secret. Each names the program first.
+/// Why a command gave no secret. The first field is the program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// It was not started, for this reason.

@@ -59,7 +59,7 @@ impl Cache {
         file::read(self.trusted_folder()?, key, seal)
     }
 
-    /// Keeps `bytes` under `key`, in the kernel for `seconds`.
+    /// Keeps `bytes` under `key`, in the kernel for `seconds`, or in a file if the kernel does not take it.
     pub fn write(&self, key: &CacheKey, seal: &SealKey, bytes: &[u8], seconds: usize) {
         let in_kernel = kernel::write(key.name(), bytes, seconds);
         match &self.folder {

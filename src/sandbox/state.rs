@@ -43,22 +43,18 @@ impl Shared {
         now.checked_add(SignedDuration::from_secs(self.settings().clock_skew)).unwrap_or(now)
     }
 
-    /// The realm.
     pub(super) fn realm(&self) -> MutexGuard<'_, Realm> {
         unpoisoned(&self.realm)
     }
 
-    /// The settings.
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
         unpoisoned(&self.settings)
     }
 
-    /// The counters.
     pub(super) fn counters(&self) -> MutexGuard<'_, Counters> {
         unpoisoned(&self.counters)
     }
 
-    /// The interactions.
     pub(super) fn interactions(&self) -> MutexGuard<'_, InteractionStore> {
         unpoisoned(&self.interactions)
     }

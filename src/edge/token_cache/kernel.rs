@@ -64,7 +64,7 @@ pub(super) fn write(name: &str, bytes: &[u8], seconds: usize) -> bool {
 
 fn add(user: KeyRing, name: &str, bytes: &[u8], seconds: usize) -> Option<()> {
     let key = user.add_key(&format!("{PREFIX}{name}"), bytes).ok()?;
-    // So that it can be removed without possessing it: at the limit of keys that is not possible.
+    // Lets the owner remove the key without possessing it: at the limit of keys no thread can possess it.
     let of_its_owner = Permission::VIEW | Permission::SEARCH | Permission::SETATTR;
     let permissions = KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(of_its_owner).build();
     let _ = key.set_perms(permissions);
