@@ -127,11 +127,8 @@ impl<'a> Tokens<'a> {
 
     /// Whether only the secret can tell if a token is cached.
     fn needs_secret(&self, wanted: Wanted<'_>) -> bool {
-        match stored_credential(wanted.plan) {
-            // No file either: reading the secret would find nothing.
-            Some(credential) => self.cache.has_file(&self.key(wanted, credential)),
-            None => true,
-        }
+        // No file either: reading the secret would find nothing.
+        stored_credential(wanted.plan).is_none_or(|id| self.cache.has_file(&self.key(wanted, id)))
     }
 
     /// A good token from the kernel, or from a file that the secret decrypts.

@@ -185,10 +185,8 @@ async fn remove(context: &Context<'_>, name: &ProfileName, keep_secret: bool) ->
     });
     let what = if secret_removed { "and its secret are" } else { "is" };
     let page = Page::new().line(format!("profile `{name}` {what} removed"));
-    let page = if no_default {
-        page.line("there is no default profile now").line("hint: corti-auth profile use NAME")
-    } else {
-        page
-    };
+    if no_default {
+        context.warn("there is no default profile now", Some("corti-auth profile use NAME"));
+    }
     Ok(Outcome::new("profile-remove", json, Text::Message(page)))
 }

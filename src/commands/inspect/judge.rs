@@ -50,14 +50,8 @@ impl<'a> Judge<'a> {
     pub(super) fn new(args: &InspectArgs, context: &'a Context<'a>) -> Result<Self, Failure> {
         let verifier = args.verify.then(|| Verifier::new(args, context)).transpose()?;
         let required = argument::words(&args.require_scope).map(str::to_owned).collect();
-        Ok(Self {
-            clock: context.host.clock,
-            verifier,
-            redact: args.redact,
-            required,
-            header: LastHeader::default(),
-            places: Places::default(),
-        })
+        let (clock, header, places) = (context.host.clock, LastHeader::default(), Places::default());
+        Ok(Self { clock, verifier, redact: args.redact, required, header, places })
     }
 
     /// Judges a text. The inner error is the text's; the outer one means that there are no keys.

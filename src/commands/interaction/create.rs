@@ -134,10 +134,7 @@ async fn body(args: &CreateArgs, context: &Context<'_>) -> Result<Value, Failure
     };
     let body = args.fields().body(file.as_ref().map(|bytes| bytes.as_slice()), &Uuid::new_v4().to_string());
     body.map_err(|error| {
-        let name = match args.from.as_deref() {
-            Some(path) if path != "-" => format!("`{}`", path.display()),
-            _ => "standard input".to_owned(),
-        };
+        let name = input::name(args.from.as_deref().filter(|path| path.as_os_str() != "-"));
         Failure::new(Kind::Usage, format!("{name} is not the body of an interaction: {error}"))
             .hint("corti-auth interaction create --help")
     })
