@@ -1,8 +1,6 @@
 //! Who may use the API: the REST API needs a full token in a header, a WebSocket a full token or one with its own scope, in the
 //! query. Checked in this order: the token (401), the tenant (403), the scope (403).
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -16,7 +14,7 @@ use crate::domain::token::scope::LIMITED;
 
 use super::problem::Problem;
 use super::realm::Realm;
-use super::state::Shared;
+use super::state::{AppState, Shared};
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,11 +112,7 @@ pub(super) fn socket(shared: &Shared, query: &str, scope: &str) -> Result<(), De
 }
 
 /// Passes on only requests with a full token and the right tenant.
-pub(super) async fn rest(
-    State(shared): State<Arc<Shared>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Denied> {
+pub(super) async fn rest(State(shared): AppState, request: Request, next: Next) -> Result<Response, Denied> {
     decide(&shared, |policy| policy.rest(request.headers()))?;
     Ok(next.run(request).await)
 }

@@ -20,7 +20,7 @@ use crate::edge::loopback;
 
 use super::realm::SigningKey;
 use super::settings::Settings;
-use super::state::Shared;
+use super::state::{AppState, Shared};
 
 /// The routes.
 pub(super) fn router(shared: Arc<Shared>) -> Router<Arc<Shared>> {
@@ -39,11 +39,7 @@ fn refused(status: StatusCode, reason: impl Into<String>) -> Refused {
     (status, Json(json!({ "error": reason.into() })))
 }
 
-async fn authorize(
-    State(shared): State<Arc<Shared>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Refused> {
+async fn authorize(State(shared): AppState, request: Request, next: Next) -> Result<Response, Refused> {
     let environment = shared.environment.to_string();
     let host = environment.strip_prefix("http://").unwrap_or_default();
     let judged = loopback::judge(request.headers(), host, &shared.control_token);
@@ -53,11 +49,11 @@ async fn authorize(
     Ok(next.run(request).await)
 }
 
-async fn show(State(shared): State<Arc<Shared>>) -> Json<Settings> {
+async fn show(State(shared): AppState) -> Json<Settings> {
     Json(shared.settings().clone())
 }
 
-async fn reset(State(shared): State<Arc<Shared>>) -> Json<Settings> {
+async fn reset(State(shared): AppState) -> Json<Settings> {
     *shared.settings() = Settings::default();
     Json(Settings::default())
 }
@@ -76,7 +72,7 @@ fn bad_request(error: &impl ToString) -> Refused {
 }
 
 /// Changes the settings that the body names, and leaves the others.
-async fn change(State(shared): State<Arc<Shared>>, body: Body) -> Result<Json<Settings>, Refused> {
+async fn change(State(shared): AppState, body: Body) -> Result<Json<Settings>, Refused> {
     let changes = object(body, "")?;
     let mut settings = shared.settings();
     *settings = changed(&settings, changes)?;
@@ -93,7 +89,7 @@ fn changed(settings: &Settings, changes: Map<String, Value>) -> Result<Settings,
     Ok(settings)
 }
 
-async fn counters(State(shared): State<Arc<Shared>>) -> Json<Value> {
+async fn counters(State(shared): AppState) -> Json<Value> {
     Json(json!(*shared.counters()))
 }
 
@@ -107,7 +103,7 @@ struct Rotation {
 }
 
 /// Signs with a new key from now on. `{"forget": true}` makes tokens of the older keys invalid at once.
-async fn rotate_keys(State(shared): State<Arc<Shared>>, body: Body) -> Result<Json<Value>, Refused> {
+async fn rotate_keys(State(shared): AppState, body: Body) -> Result<Json<Value>, Refused> {
     let rotation: Rotation =
         serde_json::from_value(Value::Object(object(body, "{}")?)).map_err(|error| bad_request(&error))?;
     let Ok(Ok(key)) = tokio::task::spawn_blocking(SigningKey::new).await else {

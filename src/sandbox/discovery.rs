@@ -1,7 +1,5 @@
 //! The realm's public documents: OpenID Connect Discovery 1.0 and the JWK set. Only what the sandbox serves is listed.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -12,11 +10,11 @@ use serde_json::{Value, json};
 use crate::domain::token::scope::{BASE, LIMITED};
 
 use super::cors;
-use super::state::Shared;
+use super::state::AppState;
 use super::token::OPTIONAL;
 
 /// `GET /realms/{tenant}/.well-known/openid-configuration`.
-pub(super) async fn configuration(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+pub(super) async fn configuration(State(shared): AppState, headers: HeaderMap) -> Response {
     let environment = shared.environment_of(&headers);
     let issuer = environment.issuer(&shared.tenant);
     let scopes: Vec<&str> = BASE.into_iter().chain(LIMITED).chain(OPTIONAL).collect();
@@ -35,7 +33,7 @@ pub(super) async fn configuration(State(shared): State<Arc<Shared>>, headers: He
 }
 
 /// `GET /realms/{tenant}/protocol/openid-connect/certs`.
-pub(super) async fn certs(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+pub(super) async fn certs(State(shared): AppState, headers: HeaderMap) -> Response {
     readable(&headers, "no-cache", shared.realm().jwks())
 }
 

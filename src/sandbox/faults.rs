@@ -1,7 +1,6 @@
 //! The faults that the settings ask for: latency, a wrong date and closed connections for every request, failures and cut-off
 //! bodies for the token endpoint, failures of the API.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -18,10 +17,10 @@ use crate::edge::listener;
 
 use super::problem::Problem;
 use super::settings::{ApiFault, take};
-use super::state::Shared;
+use super::state::AppState;
 
 /// Closes the connection or delays the answer, and dates it by the server's own clock.
-pub(super) async fn any_request(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+pub(super) async fn any_request(State(shared): AppState, request: Request, next: Next) -> Response {
     if take(&mut shared.settings().drop_connections) {
         return listener::no_answer();
     }
@@ -38,11 +37,7 @@ pub(super) async fn any_request(State(shared): State<Arc<Shared>>, request: Requ
 }
 
 /// Counts token requests, and fails them or cuts their answers off.
-pub(super) async fn token_request(
-    State(shared): State<Arc<Shared>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn token_request(State(shared): AppState, request: Request, next: Next) -> Response {
     shared.counters().token_requests += 1;
     let settings = shared.settings().clone();
     if take(&mut shared.settings().fail_count) {
@@ -58,7 +53,7 @@ pub(super) async fn token_request(
 }
 
 /// Fails requests to the API and handshakes of its WebSockets, or takes the reason out of its refusals.
-pub(super) async fn api_request(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+pub(super) async fn api_request(State(shared): AppState, request: Request, next: Next) -> Response {
     let settings = shared.settings().clone();
     if !take(&mut shared.settings().api_fail_count) {
         let response = next.run(request).await;

@@ -1,7 +1,5 @@
 //! The handlers of `/v2/interactions/`. A list is filtered, sorted and paged by its query.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -15,7 +13,7 @@ use crate::domain::corti::interaction::{SORTS, STATUSES};
 
 use super::interaction::{Interaction, parse_id};
 use super::problem::Problem;
-use super::state::Shared;
+use super::state::{AppState, Shared};
 use super::validation::ValidationErrors;
 
 type Body = Result<Bytes, BytesRejection>;
@@ -23,7 +21,7 @@ type Id = Result<Path<String>, PathRejection>;
 
 /// `POST /v2/interactions/`.
 pub(super) async fn create(
-    State(shared): State<Arc<Shared>>,
+    State(shared): AppState,
     body: Body,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let (body, now) = (parse(body)?, shared.now());
@@ -33,10 +31,7 @@ pub(super) async fn create(
 }
 
 /// `GET /v2/interactions/`.
-pub(super) async fn list(
-    State(shared): State<Arc<Shared>>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn list(State(shared): AppState, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
     let listing = Listing::parse(&query.unwrap_or_default()).map_err(Problem::query)?;
     let interactions = shared.interactions();
     let page: Vec<Value> =
@@ -45,25 +40,21 @@ pub(super) async fn list(
 }
 
 /// `GET /v2/interactions/{id}`.
-pub(super) async fn get(State(shared): State<Arc<Shared>>, id: Id) -> Result<Json<Value>, Problem> {
+pub(super) async fn get(State(shared): AppState, id: Id) -> Result<Json<Value>, Problem> {
     let id = parse_uuid(id)?;
     let interactions = shared.interactions();
     interactions.get(id).map(|one| Json(show(&shared, one)))
 }
 
 /// `PATCH /v2/interactions/{id}`.
-pub(super) async fn update(
-    State(shared): State<Arc<Shared>>,
-    id: Id,
-    body: Body,
-) -> Result<Json<Value>, Problem> {
+pub(super) async fn update(State(shared): AppState, id: Id, body: Body) -> Result<Json<Value>, Problem> {
     let (id, patch, now) = (parse_uuid(id)?, parse(body)?, shared.now());
     let mut interactions = shared.interactions();
     interactions.patch(id, &patch, now).map(|one| Json(show(&shared, one)))
 }
 
 /// `DELETE /v2/interactions/{id}`.
-pub(super) async fn delete(State(shared): State<Arc<Shared>>, id: Id) -> Result<StatusCode, Problem> {
+pub(super) async fn delete(State(shared): AppState, id: Id) -> Result<StatusCode, Problem> {
     let id = parse_uuid(id)?;
     shared.interactions().delete(id).map(|()| StatusCode::NO_CONTENT)
 }

@@ -53,7 +53,7 @@ use axum::routing::{any, get, post};
 use oauth_error::OauthError;
 use problem::Problem;
 use realm::{Realm, SigningKey};
-use state::Shared;
+use state::{AppState, Shared};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -236,7 +236,7 @@ fn router(shared: Arc<Shared>) -> Router {
 
 /// Refuses every tenant but the sandbox's own.
 async fn other_tenants(
-    State(shared): State<Arc<Shared>>,
+    State(shared): AppState,
     tenant: Result<Path<String>, PathRejection>,
     request: Request,
     next: Next,

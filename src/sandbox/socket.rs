@@ -1,6 +1,5 @@
 //! Serves the two WebSockets: checks the handshake, passes messages to a `Session`, and closes open sockets at shutdown.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -16,7 +15,7 @@ use super::authorization;
 use super::interaction::parse_id;
 use super::problem::Problem;
 use super::session::{Kind, Session};
-use super::state::Shared;
+use super::state::{AppState, Shared};
 use crate::edge::listener::OpenConnection;
 use crate::edge::socket::{MAX_UNSENT, READ_BUFFER};
 
@@ -33,7 +32,7 @@ type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 
 /// `GET /audio-bridge/v2/transcribe`.
 pub(super) async fn transcribe(
-    State(shared): State<Arc<Shared>>,
+    State(shared): AppState,
     RawQuery(query): RawQuery,
     Extension(connection): Extension<OpenConnection>,
     upgrade: Upgrade,
@@ -46,7 +45,7 @@ pub(super) async fn transcribe(
 
 /// `GET /audio-bridge/v2/interactions/{id}/streams`.
 pub(super) async fn streams(
-    State(shared): State<Arc<Shared>>,
+    State(shared): AppState,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     Extension(connection): Extension<OpenConnection>,

@@ -1,7 +1,8 @@
 //! The state that all handlers share. No lock is held across an `await`.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
@@ -19,6 +20,9 @@ use crate::edge::clock::Clock;
 use super::interaction_store::InteractionStore;
 use super::realm::Realm;
 use super::settings::Settings;
+
+/// The state, as handlers get it.
+pub(super) type AppState = State<Arc<Shared>>;
 
 /// The sandbox's state.
 pub(super) struct Shared {

@@ -1,8 +1,6 @@
 //! The token endpoint: grants `client_credentials`, and refuses as Keycloak 26 does. Checked in this order: the form, the
 //! grant, the client and its secret, the page's origin, repeated parameters, the scope.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -18,7 +16,7 @@ use super::cors;
 use super::credentials::{self, Form};
 use super::oauth_error::OauthError;
 use super::realm::Grant;
-use super::state::Shared;
+use super::state::{AppState, Shared};
 
 /// The scopes that Keycloak names in every token, even if nobody asked for them.
 const ALWAYS_NAMED: [&str; 2] = ["email", "profile"];
@@ -27,7 +25,7 @@ const ALWAYS_NAMED: [&str; 2] = ["email", "profile"];
 pub(super) const OPTIONAL: [&str; 4] = ["address", "phone", "offline_access", "microprofile-jwt"];
 
 /// `POST /realms/{tenant}/protocol/openid-connect/token`.
-pub(super) async fn endpoint(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn endpoint(State(shared): AppState, headers: HeaderMap, body: Bytes) -> Response {
     let Ok(form) = Form::read(&headers, &body) else { return OauthError::INTERNAL.into_response() };
     let answer = match grant(&shared, &headers, &form) {
         Ok(token) => Json(token).into_response(),
