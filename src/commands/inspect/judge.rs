@@ -113,10 +113,11 @@ impl From<Unreadable> for Failure {
 }
 
 impl Judged {
-    /// The record for programs.
-    pub(super) fn report(&self) -> Report<'_> {
+    /// The record for programs. `line` is the number of its line, if there are many.
+    pub(super) fn report(&self, line: Option<u64>) -> Report<'_> {
+        let Self { inspection, fingerprint, cleaned, redacted, .. } = self;
         let verification = self.verification.as_ref();
-        Report::of(&self.inspection, &self.fingerprint, &self.cleaned, verification, self.redacted)
+        Report { line, inspection, fingerprint, cleaned, verification, redacted: *redacted }
     }
 
     /// One field of the record; null if the token lacks it.
@@ -126,7 +127,7 @@ impl Judged {
 
     /// The record as a JSON object.
     pub(super) fn fields(&self) -> Value {
-        serde_json::to_value(self.report()).unwrap_or_default()
+        serde_json::to_value(self.report(None)).unwrap_or_default()
     }
 
     /// Everything about the token, for a person.

@@ -99,9 +99,7 @@ impl Stream<'_, '_> {
         let line = self.line;
         match (judged, self.field) {
             (Ok(judged), None) => {
-                let mut report = judged.report();
-                report.line = Some(line);
-                self.add_json(&report);
+                self.add_json(&judged.report(Some(line)));
             }
             (Ok(judged), Some(name)) if self.json => {
                 self.add_json(&json!({ "schema": SCHEMA, "line": line, name: judged.field(name) }));

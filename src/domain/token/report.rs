@@ -21,24 +21,16 @@ pub const FIELDS: &str = "kind, reach, meaning, scopes, roles, audience, issuer,
 pub struct Report<'a> {
     /// The number of its line, if there are many.
     pub line: Option<u64>,
-    inspection: &'a Inspection,
-    fingerprint: &'a str,
-    cleaned: &'a [Wrapping],
-    verification: Option<&'a Verification>,
-    redacted: bool,
-}
-
-impl<'a> Report<'a> {
-    /// The record of `inspection`. `cleaned` says what was removed around the token.
-    pub fn of(
-        inspection: &'a Inspection,
-        fingerprint: &'a str,
-        cleaned: &'a [Wrapping],
-        verification: Option<&'a Verification>,
-        redacted: bool,
-    ) -> Self {
-        Self { line: None, inspection, fingerprint, cleaned, verification, redacted }
-    }
+    /// The token's claims and header.
+    pub inspection: &'a Inspection,
+    /// The token's fingerprint.
+    pub fingerprint: &'a str,
+    /// What was removed around the token.
+    pub cleaned: &'a [Wrapping],
+    /// The verification, if there was one.
+    pub verification: Option<&'a Verification>,
+    /// Whether names and ids are replaced by fingerprints.
+    pub redacted: bool,
 }
 
 /// A value as its text, without a copy of it.
