@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::time::Duration;
 
-use crate::common::{self, Said, World};
+use crate::common::{Said, World};
 
 const PROFILES: &str = "[profiles.a]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
 
@@ -52,11 +52,11 @@ fn control_c_while_a_login_waits_for_the_lock_stores_nothing() {
     world.use_passphrase();
     let mut login = world.start("login -e eu --client-id x --no-verify --store file --secret-stdin");
     let place = world.config_folder().join("config.lock");
-    common::wait_until("it reads the secret", || place.exists() && !login.has_open(&place));
+    crate::common::wait_until("it reads the secret", || place.exists() && !login.has_open(&place));
     let lock = File::open(&place).unwrap();
     lock.lock().unwrap();
     login.0.stdin.take().unwrap().write_all(b"x").unwrap();
-    common::wait_until("it waits for the lock", || login.has_open(&place));
+    crate::common::wait_until("it waits for the lock", || login.has_open(&place));
     login.interrupt();
     assert_eq!(login.wait(), Some(130));
     assert_eq!(world.config(), "");

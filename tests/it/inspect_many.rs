@@ -6,7 +6,7 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::common::control::Control;
-use crate::common::{self, Running, Said, Sandbox, World, binary, forged, wait_until};
+use crate::common::{Running, Said, Sandbox, World, binary, forged, wait_until};
 
 fn token(client: &str, exp: i64) -> String {
     forged(
@@ -58,7 +58,7 @@ impl Interactive {
     /// Its peak memory in KiB.
     #[cfg(target_os = "linux")]
     fn peak(&self) -> u64 {
-        common::memory(self.running.0.id(), "VmHWM").unwrap()
+        crate::common::memory(self.running.0.id(), "VmHWM").unwrap()
     }
 }
 

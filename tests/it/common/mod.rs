@@ -28,9 +28,7 @@ pub mod shell;
 mod world;
 
 pub use keyring::Keyring;
-#[cfg(target_os = "linux")]
-pub use process::memory;
-pub use process::{Running, Said, lines};
+pub use process::{Running, Said, lines, memory};
 pub use sandbox::Sandbox;
 pub use world::{PASSPHRASE, World};
 

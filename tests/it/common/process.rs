@@ -48,8 +48,7 @@ impl Drop for Running {
     }
 }
 
-/// A process's memory in KiB: `VmHWM` is the peak, `VmRSS` what it has now. `None` once the process is gone.
-#[cfg(target_os = "linux")]
+/// A process's memory in KiB: `VmHWM` is the peak, `VmRSS` what it has now. `None` once the process is gone, and off Linux.
 pub fn memory(process: u32, field: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
