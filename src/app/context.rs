@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::domain::client::config::{Config, Profile};
-use crate::domain::client::identity::{ProfileName, Tenant, USUAL_TENANT};
+use crate::domain::client::identity::{ProfileName, TENANT_HINT, Tenant};
 use crate::domain::client::invalid::Invalid;
 use crate::domain::client::resolve::{self, Flags, Plan, ResolveError};
 use crate::domain::client::store_kind::StoreKind;
@@ -236,5 +236,5 @@ pub(crate) fn profile_name(text: &str) -> Result<ProfileName, Failure> {
 }
 
 pub(crate) fn parse_tenant(text: &str) -> Result<Tenant, Failure> {
-    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(USUAL_TENANT))
+    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(TENANT_HINT))
 }

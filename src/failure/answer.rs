@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::domain::client::identity::{Tenant, USUAL_TENANT};
+use crate::domain::client::identity::{TENANT_HINT, Tenant};
 use crate::domain::client::variable;
 use crate::domain::corti::interaction::InteractionError;
 use crate::domain::corti::problem::Problem;
@@ -29,7 +29,7 @@ pub(super) fn other_tenant(tenant: &Tenant) -> &'static str {
     if *tenant == Tenant::default() {
         "the tenant is the default; check the environment: corti-auth doctor"
     } else {
-        USUAL_TENANT
+        TENANT_HINT
     }
 }
 

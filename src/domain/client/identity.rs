@@ -58,7 +58,7 @@ macro_rules! text_newtype {
 }
 
 /// The hint for a tenant that is wrong or unknown.
-pub const USUAL_TENANT: &str = "nearly every customer's tenant is base: corti-auth doctor --tenant base";
+pub const TENANT_HINT: &str = "nearly every customer's tenant is base: corti-auth doctor --tenant base";
 
 /// A Corti tenant, which is a Keycloak realm: one segment of a URL path.
 #[derive(Clone, Debug, PartialEq, Eq)]

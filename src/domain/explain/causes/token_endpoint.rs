@@ -1,6 +1,6 @@
 //! The causes at the token endpoint: it refuses, or grants other scopes than were wanted. The words are Keycloak 26's.
 
-use crate::domain::client::identity::USUAL_TENANT;
+use crate::domain::client::identity::TENANT_HINT;
 use crate::domain::explain::answer::AnswerKind;
 use crate::domain::explain::cause::{Cause, cause};
 use crate::domain::explain::evidence::Evidence;
@@ -45,7 +45,7 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .remedy("make an API client for a backend in the Corti Console, and log in: corti-auth login"),
         cause("unknown-tenant", "the environment has no such tenant (realm)")
             .if_server_says(it, is_oauth && it.says(&["realm does not exist"]) && !is_busy)
-            .remedy(USUAL_TENANT),
+            .remedy(TENANT_HINT),
         cause("misspelt-scope", "a scope is misspelt")
             .if_server_says(it, correction.is_some())
             .if_request_shows(correction)
