@@ -109,17 +109,27 @@ impl Redactor {
     /// `value` without the secrets, in names as well.
     pub fn apply_json(&self, value: Value) -> Value {
         // One search of all texts is much faster than a search of each, and hardly any value has a secret.
-        let texts = RefCell::new(String::new());
-        let collect = |text: &str| {
-            texts.borrow_mut().extend([text, "\n"]);
-            String::new()
-        };
-        map_json(value.clone(), &collect, &collect);
-        if !self.finds_in(&texts.into_inner()) {
+        let mut texts = String::new();
+        collect_texts(&value, &mut texts);
+        if !self.finds_in(&texts) {
             return value;
         }
         let clean = |text: &str| self.apply(text).into_owned();
         map_json(value, &clean, &clean)
+    }
+}
+
+/// Adds the names, texts and numbers of `value` to `all`, each on a line.
+fn collect_texts(value: &Value, all: &mut String) {
+    match value {
+        Value::String(text) => all.extend([text, "\n"]),
+        Value::Number(number) => all.extend([&*number.to_string(), "\n"]),
+        Value::Array(values) => values.iter().for_each(|value| collect_texts(value, all)),
+        Value::Object(members) => members.iter().for_each(|(name, value)| {
+            all.extend([name, "\n"]);
+            collect_texts(value, all);
+        }),
+        Value::Bool(_) | Value::Null => {}
     }
 }
 
