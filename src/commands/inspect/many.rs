@@ -7,7 +7,7 @@ use crate::app::token_source::{MAX_TEXT, Source};
 use crate::domain::text::event::{Event, Sink};
 use crate::domain::text::lines::{Line, Lines};
 use crate::domain::text::page::printable;
-use crate::domain::token::jwt::MAX_TOKEN_BYTES;
+use crate::domain::token::jwt::{JwtError, MAX_TOKEN_BYTES};
 use crate::failure::{Failure, Kind};
 
 use super::judge::{Judge, Judged};
@@ -133,9 +133,7 @@ impl Stream<'_, '_> {
     fn failure(&self) -> Option<Failure> {
         let Self { tokens, invalid, lacking, first, .. } = *self;
         if tokens == 0 {
-            return Some(
-                Failure::new(Kind::Token, "no token: the input is empty").hint("corti-auth inspect < FILE"),
-            );
+            return Some(JwtError::Empty.into());
         }
         if invalid + lacking == 0 {
             return None;
