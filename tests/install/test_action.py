@@ -18,13 +18,8 @@ from sandbox import Sandbox
 
 def setUpModule():
     global server, sandbox
-    server = Server(Release()).__enter__()
-    sandbox = Sandbox().__enter__()
-
-
-def tearDownModule():
-    sandbox.__exit__()
-    server.__exit__()
+    server = unittest.enterModuleContext(Server(Release()))
+    sandbox = unittest.enterModuleContext(Sandbox())
 
 
 class Action(unittest.TestCase):

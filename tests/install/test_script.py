@@ -18,11 +18,7 @@ TOOLS = "cat chmod cp cut env grep gzip head mkdir mktemp mv rm sh sysctl tar un
 def setUpModule():
     global release, server
     release = Release()
-    server = Server(release).__enter__()
-
-
-def tearDownModule():
-    server.__exit__()
+    server = unittest.enterModuleContext(Server(release))
 
 
 class Script(unittest.TestCase):

@@ -23,13 +23,8 @@ echo "tested with $CORTI_ENVIRONMENT $CORTI_TENANT_NAME"
 
 def setUpModule():
     global server, sandbox
-    server = Server(Release()).__enter__()
-    sandbox = Sandbox().__enter__()
-
-
-def tearDownModule():
-    sandbox.__exit__()
-    server.__exit__()
+    server = unittest.enterModuleContext(Server(Release()))
+    sandbox = unittest.enterModuleContext(Sandbox())
 
 
 def block(info: str) -> str:
