@@ -19,8 +19,12 @@ use super::state::{AppState, Shared};
 use crate::edge::listener::OpenConnection;
 use crate::edge::socket::{MAX_UNSENT, READ_BUFFER};
 
-/// The longest message, in bytes.
+/// The longest message, in bytes. A longer one closes the socket with 1009.
 const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// The longest message that is read, in bytes. More than `MAX_MESSAGE`: if we closed with the rest of a message unread, the
+/// system would reset the connection and the client could miss the close code. A message above this limit can have that end.
+const MAX_READ: usize = 2 * MAX_MESSAGE;
 
 /// How long a client may take to send its configuration after the upgrade, as Corti documents it.
 const CONFIG_WINDOW: Duration = Duration::from_secs(10);
@@ -65,8 +69,8 @@ fn open(shared: &Shared, upgrade: Upgrade, connection: OpenConnection, kind: Kin
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade
             .read_buffer_size(READ_BUFFER)
-            .max_message_size(MAX_MESSAGE)
-            .max_frame_size(MAX_MESSAGE)
+            .max_message_size(MAX_READ)
+            .max_frame_size(MAX_READ)
             .max_write_buffer_size(MAX_UNSENT),
         Err(rejection) => return rejection.into_response(),
     };
@@ -82,8 +86,7 @@ fn open(shared: &Shared, upgrade: Upgrade, connection: OpenConnection, kind: Kin
     })
 }
 
-/// Sends the close frame, if there is one, and reads until the client has closed too. Unread data would reset the connection,
-/// and the client could lose the last messages.
+/// Sends the close frame, if there is one, and reads until the client has closed too: see `MAX_READ`.
 async fn close(socket: &mut WebSocket, code: Option<u16>) {
     if let Some(code) = code {
         let frame = CloseFrame { code, reason: "".into() };
@@ -109,6 +112,8 @@ async fn converse(socket: &mut WebSocket, mut session: Session) -> Option<u16> {
             biased;
             () = &mut config_timeout, if !session.is_configured() => session.on_config_timeout(),
             message = next(socket) => match message? {
+                Ok(Message::Text(text)) if text.len() > MAX_MESSAGE => return Some(close_code::SIZE),
+                Ok(Message::Binary(audio)) if audio.len() > MAX_MESSAGE => return Some(close_code::SIZE),
                 Ok(Message::Text(text)) => session.on_text(&text),
                 Ok(Message::Binary(audio)) => session.on_audio(audio.len()),
                 Ok(Message::Ping(_) | Message::Pong(_)) => Vec::new(),
