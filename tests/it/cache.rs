@@ -1,7 +1,5 @@
 //! The token cache: when a cached token is used, and when it must not be.
 
-#![cfg(target_os = "linux")]
-
 use serde_json::json;
 
 use crate::common::cached::{Cached, start, token};

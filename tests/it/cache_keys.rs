@@ -1,8 +1,6 @@
 //! The kernel lets an unprivileged user keep 200 keys, keyrings included, so no command may hold one for long. This
 //! test has a file of its own because it counts keys.
 
-#![cfg(target_os = "linux")]
-
 use std::process::{Command, Stdio};
 
 use crate::common::cached::{become_user, silent_at_first, waits_for_a_lock};

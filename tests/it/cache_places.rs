@@ -1,8 +1,6 @@
 //! Where tokens are cached: in the kernel's keyring, or in an encrypted file where the keyring cannot be used. Damage
 //! to either is never an error.
 
-#![cfg(target_os = "linux")]
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 

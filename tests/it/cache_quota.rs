@@ -1,8 +1,6 @@
 //! The kernel lets an unprivileged user keep 20,000 bytes; where they are used up, tokens are cached in a file. This
 //! test has a file of its own because it fills the quota of the user who runs it, unless that is root.
 
-#![cfg(target_os = "linux")]
-
 use serde_json::Value;
 
 use crate::common::cached::{Cached, become_user};

@@ -1,7 +1,5 @@
 //! Cached tokens of a stored secret: they are found without reading the secret, and removed with it.
 
-#![cfg(target_os = "linux")]
-
 use predicates::prelude::*;
 
 use crate::common::cached::{Cached, token};

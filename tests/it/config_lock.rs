@@ -27,7 +27,6 @@ fn a_lock_that_is_not_released_is_an_error_and_nothing_is_changed() {
     world.run("profile use a").assert().success();
 }
 
-#[cfg(unix)]
 #[test]
 fn control_c_ends_the_wait() {
     let (world, _lock) = locked();

@@ -2,7 +2,6 @@
 //! `config.toml` can be read, and the next change removes any temporary file. `crash_secrets` tests the commands that
 //! store a secret.
 
-#![cfg(unix)]
 #![allow(clippy::print_stdout, reason = "the figures, for who asks for them: --nocapture")]
 
 use crate::common::keyring::{lookup, store};

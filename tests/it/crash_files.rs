@@ -4,7 +4,6 @@
 //! Deriving the key from the passphrase takes about a second, so there are few rounds here, all of them close to the
 //! write. `crash_secrets` has many.
 
-#![cfg(unix)]
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 

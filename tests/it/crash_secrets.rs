@@ -4,7 +4,6 @@
 //!
 //! Each command is killed `KILL_ROUNDS` times; `scripts/full` sets 300.
 
-#![cfg(target_os = "linux")]
 #![allow(clippy::print_stdout, reason = "the figures, for who asks for them: --nocapture")]
 
 use std::collections::BTreeMap;

@@ -1,7 +1,5 @@
 //! A full disk, a home that cannot be written and a file that cannot be read: a clear error, and nothing is lost.
 
-#![cfg(target_os = "linux")]
-
 use crate::common::{self, Said, World};
 
 const FILE: &str = "default-profile = \"dev\"\n[profiles.dev]\nenvironment = \"eu\"\ntenant = \"base\"\nclient-id = \"acme\"\nstore = \"file\"\n";

@@ -1,7 +1,6 @@
 //! The test entry that `doctor` writes to the store: `doctor` removes it at its end, and the next run removes the one
 //! of a killed run.
 
-#![cfg(unix)]
 use std::time::{Duration, Instant};
 
 use crate::common;

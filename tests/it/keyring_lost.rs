@@ -1,7 +1,6 @@
 //! A keyring that stops answering during a change: the change may or may not be made, and the message says so.
 //! Running the same command again completes it.
 
-#![cfg(target_os = "linux")]
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,7 +1,6 @@
 //! One command opens the keyring once: two connections to the bus (one to probe it, one for the keyring's client) and
 //! one session, however many entries it reads.
 
-#![cfg(target_os = "linux")]
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
 

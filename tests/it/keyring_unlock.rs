@@ -1,6 +1,5 @@
 //! A locked gnome-keyring with its unlock prompt on a display: the password is typed, or the prompt is dismissed.
 
-#![cfg(target_os = "linux")]
 use std::process::{Child, Command, Stdio};
 
 use crate::common::shell::Shell;

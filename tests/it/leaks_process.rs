@@ -1,6 +1,5 @@
 //! Other processes cannot read a secret of this one, and it leaves no core dump.
 
-#![cfg(target_os = "linux")]
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 

@@ -1,7 +1,6 @@
 //! Floods of connections to each server of this tool: an honest request is answered, open files and memory stay
 //! bounded, and SIGTERM ends the server during the flood.
 
-#![cfg(target_os = "linux")]
 #![allow(clippy::print_stdout, reason = "the figures, for who asks for them: --nocapture")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

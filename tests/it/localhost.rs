@@ -1,7 +1,5 @@
 //! `localhost` is this machine, whatever a hosts file says, because plain http must not leave it.
 
-#![cfg(target_os = "linux")]
-
 use crate::common::{self, Said, World};
 
 /// Listens on 127.0.0.1 and 192.0.2.1, runs each line of its input as a command, and prints who was connected to and

@@ -238,7 +238,6 @@ fn without_a_configuration_folder_no_secret_is_stored() {
     assert_eq!(lookup(&world, "eu/base/x"), "");
 }
 
-#[cfg(unix)]
 #[test]
 fn control_c_ends_the_wait_for_a_secret() {
     let keyring = Keyring::unlocked();

@@ -1,6 +1,5 @@
 //! What a login asks for when the profile exists, and which command it advises next.
 
-#![cfg(target_os = "linux")]
 use crate::common::keyring::lookup;
 use crate::common::shell::Shell;
 use crate::common::{Keyring, Said, Sandbox, World};

@@ -1,6 +1,5 @@
 //! Logins that would store a secret without a profile, or replace a stored one: they are refused.
 
-#![cfg(target_os = "linux")]
 use crate::common::keyring::{lookup, users};
 use crate::common::{self, Keyring, World};
 

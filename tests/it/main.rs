@@ -3,28 +3,44 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 #![allow(unreachable_pub, reason = "the modules are this binary's own")]
 
+#[cfg(target_os = "linux")]
 mod cache;
+#[cfg(target_os = "linux")]
 mod cache_keys;
+#[cfg(target_os = "linux")]
 mod cache_places;
+#[cfg(target_os = "linux")]
 mod cache_quota;
+#[cfg(target_os = "linux")]
 mod cache_stored;
 mod check;
 mod common;
 mod completions;
+#[cfg(unix)]
 mod config_lock;
+#[cfg(target_os = "linux")]
 mod config_trust;
 mod contract;
+#[cfg(unix)]
 mod crash;
+#[cfg(unix)]
 mod crash_files;
+#[cfg(target_os = "linux")]
 mod crash_secrets;
 mod demo;
 mod diff;
+#[cfg(target_os = "linux")]
 mod disk;
+#[cfg(unix)]
 mod docs_ci;
+#[cfg(unix)]
 mod doctor;
 mod doctor_network;
+#[cfg(unix)]
 mod doctor_test_entry;
+#[cfg(unix)]
 mod documents;
+#[cfg(unix)]
 mod exec;
 mod explain;
 mod explain_answer;
@@ -33,6 +49,7 @@ mod explain_redirects;
 mod explain_token;
 mod explain_without_reason;
 mod flood;
+#[cfg(unix)]
 mod help;
 mod hidden_characters;
 mod hostile_tokens;
@@ -44,38 +61,59 @@ mod inspect_paste;
 mod inspect_verify;
 mod inspect_weak;
 mod interaction;
+#[cfg(unix)]
 mod interaction_list;
 mod keycloak_commands;
 mod keycloak_explain;
+#[cfg(target_os = "linux")]
 mod keyring_lost;
+#[cfg(target_os = "linux")]
 mod keyring_session;
 mod keyring_states;
+#[cfg(target_os = "linux")]
 mod keyring_unlock;
 mod keyring_values;
 mod layers;
 mod leaks;
+#[cfg(target_os = "linux")]
 mod leaks_process;
+#[cfg(target_os = "linux")]
 mod listener_flood;
+#[cfg(target_os = "linux")]
 mod localhost;
+#[cfg(unix)]
 mod login;
+#[cfg(target_os = "linux")]
 mod login_next;
+#[cfg(target_os = "linux")]
 mod login_refused;
 mod logout;
+#[cfg(target_os = "linux")]
 mod min_ttl;
+#[cfg(target_os = "linux")]
 mod mounted;
 mod network;
+#[cfg(target_os = "linux")]
 mod one_mint;
 mod pasted_token;
+#[cfg(unix)]
 mod pipes;
 mod probe;
 mod probe_messages;
 mod probe_refused;
+#[cfg(unix)]
 mod profile;
+#[cfg(target_os = "linux")]
 mod profile_race;
+#[cfg(unix)]
 mod prompts;
+#[cfg(target_os = "linux")]
 mod refresh_peer;
+#[cfg(unix)]
 mod refresh_signals;
+#[cfg(target_os = "linux")]
 mod refresh_url;
+#[cfg(target_os = "linux")]
 mod relayed_signals;
 mod rename;
 mod repeated_secrets;
@@ -87,20 +125,25 @@ mod sandbox_control;
 mod sandbox_faults;
 mod sandbox_flood;
 mod sandbox_lists;
+#[cfg(unix)]
 mod sandbox_process;
 mod sandbox_realm;
 mod sandbox_rest;
 mod sandbox_sockets;
+#[cfg(unix)]
 mod sandbox_start;
 mod sdk;
 mod secret_destination;
 mod session;
+#[cfg(target_os = "linux")]
 mod size_limits;
 mod status;
 mod store_command;
+#[cfg(unix)]
 mod store_file;
 mod tls;
 mod token;
+#[cfg(unix)]
 mod token_formats;
 mod websocket_url;
 

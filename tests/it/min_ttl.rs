@@ -1,7 +1,5 @@
 //! `--min-ttl` longer than the lifetime of a new token: no token is handed out.
 
-#![cfg(target_os = "linux")]
-
 use serde_json::json;
 
 use crate::common::Said;

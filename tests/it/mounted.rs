@@ -1,8 +1,6 @@
 //! Mounted secrets (`CORTI_CLIENT_SECRET_FILE`, systemd's credentials, Docker's `/run/secrets`, the links of
 //! Kubernetes), and files that are refused.
 
-#![cfg(unix)]
-
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -163,7 +161,6 @@ fn status_reports_an_empty_secret_file() {
     );
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn without_a_thread_for_the_read_it_is_an_error() {
     const USER: u32 = 65_530;

@@ -1,7 +1,5 @@
 //! Processes that need the same token mint it once, however many they are, even if the one that mints is killed.
 
-#![cfg(target_os = "linux")]
-
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 

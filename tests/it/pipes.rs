@@ -1,7 +1,6 @@
 //! A pipe that nobody writes to: Ctrl-C ends the wait for it, and so does the request's deadline where a request
 //! needs the file.
 
-#![cfg(unix)]
 use std::time::{Duration, Instant};
 
 use crate::common;

@@ -205,7 +205,6 @@ fn many_logins_at_once_lose_no_profile() {
     assert!(profiles.len() == 16 && profiles.iter().all(|profile| profile["secret"] == "present"), "{json}");
 }
 
-#[cfg(unix)]
 #[test]
 fn the_configuration_is_private() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -236,7 +235,6 @@ fn without_a_home_variables_are_enough() {
     assert_eq!(said.code, 3, "{}", said.stderr);
 }
 
-#[cfg(unix)]
 #[test]
 fn a_configuration_folder_of_another_user_is_refused() {
     use std::os::unix::fs::chown;
@@ -265,7 +263,6 @@ fn a_configuration_that_is_a_pipe_is_refused_at_once() {
     world.run("profile list").assert().code(3).stderr(predicate::str::contains("it is not a file"));
 }
 
-#[cfg(unix)]
 #[test]
 fn a_linked_configuration_stays_linked() {
     let world = world();

@@ -1,7 +1,6 @@
 //! `profile remove` at the same time as `profile rename`, `login` or `rotate`: whichever comes first, every profile
 //! has its secret and every secret its profile.
 
-#![cfg(target_os = "linux")]
 use std::fs::File;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use corti_auth::domain::client::api_client::Client;
 use corti_auth::domain::client::config::Config;
 use corti_auth::domain::client::store_kind::StoreKind;
 
-use crate::common::keyring::{clear, store, users};
+use crate::common::keyring::{store, users};
 use crate::common::{self, Keyring, Said, Sandbox, World};
 
 const FILE: &str = "[profiles.a]\nenvironment = \"eu\"\nclient-id = \"acme\"\n";
@@ -87,7 +86,11 @@ fn a_rotation_stores_nothing_for_a_removed_profile() {
         common::wait_until("the secret is verified", || rotation.has_open(&place));
         if removal_first {
             // Like another process that had the lock.
-            clear(&world, &user);
+            world
+                .program("secret-tool")
+                .args(["clear", "service", "corti-auth", "username", &user])
+                .assert()
+                .success();
             world.write_config("");
         }
         drop(lock);

@@ -1,6 +1,5 @@
 //! `exec --refresh-url` and other users of the machine: to them, the bearer alone opens nothing.
 
-#![cfg(target_os = "linux")]
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 

@@ -1,7 +1,6 @@
 //! `exec --refresh-url` in a terminal's foreground: a signal from the keyboard reaches the program once, and so does
 //! one from another process.
 
-#![cfg(unix)]
 use crate::common;
 use crate::common::shell::Shell;
 use crate::common::{Sandbox, World};

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::common::cached::Cached;
 use crate::common::control::{Answer, Control, client};
-use crate::common::{self, Running, Said, Sandbox, World, lines, wait_until};
+use crate::common::lines::lines;
+use crate::common::{self, Running, Said, Sandbox, World, wait_until};
 
 /// Asks for a fresh token like docs/tokens.md.
 const ASK: &str = "curl -s --noproxy '*' -H \"Authorization: Bearer $CORTI_AUTH_REFRESH_TOKEN\" \"$CORTI_AUTH_REFRESH_URL\"";

@@ -1,15 +1,15 @@
 //! `exec --refresh-url` passes on every signal that can be passed on, and where the signal ends the program, both
 //! end.
 
-#![cfg(target_os = "linux")]
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use crate::common::lines::lines;
 use crate::common::shell::Shell;
-use crate::common::{self, Running, Sandbox, World, lines, wait_until};
+use crate::common::{self, Running, Sandbox, World, wait_until};
 
 /// Signals that end a program by default, by their names in kill(1).
 const DEADLY: [&str; 23] = [

@@ -1,6 +1,5 @@
 //! How the sandbox's process starts and stops.
 
-#![cfg(unix)]
 use std::os::unix::fs::PermissionsExt as _;
 
 use predicates::prelude::*;

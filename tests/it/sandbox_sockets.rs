@@ -1,12 +1,12 @@
 //! The sandbox's two WebSockets: refusals before the upgrade, audio, `flush` and `end`, and the sandbox's shutdown.
 //! `sandbox_configuration` tests the configuration message.
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
+use crate::common::signal;
 use crate::sandbox::websocket::{Corti, END, FLUSH, STREAMS, TRANSCRIBE, run};
 
 const INVALID: &str = r#"error="invalid_token", error_description=""#;
@@ -128,7 +128,7 @@ fn assert_transcript(corti: &Corti, which: usize, data: &Value) {
 async fn a_sandbox_that_stops_closes_its_websockets() {
     let mut corti = Corti::start();
     let socket = corti.open_configured(STREAMS).await;
-    kill_process(Pid::from_raw(corti.sandbox.id().try_into().unwrap()).unwrap(), Signal::TERM).unwrap();
+    assert!(signal(corti.sandbox.id(), "TERM"));
     assert_eq!(socket.rest().await.1, "1001");
     assert_eq!(corti.sandbox.wait().code(), Some(0));
 }

@@ -1,6 +1,5 @@
 //! How a sandbox starts: where its secret comes from, and what happens when it cannot start.
 
-#![cfg(unix)]
 use std::process::{Command, Stdio};
 use std::time::Duration;
 

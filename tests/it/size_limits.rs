@@ -1,8 +1,6 @@
 //! Every file that a command reads has a size limit: a longer file is refused by name, without being read into memory
 //! first.
 
-#![cfg(target_os = "linux")]
-
 use std::fs::File;
 use std::process::{Child, Command as Process};
 

@@ -120,7 +120,6 @@ pub fn waits_for_a_lock(process: u32) -> bool {
 
 /// For a user whose keys the kernel counts: the words that run a program as that user, and a copy of the binary for
 /// it.
-#[cfg(unix)]
 pub fn become_user(world: &World, user: u32) -> (Vec<String>, String) {
     use std::os::unix::fs::chown;
     let own = world.home().join("corti-auth");

@@ -59,6 +59,7 @@ pub fn lookup(world: &World, user: &str) -> String {
 }
 
 /// Stores a secret with another program.
+#[cfg(unix)]
 pub fn store(world: &World, user: &str, secret: &str) {
     let mut secret_tool = world.program("secret-tool");
     secret_tool.args(["store", "--label=x", "service", "corti-auth", "username", user]);
@@ -71,17 +72,12 @@ pub fn search(world: &World) -> Said {
 }
 
 /// The users of all entries of this tool.
+#[cfg(unix)]
 pub fn users(world: &World) -> Vec<String> {
     let said = search(world);
     // Which stream has the attributes depends on the version.
     let lines = said.stdout.lines().chain(said.stderr.lines());
     lines.filter_map(|line| line.strip_prefix("attribute.username = ")).map(str::to_owned).collect()
-}
-
-/// Removes an entry with another program.
-pub fn clear(world: &World, user: &str) {
-    let mut secret_tool = world.program("secret-tool");
-    secret_tool.args(["clear", "service", "corti-auth", "username", user]).assert().success();
 }
 
 /// The process id of the keyring daemon.

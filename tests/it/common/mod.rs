@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+#[cfg(target_os = "linux")]
 pub mod cached;
 pub mod control;
 pub mod diagnosis;
@@ -17,20 +18,25 @@ pub mod keycloak;
 pub mod keyring;
 #[cfg(unix)]
 pub mod killer;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
+pub mod lines;
 pub mod pass;
 mod process;
 pub mod ready;
 mod sandbox;
 pub mod saved;
 pub mod scripted_websocket;
+#[cfg(unix)]
 pub mod shell;
 mod world;
 
 pub use keyring::Keyring;
-pub use process::{Running, Said, lines, memory};
+pub use process::{Running, Said, memory};
 pub use sandbox::Sandbox;
-pub use world::{PASSPHRASE, World};
+pub use world::World;
+
+/// The passphrase of encrypted files.
+pub const PASSPHRASE: &str = "correct horse battery staple";
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
@@ -68,10 +74,15 @@ pub fn signal(process: u32, name: &str) -> bool {
     kill.arg(format!("-{name}")).arg(process.to_string()).stderr(Stdio::null()).status().unwrap().success()
 }
 
-#[cfg(unix)]
+/// Sets the mode of a file or folder, where the system has modes.
 pub fn chmod(path: impl AsRef<Path>, mode: u32) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
 }
 
 /// A forged access token of the tenant `base` of this environment.

@@ -1,8 +1,6 @@
 //! A running command, and the output of one that has ended.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStdout, ExitStatus};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{Child, ExitStatus};
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -53,15 +51,6 @@ pub fn memory(process: u32, field: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     line.trim().trim_end_matches(" kB").parse().ok()
-}
-
-/// Reads lines on a thread of its own, so that a test can wait for one with a limit.
-pub fn lines(stdout: ChildStdout) -> Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    std::thread::spawn(move || {
-        BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-    });
-    lines
 }
 
 /// The exit code and the output of a command.

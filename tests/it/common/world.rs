@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 
-use super::{Keyring, Running, Sandbox, binary, chmod, path};
-
-pub const PASSPHRASE: &str = "correct horse battery staple";
+use super::{Keyring, PASSPHRASE, Running, Sandbox, binary, chmod, path};
 
 /// A home folder, and the variables that commands get.
 pub struct World {
@@ -88,7 +86,6 @@ impl World {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(&file, text).unwrap();
         // With some umasks the group could write, which is refused.
-        #[cfg(unix)]
         for (path, mode) in [(folder, 0o700), (file, 0o600)] {
             chmod(path, mode);
         }
@@ -102,7 +99,6 @@ impl World {
     }
 
     /// The same, with a file that only its owner can read.
-    #[cfg(unix)]
     pub fn private_file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.file(name, bytes);
         chmod(&path, 0o600);
@@ -110,6 +106,7 @@ impl World {
     }
 
     /// Makes a pipe in the home and returns its path.
+    #[cfg(unix)]
     pub fn pipe(&self, name: &str) -> String {
         let path = self.home.path().join(name).display().to_string();
         self.program("mkfifo").args(["-m", "600", &path]).assert().success();
@@ -117,7 +114,6 @@ impl World {
     }
 
     /// Sets the file with the passphrase of encrypted files.
-    #[cfg(unix)]
     pub fn use_passphrase(&mut self) {
         let path = self.private_file("passphrase", PASSPHRASE);
         self.set("CORTI_AUTH_PASSPHRASE_FILE", &path);
