@@ -1,16 +1,20 @@
 //! The operating system's keyring: Keychain on macOS, Credential Manager on Windows, the Secret Service elsewhere.
 //!
-//! Calls to the Secret Service have no deadline of their own, so each one runs on a thread. On Linux, a probe that never
+//! Calls to a keyring have no deadline of their own, so each one runs on a thread. On Linux and macOS, a probe that never
 //! prompts comes first: a missing entry means "not logged in" only if the keyring is unlocked.
 
 use std::time::Duration;
+
+#[cfg(target_os = "macos")]
+use security_framework::os::macos::keychain::SecKeychain;
 
 use crate::domain::client::secret::ClientSecret;
 
 use super::store_error::StoreError;
 use super::thread;
 
-#[cfg_attr(not(target_os = "linux"), path = "keyring/no_probe.rs")]
+#[cfg_attr(target_os = "macos", path = "keyring/keychain.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "macos")), path = "keyring/no_probe.rs")]
 mod probe;
 
 use probe::Probe;
@@ -82,15 +86,20 @@ impl Keyring {
         work: impl Fn(&keyring::Entry) -> keyring::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let user = user.to_owned();
+        #[cfg(target_os = "macos")]
+        let attended = self.attended;
         bounded(self.limit(true), move || {
+            // The Keychain asks by itself, also in a window that nobody sees.
+            #[cfg(target_os = "macos")]
+            let _quiet = (!attended).then(SecKeychain::disable_user_interaction);
             keyring::Entry::store_status().as_ref()?;
             let entry = keyring::Entry::new(SERVICE, &user).map_err(|error| StoreError::from(&error))?;
+            let work = || work(&entry).map_err(|error| StoreError::from(&error));
             // The library looks the entry up before it uses it: another process may have deleted it in between.
-            let result = match work(&entry) {
-                Err(keyring::Error::PlatformFailure(_)) => work(&entry),
+            match work() {
+                Err(StoreError::Failed(_)) => work(),
                 result => result,
-            };
-            result.map_err(|error| StoreError::from(&error))
+            }
         })
         .await
     }
@@ -110,6 +119,12 @@ async fn bounded<T: Send + 'static>(
 impl From<&keyring::Error> for StoreError {
     /// Does not use `Debug`, which prints a secret that is not text.
     fn from(error: &keyring::Error) -> Self {
+        #[cfg(target_os = "macos")]
+        if let keyring::Error::PlatformFailure(cause) | keyring::Error::NoStorageAccess(cause) = error
+            && let Some(cause) = cause.downcast_ref::<security_framework::base::Error>()
+        {
+            return Self::of_keychain(cause.code(), cause);
+        }
         match error {
             keyring::Error::NoEntry => Self::Missing,
             keyring::Error::NoStorageAccess(_) => Self::Locked,

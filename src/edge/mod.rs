@@ -10,6 +10,7 @@ pub mod host;
 pub mod http;
 pub mod http_error;
 pub mod input;
+pub mod keychain_error;
 pub mod keyring;
 pub mod listener;
 pub mod lock;

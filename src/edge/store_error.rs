@@ -6,6 +6,7 @@ use crate::domain::client::secret::ClientSecretError;
 use crate::domain::client::store_kind::SecretCommand;
 
 use super::age_file::AgeFileError;
+use super::keychain_error::KeychainError;
 use super::secret_command::CommandError;
 
 /// Why a store failed, by what the caller can do about it.
@@ -29,6 +30,9 @@ pub enum StoreError {
     /// There is no session bus.
     #[error("no keyring: there is no D-Bus session bus")]
     NoBus,
+    /// The Keychain of macOS refused.
+    #[error(transparent)]
+    Keychain(#[from] KeychainError),
     /// No answer in time.
     #[error("the keyring did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
@@ -53,6 +57,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// An error of the Keychain of macOS, by its status code.
+    pub fn of_keychain(status: i32, error: &dyn std::error::Error) -> Self {
+        let unknown = || Self::Failed(format!("{error} ({status})"));
+        KeychainError::of(status).map_or_else(unknown, Self::Keychain)
+    }
+
     /// Whether a change that failed with this error may still have happened: only its answer was lost.
     pub fn is_uncertain(&self) -> bool {
         matches!(self, Self::TimedOut(_) | Self::Failed(_))

@@ -10,6 +10,7 @@ use crate::domain::text::excerpt::quoted;
 use crate::domain::text::shell::quote;
 use crate::domain::token::grant::GrantError;
 use crate::edge::age_file::AgeFileError;
+use crate::edge::keychain_error::KeychainError;
 use crate::edge::keyring::SERVICE;
 use crate::edge::prompt::PromptError;
 use crate::edge::secret_command::CommandError;
@@ -17,6 +18,18 @@ use crate::edge::store::StoreError;
 
 use super::answer::{TRY_LATER, other_tenant};
 use super::{Failure, Kind};
+
+const UNLOCK_KEYCHAIN: &str = "security unlock-keychain ~/Library/Keychains/login.keychain-db";
+
+/// Unlocks the keyring without a desktop.
+const UNLOCK: &str =
+    if cfg!(target_os = "macos") { UNLOCK_KEYCHAIN } else { "unlock the keyring, then try again" };
+
+const ALWAYS_ALLOW: &str =
+    "once in Terminal on the Mac's own screen: corti-auth token --full, and choose Always Allow";
+
+/// For services and containers.
+const MOUNT: &str = "for a service: export CORTI_CLIENT_SECRET_FILE=FILE";
 
 impl Failure {
     /// A store failed to read, write or remove the secret of `client`.
@@ -45,7 +58,17 @@ impl Failure {
         let without = format!("without a keyring: {login} --store file");
         match error {
             StoreError::Missing | StoreError::NotASecret(_) => failure.hint(command_for("login", profile)),
-            StoreError::Locked => failure.hint("unlock the keyring, then try again"),
+            StoreError::Locked => failure.hint(UNLOCK).hint(without),
+            StoreError::Keychain(error) => match error {
+                KeychainError::Denied => failure.hint("run it again, and choose Always Allow"),
+                KeychainError::Refused => failure.hint(UNLOCK_KEYCHAIN).hint(ALWAYS_ALLOW),
+                KeychainError::CannotAsk => failure.hint(ALWAYS_ALLOW).hint(without),
+                KeychainError::NoKeychain => failure.hint(MOUNT).hint(without),
+                KeychainError::Unreadable => failure.hint(format!(
+                    "remove it, then log in again: security delete-generic-password -s {SERVICE} -a {}",
+                    quote(&user)
+                )),
+            },
             StoreError::NoBus => {
                 failure.hint(without).hint("to start a session bus: dbus-run-session -- bash")
             }
