@@ -18,24 +18,22 @@ impl Probe {
     /// Whether the entry of `user` exists. Its attributes can be read without a prompt.
     pub(super) fn look(&self, user: &str) -> Result<bool, StoreError> {
         let mut keychain = login()?;
-        // An unlocked keychain stays as it is, and a locked one may not ask.
         let quiet = SecKeychain::disable_user_interaction();
-        let unlocked = keychain.unlock(None);
+        let unlocked = unlock(&mut keychain);
         drop(quiet);
-        unlocked.or_else(|error| locked_or(error, Ok(())))?;
+        unlocked?;
         let mut search = ItemSearchOptions::new();
         search.keychains(&[keychain]).class(ItemClass::generic_password()).load_attributes(true);
         match search.service(SERVICE).account(user).search() {
             Ok(items) => Ok(!items.is_empty()),
             Err(error) if error.code() == NOT_FOUND => Ok(false),
-            Err(error) => Err(StoreError::of_keychain(error.code(), &error)),
+            Err(error) => Err(failed(error)),
         }
     }
 
     /// Shows the system's dialog if the keychain is locked, and waits for the answer.
     pub(super) fn unlock(&self) -> Result<(), StoreError> {
-        let failed = |error: Error| locked_or(error, Err(StoreError::of_keychain(error.code(), &error)));
-        login()?.unlock(None).or_else(failed)
+        unlock(&mut login()?)
     }
 }
 
@@ -43,15 +41,17 @@ impl Probe {
 const NOT_FOUND: i32 = -25300;
 
 fn login() -> Result<SecKeychain, StoreError> {
-    let keychain = SecKeychain::default_for_domain(SecPreferencesDomain::User);
-    keychain.map_err(|error| StoreError::of_keychain(error.code(), &error))
+    SecKeychain::default_for_domain(SecPreferencesDomain::User).map_err(failed)
 }
 
-/// [`StoreError::Locked`] if a person would have to be asked for the password.
-fn locked_or(error: Error, other: Result<(), StoreError>) -> Result<(), StoreError> {
-    if KeychainError::of(error.code()) == Some(KeychainError::CannotAsk) {
-        Err(StoreError::Locked)
-    } else {
-        other
-    }
+/// An unlocked keychain stays as it is. If it may not ask for the password, it fails like after a wrong one.
+fn unlock(keychain: &mut SecKeychain) -> Result<(), StoreError> {
+    keychain.unlock(None).map_err(|error| match KeychainError::of(error.code()) {
+        Some(KeychainError::Refused | KeychainError::CannotAsk) => StoreError::Locked,
+        _ => failed(error),
+    })
+}
+
+fn failed(error: Error) -> StoreError {
+    StoreError::of_keychain(error.code(), &error)
 }
