@@ -11,6 +11,8 @@ mod answer;
 mod credential;
 mod setting;
 
+pub(crate) use credential::MOUNT;
+
 /// The kinds of failure, by what the caller can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

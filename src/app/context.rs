@@ -22,7 +22,7 @@ use crate::edge::host::Host;
 use crate::edge::http::{Http, HttpOptions};
 use crate::edge::keyring::Keyring;
 use crate::edge::store::Store;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, MOUNT};
 
 /// The options that every command takes, as given on the command line.
 #[derive(Clone, Debug)]
@@ -167,7 +167,12 @@ impl<'a> Context<'a> {
 
     /// Which client is used, and where its secret is.
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
-        let plan = resolve::resolve(self.flags()?, self.variables()?, self.config()?)?;
+        let plan = resolve::resolve(self.flags()?, self.variables()?, self.config()?);
+        let plan = plan.map_err(|error| {
+            let is_login_missing = error == ResolveError::NoClient { has_profiles: false, in_ci: false };
+            let failure = Failure::from(error);
+            if is_login_missing && !self.may_ask() { failure.hint(MOUNT) } else { failure }
+        })?;
         if let Some(message) = plan.client.environment.warning() {
             self.warn(message, Some("the documented ones are eu and us: corti-auth doctor --environment eu"));
         }

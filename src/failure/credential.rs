@@ -21,15 +21,20 @@ use super::{Failure, Kind};
 
 const UNLOCK_KEYCHAIN: &str = "security unlock-keychain ~/Library/Keychains/login.keychain-db";
 
-/// Unlocks the keyring without a desktop.
-const UNLOCK: &str =
-    if cfg!(target_os = "macos") { UNLOCK_KEYCHAIN } else { "unlock the keyring, then try again" };
+/// Unlocks the keyring, or makes one, without a desktop. Without `--replace`, gnome-keyring starts a second daemon that nobody
+/// uses; a line break would be part of the password.
+const UNLOCK: &str = if cfg!(target_os = "macos") {
+    UNLOCK_KEYCHAIN
+} else {
+    "with gnome-keyring: systemd-ask-password | tr -d '\\n' | gnome-keyring-daemon --replace --unlock"
+};
 
 const ALWAYS_ALLOW: &str =
     "once in Terminal on the Mac's own screen: corti-auth token --full, and choose Always Allow";
 
-/// For services and containers.
-const MOUNT: &str = "for a service: export CORTI_CLIENT_SECRET_FILE=FILE";
+/// Where nobody logs in.
+pub(crate) const MOUNT: &str =
+    "in a service or container: export CORTI_CLIENT_ID=ID CORTI_CLIENT_SECRET_FILE=FILE";
 
 impl Failure {
     /// A store failed to read, write or remove the secret of `client`.
@@ -58,7 +63,7 @@ impl Failure {
         let without = format!("without a keyring: {login} --store file");
         match error {
             StoreError::Missing | StoreError::NotASecret(_) => failure.hint(command_for("login", profile)),
-            StoreError::Locked => failure.hint(UNLOCK).hint(without),
+            StoreError::Locked | StoreError::NoCollection => failure.hint(UNLOCK).hint(without),
             StoreError::Keychain(error) => match error {
                 KeychainError::Denied => failure.hint("run it again, and choose Always Allow"),
                 KeychainError::Refused => failure.hint(UNLOCK_KEYCHAIN).hint(ALWAYS_ALLOW),
@@ -70,12 +75,11 @@ impl Failure {
                 )),
             },
             StoreError::NoBus => {
-                failure.hint(without).hint("to start a session bus: dbus-run-session -- bash")
+                failure.hint(without).hint(MOUNT).hint("to start a session bus: dbus-run-session -- bash")
             }
             StoreError::NoService => {
-                failure.hint("start a keyring: gnome-keyring or KeePassXC").hint(without)
+                failure.hint("sudo apt install gnome-keyring   (or start KeePassXC)").hint(without)
             }
-            StoreError::NoCollection => failure.hint("gnome-keyring-daemon --unlock"),
             StoreError::TimedOut(_) => failure.hint("look for an unlock prompt on the desktop").hint(without),
             StoreError::Ambiguous(_) => failure.hint(format!(
                 "remove them, then log in again: secret-tool clear service {SERVICE} username {}",

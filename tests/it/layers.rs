@@ -297,6 +297,7 @@ fn only_edge_and_sandbox_name_the_outside() {
         "axum",
         "keyring::Entry",
         "secret_service",
+        "security_framework",
         "zbus",
         "dialoguer",
         "tungstenite",

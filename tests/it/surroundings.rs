@@ -1,0 +1,68 @@
+//! Where there is no desktop: ssh sessions, cron, services. What the hints say helps there.
+
+#![cfg(target_os = "linux")]
+use std::path::Path;
+
+use crate::common::shell::Shell;
+use crate::common::{Keyring, Said, Sandbox, World};
+
+/// A session on the bus of `keyring`, with its daemon's folders, as pam_systemd makes one for ssh. No prompter is on the bus.
+fn ssh_session(keyring: &Keyring) -> World {
+    let mut world = World::with_keyring(keyring);
+    let path = keyring.address.strip_prefix("unix:path=").unwrap().split(',').next().unwrap();
+    let run = Path::new(path).parent().unwrap();
+    world.set("XDG_RUNTIME_DIR", run.to_str().unwrap());
+    world.set("XDG_DATA_HOME", run.with_file_name("data").to_str().unwrap());
+    world
+}
+
+#[test]
+fn over_ssh_the_hint_unlocks_the_keyring_or_makes_one() {
+    for (state, error) in
+        [("locked", "the keyring is locked"), ("new", "the keyring has no default collection")]
+    {
+        let keyring = Keyring::in_state(state);
+        let world = ssh_session(&keyring);
+        let login = "login -e eu -t base --client-id acme --no-verify --secret-file";
+        let login = format!("{login} {}", world.file("secret", "anything"));
+        let said = Said::by(&mut world.run(&login));
+        assert_eq!(said.code, 4, "{state}: {}", said.stderr);
+        assert!(said.stderr.contains(error), "{state}: {}", said.stderr);
+        let hints = said.stderr.lines();
+        let hint =
+            hints.into_iter().find_map(|line| line.strip_prefix("hint: with gnome-keyring: ")).unwrap();
+
+        let mut shell = Shell::start(&world);
+        // At a terminal without a prompter, nobody waits for a prompt that does not come.
+        shell.send_line(&format!("\"$CORTI_AUTH\" {login}"));
+        shell.expect(error);
+        shell.assert_ended("4");
+        shell.send_line(hint);
+        shell.expect("Password");
+        shell.send_line("private");
+        shell.assert_ended("0");
+        shell.send_line(&format!("\"$CORTI_AUTH\" {login}"));
+        shell.expect("stored, not verified");
+        shell.assert_ended("0");
+    }
+}
+
+#[test]
+fn where_nobody_logs_in_the_hint_names_the_variables() {
+    let sandbox = Sandbox::start();
+    let world = World::new();
+    let secret = world.private_file("secret", &sandbox.client_secret);
+    // As cron and systemd start a job.
+    let job = |variables: &[(&str, &str)]| {
+        let mut command = world.run("token --scope transcribe");
+        Said::by(command.env_clear().env("PATH", "/usr/bin:/bin").envs(variables.iter().copied()))
+    };
+    let said = job(&[]);
+    assert_eq!(said.code, 4, "{}", said.stderr);
+    let hint = "in a service or container: export CORTI_CLIENT_ID=ID CORTI_CLIENT_SECRET_FILE=FILE";
+    assert!(said.stderr.contains(hint), "{}", said.stderr);
+    let mut variables = vec![("CORTI_CLIENT_ID", "sandbox"), ("CORTI_CLIENT_SECRET_FILE", &secret)];
+    assert!(job(&variables).stderr.contains("hint: export CORTI_ENVIRONMENT=eu"));
+    variables.push(("CORTI_ENVIRONMENT", &sandbox.environment));
+    assert_eq!(job(&variables).code, 0);
+}
