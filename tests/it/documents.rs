@@ -42,6 +42,7 @@ pages! {
     configuration: "docs/configuration.md", LoggedIn;
     exit_codes: "docs/exit-codes.md", New;
     getting_started: "docs/getting-started.md", New;
+    platforms: "docs/platforms.md", LoggedIn;
     real_peers: "docs/real-peers.md", New;
     rotating: "docs/rotating.md", StaleSecret;
     sandbox: "docs/sandbox.md", New;
@@ -237,7 +238,7 @@ fn without_changing_words(text: &str) -> String {
 fn is_run(path: &str, info: &str) -> bool {
     match info.split(' ').collect::<Vec<_>>()[..] {
         ["sh" | "console"] | ["sh", "terminal"] | ["sh", "exits", _] => true,
-        ["sh", "no-run", _, ..] | ["yaml" | "groovy" | "toml" | "js", ..] => false,
+        ["sh", "no-run", _, ..] | ["yaml" | "groovy" | "toml" | "ini" | "js", ..] => false,
         _ => panic!("{path}: nobody knows how to run a block `{info}`"),
     }
 }
@@ -304,6 +305,11 @@ fn only_listed_blocks_are_not_run() {
         "README.md: compiles the program",
         "README.md: compiles the program",
         "README.md: runs these tests",
+        "docs/platforms.md: asks for a password; surroundings.rs runs it",
+        "docs/platforms.md: needs root",
+        "docs/platforms.md: needs WSL",
+        "docs/platforms.md: needs macOS",
+        "docs/platforms.md: needs macOS",
         "docs/real-peers.md: needs Keycloak and the SDK",
         "docs/real-peers.md: needs Keycloak and the SDK",
         "docs/stores.md: needs an account with each secret manager",

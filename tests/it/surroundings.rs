@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::common::shell::Shell;
 use crate::common::{Keyring, Said, Sandbox, World};
+use crate::documents;
 
 /// A session on the bus of `keyring`, with its daemon's folders, as pam_systemd makes one for ssh. No prompter is on the bus.
 fn ssh_session(keyring: &Keyring) -> World {
@@ -65,4 +66,18 @@ fn where_nobody_logs_in_the_hint_names_the_variables() {
     assert!(job(&variables).stderr.contains("hint: export CORTI_ENVIRONMENT=eu"));
     variables.push(("CORTI_ENVIRONMENT", &sandbox.environment));
     assert_eq!(job(&variables).code, 0);
+}
+
+#[test]
+fn systemd_accepts_the_unit_of_the_documents() {
+    let world = World::new();
+    let unit = documents::block("docs/platforms.md", "ini");
+    let verify = |unit: &str| {
+        let file = world.file("job.service", unit.replace("/usr/bin/corti-auth", "/bin/true"));
+        Said::by(world.program("systemd-analyze").args(["verify", "--man=no", &file]))
+    };
+    let said = verify(&unit);
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    let wrong = verify(&unit.replace("LoadCredential", "LoadCredentials"));
+    assert!(wrong.stderr.contains("LoadCredentials"), "{}", wrong.stderr);
 }
