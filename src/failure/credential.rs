@@ -201,3 +201,30 @@ fn command_for(command: &str, profile: &ProfileName) -> String {
         format!("corti-auth {command} --profile {profile}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_of_the_keychain_has_hints() {
+        let client = Client {
+            environment: "eu".parse().unwrap(),
+            tenant: "base".parse().unwrap(),
+            id: "acme".parse().unwrap(),
+        };
+        let hints = |status| {
+            let error = StoreError::of_keychain(status, &std::fmt::Error);
+            Failure::store(&error, &client, &ProfileName::default()).hints
+        };
+        let file = "without a keyring: corti-auth login --profile NAME --store file";
+        let delete =
+            "remove it, then log in again: security delete-generic-password -s corti-auth -a eu/base/acme";
+        assert_eq!(hints(-128), ["run it again, and choose Always Allow"]);
+        assert_eq!(hints(-25293), [UNLOCK_KEYCHAIN, ALWAYS_ALLOW]);
+        assert_eq!(hints(-25308), [ALWAYS_ALLOW, file]);
+        assert_eq!(hints(-25294), [MOUNT, file]);
+        assert_eq!(hints(-25299), [delete]);
+        assert_eq!(hints(-34018), ["corti-auth status"]);
+    }
+}

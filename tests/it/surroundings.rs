@@ -7,7 +7,7 @@ use crate::common::shell::Shell;
 use crate::common::{Keyring, Said, Sandbox, World};
 use crate::documents;
 
-/// A session on the bus of `keyring`, with its daemon's folders, as pam_systemd makes one for ssh. No prompter is on the bus.
+/// A session on the bus of `keyring` with its daemon's folders, as `pam_systemd` makes one for ssh. It has no prompter.
 fn ssh_session(keyring: &Keyring) -> World {
     let mut world = World::with_keyring(keyring);
     let path = keyring.address.strip_prefix("unix:path=").unwrap().split(',').next().unwrap();
