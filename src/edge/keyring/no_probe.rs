@@ -1,19 +1,28 @@
-//! Keychain and Credential Manager need no probe: they are part of the system, and tell "missing" from "locked" themselves.
+//! Looks an entry up in Windows' Credential Manager, which is part of the system: nobody has to unlock it.
+
+use keyring::Entry;
 
 use crate::edge::store_error::StoreError;
 
-/// Does nothing.
+use super::SERVICE;
+
+/// Does nothing: the library keeps what it needs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probe {}
 
 #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the signatures of the probe on Linux")]
 impl Probe {
-    /// Returns true, whether or not the entry exists: reading it tells.
-    pub(super) fn look(&self, _user: &str) -> Result<bool, StoreError> {
-        Ok(true)
+    /// Whether the entry of `user` exists. Reads its attributes and not the secret.
+    pub(super) fn look(&self, user: &str) -> Result<bool, StoreError> {
+        Entry::store_status().as_ref()?;
+        match Entry::new(SERVICE, user).and_then(|entry| entry.inner.get_attributes()) {
+            Ok(_) => Ok(true),
+            Err(keyring::Error::NoEntry) => Ok(false),
+            Err(error) => Err(StoreError::from(&error)),
+        }
     }
 
-    /// Does nothing: these keyrings ask for a password when an entry is used.
+    /// Does nothing.
     pub(super) fn unlock(&self) -> Result<(), StoreError> {
         Ok(())
     }
