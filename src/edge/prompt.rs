@@ -90,8 +90,28 @@ pub async fn password(question: &'static str) -> Result<String, PromptError> {
 /// Asks for a line of text that is not shown.
 #[cfg(not(unix))]
 pub async fn password(question: &'static str) -> Result<String, PromptError> {
-    use dialoguer::Password;
-    ask(move || Password::new().with_prompt(question).report(false).interact_on(&Term::stderr())).await
+    use std::io::Write as _;
+
+    use dialoguer::console::Key;
+
+    ask(move || {
+        let mut term = Term::stderr();
+        write!(term, "{question}: ")?;
+        // Not dialoguer's own `Password`: it ignores Backspace on Windows (console 0.16.6).
+        let mut text = zeroize::Zeroizing::new(String::new());
+        loop {
+            match term.read_key()? {
+                Key::Enter if !text.is_empty() => break,
+                Key::Backspace => drop(text.pop()),
+                Key::Escape => text.clear(),
+                Key::Char(char) => text.push(char),
+                _ => {}
+            }
+        }
+        writeln!(term)?;
+        Ok(String::clone(&text))
+    })
+    .await
 }
 
 async fn ask<T: Send + 'static>(
