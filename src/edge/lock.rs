@@ -28,8 +28,12 @@ impl Lock {
     }
 
     /// Locks the folder at `path`, or its nearest parent that exists, and leaves no file behind. `None` as in [`Lock::take`]. Fails
-    /// on Windows and some network file systems, which cannot lock folders.
+    /// on some network file systems, which cannot lock folders. Windows cannot either: there it locks the file `.lock` in the
+    /// folder, which must exist.
     pub async fn take_folder(path: &Path, limit: Duration) -> io::Result<Option<Self>> {
+        if cfg!(windows) {
+            return Self::take(&path.join(".lock"), limit).await;
+        }
         let nearest = path.ancestors().find(|folder| folder.is_dir());
         hold(File::open(nearest.ok_or(io::ErrorKind::NotFound)?)?, limit).await
     }
