@@ -88,6 +88,7 @@ impl SecretState {
             StoreError::Locked => "locked",
             StoreError::Ambiguous(_) => "ambiguous",
             StoreError::NoBus => "no_bus",
+            StoreError::NoLogonSession => "no_logon_session",
             StoreError::NoService => "no_service",
             StoreError::NoCollection => "no_collection",
             StoreError::TimedOut(_) => "timed_out",

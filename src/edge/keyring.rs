@@ -127,10 +127,30 @@ impl From<&keyring::Error> for StoreError {
         }
         match error {
             keyring::Error::NoEntry => Self::Missing,
+            // ERROR_NO_SUCH_LOGON_SESSION: Windows has no locked keyring.
+            keyring::Error::NoStorageAccess(_) if cfg!(windows) => Self::NoLogonSession,
             keyring::Error::NoStorageAccess(_) => Self::Locked,
             keyring::Error::Ambiguous(_) => Self::Ambiguous(String::new()),
-            keyring::Error::TooLong(_, limit) => Self::TooLong(*limit),
+            keyring::Error::TooLong(what, limit) => Self::TooLong(what.clone(), *limit),
             other => Self::Failed(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_is_too_long_and_how_much_fits() {
+        let error = StoreError::from(&keyring::Error::TooLong("secret".to_owned(), 2560));
+        assert_eq!(error.to_string(), "the secret is longer than the 2560 bytes that this keyring takes");
+        assert!(!error.is_uncertain(), "nothing was stored");
+    }
+
+    #[test]
+    fn a_store_without_access_is_locked_or_has_no_logon_session() {
+        let error = StoreError::from(&keyring::Error::NoStorageAccess("1312".into()));
+        assert_eq!(error, if cfg!(windows) { StoreError::NoLogonSession } else { StoreError::Locked });
     }
 }

@@ -36,9 +36,14 @@ pub enum StoreError {
     /// No answer in time.
     #[error("the keyring did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// The keyring's limit, in characters.
-    #[error("the secret is longer than the {0} characters this keyring takes")]
-    TooLong(u32),
+    /// Windows has no credentials for this kind of session.
+    #[error(
+        "the Credential Manager is closed to this session, as over ssh with a key, and in some services and tasks"
+    )]
+    NoLogonSession,
+    /// What is too long (`secret`, `user`), and the keyring's limit in bytes.
+    #[error("the {0} is longer than the {1} bytes that this keyring takes")]
+    TooLong(String, u32),
     /// The entry exists, but is not a client secret.
     #[error("the stored entry is not a client secret: {0}")]
     NotASecret(ClientSecretError),

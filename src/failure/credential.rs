@@ -85,7 +85,7 @@ impl Failure {
                 "remove them, then log in again: secret-tool clear service {SERVICE} username {}",
                 quote(&user)
             )),
-            StoreError::TooLong(_) => failure.hint(without),
+            StoreError::NoLogonSession | StoreError::TooLong(..) => failure.hint(without),
             StoreError::File(error) => failure.hint(for_file(error, profile)),
             StoreError::Command(CommandError::NotRun { .. }) => {
                 failure.hint(format!("{} --secret-command 'CMD ARGS'", command_for("login", profile)))
