@@ -42,6 +42,8 @@ impl Store {
     pub fn place(&self, client: &Client) -> String {
         let user = client.store_user();
         match self {
+            // The name of the entry there, which `cmdkey` shows and deletes.
+            Self::Keyring(_) if cfg!(windows) => format!("the Credential Manager: `{user}.{SERVICE}`"),
             Self::Keyring(_) => format!("the OS keyring: service `{SERVICE}`, user `{user}`"),
             Self::File(files) => format!("the encrypted file `{}`", files.path(&user).display()),
             Self::Command(command, _) => format!("the command `{command}`"),
