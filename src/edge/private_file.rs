@@ -1,5 +1,9 @@
 //! Files that only their owner can read: mode 0600 in folders of mode 0700, written by a temporary file and a rename. Files that
 //! others own or can change are refused.
+//!
+//! Windows has no modes: a new file or folder inherits the access list of the folder it is made in. In `%APPDATA%` and
+//! `%LOCALAPPDATA%` that list admits the user, the system and administrators. A folder elsewhere (`--config-dir`) has its own
+//! list, which is not checked here.
 
 use std::ffi::OsString;
 use std::fs;
@@ -143,7 +147,7 @@ fn refuse(metadata: &fs::Metadata) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::PermissionDenied, exposed))
 }
 
-/// Other systems have no such modes.
+/// Other systems have no such modes: see above.
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "the signature on Unix")]
 fn refuse(_metadata: &fs::Metadata) -> io::Result<()> {
