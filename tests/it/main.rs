@@ -141,6 +141,7 @@ mod status;
 mod store_command;
 #[cfg(unix)]
 mod store_file;
+#[cfg(target_os = "linux")]
 mod surroundings;
 mod tls;
 mod token;

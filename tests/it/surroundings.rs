@@ -1,6 +1,5 @@
 //! Where there is no desktop: ssh sessions, cron, services. What the hints say helps there.
 
-#![cfg(target_os = "linux")]
 use std::path::Path;
 
 use crate::common::shell::Shell;
