@@ -34,7 +34,7 @@ const ALWAYS_ALLOW: &str =
 
 /// Where nobody logs in.
 pub(crate) const MOUNT: &str =
-    "in a service or container: export CORTI_CLIENT_ID=ID CORTI_CLIENT_SECRET_FILE=FILE";
+    "in a service or container: export CORTI_ENVIRONMENT=eu CORTI_CLIENT_ID=ID CORTI_CLIENT_SECRET_FILE=FILE";
 
 impl Failure {
     /// A store failed to read, write or remove the secret of `client`.
@@ -78,7 +78,7 @@ impl Failure {
                 failure.hint(without).hint(MOUNT).hint("to start a session bus: dbus-run-session -- bash")
             }
             StoreError::NoService => {
-                failure.hint("sudo apt install gnome-keyring   (or start KeePassXC)").hint(without)
+                failure.hint("on Debian and Ubuntu: sudo apt install gnome-keyring").hint(without)
             }
             StoreError::TimedOut(_) => failure.hint("look for an unlock prompt on the desktop").hint(without),
             StoreError::Ambiguous(_) => failure.hint(format!(
