@@ -29,8 +29,8 @@ const UNLOCK: &str = if cfg!(target_os = "macos") {
     "with gnome-keyring: systemd-ask-password | tr -d '\\n' | gnome-keyring-daemon --replace --unlock"
 };
 
-const ALWAYS_ALLOW: &str =
-    "once in Terminal on the Mac's own screen: corti-auth token --full, and choose Always Allow";
+/// A cached token would need no secret, so the Keychain would not ask.
+const ALWAYS_ALLOW: &str = "once in Terminal on the Mac's own screen, with the answer Always Allow: corti-auth token --full --refresh > /dev/null";
 
 /// Where nobody logs in.
 pub(crate) const MOUNT: &str =
