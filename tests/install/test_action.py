@@ -169,6 +169,24 @@ class Rules(unittest.TestCase):
             for line in used:
                 self.assertRegex(line, r"^actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", file)
 
+    def test_who_may_write_builds_nothing(self):
+        """Nothing but GitHub's own actions and `gh` runs in a job that may write, and only `gh` gets the token."""
+        writers = []
+        for file in self.files()[1:]:
+            workflow = yaml.safe_load(file.read_text())
+            self.assertEqual(workflow["permissions"], {"contents": "read"}, file)
+            self.assertNotIn("token", str(workflow.get("env", {})).lower(), file)
+            for name, job in workflow["jobs"].items():
+                self.assertNotIn("token", str(job.get("env", {})).lower(), name)
+                given = [step.get("run") for step in job["steps"] if "token }}" in str(step)]
+                if "write" not in job.get("permissions", {}).values():
+                    self.assertEqual(given, [], name)
+                    continue
+                writers.append(name)
+                self.assertEqual(given, ["scripts/release publish release"])
+                self.assertEqual([step["run"] for step in job["steps"] if "run" in step], given)
+        self.assertEqual(writers, ["publish"])
+
     @needs("shellcheck")
     def test_shellcheck(self):
         scripts = [ROOT / "install.sh", ROOT / "scripts/release", ROOT / "tests/install/run"]
