@@ -6,6 +6,7 @@ good: as it should be.            cut: half an archive, though the head promises
 wrong-sum: another archive than the sum is of.   missing: no archive in the list.
 gone: the list, and no archive.   plain: a redirect to the same release on plain http.
 broken: an archive whose program does not run.   other: the program says another version.
+stalled: half of install.sh, and then nothing.
 """
 
 import hashlib
@@ -69,6 +70,17 @@ def zipped(target: str, content: bytes) -> bytes:
     return file.getvalue()
 
 
+def certificate(folder: pathlib.Path) -> pathlib.Path:
+    """A certificate for this machine, with its key, as one file."""
+    file, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", file],
+        check=True, capture_output=True)
+    file.write_text(file.read_text() + key.read_text())
+    return file
+
+
 class Release:
     """The files of a release. Other platforms' programs are a shell script that says the version."""
 
@@ -99,7 +111,7 @@ class Release:
 class Server:
     """Publishes a release until the `with` block ends. `asked` has the paths of all requests."""
 
-    def __init__(self, release: Release, certificate: str | None = None, plain: str = ""):
+    def __init__(self, release: Release, certificate: pathlib.Path | None = None, plain: str = ""):
         self.asked: list[str] = []
         server = self
 
@@ -118,8 +130,12 @@ class Server:
                     self.answer(release.sums(fault))
                 elif known and name == "install.sh":
                     known = {"repository": server.repository(fault), "version": VERSION}
-                    self.answer(re.sub(r"(?m)^default_(\w+)=''", lambda it: f"default_{it[1]}='{known[it[1]]}'",
-                                       (ROOT / name).read_text()).encode())
+                    content = re.sub(r"(?m)^default_(\w+)=''", lambda it: f"default_{it[1]}='{known[it[1]]}'",
+                                     (ROOT / name).read_text()).encode()
+                    self.answer(content, len(content) // 2 if fault == "stalled" else None)
+                    if fault == "stalled":
+                        self.wfile.flush()
+                        self.connection.recv(1)  # until the client gives up
                 elif known and name in release.files and fault != "gone":
                     content = release.content(fault, name)
                     self.answer(content, len(content) // 2 if fault == "cut" else None)

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from release import HOST, ROOT, VERSION, Release, Server, needs
+from release import HOST, ROOT, VERSION, Release, Server, certificate, needs
 
 SCRIPT = ROOT / "install.sh"
 ARCHIVE = f"corti-auth-{VERSION}-{HOST}.tar.gz"
@@ -197,19 +197,13 @@ class Downloads(Script):
 class Https(Script):
     def setUp(self):
         super().setUp()
-        self.certificate = self.home / "certificate.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.certificate, "-out", self.home / "public.pem"],
-            check=True, capture_output=True)
-        with open(self.certificate, "a") as file:
-            file.write((self.home / "public.pem").read_text())
-        self.https = Server(release, str(self.certificate), server.base).__enter__()
+        self.certificate = certificate(self.home)
+        self.https = Server(release, self.certificate, server.base).__enter__()
         self.addCleanup(self.https.__exit__)
 
     def trust(self):
-        self.variables["CURL_CA_BUNDLE"] = str(self.home / "public.pem")
-        (self.home / ".wgetrc").write_text(f"ca_certificate={self.home}/public.pem\n")
+        self.variables["CURL_CA_BUNDLE"] = str(self.certificate)
+        (self.home / ".wgetrc").write_text(f"ca_certificate={self.certificate}\n")
 
     def test_trusted(self):
         self.trust()

@@ -10,7 +10,7 @@ import unittest
 
 import yaml
 
-from release import ROOT, VERSION, Release, Server, needs
+from release import ROOT, VERSION, Release, Server, certificate, needs
 from runner import EXPRESSION, Runner
 from sandbox import Sandbox
 
@@ -22,8 +22,13 @@ echo "tested with $CORTI_ENVIRONMENT $CORTI_TENANT_NAME"
 
 
 def setUpModule():
-    global server, sandbox
-    server = unittest.enterModuleContext(Server(Release()))
+    """The templates take https only, so the release is on an https server, whose certificate curl is told to trust."""
+    global server, plain, trust, sandbox
+    folder = unittest.enterModuleContext(tempfile.TemporaryDirectory())
+    trust = certificate(pathlib.Path(folder))
+    release = Release()
+    plain = unittest.enterModuleContext(Server(release))
+    server = unittest.enterModuleContext(Server(release, trust, plain.base))
     sandbox = unittest.enterModuleContext(Sandbox())
 
 
@@ -47,10 +52,26 @@ class Templates(unittest.TestCase):
         self.log = ""
 
     def run_script(self, words, **variables):
-        variables = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "CI": "true", **variables}
-        said = subprocess.run(words, env=variables, cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        variables = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "CI": "true", "CURL_CA_BUNDLE": str(trust), **variables}
+        said = subprocess.run(words, env=variables, cwd=self.folder, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=300)
         self.log += said.stdout
         return said
+
+    def impatient(self):
+        """A PATH whose curl waits 1 s where it was told to wait 30."""
+        tools = self.folder / "tools"
+        tools.mkdir()
+        (tools / "curl").write_text(f"""#!/bin/sh
+for word; do shift; [ "$word" != 30 ] || word=1; set -- "$@" "$word"; done
+exec {shutil.which("curl")} "$@"
+""")
+        (tools / "curl").chmod(0o755)
+        return f"{tools}:{os.environ['PATH']}"
+
+    def assert_nothing_installed(self, says):
+        self.assertIn(says, self.log)
+        self.assertFalse(list(self.folder.rglob("bin/corti-auth")) + list(self.folder.rglob("corti-auth/corti-auth")))
 
     def assert_tested(self, reach="limited"):
         self.assertRegex(self.log, rf'"reach": *"{reach}"\n')
@@ -63,7 +84,7 @@ class GitHub(Templates):
         install, use = yaml.safe_load(block("yaml github-install"))["steps"]
         self.assertEqual(install["uses"], f"OWNER/corti-auth@v{VERSION}")
         secrets = {name: it for name, it in sandbox.variables().items() if name.startswith("CORTI_CLIENT")}
-        runner = Runner(self.folder, server.base, os.environ["PATH"])
+        runner = Runner(self.folder, server.base, os.environ["PATH"], {"CURL_CA_BUNDLE": str(trust)})
         runner.contexts["secrets"] = secrets
         runner.masks += secrets.values()
 
@@ -116,9 +137,23 @@ class GitLab(Templates):
         self.assertEqual(said.returncode, 5)
         self.assertNotIn("went on", self.log)
 
+    def test_plain_http(self):
+        """Neither from a server without https nor by a redirect to one."""
+        before = len(plain.asked)
+        for repository in (plain.repository(), server.repository("plain")):
+            self.log = ""
+            self.assertEqual(self.job({"CORTI_AUTH_REPOSITORY": repository}).returncode, 1)
+            self.assert_nothing_installed('Protocol "http" ')
+        self.assertEqual(len(plain.asked), before)
+
+    def test_stalled(self):
+        said = self.job({"CORTI_AUTH_REPOSITORY": server.repository("stalled"), "PATH": self.impatient()})
+        self.assertEqual(said.returncode, 28, self.log)
+        self.assert_nothing_installed("Operation too slow")
+
     @needs("busybox")
     def test_in_a_small_image(self):
-        """busybox's sh and wget, as in an image without bash and curl."""
+        """busybox's programs and curl, as in an image without bash."""
         tools = self.folder / "tools"
         tools.mkdir()
         subprocess.run(["busybox", "--install", "-s", tools], check=True)
@@ -127,12 +162,16 @@ class GitLab(Templates):
         script = "\n".join([*job["before_script"], *pipeline["smoke-test"]["script"]])
         given = {**pipeline["variables"], **sandbox.variables(), "CI_PROJECT_DIR": str(self.folder), "PATH": str(tools)}
         said = self.run_script([tools / "sh", "-e", "-c", script], **given)
+        self.assertEqual(said.returncode, 1)
+        self.assert_nothing_installed("this image has none\nhint: apk add curl, or apt-get install curl, before !reference [")
+        (tools / "curl").symlink_to(shutil.which("curl"))
+        said = self.run_script([tools / "sh", "-e", "-c", script], **given)
         self.assertEqual(said.returncode, 0, self.log)
         self.assert_tested()
 
 
 class Azure(Templates):
-    def pipeline(self, **parameters):
+    def pipeline(self, path=os.environ["PATH"], **parameters):
         """Runs the documented pipeline with other parameters. What the agent takes out of the log is not in it."""
         pipeline = yaml.safe_load(block("yaml azure-install"))
         template, use = pipeline["steps"]
@@ -148,7 +187,7 @@ class Azure(Templates):
                 steps.append(step)
             elif given["scope"] != re.fullmatch(r"\$\{\{ if ne\(parameters.scope, '(\w+)'\) \}\}", key)[1]:
                 steps += value
-        temporary, path = self.folder / "temporary", os.environ["PATH"]
+        temporary = self.folder / "temporary"
         temporary.mkdir(exist_ok=True)
         variables = {**pipeline["variables"], "Pipeline.Workspace": str(self.folder)}
         variables |= {name: it for name, it in sandbox.variables().items() if name.startswith("CORTI_CLIENT")}
@@ -199,6 +238,18 @@ class Azure(Templates):
     def test_fault(self):
         self.assertEqual(self.pipeline(repository=server.repository("wrong-sum")), 1)
         self.assertIn("does not have the sum", self.log)
+
+    def test_plain_http(self):
+        before = len(plain.asked)
+        for repository in (plain.repository(), server.repository("plain")):
+            self.log = ""
+            self.assertEqual(self.pipeline(repository=repository), 1)
+            self.assert_nothing_installed('Protocol "http" ')
+        self.assertEqual(len(plain.asked), before)
+
+    def test_stalled(self):
+        self.assertEqual(self.pipeline(self.impatient(), repository=server.repository("stalled")), 28, self.log)
+        self.assert_nothing_installed("Operation too slow")
 
 
 class Jenkins(Templates):
