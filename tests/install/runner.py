@@ -19,11 +19,12 @@ class Runner:
         self.folder, self.path, self.cache = folder, path, folder / "cache-service"
         self.temp = folder / "temp"
         self.temp.mkdir()
-        self.contexts = {"runner": {"os": "Linux", "arch": "X64"}, "env": variables or {}, "github": {"token": "t"}}
+        self.contexts = {"runner": {"os": "Linux", "arch": "X64"}, "env": variables or {}, "github": {"token": "job-token"}}
         self.variables = variables or {}
         self.masks: list[str] = []
         self.log = self.raw = ""
         self.hits: list[bool] = []
+        self.cache_works = True
 
     def evaluate(self, expression: str, steps: dict, inputs: dict) -> str:
         """The parts of the expression language that the action uses."""
@@ -83,7 +84,11 @@ class Runner:
             if "if" in step and not self.evaluate(step["if"], steps, inputs):
                 continue
             if "uses" in step:
-                saves.append(self.restore({name: fill(it) for name, it in step["with"].items()}))
+                if self.cache_works:
+                    saves.append(self.restore({name: fill(it) for name, it in step["with"].items()}))
+                elif not step.get("continue-on-error"):
+                    code = 1
+                    break
                 continue
             code, steps[step.get("id", "")] = self.run_step(action, step, {name: fill(it) for name, it in step["env"].items()})
             if code:
@@ -129,6 +134,7 @@ class Runner:
     def restore(self, options: dict[str, str]):
         """actions/cache: restores now, saves at the end of the job if the key was new."""
         path, place = pathlib.Path(options["path"]), self.cache / options["key"]
+        assert "," not in options["key"] and len(options["key"]) <= 512, "actions/cache refuses this key"
         self.hits.append(place.exists())
         if place.exists():
             shutil.copytree(place, path, dirs_exist_ok=True)

@@ -92,6 +92,19 @@ class Action(unittest.TestCase):
         self.assertEqual(len(server.asked[before:]), 2)
         self.assertTrue(shutil.which("corti-auth", path=runner.path))
 
+    def test_cache_of_another_repository(self):
+        runner = self.runner()
+        self.assertEqual(runner.run_action(self.action, {})[0], 0, runner.log)
+        runner.next_job()
+        self.assertEqual(runner.run_action(self.action, {"repository": server.repository("other-name")})[0], 0, runner.log)
+        self.assertEqual(runner.hits, [False, False])
+
+    def test_cache_that_fails(self):
+        runner = self.runner()
+        runner.cache_works = False
+        self.assertEqual(runner.run_action(self.action, {})[0], 0, runner.log)
+        self.assertTrue(shutil.which("corti-auth", path=runner.path))
+
     def test_faults(self):
         for fault, says in {"wrong-sum": "does not have the sum", "cut": "was cut off", "missing": "lists no archive"}.items():
             with self.subTest(fault=fault):
