@@ -11,7 +11,7 @@ import unittest
 
 import yaml
 
-from release import ROOT, VERSION, Release, Server, needs
+from release import HOST, ROOT, VERSION, Release, Server, needs, script, tar
 from runner import EXPRESSION, Runner
 from sandbox import Sandbox
 
@@ -104,6 +104,35 @@ class Action(unittest.TestCase):
         runner.cache_works = False
         self.assertEqual(runner.run_action(self.action, {})[0], 0, runner.log)
         self.assertTrue(shutil.which("corti-auth", path=runner.path))
+
+    def test_only_gh_gets_the_token(self):
+        """And only for the server of the workflow. curl takes this machine for GitHub here."""
+        release = Release()
+        release.other = tar(HOST, script(f"env > {self.folder}/program; echo corti-auth {VERSION}"))
+        tools = self.folder / "tools"
+        tools.mkdir()
+        fakes = {
+            "gh": f'echo "$GH_HOST $GH_TOKEN $*" >> {self.folder}/gh; case $* in *--help*) echo --signer-workflow ;; esac',
+            "curl": f"""env > {self.folder}/curl
+while [ $# -gt 1 ]; do if [ "$1" = --output ]; then file=$2; fi; shift; done
+exec {shutil.which("curl")} -fsS --noproxy '*' -o "$file" "$HERE${{1#https://github.com}}\"""",
+        }
+        for name, text in fakes.items():
+            (tools / name).write_bytes(script(text))
+            (tools / name).chmod(0o755)
+        with Server(release) as github:
+            for origin, token in (("https://github.com", "job-token"), ("https://acme.ghe.com", "")):
+                with self.subTest(origin=origin):
+                    runner = Runner(self.folder, origin, f"{tools}:{os.environ['PATH']}", {"HERE": github.base})
+                    action = runner.checkout(ROOT, "other/corti-auth")
+                    code, _ = runner.run_action(action, {"repository": "https://github.com/other/corti-auth"})
+                    self.assertEqual(code, 0, runner.log)
+                    self.assertIn("provenance verified", runner.log)
+                    asked = (self.folder / "gh").read_text().splitlines()[-1]
+                    self.assertTrue(asked.startswith(f"github.com {token} attestation verify /"), asked)
+                    for program in ("curl", "program"):
+                        self.assertNotIn("job-token", (self.folder / program).read_text(), program)
+                shutil.rmtree(runner.temp)
 
     def test_faults(self):
         for fault, says in {"wrong-sum": "does not have the sum", "cut": "was cut off", "missing": "lists no archive"}.items():
