@@ -195,6 +195,8 @@ class Azure(Templates):
         for step in (*steps, use):
             if "task" in step:
                 self.assertEqual(step["task"], "Cache@2")
+                for part in ("${{ parameters.repository }}", "${{ parameters.version }}", "$(Agent.OS)", "$(Agent.OSArchitecture)"):
+                    self.assertIn(f'"{part}"', step["inputs"]["key"])
                 continue
             self.assertNotIn("${{", step["bash"])
             fill = lambda text: re.sub(r"\$\((.*?)\)", lambda it: variables.get(it[1], it[0]),
