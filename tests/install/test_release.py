@@ -11,7 +11,11 @@ import tempfile
 import unittest
 import zipfile
 
-from release import BINARY, ROOT, VERSION, needs, script
+from release import BINARY, ROOT, SYSTEM, VERSION, needs, script
+
+
+TARGETS = [f"{processor}-{system}" for processor in ("x86_64", "aarch64")
+           for system in ("unknown-linux-musl", "apple-darwin", "pc-windows-msvc")]
 
 
 class Scripts(unittest.TestCase):
@@ -26,11 +30,21 @@ class Scripts(unittest.TestCase):
         (self.tools / name).write_bytes(script(text))
         (self.tools / name).chmod(0o755)
 
+    def checkout(self, *paths: str):
+        """A checkout with these files alone."""
+        for path in ("Cargo.toml", *paths):
+            (self.folder / path).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / path, self.folder / path)
+
     def run_script(self, file, *words, **variables):
         variables = {**os.environ, "PATH": f"{self.tools}:{os.environ['PATH']}", **variables}
         return subprocess.run([file, *words], env=variables, text=True, capture_output=True)
 
 
+on_linux = unittest.skipUnless(SYSTEM == "unknown-linux-musl", "only for Linux")
+
+
+@on_linux
 @needs("cc", "readelf")
 class Build(Scripts):
     """cargo is a fake here, which has the program in `made` already."""
@@ -65,12 +79,98 @@ class Build(Scripts):
         self.assertRegex(said.stderr, r"corti-auth has 12\d{6} bytes, and may have 12000000\n  hint: git log")
 
 
+@on_linux
+class Packages(Scripts):
+    """scripts/package is a fake here, which makes archives of a size."""
+
+    def packages(self, size: int):
+        self.checkout("scripts/release", "install.sh", "install.ps1")
+        (self.folder / "target").mkdir()
+        for target in TARGETS:
+            (self.folder / "programs" / target).mkdir(parents=True)
+            (self.folder / "programs" / target / "corti-auth").write_text("")
+        fake = self.folder / "scripts/package"
+        fake.write_bytes(script(f"""[ $1 = archive ] || exit 0
+case $4 in *windows*) ending=zip ;; *) ending=tar.gz ;; esac
+head -c {size} /dev/zero > "$2/corti-auth-{VERSION}-$4.$ending\""""))
+        fake.chmod(0o755)
+        self.fake("uname", "echo x86_64")
+        out = self.folder / "out"
+        said = self.run_script(self.folder / "scripts/release", "packages", self.folder / "programs", out,
+                               REPOSITORY_URL="https://git.test/acme/corti-auth")
+        return said, out
+
+    def test_sums(self):
+        said, out = self.packages(5_000_000)
+        self.assertEqual((said.returncode, said.stderr), (0, ""))
+        listed = [line.split("  ")[1] for line in (out / "SHA256SUMS").read_text().splitlines()]
+        archives = [f"corti-auth-{VERSION}-{target}.{'zip' if 'windows' in target else 'tar.gz'}" for target in TARGETS]
+        self.assertEqual(sorted(listed), sorted([*archives, "install.ps1", "install.sh"]))
+        self.assertEqual(sorted(os.listdir(out)), sorted([*listed, "SHA256SUMS"]))
+        subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=out, check=True)
+
+    def test_too_large(self):
+        said, out = self.packages(5_000_001)
+        self.assertEqual(said.returncode, 2)
+        self.assertIn(".tar.gz has 5000001 bytes, and may have 5000000\n", said.stderr)
+        self.assertFalse((out / "SHA256SUMS").exists())
+
+
+@on_linux
+@needs("zip")
+class Archives(Scripts):
+    """The archives that scripts/package makes, of a stand-in instead of each program."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        checkout, cls.out = pathlib.Path(folder.name, "checkout"), pathlib.Path(folder.name, "out")
+        for path in ("scripts/package", "Cargo.toml", "Cargo.lock", "README.md", "LICENSE"):
+            (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, checkout / path)
+        for path in ("completions", "packaging"):
+            shutil.copytree(ROOT / path, checkout / path)
+        # Newer than Cargo.lock, so cargo-about is not asked to make it.
+        (checkout / "target/package").mkdir(parents=True)
+        (checkout / "target/package/THIRD-PARTY.md").write_text("licences\n")
+        (checkout / "stand-in").write_text("a program\n")
+        for target in TARGETS:
+            subprocess.run([checkout / "scripts/package", "archive", cls.out, "--target", target, "--binary", checkout / "stand-in",
+                            "--native", BINARY], check=True, env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"})
+
+    def names(self, archive: pathlib.Path) -> list[str]:
+        if archive.suffix == ".zip":
+            with zipfile.ZipFile(archive) as file:
+                return file.namelist()
+        with tarfile.open(archive) as file:
+            return file.getnames()
+
+    def test_binstall_finds_them(self):
+        """cargo-binstall expands these templates for the machine's target, and tries each suffix of a format."""
+        said = subprocess.run(["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=ROOT, check=True, capture_output=True)
+        rules = json.loads(said.stdout)["packages"][0]["metadata"]["binstall"]
+        suffixes = {"tgz": (".tgz", ".tar.gz"), "zip": (".zip",)}
+        for target in TARGETS:
+            with self.subTest(target=target):
+                mine = {**rules, **rules["overrides"].get(target, {})}
+                words = {"repo": "https://git.test/acme/corti-auth", "name": "corti-auth", "bin": "corti-auth", "version": VERSION,
+                         "target": target, "binary-ext": ".exe" if "windows" in target else ""}
+
+                def fill(template, **more):
+                    return re.sub(r"\{ ([\w-]+) \}", lambda it: {**words, **more}[it[1]], template)
+
+                urls = [fill(mine["pkg-url"], **{"archive-suffix": it}) for it in suffixes[mine["pkg-fmt"]]]
+                begin = f"https://git.test/acme/corti-auth/releases/download/v{VERSION}/"
+                found = [self.out / url.removeprefix(begin) for url in urls if (self.out / url.removeprefix(begin)).exists()]
+                self.assertEqual(len(found), 1, urls)
+                self.assertIn(fill(mine["bin-dir"]), self.names(found[0]))
+
+
 class Publish(Scripts):
     def publish(self, changes: str, tag=f"v{VERSION}"):
         """What gh is asked for."""
-        (self.folder / "scripts").mkdir()
-        shutil.copy(ROOT / "scripts/release", self.folder / "scripts")
-        shutil.copy(ROOT / "Cargo.toml", self.folder)
+        self.checkout("scripts/release")
         (self.folder / "CHANGELOG.md").write_text(f"# Changelog\n\n## [Unreleased]\n\n- later\n\n{changes}## [0.0.1]\n\n- first\n")
         (self.folder / "out").mkdir()
         (self.folder / "out/SHA256SUMS").write_text("")
