@@ -246,7 +246,7 @@ class Rules(unittest.TestCase):
             self.assertEqual((said.returncode, said.stdout), (0, ""))
         # It checks an action where a workflow of the same repository uses it.
         page = (ROOT / "docs/ci.md").read_text()
-        steps = re.search(r"^```yaml github-install\n(.*?)^```$", page, re.M | re.S)[1]
+        steps = re.search(r"^```yaml github\n(.*?)^```$", page, re.M | re.S)[1]
         steps = steps.replace("OWNER/corti-auth@v0.1.0", "./").replace("\n", "\n    ")
         workflow = f"on: push\njobs:\n  test:\n    runs-on: ubuntu-24.04\n    {steps}"
         with tempfile.TemporaryDirectory() as repository:
