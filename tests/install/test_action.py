@@ -112,7 +112,7 @@ class Action(unittest.TestCase):
         tools = self.folder / "tools"
         tools.mkdir()
         fakes = {
-            "gh": f'echo "$GH_HOST $GH_TOKEN $*" >> {self.folder}/gh; case $* in *--help*) echo --signer-workflow ;; esac',
+            "gh": f'echo "$GH_HOST $GH_TOKEN $*" >> {self.folder}/gh; case $* in *--help*) echo --signer-workflow --source-ref ;; esac',
             "curl": f"""env > {self.folder}/curl
 while [ $# -gt 1 ]; do if [ "$1" = --output ]; then file=$2; fi; shift; done
 exec {shutil.which("curl")} -fsS --noproxy '*' -o "$file" "$HERE${{1#https://github.com}}\"""",
