@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
 use crate::app::context::Context;
 use crate::app::input::name;
 use crate::domain::client::secret::{ClientSecret, MAX_SECRET_FILE_BYTES};
@@ -47,7 +45,7 @@ impl SecretInput {
                 let line = format!("corti-auth {command}{} --secret-stdin", context.profile_option());
                 return Err(missing(command, &line, context.variables()?.client_secret.as_ref()));
             }
-            return parsed(Zeroizing::new(prompt::password(question).await?).as_bytes());
+            return parsed(prompt::password(question).await?.as_bytes());
         }
         read(self.file.as_deref()).await
     }

@@ -175,7 +175,7 @@ impl AgeFiles {
         if !self.attended {
             return Err(AgeFileError::NoPassphrase);
         }
-        Ok(SecretString::from(prompt::password(question).await?))
+        Ok(SecretString::from(prompt::password(question).await?.as_str()))
     }
 }
 

@@ -15,6 +15,7 @@ use rustix::{
     stdio::stdin,
     termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
 };
+use zeroize::Zeroizing;
 
 use super::thread;
 
@@ -74,7 +75,7 @@ pub async fn confirm(question: String) -> Result<bool, PromptError> {
 
 /// Asks for a line of text that is not shown.
 #[cfg(unix)]
-pub async fn password(question: &'static str) -> Result<String, PromptError> {
+pub async fn password(question: &'static str) -> Result<Zeroizing<String>, PromptError> {
     // Before the question is shown: nothing that is typed after it is lost or shown.
     let (guard, line) = hidden::begin().map_err(|error| failed(&error))?;
     answer(guard, move || {
@@ -89,16 +90,19 @@ pub async fn password(question: &'static str) -> Result<String, PromptError> {
 
 /// Asks for a line of text that is not shown.
 #[cfg(not(unix))]
-pub async fn password(question: &'static str) -> Result<String, PromptError> {
+pub async fn password(question: &'static str) -> Result<Zeroizing<String>, PromptError> {
     use std::io::Write as _;
 
     use dialoguer::console::Key;
+
+    use crate::domain::client::secret::MAX_SECRET_BYTES;
 
     ask(move || {
         let mut term = Term::stderr();
         write!(term, "{question}: ")?;
         // Not dialoguer's own `Password`: it ignores Backspace on Windows (console 0.16.6).
-        let mut text = zeroize::Zeroizing::new(String::new());
+        // It has room for the longest secret: a string that grows leaves copies in freed memory.
+        let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET_BYTES));
         loop {
             match term.read_key()? {
                 Key::Enter if !text.is_empty() => break,
@@ -109,7 +113,7 @@ pub async fn password(question: &'static str) -> Result<String, PromptError> {
             }
         }
         writeln!(term)?;
-        Ok(String::clone(&text))
+        Ok(text)
     })
     .await
 }

@@ -8,6 +8,8 @@ use rustix::stdio::stdin;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use crate::domain::client::secret::MAX_SECRET_BYTES;
+
 use super::TerminalGuard;
 
 /// Ctrl-H, which some terminals send instead of DEL.
@@ -31,13 +33,14 @@ pub(super) fn begin() -> io::Result<(TerminalGuard, Line)> {
     tcsetattr(stdin(), OptionalActions::Flush, &mode)?;
     let key = |index| before.special_codes[index];
     let (erase, kill) = (key(SpecialCodeIndex::VERASE), key(SpecialCodeIndex::VKILL));
-    let line = Line { text: Zeroizing::default(), erase, kill };
+    let line = Line { text: Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES)), erase, kill };
     // Text that was pasted after the first line break must not become a command of the shell.
     Ok((TerminalGuard { mode: Some((before, OptionalActions::Flush)), is_asking: false }, line))
 }
 
 /// The text that was typed so far.
 pub(super) struct Line {
+    /// Has room for the longest secret: a vector that grows leaves copies in freed memory.
     text: Zeroizing<Vec<u8>>,
     erase: u8,
     kill: u8,
@@ -45,7 +48,7 @@ pub(super) struct Line {
 
 impl Line {
     /// Reads until Enter. Blocks.
-    pub(super) fn read(mut self) -> io::Result<String> {
+    pub(super) fn read(mut self) -> io::Result<Zeroizing<String>> {
         let mut chunk = Zeroizing::new([0; 1024]);
         loop {
             let count = retry_on_intr(|| rustix::io::read(stdin(), &mut chunk[..]))?;
@@ -57,7 +60,7 @@ impl Line {
             }
         }
         let text = std::str::from_utf8(&self.text).map_err(|_| io::ErrorKind::InvalidData)?;
-        Ok(text.to_owned())
+        Ok(Zeroizing::new(text.to_owned()))
     }
 
     /// Returns whether the line is complete. An empty one is not.
