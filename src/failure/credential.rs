@@ -29,6 +29,10 @@ const UNLOCK: &str = if cfg!(target_os = "macos") {
     "with gnome-keyring: systemd-ask-password | tr -d '\\n' | gnome-keyring-daemon --replace --unlock"
 };
 
+/// Comes first: not everybody's keyring is gnome-keyring, whose command follows.
+const UNLOCK_IN_ITS_PROGRAM: &str =
+    "unlock the keyring in its own program, such as KeePassXC or KWalletManager";
+
 /// A cached token would need no secret, so the Keychain would not ask.
 const ALWAYS_ALLOW: &str = "once in Terminal on the Mac's own screen, with the answer Always Allow: corti-auth token --full --refresh > /dev/null";
 
@@ -63,6 +67,9 @@ impl Failure {
         let without = format!("without a keyring: {login} --store file");
         match error {
             StoreError::Missing | StoreError::NotASecret(_) => failure.hint(command_for("login", profile)),
+            StoreError::Locked if !cfg!(target_os = "macos") => {
+                failure.hint(UNLOCK_IN_ITS_PROGRAM).hint(UNLOCK).hint(without)
+            }
             StoreError::Locked | StoreError::NoCollection => failure.hint(UNLOCK).hint(without),
             StoreError::Keychain(error) => match error {
                 KeychainError::Denied => failure.hint("run it again, and choose Always Allow"),

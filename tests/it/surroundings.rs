@@ -28,6 +28,9 @@ fn over_ssh_the_hint_unlocks_the_keyring_or_makes_one() {
         let said = Said::by(&mut world.run(&login));
         assert_eq!(said.code, 4, "{state}: {}", said.stderr);
         assert!(said.stderr.contains(error), "{state}: {}", said.stderr);
+        let asks =
+            "hint: unlock the keyring in its own program, such as KeePassXC or KWalletManager\nhint: with";
+        assert_eq!(said.stderr.contains(asks), state == "locked", "{state}: {}", said.stderr);
         let hints = said.stderr.lines();
         let hint =
             hints.into_iter().find_map(|line| line.strip_prefix("hint: with gnome-keyring: ")).unwrap();
