@@ -14,7 +14,7 @@ use super::store_error::StoreError;
 use super::thread;
 
 #[cfg_attr(target_os = "macos", path = "keyring/keychain.rs")]
-#[cfg_attr(not(any(target_os = "linux", target_os = "macos")), path = "keyring/no_probe.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "macos")), path = "keyring/credential_manager.rs")]
 mod probe;
 
 use probe::Probe;

@@ -1,4 +1,6 @@
-//! Looks an entry up in Windows' Credential Manager, which is part of the system: nobody has to unlock it.
+//! Looks for entries in Windows' Credential Manager. It is open while its user is logged in: nobody has to unlock it.
+//!
+//! Also compiled where there is neither Windows nor Linux nor macOS, over whatever store the library has there.
 
 use keyring::Entry;
 
@@ -6,7 +8,7 @@ use crate::edge::store_error::StoreError;
 
 use super::SERVICE;
 
-/// Does nothing: the library keeps what it needs.
+/// Holds nothing: the library opens the Credential Manager whenever it is needed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Probe {}
 
@@ -22,7 +24,7 @@ impl Probe {
         }
     }
 
-    /// Does nothing.
+    /// Nothing to unlock.
     pub(super) fn unlock(&self) -> Result<(), StoreError> {
         Ok(())
     }
