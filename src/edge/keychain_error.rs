@@ -4,19 +4,19 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeychainError {
     /// A person clicked Deny or Cancel.
-    #[error("the Keychain asked, and the answer was no")]
+    #[error("the Keychain asked for permission, and Deny or Cancel was clicked")]
     Denied,
     /// A wrong password, or another program's entry while nobody can be asked.
-    #[error("the Keychain refused this program")]
+    #[error("the Keychain refused access: a wrong password, or an entry of another program")]
     Refused,
     /// It would ask, but has no desktop to ask on, or `--no-input` forbids it.
-    #[error("the Keychain would ask whether this program may use the entry, but nobody can answer here")]
+    #[error("the Keychain must ask for permission, but nobody can answer here")]
     CannotAsk,
-    /// The user has no login keychain, as a daemon of launchd.
-    #[error("there is no login keychain here")]
+    /// The session has no login keychain, as that of a daemon of launchd.
+    #[error("this session has no login keychain")]
     NoKeychain,
     /// The entry exists, but could not be read before it was to be replaced.
-    #[error("the Keychain has an entry for it that this program may not read")]
+    #[error("the Keychain already has an entry for this client, but this program may not read it")]
     Unreadable,
 }
 

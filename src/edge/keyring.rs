@@ -144,7 +144,10 @@ mod tests {
     #[test]
     fn an_error_says_what_is_too_long_and_how_much_fits() {
         let error = StoreError::from(&keyring::Error::TooLong("secret".to_owned(), 2560));
-        assert_eq!(error.to_string(), "the secret is longer than the 2560 bytes that this keyring takes");
+        assert_eq!(
+            error.to_string(),
+            "the secret is too long for this keyring, which takes at most 2560 bytes"
+        );
         assert!(!error.is_uncertain(), "nothing was stored");
     }
 

@@ -13,19 +13,19 @@ use super::secret_command::CommandError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no entry: not logged in.
-    #[error("no secret is stored for it")]
+    #[error("no secret is stored")]
     Missing,
     /// The keyring is locked, and nobody unlocked it.
     #[error("the keyring is locked")]
     Locked,
     /// More than one entry matches: their labels.
-    #[error("more than one keyring entry matches it: {0}")]
+    #[error("the keyring has more than one entry for this client: {0}")]
     Ambiguous(String),
     /// The keyring has no default collection.
     #[error("the keyring has no default collection")]
     NoCollection,
     /// The session bus has no secret service.
-    #[error("no keyring service answers on the session bus")]
+    #[error("no keyring is running: nothing on the D-Bus session bus keeps secrets")]
     NoService,
     /// There is no session bus.
     #[error("no keyring: there is no D-Bus session bus")]
@@ -38,14 +38,14 @@ pub enum StoreError {
     TimedOut(Duration),
     /// Windows has no credentials for this kind of session.
     #[error(
-        "the Credential Manager is closed to this session, as over ssh with a key, and in some services and tasks"
+        "the Credential Manager does not work in this session, as over ssh with a key and in some services and tasks"
     )]
     NoLogonSession,
     /// What is too long (`secret`, `user`), and the keyring's limit in bytes.
-    #[error("the {0} is longer than the {1} bytes that this keyring takes")]
+    #[error("the {0} is too long for this keyring, which takes at most {1} bytes")]
     TooLong(String, u32),
-    /// The entry exists, but is not a client secret.
-    #[error("the stored entry is not a client secret: {0}")]
+    /// The entry exists, but does not hold a client secret.
+    #[error("the entry in the store does not hold a client secret: {0}")]
     NotASecret(ClientSecretError),
     /// The encrypted file failed.
     #[error(transparent)]
@@ -53,8 +53,8 @@ pub enum StoreError {
     /// The secret command failed.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// Another program keeps the secret: this tool does not change it.
-    #[error("the command `{0}` keeps the secret; change it there")]
+    /// The secret comes from another program, and only that can change it.
+    #[error("the secret comes from the command `{0}`; change it there")]
     ReadOnly(SecretCommand),
     /// Any other error, in the store's words.
     #[error("the keyring failed: {0}")]

@@ -79,7 +79,7 @@ fn a_keyring_that_cannot_be_used_fails_the_store() {
     for (state, words) in [
         ("locked", "the keyring is locked"),
         ("new", "no default collection"),
-        ("no-service", "no keyring service"),
+        ("no-service", "no keyring is running"),
     ] {
         let keyring = Keyring::in_state(state);
         let world = World::with_keyring(&keyring);

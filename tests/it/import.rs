@@ -205,7 +205,7 @@ fn import_chooses_the_store_like_login() {
     );
     let said = import(&world, "d", &[]);
     assert!(
-        said.code == 4 && said.stderr.contains("the command `cat x` keeps the secret; change it there"),
+        said.code == 4 && said.stderr.contains("the secret comes from the command `cat x`; change it there"),
         "{}",
         said.stderr
     );

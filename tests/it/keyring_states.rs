@@ -38,7 +38,7 @@ fn a_missing_bus_is_named() {
 
 #[test]
 fn a_missing_keyring_service_is_named() {
-    assert_every_command_says("no-service", "no keyring service answers", "no_service");
+    assert_every_command_says("no-service", "no keyring is running", "no_service");
 }
 
 #[test]
@@ -80,7 +80,11 @@ fn two_entries_that_match_are_named_and_can_be_removed() {
     }
     let said = Said::by(&mut world.run("token --full"));
     assert_eq!(said.code, 4);
-    assert!(said.stderr.contains("more than one keyring entry matches it: `"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("the keyring has more than one entry for this client: `"),
+        "{}",
+        said.stderr
+    );
     assert!(said.stderr.contains("`one`") && said.stderr.contains("`an older tool's`"), "{}", said.stderr);
     // The hint is a command that removes both.
     let hint = said
