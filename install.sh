@@ -108,11 +108,12 @@ find_target() {
   esac
 }
 
-# fetch URL FILE
+# fetch URL FILE: gives up after 30 s without a byte.
 fetch() {
   log=$work/log code=0
   if have curl; then
-    set -- "$1" "$2" --fail --silent --show-error --location --proto "=$scheme" --retry 2 --connect-timeout 15
+    set -- "$1" "$2" --fail --silent --show-error --location --proto "=$scheme" --retry 2 \
+      --connect-timeout 15 --speed-limit 1 --speed-time 30
     [ "$scheme" = http ] || set -- "$@" --tlsv1.2
     [ -z "$loopback" ] || set -- "$@" --noproxy '*'
     url=$1 file=$2
@@ -122,8 +123,10 @@ fetch() {
   elif have wget; then
     url=$1 file=$2
     set -- -S
+    # Some builds of BusyBox have no deadline.
+    ! wget --help 2>&1 | grep -q -e '-T[ ,]' || set -- "$@" -T 30
     if wget --version 2> /dev/null | grep -q GNU; then
-      set -- "$@" --tries=3 --timeout=30
+      set -- "$@" --tries=3
       [ -z "$loopback" ] || set -- "$@" --no-proxy
     elif [ -n "$loopback" ]; then
       set -- "$@" -Y off
@@ -136,7 +139,7 @@ fetch() {
   [ "$code" = 0 ] || case $(cat "$log") in
     *'error: 404'* | *'ERROR 404'* | *HTTP/1.?' 404'*) fail "$url does not exist (404)" "releases: $repository/releases" ;;
     *'onnection closed at'* | *'closed prematurely'*) fail "the download of $url was cut off" 'try again' ;;
-    *) fail "cannot download $url: $(grep -E '^(curl|wget|ERROR)|failed: ' "$log" | head -n 1)" ;;
+    *) fail "cannot download $url: $(grep -E '^(curl|wget|ERROR)|failed: |Giving up' "$log" | head -n 1)" ;;
   esac
 }
 

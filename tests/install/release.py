@@ -4,6 +4,7 @@
 
 good: as it should be.            cut: half an archive, though the head promises all of it.
 wrong-sum: another archive than the sum is of.   missing: no archive in the list.
+stall: half an archive, and then nothing until the client goes away.
 gone: the list, and no archive.   plain: a redirect to the same release on plain http.
 broken: an archive whose program does not run.   other: the program says another version.
 stalled: half of install.sh, and then nothing.
@@ -138,7 +139,9 @@ class Server:
                         self.connection.recv(1)  # until the client gives up
                 elif known and name in release.files and fault != "gone":
                     content = release.content(fault, name)
-                    self.answer(content, len(content) // 2 if fault == "cut" else None)
+                    self.answer(content, len(content) // 2 if fault in ("cut", "stall") else None)
+                    if fault == "stall":
+                        self.connection.recv(1)
                 else:
                     self.send_error(404)
 

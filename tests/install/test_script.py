@@ -50,7 +50,7 @@ class Script(unittest.TestCase):
     def run_script(self, *options, shell=("sh",), fault="good", repository=None):
         shell = [shutil.which(shell[0]), *shell[1:]]
         words = [*shell, SCRIPT, "--repository", repository or server.repository(fault), *options]
-        said = subprocess.run(words, env=self.variables, text=True, capture_output=True, cwd=self.home)
+        said = subprocess.run(words, env=self.variables, text=True, capture_output=True, cwd=self.home, timeout=60)
         self.assertEqual(os.listdir(self.home / "temporary"), [], "it leaves something behind")
         return said
 
@@ -148,6 +148,23 @@ class Downloads(Script):
         self.assert_refused(self.run_script("--to", self.to, fault="wrong-sum"), "does not have the sum of the release")
         self.assert_refused(self.run_script("--to", self.to, fault="cut"), "cut off")
         self.assert_refused(self.run_script("--to", self.to, fault="gone"), f"{ARCHIVE} does not exist (404)\nhint: ")
+
+    def test_stalled_download_has_a_deadline(self):
+        """The deadline of 30 s is made 1 s, and there is no second attempt."""
+        shorter = """for it; do
+  case $it in 30 | --tries=3) it=${it%3*}1 ;; 2) it=0 ;; esac
+  set -- "$@" "$it" && shift
+done
+exec """
+        for program in ("curl", "wget"):
+            if not shutil.which(program):
+                continue
+            with self.subTest(program=program):
+                self.path("sha256sum", **{program: f'{shorter}{shutil.which(program)} "$@"'})
+                said = self.run_script("--to", self.to, fault="stall")
+                self.assert_refused(said, f"cannot download {server.repository('stall')}")
+                self.assertNotIn(f"{ARCHIVE}: \n", said.stderr, "it does not say why")
+            shutil.rmtree(self.home / "tools")
 
     def test_no_such_version(self):
         said = self.run_script("--to", self.to, "--version", "7.7.7")
