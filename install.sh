@@ -191,8 +191,8 @@ sum_of() { # sum_of FILE
 
 get_archive() {
   file=$work/$archive
-  if [ -n "$cache" ] && [ -f "$cache/$archive" ] && [ "$(sum_of "$cache/$archive")" = "$sum" ]; then
-    cp "$cache/$archive" "$file"
+  # The copy is checked: somebody else may be able to write to the cache.
+  if [ -n "$cache" ] && cp "$cache/$archive" "$file" 2> /dev/null && [ "$(sum_of "$file")" = "$sum" ]; then
     echo "taken from $cache: $archive"
     return
   fi
@@ -200,10 +200,8 @@ get_archive() {
   found=$(sum_of "$file")
   [ "$found" = "$sum" ] || fail "$archive does not have the sum of the release: it was damaged, cut off or replaced" \
     "expected $sum" "found    $found" 'try again; if it stays so, tell the maintainers'
-  if [ -n "$cache" ]; then
-    mkdir -p "$cache"
-    cp "$file" "$cache/$archive"
-  fi
+  [ -z "$cache" ] || { mkdir -p "$cache" && cp "$file" "$cache/$archive"; } 2> /dev/null \
+    || echo "warning: cannot keep the archive in $cache" >&2
 }
 
 # The sum comes from the host of the archive: it shows damage, not tampering. Who built the archive is what gh can tell.

@@ -210,6 +210,12 @@ exec """
         self.assert_installed(said)
         self.assertNotIn("taken from", said.stdout)
 
+    def test_a_cache_that_cannot_be_written_is_a_warning(self):
+        (self.home / "file").write_text("")
+        said = self.run_script("--to", self.to, "--cache", self.home / "file/cache")
+        self.assertEqual((said.returncode, said.stderr), (0, f"warning: cannot keep the archive in {self.home}/file/cache\n"))
+        self.assertIn("installed corti-auth", said.stdout)
+
 
 class Https(Script):
     def setUp(self):
