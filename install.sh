@@ -253,9 +253,11 @@ unpack() {
 install_program() {
   mkdir -p "$folder" || fail "cannot create $folder" 'install.sh --to FOLDER, with a folder of yours'
   folder=$(CDPATH='' cd -- "$folder" && pwd)
-  new=$folder/.corti-auth-new$suffix
-  # shellcheck disable=SC2015 # Either failing is the same failure.
-  cp "$program" "$new" && chmod 755 "$new" || fail "cannot write to $folder" 'install.sh --to FOLDER, with a folder of yours'
+  # In the same folder, so that replacing is one step; and in a private one, where nobody can exchange it.
+  {
+    staging=$(mktemp -d "$folder/.corti-auth.XXXXXX") && new=$staging/corti-auth$suffix \
+      && cp "$program" "$new" && chmod 755 "$new"
+  } || fail "cannot write to $folder" 'install.sh --to FOLDER, with a folder of yours'
   said=$("$new" --version 2>&1) || fail "the program of $archive does not run here: $said"
   [ "$said" = "corti-auth $version" ] || fail "the program of $archive calls itself '$said'" 'tell the maintainers'
   mv -f "$new" "$folder/corti-auth$suffix" || fail "cannot replace $folder/corti-auth$suffix" 'stop it and run this again'
@@ -285,12 +287,12 @@ explain_path() {
 
 main() {
   set -eu
-  new='' work=''
+  staging='' work=''
   read_options "$@"
   check_repository
   find_target
   work=$(mktemp -d "${TMPDIR:-/tmp}/corti-auth.XXXXXX")
-  trap 'rm -rf "$work" ${new:+"$new"}' EXIT
+  trap 'rm -rf "$work" ${staging:+"$staging"}' EXIT
   trap 'exit 130' INT
   trap 'exit 143' HUP TERM
   have sha256sum || have shasum || have openssl \
