@@ -253,6 +253,8 @@ unpack() {
 install_program() {
   mkdir -p "$folder" || fail "cannot create $folder" 'install.sh --to FOLDER, with a folder of yours'
   folder=$(CDPATH='' cd -- "$folder" && pwd)
+  # mv would put the program into it.
+  [ ! -d "$folder/corti-auth$suffix" ] || fail "$folder/corti-auth$suffix is a folder, not a program" 'sh install.sh --to FOLDER'
   # In the same folder, so that replacing is one step; and in a private one, where nobody can exchange it.
   {
     staging=$(mktemp -d "$folder/.corti-auth.XXXXXX") && new=$staging/corti-auth$suffix \

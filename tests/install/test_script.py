@@ -419,6 +419,13 @@ class Places(Script):
                 self.assertEqual((self.to / "corti-auth").read_text(), "old")
                 self.assertEqual(os.listdir(self.to), ["corti-auth"])
 
+    def test_a_folder_of_the_programs_name(self):
+        (self.to / "corti-auth").mkdir(parents=True)
+        said = self.run_script("--to", self.to)
+        self.assertEqual(said.returncode, 1, said.stdout)
+        self.assertIn(f"{self.to}/corti-auth is a folder, not a program\nhint: sh install.sh --to FOLDER\n", said.stderr)
+        self.assertEqual(os.listdir(self.to / "corti-auth"), [])
+
     def test_folder_that_cannot_be(self):
         (self.home / "file").write_text("")
         said = self.run_script("--to", self.home / "file/bin")
