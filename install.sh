@@ -277,14 +277,22 @@ explain_path() {
       return
       ;;
   esac
-  case ${SHELL:-} in
-    */fish) line="fish_add_path '$folder'" ;;
-    */zsh) line="echo 'export PATH=\"$folder:\$PATH\"' >> ~/.zshrc" ;;
-    */bash) line="echo 'export PATH=\"$folder:\$PATH\"' >> ~/.bashrc" ;;
-    *) line="echo 'export PATH=\"$folder:\$PATH\"' >> ~/.profile" ;;
+  case $system:${SHELL:-} in
+    *:*/zsh) file=.zshrc ;;
+    Darwin:*/bash) file=.bash_profile ;; # Terminal starts login shells, which do not read .bashrc.
+    *:*/bash) file=.bashrc ;;
+    *) file=.profile ;;
+  esac
+  # The folder is in double quotes in that file, and all of it in single quotes in the command.
+  quoted=$(printf '%s\n' "$folder" | sed -e 's/[\\"$`]/\\&/g' -e "s/'/'\\\\''/g")
+  line="'export PATH=\"$quoted:\$PATH\"' >> ~/$file"
+  case ${SHELL:-}:$line in
+    */fish:*) line="fish_add_path '$(printf '%s\n' "$folder" | sed "s/[\\\\']/\\\\&/g")'" ;;
+    *\\*) line="printf '%s\n' $line" ;; # echo may change backslashes
+    *) line="echo $line" ;;
   esac
   echo "$folder is not in PATH. Add it, and open a new terminal:"
-  echo "  $line"
+  printf '  %s\n' "$line"
 }
 
 main() {

@@ -12,7 +12,7 @@ from release import HOST, ROOT, VERSION, Release, Server, certificate, needs
 SCRIPT = ROOT / "install.sh"
 ARCHIVE = f"corti-auth-{VERSION}-{HOST}.tar.gz"
 SHELLS = [["sh"], ["dash"], ["bash"], ["bash", "--posix"], ["mksh"], ["busybox", "sh"]]
-TOOLS = "cat chmod cp cut env grep gzip head mkdir mktemp mv rm sh sysctl tar uname"
+TOOLS = "cat chmod cp cut env grep gzip head mkdir mktemp mv rm sed sh sysctl tar uname"
 
 
 def setUpModule():
@@ -301,6 +301,11 @@ class Platforms(Script):
             shutil.rmtree(self.home / "tools")
             shutil.rmtree(self.to, ignore_errors=True)
 
+    def test_bash_of_macos_reads_another_file(self):
+        self.uname("Darwin", "arm64", sysctl="echo 0")
+        said = self.run_script("--to", self.to)
+        self.assertIn(f"  echo 'export PATH=\"{self.to}:$PATH\"' >> ~/.bash_profile\n", said.stdout)
+
     def test_unknown(self):
         for system, processor in (("Linux", "riscv64"), ("FreeBSD", "amd64"), ("Linux", "armv7l")):
             with self.subTest(system=system, processor=processor):
@@ -380,11 +385,22 @@ class Places(Script):
                 folder = self.home / ".local/bin"
                 self.assert_installed(said, folder / "corti-auth")
                 self.assertIn(f"is not in PATH. Add it, and open a new terminal:\n  {line.replace('FOLDER', str(folder))}\n", said.stdout)
-                if shell == "/bin/bash":
-                    subprocess.run(["bash", "-c", line.replace("FOLDER", str(folder))], env=self.variables, check=True)
-                    found = subprocess.run(["bash", "-c", ". ~/.bashrc; command -v corti-auth"], env=self.variables,
-                                           text=True, capture_output=True).stdout
-                    self.assertEqual(found, f"{folder}/corti-auth\n")
+
+    def test_the_line_for_path_can_be_pasted(self):
+        for name in ("my programs", "it's \"$HOME\" `id` \\\\ \\n !é"):
+            for shell, file in {"bash": ".bashrc", "zsh": ".zshrc", "fish": "", "dash": ".profile"}.items():
+                if not shutil.which(shell):
+                    continue
+                with self.subTest(shell=shell, name=name):
+                    self.variables["SHELL"] = f"/bin/{shell}"
+                    folder = self.home / shell / name
+                    said = self.run_script("--to", folder)
+                    line = said.stdout.split("open a new terminal:\n")[1]
+                    variables = {**self.variables, "TMPDIR": str(self.home)}
+                    subprocess.run([shell, "-c", line], env=variables, check=True)
+                    find = f". ~/{file}; command -v corti-auth" if file else "command -v corti-auth"
+                    found = subprocess.run([shell, "-c", find], env=variables, text=True, capture_output=True)
+                    self.assertEqual(found.stdout, f"{folder}/corti-auth\n", said.stdout + found.stderr)
 
     def test_in_path_already(self):
         self.variables["PATH"] = f"{self.to}:{self.variables['PATH']}"
