@@ -24,10 +24,15 @@ END
 }
 
 fail() { # fail MESSAGE [HINT]...
-  printf 'error: %s\n' "$1" >&2
+  say "error: $1"
   shift
-  for hint; do printf 'hint: %s\n' "$hint" >&2; done
+  for hint; do say "hint: $hint"; done
   exit 1
+}
+
+# On one line and without control characters: a value may come from somebody else, and a CI's log runs commands.
+say() {
+  printf '%s\n' "$(printf %s "$1" | tr '\n' ' ' | LC_ALL=C tr -d '\000-\037\177')" >&2
 }
 
 have() { command -v "$1" > /dev/null 2>&1; }
@@ -39,7 +44,7 @@ read_options() {
       -h | --help) usage && exit 0 ;;
       --repository | --version | --to | --cache | --provenance)
         [ $# -gt 1 ] || fail "$1 needs a value" 'install.sh --help' ;;
-      *) fail "unknown option $1" 'install.sh --help' ;;
+      *) fail "unknown option '$1'" 'install.sh --help' ;;
     esac
     case $1 in
       --repository) repository=$2 ;;
@@ -52,7 +57,7 @@ read_options() {
   done
   case $provenance in
     auto | require | skip) ;;
-    *) fail "--provenance is auto, require or skip, not $provenance" ;;
+    *) fail "--provenance is auto, require or skip, not '$provenance'" ;;
   esac
   case $version in
     *[!0-9A-Za-z.+-]*) fail "'$version' is not a version" 'a version looks like 0.1.0' ;;

@@ -12,7 +12,7 @@ from release import HOST, ROOT, VERSION, Release, Server, certificate, needs
 SCRIPT = ROOT / "install.sh"
 ARCHIVE = f"corti-auth-{VERSION}-{HOST}.tar.gz"
 SHELLS = [["sh"], ["dash"], ["bash"], ["bash", "--posix"], ["mksh"], ["busybox", "sh"]]
-TOOLS = "cat chmod cp cut env grep gzip head mkdir mktemp mv rm sed sh sysctl tar uname"
+TOOLS = "cat chmod cp cut env grep gzip head mkdir mktemp mv rm sed sh sysctl tar tr uname"
 
 
 def setUpModule():
@@ -474,6 +474,13 @@ class Options(Script):
                 before = len(server.asked)
                 self.assert_refused(self.run_script(*options))
                 self.assertEqual(len(server.asked), before)
+
+    def test_a_wrong_value_cannot_write_lines_or_control_characters(self):
+        for option in ("--provenance", "--version", "--repository", "--"):
+            with self.subTest(option=option):
+                said = self.run_script("--to", self.to, option, "é\n::add-mask::\x1b[2J\r")
+                self.assert_refused(said)
+                self.assertNotRegex(said.stderr, "[\x00-\x09\x0b-\x1f\x7f]|(?m:^(?!error: |hint: ))(?!$)")
 
     def test_version_with_a_v(self):
         self.assert_installed(self.run_script("--to", self.to, "--version", f"v{VERSION}"))
