@@ -28,7 +28,7 @@ param(
 
 # Plain http only to this machine, for tests.
 function Assert-Repository([string]$Url) {
-    $example = 'install.ps1 -Repository https://github.com/OWNER/NAME'
+    $example = '.\install.ps1 -Repository https://github.com/OWNER/NAME'
     if (-not $Url) { throw "which repository? hint: $example" }
     $parsed = $null
     if (-not [Uri]::TryCreate($Url, [UriKind]::Absolute, [ref]$parsed)) { throw "'$Url' is not a URL. hint: $example" }
@@ -103,7 +103,7 @@ function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Mode) {
         } elseif ($code -eq 4) {
             $why = 'gh is not logged in: gh auth login'
         } elseif ($code -ne 0) {
-            throw "gh cannot verify who built the archive: $said. hint: install.ps1 -Provenance skip"
+            throw "gh cannot verify who built the archive: $said. hint: .\install.ps1 -Provenance skip"
         } else {
             Write-Host "provenance verified: built by the release workflow of $slug"
             return

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs corti-auth from a release: downloads the archive of this platform, checks it and puts the program into a folder.
-# Needs a POSIX shell, curl or wget, and tar. Takes no root rights. `install.sh --help` lists the options.
+# Needs a POSIX shell, curl or wget, and tar. Takes no root rights. `sh install.sh --help` lists the options.
 #
 # Everything is in functions, and the last line calls them: a script that is cut off on its way does nothing.
 
@@ -12,7 +12,7 @@ usage() {
   cat << 'END'
 Install corti-auth from a release
 
-Usage: install.sh [OPTIONS]
+Usage: sh install.sh [OPTIONS]
 
 Options:
   --repository URL     The repository's URL, such as https://github.com/OWNER/NAME
@@ -43,8 +43,8 @@ read_options() {
     case $1 in
       -h | --help) usage && exit 0 ;;
       --repository | --version | --to | --cache | --provenance)
-        [ $# -gt 1 ] || fail "$1 needs a value" 'install.sh --help' ;;
-      *) fail "unknown option '$1'" 'install.sh --help' ;;
+        [ $# -gt 1 ] || fail "$1 needs a value" 'sh install.sh --help' ;;
+      *) fail "unknown option '$1'" 'sh install.sh --help' ;;
     esac
     case $1 in
       --repository) repository=$2 ;;
@@ -63,7 +63,7 @@ read_options() {
     *[!0-9A-Za-z.+-]*) fail "'$version' is not a version" 'a version looks like 0.1.0' ;;
   esac
   if [ -z "$folder" ]; then
-    [ -n "${HOME:-}" ] || fail 'HOME is not set, so there is no default folder' 'install.sh --to FOLDER'
+    [ -n "${HOME:-}" ] || fail 'HOME is not set, so there is no default folder' 'sh install.sh --to FOLDER'
     folder=$HOME/.local/bin
   fi
 }
@@ -71,12 +71,12 @@ read_options() {
 # Plain http only to this machine, for tests.
 check_repository() {
   repository=${repository%/}
-  [ -n "$repository" ] || fail 'which repository?' 'install.sh --repository https://github.com/OWNER/NAME'
+  [ -n "$repository" ] || fail 'which repository?' 'sh install.sh --repository https://github.com/OWNER/NAME'
   case $repository in
     *@* | *[[:space:]]*) fail "the repository's URL must have no user, password or space" ;;
     https://?*) scheme=https ;;
     http://127.0.0.1:*/* | http://localhost:*/*) scheme=http ;;
-    *) fail "'$repository' is not an https:// URL" 'install.sh --repository https://github.com/OWNER/NAME' ;;
+    *) fail "'$repository' is not an https:// URL" 'sh install.sh --repository https://github.com/OWNER/NAME' ;;
   esac
   case $repository in
     *://127.0.0.1[:/]* | *://localhost[:/]*) loopback=yes ;;
@@ -234,7 +234,7 @@ check_provenance() {
       4) why='gh is not logged in: gh auth login' ;;
       *)
         cat "$work/log" >&2
-        fail "gh cannot verify who built $archive" 'to install it all the same: install.sh --provenance skip'
+        fail "gh cannot verify who built $archive" 'to install it all the same: sh install.sh --provenance skip'
         ;;
     esac
   fi
@@ -256,7 +256,7 @@ unpack() {
 
 # Tries the program before it replaces another one.
 install_program() {
-  mkdir -p "$folder" || fail "cannot create $folder" 'install.sh --to FOLDER, with a folder of yours'
+  mkdir -p "$folder" || fail "cannot create $folder" 'in a folder of yours: sh install.sh --to FOLDER'
   folder=$(CDPATH='' cd -- "$folder" && pwd)
   # mv would put the program into it.
   [ ! -d "$folder/corti-auth$suffix" ] || fail "$folder/corti-auth$suffix is a folder, not a program" 'sh install.sh --to FOLDER'
@@ -264,7 +264,7 @@ install_program() {
   {
     staging=$(mktemp -d "$folder/.corti-auth.XXXXXX") && new=$staging/corti-auth$suffix \
       && cp "$program" "$new" && chmod 755 "$new"
-  } || fail "cannot write to $folder" 'install.sh --to FOLDER, with a folder of yours'
+  } || fail "cannot write to $folder" 'in a folder of yours: sh install.sh --to FOLDER'
   said=$("$new" --version 2>&1) || fail "the program of $archive does not run here: $said"
   [ "$said" = "corti-auth $version" ] || fail "the program of $archive calls itself '$said'" 'tell the maintainers'
   mv -f "$new" "$folder/corti-auth$suffix" || fail "cannot replace $folder/corti-auth$suffix" 'stop it and run this again'

@@ -445,7 +445,7 @@ class Places(Script):
     def test_folder_that_cannot_be(self):
         (self.home / "file").write_text("")
         said = self.run_script("--to", self.home / "file/bin")
-        self.assert_refused(said, "cannot create", "hint: install.sh --to FOLDER")
+        self.assert_refused(said, "cannot create", "hint: in a folder of yours: sh install.sh --to FOLDER")
 
 
 class Options(Script):
@@ -466,7 +466,7 @@ class Options(Script):
 
     def test_without_a_repository(self):
         said = subprocess.run(["sh", SCRIPT], env=self.variables, text=True, capture_output=True)
-        self.assert_refused(said, "which repository?\nhint: install.sh --repository https://")
+        self.assert_refused(said, "which repository?\nhint: sh install.sh --repository https://")
 
     def test_wrong_ones(self):
         for options in (["--version", "1/../2"], ["--version", "*"], ["--nonsense"], ["--to"], ["--provenance", "no"]):
