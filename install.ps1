@@ -81,7 +81,7 @@ function Find-Archive([string]$Sums, [string]$Version, [string]$Target) {
 }
 
 # The sum comes from the host of the archive: it shows damage, not tampering. Who built the archive is what gh can tell.
-function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Mode) {
+function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Version, [string]$Mode) {
     $slug = $Repository.AbsolutePath.Trim('/')
     if ($Mode -eq 'skip') {
         $why = '-Provenance skip'
@@ -94,18 +94,20 @@ function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Mode) {
         $ErrorActionPreference = 'Continue'
         $before = $env:GH_HOST
         $env:GH_HOST = $Repository.Authority
-        $known = "$(& gh attestation verify --help 2>&1)" -match 'signer-workflow'
-        $said = & gh attestation verify $File --repo $slug --signer-workflow "$slug/.github/workflows/release.yml" 2>&1
+        $known = "$(& gh attestation verify --help 2>&1)" -match 'source-ref'
+        # The tag as well: otherwise an older release would pass for this one.
+        $said = & gh attestation verify $File --repo $slug --source-ref "refs/tags/v$Version" `
+            --signer-workflow "$slug/.github/workflows/release.yml" 2>&1
         $code = $LASTEXITCODE
         $env:GH_HOST = $before
         if (-not $known) {
-            $why = 'this gh is too old'
+            $why = 'this gh is older than 2.68'
         } elseif ($code -eq 4) {
             $why = 'gh is not logged in: gh auth login'
         } elseif ($code -ne 0) {
             throw "gh cannot verify who built the archive: $said. hint: .\install.ps1 -Provenance skip"
         } else {
-            Write-Host "provenance verified: built by the release workflow of $slug"
+            Write-Host "provenance verified: built by the release workflow of $slug for v$Version"
             return
         }
     }
@@ -167,7 +169,7 @@ function Install-CortiAuth([string]$Repository, [string]$Version, [string]$To, [
         if ($found -ne $archive.Sum) {
             throw "$($archive.Name) does not have the sum of the release: it was damaged, cut off or replaced. hint: try again"
         }
-        Assert-Provenance $file $Repository $Provenance
+        Assert-Provenance $file $Repository $archive.Version $Provenance
         Expand-Archive -LiteralPath $file -DestinationPath $work
         $folder = Join-Path $work ([IO.Path]::GetFileNameWithoutExtension($archive.Name))
         Install-Program (Join-Path $folder 'corti-auth.exe') $To $archive.Version

@@ -224,13 +224,14 @@ check_provenance() {
     why="gh verifies what is on GitHub, not on $host"
   elif ! have gh; then
     why='gh is not installed'
-  elif ! gh attestation verify --help 2>&1 | grep -q signer-workflow; then
-    why='this gh is too old'
+  elif ! gh attestation verify --help 2>&1 | grep -q source-ref; then
+    why='this gh is older than 2.68'
   else
-    GH_HOST=$host gh attestation verify "$file" --repo "$slug" \
+    # The tag as well: otherwise an older release would pass for this one.
+    GH_HOST=$host gh attestation verify "$file" --repo "$slug" --source-ref "refs/tags/v$version" \
       --signer-workflow "$slug/.github/workflows/release.yml" > "$work/log" 2>&1 || code=$?
     case $code in
-      0) echo "provenance verified: built by the release workflow of $slug" && return ;;
+      0) echo "provenance verified: built by the release workflow of $slug for v$version" && return ;;
       4) why='gh is not logged in: gh auth login' ;;
       *)
         cat "$work/log" >&2

@@ -318,7 +318,7 @@ class Platforms(Script):
 class Provenance(Script):
     """gh has the say about what comes from GitHub, which is the server here by a curl that takes it for that."""
 
-    def gh(self, code: int, knows: str = "--signer-workflow", **programs):
+    def gh(self, code: int, knows: str = "--source-ref", **programs):
         curl = f"""while [ $# -gt 1 ]; do if [ "$1" = --output ]; then file=$2; fi; shift; done
 exec {shutil.which("curl")} -fsS --noproxy '*' -o "$file" "{server.base}${{1#https://github.com}}\""""
         gh = f"""echo "$GH_HOST $*" >> {self.home}/asked
@@ -332,10 +332,10 @@ case $* in *--help*) echo "{knows}" ;; *) echo "gh says so"; exit {code} ;; esac
         self.gh(0)
         said = self.run_script("--provenance", "require")
         self.assert_installed(said)
-        self.assertIn("provenance verified: built by the release workflow of good/corti-auth\n", said.stdout)
+        self.assertIn(f"provenance verified: built by the release workflow of good/corti-auth for v{VERSION}\n", said.stdout)
         asked = (self.home / "asked").read_text().splitlines()[-1]
         self.assertTrue(asked.startswith("github.com attestation verify /"), asked)
-        end = f"/{ARCHIVE} --repo good/corti-auth --signer-workflow good/corti-auth/.github/workflows/release.yml"
+        end = f"/{ARCHIVE} --repo good/corti-auth --source-ref refs/tags/v{VERSION} --signer-workflow good/corti-auth/.github/workflows/release.yml"
         self.assertTrue(asked.endswith(end), asked)
 
     def test_refused(self):
@@ -347,7 +347,7 @@ case $* in *--help*) echo "{knows}" ;; *) echo "gh says so"; exit {code} ;; esac
         self.assertIn("(--provenance skip)", said.stdout)
 
     def test_unknown(self):
-        for why, code, knows in (("gh is not logged in", 4, "--signer-workflow"), ("this gh is too old", 1, "--repo")):
+        for why, code, knows in (("gh is not logged in", 4, "--source-ref"), ("this gh is older than 2.68", 1, "--signer-workflow")):
             with self.subTest(why=why):
                 self.gh(code, knows)
                 self.assert_refused(self.run_script("--provenance", "require"), "nobody verified who built", why)
