@@ -80,7 +80,7 @@ function Find-Archive([string]$Sums, [string]$Version, [string]$Target) {
     throw "this release lists no archive for $Target"
 }
 
-# The sum comes from the host of the archive: it shows damage, not tampering. Who built the archive is what gh can tell.
+# The checksum comes from the same site as the archive, so it shows damage, not tampering. gh can tell who built the archive.
 function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Version, [string]$Mode) {
     $slug = $Repository.AbsolutePath.Trim('/')
     if ($Mode -eq 'skip') {
@@ -111,8 +111,9 @@ function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Version, [s
             return
         }
     }
-    if ($Mode -eq 'require') { throw "nobody verified who built the archive: $why" }
-    Write-Host "sum is right: the archive is not damaged. Whether it was tampered with is not known ($why)."
+    if ($Mode -eq 'require') { throw "cannot verify who built the archive: $why" }
+    Write-Host 'checksum ok: the download is not damaged'
+    Write-Host "not verified who built it: $why. The checksum is from the same site, so it cannot show tampering."
 }
 
 # Tries the program before it replaces another one. Windows lets a running program be renamed, not replaced.

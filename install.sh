@@ -18,7 +18,7 @@ Options:
   --repository URL     The repository's URL, such as https://github.com/OWNER/NAME
   --version VERSION    The version, such as 0.1.0 [default: the latest release]
   --to FOLDER          Where the program goes [default: ~/.local/bin]
-  --cache FOLDER       Keep the archive there, and take it from there if its sum is right
+  --cache FOLDER       Keep the archive there, and take it from there if its checksum is right
   --provenance WHEN    Have `gh` verify who built the archive: auto (if gh can), require or skip [default: auto]
 END
 }
@@ -209,7 +209,7 @@ get_archive() {
     || echo "warning: cannot keep the archive in $cache" >&2
 }
 
-# The sum comes from the host of the archive: it shows damage, not tampering. Who built the archive is what gh can tell.
+# The checksum comes from the same site as the archive, so it shows damage, not tampering. gh can tell who built the archive.
 check_provenance() {
   slug=${repository#*://}
   host=${slug%%/*} slug=${slug#*/}
@@ -239,8 +239,9 @@ check_provenance() {
         ;;
     esac
   fi
-  [ "$provenance" != require ] || fail "nobody verified who built $archive: $why"
-  echo "sum is right: the archive is not damaged. Whether it was tampered with is not known ($why)."
+  [ "$provenance" != require ] || fail "cannot verify who built $archive: $why"
+  echo 'checksum ok: the download is not damaged'
+  echo "not verified who built it: $why. The checksum is from the same site, so it cannot show tampering."
 }
 
 unpack() {
@@ -312,7 +313,7 @@ main() {
   trap 'exit 130' INT
   trap 'exit 143' HUP TERM
   have sha256sum || have shasum || have openssl \
-    || fail 'nothing here computes a SHA-256 sum' 'install sha256sum, shasum or openssl and run this again'
+    || fail 'no program here computes SHA-256 checksums' 'install sha256sum, shasum or openssl and run this again'
   find_archive
   get_archive
   check_provenance

@@ -192,7 +192,7 @@ exec """
     def test_nothing_for_the_sum(self):
         self.path("curl")
         before = len(server.asked)
-        self.assert_refused(self.run_script("--to", self.to), "nothing here computes a SHA-256 sum\nhint: install")
+        self.assert_refused(self.run_script("--to", self.to), "no program here computes SHA-256 checksums\nhint: install")
         self.assertEqual(len(server.asked), before)
 
     def test_cache(self):
@@ -344,16 +344,16 @@ case $* in *--help*) echo "{knows}" ;; *) echo "gh says so"; exit {code} ;; esac
         self.assert_refused(said, "gh says so", f"error: gh cannot verify who built {ARCHIVE}\nhint: ")
         said = self.run_script("--provenance", "skip")
         self.assert_installed(said)
-        self.assertIn("(--provenance skip)", said.stdout)
+        self.assertIn("not verified who built it: --provenance skip.", said.stdout)
 
     def test_unknown(self):
         for why, code, knows in (("gh is not logged in", 4, "--source-ref"), ("this gh is older than 2.68", 1, "--signer-workflow")):
             with self.subTest(why=why):
                 self.gh(code, knows)
-                self.assert_refused(self.run_script("--provenance", "require"), "nobody verified who built", why)
+                self.assert_refused(self.run_script("--provenance", "require"), "cannot verify who built", why)
                 said = self.run_script()
                 self.assert_installed(said)
-                self.assertIn(f"Whether it was tampered with is not known ({why}", said.stdout)
+                self.assertIn(f"checksum ok: the download is not damaged\nnot verified who built it: {why}", said.stdout)
             shutil.rmtree(self.home / "tools")
             shutil.rmtree(self.to)
 
@@ -362,13 +362,13 @@ case $* in *--help*) echo "{knows}" ;; *) echo "gh says so"; exit {code} ;; esac
         (self.home / "tools/gh").unlink()
         said = self.run_script()
         self.assert_installed(said)
-        self.assertIn("(gh is not installed)", said.stdout)
+        self.assertIn("not verified who built it: gh is not installed.", said.stdout)
 
     def test_elsewhere(self):
         self.path("curl", "sha256sum", gh="echo gh was asked >&2; exit 1")
         said = super().run_script("--to", self.to)
         self.assert_installed(said)
-        self.assertIn("(gh verifies what is on GitHub, not on 127.0.0.1:", said.stdout)
+        self.assertIn("not verified who built it: gh verifies what is on GitHub, not on 127.0.0.1:", said.stdout)
 
 
 class Places(Script):
