@@ -51,21 +51,39 @@ function Get-Target {
     throw "there is no build of corti-auth for Windows on $processor. hint: cargo install --locked --path ."
 }
 
+# Ends after 30 s without an answer or without a byte. Redirects are not left to .NET, which would follow one to plain http.
 function Save-Url([string]$Url, [string]$File) {
+    $from = [Uri]$Url
     try {
-        $response = Invoke-WebRequest -Uri $Url -OutFile $File -UseBasicParsing -PassThru
+        foreach ($hop in 0..10) {
+            $request = [Net.WebRequest]::Create($from)
+            $request.AllowAutoRedirect = $false
+            $request.Timeout = 30000
+            $request.ReadWriteTimeout = 30000
+            $request.UserAgent = 'corti-auth install.ps1'
+            $response = $request.GetResponse()
+            try {
+                if ([int]$response.StatusCode -lt 300) {
+                    $written = [IO.File]::Create($File)
+                    try { $response.GetResponseStream().CopyTo($written) } finally { $written.Dispose() }
+                    return
+                }
+                $next = [Uri]::new($from, [string]$response.Headers['Location'])
+            } finally {
+                $response.Close()
+            }
+            if ($next.Scheme -ne $from.Scheme) { throw "it leads to $($next.Scheme), not to $($from.Scheme)" }
+            $from = $next
+        }
+        throw 'it leads from one address to another without an end'
     } catch {
         $status = 0
-        if ($_.Exception.PSObject.Properties['Response'] -and $_.Exception.Response) {
-            $status = [int]$_.Exception.Response.StatusCode
+        for ($cause = $_.Exception; $cause; $cause = $cause.InnerException) {
+            if ($cause -is [Net.WebException] -and $cause.Response) { $status = [int]$cause.Response.StatusCode }
         }
         if ($status -eq 404) { throw "$Url does not exist (404)" }
-        throw "cannot download ${Url}: $($_.Exception.Message)"
+        throw "cannot download ${Url}: $($_.Exception.GetBaseException().Message)"
     }
-    # Windows PowerShell follows a redirect to plain http.
-    $base = $response.BaseResponse
-    if ($base.PSObject.Properties['ResponseUri']) { $end = $base.ResponseUri } else { $end = $base.RequestMessage.RequestUri }
-    if ($Url.StartsWith('https:') -and $end.Scheme -ne 'https') { throw "$Url leads to plain http" }
 }
 
 # The archive of this machine and its sum, in the release's list.
@@ -147,7 +165,7 @@ function Show-Path([string]$Folder) {
 function Install-CortiAuth([string]$Repository, [string]$Version, [string]$To, [string]$Provenance) {
     Set-StrictMode -Version Latest
     $ErrorActionPreference = 'Stop'
-    $ProgressPreference = 'SilentlyContinue' # It slows a download down.
+    $ProgressPreference = 'SilentlyContinue' # Its bars slow things down.
     [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
     $Repository = $Repository.TrimEnd('/')
     $Version = $Version -replace '^v', ''

@@ -32,7 +32,8 @@ class Parses(unittest.TestCase):
 class Works(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(Release()).__enter__()
+        cls.release = Release()
+        cls.server = Server(cls.release).__enter__()
         cls.addClassCleanup(cls.server.__exit__)
 
     def each(self):
@@ -43,10 +44,10 @@ class Works(unittest.TestCase):
                 self.to, self.shell = pathlib.Path(folder, "my programs"), shell
                 yield shell
 
-    def run_script(self, *options, fault="good", repository=None):
-        words = [self.shell, "-NoProfile", "-ExecutionPolicy", "Bypass", "-File", SCRIPT, "-To", self.to, "-Provenance", "skip"]
+    def run_script(self, *options, fault="good", repository=None, script=SCRIPT):
+        words = [self.shell, "-NoProfile", "-ExecutionPolicy", "Bypass", "-File", script, "-To", self.to, "-Provenance", "skip"]
         words += ["-Repository", repository or self.server.repository(fault), *options]
-        return subprocess.run(words, text=True, capture_output=True)
+        return subprocess.run(words, text=True, capture_output=True, timeout=120)
 
     def assert_installed(self, said):
         self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
@@ -75,6 +76,21 @@ class Works(unittest.TestCase):
             self.assert_refused(self.run_script("-Version", "7.7.7"), "does not exist (404)")
             self.assert_refused(self.run_script(repository="http://example.com/a/b"), "is not an https:// URL")
             self.assert_refused(self.run_script("-Version", "*"), "is not a version")
+
+    def test_redirects(self):
+        with Server(self.release, plain="https://127.0.0.1:9") as other:
+            for _ in self.each():
+                self.assert_refused(self.run_script(repository=other.repository("plain")), "it leads to https, not to http")
+                self.assert_installed(self.run_script(fault="plain"))
+
+    def test_stalled_download_has_a_deadline(self):
+        """The deadline of 30 s is made 1 s."""
+        script = SCRIPT.read_text()
+        self.assertEqual(script.count(" = 30000\n"), 2)
+        for _ in self.each():
+            shorter = self.to.parent / "install.ps1"
+            shorter.write_text(script.replace(" = 30000\n", " = 1000\n"))
+            self.assert_refused(self.run_script(fault="stall", script=shorter), "cannot download ")
 
     def test_replaces_a_running_program(self):
         for _ in self.each():
