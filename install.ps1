@@ -134,24 +134,32 @@ function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Version, [s
     Write-Host "not verified who built it: $why. The checksum is from the same site, so it cannot show tampering."
 }
 
-# Tries the program before it replaces another one. Windows lets a running program be renamed, not replaced.
+# Tries the program before it replaces another one. Windows lets a running program be renamed, but not deleted or replaced: the
+# old one is renamed, the new one moved in its place, and the old one deleted, or at the next install if it still runs.
 function Install-Program([string]$Program, [string]$Folder, [string]$Version) {
-    $said = & $Program --version
-    if ($LASTEXITCODE -ne 0 -or $said -ne "corti-auth $Version") {
-        throw "the program in the archive does not run here, or is another one: $said"
+    $place = Join-Path $Folder 'corti-auth.exe'
+    if (Test-Path -LiteralPath $place -PathType Container) {
+        throw "$place is a folder, not a program. hint: .\install.ps1 -To FOLDER"
     }
     $null = New-Item -ItemType Directory -Force -Path $Folder
-    $place = Join-Path $Folder 'corti-auth.exe'
-    $old = Join-Path $Folder 'corti-auth.old.exe'
-    Remove-Item -LiteralPath $old -Force -ErrorAction SilentlyContinue
-    if (Test-Path -LiteralPath $place) { Move-Item -LiteralPath $place -Destination $old -Force }
+    $id = [Guid]::NewGuid()
+    $new = Join-Path $Folder "corti-auth.new-$id.exe"
+    $old = Join-Path $Folder "corti-auth.old-$id.exe"
     try {
-        Copy-Item -LiteralPath $Program -Destination $place
-    } catch {
-        if (Test-Path -LiteralPath $old) { Move-Item -LiteralPath $old -Destination $place -Force }
-        throw
+        Copy-Item -LiteralPath $Program -Destination $new
+        $said = & $new --version
+        if ($LASTEXITCODE -ne 0 -or $said -ne "corti-auth $Version") {
+            throw "the program in the archive does not run here, or is another one: $said"
+        }
+        if (Test-Path -LiteralPath $place) { Move-Item -LiteralPath $place -Destination $old }
+        Move-Item -LiteralPath $new -Destination $place
+    } finally { # after Ctrl-C, too
+        if ((Test-Path -LiteralPath $old) -and -not (Test-Path -LiteralPath $place)) {
+            Move-Item -LiteralPath $old -Destination $place
+        }
+        Remove-Item -LiteralPath $new -Force -ErrorAction SilentlyContinue
     }
-    Remove-Item -LiteralPath $old -Force -ErrorAction SilentlyContinue
+    Get-ChildItem -LiteralPath $Folder -Filter 'corti-auth.old-*.exe' | Remove-Item -Force -ErrorAction SilentlyContinue
     Write-Host "installed corti-auth ${Version}: $place"
 }
 
@@ -159,7 +167,8 @@ function Show-Path([string]$Folder) {
     $entries = $env:Path -split ';' | ForEach-Object { $_.TrimEnd('\') }
     if ($entries -contains $Folder.TrimEnd('\')) { return }
     Write-Host "$Folder is not in PATH. Add it, and open a new terminal:"
-    Write-Host "  [Environment]::SetEnvironmentVariable('Path', '$Folder;' + [Environment]::GetEnvironmentVariable('Path', 'User'), 'User')"
+    $quoted = $Folder.Replace("'", "''")
+    Write-Host "  [Environment]::SetEnvironmentVariable('Path', '$quoted;' + [Environment]::GetEnvironmentVariable('Path', 'User'), 'User')"
 }
 
 function Install-CortiAuth([string]$Repository, [string]$Version, [string]$To, [string]$Provenance) {

@@ -99,3 +99,26 @@ class Works(unittest.TestCase):
             self.assert_installed(self.run_script())
             running.kill()
             running.wait()
+            # What ran could only be renamed; the next install deletes it.
+            self.assert_installed(self.run_script())
+            self.assertEqual(os.listdir(self.to), ["corti-auth.exe"])
+
+    def test_keeps_the_old_one(self):
+        """The last step fails, after the old program was renamed."""
+        text, last = SCRIPT.read_text(), "Move-Item -LiteralPath $new -Destination $place\n"
+        self.assertEqual(text.count(last), 1)
+        for _ in self.each():
+            self.assert_installed(self.run_script())
+            broken = self.to.parent / "install.ps1"
+            broken.write_text(text.replace(last, "throw 'no move'\n"))
+            said = self.run_script(script=broken)
+            self.assertIn("error: no move", said.stderr)
+            self.assertEqual(os.listdir(self.to), ["corti-auth.exe"])
+
+    def test_a_folder_of_the_programs_name(self):
+        for _ in self.each():
+            (self.to / "corti-auth.exe").mkdir(parents=True)
+            said = self.run_script()
+            self.assertEqual(said.returncode, 1)
+            self.assertIn("is a folder, not a program\nhint: ", said.stderr.replace("\r", ""))
+            self.assertEqual(os.listdir(self.to), ["corti-auth.exe"])
