@@ -135,7 +135,7 @@ function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Version, [s
 }
 
 # Tries the program before it replaces another one. Windows lets a running program be renamed, but not deleted or replaced: the
-# old one is renamed, the new one moved in its place, and the old one deleted, or at the next install if it still runs.
+# old one is renamed, the new one moved in its place, and the old one deleted. If it still runs, the next install deletes it.
 function Install-Program([string]$Program, [string]$Folder, [string]$Version) {
     $place = Join-Path $Folder 'corti-auth.exe'
     if (Test-Path -LiteralPath $place -PathType Container) {
