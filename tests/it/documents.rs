@@ -315,6 +315,7 @@ fn only_listed_blocks_are_not_run() {
         "docs/platforms.md: asks for a password; surroundings.rs runs it",
         "docs/platforms.md: needs root",
         "docs/platforms.md: needs WSL",
+        "docs/platforms.md: needs WSL",
         "docs/platforms.md: needs macOS",
         "docs/platforms.md: needs macOS",
         "docs/real-peers.md: needs Keycloak and the SDK",
