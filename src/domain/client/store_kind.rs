@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::invalid::Invalid;
+use crate::domain::text::words::Words;
 
 /// A store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,9 +68,9 @@ impl SecretCommand {
         Ok(Self(words))
     }
 
-    /// Splits a text into words as a POSIX shell does. Nothing is expanded.
+    /// Splits a text into words by this system's rules. Nothing is expanded.
     pub fn split(text: &str) -> Result<Self, Invalid> {
-        let words = shlex::split(text);
+        let words = Words::HERE.split(text);
         Self::new(words.ok_or_else(|| Invalid::new("the secret command has a quote that is not closed"))?)
     }
 
@@ -85,10 +86,9 @@ impl SecretCommand {
 }
 
 impl fmt::Display for SecretCommand {
-    /// Quoted for a shell.
+    /// As [`SecretCommand::split`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words: Vec<String> = self.0.iter().map(|word| crate::domain::text::shell::quote(word)).collect();
-        f.write_str(&words.join(" "))
+        f.write_str(&Words::HERE.join(&self.0))
     }
 }
 
@@ -98,11 +98,11 @@ mod tests {
 
     #[test]
     fn a_command_is_split_and_nothing_is_expanded() {
-        let command = SecretCommand::split(r#"op read "op://dev/corti/a secret" $HOME 'it''s'"#).unwrap();
-        assert_eq!(command.words(), ["op", "read", "op://dev/corti/a secret", "$HOME", "its"]);
+        let command = SecretCommand::split(r#"op read "op://dev/corti/a secret" $HOME"#).unwrap();
+        assert_eq!(command.words(), ["op", "read", "op://dev/corti/a secret", "$HOME"]);
         assert_eq!(SecretCommand::split(&command.to_string()), Ok(command));
         let refused = |text: &str| SecretCommand::split(text).unwrap_err().to_string();
-        assert_eq!(refused("op 'x"), "the secret command has a quote that is not closed");
+        assert_eq!(refused("op \"x"), "the secret command has a quote that is not closed");
         assert_eq!(refused("  "), "the secret command is empty");
     }
 

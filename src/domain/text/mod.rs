@@ -7,3 +7,4 @@ pub mod lines;
 pub mod page;
 pub mod redactor;
 pub mod shell;
+pub mod words;

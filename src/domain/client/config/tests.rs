@@ -80,12 +80,12 @@ fn a_secret_command_is_an_array_or_one_text() {
         let text = format!("[profiles.a]\nenvironment = \"eu\"\nclient-id = \"x\"\n{line}\n");
         text.parse::<Config>().map(|config| config.profiles()[&name("a")].store.clone())
     };
-    let command = StoreKind::Command(SecretCommand::split("pass show 'a b'").unwrap());
+    let command = StoreKind::Command(SecretCommand::split("pass show \"a b\"").unwrap());
     assert_eq!(
         store("store = \"command\"\nsecret-command = [\"pass\", \"show\", \"a b\"]"),
         Ok(command.clone())
     );
-    assert_eq!(store("secret-command = \"pass show 'a b'\""), Ok(command.clone()));
+    assert_eq!(store("secret-command = 'pass show \"a b\"'"), Ok(command.clone()));
     assert!(store("store = \"command\"").unwrap_err().to_string().contains("no secret command"));
     assert!(store("store = \"file\"\nsecret-command = \"x\"").is_err());
     let mut config = Config::default();

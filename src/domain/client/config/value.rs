@@ -26,7 +26,7 @@ pub(super) fn parse<T: FromStr<Err: std::fmt::Display>>(place: &str, item: &Item
     text.parse().map_err(|error: T::Err| invalid(place, &error))
 }
 
-/// An array of words, or one text that is split as a shell does.
+/// An array of words, or one text that is split into words.
 pub(super) fn parse_command(place: &str, item: &Item) -> Result<SecretCommand, ConfigError> {
     let command = match (item.as_str(), item.as_array()) {
         (Some(text), _) => SecretCommand::split(text),
