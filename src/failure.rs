@@ -11,7 +11,7 @@ mod answer;
 mod credential;
 mod setting;
 
-pub(crate) use credential::MOUNT;
+pub(crate) use credential::mounting;
 
 /// The kinds of failure, by what the caller can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

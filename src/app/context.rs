@@ -14,7 +14,7 @@ use crate::domain::client::resolve::{self, Flags, Plan, ResolveError};
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::client::variable::{self, Variables};
 use crate::domain::text::event::{Event, Sink};
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::{Shell, quote};
 use crate::domain::token::reuse::{CacheMode, CachePolicy};
 use crate::edge::age_file::AgeFiles;
 use crate::edge::config_file::{ConfigFile, ConfigFileError};
@@ -22,7 +22,7 @@ use crate::edge::host::Host;
 use crate::edge::http::{Http, HttpOptions};
 use crate::edge::keyring::Keyring;
 use crate::edge::store::Store;
-use crate::failure::{Failure, Kind, MOUNT};
+use crate::failure::{Failure, Kind, mounting};
 
 /// The options that every command takes, as given on the command line.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl<'a> Context<'a> {
     pub(crate) fn new(host: &'a Host, options: &'a Options, sink: &'a dyn Sink) -> Result<Self, Failure> {
         if let Some(name) = host.env.first_not_text() {
             return Err(Failure::new(Kind::Configuration, format!("the value of {name} is not UTF-8 text"))
-                .hint(format!("unset {name}")));
+                .hint(Shell::HERE.unset(&[&name])));
         }
         Ok(Self {
             host,
@@ -171,7 +171,7 @@ impl<'a> Context<'a> {
         let plan = plan.map_err(|error| {
             let is_login_missing = error == ResolveError::NoClient { has_profiles: false, in_ci: false };
             let failure = Failure::from(error);
-            if is_login_missing && !self.may_ask() { failure.hint(MOUNT) } else { failure }
+            if is_login_missing && !self.may_ask() { failure.hint(mounting()) } else { failure }
         })?;
         if let Some(message) = plan.client.environment.warning() {
             self.warn(message, Some("the documented ones are eu and us: corti-auth doctor --environment eu"));

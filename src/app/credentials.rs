@@ -17,6 +17,7 @@ use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::{SecretCommand, StoreKind};
 use crate::domain::client::variable;
 use crate::domain::text::page::{Page, Tone};
+use crate::domain::text::shell::Shell;
 use crate::domain::token::cache_key::CredentialId;
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::config_file::{ConfigFileError, ConfigLock};
@@ -58,7 +59,8 @@ pub(crate) fn named_store(
     match StoreKind::parse(word, command.or(known)) {
         Ok(value) => Ok(Some(Taken { value, name: name.to_owned() })),
         Err(error) if name == variable::STORE => {
-            Err(Failure::new(Kind::Configuration, format!("{name}: {error}")).hint(format!("unset {name}")))
+            Err(Failure::new(Kind::Configuration, format!("{name}: {error}"))
+                .hint(Shell::HERE.unset(&[name])))
         }
         Err(error) => Err(wrong_option(error.to_string())),
     }
@@ -141,7 +143,8 @@ impl<'a> Credential<'a> {
         if let Some(variable) = variable {
             let message =
                 format!("{variable} is set, and other commands use it rather than the default profile");
-            let hint = format!("unset {variable}, or name the profile: --profile {name}");
+            let unset = Shell::HERE.unset(&[variable]);
+            let hint = format!("{unset}, or name the profile: --profile {name}");
             context.warn(message, Some(&hint));
         }
         let Client { environment, tenant, id } = client;

@@ -9,7 +9,7 @@ use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
 use crate::domain::text::event::Event;
 use crate::domain::text::page::Page;
-use crate::domain::text::shell;
+use crate::domain::text::shell::Shell;
 use crate::domain::token::format::{self, ForPipeline, Named};
 use crate::domain::token::grant::Token;
 use crate::edge::host::{Env, stdout_has_reader};
@@ -27,7 +27,7 @@ pub(crate) enum Delivery {
     Json,
     Header,
     Curl,
-    Env(shell::Shell),
+    Env(Shell),
     Dotenv,
     Sdk,
     /// The step's file of outputs.
@@ -121,7 +121,7 @@ fn written_to(path: &Path, written: std::io::Result<()>, done: String) -> Result
         Err(error) => {
             let file = path.display().to_string();
             let message = format!("cannot write the token to `{file}`: {error}");
-            Err(Failure::new(Kind::Configuration, message).hint(format!("ls -ld {}", shell::quote(&file))))
+            Err(Failure::new(Kind::Configuration, message).hint(Shell::HERE.show_rights("-ld", path)))
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::app::context::Context;
 use crate::app::input::name;
 use crate::domain::client::secret::{ClientSecret, MAX_SECRET_FILE_BYTES};
 use crate::domain::client::variable::{self, GivenSecret};
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::Shell;
 use crate::edge::{input, prompt};
 use crate::failure::{Failure, Kind};
 
@@ -72,16 +72,17 @@ pub(crate) fn no_terminal(missing: &str) -> Failure {
 
 /// No secret is given, and nobody can be asked. `line` is the command that reads one from stdin: variables are not read.
 fn missing(command: &str, line: &str, given: Option<&GivenSecret>) -> Failure {
-    let failure = no_terminal("the client secret").hint(format!("{line} < FILE"));
+    let failure = no_terminal("the client secret").hint(Shell::HERE.read_from(line, "FILE"));
     match given {
         None => failure,
         Some(GivenSecret::Value(_)) => {
             let name = variable::CLIENT_SECRET;
-            failure.hint(format!("{command} does not read {name}; pipe it in: printenv {name} | {line}"))
+            let pipe = Shell::HERE.pipe_variable(name, line);
+            failure.hint(format!("{command} does not read {name}; pipe it in: {pipe}"))
         }
         Some(GivenSecret::File(name, path)) => {
-            let path = quote(&path.display().to_string());
-            failure.hint(format!("{command} does not read {name}; pipe it in: {line} < {path}"))
+            let pipe = Shell::HERE.read_from(line, &Shell::HERE.quote(&path.display().to_string()));
+            failure.hint(format!("{command} does not read {name}; pipe it in: {pipe}"))
         }
     }
 }

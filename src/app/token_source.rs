@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::app::context::Context;
 use crate::app::input::name;
 use crate::domain::client::secret::Secret;
+use crate::domain::text::shell::Shell;
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::domain::token::pasted;
 use crate::edge::input::Input;
@@ -19,7 +20,7 @@ pub(crate) struct Source {
     input: Input,
     name: String,
     /// A command that reads a token, for hints.
-    example: &'static str,
+    example: String,
     /// The bytes that were read to find out which.
     pub(crate) head: Vec<u8>,
     has_ended: bool,
@@ -27,14 +28,14 @@ pub(crate) struct Source {
 
 impl Source {
     /// Opens a file, or standard input, to be read on this thread: quick, but Ctrl-C must end the process by itself.
-    pub(crate) fn on_this_thread(file: Option<&Path>, example: &'static str) -> Result<Self, Failure> {
-        let input = Input::on_this_thread(file).map_err(|error| unreadable(&name(file), &error, example))?;
+    pub(crate) fn on_this_thread(file: Option<&Path>, example: String) -> Result<Self, Failure> {
+        let input = Input::on_this_thread(file).map_err(|error| unreadable(&name(file), &error, &example))?;
         Ok(Self { input, name: name(file), example, head: Vec::new(), has_ended: false })
     }
 
     /// Opens it on another thread, so that the runtime can wait for Ctrl-C meanwhile. Reading reports a file that cannot be
     /// opened.
-    pub(crate) fn on_a_thread(file: Option<&Path>, example: &'static str) -> Self {
+    pub(crate) fn on_a_thread(file: Option<&Path>, example: String) -> Self {
         let (input, name) = (Input::on_a_thread(file), name(file));
         Self { input, name, example, head: Vec::new(), has_ended: false }
     }
@@ -52,7 +53,7 @@ impl Source {
 
     /// The next bytes after the head; none at the end.
     pub(crate) async fn chunk(&mut self) -> Result<&[u8], Failure> {
-        self.input.chunk().await.map_err(|error| unreadable(&self.name, &error, self.example))
+        self.input.chunk().await.map_err(|error| unreadable(&self.name, &error, &self.example))
     }
 
     /// All of it, as the text of one token.
@@ -60,7 +61,7 @@ impl Source {
         while !self.has_ended {
             if self.head.len() > MAX_TEXT {
                 let error = Error::new(ErrorKind::InvalidData, format!("longer than {MAX_TEXT} bytes"));
-                return Err(advise(unreadable(&self.name, &error, self.example), &self.head));
+                return Err(advise(unreadable(&self.name, &error, &self.example), &self.head));
             }
             self.read_on().await?;
         }
@@ -72,7 +73,8 @@ impl Source {
     }
 
     async fn read_on(&mut self) -> Result<(), Failure> {
-        let chunk = self.input.chunk().await.map_err(|error| unreadable(&self.name, &error, self.example))?;
+        let chunk =
+            self.input.chunk().await.map_err(|error| unreadable(&self.name, &error, &self.example))?;
         self.has_ended = chunk.is_empty();
         self.head.extend_from_slice(chunk);
         Ok(())
@@ -82,7 +84,8 @@ impl Source {
 /// If a line of `text` is a token, adds a hint how to inspect line by line.
 pub(crate) fn advise(failure: Failure, text: &[u8]) -> Failure {
     if pasted::has_token_line(text) {
-        failure.hint("one of its lines is a token; line by line: corti-auth inspect --lines < FILE")
+        let inspect = Shell::HERE.read_from("corti-auth inspect --lines", "FILE");
+        failure.hint(format!("one of its lines is a token; line by line: {inspect}"))
     } else {
         failure
     }

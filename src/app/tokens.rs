@@ -15,7 +15,7 @@ use crate::domain::client::secret::{AccessToken, ClientSecret, MAX_SECRET_FILE_B
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::client::variable::GivenSecret;
 use crate::domain::text::duration::seconds;
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::Shell;
 use crate::domain::token::cache_key::{CacheKey, Credential, SealKey, Tag, lock_name};
 use crate::domain::token::grant::{self, Token};
 use crate::domain::token::reuse::{CacheMode, CachePolicy, CachedToken};
@@ -245,8 +245,7 @@ fn stored_credential(plan: &Plan) -> Option<Credential<'_>> {
 pub(crate) async fn read_mounted(variable: &'static str, path: &Path) -> Result<ClientSecret, Failure> {
     let failure = |reason: String| {
         let message = format!("{variable}: the secret in `{}` cannot be used: {reason}", path.display());
-        Failure::new(Kind::Configuration, message)
-            .hint(format!("ls -lL {}", quote(&path.display().to_string())))
+        Failure::new(Kind::Configuration, message).hint(Shell::HERE.show_rights("-lL", path))
     };
     let file = path.to_owned();
     let bytes = thread::files(move || mounted_secret::read(&file, MAX_SECRET_FILE_BYTES)).await;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::app::context::Context;
 use crate::domain::client::invalid::Invalid;
 use crate::domain::corti::websocket::SocketKind;
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::{Shell, quote};
 use crate::domain::token::jwt::contains_token;
 use crate::domain::token::scope::{Scope, ScopeSet};
 use crate::failure::{Failure, Kind};
@@ -100,15 +100,18 @@ pub(crate) fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
     let words = || arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
     if words().any(|word| contains_token(&word)) {
         let message = "do not put a token on the command line: it ends up in shell history and `ps`";
-        return Err(Failure::new(Kind::Usage, message).hint("corti-auth inspect < FILE"));
+        return Err(
+            Failure::new(Kind::Usage, message).hint(Shell::HERE.read_from("corti-auth inspect", "FILE"))
+        );
     }
     // What follows `--` belongs to the program.
     let own = || words().take_while(|word| word != "--");
     let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
     if own().any(|word| SECRET_OPTIONS.contains(&&*name(&word)) || word.starts_with("--secret-stdin=")) {
         let message = "do not put a secret on the command line: it ends up in shell history and `ps`";
+        let login = Shell::HERE.read_from("corti-auth login --secret-stdin", "FILE");
         return Err(Failure::new(Kind::Usage, message)
-            .hint("corti-auth login asks for it; from a script: corti-auth login --secret-stdin < FILE"));
+            .hint(format!("corti-auth login asks for it; from a script: {login}")));
     }
     Ok(())
 }

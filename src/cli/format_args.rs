@@ -9,9 +9,6 @@ use crate::cli::argument;
 use crate::domain::text::shell::Shell;
 use crate::failure::{Failure, Kind};
 
-/// The shell that this system's scripts are written for. Not `$SHELL`: a script must work for every user.
-const DEFAULT_SHELL: Shell = if cfg!(windows) { Shell::PowerShell } else { Shell::Posix };
-
 /// How a token is printed.
 #[derive(Debug, Args)]
 pub(crate) struct FormatArgs {
@@ -81,7 +78,7 @@ impl FormatArgs {
             Format::Json => Delivery::Json,
             Format::Header => Delivery::Header,
             Format::Curl => Delivery::Curl,
-            Format::Env => Delivery::Env(shell.unwrap_or(DEFAULT_SHELL)),
+            Format::Env => Delivery::Env(shell.unwrap_or(Shell::HERE)),
             Format::Dotenv => Delivery::Dotenv,
             Format::Sdk => Delivery::Sdk,
             Format::Github => Delivery::github(env)?,

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::app::context::Context;
 use crate::domain::client::secret::Secret;
+use crate::domain::text::shell::Shell;
 use crate::edge::config_file::ConfigFile;
 use crate::edge::host::Host;
 use crate::failure::{Failure, Kind};
@@ -57,7 +58,7 @@ pub(super) fn answer(host: &Host) -> Option<Result<String, Failure>> {
     let shell = host.env.get(COMPLETE_VARIABLE)?;
     Some(candidates(&shell, host).map_err(|reason| {
         let message = format!("cannot complete for `{shell}`: {reason}");
-        Failure::new(Kind::Usage, message).hint(format!("unset {COMPLETE_VARIABLE}"))
+        Failure::new(Kind::Usage, message).hint(Shell::HERE.unset(&[COMPLETE_VARIABLE]))
     }))
 }
 

@@ -113,7 +113,7 @@ async fn read(file: Option<&Path>) -> Result<Secret, Failure> {
         let message = format!("`{}` is neither a file nor a profile", name.display());
         return Err(Failure::new(Kind::Usage, message).hint("corti-auth profile list"));
     }
-    Source::on_a_thread(file, "corti-auth diff FILE FILE").whole().await
+    Source::on_a_thread(file, "corti-auth diff FILE FILE".to_owned()).whole().await
 }
 
 async fn minted(name: ProfileName, args: &DiffArgs, context: &Context<'_>) -> Result<Secret, Failure> {

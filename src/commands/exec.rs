@@ -15,7 +15,7 @@ use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
 use crate::domain::text::event::{Event, Filter};
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::{Shell, quote};
 use crate::domain::token::format::{self, Named};
 use crate::domain::token::reuse::{CacheMode, CachePolicy};
 use crate::domain::token::scope::ScopeRequest;
@@ -166,9 +166,9 @@ async fn refresh(
 
 fn not_run(error: ProgramError) -> Failure {
     let (kind, hint) = match &error {
-        ProgramError::NotFound(name) => (Kind::NotFound, format!("command -v {}", quote(name))),
+        ProgramError::NotFound(name) => (Kind::NotFound, Shell::HERE.find_program(name)),
         ProgramError::NoInterpreter(name) => (Kind::NotFound, format!("head -n 1 {}", quote(name))),
-        ProgramError::NotExecutable(name, _) => (Kind::NotExecutable, format!("ls -l {}", quote(name))),
+        ProgramError::NotExecutable(name, _) => (Kind::NotExecutable, Shell::HERE.show_rights("-l", name)),
     };
     Failure::caused(kind, error).hint(hint)
 }

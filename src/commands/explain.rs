@@ -15,6 +15,7 @@ use crate::domain::explain::causes::{Cause, Confidence, explain};
 use crate::domain::explain::evidence::{Configured, Evidence, UsedToken};
 use crate::domain::explain::saved_exchange::SavedExchange;
 use crate::domain::text::page::{Page, Tone};
+use crate::domain::text::shell::Shell;
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::domain::token::scope::TokenClass;
 use crate::failure::{Failure, Kind};
@@ -65,7 +66,7 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
     if args.status.is_none() && args.response.is_none() && token.is_none() {
         return Err(Failure::new(Kind::Usage, "there is nothing to explain")
             .hint("corti-auth explain --status 401")
-            .hint("curl -si URL | corti-auth explain --response -"));
+            .hint(saving()));
     }
     let exchange = match &args.response {
         Some(path) => SavedExchange::read(&read("--response", path, MAX_RESPONSE_BYTES, context).await?),
@@ -108,8 +109,8 @@ async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secre
 async fn read(option: &str, path: &Path, limit: usize, context: &Context<'_>) -> Result<String, Failure> {
     let what = if option == "--response" { "response" } else { "token" };
     let bytes = input::read(path, limit, context).await.map_err(|reason| {
-        let hint =
-            format!("name a file that can be read, or pipe it in: corti-auth explain {option} - < FILE");
+        let explain = Shell::HERE.read_from(&format!("corti-auth explain {option} -"), "FILE");
+        let hint = format!("name a file that can be read, or pipe it in: {explain}");
         Failure::new(Kind::Usage, format!("cannot read the {what} from {reason}")).hint(hint)
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -190,10 +191,15 @@ fn describe(used: &UsedToken) -> Value {
     })
 }
 
+/// The command that saves a response and explains it.
+fn saving() -> String {
+    Shell::HERE.curl("-si URL | corti-auth explain --response -")
+}
+
 fn unexplained(evidence: &Evidence) -> Failure {
     let mut failure = Failure::new(Kind::Unexpected, "no known cause matches");
     if evidence.answer().is_none() {
-        failure = failure.hint("save the response too: curl -si URL | corti-auth explain --response -");
+        failure = failure.hint(format!("save the response too: {}", saving()));
     }
     if evidence.token.is_none() {
         failure = failure.hint("add the token that was used: corti-auth explain --token-file FILE");

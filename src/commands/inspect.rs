@@ -11,6 +11,7 @@ use crate::app::interrupt::interruptible;
 use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::cli::argument;
 use crate::domain::text::page::Page;
+use crate::domain::text::shell::Shell;
 use crate::domain::token::pasted::Pasted;
 use crate::domain::token::report::FIELDS;
 use crate::domain::token::scope::LIMITED;
@@ -22,9 +23,6 @@ mod many;
 mod verifier;
 
 use judge::Judge;
-
-/// What hints show.
-const EXAMPLE: &str = "corti-auth inspect < FILE";
 
 /// The token comes from a file or from standard input, never from the command line. `Bearer`, quotes, line breaks, a
 /// header, a URL or a JSON answer around it are removed, and named. Without --verify nothing is proven: the token only
@@ -98,10 +96,11 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
     if file.is_none() {
         refuse_terminal(context)?;
     }
+    let example = Shell::HERE.read_from("corti-auth inspect", "FILE");
     let mut source = if fetches_keys {
-        Source::on_a_thread(file, EXAMPLE)
+        Source::on_a_thread(file, example)
     } else {
-        Source::on_this_thread(file, EXAMPLE)?
+        Source::on_this_thread(file, example)?
     };
     let mut judge = Judge::new(args, context)?;
     if args.lines || source.is_many().await? {

@@ -15,6 +15,7 @@ use crate::domain::client::identity::{ClientId, Tenant};
 use crate::domain::client::store_kind::WRITABLE;
 use crate::domain::client::variable;
 use crate::domain::text::redactor::Redactor;
+use crate::domain::text::shell::Shell;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -75,7 +76,7 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Outco
         let redactor = Redactor::from_iter([secret.secret()]);
         if command.words().iter().any(|word| redactor.finds_in(word)) {
             let message = "the secret command contains the secret, and config.toml keeps it in plain text";
-            context.warn(message, Some("corti-auth login --secret-stdin < FILE"));
+            context.warn(message, Some(&Shell::HERE.read_from("corti-auth login --secret-stdin", "FILE")));
         }
         secret
     } else {
@@ -101,7 +102,8 @@ fn refuse_incomplete(given: &GivenValues, has_secret: bool) -> Result<(), Failur
         [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         one => one.concat(),
     };
-    Err(no_terminal(&missing).hint("corti-auth login --environment eu --client-id ID --secret-stdin < FILE"))
+    let login = "corti-auth login --environment eu --client-id ID --secret-stdin";
+    Err(no_terminal(&missing).hint(Shell::HERE.read_from(login, "FILE")))
 }
 
 /// What the flags and the variables give.

@@ -10,6 +10,7 @@ use crate::cli::argument;
 use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::text::page::{Page, Tone};
+use crate::domain::text::shell::Shell;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
@@ -44,7 +45,7 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Outc
     if let Some(variable) = context.variables()?.client_variable() {
         context.warn(
             format!("{variable} is still set, and commands go on using it"),
-            Some(&format!("unset {variable}")),
+            Some(&Shell::HERE.unset(&[variable])),
         );
     }
     if !removed.is_empty() {

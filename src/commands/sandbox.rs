@@ -12,7 +12,7 @@ use crate::domain::client::identity::ClientId;
 use crate::domain::client::variable;
 use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::Shell;
 use crate::edge::{input, private_file, process};
 use crate::failure::{Failure, Kind};
 use crate::output;
@@ -122,14 +122,14 @@ fn ready(sandbox: &Sandbox) -> Value {
 }
 
 fn page(ready: &Value) -> Page {
-    let export =
-        |name: &str, member| format!("export {name}={}", quote(ready[member].as_str().unwrap_or_default()));
+    let export = |name: &str, member| Shell::HERE.export(name, ready[member].as_str().unwrap_or_default());
+    let environment = Shell::HERE.variable(variable::ENVIRONMENT);
     Page::new()
         .toned(Tone::Dim, "# Corti, emulated on this machine; Ctrl-C stops it. In another shell:")
         .line(export(variable::ENVIRONMENT, "environment"))
         .line(export(variable::TENANT, "tenant"))
         .line(export(variable::CLIENT_ID, "client_id"))
         .line(export(variable::CLIENT_SECRET, "client_secret"))
-        .toned(Tone::Dim, "# faults, counters, keys: the bearer of $CORTI_ENVIRONMENT/_sandbox/")
+        .toned(Tone::Dim, format!("# faults, counters, keys: the bearer of {environment}/_sandbox/"))
         .line(export("CORTI_SANDBOX_TOKEN", "control_token"))
 }

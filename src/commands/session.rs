@@ -57,7 +57,7 @@ enum Format {
     /// A JSON object for a frontend
     #[default]
     Json,
-    /// Commands for eval in a POSIX shell
+    /// Commands that set variables: for eval in a POSIX shell; on Windows for PowerShell
     Env,
     /// Lines for a .env file
     Dotenv,
@@ -115,7 +115,7 @@ impl Session {
         match format {
             Format::Json => Ok(Secret::new(printable_json(&self.document()))),
             Format::Sdk => Ok(Secret::new(printable_json(&self.sdk_options()))),
-            Format::Env => format::exports(&self.variables(), Shell::Posix),
+            Format::Env => format::exports(&self.variables(), Shell::HERE),
             Format::Dotenv => format::dotenv_lines(&self.variables()),
         }
     }

@@ -9,6 +9,7 @@ use crate::domain::corti::problem::Problem;
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::explain::discovery::RealmError;
 use crate::domain::text::excerpt::quoted;
+use crate::domain::text::shell::Shell;
 use crate::edge::connectivity::ReachError;
 use crate::edge::http_error::HttpError;
 use crate::edge::socket::SocketError;
@@ -61,10 +62,9 @@ impl Failure {
         if problem.status != 401 {
             return problem.into();
         }
-        let name = variable::ACCESS_TOKEN;
         Self::refusal(Kind::Rejected, problem)
             .hint(REFUSED_TOKEN)
-            .hint(format!("printenv {name} | corti-auth inspect"))
+            .hint(Shell::HERE.pipe_variable(variable::ACCESS_TOKEN, "corti-auth inspect"))
     }
 
     /// The server refused to open a WebSocket. `lacking` is the scope that the token lacks.

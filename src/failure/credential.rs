@@ -7,7 +7,7 @@ use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::SecretOrigin;
 use crate::domain::client::variable;
 use crate::domain::text::excerpt::quoted;
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::{Shell, quote};
 use crate::domain::token::grant::GrantError;
 use crate::edge::age_file::AgeFileError;
 use crate::edge::keychain_error::KeychainError;
@@ -37,8 +37,11 @@ const UNLOCK_IN_ITS_PROGRAM: &str =
 const ALWAYS_ALLOW: &str = "once in Terminal on the Mac's own screen, with the answer Always Allow: corti-auth token --full --refresh > /dev/null";
 
 /// Where nobody logs in.
-pub(crate) const MOUNT: &str =
-    "in a service or container: export CORTI_ENVIRONMENT=eu CORTI_CLIENT_ID=ID CORTI_CLIENT_SECRET_FILE=FILE";
+pub(crate) fn mounting() -> String {
+    let variables =
+        [(variable::ENVIRONMENT, "eu"), (variable::CLIENT_ID, "ID"), (variable::CLIENT_SECRET_FILE, "FILE")];
+    format!("in a service or container: {}", Shell::HERE.set(&variables))
+}
 
 impl Failure {
     /// A store failed to read, write or remove the secret of `client`.
@@ -75,15 +78,16 @@ impl Failure {
                 KeychainError::Denied => failure.hint("run it again, and choose Always Allow"),
                 KeychainError::Refused => failure.hint(UNLOCK_KEYCHAIN).hint(ALWAYS_ALLOW),
                 KeychainError::CannotAsk => failure.hint(ALWAYS_ALLOW).hint(without),
-                KeychainError::NoKeychain => failure.hint(MOUNT).hint(without),
+                KeychainError::NoKeychain => failure.hint(mounting()).hint(without),
                 KeychainError::Unreadable => failure.hint(format!(
                     "remove it, then log in again: security delete-generic-password -s {SERVICE} -a {}",
                     quote(&user)
                 )),
             },
-            StoreError::NoBus => {
-                failure.hint(without).hint(MOUNT).hint("to start a session bus: dbus-run-session -- bash")
-            }
+            StoreError::NoBus => failure
+                .hint(without)
+                .hint(mounting())
+                .hint("to start a session bus: dbus-run-session -- bash"),
             StoreError::NoService => {
                 failure.hint("on Debian and Ubuntu: sudo apt install gnome-keyring").hint(without)
             }
@@ -120,7 +124,7 @@ impl Failure {
         let (flags, variables): (Vec<&str>, Vec<&str>) =
             overriding.iter().partition(|name| name.starts_with("--"));
         let flags = (!flags.is_empty()).then(|| format!("leave out {}", flags.join(" and ")));
-        let variables = (!variables.is_empty()).then(|| format!("unset {}", variables.join(" ")));
+        let variables = (!variables.is_empty()).then(|| Shell::HERE.unset(&variables));
         let removals = flags.into_iter().chain(variables);
         removals
             .fold(Self::new(Kind::Credential, message), Self::hint)
@@ -184,7 +188,7 @@ fn for_file(error: &AgeFileError, profile: &ProfileName) -> String {
             format!("if it is lost, store the secret anew: {}", command_for("login", profile))
         }
         AgeFileError::PassphraseFile(path, _) | AgeFileError::Io(_, path, _) => {
-            format!("ls -ld {}", quote(&path.display().to_string()))
+            Shell::HERE.show_rights("-ld", path)
         }
     }
 }
@@ -195,7 +199,7 @@ fn for_wrong_secret(origin: SecretOrigin<'_>) -> String {
         SecretOrigin::Profile(name) => command_for("login", name),
         SecretOrigin::Rotation(name) => command_for("rotate", name),
         SecretOrigin::Command(command) => format!("change what this prints: {command}"),
-        SecretOrigin::Variable(name) => format!("export {name}=…"),
+        SecretOrigin::Variable(name) => Shell::HERE.set(&[(name, "…")]),
         SecretOrigin::File(path) => format!("put it into {}", quote(&path.display().to_string())),
     }
 }
@@ -230,7 +234,7 @@ mod tests {
         assert_eq!(hints(-128), ["run it again, and choose Always Allow"]);
         assert_eq!(hints(-25293), [UNLOCK_KEYCHAIN, ALWAYS_ALLOW]);
         assert_eq!(hints(-25308), [ALWAYS_ALLOW, file]);
-        assert_eq!(hints(-25294), [MOUNT, file]);
+        assert_eq!(hints(-25294), [&mounting(), file]);
         assert_eq!(hints(-25299), [delete]);
         assert_eq!(hints(-34018), ["corti-auth status"]);
     }

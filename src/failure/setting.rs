@@ -7,7 +7,7 @@ use crate::domain::client::config::{ConfigError, RenameError};
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::ResolveError;
 use crate::domain::client::variable::{self, VariableError};
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::{Shell, quote};
 use crate::domain::token::jwt::JwtError;
 use crate::edge::config_file::ConfigFileError;
 use crate::edge::private_file::Exposed;
@@ -45,12 +45,12 @@ impl From<ResolveError> for Failure {
                 format!("did you mean `{nearest}`?")
             }
             ResolveError::UnknownProfile { .. } => "corti-auth profile list".to_owned(),
-            ResolveError::IncompleteClient { missing, .. } => format!("export {missing}=…"),
+            ResolveError::IncompleteClient { missing, .. } => Shell::HERE.set(&[(missing, "…")]),
             ResolveError::TwoClients { other } => format!("unset {} or {other}", variable::PROFILE),
             ResolveError::NoEnvironment
             | ResolveError::NoTarget
             | ResolveError::NoClient { has_profiles: false, in_ci: true } => {
-                format!("export {}=eu   (or us)", variable::ENVIRONMENT)
+                Shell::HERE.set(&[(variable::ENVIRONMENT, "eu")]) + "   (or us)"
             }
             ResolveError::NoClient { has_profiles: true, .. } => "corti-auth profile use NAME".to_owned(),
             ResolveError::NoClient { has_profiles: false, in_ci: false } => "corti-auth login".to_owned(),
@@ -66,7 +66,7 @@ impl From<ConfigFileError> for Failure {
             ConfigFileError::NoHome => "name a folder: --config-dir DIR, or CORTI_AUTH_CONFIG_DIR".to_owned(),
             ConfigFileError::Io(_, path, source) => match Exposed::of(source) {
                 Some(Exposed::Writable(_)) => format!("chmod go-w {}", quoted(path)),
-                Some(Exposed::Owner(_)) | None => format!("ls -ld {}", quoted(path)),
+                Some(Exposed::Owner(_)) | None => Shell::HERE.show_rights("-ld", path),
             },
             ConfigFileError::Content(path, ConfigError::Syntax { .. }) => {
                 format!("correct this line of {}", path.display())
@@ -86,7 +86,7 @@ impl From<RenameError> for Failure {
 
 impl From<VariableError> for Failure {
     fn from(error: VariableError) -> Self {
-        let hint = format!("unset {}", error.name);
+        let hint = Shell::HERE.unset(&[error.name]);
         Self::caused(Kind::Configuration, error).hint(hint)
     }
 }

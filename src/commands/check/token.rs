@@ -7,6 +7,7 @@ use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve;
 use crate::domain::client::secret::AccessToken;
 use crate::domain::client::variable::ACCESS_TOKEN;
+use crate::domain::text::shell::Shell;
 use crate::domain::token::inspection::{Inspection, Kind as TokenKind};
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::domain::token::pasted::{self, Pasted};
@@ -31,7 +32,7 @@ impl CheckedToken {
         let given = if let Some(path) = &args.file {
             let bytes = input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
                 Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
-                    .hint("corti-auth check - < FILE")
+                    .hint(Shell::HERE.read_from("corti-auth check -", "FILE"))
             })?;
             let pasted = std::str::from_utf8(&bytes).ok().map(pasted::clean);
             if let Some(remark) = pasted.as_ref().and_then(|pasted| Pasted::remark(&pasted.cleaned)) {

@@ -9,7 +9,7 @@ use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, Plan};
 use crate::domain::client::variable::{VariableError, Variables, meant_by};
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::Shell;
 use crate::edge::{private_file, proxy};
 use crate::failure::{Failure, Kind};
 
@@ -82,9 +82,8 @@ fn configuration(context: &Context<'_>, config: &Config, plan: Option<&Plan>, ch
     let path = context.config_file().ok().map(|file| file.path());
     let mut concerns = Vec::new();
     for key in config.unknown_keys() {
-        let path = path.as_deref().unwrap_or(Path::new("config.toml")).display().to_string();
-        let hint = format!("${{EDITOR:-vi}} {}", quote(&path));
-        concerns.push((unknown_key(key), hint));
+        let path = path.as_deref().unwrap_or(Path::new("config.toml"));
+        concerns.push((unknown_key(key), Shell::HERE.edit(path)));
     }
     if let Some(concern) = plan.and_then(|plan| plan.client.environment.warning()) {
         concerns.push((concern, "corti-auth doctor --environment eu".to_owned()));
@@ -128,18 +127,17 @@ fn judge_variables(context: &Context<'_>, checks: &mut Checks<'_>) {
     if let Err(VariableError { name, .. }) = Variables::read(|name| context.host.env.get(name), Path::exists)
     {
         let failure = Failure::new(Kind::Configuration, format!("{name} cannot be used as it is set"));
-        return drop(checks.fail("variables", failure.hint(format!("unset {name}"))));
+        return drop(checks.fail("variables", failure.hint(Shell::HERE.unset(&[name]))));
     }
     let set = relevant_variables(context);
     let mut concerns = Vec::new();
     for name in &set {
         if let Some(right) = meant_by(name) {
-            let hint = format!("export {right}=\"${name}\"; unset {name}");
-            concerns.push((misspelt(name, right), hint));
+            concerns.push((misspelt(name, right), Shell::HERE.rename(name, right)));
         }
     }
     for name in proxy::unusable(&context.host.env) {
-        concerns.push((format!("{name} is not an http or https proxy"), format!("unset {name}")));
+        concerns.push((format!("{name} is not an http or https proxy"), Shell::HERE.unset(&[name])));
     }
     let detail = if set.is_empty() { "none is set".to_owned() } else { format!("set: {}", set.join(", ")) };
     report("variables", detail, concerns, checks);

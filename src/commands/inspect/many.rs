@@ -7,6 +7,7 @@ use crate::app::token_source::{MAX_TEXT, Source};
 use crate::domain::text::event::{Event, Sink};
 use crate::domain::text::lines::{Line, Lines};
 use crate::domain::text::page::printable;
+use crate::domain::text::shell::Shell;
 use crate::domain::token::jwt::{JwtError, MAX_TOKEN_BYTES};
 use crate::failure::{Failure, Kind};
 
@@ -147,6 +148,6 @@ impl Stream<'_, '_> {
         let counts = counts.into_iter().filter(|(count, _)| *count > 0);
         let counts = counts.map(|(count, what)| format!("{count}{} {what}", std::mem::take(&mut total)));
         let message = counts.collect::<Vec<_>>().join(", ");
-        Some(Failure::new(kind, message).hint(format!("sed -n {first}p FILE | corti-auth inspect")))
+        Some(Failure::new(kind, message).hint(Shell::HERE.pipe_line(first, "FILE", "corti-auth inspect")))
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::corti::request::Request;
 use crate::domain::explain::discovery::{self, RealmError};
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::Shell;
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwks::{Freshness, KeySet, MAX_KEY_SET_BYTES};
 use crate::domain::token::verification::{Policy, Verification};
@@ -142,13 +142,13 @@ fn from_file(path: &Path) -> Result<KeySet, Failure> {
     let name = path.display().to_string();
     let failed = |kind, reason: String| {
         Failure::new(kind, format!("cannot use the keys in `{name}`: {reason}"))
-            .hint(format!("ls -l {}", quote(&name)))
+            .hint(Shell::HERE.show_rights("-l", path))
     };
     let bytes = input::read_on_this_thread(Some(path), MAX_KEY_SET_BYTES)
         .map_err(|error| failed(Kind::Usage, error.to_string()))?;
     KeySet::parse(&bytes).map_err(|error| {
         let failure = failed(Kind::Configuration, error.to_string());
-        failure
-            .hint("a realm's keys: curl https://auth.eu.corti.app/realms/base/protocol/openid-connect/certs")
+        let curl = Shell::HERE.curl("https://auth.eu.corti.app/realms/base/protocol/openid-connect/certs");
+        failure.hint(format!("a realm's keys: {curl}"))
     })
 }

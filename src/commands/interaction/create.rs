@@ -17,6 +17,7 @@ use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::corti::interaction::{ENCOUNTER_TYPES, Fields, GENDERS, Interaction};
 use crate::domain::corti::websocket::{self, SocketKind};
 use crate::domain::text::page::Page;
+use crate::domain::text::shell::Shell;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -128,7 +129,7 @@ async fn body(args: &CreateArgs, context: &Context<'_>) -> Result<Value, Failure
     let file = match &args.from {
         Some(path) => Some(input::read(path, MAX_BODY, context).await.map_err(|reason| {
             Failure::new(Kind::Usage, format!("cannot read the interaction from {reason}"))
-                .hint("corti-auth interaction create --from - < FILE")
+                .hint(Shell::HERE.read_from("corti-auth interaction create --from -", "FILE"))
         })?),
         None => None,
     };
@@ -144,7 +145,7 @@ async fn body(args: &CreateArgs, context: &Context<'_>) -> Result<Value, Failure
 async fn limited(caller: &Caller, tokens: &Tokens<'_>) -> Result<AccessToken, Failure> {
     if let Caller::Ready(_) = caller {
         let message = format!("--connect-url mints a limited token, which the one in {ACCESS_TOKEN} cannot");
-        return Err(Failure::new(Kind::Usage, message).hint(format!("unset {ACCESS_TOKEN}")));
+        return Err(Failure::new(Kind::Usage, message).hint(Shell::HERE.unset(&[ACCESS_TOKEN])));
     }
     tokens.get_for(caller, &SocketKind::Streams.scope_request(), tokens.context.cache_policy()).await
 }

@@ -12,7 +12,7 @@ use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::corti::pasted_url::{PastedUrl, PastedUrlError};
 use crate::domain::corti::websocket::SocketKind;
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::{Shell, quote};
 use crate::domain::token::inspection::span;
 use crate::failure::{Failure, Kind};
 
@@ -29,7 +29,8 @@ pub(super) async fn read(
     context: &Context<'_>,
 ) -> Result<(PastedUrl, SocketKind), Failure> {
     let usage = |message: String| {
-        Failure::new(Kind::Usage, message).hint("corti-auth probe --websocket-url - < FILE")
+        let hint = Shell::HERE.read_from("corti-auth probe --websocket-url -", "FILE");
+        Failure::new(Kind::Usage, message).hint(hint)
     };
     let word = path.to_string_lossy();
     if word.starts_with("wss:") || word.starts_with("ws:") {

@@ -17,7 +17,7 @@ use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::{StoreKind, WRITABLE};
 use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
-use crate::domain::text::shell::quote;
+use crate::domain::text::shell::{Shell, quote};
 use crate::edge::{input, prompt};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -89,7 +89,7 @@ pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Outc
     json["file"] = json!(file);
     let page = page
         .toned(Tone::Caution, format!("warning: {file} still holds the secret in plain text"))
-        .line(format!("hint: rm {}", quote(&file)));
+        .line(format!("hint: {}", Shell::HERE.remove_file(&file)));
     Ok(Outcome::new("profile-import", json, Text::Message(page)))
 }
 

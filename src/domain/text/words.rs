@@ -2,7 +2,7 @@
 
 use std::iter::repeat_n;
 
-use super::shell;
+use super::shell::Shell;
 
 /// The rules for quotes and backslashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Words {
     /// The words as a text, in quotes where they need them.
     pub fn join(self, words: &[String]) -> String {
         let quote = |word: &String| match self {
-            Self::Posix => shell::quote(word),
+            Self::Posix => Shell::Posix.quote(word),
             Self::Windows => quote_for_windows(word),
         };
         words.iter().map(quote).collect::<Vec<_>>().join(" ")
