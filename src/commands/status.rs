@@ -19,6 +19,7 @@ use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::inspection::span;
 use crate::domain::token::reuse::CachePolicy;
 use crate::domain::token::scope::ScopeRequest;
+use crate::edge::config_file::HOME;
 use crate::edge::store::{Store, StoreError};
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
@@ -126,7 +127,7 @@ pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<Outc
     let users = "`interaction`, `probe` and `check` use it and mint none";
     let page = page
         .optional("ready token", ready_token.then(|| format!("in {ACCESS_TOKEN}: {users}")))
-        .field("config file", config_path.as_deref().unwrap_or("none: HOME is not set"));
+        .field("config file", config_path.unwrap_or_else(|| format!("none: {HOME} is not set")));
 
     let unusable = entries.into_iter().next().filter(|_| !args.all).and_then(|entry| entry.secret.failure);
     Ok(Outcome { failure: rejected.or(unusable), ..Outcome::new("status", json, Text::Page(page)) })

@@ -17,6 +17,9 @@ const LOCK_LIMIT: Duration = Duration::from_secs(15);
 /// The longest file that is read, in bytes: thousands of profiles.
 const LIMIT: usize = 512 * 1024;
 
+/// The variable without which the file has no place.
+pub const HOME: &str = if cfg!(windows) { "APPDATA" } else { "HOME" };
+
 /// Where the file is.
 #[derive(Clone, Debug)]
 pub struct ConfigFile {
@@ -28,7 +31,7 @@ pub struct ConfigFile {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigFileError {
     /// Neither a home folder nor another folder is named.
-    #[error("the configuration folder is unknown: HOME is not set")]
+    #[error("the configuration folder is unknown: {HOME} is not set")]
     NoHome,
     /// The file system refused: what was tried (`read`, `write`, …), the file or folder, and the reason.
     #[error("cannot {} `{}`", .0, .1.display())]

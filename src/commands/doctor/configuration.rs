@@ -10,6 +10,7 @@ use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, Plan};
 use crate::domain::client::variable::{VariableError, Variables, meant_by};
 use crate::domain::text::shell::Shell;
+use crate::edge::config_file::HOME;
 use crate::edge::{private_file, proxy};
 use crate::failure::{Failure, Kind};
 
@@ -89,7 +90,7 @@ fn configuration(context: &Context<'_>, config: &Config, plan: Option<&Plan>, ch
         concerns.push((concern, "corti-auth doctor --environment eu".to_owned()));
     }
     let file = match path {
-        None => "no config.toml, since HOME is not set".to_owned(),
+        None => format!("no config.toml, since {HOME} is not set"),
         Some(path) if !path.exists() => "no config.toml".to_owned(),
         Some(path) => {
             let mode = private_file::mode(&path).map(|mode| format!(" (mode {mode:o})"));
