@@ -8,6 +8,7 @@ use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, Plan};
 use crate::domain::client::secret::AccessToken;
 use crate::domain::client::variable::ACCESS_TOKEN;
+use crate::domain::text::shell::Shell;
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwt::Jwt;
 use crate::domain::token::scope::TokenClass;
@@ -43,7 +44,7 @@ impl Caller {
         let inspection = inspect(token, context.host.clock.now())?;
         if inspection.as_ref().is_some_and(Inspection::is_expired) {
             return Err(Failure::new(Kind::Token, format!("the token in {ACCESS_TOKEN} has expired"))
-                .hint(format!("mint a new one, or unset {ACCESS_TOKEN}")));
+                .hint(format!("mint a new one, or {}", Shell::HERE.unset(&[ACCESS_TOKEN]))));
         }
         let place = inspection.as_ref().and_then(|inspection| inspection.place.as_ref());
         if let Some((issuer, realm)) = place.filter(|place| **place != (environment.clone(), tenant.clone()))

@@ -2,6 +2,8 @@
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
+use crate::domain::text::shell::Shell;
+
 /// The arguments of a subcommand. Its help has the doc comment of the variant, which the list of subcommands shows, and then
 /// the doc comment of `T`.
 #[derive(Debug)]
@@ -11,6 +13,10 @@ pub(crate) struct LazyArgs<T>(pub(crate) T);
 fn complete(named: Command, augment: fn(Command) -> Command) -> Command {
     let about = named.get_about().cloned().unwrap_or_default();
     let complete = augment(named);
+    let complete = match complete.get_after_help().map(ToString::to_string) {
+        Some(examples) => complete.after_help(Shell::HERE.examples(&examples)),
+        None => complete,
+    };
     let more = match (complete.get_long_about(), complete.get_about()) {
         (Some(more), _) => more.to_string(),
         // clap takes the full stop from a doc comment of one paragraph.

@@ -46,7 +46,7 @@ impl From<ResolveError> for Failure {
             }
             ResolveError::UnknownProfile { .. } => "corti-auth profile list".to_owned(),
             ResolveError::IncompleteClient { missing, .. } => Shell::HERE.set(&[(missing, "…")]),
-            ResolveError::TwoClients { other } => format!("unset {} or {other}", variable::PROFILE),
+            ResolveError::TwoClients { other } => Shell::HERE.unset(&[variable::PROFILE]) + " or " + other,
             ResolveError::NoEnvironment
             | ResolveError::NoTarget
             | ResolveError::NoClient { has_profiles: false, in_ci: true } => {

@@ -84,6 +84,22 @@ impl Shell {
         self.choose(format!("{command} < {file}"), named)
     }
 
+    /// Examples in a help text, which are written for a POSIX shell.
+    pub fn examples(self, text: &str) -> String {
+        let line = |line: &str| {
+            if let Some((command, _)) =
+                line.strip_prefix("  eval \"$(").and_then(|rest| rest.split_once(")\""))
+            {
+                return format!("  {command} | Out-String | Invoke-Expression");
+            }
+            match line.split_once(" < ") {
+                Some((command, file)) => self.read_from(command, file),
+                None => line.replace("curl -", "curl.exe -"),
+            }
+        };
+        self.choose(text.to_owned(), text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
+    }
+
     /// Runs `command` with one line of a file as its input; the first is number 1.
     pub fn pipe_line(self, number: u64, file: &str, command: &str) -> String {
         let index = number.saturating_sub(1);
@@ -198,6 +214,11 @@ mod tests {
         assert_eq!(both(&|it| it.read_from("x --y -", "FILE")), ["x --y - < FILE", "x --y FILE"]);
         let login = ["x --secret-stdin < FILE", "x --secret-file FILE"];
         assert_eq!(both(&|it| it.read_from("x --secret-stdin", "FILE")), login);
+        let (posix, powershell) = (
+            "  eval \"$(x --y)\"\n  x --z < FILE > OTHER\n  curl -s URL | x -\n  x y",
+            "  x --y | Out-String | Invoke-Expression\n  x --z FILE > OTHER\n  curl.exe -s URL | x -\n  x y",
+        );
+        assert_eq!(both(&|it| it.examples(posix)), [posix, powershell]);
         let third = ["sed -n 3p FILE | x", "Get-Content FILE | Select-Object -Index 2 | x"];
         assert_eq!(both(&|it| it.pipe_line(3, "FILE", "x")), third);
         assert_eq!(both(&|it| it.show_rights("-ld", file)), ["ls -ld 'a b'", "icacls 'a b'"]);
