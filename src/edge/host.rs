@@ -44,7 +44,7 @@ impl Host {
     pub fn from_os() -> Self {
         Self {
             arguments: std::env::args_os().collect(),
-            env: Env(std::env::vars_os().collect()),
+            env: Env(std::env::vars_os().map(|(name, value)| (key(&name), value)).collect()),
             clock: Clock,
             terminal: Terminal {
                 stdin: io::stdin().is_terminal(),
@@ -53,6 +53,11 @@ impl Host {
             },
         }
     }
+}
+
+/// A variable's name as [`Env`] keeps it: in upper case on Windows, where case does not matter.
+fn key(name: &OsStr) -> OsString {
+    if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() }
 }
 
 /// Whether stdout may have a live reader: a pipe, a socket or a terminal, not a file or a device. Rust opens `/dev/null` for a
@@ -94,13 +99,16 @@ impl Env {
 
     /// The variable's text, unless it is unset or empty.
     pub fn get(&self, name: &str) -> Option<String> {
-        let value = self.0.get(OsStr::new(name)).filter(|value| !value.is_empty())?;
-        Some(value.to_string_lossy().into_owned())
+        Some(self.value(name)?.to_string_lossy().into_owned())
     }
 
     /// The variable as a path, which may not be text, unless it is unset or empty.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.0.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
+        self.value(name).map(PathBuf::from)
+    }
+
+    fn value(&self, name: &str) -> Option<&OsString> {
+        self.0.get(&key(OsStr::new(name))).filter(|value| !value.is_empty())
     }
 
     /// This tool's folder for one purpose. `windows` is a variable, `macos` a folder below the home folder, and `xdg` both a

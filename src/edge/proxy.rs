@@ -9,8 +9,12 @@ use crate::domain::client::environment::is_loopback;
 
 use super::host::Env;
 
-/// The variables that name a proxy for https, in order of precedence.
-pub const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+/// The variables that name a proxy for https, in order of precedence. On Windows upper and lower case are the same.
+pub const VARIABLES: &[&str] = if cfg!(windows) {
+    &["HTTPS_PROXY", "ALL_PROXY"]
+} else {
+    &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+};
 
 /// A proxy in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +42,7 @@ pub fn used_for(url: &Url, env: &Env) -> Option<Proxy> {
     let used = Matcher::from_env().intercept(&target)?;
     // The first variable that alone leads to the same proxy.
     let says = |name: &str| proxy_of(name, env).is_some_and(|proxy| proxy.uri() == used.uri());
-    let variable = VARIABLES.into_iter().find(|name| says(name)).unwrap_or("the environment");
+    let variable = VARIABLES.iter().copied().find(|name| says(name)).unwrap_or("the environment");
     let default_port = match used.uri().scheme_str() {
         Some("https") => 443,
         Some("http") => 80,
@@ -51,7 +55,7 @@ pub fn used_for(url: &Url, env: &Env) -> Option<Proxy> {
 /// The variables with a value that is not a URL, or a kind of proxy that this tool does not support, such as SOCKS.
 pub fn unusable(env: &Env) -> Vec<&'static str> {
     let speaks = |proxy: &Intercept| matches!(proxy.uri().scheme_str(), Some("http" | "https"));
-    let set = VARIABLES.into_iter().filter(|name| env.get(name).is_some());
+    let set = VARIABLES.iter().copied().filter(|name| env.get(name).is_some());
     set.filter(|name| !proxy_of(name, env).is_some_and(|proxy| speaks(&proxy))).collect()
 }
 

@@ -147,7 +147,7 @@ fn judge_variables(context: &Context<'_>, checks: &mut Checks<'_>) {
 /// The names of the variables that are set and matter, or are misspelt.
 pub(super) fn relevant_variables(context: &Context<'_>) -> Vec<String> {
     let matters = |name: &String| {
-        name.starts_with("CORTI_") || OTHERS.iter().chain(&proxy::VARIABLES).any(|other| other == name)
+        name.starts_with("CORTI_") || OTHERS.iter().chain(proxy::VARIABLES).any(|other| other == name)
     };
     context.host.env.names().filter(matters).collect()
 }
