@@ -9,7 +9,7 @@ use crate::domain::client::variable;
 
 use super::host::{Env, read_bounded};
 use super::lock::Lock;
-use super::private_file;
+use super::{private_file, text};
 
 /// How long to wait for the lock. Another process holds it for milliseconds, or for as long as its secret store takes.
 const LOCK_LIMIT: Duration = Duration::from_secs(15);
@@ -136,6 +136,6 @@ impl ConfigLock {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let bytes = read_bounded(private_file::open(path)?, LIMIT)?;
+    let bytes = read_bounded(text::as_utf8(private_file::open(path)?)?, LIMIT)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }

@@ -1,5 +1,5 @@
-//! Reads files and standard input, whole or in chunks, always with a limit. In a runtime, a thread opens and reads them, so that
-//! Ctrl-C ends the wait, also for the writer of a pipe.
+//! Reads files and standard input, whole or in chunks, always with a limit: text [as UTF-8](text::as_utf8), if not said otherwise.
+//! In a runtime, a thread opens and reads them, so that Ctrl-C ends the wait, also for the writer of a pipe.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 use zeroize::Zeroizing;
 
 use super::host::read_bounded;
-use super::thread;
+use super::{text, thread};
 
 /// The size of a chunk, in bytes.
 const CHUNK: usize = 128 * 1024;
@@ -31,9 +31,19 @@ pub async fn read(file: Option<&Path>, limit: usize) -> io::Result<Zeroizing<Vec
     thread::files(move || read_on_this_thread(file.as_deref(), limit)).await
 }
 
+/// As [`read`], for what is not text.
+pub async fn read_bytes(file: Option<&Path>, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = file.map(Path::to_owned);
+    thread::files(move || read_bounded(open(file.as_deref())?, limit).map(Zeroizing::new)).await
+}
+
 /// As [`read`], on this thread, for commands without a runtime: there a signal ends the process.
 pub fn read_on_this_thread(file: Option<&Path>, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    read_bounded(open(file)?, limit).map(Zeroizing::new)
+    read_bounded(open_text(file)?, limit).map(Zeroizing::new)
+}
+
+fn open_text(file: Option<&Path>) -> io::Result<Box<dyn Read + Send>> {
+    text::as_utf8(open(file)?)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
@@ -47,7 +57,7 @@ fn open(file: Option<&Path>) -> io::Result<Box<dyn Read + Send>> {
 impl Input {
     /// Opens a file, or standard input, to be read on this thread.
     pub fn on_this_thread(file: Option<&Path>) -> io::Result<Self> {
-        Ok(Self { source: Source::Direct(open(file)?), chunk: Vec::new() })
+        Ok(Self { source: Source::Direct(open_text(file)?), chunk: Vec::new() })
     }
 
     /// As [`Self::on_this_thread`], on a thread: [`Self::chunk`] waits without blocking, and returns the error if it cannot be opened.
@@ -55,7 +65,7 @@ impl Input {
         let (sender, receiver) = channel(2);
         let file = file.map(Path::to_owned);
         thread::start(move || {
-            let mut reader = match open(file.as_deref()) {
+            let mut reader = match open_text(file.as_deref()) {
                 Ok(reader) => reader,
                 Err(error) => return drop(sender.blocking_send(Err(error))),
             };

@@ -31,5 +31,6 @@ pub mod socket;
 pub mod store;
 mod store_error;
 pub mod system;
+pub mod text;
 pub mod thread;
 pub mod token_cache;

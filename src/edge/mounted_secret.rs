@@ -7,17 +7,18 @@ use std::io;
 use std::path::Path;
 
 use super::host::read_bounded;
+use super::text;
 
 /// Where a container's secrets are mounted. Root writes them, and everybody in the container can read them.
 #[cfg(unix)]
 const MOUNTS: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 
-/// Reads a file of at most `limit` bytes.
+/// Reads a file of at most `limit` bytes, [as UTF-8](text::as_utf8).
 ///
 /// A file of the user's own must not be a link, and nobody else may read it. Others may read a file of root's, but not change
 /// it, and root's links to it are followed: Kubernetes mounts secrets that way.
 pub fn read(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    read_bounded(open(path)?, limit)
+    read_bounded(text::as_utf8(open(path)?)?, limit)
 }
 
 #[cfg(unix)]

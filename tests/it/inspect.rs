@@ -226,7 +226,7 @@ fn text_without_a_token_exits_7() {
     }
     World::new()
         .run("inspect")
-        .write_stdin([0xff, 0xfe])
+        .write_stdin([0xff, 0xff])
         .assert()
         .code(7)
         .stderr(predicate::str::contains("not text"));

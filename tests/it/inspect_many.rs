@@ -92,7 +92,7 @@ fn each_line_has_a_line_of_output_and_the_worst_decides_the_exit_code() {
         let said = Said::by(World::new().run(&format!("inspect --json {flags}")).write_stdin(good.clone()));
         assert_eq!((said.code, said.stdout.lines().count()), (code, 2), "{flags}: {}", said.stderr);
     }
-    let mut junk = b"\xff\xfe\n".to_vec();
+    let mut junk = b"\xff\xff\n".to_vec();
     junk.extend(token("a", FAR).bytes());
     let said = Said::by(World::new().run("inspect --lines").write_stdin(junk));
     assert!(

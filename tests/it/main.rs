@@ -40,6 +40,7 @@ mod doctor_network;
 mod doctor_test_entry;
 #[cfg(unix)]
 mod documents;
+mod encodings;
 #[cfg(unix)]
 mod exec;
 mod explain;

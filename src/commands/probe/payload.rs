@@ -43,7 +43,7 @@ impl Payload {
             let wrong = |reason: String| {
                 Failure::new(Kind::Usage, reason).hint("use WAV with PCM, or another format that Corti takes")
             };
-            let read = input::read(path, MAX_AUDIO, context).await;
+            let read = input::read_bytes(path, MAX_AUDIO, context).await;
             let bytes = read.map_err(|reason| wrong(format!("cannot read the audio from {reason}")))?;
             if let Err(error) = Audio::read(&bytes) {
                 return Err(wrong(format!("cannot send `{}`: {error}", path.display())));

@@ -20,7 +20,7 @@ pub struct Entry {
 
 /// Reads the assignments in order. Errors name a line and repeat nothing of the file.
 pub fn parse(text: &str) -> Result<Vec<Entry>, Invalid> {
-    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut rest = text;
     let mut line = 1;
     let mut entries = Vec::new();
     while !rest.is_empty() {
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn files() {
         let entry = |name: &str, value: &str, line| (name.to_owned(), value.to_owned(), line);
-        let text = "\u{feff}# a file\r\n\r\nA=1\r\nexport B='x\ny'\r\n   \nC.d-E=\"1\\\n2\" # c\nF=2";
+        let text = "# a file\r\n\r\nA=1\r\nexport B='x\ny'\r\n   \nC.d-E=\"1\\\n2\" # c\nF=2";
         assert_eq!(
             read(text),
             [entry("A", "1", 3), entry("B", "x\ny", 4), entry("C.d-E", "1\\\n2", 7), entry("F", "2", 9)]

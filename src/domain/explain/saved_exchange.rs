@@ -76,7 +76,7 @@ impl SavedExchange {
     /// `curl -i` and `-D`: several heads (a proxy's, 100 Continue, a redirect's), then the body of the last answer.
     fn plain(text: &str) -> Self {
         let mut exchange = Self::default();
-        let mut rest = text.trim_start_matches(['\u{feff}', '\n']);
+        let mut rest = text.trim_start_matches('\n');
         while rest.starts_with("HTTP/") {
             let (head, after) = rest.split_once("\n\n").unwrap_or((rest, ""));
             let (first, lines) = head.split_once('\n').unwrap_or((head, ""));
