@@ -2,16 +2,20 @@
 
 #[cfg(not(unix))]
 use std::convert::Infallible;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, is_separator};
+use std::path::{Path, PathBuf, is_separator};
 use std::process::{Command, ExitStatus};
 
 use crate::domain::token::format::Named;
 
+use super::host::Env;
 #[cfg(unix)]
 pub use super::relay::Signals;
 use super::{children, process};
+
+/// What Windows can run, in the order in which its shells look for it. `PATHEXT` also has extensions of documents.
+const EXTENSIONS: [&str; 4] = ["com", "exe", "bat", "cmd"];
 
 /// A program, its arguments, and how its environment differs from ours.
 #[derive(Debug)]
@@ -35,6 +39,9 @@ pub enum ProgramError {
     /// The file exists, but not the interpreter in its first line.
     #[error("{0}: the interpreter in its first line was not found")]
     NoInterpreter(String),
+    /// It is a script of `cmd.exe`, and an argument has a line break, which would end the command there.
+    #[error("`{0}` cannot be run: it is a script, and cmd.exe takes no argument with a line break")]
+    LineBreak(String),
     /// The program exists, but cannot be run.
     #[error("`{0}` cannot be run")]
     NotExecutable(String, #[source] io::Error),
@@ -45,6 +52,23 @@ pub struct Running {
     child: tokio::process::Child,
     _started: children::Started,
     signals: Signals,
+}
+
+/// The file that `name` without an extension means on Windows. A name is looked up in `PATH`, a path is not. The standard library
+/// looks for `.exe` alone, but npm and many others are `.cmd`. If there is none, and elsewhere, `name` itself.
+pub fn found(name: &OsStr, env: &Env) -> OsString {
+    if !cfg!(windows) || Path::new(name).extension().is_some() {
+        return name.to_owned();
+    }
+    let folders: Vec<_> = if name.to_string_lossy().contains(is_separator) {
+        vec![PathBuf::new()]
+    } else {
+        let path = env.path("PATH").unwrap_or_default();
+        std::env::split_paths(&path).filter(|folder| !folder.as_os_str().is_empty()).collect()
+    };
+    let mut files =
+        folders.iter().flat_map(|it| EXTENSIONS.map(|extension| it.join(name).with_extension(extension)));
+    files.find(|file| file.is_file()).map_or_else(|| name.to_owned(), PathBuf::into_os_string)
 }
 
 impl Program {
@@ -88,11 +112,18 @@ impl Program {
 
     fn failure(&self, source: io::Error) -> ProgramError {
         let name = self.name.to_string_lossy().into_owned();
+        let has_line_break = |it: &OsString| it.to_string_lossy().contains(['\r', '\n']);
         // A name without a separator is looked up in PATH, not in this folder.
         let is_file = name.contains(is_separator) && Path::new(&self.name).exists();
         match source.kind() {
             io::ErrorKind::NotFound if is_file => ProgramError::NoInterpreter(name),
             io::ErrorKind::NotFound => ProgramError::NotFound(name),
+            // By the standard library, not by the system.
+            io::ErrorKind::InvalidInput
+                if source.raw_os_error().is_none() && self.arguments.iter().any(has_line_break) =>
+            {
+                ProgramError::LineBreak(name)
+            }
             _ => ProgramError::NotExecutable(name, source),
         }
     }

@@ -13,9 +13,9 @@ use crate::domain::client::store_kind::SecretCommand;
 use crate::domain::client::variable;
 use crate::domain::text::event::{Event, Sink};
 
-use super::children;
 use super::host::Env;
 use super::prompt::TerminalGuard;
+use super::{children, program};
 
 /// How long a command may take. A person may be typing a passphrase.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -56,11 +56,11 @@ pub(super) async fn run(
     env: &Env,
     sink: &dyn Sink,
 ) -> Result<ClientSecret, CommandError> {
-    let program = || command.program().to_owned();
-    let not_run = |error: io::Error| CommandError::NotRun(program(), error.to_string());
+    let name = || command.program().to_owned();
+    let not_run = |error: io::Error| CommandError::NotRun(name(), error.to_string());
     // The command may change the terminal to ask for a passphrase, and be killed meanwhile.
     let _terminal = TerminalGuard::new();
-    let mut started = Command::new(command.program());
+    let mut started = Command::new(program::found(command.program().as_ref(), env));
     for name in env.removed_from_program(variable::is_removed_from_programs, None) {
         started.env_remove(name);
     }
@@ -69,20 +69,20 @@ pub(super) async fn run(
     let (mut output, mut last_line) = (Zeroizing::new(Vec::new()), String::new());
     let finish = finish(&mut child, command.program(), &mut output, &mut last_line, sink);
     let finished = tokio::time::timeout(LIMIT, finish).await;
-    let status = finished.map_err(|_| CommandError::TimedOut(program()))?.map_err(not_run)?;
+    let status = finished.map_err(|_| CommandError::TimedOut(name()))?.map_err(not_run)?;
     if let Ok(text) = std::str::from_utf8(&output) {
         // Also if it failed: stderr may repeat the output.
         sink.redactor().add(&Secret::new(text.trim_end().to_owned()));
     }
     // Checked before the status: a program with a longer output may have failed because nobody read it.
     if output.len() as u64 == OUTPUT_LIMIT {
-        return Err(CommandError::NotASecret(program(), ClientSecretError::TooLong));
+        return Err(CommandError::NotASecret(name(), ClientSecretError::TooLong));
     }
     if !status.success() {
         let words = if last_line.is_empty() { "no message on stderr".to_owned() } else { last_line };
-        return Err(CommandError::Failed(program(), status.to_string(), words));
+        return Err(CommandError::Failed(name(), status.to_string(), words));
     }
-    ClientSecret::from_bytes(&output).map_err(|reason| CommandError::NotASecret(program(), reason))
+    ClientSecret::from_bytes(&output).map_err(|reason| CommandError::NotASecret(name(), reason))
 }
 
 /// Reads until the command has ended and its pipes are closed, but at most [`GRACE`] longer than the command runs: a program
