@@ -1,11 +1,14 @@
 //! Runs the program of `exec`: in place of this process if the system can do that, otherwise beside it.
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf, is_separator};
 use std::process::{Command, ExitStatus};
+
+#[cfg(windows)]
+use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
 
 use crate::domain::token::format::Named;
 
@@ -72,8 +75,8 @@ pub fn found(name: &OsStr, env: &Env) -> OsString {
 }
 
 impl Program {
-    /// Replaces this process by the program, and returns only if that fails. On systems that cannot do that, runs the program and
-    /// returns its exit code.
+    /// Replaces this process by the program, and returns only if that fails. On Windows, which cannot do that, runs the program and
+    /// ends [like it](exit_like).
     pub fn take_over(&self) -> Result<u8, ProgramError> {
         process::restore_core_limit();
         let mut command = self.command();
@@ -83,9 +86,10 @@ impl Program {
             let error = std::os::unix::process::CommandExt::exec(&mut command);
             Err(self.failure(error))
         }
-        #[cfg(not(unix))]
+        #[cfg(windows)]
         {
-            command.status().map(code).map_err(|error| self.failure(error))
+            let _signals = Signals::take_over();
+            command.status().map(exit_like).map_err(|error| self.failure(error))
         }
     }
 
@@ -129,15 +133,18 @@ impl Program {
     }
 }
 
-/// Other systems have no signals to pass on.
-#[cfg(not(unix))]
-pub struct Signals;
+/// Windows sends Ctrl-C and Ctrl-Break to every program at the console. Nothing is passed on, but this process waits for the
+/// program, to end like it.
+#[cfg(windows)]
+pub struct Signals {
+    _taken_over: (io::Result<CtrlC>, io::Result<CtrlBreak>),
+}
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 impl Signals {
-    /// Does nothing.
+    /// Takes them over until this is dropped.
     pub fn take_over() -> Self {
-        Self
+        Self { _taken_over: (ctrl_c(), ctrl_break()) }
     }
 
     async fn relay_to(&mut self, _program: u32) -> Infallible {
@@ -157,7 +164,8 @@ impl Running {
     }
 }
 
-/// Ends this process as the program ended, if a signal ended it. Otherwise returns the program's exit code.
+/// Ends this process as the program ended: by its signal, or on Windows with its code, which has 32 bits. Otherwise returns the
+/// program's exit code.
 pub fn exit_like(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
@@ -165,10 +173,10 @@ pub fn exit_like(status: ExitStatus) -> u8 {
         // As shells report it.
         return u8::try_from(signal).map_or(u8::MAX, |signal| signal.saturating_add(128));
     }
-    code(status)
-}
-
-fn code(status: ExitStatus) -> u8 {
-    // Windows has codes of 32 bits. One that does not fit must not become 0.
+    #[cfg(windows)]
+    #[expect(clippy::exit, clippy::disallowed_methods, reason = "an `ExitCode` has 8 bits")]
+    if let Some(code) = status.code() {
+        std::process::exit(code);
+    }
     status.code().map_or(u8::MAX, |code| u8::try_from(code).unwrap_or(u8::MAX))
 }
