@@ -174,25 +174,31 @@ class World:
         self.doing = None  # what was started last
 
     def open(self):
-        (self.folder / "home").mkdir()
-        (self.folder / "bin").mkdir()
+        for name in ["home", "bin", "wine"]:
+            (self.folder / name).mkdir()
         for name in [EXE.name, "bcryptprimitives.dll"]:
             shutil.copy(EXE.with_name(name), self.exe.with_name(name))
         source = pathlib.Path(__file__).with_name("helper.c")
         subprocess.run([COMPILER, "-O1", "-municode", "-o", self.helper, source, "-ladvapi32"], check=True)
-        self.wine("wineboot", "-i").ok()
+        self.start_wine()
         # Wine 8 says Windows 7 by itself.
         self.wine("reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f").ok()
         self.sandbox = Sandbox(self.folder)
         [self.users] = [it for it in (self.folder / "wine/drive_c/users").iterdir() if it.name != "Public"]
 
-    def end_programs(self):
-        """Ends Wine with all its programs. The next program starts it again."""
+    def start_wine(self):
+        """Starts Wine's server and services, to stay. Otherwise each program starts its own, and is slow."""
+        silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run([WINESERVER, "-p"], env=self.variables, check=True, **silent)
+        expect(self.start("wineboot", **silent).wait() == 0, "Wine does not start")
+
+    def end_wine(self):
+        """Ends Wine with all its programs."""
         subprocess.run([WINESERVER, "-k"], env=self.variables, check=False, stderr=subprocess.DEVNULL)
         subprocess.run([WINESERVER, "-w"], env=self.variables, check=False)
 
     def close(self):
-        self.end_programs()
+        self.end_wine()
         while left := processes_of(self.folder):
             for process in left:
                 try:
