@@ -118,7 +118,8 @@ impl Shell {
     /// Removes a file.
     pub fn remove_file(self, path: &str) -> String {
         let path = self.quote(path);
-        self.choose(format!("rm {path}"), format!("Remove-Item {path}"))
+        // Without the option, PowerShell takes brackets for a pattern, also in quotes.
+        self.choose(format!("rm {path}"), format!("Remove-Item -LiteralPath {path}"))
     }
 
     /// Shows where a program is.
@@ -146,7 +147,7 @@ pub fn quote(text: &str) -> String {
 
 /// Whether PowerShell passes `text` on as it is. It splits some words that begin with a hyphen.
 fn is_bare_in_powershell(text: &str) -> bool {
-    let is_bare = |c: char| c.is_alphanumeric() || "_-./:\\+=%".contains(c);
+    let is_bare = |c: char| c.is_alphanumeric() || "_-./:\\+=".contains(c);
     !text.is_empty() && !text.starts_with('-') && text.chars().all(is_bare)
 }
 
@@ -188,10 +189,11 @@ mod tests {
     }
     #[test]
     fn powershell_quotes_words_that_it_would_not_pass_on() {
-        for bare in [r"C:\Users\me\secret.txt", "http://127.0.0.1:80", "a=b_c-d+e%", "\u{fc}"] {
+        for bare in [r"C:\Users\me\secret.txt", "http://127.0.0.1:80", "a=b_c-d+e", "\u{fc}"] {
             assert_eq!(Shell::PowerShell.quote(bare), bare);
         }
-        for text in ["", "a b", "$x", "a;b", "--all", "@x", "a,b", "(x)", "a&b", "~", "#x", "`", "\"", "{x}"]
+        for text in
+            ["", "a b", "$x", "a;b", "--all", "@x", "a,b", "(x)", "a&b", "~", "#x", "`", "\"", "{x}", "%x%"]
         {
             assert_eq!(Shell::PowerShell.quote(text), format!("'{text}'"));
         }
@@ -222,7 +224,7 @@ mod tests {
         let third = ["sed -n 3p FILE | x", "Get-Content FILE | Select-Object -Index 2 | x"];
         assert_eq!(both(&|it| it.pipe_line(3, "FILE", "x")), third);
         assert_eq!(both(&|it| it.show_rights("-ld", file)), ["ls -ld 'a b'", "icacls 'a b'"]);
-        assert_eq!(both(&|it| it.remove_file("a b")), ["rm 'a b'", "Remove-Item 'a b'"]);
+        assert_eq!(both(&|it| it.remove_file("a b")), ["rm 'a b'", "Remove-Item -LiteralPath 'a b'"]);
         assert_eq!(both(&|it| it.find_program("x")), ["command -v x", "Get-Command x"]);
         assert_eq!(both(&|it| it.edit(file)), ["${EDITOR:-vi} 'a b'", "notepad 'a b'"]);
         assert_eq!(both(&|it| it.curl("-si URL")), ["curl -si URL", "curl.exe -si URL"]);
