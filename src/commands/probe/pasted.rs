@@ -12,7 +12,7 @@ use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::corti::pasted_url::{PastedUrl, PastedUrlError};
 use crate::domain::corti::websocket::SocketKind;
-use crate::domain::text::shell::{Shell, quote};
+use crate::domain::text::shell::Shell;
 use crate::domain::token::inspection::span;
 use crate::failure::{Failure, Kind};
 
@@ -70,9 +70,12 @@ fn check_host(url: &Url, chosen: Option<&(Environment, Tenant)>) -> Result<(), F
     }
     let message =
         format!("the pasted URL leads to `{host}`, which is neither Corti's nor the chosen environment");
-    let environment = quote(&format!("https://{}", url.authority()));
-    Err(Failure::new(Kind::Configuration, message)
-        .hint(format!("if it belongs there: --environment {environment}")))
+    let failure = Failure::new(Kind::Configuration, message);
+    // A host that is no environment may have characters that some shell would run.
+    Err(match format!("https://{}", url.authority()).parse::<Environment>() {
+        Ok(environment) => failure.hint(format!("if it belongs there: --environment {environment}")),
+        Err(_) => failure.hint("copy the URL again, whole"),
+    })
 }
 
 /// The environment and tenant that options, variables or a profile choose, if any.
