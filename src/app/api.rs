@@ -14,6 +14,7 @@ use crate::domain::client::secret::AccessToken;
 use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::corti::interaction::{self, Fields, Interaction, InteractionError, Listing, Record};
 use crate::domain::corti::request::{Request, Response};
+use crate::domain::text::shell::Shell;
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::http::Http;
 use crate::failure::{Failure, Kind};
@@ -47,8 +48,8 @@ impl<'a> Api<'a> {
     pub(crate) async fn open(caller: &'a Caller, tokens: &'a Tokens<'a>) -> Result<Self, Failure> {
         if caller.is_limited() {
             let message = format!("the token in {ACCESS_TOKEN} is a limited one, which opens no REST API");
-            let hint = format!("put a full one there, or unset {ACCESS_TOKEN} to have one minted");
-            tokens.context.warn(message, Some(&hint));
+            let hint = Shell::HERE.unset(&[ACCESS_TOKEN]);
+            tokens.context.warn(format!("{message}; without it, a full one is minted"), Some(&hint));
         }
         let token = tokens.get_for(caller, &ScopeRequest::Full, tokens.context.cache_policy()).await?;
         Ok(Self::renewing(caller, tokens, &token))
