@@ -96,7 +96,7 @@ def login_refused(world):
 @row
 def login_long_secret(world):
     seen = world.run("login", *world.client(), "--no-verify", "--secret-stdin", text="s" * 3000)
-    seen.ends(4, "longer than", "--store file")
+    seen.ends(4, "too long for this keyring", "--store file")
     expect(not world.credentials(), "a credential is stored")
     return "3000 bytes: exit 4, the limit and `--store file` are named"
 
