@@ -104,7 +104,7 @@ class Sandbox:
 
 
 class Console:
-    """A program on a console of its own, which is a session's terminal: Wine has Ctrl-C from the terminal as a signal."""
+    """A program on its own terminal, the controlling one of its session: Wine gets Ctrl-C as SIGINT from it."""
 
     def __init__(self, world, *arguments, variables=None):
         self.master, terminal = os.openpty()
@@ -140,7 +140,7 @@ class Console:
         return self
 
     def type(self, keys: str):
-        # Until Wine has taken the terminal over, it has a mode of its own, which shows and keeps what is typed.
+        # Waits until Wine turns off echo and line mode.
         while termios.tcgetattr(self.master)[3] & (termios.ICANON | termios.ECHO):
             time.sleep(0.01)
         os.write(self.master, keys.encode())
@@ -181,7 +181,7 @@ class World:
         source = pathlib.Path(__file__).with_name("helper.c")
         subprocess.run([COMPILER, "-O1", "-municode", "-o", self.helper, source, "-ladvapi32"], check=True)
         self.start_wine()
-        # Wine 8 says Windows 7 by itself.
+        # Wine 8 calls itself Windows 7 by default.
         self.wine("reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f").ok()
         self.sandbox = Sandbox(self.folder)
         [self.users] = [it for it in (self.folder / "wine/drive_c/users").iterdir() if it.name != "Public"]
