@@ -44,7 +44,8 @@ impl Caller {
         let inspection = inspect(token, context.host.clock.now())?;
         if inspection.as_ref().is_some_and(Inspection::is_expired) {
             return Err(Failure::new(Kind::Token, format!("the token in {ACCESS_TOKEN} has expired"))
-                .hint(format!("mint a new one, or {}", Shell::HERE.unset(&[ACCESS_TOKEN]))));
+                .hint("mint a new one")
+                .hint(Shell::HERE.unset(&[ACCESS_TOKEN])));
         }
         let place = inspection.as_ref().and_then(|inspection| inspection.place.as_ref());
         if let Some((issuer, realm)) = place.filter(|place| **place != (environment.clone(), tenant.clone()))

@@ -143,9 +143,7 @@ impl<'a> Credential<'a> {
         if let Some(variable) = variable {
             let message =
                 format!("{variable} is set, and other commands use it rather than the default profile");
-            let unset = Shell::HERE.unset(&[variable]);
-            let hint = format!("{unset}, or name the profile: --profile {name}");
-            context.warn(message, Some(&hint));
+            context.warn(message, Some(&Shell::HERE.unset(&[variable])));
         }
         let Client { environment, tenant, id } = client;
         let json = json!({

@@ -33,11 +33,12 @@ impl From<ProfileConflict> for Failure {
 
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
-        let (kind, demo) = match &error {
+        let (kind, second) = match &error {
             ResolveError::NoClient { has_profiles: false, in_ci: false } => {
-                (Kind::Credential, Some("without an account: corti-auth demo"))
+                (Kind::Credential, Some("without an account: corti-auth demo".to_owned()))
             }
             ResolveError::NoClient { .. } => (Kind::Credential, None),
+            ResolveError::TwoClients { other } => (Kind::Configuration, Some(Shell::HERE.unset(&[other]))),
             _ => (Kind::Configuration, None),
         };
         let hint = match &error {
@@ -46,7 +47,7 @@ impl From<ResolveError> for Failure {
             }
             ResolveError::UnknownProfile { .. } => "corti-auth profile list".to_owned(),
             ResolveError::IncompleteClient { missing, .. } => Shell::HERE.set(&[(missing, "…")]),
-            ResolveError::TwoClients { other } => Shell::HERE.unset(&[variable::PROFILE]) + " or " + other,
+            ResolveError::TwoClients { .. } => Shell::HERE.unset(&[variable::PROFILE]),
             ResolveError::NoEnvironment
             | ResolveError::NoTarget
             | ResolveError::NoClient { has_profiles: false, in_ci: true } => {
@@ -55,7 +56,7 @@ impl From<ResolveError> for Failure {
             ResolveError::NoClient { has_profiles: true, .. } => "corti-auth profile use NAME".to_owned(),
             ResolveError::NoClient { has_profiles: false, in_ci: false } => "corti-auth login".to_owned(),
         };
-        demo.into_iter().fold(Self::caused(kind, error).hint(hint), Self::hint)
+        second.into_iter().fold(Self::caused(kind, error).hint(hint), Self::hint)
     }
 }
 

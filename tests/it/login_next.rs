@@ -53,7 +53,7 @@ fn the_advised_command_works_though_variables_name_a_client() {
     assert_eq!(said.code, 0, "{}", said.stderr);
     let next = "token --scope transcribe --profile default";
     assert!(said.stderr.contains(&format!("corti-auth {next}")), "{}", said.stderr);
-    assert!(said.stderr.contains("or name the profile: --profile default"), "{}", said.stderr);
+    assert!(said.stderr.contains("hint: unset CORTI_CLIENT_ID\n"), "{}", said.stderr);
     world.run(next).assert().success();
 }
 
