@@ -102,7 +102,7 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<PreparedProg
     let (env, variables) = (&context.host.env, context.variables()?);
     let secret = tokens.secret_read.borrow().clone();
     let program = Program {
-        name: program::found(&args.command[0], env),
+        name: program::with_extension(&args.command[0], env),
         arguments: args.command[1..].to_vec(),
         set: format::variables(&plan.client, &token).into(),
         unset: env.removed_from_program(|name| variables.is_removed_from_exec(name), secret.as_ref()),
@@ -168,9 +168,6 @@ fn not_run(error: ProgramError) -> Failure {
     let (kind, hint) = match &error {
         ProgramError::NotFound(name) => (Kind::NotFound, Shell::HERE.find_program(name)),
         ProgramError::NoInterpreter(name) => (Kind::NotFound, format!("head -n 1 {}", quote(name))),
-        ProgramError::LineBreak(_) => {
-            (Kind::NotExecutable, "give an argument in one line, or name an .exe".to_owned())
-        }
         ProgramError::NotExecutable(name, _) => (Kind::NotExecutable, Shell::HERE.show_rights("-l", name)),
     };
     Failure::caused(kind, error).hint(hint)

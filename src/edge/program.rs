@@ -17,7 +17,8 @@ use super::host::Env;
 pub use super::relay::Signals;
 use super::{children, process};
 
-/// What Windows can run, in the order in which its shells look for it. `PATHEXT` also has extensions of documents.
+/// The extensions of programs, in `cmd.exe`'s order. `PATHEXT` is not read: it also lists scripts of other programs, such as
+/// `.vbs` and `.js`.
 const EXTENSIONS: [&str; 4] = ["com", "exe", "bat", "cmd"];
 
 /// A program, its arguments, and how its environment differs from ours.
@@ -42,9 +43,6 @@ pub enum ProgramError {
     /// The file exists, but not the interpreter in its first line.
     #[error("{0}: the interpreter in its first line was not found")]
     NoInterpreter(String),
-    /// It is a script of `cmd.exe`, and an argument has a line break, which would end the command there.
-    #[error("`{0}` cannot be run: it is a script, and cmd.exe takes no argument with a line break")]
-    LineBreak(String),
     /// The program exists, but cannot be run.
     #[error("`{0}` cannot be run")]
     NotExecutable(String, #[source] io::Error),
@@ -57,9 +55,9 @@ pub struct Running {
     signals: Signals,
 }
 
-/// The file that `name` without an extension means on Windows. A name is looked up in `PATH`, a path is not. The standard library
-/// looks for `.exe` alone, but npm and many others are `.cmd`. If there is none, and elsewhere, `name` itself.
-pub fn found(name: &OsStr, env: &Env) -> OsString {
+/// On Windows, adds the extension of the file that a bare name means, since the standard library finds only `.exe` and npm is a
+/// `.cmd`. Otherwise returns `name` unchanged.
+pub fn with_extension(name: &OsStr, env: &Env) -> OsString {
     if !cfg!(windows) || Path::new(name).extension().is_some() {
         return name.to_owned();
     }
@@ -116,18 +114,11 @@ impl Program {
 
     fn failure(&self, source: io::Error) -> ProgramError {
         let name = self.name.to_string_lossy().into_owned();
-        let has_line_break = |it: &OsString| it.to_string_lossy().contains(['\r', '\n']);
         // A name without a separator is looked up in PATH, not in this folder.
         let is_file = name.contains(is_separator) && Path::new(&self.name).exists();
         match source.kind() {
             io::ErrorKind::NotFound if is_file => ProgramError::NoInterpreter(name),
             io::ErrorKind::NotFound => ProgramError::NotFound(name),
-            // By the standard library, not by the system.
-            io::ErrorKind::InvalidInput
-                if source.raw_os_error().is_none() && self.arguments.iter().any(has_line_break) =>
-            {
-                ProgramError::LineBreak(name)
-            }
             _ => ProgramError::NotExecutable(name, source),
         }
     }
@@ -164,8 +155,8 @@ impl Running {
     }
 }
 
-/// Ends this process as the program ended: by its signal, or on Windows with its code, which has 32 bits. Otherwise returns the
-/// program's exit code.
+/// Ends this process like the program, if an 8-bit exit code cannot say how: by its signal, or on Windows with its code of 32
+/// bits. Otherwise returns the program's exit code.
 pub fn exit_like(status: ExitStatus) -> u8 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

@@ -60,7 +60,7 @@ pub(super) async fn run(
     let not_run = |error: io::Error| CommandError::NotRun(name(), error.to_string());
     // The command may change the terminal to ask for a passphrase, and be killed meanwhile.
     let _terminal = TerminalGuard::new();
-    let mut started = Command::new(program::found(command.program().as_ref(), env));
+    let mut started = Command::new(program::with_extension(command.program().as_ref(), env));
     for name in env.removed_from_program(variable::is_removed_from_programs, None) {
         started.env_remove(name);
     }
