@@ -6,7 +6,7 @@ use crate::app::context::Context;
 use crate::app::input::name;
 use crate::domain::client::secret::{ClientSecret, MAX_SECRET_FILE_BYTES};
 use crate::domain::client::variable::{self, GivenSecret};
-use crate::domain::text::shell::Shell;
+use crate::domain::text::shell::{Shell, quote};
 use crate::edge::{input, prompt};
 use crate::failure::{Failure, Kind};
 
@@ -81,7 +81,7 @@ fn missing(command: &str, line: &str, given: Option<&GivenSecret>) -> Failure {
             failure.hint(format!("{command} does not read {name}; pipe it in: {pipe}"))
         }
         Some(GivenSecret::File(name, path)) => {
-            let pipe = Shell::HERE.read_from(line, &Shell::HERE.quote(&path.display().to_string()));
+            let pipe = Shell::HERE.read_from(line, &quote(&path.display().to_string()));
             failure.hint(format!("{command} does not read {name}; pipe it in: {pipe}"))
         }
     }

@@ -9,29 +9,30 @@ const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 /// How much is decoded at once, in bytes.
 const CHUNK: usize = 8 * 1024;
 
-/// A text as UTF-8, without its byte order mark. Without such a mark the bytes stay as they are. Reads no further than needed to
-/// tell. UTF-16 that cannot be decoded is an error of kind `InvalidData`.
+/// A text as UTF-8, without its byte order mark. Without such a mark the bytes stay as they are. Reads at most 3 bytes ahead.
+/// UTF-16 that cannot be decoded is an error of kind `InvalidData`.
 pub fn as_utf8(mut reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut begun = Vec::new();
-    while MARKS.iter().any(|mark| mark.len() > begun.len() && mark.starts_with(&begun))
-        && reader.by_ref().take(1).read_to_end(&mut begun)? > 0
-    {}
+    while MARKS.iter().any(|mark| mark.len() > begun.len() && mark.starts_with(&begun)) {
+        if reader.by_ref().take(1).read_to_end(&mut begun)? == 0 {
+            break;
+        }
+    }
     let unit = match begun.as_slice() {
         b"\xef\xbb\xbf" => return Ok(Box::new(reader)),
         b"\xff\xfe" => u16::from_le_bytes,
         b"\xfe\xff" => u16::from_be_bytes,
         _ => return Ok(Box::new(io::Cursor::new(begun).chain(reader))),
     };
-    // With room for all that a chunk can become: a vector that grows leaves a copy behind that is not wiped.
-    let text = Zeroizing::new(Vec::with_capacity(2 * CHUNK));
-    Ok(Box::new(Utf16 { reader, unit, raw: Zeroizing::new([0; CHUNK]), length: 0, text }))
+    let raw = Zeroizing::new([0; CHUNK]);
+    Ok(Box::new(Utf16 { reader, unit, raw, length: 0, text: Zeroizing::default() }))
 }
 
 struct Utf16<R> {
     reader: R,
-    /// Puts two bytes together, in the text's order.
+    /// Makes a unit of two bytes, in the text's byte order.
     unit: fn([u8; 2]) -> u16,
-    /// In front, `length` bytes that are not decoded yet.
+    /// The first `length` bytes are not decoded yet.
     raw: Zeroizing<[u8; CHUNK]>,
     length: usize,
     /// What is decoded, but not handed out yet.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::invalid::Invalid;
-use crate::domain::text::words::Words;
+use crate::domain::text::words::WordRules;
 
 /// A store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl SecretCommand {
 
     /// Splits a text into words by this system's rules. Nothing is expanded.
     pub fn split(text: &str) -> Result<Self, Invalid> {
-        let words = Words::HERE.split(text);
+        let words = WordRules::HERE.split(text);
         Self::new(words.ok_or_else(|| Invalid::new("the secret command has a quote that is not closed"))?)
     }
 
@@ -88,7 +88,7 @@ impl SecretCommand {
 impl fmt::Display for SecretCommand {
     /// As [`SecretCommand::split`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&Words::HERE.join(&self.0))
+        f.write_str(&WordRules::HERE.join(&self.0))
     }
 }
 

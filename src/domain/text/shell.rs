@@ -46,12 +46,11 @@ impl Shell {
         if self == Self::PowerShell { powershell } else { posix }
     }
 
-    /// Sets variables to placeholders, which a POSIX shell need not quote.
+    /// Sets variables. The values must need no quotes in a POSIX shell.
     pub fn set(self, variables: &[(&str, &str)]) -> String {
-        let join = |all: Vec<String>, between| all.join(between);
-        let posix = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let powershell = variables.iter().map(|(name, value)| self.export(name, value)).collect();
-        self.choose(format!("export {}", join(posix, " ")), join(powershell, "; "))
+        let posix: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let powershell: Vec<_> = variables.iter().map(|(name, value)| self.export(name, value)).collect();
+        self.choose(format!("export {}", posix.join(" ")), powershell.join("; "))
     }
 
     /// Removes variables.

@@ -6,16 +6,16 @@ use super::shell::Shell;
 
 /// The rules for quotes and backslashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Words {
-    /// Those of a POSIX shell.
+pub enum WordRules {
+    /// The rules of a POSIX shell.
     Posix,
-    /// Those by which programs on Windows read their command line (Microsoft's C runtime since 2008): only `"` quotes, and a
-    /// backslash is special only before one. Paths need no quotes but for spaces.
+    /// The rules of Microsoft's C runtime (since 2008): only `"` quotes, and a backslash is special only before `"`. A path needs
+    /// quotes only if it has a space.
     Windows,
 }
 
-impl Words {
-    /// This system's.
+impl WordRules {
+    /// The rules of this system.
     pub const HERE: Self = if cfg!(windows) { Self::Windows } else { Self::Posix };
 
     /// The words of `text`; `None` if a quote is not closed. Nothing is expanded.
@@ -100,7 +100,7 @@ mod tests {
             "\u{fc}\n\t",
             "",
         ];
-        for rules in [Words::Posix, Words::Windows] {
+        for rules in [WordRules::Posix, WordRules::Windows] {
             for words in words.iter().map(std::slice::from_ref).chain([&words[..]]) {
                 let words: Vec<String> = words.iter().map(ToString::to_string).collect();
                 let text = rules.join(&words);
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn windows_rules_keep_the_backslashes_of_paths() {
-        let split = |text| Words::Windows.split(text);
+        let split = |text| WordRules::Windows.split(text);
         let words = |words: &[&str]| Some(words.iter().map(ToString::to_string).collect::<Vec<_>>());
         for (text, wanted) in [
             (r#""C:\a b\tool.exe" get C:\x\y 'a'"#, &[r"C:\a b\tool.exe", "get", r"C:\x\y", "'a'"][..]),
@@ -130,7 +130,7 @@ mod tests {
         }
         assert_eq!(split(r#"op "x"#), None);
         assert_eq!(split(r#""C:\a\""#), None, "an escaped quote closes nothing");
-        let joined = |word: &str| Words::Windows.join(&[word.to_owned()]);
+        let joined = |word: &str| WordRules::Windows.join(&[word.to_owned()]);
         assert_eq!(joined(r"C:\a\b"), r"C:\a\b");
         assert_eq!(joined(r"C:\a b\"), r#""C:\a b\\""#);
     }
