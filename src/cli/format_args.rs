@@ -31,7 +31,7 @@ enum Format {
     Header,
     /// Both headers as options of curl, for curl -K -
     Curl,
-    /// Variables to set in a shell, for eval
+    /// Commands that set variables in your shell (sh; on Windows PowerShell)
     Env,
     /// Variables for a file
     Dotenv,

@@ -130,6 +130,6 @@ fn page(ready: &Value) -> Page {
         .line(export(variable::TENANT, "tenant"))
         .line(export(variable::CLIENT_ID, "client_id"))
         .line(export(variable::CLIENT_SECRET, "client_secret"))
-        .toned(Tone::Dim, format!("# faults, counters, keys: the bearer of {environment}/_sandbox/"))
+        .toned(Tone::Dim, format!("# bearer token for {environment}/_sandbox/ (faults, counters, keys):"))
         .line(export("CORTI_SANDBOX_TOKEN", "control_token"))
 }

@@ -57,7 +57,7 @@ enum Format {
     /// A JSON object for a frontend
     #[default]
     Json,
-    /// Commands that set variables: for eval in a POSIX shell; on Windows for PowerShell
+    /// Commands that set variables in your shell (sh; on Windows PowerShell)
     Env,
     /// Lines for a .env file
     Dotenv,

@@ -34,7 +34,8 @@ const UNLOCK_IN_ITS_PROGRAM: &str =
     "unlock the keyring in its own program, such as KeePassXC or KWalletManager";
 
 /// A cached token would need no secret, so the Keychain would not ask.
-const ALWAYS_ALLOW: &str = "once in Terminal on the Mac's own screen, with the answer Always Allow: corti-auth token --full --refresh > /dev/null";
+const ALWAYS_ALLOW: &str =
+    "in Terminal on the Mac itself, then click Always Allow: corti-auth token --full --refresh > /dev/null";
 
 /// Where nobody logs in.
 pub(crate) fn mounting() -> String {
