@@ -51,7 +51,7 @@ function Get-Target {
     throw "there is no build of corti-auth for Windows on $processor. hint: cargo install --locked --path ."
 }
 
-# Ends after 30 s without an answer or without a byte. Redirects are not left to .NET, which would follow one to plain http.
+# Gives up after 30 s without data. Redirects are not left to .NET, which would follow one to plain http.
 function Save-Url([string]$Url, [string]$File) {
     $from = [Uri]$Url
     try {
@@ -72,10 +72,10 @@ function Save-Url([string]$Url, [string]$File) {
             } finally {
                 $response.Close()
             }
-            if ($next.Scheme -ne $from.Scheme) { throw "it leads to $($next.Scheme), not to $($from.Scheme)" }
+            if ($next.Scheme -ne $from.Scheme) { throw "it redirects to $($next.Scheme), not to $($from.Scheme)" }
             $from = $next
         }
-        throw 'it leads from one address to another without an end'
+        throw 'too many redirects'
     } catch {
         $status = 0
         for ($cause = $_.Exception; $cause; $cause = $cause.InnerException) {
@@ -100,38 +100,38 @@ function Find-Archive([string]$Sums, [string]$Version, [string]$Target) {
 
 # The checksum comes from the same site as the archive, so it shows damage, not tampering. gh can tell who built the archive.
 function Assert-Provenance([string]$File, [Uri]$Repository, [string]$Version, [string]$Mode) {
+    # What a program writes to stderr is no error of PowerShell's.
+    $ErrorActionPreference = 'Continue'
     $slug = $Repository.AbsolutePath.Trim('/')
     if ($Mode -eq 'skip') {
-        $why = '-Provenance skip'
+        $why = 'you chose skip'
     } elseif ($Repository.Authority -notmatch '^(github\.com|.+\.ghe\.com)$') {
-        $why = "gh verifies what is on GitHub, not on $($Repository.Authority)"
+        $why = "gh works only with GitHub, not with $($Repository.Authority)"
     } elseif (-not (Get-Command gh -CommandType Application -ErrorAction SilentlyContinue)) {
         $why = 'gh is not installed'
+    } elseif ("$(& gh attestation verify --help 2>&1)" -notmatch 'source-ref') {
+        $why = 'this gh is older than 2.68'
     } else {
-        # What a program writes to stderr is no error of PowerShell's.
-        $ErrorActionPreference = 'Continue'
         $before = $env:GH_HOST
         $env:GH_HOST = $Repository.Authority
-        $known = "$(& gh attestation verify --help 2>&1)" -match 'source-ref'
         # The tag as well: otherwise an older release would pass for this one.
         $said = & gh attestation verify $File --repo $slug --source-ref "refs/tags/v$Version" `
             --signer-workflow "$slug/.github/workflows/release.yml" 2>&1
         $code = $LASTEXITCODE
         $env:GH_HOST = $before
-        if (-not $known) {
-            $why = 'this gh is older than 2.68'
-        } elseif ($code -eq 4) {
+        if ($code -eq 4) {
             $why = 'gh is not logged in: gh auth login'
         } elseif ($code -ne 0) {
-            throw "gh cannot verify who built the archive: $said. hint: .\install.ps1 -Provenance skip"
+            throw "gh cannot verify who built the archive: $said. hint: to install it all the same: .\install.ps1 -Provenance skip"
         } else {
             Write-Host "provenance verified: built by the release workflow of $slug for v$Version"
             return
         }
     }
     if ($Mode -eq 'require') { throw "cannot verify who built the archive: $why" }
-    Write-Host 'checksum ok: the download is not damaged'
-    Write-Host "not verified who built it: $why. The checksum is from the same site, so it cannot show tampering."
+    Write-Host 'checksum ok'
+    Write-Host "warning: provenance not verified: $why"
+    Write-Host '  (the checksum shows damage, not tampering: it comes from the same site)'
 }
 
 # Tries the program before it replaces another one. Windows lets a running program be renamed, but not deleted or replaced: the
@@ -149,7 +149,7 @@ function Install-Program([string]$Program, [string]$Folder, [string]$Version) {
         Copy-Item -LiteralPath $Program -Destination $new
         $said = & $new --version
         if ($LASTEXITCODE -ne 0 -or $said -ne "corti-auth $Version") {
-            throw "the program in the archive does not run here, or is another one: $said"
+            throw "the program does not run here, or the archive holds another version: '$said', not 'corti-auth $Version'"
         }
         if (Test-Path -LiteralPath $place) { Move-Item -LiteralPath $place -Destination $old }
         Move-Item -LiteralPath $new -Destination $place
@@ -193,9 +193,9 @@ function Install-CortiAuth([string]$Repository, [string]$Version, [string]$To, [
         $archive = Find-Archive $sums $Version $target
         $file = Join-Path $work $archive.Name
         Save-Url "$Repository/releases/download/v$($archive.Version)/$($archive.Name)" $file
-        $found = (Get-FileHash -LiteralPath $file -Algorithm SHA256).Hash
+        $found = (Get-FileHash -LiteralPath $file -Algorithm SHA256).Hash.ToLower()
         if ($found -ne $archive.Sum) {
-            throw "$($archive.Name) does not have the sum of the release: it was damaged, cut off or replaced. hint: try again"
+            throw "the checksum of $($archive.Name) is wrong: expected $($archive.Sum), found $found. hint: try again"
         }
         Assert-Provenance $file $Repository $archive.Version $Provenance
         Expand-Archive -LiteralPath $file -DestinationPath $work

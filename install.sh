@@ -30,7 +30,8 @@ fail() { # fail MESSAGE [HINT]...
   exit 1
 }
 
-# On one line and without control characters: a value may come from somebody else, and a CI's log runs commands.
+# On one line and without control characters. Values may come from other people, and CI systems run commands found in the log,
+# such as ::set-output.
 say() {
   printf '%s\n' "$(printf %s "$1" | tr '\n' ' ' | LC_ALL=C tr -d '\000-\037\177')" >&2
 }
@@ -113,7 +114,7 @@ find_target() {
   esac
 }
 
-# fetch URL FILE: gives up after 30 s without a byte.
+# fetch URL FILE: gives up after 30 s without data.
 fetch() {
   log=$work/log code=0
   if have curl; then
@@ -155,7 +156,7 @@ check_wget() {
     fail 'this wget (BusyBox) checks no certificates' 'install curl or GNU wget and run this again'
   fi
   if grep -qi '^ *Location: *http:' "$log"; then
-    fail "$url leads to plain http" 'install curl and run this again'
+    fail "$url redirects to plain http" 'install curl and run this again'
   fi
 }
 
@@ -203,8 +204,8 @@ get_archive() {
   fi
   fetch "$downloads/$archive" "$file"
   found=$(sum_of "$file")
-  [ "$found" = "$sum" ] || fail "$archive does not have the sum of the release: it was damaged, cut off or replaced" \
-    "expected $sum" "found    $found" 'try again; if it stays so, tell the maintainers'
+  [ "$found" = "$sum" ] || fail "the checksum of $archive is wrong: expected $sum, found $found" \
+    'try again; if it fails again, tell the maintainers'
   [ -z "$cache" ] || { mkdir -p "$cache" && cp "$file" "$cache/$archive"; } 2> /dev/null \
     || echo "warning: cannot keep the archive in $cache" >&2
 }
@@ -219,9 +220,9 @@ check_provenance() {
   esac
   code=0
   if [ "$provenance" = skip ]; then
-    why='--provenance skip'
+    why='you chose skip'
   elif [ -z "$github" ]; then
-    why="gh verifies what is on GitHub, not on $host"
+    why="gh works only with GitHub, not with $host"
   elif ! have gh; then
     why='gh is not installed'
   elif ! gh attestation verify --help 2>&1 | grep -q source-ref; then
@@ -240,8 +241,9 @@ check_provenance() {
     esac
   fi
   [ "$provenance" != require ] || fail "cannot verify who built $archive: $why"
-  echo 'checksum ok: the download is not damaged'
-  echo "not verified who built it: $why. The checksum is from the same site, so it cannot show tampering."
+  echo 'checksum ok'
+  echo "warning: provenance not verified: $why"
+  echo '  (the checksum shows damage, not tampering: it comes from the same site)'
 }
 
 unpack() {
@@ -260,15 +262,16 @@ unpack() {
 install_program() {
   mkdir -p "$folder" || fail "cannot create $folder" 'in a folder of yours: sh install.sh --to FOLDER'
   folder=$(CDPATH='' cd -- "$folder" && pwd)
-  # mv would put the program into it.
+  # Into a folder of this name, mv would move the program.
   [ ! -d "$folder/corti-auth$suffix" ] || fail "$folder/corti-auth$suffix is a folder, not a program" 'sh install.sh --to FOLDER'
-  # In the same folder, so that replacing is one step; and in a private one, where nobody can exchange it.
+  # Staged in a private folder inside the target folder: mv then replaces the program in one step, and nobody can swap the file.
   {
     staging=$(mktemp -d "$folder/.corti-auth.XXXXXX") && new=$staging/corti-auth$suffix \
       && cp "$program" "$new" && chmod 755 "$new"
   } || fail "cannot write to $folder" 'in a folder of yours: sh install.sh --to FOLDER'
   said=$("$new" --version 2>&1) || fail "the program of $archive does not run here: $said"
-  [ "$said" = "corti-auth $version" ] || fail "the program of $archive calls itself '$said'" 'tell the maintainers'
+  [ "$said" = "corti-auth $version" ] || fail "the archive holds another version: '$said', not 'corti-auth $version'" \
+    'tell the maintainers'
   mv -f "$new" "$folder/corti-auth$suffix" || fail "cannot replace $folder/corti-auth$suffix" 'stop it and run this again'
   echo "installed corti-auth $version: $folder/corti-auth$suffix"
 }
@@ -285,14 +288,14 @@ explain_path() {
       ;;
   esac
   case $system:${SHELL:-} in
-    *:*/zsh) file=.zshrc ;;
-    Darwin:*/bash) file=.bash_profile ;; # Terminal starts login shells, which do not read .bashrc.
-    *:*/bash) file=.bashrc ;;
-    *) file=.profile ;;
+    *:*/zsh) startup_file=.zshrc ;;
+    Darwin:*/bash) startup_file=.bash_profile ;; # Terminal starts login shells, which do not read .bashrc.
+    *:*/bash) startup_file=.bashrc ;;
+    *) startup_file=.profile ;;
   esac
   # The folder is in double quotes in that file, and all of it in single quotes in the command.
   quoted=$(printf '%s\n' "$folder" | sed -e 's/[\\"$`]/\\&/g' -e "s/'/'\\\\''/g")
-  line="'export PATH=\"$quoted:\$PATH\"' >> ~/$file"
+  line="'export PATH=\"$quoted:\$PATH\"' >> ~/$startup_file"
   case ${SHELL:-}:$line in
     */fish:*) line="fish_add_path '$(printf '%s\n' "$folder" | sed "s/[\\\\']/\\\\&/g")'" ;;
     *\\*) line="printf '%s\n' $line" ;; # echo may change backslashes

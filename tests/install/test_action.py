@@ -135,7 +135,7 @@ exec {shutil.which("curl")} -fsS --noproxy '*' -o "$file" "$HERE${{1#https://git
                 shutil.rmtree(runner.temp)
 
     def test_faults(self):
-        for fault, says in {"wrong-sum": "does not have the sum", "cut": "was cut off", "missing": "lists no archive"}.items():
+        for fault, says in {"wrong-sum": "the checksum of ", "cut": "was cut off", "missing": "lists no archive"}.items():
             with self.subTest(fault=fault):
                 runner = self.runner(fault=fault)
                 code, _ = runner.run_action(self.action, {"scope": "transcribe"})
@@ -158,7 +158,7 @@ exec {shutil.which("curl")} -fsS --noproxy '*' -o "$file" "$HERE${{1#https://git
                 before = len(server.asked)
                 code, _ = runner.run_action(self.action, {"scope": scope})
                 self.assertEqual(code, 1)
-                self.assertIn("::error::corti-auth: scope is transcribe, streams", runner.raw)
+                self.assertIn("::error::corti-auth: scope must be transcribe, streams", runner.raw)
                 self.assertEqual(len(server.asked), before)
             shutil.rmtree(runner.temp)
         self.assertFalse((self.folder / "pwned").exists())
