@@ -51,9 +51,11 @@ function Get-Target {
     throw "there is no build of corti-auth for Windows on $processor. hint: cargo install --locked --path ."
 }
 
-# Gives up after 30 s without data. Redirects are not left to .NET, which would follow one to plain http.
+# Gives up after 30 s without data, after 10 minutes, and after 32 MB. Redirects are not left to .NET, which would follow one to
+# plain http.
 function Save-Url([string]$Url, [string]$File) {
     $from = [Uri]$Url
+    $clock = [Diagnostics.Stopwatch]::StartNew()
     try {
         foreach ($hop in 0..10) {
             $request = [Net.WebRequest]::Create($from)
@@ -65,7 +67,16 @@ function Save-Url([string]$Url, [string]$File) {
             try {
                 if ([int]$response.StatusCode -lt 300) {
                     $written = [IO.File]::Create($File)
-                    try { $response.GetResponseStream().CopyTo($written) } finally { $written.Dispose() }
+                    try {
+                        $stream = $response.GetResponseStream()
+                        $bytes = [byte[]]::new(65536)
+                        do {
+                            $count = $stream.Read($bytes, 0, $bytes.Length)
+                            $written.Write($bytes, 0, $count)
+                            if ($written.Length -gt 33554432) { throw 'it is larger than 32 MB' }
+                            if ($clock.Elapsed.TotalSeconds -gt 600) { throw 'it takes longer than 10 minutes' }
+                        } while ($count -gt 0)
+                    } finally { $written.Dispose() }
                     return
                 }
                 $next = [Uri]::new($from, [string]$response.Headers['Location'])

@@ -114,18 +114,21 @@ find_target() {
   esac
 }
 
-# fetch URL FILE: gives up after 30 s without data.
+# fetch URL FILE: gives up after 30 s without data, after 10 minutes, and after 32 MB (64 MB in some shells).
 fetch() {
   log=$work/log code=0
   if have curl; then
     set -- "$1" "$2" --fail --silent --show-error --location --proto "=$scheme" --retry 2 \
-      --connect-timeout 15 --speed-limit 1 --speed-time 30
+      --connect-timeout 15 --speed-limit 1 --speed-time 30 --max-time 600 --retry-max-time 600 --max-filesize 33554432
     [ "$scheme" = http ] || set -- "$@" --tlsv1.2
     [ -z "$loopback" ] || set -- "$@" --noproxy '*'
     url=$1 file=$2
     shift 2
-    curl "$@" --output "$file" "$url" 2> "$log" || code=$?
-    [ "$code" != 18 ] || fail "the download of $url was cut off" 'try again'
+    limited curl "$@" --output "$file" "$url"
+    case $code in
+      18) fail "the download of $url was cut off" 'try again' ;;
+      23 | 63) fail "$url is larger than 32 MB, or the disk is full" ;;
+    esac
   elif have wget; then
     url=$1 file=$2
     set -- -S
@@ -137,16 +140,32 @@ fetch() {
     elif [ -n "$loopback" ]; then
       set -- "$@" -Y off
     fi
-    wget "$@" -O "$file" "$url" 2> "$log" || code=$?
+    set -- wget "$@" -O "$file" "$url"
+    ! timeout 600 uname > /dev/null 2>&1 || set -- timeout 600 "$@"
+    limited "$@"
     check_wget
+    [ "$code" != 124 ] || fail "cannot download $url: it takes longer than 10 minutes"
   else
     fail 'neither curl nor wget is installed' 'install one of them and run this again'
   fi
   [ "$code" = 0 ] || case $(cat "$log") in
     *'error: 404'* | *'ERROR 404'* | *HTTP/1.?' 404'*) fail "$url does not exist (404)" "releases: $repository/releases" ;;
     *'onnection closed at'* | *'closed prematurely'*) fail "the download of $url was cut off" 'try again' ;;
-    *) fail "cannot download $url: $(grep -E '^(curl|wget|ERROR)|failed: |Giving up' "$log" | head -n 1)" ;;
+    *) fail "cannot download $url: $(grep -E '^(curl|wget|ERROR)|failed: |Giving up|^Cannot write' "$log" | head -n 1)" ;;
   esac
+}
+
+# No server can fill the disk: curl's own limit may need a Content-Length, and wget has none. In the background, because a
+# shell handles signals only when no program runs in front.
+limited() {
+  {
+    trap '' XFSZ # Writing fails, and says so.
+    ulimit -f 65536 2> /dev/null || :
+    exec "$@" 2> "$log"
+  } &
+  child=$!
+  wait "$child" || code=$?
+  child=''
 }
 
 # wget follows a redirect to plain http, and BusyBox may check no certificate: neither is trusted with a program.
@@ -307,12 +326,12 @@ explain_path() {
 
 main() {
   set -eu
-  staging='' work=''
+  staging='' work='' child=''
   read_options "$@"
   check_repository
   find_target
   work=$(mktemp -d "${TMPDIR:-/tmp}/corti-auth.XXXXXX")
-  trap 'rm -rf "$work" ${staging:+"$staging"}' EXIT
+  trap '[ -z "$child" ] || kill "$child" || :; rm -rf "$work" ${staging:+"$staging"}' EXIT
   trap 'exit 130' INT
   trap 'exit 143' HUP TERM
   have sha256sum || have shasum || have openssl \

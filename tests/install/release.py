@@ -8,8 +8,11 @@ stall: half an archive, and then nothing until the client goes away.
 gone: the list, and no archive.   plain: a redirect to the same release on plain http.
 broken: an archive whose program does not run.   other: the program says another version.
 stalled: half of install.sh, and then nothing.
+endless: an archive and an install.sh without an end (which is at 200 MB here).
+drip: the same, but a byte comes now and then.
 """
 
+import contextlib
 import hashlib
 import http.server
 import io
@@ -23,6 +26,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
+import time
 import unittest
 import zipfile
 
@@ -114,6 +118,7 @@ class Server:
 
     def __init__(self, release: Release, certificate: pathlib.Path | None = None, plain: str = ""):
         self.asked: list[str] = []
+        self.left = threading.Event()
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -129,6 +134,14 @@ class Server:
                     self.end_headers()
                 elif known and name == "SHA256SUMS":
                     self.answer(release.sums(fault))
+                elif known and fault == "endless" and name != "SHA256SUMS":
+                    self.send_response(200)
+                    self.end_headers()
+                    self.send(bytes(1_000_000) for _ in range(200))
+                elif known and fault == "drip" and name != "SHA256SUMS":
+                    self.send_response(200)
+                    self.end_headers()
+                    self.send((time.sleep(0.2), b"0")[1] for _ in range(500))
                 elif known and name == "install.sh":
                     known = {"repository": server.repository(fault), "version": VERSION}
                     content = re.sub(r"(?m)^default_(\w+)=''", lambda it: f"default_{it[1]}='{known[it[1]]}'",
@@ -139,11 +152,18 @@ class Server:
                         self.connection.recv(1)  # until the client gives up
                 elif known and name in release.files and fault != "gone":
                     content = release.content(fault, name)
-                    self.answer(content, len(content) // 2 if fault in ("cut", "stall") else None)
-                    if fault == "stall":
-                        self.connection.recv(1)
+                    with contextlib.suppress(OSError):  # the client goes away
+                        self.answer(content, len(content) // 2 if fault in ("cut", "stall") else None)
+                        if fault == "stall":
+                            self.connection.recv(1)
+                    server.left.set()
                 else:
                     self.send_error(404)
+
+            def send(self, parts):
+                with contextlib.suppress(OSError):  # until the client goes away
+                    for part in parts:
+                        self.wfile.write(part)
 
             def answer(self, content: bytes, end: int | None = None):
                 self.send_response(200)

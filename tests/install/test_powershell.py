@@ -92,6 +92,19 @@ class Works(unittest.TestCase):
             shorter.write_text(script.replace(" = 30000\n", " = 1000\n"))
             self.assert_refused(self.run_script(fault="stall", script=shorter), "cannot download ")
 
+    def test_endless_download_has_an_end(self):
+        for _ in self.each():
+            self.assert_refused(self.run_script(fault="endless"), "it is larger than 32 MB")
+
+    def test_slow_download_has_a_deadline(self):
+        """The deadline of 600 s is made 1 s."""
+        script = SCRIPT.read_text()
+        self.assertEqual(script.count(" -gt 600)"), 1)
+        for _ in self.each():
+            shorter = self.to.parent / "install.ps1"
+            shorter.write_text(script.replace(" -gt 600)", " -gt 1)"))
+            self.assert_refused(self.run_script(fault="drip", script=shorter), "it takes longer than 10 minutes")
+
     def test_replaces_a_running_program(self):
         for _ in self.each():
             self.assert_installed(self.run_script())

@@ -166,6 +166,39 @@ exec """
                 self.assertNotIn(f"{ARCHIVE}: \n", said.stderr, "it does not say why")
             shutil.rmtree(self.home / "tools")
 
+    def test_endless_download_has_an_end(self):
+        for program in ("curl", "wget"):
+            with self.subTest(program=program):
+                self.path(program, "sha256sum")
+                said = self.run_script("--to", self.to, fault="endless")
+                self.assert_refused(said, ARCHIVE, "is larger than 32 MB" if program == "curl" else "File too large")
+            shutil.rmtree(self.home / "tools")
+
+    def test_slow_download_has_a_deadline(self):
+        """The deadline of 10 minutes is made 1 s."""
+        shorter = 'for it; do [ "$it" != 600 ] || it=1; set -- "$@" "$it" && shift; done\nexec '
+        for program, limiter in (("curl", "curl"), ("wget", "timeout")):
+            with self.subTest(program=program):
+                self.path("sha256sum", program, **{limiter: f'{shorter}{shutil.which(limiter)} "$@"'})
+                said = self.run_script("--to", self.to, fault="drip")
+                self.assert_refused(said, f"cannot download {server.repository('drip')}")
+                self.assertNotIn(f"{ARCHIVE}: \n", said.stderr, "it does not say why")
+            shutil.rmtree(self.home / "tools")
+
+    def test_a_signal_ends_a_download(self):
+        for shell in SHELLS:
+            if not shutil.which(shell[0]):
+                continue
+            with self.subTest(shell=shell), Server(release) as own:
+                words = [*shell, SCRIPT, "--to", self.to, "--repository", own.repository("stall")]
+                running = subprocess.Popen(words, env=self.variables, stdout=subprocess.DEVNULL)
+                while not own.asked or not own.asked[-1].endswith(ARCHIVE):
+                    self.assertIsNone(running.poll())
+                running.terminate()
+                self.assertEqual(running.wait(20), 143)
+                self.assertTrue(own.left.wait(20), "the download goes on")
+                self.assertEqual(os.listdir(self.home / "temporary"), [])
+
     def test_no_such_version(self):
         said = self.run_script("--to", self.to, "--version", "7.7.7")
         self.assert_refused(said, "v7.7.7/SHA256SUMS does not exist (404)\nhint: releases: ")

@@ -58,12 +58,12 @@ class Templates(unittest.TestCase):
         self.log += said.stdout
         return said
 
-    def impatient(self):
-        """A PATH whose curl waits 1 s where it was told to wait 30."""
+    def impatient(self, seconds=30):
+        """A PATH whose curl waits 1 s where it was told to wait so long."""
         tools = self.folder / "tools"
-        tools.mkdir()
+        tools.mkdir(exist_ok=True)
         (tools / "curl").write_text(f"""#!/bin/sh
-for word; do shift; [ "$word" != 30 ] || word=1; set -- "$@" "$word"; done
+for word; do shift; [ "$word" != {seconds} ] || word=1; set -- "$@" "$word"; done
 exec {shutil.which("curl")} "$@"
 """)
         (tools / "curl").chmod(0o755)
@@ -161,6 +161,14 @@ class GitLab(Templates):
         said = self.job({"CORTI_AUTH_REPOSITORY": server.repository("stalled"), "PATH": self.impatient()})
         self.assertEqual(said.returncode, 28, self.log)
         self.assert_nothing_installed("Operation too slow")
+
+    def test_limits(self):
+        """The limit of 600 s is made 1 s. Without a Content-Length, curl's own limit of bytes does nothing in old versions."""
+        for fault in ("endless", "drip"):
+            with self.subTest(fault=fault):
+                said = self.job({"CORTI_AUTH_REPOSITORY": server.repository(fault), "PATH": self.impatient(600)})
+                self.assertIn(said.returncode, (28,) if fault == "drip" else (63, -25, 128 + 25), self.log)
+                self.assert_nothing_installed("")
 
     @needs("busybox")
     def test_in_a_small_image(self):
@@ -263,6 +271,13 @@ class Azure(Templates):
     def test_stalled(self):
         self.assertEqual(self.pipeline(self.impatient(), repository=server.repository("stalled")), 28, self.log)
         self.assert_nothing_installed("Operation too slow")
+
+    def test_limits(self):
+        for fault in ("endless", "drip"):
+            with self.subTest(fault=fault):
+                code = self.pipeline(self.impatient(600), repository=server.repository(fault))
+                self.assertIn(code, (28,) if fault == "drip" else (63, -25, 128 + 25), self.log)
+                self.assert_nothing_installed("")
 
 
 class Jenkins(Templates):
