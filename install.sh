@@ -217,16 +217,22 @@ sum_of() { # sum_of FILE
 get_archive() {
   file=$work/$archive
   # The copy is checked: somebody else may be able to write to the cache.
-  if [ -n "$cache" ] && cp "$cache/$archive" "$file" 2> /dev/null && [ "$(sum_of "$file")" = "$sum" ]; then
-    echo "taken from $cache: $archive"
+  kept=$cache/$archive
+  if [ -n "$cache" ] && [ -f "$kept" ] && [ ! -L "$kept" ] && cp "$kept" "$file" 2> /dev/null && [ "$(sum_of "$file")" = "$sum" ]; then
+    printf 'taken from %s: %s\n' "$cache" "$archive"
     return
   fi
   fetch "$downloads/$archive" "$file"
   found=$(sum_of "$file")
   [ "$found" = "$sum" ] || fail "the checksum of $archive is wrong: expected $sum, found $found" \
     'try again; if it fails again, tell the maintainers'
-  [ -z "$cache" ] || { mkdir -p "$cache" && cp "$file" "$cache/$archive"; } 2> /dev/null \
-    || echo "warning: cannot keep the archive in $cache" >&2
+  [ -z "$cache" ] || keep 2> /dev/null || printf 'warning: cannot keep the archive in %s\n' "$cache" >&2
+}
+
+# mv replaces a link that somebody put there; cp would write through it.
+keep() {
+  mkdir -p "$cache" && keeping=$(mktemp -d "$cache/.corti-auth.XXXXXX") && cp "$file" "$keeping/" && mv -f "$keeping/$archive" "$cache/" \
+    && rmdir "$keeping"
 }
 
 # The checksum comes from the same site as the archive, so it shows damage, not tampering. gh can tell who built the archive.
@@ -326,12 +332,12 @@ explain_path() {
 
 main() {
   set -eu
-  staging='' work='' child=''
+  staging='' work='' child='' keeping=''
   read_options "$@"
   check_repository
   find_target
   work=$(mktemp -d "${TMPDIR:-/tmp}/corti-auth.XXXXXX")
-  trap '[ -z "$child" ] || kill "$child" || :; rm -rf "$work" ${staging:+"$staging"}' EXIT
+  trap '[ -z "$child" ] || kill "$child" || :; rm -rf "$work" ${staging:+"$staging"} ${keeping:+"$keeping"}' EXIT
   trap 'exit 130' INT
   trap 'exit 143' HUP TERM
   have sha256sum || have shasum || have openssl \

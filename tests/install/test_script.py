@@ -12,7 +12,7 @@ from release import HOST, ROOT, VERSION, Release, Server, certificate, needs
 SCRIPT = ROOT / "install.sh"
 ARCHIVE = f"corti-auth-{VERSION}-{HOST}.tar.gz"
 SHELLS = [["sh"], ["dash"], ["bash"], ["bash", "--posix"], ["mksh"], ["busybox", "sh"]]
-TOOLS = "cat chmod cp cut env grep gzip head mkdir mktemp mv rm sed sh sysctl tar tr uname"
+TOOLS = "cat chmod cp cut env grep gzip head mkdir mktemp mv rm rmdir sed sh sysctl tar tr uname"
 
 
 def setUpModule():
@@ -242,6 +242,33 @@ exec """
         said = self.run_script(*options)
         self.assert_installed(said)
         self.assertNotIn("taken from", said.stdout)
+
+    def test_links_and_pipes_in_a_cache(self):
+        cache, outside = self.home / "cache", self.home / "outside"
+        cache.mkdir()
+        for kind in ("link", "link to a folder", "pipe", "folder"):
+            with self.subTest(kind=kind):
+                if kind == "pipe":
+                    os.mkfifo(cache / ARCHIVE)
+                elif kind == "folder":
+                    (cache / ARCHIVE).mkdir()
+                else:
+                    (outside.mkdir if "folder" in kind else outside.touch)()
+                    (cache / ARCHIVE).symlink_to(outside)
+                said = self.run_script("--to", self.to, "--cache", cache)
+                self.assertIn("installed corti-auth", said.stdout)
+                self.assertEqual(os.listdir(cache), [ARCHIVE])
+                if kind == "folder":
+                    self.assertIn("cannot keep the archive", said.stderr)
+                    self.assertEqual(os.listdir(cache / ARCHIVE), [])
+                    continue
+                self.assertTrue((cache / ARCHIVE).is_file() and not (cache / ARCHIVE).is_symlink())
+                if kind == "link":
+                    self.assertEqual(outside.read_text(), "")
+                    outside.unlink()
+                elif "folder" in kind:
+                    self.assertEqual(os.listdir(outside), [])
+                (cache / ARCHIVE).unlink()
 
     def test_a_cache_that_cannot_be_written_is_a_warning(self):
         (self.home / "file").write_text("")
