@@ -19,6 +19,8 @@ Options:
   --version VERSION    The version, such as 0.1.0 [default: the latest release]
   --to FOLDER          Where the program goes [default: ~/.local/bin]
   --cache FOLDER       Keep the archive there, and take it from there if its checksum is right
+  --download FOLDER    Put the checked archive there, and install nothing
+  --archive FILE       Install this archive, which --download checked
   --provenance WHEN    Have `gh` verify who built the archive: auto (if gh can), require or skip [default: auto]
 END
 }
@@ -39,11 +41,11 @@ say() {
 have() { command -v "$1" > /dev/null 2>&1; }
 
 read_options() {
-  repository=$default_repository version=$default_version folder='' cache='' provenance=auto
+  repository=$default_repository version=$default_version folder='' cache='' download='' given='' provenance=auto
   while [ $# -gt 0 ]; do
     case $1 in
       -h | --help) usage && exit 0 ;;
-      --repository | --version | --to | --cache | --provenance)
+      --repository | --version | --to | --cache | --download | --archive | --provenance)
         [ $# -gt 1 ] || fail "$1 needs a value" 'sh install.sh --help' ;;
       *) fail "unknown option '$1'" 'sh install.sh --help' ;;
     esac
@@ -52,6 +54,8 @@ read_options() {
       --version) version=${2#v} ;;
       --to) folder=$2 ;;
       --cache) cache=$2 ;;
+      --download) download=$2 ;;
+      --archive) given=$2 ;;
       --provenance) provenance=$2 ;;
     esac
     shift 2
@@ -204,6 +208,16 @@ find_archive() {
   downloads=$repository/releases/download/v$version
 }
 
+# What --download checked. Whoever verifies with a token installs in another process, without it: the program could read it.
+take_archive() {
+  archive=${given##*/}
+  version=${archive#corti-auth-}
+  version=${version%"-$target.$ending"}
+  file=$work/$archive
+  { [ "$archive" = "corti-auth-$version-$target.$ending" ] && cp "$given" "$file" 2> /dev/null; } \
+    || fail "'$given' is not an archive of corti-auth for $target"
+}
+
 sum_of() { # sum_of FILE
   if have sha256sum; then
     sha256sum < "$1"
@@ -334,7 +348,7 @@ main() {
   set -eu
   staging='' work='' child='' keeping=''
   read_options "$@"
-  check_repository
+  [ -n "$given" ] || check_repository
   find_target
   work=$(mktemp -d "${TMPDIR:-/tmp}/corti-auth.XXXXXX")
   trap '[ -z "$child" ] || kill "$child" || :; rm -rf "$work" ${staging:+"$staging"} ${keeping:+"$keeping"}' EXIT
@@ -342,9 +356,17 @@ main() {
   trap 'exit 143' HUP TERM
   have sha256sum || have shasum || have openssl \
     || fail 'no program here computes SHA-256 checksums' 'install sha256sum, shasum or openssl and run this again'
-  find_archive
-  get_archive
-  check_provenance
+  if [ -n "$given" ]; then
+    take_archive
+  else
+    find_archive
+    get_archive
+    check_provenance
+  fi
+  if [ -n "$download" ]; then
+    { mkdir -p "$download" && cp "$file" "$download/"; } || fail "cannot write to $download"
+    return
+  fi
   unpack
   install_program
   explain_path

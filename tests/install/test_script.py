@@ -543,6 +543,21 @@ class Options(Script):
                 self.assert_refused(said)
                 self.assertNotRegex(said.stderr, "[\x00-\x09\x0b-\x1f\x7f]|(?m:^(?!error: |hint: ))(?!$)")
 
+    def test_download_and_install_later(self):
+        kept = self.home / "kept"
+        said = self.run_script("--to", self.to, "--download", kept)
+        self.assertEqual((said.returncode, self.to.exists(), os.listdir(kept)), (0, False, [ARCHIVE]), said.stderr)
+        before = len(server.asked)
+        self.assert_installed(self.run_script("--to", self.to, "--archive", kept / ARCHIVE))
+        self.assertEqual(len(server.asked), before)
+
+    def test_archive_of_something_else(self):
+        for name in ("corti-auth-0.1.0-other.tar.gz", ARCHIVE, "x"):
+            with self.subTest(name=name):
+                if name != ARCHIVE:
+                    (self.home / name).touch()
+                self.assert_refused(self.run_script("--to", self.to, "--archive", name), f"'{name}' is not an archive of corti-auth for {HOST}")
+
     def test_version_with_a_v(self):
         self.assert_installed(self.run_script("--to", self.to, "--version", f"v{VERSION}"))
 
