@@ -172,14 +172,14 @@ limited() {
   child=''
 }
 
-# wget follows a redirect to plain http, and BusyBox may check no certificate: neither is trusted with a program.
+# wget follows a redirect to plain http and ftp, and BusyBox may check no certificate: neither is trusted with a program.
 check_wget() {
   [ "$scheme" = https ] || return 0
   if grep -q 'certificate validation not implemented' "$log"; then
     fail 'this wget (BusyBox) checks no certificates' 'install curl or GNU wget and run this again'
   fi
-  if grep -qi '^ *Location: *http:' "$log"; then
-    fail "$url redirects to plain http" 'install curl and run this again'
+  if grep -i '^ *Location:[[:space:]]*[a-z][a-z0-9+.-]*:' "$log" | grep -qvi '^ *Location:[[:space:]]*https:'; then
+    fail "$url redirects to an address without https" 'install curl and run this again'
   fi
 }
 

@@ -5,7 +5,7 @@
 good: as it should be.            cut: half an archive, though the head promises all of it.
 wrong-sum: another archive than the sum is of.   missing: no archive in the list.
 stall: half an archive, and then nothing until the client goes away.
-gone: the list, and no archive.   plain: a redirect to the same release on plain http.
+gone: the list, and no archive.   plain: a redirect to the same release on plain http.   ftp: a redirect to ftp.
 broken: an archive whose program does not run.   other: the program says another version.
 stalled: half of install.sh, and then nothing.
 endless: an archive and an install.sh without an end (which is at 200 MB here).
@@ -127,9 +127,9 @@ class Server:
                 parts = self.path.strip("/").split("/")
                 fault, kind, name = parts[0], parts[2:-1], parts[-1]
                 known = kind in (["releases", "download", f"v{VERSION}"], ["releases", "latest", "download"])
-                if fault == "plain":
+                if fault in ("plain", "ftp"):
                     self.send_response(302)
-                    self.send_header("Location", f"{plain}/good/" + "/".join(parts[1:]))
+                    self.send_header("Location", f"{plain if fault == 'plain' else 'ftp://127.0.0.1:9'}/good/" + "/".join(parts[1:]))
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                 elif known and name == "SHA256SUMS":

@@ -335,8 +335,10 @@ class Https(Script):
     def test_redirect_to_plain_http_by_wget(self):
         self.trust()
         self.path("wget", "sha256sum")
-        said = self.run_script("--to", self.to, repository=self.https.repository("plain"))
-        self.assert_refused(said, "redirects to plain http\nhint: install curl")
+        for fault in ("plain", "ftp"):
+            with self.subTest(fault=fault):
+                said = self.run_script("--to", self.to, repository=self.https.repository(fault))
+                self.assert_refused(said, "redirects to an address without https\nhint: install curl")
 
 
 class Platforms(Script):
