@@ -6,5 +6,6 @@
 pub mod client;
 pub mod corti;
 pub mod explain;
+pub mod gateway;
 pub mod text;
 pub mod token;

@@ -6,11 +6,13 @@
 
 mod connections;
 
+use std::io;
 use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::gateway::config::Listen;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
@@ -23,7 +25,10 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -34,8 +39,92 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(60);
 /// The longest head, and the most that is read from a connection at once, in bytes. A token in a URL takes about 2 KiB.
 const HEAD_LIMIT: usize = 32 * 1024;
 
-/// The most connections, whatever the limit of open files is.
-const MAX_CONNECTIONS: usize = 512;
+/// What the peers of a listener may take up together.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most connections, whatever the limit of open files is.
+    pub connections: usize,
+    /// How many files a connection may need: its own, and those of what is opened for it.
+    pub files_each: usize,
+    /// How many bytes of incomplete request bodies may be held; `None` where handlers pass them on as they come.
+    pub bodies: Option<usize>,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: 512, files_each: 1, bodies: Some(64 * 1024 * 1024) }
+    }
+}
+
+/// Where connections come from.
+#[derive(Debug)]
+pub enum Source {
+    /// A TCP port.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl From<TcpListener> for Source {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+/// A connection of either kind.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+impl Source {
+    /// Listens on `address`. A Unix socket is for its owner's user and group, and replaces one that nobody listens on any more.
+    pub async fn bind(address: &Listen) -> io::Result<Self> {
+        match address {
+            Listen::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
+            #[cfg(unix)]
+            Listen::Unix(path) => {
+                use std::fs::Permissions;
+                use std::os::unix::fs::PermissionsExt as _;
+                if tokio::net::UnixStream::connect(path).await.is_err_and(|it| it.kind() == ConnectionRefused)
+                {
+                    std::fs::remove_file(path)?;
+                }
+                let listener = UnixListener::bind(path)?;
+                std::fs::set_permissions(path, Permissions::from_mode(0o660))?;
+                Ok(Self::Unix(listener))
+            }
+            #[cfg(not(unix))]
+            Listen::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Where it listens: `127.0.0.1:8744`, `unix:/run/x.sock`. Empty if the system does not say.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(|it| it.to_string()).unwrap_or_default(),
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                let address = listener.local_addr().ok();
+                let path = address.as_ref().and_then(|address| address.as_pathname());
+                path.map(|path| format!("unix:{}", path.display())).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The next connection, and the address of a TCP peer.
+    async fn accept(&self) -> io::Result<(Box<dyn Stream>, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // Answers are short and peers wait for each: Nagle's algorithm would only delay them.
+                let _ = stream.set_nodelay(true);
+                Ok((Box::new(stream), Some(address)))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => Ok((Box::new(listener.accept().await?.0), None)),
+        }
+    }
+}
 
 /// How many files the rest of the process may open while it serves: connections to other servers, pipes, its own files.
 const OTHER_FILES: usize = 16;
@@ -45,24 +134,26 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until `stop` completes, then until every connection has ended: those without a complete request are closed at once,
 /// the others after their answer, and upgraded ones when [`OpenConnection`] is dropped. Handlers find the peer's address as
-/// [`ConnectInfo`].
+/// [`ConnectInfo`], where it has one.
 ///
 /// `on_connection` is called for each connection.
 pub async fn serve(
-    listener: TcpListener,
+    source: impl Into<Source>,
+    bounds: Bounds,
     router: Router,
     on_connection: impl Fn(),
     stop: impl Future<Output = ()>,
 ) {
-    let bound = free_files().saturating_sub(OTHER_FILES).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS);
-    let connections = Connections::new(bound);
+    let source = source.into();
+    let by_files = free_files().saturating_sub(OTHER_FILES) / bounds.files_each;
+    let connections = Connections::new(by_files.clamp(MIN_CONNECTIONS, bounds.connections), bounds.bodies);
     let (stopping, _) = watch::channel(());
     let mut tasks = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, address, slot) = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &connections) => accepted,
+            accepted = accept(&source, &connections) => accepted,
         };
         while tasks.try_join_next().is_some() {}
         let connection = Arc::new(connections.add(slot, stopping.subscribe()));
@@ -75,7 +166,7 @@ pub async fn serve(
             }
         });
     }
-    drop(listener);
+    drop(source);
     while connections.close_oldest() {}
     stopping.send_replace(());
     // Each connection holds a receiver.
@@ -83,15 +174,10 @@ pub async fn serve(
 }
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr, Slot) {
+async fn accept(source: &Source, connections: &Connections) -> (Box<dyn Stream>, Option<SocketAddr>, Slot) {
     loop {
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                let slot = connections.slot().await;
-                // Answers are short and peers wait for each: Nagle's algorithm would only delay them.
-                let _ = stream.set_nodelay(true);
-                return (stream, address, slot);
-            }
+        match source.accept().await {
+            Ok((stream, address)) => return (stream, address, connections.slot().await),
             // The peer has gone.
             Err(error) if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) => {
             }
@@ -106,8 +192,8 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream
 
 /// Answers the requests of one connection.
 async fn serve_connection(
-    stream: TcpStream,
-    address: SocketAddr,
+    stream: Box<dyn Stream>,
+    address: Option<SocketAddr>,
     router: Router,
     connection: &Arc<Connection>,
     mut stopped: watch::Receiver<()>,
@@ -115,7 +201,9 @@ async fn serve_connection(
     let (router, connection) = (TowerToHyperService::new(router), Arc::clone(connection));
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(|body| counted(body, &connection));
-        request.extensions_mut().insert(ConnectInfo(address));
+        if let Some(address) = address {
+            request.extensions_mut().insert(ConnectInfo(address));
+        }
         request.extensions_mut().insert(OpenConnection { _connection: Arc::clone(&connection) });
         let (answer, connection) = (router.call(request), Arc::clone(&connection));
         async move {

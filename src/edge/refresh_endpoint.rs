@@ -70,7 +70,16 @@ impl RefreshEndpoint {
         let token = get(async move |ConnectInfo(peer), headers: HeaderMap| {
             token(&questions, &headers, peer, address, &bearer).await
         });
-        (listener::serve(listener, Router::new().route(PATH, token), || {}, std::future::pending()), asked)
+        (
+            listener::serve(
+                listener,
+                listener::Bounds::default(),
+                Router::new().route(PATH, token),
+                || {},
+                std::future::pending(),
+            ),
+            asked,
+        )
     }
 }
 

@@ -176,7 +176,13 @@ impl Sandbox {
             shared.stop.send_replace(true);
         };
         let router = router(Arc::clone(&shared));
-        let serving = listener::serve(listener, router, || shared.counters().connections += 1, stopping);
+        let serving = listener::serve(
+            listener,
+            listener::Bounds::default(),
+            router,
+            || shared.counters().connections += 1,
+            stopping,
+        );
         let grace = async {
             drop(shared.stop.subscribe().wait_for(|stopped| *stopped).await);
             tokio::time::sleep(GRACE).await;

@@ -147,7 +147,10 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 }
 
 /// Converts RFC 7519's `NumericDate`: seconds, which may have a fraction.
-pub(super) fn date(claim: &'static str, number: Option<&Number>) -> Result<Option<Timestamp>, JwtError> {
+pub(in crate::domain) fn date(
+    claim: &'static str,
+    number: Option<&Number>,
+) -> Result<Option<Timestamp>, JwtError> {
     let at = |number| Timestamp::from_second(whole_seconds(number)?).ok();
     number.map(|number| at(number).ok_or(JwtError::Date(claim))).transpose()
 }

@@ -11,9 +11,6 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 /// The fewest connections that may be open, however low the limit of open files is.
 pub(super) const MIN_CONNECTIONS: usize = 4;
 
-/// How many bytes of incomplete request bodies may be held, over all connections.
-const BODIES_LIMIT: usize = 64 * 1024 * 1024;
-
 /// All open connections of a listener.
 pub(super) struct Connections {
     slots: Arc<Semaphore>,
@@ -21,6 +18,8 @@ pub(super) struct Connections {
     /// The requests that have not arrived in full, the oldest first. An idle connection waits for one.
     incomplete: Mutex<BTreeMap<u64, Request>>,
     next_id: AtomicU64,
+    /// How many bytes of incomplete request bodies may be held, if they are held at all.
+    bodies: Option<usize>,
     /// Told when a connection begins to wait for a request.
     began: Notify,
 }
@@ -33,12 +32,13 @@ struct Request {
 
 impl Connections {
     /// At most `bound` connections, half of them upgraded: the other half is for requests.
-    pub(super) fn new(bound: usize) -> Arc<Self> {
+    pub(super) fn new(bound: usize, bodies: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
             slots: Arc::new(Semaphore::new(bound)),
             upgrades: Arc::new(Semaphore::new(bound / 2)),
             incomplete: Mutex::default(),
             next_id: AtomicU64::new(0),
+            bodies,
             began: Notify::new(),
         })
     }
@@ -140,11 +140,12 @@ pub(super) struct IncompleteRequest {
 impl IncompleteRequest {
     /// A part of its body has arrived. Closes the oldest connections if all of them together hold too many bytes of bodies.
     pub(super) fn body_grew(&self, bytes: usize) {
+        let Some(limit) = self.connections.bodies else { return };
         let mut requests = lock(&self.connections.incomplete);
         if let Some(request) = requests.get_mut(&self.id) {
             request.body += bytes;
         }
-        while requests.values().map(|request| request.body).sum::<usize>() > BODIES_LIMIT {
+        while requests.values().map(|request| request.body).sum::<usize>() > limit {
             close_first(&mut requests);
         }
     }
@@ -164,6 +165,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    const BODIES: usize = 1000;
+
     fn open<const N: usize>(connections: &Arc<Connections>) -> [Connection; N] {
         std::array::from_fn(|_| {
             connections.add(connections.slot().now_or_never().unwrap(), watch::channel(()).1)
@@ -176,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_without_a_complete_request_makes_room() {
-        let connections = Connections::new(3);
+        let connections = Connections::new(3, Some(BODIES));
         let [first, second, third] = open(&connections);
         // The first is being answered; the second was answered just now, so the third is the oldest.
         drop(first.head_arrived());
@@ -193,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn where_all_are_being_answered_the_next_that_is_done_makes_room() {
-        let connections = Connections::new(1);
+        let connections = Connections::new(1, Some(BODIES));
         let [only] = open(&connections);
         drop(only.head_arrived());
         let mut slot = pin!(connections.slot());
@@ -206,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_upgraded_connection_is_never_closed() {
-        let connections = Connections::new(2);
+        let connections = Connections::new(2, Some(BODIES));
         let [upgraded, idle] = open(&connections);
         drop(upgraded.head_arrived());
         assert!(upgraded.upgrade());
@@ -218,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn at_most_half_of_the_connections_are_upgraded() {
-        let connections = Connections::new(4);
+        let connections = Connections::new(4, Some(BODIES));
         let [first, second, third] = open(&connections);
         assert!(first.upgrade() && second.upgrade() && !third.upgrade());
         drop(first);
@@ -227,11 +230,11 @@ mod tests {
 
     #[tokio::test]
     async fn bodies_that_do_not_end_are_bounded_together() {
-        let connections = Connections::new(9);
+        let connections = Connections::new(9, Some(BODIES));
         let [first, second, silent] = open(&connections);
         let requests = [&first, &second].map(|connection| connection.head_arrived().unwrap());
         for request in &requests {
-            request.body_grew(BODIES_LIMIT / 2);
+            request.body_grew(BODIES / 2);
         }
         assert_eq!([&first, &second, &silent].map(is_closed), [false; 3]);
         requests[1].body_grew(1);
@@ -240,7 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_ends_after_its_answer_protects_nothing() {
-        let connections = Connections::new(1);
+        let connections = Connections::new(1, Some(BODIES));
         let [only] = open(&connections);
         let body = only.head_arrived();
         only.await_request();

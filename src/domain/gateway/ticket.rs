@@ -1,0 +1,162 @@
+//! Tickets: a browser's credential for one WebSocket through the gateway, and for nothing else. A ticket is a JWT signed with
+//! HS256 by the gateway's own key, and may be used again until it expires, because the SDK reconnects with it.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::client::secret::Secret;
+
+use super::caller::Caller;
+use super::refusal::{Code, Refusal};
+
+/// The shortest key, in bytes (RFC 7518, section 3.2).
+pub const MIN_KEY_BYTES: usize = 32;
+
+/// `{"alg":"HS256","typ":"JWT"}`: the only header that is accepted.
+const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+
+const AUDIENCE: &str = "corti-auth-ticket";
+
+/// The keys of tickets: the first one signs, all of them verify.
+#[derive(Debug)]
+pub struct Keys(Vec<hmac::Key>);
+
+impl Keys {
+    /// Keys of at least [`MIN_KEY_BYTES`] each.
+    pub fn new(keys: &[impl AsRef<[u8]>]) -> Self {
+        Self(keys.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())).collect())
+    }
+}
+
+/// What a ticket opens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    aud: String,
+    /// The caller's id.
+    sub: String,
+    user: Uuid,
+    groups: BTreeSet<String>,
+    /// `transcribe` or `streams`.
+    pub operation: String,
+    /// The interaction of a `streams` session.
+    pub interaction: Option<Uuid>,
+    /// The page that asked for it. Only that page may use it.
+    pub origin: Option<String>,
+    exp: i64,
+}
+
+impl Ticket {
+    /// A ticket for `caller`.
+    pub fn new(
+        caller: &Caller,
+        operation: &str,
+        interaction: Option<Uuid>,
+        origin: Option<&str>,
+        expires_at: Timestamp,
+    ) -> Self {
+        Self {
+            aud: AUDIENCE.to_owned(),
+            sub: caller.id.clone(),
+            user: caller.user,
+            groups: caller.groups.clone(),
+            operation: operation.to_owned(),
+            interaction,
+            origin: origin.map(str::to_owned),
+            exp: expires_at.as_second(),
+        }
+    }
+
+    /// The text of the ticket.
+    pub fn sign(&self, keys: &Keys) -> Option<Secret> {
+        let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).ok()?);
+        let signed = format!("{HEADER}.{payload}");
+        let signature = hmac::sign(keys.0.first()?, signed.as_bytes());
+        Some(Secret::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))))
+    }
+
+    /// Reads a ticket that one of `keys` signed and that is still good.
+    pub fn verify(text: &Secret, keys: &Keys, now: Timestamp) -> Result<Self, Refusal> {
+        let read = || {
+            let (signed, signature) = text.expose().rsplit_once('.')?;
+            let payload = signed.strip_prefix(HEADER)?.strip_prefix('.')?;
+            let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+            let is_ours = |key: &hmac::Key| hmac::verify(key, signed.as_bytes(), &signature).is_ok();
+            keys.0.iter().find(|key| is_ours(key))?;
+            let ticket: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+            (ticket.aud == AUDIENCE).then_some(ticket)
+        };
+        let refused = |detail| Refusal::new(Code::CredentialInvalid, detail);
+        let ticket = read().ok_or_else(|| refused("this is not a ticket of this gateway"))?;
+        if ticket.exp <= now.as_second() {
+            return Err(refused("the ticket has expired: ask for a new session"));
+        }
+        Ok(ticket)
+    }
+
+    /// Whom it was made for.
+    pub fn caller(&self) -> Caller {
+        Caller {
+            id: self.sub.clone(),
+            user: self.user,
+            groups: self.groups.clone(),
+            expires_at: Timestamp::from_second(self.exp).ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(expires_at: i64) -> Ticket {
+        let caller = Caller::of_key("a", &BTreeSet::from(["g".to_owned()]));
+        Ticket::new(
+            &caller,
+            "streams",
+            Some(Uuid::nil()),
+            Some("https://a"),
+            Timestamp::from_second(expires_at).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_ticket_is_read_again_until_it_expires() {
+        let (old, new) = (Keys::new(&[[1; 32]]), Keys::new(&[[2; 32], [1; 32]]));
+        let text = ticket(100).sign(&old).unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        for keys in [&old, &new] {
+            assert_eq!(Ticket::verify(&text, keys, at(99)), Ok(ticket(100)));
+        }
+        assert!(Ticket::verify(&text, &old, at(100)).unwrap_err().detail.contains("expired"));
+        assert!(Ticket::verify(&text, &Keys::new(&[[3; 32]]), at(0)).is_err());
+        assert_eq!(ticket(100).caller().groups.len(), 1);
+    }
+
+    #[test]
+    fn another_header_payload_or_signature_is_refused() {
+        let keys = Keys::new(&[[1; 32]]);
+        let text = ticket(100).sign(&keys).unwrap();
+        let parts: Vec<&str> = text.expose().split('.').collect();
+        let [_, payload, signature] = parts[..] else { panic!() };
+        let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
+        let mut other = ticket(100);
+        other.operation = "transcribe".to_owned();
+        let other = other.sign(&keys).unwrap();
+        let other = other.expose().split('.').nth(1).unwrap();
+        for forged in [
+            format!("{none}.{payload}."),
+            format!("{HEADER}.{payload}."),
+            format!("{HEADER}.{other}.{signature}"),
+            format!("{HEADER}.{payload}"),
+            String::new(),
+        ] {
+            assert!(Ticket::verify(&Secret::new(forged), &keys, Timestamp::UNIX_EPOCH).is_err());
+        }
+    }
+}
