@@ -3,6 +3,7 @@
 //! - [`domain`]: pure values and rules
 //! - [`edge`]: one outside resource per file
 //! - [`sandbox`]: Corti, emulated on this machine
+//! - `gateway`: the server of `serve`
 //! - `commands`: the subcommands, which return an outcome or a [`failure`]
 //! - [`output`]: the only file that prints
 //!
@@ -21,6 +22,7 @@ mod commands;
 pub mod domain;
 pub mod edge;
 pub mod failure;
+mod gateway;
 pub mod output;
 pub mod sandbox;
 

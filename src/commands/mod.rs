@@ -26,6 +26,7 @@ mod probe;
 mod profile;
 mod rotate;
 mod sandbox;
+mod serve;
 mod session;
 mod status;
 mod token;
@@ -37,8 +38,8 @@ use crate::cli::lazy_args::LazyArgs;
 use crate::cli::{argument, usage};
 
 /// After the short help of `-h`.
-const AFTER_HELP: &str = "Try it without an account: corti-auth demo
-Examples, exit codes and environment variables: corti-auth --help";
+const AFTER_HELP: &str =
+    "Without an account: corti-auth demo    Examples, exit codes, variables: corti-auth --help";
 
 const AFTER_LONG_HELP: &str = "Examples:
   corti-auth demo                        try everything, without an account
@@ -107,6 +108,8 @@ enum Command {
     Interaction(LazyArgs<interaction::InteractionArgs>),
     /// Prepare a WebSocket session for a frontend: a limited token, the URL, an interaction
     Session(LazyArgs<session::SessionArgs>),
+    /// Serve as the backend in front of Corti, for frontends
+    Serve(LazyArgs<serve::ServeArgs>),
     /// Open a WebSocket step by step, and show how far it gets
     Probe(LazyArgs<probe::ProbeArgs>),
     /// Check every step from the stored secret to a working token
@@ -184,6 +187,7 @@ async fn run(command: &Command, context: &Context<'_>) -> Result<Outcome, Failur
         Command::Exec(LazyArgs(args)) => exec::run(args, context).await,
         Command::Probe(LazyArgs(args)) => probe::run(args, context).await,
         Command::Sandbox(LazyArgs(args)) => sandbox::run(args, context).await,
+        Command::Serve(LazyArgs(args)) => serve::run(args, context).await,
         // A signal may end these at any point.
         Command::Inspect(LazyArgs(args)) => inspect::run(args, context).await,
         Command::Completions(LazyArgs(args)) => completions::run(args, context).await,

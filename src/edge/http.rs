@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use reqwest::header::{
     CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use reqwest::{Certificate, Client, ClientBuilder, Url, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Url, redirect};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -99,11 +99,7 @@ impl<'a> Http<'a> {
 
     async fn send_once(&self, request: &Request, url: &Url) -> Result<Response, HttpError> {
         let started = Instant::now();
-        let (name, method) = match request.method {
-            Method::Get => ("GET", reqwest::Method::GET),
-            Method::Post => ("POST", reqwest::Method::POST),
-            Method::Delete => ("DELETE", reqwest::Method::DELETE),
-        };
+        let (name, method) = method(request);
         let result = self.exchange(request, method, url).await;
         self.report(name, url, result.as_ref().map(|response| response.status), started);
         result
@@ -121,20 +117,7 @@ impl<'a> Http<'a> {
         method: reqwest::Method,
         url: &Url,
     ) -> Result<Response, HttpError> {
-        let mut builder = self.client(url).await?.request(method, url.clone());
-        if let Some(token) = &request.bearer {
-            builder = builder.bearer_auth(token.secret().expose());
-        }
-        if let Some(tenant) = &request.tenant {
-            builder = builder.header("Tenant-Name", tenant.as_str());
-        }
-        builder = match &request.body {
-            Body::Empty => builder,
-            Body::Form(form) => builder
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.expose().to_owned()),
-            Body::Json(json) => builder.header(CONTENT_TYPE, "application/json").body(json.clone()),
-        };
+        let builder = prepared(self.client(url).await?, request, method, url);
         let response = builder.send().await.map_err(|error| self.failure(url, &error))?;
         self.read(url, response).await
     }
@@ -160,6 +143,11 @@ impl<'a> Http<'a> {
             response.body.extend_from_slice(&chunk);
         }
         Ok(response)
+    }
+
+    /// The client for the host of `url`, for requests whose bodies are streamed.
+    pub async fn streaming(&self, url: &Url) -> Result<Client, HttpError> {
+        self.client(url).await.cloned()
     }
 
     async fn client(&self, url: &Url) -> Result<&Client, HttpError> {
@@ -196,6 +184,48 @@ impl<'a> Http<'a> {
             (false, false) => HttpError::Broken(host, reason),
         }
     }
+}
+
+fn method(request: &Request) -> (&'static str, reqwest::Method) {
+    match request.method {
+        Method::Get => ("GET", reqwest::Method::GET),
+        Method::Post => ("POST", reqwest::Method::POST),
+        Method::Delete => ("DELETE", reqwest::Method::DELETE),
+    }
+}
+
+fn prepared(client: &Client, request: &Request, method: reqwest::Method, url: &Url) -> RequestBuilder {
+    let mut builder = client.request(method, url.clone());
+    if let Some(token) = &request.bearer {
+        builder = builder.bearer_auth(token.secret().expose());
+    }
+    if let Some(tenant) = &request.tenant {
+        builder = builder.header("Tenant-Name", tenant.as_str());
+    }
+    match &request.body {
+        Body::Empty => builder,
+        Body::Form(form) => {
+            builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.expose().to_owned())
+        }
+        Body::Json(json) => builder.header(CONTENT_TYPE, "application/json").body(json.clone()),
+    }
+}
+
+/// Sends a request by a [`Http::streaming`] client, from any task. `None` if there is no whole answer within `limit`.
+pub async fn send_by(client: &Client, request: &Request, limit: Duration) -> Option<Response> {
+    let url = Url::parse(&request.url).ok()?;
+    let sent = async {
+        let mut sent = prepared(client, request, method(request).1, &url).send().await.ok()?;
+        let mut response = head(&sent);
+        while let Some(chunk) = sent.chunk().await.ok()? {
+            response.body.extend_from_slice(&chunk);
+            if response.body.len() > BODY_LIMIT {
+                return None;
+            }
+        }
+        Some(response)
+    };
+    tokio::time::timeout(limit, sent).await.ok()?
 }
 
 async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError> {

@@ -96,9 +96,14 @@ impl Environment {
         format!("{}/protocol/openid-connect/token", self.issuer(tenant))
     }
 
+    /// The host of the REST API and of the WebSockets: `https://api.eu.corti.app`.
+    pub fn api_host(&self) -> String {
+        self.host("api")
+    }
+
     /// The REST API: `https://api.eu.corti.app/v2`.
     pub fn api_url(&self) -> String {
-        format!("{}/v2", self.host("api"))
+        format!("{}/v2", self.api_host())
     }
 
     /// The WebSockets: `wss://api.eu.corti.app/audio-bridge/v2`.
