@@ -48,6 +48,7 @@ pages! {
     rotating: "docs/rotating.md", StaleSecret;
     sandbox: "docs/sandbox.md", New;
     security_model: "docs/security-model.md", LoggedIn;
+    serve: "docs/serve.md", New;
     stores: "docs/stores.md", LoggedIn;
     support: "docs/support.md", LoggedIn;
     tokens: "docs/tokens.md", LoggedIn;
@@ -320,6 +321,7 @@ fn only_listed_blocks_are_not_run() {
         "docs/platforms.md: needs macOS",
         "docs/real-peers.md: needs Keycloak and the SDK",
         "docs/real-peers.md: needs Keycloak and the SDK",
+        "docs/serve.md: it serves until it is stopped",
         "docs/stores.md: needs an account with each secret manager",
     ];
     assert_eq!(found, known);

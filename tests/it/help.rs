@@ -5,7 +5,7 @@ use predicates::prelude::*;
 use crate::common::{Said, World};
 use crate::documents;
 
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "demo",
     "sandbox",
     "login",
@@ -31,6 +31,7 @@ const COMMANDS: [&str; 29] = [
     "interaction get",
     "interaction delete",
     "session",
+    "serve",
     "probe",
     "doctor",
     "completions",

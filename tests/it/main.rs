@@ -135,6 +135,9 @@ mod sandbox_sockets;
 mod sandbox_start;
 mod sdk;
 mod secret_destination;
+mod serve;
+mod serve_paths;
+mod serve_sockets;
 mod session;
 #[cfg(target_os = "linux")]
 mod size_limits;

@@ -14,6 +14,7 @@ pub mod diagnosis;
 pub mod echo;
 pub mod fake_server;
 pub mod flood_server;
+pub mod gateway;
 pub mod keycloak;
 pub mod keyring;
 #[cfg(unix)]

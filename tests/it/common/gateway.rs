@@ -1,0 +1,131 @@
+//! A running `serve`, with a `serve.toml` of the test's own.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Command as Process, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::control::{Answer, client};
+use super::{Running, Sandbox, World, binary};
+
+/// What the gateway believes to be called.
+pub const HOST: &str = "localhost:1";
+
+/// The API key of the group `batch`.
+pub const BATCH: &str = "ck_batch-0123456789012345678901234567890123456789";
+
+/// The page that may call.
+pub const ORIGIN: &str = "https://app.example.org";
+
+pub struct Gateway {
+    pub process: Running,
+    pub address: String,
+    /// The lines of the log.
+    pub log: Receiver<String>,
+    _world: World,
+}
+
+/// The SHA-256 of a key, in hex.
+pub fn sha256(key: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    format!("{:x}", Sha256::digest(key.as_bytes()))
+}
+
+/// A `serve.toml` whose users are those of `idp`, the realm of another sandbox. `rules` follow.
+pub fn config(idp: &Sandbox, rules: &str) -> String {
+    format!(
+        "listen = [\"127.0.0.1:0\"]\npublic_url = \"http://{HOST}\"\norigins = [\"{ORIGIN}\"]\n\
+         [[issuer]]\nurl = \"{}/realms/base\"\naudience = \"account\"\nalgorithms = [\"RS256\"]\n\
+         groups = \"realm_access.roles\"\n[keys]\nbatch = {{ sha256 = \"{}\", groups = [\"batch\"] }}\n{rules}",
+        idp.environment,
+        sha256(BATCH),
+    )
+}
+
+impl Gateway {
+    /// Starts one in front of `corti`.
+    pub fn start(corti: &Sandbox, config: &str) -> Self {
+        Self::start_in(World::of(corti), config)
+    }
+
+    /// Starts one for the client of `world`.
+    pub fn start_in(world: World, config: &str) -> Self {
+        let file = world.file("serve.toml", config);
+        let mut command = Process::new(binary());
+        command.env_clear().envs(world.variables()).args(["serve", "--config", &file]);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut first = String::new();
+        errors.read_line(&mut first).unwrap();
+        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
+        let address = first.strip_prefix("listening on ").and_then(|rest| rest.split([';', ',']).next());
+        let address = address.unwrap_or_else(|| panic!("{first}")).to_owned();
+        let (sender, log) = channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { process: Running(child), address, log, _world: world }
+    }
+
+    /// A request, not sent yet.
+    pub fn request(&self, method: &str, path: &str, bearer: &str) -> reqwest::RequestBuilder {
+        let request = client().request(method.parse().unwrap(), format!("http://{}{path}", self.address));
+        let request = request.header("host", HOST);
+        if bearer.is_empty() { request } else { request.bearer_auth(bearer) }
+    }
+
+    /// Waits until it has its tokens.
+    pub async fn ready(&self) {
+        for _ in 0..2000 {
+            if self.get("/readyz", "").await.status == 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the gateway never gets ready");
+    }
+
+    pub async fn get(&self, path: &str, bearer: &str) -> Answer {
+        Answer::to(self.request("GET", path, bearer)).await
+    }
+
+    pub async fn post(&self, path: &str, bearer: &str, body: &Value) -> Answer {
+        let request = self.request("POST", path, bearer).header("content-type", "application/json");
+        Answer::to(request.body(body.to_string())).await
+    }
+
+    /// Sends bytes as they are, and returns all that comes back until the connection is closed.
+    pub fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Sends bytes as they are, and returns the first bytes that come back.
+    pub fn raw_until_answer(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut answer = [0; 1024];
+        let count = stream.read(&mut answer).unwrap_or_default();
+        String::from_utf8_lossy(&answer[..count]).into_owned()
+    }
+
+    /// The next line of the log.
+    pub fn line(&self) -> Value {
+        serde_json::from_str(&self.log.recv_timeout(Duration::from_secs(20)).unwrap()).unwrap()
+    }
+}
+
+/// The code of a problem.
+pub fn code(answer: &Answer) -> (u16, String) {
+    (answer.status, answer.json()["code"].as_str().unwrap_or_default().to_owned())
+}
