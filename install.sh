@@ -335,12 +335,14 @@ explain_path() {
   # The folder is in double quotes in that file, and all of it in single quotes in the command.
   quoted=$(printf '%s\n' "$folder" | sed -e 's/[\\"$`]/\\&/g' -e "s/'/'\\\\''/g")
   line="'export PATH=\"$quoted:\$PATH\"' >> ~/$startup_file"
-  case ${SHELL:-}:$line in
-    */fish:*) line="fish_add_path '$(printf '%s\n' "$folder" | sed "s/[\\\\']/\\\\&/g")'" ;;
+  case $line in
     *\\*) line="printf '%s\n' $line" ;; # echo may change backslashes
     *) line="echo $line" ;;
   esac
-  echo "$folder is not in PATH. Add it, and open a new terminal:"
+  case ${SHELL:-} in
+    */fish) line="fish_add_path '$(printf '%s\n' "$folder" | sed "s/[\\\\']/\\\\&/g")'" ;;
+  esac
+  printf '%s\n' "$folder is not in PATH. Add it, and open a new terminal:"
   printf '  %s\n' "$line"
 }
 

@@ -449,7 +449,7 @@ class Places(Script):
                 self.assertIn(f"is not in PATH. Add it, and open a new terminal:\n  {line.replace('FOLDER', str(folder))}\n", said.stdout)
 
     def test_the_line_for_path_can_be_pasted(self):
-        for name in ("my programs", "it's \"$HOME\" `id` \\\\ \\n !é"):
+        for name in ("my programs", "fish", "it's \"$HOME\" `id` \\\\ \\n !é"):
             for shell, file in {"bash": ".bashrc", "zsh": ".zshrc", "fish": "", "dash": ".profile"}.items():
                 if not shutil.which(shell):
                     continue
