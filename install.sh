@@ -49,13 +49,17 @@ read_options() {
         [ $# -gt 1 ] || fail "$1 needs a value" 'sh install.sh --help' ;;
       *) fail "unknown option '$1'" 'sh install.sh --help' ;;
     esac
+    case $2 in # A folder may be called -x. Other programs must not take it for an option.
+      -*) path=./$2 ;;
+      *) path=$2 ;;
+    esac
     case $1 in
       --repository) repository=$2 ;;
       --version) version=${2#v} ;;
-      --to) folder=$2 ;;
-      --cache) cache=$2 ;;
-      --download) download=$2 ;;
-      --archive) given=$2 ;;
+      --to) folder=$path ;;
+      --cache) cache=$path ;;
+      --download) download=$path ;;
+      --archive) given=$path ;;
       --provenance) provenance=$2 ;;
     esac
     shift 2
@@ -71,6 +75,10 @@ read_options() {
     [ -n "${HOME:-}" ] || fail 'HOME is not set, so there is no default folder' 'sh install.sh --to FOLDER'
     folder=$HOME/.local/bin
   fi
+  case $folder in
+    *'
+'*) fail "'$folder' has a line break" 'sh install.sh --to FOLDER' ;;
+  esac
 }
 
 # Plain http only to this machine, for tests.
@@ -312,16 +320,22 @@ install_program() {
   [ "$said" = "corti-auth $version" ] || fail "the archive holds another version: '$said', not 'corti-auth $version'" \
     'tell the maintainers'
   mv -f "$new" "$folder/corti-auth$suffix" || fail "cannot replace $folder/corti-auth$suffix" 'stop it and run this again'
-  echo "installed corti-auth $version: $folder/corti-auth$suffix"
+  printf '%s\n' "installed corti-auth $version: $folder/corti-auth$suffix" # dash's echo would change backslashes
 }
 
 explain_path() {
+  case $folder in
+    *:*)
+      printf '%s\n' "$folder cannot be in PATH, because it has a colon. Another folder: sh install.sh --to FOLDER"
+      return
+      ;;
+  esac
   case :$PATH: in
     *":$folder:"*)
       first=$(command -v corti-auth) || first=''
       case $first in
         '' | "$folder/corti-auth"*) ;;
-        *) echo "another corti-auth comes first in PATH: $first" ;;
+        *) printf '%s\n' "another corti-auth comes first in PATH: $first" ;;
       esac
       return
       ;;
@@ -356,6 +370,7 @@ main() {
   trap '[ -z "$child" ] || kill "$child" || :; rm -rf "$work" ${staging:+"$staging"} ${keeping:+"$keeping"}' EXIT
   trap 'exit 130' INT
   trap 'exit 143' HUP TERM
+  trap 'exit 141' PIPE
   have sha256sum || have shasum || have openssl \
     || fail 'no program here computes SHA-256 checksums' 'install sha256sum, shasum or openssl and run this again'
   if [ -n "$given" ]; then

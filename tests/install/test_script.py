@@ -479,6 +479,40 @@ class Places(Script):
         self.to = self.home / "my programs é"
         self.assert_installed(self.run_script("--to", "my programs é"))
 
+    def test_folders_that_look_like_options(self):
+        for name in ("-", "-x", "--help"):
+            with self.subTest(name=name):
+                self.variables["OLDPWD"] = str(self.home / "temporary")
+                self.assert_installed(self.run_script("--to", name, "--cache", "-c"), self.home / name / "corti-auth")
+        self.assertEqual(os.listdir(self.home / "-c"), [ARCHIVE])
+
+    def test_folder_with_a_line_break(self):
+        self.assert_refused(self.run_script("--to", f"{self.to}\nx"), "has a line break\nhint: ")
+
+    def test_folder_with_a_colon(self):
+        said = self.run_script("--to", self.home / "a:b")
+        self.assertTrue(said.stdout.endswith(f"{self.home}/a:b cannot be in PATH, because it has a colon. Another folder: sh install.sh --to FOLDER\n"))
+
+    def test_a_folders_name_writes_no_control_characters(self):
+        folder = self.home / "\\033[2J"
+        for _ in range(2):  # then from the cache
+            said = self.run_script("--to", folder / "bin", "--cache", folder, shell=("dash",))
+            self.assert_installed(said, folder / "bin/corti-auth")
+            self.assertNotIn("\x1b", said.stdout)
+
+    def test_nobody_reads_what_it_says(self):
+        for shell in SHELLS:
+            if not shutil.which(shell[0]):
+                continue
+            with self.subTest(shell=shell):
+                reads, writes = os.pipe()
+                os.close(reads)
+                words = [*shell, SCRIPT, "--to", self.to, "--repository", server.repository()]
+                said = subprocess.run(words, env=self.variables, stdout=writes, stderr=subprocess.PIPE)
+                os.close(writes)
+                self.assertEqual(said.returncode, 141, said.stderr)
+                self.assertEqual(os.listdir(self.home / "temporary"), [])
+
     def test_replaces_a_running_program(self):
         self.to.mkdir()
         shutil.copy(shutil.which("sleep"), self.to / "corti-auth")
