@@ -177,9 +177,13 @@ function Install-Program([string]$Program, [string]$Folder, [string]$Version) {
 function Show-Path([string]$Folder) {
     $entries = $env:Path -split ';' | ForEach-Object { $_.TrimEnd('\') }
     if ($entries -contains $Folder.TrimEnd('\')) { return }
-    Write-Host "$Folder is not in PATH. Add it, and open a new terminal:"
-    $quoted = $Folder.Replace("'", "''")
-    Write-Host "  [Environment]::SetEnvironmentVariable('Path', '$quoted;' + [Environment]::GetEnvironmentVariable('Path', 'User'), 'User')"
+    Write-Host "$Folder is not in PATH. Add it by these two lines, and open a new terminal:"
+    # PowerShell takes the typographic quotes for quotes too. Entries such as %USERPROFILE%\bin stay so, and need an ExpandString.
+    # The second line, which changes nothing, tells the system that there is a new Path.
+    $quoted = $Folder -replace "['$(-join [char[]](0x2018..0x201B))]", '$0$0'
+    $path = "(Get-Item HKCU:\Environment).GetValue('Path', '', 'DoNotExpandEnvironmentNames')"
+    Write-Host "  Set-ItemProperty HKCU:\Environment Path ('$quoted;' + $path) -Type ExpandString"
+    Write-Host "  [Environment]::SetEnvironmentVariable('CORTI_AUTH_UNUSED', `$null, 'User')"
 }
 
 function Install-CortiAuth([string]$Repository, [string]$Version, [string]$To, [string]$Provenance) {

@@ -28,7 +28,7 @@ class Parses(unittest.TestCase):
         self.assertEqual([line for line in calls if line[0].islower() or line[0] == "$"], [])
 
 
-@unittest.skipUnless(EXE, "install.ps1 is for Windows")
+@unittest.skipUnless(EXE, "install.ps1 needs the PowerShell of Windows, which no other system has")
 class Works(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -66,6 +66,30 @@ class Works(unittest.TestCase):
             self.assert_installed(said)
             self.assertIn("is not in PATH", said.stdout)
             self.assert_installed(self.run_script("-Version", f"v{VERSION}"))
+
+    def test_the_lines_for_path_can_be_pasted(self):
+        """They change a key of their own in the registry here."""
+        name = "it's \u2018a\u2019 \u201ab\u201b"
+        key = r"HKCU:\Software\corti-auth-test"
+        for shell in self.each():
+            self.to = self.to.parent / name
+            # The console's code page may not have these quotes, so the script's output goes to a file.
+            out, script = self.to.parent / "out", self.to.parent / "line.ps1"
+            script.write_text(f"""
+$null = New-Item -Force {key}
+$null = New-ItemProperty -Force {key} Path -PropertyType ExpandString -Value '%USERPROFILE%\\x'
+$said = & '{SCRIPT}' -Provenance skip -Repository {self.server.repository()} -To '{str(self.to).replace("'", "''")}' 6>&1 | Out-String -Width 9999
+$lines = ($said -split 'open a new terminal:')[1].Replace('HKCU:\\Environment', '{key}')
+Invoke-Expression $lines
+$it = Get-Item {key}
+$found = $it.GetValue('Path', '', 'DoNotExpandEnvironmentNames') + '|' + $it.GetValueKind('Path')
+Remove-Item {key}
+[IO.File]::WriteAllText('{out}', $found)
+""".replace("\u2018", "\u2018\u2018").replace("\u2019", "\u2019\u2019").replace("\u201a", "\u201a\u201a").replace("\u201b", "\u201b\u201b"),
+                              encoding="utf-8-sig")
+            said = subprocess.run([shell, "-NoProfile", "-ExecutionPolicy", "Bypass", "-File", script], capture_output=True, timeout=120)
+            self.assertEqual(said.returncode, 0, said.stderr)
+            self.assertEqual(out.read_text(encoding="utf-8"), f"{self.to};%USERPROFILE%\\x|ExpandString")
 
     def test_faults(self):
         for _ in self.each():
