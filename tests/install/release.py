@@ -28,6 +28,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 import zipfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -40,9 +41,50 @@ BINARY = os.environ.get("CORTI_AUTH_BINARY", str(ROOT / f"target/debug/corti-aut
 
 
 def needs(*tools: str):
-    """For tests that are left out where these programs are not."""
+    """For tests that are left out where these programs are not. In CI that is a failure: nobody reads there what was left out.
+    Not on macOS, whose runners have neither BusyBox nor wget."""
     missing = [tool for tool in tools if not shutil.which(tool)]
-    return unittest.skipIf(missing, f"{missing} not here")
+    if not missing or not os.environ.get("CI") or SYSTEM != "unknown-linux-musl":
+        return unittest.skipIf(missing, f"{missing} not here")
+
+    def fail(*_):
+        raise AssertionError(f"{missing} not here, and in CI every test runs")
+
+    def replace(test):
+        if not isinstance(test, type):
+            return fail
+        test.setUpClass = classmethod(fail)
+        return test
+
+    return replace
+
+
+class Needs(unittest.TestCase):
+    """Run by test_release, which imports it."""
+
+    def outcome(self, ci: str):
+        with unittest.mock.patch.dict(os.environ, {"CI": ci}):
+            @needs("no-such-program")
+            class Whole(unittest.TestCase):
+                def test(self):
+                    pass
+
+            class Single(unittest.TestCase):
+                @needs("no-such-program")
+                def test(self):
+                    pass
+
+        result = unittest.TestResult()
+        for case in (Whole, Single):
+            unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+        return len(result.skipped), len(result.errors) + len(result.failures)
+
+    def test_skipped_at_home(self):
+        self.assertEqual(self.outcome(""), (2, 0))
+
+    @unittest.skipUnless(SYSTEM == "unknown-linux-musl", "only for Linux")
+    def test_a_failure_in_ci(self):
+        self.assertEqual(self.outcome("true"), (0, 2))
 
 
 def program() -> bytes:
