@@ -168,14 +168,16 @@ class Archives(Scripts):
 
 
 class Publish(Scripts):
-    def publish(self, changes: str, tag=f"v{VERSION}"):
+    def publish(self, changes: str, tag=f"v{VERSION}", built="abc123"):
         """What gh is asked for."""
         self.checkout("scripts/release")
         (self.folder / "CHANGELOG.md").write_text(f"# Changelog\n\n## [Unreleased]\n\n- later\n\n{changes}## [0.0.1]\n\n- first\n")
         (self.folder / "out").mkdir()
         (self.folder / "out/SHA256SUMS").write_text("")
-        self.fake("gh", f'printf "%s\\n" "$@" > {self.folder}/asked')
-        said = self.run_script(self.folder / "scripts/release", "publish", self.folder / "out", GITHUB_REF_NAME=tag)
+        answer = f'[ "$*" = "api repos/acme/corti-auth/commits/tags/v{VERSION} --jq .sha" ] && echo abc123'
+        self.fake("gh", f'if [ $1 = api ]; then {answer}; else printf "%s\\n" "$@" > {self.folder}/asked; fi')
+        said = self.run_script(self.folder / "scripts/release", "publish", self.folder / "out", GITHUB_REF_NAME=tag,
+                               GITHUB_SHA=built, GITHUB_REPOSITORY="acme/corti-auth")
         asked = self.folder / "asked"
         return said, asked.read_text() if asked.exists() else None
 
@@ -193,3 +195,8 @@ class Publish(Scripts):
         said, asked = self.publish("", "v9.9.9")
         self.assertEqual((said.returncode, asked), (2, None))
         self.assertIn(f"the tag 'v9.9.9' is not v{VERSION}, the version in Cargo.toml\n  hint: git tag v{VERSION}\n", said.stderr)
+
+    def test_a_tag_that_was_moved(self):
+        said, asked = self.publish("", built="def456")
+        self.assertEqual((said.returncode, asked), (2, None))
+        self.assertIn(f"the tag v{VERSION} names abc123 now, and def456 was built\n  hint: ", said.stderr)
