@@ -192,6 +192,7 @@ exec """
             with self.subTest(shell=shell), Server(release) as own:
                 words = [*shell, SCRIPT, "--to", self.to, "--repository", own.repository("stall")]
                 running = subprocess.Popen(words, env=self.variables, stdout=subprocess.DEVNULL)
+                self.addCleanup(running.kill)
                 while not own.asked or not own.asked[-1].endswith(ARCHIVE):
                     self.assertIsNone(running.poll())
                 running.terminate()
