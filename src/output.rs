@@ -5,6 +5,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -13,6 +15,7 @@ use crate::domain::text::event::{Event, Sink};
 use crate::domain::text::page::{Page, Tone, printable_json, printable_json_lines};
 use crate::domain::text::redactor::Redactor;
 use crate::edge::host::Terminal;
+use crate::edge::thread;
 use crate::failure::{Failure, Kind};
 
 mod layout;
@@ -285,6 +288,51 @@ pub fn error_object(failure: &Failure, redactor: &Redactor) -> String {
 fn write_line(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+}
+
+/// How many lines may wait for a slow reader.
+const WAITING_LINES: usize = 10_000;
+
+/// How long the last lines may take.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Writes lines of JSON to stdout on a thread of its own: a server must not wait for whoever reads its log.
+#[derive(Clone)]
+pub struct LineWriter(SyncSender<Message>);
+
+enum Message {
+    Line(String),
+    /// Answered once all lines before it are written.
+    End(SyncSender<()>),
+}
+
+impl LineWriter {
+    /// Starts the thread.
+    pub fn start() -> Self {
+        let (sender, receiver) = sync_channel(WAITING_LINES);
+        thread::start(move || {
+            for message in receiver {
+                match message {
+                    Message::Line(line) => drop(write_line(&printable_json_lines(line))),
+                    Message::End(done) => drop(done.send(())),
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// Writes a line later. `false` if too many wait, and this one is lost.
+    pub fn write(&self, line: String) -> bool {
+        self.0.try_send(Message::Line(line)).is_ok()
+    }
+
+    /// Waits until all lines are written, for a moment.
+    pub fn finish(&self) {
+        let (sender, done) = sync_channel(1);
+        if self.0.try_send(Message::End(sender)).is_ok() {
+            let _ = done.recv_timeout(LAST_LINES);
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
