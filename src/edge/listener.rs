@@ -46,7 +46,8 @@ pub struct Bounds {
     pub connections: usize,
     /// How many files a connection may need: its own, and those of what is opened for it.
     pub files_each: usize,
-    /// How many bytes of incomplete request bodies may be held; `None` where handlers pass them on as they come.
+    /// How many bytes of incomplete request bodies may be held. `None` where handlers pass bodies on as they come: then no
+    /// connection is closed for another one from a request's head to the end of its answer's body.
     pub bodies: Option<usize>,
 }
 
@@ -84,9 +85,10 @@ impl Source {
             #[cfg(unix)]
             Listen::Unix(path) => {
                 use std::fs::Permissions;
-                use std::os::unix::fs::PermissionsExt as _;
-                if tokio::net::UnixStream::connect(path).await.is_err_and(|it| it.kind() == ConnectionRefused)
-                {
+                use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+                let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
+                let stream = tokio::net::UnixStream::connect(path).await;
+                if is_socket && stream.is_err_and(|it| it.kind() == ConnectionRefused) {
                     std::fs::remove_file(path)?;
                 }
                 let listener = UnixListener::bind(path)?;
@@ -161,7 +163,7 @@ pub async fn serve(
         let (router, stopped) = (router.clone(), stopping.subscribe());
         tasks.spawn(async move {
             tokio::select! {
-                () = serve_connection(stream, address, router, &connection, stopped) => {}
+                () = serve_connection(stream, address, router, &connection, bounds.bodies.is_none(), stopped) => {}
                 () = connection.closed() => {}
             }
         });
@@ -196,11 +198,12 @@ async fn serve_connection(
     address: Option<SocketAddr>,
     router: Router,
     connection: &Arc<Connection>,
+    passes_on: bool,
     mut stopped: watch::Receiver<()>,
 ) {
     let (router, connection) = (TowerToHyperService::new(router), Arc::clone(connection));
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(|body| counted(body, &connection));
+        let mut request = request.map(|body| counted(body, &connection, passes_on));
         if let Some(address) = address {
             request.extensions_mut().insert(ConnectInfo(address));
         }
@@ -210,13 +213,20 @@ async fn serve_connection(
             let Ok(answer) = answer.await;
             let is_upgrade = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
             let refused = is_upgrade && !connection.upgrade();
-            if !is_upgrade || refused {
-                connection.await_request();
-            }
             let answer = if refused {
                 (StatusCode::SERVICE_UNAVAILABLE, "too many WebSockets are open\n").into_response()
             } else {
                 answer
+            };
+            let answered = (!is_upgrade || refused).then(|| Answered(connection));
+            let answer = match answered {
+                Some(answered) if passes_on => answer.map(|body| {
+                    Body::new(body.map_frame(move |frame| {
+                        let _until_the_end = &answered;
+                        frame
+                    }))
+                }),
+                _ => answer,
             };
             // If a handler fails, hyper closes the connection.
             if answer.extensions().get::<NoAnswer>().is_some() { Err(NoAnswer) } else { Ok(answer) }
@@ -243,6 +253,15 @@ pub struct OpenConnection {
     _connection: Arc<Connection>,
 }
 
+/// When it is dropped, the connection waits for the next request.
+struct Answered(Arc<Connection>);
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        self.0.await_request();
+    }
+}
+
 /// Marks a response that is not sent.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the request gets no answer")]
@@ -254,10 +273,13 @@ pub fn no_answer() -> Response {
 }
 
 /// A request's body. The request counts as incomplete until the body is read or dropped.
-fn counted(body: Incoming, connection: &Connection) -> Body {
+fn counted(body: Incoming, connection: &Connection, passes_on: bool) -> Body {
     let request = connection.head_arrived();
     if body.is_end_stream() {
         return Body::empty();
+    }
+    if passes_on {
+        return Body::new(body);
     }
     Body::new(body.map_frame(move |frame| {
         let bytes = frame.data_ref().map_or(0, Bytes::len);
