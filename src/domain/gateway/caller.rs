@@ -35,6 +35,8 @@ pub struct Issuer {
     pub audience: String,
     /// The algorithms of its signatures.
     pub algorithms: Vec<Algorithm>,
+    /// Whether its subjects are users at Corti as they are. Of several issuers, one could name the users of another.
+    pub names_users: bool,
     /// The claim with the user's groups, such as `realm_access.roles`.
     pub groups: String,
 }
@@ -110,20 +112,16 @@ impl Caller {
         }
         let subject = claims["sub"].as_str().filter(|it| !it.is_empty());
         let subject = subject.ok_or_else(|| refused("the token has no `sub`"))?;
-        let user = Uuid::try_parse(subject).unwrap_or_else(|_| {
-            Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("{}#{subject}", issuer.url).as_bytes())
-        });
-        Ok(Self {
-            id: format!("{}#{subject}", issuer.url),
-            user,
-            groups: groups(&claims, &issuer.groups),
-            expires_at: Some(expires_at),
-        })
+        let named =
+            Uuid::try_parse(subject).ok().filter(|id| issuer.names_users && id.to_string() == subject);
+        let id = format!("{}#{subject}", issuer.url);
+        let user = named.unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_URL, id.as_bytes()));
+        Ok(Self { id, user, groups: groups(&claims, &issuer.groups), expires_at: Some(expires_at) })
     }
 
     /// How long the credential is good, at most `limit`.
     pub fn remaining(&self, now: Timestamp, limit: Duration) -> Duration {
-        let left = self.expires_at.map(|end| end.duration_since(now) + LEEWAY);
+        let left = self.expires_at.map(|end| end.duration_since(now));
         left.map_or(limit, |left| Duration::try_from(left).unwrap_or_default().min(limit))
     }
 }

@@ -224,7 +224,9 @@ impl Config {
                  socket behind an engine with TLS, or set trust_network = true"
             )));
         }
-        let issuers = wire.issuer.into_iter().map(issuer).collect::<Result<Vec<_>, _>>()?;
+        let is_only = wire.issuer.len() == 1;
+        let issuers =
+            wire.issuer.into_iter().map(|wire| issuer(wire, is_only)).collect::<Result<Vec<_>, _>>()?;
         let keys = wire.keys.into_iter().map(api_key).collect::<Result<Vec<_>, _>>()?;
         if issuers.is_empty() && keys.is_empty() {
             return Err(Invalid::new(
@@ -241,6 +243,16 @@ impl Config {
         if rules.is_empty() {
             return Err(Invalid::new("no [[rule]] allows anything"));
         }
+        let rules = Rules { rules, limits: Limits::DEFAULT.with(&wire.limits) };
+        for group in rules.groups() {
+            let operations = rules.permissions(&[group.to_owned()].into()).operations;
+            if operations.contains_key("token.streams") && operations.values().any(|is_own| *is_own) {
+                return Err(Invalid::new(format!(
+                    "group `{group}` has `token.streams` and a rule with own = true: such a token opens every user's \
+                     interaction; allow session.streams instead"
+                )));
+            }
+        }
         Ok(Self {
             profile: wire.profile.as_deref().map(str::parse).transpose()?,
             listen,
@@ -254,7 +266,7 @@ impl Config {
             share_tokens: wire.broker.share,
             log: wire.log,
             drain: wire.drain,
-            rules: Rules { rules, limits: Limits::DEFAULT.with(&wire.limits) },
+            rules,
         })
     }
 }
@@ -287,7 +299,7 @@ fn origin(text: String) -> Result<String, Invalid> {
     }
 }
 
-fn issuer(wire: WireIssuer) -> Result<Issuer, Invalid> {
+fn issuer(wire: WireIssuer, names_users: bool) -> Result<Issuer, Invalid> {
     let WireIssuer { url, audience, algorithms, groups } = wire;
     let parsed = Url::parse(&url).map_err(|_| Invalid::new(format!("issuer `{url}` is not a URL")))?;
     if parsed.scheme() != "https" && !(parsed.scheme() == "http" && is_loopback(&parsed)) {
@@ -310,7 +322,7 @@ fn issuer(wire: WireIssuer) -> Result<Issuer, Invalid> {
     if algorithms.is_empty() {
         return Err(Invalid::new(format!("issuer `{url}` has no algorithms")));
     }
-    Ok(Issuer { url, audience, algorithms, groups })
+    Ok(Issuer { url, audience, algorithms, names_users, groups })
 }
 
 fn api_key((name, key): (String, WireKey)) -> Result<ApiKey, Invalid> {
@@ -342,11 +354,6 @@ fn rule(wire: WireRule) -> Result<Rule, Invalid> {
             )));
         }
         allow.extend(named);
-    }
-    if wire.own && allow.contains("token.streams") {
-        return Err(Invalid::new(
-            "`token.streams` with own = true: such a token opens every user's interaction; allow session.streams instead",
-        ));
     }
     Ok(Rule { groups: wire.groups, allow, own: wire.own, limits: wire.limits })
 }

@@ -161,6 +161,9 @@ impl Limits {
     }
 }
 
+/// The longest session.
+const LONGEST_SESSION: Duration = Duration::from_secs(86_400);
+
 /// Reads a value that is written as a text.
 fn parsed<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
@@ -178,8 +181,8 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
 }
 
 fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let given = Some(duration(deserializer)?).filter(|it| !it.is_zero());
-    given.map(Some).ok_or_else(|| de::Error::custom("the duration must be greater than zero"))
+    let given = Some(duration(deserializer)?).filter(|it| !it.is_zero() && *it <= LONGEST_SESSION);
+    given.map(Some).ok_or_else(|| de::Error::custom("the duration must be between zero and 24 h"))
 }
 
 #[cfg(test)]

@@ -77,7 +77,8 @@ pub const TABLE: &[Operation] = &[
     op("facts.update", "PATCH", "/v2/interactions/{interaction}/facts/", Interaction),
     op("facts.update", "PATCH", "/v2/interactions/{interaction}/facts/{fact}", Interaction),
     op("facts.extract", "POST", "/v2/tools/extract-facts", Nobodys),
-    op("codes.predict", "POST", "/v2/tools/coding/", Nobodys),
+    // Its body may name a document of anybody.
+    op("codes.predict", "POST", "/v2/tools/coding/", Everybodys),
     op("documents.list", "GET", "/v2/interactions/{interaction}/documents/", Interaction),
     op("documents.create", "POST", "/v2/interactions/{interaction}/documents/", Interaction),
     op("documents.read", "GET", "/v2/interactions/{interaction}/documents/{document}", Interaction),

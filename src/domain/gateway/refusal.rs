@@ -37,6 +37,8 @@ pub enum Code {
     UpstreamUnreachable,
     /// Corti answered something else than its API does.
     UpstreamInvalid,
+    /// Corti refused a WebSocket.
+    UpstreamRefused,
     /// Corti refused our own token, also a new one.
     UpstreamRejectedUs,
     /// There is no token for Corti now.
@@ -62,6 +64,7 @@ impl Code {
             Self::BodyTooLarge => ("body_too_large", 413),
             Self::UpstreamUnreachable => ("upstream_unreachable", 502),
             Self::UpstreamInvalid => ("upstream_invalid", 502),
+            Self::UpstreamRefused => ("upstream_refused", 502),
             Self::UpstreamRejectedUs => ("upstream_rejected_us", 502),
             Self::TokenUnavailable => ("token_unavailable", 503),
         }

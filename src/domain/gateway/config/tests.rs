@@ -63,6 +63,11 @@ fn dangerous_combinations_are_refused() {
         ("0001\"", "01\"", "64 hex digits"),
         ("0001\"", "000x\"", "64 hex digits"),
         ("\"token.transcribe\"", "\"token.streams\"", "every user's interaction"),
+        (
+            "allow = [\"interactions.*\"]",
+            "allow = [\"token.streams\"]\n[[rule]]\ngroups = [\"batch\"]\nallow = [\"streams\"]\nown = true",
+            "every user's interaction",
+        ),
         ("\"facts.*\"", "\"fact.*\"", "is not an operation"),
         ("\"facts.*\"", "\"*\"", "is not an operation"),
         ("\"20/s\"", "\"20\"", "not a rate"),
