@@ -18,7 +18,7 @@ use crate::domain::gateway::config::Config;
 use crate::domain::gateway::operation;
 use crate::domain::gateway::rules::Permissions;
 use crate::domain::gateway::ticket::{Keys, MIN_KEY_BYTES};
-use crate::domain::text::event::{Event, Filter};
+use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::text::shell::quote;
 use crate::edge::listener::Source;
@@ -106,7 +106,7 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
     context.note(format!("listening on {}; behind it: {}", listening.join(", "), behind(&plan)));
     let hosts = vec![authority(&config.public_url)];
     let ticket_keys = ticket_keys(&config)?;
-    let setup = Setup { config, plan, ticket_keys, hosts, page: None, sources, metrics };
+    let setup = Setup { config, plan, ticket_keys, hosts, page: None, sources, metrics, logs: true };
     gateway::run(&Tokens::new(&context), setup, stop, stopped_twice()).await?;
     Ok(Outcome::silent())
 }
@@ -291,11 +291,10 @@ async fn dev(args: &ServeArgs, context: &Context<'_>) -> Result<Outcome, Failure
     ));
     let hosts = vec![address, other_name];
     let ticket_keys = random_ticket_key()?;
-    let setup = Setup { config, plan, ticket_keys, hosts, page, sources: vec![source], metrics: None };
     // A program that starts it reads one line.
-    let quiet = Filter { sink: context.sink, passes: |event| !matches!(event, Event::Lines(_)) };
-    let context = if context.options.json { context.without_terminal(&quiet) } else { context.clone() };
-    let tokens = Tokens::new(&context);
+    let logs = !context.options.json;
+    let setup = Setup { config, plan, ticket_keys, hosts, page, sources: vec![source], metrics: None, logs };
+    let tokens = Tokens::new(context);
     let serving = gateway::run(&tokens, setup, stop, stopped_twice());
     match sandbox {
         None => serving.await?,

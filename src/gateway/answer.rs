@@ -1,6 +1,7 @@
 //! Answers one request: finds out who asks for what, asks the rules, and passes it on.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -12,6 +13,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::record::Record;
@@ -22,6 +24,12 @@ use crate::domain::gateway::place::{self, Found};
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::rules;
 use crate::domain::gateway::ticket::Ticket;
+
+/// How long an upgrade may take. The SDK gives up after 4 s.
+const UPGRADE_LIMIT: Duration = Duration::from_millis(3500);
+
+/// How long any other answer may take to begin, uploads and streams included.
+const REQUEST_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -35,13 +43,25 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
         Err(refusal) => Err(refusal),
         Ok(_) if request.method() == Method::OPTIONS && is_preflight(request.headers()) => Ok(preflight()),
         Ok(_) if !path_is_ours && request.method() == Method::GET && gateway.page.is_some() => {
-            let page = gateway.page.as_ref().map(|page| page.answer(request.uri().path()));
-            Ok(page.unwrap_or_default())
+            match &gateway.page {
+                Some(page) => Ok(page.answer(request.uri().path()).await),
+                None => Ok(Response::default()),
+            }
         }
-        Ok(page) => Box::pin(dispatch(&gateway, request, page, &mut record)).await,
+        Ok(page) => {
+            let is_upgrade = request.headers().contains_key(UPGRADE);
+            let limit = if is_upgrade { UPGRADE_LIMIT } else { REQUEST_LIMIT };
+            let dispatched = timeout(limit, Box::pin(dispatch(&gateway, request, page, &mut record))).await;
+            let late =
+                || Refusal::later(Code::UpstreamUnreachable, "there was no answer in time", UPGRADE_LIMIT);
+            dispatched.unwrap_or_else(|_| Err(late()))
+        }
     };
     let mut response = match answered {
-        Ok(response) => response,
+        Ok(response) => {
+            record.outcome = "ok";
+            response
+        }
         Err(refusal) => {
             record.outcome = refusal.code.parts().0;
             refused(&refusal, &id)
@@ -67,6 +87,10 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
 
 /// Refuses foreign hosts, against DNS rebinding, and foreign pages. Returns the page's origin.
 fn check_page(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let is_repeated = |name| headers.get_all(name).iter().nth(1).is_some();
+    if is_repeated(HOST) || is_repeated(ORIGIN) {
+        return Err(Refusal::new(Code::RequestInvalid, "Host or Origin is given twice"));
+    }
     let host = headers.get(HOST).and_then(|it| it.to_str().ok());
     if !host.is_some_and(|host| gateway.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))) {
         return Err(Refusal::new(Code::HostUnknown, "the Host header names another server"));
@@ -117,12 +141,16 @@ async fn dispatch(
         return Err(Refusal::new(Code::PathInvalid, "the request target is not a path"));
     }
     let is_upgrade = request.headers().contains_key(UPGRADE);
-    let found = credential(&request, is_upgrade)?;
+    let is_socket = request.uri().path().starts_with("/corti/audio-bridge/");
+    let found = credential(&request, is_upgrade && is_socket)?;
     let (caller, ticket) = gateway.identify(&found.credential).await?;
     record.caller = Some(caller.id.clone());
     let permissions = gateway.config.rules.permissions(&caller.groups);
     gateway.throttle.request(&caller.id, &permissions.limits)?;
-    let allowed = Allowed { caller, permissions, origin, protocol: found.protocol };
+    let session = permissions.limits.session;
+    // A ticket is for one session, however often it is used.
+    let session = if ticket.is_some() { caller.remaining(gateway.clock.now(), session) } else { session };
+    let allowed = Allowed { caller, permissions, origin, protocol: found.protocol, session };
     let path = request.uri().path().to_owned();
     if path.starts_with("/broker/") {
         if ticket.is_some() {
@@ -152,7 +180,13 @@ async fn dispatch(
     if is_upgrade {
         tunnel::open(gateway, request, &call, &allowed).await
     } else {
-        inline::forward(gateway, request, &call, &allowed.permissions.limits, record).await
+        let answered =
+            inline::forward(gateway, request, &call, &allowed.permissions.limits, owned.is_some(), record)
+                .await;
+        if let Some(interaction) = owned.filter(|_| call.operation.method != "GET") {
+            gateway.forget_owner(interaction);
+        }
+        answered
     }
 }
 

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, HeaderName};
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Frame};
 use tokio::time::timeout;
@@ -86,6 +86,7 @@ pub(super) async fn forward(
     request: Request,
     call: &Call,
     limits: &Limits,
+    is_owned: bool,
     record: &mut Record,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
@@ -102,8 +103,16 @@ pub(super) async fn forward(
         let broken = || Refusal::new(Code::RequestInvalid, "the body did not arrive");
         Sent::Whole(whole.ok_or_else(broken)?.to_bytes())
     } else {
-        Sent::Stream(streamed(body))
+        Sent::Stream(reqwest::Body::wrap_stream(paced(body, BODY_PAUSE)))
     };
+    if is_owned && call.operation.name == "interactions.update" {
+        let Sent::Whole(bytes) = &sent else { return Err(too_large()) };
+        let body: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+        if body.is_none_or(|body| body.get("assignedUserId").is_some()) {
+            let detail = "an interaction of your own cannot be assigned to another user";
+            return Err(Refusal::new(Code::OperationDenied, detail));
+        }
+    }
     let headers: HeaderMap = FORWARDED
         .into_iter()
         .flat_map(|name| {
@@ -135,13 +144,16 @@ pub(super) async fn forward(
                 builder
             }
             Sent::Stream(body) => builder.body(body),
-            Sent::Gone => return Err(rejected_us()),
+            Sent::Gone => {
+                let detail = "the token was renewed while the body was sent: send it again";
+                return Err(Refusal::later(Code::TokenUnavailable, detail, Duration::from_secs(1)));
+            }
         };
         let answer =
             timeout(limit, builder.send()).await.map_err(|_| unreachable("did not answer in time"))?;
         let answer = answer.map_err(|error| if is_too_long(&error) { too_large() } else { broken(error) })?;
         if answer.status() != reqwest::StatusCode::UNAUTHORIZED {
-            return Ok(relayed(answer));
+            return Ok(relayed(answer, limit));
         }
         if generation.is_some() {
             return Err(rejected_us());
@@ -150,20 +162,23 @@ pub(super) async fn forward(
     }
 }
 
-/// The caller's body as a stream that must not pause too long.
-fn streamed(body: Limited<Body>) -> reqwest::Body {
-    let data = body.into_data_stream();
-    let paused = stream::try_unfold(data, async |mut data| match timeout(BODY_PAUSE, data.next()).await {
-        Ok(next) => Ok::<_, Broken>(next.transpose()?.map(|chunk| (chunk, data))),
-        Err(_) => Err("the body paused too long".into()),
-    });
-    reqwest::Body::wrap_stream(paused)
+/// A body as a stream that must not pause too long.
+fn paced<B>(body: B, pause: Duration) -> impl Stream<Item = Result<Bytes, Broken>> + Send
+where
+    B: hyper::body::Body<Data = Bytes, Error: Into<Broken>> + Send + Unpin + 'static,
+{
+    stream::try_unfold(body.into_data_stream(), move |mut data| async move {
+        match timeout(pause, data.next()).await {
+            Ok(next) => Ok(next.transpose().map_err(Into::into)?.map(|chunk| (chunk, data))),
+            Err(_) => Err("the body paused too long".into()),
+        }
+    })
 }
 
 /// Corti's answer, without what is not for the caller.
-pub(super) fn relayed(answer: reqwest::Response) -> Response {
+fn relayed(answer: reqwest::Response, pause: Duration) -> Response {
     let answer: axum::http::Response<reqwest::Body> = answer.into();
-    let mut answer = answer.map(Body::new);
+    let mut answer = answer.map(|body| Body::from_stream(paced(body, pause)));
     let headers = answer.headers_mut();
     for name in DROPPED {
         headers.remove(name);

@@ -40,8 +40,8 @@ struct State<T> {
     generation: u64,
     /// The last fetch failed, and the next one comes then.
     next_try: Option<Instant>,
-    /// When a caller last caused a fetch.
-    asked: Option<Instant>,
+    /// When a caller last caused a fetch, and the generation at that time.
+    asked: Option<(Instant, u64)>,
 }
 
 pub(super) struct Kept<T> {
@@ -75,19 +75,23 @@ impl<T> Kept<T> {
     }
 
     /// The value that follows generation `old`, because that one was refused. `Missing` at once if callers have asked for a
-    /// newer one just before.
+    /// newer one just before and got it.
     pub(super) async fn after(&self, old: u64) -> Result<(Arc<T>, u64), Missing> {
-        let mut may_ask = true;
+        let mut may_wait = true;
         self.state.send_if_modified(|state| {
-            let is_new = state.generation <= old;
-            may_ask = !is_new || state.asked.is_none_or(|asked| asked.elapsed() >= REST);
-            if is_new && may_ask {
-                state.asked = Some(Instant::now());
-                self.renew.notify_one();
+            if state.generation <= old {
+                let is_new = state.asked.is_none_or(|(asked, _)| asked.elapsed() >= REST);
+                if is_new {
+                    state.asked = Some((Instant::now(), state.generation));
+                    self.renew.notify_one();
+                }
+                // While that fetch is under way, everybody waits for it.
+                may_wait =
+                    is_new || state.asked.is_some_and(|(_, generation)| generation == state.generation);
             }
             false
         });
-        if may_ask { self.newer_than(old).await } else { Err(Missing(REST)) }
+        if may_wait { self.newer_than(old).await } else { Err(Missing(REST)) }
     }
 
     async fn newer_than(&self, old: u64) -> Result<(Arc<T>, u64), Missing> {
@@ -205,7 +209,8 @@ mod tests {
             // Others had the first one refused, and take the second.
             assert!(matches!(kept.after(first).await, Ok((_, 2))));
             sleep(Duration::from_secs(31)).await;
-            assert!(matches!(kept.after(2).await, Ok((_, 3))));
+            let all = futures_util::future::join_all((0..200).map(|_| kept.after(2)));
+            assert!(all.await.into_iter().all(|one| matches!(one, Ok((_, 3)))));
         };
         tokio::select! { () = asks => {}, never = keep => match never {} }
         assert_eq!(count.get(), 3);

@@ -1,8 +1,8 @@
 //! Mints tokens and fetches keys, on the task that runs the gateway.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
@@ -27,6 +27,15 @@ use crate::failure::{Failure, Kind};
 /// A token is not used in the last seconds of its life.
 const MARGIN: Duration = Duration::from_secs(10);
 
+/// The shortest time between two tokens of a kind.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How many tokens are minted at once for frontends.
+const AT_ONCE: usize = 16;
+
+/// How long no token is asked for after the secret was refused: Keycloak may lock the client out.
+const AFTER_REJECTION: Duration = Duration::from_secs(30);
+
 /// How long keys of an identity provider are used before they are fetched again.
 const KEYS_LIVE: Duration = Duration::from_secs(600);
 
@@ -36,6 +45,8 @@ pub(super) struct Minter<'a> {
     pub(super) plan: &'a Plan,
     /// Read again after it was refused: it may have been rotated.
     pub(super) secret: RefCell<ClientSecret>,
+    /// When it was refused last.
+    pub(super) rejected: Cell<Option<Instant>>,
     pub(super) gateway: &'a Gateway,
 }
 
@@ -66,7 +77,7 @@ impl Minter<'_> {
         let mut under_way = FuturesUnordered::new();
         loop {
             tokio::select! {
-                mint = asked.recv() => {
+                mint = asked.recv(), if under_way.len() < AT_ONCE => {
                     let Some(Mint { scopes, reply }) = mint else { return };
                     under_way.push(async move {
                         let minted = self.mint(&scopes).await.map_err(|failure| {
@@ -94,12 +105,15 @@ impl Minter<'_> {
         Ok(Fetched {
             expires_at: Some(minted.expires_at - MARGIN.min(life / 2)),
             // Replicas that start together should not mint together for ever.
-            renew_after: life.mul_f64(0.55) + random_part(life / 10),
+            renew_after: (life.mul_f64(0.55) + random_part(life / 10)).max(SHORTEST_PAUSE),
             value: minted.access_token,
         })
     }
 
     async fn mint(&self, scopes: &ScopeRequest) -> Result<Token, Failure> {
+        if self.rejected.get().is_some_and(|at| at.elapsed() < AFTER_REJECTION) {
+            return Err(Failure::new(Kind::Unavailable, "the client secret was refused less than 30 s ago"));
+        }
         let secret = self.secret.borrow().clone();
         let minted = self.tokens.mint_with(&secret, &self.plan.client, self.plan.origin(), scopes).await;
         let outcome = if minted.is_ok() { "ok" } else { "failed" };
@@ -111,11 +125,11 @@ impl Minter<'_> {
             _ => "both",
         };
         metrics.mints.get_or_create(&OfMint { scope, outcome }).inc();
-        if let Err(failure) = &minted
-            && failure.kind == Kind::Rejected
-            && let Ok(newer) = self.tokens.secret(self.plan).await
-        {
-            self.secret.replace(newer);
+        if minted.as_ref().is_err_and(|failure| failure.kind == Kind::Rejected) {
+            self.rejected.set(Some(Instant::now()));
+            if let Ok(newer) = self.tokens.secret(self.plan).await {
+                self.secret.replace(newer);
+            }
         }
         minted
     }

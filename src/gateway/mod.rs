@@ -40,9 +40,9 @@ use crate::app::tokens::Tokens;
 use crate::domain::client::resolve::Plan;
 use crate::domain::gateway::config::Config;
 use crate::domain::gateway::ticket::Keys;
-use crate::domain::text::event::Event;
 use crate::edge::listener::{self, Bounds, Source};
 use crate::failure::{Failure, Kind};
+use crate::output::LineWriter;
 
 pub(crate) use page::Page;
 
@@ -65,6 +65,8 @@ pub(crate) struct Setup {
     pub(crate) page: Option<Page>,
     pub(crate) sources: Vec<Source>,
     pub(crate) metrics: Option<Source>,
+    /// Whether requests are logged.
+    pub(crate) logs: bool,
 }
 
 /// Serves until `stop` completes, then drains. Completes at once when `stop_now` does.
@@ -74,8 +76,8 @@ pub(crate) async fn run(
     stop: impl Future<Output = ()>,
     stop_now: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let Setup { config, plan, ticket_keys, hosts, page, sources, metrics } = setup;
-    let (lines, mut written) = mpsc::unbounded_channel();
+    let Setup { config, plan, ticket_keys, hosts, page, sources, metrics, logs } = setup;
+    let lines = logs.then(LineWriter::start);
     let (mints, mut asked) = mpsc::channel(MINTS);
     let (environment, tenant) = (plan.client.environment.clone(), plan.client.tenant.clone());
     let api = environment.api_host();
@@ -97,12 +99,21 @@ pub(crate) async fn run(
         shared: Mutex::default(),
         owners: Mutex::default(),
         throttle: Throttle::default(),
-        journal: Arc::new(Journal { metrics: Metrics::new(), lines, hash_callers: config.log.hash_callers }),
+        journal: Arc::new(Journal {
+            metrics: Metrics::new(),
+            lines: lines.clone(),
+            hash_callers: config.log.hash_callers,
+        }),
         phase: watch::Sender::new(Phase::Serving),
         config,
     });
-    let minter =
-        Minter { tokens, plan: &plan, secret: tokens.secret(&plan).await?.into(), gateway: &gateway };
+    let minter = Minter {
+        tokens,
+        plan: &plan,
+        secret: tokens.secret(&plan).await?.into(),
+        rejected: None.into(),
+        gateway: &gateway,
+    };
     let router = Router::new().fallback({
         let gateway = Arc::clone(&gateway);
         move |request: Request| answer::answer(Arc::clone(&gateway), request)
@@ -138,11 +149,6 @@ pub(crate) async fn run(
             gateway.throttle.shrink();
         }
     };
-    let write = async {
-        while let Some(line) = written.recv().await {
-            tokens.context.sink.event(Event::Lines(all(line, &mut written)));
-        }
-    };
     tokio::select! {
         _ = served => {}
         () = drained => {}
@@ -150,21 +156,11 @@ pub(crate) async fn run(
         never = minter.keep_all() => match never {},
         () = minter.answer_all(&mut asked) => {}
         () = shrink => {}
-        () = write => {}
     }
-    if let Ok(line) = written.try_recv() {
-        tokens.context.sink.event(Event::Lines(all(line, &mut written)));
+    if let Some(lines) = lines {
+        lines.finish();
     }
     Ok(())
-}
-
-/// The line and all that wait behind it: one write for many requests.
-fn all(mut lines: String, waiting: &mut mpsc::UnboundedReceiver<String>) -> String {
-    while let Ok(next) = waiting.try_recv() {
-        lines.push('\n');
-        lines.push_str(&next);
-    }
-    lines
 }
 
 /// `/healthz`: the process runs. `/readyz`: it can serve, and is not about to stop.

@@ -17,6 +17,11 @@ const LIFE: Duration = Duration::from_secs(60);
 const MOST: usize = 10_000;
 
 impl Gateway {
+    /// The interaction may have changed.
+    pub(super) fn forget_owner(&self, interaction: Uuid) {
+        lock(&self.owners).remove(&interaction);
+    }
+
     /// The user whom an interaction is assigned to. An interaction that does not exist is nobody's.
     pub(super) async fn owner(&self, interaction: Uuid) -> Result<Option<Uuid>, Refusal> {
         if let Some((owner, asked)) = lock(&self.owners).get(&interaction)

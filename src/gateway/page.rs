@@ -43,7 +43,7 @@ impl Page {
     }
 
     /// The file at `path`: nothing that begins with a dot, and no link that leads out of the folder.
-    pub(super) fn answer(&self, path: &str) -> Response {
+    pub(super) async fn answer(&self, path: &str) -> Response {
         let name = path.trim_start_matches('/');
         let name = if name.is_empty() || name.ends_with('/') {
             format!("{name}index.html")
@@ -58,7 +58,10 @@ impl Page {
             .and_then(|(_, extension)| KINDS.iter().find(|(known, _)| *known == extension));
         let file =
             self.0.join(&name).canonicalize().ok().filter(|file| is_plain && file.starts_with(&self.0));
-        let bytes = file.and_then(|file| input::read_on_this_thread(Some(&file), LARGEST).ok());
+        let bytes = match file.filter(|file| file.is_file()) {
+            Some(file) => input::read_bytes(Some(&file), LARGEST).await.ok(),
+            None => None,
+        };
         let (Some(bytes), Some((_, kind))) = (bytes, kind) else {
             return (StatusCode::NOT_FOUND, "no such file\n").into_response();
         };

@@ -11,10 +11,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use serde_json::json;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::domain::client::secret::fingerprint;
 use crate::edge::clock::Clock;
+use crate::output::LineWriter;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct OfRequest {
@@ -48,6 +48,7 @@ pub(super) struct Metrics {
     pub(super) mints: Family<OfMint, Counter>,
     pub(super) token_seconds_left: Family<OfScope, Gauge>,
     pub(super) key_fetches: Family<OfMint, Counter>,
+    pub(super) lost_lines: Counter,
 }
 
 /// The upper bounds of the histogram, in seconds.
@@ -72,7 +73,19 @@ impl Metrics {
             token_seconds_left.clone(),
         );
         registry.register("key_fetches", "Key sets fetched from identity providers", key_fetches.clone());
-        Self { registry, requests, seconds, sockets, socket_bytes, mints, token_seconds_left, key_fetches }
+        let lost_lines = Counter::default();
+        registry.register("lost_lines", "Lines of the log that nobody read in time", lost_lines.clone());
+        Self {
+            registry,
+            requests,
+            seconds,
+            sockets,
+            socket_bytes,
+            mints,
+            token_seconds_left,
+            key_fetches,
+            lost_lines,
+        }
     }
 
     /// All metrics, in the text format of `OpenMetrics`.
@@ -87,7 +100,8 @@ impl Metrics {
 /// Where records go.
 pub(super) struct Journal {
     pub(super) metrics: Metrics,
-    pub(super) lines: UnboundedSender<String>,
+    /// `None` where nobody wants them.
+    pub(super) lines: Option<LineWriter>,
     pub(super) hash_callers: bool,
 }
 
@@ -99,7 +113,7 @@ pub(super) struct Record {
     pub(super) caller: Option<String>,
     pub(super) operation: &'static str,
     pub(super) status: u16,
-    /// The code of a refusal, else `ok`.
+    /// The code of a refusal, `ok`, or how a WebSocket ended.
     pub(super) outcome: &'static str,
     /// The ids of tokens that were handed out.
     pub(super) token_id: Option<String>,
@@ -116,7 +130,7 @@ impl Record {
             caller: None,
             operation: "none",
             status: 0,
-            outcome: "ok",
+            outcome: "aborted",
             token_id: None,
             bytes_in: 0,
             bytes_out: 0,
@@ -129,8 +143,8 @@ impl Record {
     }
 
     /// How a WebSocket ended.
-    pub(super) fn ended(mut self, outcome: &'static str, bytes_in: u64, bytes_out: u64) {
-        (self.outcome, self.bytes_in, self.bytes_out) = (outcome, bytes_in, bytes_out);
+    pub(super) fn ended(mut self, outcome: &'static str) {
+        self.outcome = outcome;
     }
 
     /// The answer's head is ready.
@@ -161,7 +175,10 @@ impl Drop for Record {
             "bytes_out": self.bytes_out,
             "ms": u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
-        // Fails only when the process ends.
-        let _ = self.journal.lines.send(line.to_string());
+        if let Some(lines) = &self.journal.lines
+            && !lines.write(line.to_string())
+        {
+            self.journal.metrics.lost_lines.inc();
+        }
     }
 }

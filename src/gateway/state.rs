@@ -78,6 +78,8 @@ pub(super) struct Allowed {
     pub(super) origin: Option<String>,
     /// The protocol to accept.
     pub(super) protocol: Option<&'static str>,
+    /// How long a WebSocket may stay open.
+    pub(super) session: Duration,
 }
 
 /// A request for a token, and where the answer goes.

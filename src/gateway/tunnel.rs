@@ -1,5 +1,6 @@
 //! Passes a WebSocket through: both handshakes are checked, and then bytes are copied both ways.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,12 +14,11 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional_with_sizes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, split};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::inline::relayed;
-use super::record::Record;
+use super::record::{Metrics, Record};
 use super::state::{Allowed, Gateway, Upstream, broken, rejected_us};
 use super::throttle::{OpenSocket, lock};
 use crate::domain::client::secret::AccessToken;
@@ -29,8 +29,8 @@ use crate::edge::listener::OpenConnection;
 /// How long Corti may take to answer the handshake. The SDK gives up after 4 s.
 const HANDSHAKE: Duration = Duration::from_secs(3);
 
-/// How many bytes are copied at once, each way.
-const BUFFER: usize = 4 * 1024;
+/// How long one side may go on after the other has ended.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// A WebSocket whose 101 is about to be sent.
 #[derive(Clone)]
@@ -91,7 +91,9 @@ pub(super) async fn open(
         generation = Some(current);
     };
     if answer.status() != reqwest::StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(if answer.status().is_success() { not_a_socket()? } else { relayed(answer) });
+        // Nothing of that answer is passed on: it may repeat the URL, which holds our token.
+        let detail = format!("Corti refused the WebSocket with {}", answer.status().as_u16());
+        return Err(Refusal::new(Code::UpstreamRefused, detail));
     }
     let accept = derive_accept_key(key.as_bytes());
     if answer.headers().get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes) != Some(accept.as_bytes()) {
@@ -115,7 +117,7 @@ pub(super) async fn open(
         client,
         upstream,
         gateway: Arc::clone(gateway),
-        limit: limits.session,
+        limit: allowed.session,
         _socket: socket,
         _connection: connection,
     };
@@ -130,24 +132,43 @@ impl Pending {
     pub(super) fn start(self, record: Record) {
         let Some(halves) = lock(&self.0).take() else { return };
         tokio::spawn(async move {
-            let Halves { client, mut upstream, gateway, limit, _socket, _connection } = halves;
+            let Halves { client, upstream, gateway, limit, _socket, _connection } = halves;
             // The head of our answer has to be sent first.
             let Ok(Ok(client)) = timeout(HANDSHAKE, client).await else { return };
-            let mut client = TokioIo::new(client);
+            let client = TokioIo::new(client);
             let metrics = &gateway.journal.metrics;
             metrics.sockets.inc();
-            let (outcome, sent, received) = tokio::select! {
-                copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {
-                    copied.map_or(("cut_off", 0, 0), |(sent, received)| ("ok", sent, received))
-                }
-                () = sleep(limit) => ("session_over", 0, 0),
-                () = gateway.cut() => ("draining", 0, 0),
+            let outcome = tokio::select! {
+                () = copy_both(client, upstream, metrics) => "ok",
+                () = sleep(limit) => "session_over",
+                () = gateway.cut() => "draining",
             };
             metrics.sockets.dec();
-            metrics.socket_bytes.inc_by(sent + received);
-            record.ended(outcome, sent, received);
+            record.ended(outcome);
         });
     }
+}
+
+/// Copies until both sides have ended, or one has and the other does not follow.
+async fn copy_both(
+    client: impl AsyncRead + AsyncWrite,
+    upstream: impl AsyncRead + AsyncWrite,
+    metrics: &Metrics,
+) {
+    let ((from_client, to_client), (from_upstream, to_upstream)) = (split(client), split(upstream));
+    let (mut up, mut down) = (
+        pin!(copy_one(from_client, to_upstream, metrics)),
+        pin!(copy_one(from_upstream, to_client, metrics)),
+    );
+    tokio::select! {
+        () = &mut up => drop(timeout(FAREWELL, down).await),
+        () = &mut down => drop(timeout(FAREWELL, up).await),
+    }
+}
+
+async fn copy_one(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, metrics: &Metrics) {
+    metrics.socket_bytes.inc_by(tokio::io::copy(&mut from, &mut to).await.unwrap_or_default());
+    let _ = to.shutdown().await;
 }
 
 /// The client's key, if its handshake is one (RFC 6455, section 4.2.1).
