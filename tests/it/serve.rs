@@ -82,6 +82,10 @@ async fn everybody_reaches_their_own_interactions_only() {
         let request = gateway.request(method, &format!("/corti/v2/interactions/{other}"), &user);
         assert_eq!(code(&Answer::to(request).await), (403, "not_owner".to_owned()), "{method}");
     }
+    let given = gateway.request("PATCH", &format!("/corti/v2/interactions/{own}"), &user);
+    let given =
+        given.header("content-type", "application/json").body(format!("{{\"assignedUserId\":\"{other}\"}}"));
+    assert_eq!(code(&Answer::to(given).await), (403, "operation_denied".to_owned()));
     // What is everybody's is nobody's own.
     let list = gateway.get("/corti/v2/interactions/", &user).await;
     assert_eq!(code(&list), (403, "operation_denied".to_owned()));
@@ -199,4 +203,33 @@ fn the_documented_file_is_accepted() {
     let said = Said::by(&mut world.run(&format!("serve --check --config {file}")));
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(said.stdout.contains("clinician") && said.stdout.contains("own only"), "{}", said.stdout);
+}
+
+/// Whoever reads the log must not be able to stop the server.
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let (_corti, _idp, mut gateway, _) = start();
+    gateway.stop_reading();
+    for _ in 0..1000 {
+        assert_eq!(gateway.get("/broker/v1/me", "ck_wrong").await.status, 401);
+    }
+    assert_eq!(gateway.get("/healthz", "").await.status, 200);
+    crate::common::signal(gateway.process.0.id(), "TERM");
+    assert_eq!(gateway.process.wait(), Some(0));
+}
+
+#[test]
+fn an_ordinary_file_is_no_stale_socket() {
+    let world = World::new();
+    let file = world.file("precious", "x");
+    let text = format!(
+        "listen = [\"unix:{file}\"]\npublic_url = \"http://{HOST}\"\n[keys]\na = {{ sha256 = \"{}\", groups = [\"a\"] }}\n\
+         [[rule]]\ngroups = [\"a\"]\nallow = [\"languages.list\"]\n",
+        crate::common::gateway::sha256("x")
+    );
+    let config = world.file("serve.toml", text);
+    let mut command = World::client_of("http://127.0.0.1:9").run(&format!("serve --config {config}"));
+    let said = Said::by(&mut command);
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "x");
 }

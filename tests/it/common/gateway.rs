@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command as Process, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ pub struct Gateway {
     pub address: String,
     /// The lines of the log.
     pub log: Receiver<String>,
+    is_reading: Arc<AtomicBool>,
     _world: World,
 }
 
@@ -66,10 +69,18 @@ impl Gateway {
         let address = address.unwrap_or_else(|| panic!("{first}")).to_owned();
         let (sender, log) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
+        let is_reading = Arc::new(AtomicBool::new(true));
+        let reads = Arc::clone(&is_reading);
         std::thread::spawn(move || {
-            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+            for line in output.lines().map_while(Result::ok) {
+                if !reads.load(Ordering::SeqCst) {
+                    // Kept open, and never read again.
+                    std::thread::park();
+                }
+                let _ = sender.send(line);
+            }
         });
-        Self { process: Running(child), address, log, _world: world }
+        Self { process: Running(child), address, log, is_reading, _world: world }
     }
 
     /// A request, not sent yet.
@@ -117,6 +128,11 @@ impl Gateway {
         let mut answer = [0; 1024];
         let count = stream.read(&mut answer).unwrap_or_default();
         String::from_utf8_lossy(&answer[..count]).into_owned()
+    }
+
+    /// Leaves the log unread, with a pipe that is full.
+    pub fn stop_reading(&mut self) {
+        self.is_reading.store(false, Ordering::SeqCst);
     }
 
     /// The next line of the log.
