@@ -40,7 +40,7 @@ const LONGEST_KEY: usize = 4096;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth serve --dev                          for development, with a key made now
-  corti-auth serve --dev --static examples/browser
+  corti-auth serve --dev --static ./page --port 0
   corti-auth serve --new-key batch                make an API key, and its line for serve.toml
   corti-auth serve --config serve.toml --check    show what each group may do
   corti-auth serve --config serve.toml

@@ -210,7 +210,11 @@ struct WireRule {
 impl Config {
     /// Reads the text of a `serve.toml`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let wire: Wire = toml_edit::de::from_str(text).map_err(|error| Invalid::new(error.to_string()))?;
+        let wire: Wire = toml_edit::de::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+            Invalid::new(format!("line {line}: {}", error.message()))
+        })?;
         let public_url = public_url(&wire.public_url)?;
         let listen = wire.listen.iter().map(|it| it.parse()).collect::<Result<Vec<Listen>, _>>()?;
         let metrics = wire.metrics.as_deref().map(str::parse::<Listen>).transpose()?;

@@ -71,7 +71,7 @@ fn dangerous_combinations_are_refused() {
         ("\"facts.*\"", "\"fact.*\"", "is not an operation"),
         ("\"facts.*\"", "\"*\"", "is not an operation"),
         ("\"20/s\"", "\"20\"", "not a rate"),
-        ("own = true", "mine = true", "unknown field `mine`"),
+        ("own = true", "mine = true", "line 25: unknown field `mine`"),
         ("unix:/run", "unix:run", "is not an address"),
         (GOOD, &without_callers, "nobody could call"),
     ] {
