@@ -12,7 +12,7 @@ use crate::app::context::Context;
 use crate::app::interrupt::StopSignal;
 use crate::app::tokens::Tokens;
 use crate::domain::client::api_client::Client;
-use crate::domain::client::identity::{ProfileName, Tenant};
+use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::SecretOrigin;
 use crate::domain::client::secret::{AccessToken, ClientSecret};
 use crate::domain::corti::interaction::Interaction;
@@ -30,7 +30,6 @@ use crate::edge::socket::Socket;
 use crate::edge::store::{Store, StoreError};
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-use crate::sandbox::{Options, Settings};
 
 /// Starts a sandbox, stores a temporary secret, mints a full and a limited token, creates an interaction, opens its WebSocket
 /// with the limited token, and cleans up.
@@ -38,15 +37,7 @@ use crate::sandbox::{Options, Settings};
 pub(super) struct DemoArgs {}
 
 pub(super) async fn run(_: &DemoArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
-    let sandbox = crate::app::sandbox::start(Options {
-        bind: ([127, 0, 0, 1], 0).into(),
-        tenant: Tenant::default(),
-        client_id: "demo".parse().map_err(|error| Failure::new(Kind::Unexpected, error))?,
-        client_secret: None,
-        clock: context.host.clock,
-        settings: Settings::default(),
-    })
-    .await?;
+    let sandbox = crate::app::sandbox::start_own("demo", context.host.clock).await?;
     let (tenant, id, secret) = sandbox.client();
     let client =
         Client { environment: sandbox.environment().clone(), tenant: tenant.clone(), id: id.clone() };

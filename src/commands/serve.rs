@@ -9,12 +9,11 @@ use sha2::{Digest as _, Sha256};
 use crate::app::context::{self as app, Context};
 use crate::app::tokens::Tokens;
 use crate::domain::client::api_client::Client;
-use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve::{Layer, Plan, SecretSource};
-use crate::domain::client::secret::{ClientSecret, Secret};
+use crate::domain::client::secret::Secret;
 use crate::domain::client::variable::GivenSecret;
 use crate::domain::gateway::caller::KEY_PREFIX;
-use crate::domain::gateway::config::Config;
+use crate::domain::gateway::config::{Config, Listen};
 use crate::domain::gateway::operation;
 use crate::domain::gateway::rules::Permissions;
 use crate::domain::gateway::ticket::{Keys, MIN_KEY_BYTES};
@@ -27,7 +26,7 @@ use crate::failure::{Failure, Kind};
 use crate::gateway::{self, Setup};
 use crate::output;
 use crate::output::{Outcome, Text};
-use crate::sandbox::{Options, Settings};
+use crate::sandbox::Sandbox;
 
 /// The longest `serve.toml`, in bytes.
 const LONGEST_CONFIG: usize = 512 * 1024;
@@ -123,7 +122,7 @@ fn behind(plan: &Plan) -> String {
     format!("client {id} of {environment}, tenant {tenant}")
 }
 
-async fn bind(address: &crate::domain::gateway::config::Listen) -> Result<Source, Failure> {
+async fn bind(address: &Listen) -> Result<Source, Failure> {
     Source::bind(address).await.map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot listen on {address}: {error}"))
             .hint("choose another address in `listen` of serve.toml")
@@ -251,11 +250,10 @@ fn limits(permissions: &Permissions) -> String {
 async fn dev(args: &ServeArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let stop = process::asked_to_stop();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], args.port));
-    let source =
-        Source::bind(&crate::domain::gateway::config::Listen::Tcp(address)).await.map_err(|error| {
-            Failure::new(Kind::Usage, format!("cannot listen on {address}: {error}"))
-                .hint("take a free port: corti-auth serve --dev --port 0")
-        })?;
+    let source = Source::bind(&Listen::Tcp(address)).await.map_err(|error| {
+        Failure::new(Kind::Usage, format!("cannot listen on {address}: {error}"))
+            .hint("take a free port: corti-auth serve --dev --port 0")
+    })?;
     let address = source.address();
     let other_name = address.replace("127.0.0.1", "localhost");
     let (key, sha256) = api_key()?;
@@ -275,13 +273,19 @@ async fn dev(args: &ServeArgs, context: &Context<'_>) -> Result<Outcome, Failure
     let page = args.folder.as_deref().map(gateway::Page::new).transpose().map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot serve the folder of --static: {error}"))
     })?;
-    let known = if args.sandbox { None } else { context.plan().ok() };
+    let known = match context.plan() {
+        _ if args.sandbox => None,
+        Ok(plan) => Some(plan),
+        // Nobody is logged in. A configuration that is wrong is an error, and no reason for a sandbox.
+        Err(failure) if failure.kind == Kind::Credential => None,
+        Err(failure) => return Err(failure),
+    };
     let is_sandbox = known.is_none();
     let (plan, sandbox) = if let Some(plan) = known {
         (plan, None)
     } else {
-        let sandbox = crate::app::sandbox::start(sandbox_options(context)?).await?;
-        (plan_of(sandbox.client(), sandbox.environment().clone()), Some(sandbox))
+        let sandbox = crate::app::sandbox::start_own("sandbox", context.host.clock).await?;
+        (plan_of(&sandbox), Some(sandbox))
     };
     let behind = if is_sandbox { "an emulated Corti (sandbox)".to_owned() } else { behind(&plan) };
     let ready = json!({ "url": url, "key": key.expose(), "behind": behind, "sandbox": is_sandbox });
@@ -306,23 +310,11 @@ async fn dev(args: &ServeArgs, context: &Context<'_>) -> Result<Outcome, Failure
     Ok(Outcome::silent())
 }
 
-fn sandbox_options(context: &Context<'_>) -> Result<Options, Failure> {
-    Ok(Options {
-        bind: ([127, 0, 0, 1], 0).into(),
-        tenant: Tenant::default(),
-        client_id: "sandbox".parse().map_err(|error| Failure::new(Kind::Unexpected, error))?,
-        client_secret: None,
-        clock: context.host.clock,
-        settings: Settings::default(),
-    })
-}
-
 /// The plan to use a sandbox's client.
-fn plan_of(
-    (tenant, id, secret): (&Tenant, &crate::domain::client::identity::ClientId, &ClientSecret),
-    environment: crate::domain::client::environment::Environment,
-) -> Plan {
-    let client = Client { environment, tenant: tenant.clone(), id: id.clone() };
+fn plan_of(sandbox: &Sandbox) -> Plan {
+    let (tenant, id, secret) = sandbox.client();
+    let client =
+        Client { environment: sandbox.environment().clone(), tenant: tenant.clone(), id: id.clone() };
     let source = SecretSource::Given(GivenSecret::Value(secret.clone()));
     Plan { client, source, layer: Layer::ClientVariables, hidden: Vec::new() }
 }

@@ -233,3 +233,13 @@ fn an_ordinary_file_is_no_stale_socket() {
     assert_eq!(said.code, 2, "{}", said.stderr);
     assert_eq!(std::fs::read_to_string(file).unwrap(), "x");
 }
+
+/// A sandbox takes the place of a client that nobody named, and of no other.
+#[test]
+fn for_development_a_wrong_configuration_is_an_error() {
+    let mut world = World::new();
+    world.set("CORTI_AUTH_PROFILE", "nosuch");
+    let said = Said::by(&mut world.run("serve --dev --port 0"));
+    assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{}", said.stderr);
+    assert!(said.stderr.contains("nosuch"), "{}", said.stderr);
+}
