@@ -272,6 +272,7 @@ async fn dev(args: &ServeArgs, context: &Context<'_>) -> Result<Outcome, Failure
     })?;
     let page = args.folder.as_deref().map(gateway::Page::new).transpose().map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot serve the folder of --static: {error}"))
+            .hint("name a folder with an index.html: corti-auth serve --dev --static ./page")
     })?;
     let known = match context.plan() {
         _ if args.sandbox => None,
