@@ -13,7 +13,7 @@ use crate::domain::client::resolve::{Layer, Plan, SecretSource};
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable::GivenSecret;
 use crate::domain::gateway::caller::KEY_PREFIX;
-use crate::domain::gateway::config::{Config, Listen};
+use crate::domain::gateway::config::{Config, Listen, TicketKeys};
 use crate::domain::gateway::operation;
 use crate::domain::gateway::rules::Permissions;
 use crate::domain::gateway::ticket::{Keys, MIN_KEY_BYTES};
@@ -88,7 +88,7 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
         return Ok(Outcome::new("serve_check", check_json(&config), Text::Page(check_page(&config))));
     }
     let stop = process::asked_to_stop();
-    let named = config.profile.as_ref().map(ToString::to_string);
+    let named = config.profile.clone();
     let options =
         app::Options { profile: context.options.profile.clone().or(named), ..context.options.clone() };
     let context = Context::new(context.host, &options, context.sink)?;
@@ -158,11 +158,16 @@ fn read_config(path: &Path) -> Result<Config, Failure> {
 }
 
 fn ticket_keys(config: &Config) -> Result<Keys, Failure> {
+    let Some(TicketKeys { key_file, old_key_file }) = &config.ticket else {
+        let mut key = zeroize::Zeroizing::new([0; MIN_KEY_BYTES]);
+        getrandom::fill(key.as_mut()).map_err(no_random)?;
+        return Ok(Keys::new(&config.public_url, &[*key]));
+    };
     let read = |path: &PathBuf| {
         let name = path.display().to_string();
         let failed = |reason: String| {
             Failure::new(Kind::Configuration, format!("cannot use the ticket key in `{name}`: {reason}"))
-                .hint(format!("(umask 077; head -c 32 /dev/urandom > {})", quote(&name)))
+                .hint(format!("(umask 077; head -c 32 /dev/urandom | base64 > {})", quote(&name)))
         };
         let bytes = mounted_secret::read(path, LONGEST_KEY).map_err(|error| failed(error.to_string()))?;
         if bytes.len() < MIN_KEY_BYTES {
@@ -170,17 +175,8 @@ fn ticket_keys(config: &Config) -> Result<Keys, Failure> {
         }
         Ok(zeroize::Zeroizing::new(bytes))
     };
-    let keys = config.ticket_key_files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() {
-        return random_ticket_key();
-    }
-    Ok(Keys::new(&keys.iter().map(|key| key.as_slice()).collect::<Vec<_>>()))
-}
-
-fn random_ticket_key() -> Result<Keys, Failure> {
-    let mut key = zeroize::Zeroizing::new([0; MIN_KEY_BYTES]);
-    getrandom::fill(key.as_mut()).map_err(no_random)?;
-    Ok(Keys::new(&[*key]))
+    let keys = std::iter::once(key_file).chain(old_key_file).map(read).collect::<Result<Vec<_>, _>>()?;
+    Ok(Keys::new(&config.public_url, &keys.iter().map(|key| key.as_slice()).collect::<Vec<_>>()))
 }
 
 fn no_random(error: getrandom::Error) -> Failure {
@@ -213,8 +209,8 @@ fn new_key(name: &str) -> Result<Outcome, Failure> {
 }
 
 fn check_json(config: &Config) -> Value {
-    let groups = config.rules.groups().into_iter().map(|group| {
-        let permissions = config.rules.permissions(&[group.to_owned()].into());
+    let groups = config.groups().into_iter().map(|group| {
+        let permissions = config.permissions(&[group.to_owned()].into());
         let operations: Vec<Value> =
             permissions.operations.iter().map(|(name, own)| json!({ "name": name, "own": own })).collect();
         (group.to_owned(), json!({ "operations": operations, "limits": limits(&permissions) }))
@@ -223,8 +219,8 @@ fn check_json(config: &Config) -> Value {
 }
 
 fn check_page(config: &Config) -> Page {
-    config.rules.groups().into_iter().fold(Page::new(), |page, group| {
-        let permissions = config.rules.permissions(&[group.to_owned()].into());
+    config.groups().into_iter().fold(Page::new(), |page, group| {
+        let permissions = config.permissions(&[group.to_owned()].into());
         let page = page.toned(Tone::Strong, group);
         let of = |own: bool| {
             let names = permissions.operations.iter().filter(|(_, is_own)| **is_own == own);
@@ -295,7 +291,7 @@ async fn dev(args: &ServeArgs, context: &Context<'_>) -> Result<Outcome, Failure
         output::with_schema("serve", ready),
     ));
     let hosts = vec![address, other_name];
-    let ticket_keys = random_ticket_key()?;
+    let ticket_keys = ticket_keys(&config)?;
     // A program that starts it reads one line.
     let logs = !context.options.json;
     let setup = Setup { config, plan, ticket_keys, hosts, page, sources: vec![source], metrics: None, logs };

@@ -211,21 +211,22 @@ fn prepared(client: &Client, request: &Request, method: reqwest::Method, url: &U
     }
 }
 
-/// Sends a request by a [`Http::streaming`] client, from any task. `None` if there is no whole answer within `limit`.
-pub async fn send_by(client: &Client, request: &Request, limit: Duration) -> Option<Response> {
+/// A request for a [`Http::streaming`] client; `None` if its URL is none.
+pub fn built(client: &Client, request: &Request) -> Option<reqwest::Request> {
     let url = Url::parse(&request.url).ok()?;
-    let sent = async {
-        let mut sent = prepared(client, request, method(request).1, &url).send().await.ok()?;
-        let mut response = head(&sent);
-        while let Some(chunk) = sent.chunk().await.ok()? {
-            response.body.extend_from_slice(&chunk);
-            if response.body.len() > BODY_LIMIT {
-                return None;
-            }
+    prepared(client, request, method(request).1, &url).build().ok()
+}
+
+/// A whole answer to it; `None` if it breaks off or is too long.
+pub async fn whole(mut sent: reqwest::Response) -> Option<Response> {
+    let mut response = head(&sent);
+    while let Some(chunk) = sent.chunk().await.ok()? {
+        response.body.extend_from_slice(&chunk);
+        if response.body.len() > BODY_LIMIT {
+            return None;
         }
-        Some(response)
-    };
-    tokio::time::timeout(limit, sent).await.ok()?
+    }
+    Some(response)
 }
 
 async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError> {

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION,
-    CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL,
-    UPGRADE, VARY, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER,
+    SEC_WEBSOCKET_PROTOCOL, UPGRADE, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::timeout;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::Uuid;
 
 use super::record::Record;
@@ -33,75 +31,98 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The headers that `@corti/sdk` sends, and what a page needs besides.
+const PAGE_HEADERS: [&str; 11] = [
+    "authorization",
+    "content-type",
+    "accept",
+    "tenant-name",
+    "range",
+    "x-corti-analytics",
+    "x-fern-language",
+    "x-fern-sdk-name",
+    "x-fern-sdk-version",
+    "x-fern-runtime",
+    "x-fern-runtime-version",
+];
+
+/// Which pages of other origins may read our answers.
+pub(super) fn cors(gateway: &Arc<Gateway>) -> CorsLayer {
+    let gateway = Arc::clone(gateway);
+    let is_listed = move |origin: &HeaderValue, _: &_| accepts_origin(&gateway, origin);
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(is_listed))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers(PAGE_HEADERS.map(HeaderName::from_static))
+        .expose_headers([REQUEST_ID, RETRY_AFTER])
+        .max_age(Duration::from_secs(600))
+}
+
 /// The answer to a request, which always says which request it was.
 pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
-    let id = Uuid::new_v4().to_string();
-    let mut record = Record::new(&gateway.journal, id.clone());
-    let origin = request.headers().get(ORIGIN).cloned();
-    let path_is_ours = ["/corti/", "/broker/"].iter().any(|start| request.uri().path().starts_with(start));
-    let answered = match check_page(&gateway, request.headers()) {
-        Err(refusal) => Err(refusal),
-        Ok(_) if request.method() == Method::OPTIONS && is_preflight(request.headers()) => Ok(preflight()),
-        Ok(_) if !path_is_ours && request.method() == Method::GET && gateway.page.is_some() => {
-            match &gateway.page {
-                Some(page) => Ok(page.answer(request.uri().path()).await),
-                None => Ok(Response::default()),
-            }
-        }
-        Ok(page) => {
-            let is_upgrade = request.headers().contains_key(UPGRADE);
-            let limit = if is_upgrade { UPGRADE_LIMIT } else { REQUEST_LIMIT };
-            let dispatched = timeout(limit, Box::pin(dispatch(&gateway, request, page, &mut record))).await;
-            let late =
-                || Refusal::later(Code::UpstreamUnreachable, "there was no answer in time", UPGRADE_LIMIT);
-            dispatched.unwrap_or_else(|_| Err(late()))
-        }
+    let record = Arc::new(Record::new(&gateway.journal));
+    let id = record.entry().request;
+    let limit = if request.headers().contains_key(UPGRADE) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
+    let answered = timeout(limit, Box::pin(answered(&gateway, request, &record))).await;
+    let late = || Refusal::later(Code::UPSTREAM_UNREACHABLE, "there was no answer in time", UPGRADE_LIMIT);
+    let (mut response, outcome) = match answered.unwrap_or_else(|_| Err(late())) {
+        Ok(response) => (response, "ok"),
+        Err(refusal) => (refused(&refusal, id), refusal.code.0),
     };
-    let mut response = match answered {
-        Ok(response) => {
-            record.outcome = "ok";
-            response
-        }
-        Err(refusal) => {
-            record.outcome = refusal.code.parts().0;
-            refused(&refusal, &id)
-        }
-    };
-    record.answered(response.status().as_u16());
-    let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(REQUEST_ID, id);
+    record.answered(response.status().as_u16(), outcome);
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, id);
     }
-    if let Some(origin) = origin.filter(|origin| gateway.accepts_origin(origin)) {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-request-id, retry-after"));
+    response.map(|body| inline::counted(body, &record, |entry| &mut entry.bytes_out))
+}
+
+async fn answered(
+    gateway: &Arc<Gateway>,
+    request: Request,
+    record: &Arc<Record>,
+) -> Result<Response, Refusal> {
+    let origin = check_page(gateway, request.headers())?;
+    let path = request.uri().path().to_owned();
+    let is_ours = path.starts_with("/corti/") || path.starts_with("/broker/");
+    if let Some(page) = gateway.page.as_ref().filter(|_| !is_ours && request.method() == Method::GET) {
+        return Ok(page.answer(&path).await);
     }
-    headers.append(VARY, HeaderValue::from_static("Origin"));
-    // A WebSocket keeps its record until it ends.
-    match response.extensions_mut().remove::<tunnel::Pending>() {
-        Some(pending) => pending.start(record),
-        None => response = response.map(|body| inline::counted(body, record)),
+    if origin.is_none() && comes_from_elsewhere(request.headers()) {
+        return Err(Refusal::new(Code::ORIGIN_DENIED, "a page sent this without an Origin header"));
     }
-    response
+    // The target as it was sent: in its absolute form it names a host.
+    if request.uri().authority().is_some() {
+        return Err(Refusal::new(Code::PATH_INVALID, "the request target is not a path"));
+    }
+    let (allowed, ticket) = admit(gateway, credential(&request)?, origin, record).await?;
+    if !path.starts_with("/broker/") {
+        return proxied(gateway, request, &allowed, ticket.as_ref(), record).await;
+    }
+    if ticket.is_some() {
+        return Err(Refusal::new(Code::OPERATION_DENIED, "a ticket opens one WebSocket and nothing else"));
+    }
+    broker::answer(gateway, request, &allowed, record).await
 }
 
 /// Refuses foreign hosts, against DNS rebinding, and foreign pages. Returns the page's origin.
 fn check_page(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     let is_repeated = |name| headers.get_all(name).iter().nth(1).is_some();
     if is_repeated(HOST) || is_repeated(ORIGIN) {
-        return Err(Refusal::new(Code::RequestInvalid, "Host or Origin is given twice"));
+        return Err(Refusal::new(Code::REQUEST_INVALID, "Host or Origin is given twice"));
     }
     let host = headers.get(HOST).and_then(|it| it.to_str().ok());
     if !host.is_some_and(|host| gateway.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))) {
-        return Err(Refusal::new(Code::HostUnknown, "the Host header names another server"));
+        return Err(Refusal::new(Code::HOST_UNKNOWN, "the Host header names another server"));
     }
-    match headers.get(ORIGIN) {
-        Some(origin) if gateway.accepts_origin(origin) => Ok(origin.to_str().ok().map(str::to_owned)),
-        Some(_) => {
-            Err(Refusal::new(Code::OriginDenied, "this page's origin is not one of the gateway's `origins`"))
-        }
-        None => Ok(None),
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(None) };
+    if accepts_origin(gateway, origin) {
+        return Ok(origin.to_str().ok().map(str::to_owned));
     }
+    Err(Refusal::new(Code::ORIGIN_DENIED, "this page's origin is not one of the gateway's `origins`"))
+}
+
+fn accepts_origin(gateway: &Gateway, origin: &HeaderValue) -> bool {
+    origin.to_str().is_ok_and(|origin| gateway.config.origins.contains(origin))
 }
 
 /// Browsers send `Sec-Fetch-Site` with every request, and `Origin` with every one that could change something.
@@ -109,118 +130,95 @@ fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
 
-fn is_preflight(headers: &HeaderMap) -> bool {
-    headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-/// The headers of `@corti/sdk`, and what a page needs besides.
-fn preflight() -> Response {
-    let headers = [
-        (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PATCH, DELETE"),
-        (
-            ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type, accept, tenant-name, range, x-corti-analytics, x-fern-language, x-fern-sdk-name, \
-             x-fern-sdk-version, x-fern-runtime, x-fern-runtime-version",
-        ),
-        (ACCESS_CONTROL_MAX_AGE, "600"),
-    ];
-    (StatusCode::NO_CONTENT, headers).into_response()
-}
-
-async fn dispatch(
-    gateway: &Arc<Gateway>,
-    request: Request,
+/// Finds out who asks and what this caller may do, and counts the request.
+async fn admit(
+    gateway: &Gateway,
+    found: Found,
     origin: Option<String>,
-    record: &mut Record,
-) -> Result<Response, Refusal> {
-    if origin.is_none() && comes_from_elsewhere(request.headers()) {
-        return Err(Refusal::new(Code::OriginDenied, "a page sent this without an Origin header"));
-    }
-    // The target as it was sent: in its absolute form it names a host.
-    if request.uri().authority().is_some() {
-        return Err(Refusal::new(Code::PathInvalid, "the request target is not a path"));
-    }
-    let is_upgrade = request.headers().contains_key(UPGRADE);
-    let is_socket = request.uri().path().starts_with("/corti/audio-bridge/");
-    let found = credential(&request, is_upgrade && is_socket)?;
+    record: &Record,
+) -> Result<(Allowed, Option<Ticket>), Refusal> {
     let (caller, ticket) = gateway.identify(&found.credential).await?;
-    record.caller = Some(caller.id.clone());
-    let permissions = gateway.config.rules.permissions(&caller.groups);
+    record.entry().caller = Some(caller.id.clone());
+    let permissions = gateway.config.permissions(&caller.groups);
     gateway.throttle.request(&caller.id, &permissions.limits)?;
     let session = permissions.limits.session;
     // A ticket is for one session, however often it is used.
     let session = if ticket.is_some() { caller.remaining(gateway.clock.now(), session) } else { session };
-    let allowed = Allowed { caller, permissions, origin, protocol: found.protocol, session };
-    let path = request.uri().path().to_owned();
-    if path.starts_with("/broker/") {
-        if ticket.is_some() {
-            return Err(Refusal::new(Code::OperationDenied, "a ticket opens one WebSocket and nothing else"));
-        }
-        return broker::answer(gateway, request, &allowed, record).await;
+    Ok((Allowed { caller, permissions, origin, protocol: found.protocol, session }, ticket))
+}
+
+fn credential(request: &Request) -> Result<Found, Refusal> {
+    let texts = |name: HeaderName| -> Vec<Option<&str>> {
+        request.headers().get_all(name).iter().map(|value| value.to_str().ok()).collect()
+    };
+    let is_socket = request.uri().path().starts_with("/corti/audio-bridge/");
+    place::find(place::Request {
+        authorization: &texts(AUTHORIZATION),
+        protocols: &texts(SEC_WEBSOCKET_PROTOCOL),
+        query: request.uri().query().unwrap_or_default(),
+        is_upgrade: is_socket && request.headers().contains_key(UPGRADE),
+    })
+}
+
+/// Passes a call on to Corti, if the caller may make it.
+async fn proxied(
+    gateway: &Arc<Gateway>,
+    request: Request,
+    allowed: &Allowed,
+    ticket: Option<&Ticket>,
+    record: &Arc<Record>,
+) -> Result<Response, Refusal> {
+    if !gateway.config.proxy.enabled {
+        return Err(Refusal::new(Code::ROUTE_UNKNOWN, "this gateway forwards no calls"));
     }
-    if !gateway.config.proxy {
-        return Err(Refusal::new(Code::RouteUnknown, "this gateway forwards no calls"));
-    }
-    let call = operation::find(request.method().as_str(), &path)?;
-    record.operation = call.operation.name;
+    let call = operation::find(request.method().as_str(), request.uri().path())?;
+    record.entry().operation = call.operation.name;
+    let is_upgrade = request.headers().contains_key(UPGRADE);
     if call.operation.is_socket() != is_upgrade {
-        let detail =
-            if is_upgrade { "this operation is no WebSocket" } else { "this operation is a WebSocket" };
-        return Err(Refusal::new(Code::RequestInvalid, detail));
+        let is_it = if is_upgrade { "no WebSocket" } else { "a WebSocket" };
+        return Err(Refusal::new(Code::REQUEST_INVALID, format!("this operation is {is_it}")));
     }
     let owned = allowed.permissions.decide(&call)?;
-    match (&ticket, owned) {
+    match (ticket, owned) {
         // It was made for this interaction, after its owner was checked.
         (Some(ticket), _) => check_ticket(ticket, &call, allowed.origin.as_deref())?,
         (None, Some(interaction)) => {
-            rules::check_owner(gateway.owner(interaction).await?, &allowed.caller)?;
+            rules::check_owner(gateway.owner(interaction).await?, allowed.caller.user)?;
         }
         (None, None) => {}
     }
     if is_upgrade {
-        tunnel::open(gateway, request, &call, &allowed).await
-    } else {
-        let answered =
-            inline::forward(gateway, request, &call, &allowed.permissions.limits, owned.is_some(), record)
-                .await;
-        if let Some(interaction) = owned.filter(|_| call.operation.method != "GET") {
-            gateway.forget_owner(interaction);
-        }
-        answered
+        return tunnel::open(gateway, request, &call, allowed, record).await;
     }
+    let answer = inline::forward(gateway, request, &call, allowed, owned.is_some(), record).await;
+    if call.operation.method != "GET"
+        && let Some(interaction) = owned
+    {
+        // It may have changed, or be gone.
+        gateway.owners.remove(&interaction);
+    }
+    answer
 }
 
 fn check_ticket(ticket: &Ticket, call: &Call, origin: Option<&str>) -> Result<(), Refusal> {
     if ticket.operation != call.operation.name || ticket.interaction != call.interaction {
-        return Err(Refusal::new(Code::OperationDenied, "the ticket is for another WebSocket"));
+        return Err(Refusal::new(Code::OPERATION_DENIED, "the ticket is for another WebSocket"));
     }
     if ticket.origin.as_deref() != origin {
-        return Err(Refusal::new(Code::OriginDenied, "the ticket is for another page"));
+        return Err(Refusal::new(Code::ORIGIN_DENIED, "the ticket is for another page"));
     }
     Ok(())
 }
 
-fn credential(request: &Request, is_upgrade: bool) -> Result<Found, Refusal> {
-    fn texts(headers: &HeaderMap, name: HeaderName) -> Vec<Option<&str>> {
-        headers.get_all(name).iter().map(|value| value.to_str().ok()).collect()
-    }
-    place::find(place::Request {
-        authorization: &texts(request.headers(), AUTHORIZATION),
-        protocols: &texts(request.headers(), SEC_WEBSOCKET_PROTOCOL),
-        query: request.uri().query().unwrap_or_default(),
-        is_upgrade,
-    })
-}
-
 /// A refusal as a problem.
-fn refused(refusal: &Refusal, id: &str) -> Response {
-    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+fn refused(refusal: &Refusal, id: Uuid) -> Response {
+    let status = StatusCode::from_u16(refusal.code.1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = [(CONTENT_TYPE, "application/problem+json"), (CACHE_CONTROL, "no-store")];
-    let mut response = (status, headers, Body::from(refusal.problem(id).to_string())).into_response();
+    let mut response = (status, headers, refusal.problem(id).to_string()).into_response();
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if let Some(seconds) = refusal.retry_after_seconds() {
+    if let Some(seconds) = refusal.retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     response

@@ -16,12 +16,14 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::recent::lock;
 use super::record::Record;
 use super::state::{Allowed, Gateway, Mint};
 use crate::domain::corti::interaction::{self, Api, Fields, Interaction, InteractionError};
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::gateway::place::TICKET;
 use crate::domain::gateway::refusal::{Code, Refusal};
+use crate::domain::gateway::rules;
 use crate::domain::gateway::ticket::Ticket;
 use crate::domain::token::grant::Token;
 use crate::domain::token::jwt;
@@ -48,17 +50,10 @@ struct TokenRequest {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SessionRequest {
-    kind: Kind,
+    kind: SocketKind,
     interaction: Option<Value>,
     #[serde(default)]
     via: Via,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Transcribe,
-    Streams,
 }
 
 /// How the browser reaches the WebSocket.
@@ -77,13 +72,11 @@ pub(super) async fn answer(
     gateway: &Arc<Gateway>,
     request: Request,
     allowed: &Allowed,
-    record: &mut Record,
+    record: &Record,
 ) -> Result<Response, Refusal> {
-    let method = request.method().as_str().to_owned();
-    let path = request.uri().path().to_owned();
-    let (status, body) = match (method.as_str(), path.as_str()) {
+    let (status, body) = match (request.method().as_str(), request.uri().path()) {
         ("GET", "/broker/v1/me") => {
-            record.operation = "me";
+            record.entry().operation = "me";
             (StatusCode::OK, me(allowed))
         }
         ("POST", "/broker/v1/token") => {
@@ -94,7 +87,7 @@ pub(super) async fn answer(
             let asked = json_body(request).await?;
             (StatusCode::CREATED, session(gateway, asked, allowed, record).await?)
         }
-        _ => return Err(Refusal::new(Code::RouteUnknown, "the broker has token, sessions and me")),
+        _ => return Err(Refusal::new(Code::ROUTE_UNKNOWN, "the broker has token, sessions and me")),
     };
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
     Ok((status, headers, body.to_string()).into_response())
@@ -102,14 +95,14 @@ pub(super) async fn answer(
 
 /// Only JSON: a page can send a form to another site without asking first.
 async fn json_body<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
-    let invalid = |detail: String| Refusal::new(Code::RequestInvalid, detail);
+    let invalid = |detail: String| Refusal::new(Code::REQUEST_INVALID, detail);
     if !is_json(request.headers()) {
         return Err(invalid("send Content-Type: application/json".to_owned()));
     }
     let body = timeout(BODY_LIMIT, Limited::new(request.into_body(), BODY).collect()).await;
     let body = body.ok().and_then(Result::ok);
-    let body =
-        body.ok_or_else(|| Refusal::new(Code::BodyTooLarge, format!("the body has more than {BODY} bytes")))?;
+    let body = body
+        .ok_or_else(|| Refusal::new(Code::BODY_TOO_LARGE, format!("the body has more than {BODY} bytes")))?;
     // serde's own words may repeat the text.
     serde_json::from_slice(&body.to_bytes()).map_err(|error| {
         invalid(format!("the body is wrong at line {}, column {}", error.line(), error.column()))
@@ -145,14 +138,14 @@ async fn token(
     gateway: &Gateway,
     scopes: &[String],
     allowed: &Allowed,
-    record: &mut Record,
+    record: &Record,
 ) -> Result<Value, Refusal> {
-    record.operation = "token";
+    record.entry().operation = "token";
     let names: Vec<&str> = scopes.iter().map(String::as_str).filter(|it| *it != "openid").collect();
     let is_limited = !names.is_empty() && names.iter().all(|it| ["transcribe", "streams"].contains(it));
     if !is_limited {
         let detail = "scopes can be transcribe, streams or both; other tokens stay on the backend";
-        return Err(Refusal::new(Code::OperationDenied, detail));
+        return Err(Refusal::new(Code::OPERATION_DENIED, detail));
     }
     for name in &names {
         allowed.permissions.of_broker(&format!("token.{name}"))?;
@@ -168,14 +161,17 @@ async fn token(
 }
 
 /// A token that is limited to `scopes`, by the server's answer and by its own claim.
-async fn minted(gateway: &Gateway, scopes: &str, record: &mut Record) -> Result<Token, Refusal> {
+async fn minted(gateway: &Gateway, scopes: &str, record: &Record) -> Result<Token, Refusal> {
     let scopes = ScopeSet::from_wire(scopes);
-    let shared = gateway.config.share_tokens.then(|| gateway.shared(&scopes, SHARED_LIFE)).flatten();
-    let token = if let Some(token) = shared {
+    let name = scopes.to_strings().join(" ");
+    let shared = gateway.config.broker.share.then(|| lock(&gateway.shared).get(&name).cloned()).flatten();
+    let lives = |token: &Token| token.expires_at.duration_since(gateway.clock.now()).as_secs() >= SHARED_LIFE;
+    let token = if let Some(token) = shared.filter(lives) {
         token
     } else {
         let (reply, minted) = oneshot::channel();
-        let late = || Refusal::later(Code::TokenUnavailable, "no token came in time", Duration::from_secs(1));
+        let late =
+            || Refusal::later(Code::TOKEN_UNAVAILABLE, "no token came in time", Duration::from_secs(1));
         let mint = Mint { scopes: ScopeRequest::Scopes(scopes.clone()), reply };
         gateway.mints.try_send(mint).map_err(|_| late())?;
         timeout(MINT_LIMIT, minted).await.ok().and_then(Result::ok).ok_or_else(late)??
@@ -188,13 +184,13 @@ async fn minted(gateway: &Gateway, scopes: &str, record: &mut Record) -> Result<
     };
     if !is_ours(&token.granted) || !claimed.is_some_and(|claimed| is_ours(&claimed)) {
         return Err(Refusal::new(
-            Code::UpstreamInvalid,
+            Code::UPSTREAM_INVALID,
             "the authorization server gave a token that is not limited",
         ));
     }
-    record.token_id = jwt::Jwt::decode(text).ok().and_then(|it| it.claims.jti);
-    if gateway.config.share_tokens {
-        gateway.share(&scopes, &token);
+    record.entry().token = jwt::Jwt::decode(text).ok().and_then(|it| it.claims.jti);
+    if gateway.config.broker.share {
+        lock(&gateway.shared).insert(name, token.clone());
     }
     Ok(token)
 }
@@ -204,24 +200,20 @@ async fn session(
     gateway: &Arc<Gateway>,
     asked: SessionRequest,
     allowed: &Allowed,
-    record: &mut Record,
+    record: &Record,
 ) -> Result<Value, Refusal> {
-    let kind = match asked.kind {
-        Kind::Transcribe => SocketKind::Transcribe,
-        Kind::Streams => SocketKind::Streams,
+    let (name, operation) = match asked.kind {
+        SocketKind::Transcribe => ("transcribe", "session.transcribe"),
+        SocketKind::Streams => ("streams", "session.streams"),
     };
-    let name = kind.as_str();
-    record.operation = match kind {
-        SocketKind::Transcribe => "session.transcribe",
-        SocketKind::Streams => "session.streams",
-    };
+    record.entry().operation = operation;
     let permissions = &allowed.permissions;
-    let own = permissions.of_broker(record.operation)?;
+    let own = permissions.of_broker(operation)?;
     if asked.via == Via::Direct {
         permissions.of_broker(&format!("token.{name}"))?;
-    } else if !gateway.config.proxy || !permissions.operations.contains_key(name) {
+    } else if !gateway.config.proxy.enabled || !permissions.operations.contains_key(name) {
         let detail = format!("a session through the gateway needs a rule that allows `{name}`");
-        return Err(Refusal::new(Code::OperationDenied, detail));
+        return Err(Refusal::new(Code::OPERATION_DENIED, detail));
     }
     gateway.throttle.token(&allowed.caller.id, &permissions.limits)?;
     // Before the interaction, which would otherwise be left behind.
@@ -229,7 +221,7 @@ async fn session(
         Via::Direct => Some(minted(gateway, name, record).await?),
         Via::Gateway => None,
     };
-    let interaction = match kind {
+    let interaction = match asked.kind {
         SocketKind::Streams => {
             let fields = asked.interaction.unwrap_or_else(|| json!({}));
             Some(create(gateway, &fields, own.then_some(allowed.caller.user)).await?)
@@ -264,9 +256,11 @@ fn ticket(
 ) -> Result<Value, Refusal> {
     let life = SignedDuration::try_from(allowed.permissions.limits.session).unwrap_or_default();
     let expires_at = gateway.clock.now() + life;
-    let ticket = Ticket::new(&allowed.caller, name, interaction, allowed.origin.as_deref(), expires_at);
-    let ticket = ticket.sign(&gateway.ticket_keys);
-    let ticket = ticket.ok_or_else(|| Refusal::new(Code::TokenUnavailable, "there is no key for tickets"))?;
+    let keys = &gateway.ticket_keys;
+    let ticket = Ticket::new(keys, &allowed.caller, name, interaction, allowed.origin.as_deref(), expires_at);
+    let ticket = ticket.sign(keys);
+    let ticket =
+        ticket.ok_or_else(|| Refusal::new(Code::TOKEN_UNAVAILABLE, "there is no key for tickets"))?;
     let path = interaction.map_or_else(|| "transcribe".to_owned(), |id| format!("interactions/{id}/streams"));
     let base = gateway.config.public_url.as_str().replacen("http", "ws", 1);
     Ok(json!({
@@ -280,17 +274,17 @@ fn ticket(
 async fn create(gateway: &Gateway, fields: &Value, owner: Option<Uuid>) -> Result<Interaction, Refusal> {
     let body = Fields::default().body(Some(fields.to_string().as_bytes()), &Uuid::new_v4().to_string());
     let mut body =
-        body.map_err(|error| Refusal::new(Code::RequestInvalid, format!("`interaction`: {error}")))?;
-    if let Some(owner) = owner {
-        body["assignedUserId"] = owner.to_string().into();
+        body.map_err(|error| Refusal::new(Code::REQUEST_INVALID, format!("`interaction`: {error}")))?;
+    if let (Some(owner), Some(body)) = (owner, body.as_object_mut()) {
+        rules::assign(body, owner);
     }
     let Gateway { environment, tenant, .. } = gateway;
     let response = gateway.call(|token| Api { environment, tenant, token }.create(&body)).await?;
     interaction::parse(&response, environment, tenant).map_err(|error| match error {
         InteractionError::Refused(problem) if (400..500).contains(&problem.status) => Refusal::new(
-            Code::RequestInvalid,
+            Code::REQUEST_INVALID,
             format!("Corti refused the interaction with {}", problem.status),
         ),
-        _ => Refusal::new(Code::UpstreamInvalid, "Corti's answer is not a created interaction"),
+        _ => Refusal::new(Code::UPSTREAM_INVALID, "Corti's answer is not a created interaction"),
     })
 }

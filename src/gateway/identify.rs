@@ -1,24 +1,17 @@
 //! Finds out who asks: reads the credential and verifies it.
 
-use std::time::{Duration, Instant};
-
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::kept::Missing;
+use super::recent::LIFE;
 use super::state::Gateway;
-use super::throttle::lock;
 use crate::domain::client::secret::Secret;
 use crate::domain::gateway::caller::{Caller, JwtRefusal, KEY_PREFIX, claimed_issuer};
+use crate::domain::gateway::config::ApiKey;
 use crate::domain::gateway::place::Credential;
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::ticket::Ticket;
-
-/// How long a verified JWT is not verified again.
-const VERIFIED_LIVES: Duration = Duration::from_secs(60);
-
-/// How many verified JWTs are remembered.
-const MOST_VERIFIED: usize = 10_000;
 
 impl Gateway {
     /// The caller, and the ticket if that is the credential.
@@ -39,57 +32,44 @@ impl Gateway {
     }
 
     fn of_key(&self, key: &Secret) -> Result<Caller, Refusal> {
-        let digest: [u8; 32] = Sha256::digest(key.expose().as_bytes()).into();
-        let same = self.config.keys.iter().find(|known| bool::from(known.sha256.ct_eq(&digest)));
-        let key = same.ok_or_else(|| Refusal::new(Code::CredentialInvalid, "there is no such API key"))?;
-        Ok(Caller::of_key(&key.name, &key.groups))
+        let digest = format!("{:x}", Sha256::digest(key.expose().as_bytes()));
+        let is_same = |known: &ApiKey| bool::from(known.sha256.as_bytes().ct_eq(digest.as_bytes()));
+        let known = self.config.keys.iter().find(|(_, known)| is_same(known));
+        let (name, key) = known.ok_or_else(|| invalid("there is no such API key"))?;
+        Ok(Caller::of_key(name, &key.groups))
     }
 
     async fn of_jwt(&self, token: &Secret) -> Result<Caller, Refusal> {
         let digest: [u8; 32] = Sha256::digest(token.expose().as_bytes()).into();
         let now = self.clock.now();
-        if let Some((caller, verified)) = lock(&self.verified).get(&digest)
-            && verified.elapsed() < VERIFIED_LIVES
-            && !caller.remaining(now, VERIFIED_LIVES).is_zero()
-        {
-            return Ok(caller.clone());
+        let known = self.verified.get(&digest).filter(|caller| !caller.remaining(now, LIFE).is_zero());
+        if let Some(caller) = known {
+            return Ok(caller);
         }
         let claimed = claimed_issuer(token);
         let known = self.issuers.iter().find(|(issuer, _)| Some(&issuer.url) == claimed.as_ref());
-        let Some((issuer, keys)) = known else {
-            return Err(Refusal::new(
-                Code::CredentialInvalid,
-                "the token is of no issuer that this gateway trusts",
-            ));
-        };
+        let (issuer, keys) =
+            known.ok_or_else(|| invalid("the token is of no issuer that this gateway trusts"))?;
         let unavailable = |Missing(after)| {
-            Refusal::later(
-                Code::TokenUnavailable,
-                "the identity provider's keys cannot be fetched now",
-                after,
-            )
+            let detail = "the identity provider's keys cannot be fetched now";
+            Refusal::later(Code::TOKEN_UNAVAILABLE, detail, after)
         };
         let (set, generation) = keys.get().await.map_err(unavailable)?;
-        let caller = match Caller::of_jwt(token, issuer, &set, now) {
-            Err(JwtRefusal::UnknownKey) => match keys.after(generation).await {
-                Ok((newer, _)) => Caller::of_jwt(token, issuer, &newer, now),
-                Err(_) => Err(JwtRefusal::UnknownKey),
-            },
-            verified => verified,
-        };
-        let caller = caller.map_err(|refusal| match refusal {
+        let mut verified = Caller::of_jwt(token, issuer, &set, now);
+        if matches!(verified, Err(JwtRefusal::UnknownKey)) {
+            // Newer keys may have it. Where they were fetched just before, it is not known: the caller has to try again.
+            let (newer, _) = keys.after(generation).await.map_err(unavailable)?;
+            verified = Caller::of_jwt(token, issuer, &newer, now);
+        }
+        let caller = verified.map_err(|refusal| match refusal {
             JwtRefusal::Refused(refusal) => refusal,
-            JwtRefusal::UnknownKey => {
-                Refusal::new(Code::CredentialInvalid, "the token's key is not one of its issuer's")
-            }
+            JwtRefusal::UnknownKey => invalid("the token's key is not one of its issuer's"),
         })?;
-        let mut verified = lock(&self.verified);
-        if verified.len() >= MOST_VERIFIED {
-            verified.retain(|_, (_, at)| at.elapsed() < VERIFIED_LIVES);
-        }
-        if verified.len() < MOST_VERIFIED {
-            verified.insert(digest, (caller.clone(), Instant::now()));
-        }
+        self.verified.insert(digest, caller.clone());
         Ok(caller)
     }
+}
+
+fn invalid(detail: &str) -> Refusal {
+    Refusal::new(Code::CREDENTIAL_INVALID, detail)
 }

@@ -10,14 +10,13 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::kept::Fetched;
-use super::record::OfMint;
 use super::state::{Gateway, Mint, Upstream, random_part};
 use crate::app::tokens::Tokens;
 use crate::domain::client::environment::is_loopback;
 use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::{AccessToken, ClientSecret};
 use crate::domain::corti::request::Request;
-use crate::domain::gateway::caller::Issuer;
+use crate::domain::gateway::config::Issuer;
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::token::grant::Token;
 use crate::domain::token::jwks::KeySet;
@@ -53,9 +52,9 @@ pub(super) struct Minter<'a> {
 impl Minter<'_> {
     /// Keeps all tokens and keys fresh.
     pub(super) async fn keep_all(&self) -> Infallible {
-        let tokens = self.gateway.needed().map(|token| {
+        let tokens = self.gateway.tokens.iter().map(|(token, kept)| {
             let failed = move |failure: Failure| self.warn(&format!("no {} token", token.as_str()), &failure);
-            self.gateway.kept(token).keep(async move || self.ahead(token).await, failed).boxed_local()
+            kept.keep(async move || self.ahead(*token).await, failed).boxed_local()
         });
         let keys = self.gateway.issuers.iter().map(|(issuer, kept)| {
             let failed = move |failure: Failure| self.warn(&format!("no keys of {}", issuer.url), &failure);
@@ -85,9 +84,9 @@ impl Minter<'_> {
                             let detail = "the authorization server gave no token";
                             match failure.kind {
                                 Kind::Unavailable | Kind::Network => {
-                                    Refusal::later(Code::TokenUnavailable, detail, Duration::from_secs(1))
+                                    Refusal::later(Code::TOKEN_UNAVAILABLE, detail, Duration::from_secs(1))
                                 }
-                                _ => Refusal::new(Code::UpstreamInvalid, detail),
+                                _ => Refusal::new(Code::UPSTREAM_INVALID, detail),
                             }
                         });
                         // Fails if the caller is gone.
@@ -124,7 +123,7 @@ impl Minter<'_> {
             "openid streams" => "streams",
             _ => "both",
         };
-        metrics.mints.get_or_create(&OfMint { scope, outcome }).inc();
+        metrics.mints.get_or_create(&[("scope", scope), ("outcome", outcome)]).inc();
         if minted.as_ref().is_err_and(|failure| failure.kind == Kind::Rejected) {
             self.rejected.set(Some(Instant::now()));
             if let Ok(newer) = self.tokens.secret(self.plan).await {
@@ -138,7 +137,7 @@ impl Minter<'_> {
     async fn keys(&self, issuer: &Issuer) -> Result<Fetched<KeySet>, Failure> {
         let fetched = self.fetch_keys(issuer).await;
         let outcome = if fetched.is_ok() { "ok" } else { "failed" };
-        self.gateway.journal.metrics.key_fetches.get_or_create(&OfMint { scope: "keys", outcome }).inc();
+        self.gateway.journal.metrics.key_fetches.get_or_create(&[("outcome", outcome)]).inc();
         Ok(Fetched { value: fetched?, expires_at: None, renew_after: KEYS_LIVE })
     }
 
@@ -156,7 +155,9 @@ impl Minter<'_> {
             return Err(wrong("its discovery document names another issuer"));
         }
         let keys = document["jwks_uri"].as_str().and_then(|it| Url::parse(it).ok());
-        let keys = keys.filter(|url| url.scheme() == "https" || is_loopback(url));
+        // An issuer that is reached by https has its keys there, too.
+        let is_plain = issuer.url.starts_with("http:");
+        let keys = keys.filter(|url| url.scheme() == "https" || is_plain && is_loopback(url));
         let keys = keys.ok_or_else(|| wrong("its discovery document names no usable jwks_uri"))?;
         KeySet::parse(&get(keys.into()).await?.body).map_err(|error| wrong(&error.to_string()))
     }

@@ -11,6 +11,7 @@ mod kept;
 mod minter;
 mod owners;
 mod page;
+mod recent;
 mod record;
 mod state;
 mod throttle;
@@ -32,8 +33,9 @@ use url::Url;
 
 use kept::Kept;
 use minter::Minter;
+use recent::Recent;
 use record::{Journal, Metrics};
-use state::{Gateway, Phase};
+use state::{Gateway, Phase, needed};
 use throttle::Throttle;
 
 use crate::app::tokens::Tokens;
@@ -93,11 +95,11 @@ pub(crate) async fn run(
         page,
         ticket_keys,
         issuers: config.issuers.iter().map(|issuer| (issuer.clone(), Kept::new(clock))).collect(),
-        verified: Mutex::default(),
-        tokens: std::array::from_fn(|_| Kept::new(clock)),
+        verified: Recent::default(),
+        tokens: needed(&config).into_iter().map(|token| (token, Kept::new(clock))).collect(),
         mints,
         shared: Mutex::default(),
-        owners: Mutex::default(),
+        owners: Recent::default(),
         throttle: Throttle::default(),
         journal: Arc::new(Journal {
             metrics: Metrics::new(),
@@ -118,13 +120,16 @@ pub(crate) async fn run(
         let gateway = Arc::clone(&gateway);
         move |request: Request| answer::answer(Arc::clone(&gateway), request)
     });
+    let router = router.layer(answer::cors(&gateway));
     let stopped = || {
         let mut phases = gateway.phase.subscribe();
         async move { drop(phases.wait_for(|phase| *phase == Phase::Cutting).await) }
     };
+    // They share this process's files.
+    let bounds = Bounds { files_each: BOUNDS.files_each * sources.len(), ..BOUNDS };
     let serving = sources.into_iter().map(|source| {
         let router = health(&gateway).merge(router.clone());
-        listener::serve(source, BOUNDS, router, || {}, stopped()).boxed_local()
+        listener::serve(source, bounds, router, || {}, stopped()).boxed_local()
     });
     let measured = metrics.map(|source| {
         let text = Arc::clone(&gateway);
@@ -167,9 +172,11 @@ pub(crate) async fn run(
 fn health(gateway: &Arc<Gateway>) -> Router {
     let gateway = Arc::clone(gateway);
     let ready = get(async move || {
-        let is_ready = *gateway.phase.borrow() == Phase::Serving
-            && gateway.needed().all(|it| gateway.kept(it).is_ready());
-        if is_ready { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
+        if gateway.is_ready() {
+            (StatusCode::OK, "ready\n")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        }
     });
     Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", ready)
 }

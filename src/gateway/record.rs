@@ -1,54 +1,34 @@
 //! What is written about a request: a line of JSON, and metrics. Neither has a path, a query, a header or a body.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
-use serde_json::json;
+use prometheus_client::registry::{Metric, Registry, Unit};
+use serde::Serialize;
+use uuid::Uuid;
 
+use super::recent::lock;
 use crate::domain::client::secret::fingerprint;
 use crate::edge::clock::Clock;
 use crate::output::LineWriter;
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(super) struct OfRequest {
-    operation: &'static str,
-    outcome: &'static str,
-}
+/// The labels of a metric. Their values are of closed sets.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(super) struct OfOperation {
-    operation: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(super) struct OfMint {
-    pub(super) scope: &'static str,
-    pub(super) outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub(super) struct OfScope {
-    pub(super) scope: &'static str,
-}
-
-/// The metrics. The values of labels are of closed sets.
 pub(super) struct Metrics {
     registry: Registry,
-    requests: Family<OfRequest, Counter>,
-    seconds: Family<OfOperation, Histogram>,
-    pub(super) sockets: Gauge<i64, AtomicI64>,
-    pub(super) socket_bytes: Counter<u64, AtomicU64>,
-    pub(super) mints: Family<OfMint, Counter>,
-    pub(super) token_seconds_left: Family<OfScope, Gauge>,
-    pub(super) key_fetches: Family<OfMint, Counter>,
-    pub(super) lost_lines: Counter,
+    requests: Family<Labels<2>, Counter>,
+    seconds: Family<Labels<1>, Histogram>,
+    pub(super) sockets: Gauge,
+    pub(super) socket_bytes: Counter,
+    pub(super) mints: Family<Labels<2>, Counter>,
+    pub(super) token_seconds_left: Family<Labels<1>, Gauge>,
+    pub(super) key_fetches: Family<Labels<1>, Counter>,
+    lost_lines: Counter,
 }
 
 /// The upper bounds of the histogram, in seconds.
@@ -56,35 +36,24 @@ const BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 
 
 impl Metrics {
     pub(super) fn new() -> Self {
-        let mut registry = Registry::with_prefix("corti_auth");
-        let requests = Family::default();
-        let seconds = Family::<OfOperation, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
-        let (sockets, socket_bytes) = (Gauge::default(), Counter::default());
-        let (mints, token_seconds_left, key_fetches) =
-            (Family::default(), Family::default(), Family::default());
-        registry.register("requests", "Requests by operation and outcome", requests.clone());
-        registry.register_with_unit("request", "Time to the answer's head", Unit::Seconds, seconds.clone());
-        registry.register("sockets", "Open WebSockets", sockets.clone());
-        registry.register("socket_bytes", "Bytes through WebSockets, both ways", socket_bytes.clone());
-        registry.register("mints", "Tokens asked for", mints.clone());
-        registry.register(
-            "token_seconds_left",
-            "How long the current token is good",
-            token_seconds_left.clone(),
-        );
-        registry.register("key_fetches", "Key sets fetched from identity providers", key_fetches.clone());
-        let lost_lines = Counter::default();
-        registry.register("lost_lines", "Lines of the log that nobody read in time", lost_lines.clone());
+        fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+            let metric = M::default();
+            registry.register(name, help, metric.clone());
+            metric
+        }
+        let mut all = Registry::with_prefix("corti_auth");
+        let seconds = Family::<_, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
+        all.register_with_unit("request", "Time to the answer's head", Unit::Seconds, seconds.clone());
         Self {
-            registry,
-            requests,
+            requests: add(&mut all, "requests", "Requests by operation and outcome"),
             seconds,
-            sockets,
-            socket_bytes,
-            mints,
-            token_seconds_left,
-            key_fetches,
-            lost_lines,
+            sockets: add(&mut all, "sockets", "Open WebSockets"),
+            socket_bytes: add(&mut all, "socket_bytes", "Bytes through WebSockets, both ways"),
+            mints: add(&mut all, "mints", "Tokens asked for"),
+            token_seconds_left: add(&mut all, "token_seconds_left", "How long the current token is good"),
+            key_fetches: add(&mut all, "key_fetches", "Key sets fetched from identity providers"),
+            lost_lines: add(&mut all, "lost_lines", "Lines of the log that nobody read in time"),
+            registry: all,
         }
     }
 
@@ -105,79 +74,76 @@ pub(super) struct Journal {
     pub(super) hash_callers: bool,
 }
 
-/// A request, from its head to the end of its answer. Written when it is dropped.
-pub(super) struct Record {
-    journal: Arc<Journal>,
-    started: Instant,
-    pub(super) id: String,
+/// What the log says about a request.
+#[derive(Serialize)]
+pub(super) struct Entry {
+    pub(super) request: Uuid,
     pub(super) caller: Option<String>,
     pub(super) operation: &'static str,
-    pub(super) status: u16,
     /// The code of a refusal, `ok`, or how a WebSocket ended.
     pub(super) outcome: &'static str,
-    /// The ids of tokens that were handed out.
-    pub(super) token_id: Option<String>,
+    status: u16,
+    /// The id (`jti`) of a token that was handed out.
+    pub(super) token: Option<String>,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
 }
 
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    #[serde(flatten)]
+    entry: &'a Entry,
+    ms: u128,
+}
+
+/// A request. Its line is written when everything that belongs to it has ended: its answer's body, or its WebSocket.
+pub(super) struct Record {
+    journal: Arc<Journal>,
+    started: Instant,
+    entry: Mutex<Entry>,
+}
+
 impl Record {
-    pub(super) fn new(journal: &Arc<Journal>, id: String) -> Self {
-        Self {
-            journal: Arc::clone(journal),
-            started: Instant::now(),
-            id,
+    pub(super) fn new(journal: &Arc<Journal>) -> Self {
+        let entry = Entry {
+            request: Uuid::new_v4(),
             caller: None,
             operation: "none",
-            status: 0,
             outcome: "aborted",
-            token_id: None,
+            status: 0,
+            token: None,
             bytes_in: 0,
             bytes_out: 0,
-        }
+        };
+        Self { journal: Arc::clone(journal), started: Instant::now(), entry: Mutex::new(entry) }
     }
 
-    /// Counts bytes to the caller. A method, so that a closure takes the record and not one of its numbers.
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.bytes_out += bytes as u64;
-    }
-
-    /// How a WebSocket ended.
-    pub(super) fn ended(mut self, outcome: &'static str) {
-        self.outcome = outcome;
+    pub(super) fn entry(&self) -> MutexGuard<'_, Entry> {
+        lock(&self.entry)
     }
 
     /// The answer's head is ready.
-    pub(super) fn answered(&mut self, status: u16) {
-        self.status = status;
-        let Self { journal, operation, outcome, .. } = self;
-        let metrics = &journal.metrics;
-        metrics.requests.get_or_create(&OfRequest { operation, outcome }).inc();
-        metrics
-            .seconds
-            .get_or_create(&OfOperation { operation })
-            .observe(self.started.elapsed().as_secs_f64());
+    pub(super) fn answered(&self, status: u16, outcome: &'static str) {
+        let mut entry = self.entry();
+        (entry.status, entry.outcome) = (status, outcome);
+        let Metrics { requests, seconds, .. } = &self.journal.metrics;
+        let operation = ("operation", entry.operation);
+        requests.get_or_create(&[operation, ("outcome", outcome)]).inc();
+        seconds.get_or_create(&[operation]).observe(self.started.elapsed().as_secs_f64());
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let hashed = |id: &String| if self.journal.hash_callers { fingerprint(id) } else { id.clone() };
-        let line = json!({
-            "time": Clock.now().to_string(),
-            "request": self.id,
-            "caller": self.caller.as_ref().map(hashed),
-            "operation": self.operation,
-            "outcome": self.outcome,
-            "status": self.status,
-            "token": self.token_id,
-            "bytes_in": self.bytes_in,
-            "bytes_out": self.bytes_out,
-            "ms": u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        });
-        if let Some(lines) = &self.journal.lines
-            && !lines.write(line.to_string())
-        {
+        let Some(lines) = &self.journal.lines else { return };
+        let mut entry = lock(&self.entry);
+        if self.journal.hash_callers {
+            entry.caller = entry.caller.as_deref().map(fingerprint);
+        }
+        let line =
+            Line { time: Clock.now().to_string(), entry: &entry, ms: self.started.elapsed().as_millis() };
+        if !serde_json::to_string(&line).is_ok_and(|line| lines.write(line)) {
             self.journal.metrics.lost_lines.inc();
         }
     }

@@ -2,30 +2,32 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::http::header::HeaderValue;
+use http_body_util::LengthLimitError;
+use reqwest::StatusCode;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::kept::{Kept, Missing};
 use super::page::Page;
-use super::record::{Journal, OfScope};
-use super::throttle::{Throttle, lock};
+use super::recent::Recent;
+use super::record::Journal;
+use super::throttle::Throttle;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::AccessToken;
 use crate::domain::corti::request::{Request, Response};
 use crate::domain::corti::websocket::SocketKind;
-use crate::domain::gateway::caller::{Caller, Issuer};
-use crate::domain::gateway::config::Config;
+use crate::domain::gateway::caller::Caller;
+use crate::domain::gateway::config::{Config, Issuer};
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::rules::Permissions;
 use crate::domain::gateway::ticket::Keys;
 use crate::domain::token::grant::Token;
 use crate::domain::token::jwks::KeySet;
-use crate::domain::token::scope::{ScopeRequest, ScopeSet};
+use crate::domain::token::scope::ScopeRequest;
 use crate::edge::clock::Clock;
 use crate::edge::http;
 
@@ -33,11 +35,10 @@ use crate::edge::http;
 const OWN_CALL: Duration = Duration::from_secs(10);
 
 /// A token that the gateway uses itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Upstream {
     Full,
-    Transcribe,
-    Streams,
+    Socket(SocketKind),
 }
 
 impl Upstream {
@@ -45,8 +46,7 @@ impl Upstream {
     pub(super) fn scopes(self) -> ScopeRequest {
         match self {
             Self::Full => ScopeRequest::Full,
-            Self::Transcribe => SocketKind::Transcribe.scope_request(),
-            Self::Streams => SocketKind::Streams.scope_request(),
+            Self::Socket(kind) => kind.scope_request(),
         }
     }
 
@@ -54,14 +54,13 @@ impl Upstream {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
-            Self::Transcribe => "transcribe",
-            Self::Streams => "streams",
+            Self::Socket(kind) => kind.as_str(),
         }
     }
 }
 
 /// How far the gateway is on its way to its end.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Serving,
     /// `/readyz` says no, and everything is served.
@@ -88,12 +87,6 @@ pub(super) struct Mint {
     pub(super) reply: oneshot::Sender<Result<Token, Refusal>>,
 }
 
-/// The JWTs that were verified lately, by their SHA-256.
-pub(super) type Verified = Mutex<HashMap<[u8; 32], (Caller, Instant)>>;
-
-/// The answers, by interaction.
-pub(super) type Owners = Mutex<HashMap<Uuid, (Option<Uuid>, Instant)>>;
-
 pub(super) struct Gateway {
     pub(super) config: Config,
     pub(super) environment: Environment,
@@ -102,93 +95,92 @@ pub(super) struct Gateway {
     pub(super) api: String,
     pub(super) client: reqwest::Client,
     pub(super) clock: Clock,
+    /// The `Host` headers that name this gateway.
     pub(super) hosts: Vec<String>,
     pub(super) page: Option<Page>,
     pub(super) ticket_keys: Keys,
     pub(super) issuers: Vec<(Issuer, Kept<KeySet>)>,
-    pub(super) verified: Verified,
-    /// By [`Upstream`].
-    pub(super) tokens: [Kept<AccessToken>; 3],
+    /// The callers by the SHA-256 of their JWTs, which need not be verified again.
+    pub(super) verified: Recent<[u8; 32], Caller>,
+    /// The tokens that some rule needs.
+    pub(super) tokens: Vec<(Upstream, Kept<AccessToken>)>,
     pub(super) mints: mpsc::Sender<Mint>,
+    /// The tokens that several callers get, by their scopes.
     pub(super) shared: Mutex<HashMap<String, Token>>,
-    pub(super) owners: Owners,
+    /// The users whom interactions are assigned to.
+    pub(super) owners: Recent<Uuid, Option<Uuid>>,
     pub(super) throttle: Throttle,
     pub(super) journal: Arc<Journal>,
     pub(super) phase: watch::Sender<Phase>,
 }
 
+/// The tokens that some rule needs.
+pub(super) fn needed(config: &Config) -> Vec<Upstream> {
+    let allows = |wanted: &dyn Fn(&str) -> bool| {
+        config.rules.iter().flat_map(|rule| &rule.allow).any(|name| wanted(name))
+    };
+    let of_rest =
+        |name: &str| name.contains('.') && !name.starts_with("token.") && name != "session.transcribe";
+    let is_full = config.rules.iter().any(|rule| rule.own) || allows(&of_rest);
+    let sockets = [SocketKind::Transcribe, SocketKind::Streams].into_iter();
+    let sockets = sockets.filter(|kind| config.proxy.enabled && allows(&|name| name == kind.as_str()));
+    is_full.then_some(Upstream::Full).into_iter().chain(sockets.map(Upstream::Socket)).collect()
+}
+
 impl Gateway {
-    pub(super) fn kept(&self, token: Upstream) -> &Kept<AccessToken> {
-        match token {
-            Upstream::Full => &self.tokens[0],
-            Upstream::Transcribe => &self.tokens[1],
-            Upstream::Streams => &self.tokens[2],
-        }
-    }
-
-    /// The tokens that some rule may need.
-    pub(super) fn needed(&self) -> impl Iterator<Item = Upstream> {
-        let allows = |wanted: fn(&str) -> bool| {
-            self.config.rules.rules.iter().flat_map(|rule| &rule.allow).any(|name| wanted(name))
-        };
-        let rest =
-            |name: &str| name.contains('.') && !name.starts_with("token.") && name != "session.transcribe";
-        let owns = self.config.rules.rules.iter().any(|rule| rule.own);
-        [
-            (Upstream::Full, owns || allows(rest)),
-            (Upstream::Transcribe, self.config.proxy && allows(|name| name == "transcribe")),
-            (Upstream::Streams, self.config.proxy && allows(|name| name == "streams")),
-        ]
-        .into_iter()
-        .filter_map(|(token, is_needed)| is_needed.then_some(token))
-    }
-
     /// A token for Corti and its generation. `refused` is the generation that Corti refused.
-    pub(super) async fn token(
-        &self,
-        token: Upstream,
-        refused: Option<u64>,
-    ) -> Result<(Arc<AccessToken>, u64), Refusal> {
-        let kept = self.kept(token);
-        let got = match refused {
-            Some(generation) => kept.after(generation).await,
-            None => kept.get().await,
+    async fn token(&self, token: Upstream, refused: Option<u64>) -> Result<(Arc<AccessToken>, u64), Refusal> {
+        let kept = self.tokens.iter().find(|(it, _)| it.as_str() == token.as_str()).map(|(_, kept)| kept);
+        let got = match (kept, refused) {
+            (Some(kept), Some(generation)) => kept.after(generation).await,
+            (Some(kept), None) => kept.get().await,
+            (None, _) => Err(Missing(OWN_CALL)),
         };
         got.map_err(|Missing(after)| match refused {
             Some(_) => rejected_us(),
-            None => Refusal::later(Code::TokenUnavailable, "there is no token for Corti now", after),
+            None => Refusal::later(Code::TOKEN_UNAVAILABLE, "there is no token for Corti now", after),
         })
     }
 
-    /// Sends a request of the gateway's own, and again with a new token if Corti refuses ours.
-    pub(super) async fn call(&self, request: impl Fn(&AccessToken) -> Request) -> Result<Response, Refusal> {
-        let mut generation = None;
+    /// Sends a request with a token, and again with a new one if Corti refuses ours. `request` makes the request; `None` says that
+    /// its body is gone and cannot be sent again. The answer must begin within `limit`.
+    pub(super) async fn send(
+        &self,
+        token: Upstream,
+        limit: Duration,
+        mut request: impl FnMut(&AccessToken) -> Option<reqwest::Request> + Send,
+    ) -> Result<reqwest::Response, Refusal> {
+        let mut refused = None;
         loop {
-            let (token, current) = self.token(Upstream::Full, generation).await?;
-            let response = http::send_by(&self.client, &request(&token), OWN_CALL).await;
-            let response = response.ok_or_else(|| unreachable("did not answer"))?;
-            match (response.status, generation) {
-                (401, None) => generation = Some(current),
-                (401, Some(_)) => return Err(rejected_us()),
-                _ => return Ok(response),
+            let (access, generation) = self.token(token, refused).await?;
+            let request = request(&access).ok_or_else(|| {
+                let detail = "the token was renewed while the body was sent: send it again";
+                Refusal::later(Code::TOKEN_UNAVAILABLE, detail, Duration::from_secs(1))
+            })?;
+            let sent = timeout(limit, self.client.execute(request)).await;
+            let answer = sent.map_err(|_| unreachable("did not answer in time"))?.map_err(broken)?;
+            match (answer.status(), refused) {
+                (StatusCode::UNAUTHORIZED, None) => refused = Some(generation),
+                (StatusCode::UNAUTHORIZED, Some(_)) => return Err(rejected_us()),
+                _ => return Ok(answer),
             }
         }
     }
 
-    /// A token that was handed out before and lives for `seconds` more.
-    pub(super) fn shared(&self, scopes: &ScopeSet, seconds: i64) -> Option<Token> {
-        let shared = lock(&self.shared);
-        let token = shared.get(&scopes.to_strings().join(" "))?;
-        let left = token.expires_at.duration_since(self.clock.now()).as_secs();
-        (left >= seconds).then(|| token.clone())
+    /// Sends a request of the gateway's own.
+    pub(super) async fn call(
+        &self,
+        request: impl Fn(&AccessToken) -> Request + Send,
+    ) -> Result<Response, Refusal> {
+        let build = move |token: &AccessToken| http::built(&self.client, &request(token));
+        let answer = self.send(Upstream::Full, OWN_CALL, build).await?;
+        let whole = timeout(OWN_CALL, http::whole(answer)).await.ok().flatten();
+        whole.ok_or_else(|| unreachable("did not answer"))
     }
 
-    pub(super) fn share(&self, scopes: &ScopeSet, token: &Token) {
-        lock(&self.shared).insert(scopes.to_strings().join(" "), token.clone());
-    }
-
-    pub(super) fn accepts_origin(&self, origin: &HeaderValue) -> bool {
-        origin.to_str().is_ok_and(|origin| self.config.origins.contains(origin))
+    /// Whether it has all tokens and is not about to stop.
+    pub(super) fn is_ready(&self) -> bool {
+        *self.phase.borrow() == Phase::Serving && self.tokens.iter().all(|(_, kept)| kept.is_ready())
     }
 
     /// Completes when this WebSocket is to be cut. Each waits for another part of the time, so that clients do not all connect
@@ -200,26 +192,31 @@ impl Gateway {
 
     pub(super) fn measured(&self) -> String {
         let metrics = &self.journal.metrics;
-        for token in self.needed() {
-            let left = self.kept(token).seconds_left().unwrap_or_default();
-            metrics.token_seconds_left.get_or_create(&OfScope { scope: token.as_str() }).set(left);
+        for (token, kept) in &self.tokens {
+            let left = kept.seconds_left().unwrap_or_default();
+            metrics.token_seconds_left.get_or_create(&[("scope", token.as_str())]).set(left);
         }
         metrics.text()
     }
 }
 
+/// Why a request or its answer ended.
 pub(super) fn broken(error: reqwest::Error) -> Refusal {
     // Its own words name the URL, which may hold a token.
     let error = error.without_url();
+    let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+    if causes.into_iter().any(<dyn std::error::Error>::is::<LengthLimitError>) {
+        return Refusal::new(Code::BODY_TOO_LARGE, "the body is longer than your limit");
+    }
     unreachable(if error.is_connect() { "cannot be reached" } else { "broke the connection off" })
 }
 
 pub(super) fn unreachable(what: &str) -> Refusal {
-    Refusal::new(Code::UpstreamUnreachable, format!("Corti {what}"))
+    Refusal::later(Code::UPSTREAM_UNREACHABLE, format!("Corti {what}"), Duration::from_secs(1))
 }
 
-pub(super) fn rejected_us() -> Refusal {
-    Refusal::new(Code::UpstreamRejectedUs, "Corti refuses the gateway's own token")
+fn rejected_us() -> Refusal {
+    Refusal::new(Code::UPSTREAM_REJECTED_US, "Corti refuses the gateway's own token")
 }
 
 /// A random part of a time.

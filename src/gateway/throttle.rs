@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use super::recent::lock;
 use crate::domain::gateway::limits::{Limits, Rate};
 use crate::domain::gateway::refusal::{Code, Refusal};
 
@@ -48,19 +49,18 @@ impl Throttle {
         }));
         limiter.check_key(&format!("{what} {caller}")).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
-            Refusal::later(Code::RateLimited, format!("more {what} than {rate} allows"), wait)
+            Refusal::later(Code::RATE_LIMITED, format!("more {what} than {rate} allows"), wait)
         })
     }
 
     /// Counts a WebSocket of `caller`.
     pub(super) fn socket(&self, caller: &str, limits: &Limits) -> Result<OpenSocket, Refusal> {
         let mut sockets = lock(&self.sockets);
-        let open = sockets.entry(caller.to_owned()).or_default();
-        if *open >= limits.sockets {
+        if sockets.get(caller).copied().unwrap_or_default() >= limits.sockets {
             let detail = format!("more than {} WebSockets at once", limits.sockets);
-            return Err(Refusal::new(Code::TooManySockets, detail));
+            return Err(Refusal::new(Code::TOO_MANY_SOCKETS, detail));
         }
-        *open += 1;
+        *sockets.entry(caller.to_owned()).or_default() += 1;
         Ok(OpenSocket { sockets: Arc::clone(&self.sockets), caller: caller.to_owned() })
     }
 
@@ -85,10 +85,6 @@ impl Drop for OpenSocket {
     }
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,9 +93,9 @@ mod tests {
     fn each_caller_has_limits_of_its_own() {
         let throttle = Throttle::default();
         let limits = Limits {
-            rate: "1/h".parse().unwrap(),
+            rate: Rate::try_from("1/h".to_owned()).unwrap(),
             burst: NonZeroU32::MIN,
-            tokens: "1/h".parse().unwrap(),
+            tokens: Rate::try_from("1/h".to_owned()).unwrap(),
             sockets: 1,
             ..Limits::DEFAULT
         };
@@ -107,12 +103,9 @@ mod tests {
             assert_eq!(throttle.request(caller, &limits), Ok(()));
             assert_eq!(throttle.token(caller, &limits), Ok(()));
             let refusal = throttle.request(caller, &limits).unwrap_err();
-            assert!(
-                refusal.retry_after_seconds().is_some_and(|it| (3590..=3600).contains(&it)),
-                "{refusal:?}"
-            );
+            assert!(refusal.retry_after.is_some_and(|it| (3590..=3600).contains(&it)), "{refusal:?}");
             let open = throttle.socket(caller, &limits).unwrap();
-            assert_eq!(throttle.socket(caller, &limits).err().unwrap().code, Code::TooManySockets);
+            assert_eq!(throttle.socket(caller, &limits).err().unwrap().code, Code::TOO_MANY_SOCKETS);
             drop(open);
             assert!(throttle.socket(caller, &limits).is_ok());
         }

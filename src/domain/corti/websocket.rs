@@ -1,5 +1,6 @@
 //! Names Corti's two WebSockets, and builds and compares their URLs.
 
+use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
 
@@ -11,7 +12,8 @@ use crate::domain::token::scope::ScopeRequest;
 use crate::domain::token::scope::ScopeSet;
 
 /// Which WebSocket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SocketKind {
     /// Dictation: `/transcribe`.
     Transcribe,

@@ -15,6 +15,7 @@ use crate::domain::token::jwks::KeySet;
 use crate::domain::token::jwt;
 use crate::domain::token::signature::{self, SignatureError};
 
+use super::config::Issuer;
 use super::refusal::{Code, Refusal};
 
 /// How much the clocks of the gateway and of the identity provider may differ.
@@ -23,23 +24,11 @@ const LEEWAY: SignedDuration = SignedDuration::from_secs(30);
 /// The longest JWT of a caller, in bytes.
 const MAX_JWT: usize = 16 * 1024;
 
+/// The `typ` of an access token (RFC 9068, section 2.1) or an ID token, in lower case. Many issuers write none.
+const KINDS: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
+
 /// The start of every API key: so a person or a scanner knows one.
 pub const KEY_PREFIX: &str = "ck_";
-
-/// An identity provider whose users may call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Issuer {
-    /// Its `iss`, and where its discovery document is.
-    pub url: String,
-    /// The `aud` that stands for the gateway.
-    pub audience: String,
-    /// The algorithms of its signatures.
-    pub algorithms: Vec<Algorithm>,
-    /// Whether its subjects are users at Corti as they are. Of several issuers, one could name the users of another.
-    pub names_users: bool,
-    /// The claim with the user's groups, such as `realm_access.roles`.
-    pub groups: String,
-}
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,12 +71,17 @@ impl Caller {
         keys: &KeySet,
         now: Timestamp,
     ) -> Result<Self, JwtRefusal> {
-        let refused = |detail: &str| JwtRefusal::Refused(Refusal::new(Code::CredentialInvalid, detail));
+        let refused = |detail: &str| JwtRefusal::Refused(Refusal::new(Code::CREDENTIAL_INVALID, detail));
         let text = token.expose();
         // Before the signature: these need no arithmetic.
-        let algorithm = jwt::header(text).ok().and_then(|header| header.alg.parse::<Algorithm>().ok());
-        if !algorithm.is_some_and(|it| issuer.algorithms.contains(&it)) {
+        let header = jwt::header(text).map_err(|_| refused("the token is unreadable"))?;
+        if !header.alg.parse::<Algorithm>().is_ok_and(|it| issuer.algorithms.contains(&it)) {
             return Err(refused("the token's algorithm is not one of this issuer's"));
+        }
+        // An issuer signs other things with the same keys: logout tokens, security events (RFC 8725, section 3.11).
+        let is_kind = |typ: &Value| typ.as_str().is_some_and(|it| KINDS.contains(&&*it.to_ascii_lowercase()));
+        if !header.typ.as_ref().is_none_or(is_kind) {
+            return Err(refused("the token's `typ` is not that of a user's token"));
         }
         signature::check(text, keys).map_err(|error| match error {
             SignatureError::UnknownKey(_) => JwtRefusal::UnknownKey,

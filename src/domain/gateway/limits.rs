@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -11,7 +10,8 @@ use serde::{Deserialize, Deserializer, de};
 use crate::domain::client::invalid::Invalid;
 
 /// How often something may happen: `20/s`, `10/min`, `100/h`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Rate {
     /// How many times.
     pub count: NonZeroU32,
@@ -21,10 +21,10 @@ pub struct Rate {
 
 const UNITS: [(&str, u64); 3] = [("s", 1), ("min", 60), ("h", 3600)];
 
-impl FromStr for Rate {
-    type Err = Invalid;
+impl TryFrom<String> for Rate {
+    type Error = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn try_from(text: String) -> Result<Self, Invalid> {
         let read = || {
             let (count, unit) = text.split_once('/')?;
             let (_, seconds) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
@@ -42,15 +42,16 @@ impl fmt::Display for Rate {
 }
 
 /// A number of bytes: `512MiB`, `64KiB`, `1GiB`, `100`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Bytes(pub u64);
 
 const SIZES: [(&str, u32); 4] = [("GiB", 30), ("MiB", 20), ("KiB", 10), ("", 0)];
 
-impl FromStr for Bytes {
-    type Err = Invalid;
+impl TryFrom<String> for Bytes {
+    type Error = Invalid;
 
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn try_from(text: String) -> Result<Self, Invalid> {
         let read = || {
             let (number, shift) =
                 SIZES.into_iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)))?;
@@ -74,7 +75,6 @@ impl fmt::Display for Bytes {
 #[serde(deny_unknown_fields)]
 pub struct GivenLimits {
     /// Requests.
-    #[serde(default, deserialize_with = "parsed")]
     pub rate: Option<Rate>,
     /// Requests that may come at once.
     pub burst: Option<NonZeroU32>,
@@ -84,10 +84,8 @@ pub struct GivenLimits {
     #[serde(default, deserialize_with = "positive")]
     pub session: Option<Duration>,
     /// The longest body of a request.
-    #[serde(default, deserialize_with = "parsed")]
     pub body: Option<Bytes>,
     /// Tokens and sessions from the broker.
-    #[serde(default, deserialize_with = "parsed")]
     pub tokens: Option<Rate>,
 }
 
@@ -164,15 +162,6 @@ impl Limits {
 /// The longest session.
 const LONGEST_SESSION: Duration = Duration::from_secs(86_400);
 
-/// Reads a value that is written as a text.
-fn parsed<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: FromStr<Err = Invalid>,
-    D: Deserializer<'de>,
-{
-    Ok(Some(String::deserialize(deserializer)?.parse().map_err(de::Error::custom)?))
-}
-
 /// Reads a duration such as `2h`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -192,22 +181,26 @@ mod tests {
     #[test]
     fn rates_and_sizes_are_read_and_shown() {
         for text in ["20/s", "10/min", "100/h"] {
-            assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
+            assert_eq!(Rate::try_from(text.to_owned()).unwrap().to_string(), text);
         }
         for text in ["512MiB", "1GiB", "3KiB", "1000"] {
-            assert_eq!(text.parse::<Bytes>().unwrap().to_string(), text);
+            assert_eq!(Bytes::try_from(text.to_owned()).unwrap().to_string(), text);
         }
         for text in ["", "0/s", "-1/s", "20", "20/day", "20 / s", "4294967296/s"] {
-            assert!(text.parse::<Rate>().is_err(), "{text}");
+            assert!(Rate::try_from(text.to_owned()).is_err(), "{text}");
         }
         for text in ["", "0", "0MiB", "MiB", "1MB", "-1", "18446744073709551615KiB"] {
-            assert!(text.parse::<Bytes>().is_err(), "{text}");
+            assert!(Bytes::try_from(text.to_owned()).is_err(), "{text}");
         }
     }
 
     #[test]
     fn the_wider_limit_holds() {
-        let limits = |rate: &str, sockets| Limits { rate: rate.parse().unwrap(), sockets, ..Limits::DEFAULT };
+        let limits = |rate: &str, sockets| Limits {
+            rate: Rate::try_from(rate.to_owned()).unwrap(),
+            sockets,
+            ..Limits::DEFAULT
+        };
         let wider = limits("1/s", 5).wider(limits("70/min", 0));
         assert_eq!((wider.rate.to_string().as_str(), wider.sockets), ("70/min", 5));
         assert_eq!(limits("2/s", 1).wider(limits("70/min", 1)).rate.to_string(), "2/s");

@@ -1,6 +1,6 @@
-//! The operations of Corti's API that the gateway forwards: a closed table, and the grammar of a path.
-//!
-//! After the endpoints of `@corti/sdk` 1.0.0 and the agents of its next version.
+//! The operations of Corti's API that the gateway forwards: a closed table, `operations.txt`, and the grammar of a path.
+
+use std::sync::LazyLock;
 
 use uuid::Uuid;
 
@@ -20,8 +20,6 @@ pub enum Data {
     Everybodys,
 }
 
-use Data::{Everybodys, Interaction, Nobodys};
-
 /// One method and path of the API.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -35,153 +33,25 @@ pub struct Operation {
     pub data: Data,
 }
 
-const fn op(name: &'static str, method: &'static str, template: &'static str, data: Data) -> Operation {
-    Operation { name, method, template, data }
-}
-
 /// The operations that are no path of Corti's: what the broker hands out.
 pub const BROKER: [&str; 4] = ["token.transcribe", "token.streams", "session.transcribe", "session.streams"];
 
 /// Every operation.
-pub const TABLE: &[Operation] = &[
-    op("transcribe", "GET", "/audio-bridge/v2/transcribe", Nobodys),
-    op("streams", "GET", "/audio-bridge/v2/interactions/{interaction}/streams", Interaction),
-    op("languages.list", "GET", "/v2/languages/", Nobodys),
-    op("factgroups.list", "GET", "/v2/factgroups/", Nobodys),
-    op("interactions.list", "GET", "/v2/interactions/", Everybodys),
-    op("interactions.create", "POST", "/v2/interactions/", Everybodys),
-    op("interactions.read", "GET", "/v2/interactions/{interaction}", Interaction),
-    op("interactions.update", "PATCH", "/v2/interactions/{interaction}", Interaction),
-    op("interactions.delete", "DELETE", "/v2/interactions/{interaction}", Interaction),
-    op("recordings.list", "GET", "/v2/interactions/{interaction}/recordings/", Interaction),
-    op("recordings.create", "POST", "/v2/interactions/{interaction}/recordings/", Interaction),
-    op("recordings.read", "GET", "/v2/interactions/{interaction}/recordings/{recording}", Interaction),
-    op("recordings.delete", "DELETE", "/v2/interactions/{interaction}/recordings/{recording}", Interaction),
-    op("transcripts.list", "GET", "/v2/interactions/{interaction}/transcripts/", Interaction),
-    op("transcripts.create", "POST", "/v2/interactions/{interaction}/transcripts/", Interaction),
-    op("transcripts.read", "GET", "/v2/interactions/{interaction}/transcripts/{transcript}", Interaction),
-    op(
-        "transcripts.read",
-        "GET",
-        "/v2/interactions/{interaction}/transcripts/{transcript}/status",
-        Interaction,
-    ),
-    op(
-        "transcripts.delete",
-        "DELETE",
-        "/v2/interactions/{interaction}/transcripts/{transcript}",
-        Interaction,
-    ),
-    op("facts.list", "GET", "/v2/interactions/{interaction}/facts/", Interaction),
-    op("facts.create", "POST", "/v2/interactions/{interaction}/facts/", Interaction),
-    op("facts.update", "PATCH", "/v2/interactions/{interaction}/facts/", Interaction),
-    op("facts.update", "PATCH", "/v2/interactions/{interaction}/facts/{fact}", Interaction),
-    op("facts.extract", "POST", "/v2/tools/extract-facts", Nobodys),
-    // Its body may name a document of anybody.
-    op("codes.predict", "POST", "/v2/tools/coding/", Everybodys),
-    op("documents.list", "GET", "/v2/interactions/{interaction}/documents/", Interaction),
-    op("documents.create", "POST", "/v2/interactions/{interaction}/documents/", Interaction),
-    op("documents.read", "GET", "/v2/interactions/{interaction}/documents/{document}", Interaction),
-    op("documents.update", "PATCH", "/v2/interactions/{interaction}/documents/{document}", Interaction),
-    op("documents.delete", "DELETE", "/v2/interactions/{interaction}/documents/{document}", Interaction),
-    op("templates.list", "GET", "/v2/templates/", Nobodys),
-    op("templates.read", "GET", "/v2/templates/{key}", Nobodys),
-    op("templates.list", "GET", "/v2/templateSections/", Nobodys),
-    op("guided-documents.list", "GET", "/v2/documents/", Everybodys),
-    op("guided-documents.create", "POST", "/v2/documents/", Everybodys),
-    op("guided-sections.list", "GET", "/v2/documents/sections/", Nobodys),
-    op("guided-sections.create", "POST", "/v2/documents/sections/", Everybodys),
-    op("guided-sections.read", "GET", "/v2/documents/sections/{section}", Nobodys),
-    op("guided-sections.update", "PATCH", "/v2/documents/sections/{section}", Everybodys),
-    op("guided-sections.delete", "DELETE", "/v2/documents/sections/{section}", Everybodys),
-    op("guided-sections.read", "GET", "/v2/documents/sections/{section}/versions/", Nobodys),
-    op("guided-sections.update", "POST", "/v2/documents/sections/{section}/versions/", Everybodys),
-    op("guided-sections.read", "GET", "/v2/documents/sections/{section}/versions/{version}", Nobodys),
-    op("guided-sections.delete", "DELETE", "/v2/documents/sections/{section}/versions/{version}", Everybodys),
-    op(
-        "guided-sections.update",
-        "POST",
-        "/v2/documents/sections/{section}/versions/{version}/publish",
-        Everybodys,
-    ),
-    op("guided-templates.list", "GET", "/v2/documents/templates/", Nobodys),
-    op("guided-templates.create", "POST", "/v2/documents/templates/", Everybodys),
-    op("guided-templates.read", "GET", "/v2/documents/templates/{template}", Nobodys),
-    op("guided-templates.update", "PATCH", "/v2/documents/templates/{template}", Everybodys),
-    op("guided-templates.delete", "DELETE", "/v2/documents/templates/{template}", Everybodys),
-    op("guided-templates.read", "GET", "/v2/documents/templates/{template}/versions/", Nobodys),
-    op("guided-templates.update", "POST", "/v2/documents/templates/{template}/versions/", Everybodys),
-    op("guided-templates.read", "GET", "/v2/documents/templates/{template}/versions/{version}", Nobodys),
-    op(
-        "guided-templates.delete",
-        "DELETE",
-        "/v2/documents/templates/{template}/versions/{version}",
-        Everybodys,
-    ),
-    op(
-        "guided-templates.update",
-        "POST",
-        "/v2/documents/templates/{template}/versions/{version}/publish",
-        Everybodys,
-    ),
-    // After the paths of sections and templates: the first match counts.
-    op("guided-documents.read", "GET", "/v2/documents/{document}", Everybodys),
-    op("guided-documents.update", "PATCH", "/v2/documents/{document}", Everybodys),
-    op("guided-documents.delete", "DELETE", "/v2/documents/{document}", Everybodys),
-    op("agents.list", "GET", "/v2/agentic/agents", Nobodys),
-    op("agents.create", "POST", "/v2/agentic/agents", Everybodys),
-    op("agents.read", "GET", "/v2/agentic/agents/{agent}", Nobodys),
-    op("agents.update", "PATCH", "/v2/agentic/agents/{agent}", Everybodys),
-    op("agents.delete", "DELETE", "/v2/agentic/agents/{agent}", Everybodys),
-    op("agents.read", "GET", "/v2/agentic/agents/{agent}/.well-known/agent-card.json", Nobodys),
-    op("agents.read", "GET", "/v2/agentic/agents/{agent}/usage", Nobodys),
-    op("agents.message", "POST", "/v2/agentic/agents/{agent}/a2a", Everybodys),
-    op("agents.message", "POST", "/v2/agentic/agents/{agent}/a2a/message:send", Everybodys),
-    op("agents.message", "POST", "/v2/agentic/agents/{agent}/a2a/message:stream", Everybodys),
-    op("agents.read", "GET", "/v2/agentic/agents/{agent}/connectors", Nobodys),
-    op("agents.update", "POST", "/v2/agentic/agents/{agent}/connectors", Everybodys),
-    op("agents.read", "GET", "/v2/agentic/agents/{agent}/connectors/{connector}", Nobodys),
-    op("agents.update", "PATCH", "/v2/agentic/agents/{agent}/connectors/{connector}", Everybodys),
-    op("agents.update", "DELETE", "/v2/agentic/agents/{agent}/connectors/{connector}", Everybodys),
-    op("agents.tasks", "GET", "/v2/agentic/agents/{agent}/a2a/tasks", Everybodys),
-    op("agents.tasks", "POST", "/v2/agentic/agents/{agent}/a2a/tasks/{task}:cancel", Everybodys),
-    op("agents.tasks", "POST", "/v2/agentic/agents/{agent}/a2a/tasks/{task}:subscribe", Everybodys),
-    op("agents.tasks", "GET", "/v2/agentic/agents/{agent}/a2a/tasks/{task}", Everybodys),
-    op("contexts.list", "GET", "/v2/agentic/contexts", Everybodys),
-    op("contexts.read", "GET", "/v2/agentic/contexts/{context}", Everybodys),
-    op("contexts.delete", "DELETE", "/v2/agentic/contexts/{context}", Everybodys),
-    op("contexts.read", "GET", "/v2/agentic/contexts/{context}/trace", Everybodys),
-    op("contexts.read", "GET", "/v2/agentic/contexts/{context}/tasks", Everybodys),
-    op("contexts.read", "GET", "/v2/agentic/contexts/{context}/tasks/{task}", Everybodys),
-    op(
-        "contexts.read",
-        "GET",
-        "/v2/agentic/contexts/{context}/tasks/{task}/artifacts/{artifact}",
-        Everybodys,
-    ),
-    op("contexts.feedback", "GET", "/v2/agentic/contexts/{context}/tasks/{task}/feedback", Everybodys),
-    op("contexts.feedback", "POST", "/v2/agentic/contexts/{context}/tasks/{task}/feedback", Everybodys),
-    op(
-        "contexts.feedback",
-        "DELETE",
-        "/v2/agentic/contexts/{context}/tasks/{task}/feedback/{feedback}",
-        Everybodys,
-    ),
-    op("agents.registry", "GET", "/v2/agentic/registry/connectors", Nobodys),
-    op("agents.registry", "GET", "/v2/agentic/registry/connectors/{connector}", Nobodys),
-    // The first version of the agents, which is deprecated.
-    op("agents.list", "GET", "/agents", Nobodys),
-    op("agents.create", "POST", "/agents", Everybodys),
-    op("agents.registry", "GET", "/agents/registry/experts", Nobodys),
-    op("agents.read", "GET", "/agents/{agent}", Nobodys),
-    op("agents.update", "PATCH", "/agents/{agent}", Everybodys),
-    op("agents.delete", "DELETE", "/agents/{agent}", Everybodys),
-    op("agents.read", "GET", "/agents/{agent}/agent-card.json", Nobodys),
-    op("agents.message", "POST", "/agents/{agent}/v1/message:send", Everybodys),
-    op("agents.tasks", "GET", "/agents/{agent}/v1/tasks/{task}", Everybodys),
-    op("contexts.read", "GET", "/agents/{agent}/v1/contexts/{context}", Everybodys),
-    op("contexts.delete", "DELETE", "/agents/{agent}/v1/contexts/{context}", Everybodys),
-];
+pub static TABLE: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+    let lines = include_str!("operations.txt").lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(operation).collect()
+});
+
+fn operation(line: &'static str) -> Option<Operation> {
+    let mut words = line.split_whitespace();
+    let (name, method, template) = (words.next()?, words.next()?, words.next()?);
+    let data = match words.next() {
+        _ if template.contains("{interaction}") => Data::Interaction,
+        Some("nobody") => Data::Nobodys,
+        _ => Data::Everybodys,
+    };
+    Some(Operation { name, method, template, data })
+}
 
 impl Operation {
     /// Whether it is a WebSocket.
@@ -211,31 +81,24 @@ pub struct Call {
 /// Finds the operation of a request. `path` is what the request line says, without the query.
 pub fn find(method: &str, path: &str) -> Result<Call, Refusal> {
     let segments = segments(path)?;
-    let unknown = || Refusal::new(Code::RouteUnknown, "no operation of Corti's API has this method and path");
+    let unknown =
+        || Refusal::new(Code::ROUTE_UNKNOWN, "no operation of Corti's API has this method and path");
     let Some(("corti", rest)) = segments.split_first().map(|(first, rest)| (*first, rest)) else {
         return Err(unknown());
     };
     let matches = |operation: &&Operation| operation.method == method && is_of(operation.template, rest);
     let operation = TABLE.iter().find(matches).ok_or_else(unknown)?;
-    let (mut path, mut interaction) = (String::new(), None);
-    for (name, segment) in operation.template.split('/').skip(1).zip(rest) {
-        path.push('/');
-        if name == "{interaction}" {
-            let id = uuid(segment).ok_or_else(|| {
-                Refusal::new(Code::PathInvalid, "an interaction's id is a UUID in lower case, with hyphens")
-            })?;
-            path.push_str(segment);
-            interaction = Some(id);
-        } else {
-            path.push_str(segment);
-        }
-    }
-    Ok(Call { operation, interaction, path })
+    let is_id = |(name, _): &(&str, &&str)| *name == "{interaction}";
+    let interaction = operation.template.split('/').skip(1).zip(rest).find(is_id);
+    let interaction = interaction.map(|(_, id)| uuid(id)).transpose()?;
+    Ok(Call { operation, interaction, path: format!("/{}", rest.join("/")) })
 }
 
 /// Only the one usual form: Corti, or an engine in front of it, may take another for another interaction.
-fn uuid(text: &str) -> Option<Uuid> {
-    Uuid::try_parse(text).ok().filter(|id| id.to_string() == text)
+fn uuid(text: &str) -> Result<Uuid, Refusal> {
+    let id = Uuid::try_parse(text).ok().filter(|id| id.to_string() == text);
+    let detail = "an interaction's id is a UUID in lower case, with hyphens";
+    id.ok_or_else(|| Refusal::new(Code::PATH_INVALID, detail))
 }
 
 /// Splits a path. Nothing that anybody could read as another path is one: no percent sign, no empty segment but the last, no
@@ -253,7 +116,7 @@ fn segments(path: &str) -> Result<Vec<&str>, Refusal> {
 }
 
 fn invalid_path() -> Refusal {
-    Refusal::new(Code::PathInvalid, "a path has only letters, digits and . _ ~ : - between single slashes")
+    Refusal::new(Code::PATH_INVALID, "a path has only letters, digits and . _ ~ : - between single slashes")
 }
 
 /// Whether a path has the form of a template. A parameter is a whole segment, or all of it before `:verb`.

@@ -46,7 +46,7 @@ pub struct Found {
 
 /// Finds the only credential of a request.
 pub fn find(request: Request<'_>) -> Result<Found, Refusal> {
-    let invalid = || Refusal::new(Code::CredentialInvalid, "the Authorization header is not `Bearer TOKEN`");
+    let invalid = || Refusal::new(Code::CREDENTIAL_INVALID, "the Authorization header is not `Bearer TOKEN`");
     let mut found = Vec::new();
     for value in request.authorization {
         let token = value.and_then(bearer).ok_or_else(invalid)?;
@@ -85,8 +85,8 @@ pub fn find(request: Request<'_>) -> Result<Found, Refusal> {
     }
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(Refusal::new(Code::CredentialRepeated, "send one credential, not several")),
-        (None, _) => Err(Refusal::new(Code::CredentialMissing, "send `Authorization: Bearer TOKEN`")),
+        (Some(_), false) => Err(Refusal::new(Code::CREDENTIAL_REPEATED, "send one credential, not several")),
+        (None, _) => Err(Refusal::new(Code::CREDENTIAL_MISSING, "send `Authorization: Bearer TOKEN`")),
     }
 }
 
@@ -132,16 +132,19 @@ mod tests {
         let upgrade = Request { is_upgrade: true, ..Request::default() };
         let one: &[Option<&str>] = &[Some("Bearer a")];
         for (request, code) in [
-            (Request::default(), Code::CredentialMissing),
-            (Request { query: "token=Bearer%20a", ..Request::default() }, Code::CredentialMissing),
-            (Request { query: "token=", ..upgrade }, Code::CredentialMissing),
-            (Request { authorization: one, query: "token=Bearer%20b", ..upgrade }, Code::CredentialRepeated),
-            (Request { authorization: &[one[0], one[0]], ..Request::default() }, Code::CredentialRepeated),
-            (Request { query: "token=Bearer%20a&token=Bearer%20a", ..upgrade }, Code::CredentialRepeated),
-            (Request { authorization: &[Some("Basic a")], ..Request::default() }, Code::CredentialInvalid),
-            (Request { authorization: &[Some("Bearer a b")], ..Request::default() }, Code::CredentialInvalid),
-            (Request { authorization: &[None], ..Request::default() }, Code::CredentialInvalid),
-            (Request { protocols: &[Some("Authorization")], ..upgrade }, Code::CredentialInvalid),
+            (Request::default(), Code::CREDENTIAL_MISSING),
+            (Request { query: "token=Bearer%20a", ..Request::default() }, Code::CREDENTIAL_MISSING),
+            (Request { query: "token=", ..upgrade }, Code::CREDENTIAL_MISSING),
+            (Request { authorization: one, query: "token=Bearer%20b", ..upgrade }, Code::CREDENTIAL_REPEATED),
+            (Request { authorization: &[one[0], one[0]], ..Request::default() }, Code::CREDENTIAL_REPEATED),
+            (Request { query: "token=Bearer%20a&token=Bearer%20a", ..upgrade }, Code::CREDENTIAL_REPEATED),
+            (Request { authorization: &[Some("Basic a")], ..Request::default() }, Code::CREDENTIAL_INVALID),
+            (
+                Request { authorization: &[Some("Bearer a b")], ..Request::default() },
+                Code::CREDENTIAL_INVALID,
+            ),
+            (Request { authorization: &[None], ..Request::default() }, Code::CREDENTIAL_INVALID),
+            (Request { protocols: &[Some("Authorization")], ..upgrade }, Code::CREDENTIAL_INVALID),
         ] {
             assert_eq!(found(request), Err(code), "{request:?}");
         }

@@ -3,72 +3,49 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-/// The kind of a refusal. Programs read its name, so names never change.
+/// The kind of a refusal: its name, and its HTTP status. Programs read the name, so names never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Code {
-    /// No credential.
-    CredentialMissing,
-    /// A credential that is wrong or has expired.
-    CredentialInvalid,
-    /// More than one credential.
-    CredentialRepeated,
-    /// The `Host` is not the gateway's own.
-    HostUnknown,
-    /// The page's origin is not listed.
-    OriginDenied,
-    /// A path outside of the grammar.
-    PathInvalid,
-    /// No operation has this method and path.
-    RouteUnknown,
-    /// The request's form is wrong.
-    RequestInvalid,
-    /// No rule of the caller's groups allows the operation.
-    OperationDenied,
-    /// The interaction is another user's.
-    NotOwner,
-    /// Too many requests.
-    RateLimited,
-    /// Too many WebSockets of this user.
-    TooManySockets,
-    /// A body over the limit.
-    BodyTooLarge,
-    /// Corti did not answer.
-    UpstreamUnreachable,
-    /// Corti answered something else than its API does.
-    UpstreamInvalid,
-    /// Corti refused a WebSocket.
-    UpstreamRefused,
-    /// Corti refused our own token, also a new one.
-    UpstreamRejectedUs,
-    /// There is no token for Corti now.
-    TokenUnavailable,
-}
+pub struct Code(pub &'static str, pub u16);
 
 impl Code {
-    /// The name, as in `code`, and the HTTP status.
-    pub fn parts(self) -> (&'static str, u16) {
-        match self {
-            Self::CredentialMissing => ("credential_missing", 401),
-            Self::CredentialInvalid => ("credential_invalid", 401),
-            Self::CredentialRepeated => ("credential_repeated", 400),
-            Self::HostUnknown => ("host_unknown", 421),
-            Self::OriginDenied => ("origin_denied", 403),
-            Self::PathInvalid => ("path_invalid", 400),
-            Self::RouteUnknown => ("route_unknown", 404),
-            Self::RequestInvalid => ("request_invalid", 400),
-            Self::OperationDenied => ("operation_denied", 403),
-            Self::NotOwner => ("not_owner", 403),
-            Self::RateLimited => ("rate_limited", 429),
-            Self::TooManySockets => ("too_many_sockets", 429),
-            Self::BodyTooLarge => ("body_too_large", 413),
-            Self::UpstreamUnreachable => ("upstream_unreachable", 502),
-            Self::UpstreamInvalid => ("upstream_invalid", 502),
-            Self::UpstreamRefused => ("upstream_refused", 502),
-            Self::UpstreamRejectedUs => ("upstream_rejected_us", 502),
-            Self::TokenUnavailable => ("token_unavailable", 503),
-        }
-    }
+    /// No credential.
+    pub const CREDENTIAL_MISSING: Self = Self("credential_missing", 401);
+    /// A credential that is wrong or has expired.
+    pub const CREDENTIAL_INVALID: Self = Self("credential_invalid", 401);
+    /// More than one credential.
+    pub const CREDENTIAL_REPEATED: Self = Self("credential_repeated", 400);
+    /// The `Host` is not the gateway's own.
+    pub const HOST_UNKNOWN: Self = Self("host_unknown", 421);
+    /// The page's origin is not listed.
+    pub const ORIGIN_DENIED: Self = Self("origin_denied", 403);
+    /// A path outside of the grammar.
+    pub const PATH_INVALID: Self = Self("path_invalid", 400);
+    /// No operation has this method and path.
+    pub const ROUTE_UNKNOWN: Self = Self("route_unknown", 404);
+    /// The request's form is wrong.
+    pub const REQUEST_INVALID: Self = Self("request_invalid", 400);
+    /// No rule of the caller's groups allows the operation.
+    pub const OPERATION_DENIED: Self = Self("operation_denied", 403);
+    /// The interaction is another user's.
+    pub const NOT_OWNER: Self = Self("not_owner", 403);
+    /// Too many requests.
+    pub const RATE_LIMITED: Self = Self("rate_limited", 429);
+    /// Too many WebSockets of this user.
+    pub const TOO_MANY_SOCKETS: Self = Self("too_many_sockets", 429);
+    /// A body over the limit.
+    pub const BODY_TOO_LARGE: Self = Self("body_too_large", 413);
+    /// Corti did not answer.
+    pub const UPSTREAM_UNREACHABLE: Self = Self("upstream_unreachable", 502);
+    /// Corti answered something else than its API does.
+    pub const UPSTREAM_INVALID: Self = Self("upstream_invalid", 502);
+    /// Corti refused a WebSocket.
+    pub const UPSTREAM_REFUSED: Self = Self("upstream_refused", 502);
+    /// Corti refused our own token, also a new one.
+    pub const UPSTREAM_REJECTED_US: Self = Self("upstream_rejected_us", 502);
+    /// There is no token for Corti now.
+    pub const TOKEN_UNAVAILABLE: Self = Self("token_unavailable", 503);
 }
 
 /// A refusal. The detail holds nothing of a request but what the table of operations or the configuration also says.
@@ -79,8 +56,8 @@ pub struct Refusal {
     pub code: Code,
     /// One sentence for the caller.
     pub detail: String,
-    /// When trying again may help.
-    pub retry_after: Option<Duration>,
+    /// In how many seconds trying again may help, at least 1.
+    pub retry_after: Option<u64>,
 }
 
 impl Refusal {
@@ -91,26 +68,13 @@ impl Refusal {
 
     /// A refusal that may be gone after a time.
     pub fn later(code: Code, detail: impl Into<String>, after: Duration) -> Self {
-        Self { retry_after: Some(after), ..Self::new(code, detail) }
-    }
-
-    /// The HTTP status.
-    pub fn status(&self) -> u16 {
-        self.code.parts().1
-    }
-
-    /// `Retry-After` in whole seconds, at least 1.
-    pub fn retry_after_seconds(&self) -> Option<u64> {
-        self.retry_after.map(|after| after.as_secs_f64().ceil().max(1.0)).map(|seconds| {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a wait, at least 1")]
-            let seconds = seconds as u64;
-            seconds
-        })
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        Self { retry_after: Some(seconds.max(1)), ..Self::new(code, detail) }
     }
 
     /// `application/problem+json`. `request` is the id of the request.
-    pub fn problem(&self, request: &str) -> Value {
-        let (name, status) = self.code.parts();
+    pub fn problem(&self, request: Uuid) -> Value {
+        let Code(name, status) = self.code;
         json!({
             "type": format!("urn:corti-auth:problem:{name}"),
             "title": name.replace('_', " "),

@@ -2,33 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Deserializer, de};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::caller::Caller;
 use super::limits::{GivenLimits, Limits};
-use super::operation::{Call, Data, TABLE};
+use super::operation::{self, Call, Data, TABLE};
 use super::refusal::{Code, Refusal};
 
 /// A rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The groups that it is for.
     pub groups: BTreeSet<String>,
     /// The operations that it allows, by name.
+    #[serde(deserialize_with = "operations")]
     pub allow: BTreeSet<&'static str>,
     /// Whether it allows them for the caller's own interactions only.
+    #[serde(default)]
     pub own: bool,
     /// Its limits, where they differ from the general ones.
+    #[serde(default)]
     pub limits: GivenLimits,
-}
-
-/// All rules.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// In the order of the file, which has no meaning.
-    pub rules: Vec<Rule>,
-    /// The limits where a rule says nothing.
-    pub limits: Limits,
 }
 
 /// What a caller may do.
@@ -40,32 +36,44 @@ pub struct Permissions {
     pub limits: Limits,
 }
 
-impl Rules {
-    /// What the rules of these groups allow together.
-    pub fn permissions(&self, groups: &BTreeSet<String>) -> Permissions {
-        let mut operations = BTreeMap::new();
-        let mut limits: Option<Limits> = None;
-        for rule in self.rules.iter().filter(|rule| !rule.groups.is_disjoint(groups)) {
-            let own = self.limits.with(&rule.limits);
-            limits = Some(limits.map_or(own, |limits| limits.wider(own)));
-            for name in &rule.allow {
-                // One rule without `own` is enough.
-                operations.entry(*name).and_modify(|is_own| *is_own &= rule.own).or_insert(rule.own);
-            }
+/// What the rules of these groups allow together. `limits` are the general ones.
+pub fn permissions(rules: &[Rule], limits: &GivenLimits, groups: &BTreeSet<String>) -> Permissions {
+    let general = Limits::DEFAULT.with(limits);
+    let (mut operations, mut widest) = (BTreeMap::new(), None);
+    for rule in rules.iter().filter(|rule| !rule.groups.is_disjoint(groups)) {
+        let limits = general.with(&rule.limits);
+        widest = Some(widest.map_or(limits, |widest: Limits| widest.wider(limits)));
+        for name in &rule.allow {
+            // One rule without `own` is enough.
+            operations.entry(*name).and_modify(|is_own| *is_own &= rule.own).or_insert(rule.own);
         }
-        // Nobody can have what belongs to everybody for their own.
-        operations.retain(|name, is_own| !*is_own || !is_only_of_everybody(name));
-        Permissions { operations, limits: limits.unwrap_or(self.limits) }
     }
+    // Nobody can have what belongs to everybody for their own.
+    operations.retain(|name, is_own| !*is_own || !is_only_of_everybody(name));
+    Permissions { operations, limits: widest.unwrap_or(general) }
+}
 
-    /// The groups that rules name.
-    pub fn groups(&self) -> BTreeSet<&str> {
-        self.rules.iter().flat_map(|rule| &rule.groups).map(String::as_str).collect()
+/// Reads names of operations; `facts.*` names all that begin with `facts.`.
+fn operations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<&'static str>, D::Error> {
+    let mut allowed = BTreeSet::new();
+    for name in Vec::<String>::deserialize(deserializer)? {
+        let resource = name.strip_suffix(".*").map(|resource| format!("{resource}."));
+        let is_named = |known: &&str| match &resource {
+            Some(resource) => known.starts_with(resource),
+            None => *known == name,
+        };
+        let named: Vec<&str> = operation::names().into_iter().filter(is_named).collect();
+        if named.is_empty() {
+            let all = operation::names().join(", ");
+            return Err(de::Error::custom(format!("`{name}` is not an operation; the operations are {all}")));
+        }
+        allowed.extend(named);
     }
+    Ok(allowed)
 }
 
 /// Whether every path of an operation is about the data of all users.
-pub fn is_only_of_everybody(name: &str) -> bool {
+fn is_only_of_everybody(name: &str) -> bool {
     let mut paths = TABLE.iter().filter(|operation| operation.name == name).peekable();
     paths.peek().is_some() && paths.all(|operation| operation.data == Data::Everybodys)
 }
@@ -88,20 +96,40 @@ impl Permissions {
 }
 
 fn denied(name: &str) -> Refusal {
-    Refusal::new(Code::OperationDenied, format!("no rule of your groups allows `{name}`"))
+    Refusal::new(Code::OPERATION_DENIED, format!("no rule of your groups allows `{name}`"))
 }
 
-/// Refuses another user's interaction. `assigned` is its `assignedUserId`.
-pub fn check_owner(assigned: Option<Uuid>, caller: &Caller) -> Result<(), Refusal> {
-    if assigned == Some(caller.user) {
+/// Refuses another user's interaction. `user` asks; `assigned` is its `assignedUserId`.
+pub fn check_owner(assigned: Option<Uuid>, user: Uuid) -> Result<(), Refusal> {
+    if assigned == Some(user) {
         return Ok(());
     }
-    Err(Refusal::new(Code::NotOwner, "this interaction is not assigned to you"))
+    Err(Refusal::new(Code::NOT_OWNER, "this interaction is not assigned to you"))
+}
+
+/// The member of an interaction that names its user. A server may read names in any case.
+fn is_assignment(name: &str) -> bool {
+    name.eq_ignore_ascii_case("assignedUserId")
+}
+
+/// Refuses to assign an interaction to another user. `body` is that of an update.
+pub fn check_update(body: &[u8]) -> Result<(), Refusal> {
+    let body: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
+    if body.is_some_and(|body| !body.keys().any(|name| is_assignment(name))) {
+        return Ok(());
+    }
+    let detail = "an interaction of your own cannot be assigned to another user";
+    Err(Refusal::new(Code::OPERATION_DENIED, detail))
+}
+
+/// Assigns a new interaction to `owner`, whatever its body says.
+pub fn assign(body: &mut Map<String, Value>, owner: Uuid) {
+    body.retain(|name, _| !is_assignment(name));
+    body.insert("assignedUserId".to_owned(), owner.to_string().into());
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::operation;
     use super::*;
 
     fn rule(groups: &[&str], allow: &[&'static str], own: bool) -> Rule {
@@ -109,22 +137,21 @@ mod tests {
         Rule { groups, allow: allow.iter().copied().collect(), own, limits: GivenLimits::default() }
     }
 
-    fn rules() -> Rules {
-        let rules = vec![
+    fn rules() -> Vec<Rule> {
+        vec![
             rule(
                 &["clinician"],
                 &["facts.list", "interactions.list", "languages.list", "session.streams"],
                 true,
             ),
             rule(&["batch"], &["facts.list", "interactions.list"], false),
-        ];
-        Rules { rules, limits: Limits::DEFAULT }
+        ]
     }
 
     fn decided(groups: &[&str], method: &str, path: &str) -> Result<Option<Uuid>, Code> {
         let groups = groups.iter().map(|it| (*it).to_owned()).collect();
         let call = operation::find(method, path).unwrap();
-        rules().permissions(&groups).decide(&call).map_err(|refusal| refusal.code)
+        permissions(&rules(), &GivenLimits::default(), &groups).decide(&call).map_err(|refusal| refusal.code)
     }
 
     #[test]
@@ -132,13 +159,13 @@ mod tests {
         let facts = format!("/corti/v2/interactions/{}/facts/", Uuid::nil());
         let list = "/corti/v2/interactions/";
         assert_eq!(decided(&["clinician"], "GET", &facts), Ok(Some(Uuid::nil())));
-        assert_eq!(decided(&["clinician"], "POST", &facts), Err(Code::OperationDenied));
-        assert_eq!(decided(&["clinician"], "GET", list), Err(Code::OperationDenied));
+        assert_eq!(decided(&["clinician"], "POST", &facts), Err(Code::OPERATION_DENIED));
+        assert_eq!(decided(&["clinician"], "GET", list), Err(Code::OPERATION_DENIED));
         assert_eq!(decided(&["clinician"], "GET", "/corti/v2/languages/"), Ok(None));
         assert_eq!(decided(&["clinician", "batch"], "GET", list), Ok(None));
         assert_eq!(decided(&["clinician", "batch"], "GET", &facts), Ok(None));
         for groups in [&[][..], &["other"]] {
-            assert_eq!(decided(groups, "GET", "/corti/v2/languages/"), Err(Code::OperationDenied));
+            assert_eq!(decided(groups, "GET", "/corti/v2/languages/"), Err(Code::OPERATION_DENIED));
         }
     }
 }

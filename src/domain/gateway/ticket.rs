@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
+use url::Url;
 use uuid::Uuid;
 
 use crate::domain::client::secret::Secret;
@@ -21,16 +22,18 @@ pub const MIN_KEY_BYTES: usize = 32;
 /// `{"alg":"HS256","typ":"JWT"}`: the only header that is accepted.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
-const AUDIENCE: &str = "corti-auth-ticket";
-
-/// The keys of tickets: the first one signs, all of them verify.
+/// The keys of one gateway's tickets: the first one signs, all of them verify.
 #[derive(Debug)]
-pub struct Keys(Vec<hmac::Key>);
+pub struct Keys {
+    audience: String,
+    keys: Vec<hmac::Key>,
+}
 
 impl Keys {
-    /// Keys of at least [`MIN_KEY_BYTES`] each.
-    pub fn new(keys: &[impl AsRef<[u8]>]) -> Self {
-        Self(keys.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())).collect())
+    /// Keys of at least [`MIN_KEY_BYTES`] each. Tickets of a gateway with another `url` are refused.
+    pub fn new(url: &Url, keys: &[impl AsRef<[u8]>]) -> Self {
+        let keys = keys.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())).collect();
+        Self { audience: format!("corti-auth-ticket {url}"), keys }
     }
 }
 
@@ -54,6 +57,7 @@ pub struct Ticket {
 impl Ticket {
     /// A ticket for `caller`.
     pub fn new(
+        keys: &Keys,
         caller: &Caller,
         operation: &str,
         interaction: Option<Uuid>,
@@ -61,7 +65,7 @@ impl Ticket {
         expires_at: Timestamp,
     ) -> Self {
         Self {
-            aud: AUDIENCE.to_owned(),
+            aud: keys.audience.clone(),
             sub: caller.id.clone(),
             user: caller.user,
             groups: caller.groups.clone(),
@@ -76,7 +80,7 @@ impl Ticket {
     pub fn sign(&self, keys: &Keys) -> Option<Secret> {
         let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).ok()?);
         let signed = format!("{HEADER}.{payload}");
-        let signature = hmac::sign(keys.0.first()?, signed.as_bytes());
+        let signature = hmac::sign(keys.keys.first()?, signed.as_bytes());
         Some(Secret::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))))
     }
 
@@ -87,11 +91,11 @@ impl Ticket {
             let payload = signed.strip_prefix(HEADER)?.strip_prefix('.')?;
             let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
             let is_ours = |key: &hmac::Key| hmac::verify(key, signed.as_bytes(), &signature).is_ok();
-            keys.0.iter().find(|key| is_ours(key))?;
+            keys.keys.iter().find(|key| is_ours(key))?;
             let ticket: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-            (ticket.aud == AUDIENCE).then_some(ticket)
+            (ticket.aud == keys.audience).then_some(ticket)
         };
-        let refused = |detail| Refusal::new(Code::CredentialInvalid, detail);
+        let refused = |detail| Refusal::new(Code::CREDENTIAL_INVALID, detail);
         let ticket = read().ok_or_else(|| refused("this is not a ticket of this gateway"))?;
         if ticket.exp <= now.as_second() {
             return Err(refused("the ticket has expired: ask for a new session"));
@@ -114,9 +118,14 @@ impl Ticket {
 mod tests {
     use super::*;
 
+    fn keys(keys: &[[u8; 32]]) -> Keys {
+        Keys::new(&Url::parse("https://gw").unwrap(), keys)
+    }
+
     fn ticket(expires_at: i64) -> Ticket {
         let caller = Caller::of_key("a", &BTreeSet::from(["g".to_owned()]));
         Ticket::new(
+            &keys(&[[1; 32]]),
             &caller,
             "streams",
             Some(Uuid::nil()),
@@ -127,20 +136,22 @@ mod tests {
 
     #[test]
     fn a_ticket_is_read_again_until_it_expires() {
-        let (old, new) = (Keys::new(&[[1; 32]]), Keys::new(&[[2; 32], [1; 32]]));
+        let (old, new) = (keys(&[[1; 32]]), keys(&[[2; 32], [1; 32]]));
         let text = ticket(100).sign(&old).unwrap();
         let at = |second| Timestamp::from_second(second).unwrap();
         for keys in [&old, &new] {
             assert_eq!(Ticket::verify(&text, keys, at(99)), Ok(ticket(100)));
         }
         assert!(Ticket::verify(&text, &old, at(100)).unwrap_err().detail.contains("expired"));
-        assert!(Ticket::verify(&text, &Keys::new(&[[3; 32]]), at(0)).is_err());
+        assert!(Ticket::verify(&text, &keys(&[[3; 32]]), at(0)).is_err());
+        let other = Keys::new(&Url::parse("https://other").unwrap(), &[[1; 32]]);
+        assert!(Ticket::verify(&text, &other, at(0)).is_err());
         assert_eq!(ticket(100).caller().groups.len(), 1);
     }
 
     #[test]
     fn another_header_payload_or_signature_is_refused() {
-        let keys = Keys::new(&[[1; 32]]);
+        let keys = keys(&[[1; 32]]);
         let text = ticket(100).sign(&keys).unwrap();
         let parts: Vec<&str> = text.expose().split('.').collect();
         let [_, payload, signature] = parts[..] else { panic!() };

@@ -53,6 +53,8 @@ pub struct Header {
     pub alg: String,
     /// The id of the issuer's key that signed the token.
     pub kid: Option<String>,
+    /// What kind of JWT it is (RFC 7519, section 5.1); any JSON value.
+    pub typ: Option<serde_json::Value>,
     #[serde(flatten)]
     others: BTreeMap<String, IgnoredAny>,
 }

@@ -36,9 +36,9 @@ limits = { rate = "100/s", sockets = 0 }
 fn a_whole_file_is_read() {
     let config = Config::parse(GOOD).unwrap();
     assert_eq!(config.listen.len(), 2);
-    assert_eq!(config.rules.rules[0].allow.iter().filter(|name| name.starts_with("facts.")).count(), 4);
-    assert_eq!(config.rules.groups(), BTreeSet::from(["batch", "clinician"]));
-    let batch = config.rules.permissions(&BTreeSet::from(["batch".to_owned()]));
+    assert_eq!(config.rules[0].allow.iter().filter(|name| name.starts_with("facts.")).count(), 4);
+    assert_eq!(config.groups(), BTreeSet::from(["batch", "clinician"]));
+    let batch = config.permissions(&BTreeSet::from(["batch".to_owned()]));
     assert_eq!((batch.limits.rate.to_string().as_str(), batch.limits.sockets), ("100/s", 0));
     assert_eq!(batch.operations.get("interactions.list"), Some(&false));
 }
@@ -58,10 +58,10 @@ fn dangerous_combinations_are_refused() {
         ("https://idp.example.org", "http://idp.example.org", "not https"),
         ("\"corti-gateway\"", "\"\"", "empty audience"),
         ("\"RS256\", \"ES256\"", "\"HS256\"", "public key"),
-        ("\"RS256\", \"ES256\"", "\"none\"", "public key"),
+        ("\"RS256\", \"ES256\"", "\"none\"", "unknown variant"),
         ("\"RS256\", \"ES256\"", "", "no algorithms"),
-        ("0001\"", "01\"", "64 hex digits"),
-        ("0001\"", "000x\"", "64 hex digits"),
+        ("0001\"", "01\"", "64 lower-case hex digits"),
+        ("0001\"", "000x\"", "64 lower-case hex digits"),
         ("\"token.transcribe\"", "\"token.streams\"", "every user's interaction"),
         (
             "allow = [\"interactions.*\"]",

@@ -8,7 +8,7 @@ fn code(method: &str, path: &str) -> Result<&'static str, Code> {
 
 #[test]
 fn every_template_leads_to_its_own_operation() {
-    for operation in TABLE {
+    for operation in TABLE.iter() {
         let filled = operation.template.replace("{interaction}", ID);
         let path: Vec<String> = filled
             .split('/')
@@ -39,7 +39,7 @@ fn only_the_table_is_forwarded() {
         ("GET", "/corti/realms/base/protocol/openid-connect/token"),
         ("GET", "/corti/v2/agentic/agents/a/a2a/tasks/t:cancel"),
     ] {
-        assert_eq!(code(method, path), Err(Code::RouteUnknown), "{method} {path}");
+        assert_eq!(code(method, path), Err(Code::ROUTE_UNKNOWN), "{method} {path}");
     }
 }
 
@@ -47,7 +47,7 @@ fn only_the_table_is_forwarded() {
 fn an_interaction_has_one_spelling() {
     for id in [ID.to_uppercase(), ID.replace('-', ""), "x".to_owned()] {
         let found = code("GET", &format!("/corti/v2/interactions/{id}"));
-        assert_eq!(found, Err(Code::PathInvalid), "{id}");
+        assert_eq!(found, Err(Code::PATH_INVALID), "{id}");
     }
 }
 
