@@ -122,7 +122,11 @@ pub(super) async fn forward(
         request.headers_mut().insert(AUTHORIZATION, bearer);
         Some(request)
     });
-    Ok(relayed(answer.await?, limit))
+    let answer = answer.await?;
+    if answer.status().is_informational() {
+        return Err(Refusal::new(Code::UPSTREAM_INVALID, "Corti's answer is not one to this call"));
+    }
+    Ok(relayed(answer, limit))
 }
 
 fn forwarded(headers: &HeaderMap) -> HeaderMap {
