@@ -118,10 +118,13 @@ fn key<'a>(method: &Method, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
         let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|it| it.trim().eq_ignore_ascii_case(word))
     };
+    let is_single = |name: HeaderName| headers.get_all(name).iter().count() == 1;
     let is_handshake = *method == Method::GET
         && has(CONNECTION, "upgrade")
         && has(UPGRADE, "websocket")
-        && has(SEC_WEBSOCKET_VERSION, "13");
+        && has(SEC_WEBSOCKET_VERSION, "13")
+        && is_single(SEC_WEBSOCKET_VERSION)
+        && is_single(SEC_WEBSOCKET_KEY);
     headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_handshake && key.len() == 24)
 }
 
