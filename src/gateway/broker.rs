@@ -232,7 +232,7 @@ async fn session(
     let mut answer = match token {
         Some(token) => json!({
             "accessToken": token.access_token.secret().expose(),
-            "expiresAt": token.expires_at.to_string(),
+            "expiresAt": format!("{:.0}", token.expires_at),
             "tenantName": gateway.tenant.as_str(),
             "environment": gateway.environment.to_string(),
             "websocketUrl": interaction.map_or_else(
@@ -265,7 +265,7 @@ fn ticket(
     let base = gateway.config.public_url.as_str().replacen("http", "ws", 1);
     Ok(json!({
         "websocketUrl": format!("{base}corti/audio-bridge/v2/{path}"),
-        "expiresAt": expires_at.to_string(),
+        "expiresAt": format!("{expires_at:.0}"),
         "protocols": { TICKET: ticket.expose() },
     }))
 }

@@ -141,8 +141,11 @@ impl Drop for Record {
         if self.journal.hash_callers {
             entry.caller = entry.caller.as_deref().map(fingerprint);
         }
-        let line =
-            Line { time: Clock.now().to_string(), entry: &entry, ms: self.started.elapsed().as_millis() };
+        let line = Line {
+            time: format!("{:.3}", Clock.now()),
+            entry: &entry,
+            ms: self.started.elapsed().as_millis(),
+        };
         if !serde_json::to_string(&line).is_ok_and(|line| lines.write(line)) {
             self.journal.metrics.lost_lines.inc();
         }
