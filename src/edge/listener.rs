@@ -26,9 +26,9 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -120,6 +120,7 @@ impl Source {
                 let (stream, address) = listener.accept().await?;
                 // Answers are short and peers wait for each: Nagle's algorithm would only delay them.
                 let _ = stream.set_nodelay(true);
+                notice_lost_peers(&stream);
                 Ok((Box::new(stream), Some(address)))
             }
             #[cfg(unix)]
@@ -127,6 +128,20 @@ impl Source {
         }
     }
 }
+
+/// Ends connections to peers that are gone without a word, or that take nothing for a minute. Otherwise they would count as open for
+/// hours.
+fn notice_lost_peers(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    let probes = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    // Best effort: some systems lack an option.
+    let _ = socket.set_tcp_keepalive(&probes);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(4 * KEEPALIVE));
+}
+
+/// The time between the probes of an idle connection.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// How many files the rest of the process may open while it serves: connections to other servers, pipes, its own files.
 const OTHER_FILES: usize = 16;
@@ -207,7 +222,7 @@ async fn serve_connection(
         if let Some(address) = address {
             request.extensions_mut().insert(ConnectInfo(address));
         }
-        request.extensions_mut().insert(OpenConnection { _connection: Arc::clone(&connection) });
+        request.extensions_mut().insert(OpenConnection { connection: Arc::clone(&connection) });
         let (answer, connection) = (router.call(request), Arc::clone(&connection));
         async move {
             let Ok(answer) = answer.await;
@@ -250,7 +265,14 @@ async fn serve_connection(
 /// Counts a connection as open. Handlers find it as an extension, and must hold it for as long as an upgraded connection lasts.
 #[derive(Clone)]
 pub struct OpenConnection {
-    _connection: Arc<Connection>,
+    connection: Arc<Connection>,
+}
+
+impl OpenConnection {
+    /// Whether it may be upgraded now. At most half of the connections are.
+    pub fn may_upgrade(&self) -> bool {
+        self.connection.may_upgrade()
+    }
 }
 
 /// When it is dropped, the connection waits for the next request.
@@ -288,6 +310,17 @@ fn counted(body: Incoming, connection: &Connection, passes_on: bool) -> Body {
         }
         frame
     }))
+}
+
+/// Lets this process open as many files as it may. The usual limit, 1,024, is for programs that call `select`.
+pub fn raise_file_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        // Best effort: with fewer files there are fewer connections.
+        let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
+    }
 }
 
 /// How many files this process may still open. It may have inherited many open ones.

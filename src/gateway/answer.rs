@@ -15,11 +15,12 @@ use tokio::time::timeout;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::Uuid;
 
-use super::record::Record;
+use super::page::Page;
+use super::record::{self, Record};
 use super::state::{Allowed, Gateway};
-use super::{broker, inline, tunnel};
+use super::{broker, forward, page, tunnel};
+use crate::domain::gateway::credential::{self, Found};
 use crate::domain::gateway::operation::{self, Call};
-use crate::domain::gateway::place::{self, Found};
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::rules;
 use crate::domain::gateway::ticket::Ticket;
@@ -32,21 +33,6 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The headers that `@corti/sdk` sends, and what a page needs besides.
-const PAGE_HEADERS: [&str; 11] = [
-    "authorization",
-    "content-type",
-    "accept",
-    "tenant-name",
-    "range",
-    "x-corti-analytics",
-    "x-fern-language",
-    "x-fern-sdk-name",
-    "x-fern-sdk-version",
-    "x-fern-runtime",
-    "x-fern-runtime-version",
-];
-
 /// Which pages of other origins may read our answers.
 pub(super) fn cors(gateway: &Arc<Gateway>) -> CorsLayer {
     let gateway = Arc::clone(gateway);
@@ -54,7 +40,13 @@ pub(super) fn cors(gateway: &Arc<Gateway>) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(is_listed))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers(PAGE_HEADERS.map(HeaderName::from_static))
+        .allow_headers(
+            forward::FORWARDED
+                .into_iter()
+                .chain(["authorization", "tenant-name"])
+                .map(HeaderName::from_static)
+                .collect::<Vec<_>>(),
+        )
         .expose_headers([REQUEST_ID, RETRY_AFTER])
         .max_age(Duration::from_secs(600))
 }
@@ -63,43 +55,50 @@ pub(super) fn cors(gateway: &Arc<Gateway>) -> CorsLayer {
 pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
     let record = Arc::new(Record::new(&gateway.journal));
     let id = record.entry().request;
+    let is_page = page_of(&gateway, &request).is_some();
     let limit = if request.headers().contains_key(UPGRADE) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
-    let answered = timeout(limit, Box::pin(answered(&gateway, request, &record))).await;
-    let late = || Refusal::later(Code::UPSTREAM_UNREACHABLE, "there was no answer in time", UPGRADE_LIMIT);
+    let answered = timeout(limit, Box::pin(answer_to(&gateway, request, &record))).await;
+    let late =
+        || Refusal::later(Code::UPSTREAM_UNREACHABLE, "there was no answer in time", Duration::from_secs(1));
     let (mut response, outcome) = match answered.unwrap_or_else(|_| Err(late())) {
         Ok(response) => (response, "ok"),
+        // A browser shows it to whoever opened the page.
+        Err(refusal) if is_page => (page::refused(&refusal, &gateway.config.public_url), refusal.code.0),
         Err(refusal) => (refused(&refusal, id), refusal.code.0),
     };
     record.answered(response.status().as_u16(), outcome);
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    // What counts the bytes hides how many come.
+    // `counted` hides the length.
     if let Some(length) = response.body().size_hint().exact().filter(|length| *length > 0) {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    response.map(|body| inline::counted(body, &record, |entry| &mut entry.bytes_out))
+    response.map(|body| record::counted(body, &record, |entry| &mut entry.bytes_out))
 }
 
-async fn answered(
+async fn answer_to(
     gateway: &Arc<Gateway>,
     request: Request,
     record: &Arc<Record>,
 ) -> Result<Response, Refusal> {
     let origin = check_page(gateway, request.headers())?;
     let path = request.uri().path().to_owned();
-    let is_ours = path.starts_with("/corti/") || path.starts_with("/broker/");
-    if let Some(page) = gateway.page.as_ref().filter(|_| !is_ours && request.method() == Method::GET) {
+    if let Some(page) = page_of(gateway, &request) {
         return Ok(page.answer(&path).await);
     }
     if origin.is_none() && comes_from_elsewhere(request.headers()) {
         return Err(Refusal::new(Code::ORIGIN_DENIED, "a page sent this without an Origin header"));
     }
-    // The target as it was sent: in its absolute form it names a host.
+    // An absolute target could name another host than `Host`.
     if request.uri().authority().is_some() {
         return Err(Refusal::new(Code::PATH_INVALID, "the request target is not a path"));
     }
     let (allowed, ticket) = admit(gateway, credential(&request)?, origin, record).await?;
+    if !request.headers().contains_key(UPGRADE) {
+        let open = gateway.throttle.open_request(&allowed.caller.id, &allowed.permissions.limits)?;
+        let _ = record.open.set(open);
+    }
     if !path.starts_with("/broker/") {
         return proxied(gateway, request, &allowed, ticket.as_ref(), record).await;
     }
@@ -107,6 +106,13 @@ async fn answered(
         return Err(Refusal::new(Code::OPERATION_DENIED, "a ticket opens one WebSocket and nothing else"));
     }
     broker::answer(gateway, request, &allowed, record).await
+}
+
+/// The page of `--static`, if the request is for a file of it.
+fn page_of<'a>(gateway: &'a Gateway, request: &Request) -> Option<&'a Page> {
+    let path = request.uri().path();
+    let is_ours = path.starts_with("/corti/") || path.starts_with("/broker/");
+    gateway.page.as_ref().filter(|_| !is_ours && request.method() == Method::GET)
 }
 
 /// Refuses foreign hosts, against DNS rebinding, and foreign pages. Returns the page's origin.
@@ -157,7 +163,7 @@ fn credential(request: &Request) -> Result<Found, Refusal> {
         request.headers().get_all(name).iter().map(|value| value.to_str().ok()).collect()
     };
     let is_socket = request.uri().path().starts_with("/corti/audio-bridge/");
-    place::find(place::Request {
+    credential::find(credential::Request {
         authorization: &texts(AUTHORIZATION),
         protocols: &texts(SEC_WEBSOCKET_PROTOCOL),
         query: request.uri().query().unwrap_or_default(),
@@ -180,8 +186,8 @@ async fn proxied(
     record.entry().operation = call.operation.name;
     let is_upgrade = request.headers().contains_key(UPGRADE);
     if call.operation.is_socket() != is_upgrade {
-        let is_it = if is_upgrade { "no WebSocket" } else { "a WebSocket" };
-        return Err(Refusal::new(Code::REQUEST_INVALID, format!("this operation is {is_it}")));
+        let detail = if is_upgrade { "call this without `Upgrade`" } else { "open this as a WebSocket" };
+        return Err(Refusal::new(Code::REQUEST_INVALID, detail));
     }
     let owned = allowed.permissions.decide(&call)?;
     match (ticket, owned) {
@@ -195,12 +201,12 @@ async fn proxied(
     if is_upgrade {
         return tunnel::open(gateway, request, &call, allowed, record).await;
     }
-    let answer = inline::forward(gateway, request, &call, allowed, owned.is_some(), record).await;
+    let answer = forward::forward(gateway, request, &call, allowed, owned.is_some(), record).await;
     if call.operation.method != "GET"
-        && let Some(interaction) = owned
+        && let Some(interaction) = &call.interaction
     {
-        // It may have changed, or be gone.
-        gateway.owners.remove(&interaction);
+        // Its owner may have changed.
+        gateway.owners.remove(interaction);
     }
     answer
 }

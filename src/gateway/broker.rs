@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -16,18 +16,17 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::recent::lock;
 use super::record::Record;
 use super::state::{Allowed, Gateway, Mint};
 use crate::domain::corti::interaction::{self, Api, Fields, Interaction, InteractionError};
 use crate::domain::corti::websocket::SocketKind;
-use crate::domain::gateway::place::TICKET;
+use crate::domain::gateway::credential::TICKET;
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::rules;
 use crate::domain::gateway::ticket::Ticket;
 use crate::domain::token::grant::Token;
-use crate::domain::token::jwt;
-use crate::domain::token::scope::{ScopeRequest, ScopeSet, TokenClass};
+use crate::domain::token::scope::{ScopeRequest, ScopeSet};
+use crate::domain::token::{jwt, limited_only};
 
 /// The longest body of a request, in bytes: an interaction with a patient's data.
 const BODY: usize = 32 * 1024;
@@ -37,9 +36,6 @@ const BODY_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a mint may take.
 const MINT_LIMIT: Duration = Duration::from_secs(20);
-
-/// A shared token must live this long: the SDK asks for the next one 120 s before the expiry.
-const SHARED_LIFE: i64 = 150;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,35 +73,43 @@ pub(super) async fn answer(
     let (status, body) = match (request.method().as_str(), request.uri().path()) {
         ("GET", "/broker/v1/me") => {
             record.entry().operation = "me";
-            (StatusCode::OK, me(allowed))
+            (StatusCode::OK, me(gateway, allowed))
         }
         ("POST", "/broker/v1/token") => {
-            let TokenRequest { scopes } = json_body(request).await?;
+            let TokenRequest { scopes } = json_body(request, r#"{"scopes":["transcribe"]}"#).await?;
             (StatusCode::OK, token(gateway, &scopes, allowed, record).await?)
         }
         ("POST", "/broker/v1/sessions") => {
-            let asked = json_body(request).await?;
+            let asked = json_body(request, r#"{"kind":"transcribe"}"#).await?;
             (StatusCode::CREATED, session(gateway, asked, allowed, record).await?)
         }
-        _ => return Err(Refusal::new(Code::ROUTE_UNKNOWN, "the broker has token, sessions and me")),
+        _ => {
+            return Err(Refusal::new(
+                Code::ROUTE_UNKNOWN,
+                "there are POST /broker/v1/token, POST /broker/v1/sessions and GET /broker/v1/me",
+            ));
+        }
     };
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
     Ok((status, headers, body.to_string()).into_response())
 }
 
-/// Only JSON: a page can send a form to another site without asking first.
-async fn json_body<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
+/// Reads a body such as `example`. Only JSON: a page can send a form to another site without asking first.
+async fn json_body<T: DeserializeOwned>(request: Request, example: &str) -> Result<T, Refusal> {
     let invalid = |detail: String| Refusal::new(Code::REQUEST_INVALID, detail);
     if !is_json(request.headers()) {
         return Err(invalid("send Content-Type: application/json".to_owned()));
     }
     let body = timeout(BODY_LIMIT, Limited::new(request.into_body(), BODY).collect()).await;
-    let body = body.ok().and_then(Result::ok);
-    let body = body
-        .ok_or_else(|| Refusal::new(Code::BODY_TOO_LARGE, format!("the body has more than {BODY} bytes")))?;
+    let body = body.map_err(|_| invalid("the body did not arrive in time".to_owned()))?;
+    let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+        Some(_) => Refusal::new(Code::BODY_TOO_LARGE, format!("the body has more than {BODY} bytes")),
+        None => invalid("the body broke off".to_owned()),
+    })?;
     // serde's own words may repeat the text.
     serde_json::from_slice(&body.to_bytes()).map_err(|error| {
-        invalid(format!("the body is wrong at line {}, column {}", error.line(), error.column()))
+        let (line, column) = (error.line(), error.column());
+        invalid(format!("send a body such as {example}: this one is wrong at line {line}, column {column}"))
     })
 }
 
@@ -114,23 +118,15 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn me(allowed: &Allowed) -> Value {
-    let limits = &allowed.permissions.limits;
-    json!({
-        "caller": allowed.caller.id,
-        "assignedUserId": allowed.caller.user,
-        "groups": allowed.caller.groups,
-        "operations": allowed.permissions.operations.iter()
-            .map(|(name, own)| json!({ "name": name, "own": own })).collect::<Vec<_>>(),
-        "limits": {
-            "rate": limits.rate.to_string(),
-            "burst": limits.burst,
-            "sockets": limits.sockets,
-            "session": SignedDuration::try_from(limits.session).unwrap_or_default().to_string(),
-            "body": limits.body.to_string(),
-            "tokens": limits.tokens.to_string(),
-        },
-    })
+fn me(gateway: &Gateway, allowed: &Allowed) -> Value {
+    let Allowed { caller, permissions, .. } = allowed;
+    let mut me = permissions.to_json();
+    me["environment"] = gateway.environment.to_string().into();
+    me["tenantName"] = gateway.tenant.as_str().into();
+    me["caller"] = caller.id.as_str().into();
+    me["assignedUserId"] = caller.user.to_string().into();
+    me["groups"] = caller.groups.iter().map(String::as_str).collect();
+    me
 }
 
 /// A limited token, in the form of the SDK's `refreshAccessToken`.
@@ -141,17 +137,22 @@ async fn token(
     record: &Record,
 ) -> Result<Value, Refusal> {
     record.entry().operation = "token";
-    let names: Vec<&str> = scopes.iter().map(String::as_str).filter(|it| *it != "openid").collect();
-    let is_limited = !names.is_empty() && names.iter().all(|it| ["transcribe", "streams"].contains(it));
-    if !is_limited {
+    let is_kind = |name: &str| match name {
+        "transcribe" => Some(SocketKind::Transcribe),
+        "streams" => Some(SocketKind::Streams),
+        _ => None,
+    };
+    let names = scopes.iter().map(String::as_str).filter(|name| *name != "openid");
+    let kinds = names.map(is_kind).collect::<Option<Vec<_>>>().filter(|kinds| !kinds.is_empty());
+    let kinds = kinds.ok_or_else(|| {
         let detail = "scopes can be transcribe, streams or both; other tokens stay on the backend";
-        return Err(Refusal::new(Code::OPERATION_DENIED, detail));
-    }
-    for name in &names {
-        allowed.permissions.of_broker(&format!("token.{name}"))?;
+        Refusal::new(Code::OPERATION_DENIED, detail)
+    })?;
+    for kind in &kinds {
+        allowed.permissions.of_broker(&format!("token.{}", kind.as_str()))?;
     }
     gateway.throttle.token(&allowed.caller.id, &allowed.permissions.limits)?;
-    let token = minted(gateway, &names.join(" "), record).await?;
+    let token = minted(gateway, &kinds, record).await?;
     Ok(json!({
         "accessToken": token.access_token.secret().expose(),
         "tokenType": "Bearer",
@@ -160,38 +161,20 @@ async fn token(
     }))
 }
 
-/// A token that is limited to `scopes`, by the server's answer and by its own claim.
-async fn minted(gateway: &Gateway, scopes: &str, record: &Record) -> Result<Token, Refusal> {
-    let scopes = ScopeSet::from_wire(scopes);
-    let name = scopes.to_strings().join(" ");
-    let shared = gateway.config.broker.share.then(|| lock(&gateway.shared).get(&name).cloned()).flatten();
-    let lives = |token: &Token| token.expires_at.duration_since(gateway.clock.now()).as_secs() >= SHARED_LIFE;
-    let token = if let Some(token) = shared.filter(lives) {
-        token
-    } else {
-        let (reply, minted) = oneshot::channel();
-        let late =
-            || Refusal::later(Code::TOKEN_UNAVAILABLE, "no token came in time", Duration::from_secs(1));
-        let mint = Mint { scopes: ScopeRequest::Scopes(scopes.clone()), reply };
-        gateway.mints.try_send(mint).map_err(|_| late())?;
-        timeout(MINT_LIMIT, minted).await.ok().and_then(Result::ok).ok_or_else(late)??
-    };
+/// A new token that opens these WebSockets and nothing else, by the server's answer and by its own claim. New for each caller, so
+/// the log says who has which token.
+async fn minted(gateway: &Gateway, kinds: &[SocketKind], record: &Record) -> Result<Token, Refusal> {
+    let scopes = ScopeSet::from_wire(&kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" "));
+    let (reply, minted) = oneshot::channel();
+    let late = || Refusal::later(Code::TOKEN_UNAVAILABLE, "no token came in time", Duration::from_secs(1));
+    gateway.mints.try_send(Mint { scopes: ScopeRequest::Scopes(scopes), reply }).map_err(|_| late())?;
+    let token = timeout(MINT_LIMIT, minted).await.ok().and_then(Result::ok).ok_or_else(late)??;
+    for kind in kinds {
+        let detail = "the authorization server gave a token that is not limited";
+        limited_only::check(&token, *kind).map_err(|_| Refusal::new(Code::UPSTREAM_INVALID, detail))?;
+    }
     let text = token.access_token.secret().expose();
-    let claimed = jwt::claimed(text).ok().and_then(|it| it.scope).map(|it| ScopeSet::from_wire(&it));
-    let is_ours = |given: &ScopeSet| {
-        let limited = |name: &str| given.contains(name) == scopes.contains(name);
-        given.class() == TokenClass::Limited && limited("transcribe") && limited("streams")
-    };
-    if !is_ours(&token.granted) || !claimed.is_some_and(|claimed| is_ours(&claimed)) {
-        return Err(Refusal::new(
-            Code::UPSTREAM_INVALID,
-            "the authorization server gave a token that is not limited",
-        ));
-    }
     record.entry().token = jwt::Jwt::decode(text).ok().and_then(|it| it.claims.jti);
-    if gateway.config.broker.share {
-        lock(&gateway.shared).insert(name, token.clone());
-    }
     Ok(token)
 }
 
@@ -218,7 +201,7 @@ async fn session(
     gateway.throttle.token(&allowed.caller.id, &permissions.limits)?;
     // Before the interaction, which would otherwise be left behind.
     let token = match asked.via {
-        Via::Direct => Some(minted(gateway, name, record).await?),
+        Via::Direct => Some(minted(gateway, &[asked.kind], record).await?),
         Via::Gateway => None,
     };
     let interaction = match asked.kind {
@@ -240,7 +223,7 @@ async fn session(
                 |it| it.websocket_url.to_string(),
             ),
         }),
-        None => ticket(gateway, name, id, allowed)?,
+        None => ticket(gateway, name, id, allowed),
     };
     if let Some(id) = id {
         answer["interactionId"] = id.to_string().into();
@@ -248,26 +231,19 @@ async fn session(
     Ok(answer)
 }
 
-fn ticket(
-    gateway: &Gateway,
-    name: &str,
-    interaction: Option<Uuid>,
-    allowed: &Allowed,
-) -> Result<Value, Refusal> {
+fn ticket(gateway: &Gateway, name: &str, interaction: Option<Uuid>, allowed: &Allowed) -> Value {
     let life = SignedDuration::try_from(allowed.permissions.limits.session).unwrap_or_default();
     let expires_at = gateway.clock.now() + life;
     let keys = &gateway.ticket_keys;
     let ticket = Ticket::new(keys, &allowed.caller, name, interaction, allowed.origin.as_deref(), expires_at);
     let ticket = ticket.sign(keys);
-    let ticket =
-        ticket.ok_or_else(|| Refusal::new(Code::TOKEN_UNAVAILABLE, "there is no key for tickets"))?;
     let path = interaction.map_or_else(|| "transcribe".to_owned(), |id| format!("interactions/{id}/streams"));
     let base = gateway.config.public_url.as_str().replacen("http", "ws", 1);
-    Ok(json!({
+    json!({
         "websocketUrl": format!("{base}corti/audio-bridge/v2/{path}"),
         "expiresAt": format!("{expires_at:.0}"),
         "protocols": { TICKET: ticket.expose() },
-    }))
+    })
 }
 
 /// Creates an interaction, of `owner` if there is one.
@@ -285,6 +261,6 @@ async fn create(gateway: &Gateway, fields: &Value, owner: Option<Uuid>) -> Resul
             Code::REQUEST_INVALID,
             format!("Corti refused the interaction with {}", problem.status),
         ),
-        _ => Refusal::new(Code::UPSTREAM_INVALID, "Corti's answer is not a created interaction"),
+        _ => Refusal::new(Code::UPSTREAM_INVALID, "Corti did not return the new interaction"),
     })
 }

@@ -7,11 +7,14 @@ use super::kept::Missing;
 use super::recent::LIFE;
 use super::state::Gateway;
 use crate::domain::client::secret::Secret;
-use crate::domain::gateway::caller::{Caller, JwtRefusal, KEY_PREFIX, claimed_issuer};
+use crate::domain::gateway::caller::{Caller, KEY_PREFIX, claimed_issuer, needs_newer_keys};
 use crate::domain::gateway::config::ApiKey;
-use crate::domain::gateway::place::Credential;
+use crate::domain::gateway::credential::Credential;
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::ticket::Ticket;
+
+/// The shortest API key, in characters: 128 random bits. An operator may have hashed an empty variable.
+const SHORTEST_KEY: usize = 32;
 
 impl Gateway {
     /// The caller, and the ticket if that is the credential.
@@ -32,6 +35,9 @@ impl Gateway {
     }
 
     fn of_key(&self, key: &Secret) -> Result<Caller, Refusal> {
+        if key.length() < SHORTEST_KEY {
+            return Err(invalid("the API key is too short to be one"));
+        }
         let digest = format!("{:x}", Sha256::digest(key.expose().as_bytes()));
         let is_same = |known: &ApiKey| bool::from(known.sha256.as_bytes().ct_eq(digest.as_bytes()));
         let known = self.config.keys.iter().find(|(_, known)| is_same(known));
@@ -52,19 +58,15 @@ impl Gateway {
             known.ok_or_else(|| invalid("the token is of no issuer that this gateway trusts"))?;
         let unavailable = |Missing(after)| {
             let detail = "the identity provider's keys cannot be fetched now";
-            Refusal::later(Code::TOKEN_UNAVAILABLE, detail, after)
+            Refusal::later(Code::KEYS_UNAVAILABLE, detail, after)
         };
-        let (set, generation) = keys.get().await.map_err(unavailable)?;
-        let mut verified = Caller::of_jwt(token, issuer, &set, now);
-        if matches!(verified, Err(JwtRefusal::UnknownKey)) {
-            // Newer keys may have it. Where they were fetched just before, it is not known: the caller has to try again.
-            let (newer, _) = keys.after(generation).await.map_err(unavailable)?;
-            verified = Caller::of_jwt(token, issuer, &newer, now);
+        let (mut set, generation) = keys.get().await.map_err(unavailable)?;
+        if needs_newer_keys(token, &set)
+            && let Ok((newer, _)) = keys.after(generation).await
+        {
+            set = newer;
         }
-        let caller = verified.map_err(|refusal| match refusal {
-            JwtRefusal::Refused(refusal) => refusal,
-            JwtRefusal::UnknownKey => invalid("the token's key is not one of its issuer's"),
-        })?;
+        let caller = Caller::of_jwt(token, issuer, &set, now)?;
         self.verified.insert(digest, caller.clone());
         Ok(caller)
     }

@@ -18,10 +18,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The shortest time between two fetches that callers cause: somebody may send bad tokens on purpose.
-const REST: Duration = Duration::from_secs(30);
+const FETCH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How long a request waits for a value. The SDK gives up a WebSocket after 4 s.
-const PATIENCE: Duration = Duration::from_secs(3);
+const WAIT: Duration = Duration::from_secs(3);
 
 /// A fetched value.
 pub(super) struct Fetched<T> {
@@ -80,7 +80,7 @@ impl<T> Kept<T> {
         let mut may_wait = true;
         self.state.send_if_modified(|state| {
             if state.generation <= old {
-                let is_new = state.asked.is_none_or(|(asked, _)| asked.elapsed() >= REST);
+                let is_new = state.asked.is_none_or(|(asked, _)| asked.elapsed() >= FETCH_INTERVAL);
                 if is_new {
                     state.asked = Some((Instant::now(), state.generation));
                     self.renew.notify_one();
@@ -91,7 +91,7 @@ impl<T> Kept<T> {
             }
             false
         });
-        if may_wait { self.newer_than(old).await } else { Err(Missing(REST)) }
+        if may_wait { self.newer_than(old).await } else { Err(Missing(FETCH_INTERVAL)) }
     }
 
     async fn newer_than(&self, old: u64) -> Result<(Arc<T>, u64), Missing> {
@@ -102,10 +102,10 @@ impl<T> Kept<T> {
             if !is_good && state.value.is_some() && state.next_try.is_none() {
                 self.renew.notify_one();
             }
-            // Later than that, it is being fetched again.
+            // After `next_try`, a fetch is under way: wait for it.
             is_good && state.generation > old || state.next_try.is_some_and(|next| next > Instant::now())
         });
-        let state = timeout(PATIENCE, wait).await.map_err(|_| Missing(FIRST_PAUSE))?;
+        let state = timeout(WAIT, wait).await.map_err(|_| Missing(FIRST_PAUSE))?;
         // Never closed: this keeps the sender.
         let Ok(state) = state else { return Err(Missing(FIRST_PAUSE)) };
         match self.good(&state).filter(|_| state.generation > old) {
@@ -140,17 +140,22 @@ impl<T> Kept<T> {
                     fetched.renew_after
                 }
                 Err(error) => {
-                    failed(error);
+                    // Once, and not at every try.
+                    if pause == FIRST_PAUSE {
+                        failed(error);
+                    }
                     let wait = pause;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     self.state.send_modify(|state| state.next_try = Some(Instant::now() + wait));
-                    // Nobody hurries a server that is in trouble.
+                    // Requests do not shorten the pause.
                     sleep(wait).await;
                     continue;
                 }
             };
             // Whoever asked during the fetch has what was asked for.
             let _ = self.renew.notified().now_or_never();
+            // However short the values live.
+            sleep(FIRST_PAUSE).await;
             tokio::select! {
                 () = sleep(wait) => {}
                 () = self.renew.notified() => {}

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use super::kept::Fetched;
-use super::state::{Gateway, Mint, Upstream, random_part};
+use super::state::{Gateway, Mint, OwnToken, random_part};
 use crate::app::tokens::Tokens;
 use crate::domain::client::environment::is_loopback;
 use crate::domain::client::resolve::Plan;
@@ -40,24 +40,37 @@ const KEYS_LIVE: Duration = Duration::from_secs(600);
 
 /// Mints tokens and fetches keys.
 pub(super) struct Minter<'a> {
-    pub(super) tokens: &'a Tokens<'a>,
-    pub(super) plan: &'a Plan,
+    tokens: &'a Tokens<'a>,
+    plan: &'a Plan,
     /// Read again after it was refused: it may have been rotated.
-    pub(super) secret: RefCell<ClientSecret>,
+    secret: RefCell<ClientSecret>,
     /// When it was refused last.
-    pub(super) rejected: Cell<Option<Instant>>,
-    pub(super) gateway: &'a Gateway,
+    rejected: Cell<Option<Instant>>,
+    gateway: &'a Gateway,
 }
 
-impl Minter<'_> {
+impl<'a> Minter<'a> {
+    pub(super) fn new(
+        tokens: &'a Tokens<'a>,
+        plan: &'a Plan,
+        secret: ClientSecret,
+        gateway: &'a Gateway,
+    ) -> Self {
+        Self { tokens, plan, secret: secret.into(), rejected: None.into(), gateway }
+    }
+
     /// Keeps all tokens and keys fresh.
     pub(super) async fn keep_all(&self) -> Infallible {
         let tokens = self.gateway.tokens.iter().map(|(token, kept)| {
-            let failed = move |failure: Failure| self.warn(&format!("no {} token", token.as_str()), &failure);
+            let failed = move |failure: Failure| {
+                self.warn(&format!("no {} token from Corti, trying again", token.as_str()), &failure);
+            };
             kept.keep(async move || self.ahead(*token).await, failed).boxed_local()
         });
         let keys = self.gateway.issuers.iter().map(|(issuer, kept)| {
-            let failed = move |failure: Failure| self.warn(&format!("no keys of {}", issuer.url), &failure);
+            let failed = move |failure: Failure| {
+                self.warn(&format!("no keys of {}, trying again", issuer.url), &failure);
+            };
             kept.keep(async move || self.keys(issuer).await, failed).boxed_local()
         });
         let mut all: FuturesUnordered<_> = tokens.chain(keys).collect();
@@ -78,15 +91,18 @@ impl Minter<'_> {
             tokio::select! {
                 mint = asked.recv(), if under_way.len() < AT_ONCE => {
                     let Some(Mint { scopes, reply }) = mint else { return };
+                    // The caller is gone.
+                    if reply.is_closed() {
+                        continue;
+                    }
                     under_way.push(async move {
                         let minted = self.mint(&scopes).await.map_err(|failure| {
                             self.warn("no token for a frontend", &failure);
                             let detail = "the authorization server gave no token";
                             match failure.kind {
-                                Kind::Unavailable | Kind::Network => {
-                                    Refusal::later(Code::TOKEN_UNAVAILABLE, detail, Duration::from_secs(1))
-                                }
-                                _ => Refusal::new(Code::UPSTREAM_INVALID, detail),
+                                // Corti gives other scopes than were asked for.
+                                Kind::Scope => Refusal::new(Code::UPSTREAM_INVALID, detail),
+                                _ => Refusal::later(Code::TOKEN_UNAVAILABLE, detail, Duration::from_secs(1)),
                             }
                         });
                         // Fails if the caller is gone.
@@ -98,7 +114,7 @@ impl Minter<'_> {
         }
     }
 
-    async fn ahead(&self, token: Upstream) -> Result<Fetched<AccessToken>, Failure> {
+    async fn ahead(&self, token: OwnToken) -> Result<Fetched<AccessToken>, Failure> {
         let minted = self.mint(&token.scopes()).await?;
         let life = Duration::from_secs(u64::try_from(minted.expires_in).unwrap_or_default());
         Ok(Fetched {

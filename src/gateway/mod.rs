@@ -5,8 +5,8 @@
 
 mod answer;
 mod broker;
+mod forward;
 mod identify;
-mod inline;
 mod kept;
 mod minter;
 mod owners;
@@ -17,7 +17,8 @@ mod state;
 mod throttle;
 mod tunnel;
 
-use std::sync::{Arc, Mutex};
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -39,7 +40,9 @@ use state::{Gateway, Phase, needed};
 use throttle::Throttle;
 
 use crate::app::tokens::Tokens;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::resolve::Plan;
+use crate::domain::client::secret::ClientSecret;
 use crate::domain::gateway::config::Config;
 use crate::domain::gateway::ticket::Keys;
 use crate::edge::listener::{self, Bounds, Source};
@@ -57,10 +60,11 @@ const MINTS: usize = 256;
 /// How long open requests may take once the gateway accepts no more.
 const LAST_REQUESTS: Duration = Duration::from_secs(30);
 
-/// A gateway, ready to run.
+/// What a gateway needs.
 pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) plan: Plan,
+    pub(crate) secret: ClientSecret,
     pub(crate) ticket_keys: Keys,
     /// The `Host` headers that name this gateway.
     pub(crate) hosts: Vec<String>,
@@ -78,10 +82,11 @@ pub(crate) async fn run(
     stop: impl Future<Output = ()>,
     stop_now: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let Setup { config, plan, ticket_keys, hosts, page, sources, metrics, logs } = setup;
+    listener::raise_file_limit();
+    let Setup { config, plan, secret, ticket_keys, hosts, page, sources, metrics, logs } = setup;
     let lines = logs.then(LineWriter::start);
     let (mints, mut asked) = mpsc::channel(MINTS);
-    let (environment, tenant) = (plan.client.environment.clone(), plan.client.tenant.clone());
+    let Client { environment, tenant, .. } = plan.client.clone();
     let api = environment.api_host();
     let url = Url::parse(&api).map_err(|error| Failure::new(Kind::Configuration, error.to_string()))?;
     let clock = tokens.context.host.clock;
@@ -98,7 +103,6 @@ pub(crate) async fn run(
         verified: Recent::default(),
         tokens: needed(&config).into_iter().map(|token| (token, Kept::new(clock))).collect(),
         mints,
-        shared: Mutex::default(),
         owners: Recent::default(),
         throttle: Throttle::default(),
         journal: Arc::new(Journal {
@@ -109,63 +113,64 @@ pub(crate) async fn run(
         phase: watch::Sender::new(Phase::Serving),
         config,
     });
-    let minter = Minter {
-        tokens,
-        plan: &plan,
-        secret: tokens.secret(&plan).await?.into(),
-        rejected: None.into(),
-        gateway: &gateway,
-    };
-    let router = Router::new().fallback({
-        let gateway = Arc::clone(&gateway);
-        move |request: Request| answer::answer(Arc::clone(&gateway), request)
-    });
-    let router = router.layer(answer::cors(&gateway));
-    let stopped = || {
-        let mut phases = gateway.phase.subscribe();
-        async move { drop(phases.wait_for(|phase| *phase == Phase::Cutting).await) }
-    };
-    // They share this process's files.
-    let bounds = Bounds { files_each: BOUNDS.files_each * sources.len(), ..BOUNDS };
-    let serving = sources.into_iter().map(|source| {
-        let router = health(&gateway).merge(router.clone());
-        listener::serve(source, bounds, router, || {}, stopped()).boxed_local()
-    });
-    let measured = metrics.map(|source| {
-        let text = Arc::clone(&gateway);
-        let answer = get(async move || {
-            let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-            ([(CONTENT_TYPE, kind)], text.measured())
-        });
-        let router = health(&gateway).route("/metrics", answer);
-        listener::serve(source, Bounds::default(), router, || {}, stopped()).boxed_local()
-    });
-    let served = join_all(serving.chain(measured));
-    let drained = async {
-        stop.await;
-        gateway.phase.send_replace(Phase::Draining);
-        sleep(gateway.config.drain.delay).await;
-        gateway.phase.send_replace(Phase::Cutting);
-        sleep(gateway.config.drain.spread + LAST_REQUESTS).await;
-    };
-    let shrink = async {
-        loop {
-            sleep(Duration::from_secs(60)).await;
-            gateway.throttle.shrink();
-        }
-    };
+    let minter = Minter::new(tokens, &plan, secret, &gateway);
     tokio::select! {
-        _ = served => {}
-        () = drained => {}
+        () = listen(&gateway, sources, metrics) => {}
+        () = drain(&gateway, stop) => {}
         () = stop_now => {}
         never = minter.keep_all() => match never {},
         () = minter.answer_all(&mut asked) => {}
-        () = shrink => {}
+        never = shrink(&gateway) => match never {},
     }
     if let Some(lines) = lines {
         lines.finish();
     }
     Ok(())
+}
+
+/// Answers requests until the gateway accepts no more, and the last connection has ended.
+async fn listen(gateway: &Arc<Gateway>, sources: Vec<Source>, metrics: Option<Source>) {
+    let stopped = || {
+        let mut phases = gateway.phase.subscribe();
+        async move { drop(phases.wait_for(|phase| *phase == Phase::Cutting).await) }
+    };
+    let answering = Arc::clone(gateway);
+    let router = Router::new()
+        .fallback(move |request: Request| answer::answer(Arc::clone(&answering), request))
+        .layer(answer::cors(gateway));
+    // They share this process's files.
+    let bounds = Bounds { files_each: BOUNDS.files_each * sources.len(), ..BOUNDS };
+    let serving = sources.into_iter().map(|source| {
+        let router = health(gateway).merge(router.clone());
+        listener::serve(source, bounds, router, || {}, stopped()).boxed_local()
+    });
+    let measured = metrics.map(|source| {
+        let text = Arc::clone(gateway);
+        let answer = get(async move || {
+            let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+            ([(CONTENT_TYPE, kind)], text.measured())
+        });
+        let router = health(gateway).route("/metrics", answer);
+        listener::serve(source, Bounds::default(), router, || {}, stopped()).boxed_local()
+    });
+    join_all(serving.chain(measured)).await;
+}
+
+/// After `stop`: `/readyz` says no, then WebSockets are cut, and the last requests have a time to end.
+async fn drain(gateway: &Gateway, stop: impl Future<Output = ()>) {
+    stop.await;
+    gateway.phase.send_replace(Phase::Draining);
+    sleep(gateway.config.drain.delay).await;
+    gateway.phase.send_replace(Phase::Cutting);
+    sleep(gateway.config.drain.spread + LAST_REQUESTS).await;
+}
+
+/// Forgets the counters of callers who have done nothing for a while.
+async fn shrink(gateway: &Gateway) -> Infallible {
+    loop {
+        sleep(Duration::from_secs(60)).await;
+        gateway.throttle.shrink();
+    }
 }
 
 /// `/healthz`: the process runs. `/readyz`: it can serve, and is not about to stop.

@@ -9,6 +9,9 @@ use axum::http::header::{
 };
 use axum::response::{IntoResponse as _, Response};
 
+use url::Url;
+
+use crate::domain::gateway::refusal::Refusal;
 use crate::edge::input;
 
 /// The largest file, in bytes.
@@ -32,6 +35,12 @@ const KINDS: [(&str, &str); 10] = [
 const POLICY: &str = "default-src 'self'; connect-src 'self' wss://*.corti.app https://*.corti.app ws://127.0.0.1:* \
      http://127.0.0.1:*; media-src 'self' blob:; worker-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/// A refusal in words.
+pub(super) fn refused(refusal: &Refusal, address: &Url) -> Response {
+    let status = StatusCode::from_u16(refusal.code.1).unwrap_or(StatusCode::FORBIDDEN);
+    (status, format!("{refusal}; this page is at {address}\n")).into_response()
+}
+
 /// A folder of files.
 pub(crate) struct Page(PathBuf);
 
@@ -50,14 +59,14 @@ impl Page {
         } else {
             name.to_owned()
         };
-        let is_plain = Path::new(&name).components().all(
-            |part| matches!(part, Component::Normal(part) if !part.as_encoded_bytes().starts_with(b".")),
-        );
         let kind = name
             .rsplit_once('.')
             .and_then(|(_, extension)| KINDS.iter().find(|(known, _)| *known == extension));
-        let file =
-            self.0.join(&name).canonicalize().ok().filter(|file| is_plain && file.starts_with(&self.0));
+        // Without links: what it is really called.
+        let file = self.0.join(&name).canonicalize().ok().filter(|file| {
+            let is_plain = |part: Component<'_>| !part.as_os_str().as_encoded_bytes().starts_with(b".");
+            file.strip_prefix(&self.0).is_ok_and(|rest| rest.components().all(is_plain))
+        });
         let bytes = match file.filter(|file| file.is_file()) {
             Some(file) => input::read_bytes(Some(&file), LARGEST).await.ok(),
             None => None,

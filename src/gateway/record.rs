@@ -1,8 +1,11 @@
 //! What is written about a request: a line of JSON, and metrics. Neither has a path, a query, a header or a body.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Frame};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -12,6 +15,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::recent::lock;
+use super::throttle::Open;
 use crate::domain::client::secret::fingerprint;
 use crate::edge::clock::Clock;
 use crate::output::LineWriter;
@@ -102,6 +106,8 @@ pub(super) struct Record {
     journal: Arc<Journal>,
     started: Instant,
     entry: Mutex<Entry>,
+    /// Counts the request as open until its record is dropped.
+    pub(super) open: OnceLock<Open>,
 }
 
 impl Record {
@@ -116,7 +122,12 @@ impl Record {
             bytes_in: 0,
             bytes_out: 0,
         };
-        Self { journal: Arc::clone(journal), started: Instant::now(), entry: Mutex::new(entry) }
+        Self {
+            journal: Arc::clone(journal),
+            started: Instant::now(),
+            entry: Mutex::new(entry),
+            open: OnceLock::new(),
+        }
     }
 
     pub(super) fn entry(&self) -> MutexGuard<'_, Entry> {
@@ -150,4 +161,16 @@ impl Drop for Record {
             self.journal.metrics.lost_lines.inc();
         }
     }
+}
+
+/// A body that counts its bytes in a number of `record`, and holds the record until its end.
+pub(super) fn counted(body: Body, record: &Arc<Record>, number: fn(&mut Entry) -> &mut u64) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    let record = Arc::clone(record);
+    Body::new(body.map_frame(move |frame: Frame<Bytes>| {
+        *number(&mut record.entry()) += frame.data_ref().map_or(0, Bytes::len) as u64;
+        frame
+    }))
 }

@@ -1,7 +1,6 @@
 //! What all requests to a gateway share.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::LengthLimitError;
@@ -35,13 +34,13 @@ use crate::edge::http;
 const OWN_CALL: Duration = Duration::from_secs(10);
 
 /// A token that the gateway uses itself.
-#[derive(Clone, Copy)]
-pub(super) enum Upstream {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OwnToken {
     Full,
     Socket(SocketKind),
 }
 
-impl Upstream {
+impl OwnToken {
     /// The scopes of its token.
     pub(super) fn scopes(self) -> ScopeRequest {
         match self {
@@ -59,7 +58,7 @@ impl Upstream {
     }
 }
 
-/// How far the gateway is on its way to its end.
+/// The phases of stopping.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Serving,
@@ -103,10 +102,8 @@ pub(super) struct Gateway {
     /// The callers by the SHA-256 of their JWTs, which need not be verified again.
     pub(super) verified: Recent<[u8; 32], Caller>,
     /// The tokens that some rule needs.
-    pub(super) tokens: Vec<(Upstream, Kept<AccessToken>)>,
+    pub(super) tokens: Vec<(OwnToken, Kept<AccessToken>)>,
     pub(super) mints: mpsc::Sender<Mint>,
-    /// The tokens that several callers get, by their scopes.
-    pub(super) shared: Mutex<HashMap<String, Token>>,
     /// The users whom interactions are assigned to.
     pub(super) owners: Recent<Uuid, Option<Uuid>>,
     pub(super) throttle: Throttle,
@@ -115,7 +112,7 @@ pub(super) struct Gateway {
 }
 
 /// The tokens that some rule needs.
-pub(super) fn needed(config: &Config) -> Vec<Upstream> {
+pub(super) fn needed(config: &Config) -> Vec<OwnToken> {
     let allows = |wanted: &dyn Fn(&str) -> bool| {
         config.rules.iter().flat_map(|rule| &rule.allow).any(|name| wanted(name))
     };
@@ -124,13 +121,13 @@ pub(super) fn needed(config: &Config) -> Vec<Upstream> {
     let is_full = config.rules.iter().any(|rule| rule.own) || allows(&of_rest);
     let sockets = [SocketKind::Transcribe, SocketKind::Streams].into_iter();
     let sockets = sockets.filter(|kind| config.proxy.enabled && allows(&|name| name == kind.as_str()));
-    is_full.then_some(Upstream::Full).into_iter().chain(sockets.map(Upstream::Socket)).collect()
+    is_full.then_some(OwnToken::Full).into_iter().chain(sockets.map(OwnToken::Socket)).collect()
 }
 
 impl Gateway {
     /// A token for Corti and its generation. `refused` is the generation that Corti refused.
-    async fn token(&self, token: Upstream, refused: Option<u64>) -> Result<(Arc<AccessToken>, u64), Refusal> {
-        let kept = self.tokens.iter().find(|(it, _)| it.as_str() == token.as_str()).map(|(_, kept)| kept);
+    async fn token(&self, token: OwnToken, refused: Option<u64>) -> Result<(Arc<AccessToken>, u64), Refusal> {
+        let kept = self.tokens.iter().find(|(it, _)| *it == token).map(|(_, kept)| kept);
         let got = match (kept, refused) {
             (Some(kept), Some(generation)) => kept.after(generation).await,
             (Some(kept), None) => kept.get().await,
@@ -146,7 +143,7 @@ impl Gateway {
     /// its body is gone and cannot be sent again. The answer must begin within `limit`.
     pub(super) async fn send(
         &self,
-        token: Upstream,
+        token: OwnToken,
         limit: Duration,
         mut request: impl FnMut(&AccessToken) -> Option<reqwest::Request> + Send,
     ) -> Result<reqwest::Response, Refusal> {
@@ -173,14 +170,16 @@ impl Gateway {
         request: impl Fn(&AccessToken) -> Request + Send,
     ) -> Result<Response, Refusal> {
         let build = move |token: &AccessToken| http::built(&self.client, &request(token));
-        let answer = self.send(Upstream::Full, OWN_CALL, build).await?;
+        let answer = self.send(OwnToken::Full, OWN_CALL, build).await?;
         let whole = timeout(OWN_CALL, http::whole(answer)).await.ok().flatten();
         whole.ok_or_else(|| unreachable("did not answer"))
     }
 
-    /// Whether it has all tokens and is not about to stop.
+    /// Whether it has all tokens and keys, and is not about to stop.
     pub(super) fn is_ready(&self) -> bool {
-        *self.phase.borrow() == Phase::Serving && self.tokens.iter().all(|(_, kept)| kept.is_ready())
+        *self.phase.borrow() == Phase::Serving
+            && self.tokens.iter().all(|(_, kept)| kept.is_ready())
+            && self.issuers.iter().all(|(_, keys)| keys.is_ready())
     }
 
     /// Completes when this WebSocket is to be cut. Each waits for another part of the time, so that clients do not all connect
@@ -200,19 +199,28 @@ impl Gateway {
     }
 }
 
+/// The body of a caller's request ended in an error.
+#[derive(Debug, thiserror::Error)]
+#[error("the caller's body broke off")]
+pub(super) struct CallersBody(#[source] pub(super) axum::BoxError);
+
 /// Why a request or its answer ended.
 pub(super) fn broken(error: reqwest::Error) -> Refusal {
     // Its own words name the URL, which may hold a token.
     let error = error.without_url();
     let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-    if causes.into_iter().any(<dyn std::error::Error>::is::<LengthLimitError>) {
+    let is_by = |is_it: fn(&(dyn std::error::Error + 'static)) -> bool| causes.clone().any(is_it);
+    if is_by(<dyn std::error::Error>::is::<LengthLimitError>) {
         return Refusal::new(Code::BODY_TOO_LARGE, "the body is longer than your limit");
+    }
+    if is_by(<dyn std::error::Error>::is::<CallersBody>) {
+        return Refusal::new(Code::REQUEST_INVALID, "the body broke off");
     }
     unreachable(if error.is_connect() { "cannot be reached" } else { "broke the connection off" })
 }
 
 pub(super) fn unreachable(what: &str) -> Refusal {
-    Refusal::later(Code::UPSTREAM_UNREACHABLE, format!("Corti {what}"), Duration::from_secs(1))
+    Refusal::new(Code::UPSTREAM_UNREACHABLE, format!("Corti {what}"))
 }
 
 fn rejected_us() -> Refusal {

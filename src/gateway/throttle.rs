@@ -1,8 +1,10 @@
 //! Counts what each caller does, and refuses what is over the caller's limits.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
@@ -14,18 +16,21 @@ use crate::domain::gateway::refusal::{Code, Refusal};
 
 type Limiter = RateLimiter<String, HashMapStateStore<String>, DefaultClock>;
 
+/// When a caller with too many open requests may try again.
+const SOON: Duration = Duration::from_secs(1);
+
 /// The counters of all callers.
 #[derive(Default)]
 pub(super) struct Throttle {
     /// One limiter for each rate that some rule has.
     limiters: Mutex<HashMap<(Rate, NonZeroU32), Arc<Limiter>>>,
-    sockets: Arc<Mutex<HashMap<String, u32>>>,
+    open: Arc<Mutex<HashMap<String, u32>>>,
 }
 
-/// Counts as one WebSocket of a caller until it is dropped.
-pub(super) struct OpenSocket {
-    sockets: Arc<Mutex<HashMap<String, u32>>>,
-    caller: String,
+/// Counts as one open request or WebSocket of a caller until it is dropped.
+pub(super) struct Open {
+    all: Arc<Mutex<HashMap<String, u32>>>,
+    key: String,
 }
 
 impl Throttle {
@@ -40,7 +45,7 @@ impl Throttle {
     }
 
     fn count(&self, caller: &str, rate: Rate, burst: NonZeroU32, what: &str) -> Result<(), Refusal> {
-        // Nothing else has this rate, or it counts apart: tokens are requests, too.
+        // One limiter for each rate; `what` keeps tokens and requests apart.
         let key = (rate, burst);
         let limiter = Arc::clone(lock(&self.limiters).entry(key).or_insert_with(|| {
             let interval = rate.per / rate.count.get();
@@ -49,19 +54,30 @@ impl Throttle {
         }));
         limiter.check_key(&format!("{what} {caller}")).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
-            Refusal::later(Code::RATE_LIMITED, format!("more {what} than {rate} allows"), wait)
+            Refusal::later(Code::RATE_LIMITED, reached(what, rate), wait)
         })
     }
 
+    /// Counts a request of `caller` for as long as it is being answered.
+    pub(super) fn open_request(&self, caller: &str, limits: &Limits) -> Result<Open, Refusal> {
+        let refused =
+            || Refusal::later(Code::RATE_LIMITED, reached("requests at once", limits.requests), SOON);
+        self.open(format!("requests {caller}"), limits.requests).ok_or_else(refused)
+    }
+
     /// Counts a WebSocket of `caller`.
-    pub(super) fn socket(&self, caller: &str, limits: &Limits) -> Result<OpenSocket, Refusal> {
-        let mut sockets = lock(&self.sockets);
-        if sockets.get(caller).copied().unwrap_or_default() >= limits.sockets {
-            let detail = format!("more than {} WebSockets at once", limits.sockets);
-            return Err(Refusal::new(Code::TOO_MANY_SOCKETS, detail));
+    pub(super) fn socket(&self, caller: &str, limits: &Limits) -> Result<Open, Refusal> {
+        let refused = || Refusal::new(Code::TOO_MANY_SOCKETS, reached("WebSockets at once", limits.sockets));
+        self.open(format!("sockets {caller}"), limits.sockets).ok_or_else(refused)
+    }
+
+    fn open(&self, key: String, most: u32) -> Option<Open> {
+        let mut all = lock(&self.open);
+        if all.get(&key).copied().unwrap_or_default() >= most {
+            return None;
         }
-        *sockets.entry(caller.to_owned()).or_default() += 1;
-        Ok(OpenSocket { sockets: Arc::clone(&self.sockets), caller: caller.to_owned() })
+        *all.entry(key.clone()).or_default() += 1;
+        Some(Open { all: Arc::clone(&self.open), key })
     }
 
     /// Forgets callers who have done nothing for a while.
@@ -73,16 +89,20 @@ impl Throttle {
     }
 }
 
-impl Drop for OpenSocket {
+impl Drop for Open {
     fn drop(&mut self) {
-        let mut sockets = lock(&self.sockets);
-        if let Some(open) = sockets.get_mut(&self.caller) {
+        let mut all = lock(&self.all);
+        if let Some(open) = all.get_mut(&self.key) {
             *open -= 1;
             if *open == 0 {
-                sockets.remove(&self.caller);
+                all.remove(&self.key);
             }
         }
     }
+}
+
+fn reached(what: &str, limit: impl Display) -> String {
+    format!("your limit of {what} is reached: {limit}")
 }
 
 #[cfg(test)]
@@ -108,6 +128,11 @@ mod tests {
             assert_eq!(throttle.socket(caller, &limits).err().unwrap().code, Code::TOO_MANY_SOCKETS);
             drop(open);
             assert!(throttle.socket(caller, &limits).is_ok());
+            let open: Vec<_> =
+                (0..limits.requests).map(|_| throttle.open_request(caller, &limits).unwrap()).collect();
+            assert_eq!(throttle.open_request(caller, &limits).err().unwrap().code, Code::RATE_LIMITED);
+            drop(open);
+            assert!(throttle.open_request(caller, &limits).is_ok());
         }
     }
 }

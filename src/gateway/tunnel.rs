@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::io::InspectReader;
 
 use super::record::Record;
-use super::state::{Allowed, Gateway, Upstream, broken};
+use super::state::{Allowed, Gateway, OwnToken, broken};
 use crate::domain::client::secret::AccessToken;
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::gateway::operation::{Call, without_credentials};
@@ -54,7 +54,11 @@ pub(super) async fn open(
     let client = request.extensions_mut().remove::<OnUpgrade>();
     let client = client.ok_or_else(|| invalid("the connection cannot be upgraded"))?;
     let connection = request.extensions_mut().remove::<OpenConnection>();
-    let answer = gateway.send(Upstream::Socket(kind), HANDSHAKE, |token| {
+    if connection.as_ref().is_some_and(|connection| !connection.may_upgrade()) {
+        let detail = "the gateway has no room for another WebSocket now";
+        return Err(Refusal::later(Code::TOO_MANY_SOCKETS, detail, HANDSHAKE));
+    }
+    let answer = gateway.send(OwnToken::Socket(kind), HANDSHAKE, |token| {
         let query = upstream_query(&query, gateway.tenant.as_str(), token);
         let upstream = gateway.client.get(format!("{}{}?{query}", gateway.api, call.path));
         let upstream = upstream.headers(passed_on.clone()).header(SEC_WEBSOCKET_KEY, &key);

@@ -4,7 +4,7 @@
 
 use corti_auth_fuzz::domain::gateway::config::Config;
 use corti_auth_fuzz::domain::gateway::operation::{self, TABLE};
-use corti_auth_fuzz::domain::gateway::place;
+use corti_auth_fuzz::domain::gateway::credential;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -26,11 +26,11 @@ fuzz_target!(|text: &str| {
             for name in ["token", "tenant-name", "corti-ticket"] {
                 assert!(kept.split('&').all(|pair| pair.split('=').next() != Some(name)), "{kept}");
             }
-            let _ = place::find(place::Request { query: text, is_upgrade: true, ..Default::default() });
+            let _ = credential::find(credential::Request { query: text, is_upgrade: true, ..Default::default() });
         }
         "h" => {
-            let _ = place::find(place::Request { protocols: &[Some(text)], is_upgrade: true, ..Default::default() });
-            let _ = place::find(place::Request { authorization: &[Some(text)], ..Default::default() });
+            let _ = credential::find(credential::Request { protocols: &[Some(text)], is_upgrade: true, ..Default::default() });
+            let _ = credential::find(credential::Request { authorization: &[Some(text)], ..Default::default() });
         }
         "c" => {
             if let Ok(config) = Config::parse(text) {

@@ -372,12 +372,13 @@ fn only_listed_files_unwrap_secrets() {
         "edge/refresh_endpoint.rs",     // onto the wire, to that program
         "app/delivery.rs",              // into the file that a CI system names
         "commands/diff.rs",             // decoded
-        "commands/serve.rs",            // a new API key, for its user
+        "commands/serve/dev.rs",        // a new API key, for its user
+        "commands/serve/keys.rs",       // a new API key, and its hash
         "domain/gateway/caller.rs",     // decoded and verified: a caller's JWT
         "domain/gateway/ticket.rs",     // decoded and verified: a ticket
         "gateway/identify.rs",          // compared by its hash: an API key
         "gateway/broker.rs",            // into what a frontend gets
-        "gateway/inline.rs",            // onto the wire, to Corti
+        "gateway/forward.rs",           // onto the wire, to Corti
         "gateway/tunnel.rs",            // into the URL of a WebSocket at Corti
     ];
     let exposing: Vec<String> = sources()

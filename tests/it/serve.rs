@@ -171,9 +171,9 @@ fn a_key_is_made_and_the_rules_are_shown() {
     assert!(key.starts_with("ck_") && key.len() >= 46, "{made}");
     assert_eq!(made["sha256"], crate::common::gateway::sha256(key));
     let config = format!(
-        "listen = [\"127.0.0.1:0\"]\npublic_url = \"http://{HOST}\"\n[keys]\n{}\n\
+        "listen = [\"127.0.0.1:0\"]\npublic_url = \"http://{HOST}\"\n{}\n\
          [[rule]]\ngroups = [\"batch\"]\nallow = [\"facts.*\", \"interactions.list\"]\nown = true\n",
-        made["line"].as_str().unwrap()
+        made["lines"].as_str().unwrap()
     );
     let file = world.file("serve.toml", config);
     let checked = Said::by(&mut world.run(&format!("serve --check --config {file} --json"))).json();

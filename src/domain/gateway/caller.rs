@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::Algorithm;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
 use crate::domain::client::secret::Secret;
@@ -27,6 +26,10 @@ const MAX_JWT: usize = 16 * 1024;
 /// The `typ` of an access token (RFC 9068, section 2.1) or an ID token, in lower case. Many issuers write none.
 const KINDS: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
 
+/// The `typ` claim of Keycloak's access and ID tokens. An ID token counts if the gateway's audience is its client: a login proxy
+/// in front passes on no other.
+const KEYCLOAKS_KINDS: [&str; 2] = ["Bearer", "ID"];
+
 /// The start of every API key: so a person or a scanner knows one.
 pub const KEY_PREFIX: &str = "ck_";
 
@@ -43,13 +46,19 @@ pub struct Caller {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why a JWT is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JwtRefusal {
-    /// The issuer's keys are missing the key: newer ones may have it.
-    UnknownKey,
-    /// Anything else.
-    Refused(Refusal),
+/// The claims of a user's JWT. What else it has, is looked up only for groups.
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    #[serde(deserialize_with = "jwt::one_or_more")]
+    aud: Vec<String>,
+    exp: Number,
+    nbf: Option<Number>,
+    /// Keycloak's kind of token.
+    typ: Option<String>,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 impl Caller {
@@ -65,52 +74,49 @@ impl Caller {
     }
 
     /// The user whom a JWT names. `keys` are those of `issuer`.
-    pub fn of_jwt(
-        token: &Secret,
-        issuer: &Issuer,
-        keys: &KeySet,
-        now: Timestamp,
-    ) -> Result<Self, JwtRefusal> {
-        let refused = |detail: &str| JwtRefusal::Refused(Refusal::new(Code::CREDENTIAL_INVALID, detail));
+    pub fn of_jwt(token: &Secret, issuer: &Issuer, keys: &KeySet, now: Timestamp) -> Result<Self, Refusal> {
         let text = token.expose();
-        // Before the signature: these need no arithmetic.
         let header = jwt::header(text).map_err(|_| refused("the token is unreadable"))?;
         if !header.alg.parse::<Algorithm>().is_ok_and(|it| issuer.algorithms.contains(&it)) {
             return Err(refused("the token's algorithm is not one of this issuer's"));
         }
-        // An issuer signs other things with the same keys: logout tokens, security events (RFC 8725, section 3.11).
-        let is_kind = |typ: &Value| typ.as_str().is_some_and(|it| KINDS.contains(&&*it.to_ascii_lowercase()));
-        if !header.typ.as_ref().is_none_or(is_kind) {
-            return Err(refused("the token's `typ` is not that of a user's token"));
-        }
         signature::check(text, keys).map_err(|error| match error {
-            SignatureError::UnknownKey(_) => JwtRefusal::UnknownKey,
+            SignatureError::UnknownKey(_) => refused("the token's key is not one of its issuer's"),
             _ => refused("the token's signature is wrong"),
         })?;
-        let claims = claims(text).ok_or_else(|| refused("the token is unreadable"))?;
-        if claims["iss"].as_str() != Some(&issuer.url) {
+        let claims: Claims = jwt::payload(text)
+            .map_err(|_| refused("the token has not one `iss`, `sub`, `aud` and `exp` of the right type"))?;
+        // An issuer signs other things with the same keys: logout tokens, security events (RFC 8725, section 3.11).
+        let is_kind = |typ: &Value| typ.as_str().is_some_and(|it| KINDS.contains(&&*it.to_ascii_lowercase()));
+        let is_users = header.typ.as_ref().is_none_or(is_kind)
+            && claims.typ.as_deref().is_none_or(|kind| KEYCLOAKS_KINDS.contains(&kind));
+        if !is_users {
+            return Err(refused("the token's `typ` is not that of a user's token"));
+        }
+        if claims.iss != issuer.url {
             return Err(refused("the token is of another issuer"));
         }
-        let audience = &claims["aud"];
-        let is_for_us = |it: &Value| it.as_str() == Some(&issuer.audience);
-        if !(is_for_us(audience) || audience.as_array().is_some_and(|all| all.iter().any(is_for_us))) {
+        if !claims.aud.contains(&issuer.audience) {
             return Err(refused("the token is for another audience"));
         }
-        let date = |name| jwt::date(name, claims[name].as_number()).ok().flatten();
-        let expires_at = date("exp").ok_or_else(|| refused("the token has no usable `exp`"))?;
+        let date = |name, number| jwt::date(name, Some(number)).ok().flatten();
+        let expires_at = date("exp", &claims.exp).ok_or_else(|| refused("the token has no usable `exp`"))?;
         if now.duration_since(expires_at) >= LEEWAY {
             return Err(refused("the token has expired"));
         }
-        if !claims["nbf"].is_null() && date("nbf").is_none_or(|it| it.duration_since(now) > LEEWAY) {
+        let is_early = |nbf| date("nbf", nbf).is_none_or(|start| start.duration_since(now) > LEEWAY);
+        if claims.nbf.as_ref().is_some_and(is_early) {
             return Err(refused("the token is not valid yet"));
         }
-        let subject = claims["sub"].as_str().filter(|it| !it.is_empty());
-        let subject = subject.ok_or_else(|| refused("the token has no `sub`"))?;
-        let named =
-            Uuid::try_parse(subject).ok().filter(|id| issuer.names_users && id.to_string() == subject);
-        let id = format!("{}#{subject}", issuer.url);
-        let user = named.unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_URL, id.as_bytes()));
-        Ok(Self { id, user, groups: groups(&claims, &issuer.groups), expires_at: Some(expires_at) })
+        if claims.sub.is_empty() {
+            return Err(refused("the token's `sub` is empty"));
+        }
+        let groups = groups(&claims.others, &issuer.groups);
+        let named = Uuid::try_parse(&claims.sub).ok().filter(|id| id.to_string() == claims.sub);
+        let id = format!("{}#{}", issuer.url, claims.sub);
+        let user = named.filter(|_| issuer.names_users);
+        let user = user.unwrap_or_else(|| Uuid::new_v5(&Uuid::NAMESPACE_URL, id.as_bytes()));
+        Ok(Self { id, user, groups, expires_at: Some(expires_at) })
     }
 
     /// How long the credential is good, at most `limit`.
@@ -120,22 +126,33 @@ impl Caller {
     }
 }
 
-/// The issuer that a JWT names: only to choose whose keys verify it.
-pub fn claimed_issuer(token: &Secret) -> Option<String> {
-    Some(claims(token.expose())?["iss"].as_str()?.to_owned())
+fn refused(detail: &str) -> Refusal {
+    Refusal::new(Code::CREDENTIAL_INVALID, detail)
 }
 
-fn claims(token: &str) -> Option<Value> {
-    let payload = Some(token).filter(|it| it.len() <= MAX_JWT)?.split('.').nth(1)?;
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-    claims.is_object().then_some(claims)
+/// The issuer that a JWT names: only to choose whose keys verify it.
+pub fn claimed_issuer(token: &Secret) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        iss: String,
+    }
+    let text = Some(token.expose()).filter(|text| text.len() <= MAX_JWT)?;
+    Some(jwt::payload::<Claims>(text).ok()?.iss)
+}
+
+/// Whether a JWT was made with a key that is not among `keys`: newer ones may have it.
+pub fn needs_newer_keys(token: &Secret, keys: &KeySet) -> bool {
+    jwt::header(token.expose()).is_ok_and(|header| keys.candidates(header.kid.as_deref()).is_empty())
 }
 
 /// The groups in the claim at `path`: a list of texts, or one text.
-fn groups(claims: &Value, path: &str) -> BTreeSet<String> {
+fn groups(claims: &Map<String, Value>, path: &str) -> BTreeSet<String> {
     // A claim's name may have dots itself, as URLs have.
-    let found = claims.get(path).unwrap_or_else(|| path.split('.').fold(claims, |value, name| &value[name]));
-    let one = found.as_str().into_iter();
-    let several = found.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let found = claims.get(path).or_else(|| {
+        let (first, rest) = path.split_once('.')?;
+        rest.split('.').try_fold(claims.get(first)?, |value, name| value.get(name))
+    });
+    let one = found.and_then(Value::as_str).into_iter();
+    let several = found.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     one.chain(several).map(str::to_owned).collect()
 }

@@ -16,6 +16,9 @@ use crate::domain::client::invalid::Invalid;
 use super::limits::{GivenLimits, duration};
 use super::rules::{Permissions, Rule, permissions};
 
+/// The largest burst. A burst of requests at the slowest rate must be a time that can be counted.
+const MOST_AT_ONCE: u32 = 100_000;
+
 /// The configuration of a gateway.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,7 +35,7 @@ pub struct Config {
     /// The pages that may call it.
     #[serde(default)]
     pub origins: BTreeSet<String>,
-    /// Whether other machines may reach it without an engine in between.
+    /// Whether other machines may reach it: a TLS proxy on one of them.
     #[serde(default)]
     trust_network: bool,
     /// Identity providers, each with another `iss`.
@@ -46,9 +49,6 @@ pub struct Config {
     /// What is forwarded.
     #[serde(default)]
     pub proxy: Proxy,
-    /// What is handed out.
-    #[serde(default)]
-    pub broker: Broker,
     /// What log lines have.
     #[serde(default)]
     pub log: Log,
@@ -72,6 +72,7 @@ pub struct Issuer {
     /// The `aud` that stands for the gateway.
     pub audience: String,
     /// The algorithms of its signatures.
+    #[serde(deserialize_with = "algorithms")]
     pub algorithms: Vec<Algorithm>,
     /// The claim with the user's groups, such as `realm_access.roles`.
     pub groups: String,
@@ -112,14 +113,6 @@ impl Default for Proxy {
     fn default() -> Self {
         Self { enabled: true }
     }
-}
-
-/// What is handed out.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Broker {
-    /// Whether several callers get the same token while it lives long enough.
-    pub share: bool,
 }
 
 /// What log lines have.
@@ -179,7 +172,8 @@ impl Config {
         let mut config: Self = toml_edit::de::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-            Invalid::new(format!("line {line}: {}", error.message()))
+            let message = error.message().replace("a sequence", "a list, such as [\"a\", \"b\"]");
+            Invalid::new(format!("line {line}: {message}"))
         })?;
         config.check()?;
         let is_only = config.issuers.len() == 1;
@@ -206,8 +200,8 @@ impl Config {
         for listen in self.listen.iter().chain(&self.metrics) {
             refuse_if(!self.trust_network && !is_local(listen), || {
                 format!(
-                    "{listen} can be reached by other machines, and the gateway has no TLS: listen on 127.0.0.1 or a unix \
-                     socket behind an engine with TLS, or set trust_network = true"
+                    "other machines reach {listen}, and the gateway has no TLS: listen on 127.0.0.1 or a unix socket behind a \
+                     TLS proxy, or set trust_network = true for a proxy on another machine"
                 )
             })?;
         }
@@ -216,20 +210,38 @@ impl Config {
             "nobody could call: add an [[issuer]], or a key by `corti-auth serve --new-key NAME`".to_owned()
         })?;
         refuse_if(self.rules.is_empty(), || "no [[rule]] allows anything".to_owned())?;
+        let limits = std::iter::once(&self.limits).chain(self.rules.iter().map(|rule| &rule.limits));
+        refuse_if(limits.filter_map(|limits| limits.burst).any(|burst| burst.get() > MOST_AT_ONCE), || {
+            format!("a burst is at most {MOST_AT_ONCE}")
+        })?;
         let urls: BTreeSet<&str> = self.issuers.iter().map(|it| it.url.as_str()).collect();
         refuse_if(urls.len() < self.issuers.len(), || "two [[issuer]] have the same url".to_owned())?;
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        for (name, ApiKey { sha256, .. }) in &self.keys {
+        for (name, ApiKey { sha256, groups }) in &self.keys {
+            refuse_if(!groups.iter().any(|group| self.groups().contains(group.as_str())), || {
+                format!("key `{name}` may do nothing: no [[rule]] names a group of it")
+            })?;
             refuse_if(sha256.len() != 64 || !sha256.bytes().all(is_digit), || {
                 format!("the sha256 of key `{name}` is not 64 lower-case hex digits")
             })?;
         }
-        self.origins.iter().try_for_each(|origin| check_origin(origin))?;
+        let hashes: BTreeSet<&str> = self.keys.values().map(|key| key.sha256.as_str()).collect();
+        refuse_if(hashes.len() < self.keys.len(), || "two keys have the same sha256".to_owned())?;
+        for text in &self.origins {
+            refuse_if(is_plain_text(&origin(text)?), || {
+                format!("origin `{text}` is plain http: anybody on the way could change the page")
+            })?;
+        }
+        refuse_if(self.rules.iter().any(|rule| rule.groups.is_empty() || rule.allow.is_empty()), || {
+            "a [[rule]] has no groups, or allows nothing".to_owned()
+        })?;
         self.issuers.iter().try_for_each(check_issuer)?;
         self.groups().into_iter().try_for_each(|group| {
             let operations = self.permissions(&[group.to_owned()].into()).operations;
             let is_own = operations.values().any(|is_own| *is_own);
-            refuse_if(is_own && operations.contains_key("token.streams"), || {
+            let has_streams =
+                |rule: &Rule| rule.groups.contains(group) && rule.allow.contains("token.streams");
+            refuse_if(is_own && self.rules.iter().any(has_streams), || {
                 format!(
                     "group `{group}` has `token.streams` and a rule with own = true: such a token opens every user's \
                      interaction; allow session.streams instead"
@@ -244,47 +256,56 @@ fn refuse_if(is_dangerous: bool, reason: impl FnOnce() -> String) -> Result<(), 
 }
 
 /// Whether what goes there can be read or changed on the way.
-fn is_open(url: &Url) -> bool {
+fn is_plain_text(url: &Url) -> bool {
     url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(url))
 }
 
 fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let url = Url::parse(&text).ok();
-    let url = url.filter(|url| url.path() == "/" && url.query().is_none() && url.has_host());
-    let wrong = || Invalid::new(format!("public_url `{text}` is not `https://host` without a path"));
-    let url = url.ok_or_else(wrong).map_err(de::Error::custom)?;
-    let open = || format!("public_url `{text}` is plain http: credentials would be readable on the way");
-    refuse_if(is_open(&url), open).map_err(de::Error::custom)?;
+    let url = origin(text.trim_end_matches('/')).map_err(de::Error::custom)?;
+    let reason = || format!("public_url `{text}` is plain http: credentials would be readable on the way");
+    refuse_if(is_plain_text(&url), reason).map_err(de::Error::custom)?;
     Ok(url)
 }
 
-/// An origin must be as browsers write it (RFC 6454, section 6.2).
-fn check_origin(text: &str) -> Result<(), Invalid> {
+/// Reads an origin, which must be as browsers write it (RFC 6454, section 6.2).
+fn origin(text: &str) -> Result<Url, Invalid> {
     refuse_if(text == "*" || text == "null", || {
         format!("origin `{text}` would let any page in: list each page's own origin")
     })?;
-    let origin = Url::parse(text).ok().map(|url| url.origin()).filter(url::Origin::is_tuple);
-    let is_exact = origin.is_some_and(|origin| origin.ascii_serialization() == text);
-    refuse_if(!is_exact, || format!("origin `{text}` is not one such as https://app.example.org"))
+    let url = Url::parse(text).ok().filter(|url| url.origin().is_tuple());
+    let wrong = || Invalid::new(format!("`{text}` is not an origin such as https://app.example.org"));
+    let url = url.ok_or_else(wrong)?;
+    let usual = url.origin().ascii_serialization();
+    refuse_if(usual != text, || format!("`{text}` is not an origin: write `{usual}`"))?;
+    Ok(url)
 }
 
 fn check_issuer(issuer: &Issuer) -> Result<(), Invalid> {
-    let Issuer { url, audience, algorithms, .. } = issuer;
-    let parsed = Url::parse(url).map_err(|_| Invalid::new(format!("issuer `{url}` is not a URL")))?;
-    refuse_if(is_open(&parsed), || {
+    let Issuer { url, audience, algorithms, groups, .. } = issuer;
+    let parsed = Url::parse(url).ok().filter(|url| url.query().is_none() && url.username().is_empty());
+    let parsed =
+        parsed.ok_or_else(|| Invalid::new(format!("issuer `{url}` is not a URL without a query")))?;
+    refuse_if(is_plain_text(&parsed), || {
         format!("issuer `{url}` is not https: anybody on the way could make its keys")
     })?;
-    refuse_if(audience.is_empty(), || {
+    refuse_if(audience.trim().is_empty(), || {
         format!("issuer `{url}` has an empty audience: tokens for anything would be accepted")
     })?;
-    refuse_if(algorithms.is_empty(), || format!("issuer `{url}` has no algorithms"))?;
-    algorithms.iter().try_for_each(|algorithm| {
-        let name = format!("{algorithm:?}");
-        refuse_if(name.starts_with("HS"), || {
-            format!("`{name}` is not an algorithm with a public key, such as RS256 or ES256")
-        })
-    })
+    refuse_if(groups.is_empty(), || {
+        format!("issuer `{url}` has no `groups`: the claim with the user's groups")
+    })?;
+    refuse_if(algorithms.is_empty(), || format!("issuer `{url}` has no algorithms"))
+}
+
+fn algorithms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Algorithm>, D::Error> {
+    let read = |name: String| {
+        // Whoever can verify an HS256 token can also make one.
+        let known = name.parse().ok().filter(|_| !name.starts_with("HS"));
+        let wrong = || format!("`{name}` is not an algorithm with a public key, such as RS256 or ES256");
+        known.ok_or_else(|| de::Error::custom(wrong()))
+    };
+    Vec::<String>::deserialize(deserializer)?.into_iter().map(read).collect()
 }
 
 #[cfg(test)]

@@ -78,10 +78,12 @@ pub struct GivenLimits {
     pub rate: Option<Rate>,
     /// Requests that may come at once.
     pub burst: Option<NonZeroU32>,
+    /// Requests that are answered at once.
+    pub requests: Option<u32>,
     /// WebSockets that are open at once.
     pub sockets: Option<u32>,
     /// How long a WebSocket may stay open.
-    #[serde(default, deserialize_with = "positive")]
+    #[serde(default, deserialize_with = "session")]
     pub session: Option<Duration>,
     /// The longest body of a request.
     pub body: Option<Bytes>,
@@ -96,6 +98,8 @@ pub struct Limits {
     pub rate: Rate,
     /// Requests that may come at once.
     pub burst: NonZeroU32,
+    /// Requests that are answered at once.
+    pub requests: u32,
     /// WebSockets that are open at once.
     pub sockets: u32,
     /// How long a WebSocket may stay open.
@@ -122,6 +126,7 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         rate: rate(20, 1),
         burst: at_least_one(40),
+        requests: 50,
         sockets: 2,
         session: Duration::from_secs(7200),
         body: Bytes(512 << 20),
@@ -134,6 +139,7 @@ impl Limits {
         Self {
             rate: given.rate.unwrap_or(self.rate),
             burst: given.burst.unwrap_or(self.burst),
+            requests: given.requests.unwrap_or(self.requests),
             sockets: given.sockets.unwrap_or(self.sockets),
             session: given.session.unwrap_or(self.session),
             body: given.body.unwrap_or(self.body),
@@ -151,6 +157,7 @@ impl Limits {
         Self {
             rate: faster(self.rate, other.rate),
             burst: self.burst.max(other.burst),
+            requests: self.requests.max(other.requests),
             sockets: self.sockets.max(other.sockets),
             session: self.session.max(other.session),
             body: self.body.max(other.body),
@@ -169,9 +176,9 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     duration.ok_or_else(|| de::Error::custom(format!("`{text}` is not a duration such as 2h, 30m or 5s")))
 }
 
-fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+fn session<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let given = Some(duration(deserializer)?).filter(|it| !it.is_zero() && *it <= LONGEST_SESSION);
-    given.map(Some).ok_or_else(|| de::Error::custom("the duration must be between zero and 24 h"))
+    given.map(Some).ok_or_else(|| de::Error::custom("a session is between zero and 24h"))
 }
 
 #[cfg(test)]

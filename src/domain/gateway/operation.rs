@@ -6,18 +6,15 @@ use uuid::Uuid;
 
 use super::refusal::{Code, Refusal};
 
-/// Where the API is mounted in the gateway.
-pub const MOUNT: &str = "/corti";
-
 /// Whose data an operation reads or changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data {
-    /// Nobody's: catalogues and tools.
-    Nobodys,
-    /// Those of the interaction in the path.
+    /// No user's: catalogues and tools.
+    Shared,
+    /// That of the interaction in the path.
     Interaction,
-    /// Those of all users of the API client. A rule with `own` does not allow it.
-    Everybodys,
+    /// That of all users of the API client. A rule with `own` does not allow it.
+    AllUsers,
 }
 
 /// One method and path of the API.
@@ -31,7 +28,12 @@ pub struct Operation {
     pub template: &'static str,
     /// Whose data it is about.
     pub data: Data,
+    /// Whether its answer may take long: an upload, a download, a stream of events, or what a model writes.
+    pub is_long: bool,
 }
+
+/// The lists beside which there are parameters: `/v2/documents/sections/` and `/v2/documents/{document}`.
+const LISTS: [&str; 3] = ["sections", "templates", "registry"];
 
 /// The operations that are no path of Corti's: what the broker hands out.
 pub const BROKER: [&str; 4] = ["token.transcribe", "token.streams", "session.transcribe", "session.streams"];
@@ -45,25 +47,19 @@ pub static TABLE: LazyLock<Vec<Operation>> = LazyLock::new(|| {
 fn operation(line: &'static str) -> Option<Operation> {
     let mut words = line.split_whitespace();
     let (name, method, template) = (words.next()?, words.next()?, words.next()?);
-    let data = match words.next() {
-        _ if template.contains("{interaction}") => Data::Interaction,
-        Some("nobody") => Data::Nobodys,
-        _ => Data::Everybodys,
+    let marks: Vec<&str> = words.collect();
+    let data = match template.contains("{interaction}") {
+        true => Data::Interaction,
+        false if marks.contains(&"shared") => Data::Shared,
+        false => Data::AllUsers,
     };
-    Some(Operation { name, method, template, data })
+    Some(Operation { name, method, template, data, is_long: marks.contains(&"long") })
 }
 
 impl Operation {
     /// Whether it is a WebSocket.
     pub fn is_socket(&self) -> bool {
         self.template.starts_with("/audio-bridge/")
-    }
-
-    /// Whether its answer may take as long as it wants: an upload, a download, or a stream of events.
-    pub fn is_long(&self) -> bool {
-        matches!(self.name, "recordings.create" | "recordings.read" | "transcripts.create")
-            || self.template.ends_with(":stream")
-            || self.template.ends_with(":subscribe")
     }
 }
 
@@ -128,10 +124,10 @@ fn is_of(template: &str, segments: &[&str]) -> bool {
 
 fn fits(name: &str, segment: &str) -> bool {
     match name.strip_prefix('{').and_then(|rest| rest.split_once('}')) {
-        // A colon begins a verb, so a parameter has none.
-        Some((_, verb)) => {
-            segment.strip_suffix(verb).is_some_and(|value| !value.is_empty() && !value.contains(':'))
-        }
+        // A colon begins a verb, so a parameter has none. Without its slash, a list would be a parameter.
+        Some((_, verb)) => segment
+            .strip_suffix(verb)
+            .is_some_and(|value| !value.is_empty() && !value.contains(':') && !LISTS.contains(&value)),
         None => name == segment,
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::limits::{GivenLimits, Limits};
@@ -48,8 +49,11 @@ pub fn permissions(rules: &[Rule], limits: &GivenLimits, groups: &BTreeSet<Strin
             operations.entry(*name).and_modify(|is_own| *is_own &= rule.own).or_insert(rule.own);
         }
     }
-    // Nobody can have what belongs to everybody for their own.
-    operations.retain(|name, is_own| !*is_own || !is_only_of_everybody(name));
+    operations.retain(|name, is_own| !*is_own || !is_of_all_users(name));
+    // Such a token opens every user's interaction.
+    if operations.values().any(|is_own| *is_own) {
+        operations.remove("token.streams");
+    }
     Permissions { operations, limits: widest.unwrap_or(general) }
 }
 
@@ -64,21 +68,37 @@ fn operations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<&'s
         };
         let named: Vec<&str> = operation::names().into_iter().filter(is_named).collect();
         if named.is_empty() {
-            let all = operation::names().join(", ");
-            return Err(de::Error::custom(format!("`{name}` is not an operation; the operations are {all}")));
+            return Err(de::Error::custom(unknown(&name)));
         }
         allowed.extend(named);
     }
     Ok(allowed)
 }
 
-/// Whether every path of an operation is about the data of all users.
-fn is_only_of_everybody(name: &str) -> bool {
-    let mut paths = TABLE.iter().filter(|operation| operation.name == name).peekable();
-    paths.peek().is_some() && paths.all(|operation| operation.data == Data::Everybodys)
+/// Whether an operation is about the data of all users: then nobody may do it for their own only.
+fn is_of_all_users(name: &str) -> bool {
+    TABLE.iter().any(|operation| operation.name == name && operation.data == Data::AllUsers)
 }
 
 impl Permissions {
+    /// The operations and limits, as `--check` and the broker show them.
+    pub fn to_json(&self) -> Value {
+        let Limits { rate, burst, requests, sockets, session, body, tokens } = self.limits;
+        let operations = self.operations.iter().map(|(name, own)| json!({ "name": name, "own": own }));
+        json!({
+            "operations": operations.collect::<Vec<_>>(),
+            "limits": {
+                "rate": rate.to_string(),
+                "burst": burst,
+                "requests": requests,
+                "sockets": sockets,
+                "session": format!("{:#}", SignedDuration::try_from(session).unwrap_or_default()),
+                "body": body.to_string(),
+                "tokens": tokens.to_string(),
+            },
+        })
+    }
+
     /// Whether the operation `name` of the broker is allowed, and only for the caller's own interactions.
     pub fn of_broker(&self, name: &str) -> Result<bool, Refusal> {
         self.operations.get(name).copied().ok_or_else(|| denied(name))
@@ -87,16 +107,15 @@ impl Permissions {
     /// Decides about a call. Returns the interaction whose owner must be the caller, if there is one.
     pub fn decide(&self, call: &Call) -> Result<Option<Uuid>, Refusal> {
         let name = call.operation.name;
-        match (self.operations.get(name), call.operation.data) {
-            (None, _) | (Some(true), Data::Everybodys) => Err(denied(name)),
-            (Some(true), Data::Interaction) => Ok(call.interaction),
-            (Some(_), _) => Ok(None),
-        }
+        let is_own = self.operations.get(name).ok_or_else(|| denied(name))?;
+        Ok(call.interaction.filter(|_| *is_own))
     }
 }
 
 fn denied(name: &str) -> Refusal {
-    Refusal::new(Code::OPERATION_DENIED, format!("no rule of your groups allows `{name}`"))
+    let without_own =
+        if is_of_all_users(name) { " without `own`: it is about the data of all users" } else { "" };
+    Refusal::new(Code::OPERATION_DENIED, format!("no rule of your groups allows `{name}`{without_own}"))
 }
 
 /// Refuses another user's interaction. `user` asks; `assigned` is its `assignedUserId`.
@@ -107,9 +126,9 @@ pub fn check_owner(assigned: Option<Uuid>, user: Uuid) -> Result<(), Refusal> {
     Err(Refusal::new(Code::NOT_OWNER, "this interaction is not assigned to you"))
 }
 
-/// The member of an interaction that names its user. A server may read names in any case.
+/// Whether a server may read this name as `assignedUserId`: in any case, or with letters that fold to ASCII.
 fn is_assignment(name: &str) -> bool {
-    name.eq_ignore_ascii_case("assignedUserId")
+    !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) || name.eq_ignore_ascii_case("assignedUserId")
 }
 
 /// Refuses to assign an interaction to another user. `body` is that of an update.
@@ -126,6 +145,19 @@ pub fn check_update(body: &[u8]) -> Result<(), Refusal> {
 pub fn assign(body: &mut Map<String, Value>, owner: Uuid) {
     body.retain(|name, _| !is_assignment(name));
     body.insert("assignedUserId".to_owned(), owner.to_string().into());
+}
+
+fn unknown(name: &str) -> String {
+    let near = |known: &&str| strsim::damerau_levenshtein(known, name) <= 2;
+    if let Some(near) = operation::names().into_iter().find(near) {
+        return format!("`{name}` is not an operation; did you mean `{near}`?");
+    }
+    let kinds: BTreeSet<String> = operation::names()
+        .iter()
+        .map(|name| name.split_once('.').map_or_else(|| (*name).to_owned(), |(kind, _)| format!("{kind}.*")))
+        .collect();
+    let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
+    format!("`{name}` is not an operation; there are {kinds}")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
@@ -22,18 +23,19 @@ pub const MIN_KEY_BYTES: usize = 32;
 /// `{"alg":"HS256","typ":"JWT"}`: the only header that is accepted.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
-/// The keys of one gateway's tickets: the first one signs, all of them verify.
+/// The keys of one gateway's tickets: one signs, and both verify.
 #[derive(Debug)]
 pub struct Keys {
     audience: String,
-    keys: Vec<hmac::Key>,
+    signing: hmac::Key,
+    old: Option<hmac::Key>,
 }
 
 impl Keys {
     /// Keys of at least [`MIN_KEY_BYTES`] each. Tickets of a gateway with another `url` are refused.
-    pub fn new(url: &Url, keys: &[impl AsRef<[u8]>]) -> Self {
-        let keys = keys.iter().map(|key| hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())).collect();
-        Self { audience: format!("corti-auth-ticket {url}"), keys }
+    pub fn new(url: &Url, signing: &[u8], old: Option<&[u8]>) -> Self {
+        let key = |bytes: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
+        Self { audience: format!("corti-auth-ticket {url}"), signing: key(signing), old: old.map(key) }
     }
 }
 
@@ -77,11 +79,11 @@ impl Ticket {
     }
 
     /// The text of the ticket.
-    pub fn sign(&self, keys: &Keys) -> Option<Secret> {
-        let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).ok()?);
+    pub fn sign(&self, keys: &Keys) -> Secret {
+        let payload = URL_SAFE_NO_PAD.encode(json!(self).to_string());
         let signed = format!("{HEADER}.{payload}");
-        let signature = hmac::sign(keys.keys.first()?, signed.as_bytes());
-        Some(Secret::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))))
+        let signature = hmac::sign(&keys.signing, signed.as_bytes());
+        Secret::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
     /// Reads a ticket that one of `keys` signed and that is still good.
@@ -91,7 +93,7 @@ impl Ticket {
             let payload = signed.strip_prefix(HEADER)?.strip_prefix('.')?;
             let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
             let is_ours = |key: &hmac::Key| hmac::verify(key, signed.as_bytes(), &signature).is_ok();
-            keys.keys.iter().find(|key| is_ours(key))?;
+            std::iter::once(&keys.signing).chain(&keys.old).find(|key| is_ours(key))?;
             let ticket: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
             (ticket.aud == keys.audience).then_some(ticket)
         };
@@ -118,14 +120,16 @@ impl Ticket {
 mod tests {
     use super::*;
 
-    fn keys(keys: &[[u8; 32]]) -> Keys {
-        Keys::new(&Url::parse("https://gw").unwrap(), keys)
+    fn keys(signing: u8, old: Option<u8>) -> Keys {
+        let old = old.map(|byte| [byte; 32]);
+        let url = Url::parse("https://gw").unwrap();
+        Keys::new(&url, &[signing; 32], old.as_ref().map(<[u8; 32]>::as_slice))
     }
 
     fn ticket(expires_at: i64) -> Ticket {
         let caller = Caller::of_key("a", &BTreeSet::from(["g".to_owned()]));
         Ticket::new(
-            &keys(&[[1; 32]]),
+            &keys(1, None),
             &caller,
             "streams",
             Some(Uuid::nil()),
@@ -136,29 +140,29 @@ mod tests {
 
     #[test]
     fn a_ticket_is_read_again_until_it_expires() {
-        let (old, new) = (keys(&[[1; 32]]), keys(&[[2; 32], [1; 32]]));
-        let text = ticket(100).sign(&old).unwrap();
+        let (old, new) = (keys(1, None), keys(2, Some(1)));
+        let text = ticket(100).sign(&old);
         let at = |second| Timestamp::from_second(second).unwrap();
         for keys in [&old, &new] {
             assert_eq!(Ticket::verify(&text, keys, at(99)), Ok(ticket(100)));
         }
         assert!(Ticket::verify(&text, &old, at(100)).unwrap_err().detail.contains("expired"));
-        assert!(Ticket::verify(&text, &keys(&[[3; 32]]), at(0)).is_err());
-        let other = Keys::new(&Url::parse("https://other").unwrap(), &[[1; 32]]);
+        assert!(Ticket::verify(&text, &keys(3, None), at(0)).is_err());
+        let other = Keys::new(&Url::parse("https://other").unwrap(), &[1; 32], None);
         assert!(Ticket::verify(&text, &other, at(0)).is_err());
         assert_eq!(ticket(100).caller().groups.len(), 1);
     }
 
     #[test]
     fn another_header_payload_or_signature_is_refused() {
-        let keys = keys(&[[1; 32]]);
-        let text = ticket(100).sign(&keys).unwrap();
+        let keys = keys(1, None);
+        let text = ticket(100).sign(&keys);
         let parts: Vec<&str> = text.expose().split('.').collect();
         let [_, payload, signature] = parts[..] else { panic!() };
         let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
         let mut other = ticket(100);
         other.operation = "transcribe".to_owned();
-        let other = other.sign(&keys).unwrap();
+        let other = other.sign(&keys);
         let other = other.expose().split('.').nth(1).unwrap();
         for forged in [
             format!("{none}.{payload}."),

@@ -118,7 +118,9 @@ impl Claims {
 }
 
 /// Reads one name or a list of them. By a visitor: serde's untagged enums copy the value first.
-fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(in crate::domain) fn one_or_more<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
     struct OneOrMore;
 
     impl<'de> Visitor<'de> for OneOrMore {
@@ -248,6 +250,12 @@ fn is_opaque(text: &str) -> bool {
 pub fn header(text: &str) -> Result<Header, JwtError> {
     let [header, ..] = parts(text)?;
     read("header", header)
+}
+
+/// The payload of a JWS as a `T`. A claim of `T` that is there twice is an error.
+pub fn payload<T: DeserializeOwned>(text: &str) -> Result<T, JwtError> {
+    let [_, payload, _] = parts(text)?;
+    read("payload", payload)
 }
 
 /// What a bearer token says about its scopes and its lifetime.

@@ -122,6 +122,11 @@ impl Connection {
         self.connections.began.notify_waiters();
     }
 
+    /// Whether [`Self::upgrade`] would have room now.
+    pub(super) fn may_upgrade(&self) -> bool {
+        self.connections.upgrades.available_permits() > 0
+    }
+
     /// The answer switches to another protocol, such as WebSocket. Returns false if too many connections are upgraded already.
     pub(super) fn upgrade(&self) -> bool {
         let permit = Arc::clone(&self.connections.upgrades).try_acquire_owned().ok();

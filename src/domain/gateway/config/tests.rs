@@ -51,15 +51,25 @@ fn dangerous_combinations_are_refused() {
         ("\"127.0.0.1:8744\"", "\"0.0.0.0:8744\"", "trust_network"),
         ("\"127.0.0.1:9464\"", "\"[::]:9464\"", "trust_network"),
         ("https://gw.example.org", "http://gw.example.org", "plain http"),
-        ("https://gw.example.org", "https://gw.example.org/x", "without a path"),
+        ("https://gw.example.org", "https://gw.example.org/x", "is not an origin"),
         ("[\"https://app.example.org\"]", "[\"*\"]", "any page"),
         ("[\"https://app.example.org\"]", "[\"null\"]", "any page"),
-        ("[\"https://app.example.org\"]", "[\"https://app.example.org/\"]", "is not one such as"),
+        (
+            "[\"https://app.example.org\"]",
+            "[\"https://app.example.org/\"]",
+            "write `https://app.example.org`",
+        ),
         ("https://idp.example.org", "http://idp.example.org", "not https"),
         ("\"corti-gateway\"", "\"\"", "empty audience"),
         ("\"RS256\", \"ES256\"", "\"HS256\"", "public key"),
-        ("\"RS256\", \"ES256\"", "\"none\"", "unknown variant"),
+        ("\"RS256\", \"ES256\"", "\"none\"", "public key"),
+        ("\"RS256\", \"ES256\"", "\"rs256\"", "public key"),
         ("\"RS256\", \"ES256\"", "", "no algorithms"),
+        ("https://gw.example.org", "https://u:p@gw.example.org", "write `https://gw.example.org`"),
+        ("https://gw.example.org", "https://gw.example.org:443", "write `https://gw.example.org`"),
+        ("https://gw.example.org", "https://gw.example.org/#x", "is not an origin"),
+        ("groups = [\"batch\"] }", "groups = [\"bach\"] }", "may do nothing"),
+        ("\"facts.*\"", "\"facts.lst\"", "did you mean `facts.list`?"),
         ("0001\"", "01\"", "64 lower-case hex digits"),
         ("0001\"", "000x\"", "64 lower-case hex digits"),
         ("\"token.transcribe\"", "\"token.streams\"", "every user's interaction"),
@@ -76,7 +86,7 @@ fn dangerous_combinations_are_refused() {
         (GOOD, &without_callers, "nobody could call"),
     ] {
         assert!(GOOD.contains(from), "{from}");
-        let refused = Config::parse(&GOOD.replace(from, to)).map(|_| ()).unwrap_err().to_string();
+        let refused = Config::parse(&GOOD.replace(from, to)).map(|_| to).unwrap_err().to_string();
         assert!(refused.contains(said), "{to}: {refused}");
     }
 }

@@ -1,5 +1,5 @@
-//! Where a request's credential stands. Browsers cannot set headers of a WebSocket, so there it may also be in the query or
-//! among the offered protocols, as `@corti/sdk` does it.
+//! Finds a request's credential. Browsers cannot set headers of a WebSocket, so there it may also be in the query or among the
+//! offered protocols, as `@corti/sdk` does it.
 
 use percent_encoding::percent_decode_str;
 
@@ -10,8 +10,8 @@ use super::refusal::{Code, Refusal};
 /// The protocol, and the parameter of a query, that carries a ticket.
 pub const TICKET: &str = "corti-ticket";
 
-/// The protocol by which the SDK sends an `Authorization` header.
-const AUTHORIZATION: &str = "Authorization";
+/// The protocol by which the SDK sends an `Authorization` header, as it writes the name in Node and in browsers.
+const AUTHORIZATION: [&str; 2] = ["Authorization", "authorization"];
 
 /// What a request carries.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +35,17 @@ pub enum Credential {
     Ticket(Secret),
 }
 
+impl Credential {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bearer(one), Self::Bearer(two)) | (Self::Ticket(one), Self::Ticket(two)) => {
+                one.is_same(two)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -46,7 +57,7 @@ pub struct Found {
 
 /// Finds the only credential of a request.
 pub fn find(request: Request<'_>) -> Result<Found, Refusal> {
-    let invalid = || Refusal::new(Code::CREDENTIAL_INVALID, "the Authorization header is not `Bearer TOKEN`");
+    let invalid = || Refusal::new(Code::CREDENTIAL_INVALID, "the credential is not `Bearer TOKEN`");
     let mut found = Vec::new();
     for value in request.authorization {
         let token = value.and_then(bearer).ok_or_else(invalid)?;
@@ -70,24 +81,23 @@ pub fn find(request: Request<'_>) -> Result<Found, Refusal> {
                 let text = percent_decode_str(offered.next()?).decode_utf8().ok()?;
                 Some(text.into_owned())
             };
-            found.push(match name {
-                TICKET => Found {
-                    credential: Credential::Ticket(Secret::new(value().ok_or_else(invalid)?)),
-                    protocol: Some(TICKET),
-                },
-                AUTHORIZATION => Found {
-                    credential: Credential::Bearer(value().as_deref().and_then(bearer).ok_or_else(invalid)?),
-                    protocol: Some(AUTHORIZATION),
-                },
-                _ => continue,
-            });
+            if name == TICKET {
+                let ticket = Secret::new(value().ok_or_else(invalid)?);
+                found.push(Found { credential: Credential::Ticket(ticket), protocol: Some(TICKET) });
+            } else if let Some(offered) = AUTHORIZATION.into_iter().find(|known| *known == name) {
+                let token = value().as_deref().and_then(bearer).ok_or_else(invalid)?;
+                found.push(Found { credential: Credential::Bearer(token), protocol: Some(offered) });
+            }
         }
     }
-    match (found.pop(), found.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(Refusal::new(Code::CREDENTIAL_REPEATED, "send one credential, not several")),
-        (None, _) => Err(Refusal::new(Code::CREDENTIAL_MISSING, "send `Authorization: Bearer TOKEN`")),
+    let last = found.pop();
+    let last =
+        last.ok_or_else(|| Refusal::new(Code::CREDENTIAL_MISSING, "send `Authorization: Bearer TOKEN`"))?;
+    // In Node the SDK sends the same token in the header and in the query.
+    if found.iter().all(|it| it.credential.is_same(&last.credential)) {
+        return Ok(last);
     }
+    Err(Refusal::new(Code::CREDENTIAL_REPEATED, "send one credential, not several"))
 }
 
 /// The token of `Bearer TOKEN` (RFC 6750, section 2.1); the scheme is case-insensitive.
@@ -125,6 +135,12 @@ mod tests {
             found(Request { protocols: &[Some("x"), Some("Authorization, Bearer%20abc")], ..upgrade }),
             Ok(("bearer abc".to_owned(), Some("Authorization")))
         );
+        let twice = Request {
+            authorization: &[Some("Bearer abc")],
+            protocols: &[Some("authorization, Bearer%20abc")],
+            ..upgrade
+        };
+        assert_eq!(found(twice), Ok(("bearer abc".to_owned(), Some("authorization"))));
     }
 
     #[test]
@@ -136,8 +152,12 @@ mod tests {
             (Request { query: "token=Bearer%20a", ..Request::default() }, Code::CREDENTIAL_MISSING),
             (Request { query: "token=", ..upgrade }, Code::CREDENTIAL_MISSING),
             (Request { authorization: one, query: "token=Bearer%20b", ..upgrade }, Code::CREDENTIAL_REPEATED),
-            (Request { authorization: &[one[0], one[0]], ..Request::default() }, Code::CREDENTIAL_REPEATED),
-            (Request { query: "token=Bearer%20a&token=Bearer%20a", ..upgrade }, Code::CREDENTIAL_REPEATED),
+            (
+                Request { authorization: &[one[0], Some("Bearer b")], ..Request::default() },
+                Code::CREDENTIAL_REPEATED,
+            ),
+            (Request { query: "token=Bearer%20a&token=Bearer%20b", ..upgrade }, Code::CREDENTIAL_REPEATED),
+            (Request { query: "token=Bearer%20a&corti-ticket=a", ..upgrade }, Code::CREDENTIAL_REPEATED),
             (Request { authorization: &[Some("Basic a")], ..Request::default() }, Code::CREDENTIAL_INVALID),
             (
                 Request { authorization: &[Some("Bearer a b")], ..Request::default() },

@@ -10,11 +10,11 @@ use axum::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use axum::response::Response;
 use futures_util::{Stream, StreamExt as _, stream};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::{Body as _, Frame};
+use hyper::body::Body as _;
 use tokio::time::timeout;
 
-use super::record::{Entry, Record};
-use super::state::{Allowed, Gateway, Upstream, broken};
+use super::record::{self, Record};
+use super::state::{Allowed, CallersBody, Gateway, OwnToken, broken};
 use crate::domain::gateway::operation::{Call, without_credentials};
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::rules;
@@ -28,11 +28,11 @@ const BODY_PAUSE: Duration = Duration::from_secs(60);
 /// How long Corti may take to begin its answer. The creation of a transcript takes up to 25 s (Corti's documents).
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// The same for uploads and streams.
+/// The same for uploads and streams, and how long an answer's body may pause then: events may be far apart.
 const LONG_ANSWER_LIMIT: Duration = Duration::from_secs(1800);
 
 /// The headers of a request that reach Corti. Nothing else does.
-const FORWARDED: [&str; 16] = [
+pub(super) const FORWARDED: [&str; 16] = [
     "accept",
     "accept-language",
     "content-type",
@@ -51,25 +51,26 @@ const FORWARDED: [&str; 16] = [
     "x-fern-runtime-version",
 ];
 
-/// The headers of an answer that do not reach the caller: they are about our connection to Corti, or another host's policy.
-const DROPPED: [&str; 16] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "set-cookie",
-    "server",
-    "alt-svc",
-    "strict-transport-security",
-    "www-authenticate",
-    "authorization",
-    "tenant-name",
-    "location",
+/// The headers of an answer that reach the caller. Nothing else does.
+const RELAYED: [&str; 14] = [
+    "accept-ranges",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "etag",
+    "expires",
+    "last-modified",
+    "retry-after",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
 ];
+
+/// The id of Corti's own record of a request, for its support. `x-request-id` is the gateway's.
+const CORTIS_ID: HeaderName = HeaderName::from_static("x-corti-request-id");
 
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
@@ -89,12 +90,12 @@ pub(super) async fn forward(
     if length.is_some_and(|length| length > most.0) {
         return Err(too_large());
     }
-    let body = counted(body, record, |entry| &mut entry.bytes_in);
+    let body = record::counted(body, record, |entry| &mut entry.bytes_in);
     let body = Limited::new(body, usize::try_from(most.0).unwrap_or(usize::MAX));
     let query = without_credentials(parts.uri.query().unwrap_or_default());
     let separator = if query.is_empty() { "" } else { "?" };
     let url = format!("{}{}{separator}{query}", gateway.api, call.path);
-    let mut request = gateway.client.request(parts.method, url).headers(forwarded(&parts.headers));
+    let mut request = gateway.client.request(parts.method, url).headers(only(&FORWARDED, &parts.headers));
     let is_update = is_owned && call.operation.name == "interactions.update";
     match length {
         Some(0) => {}
@@ -107,13 +108,19 @@ pub(super) async fn forward(
             }
             request = request.body(bytes);
         }
-        _ if is_update => return Err(too_large()),
-        _ => request = request.body(reqwest::Body::wrap_stream(paced(body, BODY_PAUSE))),
+        _ if is_update => {
+            let detail = "an update of your own interaction needs a Content-Length of at most 64 KiB";
+            return Err(Refusal::new(Code::BODY_TOO_LARGE, detail));
+        }
+        _ => {
+            let body = body.map_err(CallersBody);
+            request = request.body(reqwest::Body::wrap_stream(paced(body, BODY_PAUSE)));
+        }
     }
     request = request.header("Tenant-Name", gateway.tenant.as_str());
     let mut request = Some(request.build().map_err(broken)?);
-    let limit = if call.operation.is_long() { LONG_ANSWER_LIMIT } else { ANSWER_LIMIT };
-    let answer = gateway.send(Upstream::Full, limit, |token| {
+    let limit = if call.operation.is_long { LONG_ANSWER_LIMIT } else { ANSWER_LIMIT };
+    let answer = gateway.send(OwnToken::Full, limit, |token| {
         // A stream cannot be copied: it is sent once.
         let copy = request.as_ref().and_then(reqwest::Request::try_clone);
         let mut request = copy.or_else(|| request.take())?;
@@ -129,9 +136,9 @@ pub(super) async fn forward(
     Ok(relayed(answer, limit))
 }
 
-fn forwarded(headers: &HeaderMap) -> HeaderMap {
+fn only(names: &[&'static str], headers: &HeaderMap) -> HeaderMap {
     let all = |name| headers.get_all(name).iter().map(move |it| (HeaderName::from_static(name), it.clone()));
-    FORWARDED.into_iter().flat_map(all).collect()
+    names.iter().copied().flat_map(all).collect()
 }
 
 /// A body as a stream that must not pause too long.
@@ -152,25 +159,9 @@ fn relayed(answer: reqwest::Response, pause: Duration) -> Response {
     let mut answer =
         axum::http::Response::<reqwest::Body>::from(answer).map(|body| Body::from_stream(paced(body, pause)));
     let headers = std::mem::take(answer.headers_mut());
-    let is_kept = |name: &HeaderName| {
-        !DROPPED.contains(&name.as_str()) && !name.as_str().starts_with("access-control-")
-    };
-    for name in headers.keys().filter(|name| is_kept(name)) {
-        for value in headers.get_all(name) {
-            answer.headers_mut().append(name, value.clone());
-        }
+    *answer.headers_mut() = only(&RELAYED, &headers);
+    if let Some(id) = headers.get("x-request-id") {
+        answer.headers_mut().insert(CORTIS_ID, id.clone());
     }
     answer
-}
-
-/// A body that counts its bytes in a number of `record`, and holds the record until its end.
-pub(super) fn counted(body: Body, record: &Arc<Record>, number: fn(&mut Entry) -> &mut u64) -> Body {
-    if body.is_end_stream() {
-        return body;
-    }
-    let record = Arc::clone(record);
-    Body::new(body.map_frame(move |frame: Frame<Bytes>| {
-        *number(&mut record.entry()) += frame.data_ref().map_or(0, Bytes::len) as u64;
-        frame
-    }))
 }

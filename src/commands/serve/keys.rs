@@ -1,0 +1,79 @@
+//! API keys and the keys of tickets.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::domain::client::secret::Secret;
+use crate::domain::gateway::caller::KEY_PREFIX;
+use crate::domain::gateway::config::Config;
+use crate::domain::gateway::ticket::{Keys, MIN_KEY_BYTES};
+use crate::domain::text::shell::quote;
+use crate::edge::{loopback, mounted_secret};
+use crate::failure::{Failure, Kind};
+use crate::output::{Outcome, Text};
+
+/// The longest key of tickets, in bytes.
+const LONGEST_KEY: usize = 4096;
+
+fn no_random(error: getrandom::Error) -> Failure {
+    Failure::new(Kind::Unexpected, format!("the operating system gave no random bytes: {error}"))
+}
+
+/// A new API key, and its SHA-256 in hex.
+pub(super) fn api_key() -> Result<(Secret, String), Failure> {
+    let random = [loopback::random_text().map_err(no_random)?, loopback::random_text().map_err(no_random)?];
+    let key = Secret::new(format!("{KEY_PREFIX}{}{}", random[0].expose(), random[1].expose()));
+    let hex = format!("{:x}", Sha256::digest(key.expose().as_bytes()));
+    Ok((key, hex))
+}
+
+/// `--new-key`.
+pub(super) fn new_key(name: &str) -> Result<Outcome, Failure> {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_bare) {
+        let message = format!("`{name}` is not a key's name: use letters, digits, - and _");
+        return Err(Failure::new(Kind::Usage, message).hint("corti-auth serve --new-key batch"));
+    }
+    let (key, sha256) = api_key()?;
+    // A table of its own: it can be appended to any serve.toml.
+    let lines = format!("[keys.{name}]\nsha256 = \"{sha256}\"\ngroups = [\"{name}\"]");
+    let text = format!("{}\n\n# for serve.toml; only the caller keeps the key itself\n{lines}", key.expose());
+    let json = json!({ "name": name, "sha256": sha256, "lines": lines });
+    Ok(Outcome {
+        secret: Some(("key", key)),
+        ..Outcome::new("serve_key", json, Text::Datum(Secret::new(text)))
+    })
+}
+
+/// The keys of tickets that the configuration names, or a random one.
+pub(super) fn of_tickets(config: &Config) -> Result<Keys, Failure> {
+    let Some(files) = &config.ticket else {
+        let mut key = Zeroizing::new([0; MIN_KEY_BYTES]);
+        getrandom::fill(key.as_mut()).map_err(no_random)?;
+        return Ok(Keys::new(&config.public_url, key.as_ref(), None));
+    };
+    let signing = read(&files.key_file)?;
+    let old = files.old_key_file.as_deref().map(read).transpose()?;
+    Ok(Keys::new(&config.public_url, &signing, old.as_ref().map(|key| key.as_slice())))
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let name = path.display().to_string();
+    let failed = |reason: String| {
+        Failure::new(Kind::Configuration, format!("cannot use the ticket key in `{name}`: {reason}"))
+    };
+    let make = format!("(umask 077; head -c 32 /dev/urandom | base64 > {})", quote(&name));
+    let make = format!("make one, the same for every replica: {make}");
+    let bytes = mounted_secret::read(path, LONGEST_KEY).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => failed(error.to_string()).hint(&make),
+        _ => failed(error.to_string()).hint(format!("chmod 600 {}", quote(&name))),
+    })?;
+    if bytes.len() < MIN_KEY_BYTES {
+        return Err(failed(format!("it has fewer than {MIN_KEY_BYTES} bytes")).hint(make));
+    }
+    Ok(Zeroizing::new(bytes))
+}
