@@ -1,0 +1,29 @@
+// What to tell the user when something fails.
+
+const SENTENCES = {
+  // The gateway's codes.
+  credential_missing: "Enter the key that the gateway printed when it was started.",
+  credential_invalid: "The gateway does not accept this key. Copy it again: every start makes a new one.",
+  host_unknown: "The gateway does not answer to this name. Use the address that it printed when it was started.",
+  operation_denied: "This key does not allow that.",
+  rate_limited: "That was too often. Wait a moment, and try again.",
+  too_many_sockets: "Too many conversations are open. Close one, and try again.",
+  upstream_unreachable: "Corti does not answer. Try again later.",
+  token_unavailable: "The gateway gets no token from Corti at the moment. Try again later.",
+  // The page's own.
+  unreachable:
+    `The gateway does not answer this page. Is it running? It must have been started with --origin ${location.origin}, ` +
+    "unless it serves this page itself.",
+  no_gateway: "There is another server at this address. Use the address that the gateway printed.",
+  // The browser's.
+  NotAllowedError: "The browser does not let this page use the microphone.",
+  NotFoundError: "This device has no microphone.",
+};
+
+export function explain(error) {
+  // The SDK's error for a request without an answer has no status.
+  const isUnanswered = error.name === "CortiError" && !error.statusCode;
+  const sentence = SENTENCES[error.body?.code ?? (isUnanswered ? "unreachable" : error.name)];
+  if (!sentence) console.error(error);
+  return sentence ?? "The connection failed. Try again.";
+}

@@ -1,0 +1,61 @@
+// Where the sound comes from, and how it gets to Corti.
+
+/** How long a piece of sound is, in milliseconds. Corti recommends this. */
+const PIECE = 250;
+
+export function microphone() {
+  return navigator.mediaDevices.getUserMedia({ audio: true });
+}
+
+/** Plays sample.wav once. */
+export async function sample() {
+  const file = await fetch("sample.wav");
+  const context = new AudioContext();
+  const source = context.createBufferSource();
+  source.buffer = await context.decodeAudioData(await file.arrayBuffer());
+  const { stream } = source.connect(context.createMediaStreamDestination());
+  source.connect(context.destination);
+  source.onended = () => {
+    stop(stream);
+    context.close();
+  };
+  source.start();
+  return stream;
+}
+
+export function stop(sound) {
+  sound.getTracks().forEach((track) => track.stop());
+}
+
+/** Sends the sound until it stops, and gives Corti's messages to `heard`. Returns when Corti has sent the last one. */
+export function send(sound, socket, status, heard) {
+  return new Promise((resolve, reject) => {
+    let recorder;
+    const forget = () => {
+      if (recorder) recorder.ondataavailable = recorder.onstop = null;
+    };
+    // A recording begins with a header, so each connection needs a new one.
+    const start = () => {
+      forget();
+      if (!sound.active) return socket.sendEnd({ type: "end" });
+      recorder = new MediaRecorder(sound);
+      recorder.ondataavailable = ({ data }) => socket.readyState === WebSocket.OPEN && socket.sendAudio(data);
+      recorder.onstop = () => socket.sendEnd({ type: "end" });
+      recorder.start(PIECE);
+      status("Listening …");
+    };
+    socket.on("message", (message) => {
+      heard(message);
+      // The SDK opens a lost connection again, and sends the configuration.
+      if (message.type === "CONFIG_ACCEPTED") start();
+      if (message.type.toLowerCase() === "ended") resolve();
+      if (message.type === "error") reject(new Error(message.error.title));
+    });
+    socket.on("close", ({ code }) => {
+      forget();
+      if (code !== 1000) status("The connection was lost. Connecting again …");
+    });
+    socket.on("error", () => reject(new Error("the WebSocket was refused")));
+    start();
+  });
+}
