@@ -14,8 +14,10 @@ const SENTENCES = {
   unreachable:
     `The gateway does not answer this page. Is it running? It must have been started with --origin ${location.origin}, ` +
     "unless it serves this page itself.",
+  connection_lost: "The connection was lost and could not be opened again. Start again.",
   no_gateway: "There is another server at this address. Use the address that the gateway printed.",
-  // The browser's.
+  // The browser's. It does not say why a WebSocket was refused.
+  error: "The connection was refused. Try again later.",
   NotAllowedError: "The browser does not let this page use the microphone.",
   NotFoundError: "This device has no microphone.",
 };
@@ -23,7 +25,7 @@ const SENTENCES = {
 export function explain(error) {
   // The SDK's error for a request without an answer has no status.
   const isUnanswered = error.name === "CortiError" && !error.statusCode;
-  const sentence = SENTENCES[error.body?.code ?? (isUnanswered ? "unreachable" : error.name)];
-  if (!sentence) console.error(error);
-  return sentence ?? "The connection failed. Try again.";
+  const code = error.body?.code ?? (isUnanswered ? "unreachable" : (error.name ?? error.type));
+  if (!SENTENCES[code]) console.error(error);
+  return SENTENCES[code] ?? "That did not work. Try again.";
 }

@@ -55,7 +55,7 @@ export function send(sound, socket, status, heard) {
       forget();
       if (code !== 1000) status("The connection was lost. Connecting again …");
     });
-    socket.on("error", () => reject(new Error("the WebSocket was refused")));
+    socket.on("error", () => reject({ body: { code: "connection_lost" } }));
     start();
   });
 }

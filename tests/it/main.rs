@@ -136,6 +136,8 @@ mod sandbox_start;
 mod sdk;
 mod secret_destination;
 mod serve;
+#[cfg(unix)]
+mod serve_browser;
 mod serve_paths;
 mod serve_sockets;
 mod session;
