@@ -1,6 +1,6 @@
 // Dictation. The page speaks with Corti itself; the gateway gives it a token that can do nothing else.
 import { CortiClient } from "./sdk.mjs";
-import { send } from "./sound.mjs";
+import { audioFormat, send } from "./sound.mjs";
 
 /** A client for any number of dictations: the SDK asks the gateway for a new token when it needs one. */
 export async function dictationClient(ask) {
@@ -16,7 +16,7 @@ export async function dictationClient(ask) {
 
 export async function dictate(client, { open, status, text }) {
   const socket = await client.transcribe.connect({
-    configuration: { primaryLanguage: "en", automaticPunctuation: true },
+    configuration: { primaryLanguage: "en", automaticPunctuation: true, audioFormat },
   });
   try {
     await send(await open(), socket, status, (message) => {

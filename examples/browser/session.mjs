@@ -1,6 +1,6 @@
 // A conversation. The WebSocket goes through the gateway, and the page has no token: its ticket opens one interaction.
 import { CortiWebSocketProxyClient } from "./sdk.mjs";
-import { send } from "./sound.mjs";
+import { audioFormat, send } from "./sound.mjs";
 
 export async function converse(ask, { open, status, text }) {
   const { websocketUrl, protocols } = await ask("/broker/v1/sessions", { kind: "streams" });
@@ -9,6 +9,7 @@ export async function converse(ask, { open, status, text }) {
     configuration: {
       transcription: { primaryLanguage: "en", participants: [{ channel: 0, role: "multiple" }] },
       mode: { type: "facts", outputLocale: "en" },
+      audioFormat,
     },
   });
   try {

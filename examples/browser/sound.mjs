@@ -3,6 +3,9 @@
 /** How long a piece of sound is, in milliseconds. Corti recommends this. */
 const PIECE = 250;
 
+/** Older versions of Safari have no WebM. */
+export const audioFormat = MediaRecorder.isTypeSupported("audio/webm") ? "audio/webm" : "audio/mp4";
+
 export function microphone() {
   return navigator.mediaDevices.getUserMedia({ audio: true });
 }
@@ -38,7 +41,7 @@ export function send(sound, socket, status, heard) {
     const start = () => {
       forget();
       if (!sound.active) return socket.sendEnd({ type: "end" });
-      recorder = new MediaRecorder(sound);
+      recorder = new MediaRecorder(sound, { mimeType: audioFormat });
       recorder.ondataavailable = ({ data }) => socket.readyState === WebSocket.OPEN && socket.sendAudio(data);
       recorder.onstop = () => socket.sendEnd({ type: "end" });
       recorder.start(PIECE);

@@ -247,12 +247,12 @@ const checks = {
     for (const { headers } of sockets) assert.equal(headers["sec-websocket-protocol"], "corti-ticket");
     const beginnings = await page.evaluate(async () => {
       const all = [...window.sent.values()].map(async ([first, second]) => {
-        return [JSON.parse(first).type, ...new Uint8Array(await second.slice(0, 4).arrayBuffer())];
+        return [JSON.parse(first).configuration.audioFormat, ...new Uint8Array(await second.slice(0, 4).arrayBuffer())];
       });
       return Promise.all(all);
     });
-    // Then the first bytes of a WebM file.
-    const beginning = ["config", 0x1a, 0x45, 0xdf, 0xa3];
+    // After the configuration, the first bytes of a WebM file.
+    const beginning = ["audio/webm", 0x1a, 0x45, 0xdf, 0xa3];
     assert.deepEqual(beginnings, [beginning, beginning]);
     onlyComplains(seen);
   },
