@@ -164,6 +164,7 @@ const checks = {
     assert.deepEqual(seen.urls.filter((url) => url.includes(given.key)), []);
     onlyComplains(seen);
 
+    // docs/serve-page.png is a copy of page-1280-light.png.
     for (const scheme of ["dark", "light"]) {
       await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
       for (const width of [360, 1280]) {
