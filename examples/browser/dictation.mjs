@@ -4,7 +4,7 @@ import { audioFormat, send } from "./sound.mjs";
 
 /** A client for any number of dictations: the SDK asks the gateway for a new token when it needs one. */
 export async function dictationClient(ask) {
-  // Says where Corti is.
+  // Only to learn where Corti is: the SDK asks for its tokens itself.
   const session = await ask("/broker/v1/sessions", { kind: "transcribe", via: "direct" });
   const wss = session.websocketUrl.replace(/\/transcribe.*/, "");
   return new CortiClient({

@@ -34,6 +34,7 @@ export function stop(sound) {
 export function send(sound, socket, status, heard) {
   return new Promise((resolve, reject) => {
     let recorder;
+    const isOpen = () => socket.readyState === WebSocket.OPEN;
     const forget = () => {
       if (recorder) recorder.ondataavailable = recorder.onstop = null;
     };
@@ -42,23 +43,23 @@ export function send(sound, socket, status, heard) {
       forget();
       if (!sound.active) return socket.sendEnd({ type: "end" });
       recorder = new MediaRecorder(sound, { mimeType: audioFormat });
-      recorder.ondataavailable = ({ data }) => socket.readyState === WebSocket.OPEN && socket.sendAudio(data);
-      recorder.onstop = () => socket.sendEnd({ type: "end" });
+      recorder.ondataavailable = ({ data }) => isOpen() && socket.sendAudio(data);
+      recorder.onstop = () => isOpen() && socket.sendEnd({ type: "end" });
       recorder.start(PIECE);
       status("Listening …");
     };
     socket.on("message", (message) => {
       heard(message);
-      // The SDK opens a lost connection again, and sends the configuration.
       if (message.type === "CONFIG_ACCEPTED") start();
       if (message.type.toLowerCase() === "ended") resolve();
       if (message.type === "error") reject(new Error(message.error.title));
     });
+    // After every other code than 1000, the SDK connects again and sends the configuration.
     socket.on("close", ({ code }) => {
       forget();
-      if (code !== 1000) status("The connection was lost. Connecting again …");
+      if (code === 1000) reject({ body: { code: "connection_lost" } });
+      else status("The connection was lost. Connecting again …");
     });
-    socket.on("error", () => reject({ body: { code: "connection_lost" } }));
     start();
   });
 }

@@ -2,11 +2,12 @@
 // runs one check; it ends with 1 and a reason if the check fails. tests/it/serve_browser.rs starts what the checks need.
 import assert from "node:assert/strict";
 import { createServer, request } from "node:http";
+import { fileURLToPath } from "node:url";
 import puppeteer from "puppeteer-core";
 
 const [name, input] = process.argv.slice(2);
 const given = JSON.parse(input);
-const folder = new URL(".", import.meta.url).pathname;
+const folder = fileURLToPath(new URL(".", import.meta.url));
 
 /** Opens a page. Returns it with what Chromium does for it. */
 async function visit(url) {
@@ -188,6 +189,18 @@ const checks = {
     onlyComplains(foreign, /blocked by CORS policy/, /net::ERR_FAILED/);
   },
 
+  /** The user does not allow the microphone. */
+  denied: async () => {
+    const seen = await visit(given.page);
+    await connect(seen, given.key);
+    await shows(seen, "connect", "Connected");
+    for (const card of ["dictation", "session"]) {
+      await seen.page.click(`#${card} ::-p-aria(Speak)`);
+      await shows(seen, card, "does not let this page use the microphone");
+    }
+    onlyComplains(seen);
+  },
+
   /** A stranger's name leads to the gateway, first for the page itself and then for what the page asks. */
   rebinding: async () => {
     const { hostname, port } = new URL(given.gateway);
@@ -293,7 +306,7 @@ const browser = await puppeteer.launch({
   args: [
     "--no-sandbox",
     "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
+    `--use-fake-ui-for-media-stream${name === "denied" ? "=deny" : ""}`,
     "--host-resolver-rules=MAP attacker.test 127.0.0.1",
   ],
 });

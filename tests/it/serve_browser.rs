@@ -117,6 +117,13 @@ fn people_read_why_they_are_refused() {
 
 #[test]
 #[ignore = "needs Chromium, Node and the SDK: scripts/with-browser"]
+fn people_can_refuse_the_microphone() {
+    let dev = Dev::start(&[]);
+    assert_passes("denied", &json!({ "page": dev.url, "key": dev.key }));
+}
+
+#[test]
+#[ignore = "needs Chromium, Node and the SDK: scripts/with-browser"]
 fn a_strangers_name_for_the_gateway_is_refused() {
     let dev = Dev::start(&[]);
     assert_passes("rebinding", &json!({ "gateway": dev.url, "key": dev.key }));
