@@ -23,13 +23,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse as _;
 use axum::routing::get;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use kept::Kept;
@@ -59,6 +60,9 @@ const MINTS: usize = 256;
 
 /// How long open requests may take once the gateway accepts no more.
 const LAST_REQUESTS: Duration = Duration::from_secs(30);
+
+/// How long the last WebSockets may take to end.
+const LAST_SOCKETS: Duration = Duration::from_secs(1);
 
 /// What a gateway needs.
 pub(crate) struct Setup {
@@ -122,6 +126,7 @@ pub(crate) async fn run(
         () = minter.answer_all(&mut asked) => {}
         never = shrink(&gateway) => match never {},
     }
+    drop(timeout(LAST_SOCKETS, gateway.end()).await);
     if let Some(lines) = lines {
         lines.finish();
     }
@@ -130,10 +135,7 @@ pub(crate) async fn run(
 
 /// Answers requests until the gateway accepts no more, and the last connection has ended.
 async fn listen(gateway: &Arc<Gateway>, sources: Vec<Source>, metrics: Option<Source>) {
-    let stopped = || {
-        let mut phases = gateway.phase.subscribe();
-        async move { drop(phases.wait_for(|phase| *phase == Phase::Cutting).await) }
-    };
+    let stopped = || gateway.reached(Phase::Cutting);
     let answering = Arc::clone(gateway);
     let router = Router::new()
         .fallback(move |request: Request| answer::answer(Arc::clone(&answering), request))
@@ -145,10 +147,17 @@ async fn listen(gateway: &Arc<Gateway>, sources: Vec<Source>, metrics: Option<So
         listener::serve(source, bounds, router, || {}, stopped()).boxed_local()
     });
     let measured = metrics.map(|source| {
-        let text = Arc::clone(gateway);
-        let answer = get(async move || {
+        let (text, own) = (Arc::clone(gateway), source.address());
+        let answer = get(async move |headers: HeaderMap| {
+            // Against DNS rebinding, as for requests. Other machines may know an address by other names.
+            let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+            let local = [own.clone(), own.replace("127.0.0.1", "localhost").replace("[::1]", "localhost")];
+            if (own.starts_with("127.") || own.starts_with("[::1]")) && !local.contains(&host.to_owned()) {
+                return (StatusCode::MISDIRECTED_REQUEST, "the Host header names another server\n")
+                    .into_response();
+            }
             let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-            ([(CONTENT_TYPE, kind)], text.measured())
+            ([(CONTENT_TYPE, kind)], text.measured()).into_response()
         });
         let router = health(gateway).route("/metrics", answer);
         listener::serve(source, Bounds::default(), router, || {}, stopped()).boxed_local()

@@ -59,13 +59,15 @@ impl OwnToken {
 }
 
 /// The phases of stopping.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub(super) enum Phase {
     Serving,
     /// `/readyz` says no, and everything is served.
     Draining,
-    /// No connection is accepted, and WebSockets are cut.
+    /// No connection is accepted, and WebSockets are cut one after the other.
     Cutting,
+    /// All WebSockets are cut.
+    Ended,
 }
 
 /// A request that may be answered.
@@ -185,8 +187,26 @@ impl Gateway {
     /// Completes when this WebSocket is to be cut. Each waits for another part of the time, so that clients do not all connect
     /// again at once.
     pub(super) async fn cut(&self) {
-        drop(self.phase.subscribe().wait_for(|phase| *phase == Phase::Cutting).await);
-        sleep(random_part(self.config.drain.spread)).await;
+        self.reached(Phase::Cutting).await;
+        let turn = random_part(self.config.drain.spread);
+        drop(timeout(turn, self.reached(Phase::Ended)).await);
+    }
+
+    /// Completes in this phase.
+    pub(super) fn reached(&self, wanted: Phase) -> impl Future<Output = ()> + Send + 'static {
+        let mut phases = self.phase.subscribe();
+        async move { drop(phases.wait_for(|phase| *phase >= wanted).await) }
+    }
+
+    /// Cuts the WebSockets that are still open, and lets every task end, so that the log has all requests.
+    pub(super) async fn end(&self) {
+        self.phase.send_replace(Phase::Ended);
+        loop {
+            sleep(Duration::from_millis(1)).await;
+            if self.journal.metrics.sockets.get() == 0 {
+                return;
+            }
+        }
     }
 
     pub(super) fn measured(&self) -> String {
