@@ -139,6 +139,7 @@ mod serve;
 #[cfg(unix)]
 mod serve_browser;
 mod serve_paths;
+mod serve_sdk;
 mod serve_sockets;
 mod session;
 #[cfg(target_os = "linux")]

@@ -5,17 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { Corti, CortiAuth, CortiClient, CortiError, JsonError, ParseError, serialization } from "@corti/sdk";
 import { decodeToken } from "@corti/sdk/utils";
-
-const CHECK_SECONDS = 20;
-
-function setting(name) {
-  const value = process.env[name];
-  if (!value) {
-    console.error(`peer.mjs: ${name} is not set`);
-    process.exit(2);
-  }
-  return value;
-}
+import { describe, listen, refusal, run, same, setting, show, that } from "./checks.mjs";
 
 const url = setting("CORTI_ENVIRONMENT").replace(/\/+$/, "");
 const tenantName = setting("CORTI_TENANT_NAME");
@@ -66,35 +56,6 @@ const encounter = (more = {}) => ({
 });
 
 // --- assertions ----------------------------------------------------------------------------------
-
-const show = (value) => JSON.stringify(value) ?? String(value);
-
-function that(condition, why) {
-  if (!condition) throw new Error(why);
-}
-
-function same(found, expected, what) {
-  that(show(found) === show(expected), `${what} is ${show(found)}, not ${show(expected)}`);
-}
-
-function describe(thrown) {
-  if (thrown instanceof CortiError) {
-    return `${thrown.name} ${thrown.statusCode} ${show(thrown.body)} ${thrown.statusCode ? "" : thrown.message}`.trim();
-  }
-  return thrown?.message ? `${thrown.name ?? "event"} ${thrown.message}` : show(thrown);
-}
-
-/** What `promise` rejects with. */
-async function refusal(promise) {
-  let value;
-  try {
-    value = await promise;
-  } catch (thrown) {
-    return thrown;
-  }
-  value?.close?.();
-  throw new Error(`nothing was refused: ${show(value)?.slice(0, 200)}`);
-}
 
 /** An error of exactly this class of the SDK, with this status. */
 function isError(thrown, kind, status) {
@@ -156,27 +117,6 @@ function isToken(token, ...limited) {
 }
 
 // --- sockets -------------------------------------------------------------------------------------
-
-/** Collects the messages of one of the SDK's WebSockets, and the code that it closes with. */
-function listen(socket) {
-  const heard = { messages: [], raw: [], errors: [], code: undefined };
-  const waiting = [];
-  const look = () => waiting.forEach((one) => one());
-  socket.on("message", (message) => (heard.messages.push(message), look()));
-  socket.on("error", (error) => (heard.errors.push(error), look()));
-  socket.on("close", ({ code }) => ((heard.code ??= code), look()));
-  socket.socket.addEventListener("message", ({ data }) => heard.raw.push(JSON.parse(data)));
-  heard.until = (done) =>
-    new Promise((resolve) => {
-      const test = () => done() && resolve(heard);
-      waiting.push(test);
-      test();
-    });
-  heard.types = () => heard.messages.map(({ type }) => type);
-  heard.says = (type) => heard.until(() => heard.types().includes(type));
-  heard.closes = () => heard.until(() => heard.code !== undefined);
-  return heard;
-}
 
 /** Sends a second of audio in chunks as Corti documents, a flush and an end, and checks the answers. */
 async function speak(socket, ended, schemas) {
@@ -653,40 +593,8 @@ function underCorti(token) {
 
 // --- the run -------------------------------------------------------------------------------------
 
-function bounded(check) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done in ${CHECK_SECONDS} s`)), CHECK_SECONDS * 1000);
-  });
-  return Promise.race([check(), late]).finally(() => clearTimeout(timer));
-}
-
-const groups = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(checks);
-const unknown = groups.filter((group) => !Object.hasOwn(checks, group));
-if (unknown.length > 0) {
-  console.error(`peer.mjs: no such group: ${unknown}; there are ${Object.keys(checks)}`);
-  process.exit(2);
-}
-
-let passed = 0;
-let failed = 0;
-for (const group of groups) {
-  for (const [name, check] of Object.entries(checks[group])) {
-    exchanges.length = 0;
-    warnings.length = 0;
-    try {
-      await bounded(check);
-      that(warnings.length === 0, `the SDK warned: ${[...new Set(warnings)].join("; ")}`);
-      passed++;
-      console.log(`ok ${name}`);
-    } catch (thrown) {
-      failed++;
-      console.log(`not ok ${name}: ${describe(thrown).replace(/\s+/g, " ")}`);
-    }
-  }
-}
-console.log(`${passed} passed, ${failed} failed`);
-// No process.exit() at once, or output to a pipe could be lost. The timer ends the process if a failed check left a
-// WebSocket open.
-process.exitCode = failed > 0 ? 1 : 0;
-setTimeout(() => process.exit(), 1_000).unref();
+await run(
+  checks,
+  () => (exchanges.length = warnings.length = 0),
+  () => that(warnings.length === 0, `the SDK warned: ${[...new Set(warnings)].join("; ")}`),
+);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::control::{Answer, client};
-use super::{Running, Sandbox, World, binary};
+use super::{Running, Sandbox, World, binary, signal};
 
 /// What the gateway believes to be called.
 pub const HOST: &str = "localhost:1";
@@ -133,6 +133,13 @@ impl Gateway {
     /// Leaves the log unread, with a pipe that is full.
     pub fn stop_reading(&mut self) {
         self.is_reading.store(false, Ordering::SeqCst);
+    }
+
+    /// Asks it to stop, waits for its end, and returns the rest of its log.
+    pub fn stop(&mut self) -> Vec<Value> {
+        signal(self.process.0.id(), "TERM");
+        assert_eq!(self.process.wait(), Some(0));
+        self.log.iter().map(|line| serde_json::from_str(&line).unwrap()).collect()
     }
 
     /// The next line of the log.
