@@ -148,6 +148,15 @@ fn the_sdk_calls_rest_and_opens_websockets_through_the_gateway() {
     setting.assert_pass(&corti.environment, &["rest", "broker", "sockets"], 9);
 }
 
+/// With the gateway's URLs as its environment, as for REST.
+#[test]
+#[ignore = "needs Node and the SDK: scripts/with-sdk"]
+fn the_sdks_ordinary_client_opens_websockets_through_the_gateway() {
+    let corti = Sandbox::start();
+    let setting = Setting::new(World::of(&corti));
+    setting.assert_pass(&corti.environment, &["ordinary"], 2);
+}
+
 /// What the sandbox lacks, at an API that knows the gateway's token and refuses all others.
 #[test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]

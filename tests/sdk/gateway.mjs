@@ -240,6 +240,9 @@ const checks = {
     "a session of the broker opens stream": async () => speak(await session("streams"), "ENDED"),
   },
 
+  // In Node the SDK sends the caller's token twice: as a header and in the query.
+  ordinary: forEach("the ordinary client opens both WebSockets", bothSpeak),
+
   // `open` on a line of its own means that the gateway may be stopped.
   reconnect: {
     "WebSockets come back at another gateway": async () => {
