@@ -157,6 +157,15 @@ fn the_sdks_ordinary_client_opens_websockets_through_the_gateway() {
     setting.assert_pass(&corti.environment, &["ordinary"], 2);
 }
 
+/// With `encodeHeadersAsWsProtocols`, the SDK's way for a proxy that reads headers of a browser's WebSocket.
+#[test]
+#[ignore = "needs Node and the SDK: scripts/with-sdk"]
+fn the_sdks_headers_as_protocols_open_websockets_through_the_gateway() {
+    let corti = Sandbox::start();
+    let setting = Setting::new(World::of(&corti));
+    setting.assert_pass(&corti.environment, &["protocols"], 1);
+}
+
 /// What the sandbox lacks, at an API that knows the gateway's token and refuses all others.
 #[test]
 #[ignore = "needs Node and the SDK: scripts/with-sdk"]

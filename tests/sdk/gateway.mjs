@@ -243,6 +243,14 @@ const checks = {
   // In Node the SDK sends the caller's token twice: as a header and in the query.
   ordinary: forEach("the ordinary client opens both WebSockets", bothSpeak),
 
+  // The SDK offers the names of its headers in lower case.
+  protocols: {
+    "headers as protocols open both WebSockets": async () => {
+      const headers = { Authorization: `Bearer ${user}` };
+      await bothSpeak(new CortiClient({ environment: through, headers, encodeHeadersAsWsProtocols: true }));
+    },
+  },
+
   // `open` on a line of its own means that the gateway may be stopped.
   reconnect: {
     "WebSockets come back at another gateway": async () => {
