@@ -138,6 +138,8 @@ mod secret_destination;
 mod serve;
 #[cfg(unix)]
 mod serve_browser;
+#[cfg(unix)]
+mod serve_drain;
 mod serve_paths;
 mod serve_sdk;
 mod serve_sockets;

@@ -15,13 +15,13 @@ use crate::common::gateway::{BATCH, Gateway, HOST, ORIGIN, code, config};
 use crate::common::{self, Sandbox, World};
 
 const RULES: &str = "[[rule]]\ngroups = [\"batch\"]\nallow = [\"transcribe\", \"streams\", \"session.*\"]\n";
-const TRANSCRIBE: &str = "/corti/audio-bridge/v2/transcribe";
-const CONFIG: &str = r#"{"type":"config","configuration":{"primaryLanguage":"en"}}"#;
+pub const TRANSCRIBE: &str = "/corti/audio-bridge/v2/transcribe";
+pub const CONFIG: &str = r#"{"type":"config","configuration":{"primaryLanguage":"en"}}"#;
 
-type Socket = WebSocketStream<TcpStream>;
+pub type Socket = WebSocketStream<TcpStream>;
 
 /// Opens a WebSocket; the answer if it was refused.
-async fn open(
+pub async fn open(
     gateway: &Gateway,
     path: &str,
     headers: &[(&str, &str)],
@@ -43,7 +43,7 @@ fn refusal(opened: Result<Socket, http::Response<Option<Vec<u8>>>>) -> u16 {
     opened.err().unwrap().status().as_u16()
 }
 
-async fn next(socket: &mut Socket) -> Option<Value> {
+pub async fn next(socket: &mut Socket) -> Option<Value> {
     let next = tokio::time::timeout(Duration::from_secs(20), socket.next()).await.unwrap();
     match next {
         Some(Ok(Message::Text(text))) => Some(serde_json::from_str(&text).unwrap()),

@@ -103,7 +103,7 @@ pub fn upgrade_request(host: &str, token: &str) -> String {
 }
 
 /// Reads the head, and as much body as it announces.
-pub(super) fn read_request(stream: &mut TcpStream) -> String {
+pub fn read_request(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     loop {
