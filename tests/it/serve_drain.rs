@@ -105,6 +105,21 @@ async fn a_second_signal_does_not_wait_for_open_websockets() {
     assert!(matches!(socket.next().await, None | Some(Err(_))));
 }
 
+/// Also that of a WebSocket which the second signal ends. Several times, as it was lost only sometimes.
+#[tokio::test]
+async fn after_a_second_signal_the_log_has_every_websocket() {
+    let (corti, idp) = (Sandbox::start(), Sandbox::start());
+    let mut logged = Vec::new();
+    for _ in 0..40 {
+        let mut gateway = Gateway::start(&corti, &config(&idp, &rules("10000h", "0s")));
+        let _socket = dictation(&gateway).await;
+        terminate(&gateway);
+        while gateway.get("/readyz", "").await.status != 503 {}
+        logged.push(gateway.stop().iter().filter(|line| line["operation"] == "transcribe").count());
+    }
+    assert_eq!(logged, [1; 40]);
+}
+
 /// An API that says when an answer is under way, and goes on when it is told.
 fn slow_api() -> (String, Receiver<()>, Sender<()>) {
     let (listener, environment) = listen();
