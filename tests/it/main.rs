@@ -66,6 +66,7 @@ mod interaction;
 mod interaction_list;
 mod keycloak_commands;
 mod keycloak_explain;
+mod keycloak_serve;
 #[cfg(target_os = "linux")]
 mod keyring_lost;
 #[cfg(target_os = "linux")]
