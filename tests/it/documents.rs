@@ -324,6 +324,7 @@ fn only_listed_blocks_are_not_run() {
         "docs/real-peers.md: needs Keycloak and the SDK",
         "docs/serve.md: it serves until it is stopped",
         "docs/serve.md: it serves until it is stopped",
+        "docs/serve.md: needs root and systemd",
         "docs/stores.md: needs an account with each secret manager",
     ];
     assert_eq!(found, known);

@@ -143,6 +143,8 @@ mod serve_browser;
 mod serve_drain;
 mod serve_paths;
 mod serve_sdk;
+#[cfg(target_os = "linux")]
+mod serve_service;
 mod serve_sockets;
 mod session;
 #[cfg(target_os = "linux")]
