@@ -1,5 +1,5 @@
-//! The unit of systemd for `serve`. No systemd runs here: the unit is checked by systemd's own programs, and its command is run
-//! as systemd would, as a user without rights, with credentials, and with the unit's filter of system calls.
+//! The unit of systemd for `serve`. `scripts/try-service` has a systemd run it. Here systemd's own programs check it, and its
+//! command is run as systemd would: by a user without rights, with credentials, and with the unit's filter of system calls.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -74,13 +74,13 @@ assert libc.prctl(22, 2, ctypes.byref(Filter(len(program) // 8, program)), 0, 0)
 os.execv(command[0], command)
 "##;
 
-/// A file as systemd makes a credential: root's, and the service's user may read it.
-fn credential(folder: &Path, name: &str, text: &str) {
+/// A file as systemd makes a credential: the service's own, or root's with an access list.
+fn credential(folder: &Path, name: &str, text: &str, owner: u32, mode: u32) {
     let file = folder.join(name);
     std::fs::write(&file, text).unwrap();
-    chmod(&file, 0o440);
+    chmod(&file, mode);
     if rustix::process::geteuid().is_root() {
-        chown(file, Some(0), Some(USER)).unwrap();
+        chown(file, Some(owner), Some(USER)).unwrap();
     }
 }
 
@@ -102,8 +102,8 @@ fn its_command_serves_on_a_unix_socket() {
         chown(&run, Some(USER), Some(USER)).unwrap();
     }
     chmod(&run, 0o750);
-    credential(&credentials, "corti-client-secret", &corti.client_secret);
-    credential(&credentials, "ticket.key", "0123456789abcdef0123456789abcdef");
+    credential(&credentials, "corti-client-secret", &corti.client_secret, USER, 0o400);
+    credential(&credentials, "ticket.key", "0123456789abcdef0123456789abcdef", 0, 0o440);
     let socket = run.join("serve.sock");
     let config = format!(
         "listen = [\"unix:{}\"]\npublic_url = \"https://gw.example.org\"\n[ticket]\nkey_file = \"{}\"\n\
