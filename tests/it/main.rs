@@ -141,6 +141,7 @@ mod serve;
 mod serve_browser;
 #[cfg(unix)]
 mod serve_drain;
+mod serve_headers;
 mod serve_paths;
 mod serve_sdk;
 #[cfg(target_os = "linux")]

@@ -3,9 +3,9 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command as Process, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -25,8 +25,12 @@ pub const ORIGIN: &str = "https://app.example.org";
 pub struct Gateway {
     pub process: Running,
     pub address: String,
+    /// Where its metrics are, if `serve.toml` names a place.
+    pub metrics: Option<String>,
     /// The lines of the log.
     pub log: Receiver<String>,
+    /// What it says on stderr after its first line.
+    pub errors: Arc<Mutex<String>>,
     is_reading: Arc<AtomicBool>,
     _world: World,
 }
@@ -39,11 +43,15 @@ pub fn sha256(key: &str) -> String {
 
 /// A `serve.toml` whose users are those of `idp`, the realm of another sandbox. `rules` follow.
 pub fn config(idp: &Sandbox, rules: &str) -> String {
+    config_of(&format!("{}/realms/base", idp.environment), rules)
+}
+
+/// The same, for the users of this issuer.
+pub fn config_of(issuer: &str, rules: &str) -> String {
     format!(
         "listen = [\"127.0.0.1:0\"]\npublic_url = \"http://{HOST}\"\norigins = [\"{ORIGIN}\"]\n\
-         [[issuer]]\nurl = \"{}/realms/base\"\naudience = \"account\"\nalgorithms = [\"RS256\"]\n\
+         [[issuer]]\nurl = \"{issuer}\"\naudience = \"account\"\nalgorithms = [\"RS256\"]\n\
          groups = \"realm_access.roles\"\n[keys]\nbatch = {{ sha256 = \"{}\", groups = [\"batch\"] }}\n{rules}",
-        idp.environment,
         sha256(BATCH),
     )
 }
@@ -56,17 +64,30 @@ impl Gateway {
 
     /// Starts one for the client of `world`.
     pub fn start_in(world: World, config: &str) -> Self {
+        Self::start_by(Process::new(binary()), world, config)
+    }
+
+    /// Starts one by `command`, which has the binary as its last argument or is the binary.
+    pub fn start_by(mut command: Process, world: World, config: &str) -> Self {
         let file = world.file("serve.toml", config);
-        let mut command = Process::new(binary());
         command.env_clear().envs(world.variables()).args(["serve", "--config", &file]);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut first = String::new();
-        errors.read_line(&mut first).unwrap();
-        std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
-        let address = first.strip_prefix("listening on ").and_then(|rest| rest.split([';', ',']).next());
-        let address = address.unwrap_or_else(|| panic!("{first}")).to_owned();
+        stderr.read_line(&mut first).unwrap();
+        let errors = Arc::<Mutex<String>>::default();
+        let said = Arc::clone(&errors);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let mut said = said.lock().unwrap();
+                said.push_str(&line);
+                said.push('\n');
+            }
+        });
+        let listening = first.strip_prefix("listening on ").and_then(|rest| rest.split(';').next());
+        let mut listening = listening.unwrap_or_else(|| panic!("{first}")).split(", ").map(str::to_owned);
+        let (address, metrics) = (listening.next().unwrap(), listening.next());
         let (sender, log) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
         let is_reading = Arc::new(AtomicBool::new(true));
@@ -80,7 +101,7 @@ impl Gateway {
                 let _ = sender.send(line);
             }
         });
-        Self { process: Running(child), address, log, is_reading, _world: world }
+        Self { process: Running(child), address, metrics, log, errors, is_reading, _world: world }
     }
 
     /// A request, not sent yet.
@@ -130,6 +151,13 @@ impl Gateway {
         String::from_utf8_lossy(&answer[..count]).into_owned()
     }
 
+    /// A connection for many requests.
+    pub fn connect(&self) -> Connection {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Connection(BufReader::new(stream))
+    }
+
     /// Leaves the log unread, with a pipe that is full.
     pub fn stop_reading(&mut self) {
         self.is_reading.store(false, Ordering::SeqCst);
@@ -147,6 +175,70 @@ impl Gateway {
         serde_json::from_str(&self.log.recv_timeout(Duration::from_secs(20)).unwrap()).unwrap()
     }
 }
+
+impl Drop for Gateway {
+    /// Shows what the server said, if a test fails.
+    #[expect(clippy::print_stderr, reason = "for whoever reads why the test failed")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.errors.lock().unwrap());
+        }
+    }
+}
+
+/// A connection that stays open.
+pub struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    /// Sends a request as it is, and returns the status, the head and the body of its answer.
+    pub fn ask(&mut self, request: &str) -> (u16, String, String) {
+        self.send(request);
+        self.answer()
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.get_mut().write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// The next answer.
+    pub fn answer(&mut self) -> (u16, String, String) {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(self.0.read_line(&mut head).unwrap() > 0, "the connection ended: {head}");
+        }
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let mut body = self.bytes(length.unwrap_or_default());
+        if head.contains("transfer-encoding: chunked\r\n") {
+            loop {
+                let mut size = String::new();
+                self.0.read_line(&mut size).unwrap();
+                let size = usize::from_str_radix(size.trim(), 16).unwrap();
+                let chunk = self.bytes(size + 2);
+                if size == 0 {
+                    break;
+                }
+                body.extend(&chunk[..size]);
+            }
+        }
+        (head.get(9..12).unwrap().parse().unwrap(), head, String::from_utf8(body).unwrap())
+    }
+
+    /// The next bytes.
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+}
+
+/// A request without a body. Each header ends with a line break.
+pub fn get(path: &str, headers: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{headers}\r\n")
+}
+
+/// The headers that ask for a WebSocket.
+pub const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                           Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// The code of a problem.
 pub fn code(answer: &Answer) -> (u16, String) {

@@ -24,6 +24,7 @@ pub mod lines;
 pub mod pass;
 mod process;
 pub mod ready;
+pub mod recorder;
 mod sandbox;
 pub mod saved;
 pub mod scripted_websocket;
