@@ -139,6 +139,7 @@ mod secret_destination;
 mod serve;
 #[cfg(unix)]
 mod serve_browser;
+mod serve_callers;
 #[cfg(unix)]
 mod serve_drain;
 mod serve_headers;

@@ -15,6 +15,7 @@ pub mod echo;
 pub mod fake_server;
 pub mod flood_server;
 pub mod gateway;
+pub mod idp;
 pub mod keycloak;
 pub mod keyring;
 #[cfg(unix)]
