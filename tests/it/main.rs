@@ -148,6 +148,7 @@ mod serve_sdk;
 #[cfg(target_os = "linux")]
 mod serve_service;
 mod serve_sockets;
+mod serve_users;
 mod session;
 #[cfg(target_os = "linux")]
 mod size_limits;
