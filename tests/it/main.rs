@@ -149,6 +149,7 @@ mod serve_sdk;
 #[cfg(target_os = "linux")]
 mod serve_service;
 mod serve_sockets;
+mod serve_upgrades;
 mod serve_users;
 mod session;
 #[cfg(target_os = "linux")]
