@@ -150,6 +150,7 @@ mod serve_sdk;
 mod serve_service;
 mod serve_sockets;
 mod serve_upgrades;
+mod serve_upstream;
 mod serve_users;
 mod session;
 #[cfg(target_os = "linux")]
