@@ -143,6 +143,7 @@ mod serve_callers;
 #[cfg(unix)]
 mod serve_drain;
 mod serve_headers;
+mod serve_limited;
 mod serve_pages;
 mod serve_paths;
 mod serve_sdk;
