@@ -144,6 +144,7 @@ mod serve_callers;
 mod serve_drain;
 mod serve_headers;
 mod serve_limited;
+mod serve_outage;
 mod serve_pages;
 mod serve_paths;
 mod serve_sdk;
