@@ -147,6 +147,8 @@ mod serve_limited;
 mod serve_outage;
 mod serve_pages;
 mod serve_paths;
+#[cfg(target_os = "linux")]
+mod serve_pressure;
 mod serve_sdk;
 #[cfg(target_os = "linux")]
 mod serve_service;
