@@ -140,6 +140,7 @@ mod serve;
 #[cfg(unix)]
 mod serve_browser;
 mod serve_callers;
+mod serve_canaries;
 #[cfg(unix)]
 mod serve_drain;
 mod serve_headers;
