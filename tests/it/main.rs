@@ -153,6 +153,7 @@ mod serve_pressure;
 mod serve_sdk;
 #[cfg(target_os = "linux")]
 mod serve_service;
+mod serve_smuggling;
 mod serve_sockets;
 mod serve_upgrades;
 mod serve_upstream;
