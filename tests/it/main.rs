@@ -145,6 +145,7 @@ mod serve_canaries;
 mod serve_drain;
 mod serve_headers;
 mod serve_limited;
+mod serve_listeners;
 mod serve_outage;
 mod serve_pages;
 mod serve_paths;
