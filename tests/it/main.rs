@@ -156,6 +156,7 @@ mod serve_sdk;
 mod serve_service;
 mod serve_smuggling;
 mod serve_sockets;
+mod serve_tls;
 mod serve_upgrades;
 mod serve_upstream;
 mod serve_users;

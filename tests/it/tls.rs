@@ -16,14 +16,14 @@ use crate::common::{self, Said, Sandbox, World};
 const TOKEN: &str = r#"{"access_token":"abc","expires_in":300,"token_type":"Bearer","scope":"openid"}"#;
 
 /// A certificate authority.
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
+pub fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// The TLS settings of a server on `localhost`, with a certificate that `authority` signed.
-fn config(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig> {
+pub fn config(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let certificate =
         CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
@@ -82,7 +82,7 @@ fn in_front_of(
 }
 
 /// Copies bytes in both directions until one side closes.
-fn pass_on(mut tls: StreamOwned<ServerConnection, TcpStream>, mut plain: TcpStream, taken: &AtomicUsize) {
+pub fn pass_on(mut tls: StreamOwned<ServerConnection, TcpStream>, mut plain: TcpStream, taken: &AtomicUsize) {
     let moment = Some(Duration::from_millis(5));
     tls.sock.set_read_timeout(moment).unwrap();
     plain.set_read_timeout(moment).unwrap();
