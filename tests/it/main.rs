@@ -137,6 +137,7 @@ mod sandbox_start;
 mod sdk;
 mod secret_destination;
 mod serve;
+mod serve_abuse;
 #[cfg(unix)]
 mod serve_browser;
 mod serve_callers;
