@@ -12,13 +12,14 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
 
 use crate::common::gateway::{BATCH, Gateway, HOST, UPGRADE, config, get};
 use crate::common::recorder::{Recorder, answer_well, open, target};
 use crate::common::{Sandbox, binary, memory, wait_until};
 
 const RULES: &str = "[limits]\nrate = \"100000/s\"\nburst = 100000\nsockets = 20\nbody = \"1MiB\"\n\
-    [[rule]]\ngroups = [\"batch\"]\nallow = [\"languages.list\", \"transcribe\", \"recordings.create\"]\n";
+    [[rule]]\ngroups = [\"batch\"]\nallow = [\"languages.list\", \"transcribe\", \"session.transcribe\", \"recordings.create\"]\n";
 const TRANSCRIBE: &str = "/corti/audio-bridge/v2/transcribe";
 const RECORDINGS: &str = "/corti/v2/interactions/7b1d1a52-5a4b-4c38-9c1e-0d6d6f1c2a3b/recordings/";
 
@@ -199,6 +200,11 @@ async fn thousands_of_websockets_of_one_caller_are_refused_before_they_open() {
         assert!(body.contains("too_many_sockets") && !head.contains("upgrade"), "{head}{body}");
     }
     assert_flat("5,000 WebSockets", &gateway, before, FLAT);
+    // Another credential of the same caller has no limit of its own.
+    let session = gateway.post("/broker/v1/sessions", BATCH, &json!({ "kind": "transcribe" })).await.json();
+    let ticket = session["protocols"]["corti-ticket"].as_str().unwrap();
+    let by_ticket = get(&format!("{TRANSCRIBE}?corti-ticket={ticket}"), UPGRADE);
+    assert_eq!(gateway.connect().ask(&by_ticket).0, 429);
     assert_eq!(corti.take().len(), 20, "what is refused never gets to Corti");
     assert_eq!(gateway.connect().ask(&get("/corti/v2/languages/", &bearer())).0, 200);
     // Those that end make room.
