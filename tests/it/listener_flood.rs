@@ -12,14 +12,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::common::control::{Answer, client};
-use crate::common::{self, Running, Sandbox, World, wait_until};
+use crate::common::{self, Running, Sandbox, World, raise_file_limit, wait_until};
 
 /// More connections than the server may have open files.
 const CONNECTIONS: usize = 1500;
@@ -164,13 +163,6 @@ fn write_what_fits(stream: &mut TcpStream, head: &[u8], length: usize) {
     let _ = stream.write_all(head);
     stream.set_write_timeout(Some(Duration::from_millis(1))).unwrap();
     let _ = stream.write_all(&vec![b'x'; length]);
-}
-
-/// Raises the test's own limit, since it holds all the connections, each perhaps twice.
-fn raise_file_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
-    assert!(getrlimit(Resource::Nofile).current.is_none_or(|it| it > 4000), "the hard limit is too low");
 }
 
 /// Floods `server`, sends it an honest request meanwhile, and checks what the module promises.

@@ -147,6 +147,8 @@ mod serve_drain;
 mod serve_headers;
 mod serve_limited;
 mod serve_listeners;
+#[cfg(target_os = "linux")]
+mod serve_load;
 mod serve_outage;
 mod serve_pages;
 mod serve_paths;

@@ -34,6 +34,8 @@ pub mod shell;
 mod world;
 
 pub use keyring::Keyring;
+#[cfg(target_os = "linux")]
+pub use process::raise_file_limit;
 pub use process::{Running, Said, memory};
 pub use sandbox::Sandbox;
 pub use world::World;

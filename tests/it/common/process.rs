@@ -53,6 +53,15 @@ pub fn memory(process: u32, field: &str) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
+/// Raises the test's own limit of open files, which the commands that it starts inherit.
+#[cfg(target_os = "linux")]
+pub fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    assert!(getrlimit(Resource::Nofile).current.is_none_or(|it| it > 5000), "the hard limit is too low");
+}
+
 /// The exit code and the output of a command.
 pub struct Said {
     pub code: i32,
