@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
+use std::iter;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -290,6 +291,10 @@ fn write_line(text: &str) -> io::Result<()> {
     writeln!(stdout, "{text}").and_then(|()| stdout.flush())
 }
 
+/// How long lines are collected, to be written at once: to wake a thread for each costs more than all that a server does for a
+/// request.
+const COLLECTING: Duration = Duration::from_millis(5);
+
 /// How many lines may wait for a slow reader.
 const WAITING_LINES: usize = 10_000;
 
@@ -311,10 +316,20 @@ impl LineWriter {
     pub fn start() -> Self {
         let (sender, receiver) = sync_channel(WAITING_LINES);
         thread::start(move || {
-            for message in receiver {
-                match message {
-                    Message::Line(line) => drop(write_line(&printable_json_lines(line))),
-                    Message::End(done) => drop(done.send(())),
+            while let Ok(first) = receiver.recv() {
+                std::thread::sleep(COLLECTING);
+                let (mut lines, mut end) = (Vec::new(), None);
+                for message in iter::once(first).chain(receiver.try_iter().take(WAITING_LINES)) {
+                    match message {
+                        Message::Line(line) => lines.push(line),
+                        Message::End(done) => end = Some(done),
+                    }
+                }
+                if !lines.is_empty() {
+                    drop(write_line(&printable_json_lines(lines.join("\n"))));
+                }
+                if let Some(done) = end {
+                    let _ = done.send(());
                 }
             }
         });
