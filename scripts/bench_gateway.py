@@ -43,8 +43,9 @@ audience = "account"
 algorithms = ["RS256"]
 groups = "realm_access.roles"
 [limits]
-rate = "1000000/s"
-burst = 1000000
+rate = "100000/s"
+burst = 100000
+requests = 1000
 sockets = 10000
 body = "2GiB"
 [[rule]]

@@ -119,7 +119,7 @@ fn start(corti: &Corti, operations: &str) -> Gateway {
     let config = format!(
         "listen = [\"127.0.0.1:0\"]\npublic_url = \"http://{HOST}\"\n\
          [keys]\nbatch = {{ sha256 = \"{}\", groups = [\"batch\"] }}\n\
-         [limits]\nrate = \"100000/s\"\nburst = 100000\nsockets = 10000\nbody = \"2GiB\"\n\
+         [limits]\nrate = \"100000/s\"\nburst = 100000\nrequests = 1000\nsockets = 10000\nbody = \"2GiB\"\n\
          [[rule]]\ngroups = [\"batch\"]\nallow = [{operations}]\n",
         sha256(BATCH)
     );
