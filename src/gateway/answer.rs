@@ -150,7 +150,7 @@ async fn admit(
 ) -> Result<(Allowed, Option<Ticket>), Refusal> {
     let (caller, ticket) = gateway.identify(&found.credential).await?;
     record.entry().caller = Some(caller.id.clone());
-    let permissions = gateway.config.permissions(&caller.groups);
+    let permissions = gateway.permissions(&caller.groups);
     gateway.throttle.request(&caller.id, &permissions.limits)?;
     let session = permissions.limits.session;
     // A ticket is for one session, however often it is used.

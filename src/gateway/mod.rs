@@ -108,6 +108,7 @@ pub(crate) async fn run(
         tokens: needed(&config).into_iter().map(|token| (token, Kept::new(clock))).collect(),
         mints,
         owners: Recent::default(),
+        permitted: Recent::default(),
         throttle: Throttle::default(),
         journal: Arc::new(Journal {
             metrics: Metrics::new(),

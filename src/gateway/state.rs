@@ -1,5 +1,6 @@
 //! What all requests to a gateway share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ pub(super) enum Phase {
 /// A request that may be answered.
 pub(super) struct Allowed {
     pub(super) caller: Caller,
-    pub(super) permissions: Permissions,
+    pub(super) permissions: Arc<Permissions>,
     /// The page that asks, if it is one.
     pub(super) origin: Option<String>,
     /// The protocol to accept.
@@ -103,6 +104,8 @@ pub(super) struct Gateway {
     pub(super) issuers: Vec<(Issuer, Kept<KeySet>)>,
     /// The callers by the SHA-256 of their JWTs, which need not be verified again.
     pub(super) verified: Recent<[u8; 32], Caller>,
+    /// What the rules allow, by the groups of callers.
+    pub(super) permitted: Recent<BTreeSet<String>, Arc<Permissions>>,
     /// The tokens that some rule needs.
     pub(super) tokens: Vec<(OwnToken, Kept<AccessToken>)>,
     pub(super) mints: mpsc::Sender<Mint>,
@@ -127,6 +130,15 @@ pub(super) fn needed(config: &Config) -> Vec<OwnToken> {
 }
 
 impl Gateway {
+    /// What callers of these groups may do.
+    pub(super) fn permissions(&self, groups: &BTreeSet<String>) -> Arc<Permissions> {
+        self.permitted.get(groups).unwrap_or_else(|| {
+            let permissions = Arc::new(self.config.permissions(groups));
+            self.permitted.insert(groups.clone(), Arc::clone(&permissions));
+            permissions
+        })
+    }
+
     /// A token for Corti and its generation. `refused` is the generation that Corti refused.
     async fn token(&self, token: OwnToken, refused: Option<u64>) -> Result<(Arc<AccessToken>, u64), Refusal> {
         let kept = self.tokens.iter().find(|(it, _)| *it == token).map(|(_, kept)| kept);
