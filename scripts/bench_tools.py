@@ -43,7 +43,12 @@ def running(ready, *command, **options):
         yield process
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            # nginx without a master process loses a signal that comes just before it waits for connections.
+            process.kill()
+            process.wait()
 
 
 def answers(port):
