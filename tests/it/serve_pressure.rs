@@ -33,15 +33,6 @@ fn bearer() -> String {
     format!("Authorization: Bearer {BATCH}\r\n")
 }
 
-async fn start(
-    answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static,
-) -> (Recorder, Sandbox, Gateway) {
-    let (corti, idp) = (Recorder::answering(answer), Sandbox::start());
-    let gateway = Gateway::start_in(corti.world(), &config(&idp, RULES));
-    gateway.ready().await;
-    (corti, idp, gateway)
-}
-
 /// The peak of the gateway's memory in KiB.
 fn peak(gateway: &Gateway) -> u64 {
     memory(gateway.process.0.id(), "VmHWM").unwrap()
@@ -57,7 +48,7 @@ fn assert_flat(what: &str, gateway: &Gateway, before: u64, most: u64) {
 /// all, or when nobody has taken any for a while.
 async fn start_flood() -> (Recorder, Sandbox, Gateway, Receiver<usize>) {
     let (sender, sent) = channel();
-    let (corti, idp, gateway) = start(move |request, stream| {
+    let (corti, idp, gateway) = Recorder::answering(move |request, stream| {
         if !target(request).contains("flood") {
             return answer_well(request, stream);
         }
@@ -74,6 +65,7 @@ async fn start_flood() -> (Recorder, Sandbox, Gateway, Receiver<usize>) {
         }
         let _ = sender.send(count);
     })
+    .behind_gateway(RULES)
     .await;
     (corti, idp, gateway, sent)
 }
@@ -120,7 +112,7 @@ async fn a_slow_reader_is_not_buffered_for() {
 async fn an_upload_without_end_is_cut_off() {
     let taken = Arc::<AtomicUsize>::default();
     let count = Arc::clone(&taken);
-    let (corti, _idp, gateway) = start(move |request, stream| {
+    let (corti, _idp, gateway) = Recorder::answering(move |request, stream| {
         if !request.starts_with("POST") {
             return answer_well(request, stream);
         }
@@ -129,6 +121,7 @@ async fn an_upload_without_end_is_cut_off() {
             count.fetch_add(length, Ordering::SeqCst);
         }
     })
+    .behind_gateway(RULES)
     .await;
     let post = |more: &str| format!("POST {RECORDINGS} HTTP/1.1\r\nHost: {HOST}\r\n{}{more}\r\n", bearer());
     let before = peak(&gateway);
@@ -185,7 +178,7 @@ async fn an_upload_without_end_is_cut_off() {
 
 #[tokio::test]
 async fn thousands_of_websockets_of_one_caller_are_refused_before_they_open() {
-    let (corti, _idp, gateway) = start(answer_well).await;
+    let (corti, _idp, gateway) = Recorder::start().behind_gateway(RULES).await;
     let request = get(TRANSCRIBE, &format!("{}{UPGRADE}", bearer()));
     let mut opened = Vec::new();
     for _ in 0..20 {

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
 use crate::common::Sandbox;
-use crate::common::gateway::{BATCH, Gateway, HOST, config, get};
+use crate::common::gateway::{BATCH, Gateway, HOST, get};
 use crate::common::recorder::{Recorder, answer_well, target, values};
 
 const RULES: &str = "[limits]\nrate = \"10000/s\"\nburst = 10000\n\
@@ -22,9 +22,7 @@ async fn start() -> (Recorder, Sandbox, Gateway, Arc<Mutex<Vec<String>>>) {
         }
         answer_well(request, stream);
     });
-    let idp = Sandbox::start();
-    let gateway = Gateway::start_in(corti.world(), &config(&idp, RULES));
-    gateway.ready().await;
+    let (corti, idp, gateway) = corti.behind_gateway(RULES).await;
     (corti, idp, gateway, bodies)
 }
 

@@ -2,12 +2,10 @@
 //! checks (abuse case 7).
 
 use std::io::Write as _;
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::common::Sandbox;
-use crate::common::gateway::{BATCH, Gateway, HOST, UPGRADE, config, get};
+use crate::common::gateway::{BATCH, HOST, UPGRADE, get};
 use crate::common::recorder::{Recorder, answer_with, target, values};
 
 const RULES: &str = "[limits]\nrate = \"10000/s\"\nburst = 10000\nsockets = 1000\n\
@@ -37,20 +35,11 @@ const ANSWERS: [(&str, &str); 16] = [
     ("101 Switching Protocols", "upgrade: h2c\r\nconnection: upgrade\r\n"),
 ];
 
-async fn start(
-    answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static,
-) -> (Recorder, Sandbox, Gateway) {
-    let (corti, idp) = (Recorder::answering(answer), Sandbox::start());
-    let gateway = Gateway::start_in(corti.world(), &config(&idp, RULES));
-    gateway.ready().await;
-    (corti, idp, gateway)
-}
-
 #[tokio::test]
 async fn after_a_refused_upgrade_the_next_request_is_checked_like_any_other() {
     let number = Arc::<AtomicUsize>::default();
     let current = Arc::clone(&number);
-    let (corti, _idp, gateway) = start(move |request, stream| {
+    let (corti, _idp, gateway) = Recorder::answering(move |request, stream| {
         let (status, headers) = ANSWERS[current.load(Ordering::SeqCst)];
         if values(request, "upgrade").is_empty() {
             answer_with("200 OK", "", "rest", stream);
@@ -60,6 +49,7 @@ async fn after_a_refused_upgrade_the_next_request_is_checked_like_any_other() {
             let _ = stream.write_all(b"canary");
         }
     })
+    .behind_gateway(RULES)
     .await;
     let bearer = format!("Authorization: Bearer {BATCH}\r\n");
     let upgrade = get(TRANSCRIBE, &format!("{bearer}{UPGRADE}"));
@@ -97,7 +87,7 @@ async fn after_a_refused_upgrade_the_next_request_is_checked_like_any_other() {
 /// What is no handshake never gets to Corti.
 #[tokio::test]
 async fn an_unusual_handshake_is_refused() {
-    let (corti, _idp, gateway) = start(crate::common::recorder::answer_well).await;
+    let (corti, _idp, gateway) = Recorder::start().behind_gateway(RULES).await;
     let bearer = format!("Authorization: Bearer {BATCH}\r\n");
     let with = |from: &str, to: &str| {
         assert!(UPGRADE.contains(from), "{from}");
@@ -142,7 +132,7 @@ async fn an_unusual_handshake_is_refused() {
 /// Two keys have two accepts, and a client and an engine in front may take different ones (RFC 6455, section 11.3.1).
 #[tokio::test]
 async fn two_keys_are_refused() {
-    let (corti, _idp, gateway) = start(crate::common::recorder::answer_well).await;
+    let (corti, _idp, gateway) = Recorder::start().behind_gateway(RULES).await;
     for more in ["Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n", "Sec-WebSocket-Version: 8\r\n"] {
         let headers = format!("Authorization: Bearer {BATCH}\r\n{UPGRADE}{more}");
         assert_eq!(gateway.connect().ask(&get(TRANSCRIBE, &headers)).0, 400, "{more}");

@@ -32,9 +32,7 @@ impl Broken {
             let answer = current.lock().unwrap().clone();
             let _ = stream.write_all(&answer);
         });
-        let idp = Sandbox::start();
-        let gateway = Gateway::start_in(corti.world(), &config(&idp, RULES));
-        gateway.ready().await;
+        let (corti, idp, gateway) = corti.behind_gateway(RULES).await;
         Self { gateway, corti, answer, _idp: idp }
     }
 

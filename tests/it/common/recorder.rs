@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::fake_server::{listen, read_request, serve};
+use super::gateway::{Gateway, config};
 use super::{Sandbox, World};
 
 pub struct Recorder {
@@ -42,6 +43,14 @@ impl Recorder {
             }
         });
         Self { environment, realm, requests }
+    }
+
+    /// A gateway in front of it that has its tokens, and the realm of the gateway's users.
+    pub async fn behind_gateway(self, rules: &str) -> (Self, Sandbox, Gateway) {
+        let idp = Sandbox::start();
+        let gateway = Gateway::start_in(self.world(), &config(&idp, rules));
+        gateway.ready().await;
+        (self, idp, gateway)
     }
 
     /// A world of its client.
