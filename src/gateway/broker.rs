@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::record::Record;
 use super::state::{Allowed, Gateway, Mint};
 use crate::domain::corti::interaction::{self, Api, Fields, Interaction, InteractionError};
-use crate::domain::corti::websocket::SocketKind;
+use crate::domain::corti::websocket::{self, SocketKind};
 use crate::domain::gateway::credential::TICKET;
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::rules;
@@ -137,13 +137,13 @@ async fn token(
     record: &Record,
 ) -> Result<Value, Refusal> {
     record.entry().operation = "token";
-    let is_kind = |name: &str| match name {
+    let kind = |name: &str| match name {
         "transcribe" => Some(SocketKind::Transcribe),
         "streams" => Some(SocketKind::Streams),
         _ => None,
     };
     let names = scopes.iter().map(String::as_str).filter(|name| *name != "openid");
-    let kinds = names.map(is_kind).collect::<Option<Vec<_>>>().filter(|kinds| !kinds.is_empty());
+    let kinds = names.map(kind).collect::<Option<Vec<_>>>().filter(|kinds| !kinds.is_empty());
     let kinds = kinds.ok_or_else(|| {
         let detail = "scopes can be transcribe, streams or both; other tokens stay on the backend";
         Refusal::new(Code::OPERATION_DENIED, detail)
@@ -204,24 +204,24 @@ async fn session(
         Via::Direct => Some(minted(gateway, &[asked.kind], record).await?),
         Via::Gateway => None,
     };
-    let interaction = match asked.kind {
+    let (id, websocket_url) = match asked.kind {
         SocketKind::Streams => {
             let fields = asked.interaction.unwrap_or_else(|| json!({}));
-            Some(create(gateway, &fields, own.then_some(allowed.caller.user)).await?)
+            let created = create(gateway, &fields, own.then_some(allowed.caller.user)).await?;
+            (Some(created.id), created.websocket_url)
         }
-        SocketKind::Transcribe => None,
+        SocketKind::Transcribe => {
+            let url = websocket::transcribe_url(&gateway.environment, &gateway.tenant);
+            (None, url.map_err(|error| Refusal::new(Code::UPSTREAM_INVALID, error.to_string()))?)
+        }
     };
-    let id = interaction.as_ref().map(|it| it.id);
     let mut answer = match token {
         Some(token) => json!({
             "accessToken": token.access_token.secret().expose(),
             "expiresAt": format!("{:.0}", token.expires_at),
             "tenantName": gateway.tenant.as_str(),
             "environment": gateway.environment.to_string(),
-            "websocketUrl": interaction.map_or_else(
-                || format!("{}/transcribe?tenant-name={}", gateway.environment.socket_url(), gateway.tenant),
-                |it| it.websocket_url.to_string(),
-            ),
+            "websocketUrl": websocket_url.as_str(),
         }),
         None => ticket(gateway, name, id, allowed),
     };
