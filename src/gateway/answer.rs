@@ -47,7 +47,7 @@ pub(super) fn cors(gateway: &Arc<Gateway>) -> CorsLayer {
                 .map(HeaderName::from_static)
                 .collect::<Vec<_>>(),
         )
-        .expose_headers([REQUEST_ID, RETRY_AFTER])
+        .expose_headers([REQUEST_ID, forward::CORTIS_ID, RETRY_AFTER])
         .max_age(Duration::from_secs(600))
 }
 

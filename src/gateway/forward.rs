@@ -70,7 +70,7 @@ const RELAYED: [&str; 14] = [
 ];
 
 /// The id of Corti's own record of a request, for its support. `x-request-id` is the gateway's.
-const CORTIS_ID: HeaderName = HeaderName::from_static("x-corti-request-id");
+pub(super) const CORTIS_ID: HeaderName = HeaderName::from_static("x-corti-request-id");
 
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
