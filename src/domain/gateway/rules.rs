@@ -148,14 +148,13 @@ pub fn assign(body: &mut Map<String, Value>, owner: Uuid) {
 }
 
 fn unknown(name: &str) -> String {
-    let near = |known: &&str| strsim::damerau_levenshtein(known, name) <= 2;
-    if let Some(near) = operation::names().into_iter().find(near) {
+    let kind = |name: &&str| name.split_once('.').map_or((*name).to_owned(), |(kind, _)| format!("{kind}.*"));
+    let kinds: BTreeSet<String> = operation::names().iter().map(kind).collect();
+    let names = operation::names();
+    let mut known = names.into_iter().chain(kinds.iter().map(String::as_str));
+    if let Some(near) = known.find(|known| strsim::damerau_levenshtein(known, name) <= 2) {
         return format!("`{name}` is not an operation; did you mean `{near}`?");
     }
-    let kinds: BTreeSet<String> = operation::names()
-        .iter()
-        .map(|name| name.split_once('.').map_or_else(|| (*name).to_owned(), |(kind, _)| format!("{kind}.*")))
-        .collect();
     let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
     format!("`{name}` is not an operation; there are {kinds}")
 }

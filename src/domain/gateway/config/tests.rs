@@ -79,6 +79,7 @@ fn dangerous_combinations_are_refused() {
             "every user's interaction",
         ),
         ("\"facts.*\"", "\"fact.*\"", "is not an operation"),
+        ("\"interactions.*\"", "\"interaction.*\"", "did you mean `interactions.*`?"),
         ("\"facts.*\"", "\"*\"", "is not an operation"),
         ("\"20/s\"", "\"20\"", "not a rate"),
         ("own = true", "mine = true", "line 25: unknown field `mine`"),
