@@ -56,7 +56,7 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let record = Arc::new(Record::new(&gateway.journal));
     let id = record.entry().request;
     let is_page = page_of(&gateway, &request).is_some();
-    let limit = if request.headers().contains_key(UPGRADE) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
+    let limit = if asks_for_socket(&request) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
     let answered = timeout(limit, Box::pin(answer_to(&gateway, request, &record))).await;
     let late =
         || Refusal::later(Code::UPSTREAM_UNREACHABLE, "there was no answer in time", Duration::from_secs(1));
@@ -95,7 +95,7 @@ async fn answer_to(
         return Err(Refusal::new(Code::PATH_INVALID, "the request target is not a path"));
     }
     let (allowed, ticket) = admit(gateway, credential(&request)?, origin, record).await?;
-    if !request.headers().contains_key(UPGRADE) {
+    if !asks_for_socket(&request) {
         let open = gateway.throttle.open_request(&allowed.caller.id, &allowed.permissions.limits)?;
         let _ = record.open.set(open);
     }
@@ -106,6 +106,17 @@ async fn answer_to(
         return Err(Refusal::new(Code::OPERATION_DENIED, "a ticket opens one WebSocket and nothing else"));
     }
     broker::answer(gateway, request, &allowed, record).await
+}
+
+/// Whether it asks for a WebSocket. Every other `Upgrade` is ignored, as HTTP allows (RFC 9110, section 7.8): some clients offer
+/// HTTP/2 with each request.
+fn is_websocket(headers: &HeaderMap) -> bool {
+    headers.get(UPGRADE).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Whether it asks for one of Corti's WebSockets.
+fn asks_for_socket(request: &Request) -> bool {
+    request.uri().path().starts_with("/corti/audio-bridge/") && is_websocket(request.headers())
 }
 
 /// The page of `--static`, if the request is for a file of it.
@@ -162,12 +173,11 @@ fn credential(request: &Request) -> Result<Found, Refusal> {
     let texts = |name: HeaderName| -> Vec<Option<&str>> {
         request.headers().get_all(name).iter().map(|value| value.to_str().ok()).collect()
     };
-    let is_socket = request.uri().path().starts_with("/corti/audio-bridge/");
     credential::find(credential::Request {
         authorization: &texts(AUTHORIZATION),
         protocols: &texts(SEC_WEBSOCKET_PROTOCOL),
         query: request.uri().query().unwrap_or_default(),
-        is_upgrade: is_socket && request.headers().contains_key(UPGRADE),
+        is_upgrade: asks_for_socket(request),
     })
 }
 
@@ -184,9 +194,9 @@ async fn proxied(
     }
     let call = operation::find(request.method().as_str(), request.uri().path())?;
     record.entry().operation = call.operation.name;
-    let is_upgrade = request.headers().contains_key(UPGRADE);
-    if call.operation.is_socket() != is_upgrade {
-        let detail = if is_upgrade { "call this without `Upgrade`" } else { "open this as a WebSocket" };
+    if call.operation.is_socket() != is_websocket(request.headers()) {
+        let is_socket = call.operation.is_socket();
+        let detail = if is_socket { "open this as a WebSocket" } else { "this is not a WebSocket" };
         return Err(Refusal::new(Code::REQUEST_INVALID, detail));
     }
     let owned = allowed.permissions.decide(&call)?;
@@ -198,7 +208,7 @@ async fn proxied(
         }
         (None, None) => {}
     }
-    if is_upgrade {
+    if call.operation.is_socket() {
         return tunnel::open(gateway, request, &call, allowed, record).await;
     }
     let answer = forward::forward(gateway, request, &call, allowed, owned.is_some(), record).await;

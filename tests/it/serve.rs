@@ -243,3 +243,18 @@ fn for_development_a_wrong_configuration_is_an_error() {
     assert_eq!((said.code, said.stdout.as_str()), (3, ""), "{}", said.stderr);
     assert!(said.stderr.contains("nosuch"), "{}", said.stderr);
 }
+
+/// Some clients offer HTTP/2 with each request. Such an offer neither fails nor escapes a limit.
+#[tokio::test]
+async fn an_offer_of_another_protocol_changes_nothing() {
+    let (corti, idp) = (Sandbox::start(), Sandbox::start());
+    let rules = "[[rule]]\ngroups = [\"batch\"]\nallow = [\"languages.list\"]\n";
+    let gateway = Gateway::start(&corti, &config(&idp, rules));
+    let request = gateway.request("GET", "/corti/v2/languages/", BATCH).header("upgrade", "h2c");
+    assert_eq!(Answer::to(request).await.status, 200);
+    let gateway = Gateway::start(&corti, &config(&idp, &format!("[limits]\nrequests = 0\n{rules}")));
+    for offer in ["h2c", "websocket", "x"] {
+        let request = gateway.request("GET", "/broker/v1/me", BATCH).header("upgrade", offer);
+        assert_eq!(code(&Answer::to(request).await), (429, "rate_limited".to_owned()), "{offer}");
+    }
+}

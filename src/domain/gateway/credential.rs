@@ -22,7 +22,7 @@ pub struct Request<'a> {
     pub protocols: &'a [Option<&'a str>],
     /// The query. Only that of an upgrade may hold a credential.
     pub query: &'a str,
-    /// Whether it asks for a WebSocket.
+    /// Whether it asks for a WebSocket at Corti.
     pub is_upgrade: bool,
 }
 
