@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::iter;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -295,6 +296,9 @@ fn write_line(text: &str) -> io::Result<()> {
 /// request.
 const COLLECTING: Duration = Duration::from_millis(5);
 
+/// How many lines are written at once.
+const LINES_AT_ONCE: usize = 1000;
+
 /// How many lines may wait for a slow reader.
 const WAITING_LINES: usize = 10_000;
 
@@ -303,7 +307,11 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Writes lines of JSON to stdout on a thread of its own: a server must not wait for whoever reads its log.
 #[derive(Clone)]
-pub struct LineWriter(SyncSender<Message>);
+pub struct LineWriter {
+    sender: SyncSender<Message>,
+    /// Told how many lines are lost.
+    lost: Arc<dyn Fn(u64) + Send + Sync>,
+}
 
 enum Message {
     Line(String),
@@ -312,39 +320,44 @@ enum Message {
 }
 
 impl LineWriter {
-    /// Starts the thread.
-    pub fn start() -> Self {
+    /// Starts the thread. `lost` is told of lines that cannot be written, or find too many waiting.
+    pub fn start(lost: impl Fn(u64) + Send + Sync + 'static) -> Self {
         let (sender, receiver) = sync_channel(WAITING_LINES);
+        let lost: Arc<dyn Fn(u64) + Send + Sync> = Arc::new(lost);
+        let unwritten = Arc::clone(&lost);
         thread::start(move || {
             while let Ok(first) = receiver.recv() {
                 std::thread::sleep(COLLECTING);
                 let (mut lines, mut end) = (Vec::new(), None);
-                for message in iter::once(first).chain(receiver.try_iter().take(WAITING_LINES)) {
+                for message in iter::once(first).chain(receiver.try_iter().take(LINES_AT_ONCE)) {
                     match message {
                         Message::Line(line) => lines.push(line),
                         Message::End(done) => end = Some(done),
                     }
                 }
-                if !lines.is_empty() {
-                    drop(write_line(&printable_json_lines(lines.join("\n"))));
+                let count = lines.len() as u64;
+                if count > 0 && write_line(&printable_json_lines(lines.join("\n"))).is_err() {
+                    unwritten(count);
                 }
                 if let Some(done) = end {
                     let _ = done.send(());
                 }
             }
         });
-        Self(sender)
+        Self { sender, lost }
     }
 
-    /// Writes a line later. `false` if too many wait, and this one is lost.
-    pub fn write(&self, line: String) -> bool {
-        self.0.try_send(Message::Line(line)).is_ok()
+    /// Writes a line later.
+    pub fn write(&self, line: String) {
+        if self.sender.try_send(Message::Line(line)).is_err() {
+            (self.lost)(1);
+        }
     }
 
     /// Waits until all lines are written, for a moment.
     pub fn finish(&self) {
         let (sender, done) = sync_channel(1);
-        if self.0.try_send(Message::End(sender)).is_ok() {
+        if self.sender.try_send(Message::End(sender)).is_ok() {
             let _ = done.recv_timeout(LAST_LINES);
         }
     }

@@ -88,7 +88,9 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     listener::raise_file_limit();
     let Setup { config, plan, secret, ticket_keys, hosts, page, sources, metrics, logs } = setup;
-    let lines = logs.then(LineWriter::start);
+    let counters = Metrics::new();
+    let lost = counters.lost_lines.clone();
+    let lines = logs.then(|| LineWriter::start(move |count| _ = lost.inc_by(count)));
     let (mints, mut asked) = mpsc::channel(MINTS);
     let Client { environment, tenant, .. } = plan.client.clone();
     let api = environment.api_host();
@@ -111,7 +113,7 @@ pub(crate) async fn run(
         permitted: Recent::default(),
         throttle: Throttle::default(),
         journal: Arc::new(Journal {
-            metrics: Metrics::new(),
+            metrics: counters,
             lines: lines.clone(),
             hash_callers: config.log.hash_callers,
         }),

@@ -141,3 +141,21 @@ fn metrics_are_for_their_own_host() {
         assert!(ask(metrics, &host, "/metrics").starts_with("HTTP/1.1 200 "), "{host}");
     }
 }
+
+/// A full disk loses lines, and says how many.
+#[cfg(target_os = "linux")]
+#[test]
+fn lines_that_cannot_be_written_are_counted() {
+    let corti = Recorder::start();
+    let text = format!("metrics = \"127.0.0.1:0\"\n{}", config_of("http://127.0.0.1:1", RULES));
+    let mut full = std::process::Command::new("/bin/sh");
+    full.args(["-c", "exec \"$0\" \"$@\" > /dev/full"]).arg(crate::common::binary());
+    let gateway = Gateway::start_by(full, corti.world(), &text);
+    let metrics = gateway.metrics.as_ref().unwrap();
+    for _ in 0..5 {
+        assert!(ask(&gateway.address, HOST, "/broker/v1/me").starts_with("HTTP/1.1 200 "));
+    }
+    crate::common::wait_until("5 lines are lost", || {
+        ask(metrics, metrics, "/metrics").contains("corti_auth_lost_lines_total 5\n")
+    });
+}
