@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN,
-    RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, UPGRADE, WWW_AUTHENTICATE,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER,
+    SEC_WEBSOCKET_PROTOCOL, UPGRADE, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use hyper::body::Body as _;
 use tokio::time::timeout;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::Uuid;
@@ -57,6 +56,7 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let id = record.entry().request;
     let is_page = page_of(&gateway, &request).is_some();
     let limit = if asks_for_socket(&request) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
+    let request = request.map(|body| record::counted(body, &record, |entry| &mut entry.bytes_in));
     let answered = timeout(limit, Box::pin(answer_to(&gateway, request, &record))).await;
     let late =
         || Refusal::later(Code::UPSTREAM_UNREACHABLE, "there was no answer in time", Duration::from_secs(1));
@@ -69,10 +69,6 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     record.answered(response.status().as_u16(), outcome);
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
-    }
-    // `counted` hides the length.
-    if let Some(length) = response.body().size_hint().exact().filter(|length| *length > 0) {
-        response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     response.map(|body| record::counted(body, &record, |entry| &mut entry.bytes_out))
 }
@@ -211,7 +207,7 @@ async fn proxied(
     if call.operation.is_socket() {
         return tunnel::open(gateway, request, &call, allowed, record).await;
     }
-    let answer = forward::forward(gateway, request, &call, allowed, owned.is_some(), record).await;
+    let answer = forward::forward(gateway, request, &call, allowed, owned.is_some()).await;
     if call.operation.method != "GET"
         && let Some(interaction) = &call.interaction
     {

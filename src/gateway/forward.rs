@@ -1,6 +1,5 @@
 //! Forwards a REST call: rebuilds it from the table, streams both bodies, and adds our token and tenant.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -13,7 +12,6 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Body as _;
 use tokio::time::timeout;
 
-use super::record::{self, Record};
 use super::state::{Allowed, CallersBody, Gateway, OwnToken, broken};
 use crate::domain::gateway::operation::{Call, without_credentials};
 use crate::domain::gateway::refusal::{Code, Refusal};
@@ -81,7 +79,6 @@ pub(super) async fn forward(
     call: &Call,
     allowed: &Allowed,
     is_owned: bool,
-    record: &Arc<Record>,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let most = allowed.permissions.limits.body;
@@ -90,7 +87,6 @@ pub(super) async fn forward(
     if length.is_some_and(|length| length > most.0) {
         return Err(too_large());
     }
-    let body = record::counted(body, record, |entry| &mut entry.bytes_in);
     let body = Limited::new(body, usize::try_from(most.0).unwrap_or(usize::MAX));
     let query = without_credentials(parts.uri.query().unwrap_or_default());
     let separator = if query.is_empty() { "" } else { "?" };

@@ -143,6 +143,12 @@ async fn a_log_line_says_who_did_what_and_nothing_else() {
     assert_eq!((&line["outcome"], &line["status"]), (&json!("ok"), &json!(200)));
     assert!(line["caller"].as_str().unwrap().contains("/realms/base#"), "{line}");
     assert!(!line.to_string().contains("canary"), "{line}");
+    let body = json!({ "scopes": ["full"] });
+    let refused = gateway.post("/broker/v1/token", &user, &body).await;
+    let line = gateway.line();
+    let (sent, got) = (line["bytes_in"].as_u64(), line["bytes_out"].as_u64());
+    assert_eq!((sent, got), (Some(body.to_string().len() as u64), Some(refused.body.len() as u64)), "{line}");
+    assert_eq!(refused.headers["content-length"], refused.body.len().to_string().as_str());
 }
 
 #[tokio::test]
