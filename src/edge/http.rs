@@ -135,14 +135,9 @@ impl<'a> Http<'a> {
 
     /// Reads a response to its end, at most [`BODY_LIMIT`] bytes.
     pub(super) async fn read(&self, url: &Url, mut sent: reqwest::Response) -> Result<Response, HttpError> {
-        let mut response = head(&sent);
-        while let Some(chunk) = sent.chunk().await.map_err(|error| self.failure(url, &error))? {
-            if response.body.len() + chunk.len() > BODY_LIMIT {
-                return Err(HttpError::TooLong(host_of(url)));
-            }
-            response.body.extend_from_slice(&chunk);
-        }
-        Ok(response)
+        let body = read_body(&mut sent).await.map_err(|error| self.failure(url, &error))?;
+        let body = body.ok_or_else(|| HttpError::TooLong(host_of(url)))?;
+        Ok(Response { body, ..head(&sent) })
     }
 
     /// The client for the host of `url`, for requests whose bodies are streamed.
@@ -219,14 +214,20 @@ pub fn built(client: &Client, request: &Request) -> Option<reqwest::Request> {
 
 /// A whole answer to it; `None` if it breaks off or is too long.
 pub async fn whole(mut sent: reqwest::Response) -> Option<Response> {
-    let mut response = head(&sent);
-    while let Some(chunk) = sent.chunk().await.ok()? {
-        response.body.extend_from_slice(&chunk);
-        if response.body.len() > BODY_LIMIT {
-            return None;
+    let body = read_body(&mut sent).await.ok()??;
+    Some(Response { body, ..head(&sent) })
+}
+
+/// Reads a body to its end. `None` if it has more than [`BODY_LIMIT`] bytes.
+async fn read_body(sent: &mut reqwest::Response) -> reqwest::Result<Option<Vec<u8>>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = sent.chunk().await? {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            return Ok(None);
         }
+        body.extend_from_slice(&chunk);
     }
-    Some(response)
+    Ok(Some(body))
 }
 
 async fn builder(options: &HttpOptions, url: &Url) -> Result<ClientBuilder, HttpError> {
