@@ -129,8 +129,8 @@ impl Source {
     }
 }
 
-/// Ends connections to peers that are gone without a word, or that take nothing for a minute. Otherwise they would count as open for
-/// hours.
+/// Ends connections to peers that are gone without a word or (on Linux) take nothing for a minute. Otherwise they would count as
+/// open for hours.
 fn notice_lost_peers(stream: &TcpStream) {
     let socket = socket2::SockRef::from(stream);
     let probes = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
@@ -318,8 +318,11 @@ pub fn raise_file_limit() {
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
         let limit = getrlimit(Resource::Nofile);
+        // macOS takes no more than this (OPEN_MAX, setrlimit(2)), whatever its hard limit says.
+        let most = cfg!(target_vendor = "apple").then_some(10_240);
+        let current = limit.maximum.into_iter().chain(most).min();
         // Best effort: with fewer files there are fewer connections.
-        let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
+        let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current, ..limit });
     }
 }
 
