@@ -8,6 +8,7 @@ const SENTENCES = {
   operation_denied: "This key does not allow that.",
   rate_limited: "That was too often. Wait a moment, and try again.",
   too_many_sockets: "Too many conversations are open. Close one, and try again.",
+  no_room: "The gateway is full. Try again in a moment.",
   upstream_unreachable: "Corti does not answer. Try again later.",
   token_unavailable: "The gateway gets no token from Corti at the moment. Try again later.",
   // The page's own.

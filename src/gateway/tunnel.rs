@@ -56,7 +56,7 @@ pub(super) async fn open(
     let connection = request.extensions_mut().remove::<OpenConnection>();
     if connection.as_ref().is_some_and(|connection| !connection.may_upgrade()) {
         let detail = "the gateway has no room for another WebSocket now";
-        return Err(Refusal::later(Code::TOO_MANY_SOCKETS, detail, HANDSHAKE));
+        return Err(Refusal::later(Code::NO_ROOM, detail, Duration::from_secs(3)));
     }
     let answer = gateway.send(OwnToken::Socket(kind), HANDSHAKE, |token| {
         let query = upstream_query(&query, gateway.tenant.as_str(), token);

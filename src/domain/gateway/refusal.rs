@@ -44,6 +44,8 @@ impl Code {
     pub const UPSTREAM_REFUSED: Self = Self("upstream_refused", 502);
     /// Corti refused our own token, also a new one.
     pub const UPSTREAM_REJECTED_US: Self = Self("upstream_rejected_us", 502);
+    /// The gateway has no room for another WebSocket.
+    pub const NO_ROOM: Self = Self("no_room", 503);
     /// The keys of an identity provider cannot be fetched now.
     pub const KEYS_UNAVAILABLE: Self = Self("keys_unavailable", 503);
     /// There is no token for Corti now.
