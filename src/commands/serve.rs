@@ -169,13 +169,12 @@ fn check_page(config: &Config) -> Page {
             (!names.is_empty()).then_some(names)
         };
         let limits = &permissions.limits;
-        let session = jiff::SignedDuration::try_from(limits.session).unwrap_or_default();
         page.toned(Tone::Strong, group)
             .optional("  may", of(false))
             .optional("  own only", of(true))
             .field("  rate", format!("{} (burst {}), {} at once", limits.rate, limits.burst, limits.requests))
             .field("  tokens", limits.tokens.to_string())
-            .field("  sockets", format!("{}, each up to {session:#}", limits.sockets))
+            .field("  sockets", format!("{}, each up to {:#}", limits.sockets, limits.session()))
             .field("  body", limits.body.to_string())
     })
 }

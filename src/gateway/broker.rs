@@ -8,7 +8,6 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -190,6 +189,9 @@ async fn session(
         SocketKind::Streams => ("streams", "session.streams"),
     };
     record.entry().operation = operation;
+    if asked.kind == SocketKind::Transcribe && asked.interaction.is_some() {
+        return Err(Refusal::new(Code::REQUEST_INVALID, "`interaction` is only for `streams`"));
+    }
     let permissions = &allowed.permissions;
     let own = permissions.of_broker(operation)?;
     if asked.via == Via::Direct {
@@ -232,8 +234,7 @@ async fn session(
 }
 
 fn ticket(gateway: &Gateway, name: &str, interaction: Option<Uuid>, allowed: &Allowed) -> Value {
-    let life = SignedDuration::try_from(allowed.permissions.limits.session).unwrap_or_default();
-    let expires_at = gateway.clock.now() + life;
+    let expires_at = gateway.clock.now() + allowed.permissions.limits.session();
     let keys = &gateway.ticket_keys;
     let ticket = Ticket::new(keys, &allowed.caller, name, interaction, allowed.origin.as_deref(), expires_at);
     let ticket = ticket.sign(keys);

@@ -16,6 +16,7 @@ use crate::domain::client::environment::is_loopback;
 use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::{AccessToken, ClientSecret};
 use crate::domain::corti::request::Request;
+use crate::domain::corti::websocket::SocketKind;
 use crate::domain::gateway::config::Issuer;
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::token::grant::Token;
@@ -133,12 +134,10 @@ impl<'a> Minter<'a> {
         let minted = self.tokens.mint_with(&secret, &self.plan.client, self.plan.origin(), scopes).await;
         let outcome = if minted.is_ok() { "ok" } else { "failed" };
         let metrics = &self.gateway.journal.metrics;
-        let scope = match scopes.to_wire().as_str() {
-            "openid" => "full",
-            "openid transcribe" => "transcribe",
-            "openid streams" => "streams",
-            _ => "both",
-        };
+        let own =
+            [OwnToken::Full, OwnToken::Socket(SocketKind::Transcribe), OwnToken::Socket(SocketKind::Streams)];
+        let same = own.into_iter().find(|token| token.scopes() == *scopes);
+        let scope = same.map_or("both", OwnToken::as_str);
         metrics.mints.get_or_create(&[("scope", scope), ("outcome", outcome)]).inc();
         if minted.as_ref().is_err_and(|failure| failure.kind == Kind::Rejected) {
             self.rejected.set(Some(Instant::now()));

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long an answer is remembered.
-pub(super) const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_secs(60);
 
 /// How many answers are remembered.
 const MOST: usize = 10_000;

@@ -123,7 +123,9 @@ pub(super) fn needed(config: &Config) -> Vec<OwnToken> {
     };
     let of_rest =
         |name: &str| name.contains('.') && !name.starts_with("token.") && name != "session.transcribe";
-    let is_full = config.rules.iter().any(|rule| rule.own) || allows(&of_rest);
+    // To find out whose an interaction is.
+    let owns_streams = config.rules.iter().any(|rule| rule.own && rule.allow.contains("streams"));
+    let is_full = owns_streams || allows(&of_rest);
     let sockets = [SocketKind::Transcribe, SocketKind::Streams].into_iter();
     let sockets = sockets.filter(|kind| config.proxy.enabled && allows(&|name| name == kind.as_str()));
     is_full.then_some(OwnToken::Full).into_iter().chain(sockets.map(OwnToken::Socket)).collect()

@@ -73,6 +73,11 @@ async fn everybody_reaches_their_own_interactions_only() {
     assert_eq!(read.status, 200, "{}", read.body);
     let me = gateway.get("/broker/v1/me", &user).await.json();
     assert_eq!(read.json()["assignedUserId"], me["assignedUserId"]);
+    // The user has more groups. Those that no rule names decide nothing.
+    assert_eq!(me["groups"], json!(["offline_access"]));
+    let dictation = json!({ "kind": "transcribe", "interaction": {} });
+    let dictation = gateway.post("/broker/v1/sessions", &user, &dictation).await;
+    assert_eq!(code(&dictation), (400, "request_invalid".to_owned()));
 
     let encounter = json!({ "identifier": "other", "status": "planned", "type": "first_consultation" });
     let other = gateway.post("/corti/v2/interactions/", BATCH, &json!({ "encounter": encounter })).await;

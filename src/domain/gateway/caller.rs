@@ -130,7 +130,7 @@ fn refused(detail: &str) -> Refusal {
     Refusal::new(Code::CREDENTIAL_INVALID, detail)
 }
 
-/// The issuer that a JWT names: only to choose whose keys verify it.
+/// The issuer that a JWT names: only to choose whose keys verify it. `None` if the token is unreadable or too long.
 pub fn claimed_issuer(token: &Secret) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {

@@ -16,8 +16,8 @@ use crate::domain::client::invalid::Invalid;
 use super::limits::{GivenLimits, duration};
 use super::rules::{Permissions, Rule, permissions};
 
-/// The largest burst. A burst of requests at the slowest rate must be a time that can be counted.
-const MOST_AT_ONCE: u32 = 100_000;
+/// The largest burst. At the slowest rate, 1/h, a much larger one would be a time that overflows.
+const LARGEST_BURST: u32 = 100_000;
 
 /// The configuration of a gateway.
 #[derive(Debug, Deserialize)]
@@ -211,8 +211,8 @@ impl Config {
         })?;
         refuse_if(self.rules.is_empty(), || "no [[rule]] allows anything".to_owned())?;
         let limits = std::iter::once(&self.limits).chain(self.rules.iter().map(|rule| &rule.limits));
-        refuse_if(limits.filter_map(|limits| limits.burst).any(|burst| burst.get() > MOST_AT_ONCE), || {
-            format!("a burst is at most {MOST_AT_ONCE}")
+        refuse_if(limits.filter_map(|limits| limits.burst).any(|burst| burst.get() > LARGEST_BURST), || {
+            format!("a burst is at most {LARGEST_BURST}")
         })?;
         let urls: BTreeSet<&str> = self.issuers.iter().map(|it| it.url.as_str()).collect();
         refuse_if(urls.len() < self.issuers.len(), || "two [[issuer]] have the same url".to_owned())?;

@@ -147,6 +147,11 @@ impl Limits {
         }
     }
 
+    /// How long a WebSocket may stay open, as `2h` when shown by `{:#}`.
+    pub fn session(&self) -> SignedDuration {
+        SignedDuration::try_from(self.session).unwrap_or(SignedDuration::MAX)
+    }
+
     /// The wider of each: several rules apply to one caller.
     #[must_use]
     pub fn wider(self, other: Self) -> Self {

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
+use super::credential::TICKET;
 use super::refusal::{Code, Refusal};
 
 /// Whose data an operation reads or changes.
@@ -135,9 +136,7 @@ fn fits(name: &str, segment: &str) -> bool {
 /// What is left of a query, without what names a caller or a tenant.
 pub fn without_credentials(query: &str) -> String {
     let kept = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| {
-        !["token", "access_token", "tenant-name", "corti-ticket"]
-            .iter()
-            .any(|it| name.eq_ignore_ascii_case(it))
+        !["token", "access_token", "tenant-name", TICKET].iter().any(|it| name.eq_ignore_ascii_case(it))
     });
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish()
 }

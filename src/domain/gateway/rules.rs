@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -83,7 +82,7 @@ fn is_of_all_users(name: &str) -> bool {
 impl Permissions {
     /// The operations and limits, as `--check` and the broker show them.
     pub fn to_json(&self) -> Value {
-        let Limits { rate, burst, requests, sockets, session, body, tokens } = self.limits;
+        let Limits { rate, burst, requests, sockets, session: _, body, tokens } = self.limits;
         let operations = self.operations.iter().map(|(name, own)| json!({ "name": name, "own": own }));
         json!({
             "operations": operations.collect::<Vec<_>>(),
@@ -92,7 +91,7 @@ impl Permissions {
                 "burst": burst,
                 "requests": requests,
                 "sockets": sockets,
-                "session": format!("{:#}", SignedDuration::try_from(session).unwrap_or_default()),
+                "session": format!("{:#}", self.limits.session()),
                 "body": body.to_string(),
                 "tokens": tokens.to_string(),
             },
