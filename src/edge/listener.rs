@@ -113,6 +113,18 @@ impl Source {
         }
     }
 
+    /// What a `Host` header may call it, if only this machine reaches it by TCP: its address, and `localhost`. Otherwise empty:
+    /// other machines may know it by any name.
+    pub fn hosts(&self) -> Vec<String> {
+        let address = match self {
+            Self::Tcp(listener) => listener.local_addr().ok().filter(|address| address.ip().is_loopback()),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        };
+        let names = |address: SocketAddr| [address.to_string(), format!("localhost:{}", address.port())];
+        address.into_iter().flat_map(names).collect()
+    }
+
     /// The next connection, and the address of a TCP peer.
     async fn accept(&self) -> io::Result<(Box<dyn Stream>, Option<SocketAddr>)> {
         match self {

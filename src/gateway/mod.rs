@@ -150,12 +150,11 @@ async fn listen(gateway: &Arc<Gateway>, sources: Vec<Source>, metrics: Option<So
         listener::serve(source, bounds, router, || {}, stopped()).boxed_local()
     });
     let measured = metrics.map(|source| {
-        let (text, own) = (Arc::clone(gateway), source.address());
+        let (text, hosts) = (Arc::clone(gateway), source.hosts());
         let answer = get(async move |headers: HeaderMap| {
-            // Against DNS rebinding, as for requests. Other machines may know an address by other names.
-            let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-            let local = [own.clone(), own.replace("127.0.0.1", "localhost").replace("[::1]", "localhost")];
-            if (own.starts_with("127.") || own.starts_with("[::1]")) && !local.contains(&host.to_owned()) {
+            // Against DNS rebinding, as for requests.
+            let is_own = |own: &String| headers.get(HOST).is_some_and(|host| host == own.as_str());
+            if !hosts.is_empty() && !hosts.iter().any(is_own) {
                 return (StatusCode::MISDIRECTED_REQUEST, "the Host header names another server\n")
                     .into_response();
             }

@@ -33,8 +33,8 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
             .hint("take a free port: corti-auth serve --dev --port 0")
     })?;
     // Without the port where it is the usual one: browsers leave it out.
-    let urls = [source.address(), source.address().replace("127.0.0.1", "localhost")];
-    let urls: Vec<Url> = urls.iter().filter_map(|it| Url::parse(&format!("http://{it}")).ok()).collect();
+    let urls: Vec<Url> =
+        source.hosts().iter().filter_map(|it| Url::parse(&format!("http://{it}")).ok()).collect();
     let origins: Vec<String> = urls.iter().map(|url| url.origin().ascii_serialization()).collect();
     let hosts = urls.iter().map(authority).collect();
     let url = origins.first().cloned().unwrap_or_default();
