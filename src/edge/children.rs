@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::process::{Child, Command};
+
+use super::thread::lock;
 
 /// The programs that this process has started and waits for.
 static STARTED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
@@ -13,7 +15,7 @@ static STARTED: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 pub(super) struct Started(Option<u32>);
 
 fn started() -> MutexGuard<'static, BTreeSet<u32>> {
-    STARTED.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&STARTED)
 }
 
 /// Starts a program.

@@ -1,8 +1,14 @@
-//! Runs blocking work on a thread, so that the wait for it can be cancelled.
+//! Runs blocking work on a thread, so that the wait for it can be cancelled; and locks what threads share.
 
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+
+/// Locks a mutex, even if a thread has panicked while it held it: nothing under our locks panics in the middle of a change.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Starts `work` on a thread. If the system has none left, `work` is dropped.
 pub fn start(work: impl FnOnce() + Send + 'static) {

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use crate::edge::thread::lock;
 
 /// How long an answer is remembered.
 const LIFE: Duration = Duration::from_secs(60);
@@ -38,9 +40,4 @@ impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     pub(super) fn remove(&self, key: &K) {
         lock(&self.0).remove(key);
     }
-}
-
-/// Locks a mutex. Nothing under our locks can panic half-way.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,10 +15,10 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::recent::lock;
 use super::throttle::Open;
 use crate::domain::client::secret::fingerprint;
 use crate::edge::clock::Clock;
+use crate::edge::thread::lock;
 use crate::output::LineWriter;
 
 /// The labels of a metric. Their values are of closed sets.

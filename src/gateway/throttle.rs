@@ -10,9 +10,9 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::recent::lock;
 use crate::domain::gateway::limits::{Limits, Rate};
 use crate::domain::gateway::refusal::{Code, Refusal};
+use crate::edge::thread::lock;
 
 type Limiter = RateLimiter<String, HashMapStateStore<String>, DefaultClock>;
 

@@ -1,6 +1,6 @@
 //! The state that all handlers share. No lock is held across an `await`.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -16,6 +16,7 @@ use crate::domain::client::identity::{ClientId, Tenant};
 use crate::domain::client::secret::{ClientSecret, Secret};
 use crate::domain::corti::websocket::streams_url;
 use crate::edge::clock::Clock;
+use crate::edge::thread::lock;
 
 use super::interaction_store::InteractionStore;
 use super::realm::Realm;
@@ -48,19 +49,19 @@ impl Shared {
     }
 
     pub(super) fn realm(&self) -> MutexGuard<'_, Realm> {
-        unpoisoned(&self.realm)
+        lock(&self.realm)
     }
 
     pub(super) fn settings(&self) -> MutexGuard<'_, Settings> {
-        unpoisoned(&self.settings)
+        lock(&self.settings)
     }
 
     pub(super) fn counters(&self) -> MutexGuard<'_, Counters> {
-        unpoisoned(&self.counters)
+        lock(&self.counters)
     }
 
     pub(super) fn interactions(&self) -> MutexGuard<'_, InteractionStore> {
-        unpoisoned(&self.interactions)
+        lock(&self.interactions)
     }
 
     /// The environment with the name in the request's `Host`. As in Keycloak, `localhost` and `127.0.0.1` are two issuers. A name
@@ -77,11 +78,6 @@ impl Shared {
         // Cannot fail for the address of a sandbox.
         streams_url(&self.environment, &self.tenant, id).map(String::from).unwrap_or_default()
     }
-}
-
-/// Locks it, even if a handler has panicked: none can panic in the middle of a change.
-fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Counters since the start.

@@ -1,7 +1,7 @@
 //! Asks the Secret Service for its state, and to unlock its default collection. Only unlocking prompts. No secret is sent.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -58,7 +58,7 @@ impl Probe {
 
     /// The collection. Looks for it until it is found.
     fn found(&self) -> Result<Found, StoreError> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = thread::lock(&self.0);
         if let Some(found) = &*known {
             return Ok(found.clone());
         }

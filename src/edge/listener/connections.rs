@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::edge::thread::lock;
 
 /// The fewest connections that may be open, however low the limit of open files is.
 pub(super) const MIN_CONNECTIONS: usize = 4;
@@ -160,10 +162,6 @@ impl Drop for IncompleteRequest {
     fn drop(&mut self) {
         lock(&self.connections.incomplete).remove(&self.id);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
