@@ -1,4 +1,4 @@
-//! The options of commands that get a token: `--scope`, `--full`, `--min-ttl`, `--refresh`, `--no-cache`.
+//! The arguments of commands that get a token: `transcribe`, `streams`, `full`, `--scope`, `--full`, `--min-ttl`, `--refresh`, `--no-cache`.
 
 use std::time::Duration;
 
@@ -8,12 +8,18 @@ use crate::app::context::Context;
 use crate::cli::argument;
 use crate::domain::client::resolve::Plan;
 use crate::domain::token::reuse::{CacheMode, CachePolicy};
-use crate::domain::token::scope::{LIMITED, ScopeRequest, ScopeSet};
+use crate::domain::token::scope::{LIMITED, Scope, ScopeRequest, ScopeSet};
 use crate::failure::{Failure, Kind};
+
+/// The words that say what a token may do.
+const WORDS: [&str; 3] = ["transcribe", "streams", "full"];
 
 /// The scopes. The user has to choose them.
 #[derive(Debug, Args)]
 pub(crate) struct ScopeArgs {
+    /// What the token may do: transcribe, streams or both; or full, to act as the client itself
+    #[arg(value_name = "WHAT", conflicts_with_all = ["scope", "full"], add = argument::offering(&WORDS))]
+    words: Vec<String>,
     /// Ask for this scope; repeat it, or separate several by commas or spaces
     #[arg(short, long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     scope: Vec<String>,
@@ -25,12 +31,36 @@ pub(crate) struct ScopeArgs {
 impl ScopeArgs {
     /// Whether scopes are chosen on the command line.
     pub(crate) fn is_given(&self) -> bool {
-        self.full || !self.scope.is_empty()
+        self.full || !self.scope.is_empty() || !self.words.is_empty()
+    }
+
+    /// Refuses words that do not say what a token may do. Each of them may be the program of `exec`, or a secret.
+    pub(crate) fn check_words(&self) -> Result<(), Failure> {
+        let Some(unknown) = self.words.iter().find(|word| !WORDS.contains(&word.as_str())) else {
+            let is_mixed = self.words.len() > 1 && self.words.iter().any(|word| word == "full");
+            let mixed = || Failure::new(Kind::Usage, "`full` stands alone: a full token may do everything");
+            return if is_mixed {
+                Err(mixed().hint("limited: corti-auth token transcribe streams"))
+            } else {
+                Ok(())
+            };
+        };
+        let is_short = unknown.len() <= 16 && unknown.bytes().all(|byte| byte.is_ascii_lowercase());
+        let named = if is_short { format!("`{unknown}`") } else { "an argument".to_owned() };
+        let message = format!("{named} does not say what the token may do: transcribe, streams or full");
+        let similar = unknown.parse::<Scope>().ok().and_then(|scope| scope.suggestion());
+        let hint = similar.filter(|_| is_short).map_or_else(
+            || "a program comes after two hyphens: corti-auth exec full -- CMD".to_owned(),
+            |known| format!("did you mean {known}?"),
+        );
+        Err(Failure::new(Kind::Usage, message).hint(hint))
     }
 
     /// The scopes to request. Warns about those that Corti does not document.
     pub(crate) fn scope_request(&self, plan: &Plan, context: &Context<'_>) -> Result<ScopeRequest, Failure> {
-        let request = scope_request(&self.scope, self.full, plan.default_scope())?;
+        let is_full = self.full || self.words.iter().any(|word| word == "full");
+        let limited = if self.words.is_empty() { &self.scope } else { &self.words };
+        let request = scope_request(limited, is_full, plan.default_scope())?;
         if let ScopeRequest::Scopes(scopes) = &request {
             for scope in scopes.iter().filter(|scope| !scope.is_documented()) {
                 let message =

@@ -94,6 +94,7 @@ struct PreparedProgram {
 }
 
 async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<PreparedProgram, Failure> {
+    args.choice.check_words()?;
     let plan = context.plan()?;
     let requested = args.choice.scope_request(&plan, context)?;
     let policy = args.cache.policy(context);

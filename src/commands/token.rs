@@ -37,6 +37,7 @@ pub(super) struct TokenArgs {
 }
 
 pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
+    args.choice.check_words()?;
     let delivery = args.format.delivery(context)?;
     let requirement = requirement(args)?;
     let plan = context.plan()?;

@@ -139,3 +139,40 @@ fn verbose_shows_the_request_and_not_its_secrets() {
     assert!(said.stderr.starts_with(&format!("POST {} -> 200", sandbox.token_url())), "{}", said.stderr);
     assert!(!said.stderr.contains(&sandbox.client_secret) && !said.stderr.contains("eyJ"));
 }
+
+/// `token transcribe` is `token --scope transcribe`, and `token full` is `token --full`.
+#[test]
+fn words_say_what_the_token_may_do() {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    for (words, reach, has) in [
+        ("transcribe", "limited", "transcribe"),
+        ("streams", "limited", "streams"),
+        ("streams transcribe", "limited", "transcribe"),
+        ("full", "full", "openid"),
+    ] {
+        let said = Said::by(&mut world.run(&format!("token {words} --json"))).json();
+        assert_eq!(said["reach"], reach, "{words}");
+        let scopes = said["scopes"].as_array().unwrap();
+        assert!(scopes.iter().any(|scope| scope == has), "{words}: {said}");
+    }
+}
+
+#[test]
+fn other_words_are_refused_and_not_all_repeated() {
+    let world = World::new();
+    for (arguments, message) in [
+        ("token full transcribe", "`full` stands alone"),
+        ("token transcribe --full", "cannot be used with"),
+        ("token full --scope transcribe", "cannot be used with"),
+        ("token strems", "did you mean streams?"),
+        ("exec node -- server.js", "a program comes after two hyphens"),
+    ] {
+        let said = Said::by(&mut world.run(arguments));
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{arguments}: {}", said.stderr);
+        assert!(said.stderr.contains(message), "{arguments}: {}", said.stderr);
+    }
+    // It may be a secret that was pasted in the wrong place.
+    let said = Said::by(&mut world.run("token Zx81Canary0123456789012345678901"));
+    assert!(said.code == 2 && !said.stderr.contains("Canary"), "{}", said.stderr);
+}
