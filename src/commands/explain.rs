@@ -29,7 +29,7 @@ const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 /// there is one. Nothing is sent.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  corti-auth explain --status 401
+  corti-auth explain 401
   curl -si https://api.eu.corti.app/v2/languages/ | corti-auth explain --response -
   corti-auth explain --response saved.txt --token-file token.txt --json
 
@@ -37,7 +37,10 @@ Exit codes:
   0 there are likely causes, 1 no known cause matches")]
 pub(super) struct ExplainArgs {
     /// The HTTP status, or the close code of a WebSocket
-    #[arg(long, value_name = "N", value_parser = status)]
+    #[arg(value_name = "STATUS", value_parser = status)]
+    code: Option<u16>,
+    /// The same, for scripts
+    #[arg(long, value_name = "N", value_parser = status, conflicts_with = "code")]
     status: Option<u16>,
     /// Read the response from this file, or from standard input (-)
     #[arg(long, value_name = "FILE")]
@@ -50,7 +53,7 @@ pub(super) struct ExplainArgs {
 /// An HTTP status or a close code.
 fn status(text: &str) -> Result<u16, String> {
     let status = text.parse().ok().filter(|status| (100..5000).contains(status));
-    status.ok_or_else(|| "--status is an HTTP status or a close code, such as 401".to_owned())
+    status.ok_or_else(|| "not an HTTP status or a close code, such as 401".to_owned())
 }
 
 pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
@@ -63,26 +66,27 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
     }
     let now = context.host.clock.now();
     let token = token(args, context).await?.map(|text| UsedToken::read(text.expose(), now));
-    if args.status.is_none() && args.response.is_none() && token.is_none() {
+    let status = args.code.or(args.status);
+    if status.is_none() && args.response.is_none() && token.is_none() {
         return Err(Failure::new(Kind::Usage, "there is nothing to explain")
-            .hint("corti-auth explain --status 401")
+            .hint("corti-auth explain 401")
             .hint(saving()));
     }
     let exchange = match &args.response {
         Some(path) => SavedExchange::read(&read("--response", path, MAX_RESPONSE_BYTES, context).await?),
         None => SavedExchange::default(),
     };
-    if let (Some(said), Some(saved)) = (args.status, exchange.status)
+    if let (Some(said), Some(saved)) = (status, exchange.status)
         && said != saved
     {
-        let message = format!("--status is {said}, but the response's own is {saved}");
-        return Err(Failure::new(Kind::Usage, message).hint("leave --status out"));
+        let message = format!("you said status {said}, but the response's own is {saved}");
+        return Err(Failure::new(Kind::Usage, message).hint("leave the status out"));
     }
     let secret = match &context.variables()?.client_secret {
         Some(GivenSecret::Value(secret)) => Some(secret.secret()),
         _ => None,
     };
-    let evidence = Evidence::new(args.status, &exchange, token, configured(context)?, secret, now);
+    let evidence = Evidence::new(status, &exchange, token, configured(context)?, secret, now);
     let causes = explain(&evidence);
     let json = json!({
         "status": evidence.status,
