@@ -31,8 +31,11 @@ pub(super) struct InteractionArgs {
 #[derive(Debug, Subcommand)]
 enum InteractionCommand {
     Create(Box<create::CreateArgs>),
+    #[command(visible_alias = "ls")]
     List(list::ListArgs),
+    #[command(visible_alias = "show")]
     Get(GetArgs),
+    #[command(visible_aliases = ["rm", "remove"])]
     Delete(DeleteArgs),
 }
 

@@ -89,6 +89,7 @@ enum Command {
     /// Replace a profile's secret with a new one
     Rotate(LazyArgs<rotate::RotateArgs>),
     /// Show the active client, where that choice comes from, and where its secret is kept
+    #[command(visible_alias = "whoami")]
     Status(LazyArgs<status::StatusArgs>),
     // Not lazy: completion adds the profiles' names to its arguments.
     Profile(profile::ProfileArgs),

@@ -29,9 +29,14 @@ pub(super) struct ProfileArgs {
 #[derive(Debug, Subcommand)]
 enum ProfileCommand {
     /// List the profiles
+    #[command(visible_alias = "ls")]
     List,
-    /// Show one profile: the one named by --profile, or the default
-    Show,
+    /// Show one profile: the named one, or the default
+    #[command(visible_alias = "get")]
+    Show {
+        /// Name of the profile
+        name: Option<String>,
+    },
     /// Make a profile the default
     Use {
         /// Name of the profile
@@ -48,6 +53,7 @@ enum ProfileCommand {
         new: String,
     },
     /// Remove a profile and its secret
+    #[command(visible_aliases = ["rm", "delete"])]
     Remove {
         /// Name of the profile
         name: String,
@@ -66,8 +72,12 @@ fn done(command: &'static str, json: Value, line: String) -> Outcome {
 pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     match &args.command {
         ProfileCommand::List => Ok(list(context.config()?)),
-        ProfileCommand::Show => {
-            let name = context.chosen_profile()?;
+        ProfileCommand::Show { name } => {
+            let named = name.as_deref().map(context::profile_name).transpose()?;
+            let name = match &named {
+                Some(name) => name,
+                None => context.chosen_profile()?,
+            };
             let (profile, config) = (context.profile(name)?, context.config()?);
             Ok(Outcome::new(
                 "profile-show",
