@@ -165,7 +165,7 @@ async fn refresh(
     }
 }
 
-fn not_run(error: ProgramError) -> Failure {
+pub(super) fn not_run(error: ProgramError) -> Failure {
     let (kind, hint) = match &error {
         ProgramError::NotFound(name) => (Kind::NotFound, Shell::HERE.find_program(name)),
         ProgramError::NoInterpreter(name) => (Kind::NotFound, format!("head -n 1 {}", quote(name))),

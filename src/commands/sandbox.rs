@@ -1,5 +1,6 @@
 //! `sandbox`: emulates Corti on this machine until it is stopped.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ use crate::domain::client::variable;
 use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::text::shell::Shell;
+use crate::domain::token::format::Named;
+use crate::edge::program::{self, Program, Signals};
 use crate::edge::{input, private_file, process};
 use crate::failure::{Failure, Kind};
 use crate::output;
@@ -21,6 +24,9 @@ use crate::sandbox::{Options, Sandbox};
 
 mod fault_args;
 
+/// The bearer token of the sandbox's control endpoint.
+const SANDBOX_TOKEN: &str = "CORTI_SANDBOX_TOKEN";
+
 use fault_args::FaultArgs;
 
 /// For tests, and for work without an account or a network. It answers like Corti and its Keycloak, keeps its state in
@@ -28,7 +34,8 @@ use fault_args::FaultArgs;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth sandbox
-  corti-auth sandbox --port 8600 --secret-file secret.txt --ready-file ready.json")]
+  corti-auth sandbox --port 8600 --secret-file secret.txt --ready-file ready.json
+  corti-auth sandbox -- npm test      run a program with the sandbox's variables, and end with it")]
 pub(super) struct SandboxArgs {
     /// Listen on this port; 0 takes a free one
     #[arg(long, default_value_t = 0)]
@@ -47,6 +54,9 @@ pub(super) struct SandboxArgs {
     ready_file: Option<PathBuf>,
     #[command(flatten)]
     faults: FaultArgs,
+    /// Run this program with the sandbox's variables and no other of Corti's; end with it, and with its exit code
+    #[arg(last = true, value_name = "CMD")]
+    command: Vec<OsString>,
 }
 
 pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
@@ -62,12 +72,57 @@ pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<Out
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &line)?;
     }
-    context.sink.event(Event::Datum(page(&ready), output::with_schema("sandbox", ready)));
-    sandbox.serve(stop).await;
+    let ended = if args.command.is_empty() {
+        context.sink.event(Event::Datum(page(&ready), output::with_schema("sandbox", ready)));
+        sandbox.serve(stop).await;
+        Ok(0)
+    } else {
+        run_program(&args.command, sandbox, context).await
+    };
     if let Some(path) = &args.ready_file {
         remove_ready_file(path, &line);
     }
-    Ok(Outcome::silent())
+    Ok(Outcome { program_code: ended?, ..Outcome::silent() })
+}
+
+/// Runs a program that can reach this sandbox and no other client, and returns its exit code.
+async fn run_program(command: &[OsString], sandbox: Sandbox, context: &Context<'_>) -> Result<u8, Failure> {
+    let folder = tempfile::tempdir().map_err(|error| {
+        Failure::new(
+            Kind::Unexpected,
+            format!("cannot make a folder for the program's configuration: {error}"),
+        )
+    })?;
+    let folder_of = |name: &str| folder.path().join(name).display().to_string();
+    let (tenant, id, secret) = sandbox.client();
+    let set = vec![
+        Named::open(variable::ENVIRONMENT, sandbox.environment().to_string()),
+        Named::open(variable::TENANT, tenant.as_str()),
+        Named::open(variable::CLIENT_ID, id.as_str()),
+        Named::sensitive(variable::CLIENT_SECRET, secret.secret().clone()),
+        Named::sensitive(SANDBOX_TOKEN, sandbox.control_token().clone()),
+        Named::open(variable::CONFIG_FOLDER, folder_of("config")),
+        Named::open(variable::CACHE_FOLDER, folder_of("cache")),
+    ];
+    let is_removed = |name: &str| {
+        name.to_ascii_uppercase().starts_with("CORTI_") || name == variable::CREDENTIALS_DIRECTORY
+    };
+    let env = &context.host.env;
+    let program = Program {
+        name: program::with_extension(&command[0], env),
+        arguments: command[1..].to_vec(),
+        set,
+        unset: env.removed_from_program(is_removed, None),
+    };
+    let failed = |error| Failure::new(Kind::Unexpected, format!("cannot wait for the program: {error}"));
+    let mut running = program.start(Signals::take_over()).map_err(super::exec::not_run)?;
+    let status = tokio::select! {
+        status = running.ended() => status,
+        () = sandbox.serve(std::future::pending()) => running.ended().await,
+    };
+    let status = status.map_err(failed)?;
+    drop(folder);
+    Ok(program::exit_like(status))
 }
 
 async fn start(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Failure> {
@@ -131,5 +186,5 @@ fn page(ready: &Value) -> Page {
         .line(export(variable::CLIENT_ID, "client_id"))
         .line(export(variable::CLIENT_SECRET, "client_secret"))
         .toned(Tone::Dim, format!("# bearer token for {environment}/_sandbox/ (faults, counters, keys):"))
-        .line(export("CORTI_SANDBOX_TOKEN", "control_token"))
+        .line(export(SANDBOX_TOKEN, "control_token"))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::domain::client::variable;
 use crate::domain::token::cache_key::{CacheKey, SealKey, Tag};
 use crate::edge::host::Env;
 use crate::edge::lock::Lock;
@@ -29,6 +30,9 @@ impl Cache {
     /// The cache that the environment names: `$XDG_CACHE_HOME/corti-auth` or `~/.cache/corti-auth`; on macOS
     /// `~/Library/Caches/corti-auth`; on Windows `%LOCALAPPDATA%\corti-auth\cache`.
     pub fn locate(env: &Env) -> Self {
+        if let Some(folder) = env.path(variable::CACHE_FOLDER) {
+            return Self { folder: Some(folder), runtime_folder: None };
+        }
         let is_own = |path: &PathBuf| path.is_absolute() && private_file::refuse_exposed(path).is_ok();
         let runtime = env.path("XDG_RUNTIME_DIR").filter(is_own);
         let folder = env.own_folder("LOCALAPPDATA", "Library/Caches", ("XDG_CACHE_HOME", ".cache"));

@@ -35,6 +35,8 @@ pub const PROFILE: &str = "CORTI_AUTH_PROFILE";
 
 /// The folder of `config.toml`.
 pub const CONFIG_FOLDER: &str = "CORTI_AUTH_CONFIG_DIR";
+/// The folder of cached tokens.
+pub const CACHE_FOLDER: &str = "CORTI_AUTH_CACHE_DIR";
 /// The store that `login` uses.
 pub const STORE: &str = "CORTI_AUTH_STORE";
 /// Neither read nor write the token cache.
@@ -49,7 +51,7 @@ pub const CI_PROJECT_DIR: &str = "CI_PROJECT_DIR";
 pub const CI: &str = "CI";
 
 /// Each variable that a user may set, and its meaning.
-pub const TABLE: [(&str, &str); 18] = [
+pub const TABLE: [(&str, &str); 19] = [
     (ENVIRONMENT, "the environment: eu, us, another label, or a URL"),
     (TENANT, "the tenant (realm) [default: base]"),
     (CLIENT_ID, "client id, without a login; needs its secret's variable"),
@@ -61,6 +63,7 @@ pub const TABLE: [(&str, &str); 18] = [
     (STORE, "as --store of login: keyring, file or command"),
     (PASSPHRASE_FILE, "a file with the passphrase of the store file"),
     (CONFIG_FOLDER, "as --config-dir"),
+    (CACHE_FOLDER, "folder of cached tokens"),
     (NO_CACHE, "as --no-cache"),
     (NO_INPUT, "as --no-input"),
     (CI, "implies --no-input"),
