@@ -1,6 +1,7 @@
 //! `exec`: runs a program with a token, but not the client secret, in its environment.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::domain::text::shell::{Shell, quote};
 use crate::domain::token::format::{self, Named};
 use crate::domain::token::reuse::{CacheMode, CachePolicy};
 use crate::domain::token::scope::ScopeRequest;
+use crate::edge::host::Env;
 use crate::edge::program::{self, Program, ProgramError, Signals};
 use crate::edge::refresh_endpoint::{Answer, Question, RefreshEndpoint};
 use crate::failure::{Failure, Kind};
@@ -37,8 +39,9 @@ const FRESH: Duration = Duration::from_secs(150);
 /// `CORTI_AUTH_REFRESH_URL` with `CORTI_AUTH_REFRESH_TOKEN` as the bearer returns a fresh token in the SDK's format.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  corti-auth exec --scope transcribe -- node server.js
-  corti-auth exec --full --refresh-url -- ./long-job
+  corti-auth exec transcribe -- node server.js
+  corti-auth exec full --refresh-url -- ./long-job
+  corti-auth exec full                    your shell, with a token; leave it with exit
 
 In the program, with @corti/sdk:
   refreshAccessToken: async () => (await fetch(process.env.CORTI_AUTH_REFRESH_URL,
@@ -54,8 +57,8 @@ pub(super) struct ExecArgs {
     /// Keep running and serve fresh tokens to the program over a local URL
     #[arg(long)]
     refresh_url: bool,
-    /// The program and its arguments
-    #[arg(last = true, required = true, value_name = "CMD")]
+    /// The program and its arguments; on a terminal without one, your shell
+    #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
 
@@ -93,8 +96,19 @@ struct PreparedProgram {
     program: Program,
 }
 
+/// The user's shell.
+fn shell(env: &Env) -> OsString {
+    let variable = if cfg!(windows) { "COMSPEC" } else { "SHELL" };
+    let usual = if cfg!(windows) { "cmd.exe" } else { "/bin/sh" };
+    env.path(variable).map_or_else(|| usual.into(), PathBuf::into_os_string)
+}
+
 async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<PreparedProgram, Failure> {
     args.choice.check_words()?;
+    if args.command.is_empty() && !context.may_ask() {
+        return Err(Failure::new(Kind::Usage, "there is no program to run, and no terminal for a shell")
+            .hint("corti-auth exec full -- CMD"));
+    }
     let plan = context.plan()?;
     let requested = args.choice.scope_request(&plan, context)?;
     let policy = args.cache.policy(context);
@@ -102,10 +116,18 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<PreparedProg
     let token = tokens.get(&plan, &requested, policy).await?;
     let (env, variables) = (&context.host.env, context.variables()?);
     let secret = tokens.secret_read.borrow().clone();
+    let mut set = Vec::from(format::variables(&plan.client, &token));
+    let (name, arguments) = match args.command.split_first() {
+        Some((name, arguments)) => (program::with_extension(name, env), arguments.to_vec()),
+        None => {
+            set.push(Named::open(variable::SHELL, plan.client.id.as_str()));
+            (shell(env), Vec::new())
+        }
+    };
     let program = Program {
-        name: program::with_extension(&args.command[0], env),
-        arguments: args.command[1..].to_vec(),
-        set: format::variables(&plan.client, &token).into(),
+        name,
+        arguments,
+        set,
         unset: env.removed_from_program(|name| variables.is_removed_from_exec(name), secret.as_ref()),
     };
     // `--refresh` applies to the first token only.

@@ -35,6 +35,8 @@ pub const PROFILE: &str = "CORTI_AUTH_PROFILE";
 
 /// The folder of `config.toml`.
 pub const CONFIG_FOLDER: &str = "CORTI_AUTH_CONFIG_DIR";
+/// Set in the shell that `exec` opens, to the client's id: a mark for prompts.
+pub const SHELL: &str = "CORTI_AUTH_SHELL";
 /// The folder of cached tokens.
 pub const CACHE_FOLDER: &str = "CORTI_AUTH_CACHE_DIR";
 /// The store that `login` uses.
