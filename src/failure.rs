@@ -9,6 +9,7 @@ use crate::edge::store::StoreError;
 
 mod answer;
 mod credential;
+mod program;
 mod setting;
 
 pub(crate) use credential::mounting;

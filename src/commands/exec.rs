@@ -16,12 +16,11 @@ use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
 use crate::domain::text::event::{Event, Filter};
-use crate::domain::text::shell::{Shell, quote};
 use crate::domain::token::format::{self, Named};
 use crate::domain::token::reuse::{CacheMode, CachePolicy};
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::host::Env;
-use crate::edge::program::{self, Program, ProgramError, Signals};
+use crate::edge::program::{self, Program, Signals};
 use crate::edge::refresh_endpoint::{Answer, Question, RefreshEndpoint};
 use crate::failure::{Failure, Kind};
 use crate::output;
@@ -71,7 +70,7 @@ pub(super) async fn run(args: &ExecArgs, context: &Context<'_>) -> Result<Outcom
     };
     let (prepared, endpoint) = interruptible_before_a_program(context, ready).await?;
     let program_code = match endpoint {
-        None => prepared.program.take_over().map_err(not_run)?,
+        None => prepared.program.take_over().map_err(Failure::from)?,
         Some((endpoint, signals)) => {
             program::exit_like(run_as_child(prepared, endpoint, signals, context).await?)
         }
@@ -151,7 +150,7 @@ async fn run_as_child(
     let context = context.without_terminal(&quiet);
     let tokens = Tokens::new(&context);
     let (serving, mut asked) = endpoint.serve();
-    let mut running = program.start(signals).map_err(not_run)?;
+    let mut running = program.start(signals).map_err(Failure::from)?;
     let refreshing = async {
         tokio::join!(serving, refresh(&mut asked, &tokens, &plan, &requested, policy));
     };
@@ -185,13 +184,4 @@ async fn refresh(
             let _ = other.send(answer.clone());
         }
     }
-}
-
-pub(super) fn not_run(error: ProgramError) -> Failure {
-    let (kind, hint) = match &error {
-        ProgramError::NotFound(name) => (Kind::NotFound, Shell::HERE.find_program(name)),
-        ProgramError::NoInterpreter(name) => (Kind::NotFound, format!("head -n 1 {}", quote(name))),
-        ProgramError::NotExecutable(name, _) => (Kind::NotExecutable, Shell::HERE.show_rights("-l", name)),
-    };
-    Failure::caused(kind, error).hint(hint)
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -75,18 +76,23 @@ pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<Out
     let ended = if args.command.is_empty() {
         context.sink.event(Event::Datum(page(&ready), output::with_schema("sandbox", ready)));
         sandbox.serve(stop).await;
-        Ok(0)
+        Ok(None)
     } else {
-        run_program(&args.command, sandbox, context).await
+        run_program(&args.command, sandbox, context).await.map(Some)
     };
     if let Some(path) = &args.ready_file {
         remove_ready_file(path, &line);
     }
-    Ok(Outcome { program_code: ended?, ..Outcome::silent() })
+    // Last: if a signal ended the program, it ends this process too.
+    Ok(Outcome { program_code: ended?.map_or(0, program::exit_like), ..Outcome::silent() })
 }
 
-/// Runs a program that can reach this sandbox and no other client, and returns its exit code.
-async fn run_program(command: &[OsString], sandbox: Sandbox, context: &Context<'_>) -> Result<u8, Failure> {
+/// Runs a program that can reach this sandbox and no other client, until it ends.
+async fn run_program(
+    command: &[OsString],
+    sandbox: Sandbox,
+    context: &Context<'_>,
+) -> Result<ExitStatus, Failure> {
     let folder = tempfile::tempdir().map_err(|error| {
         Failure::new(
             Kind::Unexpected,
@@ -115,14 +121,12 @@ async fn run_program(command: &[OsString], sandbox: Sandbox, context: &Context<'
         unset: env.removed_from_program(is_removed, None),
     };
     let failed = |error| Failure::new(Kind::Unexpected, format!("cannot wait for the program: {error}"));
-    let mut running = program.start(Signals::take_over()).map_err(super::exec::not_run)?;
+    let mut running = program.start(Signals::take_over())?;
     let status = tokio::select! {
         status = running.ended() => status,
         () = sandbox.serve(std::future::pending()) => running.ended().await,
     };
-    let status = status.map_err(failed)?;
-    drop(folder);
-    Ok(program::exit_like(status))
+    status.map_err(failed)
 }
 
 async fn start(args: &SandboxArgs, context: &Context<'_>) -> Result<Sandbox, Failure> {

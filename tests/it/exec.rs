@@ -286,3 +286,41 @@ fn control_c_before_the_program_starts_exits_130() {
     }
     assert!(!mark.exists());
 }
+
+/// As aws-vault does. The shell has the token and a mark, and not the secret.
+#[test]
+fn without_a_program_the_users_shell_is_run() {
+    let sandbox = Sandbox::start();
+    let mut world = World::of(&sandbox);
+    world.set("SHELL", "/bin/sh");
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" exec transcribe; echo \"left\": $?");
+    shell.send_line(
+        "echo \"$CORTI_AUTH_SHELL has ${CORTI_ACCESS_TOKEN%%.*} and ${CORTI_CLIENT_SECRET-no secret}\"",
+    );
+    shell.expect("sandbox has eyJ");
+    shell.expect(" and no secret");
+    shell.send_line("exit 7");
+    shell.expect("left: 7");
+    shell.assert_ended("0");
+}
+
+#[test]
+fn a_shell_is_not_run_without_a_terminal() {
+    let world = World::of(&Sandbox::start());
+    let said = Said::by(&mut world.run("exec transcribe"));
+    assert_eq!((said.code, said.stdout.as_str()), (2, ""));
+    assert!(said.stderr.contains("hint: corti-auth exec full -- CMD"), "{}", said.stderr);
+}
+
+#[test]
+fn a_shell_is_not_run_in_ci_or_without_questions() {
+    let mut world = World::of(&Sandbox::start());
+    world.set("SHELL", "/bin/sh");
+    let mut shell = Shell::start(&world);
+    for command in ["\"$CORTI_AUTH\" exec transcribe --no-input", "CI=true \"$CORTI_AUTH\" exec transcribe"] {
+        shell.send_line(command);
+        shell.expect("there is no program to run");
+        shell.assert_ended("2");
+    }
+}

@@ -129,6 +129,8 @@ mod sandbox_flood;
 mod sandbox_lists;
 #[cfg(unix)]
 mod sandbox_process;
+#[cfg(unix)]
+mod sandbox_program;
 mod sandbox_realm;
 mod sandbox_rest;
 mod sandbox_sockets;
