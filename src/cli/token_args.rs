@@ -1,4 +1,4 @@
-//! The arguments of commands that get a token: `transcribe`, `streams`, `full`, `--scope`, `--full`, `--min-ttl`, `--refresh`, `--no-cache`.
+//! The arguments of commands that get a token: what it may do (`full`, `--scope`, …), and whether a cached one will do.
 
 use std::time::Duration;
 
@@ -14,12 +14,19 @@ use crate::failure::{Failure, Kind};
 /// The words that say what a token may do.
 const WORDS: [&str; 3] = ["transcribe", "streams", "full"];
 
-/// The scopes. The user has to choose them.
+/// What the token may do, in words or by options. The user has to choose.
 #[derive(Debug, Args)]
-pub(crate) struct ScopeArgs {
+pub(crate) struct ChoiceArgs {
     /// What the token may do: transcribe, streams or both; or full, to act as the client itself
     #[arg(value_name = "WHAT", conflicts_with_all = ["scope", "full"], add = argument::offering(&WORDS))]
     words: Vec<String>,
+    #[command(flatten)]
+    options: ScopeArgs,
+}
+
+/// The scopes. The user has to choose them.
+#[derive(Debug, Args)]
+pub(crate) struct ScopeArgs {
     /// Ask for this scope; repeat it, or separate several by commas or spaces
     #[arg(short, long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     scope: Vec<String>,
@@ -28,12 +35,7 @@ pub(crate) struct ScopeArgs {
     full: bool,
 }
 
-impl ScopeArgs {
-    /// Whether scopes are chosen on the command line.
-    pub(crate) fn is_given(&self) -> bool {
-        self.full || !self.scope.is_empty() || !self.words.is_empty()
-    }
-
+impl ChoiceArgs {
     /// Refuses words that do not say what a token may do. Each of them may be the program of `exec`, or a secret.
     pub(crate) fn check_words(&self) -> Result<(), Failure> {
         let Some(unknown) = self.words.iter().find(|word| !WORDS.contains(&word.as_str())) else {
@@ -58,9 +60,23 @@ impl ScopeArgs {
 
     /// The scopes to request. Warns about those that Corti does not document.
     pub(crate) fn scope_request(&self, plan: &Plan, context: &Context<'_>) -> Result<ScopeRequest, Failure> {
-        let is_full = self.full || self.words.iter().any(|word| word == "full");
-        let limited = if self.words.is_empty() { &self.scope } else { &self.words };
-        let request = scope_request(limited, is_full, plan.default_scope())?;
+        match self.words.first() {
+            None => self.options.scope_request(plan, context),
+            Some(word) if word == "full" => Ok(ScopeRequest::Full),
+            Some(_) => scope_request(&self.words, false, None),
+        }
+    }
+}
+
+impl ScopeArgs {
+    /// Whether scopes are chosen on the command line.
+    pub(crate) fn is_given(&self) -> bool {
+        self.full || !self.scope.is_empty()
+    }
+
+    /// The scopes to request. Warns about those that Corti does not document.
+    pub(crate) fn scope_request(&self, plan: &Plan, context: &Context<'_>) -> Result<ScopeRequest, Failure> {
+        let request = scope_request(&self.scope, self.full, plan.default_scope())?;
         if let ScopeRequest::Scopes(scopes) = &request {
             for scope in scopes.iter().filter(|scope| !scope.is_documented()) {
                 let message =

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::app::context::Context;
 use crate::app::interrupt::interruptible_before_a_program;
 use crate::app::tokens::Tokens;
-use crate::cli::token_args::{CacheArgs, ScopeArgs};
+use crate::cli::token_args::{CacheArgs, ChoiceArgs};
 use crate::domain::client::resolve::Plan;
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
@@ -50,7 +50,7 @@ Exit codes:
   the program's own; 126 if it cannot be run, 127 if it is not found; else as for every command")]
 pub(super) struct ExecArgs {
     #[command(flatten)]
-    choice: ScopeArgs,
+    choice: ChoiceArgs,
     #[command(flatten)]
     cache: CacheArgs,
     /// Keep running and serve fresh tokens to the program over a local URL

@@ -7,7 +7,7 @@ use crate::app::context::Context;
 use crate::app::tokens::Tokens;
 use crate::cli::argument;
 use crate::cli::format_args::FormatArgs;
-use crate::cli::token_args::{CacheArgs, ScopeArgs};
+use crate::cli::token_args::{CacheArgs, ChoiceArgs};
 use crate::domain::token::grant::Token;
 use crate::domain::token::scope::{LIMITED, Requirement, TokenClass};
 use crate::failure::{Failure, Kind};
@@ -23,7 +23,7 @@ use crate::output::Outcome;
   corti-auth token --full --format curl | curl -K - https://api.eu.corti.app/v2/languages/")]
 pub(super) struct TokenArgs {
     #[command(flatten)]
-    choice: ScopeArgs,
+    choice: ChoiceArgs,
     #[command(flatten)]
     cache: CacheArgs,
     /// Print nothing, and exit with 10, unless the token has this scope
