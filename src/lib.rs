@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use commands::{Cli, Parsed};
 use edge::host::Host;
-use failure::{Failure, Kind};
+use failure::Failure;
 use output::Printer;
 
 mod app;
@@ -33,7 +33,10 @@ pub fn run(host: &Host) -> ExitCode {
         Parsed::Run(cli) => execute(&cli, host),
         Parsed::Show(text) => {
             let printer = Printer::default();
-            finish(&printer, printer.print_text(&text), None)
+            match printer.print_text(&text) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(failure) => fail(&printer, &failure),
+            }
         }
         Parsed::Wrong(failure, style, text) => {
             Printer::new(style).usage(&failure, &text);
@@ -48,20 +51,13 @@ fn execute(cli: &Cli, host: &Host) -> ExitCode {
         Ok(outcome) => outcome,
         Err(failure) => return fail(&printer, &failure),
     };
-    if let Err(error) = printer.emit(&outcome) {
-        return finish(&printer, Err(error), outcome.undo);
+    if let Err(failure) = printer.emit(&outcome) {
+        return fail(&printer, &outcome.undo.into_iter().fold(failure, Failure::hint));
     }
     match outcome.failure {
         Some(failure) => fail(&printer, &failure),
         None => failure::code_of_program(outcome.program_code),
     }
-}
-
-/// Fails if the output could not be written. `undo` is the command that removes what was made.
-fn finish(printer: &Printer, written: std::io::Result<()>, undo: Option<String>) -> ExitCode {
-    let Err(error) = written else { return ExitCode::SUCCESS };
-    let failure = Failure::new(Kind::Unexpected, format!("cannot write to stdout: {error}"));
-    fail(printer, &undo.into_iter().fold(failure, Failure::hint))
 }
 
 fn fail(printer: &Printer, failure: &Failure) -> ExitCode {

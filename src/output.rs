@@ -14,7 +14,8 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::client::secret::Secret;
 use crate::domain::text::event::{Event, Sink};
-use crate::domain::text::page::{Page, Tone, printable_json, printable_json_lines};
+use crate::domain::text::field;
+use crate::domain::text::page::{Page, Tone, printable, printable_json, printable_json_lines};
 use crate::domain::text::redactor::Redactor;
 use crate::edge::host::Terminal;
 use crate::edge::thread;
@@ -70,10 +71,12 @@ pub enum Text {
 }
 
 /// How to print.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Style {
     /// One JSON object per outcome.
     pub json: bool,
+    /// Only this member of that object.
+    pub field: Option<String>,
     /// No notes.
     pub quiet: bool,
     /// 1 shows requests.
@@ -110,6 +113,8 @@ pub struct Printer {
     stdout_closed: Cell<bool>,
     /// Whether the cursor is behind the spinner.
     spinner_shown: Cell<bool>,
+    /// The names in an object without the member to print.
+    without_field: RefCell<Option<String>>,
 }
 
 impl Printer {
@@ -119,25 +124,46 @@ impl Printer {
     }
 
     /// Prints an outcome, unless data before it could not be written.
-    pub fn emit(&self, outcome: &Outcome) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If it cannot be written, or has no member with the name that was asked for.
+    pub fn emit(&self, outcome: &Outcome) -> Result<(), Failure> {
         if self.write_error.borrow().is_none() {
             match &outcome.text {
                 Text::Nothing => {}
-                Text::Json => self.data(&self.json_line(outcome)),
-                _ if self.style.json => self.data(&self.json_line(outcome)),
+                _ if self.style.field.is_some() => self.field_of(&self.object(outcome)),
+                Text::Json => self.data(&printable_json(&self.object(outcome))),
+                _ if self.style.json => self.data(&printable_json(&self.object(outcome))),
                 Text::Datum(datum) => self.data(datum.expose()),
                 Text::Page(page) => self.data(&self.stdout_page(page)),
                 Text::Message(page) if !self.style.quiet => self.message(page),
                 Text::Message(_) => {}
             }
         }
-        self.write_error.take().map_or(Ok(()), Err)
+        self.written()?;
+        match (self.without_field.take(), &self.style.field) {
+            (Some(names), Some(field)) => {
+                let message = format!("the result has no `{field}`");
+                Err(Failure::new(Kind::Unexpected, message).hint(format!("it has {names}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Prints help, a version or completions.
-    pub fn print_text(&self, text: &str) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn print_text(&self, text: &str) -> Result<(), Failure> {
         self.data(text.trim_end_matches('\n'));
-        self.write_error.take().map_or(Ok(()), Err)
+        self.written()
+    }
+
+    fn written(&self) -> Result<(), Failure> {
+        let error = self.write_error.take();
+        error.map_or(Ok(()), |error| {
+            Err(Failure::new(Kind::Unexpected, format!("cannot write to stdout: {error}")))
+        })
     }
 
     /// Prints a usage error: clap's own `text`, if there is any.
@@ -188,13 +214,30 @@ impl Printer {
         printable_json(&self.redactor.apply_json(value))
     }
 
-    /// An outcome as JSON on one line.
-    fn json_line(&self, outcome: &Outcome) -> String {
+    /// An outcome as a JSON object.
+    fn object(&self, outcome: &Outcome) -> Value {
         let mut object = self.redactor.apply_json(with_schema(outcome.command, outcome.json.clone()));
         if let (Some(members), Some((name, secret))) = (object.as_object_mut(), &outcome.secret) {
             members.insert((*name).to_owned(), secret.expose().into());
         }
-        printable_json(&object)
+        object
+    }
+
+    /// Prints the member of an object that was asked for: raw, or with `--json` as the only one.
+    fn field_of(&self, object: &Value) {
+        let path = self.style.field.as_deref().unwrap_or_default();
+        match field::member(object, path) {
+            None | Some(Value::Null) => {
+                let names = object.as_object().into_iter().flatten();
+                let names = names.filter(|(_, value)| !value.is_null()).map(|(name, _)| name.as_str());
+                *self.without_field.borrow_mut() = Some(names.collect::<Vec<_>>().join(", "));
+            }
+            Some(value) if self.style.json => {
+                let only = json!({ "schema": object.get("schema"), path: value });
+                self.data(&printable_json(&only));
+            }
+            Some(value) => self.data(&printable(&field::plain(value))),
+        }
     }
 
     /// Writes data. A reader that has gone is not an error.
@@ -233,6 +276,10 @@ impl Sink for Printer {
     fn event(&self, event: Event) {
         let Style { json, quiet, verbose, .. } = self.style;
         match event {
+            Event::Datum(_, value) if self.style.field.is_some() => {
+                self.field_of(&self.redactor.apply_json(value));
+            }
+            Event::Story(_) if self.style.field.is_some() => {}
             Event::Note(text) if !quiet && !json => to_stderr(&self.shown(&text)),
             Event::Said(program, text) if json => {
                 let line = json!({ "schema": "corti-auth/said/v1", "program": program, "message": text });

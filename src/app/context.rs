@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) environment: Option<String>,
     pub(crate) tenant: Option<String>,
     pub(crate) json: bool,
+    /// The only member of the JSON object to print.
+    pub(crate) field: Option<String>,
     pub(crate) no_input: bool,
     pub(crate) quiet: bool,
     /// How long one request may take.
@@ -90,6 +92,11 @@ impl<'a> Context<'a> {
     /// Shows a warning, and a command that may help.
     pub(crate) fn warn(&self, text: impl Into<String>, hint: Option<&str>) {
         self.sink.event(Event::Warning(text.into(), hint.map(str::to_owned)));
+    }
+
+    /// Whether the result is wanted as a JSON object, or as a member of it.
+    pub(crate) fn asks_for_json(&self) -> bool {
+        self.options.json || self.options.field.is_some()
     }
 
     /// Whether a person can be asked.

@@ -34,11 +34,12 @@ pub(crate) fn refuse_profile_with_all(context: &Context<'_>, command: &str) -> R
     }
 }
 
-/// `--json` was given, and another `--format` than JSON.
-pub(crate) fn json_conflicts_with(format: &impl ValueEnum) -> Failure {
+/// `--json` or `--field` was given, and another `--format` than JSON.
+pub(crate) fn json_conflicts_with(format: &impl ValueEnum, context: &Context<'_>) -> Failure {
     let value = format.to_possible_value();
     let name = value.as_ref().map(PossibleValue::get_name).unwrap_or_default();
-    conflict("--json", &format!("--format {name}")).hint("leave one of them out")
+    let given = if context.options.json { "--json" } else { "--field" };
+    conflict(given, &format!("--format {name}")).hint("leave one of them out")
 }
 
 fn conflict(one: &str, other: &str) -> Failure {

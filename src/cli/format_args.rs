@@ -67,10 +67,10 @@ impl FormatArgs {
             return Err(Failure::new(Kind::Usage, "--shell works only with --format env")
                 .hint("add --format env, or leave out --shell"));
         }
-        let json = context.options.json;
+        let json = context.asks_for_json();
         let format = format.unwrap_or(if json { Format::Json } else { Format::Token });
         if json && format != Format::Json {
-            return Err(argument::json_conflicts_with(&format));
+            return Err(argument::json_conflicts_with(&format, context));
         }
         let env = &context.host.env;
         Ok(match format {

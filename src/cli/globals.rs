@@ -27,6 +27,9 @@ pub(crate) struct Globals {
     /// Print one JSON object, and errors as one JSON line
     #[arg(long, global = true)]
     json: bool,
+    /// Print only this member of that object, such as secret or profiles.0.client_id
+    #[arg(long, global = true, value_name = "NAME")]
+    field: Option<String>,
     /// Never ask anything (implied by CI)
     #[arg(long, global = true)]
     no_input: bool,
@@ -58,6 +61,7 @@ impl Globals {
             environment: self.environment.clone(),
             tenant: self.tenant.clone(),
             json: self.json,
+            field: self.field.clone(),
             no_input: self.no_input,
             quiet: self.quiet,
             timeout: self.timeout,
@@ -73,7 +77,14 @@ impl Globals {
             ColorChoice::Always => Some(true),
             ColorChoice::Never => Some(false),
         };
-        Style { json: self.json, quiet: self.quiet, verbose: self.verbose, colours: colours(forced, host) }
+        let field = self.field.clone();
+        Style {
+            json: self.json,
+            field,
+            quiet: self.quiet,
+            verbose: self.verbose,
+            colours: colours(forced, host),
+        }
     }
 }
 

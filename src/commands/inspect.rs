@@ -4,13 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::app::context::Context;
 use crate::app::interrupt::interruptible;
 use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::cli::argument;
-use crate::domain::text::page::Page;
 use crate::domain::text::shell::Shell;
 use crate::domain::token::pasted::Pasted;
 use crate::domain::token::report::FIELDS;
@@ -66,20 +65,12 @@ pub(super) struct InspectArgs {
     /// Print fingerprints instead of clients, users and sessions, for a ticket
     #[arg(long)]
     redact: bool,
-    /// Print only this field of the JSON object
-    #[arg(long, value_name = "NAME", value_parser = field)]
-    field: Option<&'static str>,
     /// Exit with 10 unless the token has this scope; repeat it, or separate several by commas or spaces
     #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     require_scope: Vec<String>,
     /// Read every line as one token
     #[arg(long)]
     lines: bool,
-}
-
-/// One of the fields of the JSON object.
-fn field(name: &str) -> Result<&'static str, String> {
-    FIELDS.split(", ").find(|known| *known == name).ok_or_else(|| format!("the fields are {FIELDS}"))
 }
 
 pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
@@ -92,6 +83,7 @@ pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Out
 }
 
 async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) -> Result<Outcome, Failure> {
+    check_field(context)?;
     let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
     if file.is_none() {
         refuse_terminal(context)?;
@@ -105,7 +97,7 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
     let mut judge = Judge::new(args, context)?;
     if args.lines || source.is_many().await? {
         // Their lines are printed already.
-        let failure = many::run(args.field, context.options.json, source, &mut judge, context.sink).await?;
+        let failure = many::run(source, &mut judge, context).await?;
         return Ok(Outcome { failure, ..Outcome::new("inspect", Value::Null, Text::Nothing) });
     }
     let text = source.whole().await?;
@@ -115,27 +107,17 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
     if let Some(remark) = Pasted::remark(&judged.cleaned) {
         context.note(remark);
     }
-    let (json, page) = match args.field {
-        None => (judged.fields(), judged.page()),
-        Some(name) => match judged.field(name) {
-            Value::Null => {
-                return Err(Failure::new(Kind::Unexpected, format!("the token has no `{name}`"))
-                    .hint("leave --field out to see what it has"));
-            }
-            value => (json!({ name: value }), Page::new().line(plain(&value))),
-        },
-    };
+    let (json, page) = (judged.fields(), judged.page());
     Ok(Outcome { failure: judged.failure(), ..Outcome::new("inspect", json, Text::Page(page)) })
 }
 
-/// A field's value as one line of text.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) if items.iter().all(Value::is_string) => {
-            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
-        }
-        other => other.to_string(),
+/// Refuses a `--field` that no token has, before anything is read.
+fn check_field(context: &Context<'_>) -> Result<(), Failure> {
+    let Some(field) = &context.options.field else { return Ok(()) };
+    let first = field.split('.').next().unwrap_or_default();
+    if FIELDS.split(", ").any(|known| known == first) {
+        return Ok(());
     }
+    let message = format!("no token has a field `{field}`");
+    Err(Failure::new(Kind::Usage, message).hint(format!("the fields are {FIELDS}")))
 }

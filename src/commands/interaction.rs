@@ -104,7 +104,7 @@ async fn delete(args: &DeleteArgs, tokens: &Tokens<'_>) -> Result<Outcome, Failu
         }
     }
     spinner::show(context, "deleting the interaction", api.delete(id)).await?;
-    let json = json!({ "interaction_id": id.to_string(), "deleted": true });
+    let json = json!({ "id": id.to_string(), "interaction_id": id.to_string(), "deleted": true });
     let text = Text::Message(Page::new().line(format!("deleted interaction {id}")));
     Ok(Outcome::new("interaction-delete", json, text))
 }

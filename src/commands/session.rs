@@ -75,8 +75,8 @@ struct Session {
 }
 
 pub(super) async fn run(args: &SessionArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
-    if context.options.json && args.format != Format::Json {
-        return Err(argument::json_conflicts_with(&args.format));
+    if context.asks_for_json() && args.format != Format::Json {
+        return Err(argument::json_conflicts_with(&args.format, context));
     }
     let (plan, tokens, kind) = (context.plan()?, Tokens::new(context), args.socket);
     // Before the interaction, which would otherwise be left behind. Not a cached one: it should live for 5 minutes.

@@ -49,6 +49,7 @@ mod explain_curl;
 mod explain_redirects;
 mod explain_token;
 mod explain_without_reason;
+mod field;
 mod flood;
 #[cfg(unix)]
 mod help;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::app::context::Context;
 use crate::cli::argument;
 use crate::domain::client::secret::fingerprint;
+use crate::domain::text::field;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::inspection::{Inspection, Places, span};
 use crate::domain::token::jwt::{Jwt, JwtError, LastHeader};
@@ -122,7 +123,7 @@ impl Judged {
 
     /// One field of the record; null if the token lacks it.
     pub(super) fn field(&self, name: &str) -> Value {
-        self.fields().get(name).cloned().unwrap_or_default()
+        field::member(&self.fields(), name).cloned().unwrap_or_default()
     }
 
     /// The record as a JSON object.

@@ -3,8 +3,10 @@
 use serde::Serialize;
 use serde_json::json;
 
+use crate::app::context::Context;
 use crate::app::token_source::{MAX_TEXT, Source};
 use crate::domain::text::event::{Event, Sink};
+use crate::domain::text::field::plain;
 use crate::domain::text::lines::{Line, Lines};
 use crate::domain::text::page::printable;
 use crate::domain::text::shell::Shell;
@@ -12,7 +14,6 @@ use crate::domain::token::jwt::{JwtError, MAX_TOKEN_BYTES};
 use crate::failure::{Failure, Kind};
 
 use super::judge::{Judge, Judged};
-use super::plain;
 
 /// A little more than the output for one chunk of input, in bytes.
 const BLOCK: usize = 192 * 1024;
@@ -22,7 +23,8 @@ const SCHEMA: &str = "corti-auth/inspect/v1";
 /// The state of an inspection of many tokens.
 struct Stream<'a, 'b> {
     judge: &'a mut Judge<'b>,
-    field: Option<&'static str>,
+    /// The only field to print.
+    field: Option<&'a str>,
     json: bool,
     /// Lines that are ready to be printed.
     text: Vec<u8>,
@@ -34,15 +36,14 @@ struct Stream<'a, 'b> {
     first: u64,
 }
 
-/// Inspects each line of `source`, and gives the failure of the whole command. With `field` only that field is printed, as JSON
+/// Inspects each line of `source`, and gives the failure of the whole command. With `--field` only that field is printed, as JSON
 /// or as text.
 pub(super) async fn run(
-    field: Option<&'static str>,
-    json: bool,
     mut source: Source,
     judge: &mut Judge<'_>,
-    sink: &dyn Sink,
+    context: &Context<'_>,
 ) -> Result<Option<Failure>, Failure> {
+    let (sink, json, field) = (context.sink, context.options.json, context.options.field.as_deref());
     let mut stream =
         Stream { judge, field, json, text: Vec::new(), line: 0, tokens: 0, invalid: 0, lacking: 0, first: 0 };
     let mut lines = Lines::new(MAX_TEXT);

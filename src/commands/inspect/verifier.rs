@@ -50,7 +50,7 @@ impl<'a> Verifier<'a> {
         let (audiences, leeway, redact) = (args.audience.clone(), args.leeway, args.redact);
         if let Some(path) = &args.jwks {
             let keys = Keys::File(from_file(path)?);
-            if args.field.is_some() && issuer.is_none() {
+            if context.options.field.is_some() && issuer.is_none() {
                 let message = "the issuer is not checked: no environment is known";
                 context.warn(message, Some("add --environment eu"));
             }

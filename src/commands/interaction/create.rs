@@ -108,6 +108,8 @@ pub(super) async fn run(args: &CreateArgs, tokens: &Tokens<'_>) -> Result<Outcom
     }
     let (environment, tenant) = caller.place();
     let json = json!({
+        "id": id.to_string(),
+        // The name that v1 began with.
         "interaction_id": id.to_string(),
         "websocket_url": url.as_str(),
         "environment": environment.to_string(),

@@ -3,6 +3,7 @@
 pub mod duration;
 pub mod event;
 pub mod excerpt;
+pub mod field;
 pub mod lines;
 pub mod page;
 pub mod redactor;
