@@ -1,4 +1,4 @@
-//! `profile`: lists, shows, chooses, renames, removes and imports profiles.
+//! `profile`: lists, shows, chooses, changes, renames, removes and imports profiles.
 
 use clap::{Args, Subcommand};
 use import::ImportArgs;
@@ -16,8 +16,9 @@ use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
 mod import;
+mod set;
 
-/// List, show, choose, rename, remove and import profiles
+/// List, show, choose, change, rename, remove and import profiles
 ///
 /// A profile is a name for an API client: its environment, tenant, client id and the store its secret is in.
 #[derive(Debug, Args)]
@@ -42,6 +43,7 @@ enum ProfileCommand {
         /// Name of the profile
         name: String,
     },
+    Set(set::SetArgs),
     /// Give a profile another name
     ///
     /// The profile keeps its place and its comments in config.toml, and stays the default if it was. Its secret is
@@ -95,6 +97,7 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Out
         ProfileCommand::Rename { old, new } => {
             rename(context, &context::profile_name(old)?, &context::profile_name(new)?).await
         }
+        ProfileCommand::Set(args) => set::run(args, context).await,
         ProfileCommand::Import(args) => import::run(args, context).await,
         ProfileCommand::Remove { name, keep_secret } => {
             remove(context, &context::profile_name(name)?, *keep_secret).await

@@ -5,7 +5,7 @@ use predicates::prelude::*;
 use crate::common::{Said, World};
 use crate::documents;
 
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "demo",
     "sandbox",
     "login",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 30] = [
     "profile list",
     "profile show",
     "profile use",
+    "profile set",
     "profile rename",
     "profile remove",
     "profile import",

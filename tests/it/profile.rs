@@ -283,3 +283,55 @@ fn all_and_profile_exclude_each_other() {
         assert!(said.stderr.contains(&hint), "{}", said.stderr);
     }
 }
+
+#[test]
+fn a_default_scope_is_set_and_removed() {
+    let world = world();
+    world.run("profile set dev default-scope transcribe streams").assert().success().stdout("");
+    let key = "client-id = \"acme-dev\" # Acme\ndefault-scope = [\"streams\", \"transcribe\"]\n";
+    assert_eq!(world.config(), FILE.replace("client-id = \"acme-dev\" # Acme\n", key));
+    let json = Said::by(&mut world.run("profile show dev --json")).json();
+    assert_eq!(json["default_scope"], json!(["streams", "transcribe"]));
+    world.run("profile set dev default-scope none").assert().success();
+    assert_eq!(world.config(), FILE);
+    for (values, said) in [
+        ("full", "default-scope is never full"),
+        ("openid", "transcribe, streams or both"),
+        ("stream", "transcribe, streams or both"),
+        ("transcribe none", "transcribe, streams or both"),
+    ] {
+        let said =
+            predicate::str::contains(said).and(predicate::str::contains("hint: corti-auth profile set"));
+        world.run(&format!("profile set dev default-scope {values}")).assert().code(2).stderr(said);
+    }
+    world.run("profile set dve default-scope transcribe").assert().code(3);
+    world.run("profile set dev store file").assert().code(2);
+    world.run("profile set dev default-scope").assert().code(2);
+    assert_eq!(world.config(), FILE);
+}
+
+/// A profile is named after the command, too, and by the words that hands try.
+#[test]
+fn aliases_do_the_same() {
+    let world = world();
+    let said = |words: &str| Said::by(&mut world.run(words));
+    assert_eq!(said("profile ls").stdout, said("profile list").stdout);
+    for words in ["profile show prod", "profile get prod", "profile get -p prod"] {
+        assert_eq!(said(words).stdout, said("profile show -p prod").stdout, "{words}");
+    }
+    assert_eq!(said("whoami").stdout, said("status").stdout);
+    for (alias, name) in [
+        ("profile rm", "profile remove"),
+        ("profile delete", "profile remove"),
+        ("interaction ls", "interaction list"),
+        ("interaction show", "interaction get"),
+        ("interaction rm", "interaction delete"),
+        ("interaction remove", "interaction delete"),
+    ] {
+        assert_eq!(
+            said(&format!("{alias} --help")).stdout,
+            said(&format!("{name} --help")).stdout,
+            "{alias}"
+        );
+    }
+}

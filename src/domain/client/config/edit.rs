@@ -1,14 +1,15 @@
 //! Edits `config.toml` and keeps its comments, order and spacing.
 
 use jiff::Timestamp;
-use toml_edit::{Item, Key, TableLike, Value};
+use toml_edit::{Array, Item, Key, TableLike, Value};
 
 use crate::domain::client::api_client::Client;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::store_kind::StoreKind;
 use crate::domain::token::cache_key::CredentialId;
+use crate::domain::token::scope::ScopeSet;
 
-use super::{CREDENTIAL, Config, LAST_VERIFIED, PROFILES, Profile};
+use super::{CREDENTIAL, Config, DEFAULT_SCOPE, LAST_VERIFIED, PROFILES, Profile};
 
 /// Why a profile cannot be renamed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +55,19 @@ impl Config {
         self.set_key(client, store, CREDENTIAL, text, |profile| profile.credential = id.cloned());
     }
 
+    /// Sets or removes the scopes that a profile's tokens get if none are asked for.
+    pub fn set_default_scope(&mut self, name: &ProfileName, scopes: Option<&ScopeSet>) {
+        let Some(profile) = self.profiles.get_mut(name) else { return };
+        profile.default_scope = scopes.cloned();
+        let tables = self.document.get_mut(PROFILES).and_then(Item::as_table_like_mut);
+        let item = tables.and_then(|tables| tables.get_mut(name.as_str()));
+        let Some(table) = item.and_then(Item::as_table_like_mut) else { return };
+        match scopes {
+            Some(scopes) => assign(table, DEFAULT_SCOPE, scopes.to_strings().into_iter().collect::<Array>()),
+            None => drop(table.remove(DEFAULT_SCOPE)),
+        }
+    }
+
     /// Sets or removes a key of every profile that uses the secret of `client` in `store`.
     fn set_key(
         &mut self,
@@ -76,11 +90,12 @@ impl Config {
     }
 }
 
-/// Sets a key to a text. The comment after the old value stays.
-pub(super) fn assign(table: &mut dyn TableLike, key: &str, text: &str) {
-    let mut new = Value::from(text);
+/// Sets a key. The comment after the old value stays.
+pub(super) fn assign(table: &mut dyn TableLike, key: &str, value: impl Into<Value>) {
+    let mut new = value.into();
     if let Some(old) = table.get_mut(key).and_then(Item::as_value_mut) {
-        if old.as_str() != Some(text) {
+        let is_same_text = old.as_str().is_some() && old.as_str() == new.as_str();
+        if !is_same_text {
             *new.decor_mut() = old.decor().clone();
             *old = new;
         }
@@ -197,6 +212,22 @@ mod tests {
         assert!(!config.to_text().contains("credential"), "{}", config.to_text());
         let broken = profile("a", "x", "credential = \"hunter2\"").parse::<Config>().unwrap_err().to_string();
         assert!(broken.starts_with("profiles.a.credential: ") && !broken.contains("hunter2"), "{broken}");
+    }
+
+    #[test]
+    fn default_scopes_are_a_key_of_one_profile() {
+        let text = "[profiles.a]\nenvironment = \"eu\"\nclient-id = \"x\"\n\n[profiles.b]\nenvironment = \"eu\"\nclient-id = \"x\"\n";
+        let mut config: Config = text.parse().unwrap();
+        config.set_default_scope(&name("a"), Some(&ScopeSet::from_wire("transcribe")));
+        let once = "client-id = \"x\"\ndefault-scope = [\"transcribe\"]\n\n[profiles.b]";
+        assert!(config.to_text().contains(once), "{}", config.to_text());
+        let commented = config.to_text().replace("\"]\n", "\"] # mine\n");
+        let mut config: Config = commented.parse().unwrap();
+        config.set_default_scope(&name("a"), Some(&ScopeSet::from_wire("transcribe streams")));
+        assert!(config.to_text().contains("default-scope = [\"streams\", \"transcribe\"] # mine\n"));
+        assert_eq!(config.to_text().parse::<Config>().unwrap().profiles(), config.profiles());
+        config.set_default_scope(&name("a"), None);
+        assert_eq!(config.to_text(), text);
     }
 
     #[test]
