@@ -15,7 +15,9 @@ pub(crate) struct FormatArgs {
     /// Print in this format [default: token]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Quote --format env for this shell [default: sh; on Windows powershell]
+    /// Write --format env for this shell
+    ///
+    /// The default is sh, on Windows powershell.
     #[arg(long, value_enum)]
     shell: Option<Shell>,
 }

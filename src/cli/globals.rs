@@ -15,41 +15,44 @@ use crate::output::{Colours, Style};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// Use this profile
+    /// Use this profile [env: CORTI_AUTH_PROFILE]
     #[arg(short, long, global = true, value_name = "NAME")]
     profile: Option<String>,
-    /// Use this environment: eu, us, another label, or a URL
+    /// eu, us, another label or a URL [env: CORTI_ENVIRONMENT]
     #[arg(short, long, global = true, value_name = "ENV", add = argument::offering(&KNOWN_LABELS))]
     environment: Option<String>,
-    /// Use this tenant (realm) [default: base]
+    /// The tenant [env: CORTI_TENANT_NAME] [default: base]
     #[arg(short, long, global = true)]
     tenant: Option<String>,
     /// Print one JSON object, and errors as one JSON line
     #[arg(long, global = true)]
     json: bool,
-    /// Print only this member of that object, such as secret or profiles.0.client_id
+    /// Print only this member of it, such as a.b.0
     #[arg(long, global = true, value_name = "NAME")]
     field: Option<String>,
-    /// Never ask anything (implied by CI)
-    #[arg(long, global = true)]
+    /// Never ask anything [env: CORTI_AUTH_NO_INPUT, CI]
+    #[arg(long, global = true, hide_short_help = true)]
     no_input: bool,
     /// Print only results, warnings and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, hide_short_help = true)]
     quiet: bool,
     /// Show each request, without its secrets
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     /// Use colours
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    #[arg(long, global = true, hide_short_help = true, value_enum, value_name = "WHEN", default_value_t)]
     color: ColorChoice,
     /// Limit the time of each request, such as 15s or 1m
-    #[arg(long, global = true, value_name = "DURATION", default_value = "15s", value_parser = argument::duration)]
+    #[arg(
+        long, global = true, hide_short_help = true, value_name = "DURATION", default_value = "15s",
+        value_parser = argument::duration
+    )]
     timeout: Duration,
     /// Also trust the PEM certificates in this file
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
-    /// Folder of config.toml
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Folder of config.toml [env: CORTI_AUTH_CONFIG_DIR]
+    #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
     config_dir: Option<PathBuf>,
 }
 

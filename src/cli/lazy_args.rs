@@ -14,7 +14,12 @@ fn complete(named: Command, augment: fn(Command) -> Command) -> Command {
     let about = named.get_about().cloned().unwrap_or_default();
     let complete = augment(named);
     let complete = match complete.get_after_help().map(ToString::to_string) {
-        Some(examples) => complete.after_help(Shell::HERE.examples(&examples)),
+        Some(after) => {
+            let after = Shell::HERE.examples(&after);
+            // `-h` ends with the examples.
+            let examples = after.split("\n\n").next().unwrap_or_default().to_owned();
+            complete.after_help(examples).after_long_help(after)
+        }
         None => complete,
     };
     let more = match (complete.get_long_about(), complete.get_about()) {

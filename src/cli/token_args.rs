@@ -17,7 +17,9 @@ const WORDS: [&str; 3] = ["transcribe", "streams", "full"];
 /// What the token may do, in words or by options. The user has to choose.
 #[derive(Debug, Args)]
 pub(crate) struct ChoiceArgs {
-    /// What the token may do: transcribe, streams or both; or full, to act as the client itself
+    /// What the token may do: transcribe, streams or both; or full
+    ///
+    /// A full token acts as the client itself.
     #[arg(value_name = "WHAT", conflicts_with_all = ["scope", "full"], add = argument::offering(&WORDS))]
     words: Vec<String>,
     #[command(flatten)]
@@ -27,7 +29,9 @@ pub(crate) struct ChoiceArgs {
 /// The scopes. The user has to choose them.
 #[derive(Debug, Args)]
 pub(crate) struct ScopeArgs {
-    /// Ask for this scope; repeat it, or separate several by commas or spaces
+    /// Ask for this scope; may be repeated
+    ///
+    /// Several may also be separated by commas or spaces.
     #[arg(short, long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     scope: Vec<String>,
     /// Ask for a token that acts as the client itself
@@ -92,13 +96,15 @@ impl ScopeArgs {
 /// Which tokens a command accepts from the cache.
 #[derive(Debug, Args)]
 pub(crate) struct CacheArgs {
-    /// Require at least this much remaining lifetime, such as 30s or 2m; else exit with 10
+    /// Require at least this much remaining lifetime
+    ///
+    /// Such as 30s or 2m. A token that has less is not printed: exit code 10.
     #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
     min_ttl: Option<Duration>,
-    /// Mint a new token, even if a cached one is still good
+    /// Mint a new token, even if a cached one is good
     #[arg(long)]
     refresh: bool,
-    /// Neither read nor write the token cache; `CORTI_AUTH_NO_CACHE` does the same
+    /// Neither read nor write the token cache [env: CORTI_AUTH_NO_CACHE]
     #[arg(long, conflicts_with = "refresh")]
     no_cache: bool,
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
-use clap::{Args, CommandFactory as _};
+use clap::Args;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::Shells;
 use serde_json::json;
@@ -15,8 +15,6 @@ use crate::edge::config_file::ConfigFile;
 use crate::edge::host::Host;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-
-use super::Cli;
 
 /// The variable that a shell sets to ask for completions. clap's own, `COMPLETE`, may be set for another program.
 const COMPLETE_VARIABLE: &str = "CORTI_AUTH_COMPLETE";
@@ -86,7 +84,7 @@ fn command_with_profiles(host: &Host) -> clap::Command {
     let names: Vec<OsString> = config.profiles().keys().map(|name| name.as_str().into()).collect();
     let candidates = ArgValueCandidates::new(move || names.iter().map(CompletionCandidate::new).collect());
     let name = |arg: clap::Arg| arg.add(candidates.clone());
-    Cli::command().mut_arg("profile", name).mut_subcommand("profile", |group| {
+    super::command().mut_arg("profile", name).mut_subcommand("profile", |group| {
         let group = group.mut_subcommand("use", |sub| sub.mut_arg("name", name));
         // `mut_arg` moves an argument to the end, so both are moved.
         let group = group.mut_subcommand("rename", |sub| sub.mut_arg("old", name).mut_arg("new", |arg| arg));

@@ -53,10 +53,12 @@ pub(super) struct ExecArgs {
     choice: ChoiceArgs,
     #[command(flatten)]
     cache: CacheArgs,
-    /// Keep running and serve fresh tokens to the program over a local URL
+    /// Serve fresh tokens to the program over a local URL
+    ///
+    /// corti-auth then keeps running beside the program.
     #[arg(long)]
     refresh_url: bool,
-    /// The program and its arguments; on a terminal without one, your shell
+    /// The program and its arguments [default: your shell]
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }

@@ -46,15 +46,15 @@ Exit codes:
   7 the token is invalid, expired or unreadable, 10 a required scope is missing
   With many tokens, the worst of them decides.")]
 pub(super) struct InspectArgs {
-    /// Read the token from this file, or from standard input (-)
+    /// Read the token from this file, or standard input (-)
     file: Option<PathBuf>,
-    /// Check the signature and the claims with the keys of the environment and tenant
+    /// Check the signature and the claims with the tenant's keys
     #[arg(long)]
     verify: bool,
     /// Use the keys in this JSON Web Key set
     #[arg(long, value_name = "FILE", requires = "verify")]
     jwks: Option<PathBuf>,
-    /// Require this audience; repeat it to accept one of several
+    /// Require this audience, or one of several
     #[arg(long, value_name = "NAME", requires = "verify")]
     audience: Vec<String>,
     /// Allow this much difference between the clocks
@@ -62,10 +62,12 @@ pub(super) struct InspectArgs {
         long, value_name = "DURATION", default_value = "30s", value_parser = argument::leeway, requires = "verify"
     )]
     leeway: Duration,
-    /// Print fingerprints instead of clients, users and sessions, for a ticket
+    /// Hide clients, users and sessions, for a ticket
     #[arg(long)]
     redact: bool,
-    /// Exit with 10 unless the token has this scope; repeat it, or separate several by commas or spaces
+    /// Exit with 10 unless the token has this scope
+    ///
+    /// May be repeated; several may also be separated by commas or spaces.
     #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     require_scope: Vec<String>,
     /// Read every line as one token

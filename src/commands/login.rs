@@ -30,13 +30,17 @@ use crate::output::{Outcome, Text};
   corti-auth login --store file                      on a machine without a keyring
   corti-auth login --secret-command 'op read op://dev/corti/secret'")]
 pub(super) struct LoginArgs {
-    /// The client id
+    /// The client id [env: CORTI_CLIENT_ID]
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// Keep the secret in this store: keyring, file (encrypted with a passphrase) or command
+    /// keyring, file or command [env: CORTI_AUTH_STORE]
+    ///
+    /// Where the secret is kept. `file` is encrypted with a passphrase.
     #[arg(long, value_name = "STORE", add = argument::offering(&WRITABLE))]
     store: Option<String>,
-    /// Let another secret manager keep the secret: run this, without a shell, whenever it is needed
+    /// Run this to get the secret, whenever it is needed
+    ///
+    /// Another secret manager keeps the secret. The command is run without a shell.
     #[arg(long, value_name = "CMD ARGS", conflicts_with_all = ["secret_stdin", "secret_file"])]
     secret_command: Option<String>,
     /// Read the secret from standard input

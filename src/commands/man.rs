@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, CommandFactory as _};
+use clap::{Args, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 use serde_json::json;
@@ -12,8 +12,6 @@ use crate::app::context::Context;
 use crate::domain::text::page::Page;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
-
-use super::Cli;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -26,7 +24,7 @@ pub(super) struct ManArgs {
 #[expect(clippy::unused_async, reason = "every command is run the same way")]
 pub(super) async fn run(args: &ManArgs, _: &Context<'_>) -> Result<Outcome, Failure> {
     let dir = args.dir.display();
-    let mut command = Cli::command().disable_help_subcommand(true);
+    let mut command = super::command().disable_help_subcommand(true);
     command.build();
     let written = std::fs::create_dir_all(&args.dir).and_then(|()| write_all(&command, &args.dir));
     let pages = written.map_err(|error| {

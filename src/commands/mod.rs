@@ -3,7 +3,7 @@
 //! Each subcommand is a file with its arguments and a `run` that returns the outcome. None prints or reads environment
 //! variables itself.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::domain::client::variable;
 use crate::edge::host::Host;
@@ -37,16 +37,24 @@ use crate::cli::globals::{self, Globals};
 use crate::cli::lazy_args::LazyArgs;
 use crate::cli::{argument, usage};
 
+/// The subcommands in the root's help.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Start", &["demo", "login", "sandbox"]),
+    ("Tokens", &["token", "exec", "session", "interaction", "serve"]),
+    ("Clients", &["status", "profile", "rotate", "logout"]),
+    ("Debug", &["inspect", "diff", "explain", "check", "probe", "doctor"]),
+    ("Tools", &["completions", "man"]),
+];
+
 /// After the short help of `-h`.
-const AFTER_HELP: &str =
-    "Without an account: corti-auth demo    Examples, exit codes, variables: corti-auth --help";
+const AFTER_HELP: &str = "Examples, exit codes and variables: corti-auth --help";
 
 const AFTER_LONG_HELP: &str = "Examples:
   corti-auth demo                        try everything, without an account
   corti-auth login                       store a client's secret
-  corti-auth token --scope transcribe    print a token that opens /transcribe and nothing else
-  corti-auth token --full | corti-auth inspect
-  corti-auth exec --full -- ./job        run a program with a token in its environment
+  corti-auth token transcribe            print a token that opens /transcribe and nothing else
+  corti-auth token full | corti-auth inspect
+  corti-auth exec full -- ./job          run a program with a token in its environment
   corti-auth interaction create          print a websocketUrl
 
 Exit codes:
@@ -67,7 +75,7 @@ fn after_long_help() -> String {
 
 /// Keep Corti client secrets in the keyring, mint limited or full tokens, and read what a token may do
 #[derive(Debug, Parser)]
-#[command(name = "corti-auth", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "corti-auth", version, max_term_width = 100)]
 #[command(after_help = AFTER_HELP, after_long_help = after_long_help())]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -82,14 +90,14 @@ enum Command {
     Demo(LazyArgs<demo::DemoArgs>),
     /// Run Corti, emulated on this machine
     Sandbox(LazyArgs<sandbox::SandboxArgs>),
-    /// Store a client's secret in the keyring, a file or another secret manager
+    /// Store a client's secret in the keyring, a file or elsewhere
     Login(LazyArgs<login::LoginArgs>),
-    /// Remove a profile's secret from its store, and every cached token
+    /// Remove a profile's secret, and every cached token
     Logout(LazyArgs<logout::LogoutArgs>),
     /// Replace a profile's secret with a new one
     Rotate(LazyArgs<rotate::RotateArgs>),
-    /// Show the active client, where that choice comes from, and where its secret is kept
-    #[command(visible_alias = "whoami")]
+    /// Show the active client, who chose it, and where its secret is
+    #[command(alias = "whoami")]
     Status(LazyArgs<status::StatusArgs>),
     // Not lazy: completion adds the profiles' names to its arguments.
     Profile(profile::ProfileArgs),
@@ -99,15 +107,15 @@ enum Command {
     Exec(LazyArgs<exec::ExecArgs>),
     /// Decode a token: what it is, what it may do, and when it expires
     Inspect(LazyArgs<inspect::InspectArgs>),
-    /// Compare two tokens: scopes, roles, audience, client, environment, tenant, lifetime
+    /// Compare two tokens: scopes, roles, client, tenant, lifetime
     Diff(LazyArgs<diff::DiffArgs>),
-    /// Explain why a request failed: ranked causes, the evidence for each, what to do
+    /// Explain why a request failed: likely causes, and what to do
     Explain(LazyArgs<explain::ExplainArgs>),
     /// Compare what a token opens with what its scopes promise
     Check(LazyArgs<check::CheckArgs>),
-    /// Create, list, show and delete interactions, which /streams sessions belong to
+    /// Create, list, show and delete interactions, for /streams
     Interaction(LazyArgs<interaction::InteractionArgs>),
-    /// Prepare a WebSocket session for a frontend: a limited token, the URL, an interaction
+    /// Print what a frontend needs for a WebSocket: limited token, URL
     Session(LazyArgs<session::SessionArgs>),
     /// Serve as the backend in front of Corti, for frontends
     Serve(LazyArgs<serve::ServeArgs>),
@@ -119,6 +127,24 @@ enum Command {
     Completions(LazyArgs<completions::CompletionsArgs>),
     /// Write the manual pages into a folder
     Man(LazyArgs<man::ManArgs>),
+}
+
+/// The command line. Its help lists the subcommands in groups, which clap cannot do.
+fn command() -> clap::Command {
+    let command = Cli::command();
+    let header = command.get_styles().get_header();
+    let mut list = String::new();
+    for (heading, names) in GROUPS {
+        list += &format!("{header}{heading}:{header:#}\n");
+        for subcommand in names.iter().filter_map(|name| command.find_subcommand(name)) {
+            let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
+            list += &format!("  {:11}  {about}\n", subcommand.get_name());
+        }
+    }
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}\n{header}Options:{header:#}\n{{options}}{{after-help}}"
+    );
+    command.help_template(template)
 }
 
 /// What a command line asks for.
@@ -146,9 +172,14 @@ pub(crate) fn parse(host: &Host) -> Parsed {
     if let Err(failure) = argument::refuse_secrets(&host.arguments) {
         return wrong(failure, String::new());
     }
-    match Cli::try_parse_from(&host.arguments) {
+    let matches = command().try_get_matches_from(&host.arguments);
+    match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => Parsed::Run(Box::new(cli)),
-        Err(error) if !error.use_stderr() => Parsed::Show(error.render().to_string()),
+        Err(error) if !error.use_stderr() => {
+            let coloured = globals::colours(None, host).stdout;
+            let text = error.render();
+            Parsed::Show(if coloured { text.ansi().to_string() } else { text.to_string() })
+        }
         Err(error) => {
             let (failure, text) = usage::failure(&error, &host.arguments);
             wrong(failure, text)
@@ -198,12 +229,20 @@ async fn run(command: &Command, context: &Context<'_>) -> Result<Outcome, Failur
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_in_a_group() {
+        let grouped: Vec<&str> = GROUPS.into_iter().flat_map(|(_, names)| names).copied().collect();
+        let command = command();
+        for subcommand in command.get_subcommands() {
+            assert!(grouped.contains(&subcommand.get_name()), "{}", subcommand.get_name());
+        }
+        assert_eq!(grouped.len(), command.get_subcommands().count());
     }
 }

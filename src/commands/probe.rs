@@ -60,8 +60,13 @@ Exit codes:
   1 configuration refused, 5 token refused, 6 scope missing
   7 the token in the URL is for another environment or tenant, 8 network, 9 try later")]
 pub(super) struct ProbeArgs {
-    /// Which WebSocket [default with --websocket-url: the one in the URL]
-    #[arg(value_enum, value_name = "transcribe|streams", required_unless_present = "websocket_url")]
+    /// Which WebSocket [default: that of --websocket-url]
+    #[arg(
+        value_enum,
+        hide_possible_values = true,
+        value_name = "transcribe|streams",
+        required_unless_present = "websocket_url"
+    )]
     socket: Option<SocketKind>,
     /// Use this interaction instead of a new one
     #[arg(long, value_name = "ID", value_parser = crate::cli::argument::interaction_id)]
@@ -69,17 +74,20 @@ pub(super) struct ProbeArgs {
     /// Do not delete the new interaction
     #[arg(long, conflicts_with = "interaction")]
     keep: bool,
-    /// Read a pasted URL from this file, or from standard input (-); it may have a token in it
+    /// Read a pasted URL from this file, or standard input (-)
+    ///
+    /// The URL may have a token in it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["interaction", "keep"])]
     websocket_url: Option<PathBuf>,
-    /// Send this audio at its own pace: PCM in WAV at its rate, compressed formats at 128 kbit a second, everything else as
-    /// 16-bit mono PCM at 16 kHz
+    /// Send this audio at its own pace
+    ///
+    /// PCM in WAV at its rate, compressed formats at 128 kbit a second, everything else as 16-bit mono PCM at 16 kHz.
     #[arg(long, value_name = "FILE")]
     audio: Option<PathBuf>,
     /// Configure this primary language
     #[arg(long, value_name = "LANGUAGE", default_value = "en", conflicts_with = "configuration")]
     language: String,
-    /// Send the configuration in this JSON file instead of the smallest one
+    /// Send the configuration in this JSON file
     #[arg(long, value_name = "FILE")]
     configuration: Option<PathBuf>,
 }

@@ -36,7 +36,7 @@ use fault_args::FaultArgs;
 #[command(after_help = "Examples:
   corti-auth sandbox
   corti-auth sandbox --port 8600 --secret-file secret.txt --ready-file ready.json
-  corti-auth sandbox -- npm test      run a program with the sandbox's variables, and end with it")]
+  corti-auth sandbox -- npm test      run a program with it, then stop")]
 pub(super) struct SandboxArgs {
     /// Listen on this port; 0 takes a free one
     #[arg(long, default_value_t = 0)]
@@ -47,15 +47,17 @@ pub(super) struct SandboxArgs {
     /// The client's id
     #[arg(long, value_name = "ID", default_value = "sandbox")]
     client_id: String,
-    /// Read the client's secret from this file [default: a random one]
+    /// Read the client's secret from this file [default: random]
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// Write the address and the credentials to this file once the sandbox is ready
+    /// Write address and credentials here once it is ready
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
     #[command(flatten)]
     faults: FaultArgs,
-    /// Run this program with the sandbox's variables and no other of Corti's; end with it, and with its exit code
+    /// Run this program with the sandbox, then exit as it did
+    ///
+    /// It gets the sandbox's variables, and a configuration and a cache of its own.
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
 }

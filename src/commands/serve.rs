@@ -38,10 +38,14 @@ const LONGEST_CONFIG: usize = 512 * 1024;
 
 docs/serve.md has a whole serve.toml.")]
 pub(super) struct ServeArgs {
-    /// Read the rules from this file [default: serve.toml in the configuration folder]
+    /// Read the rules from this file [default: serve.toml]
+    ///
+    /// The default is in the folder of config.toml.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Serve on this machine only, without a file, with one new key that may do everything
+    /// Serve on this machine only, with a new key and no file
+    ///
+    /// The key may do everything. It is printed once.
     #[arg(long, conflicts_with = "config")]
     dev: bool,
     /// With --dev: serve the files of this folder, too
@@ -50,16 +54,20 @@ pub(super) struct ServeArgs {
     /// With --dev: listen on this port; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8744, requires = "dev")]
     port: u16,
-    /// With --dev: let pages of this origin call, such as `http://localhost:5173`
+    /// With --dev: let pages of this origin call
+    ///
+    /// Such as `http://localhost:5173`.
     #[arg(long, value_name = "URL", requires = "dev")]
     origin: Vec<String>,
-    /// With --dev: put an emulated Corti behind it, even if you are logged in
+    /// With --dev: use the sandbox, even if you are logged in
     #[arg(long, requires = "dev")]
     sandbox: bool,
     /// Show what each group may do, and stop; reads no secrets
     #[arg(long, conflicts_with_all = ["dev", "new_key"])]
     check: bool,
-    /// Make an API key of this name, print it once with its lines for serve.toml, and stop
+    /// Make an API key of this name, and print it once
+    ///
+    /// With its lines for serve.toml.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["dev", "config"])]
     new_key: Option<String>,
 }

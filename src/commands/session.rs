@@ -44,7 +44,7 @@ Output:
   with a schema.")]
 pub(super) struct SessionArgs {
     /// Which WebSocket
-    #[arg(value_enum, value_name = "transcribe|streams")]
+    #[arg(value_enum, hide_possible_values = true, value_name = "transcribe|streams")]
     socket: SocketKind,
     /// Print in this format
     #[arg(long, value_enum, default_value_t)]

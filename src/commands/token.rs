@@ -17,19 +17,23 @@ use crate::output::Outcome;
 /// else, and is safe for a browser. A full one acts as the client itself. Keep it on your backend.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  corti-auth token --scope transcribe
-  corti-auth token --scope transcribe,streams --json
-  eval \"$(corti-auth token --full --format env)\"
-  corti-auth token --full --format curl | curl -K - https://api.eu.corti.app/v2/languages/")]
+  corti-auth token transcribe
+  corti-auth token transcribe streams --json
+  eval \"$(corti-auth token full --format env)\"
+  corti-auth token full --format curl | curl -K - https://api.eu.corti.app/v2/languages/")]
 pub(super) struct TokenArgs {
     #[command(flatten)]
     choice: ChoiceArgs,
     #[command(flatten)]
     cache: CacheArgs,
-    /// Print nothing, and exit with 10, unless the token has this scope
+    /// Exit with 10 unless the token has this scope
+    ///
+    /// It is then not printed.
     #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     require_scope: Vec<String>,
-    /// Print nothing, and exit with 10, if the token has this scope
+    /// Exit with 10 if the token has this scope
+    ///
+    /// It is then not printed.
     #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     forbid_scope: Vec<String>,
     #[command(flatten)]

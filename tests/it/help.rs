@@ -73,14 +73,56 @@ fn what_follows_the_options_fits_the_width() {
     assert!(lines > COMMANDS.len(), "{lines}");
 }
 
+/// The help of `-h` at 80 columns.
+fn short_help(command: &str) -> String {
+    let mut world = World::new();
+    world.set("COLUMNS", "80");
+    Said::by(&mut world.run(&format!("{command} -h"))).stdout
+}
+
 #[test]
 fn the_short_help_fits_a_screen() {
-    let said = Said::by(&mut World::new().run("-h"));
-    assert!(said.stdout.lines().count() <= 45, "{}", said.stdout);
-    let list = said.stdout.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let listed = list.take_while(|line| !line.is_empty()).count();
-    let commands = COMMANDS.iter().filter(|command| !command.contains(' ')).count();
-    assert_eq!(listed, commands + 1, "a line for each, and for `help`: {}", said.stdout);
+    let help = short_help("");
+    assert!(help.lines().count() <= 45, "{help}");
+    assert_eq!(help.lines().find(|line| line.chars().count() > 80), None, "a command is one line");
+    let groups = ["Start:", "Tokens:", "Clients:", "Debug:", "Tools:", "Options:"];
+    let headings: Vec<&str> = help.lines().filter(|line| groups.contains(line)).collect();
+    assert_eq!(headings, groups, "{help}");
+    for command in COMMANDS.iter().filter(|command| !command.contains(' ')) {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}");
+    }
+    for command in COMMANDS {
+        let help = short_help(command);
+        assert!(help.lines().count() <= 45, "{command}: {help}");
+        assert!(!help.contains("Exit codes:") && !help.contains("--version"), "{command}: {help}");
+    }
+}
+
+#[test]
+fn an_option_with_a_variable_names_it() {
+    let table = [
+        ("token", "--profile", "[env: CORTI_AUTH_PROFILE]"),
+        ("token", "--environment", "[env: CORTI_ENVIRONMENT]"),
+        ("token", "--tenant", "[env: CORTI_TENANT_NAME]"),
+        ("token", "--no-cache", "[env: CORTI_AUTH_NO_CACHE]"),
+        ("token", "--no-input", "[env: CORTI_AUTH_NO_INPUT, CI]"),
+        ("token", "--config-dir", "[env: CORTI_AUTH_CONFIG_DIR]"),
+        ("login", "--client-id", "[env: CORTI_CLIENT_ID]"),
+        ("login", "--store", "[env: CORTI_AUTH_STORE]"),
+    ];
+    for (command, option, variable) in table {
+        let help = Said::by(&mut World::new().run(&format!("{command} --help"))).stdout;
+        let about = help.split(option).nth(1).unwrap().lines().nth(1).unwrap();
+        assert!(about.contains(variable), "{command} {option}: {about}");
+    }
+}
+
+/// As gh and git do: `-V` of a subcommand is its own.
+#[test]
+fn the_version_is_the_roots() {
+    for words in ["token -V", "token --version", "profile list -V"] {
+        World::new().run(words).assert().code(2).stdout("");
+    }
 }
 
 #[test]

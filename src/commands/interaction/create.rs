@@ -26,26 +26,28 @@ use super::statuses;
 /// How much of a body is read. The API's are kilobytes.
 const MAX_BODY: usize = 1024 * 1024;
 
+const EXAMPLES: &str = "Examples:
+  corti-auth interaction create
+  corti-auth interaction create --status in-progress --type emergency --json
+  corti-auth interaction create --from visit.json --identifier visit-7
+  corti-auth interaction create --connect-url    for debugging: with a token";
+
+const BODY: &str = "A body with every member that the API documents:
+  {\"assignedUserId\": UUID,
+   \"encounter\": {\"identifier\", \"status\", \"type\", \"title\", \"period\": {\"startedAt\", \"endedAt\"}},
+   \"patient\": {\"identifier\", \"name\", \"gender\", \"birthDate\", \"pronouns\"}}";
+
 /// Create an interaction and print its websocketUrl
 ///
 /// Defaults: a planned first consultation with a new identifier. --from reads the API's body as JSON; options overrule it.
 /// A patient's name, date of birth and pronouns have no option, since other users can see the command line: use --from.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  corti-auth interaction create
-  corti-auth interaction create --status in-progress --type emergency --json
-  corti-auth interaction create --from visit.json --identifier visit-7
-  corti-auth interaction create --connect-url    with a limited token in it: for debugging only
-
-A body with every member that the API documents:
-  {\"assignedUserId\": UUID,
-   \"encounter\": {\"identifier\", \"status\", \"type\", \"title\", \"period\": {\"startedAt\", \"endedAt\"}},
-   \"patient\": {\"identifier\", \"name\", \"gender\", \"birthDate\", \"pronouns\"}}")]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{BODY}"))]
 pub(super) struct CreateArgs {
-    /// Take the body from this JSON file, or from standard input (-)
+    /// Read the body from this JSON file, or - for stdin
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Encounter identifier, not used before [default: a new UUID]
+    /// Encounter identifier [default: a new UUID]
     #[arg(long, value_name = "ID")]
     identifier: Option<String>,
     /// Encounter status [default: planned]
@@ -72,7 +74,9 @@ pub(super) struct CreateArgs {
     /// Patient gender; needs --patient
     #[arg(long, value_name = "GENDER", value_parser = GENDERS)]
     gender: Option<String>,
-    /// Append a limited token, so that a WebSocket client can open the URL
+    /// Append a limited token to the URL
+    ///
+    /// A WebSocket client can then open it as it is.
     #[arg(long)]
     connect_url: bool,
 }

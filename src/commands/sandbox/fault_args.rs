@@ -15,41 +15,41 @@ use crate::sandbox::{ApiFault, Settings};
 )]
 pub(super) struct FaultArgs {
     /// Wait this long before each answer
-    #[arg(long, value_name = "DURATION", value_parser = latency)]
+    #[arg(long, hide_short_help = true, value_name = "DURATION", value_parser = latency)]
     latency: Option<Duration>,
     /// Answer failing token requests with this HTTP status [default: 503]
-    #[arg(long, value_name = "STATUS", requires = "fail_count", value_parser = statuses())]
+    #[arg(long, hide_short_help = true, value_name = "STATUS", requires = "fail_count", value_parser = statuses())]
     fail_status: Option<u16>,
     /// Let the first N token requests fail
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 0)]
     fail_count: u32,
     /// Send Retry-After with failing answers, of the token endpoint and of the API
-    #[arg(long, value_name = "SECONDS", requires = "failing")]
+    #[arg(long, hide_short_help = true, value_name = "SECONDS", requires = "failing")]
     retry_after: Option<u32>,
     /// Close the connection of the first N requests instead of answering
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 0)]
     drop_connections: u32,
     /// Cut the first N token answers in half
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 0)]
     truncate_answers: u32,
     /// Answer failing requests to the API like this: gateway, rate-limit, quota, breakdown, timeout [default: gateway]
-    #[arg(long, value_name = "KIND", requires = "api_fail_count", value_parser = api_fault)]
+    #[arg(long, hide_short_help = true, value_name = "KIND", requires = "api_fail_count", value_parser = api_fault)]
     api_fault: Option<ApiFault>,
     /// Let the first N requests to the API and its WebSockets fail
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 0)]
     api_fail_count: u32,
     /// Let every valid token open everything, whatever its scopes
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     ignore_scopes: bool,
     /// Leave the reason out of the API's refusals
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     terse: bool,
     /// Let tokens live this long, in whole seconds [default: 300s]
-    #[arg(long, value_name = "DURATION", value_parser = lifetime)]
+    #[arg(long, hide_short_help = true, value_name = "DURATION", value_parser = lifetime)]
     token_lifetime: Option<i64>,
     /// Set the server's clock ahead by this many seconds, or behind by a negative number
     #[arg(
-        long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true,
+        long, hide_short_help = true, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true,
         value_parser = clap::value_parser!(i64).range(Settings::CLOCK_SKEW)
     )]
     clock_skew: i64,
