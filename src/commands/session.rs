@@ -2,7 +2,7 @@
 //! interaction.
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 
@@ -61,7 +61,7 @@ enum Format {
     Env,
     /// Lines for a .env file
     Dotenv,
-    /// Options for the JavaScript SDK's `CortiClient`, with the interaction's id
+    /// Options for @corti/sdk's clients and Corti's dictation component
     Sdk,
 }
 
@@ -132,13 +132,21 @@ impl Session {
         self.with_interaction("interactionId", members)
     }
 
-    /// The options of `new CortiClient(…)`, and the interaction's id for `stream.connect`, which the client ignores.
+    /// The options of `new CortiClient(…)`, those of the SDK's proxy client and of Corti's dictation component (`url`,
+    /// `queryParameters`), and the interaction's id. Each ignores the rest. The URL has no query: the SDK appends one.
     fn sdk_options(&self) -> Value {
         let access_token = self.token.access_token.secret().expose();
+        let mut url = self.websocket_url.clone();
+        url.set_query(None);
+        let query = self.websocket_url.query_pairs().map(|(name, value)| (name.into_owned(), value.into()));
+        let mut query: Map<String, Value> = query.collect();
+        query.insert("token".to_owned(), format!("Bearer {access_token}").into());
         let members = json!({
             "environment": sdk_environment(&self.client.environment),
             "tenantName": self.client.tenant.as_str(),
             "auth": { "accessToken": access_token, "expiresIn": self.token.expires_in },
+            "url": url.as_str(),
+            "queryParameters": query,
         });
         self.with_interaction("interactionId", members)
     }

@@ -81,7 +81,7 @@ fn the_variables_work_in_a_shell() {
 fn the_sdk_format_has_the_clients_options() {
     let sandbox = Sandbox::start();
     let json = Said::by(&mut World::of(&sandbox).run("session streams --format sdk")).json();
-    assert_eq!(keys(&json), ["auth", "environment", "interactionId", "tenantName"]);
+    assert_eq!(keys(&json), ["auth", "environment", "interactionId", "queryParameters", "tenantName", "url"]);
     assert_eq!(keys(&json["auth"]), ["accessToken", "expiresIn"]);
     let base = &sandbox.environment;
     let environment = json!({
@@ -91,6 +91,12 @@ fn the_sdk_format_has_the_clients_options() {
         "agents": base,
     });
     assert_eq!(json["environment"], environment);
+    let id = json["interactionId"].as_str().unwrap();
+    let url = format!("{}/audio-bridge/v2/interactions/{id}/streams", base.replace("http", "ws"));
+    assert_eq!(json["url"], url, "without a query, which the SDK appends");
+    let token = json["auth"]["accessToken"].as_str().unwrap();
+    let query = json!({ "tenant-name": "base", "token": format!("Bearer {token}") });
+    assert_eq!(json["queryParameters"], query);
 }
 
 fn jwt(scope: &str) -> String {

@@ -1,6 +1,6 @@
 // Opens a session with the output of `corti-auth session --format sdk`, which it reads from stdin and gives to the client
 // unchanged. Prints the outcome as a JSON object.
-import { CortiClient } from "@corti/sdk";
+import { CortiClient, CortiWebSocketProxyClient } from "@corti/sdk";
 
 let text = "";
 for await (const chunk of process.stdin) text += chunk;
@@ -8,17 +8,18 @@ const options = JSON.parse(text);
 const client = new CortiClient(options);
 
 const transcription = { primaryLanguage: "en", participants: [{ channel: 0, role: "multiple" }] };
-const opened = async () => {
+const opened = async (from, more) => {
   if (!options.interactionId) {
-    return client.transcribe.connect({ configuration: { primaryLanguage: "en" }, reconnectAttempts: 0 });
+    return from.transcribe.connect({ ...more, configuration: { primaryLanguage: "en" }, reconnectAttempts: 0 });
   }
   const configuration = { transcription, mode: { type: "transcription" } };
-  return client.stream.connect({ id: options.interactionId, configuration, reconnectAttempts: 0 });
+  return from.stream.connect({ ...more, configuration, reconnectAttempts: 0 });
 };
 
 let result;
 try {
-  (await opened()).close();
+  (await opened(client, { id: options.interactionId })).close();
+  (await opened(CortiWebSocketProxyClient, { proxy: options })).close();
   let refusal;
   await client.interactions.list().catch((thrown) => (refusal = thrown.statusCode));
   result = { opened: true, rest: refusal ?? 200 };
