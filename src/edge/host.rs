@@ -77,6 +77,11 @@ pub fn stdout_has_reader() -> bool {
     true
 }
 
+/// The current folder; `None` if it is gone.
+pub fn current_folder() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}
+
 impl Env {
     /// The variables that a program must not get: by their name (`is_removed`), or because their value is a client secret, either
     /// `secret` or that of [`variable::CLIENT_SECRET`].

@@ -1,5 +1,6 @@
 //! Runs the program of `exec`: in place of this process if the system can do that, otherwise beside it.
 
+use std::collections::BTreeSet;
 #[cfg(windows)]
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -70,6 +71,30 @@ pub fn with_extension(name: &OsStr, env: &Env) -> OsString {
     let mut files =
         folders.iter().flat_map(|it| EXTENSIONS.map(|extension| it.join(name).with_extension(extension)));
     files.find(|file| file.is_file()).map_or_else(|| name.to_owned(), PathBuf::into_os_string)
+}
+
+/// The names of the programs in the folders of `PATH` that begin with `start`, sorted. On Windows without their extensions.
+pub fn names_in_path(start: &OsStr, env: &Env) -> Vec<OsString> {
+    let path = env.path("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).filter_map(|folder| std::fs::read_dir(folder).ok());
+    let files = folders.flatten().filter_map(Result::ok).filter(|file| {
+        file.file_name().as_encoded_bytes().starts_with(start.as_encoded_bytes()) && is_program(&file.path())
+    });
+    let name =
+        |path: PathBuf| if cfg!(windows) { path.file_stem() } else { path.file_name() }.map(OsStr::to_owned);
+    let names: BTreeSet<OsString> = files.filter_map(|file| name(file.path())).collect();
+    names.into_iter().collect()
+}
+
+#[cfg(unix)]
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(windows)]
+fn is_program(path: &Path) -> bool {
+    path.extension().is_some_and(|known| EXTENSIONS.iter().any(|it| known.eq_ignore_ascii_case(it)))
 }
 
 impl Program {

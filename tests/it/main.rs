@@ -15,6 +15,7 @@ mod cache_quota;
 mod cache_stored;
 mod check;
 mod common;
+#[cfg(unix)]
 mod completions;
 #[cfg(unix)]
 mod config_lock;
