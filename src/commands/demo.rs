@@ -82,10 +82,10 @@ impl Demo<'_> {
         let secret = store.read(&self.client, self.tokens.context.sink).await;
         let secret = secret.map_err(|error| self.store_failure(&error))?;
         let title = "A full token, for a backend";
-        let full = self.token(3, title, "--full", &ScopeRequest::Full, &secret).await?;
+        let full = self.token(3, title, "full", &ScopeRequest::Full, &secret).await?;
         let title = "A limited token, for a browser";
         let limited =
-            self.token(4, title, "--scope streams", &SocketKind::Streams.scope_request(), &secret).await?;
+            self.token(4, title, "streams", &SocketKind::Streams.scope_request(), &secret).await?;
 
         let interaction =
             Api::new(http, environment, tenant, &full).create_minimal(self.tokens.context).await?;
@@ -139,7 +139,7 @@ impl Demo<'_> {
         &self,
         number: u8,
         title: &str,
-        option: &str,
+        what: &str,
         requested: &ScopeRequest,
         secret: &ClientSecret,
     ) -> Result<AccessToken, Failure> {
@@ -149,7 +149,7 @@ impl Demo<'_> {
         if inspection.class != Some(requested.class()) {
             return Err(wrong("the token does not have the requested scopes"));
         }
-        let command = format!("corti-auth token {option} | corti-auth inspect");
+        let command = format!("corti-auth token {what} | corti-auth inspect");
         self.step(number, title, &command, inspection.summary());
         Ok(token)
     }
