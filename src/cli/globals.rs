@@ -8,6 +8,7 @@ use clap::ColorChoice;
 use crate::app::context::Options;
 use crate::cli::argument;
 use crate::domain::client::environment::KNOWN_LABELS;
+use crate::domain::client::variable::{CI, CONFIG_FOLDER, ENVIRONMENT, NO_INPUT, PROFILE, TENANT};
 use crate::edge::host::Host;
 use crate::output::{Colours, Style};
 
@@ -15,13 +16,13 @@ use crate::output::{Colours, Style};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// Use this profile [env: CORTI_AUTH_PROFILE]
+    #[arg(help = format!("Use this profile [env: {PROFILE}]"))]
     #[arg(short, long, global = true, value_name = "NAME")]
     profile: Option<String>,
-    /// eu, us, another label or a URL [env: CORTI_ENVIRONMENT]
+    #[arg(help = format!("eu, us, another label or a URL [env: {ENVIRONMENT}]"))]
     #[arg(short, long, global = true, value_name = "ENV", add = argument::offering(&KNOWN_LABELS))]
     environment: Option<String>,
-    /// The tenant [env: CORTI_TENANT_NAME] [default: base]
+    #[arg(help = format!("The tenant [env: {TENANT}] [default: base]"))]
     #[arg(short, long, global = true)]
     tenant: Option<String>,
     /// Print one JSON object, and errors as one JSON line
@@ -30,7 +31,7 @@ pub(crate) struct Globals {
     /// Print only this member of it, such as a.b.0
     #[arg(long, global = true, value_name = "NAME")]
     field: Option<String>,
-    /// Never ask anything [env: CORTI_AUTH_NO_INPUT, CI]
+    #[arg(help = format!("Never ask anything [env: {NO_INPUT}, {CI}]"))]
     #[arg(long, global = true, hide_short_help = true)]
     no_input: bool,
     /// Print only results, warnings and errors
@@ -51,7 +52,7 @@ pub(crate) struct Globals {
     /// Also trust the PEM certificates in this file
     #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
-    /// Folder of config.toml [env: CORTI_AUTH_CONFIG_DIR]
+    #[arg(help = format!("Folder of config.toml [env: {CONFIG_FOLDER}]"))]
     #[arg(long, global = true, hide_short_help = true, value_name = "DIR")]
     config_dir: Option<PathBuf>,
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::app::context::Context;
 use crate::cli::argument;
 use crate::domain::client::resolve::Plan;
+use crate::domain::client::variable::NO_CACHE;
 use crate::domain::token::reuse::{CacheMode, CachePolicy};
 use crate::domain::token::scope::{LIMITED, Scope, ScopeRequest, ScopeSet};
 use crate::failure::{Failure, Kind};
@@ -104,7 +105,7 @@ pub(crate) struct CacheArgs {
     /// Mint a new token, even if a cached one is good
     #[arg(long)]
     refresh: bool,
-    /// Neither read nor write the token cache [env: CORTI_AUTH_NO_CACHE]
+    #[arg(help = format!("Neither read nor write the token cache [env: {NO_CACHE}]"))]
     #[arg(long, conflicts_with = "refresh")]
     no_cache: bool,
 }

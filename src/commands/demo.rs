@@ -84,8 +84,7 @@ impl Demo<'_> {
         let title = "A full token, for a backend";
         let full = self.token(3, title, "full", &ScopeRequest::Full, &secret).await?;
         let title = "A limited token, for a browser";
-        let limited =
-            self.token(4, title, "streams", &SocketKind::Streams.scope_request(), &secret).await?;
+        let limited = self.token(4, title, "streams", &SocketKind::Streams.scope_request(), &secret).await?;
 
         let interaction =
             Api::new(http, environment, tenant, &full).create_minimal(self.tokens.context).await?;

@@ -118,12 +118,11 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<PreparedProg
     let (env, variables) = (&context.host.env, context.variables()?);
     let secret = tokens.secret_read.borrow().clone();
     let mut set = Vec::from(format::variables(&plan.client, &token));
-    let (name, arguments) = match args.command.split_first() {
-        Some((name, arguments)) => (program::with_extension(name, env), arguments.to_vec()),
-        None => {
-            set.push(Named::open(variable::SHELL, plan.client.id.as_str()));
-            (shell(env), Vec::new())
-        }
+    let (name, arguments) = if let Some((name, arguments)) = args.command.split_first() {
+        (program::with_extension(name, env), arguments.to_vec())
+    } else {
+        set.push(Named::open(variable::SHELL, plan.client.id.as_str()));
+        (shell(env), Vec::new())
     };
     let program = Program {
         name,

@@ -14,6 +14,7 @@ use crate::domain::client::environment::{Environment, KNOWN_LABELS};
 use crate::domain::client::identity::{ClientId, Tenant};
 use crate::domain::client::store_kind::WRITABLE;
 use crate::domain::client::variable;
+use crate::domain::client::variable::{CLIENT_ID, STORE};
 use crate::domain::text::redactor::Redactor;
 use crate::domain::text::shell::Shell;
 use crate::edge::prompt;
@@ -30,12 +31,10 @@ use crate::output::{Outcome, Text};
   corti-auth login --store file                      on a machine without a keyring
   corti-auth login --secret-command 'op read op://dev/corti/secret'")]
 pub(super) struct LoginArgs {
-    /// The client id [env: CORTI_CLIENT_ID]
+    #[arg(help = format!("The client id [env: {CLIENT_ID}]"))]
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// keyring, file or command [env: CORTI_AUTH_STORE]
-    ///
-    /// Where the secret is kept. `file` is encrypted with a passphrase.
+    #[arg(help = format!("keyring, file or command [env: {STORE}]"))]
     #[arg(long, value_name = "STORE", add = argument::offering(&WRITABLE))]
     store: Option<String>,
     /// Run this to get the secret, whenever it is needed

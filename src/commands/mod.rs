@@ -133,14 +133,14 @@ enum Command {
 fn command() -> clap::Command {
     let command = Cli::command();
     let header = command.get_styles().get_header();
-    let mut list = String::new();
-    for (heading, names) in GROUPS {
-        list += &format!("{header}{heading}:{header:#}\n");
-        for subcommand in names.iter().filter_map(|name| command.find_subcommand(name)) {
-            let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
-            list += &format!("  {:11}  {about}\n", subcommand.get_name());
-        }
-    }
+    let line = |name: &&str| {
+        let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+        format!("  {name:11}  {}\n", about.map(ToString::to_string).unwrap_or_default())
+    };
+    let group = |(heading, names): (&str, &[&str])| {
+        format!("{header}{heading}:{header:#}\n") + &names.iter().map(line).collect::<String>()
+    };
+    let list: String = GROUPS.into_iter().map(group).collect();
     let template = format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}\n{header}Options:{header:#}\n{{options}}{{after-help}}"
     );

@@ -183,7 +183,7 @@ impl Config {
         if let Some(profiles) = profiles.as_table_like_mut() {
             let table = profiles.entry(name.as_str()).or_insert_with(|| Item::Table(Table::new()));
             if let Some(table) = table.as_table_like_mut() {
-                edit::assign(table, ENVIRONMENT, &client.environment.to_string());
+                edit::assign(table, ENVIRONMENT, client.environment.to_string());
                 edit::assign(table, TENANT, client.tenant.as_str());
                 edit::assign(table, CLIENT_ID, client.id.as_str());
                 edit::assign(table, STORE, store.as_str());
