@@ -360,6 +360,16 @@ def sandbox(world):
 
 
 @row
+def sandbox_program(world):
+    program = [windows(world.exe), "token", "transcribe"]
+    own = {"CORTI_CLIENT_ID": "mine", "CORTI_AUTH_PROFILE": "mine"}
+    world.run("sandbox", "--", *program, variables=own).ok("ey")
+    world.run("sandbox", "--", "cmd", "/c", "exit", "7").ends(7)
+    world.run("sandbox", "--", "no-such-program").ends(127, "no-such-program: command not found")
+    return "a token from the sandbox and none of the user's variables; exit codes 7 and 127"
+
+
+@row
 def folders(world):
     home = world.work / ODD
     for name in ["roaming", "local"]:
@@ -422,7 +432,10 @@ def completions(world):
     world.log_in("-p", "acme")
     world.run("--", "corti-auth", "token", "--pro", variables=asked).ok("--profile")
     world.run("--", "corti-auth", "token", "--profile", "ac", variables=asked).ok("acme")
-    return "PowerShell's script; it completes an option and a profile"
+    folder = windows(world.file("tools/only-program.cmd", "@exit 0\r\n").parent)
+    offered = world.run("--", "corti-auth", "exec", "full", "--", "only-pro", variables=asked | {"WINEPATH": folder})
+    expect(offered.ok().out.split() == ["only-program"], f"programs: {offered}")
+    return "PowerShell's script; it completes an option, a profile, and a program after --"
 
 
 # What only a POSIX shell has.
