@@ -17,13 +17,13 @@ use crate::domain::text::event::{Event, Sink};
 use crate::domain::text::field;
 use crate::domain::text::page::{Page, Tone, printable, printable_json, printable_json_lines};
 use crate::domain::text::redactor::Redactor;
-use crate::edge::host::Terminal;
 use crate::edge::thread;
 use crate::failure::{Failure, Kind};
 
+mod json;
 mod layout;
 
-use layout::{layout, paint, shown};
+use layout::{layout, paint, shown, wrapped};
 
 /// The result of a command.
 pub struct Outcome {
@@ -81,25 +81,19 @@ pub struct Style {
     pub quiet: bool,
     /// 1 shows requests.
     pub verbose: u8,
-    /// Which streams are coloured.
-    pub colours: Colours,
-}
-
-/// Which streams are coloured.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Colours {
     /// Standard output.
-    pub stdout: bool,
+    pub stdout: Look,
     /// Standard error.
-    pub stderr: bool,
+    pub stderr: Look,
 }
 
-impl Colours {
-    /// As `forced` by the user, else on terminals, unless `plain`: `NO_COLOR` or `TERM=dumb`.
-    pub fn choose(forced: Option<bool>, plain: bool, terminal: Terminal) -> Self {
-        let on = |is_terminal: bool| forced.unwrap_or(is_terminal && !plain);
-        Self { stdout: on(terminal.stdout), stderr: on(terminal.stderr) }
-    }
+/// How text looks on a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Whether it is coloured.
+    pub colour: bool,
+    /// The columns of the terminal, where text wraps; `usize::MAX` if they are not known, `None` off a terminal.
+    pub columns: Option<usize>,
 }
 
 /// Prints outcomes, events and failures.
@@ -132,9 +126,9 @@ impl Printer {
             match &outcome.text {
                 Text::Nothing => {}
                 _ if self.style.field.is_some() => self.field_of(&self.object(outcome)),
-                Text::Json => self.data(&printable_json(&self.object(outcome))),
-                _ if self.style.json => self.data(&printable_json(&self.object(outcome))),
-                Text::Datum(datum) => self.data(datum.expose()),
+                Text::Json => self.data(&self.json(&self.object(outcome))),
+                _ if self.style.json => self.data(&self.json(&self.object(outcome))),
+                Text::Datum(datum) => self.data(&self.datum(datum.expose())),
                 Text::Page(page) => self.data(&self.stdout_page(page)),
                 Text::Message(page) if !self.style.quiet => self.message(page),
                 Text::Message(_) => {}
@@ -171,8 +165,8 @@ impl Printer {
         if self.style.json || text.is_empty() {
             return self.fail(failure);
         }
-        let lines: Vec<_> = text.trim_end().lines().map(|line| self.shown(line)).collect();
-        to_stderr(&lines.join("\n"));
+        let page = text.trim_end().lines().fold(Page::new(), Page::line);
+        self.message(&page);
     }
 
     /// Prints a failure: `error:`, its causes, and `hint:` lines; or one JSON line.
@@ -189,7 +183,7 @@ impl Printer {
         }
         let mut causes = failure.causes();
         let mut lines = vec![self.labelled("error", Tone::Bad, &causes.next().unwrap_or_default())];
-        lines.extend(causes.map(|cause| format!("  {}", self.shown(&cause))));
+        lines.extend(causes.map(|cause| self.note(&format!("  {cause}"))));
         lines.extend(failure.hints.iter().map(|hint| self.labelled("hint", Tone::Strong, hint)));
         to_stderr(&lines.join("\n"));
     }
@@ -199,19 +193,41 @@ impl Printer {
     }
 
     fn labelled(&self, label: &str, tone: Tone, text: &str) -> String {
-        format!("{}: {}", paint(label, tone, self.style.colours.stderr), self.shown(text))
+        let text = wrapped(&self.shown(text), Tone::Plain, label.len() + 2, self.style.stderr);
+        format!("{}: {text}", paint(label, tone, self.style.stderr.colour))
     }
 
     fn stdout_page(&self, page: &Page) -> String {
-        layout(page, self.style.colours.stdout, &self.redactor)
+        layout(page, self.style.stdout, &self.redactor)
+    }
+
+    /// A line for stderr.
+    fn note(&self, text: &str) -> String {
+        layout(&Page::new().line(text), self.style.stderr, &self.redactor)
     }
 
     fn message(&self, page: &Page) {
-        to_stderr(&layout(page, self.style.colours.stderr, &self.redactor));
+        to_stderr(&layout(page, self.style.stderr, &self.redactor));
     }
 
+    /// JSON for stderr.
     fn shown_json(&self, value: Value) -> String {
         printable_json(&self.redactor.apply_json(value))
+    }
+
+    /// JSON for stdout: on one line, but indented and coloured for a person.
+    fn json(&self, value: &Value) -> String {
+        match self.style.stdout.columns {
+            Some(_) => json::indented(value, self.style.stdout.colour),
+            None => printable_json(value),
+        }
+    }
+
+    /// One value. If it is a JSON object, a person sees it as any other JSON.
+    fn datum(&self, text: &str) -> String {
+        let is_for_a_person = self.style.stdout.columns.is_some() && text.starts_with('{');
+        let object = is_for_a_person.then(|| serde_json::from_str(text).ok()).flatten();
+        object.map_or_else(|| text.to_owned(), |object| self.json(&object))
     }
 
     /// An outcome as a JSON object.
@@ -234,7 +250,7 @@ impl Printer {
             }
             Some(value) if self.style.json => {
                 let only = json!({ "schema": object.get("schema"), path: value });
-                self.data(&printable_json(&only));
+                self.data(&self.json(&only));
             }
             Some(value) => self.data(&printable(&field::plain(value))),
         }
@@ -280,14 +296,16 @@ impl Sink for Printer {
                 self.field_of(&self.redactor.apply_json(value));
             }
             Event::Story(_) if self.style.field.is_some() => {}
-            Event::Note(text) if !quiet && !json => to_stderr(&self.shown(&text)),
+            Event::Note(text) if !quiet && !json => to_stderr(&self.note(&text)),
             Event::Said(program, text) if json => {
                 let line = json!({ "schema": "corti-auth/said/v1", "program": program, "message": text });
                 to_stderr(&self.shown_json(line));
             }
-            Event::Said(program, text) => to_stderr(&self.shown(&format!("{program}: {text}"))),
+            Event::Said(program, text) => to_stderr(&self.note(&format!("{program}: {text}"))),
             Event::Warning(text, hint) => self.warn(&text, hint.as_deref()),
-            Event::Datum(_, value) | Event::Step(_, value) if json => self.data(&self.shown_json(value)),
+            Event::Datum(_, value) | Event::Step(_, value) if json => {
+                self.data(&self.json(&self.redactor.apply_json(value)));
+            }
             Event::Story(page) if !json => self.data(&self.stdout_page(&page)),
             Event::Datum(page, _) => self.data(&self.stdout_page(&page)),
             Event::Preview(page) => self.message(&page),
@@ -296,7 +314,7 @@ impl Sink for Printer {
             Event::Lines(lines) => self.data(&printable_json_lines(lines)),
             Event::Exchange { method, url, result, elapsed } if verbose > 0 => {
                 let line = format!("{method} {url} -> {result} ({} ms)", elapsed.as_millis());
-                to_stderr(&paint(&self.shown(&line), Tone::Dim, self.style.colours.stderr));
+                self.message(&Page::new().toned(Tone::Dim, line));
             }
             Event::Waiting(what, count) if !quiet && !json && verbose == 0 => {
                 let frame = ["|", "/", "-", "\\"].get(count % 4).copied().unwrap_or_default();

@@ -31,9 +31,9 @@ pub(crate) struct Check {
 
 impl Check {
     /// The check without its hints, aligned with its neighbours.
-    pub(crate) fn page(&self, detail: &str) -> Page {
+    pub(crate) fn page(&self, fact: &str) -> Page {
         let name = format!("{:NAME_WIDTH$}", self.name);
-        Page::new().toned_field(name, self.verdict.tone(), format!("{}: {detail}", self.verdict.as_str()))
+        Page::new().check(self.verdict.tone(), self.verdict.mark(), name, fact)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cli::argument;
 use crate::domain::client::environment::KNOWN_LABELS;
 use crate::domain::client::variable::{CI, CONFIG_FOLDER, ENVIRONMENT, NO_INPUT, PROFILE, TENANT};
 use crate::edge::host::Host;
-use crate::output::{Colours, Style};
+use crate::output::{Look, Style};
 
 /// The options that every command takes.
 #[derive(Debug, clap::Args)]
@@ -81,20 +81,19 @@ impl Globals {
             ColorChoice::Always => Some(true),
             ColorChoice::Never => Some(false),
         };
-        let field = self.field.clone();
-        Style {
-            json: self.json,
-            field,
-            quiet: self.quiet,
-            verbose: self.verbose,
-            colours: colours(forced, host),
-        }
+        let (json, field) = (self.json, self.field.clone());
+        Style { json, field, quiet: self.quiet, verbose: self.verbose, ..style(forced, host) }
     }
 }
 
-/// The colours to use: `forced`, else by the environment and the terminals.
-pub(crate) fn colours(forced: Option<bool>, host: &Host) -> Colours {
+/// The style of the two streams. Colours are as `forced`, else on terminals that can show them.
+pub(crate) fn style(forced: Option<bool>, host: &Host) -> Style {
     // `dumb`: a terminal that cannot show colours.
     let plain = host.env.get("NO_COLOR").is_some() || host.env.get("TERM").as_deref() == Some("dumb");
-    Colours::choose(forced, plain, host.terminal)
+    let columns = host.terminal.columns.unwrap_or(usize::MAX);
+    let look = |is_terminal: bool| Look {
+        colour: forced.unwrap_or(is_terminal && !plain),
+        columns: is_terminal.then_some(columns),
+    };
+    Style { stdout: look(host.terminal.stdout), stderr: look(host.terminal.stderr), ..Style::default() }
 }

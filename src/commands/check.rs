@@ -12,7 +12,7 @@ use crate::app::interrupt::StopSignal;
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::ScopeArgs;
 use crate::domain::client::secret::AccessToken;
-use crate::domain::corti::access::{Finding, READS, Row, overall};
+use crate::domain::corti::access::{Access, Finding, READS, Row, overall};
 use crate::domain::corti::interaction::Interaction;
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::text::page::{Page, Tone};
@@ -140,31 +140,45 @@ async fn delete(id: Uuid, api: &Api<'_>, context: &Context<'_>) -> Option<String
 fn page(token: &CheckedToken, rows: &[Row]) -> Page {
     let CheckedToken { token, inspection, environment, tenant } = token;
     let class = inspection.class.map_or("unknown", TokenClass::as_str);
-    let heading = format!("{:9}  {:12}  {}", "promised", "observed", "because");
     let mut page = Page::new()
         .field("token", format!("{} ({class})", token.secret().fingerprint()))
         .field("scopes", inspection.scopes.to_string())
         .field("sent to", format!("{environment}, tenant {tenant}"))
-        .line("")
-        .toned_field("", Tone::Dim, heading);
+        .line("");
     for row in rows {
-        let tone = match row.finding() {
-            Finding::AsPromised => Tone::Good,
-            Finding::More => Tone::Bad,
-            Finding::Less | Finding::Unknown => Tone::Caution,
+        let (tone, mark) = match row.finding() {
+            Finding::AsPromised => (Tone::Good, "ok"),
+            Finding::More => (Tone::Bad, "MORE"),
+            Finding::Less => (Tone::Bad, "LESS"),
+            Finding::Unknown => (Tone::Caution, "unclear"),
         };
-        let (promised, observed) = (row.promise.as_str(), row.observed.as_str());
-        let text = format!("{promised:9}  {observed:12}  {}", row.detail);
-        page = page.toned_field(row.target.to_string(), tone, text);
+        page = page.check(tone, mark, row.target.to_string(), fact(row));
     }
-    page.line("").line(match overall(rows) {
-        Finding::More => "the token can do more than its scopes promise".to_owned(),
-        Finding::Less => "the token can do less than its scopes promise".to_owned(),
+    match overall(rows) {
+        // The failure says it.
+        Finding::More | Finding::Less => page,
         Finding::AsPromised => {
-            format!("ok: the token opened only what its scopes allow ({} endpoints tried)", rows.len())
+            let count = rows.len();
+            page.line("").line(format!("the token opened only what its scopes allow ({count} endpoints tried)"))
         }
-        Finding::Unknown => "inconclusive: no endpoint gave a clear answer".to_owned(),
-    })
+        Finding::Unknown => page.line("").line("inconclusive: no endpoint gave a clear answer"),
+    }
+}
+
+/// What was observed, and the reason where it is not what the scopes promise.
+fn fact(row: &Row) -> String {
+    let Row { promise, observed, status, detail, .. } = row;
+    let observed = observed.as_str();
+    match (row.finding(), status) {
+        (Finding::AsPromised, Some(status @ 400..)) => format!("{observed} ({status})"),
+        (Finding::AsPromised, _) => observed.to_owned(),
+        (Finding::More, _) => format!("{observed}; its scopes do not allow it"),
+        (Finding::Less, _) => format!("{observed}; its scopes allow it. {detail}"),
+        (Finding::Unknown, _) if *promise == Access::Unknown => {
+            format!("{observed}; Corti does not document what its scopes allow. {detail}")
+        }
+        (Finding::Unknown, _) => detail.clone(),
+    }
 }
 
 fn row_json(row: &Row) -> Value {

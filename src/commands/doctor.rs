@@ -59,7 +59,7 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Outc
         Ok(())
     })
     .await?;
-    let mut page = Page::new().line(summary(&checks.list));
+    let mut page = conclusion(&checks);
     let mut written = None;
     if let Some(path) = &args.report {
         report::write(path, context, &configuration, &checks)?;
@@ -87,9 +87,23 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Outc
 }
 
 fn show(check: &Check) -> Event {
-    let hints = check.hint.iter().flat_map(|hint| hint.lines());
-    let page = check.page(&check.detail);
-    Event::Story(hints.fold(page, |page, hint| page.field("", format!("hint: {hint}"))))
+    Event::Story(check.page(&check.detail))
+}
+
+/// How many checks came to each verdict, unless the failure says it; and the hints that the failure does not have.
+fn conclusion(checks: &Checks<'_>) -> Page {
+    let page = if checks.first_failure.is_none() { Page::new().line(summary(&checks.list)) } else { Page::new() };
+    let first = checks.list.iter().position(|check| check.verdict == Verdict::Failed);
+    let others = checks.list.iter().enumerate().filter(|(at, _)| Some(*at) != first);
+    let mut hints: Vec<(&str, &str)> = Vec::new();
+    for (_, check) in others {
+        for hint in check.hint.iter().flat_map(|hint| hint.lines()) {
+            if !hints.iter().any(|(_, known)| *known == hint) {
+                hints.push((check.name, hint));
+            }
+        }
+    }
+    hints.into_iter().fold(page, |page, (name, hint)| page.line(format!("{name}: {hint}")))
 }
 
 /// How many checks came to each verdict.

@@ -161,7 +161,7 @@ pub(crate) enum Parsed {
 pub(crate) fn parse(host: &Host) -> Parsed {
     let wrong = |failure, text| {
         let json = argument::asks_for_json(&host.arguments);
-        let style = Style { json, colours: globals::colours(None, host), ..Style::default() };
+        let style = Style { json, ..globals::style(None, host) };
         Parsed::Wrong(failure, style, text)
     };
     match completions::answer(host) {
@@ -176,7 +176,7 @@ pub(crate) fn parse(host: &Host) -> Parsed {
     match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => Parsed::Run(Box::new(cli)),
         Err(error) if !error.use_stderr() => {
-            let coloured = globals::colours(None, host).stdout;
+            let coloured = globals::style(None, host).stdout.colour;
             let text = error.render();
             Parsed::Show(if coloured { text.ansi().to_string() } else { text.to_string() })
         }

@@ -190,20 +190,21 @@ fn upgraded(response: &Response, checks: &mut Checks<'_>) {
 }
 
 fn show(check: &Check) -> Event {
+    let is_refusal = check.more["http_status"].is_number() && check.verdict == Verdict::Failed;
+    let time = format!("({} ms)", check.elapsed.as_millis());
     let page = match check.verdict {
         Verdict::Skipped => check.page(&check.detail),
-        _ => check.page(&format!("{} ({} ms)", check.detail, check.elapsed.as_millis())),
+        // The error comes next, and says why.
+        Verdict::Failed if !is_refusal => check.page(&time),
+        _ => check.page(&format!("{} {time}", check.detail)),
     };
-    let is_refusal = check.verdict == Verdict::Failed;
     let headers = check.more["headers"].as_array().filter(|_| is_refusal).into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let page = headers
-        .fold(page, |page, header| page.field("", format!("{}: {}", text(&header[0]), text(&header[1]))));
+    let headers = headers.map(|header| format!("{}: {}", text(&header[0]), text(&header[1])));
     let body = check.more["body"].as_str().filter(|body| is_refusal && !body.is_empty());
-    Event::Step(
-        page.optional("", body.map(|body| format!("body: {body}"))),
-        with_schema("probe-step", json(check)),
-    )
+    let lines = headers.chain(body.map(|body| format!("body: {body}")));
+    let page = lines.fold(page, |page, line| page.line(format!("  {line}")));
+    Event::Step(page, with_schema("probe-step", json(check)))
 }
 
 fn json(check: &Check) -> Value {

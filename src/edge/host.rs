@@ -5,6 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
+use dialoguer::console::Term;
+
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::variable;
 
@@ -19,7 +21,7 @@ pub struct Host {
     pub env: Env,
     /// The clock.
     pub clock: Clock,
-    /// Which streams are terminals.
+    /// The terminal.
     pub terminal: Terminal,
 }
 
@@ -27,7 +29,7 @@ pub struct Host {
 #[derive(Clone, Default)]
 pub struct Env(BTreeMap<OsString, OsString>);
 
-/// Which of the standard streams are terminals.
+/// Which of the standard streams are terminals, and how wide the terminal is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terminal {
     /// Standard input.
@@ -36,23 +38,30 @@ pub struct Terminal {
     pub stdout: bool,
     /// Standard error.
     pub stderr: bool,
+    /// The columns; `None` if they are not known.
+    pub columns: Option<usize>,
 }
 
 impl Host {
     /// Reads the real surroundings.
     #[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
     pub fn from_os() -> Self {
-        Self {
-            arguments: std::env::args_os().collect(),
-            env: Env(std::env::vars_os().map(|(name, value)| (key(&name), value)).collect()),
-            clock: Clock,
-            terminal: Terminal {
-                stdin: io::stdin().is_terminal(),
-                stdout: io::stdout().is_terminal(),
-                stderr: io::stderr().is_terminal(),
-            },
-        }
+        let env = Env(std::env::vars_os().map(|(name, value)| (key(&name), value)).collect());
+        let (stdout, stderr) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        let terminal = Terminal {
+            stdin: io::stdin().is_terminal(),
+            stdout,
+            stderr,
+            columns: if stdout || stderr { columns(&env) } else { None },
+        };
+        Self { arguments: std::env::args_os().collect(), env, clock: Clock, terminal }
     }
+}
+
+/// The columns of the terminal, else those in `COLUMNS`.
+fn columns(env: &Env) -> Option<usize> {
+    let size = Term::stdout().size_checked().or_else(|| Term::stderr().size_checked());
+    size.map(|(_, columns)| columns.into()).or_else(|| env.get("COLUMNS")?.parse().ok())
 }
 
 /// A variable's name as [`Env`] keeps it: in upper case on Windows, where case does not matter.

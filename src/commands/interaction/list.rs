@@ -11,7 +11,7 @@ use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::domain::corti::interaction::{Listing, Record, SORTS, STATUSES};
 use crate::domain::text::event::Event;
-use crate::domain::text::page::{Page, Tone};
+use crate::domain::text::page::Page;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, with_schema};
 
@@ -104,18 +104,11 @@ fn show(record: &Record, is_first: bool, tokens: &Tokens<'_>) {
     let context = tokens.context;
     let page = if context.host.terminal.stdout {
         if is_first {
-            let names = Record::COLUMNS.map(|(name, _)| name.to_owned());
-            context.sink.event(Event::Story(Page::new().toned(Tone::Strong, padded(&names))));
+            context.sink.event(Event::Story(Page::new().headings(&Record::COLUMNS)));
         }
-        Page::new().line(padded(&record.row()))
+        Page::new().cells(&Record::COLUMNS, record.cells())
     } else {
         Page::new().row(record.row())
     };
     context.sink.event(Event::Datum(page, with_schema("interaction", record.to_json())));
-}
-
-/// The cells, padded to fixed widths, since later pages are not known yet.
-fn padded(cells: &[String]) -> String {
-    let cells = cells.iter().zip(Record::COLUMNS).map(|(cell, (_, width))| format!("{cell:width$}"));
-    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
 }

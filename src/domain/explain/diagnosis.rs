@@ -43,6 +43,15 @@ impl Verdict {
         }
     }
 
+    /// The mark for a person. What needs attention stands out without colours.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Warning => "WARNING",
+            Self::Failed => "FAILED",
+            Self::Ok | Self::Skipped => self.as_str(),
+        }
+    }
+
     /// The tone in which it is shown.
     pub fn tone(self) -> Tone {
         match self {

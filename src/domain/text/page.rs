@@ -29,8 +29,37 @@ pub enum Line {
     Text(Tone, String),
     /// `label  value`, the values of neighbouring fields aligned.
     Field(String, Tone, String),
+    /// A check: its mark in a tone, its name, and a short fact. The facts of neighbouring checks are aligned.
+    Check(Tone, &'static str, String, String),
     /// Cells, separated by tabs, for another program.
     Row(Vec<String>),
+    /// The headings of a table, for a person.
+    Headings(Vec<Column>),
+    /// A row of such a table.
+    Cells(Vec<Column>, Vec<String>),
+}
+
+/// A column of a table. A narrow terminal shows it narrower, or not at all if even `least` does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its heading.
+    pub heading: &'static str,
+    /// The width that its cells want.
+    pub width: usize,
+    /// The least width, at which longer cells are shortened.
+    pub least: usize,
+}
+
+impl Column {
+    /// A column that is never shortened, such as one of ids.
+    pub const fn whole(heading: &'static str, width: usize) -> Self {
+        Self { heading, width, least: width }
+    }
+
+    /// A column of texts.
+    pub const fn text(heading: &'static str, width: usize, least: usize) -> Self {
+        Self { heading, width, least }
+    }
 }
 
 /// Lines for a person.
@@ -61,6 +90,30 @@ impl Page {
     /// Adds a row of cells for another program.
     pub fn row(mut self, cells: Vec<String>) -> Self {
         self.lines.push(Line::Row(cells));
+        self
+    }
+
+    /// Adds a check.
+    pub fn check(
+        mut self,
+        tone: Tone,
+        mark: &'static str,
+        name: impl Into<String>,
+        fact: impl Into<String>,
+    ) -> Self {
+        self.lines.push(Line::Check(tone, mark, name.into(), fact.into()));
+        self
+    }
+
+    /// Adds the headings of a table for a person.
+    pub fn headings(mut self, columns: &[Column]) -> Self {
+        self.lines.push(Line::Headings(columns.to_vec()));
+        self
+    }
+
+    /// Adds a row of that table.
+    pub fn cells(mut self, columns: &[Column], cells: Vec<String>) -> Self {
+        self.lines.push(Line::Cells(columns.to_vec(), cells));
         self
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::corti::problem::{InteractionError, accepted, unexpected};
 use crate::domain::corti::request::Response;
-use crate::domain::text::page::Page;
+use crate::domain::text::page::{Column, Page};
 use crate::domain::text::redactor::{Redactor, map_json};
 
 /// One interaction: the JSON object that the API sent. It holds patient data.
@@ -57,21 +57,34 @@ impl Record {
         self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The cells of a row in a list, see [`Record::COLUMNS`], without the patient's name.
+    /// A row of a list for programs: id, time in whole seconds, status, type, encounter. Without the patient's name.
     pub fn row(&self) -> Vec<String> {
+        self.columns(&|time| time.to_string())
+    }
+
+    /// The row for people, see [`Record::COLUMNS`].
+    pub fn cells(&self) -> Vec<String> {
+        self.columns(&|time| time.strftime("%Y-%m-%d %H:%MZ").to_string())
+    }
+
+    fn columns(&self, time: &dyn Fn(Timestamp) -> String) -> Vec<String> {
         let created = self.text("/createdAt");
-        // Times are cut to whole seconds.
         let second = created.parse().and_then(|time: Timestamp| Timestamp::from_second(time.as_second()));
         let rest = ["/encounter/status", "/encounter/type", "/encounter/identifier"];
         let rest = rest.iter().map(|pointer| self.text(pointer).to_owned());
-        let created = second.map_or_else(|_| created.to_owned(), |time| time.to_string());
+        let created = second.map_or_else(|_| created.to_owned(), time);
         [self.id().to_owned(), created].into_iter().chain(rest).collect()
     }
 
-    /// The heads of the columns of [`Record::row`], and their usual widths: a UUID, a time, the longest status, the longest
-    /// type.
-    pub const COLUMNS: [(&'static str, usize); 5] =
-        [("ID", 36), ("CREATED", 20), ("STATUS", 11), ("TYPE", 18), ("ENCOUNTER", 0)];
+    /// The columns of [`Record::cells`]. Their widths are fixed, since later pages are not known yet: a UUID, a time, the
+    /// longest status, the longest type, another UUID.
+    pub const COLUMNS: [Column; 5] = [
+        Column::whole("ID", 36),
+        Column::whole("CREATED", 17),
+        Column::text("STATUS", 11, 7),
+        Column::text("TYPE", 18, 8),
+        Column::text("ENCOUNTER", 36, 9),
+    ];
 
     /// The interaction for a person.
     pub fn summary(&self) -> Page {
