@@ -11,6 +11,7 @@ pub(crate) mod interrupt;
 pub(crate) mod route;
 pub(crate) mod sandbox;
 pub(crate) mod secret_input;
+pub(crate) mod secret_state;
 pub(crate) mod spinner;
 pub(crate) mod token_source;
 pub(crate) mod tokens;

@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::app::caller::Caller;
 use crate::app::context::Context;
 use crate::app::spinner;
@@ -18,8 +20,8 @@ use crate::domain::text::duration::seconds;
 use crate::domain::text::shell::Shell;
 use crate::domain::token::cache_key::{CacheKey, Credential, SealKey, Tag, lock_name};
 use crate::domain::token::grant::{self, Token};
-use crate::domain::token::reuse::{CacheMode, CachePolicy, CachedToken};
-use crate::domain::token::scope::ScopeRequest;
+use crate::domain::token::reuse::{self, CacheMode, CachePolicy};
+use crate::domain::token::scope::{ScopeRequest, ScopeSet};
 use crate::edge::http::Http;
 use crate::edge::token_cache::Cache;
 use crate::edge::{mounted_secret, thread};
@@ -35,6 +37,14 @@ pub(crate) struct Tokens<'a> {
     cache: Cache,
     /// The secret that was read last, if one was needed so far.
     pub(crate) secret_read: RefCell<Option<ClientSecret>>,
+}
+
+/// A cached token of which nothing had to be unlocked.
+pub(crate) enum CachedToken {
+    /// It was read.
+    Read(Token),
+    /// It is in a file since then, and only the client's secret opens it.
+    Sealed(Timestamp),
 }
 
 /// The token to get.
@@ -84,6 +94,38 @@ impl<'a> Tokens<'a> {
             Caller::Ready(ready) => Ok(ready.token.clone()),
             Caller::Client(plan) => Ok(self.get(plan, requested, policy).await?.access_token),
         }
+    }
+
+    /// The cached tokens of the plan's client with the usual scopes and the profile's default. No store is asked for the
+    /// secret.
+    pub(crate) async fn cached(&self, plan: &Plan) -> Vec<(ScopeRequest, CachedToken)> {
+        if self.context.cache_policy().mode == CacheMode::Bypass {
+            return Vec::new();
+        }
+        let given = match &plan.source {
+            SecretSource::Given(_) => self.secret(plan).await.ok(),
+            SecretSource::Store(..) | SecretSource::Withheld(..) => None,
+        };
+        // However short it lives.
+        let policy = CachePolicy { preferred_ttl: Some(Duration::ZERO), ..CachePolicy::new(CacheMode::Use) };
+        let scopes = |set: ScopeSet| ScopeRequest::scopes(set).ok();
+        let usual = ["transcribe", "streams", "transcribe streams"].map(|words| scopes(ScopeSet::from_wire(words)));
+        let default = plan.default_scope().cloned().and_then(scopes).filter(|it| !usual.contains(&Some(it.clone())));
+        let all = [Some(ScopeRequest::Full)].into_iter().chain(usual).chain([default]).flatten();
+        let found = |requested: ScopeRequest| {
+            let wanted = Wanted { plan, requested: &requested, policy };
+            let read = match &given {
+                Some(secret) => self.cached_by_secret(wanted, secret),
+                None => self.cached_by_id(wanted),
+            };
+            let sealed = || {
+                let key = self.key(wanted, stored_credential(plan)?);
+                Timestamp::try_from(self.cache.written(&key)?).ok().map(CachedToken::Sealed)
+            };
+            let found = read.map(CachedToken::Read).or_else(sealed)?;
+            Some((requested, found))
+        };
+        all.filter_map(found).collect()
     }
 
     /// If several processes need the same token at once, one mints it and the others find it in the cache.
@@ -143,7 +185,7 @@ impl<'a> Tokens<'a> {
 
     fn good(&self, bytes: &[u8], key: &CacheKey, wanted: Wanted<'_>) -> Option<Token> {
         let now = self.context.host.clock.now();
-        let token = CachedToken::from_bytes(bytes, key)?.usable(wanted.requested, now, wanted.policy)?;
+        let token = reuse::CachedToken::from_bytes(bytes, key)?.usable(wanted.requested, now, wanted.policy)?;
         self.context.sink.redactor().add(token.access_token.secret());
         Some(token)
     }
@@ -160,7 +202,7 @@ impl<'a> Tokens<'a> {
         let token = self.mint_with(secret, &plan.client, plan.origin(), requested).await?;
         if policy.mode != CacheMode::Bypass {
             let key = self.key(wanted, credential(plan, secret));
-            let cached = CachedToken::new(&token, asked_at, &key);
+            let cached = reuse::CachedToken::new(&token, asked_at, &key);
             let left =
                 cached.expires_at().map(|end| end.duration_since(self.context.host.clock.now()).as_secs());
             // A token that has expired by this machine's clock would never be used.

@@ -17,6 +17,7 @@ use crate::domain::client::secret::Secret;
 use crate::domain::client::variable;
 use crate::domain::text::event::{Event, Filter};
 use crate::domain::token::format::{self, Named};
+use crate::domain::token::inspection::span;
 use crate::domain::token::reuse::{CacheMode, CachePolicy};
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::host::Env;
@@ -72,7 +73,13 @@ pub(super) async fn run(args: &ExecArgs, context: &Context<'_>) -> Result<Outcom
     };
     let (prepared, endpoint) = interruptible_before_a_program(context, ready).await?;
     let program_code = match endpoint {
-        None => prepared.program.take_over().map_err(Failure::from)?,
+        None => {
+            if context.host.terminal.stderr {
+                let life = span(prepared.life.unsigned_abs());
+                context.note(format!("the token is good for {life}; for longer: --refresh-url"));
+            }
+            prepared.program.take_over()?
+        }
         Some((endpoint, signals)) => {
             program::exit_like(run_as_child(prepared, endpoint, signals, context).await?)
         }
@@ -95,6 +102,8 @@ struct PreparedProgram {
     /// For the tokens after the first.
     policy: CachePolicy,
     program: Program,
+    /// The remaining life of its first token, in seconds.
+    life: i64,
 }
 
 /// The user's shell.
@@ -133,7 +142,7 @@ async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<PreparedProg
     // `--refresh` applies to the first token only.
     let mode = if policy.mode == CacheMode::Refresh { CacheMode::Use } else { policy.mode };
     let policy = CachePolicy { preferred_ttl: Some(FRESH), mode, ..policy };
-    Ok(PreparedProgram { plan, requested, policy, program })
+    Ok(PreparedProgram { plan, requested, policy, program, life: token.expires_in })
 }
 
 /// Runs the program beside this process, and serves fresh tokens until it ends.
@@ -143,7 +152,7 @@ async fn run_as_child(
     signals: Signals,
     context: &Context<'_>,
 ) -> Result<ExitStatus, Failure> {
-    let PreparedProgram { plan, requested, policy, mut program } = prepared;
+    let PreparedProgram { plan, requested, policy, mut program, .. } = prepared;
     program.set.push(Named::open(variable::REFRESH_URL, endpoint.url()));
     program.set.push(Named::sensitive(variable::REFRESH_TOKEN, endpoint.bearer().clone()));
     // The program has the terminal: with `--verbose`, requests are shown, and nothing else is.

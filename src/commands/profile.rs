@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use crate::app::context::{self, Context};
 use crate::app::credentials::Credential;
+use crate::app::secret_state::SecretState;
 use crate::app::tokens;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{Config, Profile, RenameError};
 use crate::domain::client::identity::ProfileName;
-use crate::domain::text::page::Page;
+use crate::domain::text::page::{Column, Page};
 use crate::domain::token::scope::ScopeSet;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
@@ -73,7 +74,7 @@ fn done(command: &'static str, json: Value, line: String) -> Outcome {
 
 pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     match &args.command {
-        ProfileCommand::List => Ok(list(context.config()?)),
+        ProfileCommand::List => list(context).await,
         ProfileCommand::Show { name } => {
             let named = name.as_deref().map(context::profile_name).transpose()?;
             let name = match &named {
@@ -105,13 +106,17 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Out
     }
 }
 
-fn list(config: &Config) -> Outcome {
+async fn list(context: &Context<'_>) -> Result<Outcome, Failure> {
+    let config = context.config()?;
     let profiles = config.profiles();
     let rows: Vec<Value> = profiles.iter().map(|(name, profile)| json(name, profile, config)).collect();
     let json = json!({ "profiles": rows });
     if profiles.is_empty() {
         let line = "there are no profiles; corti-auth login makes one".to_owned();
-        return done("profile-list", json, line);
+        return Ok(done("profile-list", json, line));
+    }
+    if context.host.terminal.stdout && !context.options.json {
+        return Ok(Outcome::new("profile-list", json, Text::Page(table(context).await?)));
     }
     let row = |page: Page, (name, Profile { client, .. }): (&ProfileName, &Profile)| {
         let mark = if config.default_profile() == Some(name) { "* " } else { "  " };
@@ -120,7 +125,38 @@ fn list(config: &Config) -> Outcome {
             format!("{}  {}  {}", client.environment, client.tenant, client.id),
         )
     };
-    Outcome::new("profile-list", json, Text::Page(profiles.iter().fold(Page::new(), row)))
+    Ok(Outcome::new("profile-list", json, Text::Page(profiles.iter().fold(Page::new(), row))))
+}
+
+/// For a person, with the state of each secret. No prompt is shown.
+async fn table(context: &Context<'_>) -> Result<Page, Failure> {
+    let config = context.config()?;
+    let mut rows = Vec::new();
+    for (name, Profile { client, store, .. }) in config.profiles() {
+        let mark = if config.default_profile() == Some(name) { "*" } else { " " };
+        let secret = SecretState::stored(&context.store(store)?, name, client).await.code;
+        let Client { environment, tenant, id } = client;
+        let texts = [&environment.to_string(), tenant.as_str(), id.as_str(), &secret.replace('_', " "), store.as_str()];
+        rows.push([&[format!("{mark} {name}")], &texts.map(str::to_owned)[..]].concat());
+    }
+    let width = |at: usize, heading: &str| {
+        let widths = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
+        widths.max().unwrap_or_default().max(heading.len())
+    };
+    let whole = |at, heading| Column::whole(heading, width(at, heading));
+    let text = |at, heading: &'static str| {
+        let width = width(at, heading);
+        Column::text(heading, width, width.min(heading.len()))
+    };
+    let columns = [
+        whole(0, "  PROFILE"),
+        text(1, "ENVIRONMENT"),
+        text(2, "TENANT"),
+        whole(3, "CLIENT"),
+        whole(4, "SECRET"),
+        whole(5, "STORE"),
+    ];
+    Ok(rows.into_iter().fold(Page::new().headings(&columns), |page, row| page.cells(&columns, row)))
 }
 
 fn json(name: &ProfileName, profile: &Profile, config: &Config) -> Value {

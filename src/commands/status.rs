@@ -1,26 +1,26 @@
 //! `status`: shows the active client, where that choice comes from, where its secret is kept, and when it last worked.
 
-use std::path::Path;
-
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::app::caller;
 use crate::app::context::Context;
 use crate::app::credentials;
-use crate::app::tokens::{self, Tokens};
+use crate::app::secret_state::SecretState;
+use crate::app::tokens::{CachedToken, Tokens};
 use crate::cli::argument;
-use crate::domain::client::api_client::Client;
 use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{Layer, Plan, SecretSource};
+use crate::domain::client::secret::AccessToken;
 use crate::domain::client::variable::{ACCESS_TOKEN, GivenSecret};
 use crate::domain::text::page::{Page, Tone};
-use crate::domain::token::inspection::span;
+use crate::domain::text::shell::Shell;
+use crate::domain::token::inspection::{Inspection, span};
 use crate::domain::token::reuse::CachePolicy;
-use crate::domain::token::scope::ScopeRequest;
+use crate::domain::token::scope::{ScopeRequest, ScopeSet, TokenClass};
 use crate::edge::config_file::HOME;
-use crate::edge::store::{Store, StoreError};
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
@@ -42,80 +42,27 @@ struct Entry {
     place: String,
     secret: SecretState,
     last_verified: Option<Timestamp>,
+    /// With the scopes that were asked for.
+    cached: Vec<(ScopeRequest, CachedToken)>,
     /// Whether Corti accepted the secret, or the failure's code and message. `None` if Corti was not asked.
     online: Option<Result<(), (&'static str, String)>>,
 }
 
-/// The state of a secret.
-struct SecretState {
-    /// The word for it in JSON.
-    code: &'static str,
-    tone: Tone,
-    text: String,
-    /// Why it cannot be used.
-    failure: Option<Failure>,
-}
-
-impl SecretState {
-    fn present(place: &str) -> Self {
-        Self { code: "present", tone: Tone::Good, text: format!("present, in {place}"), failure: None }
-    }
-
-    fn unusable(code: &'static str, text: String, failure: Failure) -> Self {
-        Self { code, tone: Tone::Bad, text, failure: Some(failure) }
-    }
-
-    async fn mounted(variable: &'static str, path: &Path, place: &str) -> Self {
-        match tokens::read_mounted(variable, path).await {
-            Ok(_) => Self::present(place),
-            Err(failure) => Self::unusable("unusable", failure.in_one_line(), failure),
-        }
-    }
-
-    async fn stored(store: &Store, name: &ProfileName, client: &Client) -> Self {
-        let place = store.place(client);
-        if matches!(store, Store::Command(..)) {
-            // Only running the command could tell, and that may ask for a passphrase.
-            let text = format!("kept by {place}, which is run when it is needed");
-            return Self { code: "not_looked_at", tone: Tone::Plain, text, failure: None };
-        }
-        let error = match store.probe(client).await {
-            Ok(true) => return Self::present(&place),
-            Ok(false) => StoreError::Missing,
-            Err(error) => error,
-        };
-        let code = match &error {
-            StoreError::Missing => "missing",
-            StoreError::Locked => "locked",
-            StoreError::Ambiguous(_) => "ambiguous",
-            StoreError::NoBus => "no_bus",
-            StoreError::NoLogonSession => "no_logon_session",
-            StoreError::NoService => "no_service",
-            StoreError::NoCollection => "no_collection",
-            StoreError::TimedOut(_) => "timed_out",
-            _ => "failed",
-        };
-        let text = match &error {
-            StoreError::Missing => format!("not stored in {place}"),
-            error => format!("{error} ({place})"),
-        };
-        Self::unusable(code, text, Failure::store(&error, client, name))
-    }
-}
-
 pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let config_path = context.config_file().ok().map(|file| file.path().display().to_string());
-    let ready_token = context.variables()?.access_token.is_some();
+    let ready = context.variables()?.access_token.as_ref().map(|token| ReadyToken::of(token, context));
     let mut entries = Vec::new();
+    let tokens = Tokens::new(context);
     for plan in if args.all { every_profile(context)? } else { vec![context.plan()?] } {
-        entries.push(Entry::of(context, plan).await?);
+        entries.push(Entry::of(&tokens, plan).await?);
     }
-    let rejected = if args.online { verify(context, &mut entries).await } else { None };
+    let rejected = if args.online { verify(&tokens, &mut entries).await } else { None };
 
     let mut list: Vec<Value> = entries.iter().map(|entry| entry.json(!args.all)).collect();
     let mut json = if args.all { json!({ "profiles": list }) } else { list.swap_remove(0) };
     json["config_file"] = json!(config_path);
-    json["ready_token"] = json!(ready_token);
+    json["ready_token"] = json!(ready.is_some());
+    json["ready_token_facts"] = json!(ready.as_ref().map(ReadyToken::json));
 
     let mut page = Page::new();
     for entry in &entries {
@@ -124,9 +71,7 @@ pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<Outc
             page = page.line("");
         }
     }
-    let users = "`interaction`, `probe` and `check` use it and mint none";
-    let page = page
-        .optional("ready token", ready_token.then(|| format!("in {ACCESS_TOKEN}: {users}")))
+    let page = ready.map_or(Page::new(), |ready| ready.page()).join(page)
         .field("config file", config_path.unwrap_or_else(|| format!("none: {HOME} is not set")));
 
     let unusable = entries.into_iter().next().filter(|_| !args.all).and_then(|entry| entry.secret.failure);
@@ -143,8 +88,8 @@ fn every_profile(context: &Context<'_>) -> Result<Vec<Plan>, Failure> {
 }
 
 /// Mints one token with each usable secret, and returns the first failure.
-async fn verify(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure> {
-    let tokens = Tokens::new(context);
+async fn verify(tokens: &Tokens<'_>, entries: &mut [Entry]) -> Option<Failure> {
+    let context = tokens.context;
     let mut first = None;
     for at in 0..entries.len() {
         let (before, [entry, ..]) = entries.split_at_mut(at) else { break };
@@ -176,7 +121,8 @@ async fn verify(context: &Context<'_>, entries: &mut [Entry]) -> Option<Failure>
 }
 
 impl Entry {
-    async fn of(context: &Context<'_>, plan: Plan) -> Result<Self, Failure> {
+    async fn of(tokens: &Tokens<'_>, plan: Plan) -> Result<Self, Failure> {
+        let context = tokens.context;
         let (place, secret) = match &plan.source {
             SecretSource::Given(GivenSecret::Value(_)) => {
                 ("the environment".to_owned(), SecretState::present("the environment"))
@@ -202,7 +148,8 @@ impl Entry {
             SecretSource::Store(_, profile) if secret.code != "missing" => profile.last_verified,
             _ => None,
         };
-        Ok(Self { plan, place, secret, last_verified, online: None })
+        let cached = tokens.cached(&plan).await;
+        Ok(Self { plan, place, secret, last_verified, cached, online: None })
     }
 
     /// `is_active` says whether it was chosen; with `--all` nothing is chosen.
@@ -219,6 +166,8 @@ impl Entry {
             "secret_place": self.place,
             "last_verified": self.last_verified.map(|time| time.to_string()),
             "last_verified_unix": self.last_verified.map(Timestamp::as_second),
+            "default_scope": self.plan.default_scope().map(ScopeSet::to_strings),
+            "cached_tokens": self.cached.iter().map(cached_json).collect::<Vec<_>>(),
             "online": self.online.as_ref().map(|online| match online {
                 Ok(()) => json!({ "verified": true }),
                 Err((code, message)) => json!({ "verified": false, "code": code, "message": message }),
@@ -235,13 +184,80 @@ impl Entry {
             .field("environment", client.environment.to_string())
             .field("tenant", client.tenant.as_str())
             .toned_field("secret", self.secret.tone, self.secret.text.as_str())
-            .optional("last verified", self.last_verified.map(|at| ago(at, now)));
+            .optional("last verified", self.last_verified.map(|at| ago(at, now)))
+            .optional("default scope", self.plan.default_scope().map(ToString::to_string));
+        let labels = ["cached"].into_iter().chain(std::iter::repeat(""));
+        let page = self.cached.iter().zip(labels).fold(page, |page, ((requested, cached), label)| {
+            let life = match cached {
+                CachedToken::Read(token) => format!("{} left", span(token.expires_in.unsigned_abs())),
+                CachedToken::Sealed(at) => format!("in an encrypted file since {}", ago(*at, now)),
+            };
+            page.field(label, format!("{}, {life}", name(requested)))
+        });
         let page = match &self.online {
             Some(Ok(())) => page.toned_field("online", Tone::Good, "Corti accepted the secret"),
             Some(Err((_, message))) => page.toned_field("online", Tone::Bad, message.as_str()),
             None => page,
         };
         hidden.iter().fold(page, |page, hidden| page.toned_field("not used", Tone::Dim, hidden.as_str()))
+    }
+}
+
+/// `full`, or the scopes.
+fn name(requested: &ScopeRequest) -> String {
+    match requested {
+        ScopeRequest::Full => "full".to_owned(),
+        ScopeRequest::Scopes(scopes) => scopes.to_string(),
+    }
+}
+
+fn cached_json((requested, cached): &(ScopeRequest, CachedToken)) -> Value {
+    let token = match cached {
+        CachedToken::Read(token) => Some(token),
+        CachedToken::Sealed(_) => None,
+    };
+    json!({
+        "scope": requested.to_wire(),
+        "reach": requested.class().as_str(),
+        "expires_in": token.map(|token| token.expires_in),
+        "expires_at": token.map(|token| token.expires_at.to_string()),
+    })
+}
+
+/// What the token in `CORTI_ACCESS_TOKEN` says of itself; `None` if it cannot be read.
+struct ReadyToken(Option<Inspection>);
+
+impl ReadyToken {
+    fn of(token: &AccessToken, context: &Context<'_>) -> Self {
+        Self(caller::inspect(token, context.host.clock.now()).ok().flatten())
+    }
+
+    fn json(&self) -> Value {
+        let Self(Some(it)) = self else { return Value::Null };
+        json!({
+            "reach": it.class.map(TokenClass::as_str),
+            "scopes": it.scopes,
+            "expires_in": it.remaining,
+            "expires_at": it.expires_at.map(|time| time.to_string()),
+        })
+    }
+
+    fn page(&self) -> Page {
+        let users = "`interaction`, `probe` and `check` use it and mint none";
+        let Self(Some(it)) = self else {
+            return Page::new().field("ready token", format!("in {ACCESS_TOKEN}: {users}"));
+        };
+        let class = it.class.map_or("unknown", TokenClass::as_str);
+        let life = span(it.remaining.unwrap_or_default().unsigned_abs());
+        let (tone, text) = match it.remaining {
+            Some(..=0) => {
+                let unset = Shell::HERE.unset(&[ACCESS_TOKEN]);
+                (Tone::Bad, format!("{class}, expired {life} ago: {unset}"))
+            }
+            Some(_) => (Tone::Plain, format!("{class}, {life} left, in {ACCESS_TOKEN}: {users}")),
+            None => (Tone::Caution, format!("{class}, never expires, in {ACCESS_TOKEN}: {users}")),
+        };
+        Page::new().toned_field("ready token", tone, text)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Cache errors are ignored: a token that cannot be read or kept is minted again.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
@@ -56,6 +56,11 @@ impl Cache {
     /// Whether there is a file for `key`. Only the client's secret opens it.
     pub fn has_file(&self, key: &CacheKey) -> bool {
         self.trusted_folder().is_some_and(|folder| file::path(folder, key).is_file())
+    }
+
+    /// When the file of `key` was written, if there is one.
+    pub fn written(&self, key: &CacheKey) -> Option<SystemTime> {
+        std::fs::metadata(file::path(self.trusted_folder()?, key)).ok()?.modified().ok()
     }
 
     /// The token in the file of `key`, if `seal` opens it.

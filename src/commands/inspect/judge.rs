@@ -6,11 +6,12 @@ use crate::app::context::Context;
 use crate::cli::argument;
 use crate::domain::client::secret::fingerprint;
 use crate::domain::text::field;
-use crate::domain::text::page::{Page, Tone};
+use crate::domain::text::page::{Column, Page, Tone};
 use crate::domain::token::inspection::{Inspection, Places, span};
 use crate::domain::token::jwt::{Jwt, JwtError, LastHeader};
 use crate::domain::token::pasted::{self, Pasted, Wrapping};
 use crate::domain::token::report::Report;
+use crate::domain::token::scope::TokenClass;
 use crate::domain::token::signature::{self, SignatureError};
 use crate::domain::token::verification::Verification;
 use crate::edge::clock::Clock;
@@ -18,6 +19,17 @@ use crate::failure::{Failure, Kind};
 
 use super::InspectArgs;
 use super::verifier::Verifier;
+
+/// The columns of [`Judged::cells`].
+pub(super) const COLUMNS: [Column; 7] = [
+    Column::whole("LINE", 4),
+    Column::whole("REACH", 7),
+    Column::whole("EXPIRES", 15),
+    Column::whole("SIGNATURE", 10),
+    Column::whole("FINGERPRINT", 15),
+    Column::text("CLIENT", 36, 8),
+    Column::text("SCOPES", 60, 12),
+];
 
 /// Judges tokens.
 pub(super) struct Judge<'a> {
@@ -159,6 +171,27 @@ impl Judged {
             return page.join(verification.page());
         }
         page.toned_field("signature", Tone::Caution, "NOT VERIFIED, so none of this is proven; add --verify")
+    }
+
+    /// One row of a table, see [`COLUMNS`].
+    pub(super) fn cells(&self, line: u64) -> Vec<String> {
+        let it = &self.inspection;
+        let expires = match it.remaining {
+            None => "never".to_owned(),
+            Some(..=0) => "expired".to_owned(),
+            Some(seconds) => format!("in {}", span(seconds.unsigned_abs())),
+        };
+        let signature = match self.verification.as_ref().map(|it| (it.valid, it.is_signed())) {
+            None => "unverified",
+            Some((true, _)) => "valid",
+            Some((false, true)) => "good",
+            Some((false, false)) => "BAD",
+        };
+        let reach = it.class.map_or(it.kind.as_str(), TokenClass::as_str);
+        let fingerprint = self.fingerprint.clone();
+        let client = it.client.clone().unwrap_or_default();
+        let texts = [reach, &expires, signature].map(str::to_owned);
+        [&[line.to_string()], &texts[..], &[fingerprint, client, it.scopes.to_string()]].concat()
     }
 
     /// What is wrong with the token, as a kind of failure.

@@ -8,12 +8,12 @@ use crate::app::token_source::{MAX_TEXT, Source};
 use crate::domain::text::event::{Event, Sink};
 use crate::domain::text::field::plain;
 use crate::domain::text::lines::{Line, Lines};
-use crate::domain::text::page::printable;
+use crate::domain::text::page::{Page, Tone, printable};
 use crate::domain::text::shell::Shell;
 use crate::domain::token::jwt::{JwtError, MAX_TOKEN_BYTES};
 use crate::failure::{Failure, Kind};
 
-use super::judge::{Judge, Judged};
+use super::judge::{COLUMNS, Judge, Judged};
 
 /// A little more than the output for one chunk of input, in bytes.
 const BLOCK: usize = 192 * 1024;
@@ -26,6 +26,8 @@ struct Stream<'a, 'b> {
     /// The only field to print.
     field: Option<&'a str>,
     json: bool,
+    /// The rows that are ready, if a person sees a table.
+    table: Option<Page>,
     /// Lines that are ready to be printed.
     text: Vec<u8>,
     line: u64,
@@ -44,8 +46,19 @@ pub(super) async fn run(
     context: &Context<'_>,
 ) -> Result<Option<Failure>, Failure> {
     let (sink, json, field) = (context.sink, context.options.json, context.options.field.as_deref());
-    let mut stream =
-        Stream { judge, field, json, text: Vec::new(), line: 0, tokens: 0, invalid: 0, lacking: 0, first: 0 };
+    let is_table = context.host.terminal.stdout && !json && field.is_none();
+    let mut stream = Stream {
+        judge,
+        field,
+        json,
+        table: is_table.then(|| Page::new().headings(&COLUMNS)),
+        text: Vec::new(),
+        line: 0,
+        tokens: 0,
+        invalid: 0,
+        lacking: 0,
+        first: 0,
+    };
     let mut lines = Lines::new(MAX_TEXT);
     let head = std::mem::take(&mut source.head);
     let (mut chunk, mut has_ended) = (head.as_slice(), false);
@@ -99,6 +112,13 @@ impl Stream<'_, '_> {
     /// Adds the line of one token, or of a text that is not one.
     fn add(&mut self, judged: Result<Judged, String>) {
         let line = self.line;
+        if let Some(page) = self.table.take() {
+            self.table = Some(match judged {
+                Ok(judged) => page.cells(&COLUMNS, judged.cells(line)),
+                Err(message) => page.toned_field(format!("{line:<4}"), Tone::Caution, message),
+            });
+            return;
+        }
         match (judged, self.field) {
             (Ok(judged), None) => {
                 self.add_json(&judged.report(Some(line)));
@@ -123,6 +143,9 @@ impl Stream<'_, '_> {
     }
 
     fn print(&mut self, sink: &dyn Sink) {
+        if let Some(page) = self.table.as_mut().filter(|page| !page.lines.is_empty()) {
+            sink.event(Event::Story(std::mem::take(page)));
+        }
         if !self.text.is_empty() {
             let mut text = std::mem::replace(&mut self.text, Vec::with_capacity(BLOCK));
             text.pop();
