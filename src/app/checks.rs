@@ -32,7 +32,19 @@ pub(crate) struct Check {
 impl Check {
     /// The check without its hints, aligned with its neighbours.
     pub(crate) fn page(&self, fact: &str) -> Page {
-        let name = format!("{:NAME_WIDTH$}", self.name);
+        self.page_of(format!("{:NAME_WIDTH$}", self.name), fact)
+    }
+
+    /// The same with the time that it took.
+    pub(crate) fn timed_page(&self, fact: &str) -> Page {
+        let time = match self.verdict {
+            Verdict::Skipped => String::new(),
+            _ => format!("{} ms", self.elapsed.as_millis()),
+        };
+        self.page_of(format!("{:NAME_WIDTH$} {time:>8}", self.name), fact)
+    }
+
+    fn page_of(&self, name: String, fact: &str) -> Page {
         Page::new().check(self.verdict.tone(), self.verdict.mark(), name, fact)
     }
 }

@@ -109,8 +109,10 @@ impl<'a> Tokens<'a> {
         // However short it lives.
         let policy = CachePolicy { preferred_ttl: Some(Duration::ZERO), ..CachePolicy::new(CacheMode::Use) };
         let scopes = |set: ScopeSet| ScopeRequest::scopes(set).ok();
-        let usual = ["transcribe", "streams", "transcribe streams"].map(|words| scopes(ScopeSet::from_wire(words)));
-        let default = plan.default_scope().cloned().and_then(scopes).filter(|it| !usual.contains(&Some(it.clone())));
+        let usual =
+            ["transcribe", "streams", "transcribe streams"].map(|words| scopes(ScopeSet::from_wire(words)));
+        let default =
+            plan.default_scope().cloned().and_then(scopes).filter(|it| !usual.contains(&Some(it.clone())));
         let all = [Some(ScopeRequest::Full)].into_iter().chain(usual).chain([default]).flatten();
         let found = |requested: ScopeRequest| {
             let wanted = Wanted { plan, requested: &requested, policy };
@@ -185,7 +187,8 @@ impl<'a> Tokens<'a> {
 
     fn good(&self, bytes: &[u8], key: &CacheKey, wanted: Wanted<'_>) -> Option<Token> {
         let now = self.context.host.clock.now();
-        let token = reuse::CachedToken::from_bytes(bytes, key)?.usable(wanted.requested, now, wanted.policy)?;
+        let token =
+            reuse::CachedToken::from_bytes(bytes, key)?.usable(wanted.requested, now, wanted.policy)?;
         self.context.sink.redactor().add(token.access_token.secret());
         Some(token)
     }

@@ -159,7 +159,8 @@ fn page(token: &CheckedToken, rows: &[Row]) -> Page {
         Finding::More | Finding::Less => page,
         Finding::AsPromised => {
             let count = rows.len();
-            page.line("").line(format!("the token opened only what its scopes allow ({count} endpoints tried)"))
+            page.line("")
+                .line(format!("the token opened only what its scopes allow ({count} endpoints tried)"))
         }
         Finding::Unknown => page.line("").line("inconclusive: no endpoint gave a clear answer"),
     }

@@ -92,7 +92,8 @@ fn show(check: &Check) -> Event {
 
 /// How many checks came to each verdict, unless the failure says it; and the hints that the failure does not have.
 fn conclusion(checks: &Checks<'_>) -> Page {
-    let page = if checks.first_failure.is_none() { Page::new().line(summary(&checks.list)) } else { Page::new() };
+    let page =
+        if checks.first_failure.is_none() { Page::new().line(summary(&checks.list)) } else { Page::new() };
     let first = checks.list.iter().position(|check| check.verdict == Verdict::Failed);
     let others = checks.list.iter().enumerate().filter(|(at, _)| Some(*at) != first);
     let mut hints: Vec<(&str, &str)> = Vec::new();

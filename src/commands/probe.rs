@@ -191,12 +191,10 @@ fn upgraded(response: &Response, checks: &mut Checks<'_>) {
 
 fn show(check: &Check) -> Event {
     let is_refusal = check.more["http_status"].is_number() && check.verdict == Verdict::Failed;
-    let time = format!("({} ms)", check.elapsed.as_millis());
     let page = match check.verdict {
-        Verdict::Skipped => check.page(&check.detail),
         // The error comes next, and says why.
-        Verdict::Failed if !is_refusal => check.page(&time),
-        _ => check.page(&format!("{} {time}", check.detail)),
+        Verdict::Failed if !is_refusal => check.timed_page(""),
+        _ => check.timed_page(&check.detail),
     };
     let headers = check.more["headers"].as_array().filter(|_| is_refusal).into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

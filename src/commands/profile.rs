@@ -136,7 +136,13 @@ async fn table(context: &Context<'_>) -> Result<Page, Failure> {
         let mark = if config.default_profile() == Some(name) { "*" } else { " " };
         let secret = SecretState::stored(&context.store(store)?, name, client).await.code;
         let Client { environment, tenant, id } = client;
-        let texts = [&environment.to_string(), tenant.as_str(), id.as_str(), &secret.replace('_', " "), store.as_str()];
+        let texts = [
+            &environment.to_string(),
+            tenant.as_str(),
+            id.as_str(),
+            &secret.replace('_', " "),
+            store.as_str(),
+        ];
         rows.push([&[format!("{mark} {name}")], &texts.map(str::to_owned)[..]].concat());
     }
     let width = |at: usize, heading: &str| {

@@ -71,7 +71,9 @@ pub(super) async fn run(args: &StatusArgs, context: &Context<'_>) -> Result<Outc
             page = page.line("");
         }
     }
-    let page = ready.map_or(Page::new(), |ready| ready.page()).join(page)
+    let page = ready
+        .map_or(Page::new(), |ready| ready.page())
+        .join(page)
         .field("config file", config_path.unwrap_or_else(|| format!("none: {HOME} is not set")));
 
     let unusable = entries.into_iter().next().filter(|_| !args.all).and_then(|entry| entry.secret.failure);
@@ -264,8 +266,8 @@ impl ReadyToken {
 /// `3 min 5 s ago (2026-01-02T03:04:05Z)`; only the time if it is in the future, by another clock.
 fn ago(at: Timestamp, now: Timestamp) -> String {
     match u64::try_from(now.as_second() - at.as_second()) {
-        Ok(seconds) => format!("{} ago ({at})", span(seconds)),
-        Err(_) => at.to_string(),
+        Ok(seconds) => format!("{} ago ({at:.0})", span(seconds)),
+        Err(_) => format!("{at:.0}"),
     }
 }
 

@@ -20,7 +20,9 @@ fn painted(line: &str) -> String {
     let body = line.trim_start();
     let indent = " ".repeat(line.len() - body.len());
     let (name, value) = match string_end(body).and_then(|end| body.split_at_checked(end)) {
-        Some((name, rest)) if rest.starts_with(": ") => (paint(name, Tone::Strong, true) + ": ", rest.trim_start_matches(": ")),
+        Some((name, rest)) if rest.starts_with(": ") => {
+            (paint(name, Tone::Strong, true) + ": ", rest.trim_start_matches(": "))
+        }
         _ => (String::new(), body),
     };
     let (value, comma) = value.strip_suffix(',').map_or((value, ""), |value| (value, ","));
@@ -60,7 +62,9 @@ mod tests {
         assert!(coloured.contains("  \u{1b}[1m\"a\\\": \\\"b\"\u{1b}[0m: ["), "{coloured}");
         assert!(coloured.contains("    \u{1b}[32m\"x\\\": 1,\"\u{1b}[0m,\n"), "{coloured}");
         assert!(coloured.contains("    \u{1b}[33m-2\u{1b}[0m,\n"), "{coloured}");
-        let plain = ["1", "32", "33", "0"].iter().fold(coloured, |text, code| text.replace(&format!("\u{1b}[{code}m"), ""));
+        let plain = ["1", "32", "33", "0"]
+            .iter()
+            .fold(coloured, |text, code| text.replace(&format!("\u{1b}[{code}m"), ""));
         assert_eq!(plain, text);
     }
 }

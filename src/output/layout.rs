@@ -53,9 +53,12 @@ pub(super) fn layout(page: &Page, look: Look, redactor: &Redactor) -> String {
         out.extend(block.iter().map(|line| match line {
             Line::Text(tone, text) => {
                 let text = shown(text);
+                // Spaces, or a number in a list: the text goes on below what comes after it.
                 let rest = text.trim_start_matches(' ');
-                let indent = text.len() - rest.len();
-                " ".repeat(indent) + &wrapped(rest, *tone, indent, look)
+                let digits = text.trim_start_matches(|c: char| c.is_ascii_digit());
+                let rest = digits.strip_prefix(". ").filter(|_| digits != text).unwrap_or(rest);
+                let head = text.strip_suffix(rest).unwrap_or_default();
+                paint(head, *tone, look.colour) + &wrapped(rest, *tone, head.len(), look)
             }
             Line::Field(label, tone, value) => {
                 padded(&shown(label), width + GAP) + &wrapped(&shown(value), *tone, width + GAP, look)
@@ -143,9 +146,13 @@ pub(super) fn wrapped(text: &str, tone: Tone, indent: usize, look: Look) -> Stri
                 line.push(' ');
                 line.push_str(word);
             }
-            // No line starts with the second of two spaces.
+            // A line neither starts nor ends with the second of two spaces.
             Some(_) if word.is_empty() => {}
-            _ => lines.push(word.to_owned()),
+            Some(line) => {
+                line.truncate(line.trim_end().len());
+                lines.push(word.to_owned());
+            }
+            None => lines.push(word.to_owned()),
         }
     }
     let lines = lines.iter().map(|line| paint(line, tone, look.colour));
@@ -165,7 +172,7 @@ fn before_command(text: &str) -> (Option<&str>, Option<&str>) {
 
 pub(super) fn paint(text: &str, tone: Tone, colour: bool) -> String {
     let code = match tone {
-        _ if !colour => return text.to_owned(),
+        _ if !colour || text.is_empty() => return text.to_owned(),
         Tone::Plain => return text.to_owned(),
         Tone::Strong => "1",
         Tone::Good => "32",
@@ -226,9 +233,18 @@ mod tests {
     }
 
     #[test]
+    fn an_indented_or_numbered_line_keeps_its_indent() {
+        let page = Page::new()
+            .line("  some more words here")
+            .line("12. some more words here")
+            .line("1.5 s, and more words");
+        let text = layout(&page, plain(Some(20)), &Redactor::default());
+        assert_eq!(text, "  some more words\n  here\n12. some more words\n    here\n1.5 s, and more\nwords");
+    }
+
+    #[test]
     fn a_table_shortens_texts_and_drops_the_last_columns() {
-        let columns =
-            [Column::whole("ID", 4), Column::text("TITLE", 12, 6), Column::text("KIND", 8, 6)];
+        let columns = [Column::whole("ID", 4), Column::text("TITLE", 12, 6), Column::text("KIND", 8, 6)];
         let cells = ["1234", "世界世界世界世", "abc"].map(str::to_owned).to_vec();
         let page = Page::new().headings(&columns).cells(&columns, cells);
         let at = |columns| layout(&page, plain(columns), &Redactor::default());

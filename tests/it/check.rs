@@ -69,7 +69,9 @@ fn a_limited_token_that_opens_more_exits_10() {
         .run("check --scope transcribe")
         .assert()
         .code(10)
-        .stdout(predicate::str::contains("the token can do more than its scopes promise"))
+        .stdout(predicate::str::contains(
+            "MORE     GET /languages/         allowed; its scopes do not allow it",
+        ))
         .stderr(predicate::str::contains(
             "error: the token can do more than its scopes promise: GET /languages/",
         ));

@@ -43,7 +43,7 @@ fn with_a_keyring_every_check_is_ok_and_nothing_is_left_behind() {
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(said.stdout.lines().count(), NAMES.len(), "{}", said.stdout);
     for (line, name) in said.stdout.lines().zip(NAMES) {
-        assert!(line.starts_with(name), "{line}");
+        assert_eq!(line.split_whitespace().nth(1), Some(name), "{line}");
     }
     assert!(said.stderr.contains("8 ok, 2 skipped"), "{}", said.stderr);
 }

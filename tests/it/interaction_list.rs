@@ -82,7 +82,7 @@ async fn a_terminal_gets_a_table_and_a_question_before_a_deletion() {
     let seen = on_terminal("interaction list").exp_eof().unwrap();
     let table: Vec<Vec<&str>> = seen.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(table[0], ["ID", "CREATED", "STATUS", "TYPE", "ENCOUNTER"], "{seen}");
-    assert_eq!((table[1][0], table[1][2], table[1][4]), (id.as_str(), "completed", "visit-0"));
+    assert_eq!((table[1][0], table[1][3], table[1][5]), (id.as_str(), "completed", "visit-0"));
     for (answer, is_left) in [("n", true), ("", true), ("y", false)] {
         let mut session = on_terminal(&format!("interaction delete {id}"));
         let seen = session.exp_string("Delete it, with its recordings").unwrap();

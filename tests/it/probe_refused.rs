@@ -51,7 +51,7 @@ fn a_refused_token_has_its_exit_code() {
     let world = with_token(&sandbox.environment, &jwt(json!({ "iss": issuer, "exp": 1 })));
     assert_fails(&world, "probe transcribe", 7, &["has expired"]);
     own.set("CORTI_CLIENT_SECRET", "wrong");
-    assert_fails(&own, "probe streams", 5, &["token          failed", "Corti rejected the secret of client"]);
+    assert_fails(&own, "probe streams", 5, &["FAILED   token", "Corti rejected the secret of client"]);
 }
 
 #[test]
@@ -126,15 +126,10 @@ fn an_unreachable_server_is_a_network_error() {
         &with_token("http://127.0.0.1:1", "abc"),
         "probe transcribe",
         8,
-        &["tcp            failed", "port 1"],
+        &["FAILED   tcp", "port 1"],
     );
     let unknown = with_token("no-such-label", "abc");
-    assert_fails(
-        &unknown,
-        "probe transcribe --timeout 20s",
-        8,
-        &["dns            failed", "cannot resolve it: "],
-    );
+    assert_fails(&unknown, "probe transcribe --timeout 20s", 8, &["FAILED   dns", "cannot resolve it: "]);
 }
 
 #[test]
@@ -148,7 +143,7 @@ fn a_proxy_is_named_and_gets_no_token() {
         format!("wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{token}");
     let file = world.file("url", url);
     let probe = format!("probe --websocket-url {file}");
-    let said = assert_fails(&world, &probe, 8, &[" of HTTPS_PROXY: connected to", "tls            failed"]);
+    let said = assert_fails(&world, &probe, 8, &[" of HTTPS_PROXY: connected to", "FAILED   tls"]);
     assert!(!said.stderr.contains(&token) && !proxy.requests().concat().contains(&token), "{}", said.stderr);
 }
 
@@ -191,5 +186,5 @@ fn an_answer_that_is_no_upgrade_has_its_exit_code() {
     }
     let server = FakeServer::start(vec![Answer::Silence]);
     let silent = with_token(&server.environment, "abc");
-    assert_fails(&silent, "probe transcribe --timeout 2s", 8, &["upgrade        failed"]);
+    assert_fails(&silent, "probe transcribe --timeout 2s", 8, &["FAILED   upgrade"]);
 }

@@ -27,7 +27,7 @@ pub(super) const COLUMNS: [Column; 7] = [
     Column::whole("EXPIRES", 15),
     Column::whole("SIGNATURE", 10),
     Column::whole("FINGERPRINT", 15),
-    Column::text("CLIENT", 36, 8),
+    Column::text("CLIENT", 24, 8),
     Column::text("SCOPES", 60, 12),
 ];
 
@@ -152,8 +152,8 @@ impl Judged {
         });
         let page = it
             .summary()
-            .optional("not before", it.not_before.map(|time| format!("{time}: not valid yet")))
-            .optional("issued", it.issued_at.map(|time| time.to_string()))
+            .optional("not before", it.not_before.map(|time| format!("{time:.0}: not valid yet")))
+            .optional("issued", it.issued_at.map(|time| format!("{time:.0}")))
             .optional("client", it.client.clone())
             .optional("user", it.username.clone())
             .optional("subject", it.subject.clone())
@@ -224,7 +224,7 @@ impl Judged {
             );
         }
         let message = match it.not_before.filter(|_| !it.is_expired()) {
-            Some(time) => format!("the token is not valid before {time}"),
+            Some(time) => format!("the token is not valid before {time:.0}"),
             None => {
                 format!("the token expired {} ago", span(it.remaining.unwrap_or_default().unsigned_abs()))
             }

@@ -178,9 +178,9 @@ impl Inspection {
         };
         let distance = span(remaining.unsigned_abs());
         if self.is_expired() {
-            (Tone::Bad, format!("{at} (expired {distance} ago)"))
+            (Tone::Bad, format!("{at:.0} (expired {distance} ago)"))
         } else {
-            (Tone::Good, format!("{at} (in {distance})"))
+            (Tone::Good, format!("{at:.0} (in {distance})"))
         }
     }
 

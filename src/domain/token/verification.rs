@@ -173,8 +173,10 @@ fn expiry(inspection: &Inspection, leeway: SignedDuration, now: Timestamp) -> Ch
 fn not_before(inspection: &Inspection, leeway: SignedDuration, now: Timestamp) -> Check {
     match inspection.not_before {
         None => ok("not_before", "valid now"),
-        Some(at) if at.duration_since(now) <= leeway => ok("not_before", format!("{at}, within the leeway")),
-        Some(at) => failed("not_before", format!("not valid before {at}")),
+        Some(at) if at.duration_since(now) <= leeway => {
+            ok("not_before", format!("{at:.0}, within the leeway"))
+        }
+        Some(at) => failed("not_before", format!("not valid before {at:.0}")),
     }
 }
 
