@@ -59,7 +59,12 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Outc
         Ok(())
     })
     .await?;
-    let mut page = conclusion(&checks);
+    let mut page = Page::new();
+    // Otherwise the failure says it.
+    if checks.first_failure.is_none() {
+        let hints = hints(&checks.list).into_iter().map(|hint| format!("hint: {hint}"));
+        page = hints.fold(page.line(summary(&checks.list)), Page::line);
+    }
     let mut written = None;
     if let Some(path) = &args.report {
         report::write(path, context, &configuration, &checks)?;
@@ -90,21 +95,17 @@ fn show(check: &Check) -> Event {
     Event::Story(check.page(&check.detail))
 }
 
-/// How many checks came to each verdict, unless the failure says it; and the hints that the failure does not have.
-fn conclusion(checks: &Checks<'_>) -> Page {
-    let page =
-        if checks.first_failure.is_none() { Page::new().line(summary(&checks.list)) } else { Page::new() };
-    let first = checks.list.iter().position(|check| check.verdict == Verdict::Failed);
-    let others = checks.list.iter().enumerate().filter(|(at, _)| Some(*at) != first);
-    let mut hints: Vec<(&str, &str)> = Vec::new();
-    for (_, check) in others {
-        for hint in check.hint.iter().flat_map(|hint| hint.lines()) {
-            if !hints.iter().any(|(_, known)| *known == hint) {
-                hints.push((check.name, hint));
-            }
+/// The hints of the failed checks and then of the others, each once.
+fn hints(checks: &[Check]) -> Vec<&str> {
+    let (failed, others): (Vec<_>, Vec<_>) =
+        checks.iter().partition(|check| check.verdict == Verdict::Failed);
+    let mut hints = Vec::new();
+    for hint in failed.iter().chain(&others).filter_map(|check| check.hint.as_deref()).flat_map(str::lines) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
         }
     }
-    hints.into_iter().fold(page, |page, (name, hint)| page.line(format!("{name}: {hint}")))
+    hints
 }
 
 /// How many checks came to each verdict.
@@ -116,7 +117,7 @@ fn summary(checks: &[Check]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// All failed checks by name, with the hints of the first.
+/// All failed checks by name.
 fn failure(checks: &Checks<'_>) -> Option<Failure> {
     let failed: Vec<_> = checks.list.iter().filter(|check| check.verdict == Verdict::Failed).collect();
     let mut names = Vec::new();
@@ -127,6 +128,5 @@ fn failure(checks: &Checks<'_>) -> Option<Failure> {
         }
     }
     let failure = Failure::new(checks.first_failure?, format!("failed: {}", names.join(", ")));
-    let hints = failed.first().and_then(|first| first.hint.as_deref()).unwrap_or_default();
-    Some(hints.lines().fold(failure, Failure::hint))
+    Some(hints(&checks.list).into_iter().fold(failure, Failure::hint))
 }

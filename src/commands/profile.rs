@@ -136,13 +136,8 @@ async fn table(context: &Context<'_>) -> Result<Page, Failure> {
         let mark = if config.default_profile() == Some(name) { "*" } else { " " };
         let secret = SecretState::stored(&context.store(store)?, name, client).await.code;
         let Client { environment, tenant, id } = client;
-        let texts = [
-            &environment.to_string(),
-            tenant.as_str(),
-            id.as_str(),
-            &secret.replace('_', " "),
-            store.as_str(),
-        ];
+        let secret = secret.replace('_', " ");
+        let texts = [&secret, &environment.to_string(), tenant.as_str(), id.as_str(), store.as_str()];
         rows.push([&[format!("{mark} {name}")], &texts.map(str::to_owned)[..]].concat());
     }
     let width = |at: usize, heading: &str| {
@@ -156,10 +151,10 @@ async fn table(context: &Context<'_>) -> Result<Page, Failure> {
     };
     let columns = [
         whole(0, "  PROFILE"),
-        text(1, "ENVIRONMENT"),
-        text(2, "TENANT"),
-        whole(3, "CLIENT"),
-        whole(4, "SECRET"),
+        whole(1, "SECRET"),
+        text(2, "ENVIRONMENT"),
+        text(3, "TENANT"),
+        whole(4, "CLIENT"),
         whole(5, "STORE"),
     ];
     Ok(rows.into_iter().fold(Page::new().headings(&columns), |page, row| page.cells(&columns, row)))

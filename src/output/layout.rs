@@ -17,7 +17,7 @@ const GAP: usize = 2;
 const LEAST: usize = 16;
 
 /// How the commands begin that hints show. A command stays on one line, so that it can be copied.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "$env:",
     "${EDITOR:-vi} ",
     "Get-",
@@ -35,6 +35,7 @@ const COMMANDS: [&str; 18] = [
     "rm ",
     "sed -",
     "sudo ",
+    "systemd-ask-password ",
     "unset ",
 ];
 

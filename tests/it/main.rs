@@ -138,6 +138,8 @@ mod sandbox_rest;
 mod sandbox_sockets;
 #[cfg(unix)]
 mod sandbox_start;
+#[cfg(target_os = "linux")]
+mod screens;
 mod sdk;
 mod secret_destination;
 mod serve;
