@@ -94,7 +94,7 @@ fn a_rotation_can_be_answered_on_a_terminal() {
     world.run_words(&login).assert().success();
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" rotate");
-    shell.expect("Corti Console: API Clients, the client, Regenerate Secret");
+    shell.expect("Corti Console: API Clients");
     shell.expect("New client secret");
     shell.session.send_control('c').unwrap();
     shell.assert_ended("130");

@@ -132,7 +132,8 @@ impl Skew {
 impl fmt::Display for Skew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = (self.ahead.abs() + SignedDuration::from_millis(500)).as_secs();
-        if seconds == 0 {
+        // A smaller difference may be the measurement's.
+        if self.ahead.abs() - self.doubt < SignedDuration::from_secs(1) {
             return f.write_str("this machine's clock agrees with the server's");
         }
         let side = if self.ahead.is_negative() { "ahead of" } else { "behind" };
