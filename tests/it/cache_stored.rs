@@ -1,6 +1,7 @@
 //! Cached tokens of a stored secret: they are found without reading the secret, and removed with it.
 
 use predicates::prelude::*;
+use serde_json::json;
 
 use crate::common::cached::{Cached, token};
 use crate::common::control::Control;
@@ -145,4 +146,38 @@ fn removing_the_last_profile_of_a_client_removes_its_tokens() {
     assert_eq!(token(&mut world.run("token --full")), (kept.clone(), true));
     world.run("profile remove other").assert().success();
     assert!(world.keys_with(&kept).is_empty());
+}
+
+#[test]
+fn status_lists_cached_tokens_without_the_keyring() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let mut world = logged_in(&sandbox, &keyring);
+    let status = |command: &mut assert_cmd::Command| {
+        let said = Said::by(command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere"));
+        let cached = said.json()["cached_tokens"].clone();
+        assert!(!said.stdout.contains("eyJ"), "{}", said.stdout);
+        cached
+    };
+    assert_eq!(status(&mut world.run("status --json")), json!([]));
+    for choice in ["--scope streams", "--full"] {
+        token(&mut world.run(&format!("token {choice}")));
+    }
+    let cached = status(&mut world.run("status --json"));
+    let of = |index: usize| (cached[index]["scope"].as_str(), cached[index]["reach"].as_str());
+    assert_eq!((of(0), of(1)), ((Some("openid"), Some("full")), (Some("openid streams"), Some("limited"))));
+    assert!((1..=300).contains(&cached[1]["expires_in"].as_i64().unwrap()), "{cached}");
+    // In a file, only the secret opens it.
+    token(&mut world.run_without_keyrings("token --scope transcribe"));
+    let cached = status(&mut world.run_without_keyrings("status --json"));
+    let sealed =
+        json!([{ "scope": "openid transcribe", "reach": "limited", "expires_at": null, "expires_in": null }]);
+    assert_eq!(cached, sealed);
+    world
+        .run_without_keyrings("status")
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("in an encrypted file"));
+    // Whoever uses no cache has none.
+    world.set("CORTI_AUTH_NO_CACHE", "1");
+    assert_eq!(status(&mut world.run("status --json")), json!([]));
 }

@@ -253,3 +253,24 @@ fn errors() {
 fn demo() {
     assert_screens("demo", &World::new(), "demo", &[(60, false), (80, false)]);
 }
+
+#[test]
+fn exec() {
+    let sandbox = Sandbox::start();
+    let world = World::of(&sandbox);
+    assert_screens("exec", &world, "exec --scope transcribe -- echo done", &[(60, false)]);
+    let refreshed = screen(&world, "exec --scope transcribe --refresh-url -- echo done", 60, false);
+    assert_eq!(refreshed, "done\n[exit 0]\n");
+}
+
+#[test]
+fn an_expired_ready_token_is_named() {
+    let claims = json!({ "typ": "Bearer", "exp": 1, "scope": FULL });
+    let mut world = World::client_of("eu");
+    world.set("CORTI_ACCESS_TOKEN", &forged(&json!({ "alg": "RS256" }), &claims));
+    let screen = screen(&world, "status", 80, false);
+    assert!(
+        screen.starts_with("ready token  full, expired 95000 d 7 h ago: unset CORTI_ACCESS_TOKEN\n"),
+        "{screen}"
+    );
+}
