@@ -258,8 +258,8 @@ fn demo() {
 fn exec() {
     let sandbox = Sandbox::start();
     let world = World::of(&sandbox);
-    assert_screens("exec", &world, "exec --scope transcribe -- echo done", &[(60, false)]);
-    let refreshed = screen(&world, "exec --scope transcribe --refresh-url -- echo done", 60, false);
+    assert_screens("exec", &world, "exec --scope transcribe -- echo done", &[(80, false)]);
+    let refreshed = screen(&world, "exec --scope transcribe --refresh-url -- echo done", 80, false);
     assert_eq!(refreshed, "done\n[exit 0]\n");
 }
 
