@@ -7,7 +7,7 @@ use crate::domain::client::api_client::Client;
 use crate::domain::client::config::Config;
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
-use crate::domain::client::resolve::{self, Plan};
+use crate::domain::client::resolve::{self, Layer, Plan};
 use crate::domain::client::variable::{VariableError, Variables, meant_by};
 use crate::domain::text::shell::Shell;
 use crate::edge::config_file::HOME;
@@ -89,17 +89,23 @@ fn configuration(context: &Context<'_>, config: &Config, plan: Option<&Plan>, ch
     if let Some(concern) = plan.and_then(|plan| plan.client.environment.warning()) {
         concerns.push((concern, "corti-auth doctor --environment eu".to_owned()));
     }
-    let file = match path {
-        None => format!("no config.toml, since {HOME} is not set"),
-        Some(path) if !path.exists() => "no config.toml".to_owned(),
-        Some(path) => {
-            let mode = private_file::mode(&path).map(|mode| format!(" (mode {mode:o})"));
-            let count = config.profiles().len();
-            let s = if count == 1 { "" } else { "s" };
-            format!("config.toml{} has {count} profile{s}", mode.unwrap_or_default())
-        }
+    report("configuration", plan.map_or_else(|| file(context), chosen), concerns, checks);
+}
+
+/// What `config.toml` is like, without its folder.
+pub(super) fn file(context: &Context<'_>) -> String {
+    let Ok(path) = context.config_file().map(|file| file.path()) else {
+        return format!("no config.toml, since {HOME} is not set");
     };
-    report("configuration", file + &plan.map(chosen).unwrap_or_default(), concerns, checks);
+    if !path.exists() {
+        return "no config.toml".to_owned();
+    }
+    let mode = private_file::mode(&path).map(|mode| format!(" (mode {mode:o})")).unwrap_or_default();
+    match context.config().map(|config| config.profiles().len()) {
+        Ok(1) => format!("config.toml{mode} has 1 profile"),
+        Ok(count) => format!("config.toml{mode} has {count} profiles"),
+        Err(_) => format!("config.toml{mode} cannot be used"),
+    }
 }
 
 /// Adds the check as ok, or as a warning of the concerns, each with its hint.
@@ -116,11 +122,14 @@ fn report(name: &'static str, detail: String, concerns: Vec<(String, String)>, c
 /// The client, and where that choice comes from.
 fn chosen(plan: &Plan) -> String {
     let Client { environment, tenant, id } = &plan.client;
-    let profile = plan.profile().map(|name| format!("profile `{name}`, ")).unwrap_or_default();
+    let by = match (plan.profile(), plan.layer) {
+        (Some(name), Layer::DefaultProfile) => format!("profile `{name}`"),
+        (Some(name), layer) => format!("profile `{name}` by {}", layer.as_str()),
+        (None, layer) => format!("by {}", layer.as_str()),
+    };
     let hidden: Vec<_> = plan.hidden.iter().map(|hidden| format!("; not used: {hidden}")).collect();
     let hidden = hidden.concat();
-    let layer = plan.layer.as_str();
-    format!("; {profile}client `{id}` of `{environment}`, tenant `{tenant}`, by {layer}{hidden}")
+    format!("client `{id}` of `{environment}`, tenant `{tenant}`, {by}{hidden}")
 }
 
 /// Shows names only: any value may be a misplaced secret.

@@ -10,7 +10,7 @@ use crate::edge::{private_file, system};
 use crate::failure::{Failure, Kind};
 
 use super::Context;
-use super::configuration::{Configuration, relevant_variables};
+use super::configuration::{self, Configuration, relevant_variables};
 
 /// Variables with folders: their names show the user's name or the machine's layout.
 const FOLDERS: [&str; 8] = [
@@ -73,6 +73,7 @@ fn compose(context: &Context<'_>, configuration: &Configuration, checks: &[Check
         ("tenant", or(tenant, "unknown")),
         ("client id", or(id, "unknown")),
         ("secret in", or(plan.as_ref().map(|plan| secret_place(context, plan)), "unknown")),
+        ("configuration", configuration::file(context)),
         ("variables", or(variables, "none")),
     ];
     let mut lines = vec!["corti-auth doctor: this has no secret and no token".to_owned(), String::new()];
