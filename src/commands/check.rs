@@ -28,7 +28,8 @@ use token::CheckedToken;
 
 /// Reads /languages/, /factgroups/ and one of /interactions/, and opens both WebSockets until they accept a configuration.
 /// The token comes from a file or from `CORTI_ACCESS_TOKEN`, or is minted with the scopes you choose. It is sent only to
-/// the configured environment. Each row is allowed, denied or inconclusive. One check does not prove a token safe.
+/// the configured environment. Each row is ok, MORE or LESS than the scopes promise, or unclear. One check does not prove a
+/// token safe.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth check --scope transcribe

@@ -28,7 +28,7 @@ use judge::Judge;
 /// claims what it says.
 ///
 /// With --lines, or if the first two lines are tokens, each line is one token, and one JSON object is printed per line;
-/// lines that are not tokens have `error`.
+/// lines that are not tokens have `error`. On a terminal, without --json, they are rows of a table.
 ///
 /// --verify uses the keys that the realm of the environment and tenant publishes, or those of --jwks, and never keys that
 /// a token names. It checks signature, algorithm, expiry, not-before, issuer and audience. An access token must be for

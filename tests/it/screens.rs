@@ -189,9 +189,9 @@ fn interaction_list() {
         one(2, "in-progress", "emergency", "visit 12"),
     ] });
     let answers = [Answer::json(&page.to_string()), Answer::json(r#"{"interactions":[]}"#)];
-    let server = FakeServer::start([&answers[..]; 3].concat());
+    let server = FakeServer::start([&answers[..]; 4].concat());
     let world = with_token(&server.environment, "opaque");
-    assert_screens("interaction-list", &world, "interaction list", &WIDTHS);
+    assert_screens("interaction-list", &world, "interaction list", &[&WIDTHS[..], &[(100, false)]].concat());
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn inspect() {
     world.file("token.txt", token(FULL));
     assert_screens("inspect", &world, "inspect token.txt", &[&WIDTHS[..], &[(60, true)]].concat());
     world.file("tokens.txt", format!("{}\n{}\nnonsense\n", token(FULL), token(LIMITED)));
-    assert_screens("inspect-many", &world, "inspect tokens.txt", &WIDTHS);
+    assert_screens("inspect-many", &world, "inspect tokens.txt", &[&WIDTHS[..], &[(100, false)]].concat());
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn diff() {
 #[test]
 fn explain() {
     let world = World::client_of("eu");
-    assert_screens("explain", &world, "explain --status 401", &WIDTHS);
+    assert_screens("explain", &world, "explain --status 401", &[&WIDTHS[..], &[(100, false)]].concat());
 }
 
 /// JSON is indented and coloured on a terminal, and stays JSON.

@@ -11,7 +11,7 @@ use crate::domain::token::inspection::{Inspection, Places, span};
 use crate::domain::token::jwt::{Jwt, JwtError, LastHeader};
 use crate::domain::token::pasted::{self, Pasted, Wrapping};
 use crate::domain::token::report::Report;
-use crate::domain::token::scope::TokenClass;
+use crate::domain::token::scope::{BASE, Scope, TokenClass};
 use crate::domain::token::signature::{self, SignatureError};
 use crate::domain::token::verification::Verification;
 use crate::edge::clock::Clock;
@@ -24,11 +24,11 @@ use super::verifier::Verifier;
 pub(super) const COLUMNS: [Column; 7] = [
     Column::whole("LINE", 4),
     Column::whole("REACH", 7),
-    Column::whole("EXPIRES", 15),
+    Column::whole("EXPIRES", 14),
     Column::whole("SIGNATURE", 10),
     Column::whole("FINGERPRINT", 15),
-    Column::text("CLIENT", 24, 8),
-    Column::text("SCOPES", 60, 12),
+    Column::text("SCOPES", 20, 10),
+    Column::text("CLIENT", 36, 8),
 ];
 
 /// Judges tokens.
@@ -189,9 +189,10 @@ impl Judged {
         };
         let reach = it.class.map_or(it.kind.as_str(), TokenClass::as_str);
         let fingerprint = self.fingerprint.clone();
-        let client = it.client.clone().unwrap_or_default();
+        let scopes = it.scopes.iter().map(Scope::as_str).filter(|scope| !BASE.contains(scope));
+        let (scopes, client) = (scopes.collect::<Vec<_>>().join(" "), it.client.clone().unwrap_or_default());
         let texts = [reach, &expires, signature].map(str::to_owned);
-        [&[line.to_string()], &texts[..], &[fingerprint, client, it.scopes.to_string()]].concat()
+        [&[line.to_string()], &texts[..], &[fingerprint, scopes, client]].concat()
     }
 
     /// What is wrong with the token, as a kind of failure.
