@@ -21,6 +21,7 @@ use crate::edge::config_file::{ConfigFile, ConfigFileError};
 use crate::edge::host::Host;
 use crate::edge::http::{Http, HttpOptions};
 use crate::edge::keyring::Keyring;
+use crate::edge::prompt::Questions;
 use crate::edge::store::Store;
 use crate::failure::{Failure, Kind, mounting};
 
@@ -102,6 +103,11 @@ impl<'a> Context<'a> {
     /// Whether a person can be asked.
     pub(crate) fn may_ask(&self) -> bool {
         self.owns_terminal && prompts_allowed(self.host, self.options)
+    }
+
+    /// Asks a person. Call it only if [`Self::may_ask`].
+    pub(crate) fn questions(&self) -> Questions {
+        Questions { plain: self.host.env.has_plain_terminal() }
     }
 
     /// The flags, parsed.

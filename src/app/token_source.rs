@@ -10,6 +10,7 @@ use crate::domain::text::shell::Shell;
 use crate::domain::token::jwt::MAX_TOKEN_BYTES;
 use crate::domain::token::pasted;
 use crate::edge::input::Input;
+use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 
 /// How much of a text with one token is read, in bytes: little text surrounds a pasted token.
@@ -38,6 +39,12 @@ impl Source {
     pub(crate) fn on_a_thread(file: Option<&Path>, example: String) -> Self {
         let (input, name) = (Input::on_a_thread(file), name(file));
         Self { input, name, example, head: Vec::new(), has_ended: false }
+    }
+
+    /// A text that a person pasted.
+    pub(crate) fn of(text: &Secret, example: String) -> Self {
+        let input = Input::of(text.expose().as_bytes().to_vec());
+        Self { input, name: "the terminal".to_owned(), example, head: Vec::new(), has_ended: false }
     }
 
     /// Whether it is many tokens, one a line. Reads no further than needed to tell.
@@ -89,6 +96,17 @@ pub(crate) fn advise(failure: Failure, text: &[u8]) -> Failure {
     } else {
         failure
     }
+}
+
+/// Asks a person for a token, unseen; a text around it is fine. `None` if a file is named, standard input is a pipe, or nobody can
+/// be asked.
+pub(crate) async fn ask(file: Option<&Path>, context: &Context<'_>) -> Result<Option<Secret>, Failure> {
+    if file.is_some_and(|path| path.as_os_str() != "-") || !context.may_ask() {
+        return Ok(None);
+    }
+    let plain = context.questions().plain;
+    let text = prompt::paste("Paste the token, then Enter", plain, pasted::is_token_line).await?;
+    Ok(Some(Secret::new(text.as_str().to_owned())))
 }
 
 /// Refuses a terminal as standard input.

@@ -88,8 +88,7 @@ impl Globals {
 
 /// The style of the two streams. Colours are as `forced`, else on terminals that can show them.
 pub(crate) fn style(forced: Option<bool>, host: &Host) -> Style {
-    // `dumb`: a terminal that cannot show colours.
-    let plain = host.env.get("NO_COLOR").is_some() || host.env.get("TERM").as_deref() == Some("dumb");
+    let plain = host.env.get("NO_COLOR").is_some() || host.env.is_dumb();
     let columns = host.terminal.columns.unwrap_or(usize::MAX);
     let look = |is_terminal: bool| Look {
         colour: forced.unwrap_or(is_terminal && !plain),

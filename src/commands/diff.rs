@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::token_source::{Source, refuse_terminal};
+use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::ScopeArgs;
 use crate::domain::client::identity::ProfileName;
@@ -53,9 +53,6 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Outcom
             Failure::new(Kind::Usage, message).hint("corti-auth diff PROFILE PROFILE --scope transcribe")
         );
     }
-    if args.a == "-" || args.b == "-" {
-        refuse_terminal(context)?;
-    }
     let (a, a_line, a_inspection) = side(&args.a, args, context).await?;
     let (b, b_line, b_inspection) = side(&args.b, args, context).await?;
     let comparison = Comparison::of(&a_inspection, &b_inspection);
@@ -93,7 +90,13 @@ async fn side(
     };
     let (source, text) = match (profile, word) {
         (Some(name), _) => (format!("profile {name}"), minted(name, args, context).await?),
-        (None, "-") => ("standard input".to_owned(), read(None).await?),
+        (None, "-") => match token_source::ask(None, context).await? {
+            Some(text) => ("the terminal".to_owned(), text),
+            None => {
+                refuse_terminal(context)?;
+                ("standard input".to_owned(), read(None).await?)
+            }
+        },
         (None, file) => (file.to_owned(), read(Some(Path::new(file))).await?),
     };
     let pasted = pasted::clean(text.expose());

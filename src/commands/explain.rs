@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::input;
+use crate::app::{input, token_source};
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable::GivenSecret;
@@ -104,6 +104,9 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
 
 async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secret>, Failure> {
     if let Some(path) = &args.token_file {
+        if let Some(text) = token_source::ask(Some(path), context).await? {
+            return Ok(Some(text));
+        }
         return Ok(Some(Secret::new(read("--token-file", path, MAX_TOKEN_BYTES + 1024, context).await?)));
     }
     Ok(context.variables()?.access_token.as_ref().map(|token| token.secret().clone()))

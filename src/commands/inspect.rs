@@ -1,6 +1,6 @@
 //! `inspect`: decodes tokens, shows what each one is and may do, and verifies them with `--verify`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -23,7 +23,8 @@ mod verifier;
 
 use judge::Judge;
 
-/// The token comes from a file or from standard input, never from the command line. `Bearer`, quotes, line breaks, a
+/// The token comes from a file or from standard input, never from the command line. On a terminal you are asked for it, and
+/// it is not shown. `Bearer`, quotes, line breaks, a
 /// header, a URL or a JSON answer around it are removed, and named. Without --verify nothing is proven: the token only
 /// claims what it says.
 ///
@@ -77,24 +78,30 @@ pub(super) struct InspectArgs {
 
 pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let fetches_keys = args.verify && args.jwks.is_none();
-    if fetches_keys {
-        interruptible(context, inspect(args, true, context)).await
+    if fetches_keys || file(args).is_none() && context.host.terminal.stdin {
+        interruptible(context, inspect(args, fetches_keys, context)).await
     } else {
         inspect(args, false, context).await
     }
 }
 
+/// The file to read; `None` is standard input.
+fn file(args: &InspectArgs) -> Option<&Path> {
+    args.file.as_deref().filter(|path| path.as_os_str() != "-")
+}
+
 async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) -> Result<Outcome, Failure> {
     check_field(context)?;
-    let file = args.file.as_deref().filter(|path| path.as_os_str() != "-");
-    if file.is_none() {
+    let file = file(args);
+    let asked = token_source::ask(file, context).await?;
+    if file.is_none() && asked.is_none() {
         refuse_terminal(context)?;
     }
     let example = Shell::HERE.read_from("corti-auth inspect", "FILE");
-    let mut source = if fetches_keys {
-        Source::on_a_thread(file, example)
-    } else {
-        Source::on_this_thread(file, example)?
+    let mut source = match asked {
+        Some(text) => Source::of(&text, example),
+        None if fetches_keys => Source::on_a_thread(file, example),
+        None => Source::on_this_thread(file, example)?,
     };
     let mut judge = Judge::new(args, context)?;
     if args.lines || source.is_many().await? {

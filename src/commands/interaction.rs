@@ -14,7 +14,6 @@ use crate::cli::argument;
 use crate::domain::corti::interaction::STATUSES;
 use crate::domain::text::event::Event;
 use crate::domain::text::page::Page;
-use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -98,7 +97,7 @@ async fn delete(args: &DeleteArgs, tokens: &Tokens<'_>) -> Result<Outcome, Failu
         let record = spinner::show(context, "asking for the interaction", api.get(id)).await?;
         context.sink.event(Event::Preview(record.summary()));
         let question = "Delete it, with its recordings, transcripts, facts and documents?";
-        if !prompt::confirm(question.to_owned()).await? {
+        if !context.questions().confirm(question).await? {
             context.note("nothing is deleted");
             return Err(Failure::new(Kind::Interrupted, "nothing is deleted: the answer was no"));
         }

@@ -17,7 +17,6 @@ use crate::domain::client::variable;
 use crate::domain::client::variable::{CLIENT_ID, STORE};
 use crate::domain::text::redactor::Redactor;
 use crate::domain::text::shell::Shell;
-use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -136,24 +135,24 @@ fn given_values(
 async fn new_client(given: GivenValues, context: &Context<'_>) -> Result<Client, Failure> {
     let environment = match given.environment {
         Some(given) => given.value,
-        None => ask_environment().await?,
+        None => ask_environment(context).await?,
     };
     let tenant = match given.tenant {
         Some(given) => given.value,
         None if !context.may_ask() => Tenant::default(),
-        None => prompt::text("Tenant", Some(Tenant::default())).await?,
+        None => context.questions().text("Tenant", Some(Tenant::default())).await?,
     };
     let id = match given.client_id {
         Some(given) => given.value,
-        None => prompt::text("Client id", None).await?,
+        None => context.questions().text("Client id", None).await?,
     };
     Ok(Client { environment, tenant, id })
 }
 
-async fn ask_environment() -> Result<Environment, Failure> {
-    let choice = prompt::select("Environment", &ENVIRONMENTS).await?;
+async fn ask_environment(context: &Context<'_>) -> Result<Environment, Failure> {
+    let choice = context.questions().select("Environment", &ENVIRONMENTS).await?;
     match KNOWN_LABELS.get(choice).and_then(|label| label.parse().ok()) {
         Some(known) => Ok(known),
-        None => Ok(prompt::text("Environment (a label or a URL)", None).await?),
+        None => Ok(context.questions().text("Environment (a label or a URL)", None).await?),
     }
 }

@@ -125,6 +125,16 @@ impl Env {
         self.0.get(&key(OsStr::new(name))).filter(|value| !value.is_empty())
     }
 
+    /// Whether the terminal takes only one line after the other: it cannot do more, or is read aloud.
+    pub fn has_plain_terminal(&self) -> bool {
+        self.is_dumb() || self.get(variable::ACCESSIBLE).is_some_and(|value| variable::is_on(&value))
+    }
+
+    /// Whether the terminal knows no control sequences.
+    pub fn is_dumb(&self) -> bool {
+        self.get("TERM").as_deref() == Some("dumb")
+    }
+
     /// This tool's folder for one purpose. `windows` is a variable, `macos` a folder below the home folder, and `xdg` both a
     /// variable of the XDG base directory specification and its default below the home folder.
     pub(super) fn own_folder(&self, windows: &str, macos: &str, xdg: (&str, &str)) -> Option<PathBuf> {

@@ -42,6 +42,16 @@ pub fn read_on_this_thread(file: Option<&Path>, limit: usize) -> io::Result<Zero
     read_bounded(open_text(file)?, limit).map(Zeroizing::new)
 }
 
+/// Reads one line of standard input on this thread. An error if there is none.
+#[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
+pub(super) fn line() -> io::Result<String> {
+    let mut line = String::new();
+    match io::stdin().read_line(&mut line)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(line),
+    }
+}
+
 fn open_text(file: Option<&Path>) -> io::Result<Box<dyn Read + Send>> {
     text::as_utf8(open(file)?)
 }
@@ -58,6 +68,11 @@ impl Input {
     /// Opens a file, or standard input, to be read on this thread.
     pub fn on_this_thread(file: Option<&Path>) -> io::Result<Self> {
         Ok(Self { source: Source::Direct(open_text(file)?), chunk: Vec::new() })
+    }
+
+    /// A text that is known already.
+    pub fn of(text: Vec<u8>) -> Self {
+        Self { source: Source::Direct(Box::new(io::Cursor::new(text))), chunk: Vec::new() }
     }
 
     /// As [`Self::on_this_thread`], on a thread: [`Self::chunk`] waits without blocking, and returns the error if it cannot be opened.

@@ -3,13 +3,12 @@
 //! Each question runs on a thread of its own, so that Ctrl-C can end the wait. A guard restores the terminal afterwards.
 
 use std::io;
-#[cfg(unix)]
 use std::io::Write as _;
 use std::str::FromStr;
 use std::time::Duration;
 
 use dialoguer::console::Term;
-use dialoguer::{Confirm, Input, Select};
+use dialoguer::{Input, Select};
 #[cfg(unix)]
 use rustix::{
     stdio::stdin,
@@ -17,10 +16,12 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-use super::thread;
+use super::{input, thread};
 
 #[cfg(unix)]
 mod hidden;
+#[cfg(unix)]
+mod paste;
 
 /// How long a question's thread may take until it reads from the terminal.
 const MODE_CHANGE: Duration = Duration::from_millis(20);
@@ -36,41 +37,99 @@ pub enum PromptError {
     Terminal(String),
 }
 
-/// Asks for one of `choices`, and returns its index.
-pub async fn select(question: &'static str, choices: &'static [&'static str]) -> Result<usize, PromptError> {
-    ask(move || {
-        Select::new()
-            .with_prompt(question)
-            .items(choices)
-            .default(0)
-            .report(true)
-            .interact_on(&Term::stderr())
-    })
-    .await
+/// Asks questions that are answered in plain sight.
+#[derive(Clone, Copy, Debug)]
+pub struct Questions {
+    /// One line after the other, without moving the cursor: a screen reader reads them in order.
+    pub plain: bool,
 }
 
-/// Asks for a line of text, until it can be parsed.
-pub async fn text<T>(question: &'static str, default: Option<T>) -> Result<T, PromptError>
-where
-    T: Clone + ToString + FromStr<Err: ToString> + Send + 'static,
-{
-    ask(move || {
-        let mut input = Input::<T>::new().with_prompt(question);
-        if let Some(default) = default {
-            input = input.default(default);
+impl Questions {
+    /// Asks for one of `choices`, and returns its index.
+    pub async fn select(
+        self,
+        question: &'static str,
+        choices: &'static [&'static str],
+    ) -> Result<usize, PromptError> {
+        if self.plain {
+            let lines: Vec<_> =
+                (1..).zip(choices).map(|(number, it)| format!("  {number}. {it}\n")).collect();
+            let question = format!("{question}:\n{}Number [1]", lines.concat());
+            return answer(TerminalGuard::new(), move || {
+                parsed_line(&question, |line| match line.parse::<usize>() {
+                    _ if line.is_empty() => Ok(0),
+                    Ok(number) if (1..=choices.len()).contains(&number) => Ok(number - 1),
+                    _ => Err(format!("type a number from 1 to {}", choices.len())),
+                })
+            })
+            .await;
         }
-        input.interact_text_on(&Term::stderr())
-    })
-    .await
+        answer(TerminalGuard::new().hiding_cursor(true), move || {
+            let select = Select::new().with_prompt(question).items(choices).default(0).report(true);
+            select.interact_on(&Term::stderr())
+        })
+        .await
+    }
+
+    /// Asks for a line of text, until it can be parsed.
+    pub async fn text<T>(self, question: &'static str, default: Option<T>) -> Result<T, PromptError>
+    where
+        T: Clone + ToString + FromStr<Err: ToString> + Send + 'static,
+    {
+        answer(TerminalGuard::new(), move || {
+            if self.plain {
+                let shown = default.as_ref().map(|it| format!(" [{}]", it.to_string()));
+                return parsed_line(
+                    &format!("{question}{}", shown.unwrap_or_default()),
+                    |line| match &default {
+                        Some(default) if line.is_empty() => Ok(default.clone()),
+                        _ => line.parse().map_err(|error: T::Err| error.to_string()),
+                    },
+                );
+            }
+            let mut input = Input::<T>::new().with_prompt(question);
+            if let Some(default) = default {
+                input = input.default(default);
+            }
+            input.interact_text_on(&Term::stderr())
+        })
+        .await
+    }
+
+    /// Asks a yes-no question. Enter alone means no.
+    pub async fn confirm(self, question: &str) -> Result<bool, PromptError> {
+        let question = format!("{question} [y/N]");
+        answer(TerminalGuard::new(), move || {
+            if self.plain {
+                return parsed_line(&question, yes_or_no);
+            }
+            // Not dialoguer's own `Confirm`, which does not show what is typed.
+            let input = Input::<String>::new().with_prompt(question).allow_empty(true);
+            let line = input.validate_with(|line: &String| yes_or_no(line).map(drop));
+            Ok(yes_or_no(&line.interact_text_on(&Term::stderr())?).unwrap_or(false))
+        })
+        .await
+    }
 }
 
-/// Asks a yes-no question. Enter alone means no.
-pub async fn confirm(question: String) -> Result<bool, PromptError> {
-    ask(move || {
-        let question = Confirm::new().with_prompt(question).default(false);
-        question.wait_for_newline(true).report(true).interact_on(&Term::stderr())
-    })
-    .await
+fn yes_or_no(line: &str) -> Result<bool, String> {
+    match line.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(true),
+        "" | "n" | "no" => Ok(false),
+        _ => Err("type y or n".to_owned()),
+    }
+}
+
+/// Asks for a line as the terminal itself reads it, until it can be parsed.
+fn parsed_line<T>(question: &str, parse: impl Fn(&str) -> Result<T, String>) -> dialoguer::Result<T> {
+    let mut term = Term::stderr();
+    loop {
+        write!(term, "{question}: ")?;
+        match parse(input::line()?.trim()) {
+            Ok(answer) => return Ok(answer),
+            Err(reason) => writeln!(term, "{reason}")?,
+        }
+    }
 }
 
 /// Asks for a line of text that is not shown.
@@ -88,16 +147,43 @@ pub async fn password(question: &'static str) -> Result<Zeroizing<String>, Promp
     .await
 }
 
+/// Asks for a token, or a text around one, that is pasted and not shown. `is_whole` tells whether one line is all of it. What is
+/// pasted beyond the end is discarded: it must not reach the shell.
+#[cfg(unix)]
+pub async fn paste(
+    question: &'static str,
+    plain: bool,
+    is_whole: fn(&str) -> bool,
+) -> Result<Zeroizing<String>, PromptError> {
+    let (guard, text) = paste::begin(!plain, &Term::stderr()).map_err(|error| failed(&error))?;
+    answer(guard, move || {
+        let mut term = Term::stderr();
+        write!(term, "{question}: ")?;
+        let answer = text.read(is_whole, || write!(term, "\nGo on, and press Ctrl-D at the end: "));
+        writeln!(term)?;
+        Ok(answer?)
+    })
+    .await
+}
+
+/// Asks for a token that is pasted and not shown: one line.
+#[cfg(not(unix))]
+pub async fn paste(
+    question: &'static str,
+    _plain: bool,
+    _is_whole: fn(&str) -> bool,
+) -> Result<Zeroizing<String>, PromptError> {
+    password(question).await
+}
+
 /// Asks for a line of text that is not shown.
 #[cfg(not(unix))]
 pub async fn password(question: &'static str) -> Result<Zeroizing<String>, PromptError> {
-    use std::io::Write as _;
-
     use dialoguer::console::Key;
 
     use crate::domain::client::secret::MAX_SECRET_BYTES;
 
-    ask(move || {
+    answer(TerminalGuard::new(), move || {
         let mut term = Term::stderr();
         write!(term, "{question}: ")?;
         // Not dialoguer's own `Password`: it ignores Backspace on Windows (console 0.16.6).
@@ -118,12 +204,6 @@ pub async fn password(question: &'static str) -> Result<Zeroizing<String>, Promp
     .await
 }
 
-async fn ask<T: Send + 'static>(
-    question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
-) -> Result<T, PromptError> {
-    answer(TerminalGuard::new(), question).await
-}
-
 async fn answer<T: Send + 'static>(
     mut guard: TerminalGuard,
     question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
@@ -142,22 +222,41 @@ fn failed(error: &io::Error) -> PromptError {
     }
 }
 
-/// Restores the terminal's mode and cursor when it is dropped: after the answer, or when a signal ends the wait.
+/// Restores the terminal when it is dropped: after the answer, or when a signal ends the wait.
+#[derive(Default)]
 pub(super) struct TerminalGuard {
     /// The terminal's mode, and whether restoring it discards what was typed and not read.
     #[cfg(unix)]
     mode: Option<(Termios, OptionalActions)>,
     /// Whether a question's thread still reads from the terminal.
     is_asking: bool,
+    /// Whether somebody may have hidden the cursor.
+    hides_cursor: bool,
+    /// Whether a text may be arriving: all of it is discarded.
+    #[cfg(unix)]
+    takes_paste: bool,
+    /// Whether the terminal marks what is pasted.
+    #[cfg(unix)]
+    marks_paste: bool,
 }
 
 impl TerminalGuard {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             #[cfg(unix)]
             mode: tcgetattr(stdin()).ok().map(|mode| (mode, OptionalActions::Now)),
-            is_asking: false,
+            ..Self::default()
         }
+    }
+
+    fn hiding_cursor(mut self, hides: bool) -> Self {
+        self.hides_cursor = hides;
+        self
+    }
+
+    /// For a program that may change the terminal. `plain` is a terminal on which no cursor is hidden.
+    pub(super) fn for_program(plain: bool) -> Self {
+        Self::new().hiding_cursor(!plain)
     }
 }
 
@@ -168,12 +267,20 @@ impl Drop for TerminalGuard {
             std::thread::sleep(MODE_CHANGE);
         }
         // Otherwise the control sequence would be in a log.
-        if Term::stderr().is_term() {
+        if self.hides_cursor && Term::stderr().is_term() {
             let _ = Term::stderr().show_cursor();
         }
         #[cfg(unix)]
-        if let Some((mode, when)) = &self.mode {
-            let _ = tcsetattr(stdin(), *when, mode);
+        {
+            if self.takes_paste {
+                paste::discard();
+            }
+            if self.marks_paste {
+                let _ = Term::stderr().write_all(paste::UNMARKED);
+            }
+            if let Some((mode, when)) = &self.mode {
+                let _ = tcsetattr(stdin(), *when, mode);
+            }
         }
     }
 }

@@ -59,7 +59,7 @@ pub(super) async fn run(
     let name = || command.program().to_owned();
     let not_run = |error: io::Error| CommandError::NotRun(name(), error.to_string());
     // The command may change the terminal to ask for a passphrase, and be killed meanwhile.
-    let _terminal = TerminalGuard::new();
+    let _terminal = TerminalGuard::for_program(env.has_plain_terminal());
     let mut started = Command::new(program::with_extension(command.program().as_ref(), env));
     for name in env.removed_from_program(variable::is_removed_from_programs, None) {
         started.env_remove(name);

@@ -1,7 +1,9 @@
 //! Finds the token to check, and the environment and tenant that it may be sent to.
 
+use zeroize::Zeroizing;
+
 use crate::app::tokens::Tokens;
-use crate::app::{caller, input};
+use crate::app::{caller, input, token_source};
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve;
@@ -30,10 +32,13 @@ impl CheckedToken {
         let context = tokens.context;
         let is_chosen = context.options.profile.is_some() || args.choice.is_given();
         let given = if let Some(path) = &args.file {
-            let bytes = input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
-                Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
-                    .hint(Shell::HERE.read_from("corti-auth check -", "FILE"))
-            })?;
+            let bytes = match token_source::ask(Some(path), context).await? {
+                Some(text) => Zeroizing::new(text.expose().as_bytes().to_vec()),
+                None => input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
+                    Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
+                        .hint(Shell::HERE.read_from("corti-auth check -", "FILE"))
+                })?,
+            };
             let pasted = std::str::from_utf8(&bytes).ok().map(pasted::clean);
             if let Some(remark) = pasted.as_ref().and_then(|pasted| Pasted::remark(&pasted.cleaned)) {
                 context.note(remark);

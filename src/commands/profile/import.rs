@@ -18,7 +18,7 @@ use crate::domain::client::store_kind::{StoreKind, WRITABLE};
 use crate::domain::text::event::Event;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::text::shell::{Shell, quote};
-use crate::edge::{input, prompt};
+use crate::edge::input;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
@@ -152,7 +152,8 @@ async fn confirm(
         return Err(Failure::new(Kind::Usage, message)
             .hint(format!("corti-auth profile import {file}{} --yes", context.profile_option())));
     }
-    if args.yes || prompt::confirm(format!("Import it as profile `{}`?", draft.name)).await? {
+    let question = format!("Import it as profile `{}`?", draft.name);
+    if args.yes || context.questions().confirm(&question).await? {
         return Ok(());
     }
     // Not a success: `import FILE && rm FILE` must keep the file.

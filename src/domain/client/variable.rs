@@ -45,6 +45,8 @@ pub const STORE: &str = "CORTI_AUTH_STORE";
 pub const NO_CACHE: &str = "CORTI_AUTH_NO_CACHE";
 /// Never prompt.
 pub const NO_INPUT: &str = "CORTI_AUTH_NO_INPUT";
+/// Ask and wait in plain lines, for a screen reader. Other programs know it too.
+pub const ACCESSIBLE: &str = "ACCESSIBLE";
 /// GitHub Actions' file for the outputs of a step.
 pub const GITHUB_OUTPUT: &str = "GITHUB_OUTPUT";
 /// GitLab's folder with the checkout of the job.
@@ -53,7 +55,7 @@ pub const CI_PROJECT_DIR: &str = "CI_PROJECT_DIR";
 pub const CI: &str = "CI";
 
 /// Each variable that a user may set, and its meaning.
-pub const TABLE: [(&str, &str); 19] = [
+pub const TABLE: [(&str, &str); 20] = [
     (ENVIRONMENT, "the environment: eu, us, another label, or a URL"),
     (TENANT, "the tenant (realm) [default: base]"),
     (CLIENT_ID, "client id, without a login; needs its secret's variable"),
@@ -73,9 +75,10 @@ pub const TABLE: [(&str, &str); 19] = [
     ("HTTPS_PROXY", "the proxy for https, never for this machine"),
     ("NO_PROXY", "the hosts that no proxy is used for"),
     ("NO_COLOR", "no colours"),
+    (ACCESSIBLE, "plain prompts and no spinner, for a screen reader"),
 ];
 
-/// Whether this value of [`NO_INPUT`], [`NO_CACHE`] or [`CI`] means yes.
+/// Whether this value of [`NO_INPUT`], [`NO_CACHE`], [`CI`] or [`ACCESSIBLE`] means yes.
 pub fn is_on(value: &str) -> bool {
     !matches!(value, "0" | "false" | "no" | "off")
 }

@@ -122,8 +122,8 @@ pub fn clean(text: &str) -> Pasted<'_> {
     pasted
 }
 
-/// Whether a line is a whole JWT.
-fn is_whole(line: &str) -> bool {
+/// Whether a line is a whole JWT, or has one in it.
+pub fn is_token_line(line: &str) -> bool {
     let token = clean(line).token;
     token.starts_with("eyJ") && matches!(token.bytes().filter(|byte| *byte == b'.').count(), 2 | 4)
 }
@@ -150,7 +150,7 @@ pub fn has_token_line(text: &[u8]) -> bool {
 /// For each line that is not blank: whether it is a whole token.
 fn lines_are_tokens(text: &[u8]) -> impl Iterator<Item = bool> {
     let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines.map(|line| std::str::from_utf8(line).is_ok_and(is_whole))
+    lines.map(|line| std::str::from_utf8(line).is_ok_and(is_token_line))
 }
 
 fn is_bare(text: &str) -> bool {

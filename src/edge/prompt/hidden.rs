@@ -18,8 +18,21 @@ const DELETE: u8 = 0x7f;
 /// The value for "no key" (`_POSIX_VDISABLE`).
 const DISABLED: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
 
-/// Makes the terminal pass on each byte and show nothing, until the guard is dropped. Discards what was typed before: it was shown.
+/// Begins to read a line.
 pub(super) fn begin() -> io::Result<(TerminalGuard, Line)> {
+    let (guard, keys) = hide()?;
+    Ok((guard, Line { text: Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES)), keys }))
+}
+
+/// The keys that this terminal is set to.
+pub(super) struct Keys {
+    pub(super) erase: u8,
+    pub(super) kill: u8,
+    pub(super) end: u8,
+}
+
+/// Makes the terminal pass on each byte and show nothing, until the guard is dropped. Discards what was typed before: it was shown.
+pub(super) fn hide() -> io::Result<(TerminalGuard, Keys)> {
     let before = tcgetattr(stdin())?;
     let mut mode = before.clone();
     // Signals stay on: Ctrl-C ends the wait.
@@ -32,18 +45,20 @@ pub(super) fn begin() -> io::Result<(TerminalGuard, Line)> {
     mode.special_codes[SpecialCodeIndex::VTIME] = 0;
     tcsetattr(stdin(), OptionalActions::Flush, &mode)?;
     let key = |index| before.special_codes[index];
-    let (erase, kill) = (key(SpecialCodeIndex::VERASE), key(SpecialCodeIndex::VKILL));
-    let line = Line { text: Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES)), erase, kill };
+    let keys = Keys {
+        erase: key(SpecialCodeIndex::VERASE),
+        kill: key(SpecialCodeIndex::VKILL),
+        end: key(SpecialCodeIndex::VEOF),
+    };
     // Text that was pasted after the first line break must not become a command of the shell.
-    Ok((TerminalGuard { mode: Some((before, OptionalActions::Flush)), is_asking: false }, line))
+    Ok((TerminalGuard { mode: Some((before, OptionalActions::Flush)), ..TerminalGuard::default() }, keys))
 }
 
 /// The text that was typed so far.
 pub(super) struct Line {
     /// Has room for the longest secret: a vector that grows leaves copies in freed memory.
     text: Zeroizing<Vec<u8>>,
-    erase: u8,
-    kill: u8,
+    keys: Keys,
 }
 
 impl Line {
@@ -51,34 +66,51 @@ impl Line {
     pub(super) fn read(mut self) -> io::Result<Zeroizing<String>> {
         let mut chunk = Zeroizing::new([0; 1024]);
         loop {
-            let count = retry_on_intr(|| rustix::io::read(stdin(), &mut chunk[..]))?;
-            if count == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+            let count = read(&mut chunk[..])?;
             if chunk[..count].iter().any(|byte| self.take(*byte)) {
-                break;
+                return as_text(&self.text);
             }
         }
-        let text = std::str::from_utf8(&self.text).map_err(|_| io::ErrorKind::InvalidData)?;
-        Ok(Zeroizing::new(text.to_owned()))
     }
 
     /// Returns whether the line is complete. An empty one is not.
     fn take(&mut self, byte: u8) -> bool {
-        match byte {
-            b'\n' | b'\r' => return !self.text.is_empty(),
-            BACKSPACE | DELETE => self.take_back(),
-            byte if byte == self.erase => self.take_back(),
-            byte if byte == self.kill => self.text.clear(),
-            byte => self.text.push(byte),
+        if matches!(byte, b'\n' | b'\r') {
+            return !self.text.is_empty();
         }
+        self.keys.edit(&mut self.text, byte);
         false
     }
+}
 
-    /// Removes the last character, which may be several bytes.
-    fn take_back(&mut self) {
-        while self.text.pop().is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {}
+impl Keys {
+    /// Adds a byte to `text`, or does what this key does.
+    pub(super) fn edit(&self, text: &mut Vec<u8>, byte: u8) {
+        match byte {
+            BACKSPACE | DELETE => take_back(text),
+            byte if byte == self.erase => take_back(text),
+            byte if byte == self.kill => text.clear(),
+            byte => text.push(byte),
+        }
     }
+}
+
+/// Removes the last character, which may be several bytes.
+fn take_back(text: &mut Vec<u8>) {
+    while text.pop().is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000) {}
+}
+
+/// Reads what was typed, at least one byte.
+pub(super) fn read(chunk: &mut [u8]) -> io::Result<usize> {
+    match retry_on_intr(|| rustix::io::read(stdin(), &mut *chunk))? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        count => Ok(count),
+    }
+}
+
+pub(super) fn as_text(bytes: &[u8]) -> io::Result<Zeroizing<String>> {
+    let text = std::str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -86,7 +118,7 @@ mod tests {
     use super::*;
 
     fn typed(keys: &str) -> (String, bool) {
-        let mut line = Line { text: Zeroizing::default(), erase: DELETE, kill: 0x15 };
+        let mut line = Line { text: Zeroizing::default(), keys: Keys { erase: DELETE, kill: 0x15, end: 4 } };
         let complete = keys.bytes().any(|byte| line.take(byte));
         (String::from_utf8(line.text.to_vec()).unwrap(), complete)
     }

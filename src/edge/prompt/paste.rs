@@ -1,0 +1,186 @@
+//! Reads a text that is pasted and not shown.
+//!
+//! Most terminals mark what is pasted when they are asked to: between the marks a line break is text, and Enter after them ends
+//! it. Without marks nobody can tell Enter from a line break in the text, so only a line that is whole by itself ends there, and
+//! any other text ends at Ctrl-D.
+
+use std::io;
+use std::thread::sleep;
+use std::time::Duration;
+
+use dialoguer::console::Term;
+use rustix::io::ioctl_fionread;
+use rustix::stdio::stdin;
+use rustix::termios::{QueueSelector, tcflush};
+use zeroize::Zeroizing;
+
+use super::TerminalGuard;
+use super::hidden::{self, Keys};
+
+/// Asks the terminal to mark what is pasted.
+const MARKED: &[u8] = b"\x1b[?2004h";
+/// Ends that.
+pub(super) const UNMARKED: &[u8] = b"\x1b[?2004l";
+const BEGIN: &[u8] = b"\x1b[200~";
+const END: &[u8] = b"\x1b[201~";
+
+/// The longest text, in bytes.
+const LIMIT: usize = 64 * 1024 * 1024;
+
+/// A text arrives without longer pauses than this.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often to look whether more of it has arrived.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long a text is discarded at most. A program that sends without end must not hold the terminal.
+const DISCARDING: Duration = Duration::from_secs(10);
+
+/// Makes the terminal pass on each byte and show nothing, until the guard is dropped; also to mark what is pasted, if `marks`.
+pub(super) fn begin(marks: bool, mut term: &Term) -> io::Result<(TerminalGuard, Paste)> {
+    let (mut guard, keys) = hidden::hide()?;
+    guard.takes_paste = true;
+    guard.marks_paste = marks;
+    if marks {
+        io::Write::write_all(&mut term, MARKED)?;
+    }
+    Ok((guard, Paste::new(keys)))
+}
+
+/// Discards what was typed or pasted and is not read yet, until no more of it arrives.
+pub(super) fn discard() {
+    let (mut left, mut quiet) = (DISCARDING, Duration::ZERO);
+    while quiet < PAUSE && !left.is_zero() {
+        sleep(LOOK);
+        left = left.saturating_sub(LOOK);
+        quiet = if is_more() { Duration::ZERO } else { quiet + LOOK };
+        let _ = tcflush(stdin(), QueueSelector::IFlush);
+    }
+}
+
+fn is_more() -> bool {
+    ioctl_fionread(stdin()).is_ok_and(|count| count > 0)
+}
+
+/// Whether more arrives soon.
+fn more_follows() -> bool {
+    (0..PAUSE.as_millis() / LOOK.as_millis()).any(|_| {
+        let more = is_more();
+        if !more {
+            sleep(LOOK);
+        }
+        more
+    })
+}
+
+/// The text so far.
+pub(super) struct Paste {
+    text: Zeroizing<Vec<u8>>,
+    keys: Keys,
+    /// Whether the terminal has marked the beginning of a text, and not its end.
+    is_inside: bool,
+    was_marked: bool,
+    /// Whether only Ctrl-D ends the text.
+    has_lines: bool,
+}
+
+/// What to do after a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Read,
+    /// A line break without marks: the end of a line that may be all.
+    Line,
+    Finish,
+}
+
+impl Paste {
+    fn new(keys: Keys) -> Self {
+        Self { text: Zeroizing::default(), keys, is_inside: false, was_marked: false, has_lines: false }
+    }
+
+    /// Reads to the end of the text. Blocks. Calls `tell` once if the text goes on after a line, and ends only at Ctrl-D.
+    pub(super) fn read(
+        mut self,
+        is_whole: fn(&str) -> bool,
+        mut tell: impl FnMut() -> io::Result<()>,
+    ) -> io::Result<Zeroizing<String>> {
+        let mut chunk = Zeroizing::new([0; 4096]);
+        loop {
+            let count = hidden::read(&mut chunk[..])?;
+            for (index, byte) in chunk[..count].iter().enumerate() {
+                match self.take(*byte) {
+                    Next::Read => {}
+                    Next::Finish => return hidden::as_text(&self.text),
+                    Next::Line => {
+                        let is_all = std::str::from_utf8(&self.text).is_ok_and(is_whole);
+                        if is_all && index + 1 == count && !more_follows() {
+                            return hidden::as_text(&self.text);
+                        }
+                        self.text.push(b'\n');
+                        self.has_lines = true;
+                        tell()?;
+                    }
+                }
+            }
+            if self.text.len() > LIMIT {
+                return Err(io::Error::other(format!("the text is longer than {LIMIT} bytes")));
+            }
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> Next {
+        if self.is_inside {
+            self.text.push(byte);
+            self.is_inside = !self.ends_with(END);
+            return Next::Read;
+        }
+        match byte {
+            byte if byte == self.keys.end => return Next::Finish,
+            b'\n' | b'\r' if self.text.is_empty() => {}
+            b'\n' | b'\r' if self.was_marked => return Next::Finish,
+            b'\n' | b'\r' if self.has_lines => self.text.push(b'\n'),
+            b'\n' | b'\r' => return Next::Line,
+            byte => {
+                self.keys.edit(&mut self.text, byte);
+                self.is_inside = self.ends_with(BEGIN);
+                self.was_marked |= self.is_inside;
+            }
+        }
+        Next::Read
+    }
+
+    /// Whether the text ends with this mark, which is removed.
+    fn ends_with(&mut self, mark: &[u8]) -> bool {
+        let has_mark = self.text.ends_with(mark);
+        if has_mark {
+            let length = self.text.len() - mark.len();
+            self.text.truncate(length);
+        }
+        has_mark
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of these keys, and what comes after each.
+    fn pasted(keys: &str) -> (String, Next) {
+        let mut paste = Paste::new(Keys { erase: 0x7f, kill: 0x15, end: 4 });
+        let next = keys.bytes().map(|byte| paste.take(byte)).find(|next| *next != Next::Read);
+        (String::from_utf8(paste.text.to_vec()).unwrap(), next.unwrap_or(Next::Read))
+    }
+
+    #[test]
+    fn marks_and_keys_end_a_text() {
+        let table = [
+            ("\x1b[200~a\nb\x1b[201~\nrest", "a\nb", Next::Finish),
+            ("\x1b[200~a\x04\x15\x7fb\r", "a\x04\x15\x7fb\r", Next::Read),
+            ("\n\x1b[200~a\x1b[201~b\x1b[200~c\x1b[201~\r", "abc", Next::Finish),
+            ("a\x7fb\n", "b", Next::Line),
+            ("\n\na\x15bc\x04", "bc", Next::Finish),
+            ("\x04", "", Next::Finish),
+        ];
+        for (keys, text, next) in table {
+            assert_eq!(pasted(keys), (text.to_owned(), next), "{keys:?}");
+        }
+    }
+}
