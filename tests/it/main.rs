@@ -99,6 +99,8 @@ mod mounted;
 mod network;
 #[cfg(target_os = "linux")]
 mod one_mint;
+#[cfg(target_os = "linux")]
+mod paste_prompt;
 mod pasted_token;
 #[cfg(unix)]
 mod pipes;
