@@ -97,6 +97,8 @@ pub struct Failure {
     pub oauth_error: Option<String>,
     /// Whether a store failed, but may still have made the change.
     pub is_uncertain_change: bool,
+    /// Whether Corti rejected the client secret itself.
+    pub is_wrong_secret: bool,
 }
 
 impl Failure {
@@ -108,7 +110,15 @@ impl Failure {
     /// A failure with the error that caused it.
     pub fn caused(kind: Kind, source: impl Into<anyhow::Error>) -> Self {
         let (source, hints) = (source.into(), Vec::new());
-        Self { kind, source, hints, http_status: None, oauth_error: None, is_uncertain_change: false }
+        Self {
+            kind,
+            source,
+            hints,
+            http_status: None,
+            oauth_error: None,
+            is_uncertain_change: false,
+            is_wrong_secret: false,
+        }
     }
 
     /// Puts a message before the causes.

@@ -108,15 +108,19 @@ impl<'a> Credential<'a> {
         self.store.place(&self.client)
     }
 
-    /// Makes sure that a secret can be stored, before anybody types one.
+    /// Makes sure that a secret can be stored, before anybody types one. A passphrase for a new file is asked for later, once
+    /// there is a secret to encrypt.
     pub(crate) async fn prepare(&self) -> Result<(), Failure> {
         drop(self.context.config_file()?.hold().await?);
-        self.ensure_writable().await
+        let prepared = self.store.prepare(&self.client, self.context.sink).await;
+        prepared.map_err(|error| self.failed(&error))
     }
 
-    async fn ensure_writable(&self) -> Result<(), Failure> {
-        let writable = self.store.ensure_writable(&self.client, self.context.sink).await;
-        writable.map_err(|error| self.failed(&error))
+    /// Mints a token with the secret, and throws it away.
+    pub(crate) async fn verify(&self, secret: &ClientSecret) -> Result<(), Failure> {
+        let Self { context, name, client, kind, .. } = self;
+        let origin = kind.command().map_or(SecretOrigin::Profile(name), SecretOrigin::Command);
+        Tokens::new(context).mint_with(secret, client, origin, &ScopeRequest::Full).await.map(drop)
     }
 
     /// The stored secret.
@@ -125,20 +129,16 @@ impl<'a> Credential<'a> {
         read.map_err(|error| self.failed(&error))
     }
 
-    /// Verifies the secret if `verify` says so, and stores it, unless a command keeps it. Gives the outcome of `login` and
-    /// `import` as JSON and as text; `done` is its first word.
+    /// Stores the secret, unless a command keeps it. Gives the outcome of `login` and `import` as JSON and as text; `done` is its
+    /// first word.
     pub(crate) async fn log_in(
         &self,
         secret: &ClientSecret,
-        verify: bool,
+        verified: bool,
         done: &str,
     ) -> Result<(Value, Page), Failure> {
         let Self { context, name, client, kind, .. } = self;
-        let origin = kind.command().map_or(SecretOrigin::Profile(name), SecretOrigin::Command);
-        if verify {
-            Tokens::new(context).mint_with(secret, client, origin, &ScopeRequest::Full).await?;
-        }
-        let is_default = self.save(Some(secret).filter(|_| kind.command().is_none()), verify).await?;
+        let is_default = self.save(Some(secret).filter(|_| kind.command().is_none()), verified).await?;
         let variable = context.variables()?.client_variable();
         if let Some(variable) = variable {
             let message =
@@ -153,7 +153,7 @@ impl<'a> Credential<'a> {
             "tenant": tenant.as_str(),
             "client_id": id.as_str(),
             "store": kind.as_str(),
-            "verified": verify,
+            "verified": verified,
         });
         let is_used = is_default && variable.is_none();
         let option = if is_used { String::new() } else { format!(" --profile {name}") };
@@ -174,7 +174,8 @@ impl<'a> Credential<'a> {
             // A keyring's error may repeat what it was given.
             context.sink.redactor().add(secret.secret());
             // Others wait for the configuration: a person is asked to unlock the keyring before it is locked.
-            self.ensure_writable().await?;
+            let writable = self.store.ensure_writable(client, context.sink).await;
+            writable.map_err(|error| self.failed(&error))?;
         }
         let mut held = context.config_file()?.hold().await?;
         let before = held.config.clone();
@@ -201,10 +202,10 @@ impl<'a> Credential<'a> {
         Ok(held.config.default_profile() == Some(&self.name))
     }
 
-    /// Unlocks the store, before the configuration is locked and others wait for it.
-    pub(crate) async fn unlock(&self) -> Result<(), Failure> {
+    /// Unlocks the store, before the configuration is locked and others wait for it. Returns whether it has the secret.
+    pub(crate) async fn unlock(&self) -> Result<bool, Failure> {
         let usable = self.store.ensure_usable(&self.client, self.context.sink).await;
-        usable.map(drop).map_err(|error| self.failed(&error))
+        usable.map_err(|error| self.failed(&error))
     }
 
     /// Removes the secret from its store, and says whether there was one. A command's secret is left alone.

@@ -51,6 +51,34 @@ impl SecretInput {
     }
 }
 
+/// How often a secret can be typed.
+const TRIES: usize = 3;
+
+impl SecretInput {
+    /// As [`Self::read`], and hands the secret to `verify`. A typed one that Corti rejects can be typed again.
+    pub(crate) async fn read_verified(
+        &self,
+        context: &Context<'_>,
+        command: &str,
+        question: &'static str,
+        verify: impl AsyncFn(&ClientSecret) -> Result<(), Failure>,
+    ) -> Result<ClientSecret, Failure> {
+        let mut left = if self.is_prompt() { TRIES } else { 1 };
+        loop {
+            let secret = self.read(context, command, question).await?;
+            left -= 1;
+            match verify(&secret).await {
+                Err(failure) if failure.is_wrong_secret && left > 0 => {
+                    let reason = failure.causes().last().unwrap_or_default();
+                    let tries = if left == 1 { "1 try" } else { "2 tries" };
+                    context.warn(format!("{reason}; type it again ({tries} left)"), None);
+                }
+                result => return result.map(|()| secret),
+            }
+        }
+    }
+}
+
 /// The secret in a file, or on standard input.
 pub(crate) async fn read(file: Option<&Path>) -> Result<ClientSecret, Failure> {
     let bytes = input::read(file, MAX_SECRET_FILE_BYTES).await.map_err(|reason| {

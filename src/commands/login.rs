@@ -12,6 +12,7 @@ use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{GivenValues, Profile};
 use crate::domain::client::environment::{Environment, KNOWN_LABELS};
 use crate::domain::client::identity::{ClientId, Tenant};
+use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::WRITABLE;
 use crate::domain::client::variable;
 use crate::domain::client::variable::{CLIENT_ID, STORE};
@@ -65,14 +66,23 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Outco
     let command = kind.command().cloned();
     let client = if let Some(profile) = known {
         profile.refuse_other_values(&name, &given)?;
+        let Client { environment, tenant, id } = &profile.client;
+        context.note(format!(
+            "Logging in to {environment}, tenant {tenant}, client {id} (from profile `{name}`)"
+        ));
         profile.client.clone()
     } else {
         if !context.may_ask() {
             refuse_incomplete(&given, !input.is_prompt() || command.is_some())?;
         }
+        context.note(intention(&given));
         new_client(given, context).await?
     };
     let credential = Credential::new(context, name, client, kind)?;
+    let verify = async |secret: &ClientSecret| match args.no_verify {
+        true => Ok(()),
+        false => credential.verify(secret).await,
+    };
     let secret = if let Some(command) = command {
         let secret = credential.read().await?;
         let redactor = Redactor::from_iter([secret.secret()]);
@@ -80,10 +90,11 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Outco
             let message = "the secret command contains the secret, and config.toml keeps it in plain text";
             context.warn(message, Some(&Shell::HERE.read_from("corti-auth login --secret-stdin", "FILE")));
         }
+        verify(&secret).await?;
         secret
     } else {
         credential.prepare().await?;
-        input.read(context, "login", "Client secret (not shown)").await?
+        input.read_verified(context, "login", "Client secret (not shown)", verify).await?
     };
     let done = if args.no_verify { "stored, not verified" } else { "logged in" };
     let (json, page) = credential.log_in(&secret, !args.no_verify, done).await?;
@@ -106,6 +117,26 @@ fn refuse_incomplete(given: &GivenValues, has_secret: bool) -> Result<(), Failur
     };
     let login = "corti-auth login --environment eu --client-id ID --secret-stdin";
     Err(no_terminal(&missing).hint(Shell::HERE.read_from(login, "FILE")))
+}
+
+/// What is known of a new profile before anything is asked, and what gave it.
+fn intention(given: &GivenValues) -> String {
+    let GivenValues { environment, tenant, client_id, .. } = given;
+    let all = [
+        environment.as_ref().map(|it| (it.value.to_string(), &it.name)),
+        tenant.as_ref().map(|it| (format!("tenant {}", it.value), &it.name)),
+        client_id.as_ref().map(|it| (format!("client {}", it.value), &it.name)),
+    ];
+    let (values, names): (Vec<_>, Vec<_>) = all.into_iter().flatten().unzip();
+    let has = |flags: bool| names.iter().any(|name| name.starts_with("--") == flags);
+    let sources = match (has(true), has(false)) {
+        (false, false) => return "Logging in to Corti, with a new profile".to_owned(),
+        (true, false) => "flags",
+        (false, true) => "CORTI_* variables",
+        (true, true) => "flags and CORTI_* variables",
+    };
+    let to = if environment.is_some() { "to" } else { "with" };
+    format!("Logging in {to} {} (from {sources})", values.join(", "))
 }
 
 /// What the flags and the variables give.

@@ -13,7 +13,7 @@ use crate::domain::client::config::{Config, Profile, RenameError};
 use crate::domain::client::identity::ProfileName;
 use crate::domain::text::page::{Column, Page};
 use crate::domain::token::scope::ScopeSet;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 mod import;
@@ -200,6 +200,17 @@ async fn rename(context: &Context<'_>, old: &ProfileName, new: &ProfileName) -> 
     Ok(done("profile-rename", json, format!("renamed {old} to {new}{mark}")))
 }
 
+/// Asks a person, before the secret goes too.
+async fn confirm(context: &Context<'_>, name: &ProfileName, profile: &Profile) -> Result<(), Failure> {
+    let Client { environment, tenant, id } = &profile.client;
+    let question = format!("Remove `{name}` and the secret of client {id} ({environment}, tenant {tenant})?");
+    if context.questions().confirm(&question).await? {
+        return Ok(());
+    }
+    context.note("nothing is removed");
+    Err(Failure::new(Kind::Interrupted, "nothing is removed: the answer was no"))
+}
+
 /// Removes the secret first, unless another profile uses it. The configuration is read again under its lock: another process
 /// may have changed the profile.
 async fn remove(context: &Context<'_>, name: &ProfileName, keep_secret: bool) -> Result<Outcome, Failure> {
@@ -209,7 +220,10 @@ async fn remove(context: &Context<'_>, name: &ProfileName, keep_secret: bool) ->
         failure.hint(format!("or leave the secret there: corti-auth profile remove {name} --keep-secret"))
     };
     if !keep_secret && context.config()?.sharing(name, known).is_empty() {
-        Credential::of(context, name, known)?.unlock().await.map_err(keep)?;
+        let has_secret = Credential::of(context, name, known)?.unlock().await.map_err(keep)?;
+        if has_secret && known.store.command().is_none() && context.may_ask() {
+            confirm(context, name, known).await?;
+        }
     }
     let mut held = context.config_file()?.hold().await?;
     let Some(profile) = held.config.profiles().get(name).cloned() else {

@@ -81,25 +81,27 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Outc
     if input.is_prompt() && context.may_ask() {
         context.note(format!("client `{id}` of `{environment}`; the new secret is from the {WHERE}"));
     }
-    let new = input.read(context, "rotate", "New client secret (not shown)").await?;
-    let is_same = new.secret().is_same(old.secret());
-    let origin = if is_same { plan.origin() } else { SecretOrigin::Rotation(name) };
-    let verified = tokens.mint_with(&new, client, origin, &ScopeRequest::Full).await;
-    let (word, tone, told) = if is_same {
-        // The same secret again: an earlier rotation was interrupted after storing it, or it is a mistake.
-        verified.map_err(|failure| match failure.kind {
-            Kind::Rejected => {
+    let verify = async |new: &ClientSecret| {
+        let is_same = new.secret().is_same(old.secret());
+        let origin = if is_same { plan.origin() } else { SecretOrigin::Rotation(name) };
+        let verified = tokens.mint_with(new, client, origin, &ScopeRequest::Full).await;
+        verified.map(drop).map_err(|failure| match failure.kind {
+            // The same secret again: an earlier rotation was interrupted after storing it, or it is a mistake.
+            Kind::Rejected if is_same => {
                 let user = client.store_user();
                 let message = format!("this secret is stored for `{user}` already, and Corti rejects it");
                 Failure::new(Kind::Rejected, message).hint(format!("make a new one first, in the {WHERE}"))
             }
-            _ => failure,
-        })?;
+            _ if is_same => failure,
+            _ => failure.context("the new secret is not verified; the old one stays stored"),
+        })
+    };
+    let new = input.read_verified(context, "rotate", "New client secret (not shown)", verify).await?;
+    let is_same = new.secret().is_same(old.secret());
+    let (word, tone, told) = if is_same {
         credential.save(None, true).await?;
         SAME
     } else {
-        verified
-            .map_err(|failure| failure.context("the new secret is not verified; the old one stays stored"))?;
         credential.save(Some(&new), true).await?;
         context.note("the new secret is verified and stored");
         let old = try_old(&tokens, &plan, &old).await;

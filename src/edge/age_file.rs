@@ -29,6 +29,9 @@ mod format;
 /// still has, and about half a second.
 const WORK_FACTOR: u8 = 17;
 
+/// The question after two passphrases that differ.
+const DIFFER: &str = "They differ. Passphrase for the secret's file";
+
 /// How long to wait for the folder's lock. Another process holds it for milliseconds.
 const LOCK_LIMIT: Duration = Duration::from_secs(3);
 
@@ -109,21 +112,28 @@ impl AgeFiles {
         Ok(secret)
     }
 
-    /// Asks for the passphrase to write a file with, twice: a typing error would lose the secret. Call it before asking
-    /// anybody for the secret.
+    /// Whether the passphrase comes from a person.
+    pub fn can_ask(&self) -> bool {
+        self.passphrase_file.is_none() && self.attended
+    }
+
+    /// Asks for the passphrase to write a file with, twice: a typing error would lose the secret. If they differ, asks again.
     pub async fn prepare(&self) -> Result<(), AgeFileError> {
         if self.known.get().is_some() {
             return Ok(());
         }
-        let first = self.passphrase("Passphrase for the secret's file").await?;
-        if self.passphrase_file.is_none() {
-            let again = self.passphrase("The same passphrase again").await?;
-            if first.expose_secret() != again.expose_secret() {
-                return Err(AgeFileError::Differ);
+        for question in ["Passphrase for the secret's file", DIFFER, DIFFER] {
+            let first = self.passphrase(question).await?;
+            let is_sure = !self.can_ask() || {
+                let again = self.passphrase("The same passphrase again").await?;
+                first.expose_secret() == again.expose_secret()
+            };
+            if is_sure {
+                let _ = self.known.set(first);
+                return Ok(());
             }
         }
-        let _ = self.known.set(first);
-        Ok(())
+        Err(AgeFileError::Differ)
     }
 
     /// Encrypts the secret of `user`, which takes about half a second, and writes its file.

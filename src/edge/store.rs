@@ -77,6 +77,14 @@ impl Store {
         probed
     }
 
+    /// As [`Store::ensure_usable`], and also makes sure that [`Store::ensure_writable`] can ask what it needs to ask.
+    pub async fn prepare(&self, client: &Client, sink: &dyn Sink) -> Result<(), StoreError> {
+        match self {
+            Self::File(files) if files.can_ask() => self.ensure_usable(client, sink).await.map(drop),
+            _ => self.ensure_writable(client, sink).await,
+        }
+    }
+
     /// As [`Store::ensure_usable`], and also asks for the passphrase that is needed to write a secret.
     pub async fn ensure_writable(&self, client: &Client, sink: &dyn Sink) -> Result<(), StoreError> {
         self.ensure_usable(client, sink).await?;

@@ -174,6 +174,7 @@ impl Failure {
             _ => Self::caused(kind, error.clone()).context(format!("no token for {client_text}")),
         };
         let mut failure = failure.hint(hint);
+        failure.is_wrong_secret = matches!(error, GrantError::WrongSecret(_));
         failure.http_status = error.http_status();
         failure.oauth_error = error.oauth_error().map(|error| quoted(error).into_owned());
         failure

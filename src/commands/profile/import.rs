@@ -77,6 +77,9 @@ pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Outc
     let Draft { name, client, secret, names: [environment, tenant, id], .. } = draft;
     let credential = Credential::new(context, name, client, kind)?;
     credential.prepare().await?;
+    if !args.no_verify {
+        credential.verify(&secret.value).await?;
+    }
     let done = if args.no_verify { "imported, not verified" } else { "imported" };
     let (mut json, page) = credential.log_in(&secret.value, !args.no_verify, done).await?;
     let file = args.file.display().to_string();
