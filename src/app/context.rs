@@ -183,13 +183,37 @@ impl<'a> Context<'a> {
         let plan = resolve::resolve(self.flags()?, self.variables()?, self.config()?);
         let plan = plan.map_err(|error| {
             let is_login_missing = error == ResolveError::NoClient { has_profiles: false, in_ci: false };
+            let empty = self.empty_variables(&error);
             let failure = Failure::from(error);
+            let failure = match empty {
+                Some(message) => {
+                    failure.hints.into_iter().fold(Failure::new(failure.kind, message), Failure::hint)
+                }
+                None => failure,
+            };
             if is_login_missing && !self.may_ask() { failure.hint(mounting()) } else { failure }
         })?;
         if let Some(message) = plan.client.environment.warning() {
             self.warn(message, Some("the documented ones are eu and us: corti-auth doctor --environment eu"));
         }
         Ok(plan)
+    }
+
+    /// Says that the variables of the missing client are set, but empty.
+    fn empty_variables(&self, error: &ResolveError) -> Option<String> {
+        if !matches!(error, ResolveError::NoClient { .. } | ResolveError::IncompleteClient { .. }) {
+            return None;
+        }
+        let names = [variable::CLIENT_ID, variable::CLIENT_SECRET, variable::CLIENT_SECRET_FILE];
+        let empty: Vec<_> = names.into_iter().filter(|name| self.host.env.is_empty(name)).collect();
+        let are = match empty.len() {
+            0 => return None,
+            1 => "is",
+            _ => "are",
+        };
+        let in_ci = self.variables().is_ok_and(|variables| variables.in_ci);
+        let why = if in_ci { " (pull requests from forks get no secrets)" } else { "" };
+        Some(format!("{} {are} set but empty{why}", empty.join(" and ")))
     }
 
     /// The cache policy of a command that has no options for it.

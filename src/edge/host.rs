@@ -116,6 +116,11 @@ impl Env {
         Some(self.value(name)?.to_string_lossy().into_owned())
     }
 
+    /// Whether the variable is set, but to nothing.
+    pub fn is_empty(&self, name: &str) -> bool {
+        self.0.get(&key(OsStr::new(name))).is_some_and(|value| value.is_empty())
+    }
+
     /// The variable as a path, which may not be text, unless it is unset or empty.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.value(name).map(PathBuf::from)
