@@ -291,6 +291,10 @@ impl Sink for Printer {
 
     fn event(&self, event: Event) {
         let Style { json, quiet, verbose, .. } = self.style;
+        // What is printed during a wait gets a line of its own. The spinner comes back.
+        if !matches!(event, Event::Waiting(..)) && self.spinner_shown.take() {
+            overwrite("");
+        }
         match event {
             Event::Datum(_, value) if self.style.field.is_some() => {
                 self.field_of(&self.redactor.apply_json(value));
@@ -321,7 +325,6 @@ impl Sink for Printer {
                 self.spinner_shown.set(true);
                 overwrite(&format!("{frame} {what}"));
             }
-            Event::Waited if self.spinner_shown.take() => overwrite(""),
             // Silent in this style.
             _ => {}
         }

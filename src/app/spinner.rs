@@ -1,25 +1,50 @@
-//! Shows a spinner on the terminal while a command waits.
+//! Says on stderr what a command waits for: by a spinner on a terminal, else in one line.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, sleep};
 
 use crate::app::context::Context;
+use crate::domain::text::duration::seconds;
 use crate::domain::text::event::{Event, Sink};
 
+/// How long a wait is before its line is written, where there is no spinner.
+const LONG: Duration = Duration::from_secs(1);
+
 /// Runs `work`. On a terminal, a spinner appears once it takes longer than a moment.
-pub(crate) async fn show<T>(context: &Context<'_>, what: &'static str, work: impl Future<Output = T>) -> T {
+pub(crate) async fn show<T>(context: &Context<'_>, what: &str, work: impl Future<Output = T>) -> T {
     if !context.host.terminal.stderr {
         return work.await;
     }
-    let mut spinner = Spinner { sink: context.sink, count: 0 };
+    tell(context, what, work).await
+}
+
+/// The same for a wait that may take as long as `limit`, which is said too. Off a terminal, one line says it.
+pub(crate) async fn show_long<T>(
+    context: &Context<'_>,
+    what: &str,
+    limit: Duration,
+    work: impl Future<Output = T>,
+) -> T {
+    tell(context, &format!("{what} (up to {})", seconds(limit)), work).await
+}
+
+async fn tell<T>(context: &Context<'_>, what: &str, work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
+    if !context.host.terminal.stderr || context.host.env.has_plain_terminal() {
+        tokio::select! {
+            result = &mut work => return result,
+            () = sleep(LONG) => context.note(what),
+        }
+        return work.await;
+    }
+    let mut spinner = Spinner { sink: context.sink, count: 0 };
     let mut ticks = interval_at(Instant::now() + Duration::from_millis(300), Duration::from_millis(100));
     loop {
         tokio::select! {
             result = &mut work => return result,
             _ = ticks.tick() => {
-                context.sink.event(Event::Waiting(what, spinner.count));
+                context.sink.event(Event::Waiting(what.to_owned(), spinner.count));
                 spinner.count += 1;
             }
         }

@@ -144,10 +144,11 @@ impl<'a> Tokens<'a> {
             secret = Some(read);
         }
         let name = lock_name(&Tag::client(&wanted.plan.client), wanted.requested);
-        let lock = self.cache.lock(&name, self.context.options.timeout + SLACK);
+        let limit = self.context.options.timeout + SLACK;
         // `None` after that time: mint without the lock.
-        let _lock =
-            spinner::show(self.context, "waiting for another process that mints the same", lock).await;
+        let lock = self.cache.lock(&name, limit);
+        let what = "waiting for another process that gets the same token";
+        let _lock = spinner::show_long(self.context, what, limit, lock).await;
         // The other process may have cached one.
         if let Some(token) = self.cached_by_id(wanted) {
             return Ok(token);

@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use crate::domain::client::environment::{LOOPBACK_NAMES, is_loopback};
 use crate::domain::corti::request::{Body, Method, Request, Response, retry_after, without_query};
-use crate::domain::text::duration::seconds;
+use crate::domain::text::duration::{seconds, whole_seconds};
 use crate::domain::text::event::{Event, Sink};
 use crate::edge::connectivity::{self, CONNECT_LIMIT};
 
@@ -90,6 +90,9 @@ impl<'a> Http<'a> {
         match pause {
             // Half of the remaining time is kept for the answer.
             Some(pause) if pause < remaining / 2 => {
+                let text =
+                    format!("{} from the server; trying again in {}", response.status, whole_seconds(pause));
+                self.sink.event(Event::Note(text));
                 tokio::time::sleep(pause).await;
                 self.send_once(request, url).await
             }

@@ -26,7 +26,7 @@ pub const SERVICE: &str = "corti-auth";
 const UNATTENDED: Duration = Duration::from_secs(3);
 
 /// How long a keyring may take if a person may be typing its password.
-const ATTENDED: Duration = Duration::from_secs(120);
+pub(super) const ATTENDED: Duration = Duration::from_secs(120);
 
 /// The keyring.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use dialoguer::{Input, Select};
 #[cfg(unix)]
 use rustix::{
     stdio::stdin,
-    termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
+    termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr},
 };
 use zeroize::Zeroizing;
 
@@ -257,6 +257,19 @@ impl TerminalGuard {
     /// For a program that may change the terminal. `plain` is a terminal on which no cursor is hidden.
     pub(super) fn for_program(plain: bool) -> Self {
         Self::new().hiding_cursor(!plain)
+    }
+
+    /// Whether a program has changed the mode, as for a password.
+    pub(super) fn is_changed(&self) -> bool {
+        #[cfg(unix)]
+        {
+            let echoes = |mode: &Termios| mode.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON);
+            self.mode
+                .as_ref()
+                .is_some_and(|(before, _)| tcgetattr(stdin()).is_ok_and(|now| echoes(before) != echoes(&now)))
+        }
+        #[cfg(not(unix))]
+        false
     }
 }
 

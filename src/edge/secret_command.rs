@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::domain::client::secret::{ClientSecret, ClientSecretError, MAX_SECRET_FILE_BYTES, Secret};
 use crate::domain::client::store_kind::SecretCommand;
 use crate::domain::client::variable;
+use crate::domain::text::duration::seconds;
 use crate::domain::text::event::{Event, Sink};
 
 use super::host::Env;
@@ -19,6 +20,9 @@ use super::{children, program};
 
 /// How long a command may take. A person may be typing a passphrase.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// How long it takes until it is said that it is waited for.
+const LONG: Duration = Duration::from_secs(1);
 
 /// How much of its output is read: one byte more than a secret with its line break can have.
 const OUTPUT_LIMIT: u64 = MAX_SECRET_FILE_BYTES as u64 + 1;
@@ -59,7 +63,7 @@ pub(super) async fn run(
     let name = || command.program().to_owned();
     let not_run = |error: io::Error| CommandError::NotRun(name(), error.to_string());
     // The command may change the terminal to ask for a passphrase, and be killed meanwhile.
-    let _terminal = TerminalGuard::for_program(env.has_plain_terminal());
+    let terminal = TerminalGuard::for_program(env.has_plain_terminal());
     let mut started = Command::new(program::with_extension(command.program().as_ref(), env));
     for name in env.removed_from_program(variable::is_removed_from_programs, None) {
         started.env_remove(name);
@@ -68,6 +72,7 @@ pub(super) async fn run(
     let (mut child, _started) = children::spawn(started.kill_on_drop(true)).map_err(not_run)?;
     let (mut output, mut last_line) = (Zeroizing::new(Vec::new()), String::new());
     let finish = finish(&mut child, command.program(), &mut output, &mut last_line, sink);
+    let finish = telling(command.program(), &terminal, sink, finish);
     let finished = tokio::time::timeout(LIMIT, finish).await;
     let status = finished.map_err(|_| CommandError::TimedOut(name()))?.map_err(not_run)?;
     if let Ok(text) = std::str::from_utf8(&output) {
@@ -83,6 +88,26 @@ pub(super) async fn run(
         return Err(CommandError::Failed(name(), status.to_string(), words));
     }
     ClientSecret::from_bytes(&output).map_err(|reason| CommandError::NotASecret(name(), reason))
+}
+
+/// Says that the command is waited for, if it takes long and has not changed the terminal to ask for something itself.
+async fn telling<T>(
+    program: &str,
+    terminal: &TerminalGuard,
+    sink: &dyn Sink,
+    finish: impl Future<Output = T>,
+) -> T {
+    let mut finish = std::pin::pin!(finish);
+    tokio::select! {
+        finished = &mut finish => return finished,
+        () = tokio::time::sleep(LONG) => {
+            if !terminal.is_changed() {
+                let limit = seconds(LIMIT);
+                sink.event(Event::Note(format!("waiting for the secret command `{program}` (up to {limit})")));
+            }
+        }
+    }
+    finish.await
 }
 
 /// Reads until the command has ended and its pipes are closed, but at most [`GRACE`] longer than the command runs: a program

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::SecretCommand;
+use crate::domain::text::duration::seconds;
 use crate::domain::text::event::{Event, Sink};
 
 use super::age_file::AgeFiles;
 use super::host::Env;
-use super::keyring::{Keyring, SERVICE};
+use super::keyring::{ATTENDED, Keyring, SERVICE};
 use super::secret_command;
 
 pub use super::store_error::StoreError;
@@ -69,8 +70,10 @@ impl Store {
         if let (Err(StoreError::Locked), Self::Keyring(keyring)) = (&probed, self)
             && keyring.attended
         {
-            let waiting = "the keyring is locked: a prompt for its password may be waiting on the desktop";
-            sink.event(Event::Note(waiting.to_owned()));
+            let limit = seconds(ATTENDED);
+            let waiting =
+                format!("waiting for the keyring to be unlocked (up to {limit}): look for its prompt");
+            sink.event(Event::Note(waiting));
             keyring.unlock().await?;
             return self.probe(client).await;
         }

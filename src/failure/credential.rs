@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::domain::client::api_client::Client;
-use crate::domain::client::identity::ProfileName;
+use crate::domain::client::identity::{ProfileName, Tenant};
 use crate::domain::client::resolve::SecretOrigin;
 use crate::domain::client::variable;
 use crate::domain::text::excerpt::quoted;
@@ -48,16 +48,16 @@ impl Failure {
     /// A store failed to read, write or remove the secret of `client`.
     pub fn store(error: &StoreError, client: &Client, profile: &ProfileName) -> Self {
         // The store of a profile that exists cannot change.
-        Self::store_or(error, client, profile, "corti-auth login --profile NAME")
+        Self::store_or(error, client, profile, &format!(" --profile {profile}-file"))
     }
 
     /// The same for a profile that does not exist yet, and can have another store.
     pub fn store_of_new(error: &StoreError, client: &Client, profile: &ProfileName) -> Self {
-        Self::store_or(error, client, profile, &command_for("login", profile))
+        Self::store_or(error, client, profile, &option_for(profile))
     }
 
-    /// `login` is the command that logs in to a profile with another store.
-    fn store_or(error: &StoreError, client: &Client, profile: &ProfileName, login: &str) -> Self {
+    /// `option` is that of a profile with another store.
+    fn store_or(error: &StoreError, client: &Client, profile: &ProfileName, option: &str) -> Self {
         let user = client.store_user();
         let failure = match error {
             StoreError::Missing => {
@@ -68,7 +68,12 @@ impl Failure {
             }
             error => Self::caused(Kind::Credential, error.clone()),
         };
-        let without = format!("without a keyring: {login} --store file");
+        let Client { environment, tenant, id } = client;
+        let tenant = if *tenant == Tenant::default() { String::new() } else { format!(" -t {tenant}") };
+        let without = format!(
+            "without a keyring: corti-auth login{option} --store file -e {environment}{tenant} --client-id {}",
+            quote(id.as_str())
+        );
         match error {
             StoreError::Missing | StoreError::NotASecret(_) => failure.hint(command_for("login", profile)),
             StoreError::Locked if !cfg!(target_os = "macos") => {
@@ -89,9 +94,10 @@ impl Failure {
                 .hint(without)
                 .hint(mounting())
                 .hint("to start a session bus: dbus-run-session -- bash"),
-            StoreError::NoService => {
-                failure.hint("on Debian and Ubuntu: sudo apt install gnome-keyring").hint(without)
-            }
+            StoreError::NoService => failure
+                .hint("on Debian and Ubuntu: sudo apt install gnome-keyring")
+                .hint(UNLOCK)
+                .hint(without),
             StoreError::TimedOut(_) => failure.hint("look for an unlock prompt on the desktop").hint(without),
             StoreError::Ambiguous(_) => failure.hint(format!(
                 "remove them, then log in again: secret-tool clear service {SERVICE} username {}",
@@ -105,7 +111,8 @@ impl Failure {
             StoreError::Command(_) => {
                 failure.hint("run the command by itself: it must print only the secret")
             }
-            StoreError::ReadOnly(_) | StoreError::Failed(_) => failure.hint(command_for("status", profile)),
+            StoreError::ReadOnly(_) => failure.hint(command_for("status", profile)),
+            StoreError::Failed(_) => failure.hint(command_for("status", profile)).hint(without),
         }
     }
 
@@ -208,11 +215,12 @@ fn for_wrong_secret(origin: SecretOrigin<'_>) -> String {
 
 /// The command for `profile`.
 fn command_for(command: &str, profile: &ProfileName) -> String {
-    if *profile == ProfileName::default() {
-        format!("corti-auth {command}")
-    } else {
-        format!("corti-auth {command} --profile {profile}")
-    }
+    format!("corti-auth {command}{}", option_for(profile))
+}
+
+/// The option that names `profile`, unless none is needed.
+fn option_for(profile: &ProfileName) -> String {
+    if *profile == ProfileName::default() { String::new() } else { format!(" --profile {profile}") }
 }
 
 #[cfg(test)]
@@ -230,7 +238,8 @@ mod tests {
             let error = StoreError::of_keychain(status, &std::fmt::Error);
             Failure::store(&error, &client, &ProfileName::default()).hints
         };
-        let file = "without a keyring: corti-auth login --profile NAME --store file";
+        let file =
+            "without a keyring: corti-auth login --profile default-file --store file -e eu --client-id acme";
         let delete =
             "remove it, then log in again: security delete-generic-password -s corti-auth -a eu/base/acme";
         assert_eq!(hints(-128), ["run it again, and choose Always Allow"]);
@@ -238,6 +247,6 @@ mod tests {
         assert_eq!(hints(-25308), [ALWAYS_ALLOW, file]);
         assert_eq!(hints(-25294), [&mounting(), file]);
         assert_eq!(hints(-25299), [delete]);
-        assert_eq!(hints(-34018), ["corti-auth status"]);
+        assert_eq!(hints(-34018), ["corti-auth status", file]);
     }
 }

@@ -51,7 +51,7 @@ fn the_keyring_is_unlocked_once_before_the_secret_is_asked_for() {
     let desktop = Desktop::start(&world, "xdotool key ctrl+a; xdotool type private; xdotool key Return");
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" login -e eu -t base --client-id acme --no-verify");
-    shell.expect("a prompt for its password may be waiting on the desktop");
+    shell.expect("waiting for the keyring to be unlocked (up to 120 s)");
     shell.expect("secret");
     shell.send_line("typed after it");
     shell.expect("stored, not verified");
@@ -71,7 +71,7 @@ fn a_dismissed_prompt_leaves_the_keyring_locked() {
     let desktop = Desktop::start(&world, "xdotool key Escape");
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" profile remove a");
-    shell.expect("a prompt for its password may be waiting on the desktop");
+    shell.expect("waiting for the keyring to be unlocked (up to 120 s)");
     // While the prompt waits, another process can change the configuration.
     world.run("profile rename a b").assert().success();
     shell.expect("the keyring is locked");
@@ -89,7 +89,7 @@ fn a_keyring_that_dies_during_its_prompt_is_an_error() {
     let desktop = Desktop::start(&world, &format!("kill $({bus} {id} | awk '{{print $NF}}')"));
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" login -e eu -t base --client-id acme --no-verify");
-    shell.expect("a prompt for its password may be waiting on the desktop");
+    shell.expect("waiting for the keyring to be unlocked (up to 120 s)");
     // The shell waits 20 s for text, and the prompt's own limit is two minutes.
     shell.expect("no keyring is running");
     shell.assert_ended("4");

@@ -267,14 +267,14 @@ fn with_a_locked_keyring_a_message_says_that_a_prompt_may_wait() {
     );
     let mut shell = Shell::start(&world);
     shell.send_line("\"$CORTI_AUTH\" token --full");
-    shell.expect("a prompt for its password may be waiting on the desktop");
+    shell.expect("waiting for the keyring to be unlocked (up to 120 s)");
     // Nobody can unlock it here. Its later answer "no such entry" is not believed.
     shell.expect("error");
     shell.expect("the keyring is locked");
     shell.assert_ended("4");
     // No secret is asked for that could not be stored.
     shell.send_line("\"$CORTI_AUTH\" login -e eu -t base --client-id acme --no-verify");
-    shell.expect("a prompt for its password may be waiting on the desktop");
+    shell.expect("waiting for the keyring to be unlocked (up to 120 s)");
     shell.expect("error");
     shell.expect("the keyring is locked");
     shell.assert_ended("4");

@@ -31,7 +31,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(60);
 pub(super) async fn lock(context: &Context<'_>) -> Option<Lock> {
     let folder = folder(context);
     let lock = Lock::take_folder(&folder, LOCK_LIMIT);
-    spinner::show(context, "waiting for another doctor", lock).await.ok().flatten()
+    spinner::show_long(context, "waiting for another doctor", LOCK_LIMIT, lock).await.ok().flatten()
 }
 
 /// Checks `store`, and says whether secrets can be read from it. Not to be interrupted: the entry would stay.

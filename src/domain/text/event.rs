@@ -31,7 +31,7 @@ pub enum Event {
     /// without its line break.
     Lines(String),
     /// What the command waits for, and how often this event was sent before.
-    Waiting(&'static str, usize),
+    Waiting(String, usize),
     /// The wait is over.
     Waited,
     /// A request was answered. Shown with `--verbose`, without query, headers and body.
