@@ -47,6 +47,49 @@ fn a_pipeline_is_told_which_variables_to_set() {
     assert!(said.stderr.starts_with(expected) && !said.stderr.contains("login"), "{}", said.stderr);
 }
 
+/// GitHub gives a pull request from a fork empty strings for secrets.
+#[test]
+fn an_empty_secret_is_named_for_what_it_is() {
+    let fork = " (pull requests from forks get no secrets)";
+    let secret = "CORTI_CLIENT_SECRET is set but empty";
+    let both = "CORTI_CLIENT_ID and CORTI_CLIENT_SECRET are set but empty";
+    for (ci, id, code, error) in [
+        ("true", "x", 3, format!("{secret}{fork}")),
+        ("", "x", 3, secret.to_owned()),
+        ("true", "", 4, format!("{both}{fork}")),
+        ("false", "", 4, both.to_owned()),
+    ] {
+        let mut world = World::new();
+        for (name, value) in [("CI", ci), ("CORTI_CLIENT_ID", id), ("CORTI_CLIENT_SECRET", "")] {
+            world.set(name, value);
+        }
+        let said = Said::by(&mut world.run("token --full --json"));
+        assert_eq!((said.code, &said.error()["message"]), (code, &error.into()), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn login_says_first_what_it_is_about_to_do() {
+    let mut world = World::new();
+    world.use_passphrase();
+    let secret = world.file("secret", "anything");
+    let mut assert_first = |words: &str, variables: &[(&str, &str)], line: &str| {
+        for (name, value) in variables {
+            world.set(name, value);
+        }
+        let command = format!("login --store file --no-verify --secret-file {secret} {words}");
+        let said = Said::by(&mut world.run(&command));
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        assert_eq!(said.stderr.lines().next(), Some(line), "{words}");
+    };
+    assert_first("-e eu --client-id x -p a", &[], "Logging in to eu, client x (from flags)");
+    assert_first("-p a", &[], "Logging in to eu, tenant base, client x (from profile `a`)");
+    let client = [("CORTI_ENVIRONMENT", "eu"), ("CORTI_TENANT_NAME", "base"), ("CORTI_CLIENT_ID", "acme")];
+    assert_first("-p b", &client, "Logging in to eu, tenant base, client acme (from CORTI_* variables)");
+    let line = "Logging in to us, tenant base, client acme (from flags and CORTI_* variables)";
+    assert_first("-p c -e us", &[], line);
+}
+
 #[test]
 fn json_has_what_was_stored_and_removed() {
     let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());

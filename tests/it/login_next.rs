@@ -35,10 +35,11 @@ fn without_a_keyring_the_hint_for_an_existing_profile_is_another_name() {
     for words in ["token --full", &format!("login -p acme --no-verify --secret-file {secret}")] {
         let said = Said::by(&mut world.run(words));
         assert_eq!(said.code, 4, "{}", said.stderr);
-        let hint = "corti-auth login --profile NAME --store file";
+        let hint =
+            "without a keyring: corti-auth login --profile acme-file --store file -e eu --client-id x\n";
         assert!(said.stderr.contains(hint), "{words}: {}", said.stderr);
     }
-    let advised = "login --profile other --store file -e eu --client-id x --no-verify --secret-file";
+    let advised = "login --profile acme-file --store file -e eu --client-id x --no-verify --secret-file";
     world.run(&format!("{advised} {secret}")).assert().success();
 }
 
@@ -65,5 +66,9 @@ fn without_a_keyring_the_hint_for_a_new_profile_is_the_file_store() {
         ["login", "-p", "acme", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret];
     let said = Said::by(&mut world.run_words(&words));
     assert_eq!(said.code, 4, "{}", said.stderr);
-    assert!(said.stderr.contains("corti-auth login --profile acme --store file"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("corti-auth login --profile acme --store file -e eu --client-id x\n"),
+        "{}",
+        said.stderr
+    );
 }

@@ -174,6 +174,17 @@ fn a_busy_server_is_asked_twice() {
 }
 
 #[test]
+fn a_second_try_is_announced_to_people_only() {
+    let busy = Answer::http("429 Too Many Requests", &["Retry-After: 1"], "");
+    let line = "429 from the server; trying again in 1 s\n";
+    for (flag, said) in [("", line), ("--quiet", ""), ("--json", "")] {
+        let server = FakeServer::start(vec![busy.clone(), Answer::json(TOKEN)]);
+        let mut token = World::client_of(&server.environment).run(&format!("token transcribe {flag}"));
+        token.assert().success().stderr(said);
+    }
+}
+
+#[test]
 fn a_request_that_creates_is_never_repeated() {
     let busy = Answer::http("503 Service Unavailable", &["Retry-After: 0"], "");
     let token = TOKEN.replace("openid transcribe", "openid");

@@ -19,7 +19,7 @@ fn start_many_with_timeout(world: &Cached, count: usize, program: &[&str], timeo
     let spawn = || {
         let mut command = Command::new(program[0]);
         command.env_clear().envs(world.variables()).args(&program[1..]);
-        command.args(["token", "--scope", "transcribe", "--timeout", timeout]);
+        command.args(["token", "--scope", "transcribe", "--quiet", "--timeout", timeout]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     (0..count).map(|_| spawn()).collect()
@@ -92,6 +92,22 @@ fn a_killed_mint_blocks_no_other_command() {
     assert!(common::signal(holder.0.id(), "KILL"));
     same_token(waiting);
     assert_eq!(server.requests().len(), 2, "its own, and one more");
+}
+
+#[test]
+fn a_command_says_what_it_waits_for_and_how_long() {
+    let (_server, world, _holder) = stuck_mint();
+    let stderr = world.file("stderr", "");
+    let mut command = Command::new(common::binary());
+    command.env_clear().envs(world.variables());
+    command.args(["token", "--scope", "transcribe", "--timeout", "500s"]);
+    let _waiting = Running(
+        command.stdin(Stdio::null()).stderr(std::fs::File::create(&stderr).unwrap()).spawn().unwrap(),
+    );
+    wait_until("it says so", || {
+        let line = "waiting for another process that gets the same token (up to 505 s)\n";
+        std::fs::read_to_string(&stderr).unwrap() == line
+    });
 }
 
 #[tokio::test]

@@ -61,9 +61,9 @@ fn an_import_needs_a_yes_and_no_is_the_default() {
     );
     let mut shell = Shell::start(&world);
     shell.send_line("cd");
-    for (answer, code) in [("", "130"), ("n", "130"), ("y", "0")] {
+    for (answer, code) in [("", "130"), ("n", "130"), ("No", "130"), ("yes", "0")] {
         shell.send_line("\"$CORTI_AUTH\" profile import .env --quiet");
-        let seen = shell.expect("Import it as profile `default`?");
+        let seen = shell.expect("Import it as profile `default`? [y/N]: ");
         assert!(seen.contains("sandbox  (from CLIENT_ID)") && !seen.contains(client_secret), "{seen}");
         assert_eq!(world.config(), "");
         shell.send_line(answer);
@@ -232,14 +232,16 @@ fn a_passphrase_is_typed_twice_and_asked_for_once() {
         "\"$CORTI_AUTH\" login -e {} -t base --client-id sandbox --store file --secret-file \"$CORTI_SECRET_FILE\"",
         sandbox.environment
     );
-    for (again, outcome, code) in
+    for (third, outcome, code) in
         [("staple", "the two passphrases differ", "4"), ("battery", "logged in", "0")]
     {
         shell.send_line(&login);
-        shell.expect("Passphrase for the secret's file");
-        shell.send_line("battery");
-        shell.expect("The same passphrase again");
-        shell.send_line(again);
+        for (question, again) in [("Pass", "x"), ("They differ. Pass", "y"), ("They differ. Pass", third)] {
+            shell.expect(&format!("{question}phrase for the secret's file: "));
+            shell.send_line("battery");
+            shell.expect("The same passphrase again: ");
+            shell.send_line(again);
+        }
         shell.expect(outcome);
         shell.assert_ended(code);
     }
@@ -278,4 +280,136 @@ fn with_a_locked_keyring_a_message_says_that_a_prompt_may_wait() {
     shell.expect("error");
     shell.expect("the keyring is locked");
     shell.assert_ended("4");
+}
+
+#[test]
+fn a_rejected_secret_can_be_typed_again_without_the_other_answers() {
+    let (sandbox, world) = (Sandbox::start(), World::new());
+    let mut shell = Shell::start(&world);
+    for (third, outcome, code) in [
+        ("wrong", "error", "5"),
+        (sandbox.client_secret.as_str(), "Passphrase for the secret's file: ", "130"),
+    ] {
+        shell.send_line(&format!("\"$CORTI_AUTH\" login -e {} --store file", sandbox.environment));
+        shell.expect(&format!("Logging in to {} (from flags)", sandbox.environment));
+        shell.expect("Tenant");
+        shell.send_line("");
+        shell.expect("Client id");
+        shell.send_line("sandbox");
+        for (typed, left) in [("wrong", "2 tries"), ("hunter2", "1 try")] {
+            let before = shell.expect("Client secret (not shown): ");
+            assert!(!before.contains("Passphrase"), "it is asked for once there is a secret: {before}");
+            shell.send_line(typed);
+            shell.expect("Corti rejected the secret of client sandbox (");
+            shell.expect(&format!("; type it again ({left} left)"));
+        }
+        let before = shell.expect("Client secret (not shown): ");
+        assert!(!before.contains("Client id") && !before.contains("Tenant"), "{before}");
+        shell.send_line(third);
+        shell.expect(outcome);
+        if code == "130" {
+            shell.session.send_control('c').unwrap();
+        }
+        shell.assert_ended(code);
+    }
+    assert!(!world.config().contains("profiles"), "{}", world.config());
+}
+
+#[test]
+fn a_rejected_new_secret_can_be_typed_again() {
+    let (sandbox, mut world) = (Sandbox::start(), World::new());
+    world.use_passphrase();
+    let stale = world.file("stale", "stale");
+    let login = format!("login -e {} --client-id sandbox --store file", sandbox.environment);
+    world.run(&format!("{login} --no-verify --secret-file {stale}")).assert().success();
+    let mut shell = Shell::start(&world);
+    shell.send_line("\"$CORTI_AUTH\" rotate");
+    shell.expect("New client secret (not shown): ");
+    shell.send_line("wrong");
+    shell.expect("type it again (2 tries left)");
+    shell.expect("New client secret (not shown): ");
+    shell.send_line(&sandbox.client_secret);
+    shell.expect("rotated");
+    shell.assert_ended("0");
+}
+
+#[test]
+fn a_secret_is_removed_with_its_profile_after_a_yes() {
+    let mut world = World::new();
+    world.use_passphrase();
+    let secret = world.file("secret", "anything");
+    let login = |profile: &str, id: &str| {
+        let command = format!("login -p {profile} -e eu --client-id {id} --store file --no-verify");
+        world.run(&format!("{command} --secret-file {secret}")).assert().success();
+    };
+    login("a", "x");
+    let mut shell = Shell::start(&world);
+    let question = "Remove `a` and the secret of client x (eu, tenant base)? [y/N]: ";
+    let before = world.config();
+    for answer in ["", "n"] {
+        shell.send_line("\"$CORTI_AUTH\" profile remove a");
+        shell.expect(question);
+        shell.send_line(answer);
+        shell.expect("nothing is removed");
+        shell.assert_ended("130");
+        assert_eq!(world.config(), before);
+    }
+    shell.send_line("\"$CORTI_AUTH\" profile remove a");
+    shell.expect(question);
+    shell.send_line("what");
+    shell.expect("type y or n");
+    shell.send_line("y");
+    shell.expect("profile `a` and its secret are removed");
+    shell.assert_ended("0");
+    // Nobody is asked if no secret goes, or if nothing may be asked.
+    for (command, said) in [
+        ("profile remove b --keep-secret", "`b` is removed"),
+        ("profile remove b --no-input", "and its secret are removed"),
+        ("profile remove b < /dev/null", "and its secret are removed"),
+        ("logout -p b; \"$CORTI_AUTH\" profile remove b", "`b` is removed"),
+    ] {
+        login("b", "y");
+        shell.send_line(&format!("\"$CORTI_AUTH\" {command}"));
+        let before = shell.expect(said);
+        assert!(!before.contains("[y/N]"), "{before}");
+        shell.assert_ended("0");
+    }
+}
+
+#[test]
+fn plain_prompts_are_numbered_lines_without_control_sequences() {
+    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    let world = World::with_keyring(&keyring);
+    for (number, plain) in ["TERM=dumb", "ACCESSIBLE=1 NO_COLOR=1"].into_iter().enumerate() {
+        let mut shell = Shell::start(&world);
+        shell.send_line(&format!("{plain} \"$CORTI_AUTH\" login -p p{number}"));
+        let mut seen = shell.expect("Environment:\r\n  1. eu\r\n  2. us\r\n  3. other\r\nNumber [1]: ");
+        shell.send_line("4");
+        seen += &shell.expect("type a number from 1 to 3");
+        shell.send_line("3");
+        seen += &shell.expect("Environment (a label or a URL): ");
+        shell.send_line("http://example.com");
+        seen += &shell.expect("is not a Corti environment");
+        shell.send_line(&sandbox.environment);
+        seen += &shell.expect("Tenant [base]: ");
+        shell.send_line("");
+        seen += &shell.expect("Client id: ");
+        shell.send_line("sandbox");
+        seen += &shell.expect("Client secret (not shown): ");
+        shell.send_line(&sandbox.client_secret);
+        seen += &shell.expect("logged in");
+        shell.assert_ended("0");
+        shell.send_line(&format!("{plain} \"$CORTI_AUTH\" profile remove p{number}"));
+        seen += &shell.expect("[y/N]: ");
+        shell.send_line("y");
+        seen += &shell.expect("its secret are removed");
+        shell.assert_ended("0");
+        for (key, code) in [('c', "130"), ('d', "2")] {
+            shell.send_line(&format!("{plain} \"$CORTI_AUTH\" login"));
+            seen += &shell.expect("Number [1]: ");
+            shell.session.send_control(key).unwrap();
+            shell.assert_ended(code);
+        }
+        assert!(!seen.contains('\u{1b}') && !seen.contains(&sandbox.client_secret), "{seen:?}");
+    }
 }

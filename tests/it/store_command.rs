@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use predicates::prelude::*;
 
-use crate::common::{Said, Sandbox, World, pass};
+use crate::common::{Running, Said, Sandbox, World, pass, wait_until};
 
 fn log_in(world: &World, sandbox: &Sandbox, command: &str) -> Said {
     let words = ["login", "-e", &sandbox.environment, "--client-id", "sandbox", "--secret-command", command];
@@ -39,6 +39,25 @@ fn the_command_is_run_each_time_and_nothing_is_stored() {
     world.run("token --full").assert().success();
     std::fs::write(&file, "another").unwrap();
     world.run("token --full").assert().code(5);
+}
+
+#[test]
+fn a_slow_command_is_named_while_it_runs() {
+    let (sandbox, world) = (Sandbox::start(), World::new());
+    let (secret, stderr) = (world.file("secret", &sandbox.client_secret), world.file("stderr", ""));
+    let said = log_in(&world, &sandbox, &format!("cat {secret}"));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let wait = format!("sh -c 'until [ -e go ]; do sleep 0.1; done; cat {secret}'");
+    let mut command = std::process::Command::new(crate::common::binary());
+    command.env_clear().envs(world.variables()).current_dir(world.home());
+    command.args(["login", "--secret-command", &wait]).stderr(std::fs::File::create(&stderr).unwrap());
+    let mut running = Running(command.spawn().unwrap());
+    wait_until("it is named", || {
+        let stderr = std::fs::read_to_string(&stderr).unwrap();
+        stderr.contains("waiting for the secret command `sh` (up to 30 s)\n")
+    });
+    world.file("go", "");
+    assert_eq!(running.wait(), Some(0));
 }
 
 #[test]

@@ -18,9 +18,12 @@ fn ssh_session(keyring: &Keyring) -> World {
 
 #[test]
 fn over_ssh_the_hint_unlocks_the_keyring_or_makes_one() {
-    for (state, error) in
-        [("locked", "the keyring is locked"), ("new", "the keyring has no default collection")]
-    {
+    for (state, error, interpreter) in [
+        ("locked", "the keyring is locked", "sh"),
+        ("new", "the keyring has no default collection", "zsh"),
+        ("no-service", "no keyring is running", "bash"),
+        ("locked", "the keyring is locked", "fish"),
+    ] {
         let keyring = Keyring::in_state(state);
         let world = ssh_session(&keyring);
         let login = "login -e eu -t base --client-id acme --no-verify --secret-file";
@@ -36,13 +39,24 @@ fn over_ssh_the_hint_unlocks_the_keyring_or_makes_one() {
             hints.into_iter().find_map(|line| line.strip_prefix("hint: with gnome-keyring: ")).unwrap();
 
         let mut shell = Shell::start(&world);
+        shell.send_line("cd");
         // At a terminal without a prompter, nobody waits for a prompt that does not come.
         shell.send_line(&format!("\"$CORTI_AUTH\" {login}"));
         shell.expect(error);
         shell.assert_ended("4");
-        shell.send_line(hint);
+        shell.send_line(&format!("{interpreter} {}", world.file("hint", hint)));
+        shell.expect("Password");
+        // Neither an interrupted command nor an empty password makes a keyring that anybody can open.
+        shell.session.send_control('c').unwrap();
+        shell.assert_restored();
+        shell.send_line(&format!("\"$CORTI_AUTH\" {login}"));
+        shell.expect("without a keyring: corti-auth login --store file -e eu --client-id acme\r\n");
+        shell.assert_ended("4");
+        shell.send_line(&format!("{interpreter} hint"));
         shell.expect("Password");
         shell.send_line("private");
+        let shown = shell.expect("GNOME_KEYRING_CONTROL");
+        assert!(!shown.contains("private"), "{interpreter}: {shown}");
         shell.assert_ended("0");
         shell.send_line(&format!("\"$CORTI_AUTH\" {login}"));
         shell.expect("stored, not verified");
