@@ -3,6 +3,8 @@
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::app::context::Context;
 use crate::app::input::name;
 use crate::domain::client::secret::Secret;
@@ -42,8 +44,8 @@ impl Source {
     }
 
     /// A text that a person pasted.
-    pub(crate) fn of(text: &Secret, example: String) -> Self {
-        let input = Input::of(text.expose().as_bytes().to_vec());
+    pub(crate) fn of(text: &str, example: String) -> Self {
+        let input = Input::of(text.as_bytes().to_vec());
         Self { input, name: "the terminal".to_owned(), example, head: Vec::new(), has_ended: false }
     }
 
@@ -100,13 +102,15 @@ pub(crate) fn advise(failure: Failure, text: &[u8]) -> Failure {
 
 /// Asks a person for a token, unseen; a text around it is fine. `None` if a file is named, standard input is a pipe, or nobody can
 /// be asked.
-pub(crate) async fn ask(file: Option<&Path>, context: &Context<'_>) -> Result<Option<Secret>, Failure> {
+pub(crate) async fn ask(
+    file: Option<&Path>,
+    context: &Context<'_>,
+) -> Result<Option<Zeroizing<String>>, Failure> {
     if file.is_some_and(|path| path.as_os_str() != "-") || !context.may_ask() {
         return Ok(None);
     }
     let plain = context.questions().plain;
-    let text = prompt::paste("Paste the token, then Enter", plain, pasted::is_token_line).await?;
-    Ok(Some(Secret::new(text.as_str().to_owned())))
+    Ok(Some(prompt::paste("Paste the token, then Enter", plain, pasted::is_token_line).await?))
 }
 
 /// Refuses a terminal as standard input.

@@ -91,7 +91,7 @@ async fn side(
     let (source, text) = match (profile, word) {
         (Some(name), _) => (format!("profile {name}"), minted(name, args, context).await?),
         (None, "-") => match token_source::ask(None, context).await? {
-            Some(text) => ("the terminal".to_owned(), text),
+            Some(text) => ("the terminal".to_owned(), Secret::new(text.to_string())),
             None => {
                 refuse_terminal(context)?;
                 ("standard input".to_owned(), read(None).await?)

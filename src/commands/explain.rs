@@ -105,7 +105,7 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
 async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secret>, Failure> {
     if let Some(path) = &args.token_file {
         if let Some(text) = token_source::ask(Some(path), context).await? {
-            return Ok(Some(text));
+            return Ok(Some(Secret::new(text.to_string())));
         }
         return Ok(Some(Secret::new(read("--token-file", path, MAX_TOKEN_BYTES + 1024, context).await?)));
     }

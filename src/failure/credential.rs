@@ -47,17 +47,28 @@ pub(crate) fn mounting() -> String {
 impl Failure {
     /// A store failed to read, write or remove the secret of `client`.
     pub fn store(error: &StoreError, client: &Client, profile: &ProfileName) -> Self {
-        // The store of a profile that exists cannot change.
-        Self::store_or(error, client, profile, &format!(" --profile {profile}-file"))
+        Self::store_or(error, client, profile, &other_store(profile, client))
     }
 
     /// The same for a profile that does not exist yet, and can have another store.
     pub fn store_of_new(error: &StoreError, client: &Client, profile: &ProfileName) -> Self {
-        Self::store_or(error, client, profile, &option_for(profile))
+        Self::store_or(error, client, profile, &file_store(&option_for(profile), client))
     }
 
-    /// `option` is that of a profile with another store.
-    fn store_or(error: &StoreError, client: &Client, profile: &ProfileName, option: &str) -> Self {
+    /// The same for the test entry of `doctor`, which no profile has. `own` is the user's client.
+    pub fn store_of_test(
+        error: &StoreError,
+        client: &Client,
+        profile: &ProfileName,
+        own: Option<&Client>,
+    ) -> Self {
+        let login = own.map(|own| other_store(profile, own));
+        let login = login.unwrap_or_else(|| "corti-auth login --store file".to_owned());
+        Self::store_or(error, client, profile, &login)
+    }
+
+    /// `login` is the command that needs no keyring.
+    fn store_or(error: &StoreError, client: &Client, profile: &ProfileName, login: &str) -> Self {
         let user = client.store_user();
         let failure = match error {
             StoreError::Missing => {
@@ -68,12 +79,7 @@ impl Failure {
             }
             error => Self::caused(Kind::Credential, error.clone()),
         };
-        let Client { environment, tenant, id } = client;
-        let tenant = if *tenant == Tenant::default() { String::new() } else { format!(" -t {tenant}") };
-        let without = format!(
-            "without a keyring: corti-auth login{option} --store file -e {environment}{tenant} --client-id {}",
-            quote(id.as_str())
-        );
+        let without = format!("without a keyring: {login}");
         match error {
             StoreError::Missing | StoreError::NotASecret(_) => failure.hint(command_for("login", profile)),
             StoreError::Locked if !cfg!(target_os = "macos") => {
@@ -200,6 +206,17 @@ fn for_file(error: &AgeFileError, profile: &ProfileName) -> String {
             Shell::HERE.show_rights("-ld", path)
         }
     }
+}
+
+/// Logs in to `client` with the store `file`, where `profile` exists: its store cannot change.
+fn other_store(profile: &ProfileName, client: &Client) -> String {
+    file_store(&format!(" --profile {profile}-file"), client)
+}
+
+fn file_store(profile_option: &str, Client { environment, tenant, id }: &Client) -> String {
+    let tenant = if *tenant == Tenant::default() { String::new() } else { format!(" -t {tenant}") };
+    let id = quote(id.as_str());
+    format!("corti-auth login{profile_option} --store file -e {environment}{tenant} --client-id {id}")
 }
 
 /// The hint that says where to put the right secret.

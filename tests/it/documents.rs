@@ -315,6 +315,7 @@ fn only_listed_blocks_are_not_run() {
         "docs/install.md: compiles the program",
         "docs/install.md: needs a release",
         "docs/platforms.md: asks for a password; surroundings.rs runs it",
+        "docs/platforms.md: asks for a password without systemd; surroundings.rs runs it",
         "docs/platforms.md: needs root",
         "docs/platforms.md: needs WSL",
         "docs/platforms.md: needs WSL",

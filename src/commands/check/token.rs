@@ -33,7 +33,7 @@ impl CheckedToken {
         let is_chosen = context.options.profile.is_some() || args.choice.is_given();
         let given = if let Some(path) = &args.file {
             let bytes = match token_source::ask(Some(path), context).await? {
-                Some(text) => Zeroizing::new(text.expose().as_bytes().to_vec()),
+                Some(text) => Zeroizing::new(text.as_bytes().to_vec()),
                 None => input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
                     Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
                         .hint(Shell::HERE.read_from("corti-auth check -", "FILE"))

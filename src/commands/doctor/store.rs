@@ -85,9 +85,10 @@ pub(super) async fn examine(
 async fn test(context: &Context<'_>, configuration: &Configuration, store: &Store) -> Result<(), Failure> {
     let (client, sink) = (test_client(&folder(context))?, context.sink);
     let profile = configuration.plan.as_ref().and_then(Plan::profile).cloned().unwrap_or_default();
+    let own = configuration.plan.as_ref().map(|plan| &plan.client);
     let failed = |what: &'static str| {
         let (client, profile) = (&client, &profile);
-        move |error: StoreError| Failure::store(&error, client, profile).context(what)
+        move |error: StoreError| Failure::store_of_test(&error, client, profile, own).context(what)
     };
     let entry = ClientSecret::parse(TEST_ENTRY).map_err(|error| Failure::new(Kind::Unexpected, error))?;
     // Never prompts: a locked store is reported.

@@ -63,11 +63,6 @@ impl Shell {
     pub fn assert_ended(&mut self, code: &str) {
         assert_eq!(self.exit_code_and_mode(), (code.to_owned(), self.mode.clone()));
     }
-
-    /// Checks that the last command restored the terminal, whatever its exit code.
-    pub fn assert_restored(&mut self) {
-        assert_eq!(self.exit_code_and_mode().1, self.mode);
-    }
 }
 
 impl Drop for Shell {

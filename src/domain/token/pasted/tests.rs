@@ -125,10 +125,10 @@ fn what_holds_no_token_is_left_alone() {
 #[test]
 fn whole_lines_are_told_from_wrapped_ones() {
     for line in [TOKEN.to_owned(), format!("Bearer {TOKEN}"), format!("\"{TOKEN}\",")] {
-        assert!(is_whole(&line), "{line}");
+        assert!(is_token_line(&line), "{line}");
     }
     for line in ["eyJhbGciOiJSUzI1", "{", "c2ln", "eyJ.a", "a.b.c", "Authorization: Bearer"] {
-        assert!(!is_whole(line), "{line}");
+        assert!(!is_token_line(line), "{line}");
     }
 }
 
