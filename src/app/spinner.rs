@@ -1,5 +1,7 @@
 //! Says on stderr what a command waits for: by a spinner on a terminal, else in one line.
 
+use std::borrow::Cow;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, interval_at, sleep};
@@ -12,29 +14,35 @@ use crate::domain::text::event::{Event, Sink};
 const LONG: Duration = Duration::from_secs(1);
 
 /// Runs `work`. On a terminal, a spinner appears once it takes longer than a moment.
-pub(crate) async fn show<T>(context: &Context<'_>, what: &str, work: impl Future<Output = T>) -> T {
-    if !context.host.terminal.stderr {
-        return work.await;
-    }
-    tell(context, what, work).await
+pub(crate) fn show<T>(
+    context: &Context<'_>,
+    what: &'static str,
+    work: impl Future<Output = T>,
+) -> impl Future<Output = T> {
+    tell(context, what.into(), context.host.terminal.stderr, work)
 }
 
 /// The same for a wait that may take as long as `limit`, which is said too. Off a terminal, one line says it.
-pub(crate) async fn show_long<T>(
+pub(crate) fn show_long<T>(
     context: &Context<'_>,
     what: &str,
     limit: Duration,
     work: impl Future<Output = T>,
-) -> T {
-    tell(context, &format!("{what} (up to {})", seconds(limit)), work).await
+) -> impl Future<Output = T> {
+    tell(context, format!("{what} (up to {})", seconds(limit)).into(), true, work)
 }
 
-async fn tell<T>(context: &Context<'_>, what: &str, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
+async fn tell<T>(
+    context: &Context<'_>,
+    what: Cow<'static, str>,
+    is_told: bool,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
     if !context.host.terminal.stderr || context.host.env.has_plain_terminal() {
         tokio::select! {
             result = &mut work => return result,
-            () = sleep(LONG) => context.note(what),
+            () = sleep(LONG), if is_told => context.note(what),
         }
         return work.await;
     }
@@ -44,7 +52,7 @@ async fn tell<T>(context: &Context<'_>, what: &str, work: impl Future<Output = T
         tokio::select! {
             result = &mut work => return result,
             _ = ticks.tick() => {
-                context.sink.event(Event::Waiting(what.to_owned(), spinner.count));
+                context.sink.event(Event::Waiting(what.clone().into_owned(), spinner.count));
                 spinner.count += 1;
             }
         }

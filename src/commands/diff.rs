@@ -90,13 +90,14 @@ async fn side(
     };
     let (source, text) = match (profile, word) {
         (Some(name), _) => (format!("profile {name}"), minted(name, args, context).await?),
-        (None, "-") => match token_source::ask(None, context).await? {
-            Some(text) => ("the terminal".to_owned(), Secret::new(text.to_string())),
-            None => {
+        (None, "-") => {
+            if let Some(text) = token_source::ask(None, context).await? {
+                ("the terminal".to_owned(), Secret::new(text.to_string()))
+            } else {
                 refuse_terminal(context)?;
                 ("standard input".to_owned(), read(None).await?)
             }
-        },
+        }
         (None, file) => (file.to_owned(), read(Some(Path::new(file))).await?),
     };
     let pasted = pasted::clean(text.expose());

@@ -79,9 +79,8 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Outco
         new_client(given, context).await?
     };
     let credential = Credential::new(context, name, client, kind)?;
-    let verify = async |secret: &ClientSecret| match args.no_verify {
-        true => Ok(()),
-        false => credential.verify(secret).await,
+    let verify = async |secret: &ClientSecret| {
+        if args.no_verify { Ok(()) } else { credential.verify(secret).await }
     };
     let secret = if let Some(command) = command {
         let secret = credential.read().await?;

@@ -232,12 +232,9 @@ pub(super) struct TerminalGuard {
     is_asking: bool,
     /// Whether somebody may have hidden the cursor.
     hides_cursor: bool,
-    /// Whether a text may be arriving: all of it is discarded.
+    /// If a text may be arriving, all of it is discarded, and this is written then.
     #[cfg(unix)]
-    takes_paste: bool,
-    /// Whether the terminal marks what is pasted.
-    #[cfg(unix)]
-    marks_paste: bool,
+    after_paste: Option<&'static [u8]>,
 }
 
 impl TerminalGuard {
@@ -285,11 +282,9 @@ impl Drop for TerminalGuard {
         }
         #[cfg(unix)]
         {
-            if self.takes_paste {
+            if let Some(sequence) = self.after_paste {
                 paste::discard();
-            }
-            if self.marks_paste {
-                let _ = Term::stderr().write_all(paste::UNMARKED);
+                let _ = Term::stderr().write_all(sequence);
             }
             if let Some((mode, when)) = &self.mode {
                 let _ = tcsetattr(stdin(), *when, mode);

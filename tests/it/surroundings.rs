@@ -61,7 +61,7 @@ fn over_ssh_the_hint_unlocks_the_keyring_or_makes_one() {
         shell.expect("Password");
         shell.send_line("private");
         let shown = shell.expect("GNOME_KEYRING_CONTROL");
-        assert!(!shown.contains("private"), "{interpreter}: {shown}");
+        assert!(!shown.replace("private-bus", "").contains("private"), "{interpreter}: {shown}");
         shell.assert_ended("0");
         shell.send_line(&format!("\"$CORTI_AUTH\" {login}"));
         shell.expect("stored, not verified");

@@ -20,7 +20,7 @@ use super::hidden::{self, Keys};
 /// Asks the terminal to mark what is pasted.
 const MARKED: &[u8] = b"\x1b[?2004h";
 /// Ends that.
-pub(super) const UNMARKED: &[u8] = b"\x1b[?2004l";
+const UNMARKED: &[u8] = b"\x1b[?2004l";
 const BEGIN: &[u8] = b"\x1b[200~";
 const END: &[u8] = b"\x1b[201~";
 
@@ -37,11 +37,9 @@ const DISCARDING: Duration = Duration::from_secs(10);
 /// Makes the terminal pass on each byte and show nothing, until the guard is dropped; also to mark what is pasted, if `marks`.
 pub(super) fn begin(marks: bool, mut term: &Term) -> io::Result<(TerminalGuard, Paste)> {
     let (mut guard, keys) = hidden::hide()?;
-    guard.takes_paste = true;
-    guard.marks_paste = marks;
-    if marks {
-        io::Write::write_all(&mut term, MARKED)?;
-    }
+    let (before, after) = if marks { (MARKED, UNMARKED) } else { (&b""[..], &b""[..]) };
+    guard.after_paste = Some(after);
+    io::Write::write_all(&mut term, before)?;
     Ok((guard, Paste::new(keys)))
 }
 
