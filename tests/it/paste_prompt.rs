@@ -81,18 +81,25 @@ fn a_text_of_40_lines_is_read_to_its_end() {
     shell.assert_ended("0");
 }
 
+/// More follows the end than the terminal keeps for a program that does not read.
 #[test]
-fn nothing_of_a_text_reaches_the_shell_after_control_c() {
+fn nothing_of_a_text_reaches_the_shell() {
     let world = World::new();
     let mut shell = Shell::start(&world);
     shell.send_line("cd");
-    let lines = "touch pasted\n".repeat(40);
-    for (begin, end) in [MARKS, ("", "")] {
+    let (begin, end) = MARKS;
+    let (lines, rest) = ("touch pasted\n".repeat(40), "touch pasted\n".repeat(1000));
+    for (keys, code) in [
+        (format!("{begin}eyJ.first\n{lines}{end}\r"), "7"),
+        (format!("eyJ.first\n{lines}\u{4}"), "7"),
+        (format!("{begin}eyJ.first\n{lines}\u{3}{lines}{end}\r"), "130"),
+        (format!("eyJ.first\n{lines}\u{3}"), "130"),
+    ] {
         shell.send_line("\"$CORTI_AUTH\" inspect");
         shell.expect(QUESTION);
-        send(&mut shell, &format!("{begin}eyJ.first\n{lines}\u{3}{lines}{end}\r"));
-        shell.assert_ended("130");
-        assert!(!world.home().join("pasted").exists(), "a line was run");
+        send(&mut shell, &(keys + &rest));
+        shell.assert_ended(code);
+        assert!(!world.home().join("pasted").exists(), "a line was run, {code}");
     }
 }
 
