@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
+use crate::app::spinner;
 use crate::app::tokens::{self, Tokens};
 use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{Config, Profile};
@@ -182,7 +183,8 @@ impl<'a> Credential<'a> {
         self.name_profile(&mut held.config)?;
         self.withdraw(&mut held)?;
         if let Some(secret) = secret
-            && let Err(error) = self.store.write(client, secret).await
+            && let Err(error) =
+                spinner::show_store(context, &self.store, self.store.write(client, secret)).await
         {
             if !error.is_uncertain() {
                 held.config = before;
@@ -214,7 +216,9 @@ impl<'a> Credential<'a> {
             return Ok(false);
         }
         self.withdraw(held)?;
-        self.store.delete(&self.client).await.map_err(|error| self.change_failed(&error, "removed"))
+        let deleting = self.store.delete(&self.client);
+        let deleted = spinner::show_store(self.context, &self.store, deleting).await;
+        deleted.map_err(|error| self.change_failed(&error, "removed"))
     }
 
     /// Takes the secret's id and the time of its verification out of the configuration: wherever the command is killed after

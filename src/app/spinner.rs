@@ -9,6 +9,7 @@ use tokio::time::{Instant, interval_at, sleep};
 use crate::app::context::Context;
 use crate::domain::text::duration::seconds;
 use crate::domain::text::event::{Event, Sink};
+use crate::edge::store::Store;
 
 /// How long a wait is before its line is written, where there is no spinner.
 const LONG: Duration = Duration::from_secs(1);
@@ -16,7 +17,7 @@ const LONG: Duration = Duration::from_secs(1);
 /// Runs `work`. On a terminal, a spinner appears once it takes longer than a moment.
 pub(crate) fn show<T>(
     context: &Context<'_>,
-    what: &'static str,
+    what: impl Into<Cow<'static, str>>,
     work: impl Future<Output = T>,
 ) -> impl Future<Output = T> {
     tell(context, what.into(), context.host.terminal.stderr, work)
@@ -30,6 +31,16 @@ pub(crate) fn show_long<T>(
     work: impl Future<Output = T>,
 ) -> impl Future<Output = T> {
     tell(context, format!("{what} (up to {})", seconds(limit)).into(), true, work)
+}
+
+/// The same for `work` that uses a store. Only a keyring is waited for: the others may ask on the terminal.
+pub(crate) async fn show_store<T>(context: &Context<'_>, store: &Store, work: impl Future<Output = T>) -> T {
+    match store {
+        Store::Keyring(keyring) => {
+            show_long(context, "waiting for the keyring", keyring.limit(true), work).await
+        }
+        _ => work.await,
+    }
 }
 
 async fn tell<T>(

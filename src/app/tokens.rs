@@ -230,7 +230,9 @@ impl<'a> Tokens<'a> {
         let redactor = self.context.sink.redactor();
         redactor.add(secret.secret());
         let sent = self.http.send(&request);
-        let response = spinner::show(self.context, "asking the authorization server", sent).await?;
+        let limit = seconds(self.context.options.timeout);
+        let what = format!("asking the authorization server (up to {limit})");
+        let response = spinner::show(self.context, what, sent).await?;
         for token in grant::tokens(&response) {
             redactor.add(&token);
         }
@@ -245,7 +247,9 @@ impl<'a> Tokens<'a> {
             SecretSource::Given(GivenSecret::Value(secret)) => secret.clone(),
             SecretSource::Given(GivenSecret::File(variable, path)) => read_mounted(variable, path).await?,
             SecretSource::Store(name, profile) => {
-                let read = self.context.store(&profile.store)?.read(&profile.client, self.context.sink).await;
+                let store = self.context.store(&profile.store)?;
+                let read = store.read(&profile.client, self.context.sink);
+                let read = spinner::show_store(self.context, &store, read).await;
                 read.map_err(|error| Failure::store(&error, &profile.client, name))?
             }
             SecretSource::Withheld(name, profile, overriding) => {

@@ -26,7 +26,7 @@ pub const SERVICE: &str = "corti-auth";
 const UNATTENDED: Duration = Duration::from_secs(3);
 
 /// How long a keyring may take if a person may be typing its password.
-pub(super) const ATTENDED: Duration = Duration::from_secs(120);
+const ATTENDED: Duration = Duration::from_secs(120);
 
 /// The keyring.
 #[derive(Clone, Debug)]
@@ -42,7 +42,8 @@ impl Keyring {
         Self { attended, probe: Probe::default() }
     }
 
-    fn limit(&self, may_prompt: bool) -> Duration {
+    /// How long a call may take.
+    pub fn limit(&self, may_prompt: bool) -> Duration {
         if self.attended && may_prompt { ATTENDED } else { UNATTENDED }
     }
 

@@ -11,7 +11,7 @@ use crate::domain::text::event::{Event, Sink};
 
 use super::age_file::AgeFiles;
 use super::host::Env;
-use super::keyring::{ATTENDED, Keyring, SERVICE};
+use super::keyring::{Keyring, SERVICE};
 use super::secret_command;
 
 pub use super::store_error::StoreError;
@@ -70,7 +70,7 @@ impl Store {
         if let (Err(StoreError::Locked), Self::Keyring(keyring)) = (&probed, self)
             && keyring.attended
         {
-            let limit = seconds(ATTENDED);
+            let limit = seconds(keyring.limit(true));
             let waiting =
                 format!("waiting for the keyring to be unlocked (up to {limit}): look for its prompt");
             sink.event(Event::Note(waiting));

@@ -91,6 +91,7 @@ fn run_stopped(world: &World, words: &[&str], server: Option<&Server>) -> Said {
 /// Checks that the message leaves the outcome open, and says what to do.
 fn assert_uncertain(said: &Said, changed: &str) {
     assert!(said.stderr.contains(&format!("may or may not be {changed}")), "{}", said.stderr);
+    assert!(said.stderr.contains("waiting for the keyring (up to 3 s)\n"), "{}", said.stderr);
     assert!(said.stderr.contains("the keyring did not answer within 3 s"), "{}", said.stderr);
     assert!(!said.stderr.contains(&format!("not {changed}")), "{}", said.stderr);
     let hint = "hint: once the keyring answers, run the same command again\n";
