@@ -95,7 +95,7 @@ fn a_configuration_that_others_may_change_is_refused_and_its_command_is_not_run(
                 assert_eq!(hint, format!("chmod go-w {}", exposed.display()), "{case}");
             }
             let doctor = home.run("doctor");
-            assert!(doctor.code == 3 && doctor.stdout.contains("chmod go-w"), "{}", doctor.stdout);
+            assert!(doctor.code == 3 && doctor.stderr.contains("chmod go-w"), "{}", doctor.stderr);
             assert!(!home.ran());
         }
     }

@@ -211,7 +211,7 @@ def check(world):
 def doctor(world):
     world.log_in()
     report = world.work / "report.txt"
-    world.run("doctor", "--report", windows(report)).ok("ok: wrote, read and deleted a test entry", "ok: got a full token")
+    world.run("doctor", "--report", windows(report)).ok("wrote, read and deleted a test entry", "got a full token")
     expect(world.sandbox.client_secret not in report.read_text(), "the secret is in the report")
     world.expect_stored()
     return "store, network, token; a report without the secret; no test entry left"
