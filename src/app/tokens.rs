@@ -20,7 +20,7 @@ use crate::domain::text::duration::seconds;
 use crate::domain::text::shell::Shell;
 use crate::domain::token::cache_key::{CacheKey, Credential, SealKey, Tag, lock_name};
 use crate::domain::token::grant::{self, Token};
-use crate::domain::token::reuse::{self, CacheMode, CachePolicy};
+use crate::domain::token::reuse::{CacheMode, CachePolicy, CachedToken};
 use crate::domain::token::scope::{ScopeRequest, ScopeSet};
 use crate::edge::http::Http;
 use crate::edge::token_cache::Cache;
@@ -39,8 +39,8 @@ pub(crate) struct Tokens<'a> {
     pub(crate) secret_read: RefCell<Option<ClientSecret>>,
 }
 
-/// A cached token of which nothing had to be unlocked.
-pub(crate) enum CachedToken {
+/// A cached token that was found without unlocking anything.
+pub(crate) enum FoundToken {
     /// It was read.
     Read(Token),
     /// It is in a file since then, and only the client's secret opens it.
@@ -98,7 +98,7 @@ impl<'a> Tokens<'a> {
 
     /// The cached tokens of the plan's client with the usual scopes and the profile's default. No store is asked for the
     /// secret.
-    pub(crate) async fn cached(&self, plan: &Plan) -> Vec<(ScopeRequest, CachedToken)> {
+    pub(crate) async fn cached(&self, plan: &Plan) -> Vec<(ScopeRequest, FoundToken)> {
         if self.context.cache_policy().mode == CacheMode::Bypass {
             return Vec::new();
         }
@@ -122,9 +122,9 @@ impl<'a> Tokens<'a> {
             };
             let sealed = || {
                 let key = self.key(wanted, stored_credential(plan)?);
-                Timestamp::try_from(self.cache.written(&key)?).ok().map(CachedToken::Sealed)
+                Timestamp::try_from(self.cache.written(&key)?).ok().map(FoundToken::Sealed)
             };
-            let found = read.map(CachedToken::Read).or_else(sealed)?;
+            let found = read.map(FoundToken::Read).or_else(sealed)?;
             Some((requested, found))
         };
         all.filter_map(found).collect()
@@ -188,8 +188,7 @@ impl<'a> Tokens<'a> {
 
     fn good(&self, bytes: &[u8], key: &CacheKey, wanted: Wanted<'_>) -> Option<Token> {
         let now = self.context.host.clock.now();
-        let token =
-            reuse::CachedToken::from_bytes(bytes, key)?.usable(wanted.requested, now, wanted.policy)?;
+        let token = CachedToken::from_bytes(bytes, key)?.usable(wanted.requested, now, wanted.policy)?;
         self.context.sink.redactor().add(token.access_token.secret());
         Some(token)
     }
@@ -206,7 +205,7 @@ impl<'a> Tokens<'a> {
         let token = self.mint_with(secret, &plan.client, plan.origin(), requested).await?;
         if policy.mode != CacheMode::Bypass {
             let key = self.key(wanted, credential(plan, secret));
-            let cached = reuse::CachedToken::new(&token, asked_at, &key);
+            let cached = CachedToken::new(&token, asked_at, &key);
             let left =
                 cached.expires_at().map(|end| end.duration_since(self.context.host.clock.now()).as_secs());
             // A token that has expired by this machine's clock would never be used.

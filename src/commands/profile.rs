@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::app::context::{self, Context};
 use crate::app::credentials::Credential;
 use crate::app::secret_state::SecretState;
+use crate::app::spinner;
 use crate::app::tokens;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{Config, Profile, RenameError};
@@ -132,12 +133,14 @@ async fn list(context: &Context<'_>) -> Result<Outcome, Failure> {
 async fn table(context: &Context<'_>) -> Result<Page, Failure> {
     let config = context.config()?;
     let mut rows = Vec::new();
-    for (name, Profile { client, store, .. }) in config.profiles() {
+    for (name, Profile { client, store: kind, .. }) in config.profiles() {
         let mark = if config.default_profile() == Some(name) { "*" } else { " " };
-        let secret = SecretState::stored(&context.store(store)?, name, client).await.code;
+        let store = context.store(kind)?;
+        let looking = SecretState::stored(&store, name, client);
+        let secret = spinner::show(context, "looking for the secrets", looking).await.code;
         let Client { environment, tenant, id } = client;
         let secret = secret.replace('_', " ");
-        let texts = [&secret, &environment.to_string(), tenant.as_str(), id.as_str(), store.as_str()];
+        let texts = [&secret, &environment.to_string(), tenant.as_str(), id.as_str(), kind.as_str()];
         rows.push([&[format!("{mark} {name}")], &texts.map(str::to_owned)[..]].concat());
     }
     let width = |at: usize, heading: &str| {

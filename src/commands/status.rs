@@ -8,7 +8,7 @@ use crate::app::caller;
 use crate::app::context::Context;
 use crate::app::credentials;
 use crate::app::secret_state::SecretState;
-use crate::app::tokens::{CachedToken, Tokens};
+use crate::app::tokens::{FoundToken, Tokens};
 use crate::cli::argument;
 use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
@@ -43,7 +43,7 @@ struct Entry {
     secret: SecretState,
     last_verified: Option<Timestamp>,
     /// With the scopes that were asked for.
-    cached: Vec<(ScopeRequest, CachedToken)>,
+    cached: Vec<(ScopeRequest, FoundToken)>,
     /// Whether Corti accepted the secret, or the failure's code and message. `None` if Corti was not asked.
     online: Option<Result<(), (&'static str, String)>>,
 }
@@ -191,8 +191,8 @@ impl Entry {
         let labels = ["cached"].into_iter().chain(std::iter::repeat(""));
         let page = self.cached.iter().zip(labels).fold(page, |page, ((requested, cached), label)| {
             let life = match cached {
-                CachedToken::Read(token) => format!("{} left", span(token.expires_in.unsigned_abs())),
-                CachedToken::Sealed(at) => format!("in an encrypted file since {}", ago(*at, now)),
+                FoundToken::Read(token) => format!("{} left", span(token.expires_in.unsigned_abs())),
+                FoundToken::Sealed(at) => format!("in an encrypted file since {}", ago(*at, now)),
             };
             page.field(label, format!("{}, {life}", name(requested)))
         });
@@ -213,10 +213,10 @@ fn name(requested: &ScopeRequest) -> String {
     }
 }
 
-fn cached_json((requested, cached): &(ScopeRequest, CachedToken)) -> Value {
+fn cached_json((requested, cached): &(ScopeRequest, FoundToken)) -> Value {
     let token = match cached {
-        CachedToken::Read(token) => Some(token),
-        CachedToken::Sealed(_) => None,
+        FoundToken::Read(token) => Some(token),
+        FoundToken::Sealed(_) => None,
     };
     json!({
         "scope": requested.to_wire(),
