@@ -35,6 +35,8 @@ pub(crate) fn show_long<T>(
 
 /// The same for `work` that uses a store. Only a keyring is waited for: the others may ask on the terminal.
 pub(crate) async fn show_store<T>(context: &Context<'_>, store: &Store, work: impl Future<Output = T>) -> T {
+    // In a box: otherwise the futures of all commands would be large.
+    let work = Box::pin(work);
     match store {
         Store::Keyring(keyring) => {
             show_long(context, "waiting for the keyring", keyring.limit(true), work).await

@@ -257,6 +257,7 @@ impl TerminalGuard {
     }
 
     /// Whether a program has changed the mode, as for a password.
+    #[cfg_attr(not(unix), expect(clippy::unused_self, reason = "there is no mode"))]
     pub(super) fn is_changed(&self) -> bool {
         #[cfg(unix)]
         {

@@ -1,5 +1,6 @@
 //! Questions on a real terminal: answers, Ctrl-C, and that the terminal is restored.
 
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::shell::Shell;
 use crate::common::{self, Keyring, Sandbox, World};
 
@@ -411,5 +412,20 @@ fn plain_prompts_are_numbered_lines_without_control_sequences() {
             shell.assert_ended(code);
         }
         assert!(!seen.contains('\u{1b}') && !seen.contains(&sandbox.client_secret), "{seen:?}");
+    }
+}
+
+#[test]
+fn a_wait_is_named_with_its_limit() {
+    let server = FakeServer::start(vec![Answer::Silence]);
+    let world = World::client_of(&server.environment);
+    let mut shell = Shell::start(&world);
+    let text = "asking the authorization server (up to 500 s)";
+    for (plain, shown) in [("", format!("| {text}")), ("TERM=dumb", format!("\n{text}\r\n"))] {
+        shell.send_line(&format!("{plain} \"$CORTI_AUTH\" token --full --timeout 500s"));
+        let before = shell.expect(&shown);
+        assert!(plain.is_empty() || !before.contains('\u{1b}'), "{before:?}");
+        shell.session.send_control('c').unwrap();
+        shell.assert_ended("130");
     }
 }

@@ -68,7 +68,8 @@ impl Line {
         loop {
             let count = read(&mut chunk[..])?;
             if chunk[..count].iter().any(|byte| self.take(*byte)) {
-                return as_text(&self.text);
+                let text = std::str::from_utf8(&self.text).map_err(|_| io::ErrorKind::InvalidData)?;
+                return Ok(Zeroizing::new(text.to_owned()));
             }
         }
     }
@@ -106,11 +107,6 @@ pub(super) fn read(chunk: &mut [u8]) -> io::Result<usize> {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         count => Ok(count),
     }
-}
-
-pub(super) fn as_text(bytes: &[u8]) -> io::Result<Zeroizing<String>> {
-    let text = std::str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
-    Ok(Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(test)]

@@ -106,11 +106,11 @@ impl Paste {
             for (index, byte) in chunk[..count].iter().enumerate() {
                 match self.take(*byte) {
                     Next::Read => {}
-                    Next::Finish => return hidden::as_text(&self.text),
+                    Next::Finish => return Ok(self.as_text()),
                     Next::Line => {
-                        let is_all = std::str::from_utf8(&self.text).is_ok_and(is_whole);
+                        let is_all = is_whole(&self.as_text());
                         if is_all && index + 1 == count && !more_follows() {
-                            return hidden::as_text(&self.text);
+                            return Ok(self.as_text());
                         }
                         self.text.push(b'\n');
                         self.has_lines = true;
@@ -143,6 +143,11 @@ impl Paste {
             }
         }
         Next::Read
+    }
+
+    /// Bytes that are not UTF-8 may be around a token, but not in it.
+    fn as_text(&self) -> Zeroizing<String> {
+        Zeroizing::new(String::from_utf8_lossy(&self.text).into_owned())
     }
 
     /// Whether the text ends with this mark, which is removed.
