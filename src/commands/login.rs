@@ -75,7 +75,7 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Outco
         if !context.may_ask() {
             refuse_incomplete(&given, !input.is_prompt() || command.is_some())?;
         }
-        context.note(intention(&given));
+        context.note(intention(&given, context.may_ask()));
         new_client(given, context).await?
     };
     let credential = Credential::new(context, name, client, kind)?;
@@ -118,15 +118,23 @@ fn refuse_incomplete(given: &GivenValues, has_secret: bool) -> Result<(), Failur
     Err(no_terminal(&missing).hint(Shell::HERE.read_from(login, "FILE")))
 }
 
-/// What is known of a new profile before anything is asked, and what gave it.
-fn intention(given: &GivenValues) -> String {
+/// What is known of a new profile before anything is asked, and what gave it. If nobody is `asked`, the tenant is the default.
+fn intention(given: &GivenValues, asked: bool) -> String {
     let GivenValues { environment, tenant, client_id, .. } = given;
-    let all = [
-        environment.as_ref().map(|it| (it.value.to_string(), &it.name)),
-        tenant.as_ref().map(|it| (format!("tenant {}", it.value), &it.name)),
-        client_id.as_ref().map(|it| (format!("client {}", it.value), &it.name)),
+    let default = (!asked).then(Tenant::default);
+    let tenant_value = tenant.as_ref().map(|it| &it.value).or(default.as_ref());
+    let values = [
+        environment.as_ref().map(|it| it.value.to_string()),
+        tenant_value.map(|it| format!("tenant {it}")),
+        client_id.as_ref().map(|it| format!("client {}", it.value)),
     ];
-    let (values, names): (Vec<_>, Vec<_>) = all.into_iter().flatten().unzip();
+    let values: Vec<_> = values.into_iter().flatten().collect();
+    let names = [
+        environment.as_ref().map(|it| &it.name),
+        tenant.as_ref().map(|it| &it.name),
+        client_id.as_ref().map(|it| &it.name),
+    ];
+    let names: Vec<_> = names.into_iter().flatten().collect();
     let has = |flags: bool| names.iter().any(|name| name.starts_with("--") == flags);
     let sources = match (has(true), has(false)) {
         (false, false) => return "Logging in to Corti, with a new profile".to_owned(),

@@ -82,7 +82,7 @@ fn login_says_first_what_it_is_about_to_do() {
         assert_eq!(said.code, 0, "{}", said.stderr);
         assert_eq!(said.stderr.lines().next(), Some(line), "{words}");
     };
-    assert_first("-e eu --client-id x -p a", &[], "Logging in to eu, client x (from flags)");
+    assert_first("-e eu --client-id x -p a", &[], "Logging in to eu, tenant base, client x (from flags)");
     assert_first("-p a", &[], "Logging in to eu, tenant base, client x (from profile `a`)");
     let client = [("CORTI_ENVIRONMENT", "eu"), ("CORTI_TENANT_NAME", "base"), ("CORTI_CLIENT_ID", "acme")];
     assert_first("-p b", &client, "Logging in to eu, tenant base, client acme (from CORTI_* variables)");
