@@ -24,7 +24,7 @@ use crate::edge::connectivity::{self, CONNECT_LIMIT};
 
 use super::clock::Clock;
 use super::host::Env;
-use super::http_error::{BODY_LIMIT, HttpError, is_of_tls, root_cause};
+use super::http_error::{BODY_LIMIT, HttpError, cause, rustls_error};
 use super::{input, proxy};
 
 /// How long to wait for a connection. Less than `timeout`, to tell which of the two ran out.
@@ -160,14 +160,14 @@ impl<'a> Http<'a> {
         }
         // Boxed, because it is large and would be part of every future that sends something.
         let client = Box::pin(builder(&self.options, url)).await?.build();
-        let client = client.map_err(|error| HttpError::Client(root_cause(&error)))?;
+        let client = client.map_err(|error| HttpError::Client(cause(&error)))?;
         Ok(cell.get_or_init(|| client))
     }
 
     fn failure(&self, url: &Url, error: &reqwest::Error) -> HttpError {
-        let (host, timeout, reason) = (host_of(url), self.options.timeout, root_cause(error));
+        let (host, timeout, reason) = (host_of(url), self.options.timeout, cause(error));
         // A TLS error comes from the host, even through a proxy.
-        let is_before_tls = error.is_connect() && !is_of_tls(error);
+        let is_before_tls = error.is_connect() && rustls_error(error).is_none();
         if is_before_tls && let Some(proxy) = proxy::used_for(url, &self.options.env) {
             let reason = if error.is_dns() { "not found in DNS".to_owned() } else { reason };
             return HttpError::Proxy(host, proxy, reason);
@@ -209,7 +209,7 @@ fn prepared(client: &Client, request: &Request, method: reqwest::Method, url: &U
     }
 }
 
-/// A request for a [`Http::streaming`] client; `None` if its URL is none.
+/// A request for a [`Http::streaming`] client; `None` if its URL is not valid.
 pub fn built(client: &Client, request: &Request) -> Option<reqwest::Request> {
     let url = Url::parse(&request.url).ok()?;
     prepared(client, request, method(request).1, &url).build().ok()
@@ -299,7 +299,8 @@ async fn read_certificates(
 
 fn checked_certificate(certificate: &CertificateDer<'static>) -> Result<Certificate, String> {
     // The client would check it later, but could not name the file.
-    RootCertStore::empty().add(certificate.clone()).map_err(|error| error.to_string())?;
+    let unusable = |_| "one of its certificates cannot be read".to_owned();
+    RootCertStore::empty().add(certificate.clone()).map_err(unusable)?;
     Certificate::from_der(certificate).map_err(|error| error.to_string())
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::text::duration::seconds;
 use crate::edge::proxy::Proxy;
+use crate::edge::tls_error;
 
 /// The longest response that is read, in bytes.
 pub(super) const BODY_LIMIT: usize = 4 * 1024 * 1024;
@@ -41,8 +42,13 @@ pub enum HttpError {
     Client(String),
 }
 
-/// The last error of the chain, which tells the cause. The first one is reqwest's, and repeats the URL.
-pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
+/// Why a connection failed, without the URL, which reqwest's own text repeats.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    rustls_error(error).map_or_else(|| root_cause(error), tls_error::sentence)
+}
+
+/// The last error of the chain is the cause.
+fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -50,15 +56,15 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// Whether TLS failed, not the connection below it. An I/O error wraps the TLS error without naming it as its source.
-pub(super) fn is_of_tls(error: &reqwest::Error) -> bool {
+/// The error of TLS, if TLS failed, not the connection below it. An I/O error wraps it without naming it as its source.
+pub(super) fn rustls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
-        if error.is::<rustls::Error>() {
-            return true;
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
         }
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = inner.map_or_else(|| error.source(), |inner| Some(inner));
     }
-    false
+    None
 }

@@ -33,4 +33,5 @@ mod store_error;
 pub mod system;
 pub mod text;
 pub mod thread;
+mod tls_error;
 pub mod token_cache;

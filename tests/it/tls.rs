@@ -24,9 +24,13 @@ pub fn authority() -> CertifiedIssuer<'static, KeyPair> {
 
 /// The TLS settings of a server on `localhost`, with a certificate that `authority` signed.
 pub fn config(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig> {
+    config_of(&CertificateParams::new(["localhost".to_owned()]).unwrap(), authority)
+}
+
+/// The same for another certificate.
+fn config_of(params: &CertificateParams, authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+    let certificate = params.clone().signed_by(&key, authority).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -39,7 +43,10 @@ pub fn config(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig
 
 /// A token endpoint on `https://localhost` with a certificate that `authority` signed. Returns its environment.
 fn serve(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
-    let config = config(authority);
+    serve_with(config(authority))
+}
+
+fn serve_with(config: Arc<ServerConfig>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -159,6 +166,34 @@ fn doctor_tells_an_untrusted_server_from_an_unreachable_one() {
     assert!(tls.starts_with("ok localhost (auth, api, sockets): trusted, answered 200"), "{tls}");
     assert!(mint.contains("not sent"), "what answers is no realm: {mint}");
     assert!(verdicts(&["--ca-cert", "/no/such.pem"]).1.contains("cannot use the certificates"));
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_said_in_a_sentence() {
+    let (ours, day) = (authority(), |year| rcgen::date_time_ymd(year, 1, 1));
+    let connect = |change: fn(&mut CertificateParams), name: &str| {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (day(2020), day(2100));
+        change(&mut params);
+        let environment = serve_with(config_of(&params, &ours));
+        let world = World::client_of(&environment);
+        let authority = world.file("ours.pem", ours.pem());
+        let said = Said::by(&mut world.run_words(&["token", "--full", "--ca-cert", &authority]));
+        assert_eq!(said.code, 8, "{}", said.stderr);
+        let (_, reason) =
+            said.stderr.split_once("cannot connect to `localhost`: the server's certificate ").unwrap();
+        reason.lines().next().unwrap().to_owned()
+    };
+    let ended = connect(|params| params.not_after = rcgen::date_time_ymd(2021, 1, 1), "localhost");
+    assert_eq!(ended, "expired at 2021-01-01T00:00:00Z");
+    let early = connect(|params| params.not_before = rcgen::date_time_ymd(2099, 1, 1), "localhost");
+    assert_eq!(early, "is not valid before 2099-01-01T00:00:00Z");
+    assert_eq!(connect(|_| {}, "other.example"), "is for another name");
+    let own = connect(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained), "localhost");
+    assert_eq!(own, "is an authority's own; --ca-cert FILE trusts an authority");
+    let said = Said::by(&mut World::client_of(&serve(&ours)).run("token --full"));
+    let unknown = "the server's certificate is not from an authority that this machine trusts";
+    assert!(said.stderr.contains(unknown), "{}", said.stderr);
 }
 
 #[test]
