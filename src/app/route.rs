@@ -47,7 +47,7 @@ impl Route {
         checks: &mut Checks<'_>,
     ) -> Result<(), Failure> {
         let (Self { host, port, label, .. }, limit) = (self, context.options.timeout);
-        let failed = |error| Failure::from(error).context(label.clone());
+        let failed = |error| self.labelled(Failure::from(error));
         let resolving = connectivity::resolve(host, *port, limit);
         let addresses = spinner::show(context, "looking for the host", resolving).await;
         let addresses = addresses.map_err(|error| checks.fail("dns", failed(error)))?;
@@ -57,11 +57,16 @@ impl Route {
             let found: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
             checks.ok("dns", format!("{label}: {}", found.join(", ")));
         }
-        let connecting = connectivity::connect(&addresses, limit);
+        let connecting = connectivity::connect(host, &addresses, limit);
         let address = spinner::show(context, "connecting to the host", connecting).await;
         let address = address.map_err(|error| checks.fail("tcp", failed(error)))?;
         checks.ok("tcp", format!("{label}: connected to {address}"));
         Ok(())
+    }
+
+    /// Puts the label before a failure that names only the host.
+    fn labelled(&self, failure: Failure) -> Failure {
+        if self.label == self.host { failure } else { failure.context(self.label.clone()) }
     }
 
     /// Checks `tls` by one request without credentials. The inner error means that the connection is trusted, but the
@@ -89,7 +94,7 @@ impl Route {
                 checks.ok("tls", format!("{label}: trusted"));
                 Ok(Err(error))
             }
-            Err(error) => Err(checks.fail("tls", untrusted(error).context(label.clone()))),
+            Err(error) => Err(checks.fail("tls", self.labelled(untrusted(error)))),
         }
     }
 }
@@ -97,7 +102,7 @@ impl Route {
 /// A certificate often looks expired because this machine's clock is wrong.
 fn untrusted(error: HttpError) -> Failure {
     let text = error.to_string();
-    let is_about_time = text.contains("expired") || text.contains("not valid yet");
+    let is_about_time = ["expired", "not valid yet", "not valid before"].iter().any(|it| text.contains(it));
     let failure = Failure::from(error);
     if is_about_time { failure.hint(format!("set this machine's clock: {CLOCK_HINT}")) } else { failure }
 }

@@ -18,11 +18,17 @@ pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ReachError {
     /// No address for the name.
-    #[error("cannot resolve it: {0}")]
-    Dns(io::Error),
+    #[error("cannot resolve `{}`: {}", .0, reason(.1))]
+    Dns(String, io::Error),
     /// No connection to this port of any address. The error of the last address.
-    #[error("no connection to port {0}: {1}")]
-    Connect(u16, #[source] io::Error),
+    #[error("cannot connect to `{0}`, port {1}: {2}")]
+    Connect(String, u16, #[source] io::Error),
+}
+
+/// The resolver's reason, without the words that Rust puts before it.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.strip_prefix("failed to lookup address information: ").map(str::to_owned).unwrap_or(text)
 }
 
 /// Whether `host` is an IP address, which needs no DNS.
@@ -46,23 +52,27 @@ pub async fn resolve(host: &str, port: u16, limit: Duration) -> Result<Vec<Socke
         return Ok(loopback(port).into());
     }
     let found = timeout(limit, lookup_host((unbracketed(host), port))).await;
-    let addresses: Vec<_> =
-        found.unwrap_or_else(|_| Err(no_answer(limit))).map_err(ReachError::Dns)?.collect();
+    let failed = |error| ReachError::Dns(host.to_owned(), error);
+    let addresses: Vec<_> = found.unwrap_or_else(|_| Err(no_answer(limit))).map_err(failed)?.collect();
     if addresses.is_empty() {
-        return Err(ReachError::Dns(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+        return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
     }
     Ok(addresses)
 }
 
-/// Connects to all of `addresses` at once, which must not be empty. Returns the first that takes the connection.
-pub async fn connect(addresses: &[SocketAddr], limit: Duration) -> Result<SocketAddr, ReachError> {
+/// Connects to all of the `addresses` of `host` at once, which must not be empty. Returns the first that takes the connection.
+pub async fn connect(
+    host: &str,
+    addresses: &[SocketAddr],
+    limit: Duration,
+) -> Result<SocketAddr, ReachError> {
     let limit = limit.min(CONNECT_LIMIT);
     let attempt = |address: SocketAddr| async move { TcpStream::connect(address).await.map(|_| address) };
     let attempts = addresses.iter().map(|address| Box::pin(attempt(*address)));
     let first = timeout(limit, select_ok(attempts)).await;
     let first = first.unwrap_or_else(|_| Err(no_answer(limit)));
     let port = addresses.first().map(SocketAddr::port).unwrap_or_default();
-    first.map(|(address, _)| address).map_err(|source| ReachError::Connect(port, source))
+    first.map(|(address, _)| address).map_err(|source| ReachError::Connect(host.to_owned(), port, source))
 }
 
 fn no_answer(limit: Duration) -> io::Error {

@@ -149,7 +149,7 @@ impl From<HttpError> for Failure {
 impl From<ReachError> for Failure {
     fn from(error: ReachError) -> Self {
         let hint = match &error {
-            ReachError::Dns(_) => UNKNOWN_HOST,
+            ReachError::Dns(..) => UNKNOWN_HOST,
             ReachError::Connect { .. } => "check the address and the firewall, or set HTTPS_PROXY",
         };
         // The message already contains the source.

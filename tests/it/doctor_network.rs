@@ -55,7 +55,7 @@ fn a_host_that_is_not_found_fails_dns() {
 fn a_closed_port_fails_tcp() {
     let (code, outcome) = diagnose(&world_of("http://127.0.0.1:1"), "");
     assert_eq!(code, 8);
-    assert_verdict(&outcome, "tcp", "failed", "no connection to port 1");
+    assert_verdict(&outcome, "tcp", "failed", "port 1: ");
     assert_verdict(&outcome, "token", "skipped", "not reached");
 }
 

@@ -129,7 +129,12 @@ fn an_unreachable_server_is_a_network_error() {
         &["FAILED   tcp", "port 1"],
     );
     let unknown = with_token("no-such-label", "abc");
-    assert_fails(&unknown, "probe transcribe --timeout 20s", 8, &["FAILED   dns", "cannot resolve it: "]);
+    assert_fails(
+        &unknown,
+        "probe transcribe --timeout 20s",
+        8,
+        &["FAILED   dns", "error: cannot resolve `api.no-such-label.corti.app`: "],
+    );
 }
 
 #[test]
