@@ -89,8 +89,9 @@ pub(crate) async fn read(file: Option<&Path>) -> Result<ClientSecret, Failure> {
 }
 
 fn parsed(bytes: &[u8]) -> Result<ClientSecret, Failure> {
-    ClientSecret::from_bytes(bytes)
-        .map_err(|error| Failure::new(Kind::Usage, error).hint("give the secret and nothing else"))
+    ClientSecret::from_bytes(bytes).map_err(|error| {
+        Failure::new(Kind::Usage, error).hint("give the secret and nothing else, in one line")
+    })
 }
 
 /// Values are missing, and nobody can be asked for them.

@@ -292,12 +292,15 @@ fn stored_credential(plan: &Plan) -> Option<Credential<'_>> {
 
 /// The secret in the mounted file that `variable` names.
 pub(crate) async fn read_mounted(variable: &'static str, path: &Path) -> Result<ClientSecret, Failure> {
-    let failure = |reason: String| {
+    let failed = |reason: String| {
         let message = format!("{variable}: the secret in `{}` cannot be used: {reason}", path.display());
-        Failure::new(Kind::Configuration, message).hint(Shell::HERE.show_rights("-lL", path))
+        Failure::new(Kind::Configuration, message)
     };
+    let failure = |reason: String| failed(reason).hint(Shell::HERE.show_rights("-lL", path));
     let file = path.to_owned();
     let bytes = thread::files(move || mounted_secret::read(&file, MAX_SECRET_FILE_BYTES)).await;
     let bytes = zeroize::Zeroizing::new(bytes.map_err(|error| failure(error.to_string()))?);
-    ClientSecret::from_bytes(&bytes).map_err(|error| failure(error.to_string()))
+    ClientSecret::from_bytes(&bytes).map_err(|error| {
+        failed(error.to_string()).hint("the file must hold the secret and nothing else, in one line")
+    })
 }

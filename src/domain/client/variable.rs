@@ -92,7 +92,7 @@ pub struct Names {
     pub name: &'static str,
     /// Other names that mention Corti. An import takes them. Set as variables they only cause a warning.
     pub aliases: &'static [&'static str],
-    /// General names. An import takes them if none that mentions Corti is there.
+    /// General names. An import uses them if no name that mentions Corti is set.
     pub plain: &'static [&'static str],
 }
 
@@ -211,6 +211,8 @@ pub struct VariableError {
     pub name: &'static str,
     /// What is wrong with it; it names the variable.
     message: String,
+    /// Whether it is a secret with a line break in it.
+    pub has_line_break: bool,
 }
 
 impl Variables {
@@ -274,7 +276,11 @@ fn given_secret(
     lookup: impl Fn(&str) -> Option<String>,
     exists: impl Fn(&Path) -> bool,
 ) -> Result<Option<GivenSecret>, VariableError> {
-    let secret = parse(CLIENT_SECRET, &lookup, ClientSecret::parse)?.map(GivenSecret::Value);
+    let secret = parse(CLIENT_SECRET, &lookup, ClientSecret::parse).map_err(|error| {
+        let has_line_break = lookup(CLIENT_SECRET).is_some_and(|text| text.trim_end().contains(['\r', '\n']));
+        VariableError { has_line_break, ..error }
+    })?;
+    let secret = secret.map(GivenSecret::Value);
     let file = lookup(CLIENT_SECRET_FILE).map(|path| GivenSecret::File(CLIENT_SECRET_FILE, path.into()));
     let credential = lookup(CREDENTIALS_DIRECTORY).map(|folder| Path::new(&folder).join(SYSTEMD_SECRET_NAME));
     let credential =
@@ -284,6 +290,7 @@ fn given_secret(
         (Some(first), Some(second)) => Err(VariableError {
             name: second.variable(),
             message: format!("{} and {} both give a client secret", first.variable(), second.variable()),
+            has_line_break: false,
         }),
         (first, _) => Ok(first),
     }
@@ -295,7 +302,8 @@ fn parse<T, E: std::fmt::Display>(
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Result<Option<T>, VariableError> {
     let parsed = lookup(name).map(|text| parse(&text)).transpose();
-    parsed.map_err(|error| VariableError { name, message: format!("{name}: {error}") })
+    let message = |error| format!("{name}: {error}");
+    parsed.map_err(|error| VariableError { name, message: message(error), has_line_break: false })
 }
 
 #[cfg(test)]

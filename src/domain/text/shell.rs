@@ -64,6 +64,14 @@ impl Shell {
         self.choose(format!("export {new}=\"${old}\"; unset {old}"), format!("Rename-Item Env:{old} {new}"))
     }
 
+    /// Removes the line breaks in a variable's value.
+    pub fn join_lines(self, name: &str) -> String {
+        self.choose(
+            format!("export {name}=\"$(printenv {name} | tr -d '\\r\\n')\""),
+            format!("$env:{name} = $env:{name} -replace '[\\r\\n]'"),
+        )
+    }
+
     /// The value of a variable, in a command.
     pub fn variable(self, name: &str) -> String {
         self.choose(format!("${name}"), format!("$env:{name}"))
