@@ -9,8 +9,9 @@ use crate::domain::client::resolve::{self, Plan};
 use crate::domain::client::secret::AccessToken;
 use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::text::shell::Shell;
+use crate::domain::token::claim_error::{ClaimError, ClaimProblem};
 use crate::domain::token::inspection::Inspection;
-use crate::domain::token::jwt::Jwt;
+use crate::domain::token::jwt::{Jwt, JwtError};
 use crate::domain::token::scope::TokenClass;
 use crate::failure::{Failure, Kind};
 
@@ -43,9 +44,9 @@ impl Caller {
             resolve::resolve_target(context.flags()?, context.variables()?, context.config()?)?;
         let inspection = inspect(token, context.host.clock.now())?;
         if inspection.as_ref().is_some_and(Inspection::is_expired) {
-            return Err(Failure::new(Kind::Token, format!("the token in {ACCESS_TOKEN} has expired"))
-                .hint("mint a new one")
-                .hint(Shell::HERE.unset(&[ACCESS_TOKEN])));
+            return Err(Failure::new(Kind::Token, format!("the token in {ACCESS_TOKEN} has expired")).hint(
+                format!("without it, corti-auth mints one itself: {}", Shell::HERE.unset(&[ACCESS_TOKEN])),
+            ));
         }
         let place = inspection.as_ref().and_then(|inspection| inspection.place.as_ref());
         if let Some((issuer, realm)) = place.filter(|place| **place != (environment.clone(), tenant.clone()))
@@ -71,10 +72,18 @@ impl Caller {
     }
 }
 
+/// Decodes a token.
+pub(crate) fn decode(token: &AccessToken) -> Result<Jwt, JwtError> {
+    Jwt::decode(token.secret().expose())
+}
+
 /// What a token says about itself; `None` if it is not a JWT.
 pub(crate) fn inspect(token: &AccessToken, now: Timestamp) -> Result<Option<Inspection>, Failure> {
-    let Ok(jwt) = Jwt::decode(token.secret().expose()) else { return Ok(None) };
-    Ok(Some(Inspection::of(&jwt, now)?))
+    match decode(token) {
+        Ok(jwt) => Ok(Some(Inspection::of(&jwt, now))),
+        Err(error @ JwtError::Claim(ClaimError { problem: ClaimProblem::NoDate, .. })) => Err(error.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The issuer of a given token: the only environment and tenant it may be sent to. Fails if the token names none, or another

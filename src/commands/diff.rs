@@ -9,6 +9,7 @@ use crate::app::context::Context;
 use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::app::tokens::Tokens;
 use crate::cli::token_args::ScopeArgs;
+use crate::domain::client::config::Config;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{self, Flags};
 use crate::domain::client::secret::Secret;
@@ -48,10 +49,8 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Outcom
     }
     let Flags { profile, environment, tenant } = context.flags()?;
     if profile.is_some() || environment.is_some() || tenant.is_some() {
-        let message = "diff takes profile, environment and tenant from the two things it compares";
-        return Err(
-            Failure::new(Kind::Usage, message).hint("corti-auth diff PROFILE PROFILE --scope transcribe")
-        );
+        let message = "diff takes no --profile, --environment or --tenant: name two profiles, or two files";
+        return Err(Failure::new(Kind::Usage, message).hint("corti-auth diff PROFILE PROFILE --full"));
     }
     let (a, a_line, a_inspection) = side(&args.a, args, context).await?;
     let (b, b_line, b_inspection) = side(&args.b, args, context).await?;
@@ -98,12 +97,15 @@ async fn side(
                 ("standard input".to_owned(), read(None).await?)
             }
         }
-        (None, file) => (file.to_owned(), read(Some(Path::new(file))).await?),
+        (None, file) => {
+            refuse_missing(file, context.config()?)?;
+            (file.to_owned(), read(Some(Path::new(file))).await?)
+        }
     };
     let pasted = pasted::clean(text.expose());
-    let unreadable = |error| Failure::from(error).context(format!("cannot compare {source}"));
-    let jwt = Jwt::decode(&pasted.token).map_err(unreadable)?;
-    let inspection = Inspection::of(&jwt, context.host.clock.now()).map_err(unreadable)?;
+    let jwt = Jwt::decode(&pasted.token)
+        .map_err(|error| Failure::from(error).context(format!("cannot compare {source}")))?;
+    let inspection = Inspection::of(&jwt, context.host.clock.now());
     let fingerprint = Secret::new(pasted.token.into_owned()).fingerprint();
     let is_expired = inspection.is_expired();
     let mark = if is_expired { ", expired" } else { "" };
@@ -112,11 +114,19 @@ async fn side(
     Ok((json, line, inspection))
 }
 
-async fn read(file: Option<&Path>) -> Result<Secret, Failure> {
-    if let Some(name) = file.filter(|path| path.try_exists().is_ok_and(|exists| !exists)) {
-        let message = format!("`{}` is neither a file nor a profile", name.display());
-        return Err(Failure::new(Kind::Usage, message).hint("corti-auth profile list"));
+/// Refuses a word that is neither a file nor a profile.
+fn refuse_missing(word: &str, config: &Config) -> Result<(), Failure> {
+    if !Path::new(word).try_exists().is_ok_and(|exists| !exists) {
+        return Ok(());
     }
+    let failure = Failure::new(Kind::Usage, format!("there is no file and no profile named `{word}`"));
+    Err(failure.hint(match config.nearest(word) {
+        Some(nearest) => format!("did you mean the profile `{nearest}`?"),
+        None => "corti-auth profile list".to_owned(),
+    }))
+}
+
+async fn read(file: Option<&Path>) -> Result<Secret, Failure> {
     Source::on_a_thread(file, "corti-auth diff FILE FILE".to_owned()).whole().await
 }
 

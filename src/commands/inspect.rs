@@ -29,7 +29,8 @@ use judge::Judge;
 /// claims what it says.
 ///
 /// With --lines, or if the first two lines are tokens, each line is one token, and one JSON object is printed per line;
-/// lines that are not tokens have `error`. On a terminal, without --json, they are rows of a table.
+/// lines that are not tokens, or have a claim that cannot be used, have `error`. On a terminal, without --json, they are rows
+/// of a table.
 ///
 /// --verify uses the keys that the realm of the environment and tenant publishes, or those of --jwks, and never keys that
 /// a token names. It checks signature, algorithm, expiry, not-before, issuer and audience. An access token must be for
@@ -37,6 +38,7 @@ use judge::Judge;
 /// any other is shown, and not judged without --audience. Keys are fetched again after 10 minutes, or for an unknown key at
 /// most once a minute.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(after_help = "Examples:
   corti-auth token --scope streams | corti-auth inspect
   corti-auth inspect token.txt --verify --environment eu
@@ -63,6 +65,9 @@ pub(super) struct InspectArgs {
         long, value_name = "DURATION", default_value = "30s", value_parser = argument::leeway, requires = "verify"
     )]
     leeway: Duration,
+    /// Show every claim, and the header, with their meanings
+    #[arg(long)]
+    claims: bool,
     /// Hide clients, users and sessions, for a ticket
     #[arg(long)]
     redact: bool,

@@ -87,7 +87,14 @@ impl From<RenameError> for Failure {
 
 impl From<VariableError> for Failure {
     fn from(error: VariableError) -> Self {
-        let hint = Shell::HERE.unset(&[error.name]);
+        let hint = if error.has_line_break {
+            format!("take the line break out: {}", Shell::HERE.join_lines(error.name))
+        } else {
+            match error.name {
+                variable::ENVIRONMENT => Shell::HERE.set(&[(variable::ENVIRONMENT, "eu")]) + "   (or us)",
+                name => Shell::HERE.unset(&[name]),
+            }
+        };
         Self::caused(Kind::Configuration, error).hint(hint)
     }
 }
@@ -95,11 +102,16 @@ impl From<VariableError> for Failure {
 impl From<JwtError> for Failure {
     fn from(error: JwtError) -> Self {
         let failure = Self::caused(Kind::Token, error);
-        if error == JwtError::Empty {
-            return failure.hint("corti-auth token --scope transcribe | corti-auth inspect");
+        match error {
+            JwtError::Empty => failure.hint("corti-auth token transcribe | corti-auth inspect"),
+            JwtError::TooFewParts(_) => failure.hint("copy it again, whole"),
+            JwtError::Claim(_) | JwtError::Header(_) => failure
+                .context("cannot use the token")
+                .hint(Shell::HERE.read_from("corti-auth inspect --claims", "FILE")),
+            _ => failure
+                .context("cannot read the token")
+                .hint("copy it again, whole: a Corti token begins with eyJ and has two dots"),
         }
-        let hint = "copy it again, whole: a Corti token begins with eyJ and has two dots";
-        failure.context("cannot read the token").hint(hint)
     }
 }
 

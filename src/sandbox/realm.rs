@@ -93,7 +93,7 @@ impl Realm {
         self.sign(grant, own)
     }
 
-    /// Signs the ID token (OIDC Core 1.0, section 2) that goes with `access_token`.
+    /// Signs the ID token (OIDC Core 1.0, section 2) issued beside `access_token`.
     pub(super) fn id_token(&self, grant: &Grant<'_>, access_token: &str) -> Result<String, Unspecified> {
         // Section 3.1.3.6: the left half of the hash that the signature uses.
         let hash = Sha256::digest(access_token.as_bytes());
@@ -143,7 +143,7 @@ impl Realm {
         if claims.typ.as_deref() != Some("Bearer") {
             return Err("The token is not an access token");
         }
-        let expires = claims.expires_at().ok().flatten().ok_or(MALFORMED)?;
+        let expires = claims.expires_at().ok_or(MALFORMED)?;
         if now.as_second() >= expires.as_second() {
             return Err("The token has expired");
         }

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use corti_auth_fuzz::domain::token::claims::AllClaims;
 use corti_auth_fuzz::domain::token::comparison::Comparison;
 use corti_auth_fuzz::domain::token::inspection::Inspection;
 use corti_auth_fuzz::domain::token::report::Report;
@@ -37,7 +38,9 @@ fuzz_target!(|data: &[u8]| {
     };
     let _ = (jwt::contains_token(&text), jwt::claimed(&text).is_ok(), jwt::header(&text).is_ok());
     let now = Timestamp::from_second(1_800_000_000).unwrap();
-    let Ok(it) = Jwt::decode(&text).and_then(|jwt| Inspection::of(&jwt, now)) else { return };
+    let Ok(it) = Jwt::decode_after(&text, &mut jwt::LastHeader::default()).map(|jwt| Inspection::of(&jwt, now)) else { return };
+    let claims = AllClaims::of(&text).unwrap();
+    let _ = (claims.page(&it, now), claims.json(), claims.redacted(&it).page(&it, now));
     let policy = Policy { issuer: Some("joe".to_owned()), ..Policy::default() };
     let verification = Verification::of(&text, &it, &KEYS, &policy, now);
     // The RFCs' examples have expired, and nobody can sign other claims.
@@ -45,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
     for it in [it.clone().redacted(), it.clone()] {
         let verification = Some(&verification);
         let (inspection, fingerprint, cleaned) = (&it, "", &[][..]);
-        let report = Report { line: None, inspection, fingerprint, cleaned, verification, redacted: true };
+        let report = Report { line: None, inspection, fingerprint, cleaned, verification, claims: None, redacted: true };
         let record = serde_json::to_string(&report).unwrap();
         let line = printable_json_lines(record);
         // A control character of one byte takes six when it is escaped, in at most three places.

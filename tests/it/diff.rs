@@ -106,11 +106,15 @@ fn what_cannot_be_compared_is_an_error() {
     let junk = world.file("junk", "hello");
     let table = [
         (vec!["diff", "-", "-"], 2, "only one of the two can come from standard input"),
-        (vec!["diff", "-e", "eu", &a, &a], 2, "takes profile, environment and tenant"),
-        (vec!["diff", &a, "/no/such/file"], 2, "`/no/such/file` is neither a file nor a profile"),
+        (vec!["diff", "-e", "eu", &a, &a], 2, "diff takes no --profile, --environment or --tenant"),
+        (vec!["diff", &a, "/no/such/file"], 2, "there is no file and no profile named `/no/such/file`"),
         (vec!["diff", &a, &junk], 7, "1 of 3 dot-separated parts"),
         (vec!["diff", &a], 2, "required"),
+        (vec!["diff", "a.txt", &a], 2, "hint: corti-auth profile list"),
+        (vec!["diff", "demmo", &a], 2, "hint: did you mean the profile `demo`?"),
     ];
+    let profile = "[profiles.demo]\nenvironment = \"eu\"\nclient-id = \"a\"\nstore = \"file\"\n";
+    world.write_config(profile);
     for (words, code, message) in table {
         let said = Said::by(&mut world.run_words(&words));
         assert_eq!(said.code, code, "{words:?}: {}", said.stderr);

@@ -58,6 +58,7 @@ mod hidden_characters;
 mod hostile_tokens;
 mod import;
 mod inspect;
+mod inspect_claims;
 mod inspect_jwks;
 mod inspect_many;
 mod inspect_paste;

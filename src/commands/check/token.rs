@@ -11,7 +11,7 @@ use crate::domain::client::secret::AccessToken;
 use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::text::shell::Shell;
 use crate::domain::token::inspection::{Inspection, Kind as TokenKind};
-use crate::domain::token::jwt::MAX_TOKEN_BYTES;
+use crate::domain::token::jwt::{JwtError, MAX_TOKEN_BYTES};
 use crate::domain::token::pasted::{self, Pasted};
 use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
@@ -77,13 +77,19 @@ impl CheckedToken {
 
 /// Refuses a token that is not an access token, or has expired.
 fn inspect(token: &AccessToken, tokens: &Tokens<'_>) -> Result<Inspection, Failure> {
+    match caller::decode(token) {
+        Ok(_) | Err(JwtError::Opaque) => {}
+        Err(error) => return Err(error.into()),
+    }
     let inspection = caller::inspect(token, tokens.context.host.clock.now())?;
     let reason = match inspection {
         None => "the token is not a JWT, so its scopes cannot be read".to_owned(),
         Some(Inspection { kind: kind @ (TokenKind::Id | TokenKind::Refresh), .. }) => {
             format!("the token is of the kind `{}`, which opens no API", kind.as_str())
         }
-        Some(inspection) if inspection.is_expired() => "the token has expired".to_owned(),
+        Some(inspection) if inspection.is_expired() => {
+            return Err(Failure::new(Kind::Token, "the token has expired").hint(inspection.renewal()));
+        }
         Some(inspection) => return Ok(inspection),
     };
     Err(Failure::new(Kind::Token, reason).hint("corti-auth check --scope transcribe"))

@@ -1,5 +1,6 @@
 //! Judges one token: decodes it, verifies it if asked to, and redacts it for a ticket.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::app::context::Context;
@@ -7,11 +8,12 @@ use crate::cli::argument;
 use crate::domain::client::secret::fingerprint;
 use crate::domain::text::field;
 use crate::domain::text::page::{Column, Page, Tone};
+use crate::domain::token::claims::AllClaims;
 use crate::domain::token::inspection::{Inspection, Places, span};
-use crate::domain::token::jwt::{Jwt, JwtError, LastHeader};
+use crate::domain::token::jwt::{self, Jwt, JwtError, LastHeader};
 use crate::domain::token::pasted::{self, Pasted, Wrapping};
 use crate::domain::token::report::Report;
-use crate::domain::token::scope::{BASE, Scope, TokenClass};
+use crate::domain::token::scope::{BASE, Scope, ScopeSet, TokenClass};
 use crate::domain::token::signature::{self, SignatureError};
 use crate::domain::token::verification::Verification;
 use crate::edge::clock::Clock;
@@ -35,6 +37,7 @@ pub(super) const COLUMNS: [Column; 7] = [
 pub(super) struct Judge<'a> {
     clock: Clock,
     verifier: Option<Verifier<'a>>,
+    claims: bool,
     redact: bool,
     required: Vec<String>,
     header: LastHeader,
@@ -44,6 +47,8 @@ pub(super) struct Judge<'a> {
 /// A text that cannot be read as a token.
 pub(super) struct Unreadable {
     error: JwtError,
+    /// The scopes in what is left of it.
+    scopes: Option<ScopeSet>,
     /// Whether its signature is good, if there are keys.
     signature: Option<Result<(), SignatureError>>,
 }
@@ -54,6 +59,9 @@ pub(super) struct Judged {
     fingerprint: String,
     pub(super) cleaned: Vec<Wrapping>,
     verification: Option<Verification>,
+    claims: Option<AllClaims>,
+    /// When it was judged.
+    now: Timestamp,
     redacted: bool,
     /// The required scopes that it lacks.
     missing: Vec<String>,
@@ -64,7 +72,8 @@ impl<'a> Judge<'a> {
         let verifier = args.verify.then(|| Verifier::new(args, context)).transpose()?;
         let required = argument::words(&args.require_scope).map(str::to_owned).collect();
         let (clock, header, places) = (context.host.clock, LastHeader::default(), Places::default());
-        Ok(Self { clock, verifier, redact: args.redact, required, header, places })
+        let (claims, redact) = (args.claims, args.redact);
+        Ok(Self { clock, verifier, claims, redact, required, header, places })
     }
 
     /// Judges a text. The inner error is the text's; the outer one means that there are no keys.
@@ -72,7 +81,7 @@ impl<'a> Judge<'a> {
         let now = self.clock.now();
         let (header, places) = (&mut self.header, &mut self.places);
         let mut read =
-            |token: &str| Jwt::decode_after(token, header).and_then(|jwt| Inspection::from(jwt, now, places));
+            |token: &str| Jwt::decode_after(token, header).map(|jwt| Inspection::from(jwt, now, places));
         // Nearly every text is just a token: try that first, since it is quicker.
         let (mut pasted, mut read_as) = (Pasted::bare(text), read(text));
         if read_as.is_err() {
@@ -84,7 +93,8 @@ impl<'a> Judge<'a> {
             Err(error) => {
                 let keys = self.verifier.as_ref().and_then(Verifier::known);
                 let signature = keys.map(|keys| signature::check(&pasted.token, keys).map(drop));
-                return Ok(Err(Unreadable { error, signature }));
+                let scopes = jwt::scopes_of_fragment(&pasted.token);
+                return Ok(Err(Unreadable { error, scopes, signature }));
             }
         };
         let verification = match &mut self.verifier {
@@ -93,8 +103,11 @@ impl<'a> Judge<'a> {
         };
         let lacks = |scope: &&String| !inspection.scopes.contains(scope);
         let missing = self.required.iter().filter(lacks).cloned().collect();
+        let claims = if self.claims { AllClaims::of(&pasted.token).ok() } else { None };
         Ok(Ok(Judged {
             fingerprint: fingerprint(&pasted.token),
+            claims: claims.map(|claims| if self.redact { claims.redacted(&inspection) } else { claims }),
+            now,
             inspection: if self.redact { inspection.redacted() } else { inspection },
             cleaned: pasted.cleaned,
             verification,
@@ -118,6 +131,10 @@ impl Unreadable {
 impl From<Unreadable> for Failure {
     fn from(unreadable: Unreadable) -> Self {
         let failure = Self::from(unreadable.error);
+        let failure = match &unreadable.scopes {
+            Some(scopes) => failure.hint(format!("or mint a new one: {}", scopes.mint_command())),
+            None => failure,
+        };
         match unreadable.signature {
             Some(_) => failure.context(unreadable.message()),
             None => failure,
@@ -129,8 +146,8 @@ impl Judged {
     /// The record for programs. `line` is the number of its line, if there are many.
     pub(super) fn report(&self, line: Option<u64>) -> Report<'_> {
         let Self { inspection, fingerprint, cleaned, redacted, .. } = self;
-        let verification = self.verification.as_ref();
-        Report { line, inspection, fingerprint, cleaned, verification, redacted: *redacted }
+        let (verification, claims) = (self.verification.as_ref(), self.claims.as_ref());
+        Report { line, inspection, fingerprint, cleaned, verification, claims, redacted: *redacted }
     }
 
     /// One field of the record; null if the token lacks it.
@@ -146,12 +163,25 @@ impl Judged {
     /// Everything about the token, for a person.
     pub(super) fn page(&self) -> Page {
         let it = &self.inspection;
+        let page = match &self.claims {
+            Some(claims) => it.summary().join(claims.page(it, self.now)).line(""),
+            None => self.details(),
+        };
+        let page = page.field("fingerprint", &self.fingerprint);
+        if let Some(verification) = &self.verification {
+            return page.join(verification.page());
+        }
+        page.toned_field("signature", Tone::Caution, "NOT VERIFIED, so none of this is proven; add --verify")
+    }
+
+    /// The claims that matter to a user of Corti.
+    fn details(&self) -> Page {
+        let it = &self.inspection;
         let list = |items: &[String]| (!items.is_empty()).then(|| items.join(" "));
         let own_keys = (!it.own_keys.is_empty()).then(|| {
             format!("{}: the token names its own keys, which are never used", it.own_keys.join(", "))
         });
-        let page = it
-            .summary()
+        it.summary()
             .optional("not before", it.not_before.map(|time| format!("{time:.0}: not valid yet")))
             .optional("issued", it.issued_at.map(|time| format!("{time:.0}")))
             .optional("client", it.client.clone())
@@ -166,11 +196,13 @@ impl Judged {
             .optional("key id", it.key_id.clone())
             .optional("token id", it.token_id.clone())
             .optional("caution", own_keys)
-            .field("fingerprint", &self.fingerprint);
-        if let Some(verification) = &self.verification {
-            return page.join(verification.page());
-        }
-        page.toned_field("signature", Tone::Caution, "NOT VERIFIED, so none of this is proven; add --verify")
+    }
+
+    /// The command that mints a token like this one that also has the missing scopes.
+    fn renewal_with_missing(&self) -> String {
+        let scopes = &self.inspection.scopes;
+        let wanted = scopes.iter().map(Scope::as_str).chain(self.missing.iter().map(String::as_str));
+        ScopeSet::from_wire(&wanted.collect::<Vec<_>>().join(" ")).mint_command()
     }
 
     /// One row of a table, see [`COLUMNS`].
@@ -200,7 +232,7 @@ impl Judged {
         let it = &self.inspection;
         let is_invalid = match &self.verification {
             Some(verification) => !verification.valid,
-            None => it.is_expired() || it.not_before.is_some(),
+            None => it.is_expired() || it.not_before.is_some() || !it.errors.is_empty(),
         };
         if is_invalid { Some(Kind::Token) } else { Some(Kind::Check).filter(|_| !self.missing.is_empty()) }
     }
@@ -210,7 +242,7 @@ impl Judged {
         let (kind, it) = (self.fault()?, &self.inspection);
         if kind == Kind::Check {
             let message = format!("the token lacks the scope `{}`", self.missing.join("` and `"));
-            return Some(Failure::new(kind, message).hint("corti-auth token --scope SCOPE"));
+            return Some(Failure::new(kind, message).hint(self.renewal_with_missing()));
         }
         if let Some(verification) = &self.verification {
             let reasons: Vec<String> = verification
@@ -218,11 +250,14 @@ impl Judged {
                 .map(|check| format!("{}: {}", check.name.replace('_', " "), check.detail))
                 .collect();
             let message = format!("the token is not valid: {}", reasons.join("; "));
-            return Some(
-                Failure::new(kind, message)
-                    .hint("corti-auth token --scope transcribe")
-                    .hint("corti-auth status"),
-            );
+            return Some(Failure::new(kind, message).hint(it.renewal()).hint("corti-auth status"));
+        }
+        if !it.errors.is_empty() {
+            let hint = match self.claims {
+                None => "corti-auth inspect --claims FILE",
+                Some(_) => "ask whoever issued it: Corti's tokens have no such claim",
+            };
+            return Some(Failure::new(kind, it.error_text()).hint(hint));
         }
         let message = match it.not_before.filter(|_| !it.is_expired()) {
             Some(time) => format!("the token is not valid before {time:.0}"),
@@ -230,6 +265,6 @@ impl Judged {
                 format!("the token expired {} ago", span(it.remaining.unwrap_or_default().unsigned_abs()))
             }
         };
-        Some(Failure::new(kind, message).hint("corti-auth token --scope transcribe"))
+        Some(Failure::new(kind, message).hint(it.renewal()))
     }
 }

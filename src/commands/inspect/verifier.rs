@@ -60,7 +60,7 @@ impl<'a> Verifier<'a> {
             return Ok(Self { context, policy, keys });
         }
         let Some((environment, tenant)) = place else {
-            let message = "no environment is known whose keys could verify the token";
+            let message = "--verify needs an environment: its keys verify the token";
             return Err(Failure::new(Kind::Configuration, message)
                 .hint("corti-auth inspect --verify --environment eu"));
         };
@@ -140,12 +140,10 @@ impl Realm<'_> {
 
 fn from_file(path: &Path) -> Result<KeySet, Failure> {
     let name = path.display().to_string();
-    let failed = |kind, reason: String| {
-        Failure::new(kind, format!("cannot use the keys in `{name}`: {reason}"))
-            .hint(Shell::HERE.show_rights("-l", path))
-    };
+    let failed =
+        |kind, reason: String| Failure::new(kind, format!("cannot use the keys in `{name}`: {reason}"));
     let bytes = input::read_on_this_thread(Some(path), MAX_KEY_SET_BYTES)
-        .map_err(|error| failed(Kind::Usage, error.to_string()))?;
+        .map_err(|error| failed(Kind::Usage, error.to_string()).hint(Shell::HERE.show_rights("-l", path)))?;
     KeySet::parse(&bytes).map_err(|error| {
         let failure = failed(Kind::Configuration, error.to_string());
         let curl = Shell::HERE.curl("https://auth.eu.corti.app/realms/base/protocol/openid-connect/certs");

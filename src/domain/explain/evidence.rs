@@ -8,7 +8,7 @@ use crate::domain::client::secret::Secret;
 use crate::domain::corti::challenge::{Challenge, challenges};
 use crate::domain::text::redactor::Redactor;
 use crate::domain::token::inspection::Inspection;
-use crate::domain::token::jwt::Jwt;
+use crate::domain::token::jwt::{Jwt, LastHeader};
 use crate::domain::token::pasted;
 use crate::domain::token::scope::LIMITED;
 
@@ -64,7 +64,8 @@ impl UsedToken {
         // The name of a header is removed, because its value shows how the token was sent.
         let form = BearerForm::of(pasted::after_header(text).as_deref().unwrap_or(text));
         let token = pasted::clean(text).token;
-        let inspection = Jwt::decode(&token).and_then(|jwt| Inspection::of(&jwt, now)).ok();
+        let jwt = Jwt::decode_after(&token, &mut LastHeader::default());
+        let inspection = jwt.map(|jwt| Inspection::of(&jwt, now)).ok();
         Self { secret: Secret::new(token.into_owned()), form, inspection }
     }
 }

@@ -99,12 +99,12 @@ impl Caller {
         if !claims.aud.contains(&issuer.audience) {
             return Err(refused("the token is for another audience"));
         }
-        let date = |name, number| jwt::date(name, Some(number)).ok().flatten();
-        let expires_at = date("exp", &claims.exp).ok_or_else(|| refused("the token has no usable `exp`"))?;
+        let expires_at =
+            jwt::timestamp(&claims.exp).ok_or_else(|| refused("the token has no usable `exp`"))?;
         if now.duration_since(expires_at) >= LEEWAY {
             return Err(refused("the token has expired"));
         }
-        let is_early = |nbf| date("nbf", nbf).is_none_or(|start| start.duration_since(now) > LEEWAY);
+        let is_early = |nbf| jwt::timestamp(nbf).is_none_or(|start| start.duration_since(now) > LEEWAY);
         if claims.nbf.as_ref().is_some_and(is_early) {
             return Err(refused("the token is not valid yet"));
         }

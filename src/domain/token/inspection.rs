@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use std::borrow::Cow;
 
-use super::jwt::{Claims, Jwt, JwtError, Memo, date};
+use super::claim_error::ClaimError;
+use super::jwt::{Claims, Jwt, Memo, timestamp};
 use super::scope::{ScopeSet, TokenClass};
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
@@ -86,6 +87,8 @@ pub struct Inspection {
     pub key_id: Option<String>,
     /// The header's parameters that contain or name a key. Such a key is never used.
     pub own_keys: Vec<&'static str>,
+    /// The claims that cannot be used, as if the token lacked them.
+    pub errors: Vec<ClaimError>,
 }
 
 /// The environment and tenant of the last issuer in a stream of tokens.
@@ -93,21 +96,21 @@ pub type Places = Memo<(Environment, Tenant)>;
 
 impl Inspection {
     /// Reads `jwt` as of `now`.
-    pub fn of(jwt: &Jwt, now: Timestamp) -> Result<Self, JwtError> {
+    pub fn of(jwt: &Jwt, now: Timestamp) -> Self {
         Self::from(jwt.clone(), now, &mut Places::default())
     }
 
     /// The same for one of many tokens. It takes the token without a copy.
-    pub fn from(jwt: Jwt, now: Timestamp, places: &mut Places) -> Result<Self, JwtError> {
-        let Jwt { header, mut claims } = jwt;
+    pub fn from(jwt: Jwt, now: Timestamp, places: &mut Places) -> Self {
+        let Jwt { header, mut claims, errors } = jwt;
         let kind = Kind::of(claims.typ.as_deref());
         let scopes = claims.scope.as_deref().map(ScopeSet::from_wire);
-        let expires_at = claims.expires_at()?;
+        let expires_at = claims.expires_at();
         let place = |issuer: &str| places.get(issuer, |it| Environment::from_issuer(it).ok_or(())).ok();
-        Ok(Self {
+        Self {
             kind,
-            issued_at: date("iat", claims.iat.as_ref())?,
-            not_before: date("nbf", claims.nbf.as_ref())?.filter(|time| *time > now),
+            issued_at: claims.iat.as_ref().and_then(timestamp),
+            not_before: claims.nbf.as_ref().and_then(timestamp).filter(|time| *time > now),
             place: claims.iss.as_deref().and_then(place),
             roles: roles(&mut claims),
             issuer: claims.iss,
@@ -123,12 +126,33 @@ impl Inspection {
             own_keys: header.own_keys(),
             algorithm: header.alg,
             key_id: header.kid,
-        })
+            errors,
+        }
     }
 
     /// Whether `exp` has passed. Keycloak issues no token without `exp`; such a one never expires.
     pub fn is_expired(&self) -> bool {
         self.remaining.is_some_and(|remaining| remaining <= 0)
+    }
+
+    /// What is wrong with a claim; `None` if it is missing or can be used.
+    pub fn error(&self, claim: &str) -> Option<&ClaimError> {
+        self.errors.iter().find(|error| error.claim == claim)
+    }
+
+    /// What is wrong with the claims, in one line.
+    pub fn error_text(&self) -> String {
+        self.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    /// How to get a new token like this one.
+    pub fn renewal(&self) -> String {
+        match (self.kind, self.class) {
+            (Kind::Id | Kind::Refresh, _) => "sign in again where this one came from".to_owned(),
+            (_, Some(_)) => self.scopes.mint_command(),
+            // Nobody knows which scopes are needed.
+            (_, None) => "corti-auth token --help".to_owned(),
+        }
     }
 
     /// Seconds from `iat` to `exp`.
@@ -144,11 +168,16 @@ impl Inspection {
         }
         self.audience = self.audience.iter().map(|name| self.redacted_audience(name)).collect();
         for role in &mut self.roles {
-            if let Some((client, name)) = role.rsplit_once(':').filter(|(client, _)| *client != ACCOUNT) {
-                *role = format!("{}:{name}", fingerprint(client));
+            if let Some((client, name)) = role.rsplit_once(':') {
+                *role = format!("{}:{name}", Self::redacted_client(client));
             }
         }
         self
+    }
+
+    /// A client of `resource_access` as it may be in a ticket.
+    pub fn redacted_client(name: &str) -> String {
+        if name == ACCOUNT { name.to_owned() } else { fingerprint(name) }
     }
 
     /// An audience as it may be in a ticket. Keycloak's `account` and the issuer identify no customer.
@@ -174,7 +203,10 @@ impl Inspection {
 
     fn expiry(&self) -> (Tone, String) {
         let (Some(at), Some(remaining)) = (self.expires_at, self.remaining) else {
-            return (Tone::Caution, "never: it has no `exp` claim".to_owned());
+            return match self.error("exp") {
+                Some(error) => (Tone::Bad, format!("unknown: {error}")),
+                None => (Tone::Caution, "never: it has no `exp` claim".to_owned()),
+            };
         };
         let distance = span(remaining.unsigned_abs());
         if self.is_expired() {
@@ -186,6 +218,9 @@ impl Inspection {
 
     /// What the token may do, in plain words.
     pub fn meaning(&self) -> Cow<'static, str> {
+        if let Some(error) = self.error("typ").or_else(|| self.error("scope")) {
+            return format!("unknown: {error}").into();
+        }
         let text = match (self.kind, self.class) {
             (Kind::Id, _) => "an ID token: it tells an application who signed in and opens no API",
             (Kind::Refresh, _) => "a refresh token: it gets new tokens and opens no API",

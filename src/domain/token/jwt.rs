@@ -6,9 +6,13 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
+use serde_json::value::RawValue;
+
+use super::claim_error::{ClaimError, ClaimReader};
+use super::scope::ScopeSet;
 
 /// The longest token that is read, in bytes. Corti's have about 1.4 KB; a header line seldom exceeds 16 KB.
 pub const MAX_TOKEN_BYTES: usize = 256 * 1024;
@@ -37,12 +41,15 @@ pub enum JwtError {
     /// A part is not base64url without padding.
     #[error("the {0} is not base64url")]
     Encoding(&'static str),
-    /// A part is not a JSON object with the registered claims' types.
-    #[error("the {0} is not a JSON object with claims of the right types")]
+    /// A part is not a JSON object.
+    #[error("the {0} is not a JSON object")]
     Json(&'static str),
-    /// A number that is not a date of the calendar.
-    #[error("the claim `{0}` is not a date")]
-    Date(&'static str),
+    /// A claim cannot be used.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// A member of the header cannot be used.
+    #[error("in the header, {0}")]
+    Header(ClaimError),
 }
 
 /// The JOSE header (RFC 7515, section 4.1). It chooses neither the key nor the algorithm.
@@ -80,7 +87,7 @@ pub struct Roles {
 }
 
 /// The claims of a Keycloak token that matter to a user of Corti.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Claims {
     /// The issuer: environment and realm.
     pub iss: Option<String>,
@@ -112,8 +119,33 @@ pub struct Claims {
 
 impl Claims {
     /// When it expires.
-    pub fn expires_at(&self) -> Result<Option<Timestamp>, JwtError> {
-        date("exp", self.exp.as_ref())
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        timestamp(self.exp.as_ref()?)
+    }
+
+    /// Reads each claim by itself, and leaves out those that cannot be used.
+    fn one_by_one(reader: &mut ClaimReader<'_>) -> Self {
+        #[derive(Default, Deserialize)]
+        #[serde(transparent)]
+        struct Names(#[serde(deserialize_with = "one_or_more")] Vec<String>);
+
+        let roles = "an object with a list of roles";
+        Self {
+            iss: reader.text("iss"),
+            sub: reader.text("sub"),
+            jti: reader.text("jti"),
+            typ: reader.text("typ"),
+            azp: reader.text("azp"),
+            client_id: reader.text("client_id"),
+            scope: reader.text("scope"),
+            aud: reader.take::<Names>("aud", "a string or a list of strings").unwrap_or_default().0,
+            preferred_username: reader.text("preferred_username"),
+            realm_access: reader.take("realm_access", roles),
+            resource_access: reader.take("resource_access", "an object with the roles of each client"),
+            exp: reader.seconds("exp"),
+            iat: reader.seconds("iat"),
+            nbf: reader.seconds("nbf"),
+        }
     }
 }
 
@@ -150,13 +182,13 @@ pub(in crate::domain) fn one_or_more<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(OneOrMore)
 }
 
-/// Converts RFC 7519's `NumericDate`: seconds, which may have a fraction.
-pub(in crate::domain) fn date(
-    claim: &'static str,
-    number: Option<&Number>,
-) -> Result<Option<Timestamp>, JwtError> {
-    let at = |number| Timestamp::from_second(whole_seconds(number)?).ok();
-    number.map(|number| at(number).ok_or(JwtError::Date(claim))).transpose()
+/// Converts RFC 7519's `NumericDate`: seconds, which may have a fraction. `None` if it is not a date of the calendar.
+pub(in crate::domain) fn timestamp(number: &Number) -> Option<Timestamp> {
+    Timestamp::from_second(whole_seconds(number)?).ok()
+}
+
+fn date(claim: &'static str, number: Option<&Number>) -> Result<Option<Timestamp>, ClaimError> {
+    number.map(|number| timestamp(number).ok_or(ClaimError::date(claim))).transpose()
 }
 
 /// A number of seconds, rounded down; `None` if it is too large for any date.
@@ -174,17 +206,21 @@ pub(super) fn whole_seconds(number: &Number) -> Option<i64> {
 pub struct Jwt {
     /// The JOSE header.
     pub header: Header,
-    /// The claims.
+    /// The claims that can be used.
     pub claims: Claims,
+    /// The claims of [`Claims`] that cannot be used.
+    pub errors: Vec<ClaimError>,
 }
 
 impl Jwt {
-    /// Decodes `text`, trimmed.
+    /// Decodes `text`, trimmed. Each claim of [`Claims`] must be usable.
     pub fn decode(text: &str) -> Result<Self, JwtError> {
-        Self::decode_after(text, &mut Memo::default())
+        let jwt = Self::decode_after(text, &mut Memo::default())?;
+        jwt.errors.first().map_or(Ok(()), |error| Err(JwtError::Claim(*error)))?;
+        Ok(jwt)
     }
 
-    /// Decodes one of many tokens, most of which have the same header.
+    /// Decodes one of many tokens, most of which have the same header. Claims that cannot be used are among its `errors`.
     pub fn decode_after(text: &str, last: &mut LastHeader) -> Result<Self, JwtError> {
         let text = text.trim();
         if text.is_empty() {
@@ -195,10 +231,23 @@ impl Jwt {
         }
         let [header, payload, signature] = parts(text)?;
         URL_SAFE_NO_PAD.decode(signature).map_err(|_| JwtError::Encoding("signature"))?;
-        Ok(Self {
-            header: last.get(header, |header| read("header", header))?,
-            claims: read("payload", payload)?,
-        })
+        let header = last.get(header, read_header)?;
+        let json = object("payload", payload)?;
+        // The usual case is read at once, which is much quicker.
+        let (mut claims, mut errors) = if let Ok(claims) = serde_json::from_str::<Claims>(&json) {
+            (claims, Vec::new())
+        } else {
+            let members = parse_members("payload", &json)?;
+            let mut reader = ClaimReader::new(&members);
+            (Claims::one_by_one(&mut reader), reader.errors)
+        };
+        for (name, number) in [("exp", &mut claims.exp), ("iat", &mut claims.iat), ("nbf", &mut claims.nbf)] {
+            if let Err(error) = date(name, number.as_ref()) {
+                errors.push(error);
+                *number = None;
+            }
+        }
+        Ok(Self { header, claims, errors })
     }
 }
 
@@ -249,13 +298,46 @@ fn is_opaque(text: &str) -> bool {
 /// The header of a JWS. The payload is not read.
 pub fn header(text: &str) -> Result<Header, JwtError> {
     let [header, ..] = parts(text)?;
-    read("header", header)
+    read_header(header)
 }
 
-/// The payload of a JWS as a `T`. A claim of `T` that is there twice is an error.
+fn read_header(text: &str) -> Result<Header, JwtError> {
+    let json = object("header", text)?;
+    serde_json::from_str(&json).or_else(|_| {
+        let members = parse_members("header", &json)?;
+        let mut reader = ClaimReader::new(&members);
+        let alg: Option<String> = reader.text("alg");
+        reader.text("kid");
+        let missing = || alg.is_none().then(|| ClaimError::missing("alg"));
+        let error = reader.errors.first().copied().or_else(missing);
+        Err(error.map_or(JwtError::Json("header"), JwtError::Header))
+    })
+}
+
+/// All members of the header and of the payload, as they are written, in their order.
+pub fn members(text: &str) -> Result<[Members; 2], JwtError> {
+    let [header, payload, _] = parts(text)?;
+    let read = |part, text| object(part, text).and_then(|json| parse_members(part, &json));
+    Ok([read("header", header)?, read("payload", payload)?])
+}
+
+/// The payload of a JWS as a `T`. A claim of `T` that occurs twice is an error.
 pub fn payload<T: DeserializeOwned>(text: &str) -> Result<T, JwtError> {
     let [_, payload, _] = parts(text)?;
     read("payload", payload)
+}
+
+/// The scopes in what is left of a token that was cut off.
+pub fn scopes_of_fragment(text: &str) -> Option<ScopeSet> {
+    let payload = text.trim().split('.').nth(1)?;
+    // Three bytes are four digits; the last group may be incomplete.
+    let whole = payload.get(..payload.len() / 4 * 4)?;
+    let json = URL_SAFE_NO_PAD.decode(whole).ok()?;
+    let json = String::from_utf8_lossy(&json);
+    let (_, rest) = json.split_once("\"scope\"")?;
+    let value = rest.trim_start().strip_prefix(':')?;
+    let scope: String = serde_json::Deserializer::from_str(value).into_iter().next()?.ok()?;
+    Some(ScopeSet::from_wire(&scope))
 }
 
 /// What a bearer token says about its scopes and its lifetime.
@@ -279,27 +361,62 @@ impl Claimed {
 /// Reads only these claims, so that it does not matter if others are malformed. All are missing if the token is no JWT. Fails if
 /// it looks like a JWT but one of these claims cannot be read.
 pub fn claimed(token: &str) -> Result<Claimed, JwtError> {
-    #[derive(Deserialize)]
-    struct Payload {
-        scope: Option<String>,
-        exp: Option<Number>,
-        iat: Option<Number>,
-    }
     let Ok([_, payload, _]) = parts(token) else { return Ok(Claimed::default()) };
-    let Payload { scope, exp, iat } = read("payload", payload)?;
+    let members = parse_members("payload", &object("payload", payload)?)?;
+    let mut reader = ClaimReader::new(&members);
+    let (scope, exp, iat) = (reader.text("scope"), reader.seconds("exp"), reader.seconds("iat"));
+    reader.errors.first().map_or(Ok(()), |error| Err(*error))?;
     let (expires_at, issued_at) = (date("exp", exp.as_ref())?, date("iat", iat.as_ref())?);
     Ok(Claimed { scope, expires_at, issued_at })
 }
 
 fn read<T: DeserializeOwned>(part: &'static str, text: &str) -> Result<T, JwtError> {
+    serde_json::from_str(&object(part, text)?).map_err(|_| JwtError::Json(part))
+}
+
+/// The JSON of a part, which begins as an object does.
+fn object(part: &'static str, text: &str) -> Result<String, JwtError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| JwtError::Encoding(part))?;
     // serde also reads a struct from an array, which RFC 7519, section 7.2, does not allow.
     if !bytes.trim_ascii_start().starts_with(b"{") {
         return Err(JwtError::Json(part));
     }
     // Checks for UTF-8 once, and not for each string.
-    let json = std::str::from_utf8(&bytes).map_err(|_| JwtError::Json(part))?;
-    serde_json::from_str(json).map_err(|_| JwtError::Json(part))
+    String::from_utf8(bytes).map_err(|_| JwtError::Json(part))
+}
+
+/// The members of a JSON object, in their order, even if a name occurs twice.
+pub type Members = Vec<(String, Box<RawValue>)>;
+
+fn parse_members(part: &'static str, json: &str) -> Result<Members, JwtError> {
+    struct Object(Members);
+
+    impl<'de> Deserialize<'de> for Object {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct All;
+
+            impl<'de> Visitor<'de> for All {
+                type Value = Object;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("an object")
+                }
+
+                fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                    let mut members = Vec::new();
+                    while let Some(member) = map.next_entry()? {
+                        members.push(member);
+                    }
+                    Ok(Object(members))
+                }
+            }
+
+            deserializer.deserialize_map(All)
+        }
+    }
+
+    let Object(members) = serde_json::from_str(json).map_err(|_| JwtError::Json(part))?;
+    Ok(members)
 }
 
 /// Whether `text` contains a JWT: every JOSE header starts with `eyJ` and ends at a dot. Keeps tokens out of argv and out of

@@ -1,6 +1,8 @@
 //! Tokens: scopes, the grant, claims, verification, reuse and output formats.
 
 pub mod cache_key;
+pub mod claim_error;
+pub mod claims;
 pub mod comparison;
 pub mod format;
 pub mod grant;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::claims::AllClaims;
 use super::inspection::Inspection;
 use super::pasted::Wrapping;
 use super::scope::TokenClass;
@@ -14,7 +15,7 @@ use super::verification::Verification;
 /// The fields of a record, except `schema` and `line`.
 pub const FIELDS: &str = "kind, reach, meaning, scopes, roles, audience, issuer, environment, tenant, client_id, subject, \
     username, token_id, issued_at, issued_at_unix, expires_at, expires_at_unix, remaining_seconds, expired, not_before, \
-    not_before_unix, algorithm, key_id, signature, fingerprint, cleaned, redacted, verification";
+    not_before_unix, algorithm, key_id, signature, fingerprint, cleaned, redacted, verification, header, claims";
 
 /// The record of one token.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Report<'a> {
     pub cleaned: &'a [Wrapping],
     /// The verification, if there was one.
     pub verification: Option<&'a Verification>,
+    /// Every member of the token, if they were asked for.
+    pub claims: Option<&'a AllClaims>,
     /// Whether names and ids are replaced by fingerprints.
     pub redacted: bool,
 }
@@ -87,6 +90,14 @@ impl Serialize for Report<'_> {
         map.serialize_entry("cleaned", self.cleaned)?;
         map.serialize_entry("redacted", &self.redacted)?;
         map.serialize_entry("verification", &self.verification)?;
+        if let Some(claims) = self.claims {
+            let [header, payload] = claims.json();
+            map.serialize_entry("header", &header)?;
+            map.serialize_entry("claims", &payload)?;
+        }
+        if !it.errors.is_empty() {
+            map.serialize_entry("error", &it.error_text())?;
+        }
         map.end()
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::domain::client::invalid::Invalid;
 use crate::domain::text::excerpt::quoted;
+use crate::domain::text::shell::quote;
 
 /// The scopes that Keycloak adds to a service account's token. They mean nothing to Corti.
 pub const BASE: [&str; 8] =
@@ -124,6 +125,16 @@ impl ScopeSet {
     pub(super) fn matching(&self, is_one: impl Fn(&Scope) -> bool) -> Option<Self> {
         let set: Self = self.0.iter().filter(|scope| is_one(scope)).cloned().collect();
         (!set.is_empty()).then_some(set)
+    }
+
+    /// The command that mints a token with these scopes.
+    pub fn mint_command(&self) -> String {
+        let names: Vec<&str> = self.0.iter().filter(|scope| !scope.is_base()).map(Scope::as_str).collect();
+        match self.class() {
+            TokenClass::Full => "corti-auth token full".to_owned(),
+            TokenClass::Limited => format!("corti-auth token {}", names.join(" ")),
+            TokenClass::Mixed => format!("corti-auth token --scope {}", quote(&names.join(","))),
+        }
     }
 
     /// The class of a token with these scopes.

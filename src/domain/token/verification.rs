@@ -31,7 +31,7 @@ pub struct Policy {
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// `signature`, `algorithm`, `expiry`, `not_before`, `issuer`, `audience`.
+    /// `signature`, `algorithm`, `expiry`, `not_before`, `issuer`, `audience`, and `claims` for another claim that cannot be used.
     pub name: &'static str,
     /// The result; [`Verdict::Skipped`] if there is nothing to compare with.
     pub verdict: Verdict,
@@ -63,19 +63,25 @@ impl Verification {
         let signed = check_signature(token, keys);
         let lacks_key = matches!(signed, Err(SignatureError::UnknownKey(_)));
         let leeway = SignedDuration::try_from(policy.leeway).unwrap_or_default();
-        let checks = [
+        let usable = |claim: &str, check: Check| match inspection.error(claim) {
+            Some(error) => failed(check.name, error.to_string()),
+            None => check,
+        };
+        let mut checks = vec![
             signature(&signed),
             algorithm(&inspection.algorithm, &signed),
-            expiry(inspection, leeway, now),
-            not_before(inspection, leeway, now),
-            issuer(inspection, policy.issuer.as_deref()),
-            audience(inspection, &policy.audiences, policy.redact),
+            usable("exp", expiry(inspection, leeway, now)),
+            usable("nbf", not_before(inspection, leeway, now)),
+            usable("iss", issuer(inspection, policy.issuer.as_deref())),
+            usable("aud", audience(inspection, &policy.audiences, policy.redact)),
         ];
+        let others = inspection.errors.iter().filter(|it| !["exp", "nbf", "iss", "aud"].contains(&it.claim));
+        checks.extend(others.map(|error| failed("claims", error.to_string())));
         Self {
             valid: checks.iter().all(|check| check.verdict != Verdict::Failed),
             keys: policy.keys.clone(),
             leeway_seconds: policy.leeway.as_secs(),
-            checks: checks.into(),
+            checks,
             refused_keys: keys.refused.clone(),
             lacks_key,
         }

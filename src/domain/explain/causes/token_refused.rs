@@ -36,7 +36,12 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let may_be_encoded =
         says_bearer && it.request.is_none() && !is_malformed && form != Some(BearerForm::Bearer);
     let is_doubled = form == Some(BearerForm::Doubled) && concerns_a_token;
-    let is_unreadable = it.token.as_ref().is_some_and(|token| token.inspection.is_none()) && concerns_a_token;
+    let unreadable =
+        it.token.as_ref().filter(|_| concerns_a_token).and_then(|token| match &token.inspection {
+            None => Some("the token in use cannot be decoded".to_owned()),
+            Some(claims) if claims.errors.is_empty() => None,
+            Some(claims) => Some(format!("in the token in use, {}", claims.error_text())),
+        });
     let kind = it.claims().map(|claims| claims.kind);
     let kind = kind.filter(|kind| matches!(kind, Kind::Id | Kind::Refresh)).map(Kind::as_str);
     let says_scope = it.is_status(&[403]) && it.says(&["scope"]);
@@ -69,7 +74,7 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .remedy("encode it once, in one place: corti-auth interaction create --connect-url"),
         cause("malformed-token", "what was sent is not a token, or not a whole one")
             .if_server_says(it, it.says(&["malformed"]))
-            .if_request_shows(is_unreadable.then_some("the token in use cannot be decoded"))
+            .if_request_shows(unreadable)
             .if_request_shows(is_doubled.then_some("the word Bearer is written twice"))
             .remedy(format!("send the token as it was minted, whole: {mint}")),
         cause("not-an-access-token", "it is not an access token")
@@ -220,6 +225,9 @@ fn mint(it: &Evidence) -> String {
         // An unknown WebSocket refused the token's scope, so it needs the other one.
         None if is_at_socket(it) && is_refused(it) => {
             Some(if own == Some("streams") { "transcribe" } else { "streams" })
+        }
+        None if LIMITED.iter().all(|name| limited.is_some_and(|claims| claims.scopes.contains(name))) => {
+            return format!("corti-auth token --scope {}", LIMITED.join(","));
         }
         None => own,
     };

@@ -3,16 +3,20 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::token::jwt::Jwt;
+use crate::domain::token::jwt::{Jwt, LastHeader};
 
 use super::*;
 
 const NOW: i64 = 1_800_000_000;
 
+/// The key of RFC 8037, appendix A.2.
+const ISSUERS_KEYS: &[u8] =
+    br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
 fn inspection(claims: &str) -> Inspection {
     let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let token = format!("{}.{}.c2ln", part(r#"{"alg":"RS256"}"#), part(claims));
-    Inspection::of(&Jwt::decode(&token).unwrap(), Timestamp::from_second(NOW).unwrap()).unwrap()
+    Inspection::of(&Jwt::decode(&token).unwrap(), Timestamp::from_second(NOW).unwrap())
 }
 
 #[test]
@@ -37,6 +41,29 @@ fn two_clocks_may_be_apart_by_the_leeway() {
     assert_eq!(
         expiry(&inspection(&format!(r#"{{"exp":{NOW}}}"#)), SignedDuration::ZERO, now).verdict,
         Verdict::Failed
+    );
+}
+
+/// A claim that cannot be used must not count as one that the token lacks.
+#[test]
+fn a_claim_that_cannot_be_used_fails_its_check() {
+    let claims = r#"{"exp":9999999999,"nbf":"1","iss":"joe","aud":7,"azp":[]}"#;
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let token = format!("{}.{}.c2ln", part(r#"{"alg":"RS256"}"#), part(claims));
+    let now = Timestamp::from_second(NOW).unwrap();
+    let jwt = Jwt::decode_after(&token, &mut LastHeader::default()).unwrap();
+    let policy = Policy { issuer: Some("joe".to_owned()), ..Policy::default() };
+    let it = Inspection::of(&jwt, now);
+    let keys = KeySet::parse(ISSUERS_KEYS).unwrap();
+    let verification = Verification::of(&token, &it, &keys, &policy, now);
+    let failed: Vec<_> = verification.failed().map(|check| (check.name, check.detail.as_str())).collect();
+    assert_eq!(
+        failed.get(2..).unwrap_or_default(),
+        [
+            ("not_before", "`nbf` is a string, not a number of seconds"),
+            ("audience", "`aud` is a number, not a string or a list of strings"),
+            ("claims", "`azp` is a list, not a string"),
+        ]
     );
 }
 
