@@ -12,7 +12,9 @@ use crate::app::tokens;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::config::{Config, Profile, RenameError};
 use crate::domain::client::identity::ProfileName;
+use crate::domain::client::variable;
 use crate::domain::text::page::{Column, Page};
+use crate::domain::text::shell::Shell;
 use crate::domain::token::scope::ScopeSet;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -93,6 +95,7 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Out
             let name = context::profile_name(name)?;
             context.profile(&name)?;
             context.config_file()?.update(|config| config.set_default(&name)).await?;
+            warn_if_hidden(&name, context)?;
             let json = json!({ "profile": name.as_str() });
             Ok(done("profile-use", json, format!("`{name}` is the default profile now")))
         }
@@ -105,6 +108,18 @@ pub(super) async fn run(args: &ProfileArgs, context: &Context<'_>) -> Result<Out
             remove(context, &context::profile_name(name)?, *keep_secret).await
         }
     }
+}
+
+/// Variables outrank the default profile.
+fn warn_if_hidden(name: &ProfileName, context: &Context<'_>) -> Result<(), Failure> {
+    let variables = context.variables()?;
+    let profile = variables.profile.as_ref().filter(|set| *set != name).map(|_| variable::PROFILE);
+    let hiding: Vec<&str> = profile.into_iter().chain(variables.naming_a_client()).collect();
+    if let Some(first) = hiding.first() {
+        let message = format!("{first} is set, so `{name}` is not used here");
+        context.warn(message, Some(&Shell::HERE.unset(&hiding)));
+    }
+    Ok(())
 }
 
 async fn list(context: &Context<'_>) -> Result<Outcome, Failure> {
@@ -191,7 +206,7 @@ fn page(name: &ProfileName, profile: &Profile, config: &Config) -> Page {
 
 /// Only the name in config.toml changes: the secret is stored under the client.
 async fn rename(context: &Context<'_>, old: &ProfileName, new: &ProfileName) -> Result<Outcome, Failure> {
-    // Suggests the nearest name, if there is none like this.
+    // Suggests the nearest name if there is no such profile.
     context.profile(old)?;
     let change = |config: &mut Config| {
         config.rename(old, new)?;
@@ -217,7 +232,7 @@ async fn confirm(context: &Context<'_>, name: &ProfileName, profile: &Profile) -
 /// Removes the secret first, unless another profile uses it. The configuration is read again under its lock: another process
 /// may have changed the profile.
 async fn remove(context: &Context<'_>, name: &ProfileName, keep_secret: bool) -> Result<Outcome, Failure> {
-    // Suggests the nearest name, if there is none like this.
+    // Suggests the nearest name if there is no such profile.
     let known = context.profile(name)?;
     let keep = |failure: Failure| {
         failure.hint(format!("or leave the secret there: corti-auth profile remove {name} --keep-secret"))

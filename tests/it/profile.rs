@@ -1,6 +1,7 @@
 //! `profile`, `status` and which client is used: what overrides what, incomplete variables, misspelt names, and that
 //! the file keeps its comments.
 
+use corti_auth::domain::text::shell::Shell;
 use predicates::prelude::*;
 use serde_json::json;
 
@@ -42,6 +43,45 @@ fn use_changes_only_the_default_in_the_file() {
         world.run(arguments).assert().code(3).stderr(predicate::str::contains("did you mean `prod`?"));
     }
     world.run("profile use a/b").assert().code(3);
+}
+
+#[test]
+fn use_says_which_variables_hide_the_profile() {
+    let use_prod = |variables: &[(&str, &str)]| {
+        let mut world = world();
+        for (name, value) in variables {
+            world.set(name, value);
+        }
+        Said::by(&mut world.run("profile use prod")).stderr
+    };
+    let done = "`prod` is the default profile now\n";
+    assert_eq!(use_prod(&[]), done);
+    assert_eq!(use_prod(&[("CORTI_AUTH_PROFILE", "prod")]), done);
+    let warning = |name: &str, unset: &str| {
+        format!("warning: {name} is set, so `prod` is not used here\nhint: {unset}\n{done}")
+    };
+    let unset = |names: &[&str]| Shell::HERE.unset(names);
+    let said = use_prod(&[("CORTI_AUTH_PROFILE", "dev")]);
+    assert_eq!(said, warning("CORTI_AUTH_PROFILE", &unset(&["CORTI_AUTH_PROFILE"])));
+    let said = use_prod(&[("CORTI_CLIENT_ID", "a"), ("CORTI_CLIENT_SECRET", "b")]);
+    assert_eq!(said, warning("CORTI_CLIENT_ID", &unset(&["CORTI_CLIENT_ID", "CORTI_CLIENT_SECRET"])));
+}
+
+#[test]
+fn a_secret_with_a_line_break_has_a_hint_that_takes_it_out() {
+    let mut world = World::new();
+    world.set("CORTI_CLIENT_ID", "a");
+    world.set("CORTI_CLIENT_SECRET", "one\r\ntwo");
+    let said = Said::by(&mut world.run("status"));
+    assert_eq!(said.code, 3);
+    let hint = Shell::HERE.join_lines("CORTI_CLIENT_SECRET");
+    assert!(said.stderr.contains(&format!("hint: take the line break out: {hint}\n")), "{}", said.stderr);
+    #[cfg(unix)]
+    {
+        let mut shell = world.program("sh");
+        shell.args(["-c", &format!("{hint}; printenv CORTI_CLIENT_SECRET")]);
+        assert_eq!(Said::by(&mut shell).stdout, "onetwo\n");
+    }
 }
 
 #[test]
