@@ -108,7 +108,9 @@ impl Record {
             ("websocketUrl", "/websocketUrl"),
         ];
         fields.iter().fold(Page::new(), |page, (label, pointer)| {
-            page.optional(*label, Some(self.text(pointer)).filter(|text| !text.is_empty()))
+            let text = self.text(pointer);
+            let text = if pointer.ends_with("At") { whole_seconds(text) } else { text.to_owned() };
+            page.optional(*label, Some(text).filter(|text| !text.is_empty()))
         })
     }
 
@@ -120,6 +122,12 @@ impl Record {
 
 fn object(response: &Response) -> Result<Map<String, Value>, InteractionError> {
     serde_json::from_slice(&accepted(response)?.body).map_err(|_| unexpected(response))
+}
+
+/// A time in whole seconds, in UTC; another text as it is.
+fn whole_seconds(text: &str) -> String {
+    let second = text.parse().and_then(|time: Timestamp| Timestamp::from_second(time.as_second()));
+    second.map_or_else(|_| text.to_owned(), |time| time.to_string())
 }
 
 /// `websocketUrl` becomes `websocket_url`, `someURL` `some_url`.
@@ -163,6 +171,17 @@ mod tests {
         assert_eq!(Record::one(&response(200, &one)).unwrap().row()[1], "2026-11-24T07:05:10Z");
         assert_eq!(page[0].row().len(), Record::COLUMNS.len());
         assert!(!format!("{page:?}").contains("Canary"));
+    }
+
+    #[test]
+    fn a_person_reads_times_in_whole_seconds() {
+        let period = json!({ "startedAt": "2026-11-24T08:05:10.079464919Z", "endedAt": "soon" });
+        let one =
+            json!({ "id": "i", "updatedAt": "2026-11-24T08:05:10.999Z", "encounter": { "period": period } });
+        let page = Record::one(&response(200, &one)).unwrap().summary();
+        let text = format!("{:?}", page.lines);
+        assert_eq!(text.matches("2026-11-24T08:05:10Z").count(), 2, "{text}");
+        assert!(text.contains("soon"), "{text}");
     }
 
     #[test]
