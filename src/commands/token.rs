@@ -55,7 +55,13 @@ pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Outco
     {
         let caution =
             "this token acts as the client itself: keep it on a backend and out of chats and tickets";
-        context.warn(caution, Some("for a browser: corti-auth token --scope transcribe"));
+        // A pipeline has no browser.
+        let hint = if delivery.is_for_pipelines() {
+            "for one step alone: corti-auth exec full -- CMD"
+        } else {
+            "for a browser: corti-auth token transcribe"
+        };
+        context.warn(caution, Some(hint));
     }
     let client = &plan.client;
     let text = delivery.deliver(client, &token, context)?;

@@ -191,6 +191,10 @@ fn github_masks_before_it_writes() {
         "{}",
         said.stderr
     );
+    let said = Said::by(&mut world.run("token --full --format github"));
+    let warning = said.stderr.split_once("warning: ").unwrap().1;
+    assert!(warning.contains("corti-auth exec full -- CMD") && !warning.contains("browser"), "{warning}");
+    let outputs = std::fs::read_to_string(world.home().join("outputs")).unwrap();
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut command = std::process::Command::new(common::binary());
     command.env_clear().envs(world.variables()).args(["token", "--full", "--format", "github"]);
