@@ -83,6 +83,13 @@ pub(crate) fn code_of_program(code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// `text` without the `(os error 2)` that Rust adds to the system's words.
+fn without_error_number(text: &str) -> String {
+    let Some((before, rest)) = text.split_once(" (os error ") else { return text.to_owned() };
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(')');
+    after.map_or_else(|| text.to_owned(), |after| format!("{before}{after}"))
+}
+
 /// A failed command.
 #[derive(Debug)]
 pub struct Failure {
@@ -147,7 +154,7 @@ impl Failure {
 
     /// The message and its causes.
     pub fn causes(&self) -> impl Iterator<Item = String> {
-        self.source.chain().map(ToString::to_string)
+        self.source.chain().map(|cause| without_error_number(&cause.to_string()))
     }
 
     /// The message and its causes in one line.

@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::failure::{Failure, Kind};
 
@@ -10,7 +11,7 @@ use crate::failure::{Failure, Kind};
 const SECRET_COMMANDS: [&str; 3] = ["login", "rotate", "import"];
 
 /// clap's error as a failure, and as the text to show a person; the text is empty if clap's must not be shown.
-pub(crate) fn failure(error: &clap::Error, arguments: &[OsString]) -> (Failure, String) {
+pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], root: &Command) -> (Failure, String) {
     use ErrorKind::{InvalidValue, TooManyValues, UnknownArgument, ValueValidation, WrongNumberOfValues};
     let repeats = matches!(
         error.kind(),
@@ -23,25 +24,57 @@ pub(crate) fn failure(error: &clap::Error, arguments: &[OsString]) -> (Failure, 
         let failure = Failure::new(Kind::Usage, message);
         return (failure.hint(format!("corti-auth {group}{command} --help")), String::new());
     }
-    let text = error.render().to_string();
+    let text = in_plain_words(&error.render().to_string());
     let mut failure = Failure::new(Kind::Usage, message(&text));
     let kinds = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     if let Some(similar) = kinds.into_iter().find_map(|kind| error.get(kind)) {
         failure = failure.hint(format!("did you mean `{similar}`?"));
     }
-    (failure.hint(help_command(error)), text)
+    if let Some(ContextValue::Strings(known)) = error.get(ContextKind::ValidValue)
+        && !known.is_empty()
+    {
+        failure = failure.hint(format!("one of {}", known.join(", ")));
+    }
+    (failure.hint(help_command(error, arguments, root)), text)
+}
+
+/// Replaces what Rust's parsers of numbers and addresses say.
+fn in_plain_words(text: &str) -> String {
+    let plain = [
+        ("invalid digit found in string", "not a whole number"),
+        ("cannot parse integer from empty string", "not a whole number"),
+        ("number too large to fit in target type", "the number is too large"),
+        ("invalid IP address syntax", "not an IP address, such as 127.0.0.1"),
+        (&format!("..={}", u32::MAX), " or more"),
+        ("..=", " to "),
+        (" is not in ", " is not allowed; use "),
+    ];
+    plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// The first paragraph of clap's text, on one line.
 fn message(text: &str) -> String {
     let paragraph = text.split("\n\n").next().unwrap_or_default();
-    let words: Vec<&str> = paragraph.split_whitespace().skip_while(|word| *word == "error:").collect();
+    let lines = paragraph.lines().map(str::trim);
+    // What may be given is a hint of its own.
+    let lines = lines.filter(|line| !line.starts_with("[possible values:") && !line.starts_with("tip:"));
+    let words: Vec<&str> =
+        lines.flat_map(str::split_whitespace).skip_while(|word| *word == "error:").collect();
     words.join(" ")
 }
 
-/// The help of the command whose usage clap shows.
-fn help_command(error: &clap::Error) -> String {
-    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+/// The help of the command whose usage clap shows, else of the command that the arguments name.
+fn help_command(error: &clap::Error, arguments: &[OsString], root: &Command) -> String {
+    let Some(usage) = error.get(ContextKind::Usage).map(ToString::to_string) else {
+        let (mut command, mut line) = (root, "corti-auth".to_owned());
+        for word in arguments {
+            if let Some(inner) = command.find_subcommand(word) {
+                command = inner;
+                line = format!("{line} {}", inner.get_name());
+            }
+        }
+        return line + " --help";
+    };
     let is_name = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase());
     let words = usage.split_whitespace().skip_while(|word| *word != "corti-auth").skip(1);
     let names: Vec<&str> = words.take_while(is_name).collect();
@@ -54,13 +87,23 @@ mod tests {
 
     #[test]
     fn the_message_is_whole_and_the_hint_is_the_commands_own() {
-        let group = clap::Command::new("man").arg(clap::arg!(<DIR>));
+        let group = clap::Command::new("man")
+            .arg(clap::arg!(<DIR>))
+            .arg(clap::arg!(--lines <N>).value_parser(clap::value_parser!(u8)))
+            .arg(clap::arg!(--kind <KIND>).value_parser(["a", "b"]));
         let command = clap::Command::new("corti-auth").subcommand(group).arg(clap::arg!(--full));
         let wrong = |words: &[&str]| command.clone().try_get_matches_from(words).unwrap_err();
+        let help = |words: &[&str]| {
+            let arguments: Vec<_> = words.iter().map(OsString::from).collect();
+            help_command(&wrong(words), &arguments, &command)
+        };
         let error = wrong(&["corti-auth", "man"]);
         let text = error.render().to_string();
         assert_eq!(message(&text), "the following required arguments were not provided: <DIR>");
-        assert_eq!(help_command(&error), "corti-auth man --help");
-        assert_eq!(help_command(&wrong(&["corti-auth", "--fulll"])), "corti-auth --help");
+        assert_eq!(help(&["corti-auth", "man"]), "corti-auth man --help");
+        assert_eq!(help(&["corti-auth", "--fulll"]), "corti-auth --help");
+        assert_eq!(help(&["corti-auth", "man", "--lines", "x", "d"]), "corti-auth man --help");
+        let error = wrong(&["corti-auth", "man", "--kind", "x", "d"]);
+        assert_eq!(message(&error.render().to_string()), "invalid value 'x' for '--kind <KIND>'");
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct ExplainArgs {
     #[arg(value_name = "STATUS", value_parser = status)]
     code: Option<u16>,
     /// The same, for scripts
-    #[arg(long, value_name = "N", value_parser = status, conflicts_with = "code")]
+    #[arg(long, value_name = "STATUS", value_parser = status, conflicts_with = "code")]
     status: Option<u16>,
     /// Read the response from this file, or from standard input (-)
     #[arg(long, value_name = "FILE")]
@@ -53,7 +53,7 @@ pub(super) struct ExplainArgs {
 /// An HTTP status or a close code.
 fn status(text: &str) -> Result<u16, String> {
     let status = text.parse().ok().filter(|status| (100..5000).contains(status));
-    status.ok_or_else(|| "not an HTTP status or a close code, such as 401".to_owned())
+    status.ok_or_else(|| "STATUS is an HTTP status or a close code, such as 401".to_owned())
 }
 
 pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
@@ -68,7 +68,7 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
     let token = token(args, context).await?.map(|text| UsedToken::read(text.expose(), now));
     let status = args.code.or(args.status);
     if status.is_none() && args.response.is_none() && token.is_none() {
-        return Err(Failure::new(Kind::Usage, "there is nothing to explain")
+        return Err(Failure::new(Kind::Usage, "say what to explain: a status, a response or a token")
             .hint("corti-auth explain 401")
             .hint(saving()));
     }

@@ -181,7 +181,7 @@ pub(crate) fn parse(host: &Host) -> Parsed {
             Parsed::Show(if coloured { text.ansi().to_string() } else { text.to_string() })
         }
         Err(error) => {
-            let (failure, text) = usage::failure(&error, &host.arguments);
+            let (failure, text) = usage::failure(&error, &host.arguments, &command());
             wrong(failure, text)
         }
     }

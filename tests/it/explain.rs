@@ -124,19 +124,20 @@ fn without_a_known_cause_it_exits_1_and_says_what_would_help() {
 fn missing_or_unreadable_input_is_a_usage_error() {
     let world = World::new();
     let table = [
-        ("explain", "there is nothing to explain"),
+        ("explain", "say what to explain: a status, a response or a token"),
         ("explain --response - --token-file -", "cannot both come from standard input"),
         ("explain --response /no/such", "cannot read the response from `/no/such`"),
         ("explain --token-file /no/such", "cannot read the token from `/no/such`"),
-        ("explain --status 99", "--status is an HTTP status or a close code, such as 401"),
-        ("explain --status abc", "--status is an HTTP status or a close code, such as 401"),
+        ("explain --status 99", "STATUS is an HTTP status or a close code, such as 401"),
+        ("explain --status abc", "STATUS is an HTTP status or a close code, such as 401"),
+        ("explain abc", "STATUS is an HTTP status or a close code, such as 401"),
     ];
     for (words, message) in table {
         world.run(words).assert().code(2).stdout("").stderr(predicate::str::contains(message));
     }
     let saved = world.file("saved", "HTTP/1.1 401 Unauthorized\r\n\r\n");
     let both = format!("explain --status 403 --response {saved}");
-    world.run(&both).assert().code(2).stderr(predicate::str::contains("--status is 403"));
+    world.run(&both).assert().code(2).stderr(predicate::str::contains("you said status 403"));
     world.run(&format!("explain --status 401 --response {saved}")).assert().success();
     let long = world.file("long", "x".repeat(4 * 1024 * 1024 + 1));
     world.run(&format!("explain --response {long}")).assert().code(2);

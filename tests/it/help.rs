@@ -148,6 +148,34 @@ fn usage_errors_are_text_or_one_json_line() {
     let whole = Said::by(&mut World::new().run("man --json")).error();
     assert_eq!(whole["message"], "the following required arguments were not provided: <DIR>");
     assert_eq!(whole["hint"], "corti-auth man --help");
+    let wrong = |words: &str| Said::by(&mut World::new().run(words)).error();
+    let format = wrong("token --json --format toml");
+    assert_eq!(format["message"], "invalid value 'toml' for '--format <FORMAT>'");
+    let hint = format["hint"].as_str().unwrap();
+    assert!(
+        hint.starts_with("one of token, json, ") && hint.ends_with("\ncorti-auth token --help"),
+        "{hint}"
+    );
+    for (words, message) in [
+        ("sandbox --json --port x", "invalid value 'x' for '--port <PORT>': not a whole number"),
+        (
+            "sandbox --json --port 99999",
+            "invalid value '99999' for '--port <PORT>': 99999 is not allowed; use 0 to 65535",
+        ),
+        (
+            "interaction list --json --limit 0",
+            "invalid value '0' for '--limit <N>': 0 is not allowed; use 1 or more",
+        ),
+        (
+            "token --json --full --ca-cert /no/such",
+            "cannot use the certificates in `/no/such`: No such file or directory",
+        ),
+    ] {
+        let mut world = World::client_of("http://127.0.0.1:1");
+        world.set("CORTI_CLIENT_SECRET", "x");
+        assert_eq!(Said::by(&mut world.run(words)).error()["message"], message);
+    }
+    assert_eq!(wrong("explain --json abc")["hint"], "corti-auth explain --help");
     let keys: Vec<&str> = error.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
         keys,
