@@ -103,7 +103,7 @@ impl Delivery {
     }
 }
 
-/// The variables with the token's expiry, for whoever keeps it.
+/// The variables with the token's expiry, for programs that keep the token.
 fn with_expiry(variables: [Named; 3], token: &Token) -> Vec<Named> {
     let end = Named::open(variable::TOKEN_EXPIRES_AT, token.expires_at.to_string());
     variables.into_iter().chain([end]).collect()

@@ -14,7 +14,7 @@ use crate::domain::text::shell::Shell;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
-/// The profile stays, and so do tokens that were handed out: they live until they expire. Logging out twice is fine.
+/// The profile stays, and printed tokens stay valid until they expire. Logging out twice is fine.
 #[derive(Debug, Args)]
 pub(super) struct LogoutArgs {
     /// Log out of every profile
@@ -49,7 +49,7 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Outc
         );
     }
     if !removed.is_empty() {
-        page = page.line("tokens that were handed out live until they expire, at most 5 minutes");
+        page = page.line("printed tokens stay valid until they expire, at most 5 minutes");
     } else if json.is_empty() {
         page = page.line("there are no profiles");
     }
@@ -125,7 +125,7 @@ async fn remove_secrets(
         all.page = all.page.toned(tone, line);
         if !others.is_empty() {
             let others: Vec<String> = others.iter().map(|other| format!("`{other}`")).collect();
-            let line = format!("the same client, and so logged out too: {}", others.join(", "));
+            let line = format!("also logged out, with the same client: {}", others.join(", "));
             all.page = all.page.line(line);
         }
         all.json.push(json!({

@@ -1,4 +1,4 @@
-//! The wall clock. Everything that depends on the time is handed a [`Clock`] or a `now`.
+//! The wall clock. Code that depends on the time takes a [`Clock`] or a `now`.
 
 use jiff::Timestamp;
 

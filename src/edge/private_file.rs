@@ -40,7 +40,10 @@ fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
     prefix.push(MARK);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Only the kind, for the same reason.
-    tempfile::Builder::new().prefix(&prefix).tempfile_in(folder).map_err(|error| error.kind().into())
+    tempfile::Builder::new().prefix(&prefix).tempfile_in(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(error.kind(), "there is no such folder"),
+        kind => kind.into(),
+    })
 }
 
 /// Appends `bytes` to an existing file, in one write. If its last line has no line break, adds that first.

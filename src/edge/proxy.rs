@@ -1,4 +1,4 @@
-//! Tells which proxy a request goes through, by the HTTP client's own rules, and without the proxy's user name and password.
+//! Finds the proxy that a request goes through, by the HTTP client's own rules, and without the proxy's user name and password.
 
 use std::fmt;
 

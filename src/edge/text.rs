@@ -35,7 +35,7 @@ struct Utf16<R> {
     /// The first `length` bytes are not decoded yet.
     raw: Zeroizing<[u8; CHUNK]>,
     length: usize,
-    /// What is decoded, but not handed out yet.
+    /// What is decoded, but not returned yet.
     text: Zeroizing<Vec<u8>>,
 }
 

@@ -156,10 +156,9 @@ impl Failure {
             GrantError::WrongSecret(_) => (Rejected, for_wrong_secret(origin).into()),
             GrantError::NotAllowed { .. } => (Rejected, "make a backend client in the Corti Console".into()),
             GrantError::UnknownTenant(_) => (Configuration, other_tenant(tenant).into()),
-            GrantError::ScopeRefused(_) => (
-                Scope,
-                "the limited scopes are transcribe and streams: corti-auth token --scope transcribe".into(),
-            ),
+            GrantError::ScopeRefused(_) => {
+                (Scope, "the limited scopes are transcribe and streams: corti-auth token transcribe".into())
+            }
             GrantError::Mismatch(_) => (
                 Scope,
                 "the token was discarded; ask Corti's support which scopes the client may have".into(),

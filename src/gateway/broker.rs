@@ -1,4 +1,4 @@
-//! Hands out what a frontend may hold: limited tokens, and sessions for one WebSocket.
+//! Issues limited tokens to frontends, and sessions for one WebSocket.
 
 use std::sync::Arc;
 use std::time::Duration;

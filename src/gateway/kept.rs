@@ -152,7 +152,7 @@ impl<T> Kept<T> {
                     continue;
                 }
             };
-            // Whoever asked during the fetch has what was asked for.
+            // A caller that waited for the fetch has its result.
             let _ = self.renew.notified().now_or_never();
             // However short the values live.
             sleep(FIRST_PAUSE).await;

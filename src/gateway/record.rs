@@ -88,7 +88,7 @@ pub(super) struct Entry {
     /// The code of a refusal, `ok`, or how a WebSocket ended.
     pub(super) outcome: &'static str,
     status: u16,
-    /// The id (`jti`) of a token that was handed out.
+    /// The id (`jti`) of an issued token.
     pub(super) token: Option<String>,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,

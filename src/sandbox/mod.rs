@@ -92,7 +92,7 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// Other machines could reach the address. The sandbox sends its tokens over plain http.
-    #[error("{0} is not a loopback address")]
+    #[error("{} is not a loopback address", .0.ip())]
     NotLoopback(SocketAddr),
     /// Another program listens there.
     #[error("{0} is already in use")]

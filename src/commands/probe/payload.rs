@@ -44,7 +44,10 @@ impl Payload {
                 Failure::new(Kind::Usage, reason).hint("use WAV with PCM, or another format that Corti takes")
             };
             let read = input::read_bytes(path, MAX_AUDIO, context).await;
-            let bytes = read.map_err(|reason| wrong(format!("cannot read the audio from {reason}")))?;
+            let bytes = read.map_err(|reason| {
+                Failure::new(Kind::Usage, format!("cannot read the audio from {reason}"))
+                    .hint("corti-auth probe transcribe --audio FILE")
+            })?;
             if let Err(error) = Audio::read(&bytes) {
                 return Err(wrong(format!("cannot send `{}`: {error}", path.display())));
             }

@@ -1,4 +1,4 @@
-//! Reads `serve.toml`, and refuses every combination that would open the gateway to people whom nobody let in.
+//! Reads `serve.toml`, and refuses every combination that would let in callers that the rules do not name.
 
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,7 +69,7 @@ pub struct Config {
 pub struct Issuer {
     /// Its `iss`, and where its discovery document is.
     pub url: String,
-    /// The `aud` that stands for the gateway.
+    /// The `aud` of tokens for the gateway.
     pub audience: String,
     /// The algorithms of its signatures.
     #[serde(deserialize_with = "algorithms")]
@@ -207,7 +207,8 @@ impl Config {
         }
         refuse_if(self.listen.is_empty(), || "`listen` names no address".to_owned())?;
         refuse_if(self.issuers.is_empty() && self.keys.is_empty(), || {
-            "nobody could call: add an [[issuer]], or a key by `corti-auth serve --new-key NAME`".to_owned()
+            "no caller is allowed: add an [[issuer]], or a key by `corti-auth serve --new-key NAME`"
+                .to_owned()
         })?;
         refuse_if(self.rules.is_empty(), || "no [[rule]] allows anything".to_owned())?;
         let limits = std::iter::once(&self.limits).chain(self.rules.iter().map(|rule| &rule.limits));
@@ -229,7 +230,7 @@ impl Config {
         refuse_if(hashes.len() < self.keys.len(), || "two keys have the same sha256".to_owned())?;
         for text in &self.origins {
             refuse_if(is_plain_text(&origin(text)?), || {
-                format!("origin `{text}` is plain http: anybody on the way could change the page")
+                format!("origin `{text}` is plain http: anybody on the network could change the page")
             })?;
         }
         refuse_if(self.rules.iter().any(|rule| rule.groups.is_empty() || rule.allow.is_empty()), || {
@@ -255,7 +256,7 @@ fn refuse_if(is_dangerous: bool, reason: impl FnOnce() -> String) -> Result<(), 
     if is_dangerous { Err(Invalid::new(reason())) } else { Ok(()) }
 }
 
-/// Whether what goes there can be read or changed on the way.
+/// Whether requests to it can be read or changed on the network.
 fn is_plain_text(url: &Url) -> bool {
     url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(url))
 }
@@ -263,7 +264,8 @@ fn is_plain_text(url: &Url) -> bool {
 fn public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
     let text = String::deserialize(deserializer)?;
     let url = origin(text.trim_end_matches('/')).map_err(de::Error::custom)?;
-    let reason = || format!("public_url `{text}` is plain http: credentials would be readable on the way");
+    let reason =
+        || format!("public_url `{text}` is plain http: anybody on the network could read credentials");
     refuse_if(is_plain_text(&url), reason).map_err(de::Error::custom)?;
     Ok(url)
 }
@@ -287,7 +289,7 @@ fn check_issuer(issuer: &Issuer) -> Result<(), Invalid> {
     let parsed =
         parsed.ok_or_else(|| Invalid::new(format!("issuer `{url}` is not a URL without a query")))?;
     refuse_if(is_plain_text(&parsed), || {
-        format!("issuer `{url}` is not https: anybody on the way could make its keys")
+        format!("issuer `{url}` is not https: anybody on the network could replace its keys")
     })?;
     refuse_if(audience.trim().is_empty(), || {
         format!("issuer `{url}` has an empty audience: tokens for anything would be accepted")

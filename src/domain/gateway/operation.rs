@@ -36,7 +36,7 @@ pub struct Operation {
 /// The lists beside which there are parameters: `/v2/documents/sections/` and `/v2/documents/{document}`.
 const LISTS: [&str; 3] = ["sections", "templates", "registry"];
 
-/// The operations that are no path of Corti's: what the broker hands out.
+/// The broker's own operations, which are not paths of Corti's API.
 pub const BROKER: [&str; 4] = ["token.transcribe", "token.streams", "session.transcribe", "session.streams"];
 
 /// Every operation.
@@ -98,8 +98,8 @@ fn uuid(text: &str) -> Result<Uuid, Refusal> {
     id.ok_or_else(|| Refusal::new(Code::PATH_INVALID, detail))
 }
 
-/// Splits a path. Nothing that anybody could read as another path is one: no percent sign, no empty segment but the last, no
-/// `.` and no `..`.
+/// Splits a path. Refuses what another program could read as a different path: a percent sign, an empty segment but the last,
+/// `.` and `..`.
 fn segments(path: &str) -> Result<Vec<&str>, Refusal> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~:-".contains(&byte);
     let segments: Vec<&str> = path.split('/').collect();

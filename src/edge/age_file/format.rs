@@ -94,7 +94,7 @@ pub(super) fn open(file: &[u8], passphrase: &[u8], max_work: u8) -> Result<Zeroi
         let opened = cipher.decrypt(&chunk_nonce(index, index + 1 == count).into(), chunk);
         text.extend_from_slice(&Zeroizing::new(opened.map_err(|Forged| FormatError::Damaged)?));
     }
-    // Without a chunk nothing shows that all of it is there.
+    // Without a chunk, a truncated file would go unnoticed.
     if count == 0 { Err(FormatError::Damaged) } else { Ok(text) }
 }
 

@@ -191,7 +191,7 @@ mod tests {
         let mut slot = pin!(connections.slot());
         assert!(slot.as_mut().now_or_never().is_none());
         assert_eq!([&first, &second, &third].map(is_closed), [false, false, true]);
-        // It is on its way out: no other is closed for the same newcomer.
+        // It is being closed: no other is closed for the same newcomer.
         assert!(slot.as_mut().now_or_never().is_none() && !is_closed(&second));
         drop(third);
         assert!(slot.now_or_never().is_some());

@@ -84,7 +84,7 @@ fn dangerous_combinations_are_refused() {
         ("\"20/s\"", "\"20\"", "not a rate"),
         ("own = true", "mine = true", "line 25: unknown field `mine`"),
         ("unix:/run", "unix:run", "is not an address"),
-        (GOOD, &without_callers, "nobody could call"),
+        (GOOD, &without_callers, "no caller is allowed"),
     ] {
         assert!(GOOD.contains(from), "{from}");
         let refused = Config::parse(&GOOD.replace(from, to)).map(|_| to).unwrap_err().to_string();
