@@ -189,7 +189,8 @@ impl Draft {
         };
         let Client { environment, tenant, id } = &self.client;
         let [environment_name, tenant_name, id_name] = &self.names;
-        let length = format!("{} characters", self.secret.value.secret().length());
+        let length = self.secret.value.secret().length();
+        let length = format!("{length} character{}", if length == 1 { "" } else { "s" });
         let page = Page::new()
             .toned(Tone::Strong, format!("{} has a client:", path.display()))
             .field("environment", from(environment.to_string(), environment_name))

@@ -1,5 +1,7 @@
 //! `serve --dev`: serves on loopback, with a key made now, and with an emulated Corti if nobody is logged in.
 
+use std::path::Path;
+
 use serde_json::json;
 use url::Url;
 
@@ -24,7 +26,8 @@ use crate::sandbox::Sandbox;
 pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let stop = process::asked_to_stop();
     let page = args.folder.as_deref().map(gateway::Page::new).transpose().map_err(|error| {
-        Failure::new(Kind::Usage, format!("cannot serve the folder of --static: {error}"))
+        let folder = args.folder.as_deref().unwrap_or(Path::new("")).display();
+        Failure::new(Kind::Usage, format!("cannot serve the folder `{folder}`: {error}"))
             .hint("name a folder with an index.html: corti-auth serve --dev --static ./page")
     })?;
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], args.port));

@@ -166,6 +166,16 @@ impl fmt::Display for Listen {
     }
 }
 
+/// serde's message in plain words.
+fn in_plain_words(message: &str) -> String {
+    if let Some(name) = message.strip_prefix("missing field ") {
+        return format!("{name} is missing");
+    }
+    let mismatch = message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "));
+    mismatch
+        .map_or_else(|| message.to_owned(), |(found, expected)| format!("write {expected}, not the {found}"))
+}
+
 impl Config {
     /// Reads the text of a `serve.toml`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
@@ -173,7 +183,7 @@ impl Config {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);
             let message = error.message().replace("a sequence", "a list, such as [\"a\", \"b\"]");
-            Invalid::new(format!("line {line}: {message}"))
+            Invalid::new(format!("line {line}: {}", in_plain_words(&message)))
         })?;
         config.check()?;
         let is_only = config.issuers.len() == 1;

@@ -19,6 +19,9 @@ pub const BASE: [&str; 8] =
 /// The scopes of the two WebSockets. A frontend may have no others.
 pub const LIMITED: [&str; 2] = ["transcribe", "streams"];
 
+/// How many scopes a command in a hint has.
+const MAX_SHOWN: usize = 10;
+
 /// The scope of every request.
 pub const OPENID: &str = "openid";
 
@@ -133,7 +136,10 @@ impl ScopeSet {
         match self.class() {
             TokenClass::Full => "corti-auth token full".to_owned(),
             TokenClass::Limited => format!("corti-auth token {}", names.join(" ")),
-            TokenClass::Mixed => format!("corti-auth token --scope {}", quote(&names.join(","))),
+            TokenClass::Mixed if names.len() <= MAX_SHOWN => {
+                format!("corti-auth token --scope {}", quote(&names.join(",")))
+            }
+            TokenClass::Mixed => "corti-auth token --help".to_owned(),
         }
     }
 
