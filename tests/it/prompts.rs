@@ -327,7 +327,7 @@ fn a_rejected_new_secret_can_be_typed_again() {
     shell.send_line("\"$CORTI_AUTH\" rotate");
     shell.expect("New client secret (not shown): ");
     shell.send_line("wrong");
-    shell.expect("type it again (2 tries left)");
+    shell.expect("(2 tries left)");
     shell.expect("New client secret (not shown): ");
     shell.send_line(&sandbox.client_secret);
     shell.expect("rotated");
