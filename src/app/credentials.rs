@@ -163,7 +163,7 @@ impl<'a> Credential<'a> {
             .toned(Tone::Good, format!("{done}: client `{id}` of `{environment}`, tenant `{tenant}`"))
             .field("profile", format!("{name}{mark}"))
             .field("secret", format!("in {}", self.place()))
-            .field("next", format!("corti-auth token --scope transcribe{option}"));
+            .field("next", format!("corti-auth token transcribe{option}"));
         Ok((json, page))
     }
 

@@ -94,7 +94,7 @@ impl Delivery {
                 let text = written_to(path, written, format!("wrote {GITLAB_FILE} for a dotenv report"))?;
                 context.warn(
                     "GitLab does not mask this token, and keeps a dotenv report as an artifact that others may download",
-                    Some("within one job: corti-auth exec --scope transcribe -- CMD"),
+                    Some("within one job: corti-auth exec transcribe -- CMD"),
                 );
                 return Ok(text);
             }

@@ -76,7 +76,7 @@ impl Source {
         }
         String::from_utf8(self.head).map(Secret::new).map_err(|error| {
             let failure = Failure::new(Kind::Token, "this is not a token: it is not text")
-                .hint("give the token alone: corti-auth token --scope transcribe | corti-auth inspect");
+                .hint("give the token alone: corti-auth token transcribe | corti-auth inspect");
             advise(failure, error.as_bytes())
         })
     }
@@ -119,7 +119,7 @@ pub(crate) fn refuse_terminal(context: &Context<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(Kind::Usage, "no token: pipe one in, or name a file")
-        .hint("corti-auth token --scope transcribe | corti-auth inspect"))
+        .hint("corti-auth token transcribe | corti-auth inspect"))
 }
 
 fn unreadable(name: &str, error: &Error, example: &str) -> Failure {

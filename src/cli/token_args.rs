@@ -41,34 +41,39 @@ pub(crate) struct ScopeArgs {
 }
 
 impl ChoiceArgs {
-    /// Refuses words that do not say what a token may do. Each of them may be the program of `exec`, or a secret.
-    pub(crate) fn check_words(&self) -> Result<(), Failure> {
-        let Some(unknown) = self.words.iter().find(|word| !WORDS.contains(&word.as_str())) else {
-            let is_mixed = self.words.len() > 1 && self.words.iter().any(|word| word == "full");
-            let mixed = || Failure::new(Kind::Usage, "`full` stands alone: a full token may do everything");
-            return if is_mixed {
-                Err(mixed().hint("limited: corti-auth token transcribe streams"))
-            } else {
-                Ok(())
+    /// Refuses words that do not say what a token may do, with `hint` unless one is misspelt. Each may be a secret.
+    pub(crate) fn check_words(&self, hint: &str) -> Result<(), Failure> {
+        if let Some(unknown) = self.words.iter().find(|word| !WORDS.contains(&word.as_str())) {
+            let is_short = unknown.len() <= 16 && unknown.bytes().all(|byte| byte.is_ascii_lowercase());
+            let similar = unknown.parse::<Scope>().ok().and_then(|scope| scope.suggestion());
+            let named = if is_short { format!("`{unknown}`") } else { "an argument".to_owned() };
+            let hint = match similar.filter(|_| is_short) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => hint.to_owned(),
             };
-        };
-        let is_short = unknown.len() <= 16 && unknown.bytes().all(|byte| byte.is_ascii_lowercase());
-        let named = if is_short { format!("`{unknown}`") } else { "an argument".to_owned() };
-        let message = format!("{named} does not say what the token may do: transcribe, streams or full");
-        let similar = unknown.parse::<Scope>().ok().and_then(|scope| scope.suggestion());
-        let hint = similar.filter(|_| is_short).map_or_else(
-            || "a program comes after two hyphens: corti-auth exec full -- CMD".to_owned(),
-            |known| format!("did you mean {known}?"),
-        );
-        Err(Failure::new(Kind::Usage, message).hint(hint))
+            let message = format!("{named} does not say what the token may do: transcribe, streams or full");
+            return Err(Failure::new(Kind::Usage, message).hint(hint));
+        }
+        if self.words.len() > 1 && self.words.iter().any(|word| word == "full") {
+            let message = "`full` is used alone: a full token may do everything";
+            return Err(
+                Failure::new(Kind::Usage, message).hint("limited: corti-auth token transcribe streams")
+            );
+        }
+        Ok(())
     }
 
     /// The scopes to request. Warns about those that Corti does not document.
-    pub(crate) fn scope_request(&self, plan: &Plan, context: &Context<'_>) -> Result<ScopeRequest, Failure> {
+    pub(crate) fn scope_request(
+        &self,
+        plan: &Plan,
+        context: &Context<'_>,
+        examples: Examples,
+    ) -> Result<ScopeRequest, Failure> {
         match self.words.first() {
-            None => self.options.scope_request(plan, context),
+            None => self.options.scope_request(plan, context, examples),
             Some(word) if word == "full" => Ok(ScopeRequest::Full),
-            Some(_) => scope_request(&self.words, false, None),
+            Some(_) => scope_request(&self.words, false, None, examples),
         }
     }
 }
@@ -80,8 +85,13 @@ impl ScopeArgs {
     }
 
     /// The scopes to request. Warns about those that Corti does not document.
-    pub(crate) fn scope_request(&self, plan: &Plan, context: &Context<'_>) -> Result<ScopeRequest, Failure> {
-        let request = scope_request(&self.scope, self.full, plan.default_scope())?;
+    pub(crate) fn scope_request(
+        &self,
+        plan: &Plan,
+        context: &Context<'_>,
+        examples: Examples,
+    ) -> Result<ScopeRequest, Failure> {
+        let request = scope_request(&self.scope, self.full, plan.default_scope(), examples)?;
         if let ScopeRequest::Scopes(scopes) = &request {
             for scope in scopes.iter().filter(|scope| !scope.is_documented()) {
                 let message =
@@ -124,25 +134,29 @@ impl CacheArgs {
     }
 }
 
+/// Commands to show if no scopes are chosen: for a limited and for a full token.
+pub(crate) type Examples = [&'static str; 2];
+
 /// `--full`, `--scope` or the profile's default scopes. One of them is needed, and scopes must limit the token.
-fn scope_request(scopes: &[String], full: bool, default: Option<&ScopeSet>) -> Result<ScopeRequest, Failure> {
+fn scope_request(
+    scopes: &[String],
+    full: bool,
+    default: Option<&ScopeSet>,
+    [limited, unlimited]: Examples,
+) -> Result<ScopeRequest, Failure> {
     if full {
         return Ok(ScopeRequest::Full);
     }
-    let mut asked = argument::scopes(scopes)
-        .map_err(|error| Failure::new(Kind::Usage, error).hint("corti-auth token --scope transcribe"))?;
+    let usage = |error: String| {
+        let failure = Failure::new(Kind::Usage, error);
+        failure.hint(format!("safe for a browser: {limited}")).hint(format!("backend only: {unlimited}"))
+    };
+    let mut asked = argument::scopes(scopes).map_err(|error| usage(error.to_string()))?;
     if asked.is_empty() {
-        asked = default.cloned().ok_or_else(|| {
-            Failure::new(Kind::Usage, "say what the token may do: --scope or --full")
-                .hint("safe for a browser: corti-auth token --scope transcribe")
-                .hint("backend only: corti-auth token --full")
-        })?;
+        let missing = || usage("say what the token may do: transcribe, streams or full".to_owned());
+        asked = default.cloned().ok_or_else(missing)?;
     }
-    ScopeRequest::scopes(asked).map_err(|error| {
-        Failure::new(Kind::Usage, error)
-            .hint("limited: corti-auth token --scope transcribe")
-            .hint("full: corti-auth token --full")
-    })
+    ScopeRequest::scopes(asked).map_err(|error| usage(error.to_string()))
 }
 
 #[cfg(test)]
@@ -153,14 +167,17 @@ mod tests {
     fn a_scope_is_always_chosen() {
         let wire = |scopes: &[&str]| {
             let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
-            scope_request(&scopes, false, None).map(|request| request.to_wire())
+            scope_request(&scopes, false, None, [""; 2]).map(|request| request.to_wire())
         };
         assert_eq!(wire(&["transcribe,streams"]).unwrap(), "openid streams transcribe");
         assert_eq!(wire(&["transcribe streams", "streams"]).unwrap(), "openid streams transcribe");
         assert!(wire(&[]).is_err());
         assert!(wire(&["openid"]).is_err());
-        assert_eq!(scope_request(&[], true, None).unwrap(), ScopeRequest::Full);
+        assert_eq!(scope_request(&[], true, None, [""; 2]).unwrap(), ScopeRequest::Full);
         let default = ScopeSet::from_wire("transcribe");
-        assert_eq!(scope_request(&[], false, Some(&default)).unwrap().to_wire(), "openid transcribe");
+        assert_eq!(
+            scope_request(&[], false, Some(&default), [""; 2]).unwrap().to_wire(),
+            "openid transcribe"
+        );
     }
 }

@@ -34,7 +34,7 @@ use token::CheckedToken;
 #[command(after_help = "Examples:
   corti-auth check --scope transcribe
   corti-auth check --scope streams --streams
-  corti-auth token --scope transcribe | corti-auth check - --json
+  corti-auth token transcribe | corti-auth check - --json
 
 Exit codes:
   10 the token can do more than its scopes promise, 5 it can do less, 0 neither")]

@@ -133,7 +133,11 @@ async fn read(file: Option<&Path>) -> Result<Secret, Failure> {
 async fn minted(name: ProfileName, args: &DiffArgs, context: &Context<'_>) -> Result<Secret, Failure> {
     let flags = Flags { profile: Some(name), ..Flags::default() };
     let plan = resolve::resolve(&flags, context.variables()?, context.config()?)?;
-    let requested = args.choice.scope_request(&plan, context)?;
+    let requested = args.choice.scope_request(
+        &plan,
+        context,
+        ["corti-auth diff A B --scope transcribe", "corti-auth diff A B --full"],
+    )?;
     let token = Tokens::new(context).get(&plan, &requested, CachePolicy::BYPASS).await?;
     Ok(token.access_token.secret().clone())
 }

@@ -91,7 +91,7 @@ pub(super) async fn run(args: &ExecArgs, context: &Context<'_>) -> Result<Outcom
 async fn endpoint() -> Result<RefreshEndpoint, Failure> {
     RefreshEndpoint::bind().await.map_err(|error| {
         Failure::new(Kind::Unexpected, format!("cannot listen on this machine for --refresh-url: {error}"))
-            .hint("without it: corti-auth exec --full -- CMD")
+            .hint("without it: corti-auth exec full -- CMD")
     })
 }
 
@@ -114,13 +114,17 @@ fn shell(env: &Env) -> OsString {
 }
 
 async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<PreparedProgram, Failure> {
-    args.choice.check_words()?;
+    args.choice.check_words("a program comes after two hyphens: corti-auth exec full -- CMD")?;
     if args.command.is_empty() && !context.may_ask() {
         return Err(Failure::new(Kind::Usage, "there is no program to run, and no terminal for a shell")
             .hint("corti-auth exec full -- CMD"));
     }
     let plan = context.plan()?;
-    let requested = args.choice.scope_request(&plan, context)?;
+    let requested = args.choice.scope_request(
+        &plan,
+        context,
+        ["corti-auth exec transcribe -- CMD", "corti-auth exec full -- CMD"],
+    )?;
     let policy = args.cache.policy(context);
     let tokens = Tokens::new(context);
     let token = tokens.get(&plan, &requested, policy).await?;

@@ -40,7 +40,7 @@ use judge::Judge;
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(after_help = "Examples:
-  corti-auth token --scope streams | corti-auth inspect
+  corti-auth token streams | corti-auth inspect
   corti-auth inspect token.txt --verify --environment eu
   corti-auth inspect --field expires_at < token.txt
   corti-auth inspect --lines --verify < tokens.txt > verdicts.jsonl

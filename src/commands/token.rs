@@ -41,11 +41,15 @@ pub(super) struct TokenArgs {
 }
 
 pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
-    args.choice.check_words()?;
+    args.choice.check_words("for another scope: corti-auth token --scope SCOPE")?;
     let delivery = args.format.delivery(context)?;
     let requirement = requirement(args)?;
     let plan = context.plan()?;
-    let requested = args.choice.scope_request(&plan, context)?;
+    let requested = args.choice.scope_request(
+        &plan,
+        context,
+        ["corti-auth token transcribe", "corti-auth token full"],
+    )?;
     let token = Tokens::new(context).get(&plan, &requested, args.cache.policy(context)).await?;
     requirement
         .check(&token.granted)

@@ -72,7 +72,7 @@ impl Failure {
         match (problem.status, lacking) {
             (401, _) => Self::refusal(Kind::Rejected, problem).hint(REFUSED_TOKEN).hint("corti-auth inspect"),
             (403, Some(kind)) => Self::refusal(Kind::Scope, problem).hint(format!(
-                "the token lacks the scope `{kind}`: corti-auth token --scope {kind}",
+                "the token lacks the scope `{kind}`: corti-auth token {kind}",
                 kind = kind.as_str()
             )),
             (403, None) => Self::refusal(Kind::Rejected, problem)

@@ -35,7 +35,7 @@ const UNLOCK_IN_ITS_PROGRAM: &str =
 
 /// A cached token would need no secret, so the Keychain would not ask.
 const ALWAYS_ALLOW: &str =
-    "in Terminal on the Mac itself, then click Always Allow: corti-auth token --full --refresh > /dev/null";
+    "in Terminal on the Mac itself, then click Always Allow: corti-auth token full --refresh > /dev/null";
 
 /// Where nobody logs in.
 pub(crate) fn mounting() -> String {

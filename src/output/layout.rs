@@ -219,8 +219,8 @@ mod tests {
             ("a https://example.com/a/long/path b", "a\n  https://example.com/a/long/path\n  b"),
             ("columns    that are padded", "columns    that\n  are padded"),
             ("twelve chars    padded", "twelve chars\n  padded"),
-            ("say it again: corti-auth token --full", "say it again:\n  corti-auth token --full"),
-            ("corti-auth token --scope transcribe", "corti-auth token --scope transcribe"),
+            ("say it again: corti-auth token full", "say it again:\n  corti-auth token full"),
+            ("corti-auth token transcribe", "corti-auth token transcribe"),
             ("", ""),
         ];
         for (text, expected) in table {

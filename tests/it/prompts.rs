@@ -302,7 +302,7 @@ fn a_rejected_secret_can_be_typed_again_without_the_other_answers() {
             assert!(!before.contains("Passphrase"), "it is asked for once there is a secret: {before}");
             shell.send_line(typed);
             shell.expect("Corti rejected the secret of client sandbox (");
-            shell.expect(&format!("; type it again ({left} left)"));
+            shell.expect(&format!("({left} left)"));
         }
         let before = shell.expect("Client secret (not shown): ");
         assert!(!before.contains("Client id") && !before.contains("Tenant"), "{before}");

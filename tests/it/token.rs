@@ -162,7 +162,7 @@ fn words_say_what_the_token_may_do() {
 fn other_words_are_refused_and_not_all_repeated() {
     let world = World::new();
     for (arguments, message) in [
-        ("token full transcribe", "`full` stands alone"),
+        ("token full transcribe", "`full` is used alone"),
         ("token transcribe --full", "cannot be used with"),
         ("token full --scope transcribe", "cannot be used with"),
         ("token strems", "did you mean streams?"),

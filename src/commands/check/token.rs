@@ -46,7 +46,7 @@ impl CheckedToken {
             let token = pasted.and_then(|pasted| AccessToken::parse(&pasted.token));
             Some(token.ok_or_else(|| {
                 Failure::new(Kind::Token, "the input is not exactly one token")
-                    .hint("corti-auth token --scope transcribe | corti-auth check -")
+                    .hint("corti-auth token transcribe | corti-auth check -")
             })?)
         } else {
             // Options on the command line outrank the variable.
@@ -58,7 +58,11 @@ impl CheckedToken {
         };
         let Some(token) = given else {
             let plan = context.plan()?;
-            let ask = args.choice.scope_request(&plan, context)?;
+            let ask = args.choice.scope_request(
+                &plan,
+                context,
+                ["corti-auth check --scope transcribe", "corti-auth check --full"],
+            )?;
             // Not a cached one: if it expired during the check, it would seem to do less.
             let token = tokens.get(&plan, &ask, CachePolicy::BYPASS).await?.access_token;
             let inspection = inspect(&token, tokens)?;

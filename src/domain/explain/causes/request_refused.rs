@@ -161,7 +161,7 @@ pub(super) fn websocket(it: &Evidence) -> Vec<Cause> {
 fn close_code(code: u16) -> Option<(&'static str, &'static str)> {
     Some(match code {
         1000 => ("1000: normal closure", "this is not a failure; the last message says why it ended"),
-        1001 => ("1001: the server is going away", "connect again: corti-auth token --scope streams"),
+        1001 => ("1001: the server is going away", "connect again: corti-auth token streams"),
         1002 => ("1002: a WebSocket protocol error", "look for a proxy in between: corti-auth doctor"),
         1006 => (
             "1006: no close frame came. Browsers report this for a refused handshake too, and hide its status",

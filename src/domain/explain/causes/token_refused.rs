@@ -88,14 +88,14 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .if_server_says(it, says_scope && !is_at_socket)
             .if_request_shows(scopes.clone().filter(|_| !is_at_socket))
             .if_status_matches(only_403 && has_no_token && !is_at_socket)
-            .remedy("the REST API needs a full token; keep it on your backend: corti-auth token --full"),
+            .remedy("the REST API needs a full token; keep it on your backend: corti-auth token full"),
         cause("wrong-scope-for-the-socket", "the token is limited to another WebSocket")
             .if_server_says(it, says_scope && is_at_socket)
             .if_request_shows(scopes.filter(|_| is_at_socket && !has_own_scope))
             .if_status_matches(only_403 && has_no_token)
             .remedy(format!(
                 "ask for the scope of the WebSocket's name: {}",
-                if is_at_socket { &mint } else { "corti-auth token --scope transcribe,streams" }
+                if is_at_socket { &mint } else { "corti-auth token transcribe streams" }
             )),
         cause("refused-token", "the server refused the token without a reason")
             .weighed(1, no_reason.clone().filter(|_| only_401))
@@ -146,7 +146,7 @@ pub(super) fn wrong_target(it: &Evidence) -> Vec<Cause> {
             .if_status_matches(it.has_only_status(&[401]) && has_no_token)
             .remedy(format!(
                 "mint it in the environment you call: an eu token does not work in us: \
-                 corti-auth token --full --environment {environment}"
+                 corti-auth token full --environment {environment}"
             )),
         cause("wrong-tenant", "Tenant-Name is not the token's tenant")
             .if_server_says(it, says_tenant && !says_missing)
@@ -161,7 +161,7 @@ pub(super) fn wrong_target(it: &Evidence) -> Vec<Cause> {
             .remedy(remedy_for(issuer.or(configured))),
         cause("wrong-client", "the token is of another client, which has its own interactions")
             .if_request_shows(other_client.filter(|_| is_about_client))
-            .remedy("mint one for the client that made the interaction: corti-auth token --full"),
+            .remedy("mint one for the client that made the interaction: corti-auth token full"),
     ]
 }
 
@@ -227,9 +227,9 @@ fn mint(it: &Evidence) -> String {
             Some(if own == Some("streams") { "transcribe" } else { "streams" })
         }
         None if LIMITED.iter().all(|name| limited.is_some_and(|claims| claims.scopes.contains(name))) => {
-            return format!("corti-auth token --scope {}", LIMITED.join(","));
+            return format!("corti-auth token {}", LIMITED.join(" "));
         }
         None => own,
     };
-    wanted.map_or("corti-auth token --full".to_owned(), |name| format!("corti-auth token --scope {name}"))
+    wanted.map_or("corti-auth token full".to_owned(), |name| format!("corti-auth token {name}"))
 }
