@@ -5,6 +5,8 @@
 use std::io;
 use std::io::Write as _;
 use std::str::FromStr;
+#[cfg(unix)]
+use std::sync::Arc;
 use std::time::Duration;
 
 use dialoguer::console::Term;
@@ -223,7 +225,6 @@ fn failed(error: &io::Error) -> PromptError {
 }
 
 /// Restores the terminal when it is dropped: after the answer, or when a signal ends the wait.
-#[derive(Default)]
 pub(super) struct TerminalGuard {
     /// The terminal's mode, and whether restoring it discards what was typed and not read.
     #[cfg(unix)]
@@ -234,7 +235,7 @@ pub(super) struct TerminalGuard {
     hides_cursor: bool,
     /// If a text may be arriving, all of it is discarded, and this is written then.
     #[cfg(unix)]
-    after_paste: Option<&'static [u8]>,
+    after_paste: Option<(Arc<paste::Arrival>, &'static [u8])>,
 }
 
 impl TerminalGuard {
@@ -242,7 +243,10 @@ impl TerminalGuard {
         Self {
             #[cfg(unix)]
             mode: tcgetattr(stdin()).ok().map(|mode| (mode, OptionalActions::Now)),
-            ..Self::default()
+            is_asking: false,
+            hides_cursor: false,
+            #[cfg(unix)]
+            after_paste: None,
         }
     }
 
@@ -283,8 +287,8 @@ impl Drop for TerminalGuard {
         }
         #[cfg(unix)]
         {
-            if let Some(sequence) = self.after_paste {
-                paste::discard();
+            if let Some((arrival, sequence)) = &self.after_paste {
+                arrival.discard_rest();
                 let _ = Term::stderr().write_all(sequence);
             }
             if let Some((mode, when)) = &self.mode {

@@ -51,7 +51,9 @@ pub(super) fn hide() -> io::Result<(TerminalGuard, Keys)> {
         end: key(SpecialCodeIndex::VEOF),
     };
     // Text that was pasted after the first line break must not become a command of the shell.
-    Ok((TerminalGuard { mode: Some((before, OptionalActions::Flush)), ..TerminalGuard::default() }, keys))
+    let mut guard = TerminalGuard::new();
+    guard.mode = Some((before, OptionalActions::Flush));
+    Ok((guard, keys))
 }
 
 /// The text that was typed so far.

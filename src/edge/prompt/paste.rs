@@ -5,6 +5,9 @@
 //! any other text ends at Ctrl-D.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -28,7 +31,9 @@ const END: &[u8] = b"\x1b[201~";
 const LIMIT: usize = 64 * 1024 * 1024;
 
 /// A text arrives without longer pauses than this.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long to wait for the rest of a text whose end is not marked yet.
+const REST: Duration = Duration::from_secs(1);
 /// How often to look whether more of it has arrived.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a text is discarded at most. A program that sends without end must not hold the terminal.
@@ -38,19 +43,39 @@ const DISCARDING: Duration = Duration::from_secs(10);
 pub(super) fn begin(marks: bool, mut term: &Term) -> io::Result<(TerminalGuard, Paste)> {
     let (mut guard, keys) = hidden::hide()?;
     let (before, after) = if marks { (MARKED, UNMARKED) } else { (&b""[..], &b""[..]) };
-    guard.after_paste = Some(after);
+    let paste = Paste::new(keys);
+    guard.after_paste = Some((Arc::clone(&paste.arrival), after));
     io::Write::write_all(&mut term, before)?;
-    Ok((guard, Paste::new(keys)))
+    Ok((guard, paste))
 }
 
-/// Discards what was typed or pasted and is not read yet, until no more of it arrives.
-pub(super) fn discard() {
-    let (mut left, mut quiet) = (DISCARDING, Duration::ZERO);
-    while quiet < PAUSE && !left.is_zero() {
-        sleep(LOOK);
-        left = left.saturating_sub(LOOK);
-        quiet = if is_more() { Duration::ZERO } else { quiet + LOOK };
-        let _ = tcflush(stdin(), QueueSelector::IFlush);
+/// What has arrived of a text, for the guard: it may be dropped while a thread still reads.
+#[derive(Default)]
+pub(super) struct Arrival {
+    /// Whether the terminal has marked the beginning of a text, and not its end.
+    is_inside: AtomicBool,
+    /// How often something was read.
+    reads: AtomicUsize,
+}
+
+impl Arrival {
+    /// Discards what was typed or pasted and is not read yet, until no more of it arrives.
+    pub(super) fn discard_rest(&self) {
+        let (mut left, mut quiet, mut reads) = (DISCARDING, Duration::ZERO, usize::MAX);
+        loop {
+            let is_inside = self.is_inside.load(Relaxed);
+            if quiet >= if is_inside { REST } else { PAUSE } || left.is_zero() {
+                return;
+            }
+            sleep(LOOK);
+            left = left.saturating_sub(LOOK);
+            let before = std::mem::replace(&mut reads, self.reads.load(Relaxed));
+            quiet = if is_more() || before != reads { Duration::ZERO } else { quiet + LOOK };
+            // Within a text the thread reads on, to see its end.
+            if !is_inside {
+                let _ = tcflush(stdin(), QueueSelector::IFlush);
+            }
+        }
     }
 }
 
@@ -73,8 +98,7 @@ fn more_follows() -> bool {
 pub(super) struct Paste {
     text: Zeroizing<Vec<u8>>,
     keys: Keys,
-    /// Whether the terminal has marked the beginning of a text, and not its end.
-    is_inside: bool,
+    arrival: Arc<Arrival>,
     was_marked: bool,
     /// Whether only Ctrl-D ends the text.
     has_lines: bool,
@@ -91,7 +115,13 @@ enum Next {
 
 impl Paste {
     fn new(keys: Keys) -> Self {
-        Self { text: Zeroizing::default(), keys, is_inside: false, was_marked: false, has_lines: false }
+        Self {
+            text: Zeroizing::default(),
+            keys,
+            arrival: Arc::default(),
+            was_marked: false,
+            has_lines: false,
+        }
     }
 
     /// Reads to the end of the text. Blocks. Calls `tell` once if the text goes on after a line, and ends only at Ctrl-D.
@@ -103,6 +133,7 @@ impl Paste {
         let mut chunk = Zeroizing::new([0; 4096]);
         loop {
             let count = hidden::read(&mut chunk[..])?;
+            self.arrival.reads.fetch_add(1, Relaxed);
             for (index, byte) in chunk[..count].iter().enumerate() {
                 match self.take(*byte) {
                     Next::Read => {}
@@ -125,9 +156,10 @@ impl Paste {
     }
 
     fn take(&mut self, byte: u8) -> Next {
-        if self.is_inside {
+        if self.arrival.is_inside.load(Relaxed) {
             self.text.push(byte);
-            self.is_inside = !self.ends_with(END);
+            let has_ended = self.ends_with(END);
+            self.arrival.is_inside.store(!has_ended, Relaxed);
             return Next::Read;
         }
         match byte {
@@ -138,8 +170,9 @@ impl Paste {
             b'\n' | b'\r' => return Next::Line,
             byte => {
                 self.keys.edit(&mut self.text, byte);
-                self.is_inside = self.ends_with(BEGIN);
-                self.was_marked |= self.is_inside;
+                let begins = self.ends_with(BEGIN);
+                self.arrival.is_inside.store(begins, Relaxed);
+                self.was_marked |= begins;
             }
         }
         Next::Read
