@@ -56,7 +56,7 @@ fn a_granted_token_without_a_limited_scope_is_called_full() {
     let answer = grant(&sandbox, &form(&sandbox, "openid"));
     let explained = explain(&world, &answer, "");
     assert_first(&explained, Id("full-token"), "email profile");
-    assert!(explained["causes"][0]["remedy"].as_str().unwrap().contains("--scope transcribe"));
+    assert!(explained["causes"][0]["remedy"].as_str().unwrap().contains("token transcribe"));
     assert!(!explained.to_string().contains("eyJ"), "the token is repeated");
     let limited = grant(&sandbox, &form(&sandbox, "openid+streams"));
     let explained = explain(&world, &limited, "");
@@ -173,7 +173,7 @@ fn causes_are_numbered_and_each_has_a_remedy() {
     );
     assert!(lines[1].starts_with("   because  the server says: "), "{}", said.stdout);
     assert!(lines[2].contains("the token's scopes are `email openid profile transcribe`"), "{}", said.stdout);
-    assert!(lines[3].ends_with("corti-auth token --full"), "{}", said.stdout);
+    assert!(lines[3].ends_with("corti-auth token full"), "{}", said.stdout);
     assert!(lines[4].starts_with("for Corti's support: request ") && lines.len() == 5, "{}", said.stdout);
 }
 

@@ -47,7 +47,7 @@ async fn an_expired_token_is_explained() {
         answer.starts_with("HTTP/1.1 401")
     });
     let explained = corti.explain(&answer, &limited);
-    assert_eq!(explained["causes"][0]["remedy"], "mint a new one: corti-auth token --scope streams");
+    assert_eq!(explained["causes"][0]["remedy"], "mint a new one: corti-auth token streams");
     // The token alone.
     let file = corti.world.file("token.txt", &token);
     let said = Said::by(&mut corti.world.run(&format!("explain --token-file {file}")));
@@ -191,13 +191,13 @@ fn a_token_with_the_wrong_scope_is_explained() {
     let socket = corti.explain(&saved, &streams);
     assert_first(&socket, Id("wrong-scope-for-the-socket"), "streams`");
     let remedy = socket["causes"][0]["remedy"].as_str().unwrap();
-    assert!(remedy.ends_with("corti-auth token --scope transcribe"), "{remedy}");
+    assert!(remedy.ends_with("corti-auth token transcribe"), "{remedy}");
     let id = uuid::Uuid::new_v4();
     let path =
         format!("/audio-bridge/v2/interactions/{id}/streams?tenant-name=base&token=Bearer%20{transcribe}");
     let socket = corti.explain(&corti.get(&path, &[]), &transcribe);
     let remedy = socket["causes"][0]["remedy"].as_str().unwrap();
-    assert!(remedy.ends_with("corti-auth token --scope streams"), "{remedy}");
+    assert!(remedy.ends_with("corti-auth token streams"), "{remedy}");
     // Without a file, CORTI_ACCESS_TOKEN is the token in use.
     let mut world = World::new();
     world.set("CORTI_ACCESS_TOKEN", &transcribe);

@@ -165,7 +165,7 @@ fn other_words_are_refused_and_not_all_repeated() {
         ("token full transcribe", "`full` is used alone"),
         ("token transcribe --full", "cannot be used with"),
         ("token full --scope transcribe", "cannot be used with"),
-        ("token strems", "did you mean streams?"),
+        ("token strems", "did you mean `streams`?"),
         ("exec node -- server.js", "a program comes after two hyphens"),
     ] {
         let said = Said::by(&mut world.run(arguments));
