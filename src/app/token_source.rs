@@ -7,16 +7,19 @@ use zeroize::Zeroizing;
 
 use crate::app::context::Context;
 use crate::app::input::name;
-use crate::domain::client::secret::Secret;
-use crate::domain::text::shell::Shell;
-use crate::domain::token::jwt::MAX_TOKEN_BYTES;
-use crate::domain::token::pasted;
+use crate::domain::client::secret::{Secret, fingerprint};
+use crate::domain::token::inspection::Inspection;
+use crate::domain::token::jwt::{Jwt, MAX_TOKEN_BYTES};
+use crate::domain::token::pasted::{self, Found, MAX_FOUND, MAX_TEXT};
 use crate::edge::input::Input;
 use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 
-/// How much of a text with one token is read, in bytes: little text surrounds a pasted token.
-pub(crate) const MAX_TEXT: usize = MAX_TOKEN_BYTES + 4096;
+/// The longest line with a token, in bytes, where each line is one: little text surrounds it.
+pub(crate) const MAX_LINE: usize = MAX_TOKEN_BYTES + 4096;
+
+/// How many tokens of a text are listed.
+const MAX_LISTED: usize = 10;
 
 /// A text with one token or many.
 pub(crate) struct Source {
@@ -52,7 +55,7 @@ impl Source {
     /// Whether it is many tokens, one a line. Reads no further than needed to tell.
     pub(crate) async fn is_many(&mut self) -> Result<bool, Failure> {
         loop {
-            let seen_enough = self.has_ended || self.head.len() > MAX_TEXT;
+            let seen_enough = self.has_ended || self.head.len() > MAX_LINE;
             if let Some(many) = pasted::has_token_per_line(&self.head, seen_enough) {
                 return Ok(many);
             }
@@ -65,20 +68,20 @@ impl Source {
         self.input.chunk().await.map_err(|error| unreadable(&self.name, &error, &self.example))
     }
 
-    /// All of it, as the text of one token.
+    /// All of it.
     pub(crate) async fn whole(mut self) -> Result<Secret, Failure> {
         while !self.has_ended {
             if self.head.len() > MAX_TEXT {
                 let error = Error::new(ErrorKind::InvalidData, format!("longer than {MAX_TEXT} bytes"));
-                return Err(advise(unreadable(&self.name, &error, &self.example), &self.head));
+                return Err(unreadable(&self.name, &error, &self.example));
             }
             self.read_on().await?;
         }
-        String::from_utf8(self.head).map(Secret::new).map_err(|error| {
-            let failure = Failure::new(Kind::Token, "this is not a token: it is not text")
-                .hint("give the token alone: corti-auth token transcribe | corti-auth inspect");
-            advise(failure, error.as_bytes())
-        })
+        // A search finds a token in any bytes.
+        Ok(Secret::new(match String::from_utf8(self.head) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }))
     }
 
     async fn read_on(&mut self) -> Result<(), Failure> {
@@ -90,14 +93,87 @@ impl Source {
     }
 }
 
-/// If a line of `text` is a token, adds a hint how to inspect line by line.
-pub(crate) fn advise(failure: Failure, text: &[u8]) -> Failure {
-    if pasted::has_token_line(text) {
-        let inspect = Shell::HERE.read_from("corti-auth inspect --lines", "FILE");
-        failure.hint(format!("one of its lines is a token; line by line: {inspect}"))
-    } else {
-        failure
+/// Finds the token that is meant in a text, and says where it was. Asks if there are several, or lists them; `nth` is the number
+/// of one in that list.
+pub(crate) async fn choose(text: &str, nth: Option<usize>, context: &Context<'_>) -> Result<Found, Failure> {
+    let (found, remark) = choose_quietly(text, nth, context).await?;
+    if let Some(remark) = remark {
+        context.note(remark);
     }
+    Ok(found)
+}
+
+/// As [`choose`], but returns what is to be said.
+pub(crate) async fn choose_quietly(
+    text: &str,
+    nth: Option<usize>,
+    context: &Context<'_>,
+) -> Result<(Found, Option<String>), Failure> {
+    // Nearly every text is just a token.
+    let mut found = if Jwt::decode(text).is_ok() && !text.trim_end().ends_with('.') {
+        vec![Found::bare(text)]
+    } else {
+        pasted::search(text)?
+    };
+    let chosen = match nth {
+        Some(nth) if nth > found.len() => {
+            let message = format!("--nth {nth}: this text has {}", count(&found));
+            return Err(list(message, &found, context));
+        }
+        Some(nth) => nth.saturating_sub(1),
+        None => match pasted::preferred(&found) {
+            Some(chosen) => chosen,
+            None if context.may_ask() => {
+                let rows = (1..).zip(&found).map(|(number, it)| format!("{number}  {}", row(it, context)));
+                let question = format!("This text has {}. Which one?", count(&found));
+                context.questions().select(&question, rows.collect()).await?
+            }
+            None => return Err(list(format!("this text has {}", count(&found)), &found, context)),
+        },
+    };
+    let others: Vec<String> =
+        (0..found.len()).filter(|at| *at != chosen).take(3).map(|at| format!("--nth {}", at + 1)).collect();
+    let found = found.swap_remove(chosen);
+    let others = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" (for another token: {})", others.join(", "))
+    };
+    let remark = found.remark().map(|remark| remark + &others);
+    Ok((found, remark))
+}
+
+/// `2 different tokens`.
+fn count(found: &[Found]) -> String {
+    match found.len() {
+        1 => "1 token".to_owned(),
+        MAX_FOUND => format!("{MAX_FOUND} different tokens or more"),
+        count => format!("{count} different tokens"),
+    }
+}
+
+fn list(message: String, found: &[Found], context: &Context<'_>) -> Failure {
+    let rows =
+        (1..).zip(found).take(MAX_LISTED).map(|(number, it)| format!("--nth {number}  {}", row(it, context)));
+    rows.fold(Failure::new(Kind::Usage, message), Failure::hint)
+}
+
+/// A token in a list: nothing of it but what tells it from the others.
+fn row(found: &Found, context: &Context<'_>) -> String {
+    let inspection = Jwt::decode(&found.token).map(|jwt| Inspection::of(&jwt, context.host.clock.now()));
+    let about = match inspection {
+        Err(error) => error.to_string(),
+        Ok(it) => {
+            let client = it.client.as_ref().map(|client| format!(" of {client}")).unwrap_or_default();
+            let expiry = it
+                .expires_at
+                .map(|at| format!(", {} {at:.0}", if it.is_expired() { "expired" } else { "expires" }));
+            format!("{} token{client}{}", it.kind.as_str(), expiry.unwrap_or_default())
+        }
+    };
+    let place = found.place();
+    let place = if place.is_empty() { place } else { format!(", {place}") };
+    format!("{}  {about}{place}", fingerprint(&found.token))
 }
 
 /// Asks a person for a token, unseen; a text around it is fine. `None` if a file is named, standard input is a pipe, or nobody can

@@ -40,6 +40,18 @@ pub(crate) struct ScopeArgs {
     full: bool,
 }
 
+/// Which token of a text.
+#[derive(Debug, Args)]
+pub(crate) struct NthArgs {
+    /// Take this one of the tokens in the text, counted from 1
+    #[arg(long, value_name = "N", value_parser = nth)]
+    pub(crate) nth: Option<usize>,
+}
+
+fn nth(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1".to_owned())
+}
+
 impl ChoiceArgs {
     /// Refuses words that do not say what a token may do, with `hint` unless one is misspelt. Each may be a secret.
     pub(crate) fn check_words(&self, hint: &str) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use crate::app::api::{Api, deletion};
 use crate::app::context::Context;
 use crate::app::interrupt::StopSignal;
 use crate::app::tokens::Tokens;
-use crate::cli::token_args::ScopeArgs;
+use crate::cli::token_args::{NthArgs, ScopeArgs};
 use crate::domain::client::secret::AccessToken;
 use crate::domain::corti::access::{Access, Finding, READS, Row, overall};
 use crate::domain::corti::interaction::Interaction;
@@ -44,6 +44,8 @@ pub(super) struct CheckArgs {
     file: Option<PathBuf>,
     #[command(flatten)]
     choice: ScopeArgs,
+    #[command(flatten)]
+    which: NthArgs,
     /// Create an interaction with a full token of the client, open its /streams, and delete the interaction
     #[arg(long)]
     streams: bool,

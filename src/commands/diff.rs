@@ -6,18 +6,17 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
-use crate::app::token_source::{self, Source, refuse_terminal};
+use crate::app::token_source::{self, Source, choose_quietly, refuse_terminal};
 use crate::app::tokens::Tokens;
-use crate::cli::token_args::ScopeArgs;
+use crate::cli::token_args::{NthArgs, ScopeArgs};
 use crate::domain::client::config::Config;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{self, Flags};
-use crate::domain::client::secret::Secret;
+use crate::domain::client::secret::{Secret, fingerprint};
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::token::comparison::Comparison;
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwt::Jwt;
-use crate::domain::token::pasted;
 use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
@@ -40,6 +39,8 @@ pub(super) struct DiffArgs {
     b: String,
     #[command(flatten)]
     choice: ScopeArgs,
+    #[command(flatten)]
+    which: NthArgs,
 }
 
 pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
@@ -102,11 +103,14 @@ async fn side(
             (file.to_owned(), read(Some(Path::new(file))).await?)
         }
     };
-    let pasted = pasted::clean(text.expose());
-    let jwt = Jwt::decode(&pasted.token)
-        .map_err(|error| Failure::from(error).context(format!("cannot compare {source}")))?;
+    let unreadable = |failure: Failure| failure.context(format!("cannot compare {source}"));
+    let (found, remark) = choose_quietly(text.expose(), args.which.nth, context).await.map_err(unreadable)?;
+    if let Some(remark) = remark {
+        context.note(format!("{source}: {remark}"));
+    }
+    let jwt = Jwt::decode(&found.token).map_err(|error| unreadable(error.into()))?;
     let inspection = Inspection::of(&jwt, context.host.clock.now());
-    let fingerprint = Secret::new(pasted.token.into_owned()).fingerprint();
+    let fingerprint = fingerprint(&found.token);
     let is_expired = inspection.is_expired();
     let mark = if is_expired { ", expired" } else { "" };
     let line = format!("{source} ({fingerprint}{mark})");

@@ -10,8 +10,8 @@ use crate::app::context::Context;
 use crate::app::interrupt::interruptible;
 use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::cli::argument;
+use crate::cli::token_args::NthArgs;
 use crate::domain::text::shell::Shell;
-use crate::domain::token::pasted::Pasted;
 use crate::domain::token::report::FIELDS;
 use crate::domain::token::scope::LIMITED;
 use crate::failure::{Failure, Kind};
@@ -24,9 +24,9 @@ mod verifier;
 use judge::Judge;
 
 /// The token comes from a file or from standard input, never from the command line. On a terminal you are asked for it, and
-/// it is not shown. `Bearer`, quotes, line breaks, a
-/// header, a URL or a JSON answer around it are removed, and named. Without --verify nothing is proven: the token only
-/// claims what it says.
+/// it is not shown. It is found in whatever surrounds it: a chat, a mail, a log, JSON, a HAR, the output of curl. Where it was
+/// is said. Of the tokens in an OAuth answer the access token is taken; of several others, the one that you choose. Without
+/// --verify nothing is proven: the token only claims what it says.
 ///
 /// With --lines, or if the first two lines are tokens, each line is one token, and one JSON object is printed per line;
 /// lines that are not tokens, or have a claim that cannot be used, have `error`. On a terminal, without --json, they are rows
@@ -77,8 +77,10 @@ pub(super) struct InspectArgs {
     #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     require_scope: Vec<String>,
     /// Read every line as one token
-    #[arg(long)]
+    #[arg(long, conflicts_with = "nth")]
     lines: bool,
+    #[command(flatten)]
+    which: NthArgs,
 }
 
 pub(super) async fn run(args: &InspectArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
@@ -102,25 +104,29 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
     if file.is_none() && asked.is_none() {
         refuse_terminal(context)?;
     }
-    let example = Shell::HERE.read_from("corti-auth inspect", "FILE");
+    let example = |option| Shell::HERE.read_from(&format!("corti-auth inspect{option}"), "FILE");
     let mut source = match asked {
-        Some(text) => Source::of(&text, example),
-        None if fetches_keys => Source::on_a_thread(file, example),
-        None => Source::on_this_thread(file, example)?,
+        Some(text) => Source::of(&text, example("")),
+        None if fetches_keys => Source::on_a_thread(file, example("")),
+        None => Source::on_this_thread(file, example(""))?,
     };
     let mut judge = Judge::new(args, context)?;
-    if args.lines || source.is_many().await? {
+    if args.lines || args.which.nth.is_none() && source.is_many().await? {
         // Their lines are printed already.
         let failure = many::run(source, &mut judge, context).await?;
         return Ok(Outcome { failure, ..Outcome::new("inspect", Value::Null, Text::Nothing) });
     }
     let text = source.whole().await?;
-    let judged = judge.judge(text.expose()).await?;
-    let judged = judged
-        .map_err(|unreadable| token_source::advise(Failure::from(unreadable), text.expose().as_bytes()))?;
-    if let Some(remark) = Pasted::remark(&judged.cleaned) {
-        context.note(remark);
-    }
+    let found = match token_source::choose(text.expose(), args.which.nth, context).await {
+        Ok(found) => found,
+        Err(failure) if failure.kind == Kind::Usage => {
+            return Err(failure.hint(format!("each line by itself: {}", example(" --lines"))));
+        }
+        // The signature of what cannot be read may be good.
+        Err(failure) => return Err(judge.judge(text.expose()).await?.err().map_or(failure, Failure::from)),
+    };
+    let mut judged = judge.judge(&found.token).await?.map_err(Failure::from)?;
+    judged.cleaned = found.cleaned;
     let (json, page) = (judged.fields(), judged.page());
     Ok(Outcome { failure: judged.failure(), ..Outcome::new("inspect", json, Text::Page(page)) })
 }

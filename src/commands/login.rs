@@ -188,7 +188,7 @@ async fn new_client(given: GivenValues, context: &Context<'_>) -> Result<Client,
 }
 
 async fn ask_environment(context: &Context<'_>) -> Result<Environment, Failure> {
-    let choice = context.questions().select("Environment", &ENVIRONMENTS).await?;
+    let choice = context.questions().select("Environment", ENVIRONMENTS.map(str::to_owned).into()).await?;
     match KNOWN_LABELS.get(choice).and_then(|label| label.parse().ok()) {
         Some(known) => Ok(known),
         None => Ok(context.questions().text("Environment (a label or a URL)", None).await?),

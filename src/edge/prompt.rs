@@ -48,14 +48,10 @@ pub struct Questions {
 
 impl Questions {
     /// Asks for one of `choices`, and returns its index.
-    pub async fn select(
-        self,
-        question: &'static str,
-        choices: &'static [&'static str],
-    ) -> Result<usize, PromptError> {
+    pub async fn select(self, question: &str, choices: Vec<String>) -> Result<usize, PromptError> {
         if self.plain {
             let lines: Vec<_> =
-                (1..).zip(choices).map(|(number, it)| format!("  {number}. {it}\n")).collect();
+                (1..).zip(&choices).map(|(number, it)| format!("  {number}. {it}\n")).collect();
             let question = format!("{question}:\n{}Number [1]", lines.concat());
             return answer(TerminalGuard::new(), move || {
                 parsed_line(&question, |line| match line.parse::<usize>() {
@@ -66,8 +62,9 @@ impl Questions {
             })
             .await;
         }
+        let question = question.to_owned();
         answer(TerminalGuard::new().hiding_cursor(true), move || {
-            let select = Select::new().with_prompt(question).items(choices).default(0).report(true);
+            let select = Select::new().with_prompt(question).items(&choices).default(0).report(true);
             select.interact_on(&Term::stderr())
         })
         .await

@@ -9,6 +9,7 @@ use crate::domain::client::resolve::ResolveError;
 use crate::domain::client::variable::{self, VariableError};
 use crate::domain::text::shell::{Shell, quote};
 use crate::domain::token::jwt::JwtError;
+use crate::domain::token::pasted::NoToken;
 use crate::edge::config_file::ConfigFileError;
 use crate::edge::private_file::Exposed;
 use crate::edge::prompt::PromptError;
@@ -112,6 +113,20 @@ impl From<JwtError> for Failure {
                 .context("cannot read the token")
                 .hint("copy it again, whole: a Corti token begins with eyJ and has two dots"),
         }
+    }
+}
+
+impl From<NoToken> for Failure {
+    fn from(error: NoToken) -> Self {
+        let hint = match error {
+            NoToken::Unreadable(error) => return error.into(),
+            NoToken::OAuthError | NoToken::Html => "corti-auth explain --response FILE",
+            NoToken::Several(_) => "choose one: --nth 2",
+            NoToken::Binary | NoToken::Json | NoToken::Text => {
+                "a Corti token begins with eyJ and has two dots"
+            }
+        };
+        Self::caused(Kind::Token, error).hint(hint)
     }
 }
 

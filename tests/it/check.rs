@@ -173,7 +173,7 @@ fn only_an_access_token_is_sent() {
     let (sandbox, world) = start(&[]);
     let issuer = format!("{}/realms/base", sandbox.environment);
     let table = [
-        ("no token".to_owned(), 7, "not exactly one token"),
+        ("no token".to_owned(), 7, "no token in this text"),
         ("abc".to_owned(), 7, ""),
         (forged(&json!({ "alg": "RS256" }), &json!({ "typ": "ID", "iss": issuer })), 7, "of the kind `id`"),
         (
@@ -246,9 +246,9 @@ fn text_around_a_pasted_token_is_ignored() {
     let (_sandbox, world) = start(&[]);
     let token = mint(&world, "--scope transcribe");
     for (text, remark) in [
-        (format!("Bearer {token}"), "read without `Bearer`\n"),
-        (format!("Authorization: Bearer {token}"), "read from an Authorization header, without `Bearer`\n"),
-        (format!("\"{token}\""), "read without quotes or punctuation\n"),
+        (format!("Bearer {token}"), "read from: the text after `Bearer`\n"),
+        (format!("Authorization: Bearer {token}"), "read from: an Authorization header\n"),
+        (format!("\"{token}\""), "read from: a text in quotes\n"),
     ] {
         let said = Said::by(world.run("check -").write_stdin(text));
         assert_eq!(said.code, 0, "{}", said.stderr);

@@ -23,7 +23,8 @@ fn the_order_of_scopes_and_roles_and_the_token_ids_are_not_compared() {
     let a = world.file("a", token(&claims("email openid profile", &["a", "b"])));
     let b = world.file("b", format!("Bearer {}", token(&second)));
     let said = Said::by(&mut world.run_words(&["diff", &a, &b]));
-    assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{}", said.stdout);
+    let note = format!("{b}: read from: the text after `Bearer`\n");
+    assert_eq!((said.code, said.stderr.as_str()), (0, note.as_str()), "{}", said.stdout);
     assert!(said.stdout.contains("same: email openid profile"), "{}", said.stdout);
     assert!(said.stdout.contains("NOT VERIFIED") && !said.stdout.contains("eyJ"), "{}", said.stdout);
     let json = Said::by(&mut world.run_words(&["diff", "--json", &a, &b])).json();

@@ -109,17 +109,24 @@ fn each_line_has_a_line_of_output_and_the_worst_decides_the_exit_code() {
 
 #[test]
 fn after_a_heading_line_the_hint_is_lines() {
-    let token = token("a", FAR);
-    let long = format!("tokens of today\n{}", format!("{token}\n").repeat(3000));
-    for text in [format!("tokens of today\n{token}\n{token}\n"), format!("#\n{token}\n"), long] {
+    let (token, other) = (token("a", FAR), token("b", FAR));
+    let long = format!("tokens of today\n{}", format!("{token}\n{other}\n").repeat(3000));
+    for text in [format!("tokens of today\n{token}\n{other}\n"), long] {
         let said = Said::by(World::new().run("inspect").write_stdin(text));
-        assert_eq!((said.code, said.stdout.as_str()), (7, ""));
-        assert!(said.stderr.contains("line by line: corti-auth inspect --lines < FILE"), "{}", said.stderr);
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""));
+        assert!(
+            said.stderr.contains("each line by itself: corti-auth inspect --lines < FILE"),
+            "{}",
+            said.stderr
+        );
         assert!(!said.stderr.contains("encrypted"), "two tokens are no JWE: {}", said.stderr);
     }
     let mut bytes = b"\xff\n".to_vec();
     bytes.extend(token.bytes());
-    assert!(Said::by(World::new().run("inspect").write_stdin(bytes)).stderr.contains("--lines"));
+    for text in [bytes, format!("#\n{token}\n{token}\n").into_bytes()] {
+        let said = Said::by(World::new().run("inspect --field client_id").write_stdin(text));
+        assert_eq!((said.code, said.stdout.as_str()), (0, "a\n"), "{}", said.stderr);
+    }
     for text in ["hello\nworld", "eyJ.a.", "Bearer"] {
         assert!(
             !Said::by(World::new().run("inspect").write_stdin(text)).stderr.contains("--lines"),
@@ -178,9 +185,11 @@ fn a_line_of_100_mb_is_refused_early_and_memory_stays_small() {
     assert!(talk.peak() < 50 * 1024, "{} KiB", talk.peak());
     let (code, stderr) = talk.end();
     assert!(code == 7 && stderr.contains("1 of 20002 tokens is not valid"), "{stderr}");
-    // Without --lines, no more is read than a token may have.
+    // Without --lines, no more is read than is searched for a token.
     let mut talk = Interactive::start(&World::new(), "inspect");
-    let _ = talk.stdin.as_mut().unwrap().write_all(megabyte.as_bytes());
+    for _ in 0..66 {
+        let _ = talk.stdin.as_mut().unwrap().write_all(megabyte.as_bytes());
+    }
     let mut stderr = String::new();
     talk.stderr.read_to_string(&mut stderr).unwrap();
     assert!(stderr.contains("longer than"), "{stderr}");

@@ -15,23 +15,27 @@ fn text_around_a_token_is_removed_and_named() {
         (
             format!("Authorization: Bearer {token}"),
             json!(["header", "bearer"]),
-            "from an Authorization header, without `Bearer`",
+            "from: an Authorization header\n",
         ),
         (
             format!("wss://h/x?a=b&token=Bearer%20{token}"),
             json!(["url", "bearer", "percent-encoding"]),
-            "a URL",
+            "from: the token in a URL, without percent-encoding\n",
         ),
         (
             format!("{{\"access_token\": \"{token}\",\n \"expires_in\": 300}}"),
             json!(["json"]),
-            "a JSON object",
+            "from: the access_token in a JSON object, line 1\n",
         ),
-        (broken.join("\n  "), json!(["white-space"]), "line breaks"),
-        (format!("\"{token}\""), json!(["quotes"]), "quotes"),
-        (format!("{token} please look"), json!(["words"]), "words after it"),
-        (format!("https://h/back#access_token={token}&expires_in=300"), json!(["url"]), "a URL"),
-        (format!("[{{\"token\": \"{token}\"}}]"), json!(["json"]), "a JSON object"),
+        (broken.join("\n  "), json!(["white-space"]), "from line 1, rejoined from 3 lines\n"),
+        (format!("\"{token}\""), json!(["quotes"]), "from: a text in quotes\n"),
+        (format!("{token} please look"), json!(["words"]), "from: a text\n"),
+        (
+            format!("https://h/back#access_token={token}&expires_in=300"),
+            json!(["url"]),
+            "from: the access_token in a URL\n",
+        ),
+        (format!("[{{\"token\": \"{token}\"}}]"), json!(["json"]), "from: the token in a JSON object\n"),
     ];
     for (text, cleaned, words) in table {
         let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
@@ -69,9 +73,12 @@ fn a_token_followed_by_words_still_verifies() {
             "{text}"
         );
     }
-    let two = Said::by(world.run("inspect --verify").write_stdin(format!("{token} or {token}")));
-    assert_eq!((two.code, two.stdout.as_str()), (7, ""), "of two tokens none is taken");
-    assert!(two.stderr.contains("this text has 5") && !two.stderr.contains("encrypted"), "{}", two.stderr);
+    let twice = Said::by(world.run("inspect --verify --json").write_stdin(format!("{token} or {token}")));
+    assert_eq!((twice.code, &twice.json()["signature"]), (0, &json!("valid")), "twice the same is one");
+    let other = Said::by(&mut world.run("token --scope streams")).stdout;
+    let two = Said::by(world.run("inspect --verify").write_stdin(format!("{token} or {other}")));
+    assert_eq!((two.code, two.stdout.as_str()), (2, ""), "of two tokens none is taken");
+    assert!(two.stderr.contains("2 different") && !two.stderr.contains("encrypted"), "{}", two.stderr);
 }
 
 #[test]
@@ -86,17 +93,24 @@ fn quiet_and_json_print_no_notes_and_field_prints_its_value_alone() {
         assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{flags}");
     }
     let said = Said::by(World::new().run("inspect --field client_id").write_stdin(format!("Bearer {token}")));
-    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("acme\n", "read without `Bearer`\n"));
+    assert_eq!(
+        (said.stdout.as_str(), said.stderr.as_str()),
+        ("acme\n", "read from: the text after `Bearer`\n")
+    );
 }
 
 #[test]
 fn text_without_a_token_is_refused_and_not_printed() {
     let table = [
-        ("Bearer", "1 of 3 dot-separated parts"),
+        ("Bearer", "no token in this text"),
         ("Authorization: Bearer b1946ac92492d2347c6235b4d2611184", "an opaque token"),
         ("https://h/?token=", "1 of 3 dot-separated parts"),
-        (r#"{"error":"invalid_client"}"#, "1 of 3 dot-separated parts"),
-        ("a.b.c and more words", "not base64url"),
+        (
+            r#"{"error":"invalid_client"}"#,
+            "no token: this is an OAuth error\nhint: corti-auth explain --response FILE",
+        ),
+        ("a.b.c and more words", "no token in this text"),
+        ("a.b.c", "not base64url"),
     ];
     for (text, words) in table {
         let said = Said::by(World::new().run("inspect").write_stdin(text));

@@ -100,6 +100,7 @@ mod mounted;
 mod network;
 #[cfg(target_os = "linux")]
 mod one_mint;
+mod paste_forms;
 #[cfg(target_os = "linux")]
 mod paste_prompt;
 mod pasted_token;

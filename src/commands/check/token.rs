@@ -11,8 +11,8 @@ use crate::domain::client::secret::AccessToken;
 use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::text::shell::Shell;
 use crate::domain::token::inspection::{Inspection, Kind as TokenKind};
-use crate::domain::token::jwt::{JwtError, MAX_TOKEN_BYTES};
-use crate::domain::token::pasted::{self, Pasted};
+use crate::domain::token::jwt::JwtError;
+use crate::domain::token::pasted::MAX_TEXT;
 use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 
@@ -34,20 +34,14 @@ impl CheckedToken {
         let given = if let Some(path) = &args.file {
             let bytes = match token_source::ask(Some(path), context).await? {
                 Some(text) => Zeroizing::new(text.as_bytes().to_vec()),
-                None => input::read(path, MAX_TOKEN_BYTES + 1024, context).await.map_err(|reason| {
+                None => input::read(path, MAX_TEXT, context).await.map_err(|reason| {
                     Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
                         .hint(Shell::HERE.read_from("corti-auth check -", "FILE"))
                 })?,
             };
-            let pasted = std::str::from_utf8(&bytes).ok().map(pasted::clean);
-            if let Some(remark) = pasted.as_ref().and_then(|pasted| Pasted::remark(&pasted.cleaned)) {
-                context.note(remark);
-            }
-            let token = pasted.and_then(|pasted| AccessToken::parse(&pasted.token));
-            Some(token.ok_or_else(|| {
-                Failure::new(Kind::Token, "the input is not exactly one token")
-                    .hint("corti-auth token transcribe | corti-auth check -")
-            })?)
+            let text = String::from_utf8_lossy(&bytes);
+            let found = token_source::choose(&text, args.which.nth, context).await?;
+            AccessToken::parse(&found.token)
         } else {
             // Options on the command line outrank the variable.
             let token = context.variables()?.access_token.as_ref().filter(|_| !is_chosen);

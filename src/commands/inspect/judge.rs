@@ -1,5 +1,7 @@
 //! Judges one token: decodes it, verifies it if asked to, and redacts it for a ticket.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -10,8 +12,8 @@ use crate::domain::text::field;
 use crate::domain::text::page::{Column, Page, Tone};
 use crate::domain::token::claims::AllClaims;
 use crate::domain::token::inspection::{Inspection, Places, span};
-use crate::domain::token::jwt::{self, Jwt, JwtError, LastHeader};
-use crate::domain::token::pasted::{self, Pasted, Wrapping};
+use crate::domain::token::jwt::{self, Jwt, LastHeader};
+use crate::domain::token::pasted::{self, NoToken, Wrapping};
 use crate::domain::token::report::Report;
 use crate::domain::token::scope::{BASE, Scope, ScopeSet, TokenClass};
 use crate::domain::token::signature::{self, SignatureError};
@@ -46,7 +48,7 @@ pub(super) struct Judge<'a> {
 
 /// A text that cannot be read as a token.
 pub(super) struct Unreadable {
-    error: JwtError,
+    error: NoToken,
     /// The scopes in what is left of it.
     scopes: Option<ScopeSet>,
     /// Whether its signature is good, if there are keys.
@@ -83,37 +85,45 @@ impl<'a> Judge<'a> {
         let mut read =
             |token: &str| Jwt::decode_after(token, header).map(|jwt| Inspection::from(jwt, now, places));
         // Nearly every text is just a token: try that first, since it is quicker.
-        let (mut pasted, mut read_as) = (Pasted::bare(text), read(text));
+        let (mut token, mut cleaned, mut read_as) = (Cow::Borrowed(text.trim()), Vec::new(), read(text));
         if read_as.is_err() {
-            pasted = pasted::clean(text);
-            read_as = read(&pasted.token);
+            match pasted::only(text) {
+                Ok(mut found) => {
+                    (token, cleaned) = (Cow::Owned(std::mem::take(&mut *found.token)), found.cleaned);
+                    read_as = read(&token);
+                }
+                Err(error) => return Ok(Err(self.unreadable(error, text))),
+            }
         }
         let inspection = match read_as {
             Ok(inspection) => inspection,
-            Err(error) => {
-                let keys = self.verifier.as_ref().and_then(Verifier::known);
-                let signature = keys.map(|keys| signature::check(&pasted.token, keys).map(drop));
-                let scopes = jwt::scopes_of_fragment(&pasted.token);
-                return Ok(Err(Unreadable { error, scopes, signature }));
-            }
+            Err(error) => return Ok(Err(self.unreadable(error.into(), &token))),
         };
         let verification = match &mut self.verifier {
-            Some(verifier) => Some(verifier.verify(&pasted.token, &inspection).await?),
+            Some(verifier) => Some(verifier.verify(&token, &inspection).await?),
             None => None,
         };
         let lacks = |scope: &&String| !inspection.scopes.contains(scope);
         let missing = self.required.iter().filter(lacks).cloned().collect();
-        let claims = if self.claims { AllClaims::of(&pasted.token).ok() } else { None };
+        let claims = if self.claims { AllClaims::of(&token).ok() } else { None };
         Ok(Ok(Judged {
-            fingerprint: fingerprint(&pasted.token),
+            fingerprint: fingerprint(&token),
             claims: claims.map(|claims| if self.redact { claims.redacted(&inspection) } else { claims }),
             now,
             inspection: if self.redact { inspection.redacted() } else { inspection },
-            cleaned: pasted.cleaned,
+            cleaned,
             verification,
             redacted: self.redact,
             missing,
         }))
+    }
+}
+
+impl Judge<'_> {
+    fn unreadable(&self, error: NoToken, token: &str) -> Unreadable {
+        let keys = self.verifier.as_ref().and_then(Verifier::known);
+        let signature = keys.map(|keys| signature::check(token, keys).map(drop));
+        Unreadable { error, scopes: jwt::scopes_of_fragment(token), signature }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::app::context::Context;
-use crate::app::token_source::{MAX_TEXT, Source};
+use crate::app::token_source::{MAX_LINE, Source};
 use crate::domain::text::event::{Event, Sink};
 use crate::domain::text::field::plain;
 use crate::domain::text::lines::{Line, Lines};
@@ -59,7 +59,7 @@ pub(super) async fn run(
         lacking: 0,
         first: 0,
     };
-    let mut lines = Lines::new(MAX_TEXT);
+    let mut lines = Lines::new(MAX_LINE);
     let head = std::mem::take(&mut source.head);
     let (mut chunk, mut has_ended) = (head.as_slice(), false);
     while sink.is_read() && !has_ended {

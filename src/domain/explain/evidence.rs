@@ -8,7 +8,7 @@ use crate::domain::client::secret::Secret;
 use crate::domain::corti::challenge::{Challenge, challenges};
 use crate::domain::text::redactor::Redactor;
 use crate::domain::token::inspection::Inspection;
-use crate::domain::token::jwt::{Jwt, LastHeader};
+use crate::domain::token::jwt::Jwt;
 use crate::domain::token::pasted;
 use crate::domain::token::scope::LIMITED;
 
@@ -59,15 +59,31 @@ pub struct UsedToken {
 }
 
 impl UsedToken {
-    /// Reads a token out of a text, which may hold more than the token.
+    /// Finds a token in a text, which may hold more than the token. Without one it is the text itself.
     pub fn read(text: &str, now: Timestamp) -> Self {
-        // The name of a header is removed, because its value shows how the token was sent.
-        let form = BearerForm::of(pasted::after_header(text).as_deref().unwrap_or(text));
-        let token = pasted::clean(text).token;
-        let jwt = Jwt::decode_after(&token, &mut LastHeader::default());
-        let inspection = jwt.map(|jwt| Inspection::of(&jwt, now)).ok();
-        Self { secret: Secret::new(token.into_owned()), form, inspection }
+        if let Ok(found) = pasted::only(text) {
+            return Self::new(text, &found.token, now);
+        }
+        let value = value(text);
+        let token = value.rsplit(char::is_whitespace).next().unwrap_or_default();
+        Self::new(text, token.trim_matches(['"', '\'']), now)
     }
+
+    /// A token that was found in this text.
+    pub fn new(text: &str, token: &str, now: Timestamp) -> Self {
+        let inspection = Jwt::decode(token).map(|jwt| Inspection::of(&jwt, now)).ok();
+        Self { secret: Secret::new(token.to_owned()), form: BearerForm::of(value(text)), inspection }
+    }
+}
+
+/// The value of an `Authorization` header, which shows how the token was sent; the whole text without one.
+fn value(text: &str) -> &str {
+    let name = "authorization";
+    let at = text.to_ascii_lowercase().find(name);
+    let rest = at.and_then(|at| text.get(at + name.len()..)).unwrap_or_default();
+    // In a program's source a quote is before the colon: `'Authorization': 'Bearer …'`.
+    let value = rest.trim_start_matches(['"', '\'', '`', ' ']).strip_prefix([':', '=']);
+    value.unwrap_or(text).trim()
 }
 
 /// The known schemes of `Proxy-Authenticate`; `None` where that header is missing.

@@ -370,7 +370,8 @@ pub fn claimed(token: &str) -> Result<Claimed, JwtError> {
     Ok(Claimed { scope, expires_at, issued_at })
 }
 
-fn read<T: DeserializeOwned>(part: &'static str, text: &str) -> Result<T, JwtError> {
+/// Reads a part of a token, which is an object in JSON.
+pub(super) fn read<T: DeserializeOwned>(part: &'static str, text: &str) -> Result<T, JwtError> {
     serde_json::from_str(&object(part, text)?).map_err(|_| JwtError::Json(part))
 }
 

@@ -1,131 +1,254 @@
-//! Finds the token in what people paste: in a header, a URL, a JSON answer or a wrapped mail. Everything that is removed is
-//! named, except white space around the token.
+//! Finds the tokens in what people paste: a chat, a mail, a log, an export, the output of a program. It is a search: whatever
+//! surrounds a token need not be known. What is known is named, so that the person can tell where the token was.
 
-use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use percent_encoding::percent_decode_str;
-use serde::Serialize;
-use serde_json::Value;
+use zeroize::Zeroizing;
 
-mod words;
+use super::jwt::{Jwt, JwtError};
 
-use words::{without_space, without_words};
+mod base64;
+mod decoded;
+mod end;
+mod none;
+mod place;
+mod scan;
+mod wrapping;
 
-/// Something that was removed around or in a token. It is named by these words in `cleaned` of the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Wrapping {
-    /// A JSON object with the token in a field.
-    Json,
-    /// The name of an `Authorization` header, and the text before it.
-    Header,
-    /// A URL with the token in its query or fragment.
-    Url,
-    /// `NAME=` of an environment variable.
-    Assignment,
-    /// `Bearer`.
-    Bearer,
-    /// Quotes, brackets or punctuation around the token.
-    Quotes,
-    /// `%20` and the like.
-    PercentEncoding,
-    /// Words after the token.
-    Words,
-    /// Line breaks and spaces in the token.
-    WhiteSpace,
-    /// Characters without width, such as a byte order mark.
-    InvisibleCharacters,
-}
+pub use none::NoToken;
+pub use wrapping::Wrapping;
 
-impl Wrapping {
-    /// Goes on after the word `read`.
-    fn meaning(self) -> &'static str {
-        match self {
-            Self::Json => "from the token field of a JSON object",
-            Self::Header => "from an Authorization header",
-            Self::Url => "from a URL",
-            Self::Assignment => "from an assignment to a variable",
-            Self::Bearer => "without `Bearer`",
-            Self::Quotes => "without quotes or punctuation",
-            Self::PercentEncoding => "without percent-encoding",
-            Self::Words => "without the words after it",
-            Self::WhiteSpace => "without line breaks or spaces",
-            Self::InvisibleCharacters => "without invisible characters",
-        }
-    }
-}
+use decoded::{BREAK, after, decoded, decoded_of};
+use place::{Place, Role};
+use scan::{Token, gap, scan};
 
-/// Removes one kind of wrapping; `None` if it is not there.
-type Step = fn(&str) -> Option<String>;
+/// The longest text that is searched, in bytes. A browser's HAR of a long session has some 10 MB.
+pub const MAX_TEXT: usize = 64 * 1024 * 1024;
 
-/// The token in a pasted text.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Pasted<'a> {
-    /// The text that is left. It need not be a token.
-    pub token: Cow<'a, str>,
+/// How often base64 is decoded: a token in a Kubernetes secret may be encoded twice.
+const MAX_DEPTH: usize = 2;
+
+/// The search ends after so many different tokens.
+pub const MAX_FOUND: usize = 100;
+
+/// A token, and where it was in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The token alone.
+    pub token: Zeroizing<String>,
     /// What was removed, each kind once, sorted.
     pub cleaned: Vec<Wrapping>,
+    /// Where it was; empty if nothing is to be said.
+    words: String,
+    /// The number of its first line, if the text has several.
+    line: Option<usize>,
+    /// In how many pieces it was, and whether these were lines.
+    pieces: usize,
+    in_lines: bool,
+    role: Option<Role>,
 }
 
-impl<'a> Pasted<'a> {
-    /// Says where the token was and what was removed, such as `read from a URL, without percent-encoding`; `None` if it was
-    /// alone.
-    pub fn remark(cleaned: &[Wrapping]) -> Option<String> {
-        let meanings: Vec<&str> = cleaned.iter().map(|wrapping| wrapping.meaning()).collect();
-        (!meanings.is_empty()).then(|| format!("read {}", meanings.join(", ")))
+impl Found {
+    /// A text that is just a token.
+    pub fn bare(text: &str) -> Self {
+        let token = Zeroizing::new(text.trim().to_owned());
+        Self {
+            token,
+            cleaned: Vec::new(),
+            words: String::new(),
+            line: None,
+            pieces: 1,
+            in_lines: false,
+            role: None,
+        }
     }
 
-    /// A text without wrappings. White space around it is trimmed.
-    pub fn bare(text: &'a str) -> Self {
-        Self { token: Cow::Borrowed(text.trim()), cleaned: Vec::new() }
+    /// Where it was, such as `the access_token in a JSON object, line 3`; empty if it was alone.
+    pub fn place(&self) -> String {
+        let line = self.line.map(|line| format!("line {line}"));
+        let words = (!self.words.is_empty()).then(|| self.words.clone());
+        [words, line].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// A sentence that says where it was and what was removed; `None` if it was alone.
+    pub fn remark(&self) -> Option<String> {
+        let has = |kind| self.cleaned.contains(&kind);
+        let what = if self.in_lines { "lines" } else { "pieces" };
+        let rejoined = (self.pieces > 1).then(|| format!("rejoined from {} {what}", self.pieces));
+        let others = [
+            (Wrapping::Base64, "decoded from base64"),
+            (Wrapping::PercentEncoding, "without percent-encoding"),
+            (Wrapping::Escapes, "without backslash escapes"),
+            (Wrapping::QuotedPrintable, "without quoted-printable"),
+            (Wrapping::Colours, "without colours"),
+            (Wrapping::InvisibleCharacters, "without invisible characters"),
+        ];
+        let others = others.into_iter().filter(|(kind, _)| has(*kind)).map(|(_, words)| words.to_owned());
+        let rest: Vec<String> = rejoined.into_iter().chain(others).collect();
+        let place = self.place();
+        let start = if self.words.is_empty() { "read from " } else { "read from: " };
+        match (place.is_empty(), rest.is_empty()) {
+            (true, true) => None,
+            (true, false) => Some(format!("read, {}", rest.join(", "))),
+            (false, true) => Some(format!("{start}{place}")),
+            (false, false) => Some(format!("{start}{place}, {}", rest.join(", "))),
+        }
     }
 }
 
-/// Removes what people paste with a token.
-pub fn clean(text: &str) -> Pasted<'_> {
-    let mut pasted = Pasted::bare(text);
-    if is_bare(&pasted.token) {
-        return pasted;
+/// Every different token in a text, in order; not empty.
+pub fn search(text: &str) -> Result<Vec<Found>, NoToken> {
+    let mut found = Vec::new();
+    let flaw = search_in(text, 0, &mut found);
+    if found.is_empty() && flaw.is_none() && Jwt::decode(text).is_ok() {
+        found.push(Found::bare(text));
     }
-    // A step may uncover another wrapping: a URL in quotes, a header in the JSON of a browser's console.
-    let steps: [(Wrapping, Step); 10] = [
-        (Wrapping::InvisibleCharacters, without_invisible),
-        (Wrapping::Json, out_of_json),
-        (Wrapping::Header, after_header),
-        (Wrapping::Url, out_of_url),
-        (Wrapping::Assignment, after_assignment),
-        (Wrapping::Quotes, without_quotes),
-        (Wrapping::PercentEncoding, percent_decoded),
-        (Wrapping::Bearer, after_bearer),
-        (Wrapping::Words, without_words),
-        (Wrapping::WhiteSpace, without_space),
-    ];
-    for _ in 0..4 {
-        let before = pasted.cleaned.len();
-        for (wrapping, step) in steps {
-            if let Some(rest) = step(&pasted.token) {
-                pasted.token = Cow::Owned(rest.trim().to_owned());
-                if !pasted.cleaned.contains(&wrapping) {
-                    pasted.cleaned.push(wrapping);
-                }
+    if found.is_empty() { Err(NoToken::of(text, flaw)) } else { Ok(found) }
+}
+
+/// The index of the token that is meant: the only one, or the access token of an OAuth answer, beside ID and refresh tokens.
+pub fn preferred(found: &[Found]) -> Option<usize> {
+    let (access, others): (Vec<usize>, Vec<usize>) =
+        (0..found.len()).partition(|at| found.get(*at).is_some_and(|it| it.role == Some(Role::Access)));
+    match (found.len(), access.as_slice()) {
+        (1, _) => Some(0),
+        (_, [access]) => {
+            let is_other = |at: &usize| found.get(*at).is_some_and(|it| it.role == Some(Role::Other));
+            others.iter().all(is_other).then_some(*access)
+        }
+        _ => None,
+    }
+}
+
+/// The token that is meant, if it is clear.
+pub fn only(text: &str) -> Result<Found, NoToken> {
+    let mut found = search(text)?;
+    match preferred(&found) {
+        Some(at) => Ok(found.swap_remove(at)),
+        None => Err(NoToken::Several(found.len())),
+    }
+}
+
+/// A text whose URLs with a token are whole again if they were wrapped. Its percent-encoding stays.
+pub fn rejoined(text: &str) -> String {
+    let is_around =
+        |kind| matches!(kind, Wrapping::Escapes | Wrapping::Colours | Wrapping::InvisibleCharacters);
+    let (plain, _) = decoded_of(text, is_around);
+    let (mut rejoined, mut copied) = (String::new(), 0);
+    for token in scan(&plain).0 {
+        let before = plain.get(copied..token.start).unwrap_or_default();
+        let (rest, url) =
+            before.split_at(before.rfind("wss://").or_else(|| before.rfind("ws://")).unwrap_or(before.len()));
+        let whole = without_breaks(url);
+        let is_url = ["?token=", "&token=", ";token="].iter().any(|name| whole.contains(name));
+        rejoined.push_str(rest);
+        rejoined.push_str(if is_url { &whole } else { url });
+        rejoined.push_str(&token.text);
+        copied = token.end;
+    }
+    rejoined + after(&plain, copied)
+}
+
+/// A text without its line breaks and the marks of quoted lines.
+fn without_breaks(text: &str) -> String {
+    let (mut whole, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(char::is_whitespace) {
+        let (line, behind) = rest.split_at(at);
+        let (between, next) = behind.split_at(gap(behind));
+        whole.push_str(line);
+        whole.push_str(if between.contains(['\n', BREAK]) { "" } else { between });
+        rest = next;
+    }
+    whole + rest
+}
+
+/// Adds the tokens of a text. Returns what is wrong with the first text that seems to be one and is none.
+fn search_in(text: &str, depth: usize, found: &mut Vec<Found>) -> Option<JwtError> {
+    let (plain, kinds) = decoded(text);
+    let (tokens, mut flaw) = scan(&plain);
+    let mut lines = LineCounter::of(&plain);
+    for token in &tokens {
+        add(found, &token.text, || Found {
+            line: lines.at(token.start),
+            ..describe(token, text, &plain, &kinds)
+        });
+    }
+    if depth < MAX_DEPTH && found.len() < MAX_FOUND {
+        let mut lines = LineCounter::of(&plain);
+        for (start, text) in base64::texts(&plain, &tokens) {
+            let (mut inside, line) = (Vec::new(), lines.at(start));
+            flaw = flaw.or(search_in(&text, depth + 1, &mut inside));
+            for mut it in inside {
+                it.cleaned.push(Wrapping::Base64);
+                let token = it.token.clone();
+                add(found, &token, || Found { line, ..it });
             }
         }
-        if is_bare(&pasted.token) || pasted.cleaned.len() == before {
-            break;
-        }
     }
-    // Too short for a token. The error should then be about the text as it was pasted.
-    if pasted.token.len() < 20 {
-        return Pasted::bare(text);
-    }
-    pasted.cleaned.sort_unstable();
-    pasted
+    flaw
 }
 
-/// Whether a line is a whole JWT, or has one in it.
+/// Adds a token, unless it is known or there are enough. An access token is one wherever it is called that.
+fn add(found: &mut Vec<Found>, token: &str, make: impl FnOnce() -> Found) {
+    let is_full = found.len() == MAX_FOUND;
+    match found.iter_mut().find(|it| *it.token == token) {
+        Some(known) if known.role.is_some() => {}
+        Some(known) => known.role = make().role,
+        None if is_full => {}
+        None => found.push(make()),
+    }
+}
+
+fn describe(token: &Token, text: &str, plain: &str, kinds: &BTreeSet<Wrapping>) -> Found {
+    let Place { mut words, mut cleaned, role } = place::describe(plain, token.start, token.end);
+    words.push_str(if words.is_empty() { "" } else { place::document(plain) });
+    let inside = plain.get(token.start..token.end).unwrap_or_default();
+    if inside.contains(char::is_whitespace) {
+        cleaned.insert(Wrapping::WhiteSpace);
+    }
+    // What was decoded elsewhere says nothing of the token.
+    let is_as_it_was = [token.start, token.end].iter().all(|at| text.contains(place::around(plain, *at)))
+        && !inside.contains(BREAK)
+        && (token.pieces > 1 || text.contains(&token.text));
+    let is_removed = |kind: &Wrapping| matches!(kind, Wrapping::InvisibleCharacters | Wrapping::Colours);
+    cleaned.extend(kinds.iter().filter(|kind| !is_as_it_was || is_removed(kind)));
+    let (pieces, in_lines) = (token.pieces, inside.contains(['\n', BREAK]));
+    let (token, cleaned) = (Zeroizing::new(token.text.clone()), cleaned.into_iter().collect());
+    Found { token, cleaned, words, line: None, pieces, in_lines, role }
+}
+
+/// Tells the number of the line, if there are several with words. The places must ascend.
+struct LineCounter<'a> {
+    text: &'a str,
+    has_several: bool,
+    line: usize,
+    counted: usize,
+}
+
+impl<'a> LineCounter<'a> {
+    fn of(text: &'a str) -> Self {
+        let has_several = text.lines().filter(|line| !line.trim().is_empty()).nth(1).is_some();
+        Self { text, has_several, line: 1, counted: 0 }
+    }
+
+    fn at(&mut self, at: usize) -> Option<usize> {
+        let passed = self.text.get(self.counted..at).unwrap_or_default();
+        self.line += memchr::memchr_iter(b'\n', passed.as_bytes()).count();
+        self.counted = at.max(self.counted);
+        self.has_several.then_some(self.line)
+    }
+}
+
+/// Whether a line has one whole token in it.
 pub fn is_token_line(line: &str) -> bool {
-    let token = clean(line).token;
-    token.starts_with("eyJ") && matches!(token.bytes().filter(|byte| *byte == b'.').count(), 2 | 4)
+    only(line).is_ok()
+}
+
+/// Whether a line is a token, with nothing around it but what programs write around each of many.
+fn is_whole(line: &str) -> bool {
+    use Wrapping::{Bearer, Header, InvisibleCharacters, Json, PercentEncoding, Quotes, Url};
+    let usual = [Bearer, Header, InvisibleCharacters, Json, PercentEncoding, Quotes, Url];
+    only(line).is_ok_and(|found| found.cleaned.iter().all(|kind| usual.contains(kind)))
 }
 
 /// Whether the text has one token per line: its first two lines that are not blank are whole tokens. `None` if more of the text
@@ -133,107 +256,13 @@ pub fn is_token_line(line: &str) -> bool {
 pub fn has_token_per_line(text: &[u8], has_ended: bool) -> Option<bool> {
     let last_break = text.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
     let complete = if has_ended { text } else { text.get(..last_break)? };
-    let mut lines = lines_are_tokens(complete);
+    let lines = complete.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let mut lines = lines.map(|line| std::str::from_utf8(line).is_ok_and(is_whole));
     match (lines.next(), lines.next()) {
         (Some(false), _) | (_, Some(false)) => Some(false),
         (Some(true), Some(true)) => Some(true),
         _ => has_ended.then_some(false),
     }
-}
-
-/// Whether the text has several lines and one of them is a whole token.
-pub fn has_token_line(text: &[u8]) -> bool {
-    let lines: Vec<bool> = lines_are_tokens(text).collect();
-    lines.len() > 1 && lines.contains(&true)
-}
-
-/// For each line that is not blank: whether it is a whole token.
-fn lines_are_tokens(text: &[u8]) -> impl Iterator<Item = bool> {
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines.map(|line| std::str::from_utf8(line).is_ok_and(is_token_line))
-}
-
-fn is_bare(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-}
-
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
-}
-
-fn without_invisible(text: &str) -> Option<String> {
-    text.contains(is_invisible).then(|| text.replace(is_invisible, ""))
-}
-
-/// The token in the JSON of a token endpoint, a vendor's SDK or this tool, which may be the only item of a list.
-fn out_of_json(text: &str) -> Option<String> {
-    let names =
-        ["access_token", "accessToken", "token", "id_token", "idToken", "refresh_token", "refreshToken"];
-    if !text.starts_with(['{', '[']) {
-        return None;
-    }
-    let answer = match serde_json::from_str(text).ok()? {
-        Value::Array(mut items) if items.len() == 1 => items.pop()?,
-        other => other,
-    };
-    names.iter().find_map(|name| answer.get(name)?.as_str()).map(str::to_owned)
-}
-
-/// The text after the name of an `Authorization` header, if there is one.
-pub fn after_header(text: &str) -> Option<String> {
-    let rest = after_word(text, "authorization")?;
-    // In a program's source a quote is before the colon: `'Authorization': 'Bearer …'`.
-    let rest = rest.trim_start_matches(['"', '\'', '`', ' ']).strip_prefix([':', '='])?;
-    Some(rest.trim_start().to_owned())
-}
-
-/// The text after the first `word`, in upper or lower case.
-fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
-    text.get(text.to_ascii_lowercase().find(word)? + word.len()..)
-}
-
-/// The token in a query, or in a fragment as in OAuth's implicit grant (RFC 6749, section 4.2.2).
-fn out_of_url(text: &str) -> Option<String> {
-    let mut values = text.split(['?', '#', '&']).skip(1).filter_map(|pair| pair.split_once('='));
-    let (_, value) = values.find(|(name, _)| matches!(*name, "token" | "access_token" | "id_token"))?;
-    Some(value.to_owned())
-}
-
-fn without_quotes(text: &str) -> Option<String> {
-    let is_mark = |c: char| "\"'`<>()[],;\u{201c}\u{201d}\u{2018}\u{2019}".contains(c);
-    let rest = text.trim_matches(|c: char| is_mark(c) || c.is_whitespace());
-    // The rest of a shell command may follow the quoted header.
-    let rest = rest.split(['"', '\'']).next().unwrap_or_default();
-    (rest.len() < text.len()).then(|| rest.to_owned())
-}
-
-/// `export CORTI_ACCESS_TOKEN=…`.
-fn after_assignment(text: &str) -> Option<String> {
-    let (name, value) = text.split_once('=')?;
-    let name = name.trim().strip_prefix("export ").unwrap_or(name).trim();
-    // A token's header with wrong padding is no name.
-    let is_name = !name.is_empty()
-        && !name.starts_with("eyJ")
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    (is_name && !value.is_empty() && value.bytes().any(|byte| byte != b'=')).then(|| value.to_owned())
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let decoded = percent_decode_str(text).decode_utf8().ok()?;
-    (decoded != text).then(|| decoded.into_owned())
-}
-
-/// Removes every `Bearer`: some clients send it twice.
-fn after_bearer(text: &str) -> Option<String> {
-    let is_between = |c: char| c.is_whitespace() || c == '+' || c == ':';
-    let mut left = text;
-    while let Some((word, rest)) = left.split_at_checked("bearer".len())
-        && rest.starts_with(is_between)
-        && word.eq_ignore_ascii_case("bearer")
-    {
-        left = rest.trim_start_matches(is_between);
-    }
-    (left.len() < text.len()).then(|| left.to_owned())
 }
 
 #[cfg(test)]
