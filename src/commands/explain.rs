@@ -3,11 +3,12 @@
 use std::iter;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 
 use crate::app::context::Context;
 use crate::app::{input, token_source};
+use crate::cli::token_args::NthArgs;
 use crate::domain::client::resolve::{self, ResolveError};
 use crate::domain::client::secret::Secret;
 use crate::domain::client::variable::GivenSecret;
@@ -16,38 +17,52 @@ use crate::domain::explain::evidence::{Configured, Evidence, UsedToken};
 use crate::domain::explain::saved_exchange::SavedExchange;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::text::shell::Shell;
-use crate::domain::token::jwt::MAX_TOKEN_BYTES;
+use crate::domain::token::pasted::MAX_TEXT;
 use crate::domain::token::scope::TokenClass;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-/// The longest saved response that is read, in bytes. Corti's have kilobytes.
-const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
-
-/// Give what you have: a status or a close code, the response as curl -i, -D or -v saved it (or its body, or a WebSocket's
-/// message), the token that was used (default: `CORTI_ACCESS_TOKEN`). The token is compared with your configuration, if
-/// there is one. Nothing is sent.
+/// Give what you have: a status or a close code; the response as curl -i, -D or -v saved it, its body alone, a browser's HAR
+/// or a WebSocket's message; the token that was used (default: `CORTI_ACCESS_TOKEN`). Of a HAR the first failed exchange
+/// with Corti is taken. The token is compared with your configuration, if there is one. Nothing is sent.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth explain 401
+  corti-auth explain saved.har
   curl -si https://api.eu.corti.app/v2/languages/ | corti-auth explain --response -
   corti-auth explain --response saved.txt --token-file token.txt --json
 
 Exit codes:
   0 there are likely causes, 1 no known cause matches")]
 pub(super) struct ExplainArgs {
-    /// The HTTP status, or the close code of a WebSocket
-    #[arg(value_name = "STATUS", value_parser = status)]
-    code: Option<u16>,
-    /// The same, for scripts
-    #[arg(long, value_name = "STATUS", value_parser = status, conflicts_with = "code")]
+    /// The HTTP status or close code; or the response: a file, or -
+    ///
+    /// - is standard input.
+    #[arg(value_name = "STATUS|FILE", value_parser = what, value_hint = ValueHint::FilePath)]
+    what: Option<What>,
+    /// The HTTP status or the close code, for scripts
+    #[arg(long, value_name = "STATUS", value_parser = status)]
     status: Option<u16>,
-    /// Read the response from this file, or from standard input (-)
+    /// Read the response from this file, or from standard input (-), for scripts
     #[arg(long, value_name = "FILE")]
     response: Option<PathBuf>,
     /// Read the token that was used from this file, or from standard input (-)
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    which: NthArgs,
+}
+
+/// What is explained.
+#[derive(Clone, Debug)]
+enum What {
+    Status(u16),
+    Response(PathBuf),
+}
+
+fn what(text: &str) -> Result<What, String> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { status(text).map(What::Status) } else { Ok(What::Response(text.into())) }
 }
 
 /// An HTTP status or a close code.
@@ -57,23 +72,32 @@ fn status(text: &str) -> Result<u16, String> {
 }
 
 pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
-    let is_stdin = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str() == "-");
-    if is_stdin(&args.response) && is_stdin(&args.token_file) {
+    let (given_status, given_response) = match &args.what {
+        Some(What::Status(status)) => (Some(*status), None),
+        Some(What::Response(path)) => (None, Some(path)),
+        None => (None, None),
+    };
+    if given_status.and(args.status).is_some() || given_response.and(args.response.as_ref()).is_some() {
+        let message = "the status or the response is given twice";
+        return Err(Failure::new(Kind::Usage, message).hint("corti-auth explain FILE"));
+    }
+    let (status, response) = (given_status.or(args.status), given_response.or(args.response.as_ref()));
+    let is_stdin = |path: Option<&PathBuf>| path.is_some_and(|path| path.as_os_str() == "-");
+    if is_stdin(response) && is_stdin(args.token_file.as_ref()) {
         let message = "the response and the token cannot both come from standard input";
         return Err(
             Failure::new(Kind::Usage, message).hint("corti-auth explain --response - --token-file FILE")
         );
     }
     let now = context.host.clock.now();
-    let token = token(args, context).await?.map(|text| UsedToken::read(text.expose(), now));
-    let status = args.code.or(args.status);
-    if status.is_none() && args.response.is_none() && token.is_none() {
+    let token = token(args, context).await?;
+    if status.is_none() && response.is_none() && token.is_none() {
         return Err(Failure::new(Kind::Usage, "say what to explain: a status, a response or a token")
             .hint("corti-auth explain 401")
             .hint(saving()));
     }
-    let exchange = match &args.response {
-        Some(path) => SavedExchange::read(&read("--response", path, MAX_RESPONSE_BYTES, context).await?),
+    let exchange = match response {
+        Some(path) => SavedExchange::read(&read("--response", path, context).await?),
         None => SavedExchange::default(),
     };
     if let (Some(said), Some(saved)) = (status, exchange.status)
@@ -102,20 +126,29 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
     Ok(Outcome::new("explain", json, Text::Page(page(&causes, &evidence))))
 }
 
-async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<Secret>, Failure> {
-    if let Some(path) = &args.token_file {
-        if let Some(text) = token_source::ask(Some(path), context).await? {
-            return Ok(Some(Secret::new(text.to_string())));
-        }
-        return Ok(Some(Secret::new(read("--token-file", path, MAX_TOKEN_BYTES + 1024, context).await?)));
-    }
-    Ok(context.variables()?.access_token.as_ref().map(|token| token.secret().clone()))
+async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<UsedToken>, Failure> {
+    let now = context.host.clock.now();
+    let Some(path) = &args.token_file else {
+        let token = context.variables()?.access_token.as_ref();
+        return Ok(token.map(|token| UsedToken::read(token.secret().expose(), now)));
+    };
+    let text = match token_source::ask(Some(path), context).await? {
+        Some(text) => text.to_string(),
+        None => read("--token-file", path, context).await?,
+    };
+    let text = Secret::new(text);
+    Ok(Some(match token_source::choose(text.expose(), args.which.nth, context).await {
+        Ok(found) => UsedToken::new(text.expose(), &found.token, now),
+        // What cannot be read may be why the request failed.
+        Err(failure) if failure.kind == Kind::Token => UsedToken::read(text.expose(), now),
+        Err(failure) => return Err(failure),
+    }))
 }
 
 /// Reads the response or the token. Bytes that are not UTF-8 become `U+FFFD`.
-async fn read(option: &str, path: &Path, limit: usize, context: &Context<'_>) -> Result<String, Failure> {
+async fn read(option: &str, path: &Path, context: &Context<'_>) -> Result<String, Failure> {
     let what = if option == "--response" { "response" } else { "token" };
-    let bytes = input::read(path, limit, context).await.map_err(|reason| {
+    let bytes = input::read(path, MAX_TEXT, context).await.map_err(|reason| {
         let explain = Shell::HERE.read_from(&format!("corti-auth explain {option} -"), "FILE");
         let hint = format!("name a file that can be read, or pipe it in: {explain}");
         Failure::new(Kind::Usage, format!("cannot read the {what} from {reason}")).hint(hint)

@@ -128,9 +128,12 @@ fn missing_or_unreadable_input_is_a_usage_error() {
         ("explain --response - --token-file -", "cannot both come from standard input"),
         ("explain --response /no/such", "cannot read the response from `/no/such`"),
         ("explain --token-file /no/such", "cannot read the token from `/no/such`"),
+        ("explain no-such-file", "cannot read the response from `no-such-file`"),
+        ("explain 401 --status 401", "given twice"),
+        ("explain - --response -", "given twice"),
+        ("explain 99", "STATUS is an HTTP status or a close code, such as 401"),
         ("explain --status 99", "STATUS is an HTTP status or a close code, such as 401"),
         ("explain --status abc", "STATUS is an HTTP status or a close code, such as 401"),
-        ("explain abc", "STATUS is an HTTP status or a close code, such as 401"),
     ];
     for (words, message) in table {
         world.run(words).assert().code(2).stdout("").stderr(predicate::str::contains(message));
@@ -139,9 +142,35 @@ fn missing_or_unreadable_input_is_a_usage_error() {
     let both = format!("explain --status 403 --response {saved}");
     world.run(&both).assert().code(2).stderr(predicate::str::contains("you said status 403"));
     world.run(&format!("explain --status 401 --response {saved}")).assert().success();
-    let long = world.file("long", "x".repeat(4 * 1024 * 1024 + 1));
+    let long = world.file("long", "");
+    std::fs::File::options().write(true).open(&long).unwrap().set_len(64 * 1024 * 1024 + 1).unwrap();
     world.run(&format!("explain --response {long}")).assert().code(2);
     world.run("explain --status 401 -p nope").assert().code(3).stderr(predicate::str::contains("no profile"));
+}
+
+/// A body alone, piped in or in a file, and a browser's HAR.
+#[test]
+fn what_was_pasted_is_explained_without_options() {
+    let world = World::new();
+    let error = json!({ "error": "unauthorized_client", "error_description": "Invalid client or Invalid client credentials" });
+    let piped = Said::by(world.run("explain - --json").write_stdin(error.to_string()));
+    let file = world.file("error.json", error.to_string());
+    let named = Said::by(&mut world.run(&format!("explain {file} --json")));
+    assert_eq!((piped.code, &piped.stdout), (0, &named.stdout), "{}{}", piped.stderr, named.stderr);
+    assert_eq!(piped.json()["shape"], "an OAuth error");
+    let token = crate::common::forged_token("https://auth.eu.corti.app", "openid transcribe");
+    let entry = |status: u16, body: &str| {
+        json!({
+            "request": { "method": "GET", "url": "https://api.eu.corti.app/v2/languages/", "headers": [
+                { "name": "authorization", "value": format!("Bearer {token}") }, { "name": "tenant-name", "value": "base" }] },
+            "response": { "status": status, "headers": [], "content": { "text": body } },
+        })
+    };
+    let har = json!({ "log": { "entries": [entry(200, "[]"), entry(403, ""), entry(500, "")] } });
+    let har = world.file("saved.har", serde_json::to_string_pretty(&har).unwrap());
+    let explained = Said::by(&mut world.run(&format!("explain {har} --token-file {har} --json"))).json();
+    assert_eq!((&explained["status"], &explained["token"]["reach"]), (&json!(403), &json!("limited")));
+    assert_eq!(names(&explained)[0], "limited-token-on-rest", "{explained:#}");
 }
 
 #[test]

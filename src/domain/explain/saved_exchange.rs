@@ -1,8 +1,11 @@
-//! Reads a saved exchange: the output of `curl -i`, `-D` or `-v`, a body alone, or messages of a WebSocket.
+//! Reads a saved exchange: the output of `curl -i`, `-D` or `-v`, a browser's HAR, a body alone, or messages of a WebSocket.
 //!
 //! Credentials in it are never shown. They are kept to cut them out of the answer, in case it repeats them.
 
-use url::form_urlencoded;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use url::{Url, form_urlencoded};
 
 use crate::domain::client::secret::Secret;
 
@@ -65,6 +68,9 @@ pub struct SavedExchange {
 impl SavedExchange {
     /// Reads any of the forms. It cannot fail: what is not a head is a body.
     pub fn read(text: &str) -> Self {
+        if let Ok(Har { log }) = serde_json::from_str(text) {
+            return log.failed().map(Self::of_har).unwrap_or_default();
+        }
         let text = text.replace("\r\n", "\n");
         if text.lines().any(|line| line.starts_with("< HTTP/")) {
             Self::verbose(&text)
@@ -106,11 +112,37 @@ impl SavedExchange {
         exchange
     }
 
+    fn of_har(HarEntry { request, response }: HarEntry) -> Self {
+        let HarContent { text, encoding } = response.content;
+        let decoded = || Some(String::from_utf8_lossy(&STANDARD.decode(&text).ok()?).into_owned());
+        let is_base64 = encoding.as_deref() == Some("base64");
+        let body = decoded().filter(|_| is_base64).unwrap_or(text);
+        let headers = |list: Vec<HarHeader>| {
+            list.into_iter().map(|it| (it.name.to_ascii_lowercase(), it.value)).collect::<Vec<_>>()
+        };
+        let mut exchange = Self {
+            status: Some(response.status),
+            headers: headers(response.headers),
+            body,
+            ..Self::default()
+        };
+        let target = Url::parse(&request.url).map(|url| {
+            format!("{}{}", url.path(), url.query().map(|query| format!("?{query}")).unwrap_or_default())
+        });
+        if let Ok(target) = target {
+            exchange.take_request_of(&target, &headers(request.headers));
+        }
+        exchange
+    }
+
     fn take_request(&mut self, text: &str) {
         let (line, lines) = text.split_once('\n').unwrap_or((text, ""));
         let Some(target) = line.split(' ').nth(1) else { return };
+        self.take_request_of(target, &headers(lines));
+    }
+
+    fn take_request_of(&mut self, target: &str, headers: &[(String, String)]) {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let headers = headers(lines);
         let in_header =
             |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let in_query = |name: &str| {
@@ -137,6 +169,67 @@ impl SavedExchange {
     /// The first header of this name (lower case).
     pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.each_header(name).next()
+    }
+}
+
+/// What matters of a HAR (version 1.2): a browser's record of its exchanges.
+#[derive(Deserialize)]
+struct Har {
+    log: HarLog,
+}
+
+#[derive(Deserialize)]
+struct HarLog {
+    entries: Vec<HarEntry>,
+}
+
+#[derive(Deserialize)]
+struct HarEntry {
+    request: HarRequest,
+    response: HarResponse,
+}
+
+#[derive(Deserialize)]
+struct HarRequest {
+    url: String,
+    #[serde(default)]
+    headers: Vec<HarHeader>,
+}
+
+#[derive(Deserialize)]
+struct HarResponse {
+    status: u16,
+    #[serde(default)]
+    headers: Vec<HarHeader>,
+    #[serde(default)]
+    content: HarContent,
+}
+
+#[derive(Deserialize)]
+struct HarHeader {
+    name: String,
+    value: String,
+}
+
+#[derive(Default, Deserialize)]
+struct HarContent {
+    #[serde(default)]
+    text: String,
+    encoding: Option<String>,
+}
+
+impl HarLog {
+    /// The first failed exchange with Corti, else the first with any host, else the last one.
+    fn failed(mut self) -> Option<HarEntry> {
+        let fails = |entry: &HarEntry| entry.response.status >= 400;
+        let is_cortis = |entry: &HarEntry| {
+            let url = Url::parse(&entry.request.url).ok();
+            url.and_then(|url| Some(url.host_str()?.ends_with(".corti.app"))).unwrap_or_default()
+        };
+        let first = self.entries.iter().position(|it| fails(it) && is_cortis(it));
+        let first = first.or_else(|| self.entries.iter().position(fails));
+        let last = self.entries.len().checked_sub(1)?;
+        Some(self.entries.swap_remove(first.unwrap_or(last)))
     }
 }
 

@@ -77,3 +77,43 @@ fn an_address_is_cut_where_a_secret_may_begin() {
         assert_eq!(bare_address(text), bare, "{text}");
     }
 }
+
+#[test]
+fn of_a_har_the_failed_exchange_with_corti_is_read() {
+    let entry = |url: &str, status: u16, text: &str, encoding: Option<&str>| {
+        serde_json::json!({
+            "request": { "url": url, "headers": [
+                { "name": "Authorization", "value": "Bearer eyJx" }, { "name": "Tenant-Name", "value": "base" }] },
+            "response": { "status": status, "headers": [{ "name": "X", "value": text }],
+                "content": { "text": text, "encoding": encoding } },
+        })
+    };
+    let corti = "https://api.eu.corti.app/v2/languages/?a=b";
+    let good = entry(corti, 200, "good", None);
+    let other = entry("https://x.example/corti.app", 404, "other", None);
+    let bad = entry(corti, 403, "YmFk", Some("base64"));
+    let socket =
+        entry("wss://api.eu.corti.app/audio-bridge/v2/transcribe?token=Bearer%20eyJx", 401, "later", None);
+    let table = [
+        (vec![&good, &other, &bad, &socket], 403, "bad"),
+        (vec![&good, &other], 404, "other"),
+        (vec![&other, &socket], 401, "later"),
+        (vec![&good], 200, "good"),
+    ];
+    for (entries, status, body) in table {
+        let har = serde_json::json!({ "log": { "version": "1.2", "entries": entries } }).to_string();
+        let exchange = SavedExchange::read(&har);
+        assert_eq!((exchange.status, exchange.body.as_str()), (Some(status), body));
+        assert!(!exchange.credentials.is_empty(), "{body}");
+    }
+    let har = serde_json::json!({ "log": { "entries": [bad] } }).to_string();
+    let SavedExchange { request, headers, .. } = SavedExchange::read(&har);
+    let token = Some(BearerForm::Bearer);
+    assert_eq!(
+        request,
+        Some(SavedRequest { path: "/v2/languages/".into(), token, tenant: Some("base".into()) })
+    );
+    assert_eq!(headers, [("x".to_owned(), "YmFk".to_owned())]);
+    let none = SavedExchange::read(r#"{"log":{"entries":[]}}"#);
+    assert_eq!((none.status, none.body.as_str()), (None, ""));
+}
