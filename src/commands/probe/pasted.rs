@@ -14,10 +14,8 @@ use crate::domain::corti::pasted_url::{PastedUrl, PastedUrlError};
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::text::shell::Shell;
 use crate::domain::token::inspection::span;
+use crate::domain::token::pasted::MAX_TEXT;
 use crate::failure::{Failure, Kind};
-
-/// How much is read. A URL with a token takes a few kilobytes.
-const LIMIT: usize = 300 * 1024;
 
 /// What to do if the URL's token cannot be used.
 const WITHOUT_A_TOKEN: &str = "remove the token from the URL, and corti-auth mints one";
@@ -38,10 +36,9 @@ pub(super) async fn read(
             "--websocket-url names a file: a URL may have a token, and other users can see the command line";
         return Err(usage(message.to_owned()));
     }
-    let bytes = input::read(path, LIMIT, context).await;
+    let bytes = input::read(path, MAX_TEXT, context).await;
     let bytes = bytes.map_err(|reason| usage(format!("cannot read a URL from {reason}")))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| usage("the pasted URL is not text".to_owned()))?;
-    let pasted = PastedUrl::parse(text).map_err(|error| match error {
+    let pasted = PastedUrl::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| match error {
         PastedUrlError::Tokens => Failure::new(Kind::Usage, error).hint("keep one token= in the URL"),
         PastedUrlError::Outside => Failure::new(Kind::Usage, error).hint(WITHOUT_A_TOKEN),
         error => usage(error.to_string()),

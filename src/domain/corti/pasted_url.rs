@@ -10,6 +10,7 @@ use crate::domain::client::environment::{Environment, is_loopback};
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::secret::{AccessToken, Secret};
 use crate::domain::token::jwt::contains_token;
+use crate::domain::token::pasted;
 
 use super::websocket::{SocketKind, connect_url};
 
@@ -54,10 +55,11 @@ pub enum PastedUrlError {
 }
 
 impl PastedUrl {
-    /// Reads a URL, without a label, quotes and white space around it and JSON's `\u0026` in it.
+    /// Finds a URL in a text. It may be wrapped, and have JSON's `\u0026` in it.
     pub fn parse(text: &str) -> Result<Self, PastedUrlError> {
-        let text = unlabelled(text).trim_matches(|c| is_end(c) || "<>,;".contains(c)).replace("\\u0026", "&");
-        let mut url = Url::parse(&text).map_err(|_| PastedUrlError::NotAUrl)?;
+        let text = pasted::rejoined(text);
+        let text = unlabelled(&text).trim_matches(|c| is_end(c) || "<>,;)]".contains(c));
+        let mut url = Url::parse(text).map_err(|_| PastedUrlError::NotAUrl)?;
         match url.scheme() {
             "wss" => {}
             "ws" if is_loopback(&url) => {}

@@ -157,3 +157,31 @@ fn a_url_leads_to_one_environment_and_tenant() {
     }
     assert!(!leads("wss://api.us.corti.app/audio-bridge/v2/transcribe?tenant-name=base"));
 }
+
+#[test]
+fn a_url_is_found_in_what_surrounds_it() {
+    let signature = "c2ln".repeat(21) + "AA";
+    let token = format!("eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UifQ.{signature}");
+    let url = format!("{BASE}?tenant-name=base&token=Bearer%20{token}");
+    let lines: Vec<String> =
+        url.as_bytes().chunks(60).map(|line| String::from_utf8(line.to_vec()).unwrap()).collect();
+    for text in [
+        format!("hi, this one fails: {url}\nwhy?"),
+        format!("> Hi,\n> {}\n> Best", lines.join("\n> ")),
+        format!("it is \u{1b}[36m{url}\u{1b}[0m, I think"),
+        format!(r#"{{"url":"{}"}}"#, url.replace('/', "\\/").replace('&', "\\u0026")),
+        format!("[connect]({url})"),
+    ] {
+        let pasted = pasted(&text);
+        let found = pasted.token.as_ref().map(|token| token.secret().expose());
+        assert_eq!(
+            (found, pasted.bare.as_str()),
+            (Some(token.as_str()), &*format!("{BASE}?tenant-name=base")),
+            "{text}"
+        );
+        assert_eq!(pasted.flaws, Vec::<&str>::new(), "{text}");
+    }
+    // A token on the next line is no part of the URL.
+    let apart = pasted(&format!("websocketUrl: {BASE}?tenant-name=base\naccessToken: {token}"));
+    assert!(!apart.has_token() && apart.flaws.is_empty());
+}
