@@ -123,3 +123,46 @@ fn a_wrapped_token_is_whole_again_with_and_without_words_behind_it() {
         }
     }
 }
+
+#[test]
+fn whole_lines_are_told_from_wrapped_ones() {
+    for line in [TOKEN.to_owned(), format!("Bearer {TOKEN}"), format!("\"{TOKEN}\",")] {
+        assert!(is_whole(&line), "{line}");
+    }
+    let more = [format!("A={TOKEN}"), format!("{TOKEN} please"), format!("works: {TOKEN}")];
+    let parts = ["eyJhbGciOiJSUzI1", "{", "c2ln", "eyJ.a", "a.b.c", "Authorization: Bearer"];
+    for line in parts.into_iter().chain(more.iter().map(String::as_str)) {
+        assert!(!is_whole(line), "{line}");
+    }
+}
+
+#[test]
+fn two_whole_lines_are_many_tokens() {
+    let (one, two) = (format!("{TOKEN}\n"), format!("\n{TOKEN}\n\n{TOKEN}"));
+    let table = [
+        ("", None, Some(false)),
+        ("eyJ", None, Some(false)),
+        ("junk\n", Some(false), Some(false)),
+        (one.as_str(), None, Some(false)),
+        (two.as_str(), None, Some(true)),
+        (&format!("{two}\n"), Some(true), Some(true)),
+        (&format!("{one}junk\n"), Some(false), Some(false)),
+    ];
+    for (text, so_far, at_the_end) in table {
+        assert_eq!(has_token_per_line(text.as_bytes(), false), so_far, "{text}");
+        assert_eq!(has_token_per_line(text.as_bytes(), true), at_the_end, "{text}");
+    }
+}
+
+#[test]
+fn an_ambiguous_end_is_two_tokens() {
+    // Of an unknown algorithm, with a short word behind the last full line.
+    let token = signed("private", 200);
+    assert_eq!(token.len() % 27, 0);
+    let tokens = |text: &str| search(text).unwrap().iter().map(|it| it.token.to_string()).collect::<Vec<_>>();
+    let lines = wrapped(&token, 27);
+    assert_eq!(tokens(&format!("{lines}\nlook")), [token.clone(), format!("{token}look")]);
+    // With this word it would be no base64url.
+    assert_eq!(tokens(&format!("{lines}\nplease")), std::slice::from_ref(&token));
+    assert_eq!(tokens(&lines), [token]);
+}
