@@ -175,7 +175,7 @@ fn usage_errors_are_text_or_one_json_line() {
         world.set("CORTI_CLIENT_SECRET", "x");
         assert_eq!(Said::by(&mut world.run(words)).error()["message"], message);
     }
-    assert_eq!(wrong("explain --json abc")["hint"], "corti-auth explain --help");
+    assert_eq!(wrong("explain --json --status abc")["hint"], "corti-auth explain --help");
     let keys: Vec<&str> = error.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
         keys,

@@ -137,7 +137,11 @@ fn a_credential_of_systemd_is_found() {
     std::fs::create_dir(&folder).unwrap();
     world.set("CREDENTIALS_DIRECTORY", &folder.display().to_string());
     // The folder exists, but without our credential.
-    world.run("token --full").assert().code(3).stderr(predicate::str::contains("CORTI_CLIENT_SECRET is not"));
+    world
+        .run("token --full")
+        .assert()
+        .code(3)
+        .stderr(predicate::str::contains("CORTI_CLIENT_SECRET is set but empty"));
     write(&folder.join("corti-client-secret"), &sandbox.client_secret, 0o400);
     world.run("token --full").assert().success();
     world.set("CORTI_CLIENT_SECRET", "x");

@@ -8,7 +8,7 @@ use crate::domain::client::secret::Secret;
 use crate::domain::corti::challenge::{Challenge, challenges};
 use crate::domain::text::redactor::Redactor;
 use crate::domain::token::inspection::Inspection;
-use crate::domain::token::jwt::Jwt;
+use crate::domain::token::jwt::{Jwt, LastHeader};
 use crate::domain::token::pasted;
 use crate::domain::token::scope::LIMITED;
 
@@ -71,7 +71,8 @@ impl UsedToken {
 
     /// A token that was found in this text.
     pub fn new(text: &str, token: &str, now: Timestamp) -> Self {
-        let inspection = Jwt::decode(token).map(|jwt| Inspection::of(&jwt, now)).ok();
+        let jwt = Jwt::decode_after(token, &mut LastHeader::default());
+        let inspection = jwt.map(|jwt| Inspection::of(&jwt, now)).ok();
         Self { secret: Secret::new(token.to_owned()), form: BearerForm::of(value(text)), inspection }
     }
 }
