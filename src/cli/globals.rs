@@ -19,7 +19,7 @@ pub(crate) struct Globals {
     #[arg(help = format!("Use this profile [env: {PROFILE}]"))]
     #[arg(short, long, global = true, value_name = "NAME")]
     profile: Option<String>,
-    #[arg(help = format!("eu, us, another label or a URL [env: {ENVIRONMENT}]"))]
+    #[arg(help = format!("eu, us, a label or a URL [env: {ENVIRONMENT}]"))]
     #[arg(short, long, global = true, value_name = "ENV", add = argument::offering(&KNOWN_LABELS))]
     environment: Option<String>,
     #[arg(help = format!("The tenant [env: {TENANT}] [default: base]"))]

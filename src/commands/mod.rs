@@ -73,7 +73,7 @@ fn after_long_help() -> String {
     AFTER_LONG_HELP.to_owned() + &variables.join("\n")
 }
 
-/// Keep Corti client secrets in the keyring, mint limited or full tokens, and read what a token may do
+/// Keep Corti client secrets in the keyring, mint tokens, read what they may do
 #[derive(Debug, Parser)]
 #[command(name = "corti-auth", version, max_term_width = 100)]
 #[command(after_help = AFTER_HELP, after_long_help = after_long_help())]
