@@ -110,11 +110,7 @@ pub(crate) async fn choose_quietly(
     context: &Context<'_>,
 ) -> Result<(Found, Option<String>), Failure> {
     // Nearly every text is just a token.
-    let mut found = if Jwt::decode(text).is_ok() && !text.trim_end().ends_with('.') {
-        vec![Found::bare(text)]
-    } else {
-        pasted::search(text)?
-    };
+    let mut found = if pasted::is_bare(text) { vec![Found::bare(text)] } else { pasted::search(text)? };
     let chosen = match nth {
         Some(nth) if nth > found.len() => {
             let message = format!("--nth {nth}: this text has {}", count(&found));

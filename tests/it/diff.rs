@@ -109,7 +109,7 @@ fn what_cannot_be_compared_is_an_error() {
         (vec!["diff", "-", "-"], 2, "only one of the two can come from standard input"),
         (vec!["diff", "-e", "eu", &a, &a], 2, "diff takes no --profile, --environment or --tenant"),
         (vec!["diff", &a, "/no/such/file"], 2, "there is no file and no profile named `/no/such/file`"),
-        (vec!["diff", &a, &junk], 7, "1 of 3 dot-separated parts"),
+        (vec!["diff", &a, &junk], 7, "no token in this text"),
         (vec!["diff", &a], 2, "required"),
         (vec!["diff", "a.txt", &a], 2, "hint: corti-auth profile list"),
         (vec!["diff", "demmo", &a], 2, "hint: did you mean the profile `demo`?"),

@@ -215,7 +215,7 @@ fn an_unclear_kind_or_reach_is_not_guessed() {
 fn text_without_a_token_exits_7() {
     for (text, words) in [
         ("", "no token: the input is empty"),
-        ("hello", "1 of 3 dot-separated parts"),
+        ("hello", "no token in this text"),
         ("b1946ac92492d2347c6235b4d2611184", "an opaque token"),
         ("a.b.c", "not base64url"),
         ("a.b.c.d.e", "JWE"),

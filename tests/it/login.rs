@@ -23,7 +23,7 @@ fn login_token_and_logout_work() {
         .stderr(predicate::str::contains("logged in: client `sandbox`"));
     assert_eq!(lookup(&world, &user), sandbox.client_secret);
     assert!(!world.config().contains(&sandbox.client_secret));
-    world.run("token --scope transcribe").assert().success();
+    world.run("token transcribe").assert().success();
     world.run("status").assert().success().stdout(predicate::str::contains("present, in the OS keyring"));
     world.run("logout").assert().success().stderr(predicate::str::contains("is removed from the OS keyring"));
     assert_eq!(lookup(&world, &user), "");
@@ -261,7 +261,7 @@ fn the_profile_of_the_variable_is_used_and_named_in_hints() {
     let words = ["login", "-e", "eu", "--client-id", "x", "--no-verify", "--secret-file", &secret];
     world.run_words(&words).assert().success();
     world.set("CORTI_AUTH_PROFILE", "dev");
-    let next = predicate::str::contains("token --scope transcribe --profile dev");
+    let next = predicate::str::contains("token transcribe --profile dev");
     world.run_words(&words).assert().success().stderr(next);
     assert!(world.config().contains("[profiles.dev]"), "{}", world.config());
     world.run("logout").assert().success();

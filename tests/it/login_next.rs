@@ -52,7 +52,7 @@ fn the_advised_command_works_though_variables_name_a_client() {
     world.set("CORTI_CLIENT_ID", "sandbox");
     let said = Said::by(&mut world.run_words(&["login", "--secret-file", &secret]));
     assert_eq!(said.code, 0, "{}", said.stderr);
-    let next = "token --scope transcribe --profile default";
+    let next = "token transcribe --profile default";
     assert!(said.stderr.contains(&format!("corti-auth {next}")), "{}", said.stderr);
     assert!(said.stderr.contains("hint: unset CORTI_CLIENT_ID\n"), "{}", said.stderr);
     world.run(next).assert().success();

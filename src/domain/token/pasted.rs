@@ -239,6 +239,13 @@ impl<'a> LineCounter<'a> {
     }
 }
 
+/// Whether a text is a token and nothing else.
+pub fn is_bare(text: &str) -> bool {
+    let signature = text.trim().rsplit('.').next().unwrap_or_default();
+    Jwt::decode(text).is_ok_and(|jwt| end::is_plausible(&jwt.header.alg, signature.len()))
+        && !text.trim_end().ends_with('.')
+}
+
 /// Whether a line has one whole token in it.
 pub fn is_token_line(line: &str) -> bool {
     only(line).is_ok()

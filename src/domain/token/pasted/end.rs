@@ -13,6 +13,15 @@ const NO_WORD: usize = 48;
 /// Longer lines are not wrapped, in bytes.
 const MAX_LINE: usize = 1024;
 
+/// No line into which a token is wrapped is shorter, except the last.
+const MIN_LINE: usize = 20;
+
+/// A shorter signature is an example's, most likely: few tokens are cut so near the beginning of their third part.
+const MADE_UP: usize = 32;
+
+/// Within so many bytes the rest of a token follows, after marks between its lines.
+const MAX_MARK: usize = 64;
+
 /// An uninterrupted piece of a token.
 pub(super) struct Piece {
     /// The length of the token with it.
@@ -64,8 +73,14 @@ impl<'a> Signature<'a> {
     /// Where the token ends. There are several if that is not clear.
     pub(super) fn ends(&self) -> Result<Vec<End>, JwtError> {
         let ends = self.ends_of_pieces();
-        // The longest one: a line may break after what would be a shorter key's signature.
-        let known = ends.iter().rev().find_map(|end| self.of_known_length(*end));
+        let mut known: Option<End> = None;
+        for end in ends.iter().filter_map(|end| self.of_known_length(*end)) {
+            let before = known.or(ends.first().copied()).map_or(0, |end| end.piece);
+            // A line may break after what would be a shorter key's signature; words may follow it, too.
+            if known.is_none_or(|known| known.piece < end.piece) && self.are_lines(before, end.piece) {
+                known = Some(end);
+            }
+        }
         if let Some(end) = known.or_else(|| self.before_emphasis(*ends.first()?)) {
             return Ok(vec![end]);
         }
@@ -78,9 +93,12 @@ impl<'a> Signature<'a> {
         if possible.iter().any(|end| self.is_before_a_part(*end)) {
             return Err(JwtError::TooManyParts(self.joined.matches('.').count() + 1));
         }
-        possible.retain(|end| !self.is_padded(*end) && URL_SAFE_NO_PAD.decode(self.until(*end)).is_ok());
         // What is longer than a signature of its algorithm has something behind it, most likely.
         let shorter: Vec<End> = possible.iter().filter_map(|end| self.shortened(*end)).collect();
+        possible.retain(|end| !self.is_padded(*end) && URL_SAFE_NO_PAD.decode(self.until(*end)).is_ok());
+        if possible.iter().any(|end| self.is_cut(*end)) {
+            return Err(JwtError::TooFewParts(2));
+        }
         possible.splice(0..0, shorter);
         match possible.first() {
             None => Err(JwtError::Encoding("signature")),
@@ -120,6 +138,40 @@ impl<'a> Signature<'a> {
         let is_possible = |length: &&usize| (least.min(signature.len())..=signature.len()).contains(*length);
         let excess = signature.len() - self.lengths.iter().rev().find(is_possible)?;
         Some(End { length: end.length - excess, at: end.at - excess, ..end })
+    }
+
+    /// Whether what is between these pieces are lines of a token, and not words.
+    fn are_lines(&self, from: usize, to: usize) -> bool {
+        let mut between = self.pieces.get(from + 1..to).unwrap_or_default().iter();
+        between.all(|piece| piece.width >= MIN_LINE && !is_word(self.piece(piece)))
+    }
+
+    /// Whether a signature that is shorter than any of its algorithm is followed by what shows that the rest is missing, or by
+    /// what may be the rest.
+    fn is_cut(&self, end: End) -> bool {
+        let is_short = self.lengths.first().is_some_and(|least| self.until(end).len() < *least);
+        let rest = after(self.text, end.at);
+        let before = self.text.get(..self.token).unwrap_or_default();
+        let mut next = rest.chars();
+        let closes = match next.next() {
+            None => true,
+            Some('<') => next.next() == Some('/'),
+            Some('>') => before.ends_with('<'),
+            Some(mark @ ('*' | '~' | '_')) => before.ends_with(mark),
+            Some(c) => {
+                "\"'`,;)]}|&\\%=".contains(c)
+                    || self.until(end).len() < MADE_UP
+                    || rest.trim_start_matches(['.', '!', '?']).trim().is_empty()
+            }
+        };
+        let shown = rest.trim_start_matches(|c: char| c.is_whitespace() || "\"'`[(<+&".contains(c));
+        let marks = ["..", "\u{2026}", "hellip", "#8230", "truncated", "redacted", "cut"];
+        let is_marked = marks.iter().any(|mark| shown.starts_with(mark));
+        let is_rest = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        let behind = rest.get(..rest.floor_char_boundary(MAX_MARK)).unwrap_or_default();
+        let mut words = behind.split(|c| !is_rest(c));
+        let continues = words.any(|word| !word.starts_with("eyJ") && is_random(word));
+        is_short && (!closes || is_marked || continues)
     }
 
     /// The end after a signature of a known length, if more follows without a gap.
@@ -188,6 +240,13 @@ impl<'a> Signature<'a> {
         let is_sentence = self.pieces.iter().any(|piece| piece.joined == end.length + 1);
         after(self.joined, end.length).starts_with('.') && !is_sentence
     }
+}
+
+/// Whether a signature of this length is not a little longer than one of its algorithm: then something was glued to it.
+pub(super) fn is_plausible(algorithm: &str, length: usize) -> bool {
+    let lengths = lengths(algorithm);
+    let is_glued = |known: &usize| length > *known && length < known + NO_WORD;
+    lengths.contains(&length) || !lengths.iter().any(is_glued)
 }
 
 /// Whether it may be a word of a text: letters, of which only the first may be a capital.

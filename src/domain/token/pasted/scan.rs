@@ -122,6 +122,13 @@ fn header(text: &str, start: usize) -> Result<(String, usize), (String, usize)> 
     if begins.is_some_and(|json| !json.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ')) {
         return Err((String::new(), start + 1));
     }
+    // Otherwise each of many starts in a long text would be read up to the longest header.
+    let begins = text.get(start..start + 64).and_then(|begins| URL_SAFE_NO_PAD.decode(begins).ok());
+    if begins
+        .is_some_and(|json| serde_json::from_slice::<IgnoredAny>(&json).is_err_and(|error| error.is_syntax()))
+    {
+        return Err((String::new(), start + 1));
+    }
     let (mut header, mut at) = (String::new(), start);
     loop {
         let rest = after(text, at);
