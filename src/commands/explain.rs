@@ -103,7 +103,7 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
     if let (Some(said), Some(saved)) = (status, exchange.status)
         && said != saved
     {
-        let message = format!("you said status {said}, but the response's own is {saved}");
+        let message = format!("you gave the status {said}, but the response has {saved}");
         return Err(Failure::new(Kind::Usage, message).hint("leave the status out"));
     }
     let secret = match &context.variables()?.client_secret {
@@ -150,7 +150,7 @@ async fn read(option: &str, path: &Path, context: &Context<'_>) -> Result<String
     let what = if option == "--response" { "response" } else { "token" };
     let bytes = input::read(path, MAX_TEXT, context).await.map_err(|reason| {
         let explain = Shell::HERE.read_from(&format!("corti-auth explain {option} -"), "FILE");
-        let hint = format!("name a file that can be read, or pipe it in: {explain}");
+        let hint = format!("name a readable file, or pipe it in: {explain}");
         Failure::new(Kind::Usage, format!("cannot read the {what} from {reason}")).hint(hint)
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -175,11 +175,11 @@ fn page(causes: &[Cause], evidence: &Evidence) -> Page {
     let mut page = Page::new();
     for (number, cause) in (1..).zip(causes) {
         let (tone, confidence) = match cause.confidence() {
-            Confidence::High => (Tone::Strong, "high"),
-            Confidence::Medium => (Tone::Plain, "medium"),
-            Confidence::Low => (Tone::Plain, "low"),
+            Confidence::High => (Tone::Strong, "certain"),
+            Confidence::Medium => (Tone::Plain, "likely"),
+            Confidence::Low => (Tone::Plain, "guess"),
         };
-        page = page.toned(tone, format!("{number}. {} ({confidence}: {})", cause.cause, cause.id));
+        page = page.toned(tone, format!("{number}. {} ({confidence}) [{}]", cause.cause, cause.id));
         page = cause.evidence.iter().fold(page, |page, it| page.field("   because", it));
         let labels = iter::once("   remedy").chain(iter::repeat(""));
         page = labels.zip(&cause.remedy).fold(page, |page, (label, line)| page.field(label, line));

@@ -140,7 +140,7 @@ fn missing_or_unreadable_input_is_a_usage_error() {
     }
     let saved = world.file("saved", "HTTP/1.1 401 Unauthorized\r\n\r\n");
     let both = format!("explain --status 403 --response {saved}");
-    world.run(&both).assert().code(2).stderr(predicate::str::contains("you said status 403"));
+    world.run(&both).assert().code(2).stderr(predicate::str::contains("you gave the status 403"));
     world.run(&format!("explain --status 401 --response {saved}")).assert().success();
     let long = world.file("long", "");
     std::fs::File::options().write(true).open(&long).unwrap().set_len(64 * 1024 * 1024 + 1).unwrap();
@@ -198,12 +198,13 @@ fn causes_are_numbered_and_each_has_a_remedy() {
     let lines: Vec<&str> = said.stdout.lines().collect();
     assert_eq!(
         lines[0],
-        "1. a limited token opens WebSockets, not the REST API (high: limited-token-on-rest)"
+        "1. a limited token opens WebSockets, not the REST API (certain) [limited-token-on-rest]"
     );
     assert!(lines[1].starts_with("   because  the server says: "), "{}", said.stdout);
     assert!(lines[2].contains("the token's scopes are `email openid profile transcribe`"), "{}", said.stdout);
-    assert!(lines[3].ends_with("corti-auth token full"), "{}", said.stdout);
-    assert!(lines[4].starts_with("for Corti's support: request ") && lines.len() == 5, "{}", said.stdout);
+    assert!(lines[3].starts_with("   remedy   the REST API needs a full token"), "{}", said.stdout);
+    assert_eq!(lines[4].trim_start(), "corti-auth token full");
+    assert!(lines[5].starts_with("for Corti's support: request ") && lines.len() == 6, "{}", said.stdout);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn the_saved_request_shows_the_cause() {
     let file = corti.world.file("token.txt", &full);
     let saved = corti.curl("/v2/languages/", &["-sv", "-H", &bearer, "-H", "Tenant-Name: other"]);
     let explained = explain(&corti.world, &saved, &format!("--token-file {file}"));
-    assert_first(&explained, Id("wrong-tenant"), "the token is of tenant `base`, and `other` was sent");
+    assert_first(&explained, Id("wrong-tenant"), "the token is for tenant `base`, but `other` was sent");
     // A path that is nearly a WebSocket's.
     let path = format!("/audio-bridge/v2/interactions/{}/stream?tenant-name=base", uuid::Uuid::new_v4());
     let explained = corti.explain_output(&path, &["-sv"]);

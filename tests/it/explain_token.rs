@@ -108,7 +108,7 @@ fn a_token_of_another_kind_or_key_is_explained() {
     let body = answer.split("\r\n\r\n").nth(1).unwrap();
     let id_token = serde_json::from_str::<Value>(body).unwrap()["id_token"].as_str().unwrap().to_owned();
     let refused = read(&corti.sandbox, LANGUAGES, &id_token);
-    assert_first(&corti.explain(&refused, &id_token), Id("not-an-access-token"), "of the kind `id`");
+    assert_first(&corti.explain(&refused, &id_token), Id("not-an-access-token"), "it is an ID token");
     let token = mint(&corti.world, "--full");
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { "B" } else { "A" };
@@ -145,7 +145,7 @@ fn a_token_of_another_environment_is_explained() {
     assert_first(
         &explained,
         Id("wrong-environment"),
-        &format!("the token is of `{}`", there.sandbox.environment),
+        &format!("the token is for `{}`", there.sandbox.environment),
     );
     let remedy = explained["causes"][0]["remedy"].as_str().unwrap();
     assert!(remedy.ends_with(&format!("--environment {}", here.sandbox.environment)), "{remedy}");
@@ -177,7 +177,7 @@ fn a_missing_or_wrong_tenant_is_explained() {
     // The configured tenant shows where the wrong one came from.
     let file = corti.world.file("token.txt", &token);
     let wrong = explain(&corti.world, &saved, &format!("--token-file {file} --tenant other"));
-    assert_first(&wrong, Id("wrong-tenant"), "the token is of tenant `base`, and `other` is configured");
+    assert_first(&wrong, Id("wrong-tenant"), "the token is for tenant `base`, but `other` is configured");
 }
 
 #[test]

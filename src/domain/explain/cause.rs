@@ -25,7 +25,7 @@ pub struct Cause {
     pub cause: &'static str,
     /// The evidence, without a status that fits. May hold the server's words: escape them before they are shown.
     pub evidence: Vec<String>,
-    /// What to do, in lines. The last one ends with a command, if one helps.
+    /// What to do: each line is one short sentence, or a command behind what it is for. Empty where nothing failed.
     pub remedy: Vec<String>,
     /// How strong the evidence is in sum; 0 without evidence.
     pub(super) weight: u8,
@@ -79,5 +79,10 @@ impl Cause {
     pub(super) fn remedy(mut self, line: impl Into<String>) -> Self {
         self.remedy.push(line.into());
         self
+    }
+
+    /// Adds lines that say what to do.
+    pub(super) fn remedies(self, lines: &[&str]) -> Self {
+        lines.iter().fold(self, |cause, line| cause.remedy(*line))
     }
 }

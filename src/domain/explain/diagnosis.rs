@@ -102,7 +102,7 @@ pub fn targets(environment: &Environment, tenant: &Tenant) -> Vec<Target> {
 pub struct Skew {
     /// How far the server's clock is ahead; negative where it is behind.
     ahead: SignedDuration,
-    /// The error of that: half the time that the answer took.
+    /// How wrong that may be: half the time that the answer took.
     doubt: SignedDuration,
 }
 

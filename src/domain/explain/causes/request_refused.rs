@@ -24,10 +24,11 @@ pub(super) fn on_the_way(it: &Evidence) -> Vec<Cause> {
             .if_answer_proves(asked)
             .if_status_matches(it.has_only_status(&[407]) && it.proxy.is_none())
             .remedy(if takes_basic {
-                "set HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT), percent-encoded, then: corti-auth doctor"
+                "set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT, percent-encoded"
             } else {
-                "corti-auth knows only Basic: use a proxy that takes Basic, or none, then: corti-auth doctor"
-            }),
+                "use a proxy with Basic authentication: corti-auth knows no other"
+            })
+            .remedy("corti-auth doctor"),
         cause(
             "redirect",
             "a redirect, which is not followed: wrong host or path, http for https, or a login page",
@@ -37,8 +38,12 @@ pub(super) fn on_the_way(it: &Evidence) -> Vec<Cause> {
         )
         .if_status_matches(it.has_only_status(&REDIRECTS) && it.location.is_none())
         .remedy(match &it.location {
-            Some(_) => "compare that address with yours, log in to the network, then: corti-auth doctor",
-            None => "save the head of the answer too (curl -i), for its Location: corti-auth doctor",
+            Some(_) => "compare that address with yours; at a login page, log in to the network first",
+            None => "see where it redirects to: curl -i URL",
+        })
+        .remedy(match &it.location {
+            Some(_) => "corti-auth doctor",
+            None => "corti-auth explain --response FILE",
         }),
     ]
 }
@@ -58,7 +63,9 @@ pub(super) fn content(it: &Evidence) -> Vec<Cause> {
         cause("duplicate-identifier", "the client already has an encounter with this identifier")
             .if_server_says(it, is_duplicate)
             .if_status_matches(it.has_only_status(&[409]))
-            .remedy("use each identifier once; the default is a new one: corti-auth interaction create"),
+            .remedy(
+                "use each identifier once; without --identifier it is new: corti-auth interaction create",
+            ),
         cause("no-such-interaction", "the interaction does not exist, or belongs to another client")
             .if_server_says(it, is_404 && is_missing)
             .if_status_matches(it.has_only_status(&[404]))
@@ -70,14 +77,14 @@ pub(super) fn content(it: &Evidence) -> Vec<Cause> {
         cause("unknown-path", "the path does not exist, or it takes another method")
             .if_server_says(it, is_unknown_path)
             .if_status_matches(it.has_only_status(&[404, 405]))
-            .remedy(
-                "POST to .../protocol/openid-connect/token for a token; the API's paths begin with /v2/ or \
-                 /audio-bridge/v2/, and those of lists end with a slash: corti-auth status -v",
-            ),
+            .remedy("API paths begin with /v2/ or /audio-bridge/v2/")
+            .remedy("list paths end with a slash")
+            .remedy("tokens: POST .../protocol/openid-connect/token"),
         cause("invalid-request", "the request is not what the API expects")
             .if_server_says(it, is_invalid)
             .if_status_matches(it.has_only_status(&[400, 422]))
-            .remedy("fix the named fields, as in a request that works: corti-auth interaction create -v"),
+            .remedy("fix the fields that the server names")
+            .remedy("compare with a request that works: corti-auth interaction create -v"),
     ]
 }
 
@@ -93,15 +100,16 @@ pub(super) fn servers(it: &Evidence) -> Vec<Cause> {
         cause("quota", "the credits are used up, or the trial is over")
             .if_server_says(it, is_429 && is_quota)
             .if_status_matches(it.has_only_status(&[429]) && it.retry_after.is_none())
-            .remedy("trying again does not help: look at the balance in the Corti Console"),
+            .remedy("check the balance in the Corti Console; trying again does not help"),
         cause("rate-limit", "too many requests in a short time")
             .if_server_says(it, is_429 && !is_quota)
             .if_request_shows(retry_after.map(|wait| format!("Retry-After is {wait}")))
             .if_status_matches(it.has_only_status(&[429]))
             .remedy(format!(
-                "wait {}, and use a token until it expires instead of minting one for every call",
+                "wait {}",
                 it.retry_after.as_ref().map_or_else(|| "a little".to_owned(), |wait| format!("{wait} s"))
-            )),
+            ))
+            .remedy("use a token until it expires; do not mint one for every call"),
         cause("gateway", "something in front of the API answered, not the API")
             .if_answer_proves(is_html.then_some("the answer is an HTML page, which no API of Corti sends"))
             .if_status_matches(it.has_only_status(&[502, 503, 504]))
@@ -116,14 +124,15 @@ pub(super) fn servers(it: &Evidence) -> Vec<Cause> {
             .if_server_says(it, it.is(AnswerKind::Agents))
             .remedy(match &it.answer.advice {
                 Some(fix) => format!("the server advises: {fix}"),
-                None => "look up the error's code in Corti's documentation: corti-auth status".to_owned(),
+                None => "look up the error's code in Corti's documentation".to_owned(),
             }),
-        cause("broken-off", "the answer broke off on its way")
+        cause("broken-off", "the answer was cut off")
             .if_answer_proves(it.is(AnswerKind::CutOff).then_some("the body is JSON that ends too early"))
-            .remedy("try again; if it happens again, look for a proxy in between: corti-auth doctor"),
+            .remedy("try again")
+            .remedy("if it happens again, look for a proxy: corti-auth doctor"),
         cause("no-failure", "this is not a failure")
             .if_request_shows(success.map(|status| format!("the status is {status}")))
-            .remedy("look at what came before or after it: corti-auth doctor"),
+            .remedy("explain the response that failed"),
     ]
 }
 
@@ -135,7 +144,7 @@ pub(super) fn websocket(it: &Evidence) -> Vec<Cause> {
     vec![
         cause("configuration-denied", "the WebSocket rejects a value of the configuration")
             .if_server_says(it, is(&["CONFIG_DENIED", "CONFIG_REJECTED"]))
-            .remedy("fix what the reason names, and send the configuration on a new connection"),
+            .remedy("fix the value that the reason names, then send the configuration on a new connection"),
         cause("configuration-late", "no configuration came within 10 seconds after the connection")
             .if_server_says(it, is(&["CONFIG_TIMEOUT", "CONFIG_NOT_PROVIDED"]))
             .remedy("send `{\"type\":\"config\",…}` as soon as the WebSocket is open"),
@@ -144,30 +153,33 @@ pub(super) fn websocket(it: &Evidence) -> Vec<Cause> {
             .remedy("send the configuration first, and audio only after CONFIG_ACCEPTED"),
         cause("configured-twice", "the configuration was sent twice; the first one is used")
             .if_server_says(it, is(&["CONFIG_ALREADY_RECEIVED"]))
-            .remedy("go on: the session is open; send the configuration once"),
+            .remedy("go on: the session is open; send the configuration only once"),
         cause("socket-error", "the WebSocket could not process the last message")
             .if_server_says(it, is(&["ERROR"]))
             .remedy("fix that message; the session may go on or end"),
         cause("session-as-it-should-be", "this message is not a failure")
             .if_server_says(it, is_other || is(&["CONFIG_ACCEPTED"]))
-            .remedy("look at the message before it, or the close code: corti-auth explain --status CODE"),
+            .remedy("explain the message before it, or the close code: corti-auth explain CODE"),
         cause("closed", "the WebSocket was closed")
             .if_request_shows(close.map(|(meaning, _)| meaning))
-            .remedy(close.map_or("", |(_, remedy)| remedy)),
+            .remedies(close.map_or(&[], |(_, remedies)| remedies)),
     ]
 }
 
 /// What a close code means (RFC 6455, section 7.4.1), and what to do.
-fn close_code(code: u16) -> Option<(&'static str, &'static str)> {
+fn close_code(code: u16) -> Option<(&'static str, &'static [&'static str])> {
     Some(match code {
-        1000 => ("1000: normal closure", "this is not a failure; the last message says why it ended"),
-        1001 => ("1001: the server is going away", "connect again: corti-auth token streams"),
-        1002 => ("1002: a WebSocket protocol error", "look for a proxy in between: corti-auth doctor"),
+        1000 => ("1000: normal closure, not a failure; the last message says why the session ended", &[]),
+        1001 => (
+            "1001: the server is going away",
+            &["connect again with a new token", "corti-auth token transcribe streams"],
+        ),
+        1002 => ("1002: a WebSocket protocol error", &["look for a proxy: corti-auth doctor"]),
         1006 => (
             "1006: no close frame came. Browsers report this for a refused handshake too, and hide its status",
-            "ask for the same URL with curl -i, and explain that: corti-auth explain --response FILE",
+            &["request the same URL with curl -i, and save the answer", "corti-auth explain --response FILE"],
         ),
-        1009 => ("1009: a message was too big", "send audio in pieces of 250 ms"),
+        1009 => ("1009: a message was too big", &["send audio in pieces of 250 ms"]),
         _ => return None,
     })
 }

@@ -42,7 +42,7 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .remedy("store the right one, or make a new one in the Corti Console: corti-auth rotate"),
         cause("client-not-allowed", "the client may not use this grant")
             .if_server_says(it, refuses("unauthorized_client") && !is_about_secret)
-            .remedy("make an API client for a backend in the Corti Console, and log in: corti-auth login"),
+            .remedy("create a backend client in the Corti Console, then log in: corti-auth login"),
         cause("unknown-tenant", "the environment has no such tenant (realm)")
             .if_server_says(it, is_oauth && it.says(&["realm does not exist"]) && !is_busy)
             .remedy(TENANT_HINT),
@@ -50,24 +50,26 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .if_server_says(it, correction.is_some())
             .if_request_shows(correction)
             .remedy(format!(
-                "ask for it by its name: corti-auth token {}",
+                "request the right name: corti-auth token {}",
                 misspelt.as_ref().map_or("streams", |(_, right)| right)
             )),
-        cause("refused-scope", "the client may not have one of the scopes")
+        cause("refused-scope", "the client is not allowed one of the scopes")
             .if_server_says(it, refuses("invalid_scope") && misspelt.is_none())
-            .remedy("ask for transcribe, streams or both: corti-auth token transcribe streams"),
+            .remedy("request transcribe, streams or both: corti-auth token transcribe streams"),
         cause("not-a-form", "the token request is not a form: its parameters were not read")
             .if_server_says(it, is_oauth && it.says(&["missing form parameter"]))
-            .remedy("send application/x-www-form-urlencoded, not JSON, or use: corti-auth token full"),
+            .remedy("send application/x-www-form-urlencoded, not JSON")
+            .remedy("compare with a request that works: corti-auth token full -v"),
         cause("foreign-origin", "a page in a browser asked for the token")
             .if_server_says(it, is_oauth && it.says(&["invalid origin"]))
-            .remedy("ask on your backend, and give the page: corti-auth token transcribe"),
+            .remedy("mint the token on your backend, and send it to the page")
+            .remedy("corti-auth token transcribe"),
         cause("refused-grant", "the token endpoint refused the request")
             .if_server_says(it, is_oauth && !is_named && !is_busy && !it.is_from_an_api())
             .remedy("compare with a request that works: corti-auth token full -v"),
-        cause("full-token", "it is a full token: no scope limits it")
+        cause("full-token", "this is a full token: no scope limits it")
             .if_answer_proves(granted.clone().filter(|_| is_full))
-            .if_request_shows(is_full_at_socket.then_some("the token in use is a full one, at a WebSocket"))
+            .if_request_shows(is_full_at_socket.then_some("a full token was used at a WebSocket"))
             .remedy(format!(
                 "give a browser a limited one: corti-auth token {}",
                 it.known_socket().unwrap_or("transcribe")

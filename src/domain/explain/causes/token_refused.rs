@@ -15,7 +15,7 @@ const LEEWAY: i64 = 60;
 
 pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let mint = mint(it);
-    let send = format!("send `Authorization: Bearer TOKEN` (WebSocket: `token=Bearer%20TOKEN`): {mint}");
+    let send = "send `Authorization: Bearer TOKEN`; in a WebSocket's URL `token=Bearer%20TOKEN`";
     let has_no_token = it.token.is_none();
     let only_401 = it.has_only_status(&[401]);
     let only_403 = it.has_only_status(&[403]);
@@ -43,7 +43,11 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             Some(claims) => Some(format!("in the token in use, {}", claims.error_text())),
         });
     let kind = it.claims().map(|claims| claims.kind);
-    let kind = kind.filter(|kind| matches!(kind, Kind::Id | Kind::Refresh)).map(Kind::as_str);
+    let kind = kind.and_then(|kind| match kind {
+        Kind::Id => Some("it is an ID token (`typ`)"),
+        Kind::Refresh => Some("it is a refresh token (`typ`)"),
+        _ => None,
+    });
     let says_scope = it.is_status(&[403]) && it.says(&["scope"]);
     let is_at_socket = is_at_socket(it);
     let limited = it.claims().filter(|claims| claims.class == Some(TokenClass::Limited) && is_refused(it));
@@ -51,56 +55,60 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let has_own_scope = it.request.is_some()
         && limited.is_some_and(|claims| claims.scopes.contains(it.socket().unwrap_or_default()));
     let no_reason = it.words.as_ref().filter(|_| it.refuses_a_token());
-    let no_reason = no_reason.map(|words| format!("the server says no more than: {words}"));
+    let no_reason = no_reason.map(|words| format!("the server says only: {words}"));
     vec![
         expired(it, cause("expired", "the token has expired")).remedy(format!("mint a new one: {mint}")),
-        clock_skew(it, cause("clock-skew", "the clock here and the server's differ"))
-            .remedy("set the clock here by NTP, then see how far off it is: corti-auth doctor"),
+        clock_skew(it, cause("clock-skew", "this machine's clock and the server's differ"))
+            .remedy("set this machine's clock by NTP")
+            .remedy("see how far off it is: corti-auth doctor"),
         cause("no-token", "no token was sent")
             .if_answer_proves(unnamed.then_some("the challenge says only that a token is required"))
             .if_request_shows((it.refuses_a_token() && unsent).then_some("the saved request has no token"))
-            .remedy(send.as_str()),
+            .remedy(send)
+            .remedy(mint.as_str()),
         cause("missing-bearer", "the word Bearer is missing before the token")
             .if_server_says(it, says_bearer && !is_malformed)
             .if_request_shows(is_bare.then_some("the saved request has the token without Bearer"))
             .if_status_matches(only_401 && it.request.is_none() && !is_malformed)
-            .remedy(send),
+            .remedy(send)
+            .remedy(mint.as_str()),
         cause("encoded-twice", "the token was percent-encoded twice")
             .if_server_says(it, says_bearer && is_encoded)
             .if_request_shows(is_encoded.then_some("`%20` is sent in place of the space"))
             .if_request_shows(
                 may_be_encoded.then_some("a space encoded twice (`%2520`) looks the same to the server"),
             )
-            .remedy("encode it once, in one place: corti-auth interaction create --connect-url"),
+            .remedy("encode the space only once, as here: corti-auth interaction create --connect-url"),
         cause("malformed-token", "what was sent is not a token, or not a whole one")
             .if_server_says(it, it.says(&["malformed"]))
             .if_request_shows(unreadable)
             .if_request_shows(is_doubled.then_some("the word Bearer is written twice"))
-            .remedy(format!("send the token as it was minted, whole: {mint}")),
-        cause("not-an-access-token", "it is not an access token")
+            .remedy(format!("send the whole token, unchanged: {mint}")),
+        cause("not-an-access-token", "this is not an access token")
             .if_server_says(it, it.says(&["not an access token"]))
-            .if_request_shows(kind.map(|kind| format!("its `typ` says that it is of the kind `{kind}`")))
+            .if_request_shows(kind)
             .remedy(format!("send `access_token`, not `id_token` or `refresh_token`: {mint}")),
-        cause("unknown-key", "the token is not signed by a key of this realm")
+        cause("unknown-key", "the token is not signed by a key of this tenant")
             .if_server_says(it, it.says(&["signature", "key of the token"]))
-            .remedy(format!("it was changed, or is of another realm; mint a new one: {mint}")),
+            .remedy("it was modified, or issued by another tenant")
+            .remedy(format!("mint a new one: {mint}")),
         cause("limited-token-on-rest", "a limited token opens WebSockets, not the REST API")
             .if_server_says(it, says_scope && !is_at_socket)
             .if_request_shows(scopes.clone().filter(|_| !is_at_socket))
             .if_status_matches(only_403 && has_no_token && !is_at_socket)
-            .remedy("the REST API needs a full token; keep it on your backend: corti-auth token full"),
+            .remedy("the REST API needs a full token; keep it on your backend")
+            .remedy("corti-auth token full"),
         cause("wrong-scope-for-the-socket", "the token is limited to another WebSocket")
             .if_server_says(it, says_scope && is_at_socket)
             .if_request_shows(scopes.filter(|_| is_at_socket && !has_own_scope))
             .if_status_matches(only_403 && has_no_token)
-            .remedy(format!(
-                "ask for the scope of the WebSocket's name: {}",
-                if is_at_socket { &mint } else { "corti-auth token transcribe streams" }
-            )),
+            .remedy("request the scope that is named like the WebSocket")
+            .remedy(if is_at_socket { &mint } else { "corti-auth token transcribe streams" }),
         cause("refused-token", "the server refused the token without a reason")
             .weighed(1, no_reason.clone().filter(|_| only_401))
-            .remedy(format!("look into it (corti-auth inspect FILE), or mint a new one: {mint}")),
-        cause("forbidden", "it belongs to another client, or this client may not use it")
+            .remedy("see what is in it: corti-auth inspect FILE")
+            .remedy(format!("or mint a new one: {mint}")),
+        cause("forbidden", "the resource belongs to another client, or this client may not use it")
             .weighed(1, no_reason.filter(|_| only_403))
             .remedy("see what the client may use: corti-auth check --full"),
     ]
@@ -130,24 +138,22 @@ pub(super) fn wrong_target(it: &Evidence) -> Vec<Cause> {
     let says_missing = it.says(&["missing"]);
     let remedy_for = |place| {
         let tenant = tenant_of(place).unwrap_or_else(|| Tenant::default().to_string());
-        format!("send `Tenant-Name: {tenant}` (WebSocket: `tenant-name={tenant}`): corti-auth status")
+        format!("send `Tenant-Name: {tenant}`; in a WebSocket's URL `tenant-name={tenant}`")
     };
     let own_client = it.claims().and_then(|claims| claims.client.clone());
     let client = it.configured.client.as_ref().map(ToString::to_string);
     let other_client = mismatch("client ", own_client, client, here);
     let is_about_client = it.is_status(&[403, 404]) || it.status.is_none() && concerns_a_token;
     vec![
-        cause("wrong-environment", "the token is of another environment")
+        cause("wrong-environment", "the token is for another environment")
             .if_server_says(it, is_elsewhere)
             .if_request_shows(other_environment.filter(|_| concerns_a_token))
             .if_request_shows(
-                is_other_key.then_some("a token of another environment is signed by another key"),
+                is_other_key.then_some("tokens for another environment are signed by another key"),
             )
             .if_status_matches(it.has_only_status(&[401]) && has_no_token)
-            .remedy(format!(
-                "mint it in the environment you call: an eu token does not work in us: \
-                 corti-auth token full --environment {environment}"
-            )),
+            .remedy("mint the token in the environment that you call")
+            .remedy(format!("corti-auth token full --environment {environment}")),
         cause("wrong-tenant", "Tenant-Name is not the token's tenant")
             .if_server_says(it, says_tenant && !says_missing)
             .if_request_shows(sent.filter(|_| concerns_a_token))
@@ -159,16 +165,16 @@ pub(super) fn wrong_target(it: &Evidence) -> Vec<Cause> {
             .if_request_shows(is_unsent.then_some("the request names no tenant"))
             .if_status_matches(only_403 && it.request.is_none())
             .remedy(remedy_for(issuer.or(configured))),
-        cause("wrong-client", "the token is of another client, which has its own interactions")
+        cause("wrong-client", "the token is for another client, which has its own interactions")
             .if_request_shows(other_client.filter(|_| is_about_client))
-            .remedy("mint one for the client that made the interaction: corti-auth token full"),
+            .remedy("mint one for the client that created the interaction: corti-auth token full"),
     ]
 }
 
 /// Says that the token's `own` environment, tenant or client is not the `other` one.
 fn mismatch(what: &str, own: Option<String>, other: Option<String>, how: &str) -> Option<String> {
     let (own, other) = own.zip(other).filter(|(own, other)| own != other)?;
-    Some(format!("the token is of {what}`{own}`, and `{other}` {how}"))
+    Some(format!("the token is for {what}`{own}`, but `{other}` {how}"))
 }
 
 fn expired(it: &Evidence, cause: Cause) -> Cause {
