@@ -14,7 +14,7 @@ use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{self, Flags};
 use crate::domain::client::secret::{Secret, fingerprint};
 use crate::domain::text::page::{Page, Tone};
-use crate::domain::token::comparison::Comparison;
+use crate::domain::token::comparison::{self, Comparison};
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwt::Jwt;
 use crate::domain::token::reuse::CachePolicy;
@@ -72,7 +72,8 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Outcom
         caution,
     );
     let failure = (!differences.is_empty()).then(|| {
-        Failure::new(Kind::Check, format!("the tokens differ in {}", differences.join(", ")))
+        let labels: Vec<&str> = differences.iter().map(|name| comparison::label(name)).collect();
+        Failure::new(Kind::Check, format!("the tokens differ: {}", labels.join(", ")))
             .hint("corti-auth inspect FILE")
     });
     Ok(Outcome { failure, ..Outcome::new("diff", json, Text::Page(page)) })

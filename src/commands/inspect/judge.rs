@@ -27,7 +27,7 @@ use super::verifier::Verifier;
 /// The columns of [`Judged::cells`].
 pub(super) const COLUMNS: [Column; 7] = [
     Column::whole("LINE", 4),
-    Column::whole("REACH", 7),
+    Column::whole("MAY DO", 7),
     Column::whole("EXPIRES", 14),
     Column::whole("SIGNATURE", 10),
     Column::whole("FINGERPRINT", 15),
@@ -255,11 +255,9 @@ impl Judged {
             return Some(Failure::new(kind, message).hint(self.renewal_with_missing()));
         }
         if let Some(verification) = &self.verification {
-            let reasons: Vec<String> = verification
-                .failed()
-                .map(|check| format!("{}: {}", check.name.replace('_', " "), check.detail))
-                .collect();
-            let message = format!("the token is not valid: {}", reasons.join("; "));
+            let failed: Vec<String> =
+                verification.failed().map(|check| check.name.replace('_', " ")).collect();
+            let message = format!("the token is not valid: {}", failed.join(", "));
             return Some(Failure::new(kind, message).hint(it.renewal()).hint("corti-auth status"));
         }
         if !it.errors.is_empty() {

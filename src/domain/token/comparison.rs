@@ -56,7 +56,7 @@ impl Comparison {
         ])
     }
 
-    /// The names of the properties that differ.
+    /// The names of the properties that differ, as in the JSON object.
     pub fn differences(&self) -> Vec<&'static str> {
         self.0.iter().filter(|row| !row.is_same()).map(|row| row.name).collect()
     }
@@ -72,6 +72,11 @@ impl Comparison {
     }
 }
 
+/// What a person reads for the property `name`, as `inspect` calls it.
+pub fn label(name: &str) -> &str {
+    if name == "reach" { "may do" } else { name }
+}
+
 impl Row {
     fn is_same(&self) -> bool {
         self.a == self.b
@@ -84,7 +89,7 @@ impl Row {
     fn show(&self, page: Page) -> Page {
         if self.is_same() {
             let same = self.a.first().map(|_| format!("same: {}", self.a.join(" ")));
-            return page.toned_field(self.name, Tone::Dim, same.unwrap_or("in neither".to_owned()));
+            return page.toned_field(label(self.name), Tone::Dim, same.unwrap_or("in neither".to_owned()));
         }
         let line = |side: &str, own: &[String], other: &[String]| {
             if !self.is_set {
@@ -95,7 +100,7 @@ impl Row {
         };
         let lines = [line("A", &self.a, &self.b), line("B", &self.b, &self.a)].into_iter().flatten();
         lines.enumerate().fold(page, |page, (index, line)| {
-            page.toned_field(if index == 0 { self.name } else { "" }, Tone::Caution, line)
+            page.toned_field(if index == 0 { label(self.name) } else { "" }, Tone::Caution, line)
         })
     }
 

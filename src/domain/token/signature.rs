@@ -27,7 +27,7 @@ pub enum SignatureError {
     #[error("the issuer has no key `{0}`")]
     UnknownKey(String),
     /// The signature is another key's or another text's.
-    #[error("the signature was not made by the issuer's key, or the token was changed since")]
+    #[error("the issuer's key did not make this signature, or the token was modified")]
     Wrong,
 }
 
@@ -37,22 +37,19 @@ pub fn check(token: &str, keys: &KeySet) -> Result<Option<String>, SignatureErro
     let (name, key_id) = (header.alg.as_str(), header.kid.as_deref());
     let refused = |reason: String| Err(SignatureError::Algorithm(reason));
     if name.trim().eq_ignore_ascii_case("none") {
-        return refused(format!("it is not signed (`{name}`)"));
+        return refused(format!("the token is not signed (`{name}`)"));
     }
     if name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("HS")) {
-        return refused(format!(
-            "`{name}` is symmetric: only its issuer can check it, and whoever can check it can forge it"
-        ));
+        return refused(format!("`{name}` is refused: it uses a shared secret, not a public key"));
     }
     let Ok(algorithm) = name.parse::<Algorithm>() else {
         return refused(format!(
-            "unsupported algorithm: the algorithm `{name}` is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, \
-             ES384 and EdDSA"
+            "unsupported algorithm `{name}`; supported: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA"
         ));
     };
     // `crit` demands extensions, and `b64` (RFC 7797) changes the signed text.
     if let Some(extension) = ["crit", "b64"].into_iter().find(|extension| header.has(extension)) {
-        return refused(format!("its header asks for extensions (`{extension}`), and this tool knows none"));
+        return refused(format!("unsupported header extension `{extension}`"));
     }
     let candidates = keys.candidates(key_id);
     if candidates.is_empty() {
@@ -64,7 +61,7 @@ pub fn check(token: &str, keys: &KeySet) -> Result<Option<String>, SignatureErro
     let is_for_it = |key: &&Key| key.algorithms.contains(&algorithm);
     let able: Vec<&Key> = candidates.into_iter().filter(is_for_it).take(MAX_TRIES).collect();
     if able.is_empty() {
-        return refused(format!("the algorithm `{name}` is not one that the issuer's key is for"));
+        return refused(format!("the algorithm `{name}` does not fit the issuer's key"));
     }
     let (signed, signature) = token.rsplit_once('.').ok_or(SignatureError::Wrong)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SignatureError::Wrong)?;

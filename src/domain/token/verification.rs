@@ -104,17 +104,14 @@ impl Verification {
     /// For a person.
     pub fn page(&self) -> Page {
         let keys = &self.keys;
-        let (tone, text) = match (self.valid, self.is_signed()) {
-            (true, _) if self.has("issuer", Verdict::Skipped) => {
-                (Tone::Caution, format!("valid, by the keys of `{keys}`; its issuer was not checked"))
+        let (tone, text) = match self.valid {
+            true if self.has("issuer", Verdict::Skipped) => {
+                (Tone::Caution, "valid, but the issuer was not checked")
             }
-            (true, _) => (Tone::Good, format!("valid, by the keys of `{keys}`")),
-            (false, true) => (Tone::Bad, format!("INVALID, though signed by the keys of `{keys}`")),
-            (false, false) => {
-                (Tone::Bad, format!("INVALID: nothing of this can be relied on (keys of `{keys}`)"))
-            }
+            true => (Tone::Good, "valid"),
+            false => (Tone::Bad, "INVALID"),
         };
-        let page = Page::new().toned_field("verified", tone, text);
+        let page = Page::new().toned_field("result", tone, format!("{text} (keys of `{keys}`)"));
         let page = self.checks.iter().fold(page, |page, check| {
             let tone = match check.verdict {
                 Verdict::Failed => Tone::Bad,
@@ -165,7 +162,7 @@ fn algorithm(name: &str, signed: &Result<Option<String>, SignatureError>) -> Che
 
 fn expiry(inspection: &Inspection, leeway: SignedDuration, now: Timestamp) -> Check {
     let Some(at) = inspection.expires_at else {
-        return failed("expiry", "it has no `exp`, so it would never expire");
+        return failed("expiry", "there is no `exp`: the token would never expire");
     };
     let past = now.duration_since(at);
     let distance = span(past.as_secs().unsigned_abs());
@@ -191,7 +188,7 @@ fn issuer(inspection: &Inspection, expected: Option<&str>) -> Check {
     match expected {
         None => skipped("issuer", "not checked: add --environment NAME"),
         Some(expected) if expected == found => ok("issuer", format!("`{found}`")),
-        Some(expected) => failed("issuer", format!("it says `{found}`, and `{expected}` was expected")),
+        Some(expected) => failed("issuer", format!("expected `{expected}`, found `{found}`")),
     }
 }
 
