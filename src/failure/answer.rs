@@ -138,7 +138,7 @@ impl From<HttpError> for Failure {
             HttpError::Dns(_) => (Network, UNKNOWN_HOST),
             HttpError::Connect { .. } => (Network, "check the address, proxy variables and --ca-cert FILE"),
             HttpError::Proxy { .. } => (Network, "corti-auth doctor"),
-            HttpError::TimedOut { .. } => (Network, "give it longer: --timeout 60s"),
+            HttpError::TimedOut { .. } => (Network, "allow more time: --timeout 60s"),
             HttpError::Broken { .. } | HttpError::TooLong(_) => (Network, "run it again; look for a proxy"),
             HttpError::Client(_) => (Unexpected, "run it again with -v"),
         };
@@ -168,7 +168,7 @@ impl From<RealmError> for Failure {
             }
             RealmError::Unavailable(_) => (Unavailable, TRY_LATER),
             RealmError::Redirect(_) | RealmError::NotTheProtocol { .. } => {
-                (Network, "check --environment, and for a proxy or login page: corti-auth status")
+                (Network, "check --environment, and look for a proxy or a login page: corti-auth status")
             }
         };
         Self::caused(kind, error).hint(hint)

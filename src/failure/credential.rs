@@ -115,7 +115,7 @@ impl Failure {
                 failure.hint(format!("{} --secret-command 'CMD ARGS'", command_for("login", profile)))
             }
             StoreError::Command(_) => {
-                failure.hint("run the command by itself: it must print only the secret")
+                failure.hint("run the command by itself: it must print the secret and nothing else")
             }
             StoreError::ReadOnly(_) => failure.hint(command_for("status", profile)),
             StoreError::Failed(_) => failure.hint(command_for("status", profile)).hint(without),
@@ -133,8 +133,13 @@ impl Failure {
     /// The secret of a profile is only for its `own` client, but the options and variables in `overriding` name another
     /// `client`.
     pub fn withheld(profile: &ProfileName, own: &Client, client: &Client, overriding: &[&str]) -> Self {
-        let (own, user) = (own.store_user(), client.store_user());
-        let message = format!("the secret of profile `{profile}` is for `{own}`, not for `{user}`");
+        let parts = |it: &Client| [it.environment.to_string(), it.tenant.to_string(), it.id.to_string()];
+        let differing =
+            ["environment", "tenant", "client"].into_iter().zip(parts(own).into_iter().zip(parts(client)));
+        let differing = differing.filter(|(_, (own, other))| own != other);
+        let differing = differing.map(|(what, (own, other))| format!("{what} `{own}`, not `{other}`"));
+        let differing = differing.collect::<Vec<_>>().join("; ");
+        let message = format!("the secret of profile `{profile}` is for {differing}");
         let (flags, variables): (Vec<&str>, Vec<&str>) =
             overriding.iter().partition(|name| name.starts_with("--"));
         let flags = (!flags.is_empty()).then(|| format!("leave out {}", flags.join(" and ")));
@@ -170,7 +175,7 @@ impl Failure {
             GrantError::Unavailable { .. } => (Unavailable, TRY_LATER.into()),
             GrantError::NotTheProtocol { .. } | GrantError::Redirect(_) => {
                 let url = environment.token_url(tenant);
-                (Network, format!("check that {url} is Corti, and no proxy or login page in between").into())
+                (Network, format!("check that {url} is Corti's, and not a proxy or a login page").into())
             }
         };
         let failure = match error {
@@ -224,7 +229,7 @@ fn for_wrong_secret(origin: SecretOrigin<'_>) -> String {
         SecretOrigin::Profile(name) => command_for("login", name),
         SecretOrigin::Rotation(name) => command_for("rotate", name),
         SecretOrigin::Command(command) => format!("change what this prints: {command}"),
-        SecretOrigin::Variable(name) => Shell::HERE.set(&[(name, "…")]),
+        SecretOrigin::Variable(name) => format!("set {name} to the client's secret"),
         SecretOrigin::File(path) => format!("put it into {}", quote(&path.display().to_string())),
     }
 }

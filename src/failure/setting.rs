@@ -20,7 +20,7 @@ impl Failure {
     /// A profile that another process changed or removed while this command was using it.
     pub fn changed_meanwhile(profile: &ProfileName) -> Self {
         let message =
-            format!("another command changed the profile `{profile}` meanwhile; no secret was stored");
+            format!("meanwhile another command changed the profile `{profile}`; no secret was stored");
         Self::new(Kind::Configuration, message).hint("corti-auth profile list")
     }
 }
@@ -47,7 +47,10 @@ impl From<ResolveError> for Failure {
                 format!("did you mean `{nearest}`?")
             }
             ResolveError::UnknownProfile { .. } => "corti-auth profile list".to_owned(),
-            ResolveError::IncompleteClient { missing, .. } => Shell::HERE.set(&[(missing, "…")]),
+            ResolveError::IncompleteClient { missing: variable::CLIENT_ID, .. } => {
+                "set CORTI_CLIENT_ID to the client's id".to_owned()
+            }
+            ResolveError::IncompleteClient { missing, .. } => format!("set {missing} to the client's secret"),
             ResolveError::TwoClients { .. } => Shell::HERE.unset(&[variable::PROFILE]),
             ResolveError::NoEnvironment
             | ResolveError::NoTarget

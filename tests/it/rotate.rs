@@ -114,7 +114,7 @@ fn only_a_stored_secret_can_be_rotated() {
     world.run_words(&rotate).assert().code(4).stderr(predicate::str::contains("not logged in"));
     // The secret of another client is not replaced.
     store(&world, "eu", "dev", "old");
-    let elsewhere = predicate::str::contains("is for `eu/base/sandbox`, not for `us/base/sandbox`");
+    let elsewhere = predicate::str::contains("is for environment `eu`, not `us`");
     world.run_words(&[&rotate[..], &["-e", "us"]].concat()).assert().code(4).stderr(elsewhere);
     for (name, value) in [("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "s"), ("CORTI_ENVIRONMENT", "eu")]
     {
