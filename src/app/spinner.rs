@@ -23,7 +23,7 @@ pub(crate) fn show<T>(
     tell(context, what.into(), context.host.terminal.stderr, work)
 }
 
-/// The same for a wait that may take as long as `limit`, which is said too. Off a terminal, one line says it.
+/// The same for a wait of at most `limit`, which the message names. Off a terminal, it is one line.
 pub(crate) fn show_long<T>(
     context: &Context<'_>,
     what: &str,

@@ -43,7 +43,7 @@ pub(crate) struct Tokens<'a> {
 pub(crate) enum FoundToken {
     /// It was read.
     Read(Token),
-    /// It is in a file since then, and only the client's secret opens it.
+    /// It is in an encrypted file since this time, and only the client's secret opens it.
     Sealed(Timestamp),
 }
 

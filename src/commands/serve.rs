@@ -1,5 +1,6 @@
-//! `serve`: the backend in front of Corti. Reads the configuration and the keys, and runs the gateway.
+//! `serve`: the gateway in front of Corti. Reads the configuration and the keys, and runs the gateway.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -26,7 +27,7 @@ mod keys;
 /// The longest `serve.toml`, in bytes.
 const LONGEST_CONFIG: usize = 512 * 1024;
 
-/// A frontend asks this server instead of Corti. Callers prove who they are, by a JWT of your identity provider or an API key;
+/// Frontends call this server instead of Corti. Callers prove who they are, by a JWT of your identity provider or an API key;
 /// `serve.toml` says what each group may do; the server adds Corti's token. A browser gets at most a limited token.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -102,7 +103,7 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
         None => None,
     };
     let listening: Vec<String> = sources.iter().chain(&metrics).map(Source::address).collect();
-    context.note(format!("listening on {}; behind it: {}", listening.join(", "), behind(&plan)));
+    context.note(format!("listening on {}; forwards to {}", listening.join(", "), behind(&plan)));
     let hosts = vec![authority(&config.public_url)];
     let setup = Setup { config, plan, secret, ticket_keys, hosts, page: None, sources, metrics, logs: true };
     gateway::run(&tokens, setup, stop, stopped_twice()).await?;
@@ -137,10 +138,15 @@ fn authority(url: &Url) -> String {
 
 fn read_config(path: &Path) -> Result<Config, Failure> {
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = path.file_name().unwrap_or_default().display();
     let unreadable = |name: &Path| {
-        let name = name.display().to_string();
+        let (name, file) = (name.display().to_string(), file.to_string());
         move |error: std::io::Error| {
-            let failure = Failure::new(Kind::Configuration, format!("cannot use `{name}`: {error}"));
+            let message = match error.kind() {
+                ErrorKind::NotFound => format!("there is no {file} in `{}`", folder.display()),
+                _ => format!("cannot use `{name}`: {error}"),
+            };
+            let failure = Failure::new(Kind::Configuration, message);
             match private_file::Exposed::of(&error) {
                 Some(_) => failure.hint(format!("chmod go-w {}", quote(&name))),
                 None => failure.hint("without a file, for development: corti-auth serve --dev"),

@@ -30,7 +30,7 @@ fn open(path: &Path) -> io::Result<File> {
     let metadata = std::fs::symlink_metadata(path)?;
     let is_roots_own = rustix::process::geteuid().is_root() && !is_mounted(path);
     if metadata.is_symlink() && (metadata.uid() != 0 || is_roots_own) {
-        return Err(denied("it is a link, and no mount's: name the file itself"));
+        return Err(denied("it is a symbolic link: name the file that it points to"));
     }
     // A file that has just become a link is not followed. Opening a pipe must not wait for its writer.
     let no_follow = if metadata.is_symlink() { OFlags::empty() } else { OFlags::NOFOLLOW };

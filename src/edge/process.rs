@@ -107,7 +107,7 @@ pub fn asked_to_stop() -> impl Future<Output = ()> + Send + 'static {
     control_c()
 }
 
-/// Completes with the first of `signals`. The call itself takes them over. One that cannot be taken over keeps its default.
+/// Completes with the first of `signals`. The call itself takes them over. A signal that cannot be handled keeps its default action.
 #[cfg(unix)]
 fn first_of(signals: impl IntoIterator<Item = i32>) -> impl Future<Output = i32> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};

@@ -21,7 +21,7 @@ use super::{children, program};
 /// How long a command may take. A person may be typing a passphrase.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How long it takes until it is said that it is waited for.
+/// The delay before the message that says what is waited for.
 const LONG: Duration = Duration::from_secs(1);
 
 /// How much of its output is read: one byte more than a secret with its line break can have.

@@ -58,8 +58,7 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let limit = if asks_for_socket(&request) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
     let request = request.map(|body| record::counted(body, &record, |entry| &mut entry.bytes_in));
     let answered = timeout(limit, Box::pin(answer_to(&gateway, request, &record))).await;
-    let late =
-        || Refusal::later(Code::UPSTREAM_UNREACHABLE, "there was no answer in time", Duration::from_secs(1));
+    let late = || Refusal::later(Code::UPSTREAM_UNREACHABLE, "the gateway timed out", Duration::from_secs(1));
     let (mut response, outcome) = match answered.unwrap_or_else(|_| Err(late())) {
         Ok(response) => (response, "ok"),
         // A browser shows it to whoever opened the page.
@@ -186,7 +185,7 @@ async fn proxied(
     record: &Arc<Record>,
 ) -> Result<Response, Refusal> {
     if !gateway.config.proxy.enabled {
-        return Err(Refusal::new(Code::ROUTE_UNKNOWN, "this gateway forwards no calls"));
+        return Err(Refusal::new(Code::ROUTE_UNKNOWN, "only /broker/v1/ is served here"));
     }
     let call = operation::find(request.method().as_str(), request.uri().path())?;
     record.entry().operation = call.operation.name;

@@ -85,7 +85,7 @@ pub(super) async fn answer(
         _ => {
             return Err(Refusal::new(
                 Code::ROUTE_UNKNOWN,
-                "there are POST /broker/v1/token, POST /broker/v1/sessions and GET /broker/v1/me",
+                "the broker serves only: POST /broker/v1/token, POST /broker/v1/sessions, GET /broker/v1/me",
             ));
         }
     };

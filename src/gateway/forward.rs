@@ -127,7 +127,7 @@ pub(super) async fn forward(
     });
     let answer = answer.await?;
     if answer.status().is_informational() {
-        return Err(Refusal::new(Code::UPSTREAM_INVALID, "Corti's answer is not one to this call"));
+        return Err(Refusal::new(Code::UPSTREAM_INVALID, "unexpected answer from Corti"));
     }
     Ok(relayed(answer, limit))
 }

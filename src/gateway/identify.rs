@@ -35,12 +35,12 @@ impl Gateway {
 
     fn of_key(&self, key: &Secret) -> Result<Caller, Refusal> {
         if key.length() < SHORTEST_KEY {
-            return Err(invalid("the API key is too short to be one"));
+            return Err(invalid("this is too short for an API key"));
         }
         let digest = format!("{:x}", Sha256::digest(key.expose().as_bytes()));
         let is_same = |known: &ApiKey| bool::from(known.sha256.as_bytes().ct_eq(digest.as_bytes()));
         let known = self.config.keys.iter().find(|(_, known)| is_same(known));
-        let (name, key) = known.ok_or_else(|| invalid("there is no such API key"))?;
+        let (name, key) = known.ok_or_else(|| invalid("unknown API key"))?;
         Ok(Caller::of_key(name, &key.groups))
     }
 
@@ -54,7 +54,7 @@ impl Gateway {
         let claimed = claimed_issuer(token);
         let known = self.issuers.iter().find(|(issuer, _)| Some(&issuer.url) == claimed.as_ref());
         let (issuer, keys) =
-            known.ok_or_else(|| invalid("the token is of no issuer that this gateway trusts"))?;
+            known.ok_or_else(|| invalid("this gateway does not trust the token's issuer"))?;
         let unavailable = |Missing(after)| {
             let detail = "the identity provider's keys cannot be fetched now";
             Refusal::later(Code::KEYS_UNAVAILABLE, detail, after)

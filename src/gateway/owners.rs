@@ -22,7 +22,7 @@ impl Gateway {
             }
             403 | 404 => None,
             _ => {
-                let detail = "Corti did not tell whose interaction it is";
+                let detail = "cannot find out who owns the interaction";
                 return Err(Refusal::new(Code::UPSTREAM_INVALID, detail));
             }
         };

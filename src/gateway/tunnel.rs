@@ -32,7 +32,7 @@ const HANDSHAKE: Duration = Duration::from_secs(3);
 /// Checks the client's handshake, opens the WebSocket at Corti, and answers with 101.
 ///
 /// Bytes are then copied until both sides have ended, the session is over, or the gateway stops. Then both connections are cut:
-/// the SDK takes that for a lost connection and connects again, and a refusal of that is final.
+/// the SDK takes that for a lost connection and connects again. If the reconnect is refused, it gives up.
 pub(super) async fn open(
     gateway: &Arc<Gateway>,
     mut request: Request,

@@ -16,7 +16,7 @@ const GAP: usize = 2;
 /// However narrow the terminal is, wrapped text has this many columns.
 const LEAST: usize = 16;
 
-/// How the commands begin that hints show. A command stays on one line, so that it can be copied.
+/// The beginnings of commands in hints. A command stays on one line, so that it can be copied.
 const COMMANDS: [&str; 19] = [
     "$env:",
     "${EDITOR:-vi} ",

@@ -86,7 +86,7 @@ fn a_link_of_an_ordinary_user_is_not_followed() {
     }
     let said = mint(&mut world, &link);
     assert_eq!(said.code, 3, "{}", said.stderr);
-    assert!(said.stderr.contains("it is a link"), "{}", said.stderr);
+    assert!(said.stderr.contains("it is a symbolic link"), "{}", said.stderr);
 }
 
 #[test]

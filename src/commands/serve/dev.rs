@@ -105,7 +105,7 @@ async fn plan(args: &ServeArgs, context: &Context<'_>) -> Result<(Plan, Option<S
 fn ready_page(url: &str, key: &Secret, behind: &str, has_page: bool) -> Page {
     let key = key.expose();
     Page::new()
-        .toned(Tone::Dim, format!("# A gateway for development; behind it: {behind}. Ctrl-C stops it."))
+        .toned(Tone::Dim, format!("# A gateway for development. It forwards to {behind}. Ctrl-C stops it."))
         .field("url", url)
         .field("key", key)
         .optional("page", has_page.then(|| format!("{url}/")))

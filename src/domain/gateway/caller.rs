@@ -36,7 +36,7 @@ pub const KEY_PREFIX: &str = "ck_";
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The same for the same caller and for nobody else. Limits are kept and requests are logged by it.
+    /// A stable id of the caller, for limits and the log. No two callers share one.
     pub id: String,
     /// The caller as an `assignedUserId` of Corti's.
     pub user: Uuid,
@@ -46,7 +46,7 @@ pub struct Caller {
     pub expires_at: Option<Timestamp>,
 }
 
-/// The claims of a user's JWT. What else it has, is looked up only for groups.
+/// The claims of a user's JWT. Other claims are used only for groups.
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
@@ -78,23 +78,23 @@ impl Caller {
         let text = token.expose();
         let header = jwt::header(text).map_err(|_| refused("the token is unreadable"))?;
         if !header.alg.parse::<Algorithm>().is_ok_and(|it| issuer.algorithms.contains(&it)) {
-            return Err(refused("the token's algorithm is not one of this issuer's"));
+            return Err(refused("the token's algorithm is not in the issuer's `algorithms`"));
         }
         signature::check(text, keys).map_err(|error| match error {
-            SignatureError::UnknownKey(_) => refused("the token's key is not one of its issuer's"),
+            SignatureError::UnknownKey(_) => refused("unknown key id: the issuer has no such key"),
             _ => refused("the token's signature is wrong"),
         })?;
         let claims: Claims = jwt::payload(text)
-            .map_err(|_| refused("the token has not one `iss`, `sub`, `aud` and `exp` of the right type"))?;
+            .map_err(|_| refused("`iss`, `sub`, `aud` or `exp` is missing, repeated or of the wrong type"))?;
         // An issuer signs other things with the same keys: logout tokens, security events (RFC 8725, section 3.11).
         let is_kind = |typ: &Value| typ.as_str().is_some_and(|it| KINDS.contains(&&*it.to_ascii_lowercase()));
         let is_users = header.typ.as_ref().is_none_or(is_kind)
             && claims.typ.as_deref().is_none_or(|kind| KEYCLOAKS_KINDS.contains(&kind));
         if !is_users {
-            return Err(refused("the token's `typ` is not that of a user's token"));
+            return Err(refused("this is not an access or ID token (`typ`)"));
         }
         if claims.iss != issuer.url {
-            return Err(refused("the token is of another issuer"));
+            return Err(refused("the token is from another issuer"));
         }
         if !claims.aud.contains(&issuer.audience) {
             return Err(refused("the token is for another audience"));

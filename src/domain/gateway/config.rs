@@ -76,7 +76,7 @@ pub struct Issuer {
     pub algorithms: Vec<Algorithm>,
     /// The claim with the user's groups, such as `realm_access.roles`.
     pub groups: String,
-    /// Whether its subjects are users at Corti as they are. Of several issuers, one could name the users of another.
+    /// Whether a `sub` is used as `assignedUserId` unchanged. Of several issuers, one could name the users of another.
     #[serde(skip)]
     pub names_users: bool,
 }
@@ -210,12 +210,12 @@ impl Config {
         for listen in self.listen.iter().chain(&self.metrics) {
             refuse_if(!self.trust_network && !is_local(listen), || {
                 format!(
-                    "other machines reach {listen}, and the gateway has no TLS: listen on 127.0.0.1 or a unix socket behind a \
+                    "other machines can reach {listen}, and the gateway has no TLS: listen on 127.0.0.1 or a unix socket behind a \
                      TLS proxy, or set trust_network = true for a proxy on another machine"
                 )
             })?;
         }
-        refuse_if(self.listen.is_empty(), || "`listen` names no address".to_owned())?;
+        refuse_if(self.listen.is_empty(), || "`listen` is empty".to_owned())?;
         refuse_if(self.issuers.is_empty() && self.keys.is_empty(), || {
             "no caller is allowed: add an [[issuer]], or a key by `corti-auth serve --new-key NAME`"
                 .to_owned()
@@ -230,7 +230,7 @@ impl Config {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         for (name, ApiKey { sha256, groups }) in &self.keys {
             refuse_if(!groups.iter().any(|group| self.groups().contains(group.as_str())), || {
-                format!("key `{name}` may do nothing: no [[rule]] names a group of it")
+                format!("no [[rule]] names a group of key `{name}`")
             })?;
             refuse_if(sha256.len() != 64 || !sha256.bytes().all(is_digit), || {
                 format!("the sha256 of key `{name}` is not 64 lower-case hex digits")
@@ -244,7 +244,7 @@ impl Config {
             })?;
         }
         refuse_if(self.rules.iter().any(|rule| rule.groups.is_empty() || rule.allow.is_empty()), || {
-            "a [[rule]] has no groups, or allows nothing".to_owned()
+            "a [[rule]] has no `groups` or no `allow`".to_owned()
         })?;
         self.issuers.iter().try_for_each(check_issuer)?;
         self.groups().into_iter().try_for_each(|group| {
@@ -296,8 +296,8 @@ fn origin(text: &str) -> Result<Url, Invalid> {
 fn check_issuer(issuer: &Issuer) -> Result<(), Invalid> {
     let Issuer { url, audience, algorithms, groups, .. } = issuer;
     let parsed = Url::parse(url).ok().filter(|url| url.query().is_none() && url.username().is_empty());
-    let parsed =
-        parsed.ok_or_else(|| Invalid::new(format!("issuer `{url}` is not a URL without a query")))?;
+    let parsed = parsed
+        .ok_or_else(|| Invalid::new(format!("issuer `{url}` must be a URL without ? and user name")))?;
     refuse_if(is_plain_text(&parsed), || {
         format!("issuer `{url}` is not https: anybody on the network could replace its keys")
     })?;

@@ -183,7 +183,7 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
 
 fn session<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let given = Some(duration(deserializer)?).filter(|it| !it.is_zero() && *it <= LONGEST_SESSION);
-    given.map(Some).ok_or_else(|| de::Error::custom("a session is between zero and 24h"))
+    given.map(Some).ok_or_else(|| de::Error::custom("session must be more than 0 and at most 24h"))
 }
 
 #[cfg(test)]

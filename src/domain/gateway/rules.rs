@@ -1,4 +1,4 @@
-//! What a group may do: a table of operations. Nothing is allowed that no rule allows, and no rule forbids.
+//! What a group may do: a table of operations. Rules only allow; the rest is denied.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -136,7 +136,7 @@ pub fn check_update(body: &[u8]) -> Result<(), Refusal> {
     if body.is_some_and(|body| !body.keys().any(|name| is_assignment(name))) {
         return Ok(());
     }
-    let detail = "an interaction of your own cannot be assigned to another user";
+    let detail = "you cannot assign your interaction to another user";
     Err(Refusal::new(Code::OPERATION_DENIED, detail))
 }
 
@@ -155,7 +155,7 @@ fn unknown(name: &str) -> String {
         return format!("`{name}` is not an operation; did you mean `{near}`?");
     }
     let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
-    format!("`{name}` is not an operation; there are {kinds}")
+    format!("`{name}` is not an operation; use {kinds}")
 }
 
 #[cfg(test)]
