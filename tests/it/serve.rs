@@ -204,6 +204,17 @@ fn a_file_that_others_can_change_is_refused() {
 }
 
 #[test]
+fn a_missing_file_is_named_with_its_folder() {
+    for (words, message) in
+        [("serve", "there is no serve.toml in `/"), ("serve --config no.toml", "no no.toml in `.`")]
+    {
+        let said = Said::by(&mut World::new().run(words));
+        assert_eq!(said.code, 3, "{}", said.stderr);
+        assert!(said.stderr.contains(message) && said.stderr.contains("serve --dev"), "{}", said.stderr);
+    }
+}
+
+#[test]
 fn the_documented_file_is_accepted() {
     let page =
         std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/serve.md"))
