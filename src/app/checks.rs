@@ -90,6 +90,21 @@ impl<'a> Checks<'a> {
         self.add(name, Verdict::Skipped, reason, None, json!({}));
     }
 
+    /// Skips several checks for one reason, and shows them in one row.
+    pub(crate) fn skip_together(&mut self, shown: &'static str, names: &[&'static str], reason: &str) {
+        let skipped = |name| Check {
+            name,
+            verdict: Verdict::Skipped,
+            detail: reason.to_owned(),
+            hint: None,
+            elapsed: Duration::ZERO,
+            more: json!({}),
+        };
+        self.sink.event((self.show)(&skipped(shown)));
+        self.list.extend(names.iter().copied().map(skipped));
+        self.begin();
+    }
+
     /// Records a failure and returns it.
     pub(crate) fn fail(&mut self, name: &'static str, failure: Failure) -> Failure {
         let hint = (!failure.hints.is_empty()).then(|| failure.hints.join("\n"));

@@ -44,7 +44,7 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Outc
     let context = &Context::new(context.host, context.options, &unwarned)?;
     context.flags()?;
     if let Some(path) = &args.report {
-        report::refuse_non_file(path)?;
+        report::ensure_writable(path)?;
     }
     let mut checks = Checks::new(context.sink, show);
     let configuration = configuration::examine(context, &mut checks);
@@ -127,6 +127,8 @@ fn failure(checks: &Checks<'_>) -> Option<Failure> {
             names.push(check.name);
         }
     }
-    let failure = Failure::new(checks.first_failure?, format!("failed: {}", names.join(", ")));
+    let count = if names.len() == 1 { "1 check".to_owned() } else { format!("{} checks", names.len()) };
+    let message = format!("{count} failed: {}", names.join(", "));
+    let failure = Failure::new(checks.first_failure?, message);
     Some(hints(&checks.list).into_iter().fold(failure, Failure::hint))
 }

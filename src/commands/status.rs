@@ -14,7 +14,7 @@ use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{Layer, Plan, SecretSource};
 use crate::domain::client::secret::AccessToken;
-use crate::domain::client::variable::{ACCESS_TOKEN, GivenSecret};
+use crate::domain::client::variable::{ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, GivenSecret};
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::text::shell::Shell;
 use crate::domain::token::inspection::{Inspection, span};
@@ -127,7 +127,7 @@ impl Entry {
         let context = tokens.context;
         let (place, secret) = match &plan.source {
             SecretSource::Given(GivenSecret::Value(_)) => {
-                ("the environment".to_owned(), SecretState::present("the environment"))
+                ("the environment".to_owned(), SecretState::present(CLIENT_SECRET))
             }
             SecretSource::Given(GivenSecret::File(variable, path)) => {
                 let place = format!("the file `{}`, by {variable}", path.display());
@@ -178,10 +178,16 @@ impl Entry {
     }
 
     fn page(&self, is_active: bool, now: Timestamp) -> Page {
-        let Plan { client, layer, hidden, .. } = &self.plan;
+        let Plan { client, source, layer, hidden } = &self.plan;
+        let chosen_by = match (layer, source) {
+            (Layer::ClientVariables, SecretSource::Given(secret)) => {
+                format!("{CLIENT_ID} and {}", secret.variable())
+            }
+            _ => layer.as_str().to_owned(),
+        };
         let page = Page::new()
             .optional("profile", self.plan.profile().map(ToString::to_string))
-            .optional("chosen by", is_active.then(|| layer.as_str()))
+            .optional("chosen by", is_active.then_some(chosen_by))
             .field("client", client.id.as_str())
             .field("environment", client.environment.to_string())
             .field("tenant", client.tenant.as_str())
@@ -247,7 +253,7 @@ impl ReadyToken {
     fn page(&self) -> Page {
         let users = "`interaction`, `probe` and `check` use it and mint none";
         let Self(Some(it)) = self else {
-            return Page::new().field("ready token", format!("in {ACCESS_TOKEN}: {users}"));
+            return Page::new().field("access token", format!("in {ACCESS_TOKEN}: {users}"));
         };
         let class = it.class.map_or("unknown", TokenClass::as_str);
         let life = span(it.remaining.unwrap_or_default().unsigned_abs());
@@ -259,7 +265,7 @@ impl ReadyToken {
             Some(_) => (Tone::Plain, format!("{class}, {life} left, in {ACCESS_TOKEN}: {users}")),
             None => (Tone::Caution, format!("{class}, never expires, in {ACCESS_TOKEN}: {users}")),
         };
-        Page::new().toned_field("ready token", tone, text)
+        Page::new().toned_field("access token", tone, text)
     }
 }
 

@@ -33,6 +33,11 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether [`replace`] can make its temporary file. Leaves nothing behind.
+pub fn ensure_replaceable(path: &Path) -> io::Result<()> {
+    temporary_file(path).map(drop)
+}
+
 /// A file of mode 0600 with a name that [`remove_leftovers`] knows: `.config.toml.corti-auth-x8Fk2a` for `config.toml`.
 fn temporary_file(path: &Path) -> io::Result<NamedTempFile> {
     let mut prefix = OsString::from(".");

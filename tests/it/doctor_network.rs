@@ -56,7 +56,7 @@ fn a_closed_port_fails_tcp() {
     let (code, outcome) = diagnose(&world_of("http://127.0.0.1:1"), "");
     assert_eq!(code, 8);
     assert_verdict(&outcome, "tcp", "failed", "port 1: ");
-    assert_verdict(&outcome, "token", "skipped", "not reached");
+    assert_verdict(&outcome, "token", "skipped", "cannot reach the login server");
 }
 
 #[test]

@@ -112,10 +112,10 @@ fn status_names_what_is_hidden() {
         (&json["client_id"], &json["environment"], &json["secret"]),
         (&json!("env"), &json!("us"), &json!("present"))
     );
-    assert_eq!(json["hidden"], json!(["the default profile `dev` (hidden by CORTI_CLIENT_ID)"]));
+    assert_eq!(json["hidden"], json!(["the default profile `dev` (overridden by CORTI_CLIENT_ID)"]));
     let json = Said::by(&mut world.run("status --json -p prod")).json();
     assert_eq!((&json["client_id"], &json["chosen_by"]), (&json!("acme-prod"), &json!("--profile")));
-    assert!(json["hidden"].to_string().contains("CORTI_CLIENT_SECRET (hidden by --profile)"));
+    assert!(json["hidden"].to_string().contains("CORTI_CLIENT_SECRET (overridden by --profile)"));
 }
 
 #[test]

@@ -270,7 +270,7 @@ fn an_expired_ready_token_is_named() {
     world.set("CORTI_ACCESS_TOKEN", &forged(&json!({ "alg": "RS256" }), &claims));
     let screen = screen(&world, "status", 80, false);
     assert!(
-        screen.starts_with("ready token  full, expired 95000 d 7 h ago: unset CORTI_ACCESS_TOKEN\n"),
+        screen.starts_with("access token  full, expired 95000 d 7 h ago: unset CORTI_ACCESS_TOKEN\n"),
         "{screen}"
     );
 }

@@ -132,7 +132,7 @@ fn a_variable_that_overrides_the_profile_is_named() {
     let said = Said::by(&mut world.run("status -e http://127.0.0.1:1 -t other"));
     assert!(said.stderr.contains("hint: leave out --environment and --tenant\n"), "{}", said.stderr);
     let shown = Said::by(&mut world.run("status -e eu"));
-    assert!(shown.stdout.contains("CORTI_ENVIRONMENT (hidden by --environment)"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("CORTI_ENVIRONMENT (overridden by --environment)"), "{}", shown.stdout);
 }
 
 #[test]

@@ -26,11 +26,10 @@ pub(super) async fn examine(
     place: Option<&(Environment, Tenant)>,
     checks: &mut Checks<'_>,
 ) -> Network {
-    let mut network = Network { untrusted: Some("the realm is not reached"), api: false };
+    let mut network = Network { untrusted: Some("cannot reach the login server"), api: false };
     let Some((environment, tenant)) = place else {
-        for name in ["dns", "tcp", "tls", "discovery", "clock"] {
-            checks.skip(name, "no environment is known: --environment eu");
-        }
+        let names = ["dns", "tcp", "tls", "discovery", "clock"];
+        checks.skip_together("network", &names, "no environment (add --environment eu)");
         return network;
     };
     let mut realm = None;
@@ -45,8 +44,8 @@ pub(super) async fn examine(
     }
     match realm {
         None => {
-            checks.skip("discovery", "the realm's host is not reached");
-            checks.skip("clock", "the realm's host is not reached");
+            checks.skip("discovery", "cannot reach the login server");
+            checks.skip("clock", "cannot reach the login server");
         }
         Some(Err(error)) => {
             checks.fail("discovery", error.into());

@@ -1,10 +1,11 @@
 //! Writes the report for a support ticket: the checks, without secrets and without the names of folders.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::app::checks::{Check, Checks};
 use crate::domain::client::resolve::{Plan, SecretSource};
-use crate::domain::client::variable::{self, GivenSecret};
+use crate::domain::client::variable;
 use crate::domain::text::page::printable;
 use crate::edge::{private_file, system};
 use crate::failure::{Failure, Kind};
@@ -43,19 +44,21 @@ pub(super) fn write(
         text = text.replace(&*printable(words), "[its words are left out]");
     }
     let text = context.sink.redactor().apply(&text);
-    private_file::replace(path, text.as_bytes()).map_err(|error| {
-        Failure::new(Kind::Usage, format!("cannot write the report to `{}`: {error}", path.display()))
-            .hint("corti-auth doctor --report ./report.txt")
-    })
+    private_file::replace(path, text.as_bytes()).map_err(|error| unwritable(path, &error))
 }
 
-/// Refuses to replace a folder, a device or a pipe, before any check runs.
-pub(super) fn refuse_non_file(path: &Path) -> Result<(), Failure> {
+/// Refuses to replace a folder, a device or a pipe, or to write where no file can be made, before any check runs.
+pub(super) fn ensure_writable(path: &Path) -> Result<(), Failure> {
     if private_file::is_something_else(path) {
         return Err(Failure::new(Kind::Usage, format!("`{}` is not a file", path.display()))
             .hint("corti-auth doctor --report ./report.txt"));
     }
-    Ok(())
+    private_file::ensure_replaceable(path).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Kind::Usage, format!("cannot write the report to `{}`: {error}", path.display()))
+        .hint("corti-auth doctor --report ./report.txt")
 }
 
 fn compose(context: &Context<'_>, configuration: &Configuration, checks: &[Check]) -> String {
@@ -89,8 +92,7 @@ fn compose(context: &Context<'_>, configuration: &Configuration, checks: &[Check
 /// Where the secret of `plan` is, in words.
 fn secret_place(context: &Context<'_>, plan: &Plan) -> String {
     match &plan.source {
-        SecretSource::Given(GivenSecret::Value(_)) => "the environment".to_owned(),
-        SecretSource::Given(GivenSecret::File(variable, _)) => format!("the file of {variable}"),
+        SecretSource::Given(secret) => secret.place(),
         SecretSource::Store(_, profile) | SecretSource::Withheld(_, profile, _) => {
             let name = context.store(&profile.store).map(|store| store.name().to_owned());
             name.unwrap_or_else(|_| profile.store.as_str().to_owned())

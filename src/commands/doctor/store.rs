@@ -31,7 +31,10 @@ const LOCK_LIMIT: Duration = Duration::from_secs(60);
 pub(super) async fn lock(context: &Context<'_>) -> Option<Lock> {
     let folder = folder(context);
     let lock = Lock::take_folder(&folder, LOCK_LIMIT);
-    spinner::show_long(context, "waiting for another doctor", LOCK_LIMIT, lock).await.ok().flatten()
+    spinner::show_long(context, "waiting for another corti-auth doctor", LOCK_LIMIT, lock)
+        .await
+        .ok()
+        .flatten()
 }
 
 /// Checks `store`, and says whether secrets can be read from it. Not to be interrupted: the entry would stay.
@@ -42,8 +45,8 @@ pub(super) async fn examine(
 ) -> bool {
     let mut skip = |reason: &str| checks.skip("store", reason);
     let kind = match configuration.plan.as_ref().map(|plan| &plan.source) {
-        Some(SecretSource::Given(_)) => {
-            skip("the secret comes from the environment");
+        Some(SecretSource::Given(secret)) => {
+            skip(&format!("the secret is in {}", secret.place()));
             return true;
         }
         Some(SecretSource::Store(_, profile) | SecretSource::Withheld(_, profile, _)) => {

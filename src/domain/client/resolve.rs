@@ -297,14 +297,14 @@ fn hidden(layer: Layer, flags: &Flags, variables: &Variables, config: &Config) -
     if layer == Layer::Flag {
         let profile = variables.profile.as_ref().map(|_| variable::PROFILE);
         let names = variables.naming_a_client().chain(variables.naming_a_place()).chain(profile);
-        return names.map(|name| format!("{name} (hidden by --profile)")).collect();
+        return names.map(|name| format!("{name} (overridden by --profile)")).collect();
     }
     let mut hidden = Vec::new();
     if flags.environment.is_some() && variables.environment.is_some() {
-        hidden.push(format!("{} (hidden by --environment)", variable::ENVIRONMENT));
+        hidden.push(format!("{} (overridden by --environment)", variable::ENVIRONMENT));
     }
     if flags.tenant.is_some() && variables.tenant.is_some() {
-        hidden.push(format!("{} (hidden by --tenant)", variable::TENANT));
+        hidden.push(format!("{} (overridden by --tenant)", variable::TENANT));
     }
     let by = match layer {
         Layer::ProfileVariable => variable::PROFILE,
@@ -312,7 +312,7 @@ fn hidden(layer: Layer, flags: &Flags, variables: &Variables, config: &Config) -
         Layer::Flag | Layer::DefaultProfile => return hidden,
     };
     let default = config.default_profile().filter(|default| variables.profile.as_ref() != Some(default));
-    hidden.extend(default.map(|default| format!("the default profile `{default}` (hidden by {by})")));
+    hidden.extend(default.map(|default| format!("the default profile `{default}` (overridden by {by})")));
     hidden
 }
 

@@ -58,22 +58,22 @@ pub const CI: &str = "CI";
 pub const TABLE: [(&str, &str); 20] = [
     (ENVIRONMENT, "the environment: eu, us, another label, or a URL"),
     (TENANT, "the tenant (realm) [default: base]"),
-    (CLIENT_ID, "client id, without a login; needs its secret's variable"),
+    (CLIENT_ID, "client id; set CORTI_CLIENT_SECRET or _FILE too"),
     (CLIENT_SECRET, "that client's secret"),
     (CLIENT_SECRET_FILE, "a mounted file with that secret"),
     (CREDENTIALS_DIRECTORY, "systemd's folder; the file is corti-client-secret"),
-    (ACCESS_TOKEN, "ready token for interaction, probe, check, explain"),
+    (ACCESS_TOKEN, "access token for interaction, probe, check, explain"),
     (PROFILE, "as --profile"),
     (STORE, "as --store of login: keyring, file or command"),
-    (PASSPHRASE_FILE, "a file with the passphrase of the store file"),
+    (PASSPHRASE_FILE, "file with the passphrase of --store file"),
     (CONFIG_FOLDER, "as --config-dir"),
     (CACHE_FOLDER, "folder of cached tokens"),
     (NO_CACHE, "as --no-cache"),
     (NO_INPUT, "as --no-input"),
     (CI, "implies --no-input"),
     ("SSL_CERT_FILE", "PEM certificates to trust rather than the system's"),
-    ("HTTPS_PROXY", "the proxy for https, never for this machine"),
-    ("NO_PROXY", "the hosts that no proxy is used for"),
+    ("HTTPS_PROXY", "proxy for https; not used for localhost"),
+    ("NO_PROXY", "hosts to reach without a proxy"),
     ("NO_COLOR", "no colours"),
     (ACCESSIBLE, "plain prompts and no spinner, for a screen reader"),
 ];
@@ -199,6 +199,14 @@ impl GivenSecret {
         match self {
             Self::Value(_) => CLIENT_SECRET,
             Self::File(name, _) => name,
+        }
+    }
+
+    /// Where the secret is, in words.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Value(_) => CLIENT_SECRET.to_owned(),
+            Self::File(name, _) => format!("the file of {name}"),
         }
     }
 }

@@ -26,13 +26,13 @@ fn flags_win_over_variables_win_over_the_default_profile() {
     );
     let by_variables = plan(&Flags::default(), &pair).unwrap();
     assert_eq!(by_variables.client.store_user(), "eu/base/env");
-    assert_eq!(by_variables.hidden, ["the default profile `dev` (hidden by CORTI_CLIENT_ID)"]);
+    assert_eq!(by_variables.hidden, ["the default profile `dev` (overridden by CORTI_CLIENT_ID)"]);
     let by_flag = plan(&profile("prod"), &pair).unwrap();
     assert_eq!((by_flag.client.store_user(), by_flag.layer), ("us/acme/prod".into(), Layer::Flag));
     assert_eq!(by_flag.hidden.len(), 3);
     let by_name = plan(&Flags::default(), &[("CORTI_AUTH_PROFILE", "prod")]).unwrap();
     assert_eq!(by_name.layer, Layer::ProfileVariable);
-    assert_eq!(by_name.hidden, ["the default profile `dev` (hidden by CORTI_AUTH_PROFILE)"]);
+    assert_eq!(by_name.hidden, ["the default profile `dev` (overridden by CORTI_AUTH_PROFILE)"]);
 }
 
 #[test]
