@@ -1,4 +1,4 @@
-//! `check`: compares what a token opens with what its scopes promise, by reads that change nothing.
+//! `check`: compares what a token opens with what its scopes allow, by reads that change nothing.
 
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ use token::CheckedToken;
 
 /// Reads /languages/, /factgroups/ and one of /interactions/, and opens both WebSockets until they accept a configuration.
 /// The token comes from a file or from `CORTI_ACCESS_TOKEN`, or is minted with the scopes you choose. It is sent only to
-/// the configured environment. Each row is ok, MORE or LESS than the scopes promise, or unclear. One check does not prove a
+/// the configured environment. Each row is ok, MORE or LESS than the scopes allow, or unclear. One check does not prove a
 /// token safe.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -37,7 +37,7 @@ use token::CheckedToken;
   corti-auth token transcribe | corti-auth check - --json
 
 Exit codes:
-  10 the token can do more than its scopes promise, 5 it can do less, 0 neither")]
+  10 the token can do more than its scopes allow, 5 it can do less, 0 neither")]
 pub(super) struct CheckArgs {
     /// Read the token from this file, or from standard input (-)
     #[arg(value_name = "FILE", conflicts_with_all = ["scope", "full"])]
@@ -161,15 +161,18 @@ fn page(token: &CheckedToken, rows: &[Row]) -> Page {
         // The failure says it.
         Finding::More | Finding::Less => page,
         Finding::AsPromised => {
-            let count = rows.len();
-            page.line("")
-                .line(format!("the token opened only what its scopes allow ({count} endpoints tried)"))
+            let clear = rows.iter().filter(|row| row.finding() == Finding::AsPromised).count();
+            let tried = match rows.len() {
+                all if all == clear => format!("{all} endpoints tried"),
+                all => format!("{clear} of {all} endpoints gave a clear answer"),
+            };
+            page.line("").line(format!("the token opened only what its scopes allow ({tried})"))
         }
         Finding::Unknown => page.line("").line("inconclusive: no endpoint gave a clear answer"),
     }
 }
 
-/// What was observed, and the reason where it is not what the scopes promise.
+/// What was observed, and the reason where it is not what the scopes allow.
 fn fact(row: &Row) -> String {
     let Row { promise, observed, status, detail, .. } = row;
     let observed = observed.as_str();
@@ -213,6 +216,6 @@ fn failure(rows: &[Row], created: Option<Created>) -> Option<Failure> {
         Finding::AsPromised | Finding::Unknown => return None,
     };
     let names: Vec<_> = found.iter().map(|row| row.target.to_string()).collect();
-    let message = format!("the token can do {what} than its scopes promise: {}", names.join(", "));
+    let message = format!("the token can do {what} than its scopes allow: {}", names.join(", "));
     Some(Failure::new(kind, message).hint(hint))
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(_: &DemoArgs, context: &Context<'_>) -> Result<Outcome, 
     let json = shown?;
     deleted.map_err(|error| demo.store_failure(&error))?;
     let page = Page::new().line("deleted the secret and stopped the sandbox; nothing is left behind");
-    demo.step(8, "Cleaned up", "corti-auth logout", page);
+    demo.step(8, "Cleaned up", "$ corti-auth logout", page);
     let text = Text::Message(Page::new().line("with an account, start with: corti-auth login"));
     Ok(Outcome::new("demo", json, text))
 }
@@ -89,13 +89,13 @@ impl Demo<'_> {
         let interaction =
             Api::new(http, environment, tenant, &full).create_minimal(self.tokens.context).await?;
         let page = Page::new().line(interaction.websocket_url.as_str());
-        let title = "An interaction, and where its /streams session opens";
-        self.step(5, title, "corti-auth interaction create", page);
+        let title = "An interaction and its websocketUrl";
+        self.step(5, title, "$ corti-auth interaction create", page);
 
         let socket = self.stream(&interaction, &limited).await?;
         let page = Page::new().toned_field("opened", Tone::Good, socket.as_str());
         let title = "The limited token opens its WebSocket";
-        self.step(6, title, "what a browser does with the URL and the token", page);
+        self.step(6, title, "open the WebSocket with the limited token", page);
 
         let request = Request::get(format!("{}/languages/", environment.api_url()), &limited, tenant);
         let rest_status = http.send(&request).await?.status;
@@ -120,7 +120,7 @@ impl Demo<'_> {
             .field("environment", self.client.environment.to_string())
             .field("tenant", self.client.tenant.as_str())
             .field("client", self.client.id.as_str());
-        self.step(1, "Corti, emulated on this machine", "corti-auth sandbox", page);
+        self.step(1, "Corti, emulated on this machine", "$ corti-auth sandbox", page);
         self.mint(secret, &ScopeRequest::Full).await?;
         store.write(&self.client, secret).await.map_err(|error| self.store_failure(&error))?;
         let mut page = Page::new()
@@ -129,7 +129,7 @@ impl Demo<'_> {
         if let Store::Memory(_) = store {
             page = page.toned_field("because", Tone::Dim, "no keyring is ready here: corti-auth doctor");
         }
-        self.step(2, "A client secret, checked and stored", "corti-auth login", page);
+        self.step(2, "A client secret, checked and stored", "$ corti-auth login", page);
         Ok(())
     }
 
@@ -148,7 +148,7 @@ impl Demo<'_> {
         if inspection.class != Some(requested.class()) {
             return Err(wrong("the token does not have the requested scopes"));
         }
-        let command = format!("corti-auth token {what} | corti-auth inspect");
+        let command = format!("$ corti-auth token {what} | corti-auth inspect");
         self.step(number, title, &command, inspection.summary());
         Ok(token)
     }
@@ -180,7 +180,7 @@ impl Demo<'_> {
     fn step(&self, number: u8, title: &str, command: &str, page: Page) {
         let head = Page::new()
             .toned(Tone::Strong, format!("{number}. {title}"))
-            .toned(Tone::Dim, format!("$ {command}"))
+            .toned(Tone::Dim, command)
             .join(page)
             .line("");
         self.tokens.context.sink.event(Event::Story(head));

@@ -191,11 +191,7 @@ fn upgraded(response: &Response, checks: &mut Checks<'_>) {
 
 fn show(check: &Check) -> Event {
     let is_refusal = check.more["http_status"].is_number() && check.verdict == Verdict::Failed;
-    let page = match check.verdict {
-        // The error comes next, and says why.
-        Verdict::Failed if !is_refusal => check.timed_page(""),
-        _ => check.timed_page(&check.detail),
-    };
+    let page = check.timed_page(&check.detail);
     let headers = check.more["headers"].as_array().filter(|_| is_refusal).into_iter().flatten();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let headers = headers.map(|header| format!("{}: {}", text(&header[0]), text(&header[1])));

@@ -73,7 +73,7 @@ fn a_limited_token_that_opens_more_exits_10() {
             "MORE     GET /languages/        allowed; its scopes do not allow it",
         ))
         .stderr(predicate::str::contains(
-            "error: the token can do more than its scopes promise: GET /languages/",
+            "error: the token can do more than its scopes allow: GET /languages/",
         ));
     // Without an interaction, `check` learns nothing about the socket of interactions.
     assert!(check(&world, "--scope transcribe").1.ends_with("denied:inconclusive:untold"));

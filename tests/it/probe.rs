@@ -204,7 +204,7 @@ fn a_pasted_url_is_opened_with_its_own_token() {
     let naked = url.split("&token=").next().unwrap().to_owned();
     let said = Said::by(world.run("probe --websocket-url -").write_stdin(naked.clone()));
     assert_eq!(said.code, 0, "{}", said.stderr);
-    assert!(said.stderr.contains("minted for `openid streams`"), "{}", said.stderr);
+    assert!(said.stderr.contains("limited token (streams)"), "{}", said.stderr);
     world.set("CORTI_ENVIRONMENT", "eu");
     let said = Said::by(world.run("probe --websocket-url -").write_stdin(naked));
     assert_eq!(said.code, 3, "{}", said.stderr);

@@ -88,7 +88,8 @@ impl Session<'_, '_> {
             }
         }
         let (seconds, format, chunks) = (time(sent).as_secs_f32(), &audio.format, audio.chunks().len());
-        self.checks.ok(self.step, format!("{seconds:.1} s of {format} in {chunks} chunks"));
+        let chunks = if chunks == 1 { "1 chunk".to_owned() } else { format!("{chunks} chunks") };
+        self.checks.ok(self.step, format!("{seconds:.1} s of {format} in {chunks}"));
         Ok(())
     }
 
@@ -121,7 +122,7 @@ impl Session<'_, '_> {
         let deadline = Instant::now() + LATE_USAGE.min(self.limit);
         while self.messages.credits.is_none() && self.receive(deadline).await.is_ok() {}
         match self.messages.credits {
-            Some(credits) => self.checks.ok("usage", format!("{credits} credits")),
+            Some(credits) => self.checks.ok("usage", format!("{} credits", (credits * 1e6).round() / 1e6)),
             None => self.checks.warn("usage", "the server did not say what the session cost", None),
         }
         Ok(())

@@ -97,7 +97,13 @@ async fn token(
     let token = token.map_err(|failure| checks.fail("token", failure))?;
     match caller {
         Caller::Ready(_) => checks.skip("token", format!("the one in {ACCESS_TOKEN} is used")),
-        Caller::Client(_) => checks.ok("token", format!("minted for `{}`", requested.to_wire())),
+        Caller::Client(_) => checks.ok(
+            "token",
+            match requested {
+                ScopeRequest::Scopes(scopes) => format!("limited token ({scopes})"),
+                ScopeRequest::Full => "full token, to create the interaction".to_owned(),
+            },
+        ),
     }
     Ok(token)
 }
@@ -169,7 +175,7 @@ impl Owner {
                 .context(format!("the interaction {id}, which the probe created, was not deleted"))
                 .hint(deletion(id, tokens.context)));
         }
-        checks.ok("removal", format!("deleted {id}"));
+        checks.ok("removal", format!("deleted the interaction {id}"));
         Ok(())
     }
 
