@@ -158,7 +158,7 @@ impl<'a> Credential<'a> {
         });
         let is_used = is_default && variable.is_none();
         let option = if is_used { String::new() } else { format!(" --profile {name}") };
-        let mark = if is_default { " (the default)" } else { "" };
+        let mark = if is_default && name.as_str() != "default" { " (the default)" } else { "" };
         let page = Page::new()
             .toned(Tone::Good, format!("{done}: client `{id}` of `{environment}`, tenant `{tenant}`"))
             .field("profile", format!("{name}{mark}"))

@@ -83,7 +83,8 @@ pub(crate) fn leeway(text: &str) -> Result<Duration, String> {
 
 /// An interaction's id. Any other text would lead to another address of the API.
 pub(crate) fn interaction_id(text: &str) -> Result<Uuid, String> {
-    Uuid::try_parse(text).map_err(|_| "an interaction's id is a UUID: corti-auth interaction list".to_owned())
+    Uuid::try_parse(text)
+        .map_err(|_| "not an interaction id (a UUID)\n\n  hint: corti-auth interaction list".to_owned())
 }
 
 /// The words of an option that may be repeated, separated by commas or spaces.

@@ -28,7 +28,7 @@ pub(crate) struct Globals {
     /// Print one JSON object, and errors as one JSON line
     #[arg(long, global = true)]
     json: bool,
-    /// Print only this member of it, such as a.b.0
+    /// Print only this field of the JSON, such as a.b.0
     #[arg(long, global = true, value_name = "NAME")]
     field: Option<String>,
     #[arg(help = format!("Never ask anything [env: {NO_INPUT}, {CI}]"))]

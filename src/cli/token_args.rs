@@ -58,12 +58,13 @@ impl ChoiceArgs {
         if let Some(unknown) = self.words.iter().find(|word| !WORDS.contains(&word.as_str())) {
             let is_short = unknown.len() <= 16 && unknown.bytes().all(|byte| byte.is_ascii_lowercase());
             let similar = unknown.parse::<Scope>().ok().and_then(|scope| scope.suggestion());
-            let named = if is_short { format!("`{unknown}`") } else { "an argument".to_owned() };
+            let named =
+                if is_short { format!("`{unknown}`") } else { "(not shown, it may be a secret)".to_owned() };
             let hint = match similar.filter(|_| is_short) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None => hint.to_owned(),
             };
-            let message = format!("{named} does not say what the token may do: transcribe, streams or full");
+            let message = format!("unknown word {named}: use transcribe, streams or full");
             return Err(Failure::new(Kind::Usage, message).hint(hint));
         }
         if self.words.len() > 1 && self.words.iter().any(|word| word == "full") {
@@ -121,7 +122,7 @@ impl ScopeArgs {
 pub(crate) struct CacheArgs {
     /// Require at least this much remaining lifetime
     ///
-    /// Such as 30s or 2m. A token that has less is not printed: exit code 10.
+    /// Such as 30s or 2m. Exits with 10 if a new token has less.
     #[arg(long, value_name = "DURATION", value_parser = argument::duration)]
     min_ttl: Option<Duration>,
     /// Mint a new token, even if a cached one is good

@@ -26,6 +26,9 @@ pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], root: &Comman
     }
     let text = in_plain_words(&error.render().to_string());
     let mut failure = Failure::new(Kind::Usage, message(&text));
+    if let Some(command) = text.lines().find_map(|line| line.trim().strip_prefix("hint: corti-auth ")) {
+        failure = failure.hint(format!("corti-auth {command}"));
+    }
     let kinds = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
     if let Some(similar) = kinds.into_iter().find_map(|kind| error.get(kind)) {
         failure = failure.hint(format!("did you mean `{similar}`?"));
@@ -38,7 +41,7 @@ pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], root: &Comman
     (failure.hint(help_command(error, arguments, root)), text)
 }
 
-/// Replaces what Rust's parsers of numbers and addresses say.
+/// Replaces what clap and Rust's parsers of numbers and addresses say.
 fn in_plain_words(text: &str) -> String {
     let plain = [
         ("invalid digit found in string", "not a whole number"),
@@ -48,8 +51,18 @@ fn in_plain_words(text: &str) -> String {
         (&format!("..={}", u32::MAX), " or more"),
         ("..=", " to "),
         (" is not in ", " is not allowed; use "),
+        ("the argument '[WHAT]...'", "words such as transcribe"),
+        ("'[WHAT]...'", "words such as transcribe"),
     ];
-    plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    let text = plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    let lines = text.split_inclusive('\n').map(|line| match line.trim().strip_prefix("tip: ") {
+        Some(tip) => match tip.split_once(" exists: ").or_else(|| tip.split_once(" exist: ")) {
+            Some((_, similar)) => format!("  hint: did you mean {similar}?\n"),
+            None => format!("  hint: {tip}\n"),
+        },
+        None => line.to_owned(),
+    });
+    lines.collect()
 }
 
 /// The first paragraph of clap's text, on one line.
@@ -57,7 +70,7 @@ fn message(text: &str) -> String {
     let paragraph = text.split("\n\n").next().unwrap_or_default();
     let lines = paragraph.lines().map(str::trim);
     // What may be given is a hint of its own.
-    let lines = lines.filter(|line| !line.starts_with("[possible values:") && !line.starts_with("tip:"));
+    let lines = lines.filter(|line| !line.starts_with("[possible values:") && !line.starts_with("hint:"));
     let words: Vec<&str> =
         lines.flat_map(str::split_whitespace).skip_while(|word| *word == "error:").collect();
     words.join(" ")

@@ -32,7 +32,7 @@ use crate::output::Outcome;
 const FRESH: Duration = Duration::from_secs(150);
 
 /// The program gets `CORTI_ACCESS_TOKEN`, `CORTI_TENANT_NAME` and `CORTI_ENVIRONMENT`. It does not get the client id, or
-/// variables that hold the client secret or name its file. It replaces this process, and so has its process id, terminal,
+/// variables that hold the client secret or name its file. It takes over this process: its process id, terminal,
 /// signals and exit code.
 ///
 /// A token lives 5 minutes. With --refresh-url this process keeps running until the program ends. A request to
@@ -76,7 +76,7 @@ pub(super) async fn run(args: &ExecArgs, context: &Context<'_>) -> Result<Outcom
         None => {
             if context.host.terminal.stderr {
                 let life = span(prepared.life.unsigned_abs());
-                context.note(format!("the token is good for {life}; for longer: --refresh-url"));
+                context.note(format!("the token expires in {life}; for fresh tokens add --refresh-url"));
             }
             prepared.program.take_over()?
         }

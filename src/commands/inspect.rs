@@ -24,12 +24,12 @@ mod verifier;
 use judge::Judge;
 
 /// The token comes from a file or from standard input, never from the command line. On a terminal you are asked for it, and
-/// it is not shown. It is found in whatever surrounds it: a chat, a mail, a log, JSON, a HAR, the output of curl. Where it was
-/// is said. Of the tokens in an OAuth answer the access token is taken; of several others, the one that you choose. Without
+/// it is not shown. It is found in whatever surrounds it: a chat, a mail, a log, JSON, a HAR, the output of curl. The output
+/// says where it was. Of the tokens in an OAuth answer the access token is taken; of several others, the one that you choose. Without
 /// --verify nothing is proven: the token only claims what it says.
 ///
 /// With --lines, or if the first two lines are tokens, each line is one token, and one JSON object is printed per line;
-/// lines that are not tokens, or have a claim that cannot be used, have `error`. On a terminal, without --json, they are rows
+/// a line without a usable token gets an `error` field. On a terminal, without --json, they are rows
 /// of a table.
 ///
 /// --verify uses the keys that the realm of the environment and tenant publishes, or those of --jwks, and never keys that

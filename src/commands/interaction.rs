@@ -38,7 +38,7 @@ enum InteractionCommand {
     Delete(DeleteArgs),
 }
 
-/// Show an interaction, and where its /streams session opens
+/// Show an interaction and its websocketUrl
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth interaction get 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90

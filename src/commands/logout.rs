@@ -74,6 +74,9 @@ fn profiles<'a>(
     match context.chosen_profile() {
         Ok(name) => Ok(vec![(name, context.profile(name)?)]),
         Err(_) if context.variables()?.client_variable().is_some() => Ok(Vec::new()),
+        Err(failure) if context.config()?.profiles().is_empty() => {
+            Err(Failure::new(failure.kind, "nothing to log out of: there are no profiles"))
+        }
         Err(failure) => Err(failure),
     }
 }

@@ -60,7 +60,7 @@ const AFTER_LONG_HELP: &str = "Examples:
 Exit codes:
   0 done   1 failed or refused by the API   2 usage   3 configuration
   4 no credential   5 credential rejected   6 scope   7 invalid token
-  8 network   9 try later   10 a check did not hold   130 interrupted
+  8 network   9 try later   10 a check failed   130 interrupted
   exec: the program's own, 126 if it cannot be run, 127 if it is not found
 
 Environment variables:
@@ -96,7 +96,7 @@ enum Command {
     Logout(LazyArgs<logout::LogoutArgs>),
     /// Replace a profile's secret with a new one
     Rotate(LazyArgs<rotate::RotateArgs>),
-    /// Show the active client, who chose it, and where its secret is
+    /// Show the active client, what chose it, and where its secret is
     #[command(alias = "whoami")]
     Status(LazyArgs<status::StatusArgs>),
     // Not lazy: completion adds the profiles' names to its arguments.
@@ -111,13 +111,13 @@ enum Command {
     Diff(LazyArgs<diff::DiffArgs>),
     /// Explain why a request failed: likely causes, and what to do
     Explain(LazyArgs<explain::ExplainArgs>),
-    /// Compare what a token opens with what its scopes promise
+    /// Compare what a token opens with what its scopes allow
     Check(LazyArgs<check::CheckArgs>),
     /// Create, list, show and delete interactions, for /streams
     Interaction(LazyArgs<interaction::InteractionArgs>),
     /// Print what a frontend needs for a WebSocket: limited token, URL
     Session(LazyArgs<session::SessionArgs>),
-    /// Serve as the backend in front of Corti, for frontends
+    /// Run a gateway: frontends call it, and it adds Corti's token
     Serve(LazyArgs<serve::ServeArgs>),
     /// Open a WebSocket step by step, and show how far it gets
     Probe(LazyArgs<probe::ProbeArgs>),

@@ -193,7 +193,8 @@ fn json(name: &ProfileName, profile: &Profile, config: &Config) -> Value {
 
 fn page(name: &ProfileName, profile: &Profile, config: &Config) -> Page {
     let Client { environment, tenant, id } = &profile.client;
-    let mark = if config.default_profile() == Some(name) { " (the default)" } else { "" };
+    let is_marked = config.default_profile() == Some(name) && name.as_str() != "default";
+    let mark = if is_marked { " (the default)" } else { "" };
     Page::new()
         .field("profile", format!("{name}{mark}"))
         .field("environment", environment.to_string())
@@ -214,7 +215,7 @@ async fn rename(context: &Context<'_>, old: &ProfileName, new: &ProfileName) -> 
     };
     let is_default = context.config_file()?.update(change).await??;
     let json = json!({ "profile": new.as_str(), "renamed_from": old.as_str(), "default": is_default });
-    let mark = if is_default { ", the default profile" } else { "" };
+    let mark = if is_default { " (still the default profile)" } else { "" };
     Ok(done("profile-rename", json, format!("renamed {old} to {new}{mark}")))
 }
 

@@ -131,7 +131,7 @@ async fn try_old(tokens: &Tokens<'_>, plan: &Plan, old: &ClientSecret) -> OldSec
         Err(failure) if failure.kind == Kind::Rejected => REJECTED,
         Err(failure) => {
             let reason = failure.in_one_line();
-            let message = format!("whether the old secret still works is not known: {reason}");
+            let message = format!("could not test the old secret: {reason}");
             tokens.context.warn(message, None);
             UNKNOWN
         }

@@ -29,7 +29,8 @@ use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
-/// Does in one call what Corti recommends that a backend do for each session. Nothing is created or printed unless the
+/// Mints a limited token, creates the interaction that /streams needs, and prints the URL, as Corti recommends for each
+/// session. Nothing is created or printed unless the
 /// server's answer and the token itself both show that the token is limited.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

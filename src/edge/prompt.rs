@@ -158,7 +158,8 @@ pub async fn paste(
     answer(guard, move || {
         let mut term = Term::stderr();
         write!(term, "{question}: ")?;
-        let answer = text.read(is_whole, || write!(term, "\nGo on, and press Ctrl-D at the end: "));
+        let answer = text
+            .read(is_whole, || write!(term, "\nNot a whole token yet. Paste the rest, or press Ctrl-D: "));
         writeln!(term)?;
         Ok(answer?)
     })

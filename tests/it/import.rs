@@ -90,7 +90,7 @@ fn an_unusable_file_is_an_error_that_shows_no_secret() {
             "CORTI_CLIENT_ID=a\nCORTI_CLIENTID=b\n",
             "`CORTI_CLIENT_ID` on line 1 and `CORTI_CLIENTID` on line 2",
         ),
-        ("CORTI_CLIENT_SECRET=hunter2\nCORTI_SECRET=hunter3\n", "are both the client secret, and differ"),
+        ("CORTI_CLIENT_SECRET=hunter2\nCORTI_SECRET=hunter3\n", "give different client secrets"),
         ("CORTI_CLIENT_SECRET=\"hunter\\n2\"\n", "contains a line break"),
         ("CORTI_ENVIRONMENT=http://example.com\n", "is not a Corti environment"),
         ("ENVIRONMENT=eu\nCLIENT_SECRET=hunter2\n", "has no client id (CORTI_CLIENT_ID)"),
@@ -189,7 +189,9 @@ fn import_chooses_the_store_like_login() {
     assert_eq!(import(&world, "c", &["--store", "keyring"]).code, 4);
     for word in ["plain", "command"] {
         let said = import(&world, "c", &["--store", word]);
-        let expected = format!("cannot keep a secret in `{word}`\nhint: --store keyring, or --store file");
+        let expected = format!(
+            "`{word}`: import works only with --store keyring or file\nhint: corti-auth profile import FILE --store keyring"
+        );
         assert!(said.code == 2 && said.stderr.contains(&expected), "{}", said.stderr);
     }
     world.set("CORTI_AUTH_STORE", "plain");

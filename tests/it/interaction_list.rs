@@ -158,7 +158,7 @@ fn a_repeated_page_ends_the_list_with_an_error() {
     let said = Said::by(&mut world.run("interaction list"));
     assert_eq!((said.code, server.requests().len()), (8, 2), "{}", said.stderr);
     assert_eq!(said.stdout, "a\t\t\t\t\nb\\u{1b}[2J\\u{9}c\t\t\t\t\n");
-    assert!(said.stderr.contains("page 2 brings nothing"), "{}", said.stderr);
+    assert!(said.stderr.contains("page 2 of the API has no new"), "{}", said.stderr);
     assert_eq!(Said::by(&mut world.run("interaction list --limit 2")).code, 0);
 }
 
@@ -182,7 +182,7 @@ fn interactions_without_an_id_are_listed() {
     world.set("CORTI_ENVIRONMENT", &server.environment);
     let said = Said::by(&mut world.run("interaction list"));
     assert_eq!((said.code, server.requests().len()), (8, 3), "{}", said.stderr);
-    assert!(said.stderr.contains("page 3 brings nothing"), "{}", said.stderr);
+    assert!(said.stderr.contains("page 3 of the API has no new"), "{}", said.stderr);
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn a_text_of_40_lines_is_read_to_its_end() {
     shell.send_line(command);
     shell.expect(QUESTION);
     send(&mut shell, &format!("{text}\r\n"));
-    shell.expect("press Ctrl-D at the end: ");
+    shell.expect("Paste the rest, or press Ctrl-D: ");
     send(&mut shell, "\u{4}");
     let seen = shell.expect(&fingerprint(&token));
     assert!(!seen.contains("not found") && !seen.contains("eyJ"), "{seen}");

@@ -13,7 +13,7 @@ fn a_rename_keeps_the_file_and_updates_the_default() {
     world.write_config(FILE);
     let said = Said::by(&mut world.run("profile rename dev acme.dev"));
     assert_eq!((said.code, said.stdout.as_str()), (0, ""));
-    assert_eq!(said.stderr, "renamed dev to acme.dev, the default profile\n");
+    assert_eq!(said.stderr, "renamed dev to acme.dev (still the default profile)\n");
     let expected =
         FILE.replace("\"dev\"", "\"acme.dev\"").replace("[profiles.dev]", "[profiles.\"acme.dev\"]");
     assert_eq!(world.config(), expected);

@@ -90,7 +90,7 @@ pub(super) async fn run(args: &ListArgs, tokens: &Tokens<'_>) -> Result<Outcome,
             return Ok(Outcome::silent());
         }
         if before == seen.len() {
-            let message = format!("the API's page {page} brings nothing new");
+            let message = format!("page {page} of the API has no new interactions");
             return Err(Failure::new(Kind::Network, message).hint("corti-auth interaction list --limit 100"));
         }
     }

@@ -64,8 +64,11 @@ struct Draft {
 pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
     let draft = draft(read(&args.file).await?, &args.file, context)?;
     if let Some(word) = args.store.as_deref().filter(|word| !WRITABLE.contains(word)) {
-        return Err(Failure::new(Kind::Usage, format!("an import cannot keep a secret in `{word}`"))
-            .hint("--store keyring, or --store file"));
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("`{word}`: import works only with --store keyring or file"),
+        )
+        .hint("corti-auth profile import FILE --store keyring"));
     }
     let known = context.config()?.profiles().get(&draft.name);
     let store = credentials::named_store(args.store.as_deref(), None, known, context)?;

@@ -11,7 +11,7 @@ use crate::output::Outcome;
 
 use super::done;
 
-/// Set what a profile's tokens may do if a command does not say it
+/// Set a profile's default scope
 ///
 /// A profile's environment, tenant, client id and store never change: log in under another name for those.
 #[derive(Debug, Args)]

@@ -83,7 +83,7 @@ fn agreed<'a>(
         return Ok(Some(first));
     };
     let (first, other) = (place(first), place(other));
-    Err(Invalid::new(format!("{first} and {other} are both the {}, and differ", names.what)))
+    Err(Invalid::new(format!("{first} and {other} give different {}s", names.what)))
 }
 
 fn place(entry: &Entry) -> String {
@@ -167,7 +167,7 @@ mod tests {
         let message = |text: &str| import(text).unwrap_err().to_string();
         assert_eq!(
             message("CORTI_CLIENT_SECRET=hunter2\n\nCORTI_SECRET=hunter3"),
-            "`CORTI_CLIENT_SECRET` on line 1 and `CORTI_SECRET` on line 3 are both the client secret, and differ"
+            "`CORTI_CLIENT_SECRET` on line 1 and `CORTI_SECRET` on line 3 give different client secrets"
         );
         assert!(
             message("TENANT=a\nTENANT_NAME=b").contains("`TENANT` on line 1 and `TENANT_NAME` on line 2")

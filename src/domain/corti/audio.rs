@@ -28,7 +28,7 @@ pub struct Audio<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AudioError {
     /// No sound in it.
-    #[error("there is no sound in it")]
+    #[error("the file has no audio")]
     Empty,
     /// An incomplete WAV file.
     #[error("it is a broken WAV file: {0}")]

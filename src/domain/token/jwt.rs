@@ -29,6 +29,9 @@ pub enum JwtError {
     /// No dots, but otherwise possible as a bearer token.
     #[error("this is not a JWT; it may be an opaque token, which only its issuer can read")]
     Opaque,
+    /// No dots, too short for a bearer token, and no beginning of a JWT.
+    #[error("this is not a token")]
+    NotAToken,
     /// Fewer than three parts between dots.
     #[error("incomplete token: {0} of 3 dot-separated parts")]
     TooFewParts(usize),
@@ -285,6 +288,7 @@ fn parts(text: &str) -> Result<[&str; 3], JwtError> {
         [header, payload, signature] => Ok([header, payload, signature]),
         [_, _, _, _, _] if !text.contains(char::is_whitespace) => Err(JwtError::Encrypted),
         [alone] if is_opaque(alone) => Err(JwtError::Opaque),
+        [alone] if !alone.is_empty() && !alone.starts_with("eyJ") => Err(JwtError::NotAToken),
         [] | [_] | [_, _] => Err(JwtError::TooFewParts(all.len())),
         _ => Err(JwtError::TooManyParts(text.split('.').count())),
     }

@@ -23,7 +23,8 @@ fn what_is_no_token_is_named() {
     let good = r#"{"alg":"RS256"}"#;
     let table = [
         (String::new(), JwtError::Empty),
-        ("abc".into(), JwtError::TooFewParts(1)),
+        ("abc".into(), JwtError::NotAToken),
+        ("eyJ".into(), JwtError::TooFewParts(1)),
         ("a.b".into(), JwtError::TooFewParts(2)),
         ("a.b.c.d.e".into(), JwtError::Encrypted),
         ("%.e30.".into(), JwtError::Encoding("header")),
