@@ -158,6 +158,9 @@ fn whatever_surrounds_a_token_it_is_found_and_its_place_is_named() {
         { "_type": "request", "authentication": { "type": "bearer", "token": a }, "url": "https://api.eu.corti.app/v2/x" }] });
     let trailing = format!("{a}\n");
     let glued = &format!("{a}abcdef");
+    // With so many letters the signature would be as long as that of a key with 3072 bits.
+    let prose = format!("{}ab", "word ".repeat(42));
+    let (cut, last) = a.split_at(a.len() - 62);
 
     let table: Vec<(&str, String, Expected<'_>)> = vec![
         // Alone.
@@ -307,6 +310,12 @@ fn whatever_surrounds_a_token_it_is_found_and_its_place_is_named() {
         ("two cells of a table", format!("<tr><td>{a}</td><td>{b}</td></tr>"), Several(vec![a, b])),
         // Words without a gap may belong to the token or not.
         ("a word right behind", format!("see {glued}"), Several(vec![a, glued])),
+        ("a word right behind, alone", glued.to_owned(), Several(vec![a, glued])),
+        ("a word that cannot belong to it", format!("see {a}and"), One(a, "read from: a text")),
+        ("prose behind that ends where a longer signature would", format!("{a} {prose} and more"), One(a, "read from: a text")),
+        ("its end cut", format!("see {cut} [...]"), Nothing("incomplete token: 2 of 3")),
+        ("its end cut, then words", format!("see {cut}\nthen it failed"), Nothing("incomplete token: 2 of 3")),
+        ("interrupted by marks of a comment", format!("see {cut}\n// {last}"), Nothing("incomplete token: 2 of 3")),
         // None.
         ("nothing", String::new(), Nothing("the input is empty")),
         ("words", "please look at my token".to_owned(), Nothing("no token in this text")),
