@@ -19,7 +19,7 @@ const MIN_LINE: usize = 20;
 /// A shorter signature is an example's, most likely: few tokens are cut so near the beginning of their third part.
 const MADE_UP: usize = 32;
 
-/// Within so many bytes the rest of a token follows, after marks between its lines.
+/// Within so many characters the rest of a token follows, after marks between its lines.
 const MAX_MARK: usize = 64;
 
 /// An uninterrupted piece of a token.
@@ -168,7 +168,7 @@ impl<'a> Signature<'a> {
         let marks = ["..", "\u{2026}", "hellip", "#8230", "truncated", "redacted", "cut"];
         let is_marked = marks.iter().any(|mark| shown.starts_with(mark));
         let is_rest = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        let behind = rest.get(..rest.floor_char_boundary(MAX_MARK)).unwrap_or_default();
+        let behind: String = rest.chars().take(MAX_MARK).collect();
         let mut words = behind.split(|c| !is_rest(c));
         let continues = words.any(|word| !word.starts_with("eyJ") && is_random(word));
         is_short && (!closes || is_marked || continues)
