@@ -56,7 +56,12 @@ fn json_says_whether_the_old_secret_still_works() {
             "client_id": "sandbox", "verified": true, "old_secret": old,
         });
         assert_eq!(said.json(), expected);
-        assert_eq!(said.stderr.contains("could not test the old secret"), old == "unknown", "{}", said.stderr);
+        assert_eq!(
+            said.stderr.contains("could not test the old secret"),
+            old == "unknown",
+            "{}",
+            said.stderr
+        );
         assert_eq!(lookup(&world, &format!("{}/base/sandbox", server.environment)), "new");
         let requests = server.requests();
         assert!(requests[0].contains("client_secret=new") && requests[1].contains("client_secret=old"));
