@@ -14,7 +14,7 @@ const NO_WORD: usize = 48;
 const MAX_LINE: usize = 1024;
 
 /// No line into which a token is wrapped is shorter, except the last.
-const MIN_LINE: usize = 20;
+const MIN_LINE: usize = 8;
 
 /// A shorter signature is an example's, most likely: few tokens are cut so near the beginning of their third part.
 const MADE_UP: usize = 32;
@@ -170,7 +170,8 @@ impl<'a> Signature<'a> {
         let is_rest = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         let behind: String = rest.chars().take(MAX_MARK).collect();
         let mut words = behind.split(|c| !is_rest(c));
-        let continues = words.any(|word| !word.starts_with("eyJ") && is_random(word));
+        let continues =
+            words.any(|word| word.len() >= MIN_LINE && !word.starts_with("eyJ") && is_mixed(word));
         is_short && (!closes || is_marked || continues)
     }
 
@@ -256,8 +257,13 @@ pub(super) fn is_word(text: &str) -> bool {
 
 /// Whether it is more likely a part of a token than a word, a name or an id.
 fn is_random(text: &str) -> bool {
+    text.len() >= 16 && is_mixed(text)
+}
+
+/// Whether it has digits, capitals and small letters.
+fn is_mixed(text: &str) -> bool {
     let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
-    text.len() >= 16 && has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase)
+    has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase)
 }
 
 /// How many characters a signature of this algorithm may have (RFC 7518, sections 3.2 to 3.5; RFC 8037, section 3.1). For RSA
