@@ -13,7 +13,7 @@ const NO_WORD: usize = 48;
 /// Longer lines are not wrapped, in bytes.
 const MAX_LINE: usize = 1024;
 
-/// No line into which a token is wrapped is shorter, except the last.
+/// A shorter word behind a token says nothing.
 const MIN_LINE: usize = 8;
 
 /// A shorter signature is an example's, most likely: few tokens are cut so near the beginning of their third part.
@@ -142,8 +142,9 @@ impl<'a> Signature<'a> {
 
     /// Whether what is between these pieces are lines of a token, and not words.
     fn are_lines(&self, from: usize, to: usize) -> bool {
-        let mut between = self.pieces.get(from + 1..to).unwrap_or_default().iter();
-        between.all(|piece| piece.width >= MIN_LINE && !is_word(self.piece(piece)))
+        let between = self.pieces.get(from + 1..to).unwrap_or_default();
+        let words = between.iter().filter(|piece| piece.width > 2 && is_word(self.piece(piece))).count();
+        words * 2 <= between.len()
     }
 
     /// Whether a signature that is shorter than any of its algorithm is followed by what shows that the rest is missing, or by
