@@ -20,7 +20,7 @@ const RULES: &str = "[limits]\nrate = \"100000/s\"\nburst = 100000\nrequests = 1
     [[rule]]\ngroups = [\"batch\"]\nallow = [\"languages.list\", \"token.transcribe\"]\n";
 
 /// How many ask at once.
-const WAITERS: usize = 100;
+const WAITERS: usize = 200;
 
 fn languages() -> String {
     get("/corti/v2/languages/", &format!("Authorization: Bearer {BATCH}\r\n"))

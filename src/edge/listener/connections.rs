@@ -1,11 +1,9 @@
 //! Counts a listener's connections. If there are too many, closes the one that has waited longest for a request.
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use futures_util::FutureExt as _;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::edge::thread::lock;
@@ -47,16 +45,16 @@ impl Connections {
 
     /// Returns once there is room for another connection. Closes the oldest one without a complete request, if it has to.
     pub(super) async fn slot(&self) -> Slot {
-        let mut slot = pin!(Arc::clone(&self.slots).acquire_owned());
-        if let Some(slot) = slot.as_mut().now_or_never() {
-            return slot.ok();
-        }
         loop {
+            // Not by polling `acquire_owned`: tokio makes it wait after many accepted connections, though there is room.
+            if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+                return Some(slot);
+            }
             // Registered first: a connection that goes idle in between must not be missed.
             let began = self.began.notified();
             self.close_oldest();
             tokio::select! {
-                slot = &mut slot => return slot.ok(),
+                slot = Arc::clone(&self.slots).acquire_owned() => return slot.ok(),
                 () = began => {}
             }
         }
@@ -166,6 +164,10 @@ impl Drop for IncompleteRequest {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     const BODIES: usize = 1000;
@@ -252,5 +254,17 @@ mod tests {
         only.await_request();
         drop(body);
         assert!(connections.slot().now_or_never().is_none() && is_closed(&only));
+    }
+
+    /// More in a row than tokio lets one task do before it makes every resource wait.
+    #[tokio::test]
+    async fn a_burst_closes_no_connection_while_there_is_room() {
+        let (connections, (open, _)) = (Connections::new(1000, None), watch::channel(()));
+        let mut all = Vec::new();
+        for _ in 0..500 {
+            let slot = connections.slot().await;
+            all.push(Arc::new(connections.add(slot, open.subscribe())));
+        }
+        assert_eq!(lock(&connections.incomplete).len(), all.len());
     }
 }
