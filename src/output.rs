@@ -1,14 +1,10 @@
-//! Writes to stdout and stderr, and is the only file that does: data, messages and errors, as text or as JSON.
+//! Prints data, messages and errors, as text or as JSON. Everything that is printed goes through here.
 //!
 //! Text from a server, a token or a file is made printable here, so it cannot control the terminal, and known secrets are
 //! redacted: a server may repeat them. A secret that is to be printed comes as a [`Secret`]. A closed pipe is not an error.
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, Write};
-use std::iter;
-use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::Duration;
+use std::io;
 
 use serde_json::{Map, Value, json};
 
@@ -17,13 +13,17 @@ use crate::domain::text::event::{Event, Sink};
 use crate::domain::text::field;
 use crate::domain::text::page::{Page, Tone, printable, printable_json, printable_json_lines};
 use crate::domain::text::redactor::Redactor;
-use crate::edge::thread;
 use crate::failure::{Failure, Kind};
 
 mod json;
 mod layout;
+mod line_writer;
+mod streams;
+
+pub use line_writer::LineWriter;
 
 use layout::{layout, paint, shown, wrapped};
+use streams::{overwrite, to_stderr, write_line};
 
 /// The result of a command.
 pub struct Outcome {
@@ -352,94 +352,4 @@ pub fn error_object(failure: &Failure, redactor: &Redactor) -> String {
         "retryable": failure.retryable(),
     });
     printable_json(&redactor.apply_json(with_schema("error", fields)))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
-fn write_line(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush())
-}
-
-/// How long lines are collected, to be written at once: to wake a thread for each costs more than all that a server does for a
-/// request.
-const COLLECTING: Duration = Duration::from_millis(5);
-
-/// How many lines are written at once.
-const LINES_AT_ONCE: usize = 1000;
-
-/// How many lines may wait for a slow reader.
-const WAITING_LINES: usize = 10_000;
-
-/// How long the last lines may take.
-const LAST_LINES: Duration = Duration::from_secs(1);
-
-/// Writes lines of JSON to stdout on a thread of its own: a server must not wait for whoever reads its log.
-#[derive(Clone)]
-pub struct LineWriter {
-    sender: SyncSender<Message>,
-    /// Told how many lines are lost.
-    lost: Arc<dyn Fn(u64) + Send + Sync>,
-}
-
-enum Message {
-    Line(String),
-    /// Answered once all lines before it are written.
-    End(SyncSender<()>),
-}
-
-impl LineWriter {
-    /// Starts the thread. `lost` is told of lines that cannot be written, or find too many waiting.
-    pub fn start(lost: impl Fn(u64) + Send + Sync + 'static) -> Self {
-        let (sender, receiver) = sync_channel(WAITING_LINES);
-        let lost: Arc<dyn Fn(u64) + Send + Sync> = Arc::new(lost);
-        let unwritten = Arc::clone(&lost);
-        thread::start(move || {
-            while let Ok(first) = receiver.recv() {
-                std::thread::sleep(COLLECTING);
-                let (mut lines, mut end) = (Vec::new(), None);
-                for message in iter::once(first).chain(receiver.try_iter().take(LINES_AT_ONCE)) {
-                    match message {
-                        Message::Line(line) => lines.push(line),
-                        Message::End(done) => end = Some(done),
-                    }
-                }
-                let count = lines.len() as u64;
-                if count > 0 && write_line(&printable_json_lines(lines.join("\n"))).is_err() {
-                    unwritten(count);
-                }
-                if let Some(done) = end {
-                    let _ = done.send(());
-                }
-            }
-        });
-        Self { sender, lost }
-    }
-
-    /// Writes a line later.
-    pub fn write(&self, line: String) {
-        if self.sender.try_send(Message::Line(line)).is_err() {
-            (self.lost)(1);
-        }
-    }
-
-    /// Waits until all lines are written, for a moment.
-    pub fn finish(&self) {
-        let (sender, done) = sync_channel(1);
-        if self.sender.try_send(Message::End(sender)).is_ok() {
-            let _ = done.recv_timeout(LAST_LINES);
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
-fn to_stderr(text: &str) {
-    // There is no place to report an error.
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Replaces the cursor's line.
-#[expect(clippy::disallowed_methods, reason = "the one place that may call it")]
-fn overwrite(text: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "\r{text}\u{1b}[K").and_then(|()| stderr.flush());
 }

@@ -63,11 +63,10 @@ impl NoToken {
         let after_bearer = lowered.rfind("bearer").and_then(|at| text.get(at + "bearer".len()..));
         let word = after_bearer.unwrap_or(text).trim_start_matches([' ', '\t', '"', '\'', '+', ':', '=']);
         let word = word.trim_end_matches(['"', '\'', ',', ';', '\n', '\r']);
-        let is_word = !word.is_empty()
-            && !word.contains(|c: char| c.is_whitespace() || "<>{}".contains(c))
-            && (after_bearer.is_some() || word.starts_with("eyJ") || word.contains('.') || word.len() > 20);
+        let is_word = !word.contains(|c: char| c.is_whitespace() || "<>{}".contains(c)) && !word.is_empty();
         match Jwt::decode(word) {
             Err(error @ JwtError::Empty) if text.is_empty() => error.into(),
+            Err(JwtError::NotAToken) => Self::Text,
             Err(error) if is_word => error.into(),
             _ => Self::Text,
         }
