@@ -91,15 +91,21 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
     }
     let now = context.host.clock.now();
     let token = token(args, context).await?;
+    let response = match response {
+        Some(path) => Some(read("--response", path, context).await?),
+        // A pipe and nothing else is the response.
+        None if status.is_none() && token.is_none() && !context.host.terminal.stdin => {
+            let text = read("--response", Path::new("-"), context).await?;
+            (!text.trim().is_empty()).then_some(text)
+        }
+        None => None,
+    };
     if status.is_none() && response.is_none() && token.is_none() {
         return Err(Failure::new(Kind::Usage, "say what to explain: a status, a response or a token")
             .hint("corti-auth explain 401")
             .hint(saving()));
     }
-    let exchange = match response {
-        Some(path) => SavedExchange::read(&read("--response", path, context).await?),
-        None => SavedExchange::default(),
-    };
+    let exchange = response.as_deref().map(SavedExchange::read).unwrap_or_default();
     if let (Some(said), Some(saved)) = (status, exchange.status)
         && said != saved
     {

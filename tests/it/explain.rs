@@ -227,3 +227,15 @@ fn every_cause_is_asserted_with_a_real_answer() {
         assert!(tests.contains(&format!("Id(\"{id}\")")), "{id} is asserted of no real answer");
     }
 }
+
+/// As `inspect` does.
+#[test]
+fn a_pipe_without_anything_else_is_the_response() {
+    let mut explain = World::new().run("explain --json");
+    let said =
+        Said::by(explain.write_stdin(r#"{"error":"invalid_client","error_description":"Invalid client"}"#));
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(said.json()["causes"][0]["id"], "unknown-client");
+    let empty = Said::by(World::new().run("explain").write_stdin("\n"));
+    assert!(empty.code == 2 && empty.stderr.contains("say what to explain"), "{}", empty.stderr);
+}
