@@ -55,7 +55,8 @@ fn nth(text: &str) -> Result<usize, String> {
 impl ChoiceArgs {
     /// Refuses words that do not say what a token may do, with `hint` unless one is misspelt. Each may be a secret.
     pub(crate) fn check_words(&self, hint: &str) -> Result<(), Failure> {
-        if let Some(unknown) = self.words.iter().find(|word| !WORDS.contains(&word.as_str())) {
+        let words: Vec<&str> = argument::words(&self.words).collect();
+        if let Some(unknown) = words.iter().find(|word| !WORDS.contains(word)) {
             let is_short = unknown.len() <= 16 && unknown.bytes().all(|byte| byte.is_ascii_lowercase());
             let similar = unknown.parse::<Scope>().ok().and_then(|scope| scope.suggestion());
             let named =
@@ -67,7 +68,7 @@ impl ChoiceArgs {
             let message = format!("unknown word {named}: use transcribe, streams or full");
             return Err(Failure::new(Kind::Usage, message).hint(hint));
         }
-        if self.words.len() > 1 && self.words.iter().any(|word| word == "full") {
+        if words.len() > 1 && words.contains(&"full") {
             let message = "`full` is used alone: a full token may do everything";
             return Err(
                 Failure::new(Kind::Usage, message).hint("limited: corti-auth token transcribe streams")

@@ -149,6 +149,7 @@ fn words_say_what_the_token_may_do() {
         ("transcribe", "limited", "transcribe"),
         ("streams", "limited", "streams"),
         ("streams transcribe", "limited", "transcribe"),
+        ("streams,transcribe", "limited", "transcribe"),
         ("full", "full", "openid"),
     ] {
         let said = Said::by(&mut world.run(&format!("token {words} --json"))).json();
@@ -165,6 +166,7 @@ fn other_words_are_refused_and_not_all_repeated() {
         ("token full transcribe", "`full` is used alone"),
         ("token transcribe --full", "cannot be used with"),
         ("token full --scope transcribe", "cannot be used with"),
+        ("token transcribe,full", "`full` is used alone"),
         ("token strems", "did you mean `streams`?"),
         ("exec node -- server.js", "a program comes after two hyphens"),
     ] {
