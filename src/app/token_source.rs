@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::app::context::Context;
 use crate::app::input::name;
 use crate::domain::client::secret::{Secret, fingerprint};
+use crate::domain::text::excerpt::at_most;
 use crate::domain::token::inspection::Inspection;
 use crate::domain::token::jwt::{Jwt, MAX_TOKEN_BYTES};
 use crate::domain::token::pasted::{self, Found, MAX_FOUND, MAX_TEXT};
@@ -120,9 +121,11 @@ pub(crate) async fn choose_quietly(
         None => match pasted::preferred(&found) {
             Some(chosen) => chosen,
             None if context.may_ask() => {
-                let rows = (1..).zip(&found).map(|(number, it)| format!("{number}  {}", row(it, context)));
-                let question = format!("This text has {}. Which one?", count(&found));
-                context.questions().select(&question, rows.collect()).await?
+                // A row that the terminal wraps would be drawn over.
+                let columns = context.host.terminal.columns.unwrap_or(80).saturating_sub(6);
+                let rows = found.iter().map(|it| at_most(columns, &row(it, context)).into_owned()).collect();
+                let question = format!("This text has {}. Which one", count(&found));
+                context.questions().select(&question, rows).await?
             }
             None => return Err(list(format!("this text has {}", count(&found)), &found, context)),
         },

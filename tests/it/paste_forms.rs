@@ -466,7 +466,7 @@ fn on_a_terminal_the_person_is_asked_which_token() {
     let file = world.file("chat.txt", format!("works: {one}\nfails: {two}\n"));
     let mut shell = Shell::start(&world);
     shell.send_line(&format!("\"$CORTI_AUTH\" inspect --field client_id {file}"));
-    let asked = shell.expect("Which one?");
+    let asked = shell.expect("Which one:");
     assert!(asked.contains("This text has 2 different tokens."), "{asked}");
     shell.expect("access token of two");
     // Down once.
