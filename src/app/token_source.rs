@@ -6,7 +6,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::app::context::Context;
-use crate::app::input::name;
+use crate::app::input::{self, name};
 use crate::domain::client::secret::{Secret, fingerprint};
 use crate::domain::text::excerpt::at_most;
 use crate::domain::token::inspection::Inspection;
@@ -96,7 +96,11 @@ impl Source {
 
 /// Finds the token that is meant in a text, and says where it was. Asks if there are several, or lists them; `nth` is the number
 /// of one in that list.
-pub(crate) async fn choose(text: &str, nth: Option<usize>, context: &Context<'_>) -> Result<Found, Failure> {
+pub(crate) async fn choose(
+    text: &Secret,
+    nth: Option<usize>,
+    context: &Context<'_>,
+) -> Result<Found, Failure> {
     let (found, remark) = choose_quietly(text, nth, context).await?;
     if let Some(remark) = remark {
         context.note(remark);
@@ -106,10 +110,11 @@ pub(crate) async fn choose(text: &str, nth: Option<usize>, context: &Context<'_>
 
 /// As [`choose`], but returns what is to be said.
 pub(crate) async fn choose_quietly(
-    text: &str,
+    text: &Secret,
     nth: Option<usize>,
     context: &Context<'_>,
 ) -> Result<(Found, Option<String>), Failure> {
+    let text = text.expose();
     // Nearly every text is just a token.
     let mut found = if pasted::is_bare(text) { vec![Found::bare(text)] } else { pasted::search(text)? };
     let chosen = match nth {
@@ -186,6 +191,18 @@ pub(crate) async fn ask(
     }
     let plain = context.questions().plain;
     Ok(Some(prompt::paste("Paste the token, then Enter", plain, pasted::is_token_line).await?))
+}
+
+/// The text with a token in a file or in standard input (`-`), which a person is asked for on a terminal. `hint` is for what
+/// cannot be read.
+pub(crate) async fn text(path: &Path, hint: String, context: &Context<'_>) -> Result<Secret, Failure> {
+    if let Some(text) = ask(Some(path), context).await? {
+        return Ok(Secret::new(text.to_string()));
+    }
+    let bytes = input::read(path, MAX_TEXT, context).await.map_err(|reason| {
+        Failure::new(Kind::Usage, format!("cannot read the token from {reason}")).hint(hint)
+    })?;
+    Ok(Secret::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// Refuses a terminal as standard input.

@@ -105,7 +105,7 @@ async fn side(
         }
     };
     let unreadable = |failure: Failure| failure.context(format!("cannot compare {source}"));
-    let (found, remark) = choose_quietly(text.expose(), args.which.nth, context).await.map_err(unreadable)?;
+    let (found, remark) = choose_quietly(&text, args.which.nth, context).await.map_err(unreadable)?;
     if let Some(remark) = remark {
         context.note(format!("{source}: {remark}"));
     }

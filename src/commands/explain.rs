@@ -10,7 +10,6 @@ use crate::app::context::Context;
 use crate::app::{input, token_source};
 use crate::cli::token_args::NthArgs;
 use crate::domain::client::resolve::{self, ResolveError};
-use crate::domain::client::secret::Secret;
 use crate::domain::client::variable::GivenSecret;
 use crate::domain::explain::causes::{Cause, Confidence, explain};
 use crate::domain::explain::evidence::{Configured, Evidence, UsedToken};
@@ -92,10 +91,10 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
     let now = context.host.clock.now();
     let token = token(args, context).await?;
     let response = match response {
-        Some(path) => Some(read("--response", path, context).await?),
+        Some(path) => Some(read(path, context).await?),
         // A pipe and nothing else is the response.
         None if status.is_none() && token.is_none() && !context.host.terminal.stdin => {
-            let text = read("--response", Path::new("-"), context).await?;
+            let text = read(Path::new("-"), context).await?;
             (!text.trim().is_empty()).then_some(text)
         }
         None => None,
@@ -138,12 +137,8 @@ async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<UsedT
         let token = context.variables()?.access_token.as_ref();
         return Ok(token.map(|token| UsedToken::read(token.secret().expose(), now)));
     };
-    let text = match token_source::ask(Some(path), context).await? {
-        Some(text) => text.to_string(),
-        None => read("--token-file", path, context).await?,
-    };
-    let text = Secret::new(text);
-    Ok(Some(match token_source::choose(text.expose(), args.which.nth, context).await {
+    let text = token_source::text(path, readable("--token-file"), context).await?;
+    Ok(Some(match token_source::choose(&text, args.which.nth, context).await {
         Ok(found) => UsedToken::new(text.expose(), &found.token, now),
         // What cannot be read may be why the request failed.
         Err(failure) if failure.kind == Kind::Token => UsedToken::read(text.expose(), now),
@@ -151,15 +146,19 @@ async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<UsedT
     }))
 }
 
-/// Reads the response or the token. Bytes that are not UTF-8 become `U+FFFD`.
-async fn read(option: &str, path: &Path, context: &Context<'_>) -> Result<String, Failure> {
-    let what = if option == "--response" { "response" } else { "token" };
+/// Reads the response. Bytes that are not UTF-8 become `U+FFFD`.
+async fn read(path: &Path, context: &Context<'_>) -> Result<String, Failure> {
     let bytes = input::read(path, MAX_TEXT, context).await.map_err(|reason| {
-        let explain = Shell::HERE.read_from(&format!("corti-auth explain {option} -"), "FILE");
-        let hint = format!("name a readable file, or pipe it in: {explain}");
-        Failure::new(Kind::Usage, format!("cannot read the {what} from {reason}")).hint(hint)
+        Failure::new(Kind::Usage, format!("cannot read the response from {reason}"))
+            .hint(readable("--response"))
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The hint for a file that cannot be read.
+fn readable(option: &str) -> String {
+    let explain = Shell::HERE.read_from(&format!("corti-auth explain {option} -"), "FILE");
+    format!("name a readable file, or pipe it in: {explain}")
 }
 
 /// The configured client, or only the environment and tenant. A profile that was named must exist.

@@ -117,7 +117,7 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
         return Ok(Outcome { failure, ..Outcome::new("inspect", Value::Null, Text::Nothing) });
     }
     let text = source.whole().await?;
-    let found = match token_source::choose(text.expose(), args.which.nth, context).await {
+    let found = match token_source::choose(&text, args.which.nth, context).await {
         Ok(found) => found,
         Err(failure) if failure.kind == Kind::Usage => {
             return Err(failure.hint(format!("each line by itself: {}", example(" --lines"))));

@@ -1,9 +1,7 @@
 //! Finds the token to check, and the environment and tenant that it may be sent to.
 
-use zeroize::Zeroizing;
-
 use crate::app::tokens::Tokens;
-use crate::app::{caller, input, token_source};
+use crate::app::{caller, token_source};
 use crate::domain::client::environment::Environment;
 use crate::domain::client::identity::Tenant;
 use crate::domain::client::resolve;
@@ -12,7 +10,6 @@ use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::text::shell::Shell;
 use crate::domain::token::inspection::{Inspection, Kind as TokenKind};
 use crate::domain::token::jwt::JwtError;
-use crate::domain::token::pasted::MAX_TEXT;
 use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 
@@ -32,14 +29,8 @@ impl CheckedToken {
         let context = tokens.context;
         let is_chosen = context.options.profile.is_some() || args.choice.is_given();
         let given = if let Some(path) = &args.file {
-            let bytes = match token_source::ask(Some(path), context).await? {
-                Some(text) => Zeroizing::new(text.as_bytes().to_vec()),
-                None => input::read(path, MAX_TEXT, context).await.map_err(|reason| {
-                    Failure::new(Kind::Usage, format!("cannot read the token from {reason}"))
-                        .hint(Shell::HERE.read_from("corti-auth check -", "FILE"))
-                })?,
-            };
-            let text = String::from_utf8_lossy(&bytes);
+            let hint = Shell::HERE.read_from("corti-auth check -", "FILE");
+            let text = token_source::text(path, hint, context).await?;
             let found = token_source::choose(&text, args.which.nth, context).await?;
             AccessToken::parse(&found.token)
         } else {
