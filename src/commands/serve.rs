@@ -96,12 +96,9 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
     let (ticket_keys, secret) = (keys::of_tickets(&config)?, tokens.secret(&plan).await?);
     let mut sources = Vec::new();
     for address in &config.listen {
-        sources.push(bind(address, "listen").await?);
+        sources.push(bind(address, "listen")?);
     }
-    let metrics = match &config.metrics {
-        Some(address) => Some(bind(address, "metrics").await?),
-        None => None,
-    };
+    let metrics = config.metrics.as_ref().map(|address| bind(address, "metrics")).transpose()?;
     let listening: Vec<String> = sources.iter().chain(&metrics).map(Source::address).collect();
     context.note(format!("listening on {}; forwards to {}", listening.join(", "), behind(&plan)));
     let hosts = vec![authority(&config.public_url)];
@@ -123,8 +120,8 @@ fn behind(plan: &Plan) -> String {
 }
 
 /// Listens on an address that `setting` of serve.toml names.
-async fn bind(address: &Listen, setting: &str) -> Result<Source, Failure> {
-    Source::bind(address).await.map_err(|error| {
+fn bind(address: &Listen, setting: &str) -> Result<Source, Failure> {
+    Source::bind(address).map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot listen on {address}: {error}"))
             .hint(format!("choose another address for `{setting}` in serve.toml"))
     })

@@ -79,16 +79,16 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Source {
     /// Listens on `address`. A Unix socket is for its owner's user and group, and replaces one that nobody listens on any more.
-    pub async fn bind(address: &Listen) -> io::Result<Self> {
+    pub fn bind(address: &Listen) -> io::Result<Self> {
         match address {
             Listen::Tcp(address) => listen(*address).map(Self::Tcp),
             #[cfg(unix)]
             Listen::Unix(path) => {
                 use std::fs::Permissions;
                 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+                use std::os::unix::net::UnixStream;
                 let is_socket = std::fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
-                let stream = tokio::net::UnixStream::connect(path).await;
-                if is_socket && stream.is_err_and(|it| it.kind() == ConnectionRefused) {
+                if is_socket && UnixStream::connect(path).is_err_and(|it| it.kind() == ConnectionRefused) {
                     std::fs::remove_file(path)?;
                 }
                 let listener = UnixListener::bind(path)?;

@@ -31,7 +31,7 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
             .hint("name a folder with an index.html: corti-auth serve --dev --static ./page")
     })?;
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], args.port));
-    let source = Source::bind(&Listen::Tcp(address)).await.map_err(|error| {
+    let source = Source::bind(&Listen::Tcp(address)).map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot listen on {address}: {error}"))
             .hint("take a free port: corti-auth serve --dev --port 0")
     })?;
