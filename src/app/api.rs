@@ -152,7 +152,7 @@ impl<'a> Api<'a> {
     fn checked<T>(&self, result: Result<T, InteractionError>) -> Result<T, Failure> {
         result.map_err(|error| match error {
             InteractionError::Refused(problem) => match self.renewal {
-                Some((Caller::Ready(_), _)) => Failure::refused_ready_token(problem),
+                Some((Caller::Ready(ready), _)) => Failure::refused_given_token(problem, &ready.inspect),
                 _ => problem.into(),
             },
             other => other.into(),

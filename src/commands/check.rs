@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::app::api::{Api, deletion};
+use crate::app::caller::GivenToken;
 use crate::app::context::Context;
 use crate::app::interrupt::StopSignal;
 use crate::app::tokens::Tokens;
@@ -23,8 +24,6 @@ use crate::output::{Outcome, Text};
 
 mod observe;
 mod token;
-
-use token::CheckedToken;
 
 /// Reads /languages/, /factgroups/ and one of /interactions/, and opens both WebSockets until they accept a configuration.
 /// The token comes from a file or from `CORTI_ACCESS_TOKEN`, or is minted with the scopes you choose. It is sent only to
@@ -102,8 +101,8 @@ pub(super) async fn run(args: &CheckArgs, context: &Context<'_>) -> Result<Outco
 async fn observe_existing(
     args: &CheckArgs,
     tokens: &Tokens<'_>,
-) -> Result<(CheckedToken, Vec<Row>, Option<AccessToken>), Failure> {
-    let token = CheckedToken::find(args, tokens).await?;
+) -> Result<(GivenToken, Vec<Row>, Option<AccessToken>), Failure> {
+    let token = token::find(args, tokens).await?;
     let full = if args.streams { Some(full_token(&token, tokens).await?) } else { None };
     let mut rows = Vec::new();
     for path in READS {
@@ -117,9 +116,9 @@ async fn observe_existing(
 }
 
 /// A full token of the configured client, whose environment and tenant must be those of the checked token.
-async fn full_token(token: &CheckedToken, tokens: &Tokens<'_>) -> Result<AccessToken, Failure> {
+async fn full_token(token: &GivenToken, tokens: &Tokens<'_>) -> Result<AccessToken, Failure> {
     let plan = tokens.context.plan()?;
-    let (client, CheckedToken { environment, tenant, .. }) = (&plan.client, token);
+    let (client, GivenToken { environment, tenant, .. }) = (&plan.client, token);
     if (&client.environment, &client.tenant) != (environment, tenant) {
         let message = format!(
             "--streams needs a client of `{environment}`, tenant `{tenant}`: the configured one is of `{}`, tenant `{}`",
@@ -140,8 +139,8 @@ async fn delete(id: Uuid, api: &Api<'_>, context: &Context<'_>) -> Option<String
     Some(command)
 }
 
-fn page(token: &CheckedToken, rows: &[Row]) -> Page {
-    let CheckedToken { token, inspection, environment, tenant } = token;
+fn page(token: &GivenToken, rows: &[Row]) -> Page {
+    let GivenToken { token, inspection, environment, tenant } = token;
     let class = inspection.class.map_or("unknown", TokenClass::as_str);
     let mut page = Page::new()
         .field("token", format!("{} ({class})", token.secret().fingerprint()))

@@ -16,6 +16,7 @@ use crate::app::context::Context;
 use crate::app::interrupt::StopSignal;
 use crate::app::route::Route;
 use crate::app::tokens::Tokens;
+use crate::cli::token_args::NthArgs;
 use crate::domain::client::secret::REDACTED;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::request::{Response, without_query};
@@ -42,14 +43,15 @@ use target::{PreparedTarget, Target};
 const MAX_BODY: usize = 2000;
 
 /// Checks DNS, TCP, TLS, the upgrade, the configuration, the end and the cost, each with its time. Without audio it costs
-/// next to nothing. The token is minted with only the socket's scope, or taken from `CORTI_ACCESS_TOKEN` or from the URL of
-/// --websocket-url. A token in that URL is sent only to the environment and tenant that issued it. For /streams an
-/// interaction is created, and deleted at the end.
+/// next to nothing. The token is minted with only the socket's scope, or taken from --token-file, from `CORTI_ACCESS_TOKEN` or
+/// from the URL of --websocket-url. A token in a file or URL is sent only to the environment and tenant that issued it. For
+/// /streams an interaction is created, and deleted at the end.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth probe transcribe
   corti-auth probe streams --audio visit.wav > transcript.txt
   corti-auth probe streams --interaction 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90 --json
+  corti-auth probe transcribe --token-file token.txt
   corti-auth probe --websocket-url - < pasted.txt
 
 Output:
@@ -58,7 +60,7 @@ Output:
 
 Exit codes:
   1 configuration refused, 5 token refused, 6 scope missing
-  7 the token in the URL is for another environment or tenant, 8 network, 9 try later")]
+  7 the token in the file or URL is for another environment or tenant, 8 network, 9 try later")]
 pub(super) struct ProbeArgs {
     /// Which WebSocket [default: that of --websocket-url]
     #[arg(
@@ -79,6 +81,11 @@ pub(super) struct ProbeArgs {
     /// The URL may have a token in it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["interaction", "keep"])]
     websocket_url: Option<PathBuf>,
+    /// Use the token in this file or standard input (-), and mint none
+    #[arg(long, value_name = "FILE", conflicts_with = "websocket_url")]
+    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    which: NthArgs,
     /// Send this audio at its own pace
     ///
     /// PCM in WAV at its rate, compressed formats at 128 kbit a second, everything else as 16-bit mono PCM at 16 kHz.

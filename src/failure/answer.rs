@@ -3,13 +3,11 @@
 use uuid::Uuid;
 
 use crate::domain::client::identity::{TENANT_HINT, Tenant};
-use crate::domain::client::variable;
 use crate::domain::corti::interaction::InteractionError;
 use crate::domain::corti::problem::Problem;
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::explain::discovery::RealmError;
 use crate::domain::text::excerpt::quoted;
-use crate::domain::text::shell::Shell;
 use crate::edge::connectivity::ReachError;
 use crate::edge::http_error::HttpError;
 use crate::edge::socket::SocketError;
@@ -57,14 +55,12 @@ impl Failure {
         Self::caused(kind, problem).status(status)
     }
 
-    /// The API refused the token in `CORTI_ACCESS_TOKEN`. Advice about minted tokens would not help.
-    pub fn refused_ready_token(problem: Problem) -> Self {
+    /// The API refused a given token; `inspect` inspects it. Advice about minted tokens would not help.
+    pub fn refused_given_token(problem: Problem, inspect: &str) -> Self {
         if problem.status != 401 {
             return problem.into();
         }
-        Self::refusal(Kind::Rejected, problem)
-            .hint(REFUSED_TOKEN)
-            .hint(Shell::HERE.pipe_variable(variable::ACCESS_TOKEN, "corti-auth inspect"))
+        Self::refusal(Kind::Rejected, problem).hint(REFUSED_TOKEN).hint(inspect)
     }
 
     /// The server refused to open a WebSocket. `lacking` is the scope that the token lacks.

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::common::fake_server::{Answer, FakeServer};
-use crate::common::ready::interactions;
+use crate::common::ready::{interactions, mint};
 use crate::common::{self, Said, Sandbox, World, wait_until};
 
 /// Silence of this length as 16-bit mono PCM at 8 kHz in WAV.
@@ -43,6 +43,35 @@ fn a_dictation_goes_through_every_step() {
     assert!(said.stderr.contains(" ms ") && said.stderr.contains("CONFIG_ACCEPTED"), "{}", said.stderr);
     let quiet = Said::by(&mut World::of(&sandbox).run("probe transcribe --quiet"));
     assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (0, "", ""));
+}
+
+#[test]
+fn a_token_in_a_file_is_used_and_sent_only_to_its_issuer() {
+    let sandbox = Sandbox::start();
+    let mut world = World::of(&sandbox);
+    let limited = world.file("limited.txt", format!("Hi, try this: {}", mint(&world, "--scope streams")));
+    let full = world.file("full.txt", mint(&world, "--full"));
+    // Whatever the client's secret is now, nothing is minted.
+    world.set("CORTI_CLIENT_SECRET", "wrong");
+    let used = Said::by(&mut world.run(&format!("probe streams --token-file {full}")));
+    assert_eq!(used.code, 0, "{}", used.stderr);
+    assert!(used.stderr.contains(&format!("the token in `{full}` is used")), "{}", used.stderr);
+    let lacking = Said::by(&mut world.run(&format!("probe transcribe --token-file {limited}")));
+    assert_eq!(lacking.code, 6, "{}", lacking.stderr);
+    let creating = Said::by(&mut world.run(&format!("probe streams --token-file {limited}")));
+    assert_eq!(creating.code, 2, "{}", creating.stderr);
+    assert!(
+        creating.stderr.contains("is a limited one, which creates no interaction"),
+        "{}",
+        creating.stderr
+    );
+    let elsewhere = FakeServer::start(vec![]);
+    for options in ["-t other".to_owned(), format!("-e {}", elsewhere.environment)] {
+        let refused = Said::by(&mut world.run(&format!("probe transcribe --token-file {full} {options}")));
+        assert_eq!((refused.code, refused.stdout.as_str()), (7, ""), "{}", refused.stderr);
+        assert!(refused.stderr.contains("and is not sent to"), "{}", refused.stderr);
+    }
+    assert_eq!(elsewhere.requests(), [""; 0]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use url::Url;
 use uuid::Uuid;
 
+use crate::app::caller::GivenToken;
 use crate::app::spinner;
 use crate::app::tokens::Tokens;
 use crate::domain::client::invalid::Invalid;
@@ -14,13 +15,11 @@ use crate::domain::corti::websocket::{SocketKind, connect_url, streams_url, tran
 use crate::edge::socket::{Socket, SocketError};
 use crate::failure::Failure;
 
-use super::token::CheckedToken;
-
 /// The language of the configurations. Every environment has it.
 const LANGUAGE: &str = "en";
 
 /// Reads a path of the API.
-pub(super) async fn read(tokens: &Tokens<'_>, token: &CheckedToken, path: &'static str) -> Row {
+pub(super) async fn read(tokens: &Tokens<'_>, token: &GivenToken, path: &'static str) -> Row {
     let (url, target) = (format!("{}{path}", token.environment.api_url()), Target::Read(path));
     let request = Request::get(url, &token.token, &token.tenant);
     match spinner::show(tokens.context, "reading", tokens.http.send(&request)).await {
@@ -39,7 +38,7 @@ pub(super) async fn read(tokens: &Tokens<'_>, token: &CheckedToken, path: &'stat
 /// Opens a WebSocket: `/streams` of `interaction`, or of one that does not exist.
 pub(super) async fn open(
     tokens: &Tokens<'_>,
-    token: &CheckedToken,
+    token: &GivenToken,
     kind: SocketKind,
     interaction: Option<&Url>,
 ) -> Row {
@@ -74,7 +73,7 @@ pub(super) async fn open(
 }
 
 /// The row of `/streams` if its interaction was not created, or may have been.
-pub(super) fn not_created(token: &CheckedToken, failure: &Failure) -> Row {
+pub(super) fn not_created(token: &GivenToken, failure: &Failure) -> Row {
     let mut detail = failure.in_one_line();
     if !failure.answer_was_lost() {
         detail = format!("no interaction could be created: {detail}");
@@ -85,7 +84,7 @@ pub(super) fn not_created(token: &CheckedToken, failure: &Failure) -> Row {
 /// Opens a WebSocket, sends the configuration, and closes it after the first answer.
 async fn first_answer(
     tokens: &Tokens<'_>,
-    token: &CheckedToken,
+    token: &GivenToken,
     kind: SocketKind,
     url: Result<Url, Invalid>,
 ) -> Result<Option<ServerMessage>, SocketError> {
@@ -98,7 +97,7 @@ async fn first_answer(
     Ok(ServerMessage::parse(&answer))
 }
 
-fn row(token: &CheckedToken, target: Target, observed: Access, status: Option<u16>, detail: String) -> Row {
+fn row(token: &GivenToken, target: Target, observed: Access, status: Option<u16>, detail: String) -> Row {
     Row { target, promise: Access::promised(&token.inspection, target), observed, status, detail }
 }
 

@@ -8,7 +8,6 @@ use crate::app::caller::{self, Caller};
 use crate::app::checks::Checks;
 use crate::app::tokens::Tokens;
 use crate::domain::client::secret::{AccessToken, Secret};
-use crate::domain::client::variable::ACCESS_TOKEN;
 use crate::domain::corti::interaction::Interaction;
 use crate::domain::corti::websocket::{self, SocketKind, connect_url};
 use crate::domain::token::scope::{ScopeRequest, TokenClass};
@@ -69,7 +68,18 @@ pub(super) async fn prepare(
         let message = "--interaction and --keep are for streams: /transcribe has no interaction";
         return Err(Failure::new(Kind::Usage, message).hint("corti-auth probe streams --help"));
     }
-    let caller = Caller::of(tokens.context)?;
+    let caller = match &args.token_file {
+        Some(path) => {
+            Caller::of_file(
+                path,
+                args.which.nth,
+                &format!("corti-auth probe {}", kind.as_str()),
+                tokens.context,
+            )
+            .await?
+        }
+        None => Caller::of(tokens.context)?,
+    };
     let (environment, tenant) = caller.place();
     let url = match (kind, args.interaction) {
         (SocketKind::Transcribe, _) => websocket::transcribe_url(environment, tenant),
@@ -96,7 +106,7 @@ async fn token(
     let token = tokens.get_for(caller, requested, policy).await;
     let token = token.map_err(|failure| checks.fail("token", failure))?;
     match caller {
-        Caller::Ready(_) => checks.skip("token", format!("the one in {ACCESS_TOKEN} is used")),
+        Caller::Ready(ready) => checks.skip("token", format!("{} is used", ready.name)),
         Caller::Client(_) => checks.ok(
             "token",
             match requested {
@@ -130,9 +140,10 @@ impl Target {
 
 impl Owner {
     async fn new(caller: Caller, tokens: &Tokens<'_>, checks: &mut Checks<'_>) -> Result<Self, Failure> {
-        if caller.is_limited() {
-            let message =
-                format!("the token in {ACCESS_TOKEN} is a limited one, which creates no interaction");
+        if let Caller::Ready(ready) = &caller
+            && caller.is_limited()
+        {
+            let message = format!("{} is a limited one, which creates no interaction", ready.name);
             return Err(Failure::new(Kind::Usage, message).hint("name one: --interaction ID"));
         }
         let limited = token(&caller, &SocketKind::Streams.scope_request(), tokens, checks).await?;
