@@ -190,7 +190,7 @@ pub(crate) async fn ask(
         return Ok(None);
     }
     let plain = context.questions().plain;
-    Ok(Some(prompt::paste("Paste the token, then Enter", plain, pasted::is_token_line).await?))
+    Ok(Some(prompt::paste("token", plain, pasted::is_token_line).await?))
 }
 
 /// The text with a token in a file or in standard input (`-`), which a person is asked for on a terminal. `hint` is for what

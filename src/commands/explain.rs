@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::app::context::Context;
 use crate::app::{input, token_source};
@@ -16,14 +17,15 @@ use crate::domain::explain::evidence::{Configured, Evidence, UsedToken};
 use crate::domain::explain::saved_exchange::SavedExchange;
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::text::shell::Shell;
-use crate::domain::token::pasted::MAX_TEXT;
+use crate::domain::token::pasted::{self, MAX_TEXT};
 use crate::domain::token::scope::TokenClass;
+use crate::edge::prompt;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 /// Give what you have: a status or a close code; the response as curl -i, -D or -v saved it, its body alone, a browser's HAR
-/// or a WebSocket's message; the token that was used (default: `CORTI_ACCESS_TOKEN`). Of a HAR the first failed exchange
-/// with Corti is taken. The token is compared with your configuration, if there is one. Nothing is sent.
+/// or a WebSocket's message; the token that was used (default: the saved request's, or `CORTI_ACCESS_TOKEN`). Of a HAR the
+/// first failed exchange with Corti is taken. The token is compared with your configuration, if there is one. Nothing is sent.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth explain 401
@@ -36,7 +38,7 @@ Exit codes:
 pub(super) struct ExplainArgs {
     /// The HTTP status or close code; or the response: a file, or -
     ///
-    /// - is standard input.
+    /// - is standard input; on a terminal it asks for the response and does not show it, as it does without any argument.
     #[arg(value_name = "STATUS|FILE", value_parser = what, value_hint = ValueHint::FilePath)]
     what: Option<What>,
     /// The HTTP status or the close code, for scripts
@@ -89,22 +91,30 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
         );
     }
     let now = context.host.clock.now();
-    let token = token(args, context).await?;
-    let response = match response {
-        Some(path) => Some(read(path, context).await?),
-        // A pipe and nothing else is the response.
-        None if status.is_none() && token.is_none() && !context.host.terminal.stdin => {
-            let text = read(Path::new("-"), context).await?;
-            (!text.trim().is_empty()).then_some(text)
+    let given = given_token(args, context).await?;
+    let ready = context.variables()?.access_token.as_ref();
+    let is_alone = status.is_none() && given.is_none() && ready.is_none();
+    let text = match response {
+        Some(path) => read(path, context).await?,
+        None if is_alone && (context.may_ask() || !context.host.terminal.stdin) => {
+            read(Path::new("-"), context).await?
         }
-        None => None,
+        None => Zeroizing::default(),
     };
-    if status.is_none() && response.is_none() && token.is_none() {
+    // A token or a status may be all that was saved.
+    let (status, text, pasted) = match text.trim() {
+        text if pasted::is_bare(text) => (status, "", Some(UsedToken::read(text, now))),
+        text if status.is_none() && self::status(text).is_ok() => (self::status(text).ok(), "", None),
+        text => (status, text, None),
+    };
+    let exchange = SavedExchange::read(text);
+    let used = || ready.map(|token| UsedToken::read(token.secret().expose(), now));
+    let token = given.or(pasted).or_else(|| UsedToken::sent(&exchange, now)).or_else(used);
+    if status.is_none() && text.is_empty() && token.is_none() {
         return Err(Failure::new(Kind::Usage, "say what to explain: a status, a response or a token")
             .hint("corti-auth explain 401")
             .hint(saving()));
     }
-    let exchange = response.as_deref().map(SavedExchange::read).unwrap_or_default();
     if let (Some(said), Some(saved)) = (status, exchange.status)
         && said != saved
     {
@@ -131,12 +141,9 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
     Ok(Outcome::new("explain", json, Text::Page(page(&causes, &evidence))))
 }
 
-async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<UsedToken>, Failure> {
+async fn given_token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<UsedToken>, Failure> {
     let now = context.host.clock.now();
-    let Some(path) = &args.token_file else {
-        let token = context.variables()?.access_token.as_ref();
-        return Ok(token.map(|token| UsedToken::read(token.secret().expose(), now)));
-    };
+    let Some(path) = &args.token_file else { return Ok(None) };
     let text = token_source::text(path, readable("--token-file"), context).await?;
     Ok(Some(match token_source::choose(&text, args.which.nth, context).await {
         Ok(found) => UsedToken::new(text.expose(), &found.token, now),
@@ -146,13 +153,17 @@ async fn token(args: &ExplainArgs, context: &Context<'_>) -> Result<Option<UsedT
     }))
 }
 
-/// Reads the response. Bytes that are not UTF-8 become `U+FFFD`.
-async fn read(path: &Path, context: &Context<'_>) -> Result<String, Failure> {
+/// Reads the response, which a person is asked for on a terminal. Bytes that are not UTF-8 become `U+FFFD`.
+async fn read(path: &Path, context: &Context<'_>) -> Result<Zeroizing<String>, Failure> {
+    if path.as_os_str() == "-" && context.may_ask() {
+        let is_whole = |line: &str| SavedExchange::is_line(line) || pasted::is_token_line(line);
+        return Ok(prompt::paste("response", context.questions().plain, is_whole).await?);
+    }
     let bytes = input::read(path, MAX_TEXT, context).await.map_err(|reason| {
         Failure::new(Kind::Usage, format!("cannot read the response from {reason}"))
             .hint(readable("--response"))
     })?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The hint for a file that cannot be read.

@@ -2,6 +2,8 @@
 //!
 //! Each question runs on a thread of its own, so that Ctrl-C can end the wait. A guard restores the terminal afterwards.
 
+#[cfg(not(unix))]
+use std::fmt::Display;
 use std::io;
 use std::io::Write as _;
 use std::str::FromStr;
@@ -146,39 +148,39 @@ pub async fn password(question: &'static str) -> Result<Zeroizing<String>, Promp
     .await
 }
 
-/// Asks for a token, or a text around one, that is pasted and not shown. `is_whole` tells whether one line is all of it. What is
-/// pasted beyond the end is discarded: it must not reach the shell.
+/// Asks for a text, such as a `token`, that is pasted and not shown. `is_whole` tells whether one line is all of it. What is pasted
+/// beyond the end is discarded: it must not reach the shell.
 #[cfg(unix)]
 pub async fn paste(
-    question: &'static str,
+    what: &'static str,
     plain: bool,
     is_whole: fn(&str) -> bool,
 ) -> Result<Zeroizing<String>, PromptError> {
     let (guard, text) = paste::begin(!plain, &Term::stderr()).map_err(|error| failed(&error))?;
     answer(guard, move || {
         let mut term = Term::stderr();
-        write!(term, "{question}: ")?;
+        write!(term, "Paste the {what}, then Enter: ")?;
         let answer = text
-            .read(is_whole, || write!(term, "\nNot a whole token yet. Paste the rest, or press Ctrl-D: "));
+            .read(is_whole, || write!(term, "\nNot a whole {what} yet. Paste the rest, or press Ctrl-D: "));
         writeln!(term)?;
         Ok(answer?)
     })
     .await
 }
 
-/// Asks for a token that is pasted and not shown: one line.
+/// Asks for a text that is pasted and not shown: one line.
 #[cfg(not(unix))]
 pub async fn paste(
-    question: &'static str,
+    what: &'static str,
     _plain: bool,
     _is_whole: fn(&str) -> bool,
 ) -> Result<Zeroizing<String>, PromptError> {
-    password(question).await
+    password(format!("Paste the {what}, then Enter")).await
 }
 
 /// Asks for a line of text that is not shown.
 #[cfg(not(unix))]
-pub async fn password(question: &'static str) -> Result<Zeroizing<String>, PromptError> {
+pub async fn password(question: impl Display + Send + 'static) -> Result<Zeroizing<String>, PromptError> {
     use dialoguer::console::Key;
 
     use crate::domain::client::secret::MAX_SECRET_BYTES;

@@ -171,6 +171,23 @@ fn what_was_pasted_is_explained_without_options() {
     let explained = Said::by(&mut world.run(&format!("explain {har} --token-file {har} --json"))).json();
     assert_eq!((&explained["status"], &explained["token"]["reach"]), (&json!(403), &json!("limited")));
     assert_eq!(names(&explained)[0], "limited-token-on-rest", "{explained:#}");
+    // The token of the request counts more than the one in the variable.
+    let other = crate::common::forged_token("https://auth.us.corti.app", "openid profile");
+    let from_request =
+        Said::by(world.run(&format!("explain {har} --json")).env("CORTI_ACCESS_TOKEN", other)).json();
+    assert_eq!(from_request, explained);
+}
+
+#[test]
+fn a_file_may_hold_just_a_token_or_a_status() {
+    let world = World::new();
+    let token = crate::common::forged_token("https://auth.eu.corti.app", "openid transcribe");
+    let given = world.file("token.txt", format!("{token}\n"));
+    let by_option = Said::by(&mut world.run(&format!("explain --status 403 --token-file {given} --json")));
+    let alone = Said::by(&mut world.run(&format!("explain {given} --status 403 --json")));
+    assert_eq!((alone.code, &alone.stdout), (0, &by_option.stdout), "{}", alone.stderr);
+    let number = world.file("status.txt", "429\n");
+    assert_eq!(Said::by(&mut world.run(&format!("explain {number} --json"))).json()["status"], 429);
 }
 
 #[test]

@@ -146,6 +146,28 @@ fn every_command_that_reads_a_token_asks_for_it() {
 }
 
 #[test]
+fn explain_asks_for_the_response() {
+    let world = World::new();
+    let mut shell = Shell::start(&world);
+    let (begin, end) = MARKS;
+    let error = r#"{"error":"invalid_client"}"#;
+    for command in ["explain", "explain -"] {
+        for keys in [
+            format!("{error}\r"),
+            format!("{begin}HTTP/1.1 401\n\n{error}{end}\r"),
+            format!("HTTP/1.1 401\n\n{error}\u{4}"),
+        ] {
+            shell.send_line(&format!("\"$CORTI_AUTH\" {command}"));
+            shell.expect("Paste the response, then Enter: ");
+            send(&mut shell, &keys);
+            let shown = shell.expect("[unknown-client]");
+            assert!(!shown.contains("\"error\""), "{shown}");
+            shell.assert_ended("0");
+        }
+    }
+}
+
+#[test]
 fn nobody_is_asked_with_no_input_or_in_ci() {
     let world = World::new();
     let mut shell = Shell::start(&world);

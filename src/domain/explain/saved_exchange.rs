@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use url::{Url, form_urlencoded};
 
 use crate::domain::client::secret::Secret;
@@ -77,6 +78,11 @@ impl SavedExchange {
         } else {
             Self::plain(&text)
         }
+    }
+
+    /// Whether one line is all of it: a body in JSON.
+    pub fn is_line(text: &str) -> bool {
+        serde_json::from_str::<IgnoredAny>(text).is_ok()
     }
 
     /// `curl -i` and `-D`: several heads (a proxy's, 100 Continue, a redirect's), then the body of the last answer.
