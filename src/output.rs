@@ -107,8 +107,8 @@ pub struct Printer {
     stdout_closed: Cell<bool>,
     /// Whether the cursor is behind the spinner.
     spinner_shown: Cell<bool>,
-    /// The names in an object without the member to print.
-    without_field: RefCell<Option<String>>,
+    /// If an object does not have the member to print.
+    no_field: RefCell<Option<Failure>>,
 }
 
 impl Printer {
@@ -135,13 +135,7 @@ impl Printer {
             }
         }
         self.written()?;
-        match (self.without_field.take(), &self.style.field) {
-            (Some(names), Some(field)) => {
-                let message = format!("the result has no `{field}`");
-                Err(Failure::new(Kind::Unexpected, message).hint(format!("it has {names}")))
-            }
-            _ => Ok(()),
-        }
+        self.no_field.take().map_or(Ok(()), Err)
     }
 
     /// Prints help, a version or completions.
@@ -160,12 +154,12 @@ impl Printer {
         })
     }
 
-    /// Prints a usage error: clap's own `text`, if there is any.
-    pub fn usage(&self, failure: &Failure, text: &str) {
-        if self.style.json || text.is_empty() {
+    /// Prints a usage error: the `help`, if there is any and it is not JSON.
+    pub fn usage(&self, failure: &Failure, help: &str) {
+        if self.style.json || help.is_empty() {
             return self.fail(failure);
         }
-        let page = text.trim_end().lines().fold(Page::new(), Page::line);
+        let page = help.trim_end().lines().fold(Page::new(), Page::line);
         self.message(&page);
     }
 
@@ -242,17 +236,13 @@ impl Printer {
     /// Prints the member of an object that was asked for: raw, or with `--json` as the only one.
     fn field_of(&self, object: &Value) {
         let path = self.style.field.as_deref().unwrap_or_default();
-        match field::member(object, path) {
-            None | Some(Value::Null) => {
-                let names = object.as_object().into_iter().flatten();
-                let names = names.filter(|(_, value)| !value.is_null()).map(|(name, _)| name.as_str());
-                *self.without_field.borrow_mut() = Some(names.collect::<Vec<_>>().join(", "));
-            }
-            Some(value) if self.style.json => {
+        match member(object, path) {
+            Err(failure) => drop(self.no_field.replace(Some(failure))),
+            Ok(value) if self.style.json => {
                 let only = json!({ "schema": object.get("schema"), path: value });
                 self.data(&self.json(&only));
             }
-            Some(value) => self.data(&printable(&field::plain(value))),
+            Ok(value) => self.data(&printable(&field::plain(value))),
         }
     }
 
@@ -329,6 +319,20 @@ impl Sink for Printer {
             _ => {}
         }
     }
+}
+
+/// The member of an object that `--field` names.
+///
+/// # Errors
+/// If there is none, or it is null.
+pub fn member<'a>(object: &'a Value, path: &str) -> Result<&'a Value, Failure> {
+    field::member(object, path).filter(|value| !value.is_null()).ok_or_else(|| {
+        let members = object.as_object().into_iter().flatten();
+        let names: Vec<_> =
+            members.filter(|(_, value)| !value.is_null()).map(|(name, _)| name.as_str()).collect();
+        let failure = Failure::new(Kind::Unexpected, format!("the result has no `{path}`"));
+        failure.hint(format!("it has {}", names.join(", ")))
+    })
 }
 
 /// `fields` with their schema.

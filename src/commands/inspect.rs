@@ -11,7 +11,7 @@ use crate::app::interrupt::interruptible;
 use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::cli::argument;
 use crate::cli::token_args::NthArgs;
-use crate::domain::text::shell::Shell;
+use crate::domain::text::shell::{Shell, quote};
 use crate::domain::token::report::FIELDS;
 use crate::domain::token::scope::LIMITED;
 use crate::failure::{Failure, Kind};
@@ -98,7 +98,7 @@ fn file(args: &InspectArgs) -> Option<&Path> {
 }
 
 async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) -> Result<Outcome, Failure> {
-    check_field(context)?;
+    check_field(args, context)?;
     let file = file(args);
     let asked = token_source::ask(file, context).await?;
     if file.is_none() && asked.is_none() {
@@ -132,9 +132,14 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
 }
 
 /// Refuses a `--field` that no token has, before anything is read.
-fn check_field(context: &Context<'_>) -> Result<(), Failure> {
+fn check_field(args: &InspectArgs, context: &Context<'_>) -> Result<(), Failure> {
     let Some(field) = &context.options.field else { return Ok(()) };
     let first = field.split('.').next().unwrap_or_default();
+    if first == "claims" && !args.claims {
+        let message = format!("`{field}` is there with --claims only");
+        return Err(Failure::new(Kind::Usage, message)
+            .hint(format!("corti-auth inspect --claims --field {}", quote(field))));
+    }
     if FIELDS.split(", ").any(|known| known == first) {
         return Ok(());
     }

@@ -71,12 +71,16 @@ pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<Out
     };
     let ready = ready(&sandbox);
     let line = format!("{ready}\n");
+    let object = output::with_schema("sandbox", ready);
+    if let Some(field) = &context.options.field {
+        output::member(&object, field)?;
+    }
     // Before anything is printed: a failed command has no output.
     if let Some(path) = &args.ready_file {
         write_ready_file(path, &line)?;
     }
     let ended = if args.command.is_empty() {
-        context.sink.event(Event::Datum(page(&ready), output::with_schema("sandbox", ready)));
+        context.sink.event(Event::Datum(page(&object), object));
         sandbox.serve(stop).await;
         Ok(None)
     } else {
