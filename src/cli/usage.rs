@@ -10,9 +10,12 @@ use crate::failure::{Failure, Kind};
 /// The commands that take a secret. A wrong argument of theirs may be the secret, so it is not repeated.
 const SECRET_COMMANDS: [&str; 3] = ["login", "rotate", "import"];
 
-/// clap's error as a failure, and as the text to show a person; the text is empty if clap's must not be shown.
+/// clap's error as a failure, and the help to show instead if only the command is missing.
 pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], root: &Command) -> (Failure, String) {
-    use ErrorKind::{InvalidValue, TooManyValues, UnknownArgument, ValueValidation, WrongNumberOfValues};
+    use ErrorKind::{
+        DisplayHelpOnMissingArgumentOrSubcommand as MissingCommand, InvalidValue, TooManyValues,
+        UnknownArgument, ValueValidation, WrongNumberOfValues,
+    };
     let repeats = matches!(
         error.kind(),
         UnknownArgument | TooManyValues | WrongNumberOfValues | InvalidValue | ValueValidation
@@ -38,7 +41,8 @@ pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], root: &Comman
     {
         failure = failure.hint(format!("one of {}", known.join(", ")));
     }
-    (failure.hint(help_command(error, arguments, root)), text)
+    let help = if error.kind() == MissingCommand { text } else { String::new() };
+    (failure.hint(help_command(error, arguments, root)), help)
 }
 
 /// Replaces what clap and Rust's parsers of numbers and addresses say.
@@ -54,15 +58,7 @@ fn in_plain_words(text: &str) -> String {
         ("the argument '[WHAT]...'", "words such as transcribe"),
         ("'[WHAT]...'", "words such as transcribe"),
     ];
-    let text = plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-    let lines = text.split_inclusive('\n').map(|line| match line.trim().strip_prefix("tip: ") {
-        Some(tip) => match tip.split_once(" exists: ").or_else(|| tip.split_once(" exist: ")) {
-            Some((_, similar)) => format!("  hint: did you mean {similar}?\n"),
-            None => format!("  hint: {tip}\n"),
-        },
-        None => line.to_owned(),
-    });
-    lines.collect()
+    plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// The first paragraph of clap's text, on one line.
@@ -70,7 +66,7 @@ fn message(text: &str) -> String {
     let paragraph = text.split("\n\n").next().unwrap_or_default();
     let lines = paragraph.lines().map(str::trim);
     // What may be given is a hint of its own.
-    let lines = lines.filter(|line| !line.starts_with("[possible values:") && !line.starts_with("hint:"));
+    let lines = lines.filter(|line| !line.starts_with("[possible values:"));
     let words: Vec<&str> =
         lines.flat_map(str::split_whitespace).skip_while(|word| *word == "error:").collect();
     words.join(" ")

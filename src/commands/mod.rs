@@ -153,7 +153,7 @@ pub(crate) enum Parsed {
     Run(Box<Cli>),
     /// Text to print: help, a version, or completions.
     Show(String),
-    /// A usage error, how to print it, and clap's text for it; empty if the error is not clap's.
+    /// A usage error, how to print it, and the help to show instead, or nothing.
     Wrong(Failure, Style, String),
 }
 
