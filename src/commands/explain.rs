@@ -11,6 +11,7 @@ use crate::app::context::Context;
 use crate::app::{input, token_source};
 use crate::cli::token_args::NthArgs;
 use crate::domain::client::resolve::{self, ResolveError};
+use crate::domain::client::secret::AccessToken;
 use crate::domain::client::variable::GivenSecret;
 use crate::domain::explain::causes::{Cause, Confidence, explain};
 use crate::domain::explain::evidence::{Configured, Evidence, UsedToken};
@@ -108,8 +109,8 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context<'_>) -> Result<Out
         text => (status, text, None),
     };
     let exchange = SavedExchange::read(text);
-    let used = || ready.map(|token| UsedToken::read(token.secret().expose(), now));
-    let token = given.or(pasted).or_else(|| UsedToken::sent(&exchange, now)).or_else(used);
+    let sent = exchange.authorization.as_ref().or(ready.map(AccessToken::secret));
+    let token = given.or(pasted).or_else(|| sent.map(|text| UsedToken::read(text.expose(), now)));
     if status.is_none() && text.is_empty() && token.is_none() {
         return Err(Failure::new(Kind::Usage, "say what to explain: a status, a response or a token")
             .hint("corti-auth explain 401")

@@ -69,13 +69,6 @@ impl UsedToken {
         Self::new(text, token.trim_matches(['"', '\'']), now)
     }
 
-    /// The token of a saved request.
-    pub fn sent(exchange: &SavedExchange, now: Timestamp) -> Option<Self> {
-        let form = exchange.request.as_ref()?.token?;
-        let token = exchange.credentials.iter().find(|word| !word.expose().eq_ignore_ascii_case("bearer"))?;
-        Some(Self { form, ..Self::new("", token.expose(), now) })
-    }
-
     /// A token that was found in this text.
     pub fn new(text: &str, token: &str, now: Timestamp) -> Self {
         let jwt = Jwt::decode_after(token, &mut LastHeader::default());

@@ -62,6 +62,8 @@ pub struct SavedExchange {
     pub body: String,
     /// The request, if it was saved too.
     pub request: Option<SavedRequest>,
+    /// What the request was authorized by: the header's value, or else the query's.
+    pub authorization: Option<Secret>,
     /// The credentials of the request.
     pub credentials: Vec<Secret>,
 }
@@ -160,11 +162,13 @@ impl SavedExchange {
             let text = text.replace("%20", " ");
             self.credentials.extend(text.split_whitespace().map(|word| Secret::new(word.to_owned())));
         }
+        let sent = header.or(token);
         self.request = Some(SavedRequest {
             path: path.to_owned(),
-            token: header.or(token).map(|text| BearerForm::of(&text)),
+            token: sent.as_deref().map(BearerForm::of),
             tenant: in_header("tenant-name").or_else(|| in_query("tenant-name")),
         });
+        self.authorization = sent.map(Secret::new);
     }
 
     /// Every header of this name (lower case).
