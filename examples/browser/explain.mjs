@@ -4,19 +4,19 @@ const SENTENCES = {
   // The gateway's codes.
   credential_missing: "Enter the key that the gateway printed when it was started.",
   credential_invalid: "The gateway does not accept this key. Copy it again: every start makes a new one.",
-  host_unknown: "The gateway does not answer to this name. Use the address that it printed when it was started.",
+  host_unknown: "The gateway does not accept this host name. Use the address that it printed when it was started.",
   operation_denied: "This key does not allow that.",
-  rate_limited: "That was too often. Wait a moment, and try again.",
-  too_many_sockets: "Too many conversations are open. Close one, and try again.",
-  no_room: "The gateway is full. Try again in a moment.",
+  rate_limited: "Too many requests. Wait a moment and try again.",
+  too_many_sockets: "Too many conversations are open. Close one and try again.",
+  no_room: "The gateway is busy. Try again in a moment.",
   upstream_unreachable: "Corti does not answer. Try again later.",
-  token_unavailable: "The gateway gets no token from Corti at the moment. Try again later.",
+  token_unavailable: "The gateway cannot get a token from Corti at the moment. Try again later.",
   // The page's own.
   unreachable:
-    `The gateway does not answer this page. Is it running? It must have been started with --origin ${location.origin}, ` +
+    `The gateway does not answer this page. Is it running? Start it with --origin ${location.origin}, ` +
     "unless it serves this page itself.",
   connection_lost: "The connection was lost and could not be opened again. Start again.",
-  no_gateway: "There is another server at this address. Use the address that the gateway printed.",
+  no_gateway: "The server at this address is not the gateway. Use the address that the gateway printed.",
   // The browser's. It does not say why a WebSocket was refused.
   error: "The connection was refused. Try again later.",
   NotAllowedError: "The browser does not let this page use the microphone.",
