@@ -221,7 +221,7 @@ const checks = {
     });
     await new Promise((resolve) => stranger.listen(0, "127.0.0.1", resolve));
     const seen = await visit(`http://attacker.test:${stranger.address().port}`);
-    await refused(seen, "does not answer to this name", given.key);
+    await refused(seen, "does not accept this host name", given.key);
     onlyComplains(seen, /status of 421/);
     stranger.close();
     stranger.closeAllConnections();
