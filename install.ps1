@@ -3,20 +3,20 @@
 Installs corti-auth from a release: downloads the archive for this machine, checks it and puts the program into a folder.
 
 .DESCRIPTION
-For Windows PowerShell 5.1 and PowerShell 7 on Windows. Takes no administrator's rights.
-Everything is in functions, and the last line calls them: a script that is cut off on its way does nothing.
+For Windows PowerShell 5.1 and PowerShell 7 on Windows. Needs no administrator rights.
+Everything is in functions, and the last line calls them: a script that is cut off in transit does nothing.
 
 .PARAMETER Repository
 The repository's URL, such as https://github.com/OWNER/NAME
 
 .PARAMETER Version
-The version, such as 0.1.0. By default the latest release.
+The version, such as 0.1.0. By default this script's release, or the latest.
 
 .PARAMETER To
 The folder for the program. By default corti-auth in your Programs folder.
 
 .PARAMETER Provenance
-Have `gh` verify who built the archive: auto (if gh can), require or skip.
+Verify with `gh` who built the archive: auto (if gh can), require or skip.
 #>
 param(
     [string]$Repository = '',
@@ -29,7 +29,7 @@ param(
 # Plain http only to this machine, for tests.
 function Assert-Repository([string]$Url) {
     $example = '.\install.ps1 -Repository https://github.com/OWNER/NAME'
-    if (-not $Url) { throw "which repository? hint: $example" }
+    if (-not $Url) { throw "no repository given. hint: $example" }
     $parsed = $null
     if (-not [Uri]::TryCreate($Url, [UriKind]::Absolute, [ref]$parsed)) { throw "'$Url' is not a URL. hint: $example" }
     if ($parsed.UserInfo) { throw "the repository's URL must have no user or password" }
@@ -160,7 +160,7 @@ function Install-Program([string]$Program, [string]$Folder, [string]$Version) {
         Copy-Item -LiteralPath $Program -Destination $new
         $said = & $new --version
         if ($LASTEXITCODE -ne 0 -or $said -ne "corti-auth $Version") {
-            throw "the program does not run here, or the archive holds another version: '$said', not 'corti-auth $Version'"
+            throw "the program does not run here, or the archive contains another version: '$said', not 'corti-auth $Version'"
         }
         if (Test-Path -LiteralPath $place) { Move-Item -LiteralPath $place -Destination $old }
         Move-Item -LiteralPath $new -Destination $place

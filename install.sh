@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs corti-auth from a release: downloads the archive of this platform, checks it and puts the program into a folder.
-# Needs a POSIX shell, curl or wget, and tar. Takes no root rights. `sh install.sh --help` lists the options.
+# Needs a POSIX shell, curl or wget, and tar. Needs no root rights. `sh install.sh --help` lists the options.
 #
-# Everything is in functions, and the last line calls them: a script that is cut off on its way does nothing.
+# Everything is in functions, and the last line calls them: a script that is cut off in transit does nothing.
 
 # The release that published this script, filled in by .github/workflows/release.yml.
 default_repository=''
@@ -16,12 +16,12 @@ Usage: sh install.sh [OPTIONS]
 
 Options:
   --repository URL     The repository's URL, such as https://github.com/OWNER/NAME
-  --version VERSION    The version, such as 0.1.0 [default: the latest release]
+  --version VERSION    The version, such as 0.1.0 [default: this script's release, or the latest]
   --to FOLDER          Where the program goes [default: ~/.local/bin]
-  --cache FOLDER       Keep the archive there, and take it from there if its checksum is right
-  --download FOLDER    Put the checked archive there, and install nothing
+  --cache FOLDER       Keep the archive there, and use it again if its checksum is right
+  --download FOLDER    Only put the checked archive there; install nothing
   --archive FILE       Install this archive, which --download checked
-  --provenance WHEN    Have `gh` verify who built the archive: auto (if gh can), require or skip [default: auto]
+  --provenance WHEN    Verify with `gh` who built the archive: auto (if gh can), require or skip [default: auto]
 END
 }
 
@@ -84,7 +84,7 @@ read_options() {
 # Plain http only to this machine, for tests.
 check_repository() {
   repository=${repository%/}
-  [ -n "$repository" ] || fail 'which repository?' 'sh install.sh --repository https://github.com/OWNER/NAME'
+  [ -n "$repository" ] || fail 'no repository given' 'sh install.sh --repository https://github.com/OWNER/NAME'
   case $repository in
     *@* | *[[:space:]]*) fail "the repository's URL must have no user, password or space" ;;
     https://?*) scheme=https ;;
@@ -302,12 +302,12 @@ unpack() {
     (cd "$work" && "${SYSTEMROOT:-C:/Windows}/System32/tar.exe" -xf "$archive")
   fi || fail "cannot unpack $archive"
   program=$work/${archive%".$ending"}/corti-auth$suffix
-  [ -f "$program" ] || fail "$archive holds no corti-auth$suffix" 'tell the maintainers'
+  [ -f "$program" ] || fail "$archive does not contain corti-auth$suffix" 'tell the maintainers'
 }
 
 # Tries the program before it replaces another one.
 install_program() {
-  mkdir -p "$folder" || fail "cannot create $folder" 'in a folder of yours: sh install.sh --to FOLDER'
+  mkdir -p "$folder" || fail "cannot create $folder" 'install into your own folder: sh install.sh --to FOLDER'
   folder=$(CDPATH='' cd -- "$folder" && pwd)
   # Into a folder of this name, mv would move the program.
   [ ! -d "$folder/corti-auth$suffix" ] || fail "$folder/corti-auth$suffix is a folder, not a program" 'sh install.sh --to FOLDER'
@@ -315,9 +315,9 @@ install_program() {
   {
     staging=$(mktemp -d "$folder/.corti-auth.XXXXXX") && new=$staging/corti-auth$suffix \
       && cp "$program" "$new" && chmod 755 "$new"
-  } || fail "cannot write to $folder" 'in a folder of yours: sh install.sh --to FOLDER'
+  } || fail "cannot write to $folder" 'install into your own folder: sh install.sh --to FOLDER'
   said=$("$new" --version 2>&1) || fail "the program of $archive does not run here: $said"
-  [ "$said" = "corti-auth $version" ] || fail "the archive holds another version: '$said', not 'corti-auth $version'" \
+  [ "$said" = "corti-auth $version" ] || fail "the archive contains another version: '$said', not 'corti-auth $version'" \
     'tell the maintainers'
   mv -f "$new" "$folder/corti-auth$suffix" || fail "cannot replace $folder/corti-auth$suffix" 'stop it and run this again'
   printf '%s\n' "installed corti-auth $version: $folder/corti-auth$suffix" # dash's echo would change backslashes

@@ -523,7 +523,7 @@ class Places(Script):
 
     def test_keeps_the_old_one(self):
         self.to.mkdir()
-        other = "the archive holds another version: 'corti-auth 9.9.9', not "
+        other = "the archive contains another version: 'corti-auth 9.9.9', not "
         for fault, says in {"broken": "does not run here", "other": other, "cut": "cut off"}.items():
             with self.subTest(fault=fault):
                 (self.to / "corti-auth").write_text("old")
@@ -543,7 +543,7 @@ class Places(Script):
     def test_folder_that_cannot_be(self):
         (self.home / "file").write_text("")
         said = self.run_script("--to", self.home / "file/bin")
-        self.assert_refused(said, "cannot create", "hint: in a folder of yours: sh install.sh --to FOLDER")
+        self.assert_refused(said, "cannot create", "hint: install into your own folder: sh install.sh --to FOLDER")
 
 
 class Options(Script):
@@ -564,7 +564,7 @@ class Options(Script):
 
     def test_without_a_repository(self):
         said = subprocess.run(["sh", SCRIPT], env=self.variables, text=True, capture_output=True)
-        self.assert_refused(said, "which repository?\nhint: sh install.sh --repository https://")
+        self.assert_refused(said, "no repository given\nhint: sh install.sh --repository https://")
 
     def test_wrong_ones(self):
         for options in (["--version", "1/../2"], ["--version", "*"], ["--nonsense"], ["--to"], ["--provenance", "no"]):
