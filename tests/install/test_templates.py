@@ -180,7 +180,7 @@ class GitLab(Templates):
         given = {**pipeline["variables"], **sandbox.variables(), "CI_PROJECT_DIR": str(self.folder), "PATH": str(tools)}
         said = self.run_script([tools / "sh", "-e", "-c", script], **given)
         self.assertEqual(said.returncode, 1)
-        self.assert_nothing_installed("this image has none\nhint: apk add curl, or apt-get install curl, before !reference [")
+        self.assert_nothing_installed("this image has no curl, which installs corti-auth\nhint: apk add curl, or apt-get install curl, before !reference [")
         (tools / "curl").symlink_to(shutil.which("curl"))
         said = self.run_script([tools / "sh", "-e", "-c", script], **given)
         self.assertEqual(said.returncode, 0, self.log)
