@@ -248,23 +248,40 @@ fn readable(time: Timestamp, now: Timestamp) -> String {
     if seconds > 0 { format!("{time}, in {distance}") } else { format!("{time}, {distance} ago") }
 }
 
+/// The deepest indentation of an object's members, in columns.
+const DEEPEST: usize = 8;
+
 /// Whether a value's members have lines of their own.
 fn is_listed(value: &Value) -> bool {
     value.as_object().is_some_and(|members| !members.is_empty())
 }
 
-/// A text as it is, unless it could be taken for another JSON value, which is written as JSON.
+/// A text as it is, unless it could be taken for another JSON value, which is written as JSON; words in a list with commas.
 fn plain(value: &Value) -> String {
+    let is_word = |item: &Value| item.as_str().is_some_and(|text| !text.is_empty() && !text.contains(','));
     match value {
         Value::String(text) if serde_json::from_str::<Value>(text).is_err() => text.clone(),
+        Value::Array(items) if !items.is_empty() && items.iter().all(is_word) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
 }
 
 fn rows(page: Page, name: &str, text: String, value: &Value) -> Page {
-    let page = page.field(label(name), text);
-    let members = value.as_object().into_iter().flatten();
-    members.fold(page, |page, (name, value)| page.field(format!("    {name}"), plain(value)))
+    members(page.field(label(name), text), value, "    ")
+}
+
+/// A line for each member of an object, and of its objects, to a depth that still fits a terminal.
+fn members(page: Page, value: &Value, indent: &str) -> Page {
+    value.as_object().into_iter().flatten().fold(page, |page, (name, value)| {
+        let label = format!("{indent}{name}");
+        if is_listed(value) && indent.len() < DEEPEST {
+            members(page.field(label, "an object"), value, &format!("{indent}  "))
+        } else {
+            page.field(label, plain(value))
+        }
+    })
 }
 
 #[cfg(test)]
