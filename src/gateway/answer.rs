@@ -185,13 +185,20 @@ async fn proxied(
     record: &Arc<Record>,
 ) -> Result<Response, Refusal> {
     if !gateway.config.proxy.enabled {
-        return Err(Refusal::new(Code::ROUTE_UNKNOWN, "only /broker/v1/ is served here"));
+        return Err(Refusal::new(
+            Code::ROUTE_UNKNOWN,
+            "this gateway serves only /broker/v1/ (proxy is disabled)",
+        ));
     }
     let call = operation::find(request.method().as_str(), request.uri().path())?;
     record.entry().operation = call.operation.name;
     if call.operation.is_socket() != is_websocket(request.headers()) {
         let is_socket = call.operation.is_socket();
-        let detail = if is_socket { "open this as a WebSocket" } else { "this is not a WebSocket" };
+        let detail = if is_socket {
+            "this path accepts only WebSockets"
+        } else {
+            "this path does not accept WebSockets"
+        };
         return Err(Refusal::new(Code::REQUEST_INVALID, detail));
     }
     let owned = allowed.permissions.decide(&call)?;

@@ -103,7 +103,7 @@ async fn json_body<T: DeserializeOwned>(request: Request, example: &str) -> Resu
     let body = body.map_err(|_| invalid("the body did not arrive in time".to_owned()))?;
     let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
         Some(_) => Refusal::new(Code::BODY_TOO_LARGE, format!("the body has more than {BODY} bytes")),
-        None => invalid("the body broke off".to_owned()),
+        None => invalid("the body ended too early".to_owned()),
     })?;
     // serde's own words may repeat the text.
     serde_json::from_slice(&body.to_bytes()).map_err(|error| {
@@ -165,7 +165,8 @@ async fn token(
 async fn minted(gateway: &Gateway, kinds: &[SocketKind], record: &Record) -> Result<Token, Refusal> {
     let scopes = ScopeSet::from_wire(&kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" "));
     let (reply, minted) = oneshot::channel();
-    let late = || Refusal::later(Code::TOKEN_UNAVAILABLE, "no token came in time", Duration::from_secs(1));
+    let late =
+        || Refusal::later(Code::TOKEN_UNAVAILABLE, "got no token from Corti in time", Duration::from_secs(1));
     gateway.mints.try_send(Mint { scopes: ScopeRequest::Scopes(scopes), reply }).map_err(|_| late())?;
     let token = timeout(MINT_LIMIT, minted).await.ok().and_then(Result::ok).ok_or_else(late)??;
     for kind in kinds {

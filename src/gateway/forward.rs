@@ -145,7 +145,7 @@ where
     stream::try_unfold(body.into_data_stream(), move |mut data| async move {
         match timeout(pause, data.next()).await {
             Ok(next) => Ok(next.transpose().map_err(Into::into)?.map(|chunk| (chunk, data))),
-            Err(_) => Err("the body paused too long".into()),
+            Err(_) => Err("no more of the body arrived in time".into()),
         }
     })
 }

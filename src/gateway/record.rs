@@ -48,14 +48,23 @@ impl Metrics {
         }
         let mut all = Registry::with_prefix("corti_auth");
         let seconds = Family::<_, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
-        all.register_with_unit("request", "Time to the answer's head", Unit::Seconds, seconds.clone());
+        all.register_with_unit(
+            "request",
+            "Time until the response headers were sent",
+            Unit::Seconds,
+            seconds.clone(),
+        );
         Self {
             requests: add(&mut all, "requests", "Requests by operation and outcome"),
             seconds,
             sockets: add(&mut all, "sockets", "Open WebSockets"),
             socket_bytes: add(&mut all, "socket_bytes", "Bytes through WebSockets, both ways"),
-            mints: add(&mut all, "mints", "Tokens asked for"),
-            token_seconds_left: add(&mut all, "token_seconds_left", "How long the current token is good"),
+            mints: add(&mut all, "mints", "Token requests"),
+            token_seconds_left: add(
+                &mut all,
+                "token_seconds_left",
+                "Remaining lifetime of the current token",
+            ),
             key_fetches: add(&mut all, "key_fetches", "Key sets fetched from identity providers"),
             lost_lines: add(&mut all, "lost_lines", "Lines of the log that could not be written"),
             registry: all,

@@ -151,7 +151,9 @@ impl Gateway {
         };
         got.map_err(|Missing(after)| match refused {
             Some(_) => rejected_us(),
-            None => Refusal::later(Code::TOKEN_UNAVAILABLE, "there is no token for Corti now", after),
+            None => {
+                Refusal::later(Code::TOKEN_UNAVAILABLE, "the gateway has no Corti token at the moment", after)
+            }
         })
     }
 
@@ -236,7 +238,7 @@ impl Gateway {
 
 /// The body of a caller's request ended in an error.
 #[derive(Debug, thiserror::Error)]
-#[error("the caller's body broke off")]
+#[error("the caller's body ended too early")]
 pub(super) struct CallersBody(#[source] pub(super) axum::BoxError);
 
 /// Why a request or its answer ended.
@@ -249,9 +251,9 @@ pub(super) fn broken(error: reqwest::Error) -> Refusal {
         return Refusal::new(Code::BODY_TOO_LARGE, "the body is longer than your limit");
     }
     if is_by(<dyn std::error::Error>::is::<CallersBody>) {
-        return Refusal::new(Code::REQUEST_INVALID, "the body broke off");
+        return Refusal::new(Code::REQUEST_INVALID, "the body ended too early");
     }
-    unreachable(if error.is_connect() { "cannot be reached" } else { "broke the connection off" })
+    unreachable(if error.is_connect() { "cannot be reached" } else { "closed the connection too early" })
 }
 
 pub(super) fn unreachable(what: &str) -> Refusal {

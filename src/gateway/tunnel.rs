@@ -55,7 +55,7 @@ pub(super) async fn open(
     let client = client.ok_or_else(|| invalid("the connection cannot be upgraded"))?;
     let connection = request.extensions_mut().remove::<OpenConnection>();
     if connection.as_ref().is_some_and(|connection| !connection.may_upgrade()) {
-        let detail = "the gateway has no room for another WebSocket now";
+        let detail = "the gateway has reached its limit of open WebSockets";
         return Err(Refusal::later(Code::NO_ROOM, detail, Duration::from_secs(3)));
     }
     let answer = gateway.send(OwnToken::Socket(kind), HANDSHAKE, |token| {

@@ -217,7 +217,7 @@ impl Config {
         }
         refuse_if(self.listen.is_empty(), || "`listen` is empty".to_owned())?;
         refuse_if(self.issuers.is_empty() && self.keys.is_empty(), || {
-            "no caller is allowed: add an [[issuer]], or a key by `corti-auth serve --new-key NAME`"
+            "no caller is allowed: add an [[issuer]], or a key with `corti-auth serve --new-key NAME`"
                 .to_owned()
         })?;
         refuse_if(self.rules.is_empty(), || "no [[rule]] allows anything".to_owned())?;
@@ -230,7 +230,7 @@ impl Config {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         for (name, ApiKey { sha256, groups }) in &self.keys {
             refuse_if(!groups.iter().any(|group| self.groups().contains(group.as_str())), || {
-                format!("no [[rule]] names a group of key `{name}`")
+                format!("key `{name}` is in no group that a [[rule]] names")
             })?;
             refuse_if(sha256.len() != 64 || !sha256.bytes().all(is_digit), || {
                 format!("the sha256 of key `{name}` is not 64 lower-case hex digits")
@@ -297,7 +297,7 @@ fn check_issuer(issuer: &Issuer) -> Result<(), Invalid> {
     let Issuer { url, audience, algorithms, groups, .. } = issuer;
     let parsed = Url::parse(url).ok().filter(|url| url.query().is_none() && url.username().is_empty());
     let parsed = parsed
-        .ok_or_else(|| Invalid::new(format!("issuer `{url}` must be a URL without ? and user name")))?;
+        .ok_or_else(|| Invalid::new(format!("issuer `{url}` must be a URL without a query or user name")))?;
     refuse_if(is_plain_text(&parsed), || {
         format!("issuer `{url}` is not https: anybody on the network could replace its keys")
     })?;
@@ -305,7 +305,9 @@ fn check_issuer(issuer: &Issuer) -> Result<(), Invalid> {
         format!("issuer `{url}` has an empty audience: tokens for anything would be accepted")
     })?;
     refuse_if(groups.is_empty(), || {
-        format!("issuer `{url}` has no `groups`: the claim with the user's groups")
+        format!(
+            "issuer `{url}` has no `groups`: name the claim with the user's groups, such as groups = \"realm_access.roles\""
+        )
     })?;
     refuse_if(algorithms.is_empty(), || format!("issuer `{url}` has no algorithms"))
 }

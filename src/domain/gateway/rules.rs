@@ -112,9 +112,12 @@ impl Permissions {
 }
 
 fn denied(name: &str) -> Refusal {
-    let without_own =
-        if is_of_all_users(name) { " without `own`: it is about the data of all users" } else { "" };
-    Refusal::new(Code::OPERATION_DENIED, format!("no rule of your groups allows `{name}`{without_own}"))
+    let own = if is_of_all_users(name) {
+        "; a rule with `own` never does, because it concerns every user's data"
+    } else {
+        ""
+    };
+    Refusal::new(Code::OPERATION_DENIED, format!("no rule of your groups allows `{name}`{own}"))
 }
 
 /// Refuses another user's interaction. `user` asks; `assigned` is its `assignedUserId`.

@@ -68,7 +68,7 @@ fn dangerous_combinations_are_refused() {
         ("https://gw.example.org", "https://u:p@gw.example.org", "write `https://gw.example.org`"),
         ("https://gw.example.org", "https://gw.example.org:443", "write `https://gw.example.org`"),
         ("https://gw.example.org", "https://gw.example.org/#x", "is not an origin"),
-        ("groups = [\"batch\"] }", "groups = [\"bach\"] }", "names a group of key"),
+        ("groups = [\"batch\"] }", "groups = [\"bach\"] }", "is in no group that a [[rule]] names"),
         ("\"facts.*\"", "\"facts.lst\"", "did you mean `facts.list`?"),
         ("0001\"", "01\"", "64 lower-case hex digits"),
         ("0001\"", "000x\"", "64 lower-case hex digits"),
