@@ -33,7 +33,7 @@ fn every_claim_is_shown_with_its_meaning() {
     for row in [
         "header",
         "alg signature algorithm: RS256",
-        "x5u URL of the signer's certificates (never used): https://acme.example/cert",
+        "x5u URL of the signer's certificates (corti-auth ignores it): https://acme.example/cert",
         "claims",
         "iss issuer: https://auth.eu.corti.app/realms/base",
         "acr how strongly the user was authenticated: 1",
@@ -131,7 +131,11 @@ fn a_claim_that_cannot_be_used_is_shown_and_named() {
         assert!(said.stderr.contains("corti-auth inspect --claims"), "{command}: {}", said.stderr);
     }
     let said = Said::by(&mut world.run(&format!("explain 401 --token-file {file}")));
-    assert!(said.stdout.contains(&format!("because  in the token in use, {message}")), "{}", said.stdout);
+    assert!(
+        said.stdout.contains(&format!("because  in the token that was sent, {message}")),
+        "{}",
+        said.stdout
+    );
 }
 
 #[test]
@@ -143,7 +147,7 @@ fn the_hint_mints_a_token_like_the_one_that_cannot_be_used() {
         (expired("Bearer", "openid transcribe streams"), "corti-auth token streams transcribe"),
         (expired("Bearer", "openid profile"), "corti-auth token full"),
         (expired("Bearer", "openid transcribe a;b"), "corti-auth token --scope 'a;b,transcribe'"),
-        (expired("ID", "openid"), "sign in again where this one came from"),
+        (expired("ID", "openid"), "sign in again in the application that you got it from"),
         (token(&json!({ "typ": "Bearer", "exp": past })), "corti-auth token --help"),
     ];
     for (text, hint) in table {

@@ -42,14 +42,14 @@ const HEADER: [Known; 13] = [
     ("crit", "extensions that must be understood", Words, Open),
     ("cty", "content type", Text, Open),
     ("enc", "encryption of the content", Text, Open),
-    ("jku", "URL of the signer's keys (never used)", Text, Private),
-    ("jwk", "the signer's key (never used)", Any, Private),
+    ("jku", "URL of the signer's keys (corti-auth ignores it)", Text, Private),
+    ("jwk", "the signer's key (corti-auth ignores it)", Any, Private),
     ("kid", "id of the signer's key", Text, Open),
     ("typ", "type of the token", Text, Open),
-    ("x5c", "the signer's certificates (never used)", Any, Private),
+    ("x5c", "the signer's certificates (corti-auth ignores them)", Any, Private),
     ("x5t", "fingerprint of the signer's certificate, by SHA-1", Text, Private),
     ("x5t#S256", "fingerprint of the signer's certificate", Text, Private),
-    ("x5u", "URL of the signer's certificates (never used)", Text, Private),
+    ("x5u", "URL of the signer's certificates (corti-auth ignores it)", Text, Private),
 ];
 
 /// From IANA's registry of JWT claims, OpenID Connect, RFC 9068, and Keycloak's own.

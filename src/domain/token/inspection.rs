@@ -148,7 +148,9 @@ impl Inspection {
     /// How to get a new token like this one.
     pub fn renewal(&self) -> String {
         match (self.kind, self.class) {
-            (Kind::Id | Kind::Refresh, _) => "sign in again where this one came from".to_owned(),
+            (Kind::Id | Kind::Refresh, _) => {
+                "sign in again in the application that you got it from".to_owned()
+            }
             (_, Some(_)) => self.scopes.mint_command(),
             // Nobody knows which scopes are needed.
             (_, None) => "corti-auth token --help".to_owned(),
@@ -237,10 +239,10 @@ impl Inspection {
                 "full: it acts as the client itself, on every API; keep it on a backend"
             }
             (_, Some(TokenClass::Mixed)) => {
-                "mixed: it has scopes beyond the two sockets; treat it as full and keep it on a backend"
+                "mixed: it also has other scopes than transcribe and streams; treat it as full and keep it on a backend"
             }
-            (Kind::Unknown, _) => "unknown: its `typ` is not one of Keycloak's access, ID and refresh tokens",
-            (Kind::Access, None) => "unknown: it has no `scope` claim to tell",
+            (Kind::Unknown, _) => "unknown: its `typ` is not that of a Keycloak access, ID or refresh token",
+            (Kind::Access, None) => "unknown: it has no `scope` claim",
         };
         text.into()
     }

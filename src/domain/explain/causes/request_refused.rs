@@ -26,12 +26,12 @@ pub(super) fn on_the_way(it: &Evidence) -> Vec<Cause> {
             .remedy(if takes_basic {
                 "set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT, percent-encoded"
             } else {
-                "use a proxy with Basic authentication: corti-auth knows no other"
+                "use a proxy with Basic authentication; corti-auth supports nothing else"
             })
             .remedy("corti-auth doctor"),
         cause(
             "redirect",
-            "a redirect, which is not followed: wrong host or path, http for https, or a login page",
+            "the server redirects: the URL is wrong (host, path, http for https), or a login page answers",
         )
         .if_answer_proves(
             redirect.map(|(status, location)| format!("{status}, and Location is `{location}`")),
@@ -63,9 +63,7 @@ pub(super) fn content(it: &Evidence) -> Vec<Cause> {
         cause("duplicate-identifier", "the client already has an encounter with this identifier")
             .if_server_says(it, is_duplicate)
             .if_status_matches(it.has_only_status(&[409]))
-            .remedy(
-                "use each identifier once; without --identifier it is new: corti-auth interaction create",
-            ),
+            .remedy("use a new identifier; leave out --identifier to get one: corti-auth interaction create"),
         cause("no-such-interaction", "the interaction does not exist, or belongs to another client")
             .if_server_says(it, is_404 && is_missing)
             .if_status_matches(it.has_only_status(&[404]))
@@ -74,11 +72,11 @@ pub(super) fn content(it: &Evidence) -> Vec<Cause> {
             .if_request_shows(is_stream.then(|| format!("the path is `{path}`")))
             .if_server_says(it, is_stream)
             .remedy("use the websocketUrl as the API returns it: corti-auth interaction create"),
-        cause("unknown-path", "the path does not exist, or it takes another method")
+        cause("unknown-path", "the path does not exist, or does not allow this method")
             .if_server_says(it, is_unknown_path)
             .if_status_matches(it.has_only_status(&[404, 405]))
             .remedy("API paths begin with /v2/ or /audio-bridge/v2/")
-            .remedy("list paths end with a slash")
+            .remedy("the path of a list ends with a slash")
             .remedy("tokens: POST .../protocol/openid-connect/token"),
         cause("invalid-request", "the request is not what the API expects")
             .if_server_says(it, is_invalid)
@@ -145,7 +143,7 @@ pub(super) fn websocket(it: &Evidence) -> Vec<Cause> {
         cause("configuration-denied", "the WebSocket rejects a value of the configuration")
             .if_server_says(it, is(&["CONFIG_DENIED", "CONFIG_REJECTED"]))
             .remedy("fix the value that the reason names, then send the configuration on a new connection"),
-        cause("configuration-late", "no configuration came within 10 seconds after the connection")
+        cause("configuration-late", "no configuration was sent within 10 s of connecting")
             .if_server_says(it, is(&["CONFIG_TIMEOUT", "CONFIG_NOT_PROVIDED"]))
             .remedy("send `{\"type\":\"config\",…}` as soon as the WebSocket is open"),
         cause("configuration-not-first", "another message came before the configuration")
@@ -156,7 +154,7 @@ pub(super) fn websocket(it: &Evidence) -> Vec<Cause> {
             .remedy("go on: the session is open; send the configuration only once"),
         cause("socket-error", "the WebSocket could not process the last message")
             .if_server_says(it, is(&["ERROR"]))
-            .remedy("fix that message; the session may go on or end"),
+            .remedy("fix that message; if the session ended, connect again"),
         cause("session-as-it-should-be", "this message is not a failure")
             .if_server_says(it, is_other || is(&["CONFIG_ACCEPTED"]))
             .remedy("explain the message before it, or the close code: corti-auth explain CODE"),

@@ -40,7 +40,7 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
         cause("wrong-secret", "the client secret is wrong")
             .if_server_says(it, refuses("unauthorized_client") && is_about_secret)
             .remedy("store the right one, or make a new one in the Corti Console: corti-auth rotate"),
-        cause("client-not-allowed", "the client may not use this grant")
+        cause("client-not-allowed", "the client may not use the client_credentials grant")
             .if_server_says(it, refuses("unauthorized_client") && !is_about_secret)
             .remedy("create a backend client in the Corti Console, then log in: corti-auth login"),
         cause("unknown-tenant", "the environment has no such tenant (realm)")

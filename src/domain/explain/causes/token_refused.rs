@@ -38,9 +38,9 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
     let is_doubled = form == Some(BearerForm::Doubled) && concerns_a_token;
     let unreadable =
         it.token.as_ref().filter(|_| concerns_a_token).and_then(|token| match &token.inspection {
-            None => Some("the token in use cannot be decoded".to_owned()),
+            None => Some("the token that was sent cannot be decoded".to_owned()),
             Some(claims) if claims.errors.is_empty() => None,
-            Some(claims) => Some(format!("in the token in use, {}", claims.error_text())),
+            Some(claims) => Some(format!("in the token that was sent, {}", claims.error_text())),
         });
     let kind = it.claims().map(|claims| claims.kind);
     let kind = kind.and_then(|kind| match kind {
@@ -62,7 +62,7 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .remedy("set this machine's clock by NTP")
             .remedy("see how far off it is: corti-auth doctor"),
         cause("no-token", "no token was sent")
-            .if_answer_proves(unnamed.then_some("the challenge says only that a token is required"))
+            .if_answer_proves(unnamed.then_some("WWW-Authenticate says only that a token is required"))
             .if_request_shows((it.refuses_a_token() && unsent).then_some("the saved request has no token"))
             .remedy(send)
             .remedy(mint.as_str()),
@@ -88,10 +88,12 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .if_server_says(it, it.says(&["not an access token"]))
             .if_request_shows(kind)
             .remedy(format!("send `access_token`, not `id_token` or `refresh_token`: {mint}")),
-        cause("unknown-key", "the token is not signed by a key of this tenant")
-            .if_server_says(it, it.says(&["signature", "key of the token"]))
-            .remedy("it was modified, or issued by another tenant")
-            .remedy(format!("mint a new one: {mint}")),
+        cause(
+            "unknown-key",
+            "the token was not signed by this tenant: another one issued it, or it was changed",
+        )
+        .if_server_says(it, it.says(&["signature", "key of the token"]))
+        .remedy(format!("mint a new one: {mint}")),
         cause("limited-token-on-rest", "a limited token opens WebSockets, not the REST API")
             .if_server_says(it, says_scope && !is_at_socket)
             .if_request_shows(scopes.clone().filter(|_| !is_at_socket))
@@ -102,7 +104,7 @@ pub(super) fn causes(it: &Evidence) -> Vec<Cause> {
             .if_server_says(it, says_scope && is_at_socket)
             .if_request_shows(scopes.filter(|_| is_at_socket && !has_own_scope))
             .if_status_matches(only_403 && has_no_token)
-            .remedy("request the scope that is named like the WebSocket")
+            .remedy("request the scope with the WebSocket's name")
             .remedy(if is_at_socket { &mint } else { "corti-auth token transcribe streams" }),
         cause("refused-token", "the server refused the token without a reason")
             .weighed(1, no_reason.clone().filter(|_| only_401))
@@ -167,7 +169,9 @@ pub(super) fn wrong_target(it: &Evidence) -> Vec<Cause> {
             .remedy(remedy_for(issuer.or(configured))),
         cause("wrong-client", "the token is for another client, which has its own interactions")
             .if_request_shows(other_client.filter(|_| is_about_client))
-            .remedy("mint one for the client that created the interaction: corti-auth token full"),
+            .remedy(
+                "mint it with the client that created the interaction: corti-auth token full --profile NAME",
+            ),
     ]
 }
 
