@@ -47,9 +47,9 @@ impl<'a> Api<'a> {
     /// Gets a full token of `caller`.
     pub(crate) async fn open(caller: &'a Caller, tokens: &'a Tokens<'a>) -> Result<Self, Failure> {
         if caller.is_limited() {
-            let message = format!("the token in {ACCESS_TOKEN} is a limited one, which opens no REST API");
-            let hint = Shell::HERE.unset(&[ACCESS_TOKEN]);
-            tokens.context.warn(format!("{message}; without it, a full one is minted"), Some(&hint));
+            let message = format!("the token in {ACCESS_TOKEN} is limited and cannot call the REST API");
+            let hint = format!("to mint a full one: {}", Shell::HERE.unset(&[ACCESS_TOKEN]));
+            tokens.context.warn(message, Some(&hint));
         }
         let token = tokens.get_for(caller, &ScopeRequest::Full, tokens.context.cache_policy()).await?;
         Ok(Self::renewing(caller, tokens, &token))
@@ -93,7 +93,7 @@ impl<'a> Api<'a> {
                 return failure;
             }
             failure
-                .context("the interaction may exist, though the answer cannot be used")
+                .context("the interaction may have been created, but Corti's answer was lost or unusable")
                 .hint(format!("look for it: corti-auth interaction list{}", context.profile_option()))
         };
         let response = self.send_or(|api| api.create(body), in_doubt).await?;

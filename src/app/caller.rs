@@ -203,5 +203,5 @@ fn misplaced(
         "{token} was issued by `{issuer}`, tenant `{realm}`, and is not sent to `{environment}`, tenant `{tenant}`"
     );
     Failure::new(kind, message)
-        .hint(format!("if that is where it belongs: --environment {issuer} --tenant {realm}"))
+        .hint(format!("to use the environment that issued it: add --environment {issuer} --tenant {realm}"))
 }

@@ -257,7 +257,7 @@ fn prompts_allowed(host: &Host, options: &Options) -> bool {
 
 /// The warning about a variable with a name that is not read.
 pub(crate) fn misspelt(wrong: &str, right: &str) -> String {
-    format!("{wrong} is set, but not read: the name is {right}")
+    format!("{wrong} is ignored; did you mean {right}?")
 }
 
 /// The warning about a key in `config.toml`.
@@ -273,8 +273,11 @@ fn cached<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T, Failure>) -> R
 }
 
 pub(crate) fn profile_name(text: &str) -> Result<ProfileName, Failure> {
-    let hint = "corti-auth profile list, or for a new one: corti-auth login --profile acme-eu";
-    text.parse().map_err(|error| Failure::new(Kind::Configuration, error).hint(hint))
+    text.parse().map_err(|error| {
+        Failure::new(Kind::Configuration, error)
+            .hint("corti-auth profile list")
+            .hint("for a new profile: corti-auth login --profile acme-eu")
+    })
 }
 
 pub(crate) fn parse_tenant(text: &str) -> Result<Tenant, Failure> {

@@ -44,7 +44,7 @@ pub(crate) fn named_store(
     context: &Context<'_>,
 ) -> Result<Option<Taken<StoreKind>>, Failure> {
     let wrong_option = |error: String| {
-        let hint = "--store keyring, --store file, or --secret-command 'CMD ARGS'";
+        let hint = "use --store keyring, --store file or --secret-command 'CMD ARGS'";
         Failure::new(Kind::Usage, error).hint(hint)
     };
     let command = command.map(SecretCommand::split).transpose();
@@ -140,11 +140,11 @@ impl<'a> Credential<'a> {
     ) -> Result<(Value, Page), Failure> {
         let Self { context, name, client, kind, .. } = self;
         let is_default = self.save(Some(secret).filter(|_| kind.command().is_none()), verified).await?;
-        let variable = context.variables()?.client_variable();
+        let variables = context.variables()?;
+        let variable = variables.client_variable();
         if let Some(variable) = variable {
-            let message =
-                format!("{variable} is set, and other commands use it rather than the default profile");
-            context.warn(message, Some(&Shell::HERE.unset(&[variable])));
+            let unset = Shell::HERE.unset(&variables.naming_a_client().collect::<Vec<_>>());
+            context.warn(format!("{variable} overrides the default profile"), Some(&unset));
         }
         let Client { environment, tenant, id } = client;
         let json = json!({

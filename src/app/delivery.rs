@@ -44,7 +44,7 @@ impl Delivery {
         let Some(outputs) = env.path(variable) else {
             let message = format!("{variable} is not set: --format github is for a step of GitHub Actions");
             return Err(Failure::new(Kind::Configuration, message)
-                .hint("elsewhere: --format token, or --format dotenv"));
+                .hint("outside GitHub Actions, use --format token or --format dotenv"));
         };
         if stdout_has_reader() { Ok(Self::Github(outputs)) } else { Err(not_masked()) }
     }
@@ -110,7 +110,8 @@ fn with_expiry(variables: [Named; 3], token: &Token) -> Vec<Named> {
 }
 
 fn not_masked() -> Failure {
-    let message = "the mask cannot be written to stdout for the runner, so the token is not written anywhere";
+    let message =
+        "the token was not written: stdout is redirected or closed, so the runner could not mask it";
     Failure::new(Kind::Unexpected, message).hint("do not redirect the standard output of this step")
 }
 

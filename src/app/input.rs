@@ -36,7 +36,7 @@ pub(crate) async fn read_bytes(
 fn file<'a>(path: &'a Path, context: &Context<'_>) -> Result<Option<&'a Path>, String> {
     let file = Some(path).filter(|path| path.as_os_str() != "-");
     if file.is_none() && context.host.terminal.stdin {
-        return Err("standard input: it is a terminal, and a pipe is wanted".to_owned());
+        return Err("standard input: it is a terminal, not a pipe".to_owned());
     }
     Ok(file)
 }

@@ -49,7 +49,7 @@ impl Route {
         let (Self { host, port, label, .. }, limit) = (self, context.options.timeout);
         let failed = |error| self.labelled(Failure::from(error));
         let resolving = connectivity::resolve(host, *port, limit);
-        let addresses = spinner::show(context, "looking for the host", resolving).await;
+        let addresses = spinner::show(context, "resolving the host name", resolving).await;
         let addresses = addresses.map_err(|error| checks.fail("dns", failed(error)))?;
         if connectivity::is_address(host) {
             checks.skip("dns", format!("{host} needs no lookup"));
@@ -80,7 +80,7 @@ impl Route {
         let label = &self.label;
         // A repeated request would make the host seem slow.
         let request = Request { repeatable: false, ..Request::public(self.url.to_string()) };
-        let answer = spinner::show(context, "asking the host", http.send(&request)).await;
+        let answer = spinner::show(context, "waiting for the host", http.send(&request)).await;
         if self.url.scheme() == "http" {
             checks.skip("tls", "http:// on this machine");
             return Ok(answer);

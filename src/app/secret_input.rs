@@ -29,7 +29,8 @@ impl SecretInput {
             return Ok(());
         }
         let message = "--secret-stdin needs a pipe, but standard input is a terminal";
-        Err(Failure::new(Kind::Usage, message).hint("leave out --secret-stdin to type the secret, unseen"))
+        Err(Failure::new(Kind::Usage, message)
+            .hint("to type it at a hidden prompt, leave out --secret-stdin"))
     }
 
     /// Reads the secret. `command` is the subcommand's name.
@@ -71,7 +72,7 @@ impl SecretInput {
                 Err(failure) if failure.is_wrong_secret && left > 0 => {
                     let reason = failure.causes().last().unwrap_or_default();
                     let tries = if left == 1 { "1 try" } else { "2 tries" };
-                    context.warn(format!("{reason}; type it again ({tries} left)"), None);
+                    context.warn(format!("{reason}; type the secret again ({tries} left)"), None);
                 }
                 result => return result.map(|()| secret),
             }

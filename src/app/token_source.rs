@@ -119,7 +119,7 @@ pub(crate) async fn choose_quietly(
     let mut found = if pasted::is_bare(text) { vec![Found::bare(text)] } else { pasted::search(text)? };
     let chosen = match nth {
         Some(nth) if nth > found.len() => {
-            let message = format!("--nth {nth}: this text has {}", count(&found));
+            let message = format!("--nth {nth} is too high: the text has {}", count(&found));
             return Err(list(message, &found, context));
         }
         Some(nth) => nth.saturating_sub(1),
@@ -129,10 +129,10 @@ pub(crate) async fn choose_quietly(
                 // A row that the terminal wraps would be drawn over.
                 let columns = context.host.terminal.columns.unwrap_or(80).saturating_sub(6);
                 let rows = found.iter().map(|it| at_most(columns, &row(it, context)).into_owned()).collect();
-                let question = format!("This text has {}. Which one", count(&found));
+                let question = format!("The text has {}. Choose one", count(&found));
                 context.questions().select(&question, rows).await?
             }
-            None => return Err(list(format!("this text has {}", count(&found)), &found, context)),
+            None => return Err(list(format!("the text has {}", count(&found)), &found, context)),
         },
     };
     let others: Vec<String> =

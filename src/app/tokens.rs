@@ -147,7 +147,7 @@ impl<'a> Tokens<'a> {
         let limit = self.context.options.timeout + SLACK;
         // `None` after that time: mint without the lock.
         let lock = self.cache.lock(&name, limit);
-        let what = "waiting for another process that gets the same token";
+        let what = "waiting for another process that is minting the same token";
         let _lock = spinner::show_long(self.context, what, limit, lock).await;
         // The other process may have cached one.
         if let Some(token) = self.cached_by_id(wanted) {
@@ -230,7 +230,7 @@ impl<'a> Tokens<'a> {
         redactor.add(secret.secret());
         let sent = self.http.send(&request);
         let limit = seconds(self.context.options.timeout);
-        let what = format!("asking the authorization server (up to {limit})");
+        let what = format!("waiting for the authorization server (up to {limit})");
         let response = spinner::show(self.context, what, sent).await?;
         for token in grant::tokens(&response) {
             redactor.add(&token);

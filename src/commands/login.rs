@@ -95,7 +95,7 @@ pub(super) async fn run(args: &LoginArgs, context: &Context<'_>) -> Result<Outco
         credential.prepare().await?;
         input.read_verified(context, "login", "Client secret (not shown)", verify).await?
     };
-    let done = if args.no_verify { "stored, not verified" } else { "logged in" };
+    let done = if args.no_verify { "stored without verifying" } else { "logged in" };
     let (json, page) = credential.log_in(&secret, !args.no_verify, done).await?;
     Ok(Outcome::new("login", json, Text::Message(page)))
 }

@@ -30,7 +30,7 @@ mod format;
 const WORK_FACTOR: u8 = 17;
 
 /// The question after two passphrases that differ.
-const DIFFER: &str = "They differ. Passphrase for the secret's file";
+const DIFFER: &str = "The passphrases differ. Passphrase for the encrypted file";
 
 /// How long to wait for the folder's lock. Another process holds it for milliseconds.
 const LOCK_LIMIT: Duration = Duration::from_secs(3);
@@ -55,7 +55,7 @@ pub struct AgeFiles {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AgeFileError {
     /// Nobody can be asked for the passphrase.
-    #[error("missing: the passphrase of the secret's file (no terminal to ask on)")]
+    #[error("missing: the passphrase of the encrypted file (no terminal to ask on)")]
     NoPassphrase,
     /// The passphrase does not open this file.
     #[error("the passphrase does not open `{0}`")]
@@ -70,7 +70,7 @@ pub enum AgeFileError {
     #[error(transparent)]
     Prompt(#[from] PromptError),
     /// This tool did not write this file, for this reason.
-    #[error("`{}` is not a file of this store: {}", .0.display(), .1)]
+    #[error("cannot read the secret from `{}`: {}", .0.display(), .1)]
     Broken(PathBuf, String),
     /// The file system refused: what was tried (`read`, `write` or `remove`), the file, and the reason.
     #[error("cannot {} `{}`: {}", .0, .1.display(), .2)]
@@ -100,7 +100,7 @@ impl AgeFiles {
     /// Reads the secret of `user`.
     pub async fn read(&self, user: &str) -> Result<ClientSecret, AgeFileError> {
         let path = self.path(user);
-        let passphrase = self.passphrase("Passphrase of the secret's file").await?;
+        let passphrase = self.passphrase("Passphrase of the encrypted file").await?;
         let (place, user, key) = (path.clone(), user.to_owned(), passphrase.clone());
         let read = thread::files(move || {
             let bytes = read_bounded(private_file::open(&place)?, FILE_LIMIT)?;
@@ -122,7 +122,7 @@ impl AgeFiles {
         if self.known.get().is_some() {
             return Ok(());
         }
-        for question in ["Passphrase for the secret's file", DIFFER, DIFFER] {
+        for question in ["Passphrase for the encrypted file", DIFFER, DIFFER] {
             let first = self.passphrase(question).await?;
             let is_sure = !self.can_ask() || {
                 let again = self.passphrase("The same passphrase again").await?;

@@ -32,7 +32,7 @@ pub enum HttpError {
     #[error("`{}` did not answer within {}", .0, seconds(*.1))]
     TimedOut(String, Duration),
     /// The connection broke, or the answer is not HTTP.
-    #[error("the answer from `{0}` broke off: {1}")]
+    #[error("no complete answer from `{0}`: {1}")]
     Broken(String, String),
     /// The response is longer than this tool reads.
     #[error("the answer from `{0}` is longer than {BODY_LIMIT} bytes")]

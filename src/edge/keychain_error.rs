@@ -10,7 +10,7 @@ pub enum KeychainError {
     #[error("the Keychain refused access: a wrong password, or an entry of another program")]
     Refused,
     /// It would ask, but has no desktop to ask on, or `--no-input` forbids it.
-    #[error("the Keychain must ask for permission, but nobody can answer here")]
+    #[error("the Keychain must ask for permission, but prompts are not possible or not allowed")]
     CannotAsk,
     /// The session has no login keychain, as that of a daemon of launchd.
     #[error("this session has no login keychain")]

@@ -12,13 +12,13 @@ use crate::domain::client::secret::Secret;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It comes from a web page.
-    #[error("browser pages have no access")]
+    #[error("requests from browser pages are refused")]
     Page,
     /// Its `Host` is not the server's own.
     #[error("the Host header is not this server's")]
     Host,
     /// The bearer is missing or wrong.
-    #[error("the bearer is missing or wrong")]
+    #[error("the bearer token is missing or wrong")]
     Bearer,
 }
 

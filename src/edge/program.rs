@@ -42,7 +42,7 @@ pub enum ProgramError {
     #[error("{0}: command not found")]
     NotFound(String),
     /// The file exists, but not the interpreter in its first line.
-    #[error("{0}: the interpreter in its first line was not found")]
+    #[error("{0}: the interpreter in its #! line was not found")]
     NoInterpreter(String),
     /// The program exists, but cannot be run.
     #[error("`{0}` cannot be run")]

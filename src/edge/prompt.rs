@@ -37,7 +37,7 @@ pub enum PromptError {
     #[error("interrupted")]
     Interrupted,
     /// The terminal cannot be used.
-    #[error("the terminal gave no answer: {0}")]
+    #[error("cannot read from the terminal: {0}")]
     Terminal(String),
 }
 
@@ -213,7 +213,7 @@ async fn answer<T: Send + 'static>(
     guard.is_asking = true;
     let answer = thread::on_a_thread(question).await;
     guard.is_asking = false;
-    let answer = answer.ok_or_else(|| PromptError::Terminal("the question was given up".to_owned()))?;
+    let answer = answer.ok_or_else(|| PromptError::Terminal("the thread that asked ended".to_owned()))?;
     answer.map_err(|dialoguer::Error::IO(error)| failed(&error))
 }
 

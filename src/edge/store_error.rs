@@ -25,7 +25,7 @@ pub enum StoreError {
     #[error("the keyring has no default collection")]
     NoCollection,
     /// The session bus has no secret service.
-    #[error("no keyring is running: nothing on the D-Bus session bus keeps secrets")]
+    #[error("no keyring is running: no Secret Service on the D-Bus session bus")]
     NoService,
     /// There is no session bus.
     #[error("no keyring: there is no D-Bus session bus")]
@@ -38,7 +38,7 @@ pub enum StoreError {
     TimedOut(Duration),
     /// Windows has no credentials for this kind of session.
     #[error(
-        "the Credential Manager does not work in this session, as over ssh with a key and in some services and tasks"
+        "the Credential Manager is not available in this session (such as SSH with a key, some services and tasks)"
     )]
     NoLogonSession,
     /// What is too long (`secret`, `user`), and the keyring's limit in bytes.
@@ -54,7 +54,7 @@ pub enum StoreError {
     #[error(transparent)]
     Command(#[from] CommandError),
     /// The secret comes from another program, and only that can change it.
-    #[error("the secret comes from the command `{0}`; change it there")]
+    #[error("the secret comes from the command `{0}`; change it in that program")]
     ReadOnly(SecretCommand),
     /// Any other error, in the store's words.
     #[error("the keyring failed: {0}")]

@@ -9,7 +9,9 @@ use rustls::{Error, OtherError};
 pub(super) fn sentence(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(reason) => of_certificate(reason),
-        Error::AlertReceived(alert) => format!("the server ended TLS: {}", spaced(&format!("{alert:?}"))),
+        Error::AlertReceived(alert) => {
+            format!("the server refused the TLS connection: {}", spaced(&format!("{alert:?}")))
+        }
         other => spaced(&other.to_string()),
     }
 }
@@ -22,16 +24,16 @@ fn of_certificate(reason: &Certificate) -> String {
         Certificate::NotValidYetContext { not_before, .. } => {
             format!("is not valid before {}", time(*not_before))
         }
-        Certificate::UnknownIssuer => "is not from an authority that this machine trusts".to_owned(),
+        Certificate::UnknownIssuer => "is not signed by a CA that this machine trusts".to_owned(),
         Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
-            "is for another name".to_owned()
+            "is for another host name".to_owned()
         }
         Certificate::Revoked => "was revoked".to_owned(),
         Certificate::BadEncoding => "cannot be read".to_owned(),
         Certificate::BadSignature => "has a wrong signature".to_owned(),
         // webpki's, or the system's own text.
         Certificate::Other(OtherError(error)) => match error.to_string().as_str() {
-            "CaUsedAsEndEntity" => "is an authority's own; --ca-cert FILE trusts an authority".to_owned(),
+            "CaUsedAsEndEntity" => "is a CA certificate; to trust that CA: --ca-cert FILE".to_owned(),
             other => format!("cannot be used: {}", spaced(other)),
         },
         other => format!("cannot be used: {}", spaced(&other.to_string())),
@@ -84,9 +86,9 @@ mod tests {
                 "expired at 1970-01-01T00:00:01Z",
             ),
             (Certificate::NotValidYet, "is not valid yet"),
-            (Certificate::UnknownIssuer, "is not from an authority that this machine trusts"),
-            (Certificate::NotValidForName, "is for another name"),
-            (ca, "is an authority's own; --ca-cert FILE trusts an authority"),
+            (Certificate::UnknownIssuer, "is not signed by a CA that this machine trusts"),
+            (Certificate::NotValidForName, "is for another host name"),
+            (ca, "is a CA certificate; to trust that CA: --ca-cert FILE"),
             (Certificate::UnhandledCriticalExtension, "cannot be used: unhandled critical extension"),
         ];
         for (reason, text) in table {
@@ -94,7 +96,7 @@ mod tests {
             assert_eq!(said, format!("the server's certificate {text}"));
         }
         let alert = sentence(&Error::AlertReceived(AlertDescription::HandshakeFailure));
-        assert_eq!(alert, "the server ended TLS: handshake failure");
+        assert_eq!(alert, "the server refused the TLS connection: handshake failure");
         let none = Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon);
         assert_eq!(sentence(&none), "peer is incompatible: no cipher suites in common");
     }

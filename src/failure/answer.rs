@@ -26,7 +26,7 @@ pub(super) const TRY_LATER: &str = "try again in a minute, or check https://stat
 /// The hint for an unknown tenant.
 pub(super) fn other_tenant(tenant: &Tenant) -> &'static str {
     if *tenant == Tenant::default() {
-        "the tenant is the default; check the environment: corti-auth doctor"
+        "`base` is the default tenant, so check the environment: corti-auth doctor"
     } else {
         TENANT_HINT
     }
@@ -38,7 +38,9 @@ impl From<Problem> for Failure {
         let (kind, hint) = match problem.status {
             300..=399 => (Network, "redirects are not followed; check --environment"),
             401 => return Self::refusal(Rejected, problem).hint(REFUSED_TOKEN).hint("corti-auth status"),
-            403 => (Rejected, "the REST API needs a full token of the same tenant: corti-auth status"),
+            403 => {
+                (Rejected, "the REST API needs a full token of the tenant in Tenant-Name: corti-auth status")
+            }
             404 => (Refused, "check the id and the environment: corti-auth status"),
             409 => (Refused, "this identifier is in use; leave out --identifier to get a new one"),
             429 => (Unavailable, "wait; the Corti Console shows whether the credits are used up"),
@@ -128,14 +130,18 @@ impl From<HttpError> for Failure {
         use Kind::{Configuration, Network, Unexpected};
         let (kind, hint) = match &error {
             HttpError::Certificates { .. } => {
-                (Configuration, "name a PEM file by --ca-cert FILE or SSL_CERT_FILE")
+                (Configuration, "name a PEM file with --ca-cert FILE or SSL_CERT_FILE")
             }
             HttpError::Address(_) => (Configuration, "check --environment: corti-auth status"),
             HttpError::Dns(_) => (Network, UNKNOWN_HOST),
             HttpError::Connect { .. } => (Network, "check the address, proxy variables and --ca-cert FILE"),
             HttpError::Proxy { .. } => (Network, "corti-auth doctor"),
             HttpError::TimedOut { .. } => (Network, "allow more time: --timeout 60s"),
-            HttpError::Broken { .. } | HttpError::TooLong(_) => (Network, "run it again; look for a proxy"),
+            HttpError::Broken { .. } | HttpError::TooLong(_) => {
+                return Self::caused(Network, error)
+                    .hint("run it again")
+                    .hint("if it fails again: corti-auth doctor");
+            }
             HttpError::Client(_) => (Unexpected, "run it again with -v"),
         };
         Self::caused(kind, error).hint(hint)

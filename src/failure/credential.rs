@@ -37,11 +37,16 @@ const UNLOCK_IN_ITS_PROGRAM: &str =
 const ALWAYS_ALLOW: &str =
     "in Terminal on the Mac itself, then click Always Allow: corti-auth token full --refresh > /dev/null";
 
-/// Where nobody logs in.
-pub(crate) fn mounting() -> String {
+/// The command that names a client where nobody logs in.
+pub(super) fn variables_of_a_client() -> String {
     let variables =
         [(variable::ENVIRONMENT, "eu"), (variable::CLIENT_ID, "ID"), (variable::CLIENT_SECRET_FILE, "FILE")];
-    format!("in a service or container: {}", Shell::HERE.set(&variables))
+    Shell::HERE.set(&variables)
+}
+
+/// Where nobody logs in.
+pub(crate) fn mounting() -> String {
+    format!("in a service or container: {}", variables_of_a_client())
 }
 
 impl Failure {
@@ -147,7 +152,7 @@ impl Failure {
         let removals = flags.into_iter().chain(variables);
         removals
             .fold(Self::new(Kind::Credential, message), Self::hint)
-            .hint("or log in there under another name: corti-auth login --profile NAME")
+            .hint(format!("for a second profile: corti-auth login --profile NAME{}", place_options(client)))
     }
 
     /// The token endpoint gave `client` no token for the secret from `origin`.
@@ -200,8 +205,9 @@ impl Failure {
 
 fn for_file(error: &AgeFileError, profile: &ProfileName) -> String {
     match error {
-        AgeFileError::NoPassphrase | AgeFileError::Differ | AgeFileError::Prompt(_) => {
-            format!("name a file that holds the passphrase: {}=FILE", variable::PASSPHRASE_FILE)
+        AgeFileError::Differ => "run it again".to_owned(),
+        AgeFileError::NoPassphrase | AgeFileError::Prompt(_) => {
+            Shell::HERE.set(&[(variable::PASSPHRASE_FILE, "FILE")])
         }
         AgeFileError::WrongPassphrase(_) | AgeFileError::Broken { .. } => {
             format!("if it is lost, store the secret anew: {}", command_for("login", profile))
@@ -217,10 +223,15 @@ fn other_store(profile: &ProfileName, client: &Client) -> String {
     file_store(&format!(" --profile {profile}-file"), client)
 }
 
-fn file_store(profile_option: &str, Client { environment, tenant, id }: &Client) -> String {
+fn file_store(profile_option: &str, client: &Client) -> String {
+    let id = quote(client.id.as_str());
+    format!("corti-auth login{profile_option} --store file{} --client-id {id}", place_options(client))
+}
+
+/// The options that name the environment and the tenant of `client`.
+fn place_options(Client { environment, tenant, .. }: &Client) -> String {
     let tenant = if *tenant == Tenant::default() { String::new() } else { format!(" -t {tenant}") };
-    let id = quote(id.as_str());
-    format!("corti-auth login{profile_option} --store file -e {environment}{tenant} --client-id {id}")
+    format!(" -e {environment}{tenant}")
 }
 
 /// The hint that says where to put the right secret.

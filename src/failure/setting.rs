@@ -14,6 +14,7 @@ use crate::edge::config_file::ConfigFileError;
 use crate::edge::private_file::Exposed;
 use crate::edge::prompt::PromptError;
 
+use super::credential::variables_of_a_client;
 use super::{Failure, Kind};
 
 impl Failure {
@@ -28,7 +29,8 @@ impl Failure {
 impl From<ProfileConflict> for Failure {
     fn from(error: ProfileConflict) -> Self {
         let removal = format!("or remove this one first: corti-auth profile remove {}", error.profile);
-        Self::caused(Kind::Configuration, error).hint("use another name: --profile NAME").hint(removal)
+        let second = "for a second profile, use another name: --profile NAME";
+        Self::caused(Kind::Configuration, error).hint(second).hint(removal)
     }
 }
 
@@ -39,7 +41,9 @@ impl From<ResolveError> for Failure {
                 (Kind::Credential, Some("without an account: corti-auth demo".to_owned()))
             }
             ResolveError::NoClient { .. } => (Kind::Credential, None),
-            ResolveError::TwoClients { other } => (Kind::Configuration, Some(Shell::HERE.unset(&[other]))),
+            ResolveError::TwoClients { others } => {
+                (Kind::Configuration, Some(format!("to use the profile: {}", Shell::HERE.unset(others))))
+            }
             _ => (Kind::Configuration, None),
         };
         let hint = match &error {
@@ -48,15 +52,18 @@ impl From<ResolveError> for Failure {
             }
             ResolveError::UnknownProfile { .. } => "corti-auth profile list".to_owned(),
             ResolveError::IncompleteClient { missing: variable::CLIENT_ID, .. } => {
-                "set CORTI_CLIENT_ID to the client's id".to_owned()
+                Shell::HERE.set(&[(variable::CLIENT_ID, "ID")])
             }
-            ResolveError::IncompleteClient { missing, .. } => format!("set {missing} to the client's secret"),
-            ResolveError::TwoClients { .. } => Shell::HERE.unset(&[variable::PROFILE]),
-            ResolveError::NoEnvironment
-            | ResolveError::NoTarget
-            | ResolveError::NoClient { has_profiles: false, in_ci: true } => {
-                Shell::HERE.set(&[(variable::ENVIRONMENT, "eu")]) + "   (or us)"
+            ResolveError::IncompleteClient { .. } => {
+                Shell::HERE.set(&[(variable::CLIENT_SECRET_FILE, "FILE")])
             }
+            ResolveError::TwoClients { .. } => {
+                format!("to use the variables: {}", Shell::HERE.unset(&[variable::PROFILE]))
+            }
+            ResolveError::NoEnvironment | ResolveError::NoTarget => {
+                Shell::HERE.set(&[(variable::ENVIRONMENT, "eu")])
+            }
+            ResolveError::NoClient { has_profiles: false, in_ci: true } => variables_of_a_client(),
             ResolveError::NoClient { has_profiles: true, .. } => "corti-auth profile use NAME".to_owned(),
             ResolveError::NoClient { has_profiles: false, in_ci: false } => "corti-auth login".to_owned(),
         };
@@ -95,7 +102,7 @@ impl From<VariableError> for Failure {
             format!("take the line break out: {}", Shell::HERE.join_lines(error.name))
         } else {
             match error.name {
-                variable::ENVIRONMENT => Shell::HERE.set(&[(variable::ENVIRONMENT, "eu")]) + "   (or us)",
+                variable::ENVIRONMENT => Shell::HERE.set(&[(variable::ENVIRONMENT, "eu")]),
                 name => Shell::HERE.unset(&[name]),
             }
         };

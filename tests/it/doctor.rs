@@ -208,8 +208,8 @@ fn variables_are_named_and_their_values_are_not() {
     assert!(!said.stderr.contains("warning:"), "each is told once: {}", said.stderr);
     let (_, outcome) = diagnose(&world, "");
     for words in [
-        "CORTI_TENANT is set, but not read: the name is CORTI_TENANT_NAME",
-        "CORTI_CLIENT_SECERT is set, but not read: the name is CORTI_CLIENT_SECRET",
+        "CORTI_TENANT is ignored; did you mean CORTI_TENANT_NAME?",
+        "CORTI_CLIENT_SECERT is ignored; did you mean CORTI_CLIENT_SECRET?",
         "export CORTI_CLIENT_SECRET=\"$CORTI__CLIENTSECRET\"; unset CORTI__CLIENTSECRET",
         "HTTPS_PROXY is not an http or https proxy",
     ] {

@@ -163,7 +163,7 @@ fn a_program_that_cannot_be_run_exits_126_and_an_unknown_one_127() {
             (home.as_str(), 126, "cannot be run\n  Permission denied"),
             ("no-such-program-7", 127, "no-such-program-7: command not found"),
             ("/no/such/file", 127, "/no/such/file: command not found"),
-            (orphan.as_str(), 127, "orphan: the interpreter in its first line was not found"),
+            (orphan.as_str(), 127, "orphan: the interpreter in its #! line was not found"),
         ] {
             let words = [&["exec", "--full"], refresh, &["--", program, "--password=x"]].concat();
             let said = Said::by(&mut world.run_words(&words));

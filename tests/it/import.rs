@@ -129,17 +129,17 @@ fn another_clients_profile_and_secret_are_not_replaced() {
     let import = ["profile", "import", &file, "--no-verify", "--yes"];
     let said = Said::by(&mut world.run_words(&import));
     assert_eq!(said.code, 3);
-    let differs = format!("already has client id `first`, not `second` (CLIENT_ID in {file})\n");
+    let differs = format!("profile `default` has client id `first`, but CLIENT_ID in {file} says `second`\n");
     assert!(said.stderr.contains(&differs), "{}", said.stderr);
-    let other = "hint: use another name: --profile NAME\n";
+    let other = "hint: for a second profile, use another name: --profile NAME\n";
     let removal = "hint: or remove this one first: corti-auth profile remove default\n";
     assert!(said.stderr.contains(other) && said.stderr.contains(removal), "{}", said.stderr);
     assert_eq!((world.config(), lookup(&world, "eu/base/first")), (config.clone(), "first".to_owned()));
     let file = world.file(".env", "ENVIRONMENT=eu\nCLIENT_ID=first\nCLIENT_SECRET=second\n");
     for (flags, differs) in [
-        (&["-e", "us"][..], "environment `eu`, not `us` (--environment)"),
-        (&["-t", "other"], "tenant `base`, not `other` (--tenant)"),
-        (&["--store", "file"], "store `keyring`, not `file` (--store)"),
+        (&["-e", "us"][..], "environment `eu`, but --environment says `us`"),
+        (&["-t", "other"], "tenant `base`, but --tenant says `other`"),
+        (&["--store", "file"], "store `keyring`, but --store says `file`"),
     ] {
         let words = [&["profile", "import", &file, "--no-verify", "--yes"][..], flags].concat();
         let said = Said::by(&mut world.run_words(&words));
@@ -207,13 +207,14 @@ fn import_chooses_the_store_like_login() {
     );
     let said = import(&world, "d", &[]);
     assert!(
-        said.code == 4 && said.stderr.contains("the secret comes from the command `cat x`; change it there"),
+        said.code == 4
+            && said.stderr.contains("the secret comes from the command `cat x`; change it in that program"),
         "{}",
         said.stderr
     );
     let said = import(&world, "d", &["--store", "file"]);
     assert!(
-        said.code == 3 && said.stderr.contains("store `command`, not `file` (--store)"),
+        said.code == 3 && said.stderr.contains("store `command`, but --store says `file`"),
         "{}",
         said.stderr
     );

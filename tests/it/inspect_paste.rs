@@ -20,7 +20,7 @@ fn text_around_a_token_is_removed_and_named() {
         (
             format!("wss://h/x?a=b&token=Bearer%20{token}"),
             json!(["url", "bearer", "percent-encoding"]),
-            "from: the token in a URL, without percent-encoding\n",
+            "from: the token in a URL, percent-decoded\n",
         ),
         (
             format!("{{\"access_token\": \"{token}\",\n \"expires_in\": 300}}"),

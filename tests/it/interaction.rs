@@ -85,7 +85,7 @@ fn an_unsuitable_ready_token_is_named() {
         .run("interaction create")
         .assert()
         .code(5)
-        .stderr(predicate::str::contains("a limited one"))
+        .stderr(predicate::str::contains("is limited and cannot call the REST API"))
         .stderr(predicate::str::contains("403"));
     let issuer = format!("{}/realms/base", sandbox.environment);
     let expired = forged(&json!({ "alg": "RS256" }), &json!({ "typ": "Bearer", "exp": 1, "iss": issuer }));
@@ -212,7 +212,7 @@ fn after_a_cut_off_answer_the_interaction_may_exist() {
         assert_eq!(said.code, code, "{command}: {}{}", said.stdout, said.stderr);
         assert_eq!(server.requests().len(), scopes.len() + looks + 1, "{command}");
         let said = said.stdout + &said.stderr;
-        let doubt = "the interaction may exist, though the answer cannot be used";
+        let doubt = "the interaction may have been created, but Corti's answer was lost or unusable";
         let hint = "look for it: corti-auth interaction list";
         assert_eq!(said.contains(doubt) && said.contains(hint), is_in_doubt, "{command}: {said}");
         assert_eq!(said.contains(doubt) || said.contains(hint), is_in_doubt, "{command}: {said}");

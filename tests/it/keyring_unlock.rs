@@ -54,7 +54,7 @@ fn the_keyring_is_unlocked_once_before_the_secret_is_asked_for() {
     shell.expect("waiting for the keyring to be unlocked (up to 120 s)");
     shell.expect("secret");
     shell.send_line("typed after it");
-    shell.expect("stored, not verified");
+    shell.expect("stored without verifying");
     shell.assert_ended("0");
     drop(desktop);
     let mut lookup = world.program("secret-tool");

@@ -18,7 +18,7 @@ fn a_second_login_asks_only_for_the_secret() {
         assert!(!seen.contains(question), "{seen}");
     }
     shell.send_line("second");
-    shell.expect("stored, not verified");
+    shell.expect("stored without verifying");
     shell.assert_ended("0");
     assert_eq!(lookup(&world, "us/other/x"), "second");
 }
@@ -54,7 +54,8 @@ fn the_advised_command_works_though_variables_name_a_client() {
     assert_eq!(said.code, 0, "{}", said.stderr);
     let next = "token transcribe --profile default";
     assert!(said.stderr.contains(&format!("corti-auth {next}")), "{}", said.stderr);
-    assert!(said.stderr.contains("hint: unset CORTI_CLIENT_ID\n"), "{}", said.stderr);
+    let warning = "warning: CORTI_CLIENT_ID overrides the default profile\nhint: unset CORTI_CLIENT_ID\n";
+    assert!(said.stderr.contains(warning), "{}", said.stderr);
     world.run(next).assert().success();
 }
 

@@ -53,24 +53,28 @@ fn options_cannot_change_a_profiles_client_or_store() {
     let mut world = world_of_acme(&keyring);
     world.use_passphrase();
     for (words, differs) in [
-        ("-p acme -e us", "environment `eu`, not `us` (--environment)\n"),
-        ("-p acme -t other", "tenant `base`, not `other` (--tenant)\n"),
-        ("-p acme --client-id y", "client id `x`, not `y` (--client-id)\n"),
-        ("-p acme --store file", "store `keyring`, not `file` (--store)\n"),
+        ("-p acme -e us", "environment `eu`, but --environment says `us`\n"),
+        ("-p acme -t other", "tenant `base`, but --tenant says `other`\n"),
+        ("-p acme --client-id y", "client id `x`, but --client-id says `y`\n"),
+        ("-p acme --store file", "store `keyring`, but --store says `file`\n"),
         (
             "-p acme -e us --client-id y",
-            "environment `eu`, not `us` (--environment), and client id `x`, not `y` (--client-id)\n",
+            "environment `eu`, but --environment says `us`; client id `x`, but --client-id says `y`\n",
         ),
     ] {
         let said = assert_refused(&world, words);
-        assert!(said.contains(&format!("the profile `acme` already has {differs}")), "{said}");
-        assert!(said.contains("hint: use another name: --profile NAME\n"), "{said}");
+        assert!(said.contains(&format!("profile `acme` has {differs}")), "{said}");
+        assert!(said.contains("hint: for a second profile, use another name: --profile NAME\n"), "{said}");
         assert!(said.contains("hint: or remove this one first: corti-auth profile remove acme\n"), "{said}");
         assert!(!said.contains("unset"), "{said}");
     }
     // A secret command counts as another store.
     let said = common::Said::by(&mut world.run("login -p acme --no-verify --secret-command cat"));
-    assert!(said.code == 3 && said.stderr.contains(", not `command` (--secret-command)"), "{}", said.stderr);
+    assert!(
+        said.code == 3 && said.stderr.contains(", but --secret-command says `command`"),
+        "{}",
+        said.stderr
+    );
     // Both hints work.
     let secret = world.home().join("secret").display().to_string();
     world
@@ -98,7 +102,7 @@ fn variables_cannot_change_a_profiles_client_or_store() {
     ] {
         world.set(variable, value);
         let said = assert_refused(&world, "-p acme");
-        assert!(said.contains(&format!("has {differs}, not `{value}` ({variable})\n")), "{said}");
+        assert!(said.contains(&format!("has {differs}, but {variable} says `{value}`\n")), "{said}");
         // An option wins over the variable, and here it agrees with the profile.
         let again = format!("login -p acme --no-verify --secret-file {secret} {same}");
         world.file("secret", "stored");
@@ -110,7 +114,7 @@ fn variables_cannot_change_a_profiles_client_or_store() {
     world.set("CORTI_CLIENT_ID", "y");
     let said = assert_refused(&world, "-p acme");
     assert!(
-        said.contains("not `us` (CORTI_ENVIRONMENT), and client id `x`, not `y` (CORTI_CLIENT_ID)"),
+        said.contains("but CORTI_ENVIRONMENT says `us`; client id `x`, but CORTI_CLIENT_ID says `y`"),
         "{said}"
     );
 }

@@ -105,7 +105,7 @@ fn a_command_says_what_it_waits_for_and_how_long() {
         command.stdin(Stdio::null()).stderr(std::fs::File::create(&stderr).unwrap()).spawn().unwrap(),
     );
     wait_until("it says so", || {
-        let line = "waiting for another process that gets the same token (up to 505 s)\n";
+        let line = "waiting for another process that is minting the same token (up to 505 s)\n";
         std::fs::read_to_string(&stderr).unwrap() == line
     });
 }

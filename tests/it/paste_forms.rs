@@ -191,8 +191,8 @@ fn whatever_surrounds_a_token_it_is_found_and_its_place_is_named() {
         ("a wrapped header", wrapped(&format!("Authorization: Bearer {a}"), 80, "", ""), One(a, "read from: an Authorization header, line 1, rejoined from 17 lines")),
         ("line breaks become spaces", wrapped(a, 80, "", "").replace('\n', " "), One(a, "read, rejoined from 16 pieces")),
         ("in parts", parts.join(".\n"), One(a, "read from line 1, rejoined from 3 lines")),
-        ("quoted-printable", format!("Content-Transfer-Encoding: quoted-printable\n\n{}", qp(&format!("token={a} thanks"))), One(a, "read from: the variable token, line 3, rejoined from 17 lines, without quoted-printable")),
-        ("quoted-printable dots", a.replace('.', "=2E"), One(a, "read, without quoted-printable")),
+        ("quoted-printable", format!("Content-Transfer-Encoding: quoted-printable\n\n{}", qp(&format!("token={a} thanks"))), One(a, "read from: the variable token, line 3, rejoined from 17 lines, quoted-printable decoded")),
+        ("quoted-printable dots", a.replace('.', "=2E"), One(a, "read, quoted-printable decoded")),
         ("one wrapped, then the same", format!("{}\nor\n{a}", wrapped(a, 76, "", "")), One(a, "read from: a text, line 1, rejoined from 17 lines")),
         ("ES256 wrapped and quoted", format!("{}\n> thanks", wrapped(es, 60, "", "> ")), One(es, "read from: a text, line 1, rejoined from 17 lines")),
         ("EdDSA wrapped", format!("token:\n{}\nlook", wrapped(ed, 64, "", "  ")), One(ed, "read from: the line `token:`, line 2, rejoined from 16 lines")),
@@ -204,13 +204,13 @@ fn whatever_surrounds_a_token_it_is_found_and_its_place_is_named() {
         ("emphasis", format!("_{a}_"), One(a, "")),
         ("strong emphasis", format!("__{a}__ is it"), One(a, "read from: a text")),
         ("emphasis of ES256", format!("_{es}_"), One(es, "")),
-        ("a link", format!("[connect](wss://api.eu.corti.app/x?token=Bearer%20{a})"), One(a, "read from: the token in a URL, without percent-encoding")),
+        ("a link", format!("[connect](wss://api.eu.corti.app/x?token=Bearer%20{a})"), One(a, "read from: the token in a URL, percent-decoded")),
         ("a table in markdown", format!("| env | token |\n|---|---|\n| eu | {a} |"), One(a, "read from: a text, line 3")),
         ("a list in markdown", format!("- environment: eu\n- token: `{a}`\n- tenant: base"), One(a, "read from: the line `token:`, line 2")),
-        ("colours", format!("\x1b[33mtoken\x1b[0m {coloured}\n"), One(a, "read from: a text, without colours")),
-        ("colours as carets", format!("^[[32m{a}^[[0m"), One(a, "read, without colours")),
-        ("colours in a JSON log", format!(r#"{{"msg":"\u001b[32m{a}\u001b[0m"}}"#), One(a, "read from: a JSON object, without backslash escapes, without colours")),
-        ("a terminal's link", format!("\x1b]8;;https://h/\x1b\\{a}\x1b]8;;\x1b\\"), One(a, "read, without colours")),
+        ("colours", format!("\x1b[33mtoken\x1b[0m {coloured}\n"), One(a, "read from: a text, colours removed")),
+        ("colours as carets", format!("^[[32m{a}^[[0m"), One(a, "read, colours removed")),
+        ("colours in a JSON log", format!(r#"{{"msg":"\u001b[32m{a}\u001b[0m"}}"#), One(a, "read from: a JSON object, backslash escapes decoded, colours removed")),
+        ("a terminal's link", format!("\x1b]8;;https://h/\x1b\\{a}\x1b]8;;\x1b\\"), One(a, "read, colours removed")),
         ("HTML", format!("<!DOCTYPE html><html><body><p>Token: <code>{a}</code></p></body></html>"), One(a, "read from: HTML or XML")),
         ("HTML with breaks", format!("<div>{}</div>", wrapped(a, 60, "<br>", "")), One(a, "read from: HTML or XML, line 1, rejoined from 22 lines")),
         ("HTML with wbr", format!("<p>{}</p>", wrapped(a, 40, "<wbr>", "").replace('\n', "")), One(a, "read from: HTML or XML, rejoined from 32 pieces")),
@@ -218,9 +218,9 @@ fn whatever_surrounds_a_token_it_is_found_and_its_place_is_named() {
         ("an HTML attribute", format!("<input type=\"hidden\" name=\"token\" value=\"{a}\">"), One(a, "read from: HTML or XML")),
         ("entities", format!("&quot;{}&quot;", a.replace('.', "&#46;")), One(a, "read from: a text in quotes")),
         ("a JSON text in HTML", format!("<pre>{}</pre>", only_access.to_string().replace('"', "&quot;")), One(a, "read from: the access_token in a JSON object")),
-        ("soft hyphens", wrapped(a, 30, "\u{ad}", "").replace('\n', ""), One(a, "read, without invisible characters")),
-        ("zero-width spaces", wrapped(a, 50, "\u{200b}", "").replace('\n', ""), One(a, "read, without invisible characters")),
-        ("non-breaking hyphens", format!("{} ", a.replace('-', "\u{2011}")), One(a, "read, without invisible characters")),
+        ("soft hyphens", wrapped(a, 30, "\u{ad}", "").replace('\n', ""), One(a, "read, invisible characters removed")),
+        ("zero-width spaces", wrapped(a, 50, "\u{200b}", "").replace('\n', ""), One(a, "read, invisible characters removed")),
+        ("non-breaking hyphens", format!("{} ", a.replace('-', "\u{2011}")), One(a, "read, invisible characters removed")),
         ("smart quotes", format!("\u{201c}{a}\u{201d}"), One(a, "read from: a text in quotes")),
         // Programs and their files.
         ("Bearer", format!("Bearer {a}"), One(a, "read from: the text after `Bearer`")),
@@ -254,7 +254,7 @@ fn whatever_surrounds_a_token_it_is_found_and_its_place_is_named() {
         ("a Kubernetes secret of JSON", format!("data:\n  answer: {}\n", STANDARD.encode(only_access.to_string())), One(a, "read from: the access_token in a JSON object, line 2, decoded from base64")),
         ("base64 in lines", wrapped(&STANDARD.encode(&trailing), 76, "", ""), One(a, "read from line 1, decoded from base64")),
         ("base64 twice", STANDARD.encode(STANDARD.encode(&trailing)), One(a, "read, decoded from base64")),
-        ("base64 of UTF-16", STANDARD.encode(utf16(&format!("$t='{a}'"))), One(a, "read from: a variable, decoded from base64, without invisible characters")),
+        ("base64 of UTF-16", STANDARD.encode(utf16(&format!("$t='{a}'"))), One(a, "read from: a variable, decoded from base64, invisible characters removed")),
         ("a mail in base64", format!("Content-Transfer-Encoding: base64\n\n{}\n", wrapped(&STANDARD.encode(format!("Hi,\nthe token: {a}\nBest")), 76, "", "")), One(a, "read from: the line `token:`, line 3, decoded from base64")),
         ("base64url of JSON", format!("?state={}", URL_SAFE_NO_PAD.encode(only_access.to_string())), One(a, "read from: the access_token in a JSON object, decoded from base64")),
         ("Basic", format!("Authorization: Basic {}", STANDARD.encode(format!("user:{a}"))), One(a, "read from: the text after a label, decoded from base64")),
@@ -267,12 +267,12 @@ fn whatever_surrounds_a_token_it_is_found_and_its_place_is_named() {
         ("a pretty grant", serde_json::to_string_pretty(&only_access).unwrap(), One(a, "read from: the access_token in a JSON object, line 2")),
         ("a whole grant", grant.to_string(), One(a, "read from: the access_token in a JSON object (for another token: --nth 2, --nth 3)")),
         ("a grant of a library", json!({ "accessToken": a, "idToken": id, "refreshToken": hs }).to_string(), One(a, "read from: the accessToken in a JSON object (for another token: --nth 2, --nth 3)")),
-        ("a grant in a string", nested(&grant, 1), One(a, "read from: the access_token in a JSON object, without backslash escapes (for another token: --nth 2, --nth 3)")),
-        ("JSON at depth 3", nested(&only_access, 3), One(a, "read from: the access_token in a JSON object, without backslash escapes")),
+        ("a grant in a string", nested(&grant, 1), One(a, "read from: the access_token in a JSON object, backslash escapes decoded (for another token: --nth 2, --nth 3)")),
+        ("JSON at depth 3", nested(&only_access, 3), One(a, "read from: the access_token in a JSON object, backslash escapes decoded")),
         ("deep JSON", json!({ "a": [{ "b": { "c": [1, { "jwt": a }] } }] }).to_string(), One(a, "read from: a JSON object")),
-        ("JSON with an escaped slash", format!(r#"{{"url":"wss:\/\/h\/x?token=Bearer%20{a}"}}"#), One(a, "read from: the token in a URL, without percent-encoding, without backslash escapes")),
-        ("JSON with an escaped dot", format!("{{\"token\":\"{}\"}}", a.replace('.', "\\u002e")), One(a, "read from: the token in a JSON object, without backslash escapes")),
-        ("JSON with line breaks", format!("{{\"pem\":\"{}\"}}", escaped(&wrapped(a, 64, "", ""))), One(a, "read from: a JSON object, rejoined from 20 lines, without backslash escapes")),
+        ("JSON with an escaped slash", format!(r#"{{"url":"wss:\/\/h\/x?token=Bearer%20{a}"}}"#), One(a, "read from: the token in a URL, percent-decoded, backslash escapes decoded")),
+        ("JSON with an escaped dot", format!("{{\"token\":\"{}\"}}", a.replace('.', "\\u002e")), One(a, "read from: the token in a JSON object, backslash escapes decoded")),
+        ("JSON with line breaks", format!("{{\"pem\":\"{}\"}}", escaped(&wrapped(a, 64, "", ""))), One(a, "read from: a JSON object, rejoined from 20 lines, backslash escapes decoded")),
         ("a list of JSON", json!([a]).to_string(), One(a, "read from: a text in quotes")),
         ("a JSON string", json!(a).to_string(), One(a, "read from: a text in quotes")),
         ("broken JSON", format!("{{\"access_token\": \"{a}\", \"expires_in\": 3"), One(a, "read from: the access_token in a JSON object")),
@@ -283,13 +283,13 @@ fn whatever_surrounds_a_token_it_is_found_and_its_place_is_named() {
         ("a header in a Postman export", postman_header.to_string(), One(a, "read from: an Authorization header in a Postman export")),
         ("an Insomnia export", insomnia.to_string(), One(a, "read from: the token in a JSON object in an Insomnia export")),
         // URLs and cookies.
-        ("a socket's URL", format!("wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{a}"), One(a, "read from: the token in a URL, without percent-encoding")),
-        ("a URL encoded twice", format!("https://h/?next=wss%3A%2F%2Fh%2Fx%3Ftoken%3DBearer%2520{a}%26x%3D1"), One(a, "read from: the token in a URL, without percent-encoding")),
-        ("an encoded URL", format!("https://h/?token={}", a.replace('.', "%2E")), One(a, "read from: the token in a URL, without percent-encoding")),
+        ("a socket's URL", format!("wss://api.eu.corti.app/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20{a}"), One(a, "read from: the token in a URL, percent-decoded")),
+        ("a URL encoded twice", format!("https://h/?next=wss%3A%2F%2Fh%2Fx%3Ftoken%3DBearer%2520{a}%26x%3D1"), One(a, "read from: the token in a URL, percent-decoded")),
+        ("an encoded URL", format!("https://h/?token={}", a.replace('.', "%2E")), One(a, "read from: the token in a URL, percent-decoded")),
         ("a fragment", format!("https://h/cb#access_token={a}&token_type=bearer&expires_in=300"), One(a, "read from: the access_token in a URL")),
         ("a fragment of a whole grant", format!("https://h/cb#id_token={id}&access_token={a}"), One(a, "read from: the access_token in a URL (for another token: --nth 1)")),
-        ("a wrapped URL", wrapped(&format!("wss://api.eu.corti.app/x?token=Bearer%20{a}&x=y"), 76, "", "> "), One(a, "read from: the token in a URL, line 1, rejoined from 18 lines, without percent-encoding")),
-        ("HTML's ampersands", format!("<a href=\"wss://h/x?a=b&amp;token=Bearer%20{a}\">x</a>"), One(a, "read from: the token in a URL, without percent-encoding")),
+        ("a wrapped URL", wrapped(&format!("wss://api.eu.corti.app/x?token=Bearer%20{a}&x=y"), 76, "", "> "), One(a, "read from: the token in a URL, line 1, rejoined from 18 lines, percent-decoded")),
+        ("HTML's ampersands", format!("<a href=\"wss://h/x?a=b&amp;token=Bearer%20{a}\">x</a>"), One(a, "read from: the token in a URL, percent-decoded")),
         ("a cookie", format!("Cookie: session=abc; auth={a}; theme=dark"), One(a, "read from: a cookie")),
         ("a new cookie", format!("set-cookie: KEYCLOAK_IDENTITY={hs}; Version=1; Path=/realms/base/"), One(hs, "read from: a cookie")),
         ("a WebSocket's protocol", format!("Sec-WebSocket-Protocol: corti, corti-token.{a}"), One(a, "read from: a text")),
@@ -429,14 +429,14 @@ fn one_of_several_is_chosen_by_its_number() {
     let world = World::new();
     let (several, one) = (world.file("several", &text), world.file("one", &tokens[1]));
     for (command, code, words) in [
-        (format!("inspect {several} --nth 4"), 2, "--nth 4: this text has 3 different tokens"),
-        (format!("inspect {one} --nth 2"), 2, "--nth 2: this text has 1 token"),
+        (format!("inspect {several} --nth 4"), 2, "--nth 4 is too high: the text has 3 different tokens"),
+        (format!("inspect {one} --nth 2"), 2, "--nth 2 is too high: the text has 1 token"),
         (format!("inspect {several} --nth 0"), 2, "a number from 1"),
-        (format!("diff {several} {one}"), 2, "this text has 3 different tokens"),
+        (format!("diff {several} {one}"), 2, "the text has 3 different tokens"),
         (format!("diff {several} {several} --nth 2"), 0, ""),
-        (format!("check {several} -e eu"), 2, "this text has 3 different tokens"),
+        (format!("check {several} -e eu"), 2, "the text has 3 different tokens"),
         (format!("check {several} -e us --nth 2"), 7, "was issued by `eu`"),
-        (format!("explain --status 401 --token-file {several}"), 2, "this text has 3 different tokens"),
+        (format!("explain --status 401 --token-file {several}"), 2, "the text has 3 different tokens"),
         (format!("explain --status 401 --token-file {several} --nth 3"), 0, ""),
     ] {
         let said = Said::by(&mut world.run(&command));
@@ -451,7 +451,7 @@ fn many_different_tokens_are_counted_and_few_are_listed() {
     let text = format!("tokens of today:\n{}\n", tokens.join("\n"));
     let said = Said::by(World::new().run("inspect").write_stdin(text));
     assert_eq!((said.code, said.stdout.as_str()), (2, ""));
-    assert!(said.stderr.contains("this text has 100 different tokens or more"), "{}", said.stderr);
+    assert!(said.stderr.contains("the text has 100 different tokens or more"), "{}", said.stderr);
     assert_eq!(said.stderr.lines().filter(|line| line.starts_with("hint: --nth ")).count(), 10);
     assert!(said.stderr.contains("corti-auth inspect --lines < FILE"), "{}", said.stderr);
 }
@@ -466,8 +466,8 @@ fn on_a_terminal_the_person_is_asked_which_token() {
     let file = world.file("chat.txt", format!("works: {one}\nfails: {two}\n"));
     let mut shell = Shell::start(&world);
     shell.send_line(&format!("\"$CORTI_AUTH\" inspect --field client_id {file}"));
-    let asked = shell.expect("Which one:");
-    assert!(asked.contains("This text has 2 different tokens."), "{asked}");
+    let asked = shell.expect("Choose one:");
+    assert!(asked.contains("The text has 2 different tokens."), "{asked}");
     shell.expect("access token of two");
     // Down once.
     shell.session.send("\u{1b}[B\r").unwrap();

@@ -67,7 +67,7 @@ fn every_way_a_session_fails_has_its_exit_code() {
         (
             vec![accepted.clone(), Reply::Close("end", vec![error], 1011, "")],
             1,
-            "broke off the session: Bad audio",
+            "the server ended the session: Bad audio",
         ),
         (
             vec![accepted.clone(), Reply::Close("end", vec![], 1011, "")],

@@ -65,7 +65,11 @@ fn a_wrong_pasted_url_is_explained() {
     let base = format!("{}/audio-bridge/v2/transcribe", sandbox.environment.replace("http", "ws"));
     let foreign = jwt(json!({ "iss": "https://auth.eu.corti.app/realms/base", "exp": 9_999_999_999_i64 }));
     for (query, code, words) in [
-        (format!("tenant-name=base&token={token}"), 5, "is not preceded by `Bearer`"),
+        (
+            format!("tenant-name=base&token={token}"),
+            5,
+            "`Bearer` is missing before the token: write token=Bearer%20TOKEN",
+        ),
         (format!("tenant-name=base&token=Bearer%2520{token}"), 5, "encoded twice"),
         (format!("tenant-name=base&token=Bearer%20{expired}"), 5, "expired "),
         (format!("tenant-name=base&token=Bearer%20{foreign}"), 7, "was issued by `eu`"),
@@ -77,7 +81,11 @@ fn a_wrong_pasted_url_is_explained() {
         (format!("token=Bearer%20{token}"), 5, "no tenant-name"),
         (format!("tenant-name=base&amp;token=Bearer%20{token}"), 5, "`&amp;`"),
         (format!("tenant-name=base?token=Bearer%20{token}"), 5, "second `?`"),
-        ("tenant-name=base&token=canary-of-no-form!".to_owned(), 7, "holds no token"),
+        (
+            "tenant-name=base&token=canary-of-no-form!".to_owned(),
+            7,
+            "`token=` is empty, or its value is not a token",
+        ),
     ] {
         let file = world.file("url", format!("{base}?{query}"));
         let said = assert_fails(&world, &format!("probe --websocket-url {file}"), code, &[words]);
@@ -166,7 +174,7 @@ fn an_answer_that_is_no_upgrade_has_its_exit_code() {
             8,
             "did not open a WebSocket: 200 with an HTML page",
         ),
-        (Answer::Bytes("SSH-2.0-OpenSSH_9.2\r\n".into()), 8, "broke off"),
+        (Answer::Bytes("SSH-2.0-OpenSSH_9.2\r\n".into()), 8, "no complete answer from `"),
         (
             Answer::Bytes(
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"

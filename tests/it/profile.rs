@@ -140,6 +140,26 @@ fn incomplete_or_conflicting_variables_exit_3() {
 }
 
 #[test]
+fn hints_about_variables_are_commands() {
+    let both = "hint: to use the variables: unset CORTI_AUTH_PROFILE\n\
+                hint: to use the profile: unset CORTI_CLIENT_ID CORTI_CLIENT_SECRET\n";
+    let secret = "hint: export CORTI_CLIENT_SECRET_FILE=FILE\n";
+    for (names, hints) in [
+        (&["CORTI_CLIENT_ID", "CORTI_CLIENT_SECRET"][..], "hint: export CORTI_ENVIRONMENT=eu\n"),
+        (&["CORTI_CLIENT_ID", "CORTI_CLIENT_SECRET", "CORTI_AUTH_PROFILE"], both),
+        (&["CORTI_CLIENT_ID"], secret),
+        (&["CORTI_CLIENT_SECRET"], "hint: export CORTI_CLIENT_ID=ID\n"),
+    ] {
+        let mut world = world();
+        for name in names {
+            world.set(name, "dev");
+        }
+        let said = Said::by(&mut world.run("token --full"));
+        assert!(said.stderr.ends_with(&format!("\n{hints}")), "{}", said.stderr);
+    }
+}
+
+#[test]
 fn invalid_options_exit_3() {
     for (arguments, message) in [
         ("-t a/b token --full", "`a/b` is not a tenant: use only letters"),
@@ -162,7 +182,7 @@ fn an_empty_variable_is_ignored_and_a_misspelt_one_is_named() {
     let said = Said::by(&mut world.run("status --json"));
     assert_eq!(said.json()["client_id"], "acme-dev");
     assert!(
-        said.stderr.contains("CORTI_TENANT is set, but not read: the name is CORTI_TENANT_NAME"),
+        said.stderr.contains("CORTI_TENANT is ignored; did you mean CORTI_TENANT_NAME?"),
         "{}",
         said.stderr
     );

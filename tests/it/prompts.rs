@@ -167,7 +167,7 @@ fn after_a_question_signals_still_reach_the_program() {
         "\"$CORTI_AUTH\" login -e {} --client-id sandbox --store file --secret-file {secret} -t base",
         sandbox.environment
     ));
-    for question in ["Passphrase for the secret's file", "The same passphrase again"] {
+    for question in ["Passphrase for the encrypted file", "The same passphrase again"] {
         shell.expect(question);
         shell.send_line("battery");
     }
@@ -178,7 +178,7 @@ fn after_a_question_signals_still_reach_the_program() {
             "\"$CORTI_AUTH\" exec --full --no-cache --refresh-url -- sh -c \"{}\"",
             program.replace('"', "\\\"")
         ));
-        shell.expect("Passphrase of the secret's file");
+        shell.expect("Passphrase of the encrypted file");
         shell.send_line("battery");
         shell.expect("ready");
         shell.signal(signal);
@@ -237,8 +237,10 @@ fn a_passphrase_is_typed_twice_and_asked_for_once() {
         [("staple", "the two passphrases differ", "4"), ("battery", "logged in", "0")]
     {
         shell.send_line(&login);
-        for (question, again) in [("Pass", "x"), ("They differ. Pass", "y"), ("They differ. Pass", third)] {
-            shell.expect(&format!("{question}phrase for the secret's file: "));
+        for (question, again) in
+            [("Pass", "x"), ("The passphrases differ. Pass", "y"), ("The passphrases differ. Pass", third)]
+        {
+            shell.expect(&format!("{question}phrase for the encrypted file: "));
             shell.send_line("battery");
             shell.expect("The same passphrase again: ");
             shell.send_line(again);
@@ -247,15 +249,15 @@ fn a_passphrase_is_typed_twice_and_asked_for_once() {
         shell.assert_ended(code);
     }
     shell.send_line("\"$CORTI_AUTH\" token --scope streams | wc -l");
-    shell.expect("Passphrase of the secret's file");
+    shell.expect("Passphrase of the encrypted file");
     shell.send_line("battery");
     shell.assert_ended("0");
     shell.send_line("\"$CORTI_AUTH\" token --full");
-    shell.expect("Passphrase of the secret's file");
+    shell.expect("Passphrase of the encrypted file");
     shell.session.send_control('c').unwrap();
     shell.assert_ended("130");
     shell.send_line("\"$CORTI_AUTH\" token --full");
-    shell.expect("Passphrase of the secret's file");
+    shell.expect("Passphrase of the encrypted file");
     shell.send_line("wrong");
     shell.expect("the passphrase does not open");
     shell.assert_ended("4");
@@ -289,7 +291,7 @@ fn a_rejected_secret_can_be_typed_again_without_the_other_answers() {
     let mut shell = Shell::start(&world);
     for (third, outcome, code) in [
         ("wrong", "error", "5"),
-        (sandbox.client_secret.as_str(), "Passphrase for the secret's file: ", "130"),
+        (sandbox.client_secret.as_str(), "Passphrase for the encrypted file: ", "130"),
     ] {
         shell.send_line(&format!("\"$CORTI_AUTH\" login -e {} --store file", sandbox.environment));
         shell.expect(&format!("Logging in to {} (from flags)", sandbox.environment));
@@ -420,7 +422,7 @@ fn a_wait_is_named_with_its_limit() {
     let server = FakeServer::start(vec![Answer::Silence]);
     let world = World::client_of(&server.environment);
     let mut shell = Shell::start(&world);
-    let text = "asking the authorization server (up to 500 s)";
+    let text = "waiting for the authorization server (up to 500 s)";
     for (plain, shown) in [("", format!("| {text}")), ("TERM=dumb", format!("\n{text}\r\n"))] {
         shell.send_line(&format!("{plain} \"$CORTI_AUTH\" token --full --timeout 500s"));
         let before = shell.expect(&shown);

@@ -115,22 +115,22 @@ async fn every_failing_status_is_sent() {
 #[tokio::test]
 async fn a_dropped_connection_is_a_network_error() {
     let (_sandbox, control, world) = start("--drop-connections 2");
-    assert_fails(&world, 8, "broke off");
-    assert_fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "no complete answer from `");
+    assert_fails(&world, 8, "no complete answer from `");
     mint(&world);
     assert_eq!(control.token_requests().await, 1, "a request without an answer does not count");
     control.set(json!({ "drop_connections": 1 })).await;
-    assert_fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "no complete answer from `");
     mint(&world);
 }
 
 #[tokio::test]
 async fn half_an_answer_is_a_network_error() {
     let (_sandbox, control, world) = start("--truncate-answers 1");
-    assert_fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "no complete answer from `");
     mint(&world);
     control.set(json!({ "truncate_answers": 1 })).await;
-    assert_fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "no complete answer from `");
     assert_eq!(control.token_requests().await, 3);
     mint(&world);
 }
@@ -236,13 +236,13 @@ async fn control_requests_are_always_answered() {
         // Over a new connection each time.
         assert_eq!(Control::of(&sandbox).token_requests().await, 0);
     }
-    assert_fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "no complete answer from `");
     assert_eq!(Answer::to(control.request("GET", "/knobs")).await.json()["drop_connections"], 1);
     // A connection without a request blocks nothing.
     let address = sandbox.environment.strip_prefix("http://").unwrap();
     let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
     assert_eq!(Control::of(&sandbox).token_requests().await, 0);
-    assert_fails(&world, 8, "broke off");
+    assert_fails(&world, 8, "no complete answer from `");
     mint(&world);
 }
 

@@ -141,7 +141,7 @@ fn a_profile_keeps_its_store() {
         .run(&format!("login --store keyring --secret-file {secret}"))
         .assert()
         .code(3)
-        .stderr(predicate::str::contains("store `file`, not `keyring` (--store)"));
+        .stderr(predicate::str::contains("store `file`, but --store says `keyring`"));
     assert_eq!((secret_files(&world), common::keyring::users(&world)), (files, Vec::new()));
     world.run("token --full").assert().success();
 }

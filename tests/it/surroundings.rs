@@ -64,7 +64,7 @@ fn over_ssh_the_hint_unlocks_the_keyring_or_makes_one() {
         assert!(!shown.replace("private-bus", "").contains("private"), "{interpreter}: {shown}");
         shell.assert_ended("0");
         shell.send_line(&format!("\"$CORTI_AUTH\" {login}"));
-        shell.expect("stored, not verified");
+        shell.expect("stored without verifying");
         shell.assert_ended("0");
     }
 }

@@ -188,11 +188,11 @@ fn what_is_wrong_with_a_certificate_is_said_in_a_sentence() {
     assert_eq!(ended, "expired at 2021-01-01T00:00:00Z");
     let early = connect(|params| params.not_before = rcgen::date_time_ymd(2099, 1, 1), "localhost");
     assert_eq!(early, "is not valid before 2099-01-01T00:00:00Z");
-    assert_eq!(connect(|_| {}, "other.example"), "is for another name");
+    assert_eq!(connect(|_| {}, "other.example"), "is for another host name");
     let own = connect(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained), "localhost");
-    assert_eq!(own, "is an authority's own; --ca-cert FILE trusts an authority");
+    assert_eq!(own, "is a CA certificate; to trust that CA: --ca-cert FILE");
     let said = Said::by(&mut World::client_of(&serve(&ours)).run("token --full"));
-    let unknown = "the server's certificate is not from an authority that this machine trusts";
+    let unknown = "the server's certificate is not signed by a CA that this machine trusts";
     assert!(said.stderr.contains(unknown), "{}", said.stderr);
 }
 

@@ -67,8 +67,8 @@ fn a_scope_must_be_chosen() {
     let world = World::of(&sandbox);
     for (arguments, message) in [
         ("token", "say what the token may do"),
-        ("token --scope openid", "limit nothing"),
-        ("token --scope profile", "limit nothing"),
+        ("token --scope openid", "do not limit the token: it would be full"),
+        ("token --scope profile", "do not limit the token: it would be full"),
         ("token --scope tran\"scribe", "is not a scope"),
         ("token --scope transcribe --full", "cannot be used with"),
         ("token --full --json --format token", "cannot be used together"),

@@ -69,7 +69,7 @@ async fn token(tokens: &Tokens<'_>, plan: &Plan, checks: &mut Checks<'_>) -> Opt
 async fn accepts(tokens: &Tokens<'_>, client: &Client, token: &AccessToken) -> Result<(), Failure> {
     let Client { environment, tenant, .. } = client;
     let request = Request::get(format!("{}/languages/", environment.api_url()), token, tenant);
-    let response = spinner::show(tokens.context, "asking the API", tokens.http.send(&request)).await?;
+    let response = spinner::show(tokens.context, "waiting for the API", tokens.http.send(&request)).await?;
     match response.status {
         200..=299 if response.is_html() => {
             let message = format!("the API answered {} with an HTML page", response.status);

@@ -119,7 +119,7 @@ impl Realm<'_> {
         };
         let get = async |url: String| {
             let request = Request::public(url);
-            let response = spinner::show(context, "asking the realm for its keys", http.send(&request)).await;
+            let response = spinner::show(context, "fetching the realm's keys", http.send(&request)).await;
             response.map_err(|error| failed(error.into()))
         };
         let discovery = get(environment.discovery_url(tenant)).await?;

@@ -164,7 +164,7 @@ impl Session<'_, '_> {
     fn broken(&mut self, error: SocketError) -> Failure {
         let failure = match (&self.messages.error, error) {
             (Some(reason), SocketError::Closed(_)) => {
-                let message = format!("the server broke off the session: {reason}");
+                let message = format!("the server ended the session: {reason}");
                 Failure::new(Kind::Refused, message).hint("to see each message: corti-auth probe --json")
             }
             (_, error) => error.into(),

@@ -83,7 +83,7 @@ pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Outc
     if !args.no_verify {
         credential.verify(&secret.value).await?;
     }
-    let done = if args.no_verify { "imported, not verified" } else { "imported" };
+    let done = if args.no_verify { "imported without verifying" } else { "imported" };
     let (mut json, page) = credential.log_in(&secret.value, !args.no_verify, done).await?;
     let file = args.file.display().to_string();
     json["taken_from"] = json!({
@@ -125,7 +125,7 @@ fn draft(import: Import, path: &Path, context: &Context<'_>) -> Result<Draft, Fa
         .ok_or_else(|| missing("environment", "CORTI_ENVIRONMENT", "say which: --environment eu"))?;
     let tenant = taken(flags.tenant.as_ref(), "--tenant").or(import.tenant);
     let tenant = tenant.unwrap_or(Taken { value: Tenant::default(), name: String::new() });
-    let login = "store it by login: corti-auth login";
+    let login = "store it with login: corti-auth login";
     let id = import.client_id.ok_or_else(|| missing("client id", "CORTI_CLIENT_ID", login))?;
     let secret = import.client_secret;
     Ok(Draft {

@@ -149,13 +149,13 @@ pub enum ResolveError {
         missing: &'static str,
     },
     /// Two variables that each name a client.
-    #[error("{} and {other} are both set, and each names a client", variable::PROFILE)]
+    #[error("{} and {} are both set, and each names a client", variable::PROFILE, .others.first().copied().unwrap_or_default())]
     TwoClients {
-        /// The other variable.
-        other: &'static str,
+        /// The other variables.
+        others: Vec<&'static str>,
     },
     /// Variables name a client but no environment.
-    #[error("{} names a client, but no environment is set", variable::CLIENT_ID)]
+    #[error("{} names a client, but no environment is set (eu, us or an https:// URL)", variable::CLIENT_ID)]
     NoEnvironment,
     /// Nothing names a client.
     #[error("{}", match (has_profiles, in_ci) {
@@ -170,7 +170,7 @@ pub enum ResolveError {
         in_ci: bool,
     },
     /// A ready token without an environment. The token's own issuer is never used for this.
-    #[error("no environment is set for the token in {}", variable::ACCESS_TOKEN)]
+    #[error("no environment is set for the token in {} (eu, us or an https:// URL)", variable::ACCESS_TOKEN)]
     NoTarget,
 }
 
@@ -179,7 +179,9 @@ pub fn resolve(flags: &Flags, variables: &Variables, config: &Config) -> Result<
     let profile = |name, layer| from_profile(name, layer, flags, variables, config);
     match (chosen_profile(flags, variables, config), variables.client_variable()) {
         (Some((name, Layer::Flag)), _) => profile(name, Layer::Flag),
-        (Some((_, Layer::ProfileVariable)), Some(other)) => Err(ResolveError::TwoClients { other }),
+        (Some((_, Layer::ProfileVariable)), Some(_)) => {
+            Err(ResolveError::TwoClients { others: variables.naming_a_client().collect() })
+        }
         (_, Some(present)) => from_variables(present, flags, variables, config),
         (Some((name, layer)), None) => profile(name, layer),
         (None, None) => Err(ResolveError::NoClient {

@@ -137,7 +137,7 @@ fn flaws(url: &Url) -> Vec<&'static str> {
     let has_tenant = url.query_pairs().any(|(name, _)| name == "tenant-name");
     let flaws = [
         (url.fragment().is_some(), "the URL has a `#`: what follows it is never sent"),
-        (query.contains('?'), "the URL has a second `?`, where parameters are joined by `&`"),
+        (query.contains('?'), "the URL has a second `?`; write `&` instead"),
         (query.contains("amp;"), "the URL has `&amp;` in it, which is HTML for `&`"),
         (!has_tenant, "the URL has no tenant-name parameter"),
         (path.contains("%7B") || path.contains('{'), "the URL has a placeholder in its path"),
@@ -158,15 +158,14 @@ fn token(value: &str, flaws: &mut Vec<&'static str>) -> Option<AccessToken> {
     let bare = match words.as_slice() {
         [scheme, token] if scheme.eq_ignore_ascii_case("bearer") => token,
         [token] => {
-            flaws
-                .push("the token is not preceded by `Bearer`: the value is `Bearer`, a space, and the token");
+            flaws.push("`Bearer` is missing before the token: write token=Bearer%20TOKEN");
             token
         }
         _ => "",
     };
     let token = AccessToken::parse(bare);
     if token.is_none() {
-        flaws.push("the token parameter holds no token");
+        flaws.push("`token=` is empty, or its value is not a token");
     }
     token
 }

@@ -197,10 +197,10 @@ fn read_grant(response: &Response, requested: &ScopeRequest, now: Timestamp) -> 
     let claims = claimed(&token);
     // `expires_in` is optional (RFC 6749, section 5.1). Without it the token's own dates count.
     let (life, no_life) = match &answer.expires_in {
-        Some(number) => (whole_seconds(number), "an `expires_in` that is no lifetime"),
+        Some(number) => (whole_seconds(number), "an unusable `expires_in`"),
         None => (
             claims.as_ref().ok().and_then(|claims| claims.lifetime(now)),
-            "no `expires_in`, and an `access_token` that does not say how long it lives",
+            "no `expires_in` and no usable `exp` claim",
         ),
     };
     let expires_in = life.filter(|seconds| (1..=LONGEST_LIFE).contains(seconds)).ok_or(foreign(no_life))?;

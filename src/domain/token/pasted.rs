@@ -77,11 +77,11 @@ impl Found {
         let rejoined = (self.pieces > 1).then(|| format!("rejoined from {} {what}", self.pieces));
         let others = [
             (Wrapping::Base64, "decoded from base64"),
-            (Wrapping::PercentEncoding, "without percent-encoding"),
-            (Wrapping::Escapes, "without backslash escapes"),
-            (Wrapping::QuotedPrintable, "without quoted-printable"),
-            (Wrapping::Colours, "without colours"),
-            (Wrapping::InvisibleCharacters, "without invisible characters"),
+            (Wrapping::PercentEncoding, "percent-decoded"),
+            (Wrapping::Escapes, "backslash escapes decoded"),
+            (Wrapping::QuotedPrintable, "quoted-printable decoded"),
+            (Wrapping::Colours, "colours removed"),
+            (Wrapping::InvisibleCharacters, "invisible characters removed"),
         ];
         let others = others.into_iter().filter(|(kind, _)| has(*kind)).map(|(_, words)| words.to_owned());
         let rest: Vec<String> = rejoined.into_iter().chain(others).collect();

@@ -180,7 +180,7 @@ impl ScopeRequest {
     /// Requests `scopes`. Refuses those with which the token would be full.
     pub fn scopes(scopes: ScopeSet) -> Result<Self, Invalid> {
         if scopes.class() == TokenClass::Full {
-            let reason = format!("the scopes `{scopes}` limit nothing: the token would be a full one");
+            let reason = format!("the scopes `{scopes}` do not limit the token: it would be full");
             return Err(Invalid::new(reason));
         }
         Ok(Self::Scopes(scopes))

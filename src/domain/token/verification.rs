@@ -146,7 +146,7 @@ fn skipped(name: &'static str, detail: impl Into<String>) -> Check {
 fn signature(signed: &Result<Option<String>, SignatureError>) -> Check {
     match signed {
         Ok(Some(id)) => ok("signature", format!("made by key `{id}`")),
-        Ok(None) => ok("signature", "made by a key without id"),
+        Ok(None) => ok("signature", "made by a key that has no id"),
         Err(SignatureError::Algorithm(_)) => failed("signature", "not checked: the algorithm is refused"),
         Err(error) => failed("signature", error.to_string()),
     }
@@ -162,7 +162,7 @@ fn algorithm(name: &str, signed: &Result<Option<String>, SignatureError>) -> Che
 
 fn expiry(inspection: &Inspection, leeway: SignedDuration, now: Timestamp) -> Check {
     let Some(at) = inspection.expires_at else {
-        return failed("expiry", "there is no `exp`: the token would never expire");
+        return failed("expiry", "no `exp` claim, so the token never expires");
     };
     let past = now.duration_since(at);
     let distance = span(past.as_secs().unsigned_abs());

@@ -24,7 +24,7 @@ pub struct GivenValues {
 
 /// A profile exists with other values than the command is given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the profile `{profile}` already has {differences}")]
+#[error("profile `{profile}` has {differences}")]
 pub struct ProfileConflict {
     /// The profile.
     pub profile: ProfileName,
@@ -45,7 +45,7 @@ impl Profile {
             difference("client id", &self.client.id, given.client_id.as_ref()),
             difference("store", &self.store.as_str(), store.as_ref()),
         ];
-        let differences = differences.into_iter().flatten().collect::<Vec<_>>().join(", and ");
+        let differences = differences.into_iter().flatten().collect::<Vec<_>>().join("; ");
         if differences.is_empty() {
             return Ok(());
         }
@@ -56,7 +56,7 @@ impl Profile {
 /// Names the profile's value, the given one, and the flag or variable that gives it, if the values differ.
 fn difference<T: Display + PartialEq>(what: &str, own: &T, given: Option<&Taken<T>>) -> Option<String> {
     let Taken { value, name } = given.filter(|given| given.value != *own)?;
-    Some(format!("{what} `{own}`, not `{value}` ({name})"))
+    Some(format!("{what} `{own}`, but {name} says `{value}`"))
 }
 
 #[cfg(test)]
@@ -98,8 +98,8 @@ mod tests {
             store: Some(taken(StoreKind::File, "--store")),
             ..GivenValues::default()
         };
-        let expected = "the profile `a` already has environment `eu`, not `us` (CORTI_ENVIRONMENT), and store \
-            `keyring`, not `file` (--store)";
+        let expected = "profile `a` has environment `eu`, but CORTI_ENVIRONMENT says `us`; store `keyring`, but \
+            --store says `file`";
         assert_eq!(refuse(&keyring, &others), Err(expected.to_owned()));
     }
 

@@ -55,7 +55,8 @@ fn half_a_client_names_the_other_half() {
     );
     assert!(error(&[("CORTI_CLIENT_ID", "x"), ("CORTI_AUTH_PROFILE", "dev")]).contains("both set"));
     let pair = [("CORTI_CLIENT_ID", "x"), ("CORTI_CLIENT_SECRET", "s")];
-    assert_eq!(error(&pair), "CORTI_CLIENT_ID names a client, but no environment is set");
+    let message = "CORTI_CLIENT_ID names a client, but no environment is set (eu, us or an https:// URL)";
+    assert_eq!(error(&pair), message);
 }
 
 #[test]

@@ -58,10 +58,10 @@ fn a_url_without_a_token_gets_one() {
 fn each_flaw_is_told() {
     let table = [
         (format!("{BASE}?token=Bearer%20x"), "no tenant-name"),
-        (format!("{BASE}?tenant-name=b&token=x"), "not preceded by `Bearer`"),
+        (format!("{BASE}?tenant-name=b&token=x"), "`Bearer` is missing before the token"),
         (format!("{BASE}?tenant-name=b&token=Bearer%2520x"), "encoded twice"),
-        (format!("{BASE}?tenant-name=b&token=Bearer"), "not preceded by"),
-        (format!("{BASE}?tenant-name=b&token="), "holds no token"),
+        (format!("{BASE}?tenant-name=b&token=Bearer"), "`Bearer` is missing before the token"),
+        (format!("{BASE}?tenant-name=b&token="), "`token=` is empty, or its value is not a token"),
         (format!("{BASE}?tenant-name=b&token=Bearer%20x#y"), "`#`"),
         (format!("{BASE}?tenant-name=b?x=y"), "second `?`"),
         (format!("{BASE}?tenant-name=b&amp;token=x"), "&amp;"),

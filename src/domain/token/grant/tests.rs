@@ -111,11 +111,7 @@ fn answers_of_another_protocol_are_named() {
             r#"{"access_token":1,"expires_in":1,"token_type":"Bearer"}"#,
             "a JSON object whose fields have the wrong types",
         ),
-        (
-            200,
-            r#"{"access_token":"a","expires_in":-1,"token_type":"Bearer"}"#,
-            "an `expires_in` that is no lifetime",
-        ),
+        (200, r#"{"access_token":"a","expires_in":-1,"token_type":"Bearer"}"#, "an unusable `expires_in`"),
         (
             200,
             r#"{"access_token":"a","expires_in":1,"token_type":"MAC"}"#,
