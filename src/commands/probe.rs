@@ -42,8 +42,8 @@ use target::{PreparedTarget, Target};
 /// How many bytes of a refusal's body are shown.
 const MAX_BODY: usize = 2000;
 
-/// Checks DNS, TCP, TLS, the upgrade, the configuration, the end and the cost, each with its time. Without audio it costs
-/// next to nothing. The token is minted with only the socket's scope, or taken from --token-file, from `CORTI_ACCESS_TOKEN` or
+/// Checks DNS, TCP, TLS, upgrade, configuration and session end, with the time of each step, and shows the cost. Without audio
+/// it costs next to nothing. The token is minted with only the socket's scope, or taken from --token-file, from `CORTI_ACCESS_TOKEN` or
 /// from the URL of --websocket-url. A token in a file or URL is sent only to the environment and tenant that issued it. For
 /// /streams an interaction is created, and deleted at the end.
 #[derive(Debug, Args)]
@@ -81,17 +81,17 @@ pub(super) struct ProbeArgs {
     /// The URL may have a token in it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["interaction", "keep"])]
     websocket_url: Option<PathBuf>,
-    /// Use the token in this file or standard input (-), and mint none
+    /// Use the token in this file (- for stdin) instead of a new one
     #[arg(long, value_name = "FILE", conflicts_with = "websocket_url")]
     token_file: Option<PathBuf>,
     #[command(flatten)]
     which: NthArgs,
-    /// Send this audio at its own pace
+    /// Send this audio in real time
     ///
     /// PCM in WAV at its rate, compressed formats at 128 kbit a second, everything else as 16-bit mono PCM at 16 kHz.
     #[arg(long, value_name = "FILE")]
     audio: Option<PathBuf>,
-    /// Configure this primary language
+    /// Set primaryLanguage in the configuration
     #[arg(long, value_name = "LANGUAGE", default_value = "en", conflicts_with = "configuration")]
     language: String,
     /// Send the configuration in this JSON file

@@ -151,8 +151,8 @@ fn a_pasted_url_is_opened_only_at_its_tokens_issuer() {
     assert_eq!((said.code, one.connections()), (3, 0), "{}", said.stderr);
     // The message names what differs.
     for (environment, query, differs) in [
-        (there, base(bearer(&own)), format!("leads to `{}`", there.strip_prefix("http://").unwrap())),
-        (here, base(bearer(&other)), "names another tenant".to_owned()),
+        (there, base(bearer(&own)), format!("is for `{}`", there.strip_prefix("http://").unwrap())),
+        (here, base(bearer(&other)), "is for another tenant".to_owned()),
     ] {
         let said = run(&Chosen::Nothing, "probe --websocket-url -", &socket(environment, &query));
         assert!(
@@ -241,7 +241,7 @@ fn a_url_of_another_tenant_gets_no_token_of_this_client() {
     for query in ["tenant-name=canary", "tenant-name=base&tenant-name=canary"] {
         let said = Said::by(world.run("probe --websocket-url -").write_stdin(format!("{socket}?{query}")));
         assert_eq!((said.code, here.connections()), (3, 0), "{query}: {}", said.stderr);
-        assert!(said.stderr.contains("tenant `base`, is sent there"), "{}", said.stderr);
+        assert!(said.stderr.contains("tenant `base`: nothing was sent"), "{}", said.stderr);
         assert!(said.stderr.contains("hint: ") && !said.stderr.contains("canary"), "{}", said.stderr);
     }
     let said =

@@ -55,16 +55,12 @@ fn a_token_in_a_file_is_used_and_sent_only_to_its_issuer() {
     world.set("CORTI_CLIENT_SECRET", "wrong");
     let used = Said::by(&mut world.run(&format!("probe streams --token-file {full}")));
     assert_eq!(used.code, 0, "{}", used.stderr);
-    assert!(used.stderr.contains(&format!("the token in `{full}` is used")), "{}", used.stderr);
+    assert!(used.stderr.contains(&format!("using the token in `{full}`")), "{}", used.stderr);
     let lacking = Said::by(&mut world.run(&format!("probe transcribe --token-file {limited}")));
     assert_eq!(lacking.code, 6, "{}", lacking.stderr);
     let creating = Said::by(&mut world.run(&format!("probe streams --token-file {limited}")));
     assert_eq!(creating.code, 2, "{}", creating.stderr);
-    assert!(
-        creating.stderr.contains("is a limited one, which creates no interaction"),
-        "{}",
-        creating.stderr
-    );
+    assert!(creating.stderr.contains("is limited and cannot create an interaction"), "{}", creating.stderr);
     let elsewhere = FakeServer::start(vec![]);
     for options in ["-t other".to_owned(), format!("-e {}", elsewhere.environment)] {
         let refused = Said::by(&mut world.run(&format!("probe transcribe --token-file {full} {options}")));
@@ -226,7 +222,7 @@ fn a_pasted_url_is_opened_with_its_own_token() {
     let file = bare.file("url", format!("\"{}\"\n", url.trim().replace('&', "\\u0026")));
     let said = Said::by(&mut bare.run(&format!("probe --websocket-url {file}")));
     assert_eq!(said.code, 0, "{}", said.stderr);
-    assert!(said.stderr.contains("the one in the pasted URL is used"), "{}", said.stderr);
+    assert!(said.stderr.contains("using the token in the pasted URL"), "{}", said.stderr);
     let said = Said::by(bare.run("probe streams --websocket-url -").write_stdin(url.clone()));
     assert_eq!(said.code, 0, "{}", said.stderr);
     // A URL without a token gets one of this client.
@@ -237,7 +233,10 @@ fn a_pasted_url_is_opened_with_its_own_token() {
     world.set("CORTI_ENVIRONMENT", "eu");
     let said = Said::by(world.run("probe --websocket-url -").write_stdin(naked));
     assert_eq!(said.code, 3, "{}", said.stderr);
-    for words in ["and leads to `127.0.0.1:", "`: no token of `eu`, tenant `base`, is sent there"] {
+    for words in [
+        "the pasted URL is for `127.0.0.1:",
+        "`, but the token would be for `eu`, tenant `base`: nothing was sent",
+    ] {
         assert!(said.stderr.contains(words), "{}", said.stderr);
     }
     let said = Said::by(world.run("probe --websocket-url -").write_stdin(url));

@@ -98,7 +98,7 @@ fn a_missing_message_is_a_warning() {
     ];
     let said = probe(script, "probe transcribe --audio AUDIO --timeout 3s");
     assert_eq!(said.code, 0, "{}", said.stderr);
-    assert!(said.stderr.contains(" ms  no `flushed` came"), "{}", said.stderr);
+    assert!(said.stderr.contains(" ms  the server did not answer `flush`"), "{}", said.stderr);
     assert!(said.stderr.contains("WARNING  usage "), "{}", said.stderr);
 }
 

@@ -36,7 +36,12 @@ fn a_refused_token_has_its_exit_code() {
     let said = assert_fails(&world, "probe transcribe", 6, &["refused with 403", "scope `transcribe`"]);
     assert!(!said.stdout.contains(streams) && !said.stderr.contains(streams));
     // It cannot create an interaction, but can open an existing one.
-    assert_fails(&world, "probe streams", 2, &["a limited one", "--interaction ID"]);
+    assert_fails(
+        &world,
+        "probe streams",
+        2,
+        &["is limited and cannot create an interaction", "--interaction ID"],
+    );
     let id = "probe streams --interaction 6f9c1a1e-5a0f-4a54-9f43-2f4d1a7c8b90";
     assert_fails(&world, id, 1, &["refused with 404", "Interaction not found"]);
     let issuer = format!("{}/realms/base", sandbox.environment);
@@ -76,7 +81,7 @@ fn a_wrong_pasted_url_is_explained() {
         (
             format!("tenant-name=other&token=Bearer%20{token}"),
             7,
-            "but the URL names another tenant: nothing was sent",
+            "but the URL is for another tenant: nothing was sent",
         ),
         (format!("token=Bearer%20{token}"), 5, "no tenant-name"),
         (format!("tenant-name=base&amp;token=Bearer%20{token}"), 5, "`&amp;`"),

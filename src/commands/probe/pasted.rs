@@ -66,11 +66,11 @@ fn check_host(url: &Url, chosen: Option<&(Environment, Tenant)>) -> Result<(), F
         return Ok(());
     }
     let message =
-        format!("the pasted URL leads to `{host}`, which is neither Corti's nor the chosen environment");
+        format!("the pasted URL is for `{host}`, which is neither Corti's nor the chosen environment");
     let failure = Failure::new(Kind::Configuration, message);
     // A host that is no environment may have characters that some shell would run.
     Err(match format!("https://{}", url.authority()).parse::<Environment>() {
-        Ok(environment) => failure.hint(format!("if it belongs there: --environment {environment}")),
+        Ok(environment) => failure.hint(format!("if you trust this host: add --environment {environment}")),
         Err(_) => failure.hint("copy the URL again, whole"),
     })
 }
@@ -112,10 +112,10 @@ pub(super) fn refuse_elsewhere(pasted: &PastedUrl, caller: &Caller) -> Result<()
     let (environment, tenant) = caller.place();
     let Some(elsewhere) = elsewhere(pasted, environment, tenant) else { return Ok(()) };
     let message = format!(
-        "the pasted URL has no token and {elsewhere}: no token of `{environment}`, tenant `{tenant}`, is sent there"
+        "the pasted URL {elsewhere}, but the token would be for `{environment}`, tenant `{tenant}`: nothing was sent"
     );
     Err(Failure::new(Kind::Configuration, message)
-        .hint("choose what the URL names: --environment, --tenant or --profile NAME"))
+        .hint("name the URL's environment and tenant: add --environment ENV --tenant TENANT"))
 }
 
 /// Where the URL leads, if not to this environment and tenant.
@@ -123,8 +123,8 @@ fn elsewhere(pasted: &PastedUrl, environment: &Environment, tenant: &Tenant) -> 
     if pasted.leads_to(environment, tenant) {
         None
     } else if environment.serves_socket(&pasted.bare) {
-        Some("names another tenant".to_owned())
+        Some("is for another tenant".to_owned())
     } else {
-        Some(format!("leads to `{}`", pasted.bare.authority()))
+        Some(format!("is for `{}`", pasted.bare.authority()))
     }
 }

@@ -100,7 +100,7 @@ impl Session<'_, '_> {
         while Instant::now() < deadline {
             match self.receive(deadline).await {
                 Ok(Some(ServerMessage::Flushed)) => {
-                    self.checks.ok(self.step, "the server sent everything it heard");
+                    self.checks.ok(self.step, "the server has sent all transcripts so far");
                     return Ok(());
                 }
                 Ok(Some(ServerMessage::Ended)) | Err(SocketError::TimedOut(_)) => break,
@@ -108,7 +108,7 @@ impl Session<'_, '_> {
                 Err(error) => return Err(self.broken(error)),
             }
         }
-        self.checks.warn(self.step, "no `flushed` came", None);
+        self.checks.warn(self.step, "the server did not answer `flush`", None);
         Ok(())
     }
 

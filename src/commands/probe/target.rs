@@ -52,7 +52,7 @@ pub(super) async fn prepare(
         let (pasted, kind) = pasted::read(path, args.socket, tokens.context).await?;
         pasted.secrets().iter().for_each(|secret| tokens.context.sink.redactor().add(secret));
         let own = if pasted.has_token() {
-            checks.skip("token", "the one in the pasted URL is used");
+            checks.skip("token", "using the token in the pasted URL");
             None
         } else {
             let caller = Caller::of(tokens.context)?;
@@ -106,7 +106,7 @@ async fn token(
     let token = tokens.get_for(caller, requested, policy).await;
     let token = token.map_err(|failure| checks.fail("token", failure))?;
     match caller {
-        Caller::Ready(ready) => checks.skip("token", format!("{} is used", ready.name)),
+        Caller::Ready(ready) => checks.skip("token", format!("using {}", ready.name)),
         Caller::Client(_) => checks.ok(
             "token",
             match requested {
@@ -143,8 +143,8 @@ impl Owner {
         if let Caller::Ready(ready) = &caller
             && caller.is_limited()
         {
-            let message = format!("{} is a limited one, which creates no interaction", ready.name);
-            return Err(Failure::new(Kind::Usage, message).hint("name one: --interaction ID"));
+            let message = format!("{} is limited and cannot create an interaction", ready.name);
+            return Err(Failure::new(Kind::Usage, message).hint("use an existing one: add --interaction ID"));
         }
         let limited = token(&caller, &SocketKind::Streams.scope_request(), tokens, checks).await?;
         let full = match &caller {
