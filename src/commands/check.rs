@@ -25,7 +25,7 @@ use crate::output::{Outcome, Text};
 mod observe;
 mod token;
 
-/// Reads /languages/, /factgroups/ and one of /interactions/, and opens both WebSockets until they accept a configuration.
+/// Reads the languages, the fact groups and one interaction, and opens both WebSockets until they accept a configuration.
 /// The token comes from a file or from `CORTI_ACCESS_TOKEN`, or is minted with the scopes you choose. It is sent only to
 /// the configured environment. Each row is ok, MORE or LESS than the scopes allow, or unclear. One check does not prove a
 /// token safe.
@@ -121,7 +121,7 @@ async fn full_token(token: &GivenToken, tokens: &Tokens<'_>) -> Result<AccessTok
     let (client, GivenToken { environment, tenant, .. }) = (&plan.client, token);
     if (&client.environment, &client.tenant) != (environment, tenant) {
         let message = format!(
-            "--streams needs a client of `{environment}`, tenant `{tenant}`: the configured one is of `{}`, tenant `{}`",
+            "--streams needs a client in `{environment}`, tenant `{tenant}`; yours is in `{}`, tenant `{}`",
             client.environment, client.tenant
         );
         return Err(Failure::new(Kind::Configuration, message).hint("leave --streams out"));
@@ -178,10 +178,10 @@ fn fact(row: &Row) -> String {
     match (row.finding(), status) {
         (Finding::AsPromised, Some(status @ 400..)) => format!("{observed} ({status})"),
         (Finding::AsPromised, _) => observed.to_owned(),
-        (Finding::More, _) => format!("{observed}; its scopes do not allow it"),
-        (Finding::Less, _) => format!("{observed}; its scopes allow it. {detail}"),
+        (Finding::More, _) => format!("{observed}, but not by the token's scopes"),
+        (Finding::Less, _) => format!("{observed}, although the token's scopes allow it: {detail}"),
         (Finding::Unknown, _) if *promise == Access::Unknown => {
-            format!("{observed}; Corti does not document what its scopes allow. {detail}")
+            format!("{observed} ({detail}); Corti does not document what these scopes allow")
         }
         (Finding::Unknown, _) => detail.clone(),
     }
@@ -201,7 +201,7 @@ fn row_json(row: &Row) -> Value {
 fn failure(rows: &[Row], created: Option<Created>) -> Option<Failure> {
     let finding = overall(rows);
     if let (Some(Created { id, undo: Some(command) }), false) = (created, finding == Finding::More) {
-        let message = format!("the interaction `{id}` is still there");
+        let message = format!("the interaction `{id}` was not deleted");
         return Some(Failure::new(Kind::Unexpected, message).hint(command));
     }
     let found: Vec<_> = rows.iter().filter(|row| row.finding() == finding).collect();

@@ -50,7 +50,7 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Outcom
     }
     let Flags { profile, environment, tenant } = context.flags()?;
     if profile.is_some() || environment.is_some() || tenant.is_some() {
-        let message = "diff takes no --profile, --environment or --tenant: name two profiles, or two files";
+        let message = "diff takes no --profile, --environment or --tenant: name profiles or files as A and B";
         return Err(Failure::new(Kind::Usage, message).hint("corti-auth diff PROFILE PROFILE --full"));
     }
     let (a, a_line, a_inspection) = side(&args.a, args, context).await?;
@@ -72,9 +72,7 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Outcom
         caution,
     );
     let failure = (!differences.is_empty()).then(|| {
-        let labels: Vec<&str> = differences.iter().map(|name| comparison::label(name)).collect();
-        Failure::new(Kind::Check, format!("the tokens differ: {}", labels.join(", ")))
-            .hint("corti-auth inspect FILE")
+        Failure::new(Kind::Check, format!("the tokens differ in {}", comparison::list(&differences)))
     });
     Ok(Outcome { failure, ..Outcome::new("diff", json, Text::Page(page)) })
 }

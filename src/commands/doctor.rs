@@ -69,7 +69,7 @@ pub(super) async fn run(args: &DoctorArgs, context: &Context<'_>) -> Result<Outc
     if let Some(path) = &args.report {
         report::write(path, context, &configuration, &checks)?;
         let path = path.display().to_string();
-        page = page.line(format!("wrote `{path}`, without secrets: read it before you send it"));
+        page = page.line(format!("wrote `{path}`; it contains no secrets, but check it before you send it"));
         written = Some(path);
     }
     let check = |check: &Check| {

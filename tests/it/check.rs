@@ -70,7 +70,7 @@ fn a_limited_token_that_opens_more_exits_10() {
         .assert()
         .code(10)
         .stdout(predicate::str::contains(
-            "MORE     GET /languages/        allowed; its scopes do not allow it",
+            "MORE     GET /languages/        allowed, but not by the token's scopes",
         ))
         .stderr(predicate::str::contains(
             "error: the token can do more than its scopes allow: GET /languages/",

@@ -104,7 +104,7 @@ fn stores_other_than_the_keyring_are_checked() {
     world.run_words(&[&words[..], &[&format!("cat '{secret}'")]].concat()).assert().success();
     let (code, outcome) = diagnose(&world, "");
     assert_eq!(code, 0, "{outcome:#}");
-    assert_verdict(&outcome, "store", "skipped", "a secret command can only be read");
+    assert_verdict(&outcome, "store", "skipped", "the secret command is run by the token check");
     assert_verdict(&outcome, "token", "ok", "");
 
     world.use_passphrase();
@@ -235,7 +235,7 @@ fn the_report_has_no_secret() {
     let said = Said::by(&mut world.run(&format!("doctor --report {report}")));
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(
-        said.stderr.contains(&report) && said.stderr.contains("read it before you send it"),
+        said.stderr.contains(&report) && said.stderr.contains("check it before you send it"),
         "{}",
         said.stderr
     );

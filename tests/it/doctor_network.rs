@@ -56,7 +56,7 @@ fn a_closed_port_fails_tcp() {
     let (code, outcome) = diagnose(&world_of("http://127.0.0.1:1"), "");
     assert_eq!(code, 8);
     assert_verdict(&outcome, "tcp", "failed", "port 1: ");
-    assert_verdict(&outcome, "token", "skipped", "cannot reach the login server");
+    assert_verdict(&outcome, "token", "skipped", "cannot reach the authorization server");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn an_html_page_in_place_of_the_realm_fails_discovery() {
     let (code, outcome) = diagnose(&world_of(&server.environment), "");
     assert_eq!(code, 8);
     assert_verdict(&outcome, "discovery", "failed", "200 with an HTML page");
-    assert_verdict(&outcome, "clock", "skipped", "no date");
+    assert_verdict(&outcome, "clock", "skipped", "the response has no Date header");
     assert_verdict(&outcome, "token", "skipped", "not sent");
     assert!(!server.requests().concat().contains(CANARY), "no secret for a page");
 }

@@ -199,7 +199,10 @@ fn a_secret_that_its_command_repeats_is_not_printed() {
     let report = world.home().join("report");
     Said::by(&mut world.run(&format!("doctor --report {}", report.display())));
     let report = std::fs::read_to_string(report).unwrap();
-    assert!(report.contains("[its words are left out]") && !report.contains("cannot lock"), "{report}");
+    assert!(
+        report.contains("[output of the secret command left out]") && !report.contains("cannot lock"),
+        "{report}"
+    );
 }
 
 /// `token` prints the token: a client secret in it would be printed with it.

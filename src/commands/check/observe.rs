@@ -61,10 +61,11 @@ pub(super) async fn open(
         Err(SocketError::Refused(problem)) => {
             let status = problem.status;
             let observed = Access::of_handshake(status, exists, Access::promised(&token.inspection, target));
-            let mut detail = refusal(problem);
-            if !exists && observed == Access::Inconclusive {
-                detail += " (there is no such interaction; --streams creates one)";
-            }
+            let detail = if !exists && observed == Access::Inconclusive && matches!(status, 403 | 404) {
+                format!("not tested ({status}): it needs an interaction; add --streams to create one")
+            } else {
+                refusal(problem)
+            };
             (observed, Some(status), detail)
         }
         Err(error) => (Access::Inconclusive, None, error.to_string()),

@@ -26,7 +26,7 @@ pub(super) async fn examine(
     place: Option<&(Environment, Tenant)>,
     checks: &mut Checks<'_>,
 ) -> Network {
-    let mut network = Network { untrusted: Some("cannot reach the login server"), api: false };
+    let mut network = Network { untrusted: Some("cannot reach the authorization server"), api: false };
     let Some((environment, tenant)) = place else {
         let names = ["dns", "tcp", "tls", "discovery", "clock"];
         checks.skip_together("network", &names, "no environment (add --environment eu)");
@@ -44,12 +44,12 @@ pub(super) async fn examine(
     }
     match realm {
         None => {
-            checks.skip("discovery", "cannot reach the login server");
-            checks.skip("clock", "cannot reach the login server");
+            checks.skip("discovery", "cannot reach the authorization server");
+            checks.skip("clock", "cannot reach the authorization server");
         }
         Some(Err(error)) => {
             checks.fail("discovery", error.into());
-            checks.skip("clock", "the realm did not answer");
+            checks.skip("clock", "the authorization server did not answer");
         }
         Some(Ok((response, skew))) => {
             network.untrusted = match discovery::check(&response, environment, tenant) {
@@ -90,7 +90,7 @@ async fn ask(
 }
 
 fn clock(skew: Option<Skew>, checks: &mut Checks<'_>) {
-    let Some(skew) = skew else { return checks.skip("clock", "the answer has no date") };
+    let Some(skew) = skew else { return checks.skip("clock", "the response has no Date header") };
     match skew.verdict() {
         Verdict::Ok => checks.ok("clock", skew.to_string()),
         Verdict::Warning => checks.warn("clock", skew.to_string(), Some(CLOCK_HINT.to_owned())),

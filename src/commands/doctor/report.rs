@@ -41,7 +41,7 @@ pub(super) fn write(
     }
     // Another program's output may contain anything.
     for words in checks.foreign_words.iter().filter(|words| !words.is_empty()) {
-        text = text.replace(&*printable(words), "[its words are left out]");
+        text = text.replace(&*printable(words), "[output of the secret command left out]");
     }
     let text = context.sink.redactor().apply(&text);
     private_file::replace(path, text.as_bytes()).map_err(|error| unwritable(path, &error))
@@ -79,7 +79,8 @@ fn compose(context: &Context<'_>, configuration: &Configuration, checks: &[Check
         ("configuration", configuration::file(context)),
         ("variables", or(variables, "none")),
     ];
-    let mut lines = vec!["corti-auth doctor: this has no secret and no token".to_owned(), String::new()];
+    let mut lines =
+        vec!["corti-auth doctor report. It contains no secrets and no tokens.".to_owned(), String::new()];
     lines.extend(head.map(|(label, value)| format!("{label:13} {value}")));
     lines.push(String::new());
     for Check { name, verdict, detail, hint, .. } in checks {

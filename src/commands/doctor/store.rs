@@ -63,7 +63,7 @@ pub(super) async fn examine(
     let store = kind.and_then(|kind| context.store(&kind));
     let tested = match &store {
         Ok(Store::Command(..)) => {
-            skip("a secret command can only be read, which the token check does");
+            skip("the secret command is run by the token check");
             return true;
         }
         Ok(Store::File(files)) if files.attended && files.passphrase_file.is_none() => {

@@ -39,7 +39,7 @@ pub(super) async fn examine(
         return checks.skip("tenant", "there is no token");
     };
     if !network.api {
-        return checks.skip("tenant", format!("{} is not reached", plan.client.environment.api_url()));
+        return checks.skip("tenant", format!("cannot reach {}", plan.client.environment.api_url()));
     }
     match accepts(tokens, &plan.client, &token).await {
         Ok(()) => checks.ok("tenant", format!("the API accepts Tenant-Name `{}`", plan.client.tenant)),

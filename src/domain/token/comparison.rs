@@ -72,8 +72,18 @@ impl Comparison {
     }
 }
 
+/// The properties of these names, in a sentence.
+pub fn list(names: &[&str]) -> String {
+    let words: Vec<&str> =
+        names.iter().map(|name| if *name == "reach" { "what they may do" } else { name }).collect();
+    match words.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 /// What a person reads for the property `name`, as `inspect` calls it.
-pub fn label(name: &str) -> &str {
+fn label(name: &str) -> &str {
     if name == "reach" { "may do" } else { name }
 }
 
