@@ -98,8 +98,8 @@ async fn delete(args: &DeleteArgs, tokens: &Tokens<'_>) -> Result<Outcome, Failu
         context.sink.event(Event::Preview(record.summary()));
         let question = "Delete it, with its recordings, transcripts, facts and documents?";
         if !context.questions().confirm(question).await? {
-            context.note("nothing is deleted");
-            return Err(Failure::new(Kind::Interrupted, "nothing is deleted: the answer was no"));
+            context.note("cancelled; nothing was deleted");
+            return Err(Failure::new(Kind::Interrupted, "cancelled; nothing was deleted"));
         }
     }
     spinner::show(context, "deleting the interaction", api.delete(id)).await?;

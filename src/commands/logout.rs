@@ -42,21 +42,20 @@ pub(super) async fn run(args: &LogoutArgs, context: &Context<'_>) -> Result<Outc
         named.iter().map(|(_, profile)| tokens::forget_cached_of(&profile.client, context)).sum();
     let count = tokens::forget_cached_in_folder(context) + of_clients;
     let Removals { json, mut page, removed, failure } = removals?;
-    if let Some(variable) = context.variables()?.client_variable() {
-        context.warn(
-            format!("{variable} is still set, and commands go on using it"),
-            Some(&Shell::HERE.unset(&[variable])),
-        );
+    let variables: Vec<&str> = context.variables()?.naming_a_client().collect();
+    if let Some(first) = variables.first() {
+        let message = format!("{first} is still set, so commands still use that client");
+        context.warn(message, Some(&Shell::HERE.unset(&variables)));
     }
     if !removed.is_empty() {
         page = page.line("printed tokens stay valid until they expire, at most 5 minutes");
     } else if json.is_empty() {
-        page = page.line("there are no profiles");
+        page = page.line("no profiles");
     }
     let page = page.line(match count {
         0 => "no token was cached".to_owned(),
-        1 => "the cached token is removed".to_owned(),
-        count => format!("{count} cached tokens are removed"),
+        1 => "removed 1 cached token".to_owned(),
+        count => format!("removed {count} cached tokens"),
     });
     let json = json!({ "profiles": json, "tokens_removed": count });
     Ok(Outcome { failure, ..Outcome::new("logout", json, Text::Message(page)) })
@@ -75,7 +74,7 @@ fn profiles<'a>(
         Ok(name) => Ok(vec![(name, context.profile(name)?)]),
         Err(_) if context.variables()?.client_variable().is_some() => Ok(Vec::new()),
         Err(failure) if context.config()?.profiles().is_empty() => {
-            Err(Failure::new(failure.kind, "nothing to log out of: there are no profiles"))
+            Err(Failure::new(failure.kind, "nothing to log out of: no profiles"))
         }
         Err(failure) => Err(failure),
     }
@@ -99,7 +98,7 @@ async fn remove_secrets(
         } else {
             match remove_secret(context, &credential).await {
                 Ok(false) if !was_removed => {
-                    (Tone::Plain, format!("`{name}` was not logged in: no secret in {place}"))
+                    (Tone::Plain, format!("`{name}` was not logged in (no secret in {place})"))
                 }
                 Ok(_) => {
                     removed = Some(true);
@@ -109,7 +108,7 @@ async fn remove_secrets(
                         let sharing = context.config()?.sharing(name, profile);
                         others.extend(sharing.iter().map(|other| other.as_str()));
                     }
-                    (Tone::Plain, format!("logged out of `{name}`: the secret is removed from {place}"))
+                    (Tone::Plain, format!("logged out of `{name}` (removed its secret from {place})"))
                 }
                 // The others can still be logged out.
                 Err(error) if args.all => {

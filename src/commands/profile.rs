@@ -24,7 +24,7 @@ mod set;
 
 /// List, show, choose, change, rename, remove and import profiles
 ///
-/// A profile is a name for an API client: its environment, tenant, client id and the store its secret is in.
+/// A profile names an API client: its environment, tenant, client id, and where its secret is stored.
 #[derive(Debug, Args)]
 pub(super) struct ProfileArgs {
     #[command(subcommand)]
@@ -116,7 +116,7 @@ fn warn_if_hidden(name: &ProfileName, context: &Context<'_>) -> Result<(), Failu
     let profile = variables.profile.as_ref().filter(|set| *set != name).map(|_| variable::PROFILE);
     let hiding: Vec<&str> = profile.into_iter().chain(variables.naming_a_client()).collect();
     if let Some(first) = hiding.first() {
-        let message = format!("{first} is set, so `{name}` is not used here");
+        let message = format!("{first} is set and overrides the default profile `{name}` in this shell");
         context.warn(message, Some(&Shell::HERE.unset(&hiding)));
     }
     Ok(())
@@ -128,8 +128,8 @@ async fn list(context: &Context<'_>) -> Result<Outcome, Failure> {
     let rows: Vec<Value> = profiles.iter().map(|(name, profile)| json(name, profile, config)).collect();
     let json = json!({ "profiles": rows });
     if profiles.is_empty() {
-        let line = "there are no profiles; corti-auth login makes one".to_owned();
-        return Ok(done("profile-list", json, line));
+        let page = Page::new().line("no profiles").line("hint: corti-auth login");
+        return Ok(Outcome::new("profile-list", json, Text::Message(page)));
     }
     if context.host.terminal.stdout && !context.options.json {
         return Ok(Outcome::new("profile-list", json, Text::Page(table(context).await?)));
@@ -226,8 +226,8 @@ async fn confirm(context: &Context<'_>, name: &ProfileName, profile: &Profile) -
     if context.questions().confirm(&question).await? {
         return Ok(());
     }
-    context.note("nothing is removed");
-    Err(Failure::new(Kind::Interrupted, "nothing is removed: the answer was no"))
+    context.note("cancelled; nothing was removed");
+    Err(Failure::new(Kind::Interrupted, "cancelled; nothing was removed"))
 }
 
 /// Removes the secret first, unless another profile uses it. The configuration is read again under its lock: another process

@@ -48,11 +48,7 @@ type OldSecret = (&'static str, Tone, &'static str);
 
 const REJECTED: OldSecret = ("rejected", Tone::Good, "no longer works; its tokens expire within 5 minutes");
 const SAME: OldSecret = ("same", Tone::Plain, "unchanged: this secret was already stored, and works");
-const STILL_VALID: OldSecret = (
-    "still_valid",
-    Tone::Caution,
-    "still works: regenerate it in the Corti Console: API Clients, the client, Regenerate Secret",
-);
+const STILL_VALID: OldSecret = ("still_valid", Tone::Caution, "still works: Corti has not revoked it yet");
 const UNKNOWN: OldSecret = ("unknown", Tone::Caution, "unknown: Corti could not be asked");
 
 pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Outcome, Failure> {

@@ -10,6 +10,7 @@ use crate::app::credentials;
 use crate::app::secret_state::SecretState;
 use crate::app::tokens::{FoundToken, Tokens};
 use crate::cli::argument;
+use crate::domain::client::api_client::Client;
 use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{Layer, Plan, SecretSource};
@@ -140,7 +141,10 @@ impl Entry {
             }
             SecretSource::Withheld(name, profile, overriding) => {
                 let place = context.store(&profile.store)?.place(&profile.client);
-                let text = format!("not used: it is for {} (in {place})", profile.client.store_user());
+                let Client { environment, tenant, id } = &profile.client;
+                let text = format!(
+                    "withheld: the stored secret belongs to client {id} ({environment}, tenant {tenant})"
+                );
                 let failure = Failure::withheld(name, &profile.client, &plan.client, overriding);
                 (place, SecretState::unusable("withheld", text, failure))
             }
@@ -251,9 +255,9 @@ impl ReadyToken {
     }
 
     fn page(&self) -> Page {
-        let users = "`interaction`, `probe` and `check` use it and mint none";
+        let place = format!("in {ACCESS_TOKEN}; used by interaction, probe, check and explain");
         let Self(Some(it)) = self else {
-            return Page::new().field("access token", format!("in {ACCESS_TOKEN}: {users}"));
+            return Page::new().field("access token", place);
         };
         let class = it.class.map_or("unknown", TokenClass::as_str);
         let life = span(it.remaining.unwrap_or_default().unsigned_abs());
@@ -262,8 +266,8 @@ impl ReadyToken {
                 let unset = Shell::HERE.unset(&[ACCESS_TOKEN]);
                 (Tone::Bad, format!("{class}, expired {life} ago: {unset}"))
             }
-            Some(_) => (Tone::Plain, format!("{class}, {life} left, in {ACCESS_TOKEN}: {users}")),
-            None => (Tone::Caution, format!("{class}, never expires, in {ACCESS_TOKEN}: {users}")),
+            Some(_) => (Tone::Plain, format!("{class}, {life} left, {place}")),
+            None => (Tone::Caution, format!("{class}, never expires, {place}")),
         };
         Page::new().toned_field("access token", tone, text)
     }

@@ -110,7 +110,7 @@ fn logout_removes_every_cached_token() {
     assert!(locks.into_iter().all(|lock| lock.metadata().unwrap().len() == 0), "lock files are empty");
     world.run("-p default logout").assert().success().stderr(predicate::str::contains("no token was cached"));
     world.run("token --full").assert().success();
-    world.run("logout").assert().success().stderr(predicate::str::contains("the cached token is removed"));
+    world.run("logout").assert().success().stderr(predicate::str::contains("removed 1 cached token"));
 }
 
 #[test]

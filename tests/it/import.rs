@@ -21,7 +21,7 @@ fn a_file_with_cortis_variables_becomes_a_profile() {
     for words in [
         "sandbox  (from CORTI__CLIENTID)",
         "7 characters  (from CORTI__CLIENTSECRET)",
-        "base  (the default: the file names none)",
+        "base  (default; not in the file)",
         "imported: client `sandbox`",
         &format!("rm '{file}'"),
     ] {
@@ -190,7 +190,7 @@ fn import_chooses_the_store_like_login() {
     for word in ["plain", "command"] {
         let said = import(&world, "c", &["--store", word]);
         let expected = format!(
-            "`{word}`: import works only with --store keyring or file\nhint: corti-auth profile import FILE --store keyring"
+            "import cannot use --store {word}; use keyring or file\nhint: corti-auth profile import FILE --store keyring"
         );
         assert!(said.code == 2 && said.stderr.contains(&expected), "{}", said.stderr);
     }

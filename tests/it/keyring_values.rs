@@ -68,6 +68,6 @@ fn login_token_and_logout_work_with_keepassxc() {
     // Again, over the existing entry.
     assert_eq!(Said::by(&mut world.run_words(&words)).code, 0);
     world.run("token --full").assert().success();
-    world.run("logout").assert().success().stderr(predicate::str::contains("the secret is removed"));
+    world.run("logout").assert().success().stderr(predicate::str::contains("removed its secret from"));
     world.run("token --full").assert().code(4).stderr(predicate::str::contains("not logged in"));
 }

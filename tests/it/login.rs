@@ -25,7 +25,11 @@ fn login_token_and_logout_work() {
     assert!(!world.config().contains(&sandbox.client_secret));
     world.run("token transcribe").assert().success();
     world.run("status").assert().success().stdout(predicate::str::contains("present, in the OS keyring"));
-    world.run("logout").assert().success().stderr(predicate::str::contains("is removed from the OS keyring"));
+    world
+        .run("logout")
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("removed its secret from the OS keyring"));
     assert_eq!(lookup(&world, &user), "");
     world.run("logout").assert().success().stderr(predicate::str::contains("was not logged in"));
     world

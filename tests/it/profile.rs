@@ -58,7 +58,9 @@ fn use_says_which_variables_hide_the_profile() {
     assert_eq!(use_prod(&[]), done);
     assert_eq!(use_prod(&[("CORTI_AUTH_PROFILE", "prod")]), done);
     let warning = |name: &str, unset: &str| {
-        format!("warning: {name} is set, so `prod` is not used here\nhint: {unset}\n{done}")
+        format!(
+            "warning: {name} is set and overrides the default profile `prod` in this shell\nhint: {unset}\n{done}"
+        )
     };
     let unset = |names: &[&str]| Shell::HERE.unset(names);
     let said = use_prod(&[("CORTI_AUTH_PROFILE", "dev")]);

@@ -353,7 +353,7 @@ fn a_secret_is_removed_with_its_profile_after_a_yes() {
         shell.send_line("\"$CORTI_AUTH\" profile remove a");
         shell.expect(question);
         shell.send_line(answer);
-        shell.expect("nothing is removed");
+        shell.expect("cancelled; nothing was removed");
         shell.assert_ended("130");
         assert_eq!(world.config(), before);
     }

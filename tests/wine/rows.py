@@ -257,7 +257,7 @@ def rotate(world):
 def logout(world):
     world.log_in()
     world.token()
-    world.run("logout").ok("the secret is removed", "the cached token is removed")
+    world.run("logout").ok("removed its secret from", "removed 1 cached token")
     expect(not world.credentials(), "the credential is still there")
     world.run("status").ends(4, "not stored")
     world.run("token", "--scope", "transcribe").ends(4, "not logged in")

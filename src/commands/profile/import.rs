@@ -27,10 +27,9 @@ const LIMIT: usize = 1024 * 1024;
 
 /// Import a client from a .env file
 ///
-/// Takes the environment, the tenant, the client id and the secret from a file of NAME=VALUE lines: `CORTI_CLIENT_ID`
-/// and the vendor's other names, those of its examples (`CORTI__CLIENTID`), and the plain ones (`CLIENT_ID`). Names
-/// with the prefix win. Shows what is taken from where, asks, and then does what login does. The file is left as it
-/// is: delete it afterwards.
+/// Reads the environment, the tenant, the client id and the secret from NAME=VALUE lines, under Corti's names
+/// (`CORTI_CLIENT_ID`, `CORTI__CLIENTID`) or without the prefix (`CLIENT_ID`). Names with the prefix win. Shows each
+/// value's name, asks, and then does what login does. The file is not changed: delete it afterwards.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth profile import .env
@@ -66,7 +65,7 @@ pub(super) async fn run(args: &ImportArgs, context: &Context<'_>) -> Result<Outc
     if let Some(word) = args.store.as_deref().filter(|word| !WRITABLE.contains(word)) {
         return Err(Failure::new(
             Kind::Usage,
-            format!("`{word}`: import works only with --store keyring or file"),
+            format!("import cannot use --store {word}; use keyring or file"),
         )
         .hint("corti-auth profile import FILE --store keyring"));
     }
@@ -163,8 +162,8 @@ async fn confirm(
         return Ok(());
     }
     // Not a success: `import FILE && rm FILE` must keep the file.
-    context.note("nothing is imported");
-    Err(Failure::new(Kind::Interrupted, "nothing is imported: the answer was no"))
+    context.note("cancelled; nothing was imported");
+    Err(Failure::new(Kind::Interrupted, "cancelled; nothing was imported"))
 }
 
 impl Draft {
@@ -187,7 +186,7 @@ impl Draft {
     /// Each value with its source. For the secret, only the length.
     fn page(&self, path: &Path) -> Page {
         let from = |value: String, name: &str| match name {
-            "" => format!("{value}  (the default: the file names none)"),
+            "" => format!("{value}  (default; not in the file)"),
             name => format!("{value}  (from {name})"),
         };
         let Client { environment, tenant, id } = &self.client;
@@ -201,6 +200,6 @@ impl Draft {
             .field("client", from(id.to_string(), id_name))
             .field("secret", from(length, &self.secret.name))
             .field("profile", self.name.as_str());
-        self.passed_over.iter().fold(page, |page, text| page.toned_field("not taken", Tone::Dim, text))
+        self.passed_over.iter().fold(page, |page, text| page.toned_field("ignored", Tone::Dim, text))
     }
 }
