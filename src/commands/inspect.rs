@@ -25,8 +25,8 @@ use judge::Judge;
 
 /// The token comes from a file or from standard input, never from the command line. On a terminal you are asked for it, and
 /// it is not shown. It is found in whatever surrounds it: a chat, a mail, a log, JSON, a HAR, the output of curl. The output
-/// says where it was. Of the tokens in an OAuth answer the access token is taken; of several others, the one that you choose. Without
-/// --verify nothing is proven: the token only claims what it says.
+/// says where it was. From an OAuth response it takes the access token. If there are several other tokens, you choose one
+/// (--nth). Without --verify, nothing that the token claims is proven.
 ///
 /// With --lines, or if the first two lines are tokens, each line is one token, and one JSON object is printed per line;
 /// a line without a usable token gets an `error` field. On a terminal, without --json, they are rows
@@ -34,9 +34,9 @@ use judge::Judge;
 ///
 /// --verify uses the keys that the realm of the environment and tenant publishes, or those of --jwks, and never keys that
 /// a token names. It checks signature, algorithm, expiry, not-before, issuer and audience. An access token must be for
-/// `account` or have no audience, an ID token for its client, a refresh token for its issuer. Corti documents no audience:
-/// any other is shown, and not judged without --audience. Keys are fetched again after 10 minutes, or for an unknown key at
-/// most once a minute.
+/// `account` or have no audience, an ID token for its client, a refresh token for its issuer. Corti does not
+/// document an audience, so other values are shown, but checked only with --audience. Keys are fetched again after 10
+/// minutes, and for an unknown key, at most once a minute.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(after_help = "Examples:

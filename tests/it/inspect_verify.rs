@@ -102,7 +102,7 @@ fn no_key_or_url_in_a_token_is_used() {
     let said = Said::by(world.run("inspect --verify -v").write_stdin(token.clone()));
     assert_eq!(said.code, 7, "{}", said.stderr);
     assert!(
-        said.stdout.contains("jwk, jku, x5u, x5c: the token names its own keys, which are never used"),
+        said.stdout.contains("jwk, jku, x5u, x5c: the token names its own keys; corti-auth ignores them"),
         "{}",
         said.stdout
     );

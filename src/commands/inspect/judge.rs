@@ -29,7 +29,7 @@ pub(super) const COLUMNS: [Column; 7] = [
     Column::whole("LINE", 4),
     Column::whole("MAY DO", 7),
     Column::whole("EXPIRES", 14),
-    Column::whole("SIGNATURE", 10),
+    Column::whole("RESULT", 10),
     Column::whole("FINGERPRINT", 15),
     Column::text("SCOPES", 20, 10),
     Column::text("CLIENT", 36, 8),
@@ -189,7 +189,7 @@ impl Judged {
         let it = &self.inspection;
         let list = |items: &[String]| (!items.is_empty()).then(|| items.join(" "));
         let own_keys = (!it.own_keys.is_empty()).then(|| {
-            format!("{}: the token names its own keys, which are never used", it.own_keys.join(", "))
+            format!("{}: the token names its own keys; corti-auth ignores them", it.own_keys.join(", "))
         });
         it.summary()
             .optional("not before", it.not_before.map(|time| format!("{time:.0}: not valid yet")))
@@ -223,17 +223,17 @@ impl Judged {
             Some(..=0) => "expired".to_owned(),
             Some(seconds) => format!("in {}", span(seconds.unsigned_abs())),
         };
-        let signature = match self.verification.as_ref().map(|it| (it.valid, it.is_signed())) {
+        let result = match self.verification.as_ref().map(|it| (it.valid, it.is_signed())) {
             None => "unverified",
             Some((true, _)) => "valid",
-            Some((false, true)) => "good",
-            Some((false, false)) => "BAD",
+            Some((false, true)) => "INVALID",
+            Some((false, false)) => "BAD SIG",
         };
         let reach = it.class.map_or(it.kind.as_str(), TokenClass::as_str);
         let fingerprint = self.fingerprint.clone();
         let scopes = it.scopes.iter().map(Scope::as_str).filter(|scope| !BASE.contains(scope));
         let (scopes, client) = (scopes.collect::<Vec<_>>().join(" "), it.client.clone().unwrap_or_default());
-        let texts = [reach, &expires, signature].map(str::to_owned);
+        let texts = [reach, &expires, result].map(str::to_owned);
         [&[line.to_string()], &texts[..], &[fingerprint, scopes, client]].concat()
     }
 
@@ -263,7 +263,7 @@ impl Judged {
         if !it.errors.is_empty() {
             let hint = match self.claims {
                 None => "corti-auth inspect --claims FILE",
-                Some(_) => "ask whoever issued it: Corti's tokens have no such claim",
+                Some(_) => "ask the issuer: Corti does not issue tokens with such claims",
             };
             return Some(Failure::new(kind, it.error_text()).hint(hint));
         }

@@ -60,7 +60,7 @@ impl<'a> Verifier<'a> {
             return Ok(Self { context, policy, keys });
         }
         let Some((environment, tenant)) = place else {
-            let message = "--verify needs an environment: its keys verify the token";
+            let message = "--verify needs an environment, to fetch its keys";
             return Err(Failure::new(Kind::Configuration, message)
                 .hint("corti-auth inspect --verify --environment eu"));
         };
