@@ -15,9 +15,7 @@ pub(crate) struct FormatArgs {
     /// Print in this format [default: token]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write --format env for this shell
-    ///
-    /// The default is sh, on Windows powershell.
+    /// Shell that --format env is for [default: sh; on Windows powershell]
     #[arg(long, value_enum)]
     shell: Option<Shell>,
 }
@@ -29,13 +27,13 @@ enum Format {
     Token,
     /// A JSON object, as with --json
     Json,
-    /// Both headers of a request, for curl -H @-
+    /// The headers Authorization and Tenant-Name, for curl -H @-
     Header,
-    /// Both headers as options of curl, for curl -K -
+    /// The same headers as a curl config, for curl -K -
     Curl,
     /// Commands that set variables in your shell (sh; on Windows PowerShell)
     Env,
-    /// Variables for a file
+    /// Lines for a .env file
     Dotenv,
     /// JSON as @corti/sdk's refreshAccessToken returns it
     Sdk,

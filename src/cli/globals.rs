@@ -19,7 +19,7 @@ pub(crate) struct Globals {
     #[arg(help = format!("Use this profile [env: {PROFILE}]"))]
     #[arg(short, long, global = true, value_name = "NAME")]
     profile: Option<String>,
-    #[arg(help = format!("eu, us, a label or a URL [env: {ENVIRONMENT}]"))]
+    #[arg(help = format!("A label such as eu, or a URL [env: {ENVIRONMENT}]"))]
     #[arg(short, long, global = true, value_name = "ENV", add = argument::offering(&KNOWN_LABELS))]
     environment: Option<String>,
     #[arg(help = format!("The tenant [env: {TENANT}] [default: base]"))]
@@ -31,7 +31,7 @@ pub(crate) struct Globals {
     /// Print only this field of the JSON, such as a.b.0
     #[arg(long, global = true, value_name = "NAME")]
     field: Option<String>,
-    #[arg(help = format!("Never ask anything [env: {NO_INPUT}, {CI}]"))]
+    #[arg(help = format!("Never prompt [env: {NO_INPUT}, {CI}]"))]
     #[arg(long, global = true, hide_short_help = true)]
     no_input: bool,
     /// Print only results, warnings and errors
@@ -40,7 +40,7 @@ pub(crate) struct Globals {
     /// Show each request, without its secrets
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Use colours
+    /// When to use colours
     #[arg(long, global = true, hide_short_help = true, value_enum, value_name = "WHEN", default_value_t)]
     color: ColorChoice,
     /// Limit the time of each request, such as 15s or 1m

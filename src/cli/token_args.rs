@@ -30,12 +30,12 @@ pub(crate) struct ChoiceArgs {
 /// The scopes. The user has to choose them.
 #[derive(Debug, Args)]
 pub(crate) struct ScopeArgs {
-    /// Ask for this scope; may be repeated
+    /// Mint a token with this scope; may be repeated
     ///
     /// Several may also be separated by commas or spaces.
     #[arg(short, long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     scope: Vec<String>,
-    /// Ask for a token that acts as the client itself
+    /// Mint a token that acts as the client itself
     #[arg(long, conflicts_with = "scope")]
     full: bool,
 }
@@ -43,7 +43,7 @@ pub(crate) struct ScopeArgs {
 /// Which token of a text.
 #[derive(Debug, Args)]
 pub(crate) struct NthArgs {
-    /// Take this one of the tokens in the text, counted from 1
+    /// Use the Nth token in the text
     #[arg(long, value_name = "N", value_parser = nth)]
     pub(crate) nth: Option<usize>,
 }
@@ -69,10 +69,8 @@ impl ChoiceArgs {
             return Err(Failure::new(Kind::Usage, message).hint(hint));
         }
         if words.len() > 1 && words.contains(&"full") {
-            let message = "`full` is used alone: a full token may do everything";
-            return Err(
-                Failure::new(Kind::Usage, message).hint("limited: corti-auth token transcribe streams")
-            );
+            let message = "use `full` without other words: a full token already includes them";
+            return Err(Failure::new(Kind::Usage, message).hint("for a limited token, leave `full` out"));
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], root: &Comman
     let command = SECRET_COMMANDS.iter().find(|command| arguments.iter().any(|word| word == *command));
     if let Some(command) = command.filter(|_| repeats) {
         let group = if *command == "import" { "profile " } else { "" };
-        let message = "an argument is not understood; it is not repeated here, since it may be a secret";
+        let message = "invalid argument (not shown: it may be a secret)";
         let failure = Failure::new(Kind::Usage, message);
         return (failure.hint(format!("corti-auth {group}{command} --help")), String::new());
     }

@@ -91,7 +91,7 @@ pub(super) async fn run(args: &ExecArgs, context: &Context<'_>) -> Result<Outcom
 async fn endpoint() -> Result<RefreshEndpoint, Failure> {
     RefreshEndpoint::bind().await.map_err(|error| {
         Failure::new(Kind::Unexpected, format!("cannot listen on this machine for --refresh-url: {error}"))
-            .hint("without it: corti-auth exec full -- CMD")
+            .hint("without --refresh-url: corti-auth exec full -- CMD")
     })
 }
 
@@ -114,9 +114,9 @@ fn shell(env: &Env) -> OsString {
 }
 
 async fn prepared(args: &ExecArgs, context: &Context<'_>) -> Result<PreparedProgram, Failure> {
-    args.choice.check_words("a program comes after two hyphens: corti-auth exec full -- CMD")?;
+    args.choice.check_words("to run a program: corti-auth exec full -- CMD")?;
     if args.command.is_empty() && !context.may_ask() {
-        return Err(Failure::new(Kind::Usage, "there is no program to run, and no terminal for a shell")
+        return Err(Failure::new(Kind::Usage, "no program given, and no terminal to open a shell on")
             .hint("corti-auth exec full -- CMD"));
     }
     let plan = context.plan()?;

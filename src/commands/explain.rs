@@ -25,8 +25,8 @@ use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
 /// Give what you have: a status or a close code; the response as curl -i, -D or -v saved it, its body alone, a browser's HAR
-/// or a WebSocket's message; the token that was used (default: the saved request's, or `CORTI_ACCESS_TOKEN`). Of a HAR the
-/// first failed exchange with Corti is taken. The token is compared with your configuration, if there is one. Nothing is sent.
+/// or a WebSocket's message; the token that was used (default: the saved request's, or `CORTI_ACCESS_TOKEN`). From a HAR it
+/// takes the first failed exchange with Corti. The token is compared with your configuration, if there is one. Nothing is sent.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth explain 401
@@ -37,9 +37,9 @@ use crate::output::{Outcome, Text};
 Exit codes:
   0 there are likely causes, 1 no known cause matches")]
 pub(super) struct ExplainArgs {
-    /// The HTTP status or close code; or the response: a file, or -
+    /// HTTP status, close code, or a file with the response (- for stdin)
     ///
-    /// - is standard input; on a terminal it asks for the response and does not show it, as it does without any argument.
+    /// On a terminal, - or no argument asks for the response, and does not show it.
     #[arg(value_name = "STATUS|FILE", value_parser = what, value_hint = ValueHint::FilePath)]
     what: Option<What>,
     /// The HTTP status or the close code, for scripts

@@ -29,7 +29,7 @@ pub(super) async fn run(args: &ManArgs, _: &Context<'_>) -> Result<Outcome, Fail
     let written = std::fs::create_dir_all(&args.dir).and_then(|()| write_all(&command, &args.dir));
     let pages = written.map_err(|error| {
         Failure::new(Kind::Usage, format!("cannot write manual pages into `{dir}`: {error}"))
-            .hint("name a folder that you may write: corti-auth man ./man")
+            .hint("name a folder that you can write to: corti-auth man ./man")
     })?;
     let message = format!("{pages} manual pages are in `{dir}`");
     let json = json!({ "dir": dir.to_string(), "pages": pages });

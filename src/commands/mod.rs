@@ -73,7 +73,7 @@ fn after_long_help() -> String {
     AFTER_LONG_HELP.to_owned() + &variables.join("\n")
 }
 
-/// Keep Corti client secrets in the keyring, mint tokens, read what they may do
+/// Keep Corti client secrets in the keyring, mint tokens, and show what they may do
 #[derive(Debug, Parser)]
 #[command(name = "corti-auth", version, max_term_width = 100)]
 #[command(after_help = AFTER_HELP, after_long_help = after_long_help())]
@@ -88,15 +88,15 @@ pub(crate) struct Cli {
 enum Command {
     /// Try everything on this machine, without an account
     Demo(LazyArgs<demo::DemoArgs>),
-    /// Run Corti, emulated on this machine
+    /// Emulate Corti on this machine
     Sandbox(LazyArgs<sandbox::SandboxArgs>),
     /// Store a client's secret in the keyring, a file or elsewhere
     Login(LazyArgs<login::LoginArgs>),
-    /// Remove a profile's secret, and every cached token
+    /// Remove a profile's secret, and the cached tokens of all profiles
     Logout(LazyArgs<logout::LogoutArgs>),
     /// Replace a profile's secret with a new one
     Rotate(LazyArgs<rotate::RotateArgs>),
-    /// Show the active client, what chose it, and where its secret is
+    /// Show the active client, how it is chosen, and where its secret is
     #[command(alias = "whoami")]
     Status(LazyArgs<status::StatusArgs>),
     // Not lazy: completion adds the profiles' names to its arguments.

@@ -55,7 +55,7 @@ pub(super) struct SandboxArgs {
     ready_file: Option<PathBuf>,
     #[command(flatten)]
     faults: FaultArgs,
-    /// Run this program with the sandbox, then exit as it did
+    /// Run this program with the sandbox, then exit with its exit code
     ///
     /// It gets the sandbox's variables, and a configuration and a cache of its own.
     #[arg(last = true, value_name = "CMD")]

@@ -55,7 +55,7 @@ pub(super) struct ServeArgs {
     /// With --dev: listen on this port; 0 takes a free one
     #[arg(long, value_name = "PORT", default_value_t = 8744, requires = "dev")]
     port: u16,
-    /// With --dev: let pages of this origin call
+    /// With --dev: allow requests from pages of this origin
     ///
     /// Such as `http://localhost:5173`.
     #[arg(long, value_name = "URL", requires = "dev")]
@@ -66,9 +66,7 @@ pub(super) struct ServeArgs {
     /// Show what each group may do, and stop; reads no secrets
     #[arg(long, conflicts_with_all = ["dev", "new_key"])]
     check: bool,
-    /// Make an API key of this name, and print it once
-    ///
-    /// With its lines for serve.toml.
+    /// Make an API key of this name; print it once, with its lines for serve.toml
     #[arg(long, value_name = "NAME", conflicts_with_all = ["dev", "config"])]
     new_key: Option<String>,
 }
@@ -183,7 +181,10 @@ fn check_page(config: &Config) -> Page {
         page.toned(Tone::Strong, group)
             .optional("  may", of(false))
             .optional("  own only", of(true))
-            .field("  rate", format!("{} (burst {}), {} at once", limits.rate, limits.burst, limits.requests))
+            .field(
+                "  rate",
+                format!("{} (burst {}), {} concurrent", limits.rate, limits.burst, limits.requests),
+            )
             .field("  tokens", limits.tokens.to_string())
             .field("  sockets", format!("{}, each up to {:#}", limits.sockets, limits.session()))
             .field("  body", limits.body.to_string())

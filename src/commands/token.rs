@@ -26,14 +26,10 @@ pub(super) struct TokenArgs {
     choice: ChoiceArgs,
     #[command(flatten)]
     cache: CacheArgs,
-    /// Exit with 10 unless the token has this scope
-    ///
-    /// It is then not printed.
+    /// Print nothing and exit with 10 if the token lacks this scope
     #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     require_scope: Vec<String>,
-    /// Exit with 10 if the token has this scope
-    ///
-    /// It is then not printed.
+    /// Print nothing and exit with 10 if the token has this scope
     #[arg(long, value_name = "SCOPE", add = argument::offering(&LIMITED))]
     forbid_scope: Vec<String>,
     #[command(flatten)]

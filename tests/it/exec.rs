@@ -320,7 +320,7 @@ fn a_shell_is_not_run_in_ci_or_without_questions() {
     let mut shell = Shell::start(&world);
     for command in ["\"$CORTI_AUTH\" exec transcribe --no-input", "CI=true \"$CORTI_AUTH\" exec transcribe"] {
         shell.send_line(command);
-        shell.expect("there is no program to run");
+        shell.expect("no program given");
         shell.assert_ended("2");
     }
 }

@@ -163,12 +163,12 @@ fn words_say_what_the_token_may_do() {
 fn other_words_are_refused_and_not_all_repeated() {
     let world = World::new();
     for (arguments, message) in [
-        ("token full transcribe", "`full` is used alone"),
+        ("token full transcribe", "use `full` without other words"),
         ("token transcribe --full", "cannot be used with"),
         ("token full --scope transcribe", "cannot be used with"),
-        ("token transcribe,full", "`full` is used alone"),
+        ("token transcribe,full", "use `full` without other words"),
         ("token strems", "did you mean `streams`?"),
-        ("exec node -- server.js", "a program comes after two hyphens"),
+        ("exec node -- server.js", "to run a program: corti-auth exec full -- CMD"),
     ] {
         let said = Said::by(&mut world.run(arguments));
         assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{arguments}: {}", said.stderr);

@@ -39,7 +39,7 @@ const BODY: &str = "A body with every member that the API documents:
 
 /// Create an interaction and print its websocketUrl
 ///
-/// Defaults: a planned first consultation with a new identifier. --from reads the API's body as JSON; options overrule it.
+/// Defaults: a planned first consultation with a new identifier. --from reads the API's body as JSON; options override the file.
 /// A patient's name, date of birth and pronouns have no option, since other users can see the command line: use --from.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{BODY}"))]

@@ -33,10 +33,10 @@ pub(super) struct ListArgs {
     /// Only encounters with this status; repeat it for several
     #[arg(long, value_parser = statuses())]
     status: Vec<String>,
-    /// Only those of the patient with this identifier
+    /// Only interactions of this patient (identifier)
     #[arg(long, value_name = "ID")]
     patient: Option<String>,
-    /// Sort by this
+    /// Sort by this field
     #[arg(long, value_parser = sorts(), default_value = SORTS[0].0)]
     sort: &'static str,
     /// Sort in ascending order: the smallest or oldest first

@@ -20,7 +20,7 @@ pub(super) struct FaultArgs {
     /// Answer failing token requests with this HTTP status [default: 503]
     #[arg(long, hide_short_help = true, value_name = "STATUS", requires = "fail_count", value_parser = statuses())]
     fail_status: Option<u16>,
-    /// Let the first N token requests fail
+    /// Fail the first N token requests
     #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 0)]
     fail_count: u32,
     /// Send Retry-After with failing answers, of the token endpoint and of the API
@@ -35,16 +35,16 @@ pub(super) struct FaultArgs {
     /// Answer failing requests to the API like this: gateway, rate-limit, quota, breakdown, timeout [default: gateway]
     #[arg(long, hide_short_help = true, value_name = "KIND", requires = "api_fail_count", value_parser = api_fault)]
     api_fault: Option<ApiFault>,
-    /// Let the first N requests to the API and its WebSockets fail
+    /// Fail the first N requests to the API and its WebSockets
     #[arg(long, hide_short_help = true, value_name = "N", default_value_t = 0)]
     api_fail_count: u32,
-    /// Let every valid token open everything, whatever its scopes
+    /// Ignore scopes: every valid token opens everything
     #[arg(long, hide_short_help = true)]
     ignore_scopes: bool,
     /// Leave the reason out of the API's refusals
     #[arg(long, hide_short_help = true)]
     terse: bool,
-    /// Let tokens live this long, in whole seconds [default: 300s]
+    /// Set the tokens' lifetime, in whole seconds [default: 300s]
     #[arg(long, hide_short_help = true, value_name = "DURATION", value_parser = lifetime)]
     token_lifetime: Option<i64>,
     /// Set the server's clock ahead by this many seconds, or behind by a negative number

@@ -41,7 +41,8 @@ pub(super) fn new_key(name: &str) -> Result<Outcome, Failure> {
     let (key, sha256) = api_key()?;
     // A table of its own: it can be appended to any serve.toml.
     let lines = format!("[keys.{name}]\nsha256 = \"{sha256}\"\ngroups = [\"{name}\"]");
-    let text = format!("{}\n\n# for serve.toml; only the caller keeps the key itself\n{lines}", key.expose());
+    let advice = "Give the key above to the caller; it is not shown again. Add this to serve.toml:";
+    let text = format!("{}\n\n# {advice}\n{lines}", key.expose());
     let json = json!({ "name": name, "sha256": sha256, "lines": lines });
     Ok(Outcome {
         secret: Some(("key", key)),
