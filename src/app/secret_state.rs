@@ -6,6 +6,7 @@ use crate::app::tokens;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::text::page::Tone;
+use crate::domain::text::redactor::Redactor;
 use crate::edge::store::{Store, StoreError};
 use crate::failure::Failure;
 
@@ -28,8 +29,13 @@ impl SecretState {
         Self { code, tone: Tone::Bad, text, failure: Some(failure) }
     }
 
-    pub(crate) async fn mounted(variable: &'static str, path: &Path, place: &str) -> Self {
-        match tokens::read_mounted(variable, path).await {
+    pub(crate) async fn mounted(
+        variable: &'static str,
+        path: &Path,
+        place: &str,
+        redactor: &Redactor,
+    ) -> Self {
+        match tokens::read_mounted(variable, path, redactor).await {
             Ok(_) => Self::present(place),
             Err(failure) => Self::unusable("unusable", failure.in_one_line(), failure),
         }

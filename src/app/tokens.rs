@@ -3,6 +3,7 @@
 //! Cache errors are ignored: if the cache does not work, a token is minted.
 
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,10 +14,11 @@ use crate::app::context::Context;
 use crate::app::spinner;
 use crate::domain::client::api_client::Client;
 use crate::domain::client::resolve::{Plan, SecretOrigin, SecretSource};
-use crate::domain::client::secret::{AccessToken, ClientSecret, MAX_SECRET_FILE_BYTES};
+use crate::domain::client::secret::{AccessToken, ClientSecret, MAX_SECRET_FILE_BYTES, Secret};
 use crate::domain::client::store_kind::StoreKind;
-use crate::domain::client::variable::GivenSecret;
+use crate::domain::client::variable::{CLIENT_SECRET, GivenSecret};
 use crate::domain::text::duration::seconds;
+use crate::domain::text::redactor::Redactor;
 use crate::domain::text::shell::Shell;
 use crate::domain::token::cache_key::{CacheKey, Credential, SealKey, Tag, lock_name};
 use crate::domain::token::grant::{self, Token};
@@ -244,7 +246,9 @@ impl<'a> Tokens<'a> {
     pub(crate) async fn secret(&self, plan: &Plan) -> Result<ClientSecret, Failure> {
         let secret = match &plan.source {
             SecretSource::Given(GivenSecret::Value(secret)) => secret.clone(),
-            SecretSource::Given(GivenSecret::File(variable, path)) => read_mounted(variable, path).await?,
+            SecretSource::Given(GivenSecret::File(variable, path)) => {
+                read_mounted(variable, path, self.context.sink.redactor()).await?
+            }
             SecretSource::Store(name, profile) => {
                 let store = self.context.store(&profile.store)?;
                 let read = store.read(&profile.client, self.context.sink);
@@ -291,7 +295,11 @@ fn stored_credential(plan: &Plan) -> Option<Credential<'_>> {
 }
 
 /// The secret in the mounted file that `variable` names.
-pub(crate) async fn read_mounted(variable: &'static str, path: &Path) -> Result<ClientSecret, Failure> {
+pub(crate) async fn read_mounted(
+    variable: &'static str,
+    path: &Path,
+    redactor: &Redactor,
+) -> Result<ClientSecret, Failure> {
     let failed = |reason: String| {
         let message = format!("{variable}: the secret in `{}` cannot be used: {reason}", path.display());
         Failure::new(Kind::Configuration, message)
@@ -299,7 +307,16 @@ pub(crate) async fn read_mounted(variable: &'static str, path: &Path) -> Result<
     let failure = |reason: String| failed(reason).hint(Shell::HERE.show_rights("-lL", path));
     let file = path.to_owned();
     let bytes = thread::files(move || mounted_secret::read(&file, MAX_SECRET_FILE_BYTES)).await;
-    let bytes = zeroize::Zeroizing::new(bytes.map_err(|error| failure(error.to_string()))?);
+    let bytes = zeroize::Zeroizing::new(bytes.map_err(|error| {
+        if error.kind() != ErrorKind::NotFound || path.components().nth(1).is_some() {
+            return failure(error.to_string());
+        }
+        // It may be the secret itself.
+        redactor.add(&Secret::new(path.display().to_string()));
+        failed(error.to_string()).hint(format!(
+            "{variable} names a file, such as /run/secrets/corti; the secret itself goes into {CLIENT_SECRET}"
+        ))
+    })?);
     ClientSecret::from_bytes(&bytes).map_err(|error| {
         failed(error.to_string()).hint("the file must hold the secret and nothing else, in one line")
     })

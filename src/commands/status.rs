@@ -132,7 +132,7 @@ impl Entry {
             }
             SecretSource::Given(GivenSecret::File(variable, path)) => {
                 let place = format!("the file `{}`, by {variable}", path.display());
-                let secret = SecretState::mounted(variable, path, &place).await;
+                let secret = SecretState::mounted(variable, path, &place, context.sink.redactor()).await;
                 (place, secret)
             }
             SecretSource::Store(name, profile) => {

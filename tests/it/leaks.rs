@@ -215,3 +215,46 @@ fn a_secret_in_the_wrong_place_is_not_printed() {
         assert_never_printed(&world, &["inspect", word], &[&token]);
     }
 }
+
+/// A token or a secret in a variable or a file where a name belongs.
+#[test]
+fn a_token_in_place_of_a_name_is_not_printed() {
+    let token = common::forged_token("https://auth.eu.corti.app", "openid");
+    let commands: [&[&str]; 3] = [&["status"], &["token", "full"], &["doctor", "--timeout", "1"]];
+    for name in [
+        "CORTI_ENVIRONMENT",
+        "CORTI_TENANT_NAME",
+        "CORTI_CLIENT_ID",
+        "CORTI_AUTH_PROFILE",
+        "CORTI_AUTH_STORE",
+    ] {
+        let mut world = World::client_of("http://127.0.0.1:9");
+        world.set(name, &token);
+        for words in commands {
+            assert_never_printed(&world, words, &[&token]);
+        }
+    }
+    for value in [CANARY, &token] {
+        let mut world = World::client_of("http://127.0.0.1:9");
+        world.set("CORTI_CLIENT_SECRET_FILE", value);
+        for words in commands {
+            assert_never_printed(&world, words, &[value]);
+        }
+    }
+    let world = World::new();
+    for text in [
+        format!("[profiles.a]\nenvironment = \"eu\"\ntenant = \"{token}\"\nclient-id = \"x\"\n"),
+        format!("[profiles.a]\n\"{token}\" = 1\n"),
+    ] {
+        world.write_config(&text);
+        for words in commands {
+            assert_never_printed(&world, words, &[&token]);
+        }
+    }
+    std::fs::remove_dir_all(world.config_folder()).unwrap();
+    let text = format!(
+        "CORTI_ENVIRONMENT=eu\nCORTI_TENANT_NAME={token}\nCORTI_CLIENT_ID={token}\nCORTI_CLIENT_SECRET=x\n"
+    );
+    let file = world.private_file("a.env", text);
+    assert_never_printed(&world, &["profile", "import", &file], &[&token]);
+}

@@ -46,7 +46,7 @@ const SIGNS: [&str; 6] = ["=>", ":", "=", "%3D", "%3d", "%3A"];
 /// `text` without secrets, and at most [`LONGEST`] characters of it. The `known` ones are the token, the client secret and
 /// those of a saved request.
 pub(super) fn redact(text: &str, known: &Redactor) -> String {
-    let text = known.apply(text);
+    let text = known.without_known(text);
     let text = match first_named(&text) {
         Some(start) => format!("{}{REDACTED}", text.get(..start).unwrap_or_default()),
         None => text.into_owned(),

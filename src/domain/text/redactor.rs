@@ -1,4 +1,5 @@
-//! Cuts known secrets out of text before it is shown: a server may repeat what it was sent.
+//! Cuts secrets out of text before it is shown: those that are known, since a server may repeat what it was sent, and every
+//! JWT, since somebody may have put one where a name belongs.
 //!
 //! A secret is found as it is and within base64 and hex. Percent, JSON and HTML escapes are decoded first, up to twice. ASCII
 //! case is ignored: header names and host names are in lower case, and hex digits in either.
@@ -13,6 +14,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::domain::client::secret::{REDACTED, Secret};
+use crate::domain::token::jwt::without_tokens;
 
 use super::excerpt::CUT;
 
@@ -64,13 +66,21 @@ impl Redactor {
         }
     }
 
-    /// Whether a secret is in `text`.
+    /// Whether a known secret is in `text`.
     pub fn finds_in(&self, text: &str) -> bool {
-        matches!(self.apply(text), Cow::Owned(_))
+        matches!(self.without_known(text), Cow::Owned(_))
     }
 
-    /// `text` without the secrets.
+    /// `text` without the secrets and tokens.
     pub fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match without_tokens(text, REDACTED) {
+            Cow::Borrowed(text) => self.without_known(text),
+            Cow::Owned(text) => Cow::Owned(self.without_known(&text).into_owned()),
+        }
+    }
+
+    /// `text` without the known secrets.
+    pub fn without_known<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.known.borrow().is_empty() || text.len() < SHORTEST {
             return Cow::Borrowed(text);
         }
@@ -111,7 +121,7 @@ impl Redactor {
         // One search of all texts is much faster than a search of each, and hardly any value has a secret.
         let mut texts = String::new();
         collect_texts(&value, &mut texts);
-        if !self.finds_in(&texts) {
+        if let Cow::Borrowed(_) = self.apply(&texts) {
             return value;
         }
         let clean = |text: &str| self.apply(text).into_owned();

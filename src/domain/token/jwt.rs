@@ -1,5 +1,6 @@
 //! Reads a JSON Web Token (RFC 7519) without checking its signature: nothing of it is proven.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -311,11 +312,28 @@ fn parse_members(part: &'static str, json: &str) -> Result<Members, JwtError> {
 /// Whether `text` contains a JWT: every JOSE header starts with `eyJ` and ends at a dot. Keeps tokens out of argv and out of
 /// messages.
 pub fn contains_token(text: &str) -> bool {
-    text.match_indices("eyJ").any(|(start, _)| {
-        let rest = text.get(start..).unwrap_or_default();
-        let part = rest.split('.').next().unwrap_or_default();
-        let is_base64url = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        part.len() < rest.len() && part.len() >= 8 && is_base64url
+    first_token(text).is_some()
+}
+
+/// `text` with `mark` instead of each JWT.
+pub fn without_tokens<'a>(text: &'a str, mark: &str) -> Cow<'a, str> {
+    let (mut clean, mut rest) = (String::new(), text);
+    while let Some((start, end)) = first_token(rest) {
+        clean.push_str(rest.get(..start).unwrap_or_default());
+        clean.push_str(mark);
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    if clean.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(clean + rest) }
+}
+
+/// Where the first JWT begins and ends.
+fn first_token(text: &str) -> Option<(usize, usize)> {
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    text.match_indices("eyJ").find_map(|(start, _)| {
+        let rest = text.get(start..)?.as_bytes();
+        let header = rest.iter().take_while(|byte| is_base64url(**byte)).count();
+        let length = rest.iter().take_while(|byte| is_base64url(**byte) || **byte == b'.').count();
+        (header >= 8 && rest.get(header) == Some(&b'.')).then_some((start, start + length))
     })
 }
 
