@@ -19,6 +19,9 @@ const MIN_LINE: usize = 8;
 /// A shorter signature is an example's, most likely: few tokens are cut so near the beginning of their third part.
 const MADE_UP: usize = 32;
 
+/// The longest line of a wrapped text, in characters, with its line break (RFC 2045, section 6.8).
+const LONGEST_LINE: usize = 78;
+
 /// Within so many characters the rest of a token follows, after marks between its lines.
 const MAX_MARK: usize = 64;
 
@@ -244,11 +247,13 @@ impl<'a> Signature<'a> {
     }
 }
 
-/// Whether a signature of this length is not a little longer than one of its algorithm: then something was glued to it.
+/// Whether a signature of this length is not a little longer than one of its algorithm, to which something was glued, or a little
+/// shorter, as when its last line is missing. A very short one is made up.
 pub(super) fn is_plausible(algorithm: &str, length: usize) -> bool {
     let lengths = lengths(algorithm);
-    let is_glued = |known: &usize| length > *known && length < known + NO_WORD;
-    lengths.contains(&length) || !lengths.iter().any(is_glued)
+    let is_glued = |known: usize| length > known && length < known + NO_WORD;
+    let is_cut = |known: usize| length < known && length + LONGEST_LINE > known && length > MADE_UP;
+    lengths.contains(&length) || !lengths.iter().any(|known| is_glued(*known) || is_cut(*known))
 }
 
 /// Whether it may be a word of a text: letters, of which only the first may be a capital.
