@@ -176,6 +176,15 @@ fn what_was_pasted_is_explained_without_options() {
     let from_request =
         Said::by(world.run(&format!("explain {har} --json")).env("CORTI_ACCESS_TOKEN", other)).json();
     assert_eq!(from_request, explained);
+    // A token that was hidden before the request was saved says nothing.
+    for hidden in ["Bearer [redacted]", "Bearer ***", "Bearer eyJhbGciOi...x"] {
+        let entry = json!({ "request": { "url": "https://api.eu.corti.app/v2/languages/",
+            "headers": [{ "name": "authorization", "value": hidden }] }, "response": { "status": 401, "content": {} } });
+        let har = world.file("hidden.har", json!({ "log": { "entries": [entry] } }).to_string());
+        let explained = Said::by(&mut world.run(&format!("explain {har} --json"))).json();
+        assert_eq!(explained["token"], json!(null));
+        assert!(!names(&explained).contains(&"not-a-token"), "{explained:#}");
+    }
 }
 
 #[test]
