@@ -242,6 +242,10 @@ impl Printer {
                 let only = json!({ "schema": object.get("schema"), path: value });
                 self.data(&self.json(&only));
             }
+            // Characters without a glyph are escaped as JSON does it, so it stays JSON.
+            Ok(value @ (Value::Object(_) | Value::Array(_))) if !field::is_words(value) => {
+                self.data(&printable_json(value));
+            }
             Ok(value) => self.data(&printable(&field::plain(value))),
         }
     }

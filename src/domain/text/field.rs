@@ -12,12 +12,17 @@ pub fn member<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     step(path).or_else(|| path.match_indices('.').find_map(below))
 }
 
+/// Whether it is a list of texts.
+pub fn is_words(value: &Value) -> bool {
+    value.as_array().is_some_and(|items| items.iter().all(Value::is_string))
+}
+
 /// A value as one line of text: a text as it is, texts in an array separated by spaces, anything else as compact JSON.
 pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        Value::Array(items) if items.iter().all(Value::is_string) => {
+        Value::Array(items) if is_words(value) => {
             items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
         }
         other => other.to_string(),
