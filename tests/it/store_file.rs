@@ -52,7 +52,7 @@ fn login_token_and_logout_work_without_a_keyring() {
         .run("logout")
         .assert()
         .success()
-        .stderr(predicate::str::contains("removed from the encrypted file"));
+        .stderr(predicate::str::contains("removed its secret from the encrypted file"));
     assert_eq!(secret_files(&world), Vec::<PathBuf>::new());
     world.run("token --full").assert().code(4).stderr(predicate::str::contains("not logged in"));
 }

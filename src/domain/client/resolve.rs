@@ -170,7 +170,7 @@ pub enum ResolveError {
         in_ci: bool,
     },
     /// A ready token without an environment. The token's own issuer is never used for this.
-    #[error("no environment is set for the token in {} (eu, us or an https:// URL)", variable::ACCESS_TOKEN)]
+    #[error("no environment is set that the token may be sent to (eu, us or an https:// URL)")]
     NoTarget,
 }
 
