@@ -12,7 +12,7 @@ mod credential;
 mod program;
 mod setting;
 
-pub(crate) use credential::mounting;
+pub(crate) use credential::{for_mounted, mounting};
 
 /// The kinds of failure, by what the caller can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -48,7 +48,10 @@ pub(crate) fn named_store(
         Failure::new(Kind::Usage, error).hint(hint)
     };
     let command = command.map(SecretCommand::split).transpose();
-    let command = command.map_err(|error| wrong_option(error.to_string()))?;
+    let command = command.map_err(|error| {
+        Failure::new(Kind::Usage, error)
+            .hint(r#"such as --secret-command 'op read "op://dev/corti/a secret"'"#)
+    })?;
     let variable = context.host.env.get(variable::STORE);
     let (name, word) = match (&command, store, &variable) {
         (Some(_), _, _) => ("--secret-command", store),
@@ -162,7 +165,10 @@ impl<'a> Credential<'a> {
         let page = Page::new()
             .toned(Tone::Good, format!("{done}: client `{id}` of `{environment}`, tenant `{tenant}`"))
             .field("profile", format!("{name}{mark}"))
-            .field("secret", format!("in {}", self.place()))
+            .field(
+                "secret",
+                format!("{} {}", if kind.command().is_some() { "from" } else { "in" }, self.place()),
+            )
             .field("next", format!("corti-auth token transcribe{option}"));
         Ok((json, page))
     }

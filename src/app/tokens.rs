@@ -19,7 +19,6 @@ use crate::domain::client::store_kind::StoreKind;
 use crate::domain::client::variable::{CLIENT_SECRET, GivenSecret};
 use crate::domain::text::duration::seconds;
 use crate::domain::text::redactor::Redactor;
-use crate::domain::text::shell::Shell;
 use crate::domain::token::cache_key::{CacheKey, Credential, SealKey, Tag, lock_name};
 use crate::domain::token::grant::{self, Token};
 use crate::domain::token::reuse::{CacheMode, CachePolicy, CachedToken};
@@ -27,7 +26,7 @@ use crate::domain::token::scope::{ScopeRequest, ScopeSet};
 use crate::edge::http::Http;
 use crate::edge::token_cache::Cache;
 use crate::edge::{mounted_secret, thread};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, for_mounted};
 
 /// How long to wait for another process that mints, beyond its request: it may wait for the keyring, too.
 const SLACK: Duration = Duration::from_secs(5);
@@ -304,7 +303,10 @@ pub(crate) async fn read_mounted(
         let message = format!("{variable}: the secret in `{}` cannot be used: {reason}", path.display());
         Failure::new(Kind::Configuration, message)
     };
-    let failure = |reason: String| failed(reason).hint(Shell::HERE.show_rights("-lL", path));
+    let failure = |reason: String| {
+        let hint = for_mounted(path, &reason);
+        failed(reason).hint(hint)
+    };
     let file = path.to_owned();
     let bytes = thread::files(move || mounted_secret::read(&file, MAX_SECRET_FILE_BYTES)).await;
     let bytes = zeroize::Zeroizing::new(bytes.map_err(|error| {

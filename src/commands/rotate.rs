@@ -18,8 +18,9 @@ use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{Plan, SecretOrigin, SecretSource};
 use crate::domain::client::secret::ClientSecret;
 use crate::domain::client::store_kind::StoreKind;
-use crate::domain::client::variable::CLIENT_ID;
+use crate::domain::client::variable::{CLIENT_ID, CLIENT_SECRET, GivenSecret};
 use crate::domain::text::page::{Page, Tone};
+use crate::domain::text::shell::quote;
 use crate::domain::token::scope::ScopeRequest;
 use crate::edge::store::StoreError;
 use crate::failure::{Failure, Kind};
@@ -27,9 +28,9 @@ use crate::output::{Outcome, Text};
 
 const WHERE: &str = "Corti Console: API Clients, the client, Regenerate Secret";
 
-/// First regenerate the secret in the Corti Console (API Clients, the client, Regenerate Secret). rotate mints a token
-/// with it, stores it, and checks that the old one no longer works. If the check of the new secret fails, the stored one
-/// is kept.
+/// First regenerate the secret in the Corti Console (API Clients, the client, Regenerate Secret). rotate tests the new
+/// secret by minting a token, stores the secret, and checks that the old secret no longer works. If the test fails, the
+/// stored secret is kept.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   corti-auth rotate
@@ -58,11 +59,17 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Outc
         SecretSource::Withheld(name, profile, overriding) => {
             return Err(Failure::withheld(name, &profile.client, &plan.client, overriding));
         }
-        SecretSource::Given(_) => {
+        SecretSource::Given(secret) => {
             let message = format!("{CLIENT_ID} names the client, so there is no stored secret to replace");
-            return Err(Failure::new(Kind::Configuration, message).hint(format!(
-                "set the new secret where {CLIENT_ID} is set, or name a profile: --profile NAME"
-            )));
+            let change = match secret {
+                GivenSecret::Value(_) => format!("set {CLIENT_SECRET} to the new secret"),
+                GivenSecret::File(_, path) => {
+                    format!("put the new secret into {}", quote(&path.display().to_string()))
+                }
+            };
+            return Err(Failure::new(Kind::Configuration, message)
+                .hint(change)
+                .hint("to rotate a profile: corti-auth rotate --profile NAME"));
         }
     };
     let (client, tokens) = (&plan.client, Tokens::new(context));
@@ -75,7 +82,7 @@ pub(super) async fn run(args: &RotateArgs, context: &Context<'_>) -> Result<Outc
     let old = tokens.secret(&plan).await?;
     let input = SecretInput { file: args.secret_file.clone(), stdin: args.secret_stdin };
     if input.is_prompt() && context.may_ask() {
-        context.note(format!("client `{id}` of `{environment}`; the new secret is from the {WHERE}"));
+        context.note(format!("client `{id}` of `{environment}`. Make the new secret in the {WHERE}"));
     }
     let verify = async |new: &ClientSecret| {
         let is_same = new.secret().is_same(old.secret());

@@ -9,6 +9,11 @@ use std::path::Path;
 use super::host::read_bounded;
 use super::text;
 
+/// Why a file of the user's own is refused. `chmod 600` repairs both.
+pub const READABLE: &str = "others may read it";
+/// See [`READABLE`].
+pub const WRITABLE: &str = "others may change it";
+
 /// Where a container's secrets are mounted. Root writes them, and everybody in the container can read them.
 #[cfg(unix)]
 const MOUNTS: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
@@ -45,11 +50,11 @@ fn open(path: &Path) -> io::Result<File> {
         return Err(denied(&format!("it belongs to another user (uid {owner})")));
     }
     if mode & 0o022 != 0 {
-        return Err(denied("others may change it: chmod 600"));
+        return Err(denied(WRITABLE));
     }
     let is_mount = owner == 0 && (me != 0 || is_mounted(path));
     if mode & 0o077 != 0 && !is_mount {
-        return Err(denied("others may read it: chmod 600"));
+        return Err(denied(READABLE));
     }
     Ok(file)
 }

@@ -14,9 +14,6 @@ use crate::edge::socket::SocketError;
 
 use super::{Failure, Kind};
 
-/// The hint for a host name without an address.
-const UNKNOWN_HOST: &str = "check the environment (eu or us) and the network: corti-auth doctor";
-
 /// The hint for a refused token.
 const REFUSED_TOKEN: &str = "the token may have expired, or be for another environment";
 
@@ -39,11 +36,16 @@ impl From<Problem> for Failure {
             300..=399 => (Network, "redirects are not followed; check --environment"),
             401 => return Self::refusal(Rejected, problem).hint(REFUSED_TOKEN).hint("corti-auth status"),
             403 => {
-                (Rejected, "the REST API needs a full token of the tenant in Tenant-Name: corti-auth status")
+                return Self::refusal(Rejected, problem)
+                    .hint("use a full token of the tenant that Tenant-Name names")
+                    .hint("corti-auth status");
             }
             404 => (Refused, "check the id and the environment: corti-auth status"),
             409 => (Refused, "this identifier is in use; leave out --identifier to get a new one"),
-            429 => (Unavailable, "wait; the Corti Console shows whether the credits are used up"),
+            429 if problem.is_out_of_credit() => {
+                (Unavailable, "check the balance in the Corti Console; trying again does not help")
+            }
+            429 => (Unavailable, "wait a moment, then run it again"),
             500.. => (Unavailable, TRY_LATER),
             _ => (Refused, "corti-auth interaction create --help"),
         };
@@ -133,7 +135,9 @@ impl From<HttpError> for Failure {
                 (Configuration, "name a PEM file with --ca-cert FILE or SSL_CERT_FILE")
             }
             HttpError::Address(_) => (Configuration, "check --environment: corti-auth status"),
-            HttpError::Dns(_) => (Network, UNKNOWN_HOST),
+            HttpError::Dns(_) => {
+                (Network, "check the environment (eu or us) and the network: corti-auth doctor")
+            }
             HttpError::Connect { .. } => (Network, "check the address, proxy variables and --ca-cert FILE"),
             HttpError::Proxy { .. } => (Network, "corti-auth doctor"),
             HttpError::TimedOut { .. } => (Network, "allow more time: --timeout 60s"),
@@ -151,7 +155,8 @@ impl From<HttpError> for Failure {
 impl From<ReachError> for Failure {
     fn from(error: ReachError) -> Self {
         let hint = match &error {
-            ReachError::Dns(..) => UNKNOWN_HOST,
+            // `doctor` and `probe` say this: no hint leads back to them.
+            ReachError::Dns(..) => "check the environment (eu or us), the network and HTTPS_PROXY",
             ReachError::Connect { .. } => "check the address and the firewall, or set HTTPS_PROXY",
         };
         // The message already contains the source.

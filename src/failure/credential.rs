@@ -1,6 +1,7 @@
 //! Failures of stores and of the token endpoint, with hints about the credential.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use crate::domain::client::api_client::Client;
 use crate::domain::client::identity::{ProfileName, Tenant};
@@ -12,6 +13,7 @@ use crate::domain::token::grant::GrantError;
 use crate::edge::age_file::AgeFileError;
 use crate::edge::keychain_error::KeychainError;
 use crate::edge::keyring::SERVICE;
+use crate::edge::mounted_secret;
 use crate::edge::prompt::PromptError;
 use crate::edge::secret_command::CommandError;
 use crate::edge::store::StoreError;
@@ -212,9 +214,17 @@ fn for_file(error: &AgeFileError, profile: &ProfileName) -> String {
         AgeFileError::WrongPassphrase(_) | AgeFileError::Broken { .. } => {
             format!("if it is lost, store the secret anew: {}", command_for("login", profile))
         }
-        AgeFileError::PassphraseFile(path, _) | AgeFileError::Io(_, path, _) => {
-            Shell::HERE.show_rights("-ld", path)
-        }
+        AgeFileError::PassphraseFile(path, reason) => for_mounted(path, reason),
+        AgeFileError::Io(_, path, _) => Shell::HERE.show_rights("-ld", path),
+    }
+}
+
+/// Repairs a file with a mounted secret that cannot be used for this reason, or shows who may use it.
+pub(crate) fn for_mounted(path: &Path, reason: &str) -> String {
+    if [mounted_secret::READABLE, mounted_secret::WRITABLE].contains(&reason) {
+        format!("chmod 600 {}", quote(&path.display().to_string()))
+    } else {
+        Shell::HERE.show_rights("-lL", path)
     }
 }
 
@@ -239,9 +249,11 @@ fn for_wrong_secret(origin: SecretOrigin<'_>) -> String {
     match origin {
         SecretOrigin::Profile(name) => command_for("login", name),
         SecretOrigin::Rotation(name) => command_for("rotate", name),
-        SecretOrigin::Command(command) => format!("change what this prints: {command}"),
+        SecretOrigin::Command(command) => format!("this command prints a wrong secret: {command}"),
         SecretOrigin::Variable(name) => format!("set {name} to the client's secret"),
-        SecretOrigin::File(path) => format!("put it into {}", quote(&path.display().to_string())),
+        SecretOrigin::File(path) => {
+            format!("put the right secret into {}", quote(&path.display().to_string()))
+        }
     }
 }
 

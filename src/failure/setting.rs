@@ -114,6 +114,7 @@ impl From<JwtError> for Failure {
     fn from(error: JwtError) -> Self {
         let failure = Self::caused(Kind::Token, error);
         match error {
+            // Only `inspect` gets here; see `token_source::refuse_empty`.
             JwtError::Empty => failure.hint("corti-auth token transcribe | corti-auth inspect"),
             JwtError::TooFewParts(_) => failure.hint("copy it again, whole"),
             JwtError::Claim(_) | JwtError::Header(_) => failure

@@ -53,10 +53,16 @@ fn nothing_is_imported_without_a_yes() {
     let file = world.file(".env", "ENVIRONMENT=eu\nTENANT=base\nCLIENT_ID=acme\nCLIENT_SECRET=hunter2\n");
     let said = Said::by(&mut world.run_words(&["profile", "import", &file, "--no-verify"]));
     assert_eq!(said.code, 2);
-    for words in ["acme  (from CLIENT_ID)", "7 characters", ".env --yes\n"] {
+    for words in ["acme  (from CLIENT_ID)", "7 characters", ".env --no-verify --yes\n"] {
         assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
     }
     assert!(!said.stderr.contains("hunter2"));
+    let options = ["-p", "x", "-e", "us", "-t", "other", "--store", "file"];
+    let said = Said::by(&mut world.run_words(&[&["profile", "import", &file], &options[..]].concat()));
+    let hint = format!(
+        "hint: corti-auth profile import {file} --profile x --environment us --tenant other --store file --yes\n"
+    );
+    assert!(said.code == 2 && said.stderr.ends_with(&hint), "{}", said.stderr);
     assert_eq!((world.config().as_str(), lookup(&world, "eu/base/acme").as_str()), ("", ""));
     let yes = ["profile", "import", &file, "--no-verify", "-y", "-q"];
     world.run_words(&yes).assert().success().stderr("");

@@ -119,7 +119,7 @@ fn a_pasted_url_of_another_host_is_not_opened() {
             "which is neither Corti's",
         ),
         ("ws://api.eu.corti.app/transcribe?token=Bearer%20canary", 2, "unencrypted"),
-        ("https://api.eu.corti.app/transcribe?token=Bearer%20canary", 2, "`https`"),
+        ("https://api.eu.corti.app/transcribe?token=Bearer%20canary", 2, "begins with `https:`"),
         ("wss://u:canary@api.eu.corti.app/transcribe", 2, "user name"),
         ("canary", 2, "not a URL"),
         ("wss://127.0.0.1:1/stream?tenant-name=b&token=canary", 2, "neither"),
@@ -171,7 +171,12 @@ fn an_answer_that_is_no_upgrade_has_its_exit_code() {
     let cookie = "Set-Cookie: session=canary-cookie";
     for (answer, code, words) in [
         (Answer::http("503 Service Unavailable", &[cookie], echo), 9, "request r-1"),
-        (Answer::http("429 Too Many Requests", &[], "{}"), 9, "credits are used up"),
+        (Answer::http("429 Too Many Requests", &[], "{}"), 9, "hint: wait a moment, then run it again\n"),
+        (
+            Answer::http("429 Too Many Requests", &[], r#"{"type":"A0021","detail":"Insufficient balance"}"#),
+            9,
+            "hint: check the balance in the Corti Console; trying again does not help\n",
+        ),
         (Answer::http("403 Forbidden", &[], "{}"), 5, "tenant-name must be"),
         (Answer::http("302 Found", &["Location: https://x/?t=canary-abcdefgh"], ""), 8, "redirects"),
         (

@@ -128,7 +128,9 @@ fn only_a_stored_secret_can_be_rotated() {
     let said = Said::by(&mut world.run_words(&rotate));
     assert_eq!(said.code, 3, "{}", said.stderr);
     assert!(
-        said.stderr.contains("CORTI_CLIENT_ID names the client") && said.stderr.contains("--profile NAME"),
+        said.stderr.contains("CORTI_CLIENT_ID names the client")
+            && said.stderr.contains("hint: set CORTI_CLIENT_SECRET to the new secret\n")
+            && said.stderr.contains("corti-auth rotate --profile NAME\n"),
         "{}",
         said.stderr
     );

@@ -107,6 +107,7 @@ fn an_error_has_the_commands_own_words() {
     for (command, message) in [("'", "a quote that is not closed"), ("", "the secret command is empty")] {
         let said = log_in(&world, &sandbox, command);
         assert!(said.code == 2 && said.stderr.contains(message), "{command}: {}", said.stderr);
+        assert!(said.stderr.contains("hint: such as --secret-command '"), "{command}: {}", said.stderr);
     }
     world
         .run("login --store command")

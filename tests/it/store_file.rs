@@ -69,9 +69,11 @@ fn the_secret_needs_the_passphrase() {
     assert_eq!(refused.code, 4, "{}", refused.stderr);
     assert!(refused.stderr.contains("the passphrase does not open"), "{}", refused.stderr);
 
-    world.set("CORTI_AUTH_PASSPHRASE_FILE", &world.file("open", PASSPHRASE));
+    let file = world.file("open", PASSPHRASE);
+    world.set("CORTI_AUTH_PASSPHRASE_FILE", &file);
     let open = said(&world);
-    assert!(open.code == 4 && open.stderr.contains("others may read it: chmod 600"), "{}", open.stderr);
+    let repair = format!("others may read it\nhint: chmod 600 {file}\n");
+    assert!(open.code == 4 && open.stderr.contains(&repair), "{}", open.stderr);
 
     world.set("CORTI_AUTH_PASSPHRASE_FILE", "");
     let nobody = said(&world);

@@ -38,13 +38,19 @@ pub(super) async fn read(
     }
     let bytes = input::read(path, MAX_TEXT, context).await;
     let bytes = bytes.map_err(|reason| usage(format!("cannot read a URL from {reason}")))?;
-    let pasted = PastedUrl::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| match error {
-        PastedUrlError::Tokens => Failure::new(Kind::Usage, error).hint("keep one token= in the URL"),
-        PastedUrlError::Outside => Failure::new(Kind::Usage, error).hint(WITHOUT_A_TOKEN),
-        error => usage(error.to_string()),
+    let pasted = PastedUrl::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| {
+        let hint = match &error {
+            PastedUrlError::NotAUrl | PastedUrlError::Scheme(_) => "copy the URL again, whole",
+            PastedUrlError::NotEncrypted => "write wss:// instead of ws://",
+            PastedUrlError::User => "remove the user name and the password from the URL",
+            PastedUrlError::Tokens => "keep one token= in the URL",
+            PastedUrlError::Outside => WITHOUT_A_TOKEN,
+        };
+        Failure::new(Kind::Usage, error).hint(hint)
     })?;
     let kind = named.or(pasted.kind).ok_or_else(|| {
-        usage("the pasted URL's path is neither …/transcribe nor …/interactions/ID/streams".to_owned())
+        let message = "the pasted URL's path is neither …/transcribe nor …/interactions/ID/streams";
+        Failure::new(Kind::Usage, message)
             .hint("say which it is: corti-auth probe streams --websocket-url FILE")
     })?;
     for flaw in &pasted.flaws {

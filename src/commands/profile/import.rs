@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use crate::app::context::Context;
+use crate::app::context::{Context, Options};
 use crate::app::credentials::{self, Credential, taken};
 use crate::cli::argument;
 use crate::domain::client::api_client::Client;
@@ -153,9 +153,7 @@ async fn confirm(
     }
     if !args.yes && !asks {
         let message = "this import needs a confirmation, and there is no terminal";
-        let file = quote(&args.file.display().to_string());
-        return Err(Failure::new(Kind::Usage, message)
-            .hint(format!("corti-auth profile import {file}{} --yes", context.profile_option())));
+        return Err(Failure::new(Kind::Usage, message).hint(args.confirmed(context)));
     }
     let question = format!("Import it as profile `{}`?", draft.name);
     if args.yes || context.questions().confirm(&question).await? {
@@ -164,6 +162,20 @@ async fn confirm(
     // Not a success: `import FILE && rm FILE` must keep the file.
     context.note("cancelled; nothing was imported");
     Err(Failure::new(Kind::Interrupted, "cancelled; nothing was imported"))
+}
+
+impl ImportArgs {
+    /// The same command, with a yes.
+    fn confirmed(&self, context: &Context<'_>) -> String {
+        let file = quote(&self.file.display().to_string());
+        let Options { environment, tenant, .. } = context.options;
+        let options = [("environment", environment), ("tenant", tenant), ("store", &self.store)];
+        let options = options.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        let options: Vec<_> = options.map(|(name, value)| format!(" --{name} {}", quote(value))).collect();
+        let options = options.concat();
+        let no_verify = if self.no_verify { " --no-verify" } else { "" };
+        format!("corti-auth profile import {file}{}{options}{no_verify} --yes", context.profile_option())
+    }
 }
 
 impl Draft {

@@ -38,7 +38,7 @@ pub enum PastedUrlError {
     #[error("what was pasted is not a URL")]
     NotAUrl,
     /// A URL with another scheme.
-    #[error("the pasted URL uses `{0}`; a WebSocket's uses `wss`")]
+    #[error("the pasted URL begins with `{0}:`; a WebSocket URL begins with `wss:`")]
     Scheme(String),
     /// A token would be sent unencrypted over a network.
     #[error("the pasted URL uses `ws` to another machine: its token would travel unencrypted")]

@@ -16,6 +16,9 @@ use super::request::Response;
 /// Shown if the server gives no reason.
 const NO_REASON: &str = "no reason given";
 
+/// Words of a 429 that no wait helps against, in lower case.
+pub const CREDIT_WORDS: [&str; 3] = ["balance", "quota", "trial"];
+
 /// Why the API refused. The texts are the server's: escape them before they are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -59,6 +62,12 @@ impl Problem {
         let reason = detail.or(kind).unwrap_or_else(|| NO_REASON.to_owned());
         let detail = [&[reason], fields.as_slice()].concat().join("; ");
         Self { status, detail, request_id }
+    }
+
+    /// Whether the credits are used up, so that trying again does not help.
+    pub fn is_out_of_credit(&self) -> bool {
+        let detail = self.detail.to_lowercase();
+        self.status == 429 && CREDIT_WORDS.iter().any(|word| detail.contains(word))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The causes of requests that did not reach the API, that it refuses although it accepts the token, and of servers that are
 //! busy or broken. Types such as `A0007` are from Corti's documentation.
 
+use crate::domain::corti::problem::CREDIT_WORDS;
 use crate::domain::explain::answer::AnswerKind;
 use crate::domain::explain::cause::{Cause, cause};
 use crate::domain::explain::evidence::Evidence;
@@ -24,14 +25,14 @@ pub(super) fn on_the_way(it: &Evidence) -> Vec<Cause> {
             .if_answer_proves(asked)
             .if_status_matches(it.has_only_status(&[407]) && it.proxy.is_none())
             .remedy(if takes_basic {
-                "set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT, percent-encoded"
+                "set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT, with USER and PASSWORD percent-encoded"
             } else {
                 "use a proxy with Basic authentication; corti-auth supports nothing else"
             })
             .remedy("corti-auth doctor"),
         cause(
             "redirect",
-            "the server redirects: the URL is wrong (host, path, http for https), or a login page answers",
+            "the server redirects: the URL is wrong (host, path, or http instead of https), or a login page answers",
         )
         .if_answer_proves(
             redirect.map(|(status, location)| format!("{status}, and Location is `{location}`")),
@@ -89,7 +90,7 @@ pub(super) fn content(it: &Evidence) -> Vec<Cause> {
 /// The causes of answers of busy and broken servers, of the agents API, and of no failure at all.
 pub(super) fn servers(it: &Evidence) -> Vec<Cause> {
     let is_429 = it.is_status(&[429]);
-    let is_quota = it.has_code(AnswerKind::Problem, &["A0021"]) || it.says(&["balance", "quota", "trial"]);
+    let is_quota = it.has_code(AnswerKind::Problem, &["A0021"]) || it.says(&CREDIT_WORDS);
     let retry_after = it.retry_after.as_ref().filter(|_| is_429 && !is_quota);
     let is_html = it.is(AnswerKind::Html);
     let is_success = it.status.is_some_and(|status| status == 101 || (200..300).contains(&status));
