@@ -71,15 +71,16 @@ impl Caller {
         })))
     }
 
-    /// The token in a file or in standard input (`-`). `again` is a command that needs no such token.
+    /// The token in a file or in standard input (`-`). `what` it must be able to do, and `again` is a command that needs no such token.
     pub(crate) async fn of_file(
         path: &Path,
         nth: Option<usize>,
+        what: &str,
         again: &str,
         context: &Context<'_>,
     ) -> Result<Self, Failure> {
         let GivenToken { token, inspection, environment, tenant } =
-            GivenToken::in_file(path, nth, &format!("{again} --token-file -"), again, context).await?;
+            GivenToken::in_file(path, nth, what, &format!("{again} --token-file -"), again, context).await?;
         let file = path.display().to_string();
         Ok(Self::Ready(Box::new(ReadyToken {
             token,
@@ -119,11 +120,13 @@ impl GivenToken {
     pub(crate) async fn in_file(
         path: &Path,
         nth: Option<usize>,
+        what: &str,
         piped: &str,
         again: &str,
         context: &Context<'_>,
     ) -> Result<Self, Failure> {
         let text = token_source::text(path, Shell::HERE.read_from(piped, "FILE"), context).await?;
+        token_source::refuse_empty(&text, what, piped)?;
         let found = token_source::choose(&text, nth, context).await?;
         let token = AccessToken::parse(&found.token).ok_or_else(|| {
             Failure::new(Kind::Token, "the token has characters that no token has").hint(again)

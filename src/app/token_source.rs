@@ -10,7 +10,7 @@ use crate::app::input::{self, name};
 use crate::domain::client::secret::{Secret, fingerprint};
 use crate::domain::text::excerpt::at_most;
 use crate::domain::token::inspection::Inspection;
-use crate::domain::token::jwt::{Jwt, MAX_TOKEN_BYTES};
+use crate::domain::token::jwt::{Jwt, JwtError, MAX_TOKEN_BYTES};
 use crate::domain::token::pasted::{self, Found, MAX_FOUND, MAX_TEXT};
 use crate::edge::input::Input;
 use crate::edge::prompt;
@@ -205,13 +205,21 @@ pub(crate) async fn text(path: &Path, hint: String, context: &Context<'_>) -> Re
     Ok(Secret::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Refuses a terminal as standard input.
-pub(crate) fn refuse_terminal(context: &Context<'_>) -> Result<(), Failure> {
+/// Refuses an empty text. `reader` is the command that reads it from standard input, and `what` the token that it needs.
+pub(crate) fn refuse_empty(text: &Secret, what: &str, reader: &str) -> Result<(), Failure> {
+    if !text.expose().trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Token, JwtError::Empty).hint(format!("corti-auth token {what} | {reader}")))
+}
+
+/// Refuses a terminal as standard input, which `reader` reads.
+pub(crate) fn refuse_terminal(reader: &str, context: &Context<'_>) -> Result<(), Failure> {
     if !context.host.terminal.stdin {
         return Ok(());
     }
     Err(Failure::new(Kind::Usage, "no token: pipe one in, or name a file")
-        .hint("corti-auth token transcribe | corti-auth inspect"))
+        .hint(format!("corti-auth token transcribe | {reader}")))
 }
 
 fn unreadable(name: &str, error: &Error, example: &str) -> Failure {

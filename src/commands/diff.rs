@@ -21,6 +21,9 @@ use crate::domain::token::reuse::CachePolicy;
 use crate::failure::{Failure, Kind};
 use crate::output::{Outcome, Text};
 
+/// Reads a token from standard input.
+const READER: &str = "corti-auth diff - FILE";
+
 /// Each is a file with a token, standard input (-), or the name of a profile. For a profile a token is minted, with --scope,
 /// --full or the profile's default scope. If a profile and a file have the same name, write ./NAME for the file. Neither
 /// token is verified, and expired ones are compared too.
@@ -71,9 +74,8 @@ pub(super) async fn run(args: &DiffArgs, context: &Context<'_>) -> Result<Outcom
         Tone::Caution,
         caution,
     );
-    let failure = (!differences.is_empty()).then(|| {
-        Failure::new(Kind::Check, format!("the tokens differ in {}", comparison::list(&differences)))
-    });
+    let failure = (!differences.is_empty())
+        .then(|| Failure::new(Kind::Check, format!("the tokens differ: {}", comparison::list(&differences))));
     Ok(Outcome { failure, ..Outcome::new("diff", json, Text::Page(page)) })
 }
 
@@ -93,7 +95,7 @@ async fn side(
             if let Some(text) = token_source::ask(None, context).await? {
                 ("the terminal".to_owned(), Secret::new(text.to_string()))
             } else {
-                refuse_terminal(context)?;
+                refuse_terminal(READER, context)?;
                 ("standard input".to_owned(), read(None).await?)
             }
         }
@@ -103,6 +105,7 @@ async fn side(
         }
     };
     let unreadable = |failure: Failure| failure.context(format!("cannot compare {source}"));
+    token_source::refuse_empty(&text, "transcribe", READER).map_err(unreadable)?;
     let (found, remark) = choose_quietly(&text, args.which.nth, context).await.map_err(unreadable)?;
     if let Some(remark) = remark {
         context.note(format!("{source}: {remark}"));

@@ -11,7 +11,8 @@ use crate::app::interrupt::interruptible;
 use crate::app::token_source::{self, Source, refuse_terminal};
 use crate::cli::argument;
 use crate::cli::token_args::NthArgs;
-use crate::domain::text::shell::{Shell, quote};
+use crate::domain::text::shell::Shell;
+use crate::domain::token::pasted;
 use crate::domain::token::report::FIELDS;
 use crate::domain::token::scope::LIMITED;
 use crate::failure::{Failure, Kind};
@@ -33,10 +34,9 @@ use judge::Judge;
 /// of a table.
 ///
 /// --verify uses the keys that the realm of the environment and tenant publishes, or those of --jwks, and never keys that
-/// a token names. It checks signature, algorithm, expiry, not-before, issuer and audience. An access token must be for
-/// `account` or have no audience, an ID token for its client, a refresh token for its issuer. Corti does not
-/// document an audience, so other values are shown, but checked only with --audience. Keys are fetched again after 10
-/// minutes, and for an unknown key, at most once a minute.
+/// a token names. It checks signature, algorithm, expiry, not-before, issuer and audience. Of an access token, the audience
+/// is checked only with --audience, since Corti documents none. An ID token must be for its client, a refresh token for its
+/// issuer. Keys are fetched again after 10 minutes, and for an unknown key, at most once a minute.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(after_help = "Examples:
@@ -102,7 +102,7 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
     let file = file(args);
     let asked = token_source::ask(file, context).await?;
     if file.is_none() && asked.is_none() {
-        refuse_terminal(context)?;
+        refuse_terminal("corti-auth inspect", context)?;
     }
     let example = |option| Shell::HERE.read_from(&format!("corti-auth inspect{option}"), "FILE");
     let mut source = match asked {
@@ -119,9 +119,10 @@ async fn inspect(args: &InspectArgs, fetches_keys: bool, context: &Context<'_>) 
     let text = source.whole().await?;
     let found = match token_source::choose(&text, args.which.nth, context).await {
         Ok(found) => found,
-        Err(failure) if failure.kind == Kind::Usage => {
+        Err(failure) if failure.kind == Kind::Usage && pasted::is_one_a_line(text.expose()) => {
             return Err(failure.hint(format!("each line by itself: {}", example(" --lines"))));
         }
+        Err(failure) if failure.kind == Kind::Usage => return Err(failure),
         // The signature of what cannot be read may be good.
         Err(failure) => return Err(judge.judge(text.expose()).await?.err().map_or(failure, Failure::from)),
     };
@@ -136,9 +137,8 @@ fn check_field(args: &InspectArgs, context: &Context<'_>) -> Result<(), Failure>
     let Some(field) = &context.options.field else { return Ok(()) };
     let first = field.split('.').next().unwrap_or_default();
     if first == "claims" && !args.claims {
-        let message = format!("`{field}` is there with --claims only");
-        return Err(Failure::new(Kind::Usage, message)
-            .hint(format!("corti-auth inspect --claims --field {}", quote(field))));
+        let message = format!("the field `{field}` needs --claims");
+        return Err(Failure::new(Kind::Usage, message).hint("add --claims"));
     }
     if FIELDS.split(", ").any(|known| known == first) {
         return Ok(());

@@ -188,6 +188,18 @@ fn only_an_access_token_is_sent() {
         let piped = world.run("check -").write_stdin(text).assert().code(code).stdout("");
         drop(piped);
     }
+    let empty = world.file("empty.txt", "\n");
+    for (words, hint) in [
+        ("check", "corti-auth token transcribe | corti-auth check -"),
+        ("probe streams --token-file", "corti-auth token full | corti-auth probe streams --token-file -"),
+        ("diff -", "corti-auth token transcribe | corti-auth diff - FILE"),
+        ("inspect", "corti-auth token transcribe | corti-auth inspect"),
+    ] {
+        let said = Said::by(world.run(&format!("{words} {empty}")).write_stdin(""));
+        assert_eq!((said.code, said.stdout.as_str()), (7, ""), "{words}: {}", said.stderr);
+        let end = format!("no token: the input is empty\nhint: {hint}\n");
+        assert!(said.stderr.ends_with(&end), "{words}: {}", said.stderr);
+    }
     for (words, message) in [
         ("check", "say what the token may do"),
         ("check file --full", "cannot be used with"),

@@ -77,7 +77,7 @@ fn what_is_missing_is_an_error_that_names_what_there_is() {
     // Before it serves.
     let said = contains("the result has no `url`").and(contains("environment"));
     world.run("sandbox --port 0 --field url").assert().code(1).stdout("").stderr(said);
-    let said = contains("with --claims only").and(contains("corti-auth inspect --claims --field claims.sub"));
+    let said = contains("the field `claims.sub` needs --claims\nhint: add --claims\n");
     world.run("inspect --field claims.sub").assert().code(2).stdout("").stderr(said);
     let said = contains("--field and --format curl cannot be used together");
     world.run("token full --format curl --field scopes").assert().code(2).stdout("").stderr(said);

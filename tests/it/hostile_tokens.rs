@@ -264,7 +264,7 @@ fn no_hostile_token_is_valid() {
     let said = Said::by(world.run_words(&words).write_stdin(lines.join("\n")));
     assert_eq!(said.code, 7, "{}", said.stderr);
     assert!(
-        said.stderr.contains(&format!("{0} of {0} tokens are not valid", cases.len())),
+        said.stderr.contains(&format!("{0} of {0} lines have no valid token", cases.len())),
         "{}",
         said.stderr
     );

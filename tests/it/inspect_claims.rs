@@ -122,7 +122,7 @@ fn a_claim_that_cannot_be_used_is_shown_and_named() {
     assert_eq!((said.code, &said.json()["client_id"]), (7, &json!("acme-app")));
     let lines = format!("{text}\n{}\n", token(&claims()));
     let said = inspect("", &lines);
-    assert!(said.code == 7 && said.stderr.contains("1 of 2 tokens is not valid"), "{}", said.stderr);
+    assert!(said.code == 7 && said.stderr.contains("1 of 2 lines has no valid token"), "{}", said.stderr);
     let file = world.file("token", &text);
     for command in ["diff", "check"] {
         let other = if command == "diff" { file.as_str() } else { "--environment=eu" };

@@ -75,6 +75,10 @@ async fn with_a_file_of_keys_the_audience_is_checked() {
         let words = ["inspect", "--verify", "--jwks", &file, "--audience", audience];
         let said = Said::by(world.run_words(&words).write_stdin(token.clone()));
         assert_eq!(said.code, code, "{}", said.stderr);
+        // A new token would have the same audience.
+        let error = "error: the token is not valid: audience\n\
+                     hint: the token's audience is account: compare it with --audience\n";
+        assert_eq!(said.stderr, if code == 0 { "" } else { error });
     }
     for (name, code) in [("/no/such/keys", 2), (world.file("junk", "{}").as_str(), 3)] {
         let said =

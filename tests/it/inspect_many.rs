@@ -68,7 +68,7 @@ fn each_line_has_a_line_of_output_and_the_worst_decides_the_exit_code() {
     let said = Said::by(World::new().run("inspect").write_stdin(text.clone()));
     assert_eq!(said.code, 7);
     assert!(
-        said.stderr.contains("2 of 4 tokens are not valid") && said.stderr.contains("sed -n 4p FILE"),
+        said.stderr.contains("2 of 4 lines have no valid token") && said.stderr.contains("sed -n 4p FILE"),
         "{}",
         said.stderr
     );
@@ -127,9 +127,11 @@ fn after_a_heading_line_the_hint_is_lines() {
         let said = Said::by(World::new().run("inspect --field client_id").write_stdin(text));
         assert_eq!((said.code, said.stdout.as_str()), (0, "a\n"), "{}", said.stderr);
     }
-    for text in ["hello\nworld", "eyJ.a.", "Bearer"] {
+    // With --lines, a line with two tokens fails.
+    let two_on_a_line = [format!("{token} {other}"), format!("{token}\nor {other} {token}")];
+    for text in ["hello\nworld", "eyJ.a.", "Bearer"].map(str::to_owned).into_iter().chain(two_on_a_line) {
         assert!(
-            !Said::by(World::new().run("inspect").write_stdin(text)).stderr.contains("--lines"),
+            !Said::by(World::new().run("inspect").write_stdin(text.as_str())).stderr.contains("--lines"),
             "{text}"
         );
     }
@@ -184,7 +186,7 @@ fn a_line_of_100_mb_is_refused_early_and_memory_stays_small() {
     }
     assert!(talk.peak() < 50 * 1024, "{} KiB", talk.peak());
     let (code, stderr) = talk.end();
-    assert!(code == 7 && stderr.contains("1 of 20002 tokens is not valid"), "{stderr}");
+    assert!(code == 7 && stderr.contains("1 of 20002 lines has no valid token"), "{stderr}");
     // Without --lines, no more is read than is searched for a token.
     let mut talk = Interactive::start(&World::new(), "inspect");
     for _ in 0..66 {

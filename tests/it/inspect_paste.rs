@@ -29,7 +29,7 @@ fn text_around_a_token_is_removed_and_named() {
         ),
         (broken.join("\n  "), json!(["white-space"]), "from line 1, rejoined from 3 lines\n"),
         (format!("\"{token}\""), json!(["quotes"]), "from: a text in quotes\n"),
-        (format!("{token} please look"), json!(["words"]), "from: a text\n"),
+        (format!("{token} please look"), json!(["words"]), "from: between other words\n"),
         (
             format!("https://h/back#access_token={token}&expires_in=300"),
             json!(["url"]),

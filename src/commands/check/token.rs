@@ -16,7 +16,8 @@ pub(super) async fn find(args: &CheckArgs, tokens: &Tokens<'_>) -> Result<GivenT
     let context = tokens.context;
     let is_chosen = context.options.profile.is_some() || args.choice.is_given();
     if let Some(path) = &args.file {
-        return GivenToken::in_file(path, args.which.nth, "corti-auth check -", AGAIN, context).await;
+        let (nth, reader) = (args.which.nth, "corti-auth check -");
+        return GivenToken::in_file(path, nth, "transcribe", reader, AGAIN, context).await;
     }
     // Options on the command line outrank the variable.
     if let Some(token) = context.variables()?.access_token.clone().filter(|_| !is_chosen) {

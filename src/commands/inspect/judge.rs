@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::app::context::Context;
 use crate::cli::argument;
 use crate::domain::client::secret::fingerprint;
+use crate::domain::text::excerpt::quoted;
 use crate::domain::text::field;
 use crate::domain::text::page::{Column, Page, Tone};
 use crate::domain::token::claims::AllClaims;
@@ -42,6 +43,7 @@ pub(super) struct Judge<'a> {
     claims: bool,
     redact: bool,
     required: Vec<String>,
+    named_audience: bool,
     header: LastHeader,
     places: Places,
 }
@@ -65,6 +67,8 @@ pub(super) struct Judged {
     /// When it was judged.
     now: Timestamp,
     redacted: bool,
+    /// Whether `--audience` was given.
+    named_audience: bool,
     /// The required scopes that it lacks.
     missing: Vec<String>,
 }
@@ -74,8 +78,8 @@ impl<'a> Judge<'a> {
         let verifier = args.verify.then(|| Verifier::new(args, context)).transpose()?;
         let required = argument::words(&args.require_scope).map(str::to_owned).collect();
         let (clock, header, places) = (context.host.clock, LastHeader::default(), Places::default());
-        let (claims, redact) = (args.claims, args.redact);
-        Ok(Self { clock, verifier, claims, redact, required, header, places })
+        let (claims, redact, named_audience) = (args.claims, args.redact, !args.audience.is_empty());
+        Ok(Self { clock, verifier, claims, redact, required, named_audience, header, places })
     }
 
     /// Judges a text. The inner error is the text's; the outer one means that there are no keys.
@@ -114,6 +118,7 @@ impl<'a> Judge<'a> {
             cleaned,
             verification,
             redacted: self.redact,
+            named_audience: self.named_audience,
             missing,
         }))
     }
@@ -247,6 +252,17 @@ impl Judged {
         if is_invalid { Some(Kind::Token) } else { Some(Kind::Check).filter(|_| !self.missing.is_empty()) }
     }
 
+    /// The hint for an audience that is not the one of `--audience`. `failed` are the failed checks.
+    fn hint_for_audience(&self, failed: &[String]) -> Option<String> {
+        let it = &self.inspection;
+        let is_wrong = failed.iter().any(|name| name == "audience") && it.error("aud").is_none();
+        let found = it.audience.join(" ");
+        (self.named_audience && is_wrong).then(|| match &*quoted(&found) {
+            "" => "the token has no audience: leave --audience out".to_owned(),
+            found => format!("the token's audience is {found}: compare it with --audience"),
+        })
+    }
+
     /// What is wrong with the token, in words.
     pub(super) fn failure(&self) -> Option<Failure> {
         let (kind, it) = (self.fault()?, &self.inspection);
@@ -258,7 +274,14 @@ impl Judged {
             let failed: Vec<String> =
                 verification.failed().map(|check| check.name.replace('_', " ")).collect();
             let message = format!("the token is not valid: {}", failed.join(", "));
-            return Some(Failure::new(kind, message).hint(it.renewal()).hint("corti-auth status"));
+            let failure = Failure::new(kind, message);
+            let failure = match self.hint_for_audience(&failed) {
+                // A new token would have the same audience.
+                Some(hint) if failed.len() == 1 => return Some(failure.hint(hint)),
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            };
+            return Some(failure.hint(it.renewal()).hint("corti-auth status"));
         }
         if !it.errors.is_empty() {
             let hint = match self.claims {

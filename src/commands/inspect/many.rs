@@ -165,10 +165,10 @@ impl Stream<'_, '_> {
         }
         let kind = if invalid > 0 { Kind::Token } else { Kind::Check };
         let counts = [
-            (invalid, if invalid == 1 { "is not valid" } else { "are not valid" }),
+            (invalid, if invalid == 1 { "has no valid token" } else { "have no valid token" }),
             (lacking, if lacking == 1 { "lacks a required scope" } else { "lack a required scope" }),
         ];
-        let mut total = format!(" of {tokens} tokens");
+        let mut total = format!(" of {tokens} lines");
         let counts = counts.into_iter().filter(|(count, _)| *count > 0);
         let counts = counts.map(|(count, what)| format!("{count}{} {what}", std::mem::take(&mut total)));
         let message = counts.collect::<Vec<_>>().join(", ");

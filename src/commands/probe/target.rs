@@ -73,6 +73,8 @@ pub(super) async fn prepare(
             Caller::of_file(
                 path,
                 args.which.nth,
+                // Streams need an interaction, which only a full token creates.
+                if kind == SocketKind::Streams { "full" } else { "transcribe" },
                 &format!("corti-auth probe {}", kind.as_str()),
                 tokens.context,
             )

@@ -72,14 +72,9 @@ impl Comparison {
     }
 }
 
-/// The properties of these names, in a sentence.
+/// The properties of these names, for a person.
 pub fn list(names: &[&str]) -> String {
-    let words: Vec<&str> =
-        names.iter().map(|name| if *name == "reach" { "what they may do" } else { name }).collect();
-    match words.split_last() {
-        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
-        _ => words.concat(),
-    }
+    names.iter().map(|name| label(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// What a person reads for the property `name`, as `inspect` calls it.

@@ -129,6 +129,13 @@ pub fn only(text: &str) -> Result<Found, NoToken> {
     }
 }
 
+/// Whether no line of a text has more than one token that may be meant, and several lines have one.
+pub fn is_one_a_line(text: &str) -> bool {
+    let lines: Vec<_> = text.lines().map(only).collect();
+    let has_several = lines.iter().any(|line| matches!(line, Err(NoToken::Several(_))));
+    !has_several && lines.iter().filter(|line| line.is_ok()).count() > 1
+}
+
 /// A text whose URLs with a token are whole again if they were wrapped. Its percent-encoding stays.
 pub fn rejoined(text: &str) -> String {
     let is_around =

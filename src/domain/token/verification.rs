@@ -147,7 +147,7 @@ fn signature(signed: &Result<Option<String>, SignatureError>) -> Check {
     match signed {
         Ok(Some(id)) => ok("signature", format!("made by key `{id}`")),
         Ok(None) => ok("signature", "made by a key that has no id"),
-        Err(SignatureError::Algorithm(_)) => failed("signature", "not checked: the algorithm is refused"),
+        Err(SignatureError::Algorithm(_)) => failed("signature", "no proof, since the algorithm is refused"),
         Err(error) => failed("signature", error.to_string()),
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn describe(text: &str, start: usize, end: usize) -> Place {
         Some(kind) => key.words(kind),
         None if has(Wrapping::Html) => key.words(Wrapping::Html),
         None if has(Wrapping::Bearer) => "the text after `Bearer`".to_owned(),
-        None if has(Wrapping::Words) => "a text".to_owned(),
+        None if has(Wrapping::Words) => "between other words".to_owned(),
         None if has(Wrapping::Quotes) => "a text in quotes".to_owned(),
         None => String::new(),
     };
