@@ -92,9 +92,10 @@ impl Delivery {
                 let lines = format::gitlab(&variables()).map_err(cannot_format)?;
                 let written = private_file::replace(path, lines.expose().as_bytes());
                 let text = written_to(path, written, format!("wrote {GITLAB_FILE} for a dotenv report"))?;
+                let hint = format!("within one job: corti-auth exec {} -- CMD", token.granted.arguments());
                 context.warn(
                     "GitLab does not mask this token, and keeps a dotenv report as an artifact that others may download",
-                    Some("within one job: corti-auth exec transcribe -- CMD"),
+                    Some(&hint),
                 );
                 return Ok(text);
             }

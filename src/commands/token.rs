@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::context::Context;
+use crate::app::delivery::Delivery;
 use crate::app::tokens::Tokens;
 use crate::cli::argument;
 use crate::cli::format_args::FormatArgs;
@@ -47,21 +48,25 @@ pub(super) async fn run(args: &TokenArgs, context: &Context<'_>) -> Result<Outco
         ["corti-auth token transcribe", "corti-auth token full"],
     )?;
     let token = Tokens::new(context).get(&plan, &requested, args.cache.policy(context)).await?;
-    requirement
-        .check(&token.granted)
-        .map_err(|unmet| Failure::new(Kind::Check, unmet).hint("see its scopes: corti-auth token --json"))?;
+    requirement.check(&token.granted).map_err(|unmet| {
+        let same = token.granted.mint_command() + &context.profile_option();
+        Failure::new(Kind::Check, unmet).hint(format!("see its scopes: {same} --json"))
+    })?;
     if requested.class() != TokenClass::Limited
         && (context.host.terminal.stdout || delivery.is_for_pipelines())
     {
         let caution =
             "this token acts as the client itself: keep it on a backend and out of chats and tickets";
-        // A pipeline has no browser.
-        let hint = if delivery.is_for_pipelines() {
-            "for one step alone: corti-auth exec full -- CMD"
-        } else {
-            "for a browser: corti-auth token transcribe"
+        let hint = match &delivery {
+            // It has a hint of its own.
+            Delivery::Gitlab(_) => None,
+            // A pipeline has no browser.
+            it if it.is_for_pipelines() => {
+                Some(format!("for one step alone: corti-auth exec {} -- CMD", token.granted.arguments()))
+            }
+            _ => Some("for a browser: corti-auth token transcribe".to_owned()),
         };
-        context.warn(caution, Some(hint));
+        context.warn(caution, hint.as_deref());
     }
     let client = &plan.client;
     let text = delivery.deliver(client, &token, context)?;

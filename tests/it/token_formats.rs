@@ -266,6 +266,15 @@ fn gitlab_gets_a_private_file_and_a_warning() {
     let said = Said::by(&mut world.run("token --scope streams --format gitlab"));
     assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);
     assert!(said.stderr.contains("an artifact that others may download"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("\nhint: within one job: corti-auth exec streams -- CMD\n"),
+        "{}",
+        said.stderr
+    );
+    let full = Said::by(&mut world.run("token full --format gitlab")).stderr;
+    assert!(full.contains("hint: within one job: corti-auth exec full -- CMD\n"), "{full}");
+    assert_eq!(full.matches("hint: ").count(), 1, "{full}");
+    world.run("token --scope streams --format gitlab").assert().success();
     let path = world.home().join("corti.env");
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(
@@ -299,7 +308,9 @@ fn a_token_with_missing_or_forbidden_scopes_is_not_printed() {
     ] {
         let said = Said::by(&mut world.run(&format!("token {arguments}")));
         assert_eq!((said.code, said.stdout.as_str()), (10, ""), "{arguments}");
-        assert!(said.stderr.contains(message) && said.stderr.contains("hint: "), "{}", said.stderr);
+        let what = if arguments.contains("full") { "full" } else { "streams" };
+        let hint = format!("hint: see its scopes: corti-auth token {what}");
+        assert!(said.stderr.contains(message) && said.stderr.contains(&hint), "{}", said.stderr);
     }
     assert_eq!(
         Said::by(&mut world.run("token --full --forbid-scope openid --json")).error()["code"],

@@ -132,14 +132,19 @@ impl ScopeSet {
 
     /// The command that mints a token with these scopes.
     pub fn mint_command(&self) -> String {
+        format!("corti-auth token {}", self.arguments())
+    }
+
+    /// The arguments of `token` and `exec` that ask for these scopes.
+    pub fn arguments(&self) -> String {
         let names: Vec<&str> = self.0.iter().filter(|scope| !scope.is_base()).map(Scope::as_str).collect();
         match self.class() {
-            TokenClass::Full => "corti-auth token full".to_owned(),
-            TokenClass::Limited => format!("corti-auth token {}", names.join(" ")),
+            TokenClass::Full => "full".to_owned(),
+            TokenClass::Limited => names.join(" "),
             TokenClass::Mixed if names.len() <= MAX_SHOWN => {
-                format!("corti-auth token --scope {}", quote(&names.join(",")))
+                format!("--scope {}", quote(&names.join(",")))
             }
-            TokenClass::Mixed => "corti-auth token --help".to_owned(),
+            TokenClass::Mixed => "--help".to_owned(),
         }
     }
 
