@@ -10,6 +10,10 @@ use crate::failure::{Failure, Kind};
 /// The commands that take a secret. A wrong argument of theirs may be the secret, so it is not repeated.
 const SECRET_COMMANDS: [&str; 3] = ["login", "rotate", "import"];
 
+/// What a token may do is said by a word and by an option.
+const FULL_TWICE: &str = "say what the token may do once: by a word such as full, or by --full";
+const SCOPE_TWICE: &str = "say what the token may do once: by a word such as transcribe, or by --scope";
+
 /// clap's error as a failure, and the help to show instead if only the command is missing.
 pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], root: &Command) -> (Failure, String) {
     use ErrorKind::{
@@ -39,7 +43,10 @@ pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], root: &Comman
     if let Some(ContextValue::Strings(known)) = error.get(ContextKind::ValidValue)
         && !known.is_empty()
     {
-        failure = failure.hint(format!("one of {}", known.join(", ")));
+        failure = failure.hint(match known.as_slice() {
+            [only] => format!("use {only}"),
+            several => format!("one of {}", several.join(", ")),
+        });
     }
     let help = if error.kind() == MissingCommand { text } else { String::new() };
     (failure.hint(help_command(error, arguments, root)), help)
@@ -55,6 +62,10 @@ fn in_plain_words(text: &str) -> String {
         (&format!("..={}", u32::MAX), " or more"),
         ("..=", " to "),
         (" is not in ", " is not allowed; use "),
+        ("the argument '[WHAT]...' cannot be used with '--full'", FULL_TWICE),
+        ("the argument '--full' cannot be used with '[WHAT]...'", FULL_TWICE),
+        ("the argument '[WHAT]...' cannot be used with '--scope <SCOPE>'", SCOPE_TWICE),
+        ("the argument '--scope <SCOPE>' cannot be used with '[WHAT]...'", SCOPE_TWICE),
         ("the argument '[WHAT]...'", "words such as transcribe"),
         ("'[WHAT]...'", "words such as transcribe"),
     ];
@@ -75,7 +86,10 @@ fn message(text: &str) -> String {
 /// The help of the command whose usage clap shows, else of the command that the arguments name.
 fn help_command(error: &clap::Error, arguments: &[OsString], root: &Command) -> String {
     let Some(usage) = error.get(ContextKind::Usage).map(ToString::to_string) else {
-        let (mut command, mut line) = (root, "corti-auth".to_owned());
+        // Subcommands of a group are known only then.
+        let mut root = root.clone();
+        root.build();
+        let (mut command, mut line) = (&root, "corti-auth".to_owned());
         for word in arguments {
             if let Some(inner) = command.find_subcommand(word) {
                 command = inner;

@@ -176,6 +176,15 @@ fn usage_errors_are_text_or_one_json_line() {
         assert_eq!(Said::by(&mut world.run(words)).error()["message"], message);
     }
     assert_eq!(wrong("explain --json --status abc")["hint"], "corti-auth explain --help");
+    for (words, help) in [
+        ("interaction --json create --gender x", "interaction create"),
+        ("interaction get --json abc", "interaction get"),
+        ("interaction --json list --limit 0", "interaction list"),
+        ("profile rename --json a", "profile rename"),
+    ] {
+        let hint = wrong(words)["hint"].as_str().unwrap().to_owned();
+        assert_eq!(hint.lines().last(), Some(&*format!("corti-auth {help} --help")), "{words}: {hint}");
+    }
     let keys: Vec<&str> = error.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
         keys,

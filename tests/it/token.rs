@@ -164,8 +164,8 @@ fn other_words_are_refused_and_not_all_repeated() {
     let world = World::new();
     for (arguments, message) in [
         ("token full transcribe", "use `full` without other words"),
-        ("token transcribe --full", "cannot be used with"),
-        ("token full --scope transcribe", "cannot be used with"),
+        ("token transcribe --full", "once: by a word such as full, or by --full\n"),
+        ("token full --scope transcribe", "once: by a word such as transcribe, or by --scope\n"),
         ("token transcribe,full", "use `full` without other words"),
         ("token strems", "did you mean `streams`?"),
         ("exec node -- server.js", "to run a program: corti-auth exec full -- CMD"),
