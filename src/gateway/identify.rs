@@ -11,6 +11,7 @@ use crate::domain::gateway::config::ApiKey;
 use crate::domain::gateway::credential::Credential;
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::ticket::Ticket;
+use crate::domain::token::jwt;
 
 /// The shortest API key, in characters. An operator may have hashed one that can be guessed.
 const SHORTEST_KEY: usize = 32;
@@ -50,6 +51,9 @@ impl Gateway {
         let known = self.verified.get(&digest);
         if let Some(caller) = known.filter(|caller| caller.expires_at.is_none_or(|end| end > now)) {
             return Ok(caller);
+        }
+        if jwt::header(token.expose()).is_err() {
+            return Err(invalid("this is neither an API key nor a JWT"));
         }
         let claimed = claimed_issuer(token);
         let known = self.issuers.iter().find(|(issuer, _)| Some(&issuer.url) == claimed.as_ref());

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::control::{Answer, Control};
 use crate::common::gateway::{BATCH, Gateway, HOST, ORIGIN, code, config};
+use crate::common::ready::mint;
 use crate::common::{Said, Sandbox, World};
 
 const RULES: &str = r#"
@@ -53,6 +54,12 @@ async fn a_caller_gets_limited_tokens_of_its_groups() {
         let answer = ask(bearer, scopes.clone()).await;
         assert_eq!(code(&answer).1, refusal, "{scopes}");
         assert!(!answer.body.contains("eyJ"), "{}", answer.body);
+    }
+    for (bearer, detail) in [
+        ("x", "this is neither an API key nor a JWT"),
+        (mint(&world, "--full").as_str(), "this gateway does not trust the token's issuer"),
+    ] {
+        assert_eq!(ask(bearer, json!(["transcribe"])).await.json()["detail"], detail);
     }
     let form = gateway.request("POST", "/broker/v1/token", BATCH).body("{\"scopes\":[\"streams\"]}");
     assert_eq!(code(&Answer::to(form).await), (400, "request_invalid".to_owned()));
