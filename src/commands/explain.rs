@@ -39,7 +39,7 @@ Exit codes:
 pub(super) struct ExplainArgs {
     /// HTTP status, close code, or a file with the response (- for stdin)
     ///
-    /// On a terminal, - or no argument asks for the response, and does not show it.
+    /// On a terminal, `-` or nothing: paste the response at a prompt, which does not show it.
     #[arg(value_name = "STATUS|FILE", value_parser = what, value_hint = ValueHint::FilePath)]
     what: Option<What>,
     /// The HTTP status or the close code, for scripts

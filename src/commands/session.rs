@@ -41,8 +41,8 @@ use crate::output::{Outcome, Text};
 
 Output:
   --format json prints the members that Corti's frontends expect: interactionId, websocketUrl,
-  accessToken, tenantName, environment, expiresAt. --json prints the same as every command does,
-  with a schema.")]
+  accessToken, tenantName, environment, expiresAt. --json prints the same values in corti-auth's
+  own form: snake_case names and a schema.")]
 pub(super) struct SessionArgs {
     /// Which WebSocket
     #[arg(value_enum, hide_possible_values = true, value_name = "transcribe|streams")]

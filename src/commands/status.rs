@@ -15,7 +15,7 @@ use crate::domain::client::config::Profile;
 use crate::domain::client::identity::ProfileName;
 use crate::domain::client::resolve::{Layer, Plan, SecretSource};
 use crate::domain::client::secret::AccessToken;
-use crate::domain::client::variable::{ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, GivenSecret};
+use crate::domain::client::variable::{ACCESS_TOKEN, CLIENT_SECRET, GivenSecret};
 use crate::domain::text::page::{Page, Tone};
 use crate::domain::text::shell::Shell;
 use crate::domain::token::inspection::{Inspection, span};
@@ -25,8 +25,8 @@ use crate::edge::config_file::HOME;
 use crate::failure::Failure;
 use crate::output::{Outcome, Text};
 
-/// Never prompts, and uses the network only with --online. Exits with 4 if there is no usable secret; with --online also
-/// with the exit code of `token`. With --all a missing secret is not a failure.
+/// Never prompts, and uses the network only with --online. Exits with 4 if there is no usable secret. With --online it exits
+/// as `token` does if no token can be minted. With --all a missing secret is not a failure.
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// Show every profile
@@ -182,16 +182,10 @@ impl Entry {
     }
 
     fn page(&self, is_active: bool, now: Timestamp) -> Page {
-        let Plan { client, source, layer, hidden } = &self.plan;
-        let chosen_by = match (layer, source) {
-            (Layer::ClientVariables, SecretSource::Given(secret)) => {
-                format!("{CLIENT_ID} and {}", secret.variable())
-            }
-            _ => layer.as_str().to_owned(),
-        };
+        let Plan { client, hidden, .. } = &self.plan;
         let page = Page::new()
             .optional("profile", self.plan.profile().map(ToString::to_string))
-            .optional("chosen by", is_active.then_some(chosen_by))
+            .optional("chosen by", is_active.then(|| self.plan.chosen_by()))
             .field("client", client.id.as_str())
             .field("environment", client.environment.to_string())
             .field("tenant", client.tenant.as_str())

@@ -47,13 +47,20 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
     rustls_error(error).map_or_else(|| root_cause(error), tls_error::sentence)
 }
 
-/// The last error of the chain is the cause.
+/// The last error of the chain is the cause. The HTTP library's words for an answer that ends early are replaced.
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    match cause.to_string().as_str() {
+        "end of file before message length reached" | "unexpected EOF during chunk size line" => {
+            "it was cut off"
+        }
+        "connection closed before message completed" => "the connection was closed",
+        other => other,
+    }
+    .to_owned()
 }
 
 /// The error of TLS, if TLS failed, not the connection below it. An I/O error wraps it without naming it as its source.

@@ -41,10 +41,10 @@ fn an_unusable_answer_is_an_error_with_a_hint() {
         (
             Answer::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"access".into()),
             8,
-            "no complete answer from `",
+            "`: it was cut off\n",
         ),
         (Answer::Bytes("SSH-2.0-OpenSSH_9.2\r\n".into()), 8, "no complete answer from `"),
-        (Answer::Bytes(String::new()), 8, "no complete answer from `"),
+        (Answer::Bytes(String::new()), 8, "`: the connection was closed\n"),
         (Answer::json(&TOKEN.replace("openid transcribe", "openid")), 6, "did not grant `transcribe`"),
         (Answer::json(&broader), 6, "granted more than was asked: `streams`"),
         (Answer::http("500 Internal Server Error", &[], ""), 9, "answered 500"),

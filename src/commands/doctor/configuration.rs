@@ -125,7 +125,7 @@ fn chosen(plan: &Plan) -> String {
     let by = match (plan.profile(), plan.layer) {
         (Some(name), Layer::DefaultProfile) => format!("profile `{name}`"),
         (Some(name), layer) => format!("profile `{name}` by {}", layer.as_str()),
-        (None, layer) => format!("by {}", layer.as_str()),
+        (None, _) => format!("chosen by {}", plan.chosen_by()),
     };
     let hidden: Vec<_> = plan.hidden.iter().map(|hidden| format!("; not used: {hidden}")).collect();
     let hidden = hidden.concat();

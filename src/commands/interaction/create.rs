@@ -150,7 +150,9 @@ async fn body(args: &CreateArgs, context: &Context<'_>) -> Result<Value, Failure
 /// A limited token, before anything is created.
 async fn limited(caller: &Caller, tokens: &Tokens<'_>) -> Result<AccessToken, Failure> {
     if let Caller::Ready(_) = caller {
-        let message = format!("--connect-url mints a limited token, which the one in {ACCESS_TOKEN} cannot");
+        let message = format!(
+            "--connect-url needs the client's secret to mint a limited token; {ACCESS_TOKEN} is not enough"
+        );
         return Err(Failure::new(Kind::Usage, message).hint(Shell::HERE.unset(&[ACCESS_TOKEN])));
     }
     tokens.get_for(caller, &SocketKind::Streams.scope_request(), tokens.context.cache_policy()).await

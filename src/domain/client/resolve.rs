@@ -38,7 +38,7 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// The layer in words, for `status`.
+    /// The layer in words, for `status --json`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Flag => "--profile",
@@ -98,6 +98,16 @@ impl Plan {
             SecretSource::Store(name, profile) | SecretSource::Withheld(name, profile, _) => {
                 profile.store.command().map_or(SecretOrigin::Profile(name), SecretOrigin::Command)
             }
+        }
+    }
+
+    /// What named the client, in words.
+    pub fn chosen_by(&self) -> String {
+        match (self.layer, &self.source) {
+            (Layer::ClientVariables, SecretSource::Given(secret)) => {
+                format!("{} and {}", variable::CLIENT_ID, secret.variable())
+            }
+            (layer, _) => layer.as_str().to_owned(),
         }
     }
 
