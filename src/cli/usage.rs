@@ -17,22 +17,34 @@ const SCOPE_TWICE: &str = "say what the token may do once: by a word such as tra
 /// clap's error as a failure, and the help to show instead if only the command is missing.
 pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], root: &Command) -> (Failure, String) {
     use ErrorKind::{
-        DisplayHelpOnMissingArgumentOrSubcommand as MissingCommand, InvalidValue, TooManyValues,
-        UnknownArgument, ValueValidation, WrongNumberOfValues,
+        DisplayHelpOnMissingArgumentOrSubcommand as MissingCommand, InvalidSubcommand, InvalidValue,
+        MissingSubcommand, TooManyValues, UnknownArgument, ValueValidation, WrongNumberOfValues,
     };
     let repeats = matches!(
         error.kind(),
-        UnknownArgument | TooManyValues | WrongNumberOfValues | InvalidValue | ValueValidation
+        UnknownArgument
+            | TooManyValues
+            | WrongNumberOfValues
+            | InvalidValue
+            | ValueValidation
+            | InvalidSubcommand
     );
     let command = SECRET_COMMANDS.iter().find(|command| arguments.iter().any(|word| word == *command));
-    if let Some(command) = command.filter(|_| repeats) {
-        let group = if *command == "import" { "profile " } else { "" };
+    let help = help_command(error, arguments, root);
+    let has_secret = || arguments.iter().any(|word| may_be_secret(&word.to_string_lossy()));
+    if repeats && (command.is_some() || has_secret()) {
         let message = "invalid argument (not shown: it may be a secret)";
-        let failure = Failure::new(Kind::Usage, message);
-        return (failure.hint(format!("corti-auth {group}{command} --help")), String::new());
+        let help = match command {
+            Some(&"import") => "corti-auth profile import --help".to_owned(),
+            Some(command) => format!("corti-auth {command} --help"),
+            None => help,
+        };
+        return (Failure::new(Kind::Usage, message).hint(help), String::new());
     }
     let text = in_plain_words(&error.render().to_string());
-    let mut failure = Failure::new(Kind::Usage, message(&text));
+    let is_missing = matches!(error.kind(), MissingCommand | MissingSubcommand);
+    let message = if is_missing { "a command is missing".to_owned() } else { message(&text) };
+    let mut failure = Failure::new(Kind::Usage, message);
     if let Some(command) = text.lines().find_map(|line| line.trim().strip_prefix("hint: corti-auth ")) {
         failure = failure.hint(format!("corti-auth {command}"));
     }
@@ -48,8 +60,18 @@ pub(crate) fn failure(error: &clap::Error, arguments: &[OsString], root: &Comman
             several => format!("one of {}", several.join(", ")),
         });
     }
-    let help = if error.kind() == MissingCommand { text } else { String::new() };
-    (failure.hint(help_command(error, arguments, root)), help)
+    let shown = if error.kind() == MissingCommand { text } else { String::new() };
+    (failure.hint(help), shown)
+}
+
+/// Whether a word has the form of a secret that Keycloak makes: 32 letters and digits. A UUID has no capitals.
+fn may_be_secret(word: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
+    word.len() >= 20
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte))
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
 }
 
 /// Replaces what clap and Rust's parsers of numbers and addresses say.

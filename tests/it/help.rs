@@ -148,6 +148,10 @@ fn usage_errors_are_text_or_one_json_line() {
     let whole = Said::by(&mut World::new().run("man --json")).error();
     assert_eq!(whole["message"], "the following required arguments were not provided: <DIR>");
     assert_eq!(whole["hint"], "corti-auth man --help");
+    for words in ["--json", "profile --json", "interaction --json"] {
+        let missing = Said::by(&mut World::new().run(words)).error();
+        assert_eq!(missing["message"], "a command is missing", "{words}");
+    }
     let wrong = |words: &str| Said::by(&mut World::new().run(words)).error();
     let format = wrong("token --json --format toml");
     assert_eq!(format["message"], "invalid value 'toml' for '--format <FORMAT>'");

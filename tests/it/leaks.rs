@@ -208,6 +208,16 @@ fn a_secret_in_the_wrong_place_is_not_printed() {
     for words in commands {
         assert_never_printed(&world, words, &[CANARY]);
     }
+    let secret = "Zx81Canary01234567890123456789ab";
+    for words in [
+        &["session", secret][..],
+        &["probe", secret],
+        &[secret],
+        &["token", &format!("--{secret}")],
+        &["diff", "a", "b", secret],
+    ] {
+        assert_never_printed(&world, words, &[secret]);
+    }
     let token = common::forged(&serde_json::json!({ "alg": "RS256" }), &serde_json::json!({ "jti": CANARY }));
     let url = format!("https://x/?token=Bearer%20{token}");
     for word in [&token, &format!("-s{token}"), &format!("-p{token}"), &format!("Bearer {token}"), &url] {
