@@ -91,7 +91,8 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
     let options = app::Options { profile, ..context.options.clone() };
     let context = Context::new(context.host, &options, context.sink)?;
     let (plan, tokens) = (context.plan()?, Tokens::new(&context));
-    let (ticket_keys, secret) = (keys::of_tickets(&config)?, tokens.secret(&plan).await?);
+    let (ticket_keys, engine_key) = (keys::of_tickets(&config)?, keys::of_engine(&config)?);
+    let secret = tokens.secret(&plan).await?;
     let mut sources = Vec::new();
     for address in &config.listen {
         sources.push(bind(address, "listen")?);
@@ -100,7 +101,18 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
     let listening: Vec<String> = sources.iter().chain(&metrics).map(Source::address).collect();
     context.note(format!("listening on {}; forwards to {}", listening.join(", "), behind(&plan)));
     let hosts = vec![authority(&config.public_url)];
-    let setup = Setup { config, plan, secret, ticket_keys, hosts, page: None, sources, metrics, logs: true };
+    let setup = Setup {
+        config,
+        plan,
+        secret,
+        ticket_keys,
+        engine_key,
+        hosts,
+        page: None,
+        sources,
+        metrics,
+        logs: true,
+    };
     gateway::run(&tokens, setup, stop, stopped_twice()).await?;
     Ok(Outcome::silent())
 }

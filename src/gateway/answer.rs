@@ -1,27 +1,27 @@
-//! Answers one request: finds out who asks for what, asks the rules, and passes it on.
+//! Answers one request: admits it, and passes it on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER,
-    SEC_WEBSOCKET_PROTOCOL, UPGRADE, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::timeout;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::Uuid;
 
+use super::admission::{accepts_origin, admit, asks_for_socket, check_page, forget_owner, permit};
+use super::decide::Dialect;
 use super::page::Page;
 use super::record::{self, Record};
 use super::state::{Allowed, Gateway};
-use super::{broker, forward, page, tunnel};
-use crate::domain::gateway::credential::{self, Found};
-use crate::domain::gateway::operation::{self, Call};
+use super::{broker, decide, forward, page, tunnel};
 use crate::domain::gateway::refusal::{Code, Refusal};
-use crate::domain::gateway::rules;
 use crate::domain::gateway::ticket::Ticket;
 
 /// How long an upgrade may take. The SDK gives up after 4 s.
@@ -54,15 +54,17 @@ pub(super) fn cors(gateway: &Arc<Gateway>) -> CorsLayer {
 pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response {
     let record = Arc::new(Record::new(&gateway.journal));
     let id = record.entry().request;
-    let is_page = page_of(&gateway, &request).is_some();
-    let limit = if asks_for_socket(&request) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
-    let request = request.map(|body| record::counted(body, &record, |entry| &mut entry.bytes_in));
-    let answered = timeout(limit, Box::pin(answer_to(&gateway, request, &record))).await;
+    let (asked, body) = request.into_parts();
+    let (is_page, dialect) = (page_of(&gateway, &asked).is_some(), Dialect::of(asked.uri.path()));
+    let limit = if asks_for_socket(&asked) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
+    let body = record::counted(body, &record, |entry| &mut entry.bytes_in);
+    let answered = timeout(limit, Box::pin(answer_to(&gateway, asked, body, &record))).await;
     let late = || Refusal::later(Code::UPSTREAM_UNREACHABLE, "the gateway timed out", Duration::from_secs(1));
     let (mut response, outcome) = match answered.unwrap_or_else(|_| Err(late())) {
         Ok(response) => (response, "ok"),
         // A browser shows it to whoever opened the page.
         Err(refusal) if is_page => (page::refused(&refusal, &gateway.config.public_url), refusal.code.0),
+        Err(refusal) if dialect == Some(Dialect::Nginx) => (refused_for_nginx(&refusal, id), refusal.code.0),
         Err(refusal) => (refused(&refusal, id), refusal.code.0),
     };
     record.answered(response.status().as_u16(), outcome);
@@ -74,106 +76,37 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
 
 async fn answer_to(
     gateway: &Arc<Gateway>,
-    request: Request,
+    asked: Parts,
+    body: Body,
     record: &Arc<Record>,
 ) -> Result<Response, Refusal> {
-    let origin = check_page(gateway, request.headers())?;
-    let path = request.uri().path().to_owned();
-    if let Some(page) = page_of(gateway, &request) {
-        return Ok(page.answer(&path).await);
+    let path = asked.uri.path();
+    if let Some(dialect) = Dialect::of(path) {
+        return decide::answer(gateway, dialect, &asked, record).await;
     }
-    if origin.is_none() && comes_from_elsewhere(request.headers()) {
-        return Err(Refusal::new(Code::ORIGIN_DENIED, "a page sent this without an Origin header"));
+    if let Some(page) = page_of(gateway, &asked) {
+        check_page(gateway, &asked.headers)?;
+        return Ok(page.answer(path).await);
     }
-    // An absolute target could name another host than `Host`.
-    if request.uri().authority().is_some() {
-        return Err(Refusal::new(Code::PATH_INVALID, "the request target is not a path"));
-    }
-    let (allowed, ticket) = admit(gateway, credential(&request)?, origin, record).await?;
-    if !asks_for_socket(&request) {
+    let (allowed, ticket) = admit(gateway, &asked, record).await?;
+    if !asks_for_socket(&asked) {
         let open = gateway.throttle.open_request(&allowed.caller.id, &allowed.permissions.limits)?;
         let _ = record.open.set(open);
     }
     if !path.starts_with("/broker/") {
-        return proxied(gateway, request, &allowed, ticket.as_ref(), record).await;
+        return proxied(gateway, Request::from_parts(asked, body), &allowed, ticket.as_ref(), record).await;
     }
     if ticket.is_some() {
         return Err(Refusal::new(Code::OPERATION_DENIED, "a ticket opens one WebSocket and nothing else"));
     }
-    broker::answer(gateway, request, &allowed, record).await
-}
-
-/// Whether it asks for a WebSocket. Every other `Upgrade` is ignored, as HTTP allows (RFC 9110, section 7.8): some clients offer
-/// HTTP/2 with each request.
-fn is_websocket(headers: &HeaderMap) -> bool {
-    headers.get(UPGRADE).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
-
-/// Whether it asks for one of Corti's WebSockets.
-fn asks_for_socket(request: &Request) -> bool {
-    request.uri().path().starts_with("/corti/audio-bridge/") && is_websocket(request.headers())
+    broker::answer(gateway, Request::from_parts(asked, body), &allowed, record).await
 }
 
 /// The page of `--static`, if the request is for a file of it.
-fn page_of<'a>(gateway: &'a Gateway, request: &Request) -> Option<&'a Page> {
-    let path = request.uri().path();
+fn page_of<'a>(gateway: &'a Gateway, asked: &Parts) -> Option<&'a Page> {
+    let path = asked.uri.path();
     let is_ours = path.starts_with("/corti/") || path.starts_with("/broker/");
-    gateway.page.as_ref().filter(|_| !is_ours && request.method() == Method::GET)
-}
-
-/// Refuses foreign hosts, against DNS rebinding, and foreign pages. Returns the page's origin.
-fn check_page(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let is_repeated = |name| headers.get_all(name).iter().nth(1).is_some();
-    if is_repeated(HOST) || is_repeated(ORIGIN) {
-        return Err(Refusal::new(Code::REQUEST_INVALID, "Host or Origin is given twice"));
-    }
-    let host = headers.get(HOST).and_then(|it| it.to_str().ok());
-    if !host.is_some_and(|host| gateway.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))) {
-        return Err(Refusal::new(Code::HOST_UNKNOWN, "the Host header names another server"));
-    }
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(None) };
-    if accepts_origin(gateway, origin) {
-        return Ok(origin.to_str().ok().map(str::to_owned));
-    }
-    Err(Refusal::new(Code::ORIGIN_DENIED, "this page's origin is not one of the gateway's `origins`"))
-}
-
-fn accepts_origin(gateway: &Gateway, origin: &HeaderValue) -> bool {
-    origin.to_str().is_ok_and(|origin| gateway.config.origins.contains(origin))
-}
-
-/// Browsers send `Sec-Fetch-Site` with every request, and `Origin` with every one that could change something.
-fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
-}
-
-/// Finds out who asks and what this caller may do, and counts the request.
-async fn admit(
-    gateway: &Gateway,
-    found: Found,
-    origin: Option<String>,
-    record: &Record,
-) -> Result<(Allowed, Option<Ticket>), Refusal> {
-    let (caller, ticket) = gateway.identify(&found.credential).await?;
-    record.entry().caller = Some(caller.id.clone());
-    let permissions = gateway.permissions(&caller.groups);
-    gateway.throttle.request(&caller.id, &permissions.limits)?;
-    let session = permissions.limits.session;
-    // A ticket is for one session, however often it is used.
-    let session = if ticket.is_some() { caller.remaining(gateway.clock.now(), session) } else { session };
-    Ok((Allowed { caller, permissions, origin, protocol: found.protocol, session }, ticket))
-}
-
-fn credential(request: &Request) -> Result<Found, Refusal> {
-    let texts = |name: HeaderName| -> Vec<Option<&str>> {
-        request.headers().get_all(name).iter().map(|value| value.to_str().ok()).collect()
-    };
-    credential::find(credential::Request {
-        authorization: &texts(AUTHORIZATION),
-        protocols: &texts(SEC_WEBSOCKET_PROTOCOL),
-        query: request.uri().query().unwrap_or_default(),
-        is_upgrade: asks_for_socket(request),
-    })
+    gateway.page.as_ref().filter(|_| !is_ours && asked.method == Method::GET)
 }
 
 /// Passes a call on to Corti, if the caller may make it.
@@ -190,47 +123,15 @@ async fn proxied(
             "this gateway serves only /broker/v1/ (proxy is disabled)",
         ));
     }
-    let call = operation::find(request.method().as_str(), request.uri().path())?;
-    record.entry().operation = call.operation.name;
-    if call.operation.is_socket() != is_websocket(request.headers()) {
-        let is_socket = call.operation.is_socket();
-        let detail = if is_socket {
-            "this path accepts only WebSockets"
-        } else {
-            "this path does not accept WebSockets"
-        };
-        return Err(Refusal::new(Code::REQUEST_INVALID, detail));
-    }
-    let owned = allowed.permissions.decide(&call)?;
-    match (ticket, owned) {
-        // It was made for this interaction, after its owner was checked.
-        (Some(ticket), _) => check_ticket(ticket, &call, allowed.origin.as_deref())?,
-        (None, Some(interaction)) => {
-            rules::check_owner(gateway.owner(interaction).await?, allowed.caller.user)?;
-        }
-        (None, None) => {}
-    }
+    let (asked, body) = request.into_parts();
+    let (call, is_owned) = permit(gateway, &asked, allowed, ticket, record).await?;
+    let request = Request::from_parts(asked, body);
     if call.operation.is_socket() {
         return tunnel::open(gateway, request, &call, allowed, record).await;
     }
-    let answer = forward::forward(gateway, request, &call, allowed, owned.is_some()).await;
-    if call.operation.method != "GET"
-        && let Some(interaction) = &call.interaction
-    {
-        // Its owner may have changed.
-        gateway.owners.remove(interaction);
-    }
+    let answer = forward::forward(gateway, request, &call, allowed, is_owned).await;
+    forget_owner(gateway, &call);
     answer
-}
-
-fn check_ticket(ticket: &Ticket, call: &Call, origin: Option<&str>) -> Result<(), Refusal> {
-    if ticket.operation != call.operation.name || ticket.interaction != call.interaction {
-        return Err(Refusal::new(Code::OPERATION_DENIED, "the ticket is for another WebSocket"));
-    }
-    if ticket.origin.as_deref() != origin {
-        return Err(Refusal::new(Code::ORIGIN_DENIED, "the ticket is for another page"));
-    }
-    Ok(())
 }
 
 /// A refusal as a problem.
@@ -243,6 +144,23 @@ fn refused(refusal: &Refusal, id: Uuid) -> Response {
     }
     if let Some(seconds) = refusal.retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// A refusal as nginx understands it: 401 or 403, and the real answer in headers.
+fn refused_for_nginx(refusal: &Refusal, id: Uuid) -> Response {
+    let mut response = refused(refusal, id);
+    let status = response.status();
+    let problem = HeaderValue::from_str(&refusal.problem(id).to_string()).ok();
+    let given = [("x-corti-status", Some(HeaderValue::from(status.as_u16()))), ("x-corti-problem", problem)];
+    for (name, value) in given {
+        if let Some(value) = value {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    if status != StatusCode::UNAUTHORIZED {
+        *response.status_mut() = StatusCode::FORBIDDEN;
     }
     response
 }

@@ -13,6 +13,7 @@ use hyper::body::Body as _;
 use tokio::time::timeout;
 
 use super::state::{Allowed, CallersBody, Gateway, OwnToken, broken};
+use crate::domain::client::secret::AccessToken;
 use crate::domain::gateway::operation::{Call, without_credentials};
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::rules;
@@ -88,9 +89,7 @@ pub(super) async fn forward(
         return Err(too_large());
     }
     let body = Limited::new(body, usize::try_from(most.0).unwrap_or(usize::MAX));
-    let query = without_credentials(parts.uri.query().unwrap_or_default());
-    let separator = if query.is_empty() { "" } else { "?" };
-    let url = format!("{}{}{separator}{query}", gateway.api, call.path);
+    let url = format!("{}{}", gateway.api, target(call, parts.uri.query()));
     let mut request = gateway.client.request(parts.method, url).headers(only(&FORWARDED, &parts.headers));
     let is_update = is_owned && call.operation.name == "interactions.update";
     match length {
@@ -116,13 +115,11 @@ pub(super) async fn forward(
     request = request.header("Tenant-Name", gateway.tenant.as_str());
     let mut request = Some(request.build().map_err(broken)?);
     let limit = if call.operation.is_long { LONG_ANSWER_LIMIT } else { ANSWER_LIMIT };
-    let answer = gateway.send(OwnToken::Full, limit, |token| {
+    let answer = gateway.send(OwnToken::of(call), limit, |token| {
         // A stream cannot be copied: it is sent once.
         let copy = request.as_ref().and_then(reqwest::Request::try_clone);
         let mut request = copy.or_else(|| request.take())?;
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret().expose())).ok()?;
-        bearer.set_sensitive(true);
-        request.headers_mut().insert(AUTHORIZATION, bearer);
+        request.headers_mut().insert(AUTHORIZATION, bearer(token)?);
         Some(request)
     });
     let answer = answer.await?;
@@ -130,6 +127,20 @@ pub(super) async fn forward(
         return Err(Refusal::new(Code::UPSTREAM_INVALID, "unexpected answer from Corti"));
     }
     Ok(relayed(answer, limit))
+}
+
+/// The path and query of a call at Corti.
+pub(super) fn target(call: &Call, query: Option<&str>) -> String {
+    let query = without_credentials(query.unwrap_or_default());
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("{}{separator}{query}", call.path)
+}
+
+/// The value of an `Authorization` header.
+pub(super) fn bearer(token: &AccessToken) -> Option<HeaderValue> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.secret().expose())).ok()?;
+    bearer.set_sensitive(true);
+    Some(bearer)
 }
 
 fn only(names: &[&'static str], headers: &HeaderMap) -> HeaderMap {

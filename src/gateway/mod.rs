@@ -3,8 +3,10 @@
 //!
 //! Tokens are minted, and keys of identity providers fetched, on the task that runs `run`; requests wait for them.
 
+mod admission;
 mod answer;
 mod broker;
+mod decide;
 mod forward;
 mod identify;
 mod kept;
@@ -70,6 +72,8 @@ pub(crate) struct Setup {
     pub(crate) plan: Plan,
     pub(crate) secret: ClientSecret,
     pub(crate) ticket_keys: Keys,
+    /// The SHA-256 of the key by which an engine proves that it asks for a decision.
+    pub(crate) engine_key: Option<[u8; 32]>,
     /// The `Host` headers that name this gateway.
     pub(crate) hosts: Vec<String>,
     pub(crate) page: Option<Page>,
@@ -87,7 +91,7 @@ pub(crate) async fn run(
     stop_now: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     listener::raise_file_limit();
-    let Setup { config, plan, secret, ticket_keys, hosts, page, sources, metrics, logs } = setup;
+    let Setup { config, plan, secret, ticket_keys, engine_key, hosts, page, sources, metrics, logs } = setup;
     let counters = Metrics::new();
     let lost = counters.lost_lines.clone();
     let lines = logs.then(|| LineWriter::start(move |count| _ = lost.inc_by(count)));
@@ -105,6 +109,7 @@ pub(crate) async fn run(
         hosts,
         page,
         ticket_keys,
+        engine_key,
         issuers: config.issuers.iter().map(|issuer| (issuer.clone(), Kept::new(clock))).collect(),
         verified: Recent::default(),
         tokens: needed(&config).into_iter().map(|token| (token, Kept::new(clock))).collect(),

@@ -22,6 +22,7 @@ use crate::domain::corti::request::{Request, Response};
 use crate::domain::corti::websocket::SocketKind;
 use crate::domain::gateway::caller::Caller;
 use crate::domain::gateway::config::{Config, Issuer};
+use crate::domain::gateway::operation::Call;
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::rules::Permissions;
 use crate::domain::gateway::ticket::Keys;
@@ -42,6 +43,15 @@ pub(super) enum OwnToken {
 }
 
 impl OwnToken {
+    /// The token that Corti needs for this operation.
+    pub(super) fn of(call: &Call) -> Self {
+        match (call.operation.is_socket(), call.interaction) {
+            (false, _) => Self::Full,
+            (true, Some(_)) => Self::Socket(SocketKind::Streams),
+            (true, None) => Self::Socket(SocketKind::Transcribe),
+        }
+    }
+
     /// The scopes of its token.
     pub(super) fn scopes(self) -> ScopeRequest {
         match self {
@@ -101,6 +111,8 @@ pub(super) struct Gateway {
     pub(super) hosts: Vec<String>,
     pub(super) page: Option<Page>,
     pub(super) ticket_keys: Keys,
+    /// The SHA-256 of the key by which an engine proves that it asks for a decision.
+    pub(super) engine_key: Option<[u8; 32]>,
     pub(super) issuers: Vec<(Issuer, Kept<KeySet>)>,
     /// The callers by the SHA-256 of their JWTs, which need not be verified again.
     pub(super) verified: Recent<[u8; 32], Caller>,
@@ -127,7 +139,7 @@ pub(super) fn needed(config: &Config) -> Vec<OwnToken> {
     let owns_streams = config.rules.iter().any(|rule| rule.own && rule.allow.contains("streams"));
     let is_full = owns_streams || allows(&of_rest);
     let sockets = [SocketKind::Transcribe, SocketKind::Streams].into_iter();
-    let sockets = sockets.filter(|kind| config.proxy.enabled && allows(&|name| name == kind.as_str()));
+    let sockets = sockets.filter(|kind| config.opens_sockets() && allows(&|name| name == kind.as_str()));
     is_full.then_some(OwnToken::Full).into_iter().chain(sockets.map(OwnToken::Socket)).collect()
 }
 
@@ -142,7 +154,11 @@ impl Gateway {
     }
 
     /// A token for Corti and its generation. `refused` is the generation that Corti refused.
-    async fn token(&self, token: OwnToken, refused: Option<u64>) -> Result<(Arc<AccessToken>, u64), Refusal> {
+    pub(super) async fn token(
+        &self,
+        token: OwnToken,
+        refused: Option<u64>,
+    ) -> Result<(Arc<AccessToken>, u64), Refusal> {
         let kept = self.tokens.iter().find(|(it, _)| *it == token).map(|(_, kept)| kept);
         let got = match (kept, refused) {
             (Some(kept), Some(generation)) => kept.after(generation).await,

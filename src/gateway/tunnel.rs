@@ -21,7 +21,6 @@ use tokio_util::io::InspectReader;
 use super::record::Record;
 use super::state::{Allowed, Gateway, OwnToken, broken};
 use crate::domain::client::secret::AccessToken;
-use crate::domain::corti::websocket::SocketKind;
 use crate::domain::gateway::operation::{Call, without_credentials};
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::edge::listener::OpenConnection;
@@ -50,7 +49,6 @@ pub(super) async fn open(
     let passed_on: HeaderMap =
         passed_on.filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
     let query = without_credentials(request.uri().query().unwrap_or_default());
-    let kind = if call.interaction.is_some() { SocketKind::Streams } else { SocketKind::Transcribe };
     let client = request.extensions_mut().remove::<OnUpgrade>();
     let client = client.ok_or_else(|| invalid("the connection cannot be upgraded"))?;
     let connection = request.extensions_mut().remove::<OpenConnection>();
@@ -58,7 +56,7 @@ pub(super) async fn open(
         let detail = "the gateway has reached its limit of open WebSockets";
         return Err(Refusal::later(Code::NO_ROOM, detail, Duration::from_secs(3)));
     }
-    let answer = gateway.send(OwnToken::Socket(kind), HANDSHAKE, |token| {
+    let answer = gateway.send(OwnToken::of(call), HANDSHAKE, |token| {
         let query = upstream_query(&query, gateway.tenant.as_str(), token);
         let upstream = gateway.client.get(format!("{}{}?{query}", gateway.api, call.path));
         let upstream = upstream.headers(passed_on.clone()).header(SEC_WEBSOCKET_KEY, &key);
@@ -132,7 +130,8 @@ fn key<'a>(method: &Method, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
     headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_handshake && key.len() == 24)
 }
 
-fn upstream_query(query: &str, tenant: &str, token: &AccessToken) -> String {
+/// The query for Corti: the tenant and a token, after what is left of the caller's.
+pub(super) fn upstream_query(query: &str, tenant: &str, token: &AccessToken) -> String {
     let mut pairs = url::form_urlencoded::Serializer::new(query.to_owned());
     pairs.append_pair("tenant-name", tenant);
     // A space as %20, as the SDK sends it.

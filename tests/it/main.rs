@@ -152,6 +152,7 @@ mod serve_abuse;
 mod serve_browser;
 mod serve_callers;
 mod serve_canaries;
+mod serve_decide;
 #[cfg(unix)]
 mod serve_drain;
 mod serve_headers;

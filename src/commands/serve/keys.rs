@@ -1,4 +1,4 @@
-//! API keys and the keys of tickets.
+//! API keys, and the keys of tickets and engines.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -57,15 +57,23 @@ pub(super) fn of_tickets(config: &Config) -> Result<Keys, Failure> {
         getrandom::fill(key.as_mut()).map_err(no_random)?;
         return Ok(Keys::new(&config.public_url, key.as_ref(), None));
     };
-    let signing = read(&files.key_file)?;
-    let old = files.old_key_file.as_deref().map(read).transpose()?;
+    let signing = read(&files.key_file, "ticket key")?;
+    let old = files.old_key_file.as_deref().map(|path| read(path, "ticket key")).transpose()?;
     Ok(Keys::new(&config.public_url, &signing, old.as_ref().map(|key| key.as_slice())))
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// The SHA-256 of the key by which an engine proves that it asks for a decision.
+pub(super) fn of_engine(config: &Config) -> Result<Option<[u8; 32]>, Failure> {
+    let Some(decide) = &config.decide else { return Ok(None) };
+    let key = read(&decide.engine_key_file, "engine key")?;
+    Ok(Some(Sha256::digest(key.trim_ascii()).into()))
+}
+
+/// Reads a key that all replicas share.
+fn read(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let name = path.display().to_string();
     let failed = |reason: String| {
-        Failure::new(Kind::Configuration, format!("cannot use the ticket key in `{name}`: {reason}"))
+        Failure::new(Kind::Configuration, format!("cannot use the {what} in `{name}`: {reason}"))
     };
     let make = format!("(umask 077; head -c 32 /dev/urandom | base64 > {})", quote(&name));
     let make = format!("make one, the same for every replica: {make}");

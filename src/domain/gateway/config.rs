@@ -49,6 +49,8 @@ pub struct Config {
     /// What is forwarded.
     #[serde(default)]
     pub proxy: Proxy,
+    /// Forward-auth: engines ask whether a request may pass, and carry the bytes themselves.
+    pub decide: Option<Decide>,
     /// What log lines have.
     #[serde(default)]
     pub log: Log,
@@ -113,6 +115,17 @@ impl Default for Proxy {
     fn default() -> Self {
         Self { enabled: true }
     }
+}
+
+/// Forward-auth, by `/decide`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decide {
+    /// The file with the key by which an engine proves that it asks: an answer holds a token.
+    pub engine_key_file: PathBuf,
+    /// Whether an answer may hold a full token, which the REST API needs. Otherwise only WebSockets are decided.
+    #[serde(default)]
+    pub full: bool,
 }
 
 /// What log lines have.
@@ -189,6 +202,11 @@ impl Config {
         let is_only = config.issuers.len() == 1;
         config.issuers.iter_mut().for_each(|issuer| issuer.names_users = is_only);
         Ok(config)
+    }
+
+    /// Whether callers reach Corti's WebSockets, through this gateway or an engine.
+    pub fn opens_sockets(&self) -> bool {
+        self.proxy.enabled || self.decide.is_some()
     }
 
     /// What the rules of these groups allow together.

@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub struct Code(pub &'static str, pub u16);
 
 impl Code {
+    /// Whoever asks for a decision is not the engine.
+    pub const ENGINE_KEY_INVALID: Self = Self("engine_key_invalid", 401);
     /// No credential.
     pub const CREDENTIAL_MISSING: Self = Self("credential_missing", 401);
     /// A credential that is wrong or has expired.

@@ -87,6 +87,7 @@ fn dangerous_combinations_are_refused() {
         (GOOD, &without_callers, "no caller is allowed"),
         ("own = true", "own = 7", "line 25: write a boolean, not the integer `7`"),
         (GOOD, "listen = [\"127.0.0.1:1\"]", "line 1: `public_url` is missing"),
+        ("[limits]", "[decide]\nfull = true\n[limits]", "line 17: `engine_key_file` is missing"),
     ] {
         assert!(GOOD.contains(from), "{from}");
         let refused = Config::parse(&GOOD.replace(from, to)).map(|_| to).unwrap_err().to_string();

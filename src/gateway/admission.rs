@@ -1,0 +1,139 @@
+//! Admits a request: finds out who asks for what, and asks the rules. Also for an engine, which only describes the request.
+
+use axum::http::HeaderMap;
+use axum::http::header::{
+    AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
+use axum::http::request::Parts;
+
+use super::record::Record;
+use super::state::{Allowed, Gateway};
+use crate::domain::gateway::credential::{self, Found};
+use crate::domain::gateway::operation::{self, Call};
+use crate::domain::gateway::refusal::{Code, Refusal};
+use crate::domain::gateway::rules;
+use crate::domain::gateway::ticket::Ticket;
+
+/// Finds out who asks and what this caller may do, and counts the request.
+pub(super) async fn admit(
+    gateway: &Gateway,
+    asked: &Parts,
+    record: &Record,
+) -> Result<(Allowed, Option<Ticket>), Refusal> {
+    let origin = check_page(gateway, &asked.headers)?;
+    if origin.is_none() && comes_from_elsewhere(&asked.headers) {
+        return Err(Refusal::new(Code::ORIGIN_DENIED, "a page sent this without an Origin header"));
+    }
+    // An absolute target could name another host than `Host`.
+    if asked.uri.authority().is_some() {
+        return Err(Refusal::new(Code::PATH_INVALID, "the request target is not a path"));
+    }
+    let found = credential(asked)?;
+    let (caller, ticket) = gateway.identify(&found.credential).await?;
+    record.entry().caller = Some(caller.id.clone());
+    let permissions = gateway.permissions(&caller.groups);
+    gateway.throttle.request(&caller.id, &permissions.limits)?;
+    let session = permissions.limits.session;
+    // A ticket is for one session, however often it is used.
+    let session = if ticket.is_some() { caller.remaining(gateway.clock.now(), session) } else { session };
+    Ok((Allowed { caller, permissions, origin, protocol: found.protocol, session }, ticket))
+}
+
+fn credential(asked: &Parts) -> Result<Found, Refusal> {
+    let texts = |name: HeaderName| -> Vec<Option<&str>> {
+        asked.headers.get_all(name).iter().map(|value| value.to_str().ok()).collect()
+    };
+    credential::find(credential::Request {
+        authorization: &texts(AUTHORIZATION),
+        protocols: &texts(SEC_WEBSOCKET_PROTOCOL),
+        query: asked.uri.query().unwrap_or_default(),
+        is_upgrade: asks_for_socket(asked),
+    })
+}
+
+/// Finds the operation, if the caller may do it, and whether its interaction must be the caller's.
+pub(super) async fn permit(
+    gateway: &Gateway,
+    asked: &Parts,
+    allowed: &Allowed,
+    ticket: Option<&Ticket>,
+    record: &Record,
+) -> Result<(Call, bool), Refusal> {
+    let call = operation::find(asked.method.as_str(), asked.uri.path())?;
+    record.entry().operation = call.operation.name;
+    if call.operation.is_socket() != is_websocket(&asked.headers) {
+        let is_socket = call.operation.is_socket();
+        let detail = if is_socket {
+            "this path accepts only WebSockets"
+        } else {
+            "this path does not accept WebSockets"
+        };
+        return Err(Refusal::new(Code::REQUEST_INVALID, detail));
+    }
+    let owned = allowed.permissions.decide(&call)?;
+    match (ticket, owned) {
+        // It was made for this interaction, after its owner was checked.
+        (Some(ticket), _) => check_ticket(ticket, &call, allowed.origin.as_deref())?,
+        (None, Some(interaction)) => {
+            rules::check_owner(gateway.owner(interaction).await?, allowed.caller.user)?;
+        }
+        (None, None) => {}
+    }
+    Ok((call, owned.is_some()))
+}
+
+/// After a change, an interaction may have another owner.
+pub(super) fn forget_owner(gateway: &Gateway, call: &Call) {
+    if call.operation.method != "GET"
+        && let Some(interaction) = &call.interaction
+    {
+        gateway.owners.remove(interaction);
+    }
+}
+
+fn check_ticket(ticket: &Ticket, call: &Call, origin: Option<&str>) -> Result<(), Refusal> {
+    if ticket.operation != call.operation.name || ticket.interaction != call.interaction {
+        return Err(Refusal::new(Code::OPERATION_DENIED, "the ticket is for another WebSocket"));
+    }
+    if ticket.origin.as_deref() != origin {
+        return Err(Refusal::new(Code::ORIGIN_DENIED, "the ticket is for another page"));
+    }
+    Ok(())
+}
+
+/// Refuses foreign hosts, against DNS rebinding, and foreign pages. Returns the page's origin.
+pub(super) fn check_page(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let is_repeated = |name| headers.get_all(name).iter().nth(1).is_some();
+    if is_repeated(HOST) || is_repeated(ORIGIN) {
+        return Err(Refusal::new(Code::REQUEST_INVALID, "Host or Origin is given twice"));
+    }
+    let host = headers.get(HOST).and_then(|it| it.to_str().ok());
+    if !host.is_some_and(|host| gateway.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))) {
+        return Err(Refusal::new(Code::HOST_UNKNOWN, "the Host header names another server"));
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(None) };
+    if accepts_origin(gateway, origin) {
+        return Ok(origin.to_str().ok().map(str::to_owned));
+    }
+    Err(Refusal::new(Code::ORIGIN_DENIED, "this page's origin is not one of the gateway's `origins`"))
+}
+
+pub(super) fn accepts_origin(gateway: &Gateway, origin: &HeaderValue) -> bool {
+    origin.to_str().is_ok_and(|origin| gateway.config.origins.contains(origin))
+}
+
+/// Browsers send `Sec-Fetch-Site` with every request, and `Origin` with every one that could change something.
+fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// Whether it asks for a WebSocket. Every other `Upgrade` is ignored, as HTTP allows (RFC 9110, section 7.8): some clients offer
+/// HTTP/2 with each request.
+fn is_websocket(headers: &HeaderMap) -> bool {
+    headers.get(UPGRADE).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Whether it asks for one of Corti's WebSockets.
+pub(super) fn asks_for_socket(asked: &Parts) -> bool {
+    asked.uri.path().starts_with("/corti/audio-bridge/") && is_websocket(&asked.headers)
+}

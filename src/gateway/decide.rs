@@ -1,0 +1,139 @@
+//! Forward-auth: an engine asks whether a request may pass to Corti, and carries its bytes itself.
+//!
+//! The answer has the target, the token and the tenant that the engine sends instead of the caller's. So the engine proves by a
+//! key that it asks, and gets a limited token unless `full = true`. Nothing here counts what is open: only the inline proxy
+//! limits WebSockets, sessions, requests at once and bodies.
+
+use std::sync::Arc;
+
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, HeaderName, HeaderValue, UPGRADE};
+use axum::http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Request, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::admission::{admit, forget_owner, permit};
+use super::forward::{bearer, target};
+use super::record::Record;
+use super::state::{Gateway, OwnToken};
+use super::tunnel::upstream_query;
+use crate::domain::gateway::operation::without_credentials;
+use crate::domain::gateway::refusal::{Code, Refusal};
+
+const ENGINE_KEY: &str = "x-corti-engine-key";
+
+/// The headers of a caller that decide.
+const DECIDING: [HeaderName; 5] =
+    [HOST, ORIGIN, AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, HeaderName::from_static("sec-fetch-site")];
+
+/// How an engine tells which request it asks about, by headers that it sets whatever the caller sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// `auth_request`: in `X-Corti-Method`, `X-Corti-Uri` and `X-Corti-Upgrade`. It understands no refusals but 401 and 403.
+    Nginx,
+    /// `forward_auth`: in `X-Forwarded-Method`, `X-Forwarded-Uri` and `Upgrade`.
+    Caddy,
+    /// `ext_authz`: by the method, the path behind `/decide/envoy`, and `Upgrade`.
+    Envoy,
+}
+
+impl Dialect {
+    /// That of a path below `/decide/`.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix("/decide/")?;
+        match rest.split('/').next() {
+            Some("nginx") => Some(Self::Nginx),
+            Some("caddy") => Some(Self::Caddy),
+            Some("envoy") => Some(Self::Envoy),
+            _ => None,
+        }
+    }
+
+    /// The request that the engine asks about, without its body.
+    fn asked(self, request: &Parts) -> Option<Parts> {
+        let header = |name: &str| single(&request.headers, name);
+        let upgrade =
+            HeaderName::from_static(if self == Self::Nginx { "x-corti-upgrade" } else { "upgrade" });
+        let (method, target) = match self {
+            Self::Nginx => (header("x-corti-method")?, header("x-corti-uri")?),
+            Self::Caddy => (header("x-forwarded-method")?, header("x-forwarded-uri")?),
+            Self::Envoy => {
+                let target = request.uri.path_and_query()?.as_str();
+                (request.method.as_str(), target.strip_prefix("/decide/envoy")?)
+            }
+        };
+        let (mut asked, ()) = Request::builder().method(method).uri(target).body(()).ok()?.into_parts();
+        let names = DECIDING.into_iter().map(|name| (name.clone(), name)).chain([(UPGRADE, upgrade)]);
+        for (name, sent) in names {
+            for value in request.headers.get_all(sent) {
+                asked.headers.append(name.clone(), value.clone());
+            }
+        }
+        Some(asked)
+    }
+}
+
+/// The value of a header that is there once.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())?.to_str().ok()
+}
+
+/// Decides on the request that an engine describes.
+pub(super) async fn answer(
+    gateway: &Arc<Gateway>,
+    dialect: Dialect,
+    request: &Parts,
+    record: &Arc<Record>,
+) -> Result<Response, Refusal> {
+    check_engine(gateway, &request.headers)?;
+    let unclear =
+        || Refusal::new(Code::REQUEST_INVALID, "the engine does not say which request it asks about");
+    let asked = dialect.asked(request).ok_or_else(unclear)?;
+    let (allowed, ticket) = admit(gateway, &asked, record).await?;
+    let (call, is_owned) = permit(gateway, &asked, &allowed, ticket.as_ref(), record).await?;
+    let token = OwnToken::of(&call);
+    if token == OwnToken::Full && !gateway.config.decide.as_ref().is_some_and(|decide| decide.full) {
+        let detail = "full tokens do not leave this gateway: only its own proxy calls the REST API";
+        return Err(Refusal::new(Code::OPERATION_DENIED, detail));
+    }
+    if is_owned && call.operation.name == "interactions.update" {
+        let detail =
+            "the gateway does not see the body here: only its own proxy updates your own interactions";
+        return Err(Refusal::new(Code::OPERATION_DENIED, detail));
+    }
+    forget_owner(gateway, &call);
+    let (access, _) = gateway.token(token, None).await?;
+    let query = asked.uri.query();
+    let target = match token {
+        OwnToken::Full => target(&call, query),
+        OwnToken::Socket(_) => {
+            let query = without_credentials(query.unwrap_or_default());
+            format!("{}?{}", call.path, upstream_query(&query, gateway.tenant.as_str(), &access))
+        }
+    };
+    let given = [
+        (CACHE_CONTROL, Some(HeaderValue::from_static("no-store"))),
+        (AUTHORIZATION, bearer(&access)),
+        (HeaderName::from_static("tenant-name"), HeaderValue::from_str(gateway.tenant.as_str()).ok()),
+        (HeaderName::from_static("x-corti-target"), HeaderValue::from_str(&target).ok()),
+        (HeaderName::from_static("x-corti-protocol"), allowed.protocol.map(HeaderValue::from_static)),
+    ];
+    let given: HeaderMap = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    Ok((StatusCode::OK, given).into_response())
+}
+
+/// Refuses whoever does not have the engine's key.
+fn check_engine(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(known) = &gateway.engine_key else {
+        return Err(Refusal::new(Code::ROUTE_UNKNOWN, "this gateway decides for no engine"));
+    };
+    let given = single(headers, ENGINE_KEY).unwrap_or_default();
+    let digest: [u8; 32] = Sha256::digest(given.as_bytes()).into();
+    if bool::from(known.ct_eq(&digest)) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::ENGINE_KEY_INVALID, "the engine's key is missing or wrong"))
+}
