@@ -29,6 +29,8 @@ mod crash_files;
 #[cfg(target_os = "linux")]
 mod crash_secrets;
 mod demo;
+#[cfg(target_os = "linux")]
+mod deploy_limits;
 mod diff;
 #[cfg(target_os = "linux")]
 mod disk;

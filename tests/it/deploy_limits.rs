@@ -1,0 +1,245 @@
+//! The recipes of `deploy/limits/`, each with two engines: a limit holds over both of them together.
+//!
+//! Those for Envoy need its rate limit service: scripts/with-ratelimit.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::Response;
+
+use crate::common::control::client;
+use crate::common::gateway::{BATCH, Gateway, HOST, sha256};
+use crate::common::{Running, Sandbox, World, path, variable, wait_until};
+
+const HAPROXY: &str = include_str!("../../deploy/limits/haproxy-limits.cfg");
+const ENVOY: &str = include_str!("../../deploy/limits/envoy-ratelimit.yaml");
+const RATELIMIT: &str = include_str!("../../deploy/limits/ratelimit.yaml");
+const CREDENTIAL: &str = include_str!("../../deploy/limits/credential.lua");
+
+/// Free ports of this machine.
+fn ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// A recipe with the test's own addresses. Each must be in it.
+fn with(recipe: &str, replaced: &[(&str, &str)]) -> String {
+    replaced.iter().fold(recipe.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "the recipe has no {from}");
+        text.replace(from, to)
+    })
+}
+
+/// A gateway, behind the engines.
+fn gateway() -> (Sandbox, Gateway) {
+    let corti = Sandbox::start();
+    let config = format!(
+        "listen = [\"127.0.0.1:0\"]\npublic_url = \"http://{HOST}\"\n[limits]\nrate = \"100000/s\"\nburst = 100000\n\
+         [keys]\nbatch = {{ sha256 = \"{}\", groups = [\"batch\"] }}\n\
+         [[rule]]\ngroups = [\"batch\"]\nallow = [\"languages.list\"]\n",
+        sha256(BATCH)
+    );
+    let gateway = Gateway::start(&corti, &config);
+    (corti, gateway)
+}
+
+fn start(world: &World, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
+    let mut command = Process::new(program);
+    command.args(arguments).env_clear().env("PATH", path()).env("HOME", world.home());
+    command.envs(variables.iter().copied()).current_dir(world.home());
+    let log = std::fs::File::create(world.home().join(format!("{}.log", ports::<1>()[0]))).unwrap();
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    Running(command.spawn().unwrap_or_else(|error| panic!("{program}: {error}")))
+}
+
+fn answers(port: u16) -> bool {
+    std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+async fn ask(port: u16, credential: &str) -> Response {
+    let request = client().get(format!("http://127.0.0.1:{port}/healthz"));
+    request.bearer_auth(credential).send().await.unwrap()
+}
+
+/// Waits until both engines reach the gateway.
+async fn ready(engines: [u16; 2]) {
+    for port in engines {
+        wait_until("the engine listens", || answers(port));
+        let started = Instant::now();
+        while ask(port, "ready").await.status() != 200 {
+            assert!(started.elapsed() < Duration::from_secs(30), "no replica is up");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// Asks both engines in turn, and counts the answers by status. A refusal must say when to come back.
+async fn count(
+    engines: [u16; 2],
+    requests: usize,
+    credential: impl Fn(usize) -> String,
+    later: &str,
+) -> BTreeMap<u16, usize> {
+    let client = client();
+    let mut counts = BTreeMap::new();
+    for number in 0..requests {
+        let url = format!("http://127.0.0.1:{}/healthz", engines[number % 2]);
+        let answer = client.get(url).bearer_auth(credential(number)).send().await.unwrap();
+        if answer.status() == 429 {
+            assert_eq!(answer.headers()["retry-after"], later);
+        }
+        *counts.entry(answer.status().as_u16()).or_default() += 1;
+    }
+    counts
+}
+
+/// Two processes of `haproxy` that are peers, as their files say.
+async fn haproxys(gateway: &Gateway, changes: &[(&str, &str)]) -> (World, [u16; 2], [Running; 2]) {
+    let world = World::new();
+    let [one, two, peer_one, peer_two] = ports();
+    let (peer_one, peer_two) = (format!("127.0.0.1:{peer_one}"), format!("127.0.0.1:{peer_two}"));
+    let engines = [one, two];
+    let processes = ["one", "two"].map(|name| {
+        let port = if name == "one" { one } else { two };
+        let listen = format!("bind 127.0.0.1:{port}");
+        let mut replaced = vec![
+            ("bind :443 ssl crt /etc/haproxy/gw.example.org.pem alpn h2,http/1.1", listen.as_str()),
+            ("10.0.0.11:10000", &peer_one),
+            ("10.0.0.12:10000", &peer_two),
+            ("10.0.0.21:8744", &gateway.address),
+            ("10.0.0.22:8744", &gateway.address),
+        ];
+        replaced.extend(changes);
+        let file = world.file(&format!("{name}.cfg"), with(HAPROXY, &replaced));
+        start(&world, "haproxy", &["-db", "-L", name, "-f", &file], &[])
+    });
+    ready(engines).await;
+    (world, engines, processes)
+}
+
+/// The answers of a credential that is over the limit, once the peers have found each other.
+async fn over_the_limit(engines: [u16; 2]) -> BTreeMap<u16, usize> {
+    for attempt in 0.. {
+        let name = format!("credential-{attempt}");
+        let counts = count(engines, 260, |_| name.clone(), "10").await;
+        if counts.get(&200) != Some(&260) || attempt == 10 {
+            return counts;
+        }
+    }
+    unreachable!()
+}
+
+#[tokio::test]
+async fn a_credential_has_one_limit_over_two_haproxys() {
+    let (_corti, gateway) = gateway();
+    let (_world, engines, _processes) = haproxys(&gateway, &[]).await;
+    // Each alone would let all through: it sees 130 of them. What a peer counts arrives a moment later.
+    let counts = over_the_limit(engines).await;
+    assert!((200..=230).contains(&counts[&200]), "{counts:?}");
+    for port in engines {
+        assert_eq!(ask(port, "another").await.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_one_limit_over_two_haproxys() {
+    let (_corti, gateway) = gateway();
+    let (_world, engines, _processes) =
+        haproxys(&gateway, &[("ge 5000", "ge 250"), ("ge 200", "ge 100")]).await;
+    // By then they know each other.
+    let started = Instant::now();
+    while ask(engines[0], "first").await.status() == 200 {}
+    while ask(engines[1], "first").await.status() == 200 {
+        assert!(started.elapsed() < Duration::from_secs(30), "they are no peers");
+    }
+    let counts = count(engines, 260, |number| format!("credential-{number}"), "10").await;
+    assert!(counts[&429] >= 100, "{counts:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs Envoy, its rate limit service and Redis: scripts/with-ratelimit"]
+async fn a_credential_has_one_limit_over_two_envoys() {
+    let program = |name: &str| variable(name).unwrap_or_else(|| panic!("run it by scripts/with-ratelimit"));
+    let (_corti, gateway) = gateway();
+    let world = World::new();
+    let [one, two, redis, grpc, http, debug] = ports();
+    let folder = world.home().join("ratelimit/config");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("ratelimit.yaml"), RATELIMIT).unwrap();
+    let lua = world.file("credential.lua", CREDENTIAL);
+    let port = redis.to_string();
+    let _redis = start(&world, "redis-server", &["--port", &port, "--bind", "127.0.0.1", "--save", ""], &[]);
+    wait_until("Redis listens", || answers(redis));
+    let root = world.home().join("ratelimit").display().to_string();
+    let [address, grpc_port, http, debug] =
+        [format!("127.0.0.1:{redis}"), grpc.to_string(), http.to_string(), debug.to_string()];
+    let mut service = start(
+        &world,
+        &program("RATELIMIT"),
+        &[],
+        &[
+            ("RUNTIME_ROOT", &root),
+            ("RUNTIME_WATCH_ROOT", "false"),
+            ("REDIS_SOCKET_TYPE", "tcp"),
+            ("REDIS_URL", &address),
+            ("USE_STATSD", "false"),
+            ("HOST", "127.0.0.1"),
+            ("PORT", &http),
+            ("GRPC_HOST", "127.0.0.1"),
+            ("GRPC_PORT", &grpc_port),
+            ("DEBUG_HOST", "127.0.0.1"),
+            ("DEBUG_PORT", &debug),
+        ],
+    );
+    wait_until("the rate limit service listens", || answers(grpc));
+    let tls = ENVOY.lines().find(|line| line.trim().starts_with("transport_socket: ")).unwrap();
+    let replica = format!("address: 127.0.0.1, port_value: {}", gateway.address.rsplit(':').next().unwrap());
+    let service_address = format!("address: 127.0.0.1, port_value: {grpc}");
+    let _envoys = [one, two].map(|port| {
+        let listen = format!("address: 127.0.0.1, port_value: {port}");
+        let text = with(
+            ENVOY,
+            &[
+                (tls, ""),
+                ("address: 0.0.0.0, port_value: 8443", &listen),
+                ("/etc/envoy/credential.lua", &lua),
+                ("address: 10.0.0.21, port_value: 8744", &replica),
+                ("address: 10.0.0.22, port_value: 8744", &replica),
+                ("address: 10.0.0.31, port_value: 8081", &service_address),
+            ],
+        );
+        let file = world.file(&format!("{port}.yaml"), text);
+        let id = port.to_string();
+        start(&world, &program("ENVOY"), &["-c", &file, "--base-id", &id, "--concurrency", "1"], &[])
+    });
+    let engines = [one, two];
+    ready(engines).await;
+
+    // 20 in each second that this takes.
+    let started = Instant::now();
+    let counts = count(engines, 200, |_| "one credential".to_owned(), "1").await;
+    let most = 20 * (usize::try_from(started.elapsed().as_secs()).unwrap() + 2);
+    assert!(counts[&200] <= most && counts[&429] >= 200 - most, "{counts:?} in {:?}", started.elapsed());
+    assert_eq!(ask(two, "another").await.status(), 200);
+
+    // Credentials of every length around a block of SHA-256, and a JWT's: Redis has their hashes and nothing else of them.
+    let credentials: Vec<String> =
+        (40..60).chain([1400]).map(|length| "canary".chars().cycle().take(length).collect()).collect();
+    for credential in &credentials {
+        ask(one, credential).await;
+    }
+    let keys = Process::new("redis-cli").args(["-p", &port, "keys", "*"]).output().unwrap();
+    let keys = String::from_utf8(keys.stdout).unwrap();
+    for credential in &credentials {
+        assert!(keys.contains(&sha256(&format!("Bearer {credential}"))), "{credential}: {keys}");
+    }
+    assert!(!keys.contains("canary"), "{keys}");
+
+    // Without the service, each replica's own limits are left.
+    service.0.kill().unwrap();
+    service.end();
+    let counts = count(engines, 60, |_| "without".to_owned(), "1").await;
+    assert_eq!(counts, BTreeMap::from([(200, 60)]));
+}
