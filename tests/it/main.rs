@@ -30,6 +30,8 @@ mod crash_files;
 mod crash_secrets;
 mod demo;
 #[cfg(target_os = "linux")]
+mod deploy;
+#[cfg(target_os = "linux")]
 mod deploy_limits;
 mod diff;
 #[cfg(target_os = "linux")]
