@@ -88,6 +88,8 @@ mod leaks;
 mod leaks_process;
 #[cfg(target_os = "linux")]
 mod listener_flood;
+#[cfg(unix)]
+mod load_model;
 #[cfg(target_os = "linux")]
 mod localhost;
 #[cfg(unix)]
