@@ -47,7 +47,12 @@ fn gateway() -> (Sandbox, Gateway) {
 
 fn start(world: &World, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
     let mut command = Process::new(program);
-    command.args(arguments).env_clear().env("PATH", path()).env("HOME", world.home());
+    // Debian has HAProxy where only root looks.
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", format!("{}:/usr/sbin", path()))
+        .env("HOME", world.home());
     command.envs(variables.iter().copied()).current_dir(world.home());
     let log = std::fs::File::create(world.home().join(format!("{}.log", ports::<1>()[0]))).unwrap();
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
