@@ -38,6 +38,7 @@ pages! {
     contributing: "CONTRIBUTING.md", New;
     readme: "README.md", New;
     security: "SECURITY.md", New;
+    capacity: "docs/capacity.md", New;
     ci: "docs/ci.md", New;
     configuration: "docs/configuration.md", LoggedIn;
     exit_codes: "docs/exit-codes.md", New;
@@ -309,6 +310,7 @@ fn only_listed_blocks_are_not_run() {
         "README.md: needs a release",
         "README.md: compiles the program",
         "README.md: runs these tests",
+        "docs/capacity.md: takes a minute, in a checkout",
         "docs/install.md: needs a release",
         "docs/install.md: needs a release",
         "docs/install.md: needs a registry with the packages",
@@ -326,6 +328,7 @@ fn only_listed_blocks_are_not_run() {
         "docs/serve.md: it serves until it is stopped",
         "docs/serve.md: it serves until it is stopped",
         "docs/serve.md: needs root and systemd",
+        "docs/serve.md: needs a cluster",
         "docs/stores.md: needs an account with each secret manager",
     ];
     assert_eq!(found, known);

@@ -5,15 +5,33 @@ use std::process::Command as Process;
 use serde_json::Value;
 
 use crate::common::path;
+use crate::documents::page;
 
-/// What it says of a customer with these options.
-fn load(options: &str) -> Value {
+/// What it prints with these options.
+fn run(options: &str) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/load");
     let mut command = Process::new("python3");
-    command.arg(script).args(["--json", "--customer", "vendor"]).args(options.split_whitespace());
+    command.arg(script).args(options.split_whitespace());
     let output = command.env_clear().env("PATH", path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice::<Value>(&output.stdout).unwrap()[0].take()
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What it says of the vendor with these options.
+fn load(options: &str) -> Value {
+    let text = run(&format!("--json --customer vendor {options}"));
+    serde_json::from_str::<Value>(&text).unwrap()[0].take()
+}
+
+/// The page has the figures of all customers; the first takes a second.
+#[test]
+fn the_page_has_its_figures() {
+    let page = page("docs/capacity.md");
+    for line in run("--customer hospitals").lines().skip(1) {
+        let (label, figure) = line.trim_end().rsplit_once(' ').unwrap();
+        let row = format!("| {} | {figure} |", label.trim_end());
+        assert!(page.contains(&row), "{row}");
+    }
 }
 
 #[test]
