@@ -199,7 +199,8 @@ async fn a_credential_has_one_limit_over_two_envoys() {
         ],
     );
     wait_until("the rate limit service listens", || answers(grpc));
-    let tls = ENVOY.lines().find(|line| line.trim().starts_with("transport_socket: ")).unwrap();
+    let tls = ENVOY.split_once("    - transport_socket:").unwrap().1.split_once("      filters:").unwrap().0;
+    let tls = format!("    - transport_socket:{tls}      filters:");
     let replica = format!("address: 127.0.0.1, port_value: {}", gateway.address.rsplit(':').next().unwrap());
     let service_address = format!("address: 127.0.0.1, port_value: {grpc}");
     let _envoys = [one, two].map(|port| {
@@ -207,8 +208,8 @@ async fn a_credential_has_one_limit_over_two_envoys() {
         let text = with(
             ENVOY,
             &[
-                (tls, ""),
-                ("address: 0.0.0.0, port_value: 8443", &listen),
+                (&tls, "    - filters:"),
+                ("address: 0.0.0.0, port_value: 443", &listen),
                 ("/etc/envoy/credential.lua", &lua),
                 ("address: 10.0.0.21, port_value: 8744", &replica),
                 ("address: 10.0.0.22, port_value: 8744", &replica),
