@@ -156,13 +156,19 @@ async fn an_address_has_one_limit_over_two_haproxys() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
         let other = ask(engines[1 - number % 2], &credential).await.status();
-        in_a_row = if other == 429 { in_a_row + 1 } else { 0 };
+        if other == 429 {
+            in_a_row += 1;
+        } else {
+            // Not often enough to reach the limit of the address.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            in_a_row = 0;
+        }
         number += 1;
         assert!(started.elapsed() < Duration::from_secs(30), "they do not exchange counts");
     }
     // Each alone would let 600 through.
     let counts = count(engines, 1400, |number| format!("second-{number}"), "10").await;
-    assert!(counts[&429] >= 250, "{counts:?}");
+    assert!(counts[&429] >= 400, "{counts:?}");
 }
 
 #[tokio::test]
