@@ -46,6 +46,10 @@ mod doctor_test_entry;
 #[cfg(unix)]
 mod documents;
 mod encodings;
+#[cfg(target_os = "linux")]
+mod engines;
+#[cfg(target_os = "linux")]
+mod engines_smoke;
 #[cfg(unix)]
 mod exec;
 mod explain;

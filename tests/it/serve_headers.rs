@@ -13,10 +13,10 @@ const LANGUAGES: &str = "/corti/v2/languages/";
 const TRANSCRIBE: &str = "/corti/audio-bridge/v2/transcribe";
 
 /// In everything that must not reach Corti.
-const CANARY: &str = "canary-4711";
+pub const CANARY: &str = "canary-4711";
 
 /// Headers that a proxy might take for its own, merge with its own, or pass on.
-const HEADERS: [&str; 34] = [
+pub const HEADERS: [&str; 34] = [
     "authorization_",
     "authorization-",
     "x-authorization",
@@ -54,7 +54,7 @@ const HEADERS: [&str; 34] = [
 ];
 
 /// What `Connection` may name, so that a proxy drops it as hop-by-hop.
-const NAMED: [&str; 5] =
+pub const NAMED: [&str; 5] =
     ["Authorization", "Tenant-Name", "Authorization, Tenant-Name", "Host", "close, Sec-WebSocket-Key"];
 
 /// Parameters that name a caller or a tenant, as they may be spelled.

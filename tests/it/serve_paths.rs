@@ -7,7 +7,7 @@ use crate::common::recorder::Recorder;
 const RULES: &str = "[limits]\nrate = \"1000/s\"\nburst = 1000\n[[rule]]\ngroups = [\"batch\"]\nallow = [\"languages.list\", \"interactions.read\"]\n";
 
 /// Ways to write another path than the one that is meant, or to smuggle a second one.
-const TRICKS: [&str; 71] = [
+pub const TRICKS: [&str; 71] = [
     "/corti/v2/languages/..",
     "/corti/v2/languages/../interactions/",
     "/corti/v2/languages/..%2finteractions/",

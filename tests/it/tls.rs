@@ -28,7 +28,10 @@ pub fn config(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig
 }
 
 /// The same for another certificate.
-fn config_of(params: &CertificateParams, authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ServerConfig> {
+pub fn config_of(
+    params: &CertificateParams,
+    authority: &CertifiedIssuer<'static, KeyPair>,
+) -> Arc<ServerConfig> {
     let key = KeyPair::generate().unwrap();
     let certificate = params.clone().signed_by(&key, authority).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));

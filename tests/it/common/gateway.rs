@@ -1,6 +1,6 @@
 //! A running `serve`, with a `serve.toml` of the test's own.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command as Process, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -155,7 +155,7 @@ impl Gateway {
     pub fn connect(&self) -> Connection {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        Connection(BufReader::new(stream))
+        Connection::over(stream)
     }
 
     /// Leaves the log unread, with a pipe that is full.
@@ -186,10 +186,19 @@ impl Drop for Gateway {
     }
 }
 
+/// Both ways of a connection, with or without TLS.
+pub trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
+
 /// A connection that stays open.
-pub struct Connection(BufReader<TcpStream>);
+pub struct Connection(BufReader<Box<dyn Stream>>);
 
 impl Connection {
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        Self(BufReader::new(Box::new(stream)))
+    }
+
     /// Sends a request as it is, and returns the status, the head and the body of its answer.
     pub fn ask(&mut self, request: &str) -> (u16, String, String) {
         self.send(request);
@@ -206,9 +215,10 @@ impl Connection {
         while !head.ends_with("\r\n\r\n") {
             assert!(self.0.read_line(&mut head).unwrap() > 0, "the connection ended: {head}");
         }
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let lower = head.to_ascii_lowercase();
+        let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
         let mut body = self.bytes(length.unwrap_or_default());
-        if head.contains("transfer-encoding: chunked\r\n") {
+        if lower.contains("transfer-encoding: chunked\r\n") {
             loop {
                 let mut size = String::new();
                 self.0.read_line(&mut size).unwrap();
@@ -221,6 +231,22 @@ impl Connection {
             }
         }
         (head.get(9..12).unwrap().parse().unwrap(), head, String::from_utf8(body).unwrap())
+    }
+
+    /// All that comes until this text, which the other side must send.
+    pub fn until(&mut self, end: &str) -> String {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(end.as_bytes()) {
+            bytes.extend(self.bytes(1));
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// All that comes until the connection is closed.
+    pub fn rest(&mut self) -> String {
+        let mut bytes = Vec::new();
+        let _ = self.0.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// The next bytes.

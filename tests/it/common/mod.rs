@@ -12,6 +12,10 @@ pub mod cached;
 pub mod control;
 pub mod diagnosis;
 pub mod echo;
+#[cfg(target_os = "linux")]
+pub mod engine;
+#[cfg(target_os = "linux")]
+pub mod fake_corti;
 pub mod fake_server;
 pub mod flood_server;
 pub mod gateway;
