@@ -20,7 +20,7 @@ use super::decide::Dialect;
 use super::page::Page;
 use super::record::{self, Record};
 use super::state::{Allowed, Gateway};
-use super::{broker, decide, forward, page, tunnel};
+use super::{broker, decide, forward, linger, page, tunnel};
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::ticket::Ticket;
 
@@ -57,7 +57,7 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let (asked, body) = request.into_parts();
     let (is_page, dialect) = (page_of(&gateway, &asked).is_some(), Dialect::of(asked.uri.path()));
     let limit = if asks_for_socket(&asked) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
-    let body = record::counted(body, &record, |entry| &mut entry.bytes_in);
+    let body = record::counted(linger::read_on(body), &record, |entry| &mut entry.bytes_in);
     let answered = timeout(limit, Box::pin(answer_to(&gateway, asked, body, &record))).await;
     let late = || Refusal::later(Code::UPSTREAM_UNREACHABLE, "the gateway timed out", Duration::from_secs(1));
     let (mut response, outcome) = match answered.unwrap_or_else(|_| Err(late())) {

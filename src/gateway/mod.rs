@@ -10,6 +10,7 @@ mod decide;
 mod forward;
 mod identify;
 mod kept;
+mod linger;
 mod minter;
 mod owners;
 mod page;
