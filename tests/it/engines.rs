@@ -1,11 +1,16 @@
 //! The gateway alone, behind an engine, and asked by an engine: one table of expectations for all of them.
 
+use crate::common::Said;
 use crate::common::engine::Column::{self, Asking, Before, Inline};
 use crate::common::engine::Engine::{Caddy, Envoy, Haproxy, Nginx};
-use crate::common::engine::{PUBLIC, Setup, get};
+use crate::common::engine::{Engine, PUBLIC, Setup, get};
 use crate::common::fake_corti::OWN;
+use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::gateway::{BATCH, Connection, UPGRADE};
 use crate::common::recorder::{target, values};
+use crate::serve_headers::{CANARY, HEADERS, NAMED};
+use crate::serve_paths::TRICKS;
+use crate::serve_smuggling::twofold;
 
 const LANGUAGES: &str = "/corti/v2/languages/";
 const RECORDINGS: &str = "/corti/v2/interactions/7b1d1a52-5a4b-4c38-9c1e-0d6d6f1c2a3b/recordings/";
@@ -143,14 +148,307 @@ pub fn check_rows(column: Column, size: usize) {
     assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
 }
 
+/// White space that an engine drops, and a scheme without a host: the path is then the plain one, and so is what Corti gets.
+const TIDIED: [(Engine, &str); 3] = [
+    (Haproxy, "/corti/v2/languages/\t"),
+    (Envoy, "/corti/v2/languages/\t"),
+    (Caddy, "http:/corti/v2/languages/"),
+];
+
+/// Every other way to write a path is refused, by whoever sees it first.
+fn check_paths(column: Column) {
+    let setup = Setup::start(column);
+    for path in TRICKS {
+        // Half of them as the engine sees a request of a browser, half as it sees a WebSocket.
+        for more in ["", UPGRADE] {
+            let closing = if more.is_empty() { "Connection: close\r\n" } else { "" };
+            let mut connection = setup.connect();
+            connection.send(get(path, &format!("{}{more}{closing}", bearer(BATCH))));
+            let answer = connection.first();
+            let status = answer.get(9..12).unwrap_or_default();
+            let is_refused = ["400", "403", "404", "421"].contains(&status);
+            let is_tidied = more.is_empty()
+                && TIDIED.iter().any(|(engine, tidied)| column.engine() == Some(*engine) && *tidied == path);
+            assert!(is_refused || is_tidied, "{column:?} {path}: {answer}");
+            if is_tidied {
+                setup
+                    .corti
+                    .take()
+                    .iter()
+                    .for_each(|seen| assert_eq!(target(seen), "/v2/languages/", "{path}"));
+            }
+        }
+        assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?} {path}");
+    }
+}
+
+/// What an engine that only drops the headers of a list passes on, and Corti does not know.
+const HARMLESS: [&str; 8] = [
+    "authorization-",
+    "tenant.name",
+    "sec-websocket-accept",
+    "expect-ct",
+    "max-forwards",
+    "if-range",
+    "corti-ticket",
+    "token",
+];
+
+/// Abuse case 1: whatever headers a caller adds, Corti gets one token and one tenant, which are the gateway's.
+fn check_headers(column: Column) {
+    let setup = Setup::start(column);
+    let is_list = column != Asking(Caddy);
+    for (name, named) in HEADERS.iter().flat_map(|name| NAMED.iter().map(move |named| (*name, *named))) {
+        let connection = format!("Connection: {named}\r\n");
+        let value = if name == "x-corti-target" { "/v2/interactions/" } else { CANARY };
+        for more in [String::new(), format!("Upgrade: websocket\r\nConnection: Upgrade\r\n{SOCKET}")] {
+            let path = if more.is_empty() { LANGUAGES } else { TRANSCRIBE };
+            let headers = format!("{}{name}: {value}\r\n{more}{connection}", bearer(BATCH));
+            let mut client = setup.connect();
+            client.send(get(path, &headers));
+            let head = client.first();
+            let status = head.get(9..12).unwrap_or_default().to_owned();
+            let seen = setup.corti.take();
+            // An engine may refuse the request, but then nobody gets it.
+            if !["101", "200"].contains(&&*status) {
+                assert!(status.starts_with('4') && seen.is_empty(), "{column:?} {headers}: {head} {seen:?}");
+                continue;
+            }
+            let [request] = &seen[..] else { panic!("{column:?} {headers}: {head} {seen:?}") };
+            let is_socket = path == TRANSCRIBE;
+            let plain = if is_socket {
+                "/audio-bridge/v2/transcribe?tenant-name=base&token=Bearer%20eyJ"
+            } else {
+                "/v2/languages/"
+            };
+            assert!(target(request).starts_with(plain), "{column:?} {headers}: {request}");
+            assert!(
+                values(request, "authorization").iter().all(|it| it.starts_with("Bearer eyJ")),
+                "{request}"
+            );
+            assert_eq!(
+                values(request, "authorization").len(),
+                usize::from(!is_socket || column.asks()),
+                "{request}"
+            );
+            assert!(values(request, "tenant-name").iter().all(|it| *it == "base"), "{request}");
+            let is_kept = request.contains(CANARY) && (is_list || !HARMLESS.contains(&name));
+            assert!(!is_kept && !request.contains(BATCH), "{column:?} {headers}: {request}");
+            let corti = request.lines().any(|line| line.to_ascii_lowercase().starts_with("x-corti"));
+            assert!(!corti, "{column:?}: {request}");
+        }
+    }
+}
+
+/// The rest of a WebSocket's handshake.
+const SOCKET: &str = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// Abuse case 2: each request that reaches Corti was decided on, with the gateway's token.
+fn check_twofold(column: Column) {
+    let setup = Setup::start(column);
+    let post = format!("POST {RECORDINGS} HTTP/1.1\r\nHost: {PUBLIC}\r\n{}", bearer(BATCH));
+    // It has no credential: Corti would get it only as a part of another request, or of its connection.
+    let inner = get(LANGUAGES, "Connection: close\r\n");
+    for (name, more) in twofold() {
+        let mut connection = setup.connect();
+        connection.send(format!("{post}{more}{inner}"));
+        connection.finish();
+        let answers = connection.rest();
+        let good = answers.matches("HTTP/1.1 200 ").count();
+        assert!(good <= 1, "{column:?} {name}: {answers}");
+    }
+    // Whatever was left on a connection to Corti would come with these.
+    for _ in 0..8 {
+        assert_eq!(setup.ask(&get(LANGUAGES, &bearer(BATCH))).0, 200);
+    }
+    let seen = setup.corti.take();
+    let (gets, posts): (Vec<&String>, Vec<_>) = seen.iter().partition(|it| target(it) == "/v2/languages/");
+    assert_eq!(gets.len(), 8, "{column:?}: {gets:?}");
+    for request in &seen {
+        let [authorization] = values(request, "authorization")[..] else { panic!("{column:?}: {request}") };
+        assert!(authorization.starts_with("Bearer eyJ"), "{column:?}: {request}");
+    }
+    assert!(posts.iter().all(|it| it.starts_with("POST /v2/interactions/")), "{column:?}: {posts:?}");
+}
+
+/// Statuses and codes, for the inline proxy and for an engine that asks. `None`: the engine itself refuses.
+fn check_refusals(column: Column) {
+    let setup = Setup::start(column);
+    let asks = column.asks();
+    let (ours, slow) = (bearer(BATCH), bearer(&setup.idp.token("carl", "slow")));
+    let page = |origin: &str| format!("{ours}Origin: {origin}\r\n");
+    let two = format!("{ours}Authorization: Bearer x\r\n");
+    let rows: [(&str, String, u16, &str); 12] = [
+        ("no credential", get(LANGUAGES, ""), 401, "credential_missing"),
+        (
+            "a wrong key",
+            get(LANGUAGES, &bearer("ck_0123456789012345678901234567890123")),
+            401,
+            "credential_invalid",
+        ),
+        ("two credentials", get(LANGUAGES, &two), 400, "credential_invalid"),
+        ("an unknown route", get("/corti/v2/nothing", &ours), 404, "route_unknown"),
+        ("not allowed", get("/corti/v2/interactions/", &ours), 403, "operation_denied"),
+        ("another page", get(LANGUAGES, &page("https://evil.example")), 403, "origin_denied"),
+        ("no upgrade", get(TRANSCRIBE, &ours), 400, "request_invalid"),
+        ("an upgrade of REST", get(LANGUAGES, &format!("{ours}{UPGRADE}")), 400, "request_invalid"),
+        (
+            "a query with a token",
+            get(&format!("{LANGUAGES}?token=Bearer%20{BATCH}"), ""),
+            401,
+            "credential_missing",
+        ),
+        ("another host", get(LANGUAGES, &ours).replace(PUBLIC, "evil.example"), 421, "host_unknown"),
+        ("one too many", get(LANGUAGES, &slow), 429, "rate_limited"),
+        (
+            "a spoofed upgrade",
+            get(TRANSCRIBE, &format!("{ours}X-Corti-Upgrade: websocket\r\n")),
+            400,
+            "request_invalid",
+        ),
+    ];
+    assert_eq!(setup.ask(&get(LANGUAGES, &slow)).0, 200);
+    setup.corti.take();
+    for (name, request, status, code) in rows {
+        let (said, head, body) = setup.ask(&request);
+        let lower = head.to_ascii_lowercase();
+        // Of two credentials, an engine may refuse one itself.
+        let is_engines = name == "two credentials" || name == "another host";
+        assert!(
+            said == status || (is_engines && (400..500).contains(&said)),
+            "{column:?} {name}: {head}{body}"
+        );
+        assert!(is_engines || body.contains(code), "{column:?} {name}: {head}{body}");
+        assert_eq!(lower.contains("\r\nretry-after: "), status == 429, "{column:?} {name}: {head}");
+        assert_eq!(lower.contains("\r\nwww-authenticate: bearer"), said == 401, "{column:?} {name}: {head}");
+        assert!(!format!("{head}{body}").contains("eyJ"), "{column:?} {name}: {head}{body}");
+        assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?} {name}");
+    }
+    // What only the inline proxy can do.
+    let one = bearer(&setup.idp.token("bert", "one"));
+    let (_first, head) = open(&setup, TRANSCRIBE, &one);
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let (_second, head) = open(&setup, TRANSCRIBE, &one);
+    assert!(head.starts_with(if asks { "HTTP/1.1 101 " } else { "HTTP/1.1 429 " }), "{column:?}: {head}");
+    let small = bearer(&setup.idp.token("dora", "small"));
+    let body = "x".repeat((1 << 20) + 1);
+    let (status, ..) = setup.ask(&format!(
+        "POST {RECORDINGS} HTTP/1.1\r\nHost: {PUBLIC}\r\n{small}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    assert_eq!(status, if asks { 200 } else { 413 }, "{column:?}");
+}
+
+/// What Corti says about a WebSocket that it refuses may repeat the URL, which has a token.
+fn check_refused_socket(column: Column) {
+    let setup = Setup::start(column);
+    setup.corti.refuse_sockets();
+    let (status, head, body) = setup.ask(&get(TRANSCRIBE, &format!("{}{UPGRADE}", bearer(BATCH))));
+    assert_eq!(status, if column.asks() { 503 } else { 502 }, "{column:?}: {head}{body}");
+    assert!(!format!("{head}{body}").contains("eyJ") && !body.contains(OWN), "{column:?}: {head}{body}");
+    let logs = setup.logs();
+    assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
+}
+
+/// Without a gateway, or with something else in its place, nobody gets through, and a client may try again.
+fn check_closed(column: Column) {
+    let ours = bearer(BATCH);
+    let requests = [
+        get(LANGUAGES, &ours),
+        get(TRANSCRIBE, &format!("{ours}{UPGRADE}")),
+        get(&format!("{TRANSCRIBE}?token=Bearer%20{BATCH}"), UPGRADE),
+    ];
+    let assert_closed = |setup: &Setup, case: &str| {
+        for request in &requests {
+            let (status, head, body) = setup.ask(request);
+            assert_eq!(status, 503, "{column:?} {case}: {head}{body}");
+            assert!(head.to_ascii_lowercase().contains("\r\nretry-after: "), "{column:?} {case}: {head}");
+            assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?} {case}");
+        }
+    };
+    let mut setup = Setup::start(column);
+    setup.gateway.stop();
+    assert_closed(&setup, "no gateway");
+    let logs = setup.logs();
+    assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
+    if column.asks() {
+        for status in ["200 OK", "204 No Content", "302 Found", "500 Internal Server Error"] {
+            let authorizer = FakeServer::start(vec![Answer::http(status, &[], "")]);
+            let setup = Setup::start_with(column, Some(authorizer.environment.trim_start_matches("http://")));
+            assert_closed(&setup, status);
+        }
+    }
+}
+
+/// By HTTP/2, as browsers come.
+fn check_http2(column: Column) {
+    let setup = Setup::start(column);
+    let (address, ca) = setup.place();
+    let port = address.rsplit_once(':').unwrap().1;
+    let mut curl = setup.curl();
+    curl.args(["--http2", "-sS", "--cacert", &ca, "--resolve", &format!("{PUBLIC}:{port}:127.0.0.1")]);
+    curl.args(["-H", &format!("Authorization: Bearer {BATCH}"), "-H", &format!("Host: {PUBLIC}")]);
+    curl.args(["-w", " %{http_version} %{http_code}", &format!("https://{PUBLIC}:{port}{LANGUAGES}")]);
+    let said = Said::by(&mut curl);
+    assert_eq!(said.stdout, "{\"bytes\":0} 2 200", "{column:?}: {}", said.stderr);
+    assert_rest(&setup, BATCH, LANGUAGES);
+}
+
 macro_rules! columns {
     ($($name:ident: $column:expr;)*) => {
         $(mod $name {
             use super::*;
+
             #[test]
             #[ignore = "needs engines: scripts/with-engines"]
             fn carries_every_row() {
                 check_rows($column, UPLOAD);
+            }
+
+            #[test]
+            #[ignore = "needs engines: scripts/with-engines"]
+            fn knows_one_spelling_of_a_path() {
+                check_paths($column);
+            }
+
+            #[test]
+            #[ignore = "needs engines: scripts/with-engines"]
+            fn passes_on_no_header_that_decides() {
+                check_headers($column);
+            }
+
+            #[test]
+            #[ignore = "needs engines: scripts/with-engines"]
+            fn makes_no_request_two() {
+                check_twofold($column);
+            }
+
+            #[test]
+            #[ignore = "needs engines: scripts/with-engines"]
+            fn refuses_as_the_gateway_does() {
+                check_refusals($column);
+            }
+
+            #[test]
+            #[ignore = "needs engines: scripts/with-engines"]
+            fn repeats_nothing_of_a_refused_websocket() {
+                check_refused_socket($column);
+            }
+
+            #[test]
+            #[ignore = "needs engines: scripts/with-engines"]
+            fn lets_nobody_in_without_the_gateway() {
+                if $column != Inline {
+                    check_closed($column);
+                }
+            }
+
+            #[test]
+            #[ignore = "needs engines: scripts/with-engines"]
+            fn speaks_http2() {
+                if $column != Inline {
+                    check_http2($column);
+                }
             }
         })*
     };

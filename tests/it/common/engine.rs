@@ -73,7 +73,7 @@ impl Recipe {
 }
 
 impl Column {
-    fn engine(self) -> Option<Engine> {
+    pub fn engine(self) -> Option<Engine> {
         match self {
             Self::Inline => None,
             Self::Before(engine) | Self::Asking(engine) => Some(engine),
@@ -194,6 +194,13 @@ impl Setup {
         (&self.address, self.folder.path().join("ca.pem").display().to_string())
     }
 
+    /// curl, for what this binary does not speak.
+    pub fn curl(&self) -> assert_cmd::Command {
+        let mut curl = assert_cmd::Command::new("curl");
+        curl.env_clear().env("PATH", path()).env("HOME", self.folder.path()).timeout(Duration::from_secs(60));
+        curl
+    }
+
     /// All that the engine has written.
     pub fn logs(&self) -> String {
         let mut all = String::new();
@@ -237,21 +244,15 @@ fn recipe(column: Column, engine: Engine, folder: &Path, port: u16, replica: &st
     };
     let mut recipe = Recipe::read(&format!("{kind}/{name}"));
     let pair = |address: &str| {
-        format!(
-            "address: {}, port_value: {}",
-            address.rsplit_once(':').unwrap().0,
-            address.rsplit_once(':').unwrap().1
-        )
+        let (host, port) = address.rsplit_once(':').unwrap();
+        format!("address: {host}, port_value: {port}")
     };
     // One replica is not there.
-    match engine {
-        Engine::Envoy => {
-            recipe.replace("address: 127.0.0.1, port_value: 8744", pair(replica));
-            recipe.replace("address: 127.0.0.1, port_value: 8745", "address: 127.0.0.1, port_value: 1");
-        }
-        _ => {
-            recipe.replace("127.0.0.1:8744", replica);
-            recipe.replace("127.0.0.1:8745", "127.0.0.1:1");
+    for (named, is) in [("127.0.0.1:8744", replica), ("127.0.0.1:8745", "127.0.0.1:1")] {
+        if engine == Engine::Envoy {
+            recipe.replace(&pair(named), pair(is));
+        } else {
+            recipe.replace(named, is);
         }
     }
     let replaced: &[(&str, String)] = &match engine {
@@ -311,10 +312,8 @@ fn run(engine: Engine, folder: &Path, recipe: &str) -> Running {
     let (program, arguments) = match engine {
         Engine::Nginx => {
             let at = |name: &str| folder.join(name).display().to_string();
-            let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-                .iter()
-                .map(|kind| format!("{kind}_temp_path {};\n", at(kind)))
-                .collect();
+            let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+            let temporary = kinds.map(|kind| format!("{kind}_temp_path {};\n", at(kind))).concat();
             let main = format!(
                 "daemon off;\nmaster_process off;\npid {};\nerror_log {} emerg;\nevents {{}}\nhttp {{\n{temporary}include {file};\n}}\n",
                 at("pid"),

@@ -90,15 +90,15 @@ impl Inner {
         let mut stream = BufReader::new(stream);
         while let Some(request) = head_of(&mut stream) {
             if target(&request).starts_with("/realms/") {
-                return self.pass_on(&request, &mut stream);
+                self.pass_on(&request, &mut stream);
+                break;
             }
             self.requests.lock().unwrap().push(request.clone());
             if self.answer(&request, &mut stream).is_none() {
                 break;
             }
         }
-        // Ends TLS as it should be ended.
-        let _ = stream.get_mut().flush();
+        stream.get_mut().finish();
     }
 
     /// Answers a request. `None` once the connection has ended.

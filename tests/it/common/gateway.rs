@@ -1,13 +1,15 @@
 //! A running `serve`, with a `serve.toml` of the test's own.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
+use std::ops::DerefMut;
 use std::process::{Command as Process, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustls::{ConnectionCommon, SideData, StreamOwned};
 use serde_json::Value;
 
 use super::control::{Answer, client};
@@ -187,9 +189,28 @@ impl Drop for Gateway {
 }
 
 /// Both ways of a connection, with or without TLS.
-pub trait Stream: Read + Write + Send {}
+pub trait Stream: Read + Write + Send {
+    /// Says that nothing more is sent.
+    fn finish(&mut self);
+}
 
-impl<S: Read + Write + Send> Stream for S {}
+impl Stream for TcpStream {
+    fn finish(&mut self) {
+        let _ = self.shutdown(Shutdown::Write);
+    }
+}
+
+impl<C, S> Stream for StreamOwned<C, TcpStream>
+where
+    C: DerefMut<Target = ConnectionCommon<S>> + Send,
+    S: SideData,
+{
+    fn finish(&mut self) {
+        self.conn.send_close_notify();
+        let _ = self.flush();
+        let _ = self.sock.shutdown(Shutdown::Write);
+    }
+}
 
 /// A connection that stays open.
 pub struct Connection(BufReader<Box<dyn Stream>>);
@@ -240,6 +261,17 @@ impl Connection {
             bytes.extend(self.bytes(1));
         }
         String::from_utf8(bytes).unwrap()
+    }
+
+    /// Says that nothing more is sent.
+    pub fn finish(&mut self) {
+        self.0.get_mut().finish();
+    }
+
+    /// The first bytes that come.
+    pub fn first(&mut self) -> String {
+        let bytes = self.0.fill_buf().unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
     }
 
     /// All that comes until the connection is closed.
