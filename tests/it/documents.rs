@@ -41,6 +41,7 @@ pages! {
     capacity: "docs/capacity.md", New;
     ci: "docs/ci.md", New;
     configuration: "docs/configuration.md", LoggedIn;
+    engines: "docs/engines.md", New;
     exit_codes: "docs/exit-codes.md", New;
     getting_started: "docs/getting-started.md", New;
     install: "docs/install.md", New;
