@@ -6,7 +6,7 @@ use crate::common::engine::Engine::{Caddy, Envoy, Haproxy, Nginx};
 use crate::common::engine::{Engine, PUBLIC, Setup, get};
 use crate::common::fake_corti::OWN;
 use crate::common::fake_server::{Answer, FakeServer};
-use crate::common::gateway::{BATCH, Connection, UPGRADE};
+use crate::common::gateway::{BATCH, Connection, ORIGIN, UPGRADE};
 use crate::common::recorder::{target, values};
 use crate::serve_headers::{CANARY, HEADERS, NAMED};
 use crate::serve_paths::TRICKS;
@@ -324,6 +324,11 @@ fn check_refusals(column: Column) {
         assert!(!format!("{head}{body}").contains("eyJ"), "{column:?} {name}: {head}{body}");
         assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?} {name}");
     }
+    // Asked about a preflight, the gateway would say 200 without a token.
+    let preflight = format!("{}Access-Control-Request-Method: GET\r\n", page(ORIGIN));
+    let (status, head, _) = setup.ask(&get(LANGUAGES, &preflight).replacen("GET", "OPTIONS", 1));
+    assert!(if asks { status >= 400 } else { status == 200 }, "{column:?}: {head}");
+    assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?}");
     // What only the inline proxy can do.
     let one = bearer(&setup.idp.token("bert", "one"));
     let (_first, head) = open(&setup, TRANSCRIBE, &one);
