@@ -139,6 +139,10 @@ pub fn check_rows(column: Column, size: usize) {
             socket(&setup, path, &protocol, credential);
         }
     }
+    // As long as some identity providers make them.
+    let mut claims = setup.idp.claims("anna", "batch");
+    claims["long"] = "x".repeat(9000).into();
+    rest(&setup, &setup.idp.sign(&setup.idp.header(), &claims.to_string()));
     for kind in ["transcribe", "streams"] {
         let (path, ticket) = setup.ticket(kind);
         setup.corti.take();
@@ -324,6 +328,16 @@ fn check_refusals(column: Column) {
         assert!(!format!("{head}{body}").contains("eyJ"), "{column:?} {name}: {head}{body}");
         assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?} {name}");
     }
+    // Corti must not be asked for another protocol, as the gateway does not ask it.
+    let other = format!(
+        "{ours}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+    );
+    let (status, head, _) = setup.ask(&get(LANGUAGES, &other));
+    assert!(status == 200 || (400..500).contains(&status), "{column:?}: {head}");
+    for request in setup.corti.take() {
+        assert!(values(&request, "upgrade").is_empty(), "{column:?}: {request}");
+        assert!(values(&request, "http2-settings").is_empty(), "{column:?}: {request}");
+    }
     // Asked about a preflight, the gateway would say 200 without a token.
     let preflight = format!("{}Access-Control-Request-Method: GET\r\n", page(ORIGIN));
     let (status, head, _) = setup.ask(&get(LANGUAGES, &preflight).replacen("GET", "OPTIONS", 1));
@@ -377,8 +391,10 @@ fn check_closed(column: Column) {
     let logs = setup.logs();
     assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
     if column.asks() {
-        for status in ["200 OK", "204 No Content", "302 Found", "500 Internal Server Error"] {
-            let authorizer = FakeServer::start(vec![Answer::http(status, &[], "")]);
+        let answers = ["200 OK", "204 No Content", "302 Found", "500 Internal Server Error"];
+        let answers = answers.map(|status| (status, Answer::http(status, &[], "")));
+        for (status, answer) in answers.into_iter().chain([("silence", Answer::Silence)]) {
+            let authorizer = FakeServer::start(vec![answer]);
             let setup = Setup::start_with(column, Some(authorizer.environment.trim_start_matches("http://")));
             assert_closed(&setup, status);
         }
