@@ -3,7 +3,7 @@
 use crate::common::Said;
 use crate::common::engine::Column::{self, Asking, Before, Inline};
 use crate::common::engine::Engine::{Caddy, Envoy, Haproxy, Nginx};
-use crate::common::engine::{Engine, PUBLIC, Setup, get};
+use crate::common::engine::{API, Engine, PUBLIC, Setup, get};
 use crate::common::fake_corti::OWN;
 use crate::common::fake_server::{Answer, FakeServer};
 use crate::common::gateway::{BATCH, Connection, ORIGIN, UPGRADE};
@@ -395,10 +395,25 @@ fn check_closed(column: Column) {
         let answers = answers.map(|status| (status, Answer::http(status, &[], "")));
         for (status, answer) in answers.into_iter().chain([("silence", Answer::Silence)]) {
             let authorizer = FakeServer::start(vec![answer]);
-            let setup = Setup::start_with(column, Some(authorizer.environment.trim_start_matches("http://")));
+            let setup =
+                Setup::start_with(column, Some(authorizer.environment.trim_start_matches("http://")), API);
             assert_closed(&setup, status);
         }
     }
+}
+
+/// Whoever takes Corti's address over gets no token.
+fn check_certificate(column: Column) {
+    let setup = Setup::start_with(column, None, "evil.example");
+    let ours = bearer(BATCH);
+    for request in [get(LANGUAGES, &ours), get(TRANSCRIBE, &format!("{ours}{UPGRADE}"))] {
+        let (status, head, body) = setup.ask(&request);
+        assert_eq!(status, 503, "{column:?}: {head}{body}");
+        assert!(!format!("{head}{body}").contains("eyJ"), "{column:?}: {head}{body}");
+    }
+    assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?}");
+    let logs = setup.logs();
+    assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
 }
 
 /// By HTTP/2, as browsers come.
@@ -461,6 +476,14 @@ macro_rules! columns {
             fn lets_nobody_in_without_the_gateway() {
                 if $column != Inline {
                     check_closed($column);
+                }
+            }
+
+            #[test]
+            #[ignore = "needs engines: scripts/with-engines"]
+            fn sends_no_token_to_another_server() {
+                if $column.asks() {
+                    check_certificate($column);
                 }
             }
 

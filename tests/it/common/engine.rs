@@ -21,7 +21,7 @@ use crate::tls;
 pub const PUBLIC: &str = "gw.example.org";
 
 /// The host of Corti's API in the recipes.
-const API: &str = "api.eu.corti.app";
+pub const API: &str = "api.eu.corti.app";
 
 const ENGINE_KEY: &str = "engine-0123456789012345678901234567890";
 
@@ -101,13 +101,17 @@ pub struct Setup {
 
 impl Setup {
     pub fn start(column: Column) -> Self {
-        Self::start_with(column, None)
+        let setup = Self::start_with(column, None, API);
+        let languages = get("/corti/v2/languages/", &format!("Authorization: Bearer {BATCH}\r\n"));
+        wait_until("Corti can be reached", || setup.ask(&languages).0 == 200);
+        setup.corti.take();
+        setup
     }
 
-    /// The same, with an authorizer of the test's own instead of the gateway.
-    pub fn start_with(column: Column, authorizer: Option<&str>) -> Self {
+    /// The same, with an authorizer of the test's own instead of the gateway, or with a Corti whose certificate has another name.
+    pub fn start_with(column: Column, authorizer: Option<&str>, corti: &str) -> Self {
         let authority = tls::authority();
-        let corti = FakeCorti::start(tls::config_of(&named(API), &authority));
+        let corti = FakeCorti::start(tls::config_of(&named(corti), &authority));
         let idp = Idp::start();
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
@@ -144,12 +148,8 @@ impl Setup {
         let setup = Self { column, corti, idp, gateway, engine, address, tls: Arc::new(tls), folder };
         wait_until("the engine listens", || TcpStream::connect(&setup.address).is_ok());
         if authorizer.is_none() {
-            let bearer = format!("Authorization: Bearer {BATCH}\r\n");
-            wait_until("the gateway can be reached", || {
-                setup.ask(&get("/broker/v1/me", &bearer)).0 == 200
-                    && setup.ask(&get("/corti/v2/languages/", &bearer)).0 == 200
-            });
-            setup.corti.take();
+            let me = get("/broker/v1/me", &format!("Authorization: Bearer {BATCH}\r\n"));
+            wait_until("the gateway can be reached", || setup.ask(&me).0 == 200);
         }
         setup
     }
