@@ -106,7 +106,11 @@ async fn side(
     };
     let unreadable = |failure: Failure| failure.context(format!("cannot compare {source}"));
     token_source::refuse_empty(&text, "transcribe", READER).map_err(unreadable)?;
-    let (found, remark) = choose_quietly(&text, args.which.nth, context).await.map_err(unreadable)?;
+    let of_both = "--nth counts in both texts: put a token of one of them into a file of its own";
+    let several =
+        |failure: Failure| if failure.kind == Kind::Usage { failure.hint(of_both) } else { failure };
+    let chosen = choose_quietly(&text, args.which.nth, context).await;
+    let (found, remark) = chosen.map_err(several).map_err(unreadable)?;
     if let Some(remark) = remark {
         context.note(format!("{source}: {remark}"));
     }

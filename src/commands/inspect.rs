@@ -34,9 +34,10 @@ use judge::Judge;
 /// of a table.
 ///
 /// --verify uses the keys that the realm of the environment and tenant publishes, or those of --jwks, and never keys that
-/// a token names. It checks signature, algorithm, expiry, not-before, issuer and audience. Of an access token, the audience
-/// is checked only with --audience, since Corti documents none. An ID token must be for its client, a refresh token for its
-/// issuer. Keys are fetched again after 10 minutes, and for an unknown key, at most once a minute.
+/// a token names. It checks signature, algorithm, expiry, not-before, issuer and audience. An access token must be
+/// for `account`, Keycloak's default, or for the one of --audience; another one is reported as not checked. An ID token must
+/// be for its client, a refresh token for its issuer. Keys are fetched again after 10 minutes, and for an unknown key, at
+/// most once a minute.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(after_help = "Examples:

@@ -53,13 +53,13 @@ pub(super) struct SandboxArgs {
     /// Write address and credentials here once it is ready
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    #[command(flatten)]
-    faults: FaultArgs,
     /// Run this program with the sandbox, then exit with its exit code
     ///
     /// It gets the sandbox's variables, and a configuration and a cache of its own.
     #[arg(last = true, value_name = "CMD")]
     command: Vec<OsString>,
+    #[command(flatten)]
+    faults: FaultArgs,
 }
 
 pub(super) async fn run(args: &SandboxArgs, context: &Context<'_>) -> Result<Outcome, Failure> {

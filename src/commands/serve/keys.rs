@@ -79,6 +79,9 @@ fn read(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let make = format!("make one, the same for every replica: {make}");
     let bytes = mounted_secret::read(path, LONGEST_KEY).map_err(|error| match error.kind() {
         ErrorKind::NotFound => failed(error.to_string()).hint(&make),
+        // The system's own error, not that others may read it.
+        _ if error.raw_os_error().is_some() => failed(error.to_string())
+            .hint(format!("the user of serve must be able to read it: ls -l {}", quote(&name))),
         _ => failed(error.to_string()).hint(format!("chmod 600 {}", quote(&name))),
     })?;
     if bytes.len() < MIN_KEY_BYTES {
