@@ -101,7 +101,7 @@ pub(super) async fn answer(
     }
     if is_owned && call.operation.name == "interactions.update" {
         let detail =
-            "the gateway does not see the body here: only its own proxy updates your own interactions";
+            "forward-auth cannot check the body of an update: with `own`, send it to the gateway itself";
         return Err(Refusal::new(Code::OPERATION_DENIED, detail));
     }
     forget_owner(gateway, &call);
@@ -128,7 +128,7 @@ pub(super) async fn answer(
 /// Refuses whoever does not have the engine's key.
 fn check_engine(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(known) = &gateway.engine_key else {
-        return Err(Refusal::new(Code::ROUTE_UNKNOWN, "this gateway decides for no engine"));
+        return Err(Refusal::new(Code::ROUTE_UNKNOWN, "forward-auth is off: serve.toml has no [decide]"));
     };
     let given = single(headers, ENGINE_KEY).unwrap_or_default();
     let digest: [u8; 32] = Sha256::digest(given.as_bytes()).into();
