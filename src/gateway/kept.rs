@@ -23,6 +23,9 @@ const FETCH_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a request waits for a value. The SDK gives up a WebSocket after 4 s.
 const WAIT: Duration = Duration::from_secs(3);
 
+/// How long before its value expires a gateway that cannot renew it is no longer ready: an engine in front needs that long to notice.
+const NOTICE: SignedDuration = SignedDuration::from_secs(5);
+
 /// A fetched value.
 pub(super) struct Fetched<T> {
     pub(super) value: T,
@@ -64,9 +67,12 @@ impl<T> Kept<T> {
         self.newer_than(0).await
     }
 
-    /// Whether there is a value now.
+    /// Whether there is a value now, and will be in a moment.
     pub(super) fn is_ready(&self) -> bool {
-        self.good(&self.state.borrow()).is_some()
+        let state = self.state.borrow();
+        let left = state.expires_at.map(|end| end.duration_since(self.clock.now()));
+        let is_lost = state.next_try.is_some() && left.is_some_and(|left| left <= NOTICE);
+        self.good(&state).is_some() && !is_lost
     }
 
     /// For how many seconds the value is still good, if it expires.
@@ -219,6 +225,27 @@ mod tests {
         };
         tokio::select! { () = asks => {}, never = keep => match never {} }
         assert_eq!(count.get(), 3);
+    }
+
+    /// An engine stops asking before requests fail.
+    #[tokio::test(start_paused = true)]
+    async fn a_value_that_ends_soon_and_cannot_be_renewed_is_not_ready() {
+        let (kept, fails) = (kept(), Cell::new(false));
+        let renew_after = Duration::from_secs(1);
+        let fetch = async || {
+            if fails.get() { Err(()) } else { Ok(Fetched { renew_after, ..fetched(7, 4) }) }
+        };
+        let keep = kept.keep(fetch, |()| {});
+        let look = async {
+            assert!(kept.get().await.is_ok() && kept.is_ready());
+            fails.set(true);
+            sleep(Duration::from_secs(5)).await;
+            assert!(kept.get().await.is_ok() && !kept.is_ready());
+            fails.set(false);
+            sleep(LONGEST_PAUSE).await;
+            assert!(kept.get().await.is_ok() && kept.is_ready());
+        };
+        tokio::select! { () = look => {}, never = keep => match never {} }
     }
 
     #[tokio::test(start_paused = true)]
