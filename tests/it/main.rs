@@ -135,6 +135,8 @@ mod refresh_url;
 mod relayed_signals;
 mod rename;
 mod repeated_secrets;
+#[cfg(target_os = "linux")]
+mod replicas;
 mod rfc_examples;
 mod rotate;
 mod sandbox;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
+use rcgen::{CertificateParams, CertifiedIssuer, DistinguishedName, DnType, KeyPair};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::json;
@@ -117,12 +117,7 @@ impl Setup {
         let write = |name: &str, text: &str| {
             std::fs::write(folder.path().join(name), text).unwrap();
         };
-        let key = KeyPair::generate().unwrap();
-        let certificate = named(PUBLIC).signed_by(&key, &authority).unwrap();
-        write("ca.pem", &authority.pem());
-        write("tls.pem", &certificate.pem());
-        write("tls.key", &key.serialize_pem());
-        write("both.pem", &(certificate.pem() + &key.serialize_pem()));
+        write_certificate(folder.path(), PUBLIC, &authority);
         write("engine.key", &format!("{ENGINE_KEY}\n"));
         write("engine.nginx", &format!("proxy_set_header X-Corti-Engine-Key {ENGINE_KEY};\n"));
         let world = corti.world();
@@ -134,18 +129,12 @@ impl Setup {
         let replica = authorizer.unwrap_or(&gateway.address).to_owned();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let engine = column.engine().map(|engine| {
-            let recipe = recipe(column, engine, folder.path(), port, &replica, corti.port);
+            let recipe = recipe(column, engine, folder.path(), port, &[&replica], corti.port);
             run(engine, folder.path(), &recipe)
         });
         let address = if engine.is_some() { format!("127.0.0.1:{port}") } else { replica };
-        let mut roots = RootCertStore::empty();
-        roots.add(authority.der().clone()).unwrap();
-        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let setup = Self { column, corti, idp, gateway, engine, address, tls: Arc::new(tls), folder };
+        let tls = trusting(&authority);
+        let setup = Self { column, corti, idp, gateway, engine, address, tls, folder };
         wait_until("the engine listens", || TcpStream::connect(&setup.address).is_ok());
         if authorizer.is_none() {
             let me = get("/broker/v1/me", &format!("Authorization: Bearer {BATCH}\r\n"));
@@ -225,15 +214,46 @@ impl Drop for Setup {
 }
 
 /// What a certificate for this host says. With the authority's own subject, OpenSSL would call it self-signed.
-fn named(host: &str) -> CertificateParams {
+pub fn named(host: &str) -> CertificateParams {
     let mut params = CertificateParams::new([host.to_owned()]).unwrap();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, host);
     params
 }
 
+/// Writes the authority, and a certificate for this host with its key, under the names that recipes get.
+pub fn write_certificate(folder: &Path, host: &str, authority: &CertifiedIssuer<'static, KeyPair>) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = named(host).signed_by(&key, authority).unwrap();
+    let files = [
+        ("ca.pem", authority.pem()),
+        ("tls.pem", certificate.pem()),
+        ("tls.key", key.serialize_pem()),
+        ("both.pem", certificate.pem() + &key.serialize_pem()),
+    ];
+    for (name, text) in files {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+/// A client that trusts only this authority.
+pub fn trusting(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Arc::new(client.unwrap().with_root_certificates(roots).with_no_client_auth())
+}
+
 /// The recipe for a column, with the test's addresses and paths.
-fn recipe(column: Column, engine: Engine, folder: &Path, port: u16, replica: &str, corti: u16) -> String {
+pub fn recipe(
+    column: Column,
+    engine: Engine,
+    folder: &Path,
+    port: u16,
+    replicas: &[&str],
+    corti: u16,
+) -> String {
     let kind = if column.asks() { "forward-auth" } else { "inline" };
     let file = |name: &str| folder.join(name).display().to_string();
     let name = match engine {
@@ -247,13 +267,20 @@ fn recipe(column: Column, engine: Engine, folder: &Path, port: u16, replica: &st
         let (host, port) = address.rsplit_once(':').unwrap();
         format!("address: {host}, port_value: {port}")
     };
-    // One replica is not there.
-    for (named, is) in [("127.0.0.1:8744", replica), ("127.0.0.1:8745", "127.0.0.1:1")] {
+    // Of two replicas, one may not be there.
+    let second = replicas.get(1).unwrap_or(&"127.0.0.1:1");
+    for (named, is) in [("127.0.0.1:8744", replicas[0]), ("127.0.0.1:8745", second)] {
         if engine == Engine::Envoy {
             recipe.replace(&pair(named), pair(is));
         } else {
             recipe.replace(named, is);
         }
+    }
+    // More of them have lines like the second's, with names of their own in HAProxy.
+    for (number, replica) in replicas.iter().enumerate().skip(2) {
+        let line = recipe.text.lines().find(|line| line.contains(second)).unwrap().to_owned();
+        let more = line.replace(second, replica).replace("server b ", &format!("server b{number} "));
+        recipe.replace(&line, format!("{line}\n{more}"));
     }
     let replaced: &[(&str, String)] = &match engine {
         Engine::Nginx => vec![
@@ -305,7 +332,7 @@ fn recipe(column: Column, engine: Engine, folder: &Path, port: u16, replica: &st
 }
 
 /// Starts an engine in a folder, with a recipe.
-fn run(engine: Engine, folder: &Path, recipe: &str) -> Running {
+pub fn run(engine: Engine, folder: &Path, recipe: &str) -> Running {
     let programs = variable("ENGINES").expect("ENGINES is not set: run this by scripts/with-engines");
     let file = folder.join("recipe").display().to_string();
     std::fs::write(&file, recipe).unwrap();
@@ -315,7 +342,7 @@ fn run(engine: Engine, folder: &Path, recipe: &str) -> Running {
             let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
             let temporary = kinds.map(|kind| format!("{kind}_temp_path {};\n", at(kind))).concat();
             let main = format!(
-                "daemon off;\nmaster_process off;\npid {};\nerror_log {} emerg;\nevents {{}}\nhttp {{\n{temporary}include {file};\n}}\n",
+                "daemon off;\nmaster_process off;\npid {};\nerror_log {} emerg;\nevents {{ worker_connections 4096; }}\nhttp {{\n{temporary}include {file};\n}}\n",
                 at("pid"),
                 at("main.log")
             );

@@ -33,7 +33,7 @@ pub struct FakeCorti {
     pub port: u16,
     /// Sends the next event of a stream; an empty one ends it.
     pub events: Sender<String>,
-    realm: Sandbox,
+    pub realm: Sandbox,
     inner: Arc<Inner>,
 }
 
@@ -60,11 +60,17 @@ impl FakeCorti {
         serve(listener, move |_, stream| plain.converse(stream));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let secure = Arc::clone(&inner);
+        let corti = Self { environment, port, events: sender, realm, inner };
+        corti.listen_at(listener, tls);
+        corti
+    }
+
+    /// Speaks TLS at one more place.
+    pub fn listen_at(&self, listener: TcpListener, tls: Arc<ServerConfig>) {
+        let inner = Arc::clone(&self.inner);
         serve(listener, move |_, stream| {
-            secure.converse(StreamOwned::new(ServerConnection::new(Arc::clone(&tls)).unwrap(), stream));
+            inner.converse(StreamOwned::new(ServerConnection::new(Arc::clone(&tls)).unwrap(), stream));
         });
-        Self { environment, port, events: sender, realm, inner }
     }
 
     /// A world of its client.

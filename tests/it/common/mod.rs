@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 #[cfg(target_os = "linux")]
 pub mod cached;
+#[cfg(target_os = "linux")]
+pub mod clients;
 pub mod control;
 pub mod diagnosis;
 pub mod echo;
@@ -19,6 +21,8 @@ pub mod fake_corti;
 pub mod fake_server;
 pub mod flood_server;
 pub mod gateway;
+#[cfg(target_os = "linux")]
+pub mod hosts;
 pub mod idp;
 pub mod keycloak;
 pub mod keyring;

@@ -1,0 +1,183 @@
+//! Clients of replicas behind an engine. They call all the time, keep WebSockets open as the SDK does, and remember what happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
+
+use super::Running;
+use super::engine::{Column, Engine, PUBLIC, recipe, run, trusting, write_certificate};
+use super::gateway::{BATCH, Connection};
+use crate::serve_sockets::CONFIG;
+use crate::tls;
+
+/// Far longer than a healthy machine needs: an SDK tries again after 5 s at most, then 1.3 times as long.
+pub const LONG: Duration = Duration::from_secs(90);
+
+/// Waits until something happens, and returns how long that took.
+pub fn within(what: &str, mut happened: impl FnMut() -> bool) -> Duration {
+    let started = Instant::now();
+    while !happened() {
+        assert!(started.elapsed() < LONG, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    started.elapsed()
+}
+
+type Tls = StreamOwned<ClientConnection, TcpStream>;
+
+/// An engine with a recipe as it is shipped, and how it is reached.
+pub struct Front {
+    _process: Running,
+    pub address: String,
+    pub folder: tempfile::TempDir,
+    tls: Arc<ClientConfig>,
+}
+
+impl Front {
+    /// One that listens on this port. `public` is the host that the replicas accept.
+    pub fn start(engine: Engine, port: u16, public: &str, replicas: &[&str]) -> Self {
+        let (folder, authority) = (tempfile::tempdir().unwrap(), tls::authority());
+        write_certificate(folder.path(), "127.0.0.1", &authority);
+        let text = recipe(Column::Before(engine), engine, folder.path(), port, replicas, 0);
+        let text = text.replace(PUBLIC, "127.0.0.1").replace("Host $host;", &format!("Host {public};"));
+        let process = run(engine, folder.path(), &text);
+        let address = format!("127.0.0.1:{port}");
+        within("the engine listens", || TcpStream::connect(&address).is_ok());
+        Self { _process: process, address, folder, tls: trusting(&authority) }
+    }
+
+    fn connect(&self) -> Tls {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        StreamOwned::new(ClientConnection::new(Arc::clone(&self.tls), name).unwrap(), stream)
+    }
+
+    /// Calls the API. Returns the status and the gateway's id of the request.
+    pub fn call(&self, host: &str) -> (u16, String) {
+        let path = "/corti/v2/languages/";
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {BATCH}\r\nConnection: close\r\n\r\n"
+        );
+        let (status, head, _) = Connection::over(self.connect()).ask(&request);
+        let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: "));
+        (status, id.unwrap_or_default().to_owned())
+    }
+
+    /// Opens a WebSocket for a dictation. Returns it with the gateway's id of the request.
+    pub fn dictate(&self) -> Option<(WebSocket<Tls>, String)> {
+        let url = format!("wss://{}/corti/audio-bridge/v2/transcribe", self.address);
+        let mut request = url.into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {BATCH}").parse().unwrap());
+        let (socket, answer) = client(request, self.connect()).ok()?;
+        Some((socket, answer.headers()["x-request-id"].to_str().unwrap().to_owned()))
+    }
+}
+
+/// What the clients saw.
+#[derive(Default)]
+pub struct Seen {
+    pub ended: AtomicBool,
+    pub open: AtomicUsize,
+    /// The ids of WebSockets, and of those that were lost.
+    pub sockets: Mutex<BTreeSet<String>>,
+    pub lost: Mutex<BTreeSet<String>>,
+    /// The ids of answers, and the statuses of those that are not 200.
+    pub answers: Mutex<BTreeSet<String>>,
+    pub failures: Mutex<Vec<u16>>,
+    /// How long each lost WebSocket was away.
+    pub away: Mutex<Vec<Duration>>,
+    /// How often a WebSocket could not be opened.
+    pub refused: AtomicUsize,
+    pub of_sdk: AtomicUsize,
+    pub lost_of_sdk: AtomicUsize,
+}
+
+impl Seen {
+    fn is_over(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Calls the API again and again.
+    pub fn call(&self, front: &Front, host: &str, pause: Duration) {
+        while !self.is_over() {
+            std::thread::sleep(pause);
+            let (status, id) = front.call(host);
+            if status == 200 {
+                self.answers.lock().unwrap().insert(id);
+            } else {
+                self.failures.lock().unwrap().push(status);
+            }
+        }
+    }
+
+    /// Keeps a dictation open, as the SDK does.
+    pub fn dictate(&self, front: &Front, number: u64) {
+        let mut lost: Option<Instant> = None;
+        while !self.is_over() {
+            match front.dictate() {
+                None => _ = self.refused.fetch_add(1, Ordering::SeqCst),
+                Some((mut socket, id)) => {
+                    self.sockets.lock().unwrap().insert(id.clone());
+                    // Otherwise it was cut at once.
+                    if socket.send(Message::text(CONFIG)).is_ok() && socket.read().is_ok() {
+                        self.open.fetch_add(1, Ordering::SeqCst);
+                        self.away.lock().unwrap().extend(lost.map(|at| at.elapsed()));
+                        self.wait_until_lost(&mut socket);
+                        if self.is_over() {
+                            return;
+                        }
+                        self.open.fetch_sub(1, Ordering::SeqCst);
+                        self.lost.lock().unwrap().insert(id);
+                        lost = Some(Instant::now());
+                    }
+                }
+            }
+            // The SDK waits for 1 to 5 s before it connects again.
+            let pause = Duration::from_millis(1000 + number % 4000);
+            let until = Instant::now() + pause;
+            while !self.is_over() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+
+    fn wait_until_lost(&self, socket: &mut WebSocket<Tls>) {
+        // To see now and then whether the test has ended.
+        socket.get_ref().sock.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        while !self.is_over() {
+            match socket.read() {
+                Ok(_) => {}
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Reads what `replicas.mjs` prints.
+    pub fn follow(&self, lines: impl Iterator<Item = String>) {
+        let mut lost = BTreeMap::<String, _>::new();
+        for line in lines {
+            let (number, event) = line.split_once(' ').unwrap();
+            let lost: &mut Option<Instant> = lost.entry(number.to_owned()).or_default();
+            if event == "accepted" {
+                self.of_sdk.fetch_add(1, Ordering::SeqCst);
+                self.open.fetch_add(1, Ordering::SeqCst);
+                self.away.lock().unwrap().extend(lost.take().map(|at| at.elapsed()));
+            } else if lost.is_none() {
+                // One that was cut before its configuration was accepted is still lost.
+                *lost = Some(Instant::now());
+                self.lost_of_sdk.fetch_add(1, Ordering::SeqCst);
+                self.open.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+    }
+}
