@@ -130,9 +130,8 @@ fn check_engine(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(known) = &gateway.engine_key else {
         return Err(Refusal::new(Code::ROUTE_UNKNOWN, "forward-auth is off: serve.toml has no [decide]"));
     };
-    let given = single(headers, ENGINE_KEY).unwrap_or_default();
-    let digest: [u8; 32] = Sha256::digest(given.as_bytes()).into();
-    if bool::from(known.ct_eq(&digest)) {
+    let digest = single(headers, ENGINE_KEY).map(|given| <[u8; 32]>::from(Sha256::digest(given.as_bytes())));
+    if digest.is_some_and(|digest| bool::from(known.ct_eq(&digest))) {
         return Ok(());
     }
     Err(Refusal::new(Code::ENGINE_KEY_INVALID, "the engine's key is missing or wrong"))

@@ -338,6 +338,31 @@ fn check_refusals(column: Column) {
         assert!(values(&request, "upgrade").is_empty(), "{column:?}: {request}");
         assert!(values(&request, "http2-settings").is_empty(), "{column:?}: {request}");
     }
+    // Whatever it is decided to be, it is the same for the engine and for Corti.
+    for upgrades in ["Upgrade: h2c\r\nUpgrade: websocket\r\n", "Upgrade: websocket\r\nUpgrade: h2c\r\n"] {
+        let (status, head, _) =
+            setup.ask(&get(LANGUAGES, &format!("{ours}Connection: Upgrade\r\n{upgrades}")));
+        assert!(status == 200 || (400..500).contains(&status), "{column:?}: {head}");
+        for request in setup.corti.take() {
+            assert!(values(&request, "upgrade").is_empty(), "{column:?}: {request}");
+        }
+    }
+    // What follows a refused handshake would be a request that nobody decided on.
+    let inner = "GET /v2/agents/ HTTP/1.1\r\nHost: x\r\n\r\n";
+    for framing in [
+        format!("Content-Length: {}\r\n\r\n{inner}", inner.len()),
+        format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{inner}\r\n0\r\n\r\n", inner.len()),
+    ] {
+        let handshake = get(TRANSCRIBE, &format!("{ours}{UPGRADE}"));
+        let handshake = handshake.strip_suffix("\r\n").unwrap().to_owned() + &framing;
+        let (status, head, _) = setup.ask(&handshake);
+        // Envoy knows no body of a handshake: what follows belongs to the WebSocket, and is no request.
+        let is_tunnel = status == 101 && matches!(column, Before(Envoy) | Asking(Envoy));
+        assert!(is_tunnel || (400..500).contains(&status), "{column:?}: {head}");
+        let requests = setup.corti.take();
+        assert!(requests.len() <= usize::from(is_tunnel), "{column:?}: {requests:?}");
+        assert!(requests.iter().all(|request| !request.contains("/v2/agents/")), "{column:?}: {requests:?}");
+    }
     // Asked about a preflight, the gateway would say 200 without a token.
     let preflight = format!("{}Access-Control-Request-Method: GET\r\n", page(ORIGIN));
     let (status, head, _) = setup.ask(&get(LANGUAGES, &preflight).replacen("GET", "OPTIONS", 1));

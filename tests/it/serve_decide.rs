@@ -261,9 +261,15 @@ fn an_engine_key_that_strangers_may_read_is_refused() {
     let short = world.private_file("short.key", "short");
     let open = world.file("open.key", ENGINE_KEY);
     crate::common::chmod(&open, 0o644);
-    for (file, said) in
-        [("/no/such", "make one"), (short.as_str(), "fewer than"), (open.as_str(), "chmod 600")]
-    {
+    let blank = world.private_file("blank.key", "\n".repeat(40));
+    let binary = world.private_file("binary.key", [7_u8; 40]);
+    for (file, said) in [
+        ("/no/such", "make one"),
+        (short.as_str(), "fewer than"),
+        (blank.as_str(), "fewer than"),
+        (binary.as_str(), "a header cannot carry it"),
+        (open.as_str(), "chmod 600"),
+    ] {
         let config =
             config_of("https://idp.example.org", &format!("[decide]\nengine_key_file = \"{file}\"\n{RULES}"));
         let config = world.private_file("serve.toml", config);

@@ -66,7 +66,14 @@ pub(super) fn of_tickets(config: &Config) -> Result<Keys, Failure> {
 pub(super) fn of_engine(config: &Config) -> Result<Option<[u8; 32]>, Failure> {
     let Some(decide) = &config.decide else { return Ok(None) };
     let key = read(&decide.engine_key_file, "engine key")?;
-    Ok(Some(Sha256::digest(key.trim_ascii()).into()))
+    let key = key.trim_ascii();
+    if !key.iter().all(u8::is_ascii_graphic) {
+        let file = decide.engine_key_file.display();
+        let message = format!("cannot use the engine key in `{file}`: a header cannot carry it");
+        return Err(Failure::new(Kind::Configuration, message)
+            .hint("make one of text, on one line: head -c 32 /dev/urandom | base64"));
+    }
+    Ok(Some(Sha256::digest(key).into()))
 }
 
 /// Reads a key that all replicas share.
@@ -84,7 +91,7 @@ fn read(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
             .hint(format!("the user of serve must be able to read it: ls -l {}", quote(&name))),
         _ => failed(error.to_string()).hint(format!("chmod 600 {}", quote(&name))),
     })?;
-    if bytes.len() < MIN_KEY_BYTES {
+    if bytes.trim_ascii().len() < MIN_KEY_BYTES {
         return Err(failed(format!("it has fewer than {MIN_KEY_BYTES} bytes")).hint(make));
     }
     Ok(Zeroizing::new(bytes))
