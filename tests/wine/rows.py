@@ -316,7 +316,7 @@ def store_file(world):
     expect(not world.token(variables=passphrase)[1], "no token")
     console = world.console("token", "--scope", "transcribe", "--refresh").until("assphrase")
     console.type("correct horsx\x7fe\r").until("ey").ends(0)
-    world.run("logout").ok("the secret is removed")
+    world.run("logout").ok("removed its secret from")
     expect(not files[0].exists(), "the file is still there")
     return "one encrypted file, no credential; a token by a passphrase from a file, and typed; removed by logout"
 
