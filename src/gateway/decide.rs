@@ -40,13 +40,12 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// That of a path below `/decide/`.
+    /// That of a path below `/decide/`. Envoy puts the caller's path behind its own.
     pub(super) fn of(path: &str) -> Option<Self> {
-        let rest = path.strip_prefix("/decide/")?;
-        match rest.split('/').next() {
-            Some("nginx") => Some(Self::Nginx),
-            Some("caddy") => Some(Self::Caddy),
-            Some("envoy") => Some(Self::Envoy),
+        match path.strip_prefix("/decide/")? {
+            "nginx" => Some(Self::Nginx),
+            "caddy" => Some(Self::Caddy),
+            path if path.starts_with("envoy/") => Some(Self::Envoy),
             _ => None,
         }
     }

@@ -29,7 +29,7 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
-use axum::routing::get;
+use axum::routing::{any, get};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
@@ -149,6 +149,12 @@ async fn listen(gateway: &Arc<Gateway>, sources: Vec<Source>, metrics: Option<So
     let router = Router::new()
         .fallback(move |request: Request| answer::answer(Arc::clone(&answering), request))
         .layer(answer::cors(gateway));
+    let deciding = Arc::clone(gateway);
+    // An engine takes any 200 for a yes, also that to a page's preflight.
+    let router = router.route(
+        "/decide/{*asked}",
+        any(move |request: Request| answer::answer(Arc::clone(&deciding), request)),
+    );
     // They share this process's files.
     let bounds = Bounds { files_each: BOUNDS.files_each * sources.len(), ..BOUNDS };
     let serving = sources.into_iter().map(|source| {

@@ -171,6 +171,10 @@ async fn without_the_engines_key_nobody_gets_anything() {
         }
         let (_, head, body) = corti.decide(dialect, &Asked { headers: &bearer, ..UPGRADE });
         assert!(head.contains("eyJ"), "{head}{body}");
+        let preflight = format!("Origin: {ORIGIN}\r\nAccess-Control-Request-Method: GET\r\n");
+        let asked = Asked { headers: &preflight, ..UPGRADE }.by(dialect).replacen("GET", "OPTIONS", 1);
+        let (status, _, body) = corti.gateway.connect().ask(&asked);
+        assert_eq!((status, json_code(&body).as_str()), (401, "engine_key_invalid"), "{dialect}");
         let elsewhere =
             Asked { headers: &format!("X-Corti-Engine-Key: {ENGINE_KEY}\r\n{bearer}"), ..UPGRADE }
                 .by(dialect);
