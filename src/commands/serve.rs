@@ -179,11 +179,16 @@ fn groups(config: &Config) -> impl Iterator<Item = (&str, Permissions)> {
 
 fn check_json(config: &Config) -> Value {
     let groups = groups(config).map(|(group, permissions)| (group.to_owned(), permissions.to_json()));
-    json!({ "groups": groups.collect::<Map<_, _>>() })
+    let decide = config.decide.as_ref().map(|decide| json!({ "full": decide.full }));
+    json!({ "groups": groups.collect::<Map<_, _>>(), "decide": decide })
 }
 
 fn check_page(config: &Config) -> Page {
-    groups(config).fold(Page::new(), |page, (group, permissions)| {
+    let forward_auth = config.decide.as_ref().map(|decide| {
+        if decide.full { "on; full tokens leave for the engine" } else { "on, for WebSockets only" }
+    });
+    let page = Page::new().optional("forward-auth", forward_auth);
+    groups(config).fold(page, |page, (group, permissions)| {
         let of = |own: bool| {
             let names = permissions.operations.iter().filter(|(_, is_own)| **is_own == own);
             let names = names.map(|(name, _)| *name).collect::<Vec<_>>().join(" ");
