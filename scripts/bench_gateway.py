@@ -6,6 +6,7 @@ process; other programs disturb it less than a rate. All servers write an access
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import copy
 import functools
@@ -51,7 +52,7 @@ body = "2GiB"
 [[rule]]
 groups = ["offline_access"]
 allow = [{allow}]
-"""
+{decide}"""
 RULES = '"transcribe", "session.transcribe", "languages.list", "facts.*", "documents.*", "interactions.*", "recordings.*"'
 
 # One process, so that its CPU time is that of the work.
@@ -62,11 +63,31 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   upstream behind {{ server 127.0.0.1:{behind}; keepalive 64; keepalive_requests 1000000000; }}
+  {upstreams}
   server {{ listen 127.0.0.1:{port} backlog=4096; {locations} }}
 }}
 """
 PROXY = """proxy_http_version 1.1; proxy_set_header Connection $closes; proxy_set_header Upgrade $http_upgrade;
   proxy_request_buffering off; location / { proxy_pass http://behind; }"""
+# As in deploy/forward-auth/nginx.conf, as far as the same is possible with both authorizers.
+FORWARD_AUTH = """proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffer_size 16k; proxy_buffers 4 16k;
+  location / {{ auth_request /_ask; {then} }}
+  location = /_ask {{ internal; proxy_pass http://authorizer{path}; proxy_pass_request_body off;
+    proxy_set_header Connection ""; proxy_set_header Content-Length ""; {ask} }}"""
+AUTHORIZER = "upstream authorizer {{ server 127.0.0.1:{port}; keepalive 64; keepalive_requests 1000000000; }}"
+DECIDE = """[decide]
+engine_key_file = "{file}"
+full = true
+"""
+ASK_SERVE = """proxy_set_header Host 127.0.0.1:{port}; proxy_set_header X-Corti-Engine-Key {key};
+  proxy_set_header X-Corti-Method $request_method; proxy_set_header X-Corti-Uri $request_uri;
+  proxy_set_header X-Corti-Upgrade "";"""
+AFTER_SERVE = """auth_request_set $token $upstream_http_authorization; auth_request_set $tenant $upstream_http_tenant_name;
+  auth_request_set $target $upstream_http_x_corti_target; proxy_set_header Authorization $token;
+  proxy_set_header Tenant-Name $tenant; proxy_pass http://behind$target;"""
+ASK_OAUTH2_PROXY = "proxy_set_header Host 127.0.0.1:{port};"
+AFTER_OAUTH2_PROXY = """auth_request_set $user $upstream_http_x_auth_request_user; proxy_set_header X-User $user;
+  proxy_pass http://behind;"""
 FIXED = """location /v2/ {{ default_type application/json; return 200 '{answer}'; }}
   location /realms/ {{ proxy_pass http://behind; }}"""
 
@@ -113,6 +134,7 @@ class Server:
         self.name, self.pid, self.port = name, process.pid, port
         self.prefix, self.query, self.headers = prefix, query, headers or {}
         self.idle = self.memory("VmRSS")
+        self.authorizer = None
 
     def url(self, path):
         return f"http://127.0.0.1:{self.port}{self.path(path)}"
@@ -126,9 +148,10 @@ class Server:
         return "\r\n".join(lines).encode()
 
     def cpu(self):
-        """The seconds of CPU that it has used."""
+        """The seconds of CPU that it has used, with its authorizer's."""
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return own + (self.authorizer.cpu() if self.authorizer else 0)
 
     def memory(self, field):
         """Its memory in KiB: VmRSS, or VmHWM since forget_peak."""
@@ -257,31 +280,32 @@ class Gateway:
     def log(self, name):
         return self.stack.enter_context((self.folder / f"{name}.log").open("ab"))
 
-    def serve(self, behind, allow=RULES, ready="/readyz"):
+    def serve(self, behind, allow=RULES, ready="/readyz", core=ONE_CORE, decide=""):
         """Starts `serve` in front of the upstream at the port `behind`."""
         (port,) = free_ports(1)
         config = self.folder / f"{port}.toml"
-        config.write_text(SERVE.format(port=port, issuer=f"{self.sandbox}/realms/base", allow=allow))
+        config.write_text(SERVE.format(port=port, issuer=f"{self.sandbox}/realms/base", allow=allow, decide=decide))
         config.chmod(0o600)
         environment = self.bench.environment | self.bench.client | {"CORTI_ENVIRONMENT": f"http://127.0.0.1:{behind}"}
         def is_ready():
             with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}") as answer:
                 return answer.status == 200
-        process = self.start(is_ready, *ONE_CORE, TOOL, "serve", "--config", config, env=environment, stdout=self.log("serve"),
+        process = self.start(is_ready, *core, TOOL, "serve", "--config", config, env=environment, stdout=self.log("serve"),
                              stderr=subprocess.DEVNULL)
         return Server("serve", process, port, "/corti", headers=self.bearer)
 
-    def nginx(self, name, behind, locations=PROXY, core=ONE_CORE):
+    def nginx(self, name, behind, locations=PROXY, core=ONE_CORE, upstreams=""):
         """Starts nginx in front of the upstream at the port `behind`."""
         (port,) = free_ports(1)
         folder = self.folder / f"nginx-{port}"
         folder.mkdir()
         log = folder / "access.log" if core else "off"
-        (folder / "nginx.conf").write_text(NGINX.format(folder=folder, log=log, port=port, behind=behind, locations=locations))
+        text = NGINX.format(folder=folder, log=log, port=port, behind=behind, locations=locations, upstreams=upstreams)
+        (folder / "nginx.conf").write_text(text)
         command = [*core, "nginx", "-c", folder / "nginx.conf", "-e", folder / "error.log"]
         return Server(name, self.start(lambda: answers(port), *command), port)
 
-    def oauth2_proxy(self):
+    def oauth2_proxy(self, *more):
         if not OAUTH2_PROXY.exists():
             run("go", "install", "github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6",
                 env=os.environ | {"GOBIN": str(OAUTH2_PROXY.parent), "GOFLAGS": "-mod=mod"})
@@ -292,8 +316,17 @@ class Gateway:
             f"--upstream=http://127.0.0.1:{self.fixed.port}/", "--provider=oidc",
             f"--oidc-issuer-url={self.sandbox}/realms/base", "--client-id=account", "--client-secret=x",
             f"--cookie-secret={os.urandom(16).hex()}", "--cookie-secure=false", "--email-domain=*", "--skip-jwt-bearer-tokens",
-            "--oidc-email-claim=sub", f"--redirect-url=http://127.0.0.1:{port}/oauth2/callback", stdout=log, stderr=log)
+            "--oidc-email-claim=sub", f"--redirect-url=http://127.0.0.1:{port}/oauth2/callback", *more, stdout=log,
+            stderr=log)
         return Server("oauth2-proxy", process, port, headers=self.bearer)
+
+    def asking(self, authorizer, path, ask, then):
+        """Starts an nginx that asks an authorizer about each request. Both are on the second core."""
+        locations = FORWARD_AUTH.format(path=path, ask=ask, then=then)
+        upstreams = AUTHORIZER.format(port=authorizer.port)
+        nginx = self.nginx(f"nginx + {authorizer.name}", self.fixed.port, locations, upstreams=upstreams)
+        nginx.authorizer, nginx.prefix, nginx.headers = authorizer, authorizer.prefix, authorizer.headers
+        return nginx
 
     def node(self):
         folder = FOLDER / "node"
@@ -342,6 +375,36 @@ class Gateway:
             self.compare("its CPU time", cpu["serve"], cpu[peer], peer, 1 / aim, False, micros)
         self.compare("the upstream alone", rate["the upstream"], rate["serve"], "serve", 3, True, "{:.0f} /s".format)
         self.compare("a decision: /broker/v1/me", rate["me"], rate["/healthz"], "/healthz", 0.85, True, "{:.0f} /s".format)
+
+    def forward_auth(self):
+        """A small answer by an nginx that asks about each request."""
+        key, file = os.urandom(32).hex(), self.folder / "engine.key"
+        file.touch(mode=0o600)
+        file.write_text(key)
+        serve = self.serve(self.fixed.port, decide=DECIDE.format(file=file))
+        oauth2_proxy = self.oauth2_proxy("--set-xauthrequest")
+        ask = ASK_SERVE.format(port=serve.port, key=key)
+        ours = self.asking(serve, "/decide/nginx", ask, AFTER_SERVE)
+        ask = ASK_OAUTH2_PROXY.format(port=oauth2_proxy.port)
+        theirs = self.asking(oauth2_proxy, "/oauth2/auth", ask, AFTER_OAUTH2_PROXY)
+        results = self.rounds({it.name: functools.partial(wrk, it, LIST, self.options.seconds) for it in (ours, theirs)})
+        (rate, cpu), (their_rate, their_cpu) = results[ours.name], results[theirs.name]
+        self.compare("nginx + /decide", rate, their_rate, theirs.name, 1.5, True, "{:.0f} /s".format)
+        self.compare("its CPU time", cpu, their_cpu, theirs.name, 1 / 1.5, False, micros)
+
+    def replicas(self):
+        """A small answer by two replicas on two cores, and by nginx on one.
+
+        The client and the upstream need a core too. So each one's answers in a second of its own CPU time are counted.
+        """
+        pair = [self.serve(self.fixed.port, core=["taskset", "-c", str(core)]) for core in range(2)]
+        nginx = self.nginx("nginx", self.fixed.port)
+        def each_second(*servers):
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                return sum(1 / cpu for _, cpu in pool.map(lambda it: wrk(it, LIST, self.options.seconds), servers)),
+        results = self.rounds({"replicas": lambda: each_second(*pair), "nginx": lambda: each_second(nginx)})
+        self.compare("two replicas, by CPU time", results["replicas"][0], results["nginx"][0], "one nginx", 0.9, True,
+                     "{:.0f} /s".format)
 
     def cold(self):
         """Two hundred requests before there is a token."""
@@ -421,7 +484,8 @@ def measure(bench):
     # What is started here inherits it.
     os.sched_setaffinity(0, {CLIENT_CORE})
     try:
-        for part in (Gateway.cold, Gateway.rest, Gateway.upload, Gateway.handshakes, Gateway.sockets):
+        for part in (Gateway.cold, Gateway.rest, Gateway.forward_auth, Gateway.replicas, Gateway.upload, Gateway.handshakes,
+                     Gateway.sockets):
             with contextlib.ExitStack() as stack:
                 part(Gateway(bench, stack))
     finally:
