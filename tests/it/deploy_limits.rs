@@ -116,6 +116,10 @@ async fn haproxys(gateway: &Gateway, changes: &[(&str, &str)]) -> (World, [u16; 
             ("10.0.0.21:8744", &gateway.address),
             ("10.0.0.22:8744", &gateway.address),
         ];
+        // Only root may become another user.
+        if !rustix::process::geteuid().is_root() {
+            replaced.push(("    user haproxy\n    group haproxy\n", ""));
+        }
         replaced.extend(changes);
         let file = world.file(&format!("{name}.cfg"), with(HAPROXY, &replaced));
         start(&world, "haproxy", &["-db", "-L", name, "-f", &file], &[])

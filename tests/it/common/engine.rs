@@ -328,6 +328,10 @@ pub fn recipe(
     for (from, to) in replaced.iter().chain(to_corti) {
         recipe.replace(from, to);
     }
+    // Only root may become another user.
+    if engine == Engine::Haproxy && !rustix::process::geteuid().is_root() {
+        recipe.replace("    user haproxy\n    group haproxy\n", "");
+    }
     recipe.text
 }
 
