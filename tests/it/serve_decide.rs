@@ -258,7 +258,7 @@ async fn a_ticket_is_decided_on_as_inline() {
     }
 }
 
-/// The key is as good as a token: it must be there, and only its owner may read it.
+/// A caller who has the key gets Corti's tokens: it must be there, and only its owner may read it.
 #[test]
 fn an_engine_key_that_strangers_may_read_is_refused() {
     let world = World::new();

@@ -123,7 +123,7 @@ impl Default for Proxy {
 pub struct Decide {
     /// The file with the key by which an engine proves that it asks: an answer holds a token.
     pub engine_key_file: PathBuf,
-    /// Whether an answer may hold a full token, which the REST API needs. Otherwise only WebSockets are decided.
+    /// Whether an answer may hold a full token, which the REST API needs. Otherwise only WebSockets are allowed.
     #[serde(default)]
     pub full: bool,
 }
