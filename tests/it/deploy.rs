@@ -1,4 +1,4 @@
-//! What `deploy/` has for Compose and Kubernetes: the files fit each other, and the program accepts what they mount.
+//! What `deploy/` has: its files fit each other and the program, and the program accepts what Compose and Kubernetes mount.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{chown, lchown, symlink};
@@ -14,6 +14,20 @@ const KUBERNETES: &str = include_str!("../../deploy/kubernetes.yaml");
 const COMPOSE: &str = include_str!("../../deploy/compose.yml");
 const COMPOSE_CONFIG: &str = include_str!("../../deploy/serve.toml");
 const HAPROXY: &str = include_str!("../../deploy/limits/haproxy-limits.cfg");
+
+/// Recipes, and the same with limits.
+const LIMITED: [(&str, &str); 2] = [
+    (include_str!("../../deploy/inline/haproxy.cfg"), HAPROXY),
+    (
+        include_str!("../../deploy/inline/envoy.yaml"),
+        include_str!("../../deploy/limits/envoy-ratelimit.yaml"),
+    ),
+];
+
+/// Where the headers are listed that Corti gets.
+const FORWARD: &str = include_str!("../../src/gateway/forward.rs");
+const NGINX_DECIDE: &str = include_str!("../../deploy/forward-auth/nginx.conf");
+const ENVOY_DECIDE: &str = include_str!("../../deploy/forward-auth/envoy.yaml");
 
 /// Whom the image runs as.
 const USER: u32 = 65_534;
@@ -102,6 +116,38 @@ fn compose_confines_every_container_and_mounts_what_is_read() {
     assert!(HAPROXY.contains(after(COMPOSE, "gw.example.org.pem:", &[':'])));
     for address in COMPOSE.split("ipv4_address: ").skip(2).map(|rest| rest.split(' ').next().unwrap()) {
         assert!(HAPROXY.contains(&format!(" {address}:{port}\n")), "{address}");
+    }
+}
+
+#[test]
+fn a_recipe_with_limits_has_all_of_the_recipe_without() {
+    for (plain, limited) in LIMITED {
+        let mut lines = limited.lines();
+        for line in plain.lines() {
+            let is_address = line.contains("127.0.0.1") || line.contains("/dev/log");
+            let is_own = is_address || line.is_empty() || line.starts_with('#');
+            assert!(is_own || lines.any(|other| other == line), "not in this order: {line}");
+        }
+    }
+}
+
+/// Caddy cannot pass on only the headers of a list.
+#[test]
+fn forward_auth_passes_on_what_the_gateway_forwards() {
+    let list = FORWARD.split_once("const FORWARDED: [&str;").unwrap().1.split_once("= [").unwrap().1;
+    let names: Vec<&str> = list.split("];").next().unwrap().split('"').skip(1).step_by(2).collect();
+    assert!(names.contains(&"accept"), "{names:?}");
+    let envoy = after(ENVOY_DECIDE, "in ([[", &[']']).split_whitespace().collect::<Vec<_>>();
+    let nginx: Vec<String> = NGINX_DECIDE
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("proxy_set_header ")?.strip_suffix(';'))
+        .map(str::to_ascii_lowercase)
+        .collect();
+    for name in names {
+        assert!(envoy.contains(&name), "Envoy does not pass on {name}");
+        // nginx sets the length of a body itself.
+        let line = format!("{name} $http_{}", name.replace('-', "_"));
+        assert!(name == "content-length" || nginx.contains(&line), "nginx does not pass on {name}");
     }
 }
 
