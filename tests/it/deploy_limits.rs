@@ -178,7 +178,8 @@ async fn an_address_has_one_limit_over_two_haproxys() {
 #[tokio::test]
 #[ignore = "needs Envoy, its rate limit service and Redis: scripts/with-ratelimit"]
 async fn a_credential_has_one_limit_over_two_envoys() {
-    let program = |name: &str| variable(name).unwrap_or_else(|| panic!("run it by scripts/with-ratelimit"));
+    let variable = |name: &str| variable(name).unwrap_or_else(|| panic!("run it by scripts/with-ratelimit"));
+    let envoy = format!("{}/envoy", variable("ENGINES"));
     let (_corti, gateway) = gateway();
     let world = World::new();
     let [one, two, redis, grpc, http, debug] = ports();
@@ -194,7 +195,7 @@ async fn a_credential_has_one_limit_over_two_envoys() {
         [format!("127.0.0.1:{redis}"), grpc.to_string(), http.to_string(), debug.to_string()];
     let mut service = start(
         &world,
-        &program("RATELIMIT"),
+        &variable("RATELIMIT"),
         &[],
         &[
             ("RUNTIME_ROOT", &root),
@@ -230,7 +231,7 @@ async fn a_credential_has_one_limit_over_two_envoys() {
         );
         let file = world.file(&format!("{port}.yaml"), text);
         let id = port.to_string();
-        start(&world, &program("ENVOY"), &["-c", &file, "--base-id", &id, "--concurrency", "1"], &[])
+        start(&world, &envoy, &["-c", &file, "--base-id", &id, "--concurrency", "1"], &[])
     });
     let engines = [one, two];
     ready(engines).await;
