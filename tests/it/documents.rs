@@ -312,6 +312,8 @@ fn only_listed_blocks_are_not_run() {
         "README.md: compiles the program",
         "README.md: runs these tests",
         "docs/capacity.md: takes a minute, in a checkout",
+        "docs/engines.md: needs an engine",
+        "docs/engines.md: needs root and an engine",
         "docs/install.md: needs a release",
         "docs/install.md: needs a release",
         "docs/install.md: needs a registry with the packages",
