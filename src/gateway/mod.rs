@@ -146,15 +146,12 @@ pub(crate) async fn run(
 async fn listen(gateway: &Arc<Gateway>, sources: Vec<Source>, metrics: Option<Source>) {
     let stopped = || gateway.reached(Phase::Cutting);
     let answering = Arc::clone(gateway);
+    let answer = move |request: Request| answer::answer(Arc::clone(&answering), request);
+    // `/decide/` comes after the CORS layer, which answers preflights with 200: an engine takes any 200 for a yes.
     let router = Router::new()
-        .fallback(move |request: Request| answer::answer(Arc::clone(&answering), request))
-        .layer(answer::cors(gateway));
-    let deciding = Arc::clone(gateway);
-    // An engine takes any 200 for a yes, also that to a page's preflight.
-    let router = router.route(
-        "/decide/{*asked}",
-        any(move |request: Request| answer::answer(Arc::clone(&deciding), request)),
-    );
+        .fallback(answer.clone())
+        .layer(answer::cors(gateway))
+        .route("/decide/{*asked}", any(answer));
     // They share this process's files.
     let bounds = Bounds { files_each: BOUNDS.files_each * sources.len(), ..BOUNDS };
     let serving = sources.into_iter().map(|source| {
