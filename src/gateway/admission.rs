@@ -1,4 +1,4 @@
-//! Admits a request: finds out who asks for what, and asks the rules. Also for an engine, which only describes the request.
+//! Authenticates the caller of a request and authorizes the call, also when an engine only describes the request.
 
 use axum::http::HeaderMap;
 use axum::http::header::{
@@ -7,20 +7,20 @@ use axum::http::header::{
 use axum::http::request::Parts;
 
 use super::record::Record;
-use super::state::{Allowed, Gateway};
+use super::state::{Authenticated, Gateway};
 use crate::domain::gateway::credential::{self, Found};
 use crate::domain::gateway::operation::{self, Call};
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::rules;
 use crate::domain::gateway::ticket::Ticket;
 
-/// Finds out who asks and what this caller may do, and counts the request.
-pub(super) async fn admit(
+/// Finds out who asks and what the rules allow this caller, and counts the request.
+pub(super) async fn authenticate(
     gateway: &Gateway,
     asked: &Parts,
     record: &Record,
-) -> Result<(Allowed, Option<Ticket>), Refusal> {
-    let origin = check_page(gateway, &asked.headers)?;
+) -> Result<(Authenticated, Option<Ticket>), Refusal> {
+    let origin = check_host_and_origin(gateway, &asked.headers)?;
     if origin.is_none() && comes_from_elsewhere(&asked.headers) {
         return Err(Refusal::new(Code::ORIGIN_DENIED, "a page sent this without an Origin header"));
     }
@@ -36,7 +36,7 @@ pub(super) async fn admit(
     let session = permissions.limits.session;
     // A ticket is for one session, however often it is used.
     let session = if ticket.is_some() { caller.remaining(gateway.clock.now(), session) } else { session };
-    Ok((Allowed { caller, permissions, origin, protocol: found.protocol, session }, ticket))
+    Ok((Authenticated { caller, permissions, origin, protocol: found.protocol, session }, ticket))
 }
 
 fn credential(asked: &Parts) -> Result<Found, Refusal> {
@@ -51,11 +51,11 @@ fn credential(asked: &Parts) -> Result<Found, Refusal> {
     })
 }
 
-/// Finds the operation, if the caller may do it, and whether its interaction must be the caller's.
-pub(super) async fn permit(
+/// Finds the operation, if the caller may do it, and whether only for the caller's own interactions.
+pub(super) async fn authorize(
     gateway: &Gateway,
     asked: &Parts,
-    allowed: &Allowed,
+    authenticated: &Authenticated,
     ticket: Option<&Ticket>,
     record: &Record,
 ) -> Result<(Call, bool), Refusal> {
@@ -70,16 +70,16 @@ pub(super) async fn permit(
         };
         return Err(Refusal::new(Code::REQUEST_INVALID, detail));
     }
-    let owned = allowed.permissions.decide(&call)?;
-    match (ticket, owned) {
-        // It was made for this interaction, after its owner was checked.
-        (Some(ticket), _) => check_ticket(ticket, &call, allowed.origin.as_deref())?,
+    let own = authenticated.permissions.decide(&call)?;
+    match (ticket, own) {
+        // A ticket was made for its interaction, whose owner was checked then.
+        (Some(ticket), _) => check_ticket(ticket, &call, authenticated.origin.as_deref())?,
         (None, Some(interaction)) => {
-            rules::check_owner(gateway.owner(interaction).await?, allowed.caller.user)?;
+            rules::check_owner(gateway.owner(interaction).await?, authenticated.caller.user)?;
         }
         (None, None) => {}
     }
-    Ok((call, owned.is_some()))
+    Ok((call, own.is_some()))
 }
 
 /// After a change, an interaction may have another owner.
@@ -102,7 +102,10 @@ fn check_ticket(ticket: &Ticket, call: &Call, origin: Option<&str>) -> Result<()
 }
 
 /// Refuses foreign hosts, against DNS rebinding, and foreign pages. Returns the page's origin.
-pub(super) fn check_page(gateway: &Gateway, headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+pub(super) fn check_host_and_origin(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+) -> Result<Option<String>, Refusal> {
     let is_repeated = |name| headers.get_all(name).iter().nth(1).is_some();
     if is_repeated(HOST) || is_repeated(ORIGIN) {
         return Err(Refusal::new(Code::REQUEST_INVALID, "Host or Origin is given twice"));

@@ -1,4 +1,4 @@
-//! Answers one request: admits it, and passes it on.
+//! Answers one request: authenticates its caller, authorizes it, and passes it on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,13 @@ use tokio::time::timeout;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::Uuid;
 
-use super::admission::{accepts_origin, admit, asks_for_socket, check_page, forget_owner, permit};
+use super::admission::{
+    accepts_origin, asks_for_socket, authenticate, authorize, check_host_and_origin, forget_owner,
+};
 use super::decide::Dialect;
 use super::page::Page;
 use super::record::{self, Record};
-use super::state::{Allowed, Gateway};
+use super::state::{Authenticated, Gateway};
 use super::{broker, decide, forward, linger, page, tunnel};
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::ticket::Ticket;
@@ -85,21 +87,23 @@ async fn answer_to(
         return decide::answer(gateway, dialect, &asked, record).await;
     }
     if let Some(page) = page_of(gateway, &asked) {
-        check_page(gateway, &asked.headers)?;
+        check_host_and_origin(gateway, &asked.headers)?;
         return Ok(page.answer(path).await);
     }
-    let (allowed, ticket) = admit(gateway, &asked, record).await?;
+    let (authenticated, ticket) = authenticate(gateway, &asked, record).await?;
     if !asks_for_socket(&asked) {
-        let open = gateway.throttle.open_request(&allowed.caller.id, &allowed.permissions.limits)?;
+        let open =
+            gateway.throttle.open_request(&authenticated.caller.id, &authenticated.permissions.limits)?;
         let _ = record.open.set(open);
     }
     if !path.starts_with("/broker/") {
-        return proxied(gateway, Request::from_parts(asked, body), &allowed, ticket.as_ref(), record).await;
+        return proxied(gateway, Request::from_parts(asked, body), &authenticated, ticket.as_ref(), record)
+            .await;
     }
     if ticket.is_some() {
         return Err(Refusal::new(Code::OPERATION_DENIED, "a ticket opens one WebSocket and nothing else"));
     }
-    broker::answer(gateway, Request::from_parts(asked, body), &allowed, record).await
+    broker::answer(gateway, Request::from_parts(asked, body), &authenticated, record).await
 }
 
 /// The page of `--static`, if the request is for a file of it.
@@ -113,7 +117,7 @@ fn page_of<'a>(gateway: &'a Gateway, asked: &Parts) -> Option<&'a Page> {
 async fn proxied(
     gateway: &Arc<Gateway>,
     request: Request,
-    allowed: &Allowed,
+    authenticated: &Authenticated,
     ticket: Option<&Ticket>,
     record: &Arc<Record>,
 ) -> Result<Response, Refusal> {
@@ -124,12 +128,12 @@ async fn proxied(
         ));
     }
     let (asked, body) = request.into_parts();
-    let (call, is_owned) = permit(gateway, &asked, allowed, ticket, record).await?;
+    let (call, own_only) = authorize(gateway, &asked, authenticated, ticket, record).await?;
     let request = Request::from_parts(asked, body);
     if call.operation.is_socket() {
-        return tunnel::open(gateway, request, &call, allowed, record).await;
+        return tunnel::open(gateway, request, &call, authenticated, record).await;
     }
-    let answer = forward::forward(gateway, request, &call, allowed, is_owned).await;
+    let answer = forward::forward(gateway, request, &call, authenticated, own_only).await;
     forget_owner(gateway, &call);
     answer
 }

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::record::Record;
-use super::state::{Allowed, Gateway, Mint};
+use super::state::{Authenticated, Gateway, Mint};
 use crate::domain::corti::interaction::{self, Api, Fields, Interaction, InteractionError};
 use crate::domain::corti::websocket::{self, SocketKind};
 use crate::domain::gateway::credential::TICKET;
@@ -66,21 +66,21 @@ enum Via {
 pub(super) async fn answer(
     gateway: &Arc<Gateway>,
     request: Request,
-    allowed: &Allowed,
+    authenticated: &Authenticated,
     record: &Record,
 ) -> Result<Response, Refusal> {
     let (status, body) = match (request.method().as_str(), request.uri().path()) {
         ("GET", "/broker/v1/me") => {
             record.entry().operation = "me";
-            (StatusCode::OK, me(gateway, allowed))
+            (StatusCode::OK, me(gateway, authenticated))
         }
         ("POST", "/broker/v1/token") => {
             let TokenRequest { scopes } = json_body(request, r#"{"scopes":["transcribe"]}"#).await?;
-            (StatusCode::OK, token(gateway, &scopes, allowed, record).await?)
+            (StatusCode::OK, token(gateway, &scopes, authenticated, record).await?)
         }
         ("POST", "/broker/v1/sessions") => {
             let asked = json_body(request, r#"{"kind":"transcribe"}"#).await?;
-            (StatusCode::CREATED, session(gateway, asked, allowed, record).await?)
+            (StatusCode::CREATED, session(gateway, asked, authenticated, record).await?)
         }
         _ => {
             return Err(Refusal::new(
@@ -117,8 +117,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn me(gateway: &Gateway, allowed: &Allowed) -> Value {
-    let Allowed { caller, permissions, .. } = allowed;
+fn me(gateway: &Gateway, authenticated: &Authenticated) -> Value {
+    let Authenticated { caller, permissions, .. } = authenticated;
     let mut me = permissions.to_json();
     me["environment"] = gateway.environment.to_string().into();
     me["tenantName"] = gateway.tenant.as_str().into();
@@ -132,7 +132,7 @@ fn me(gateway: &Gateway, allowed: &Allowed) -> Value {
 async fn token(
     gateway: &Gateway,
     scopes: &[String],
-    allowed: &Allowed,
+    authenticated: &Authenticated,
     record: &Record,
 ) -> Result<Value, Refusal> {
     record.entry().operation = "token";
@@ -148,9 +148,9 @@ async fn token(
         Refusal::new(Code::OPERATION_DENIED, detail)
     })?;
     for kind in &kinds {
-        allowed.permissions.of_broker(&format!("token.{}", kind.as_str()))?;
+        authenticated.permissions.of_broker(&format!("token.{}", kind.as_str()))?;
     }
-    gateway.throttle.token(&allowed.caller.id, &allowed.permissions.limits)?;
+    gateway.throttle.token(&authenticated.caller.id, &authenticated.permissions.limits)?;
     let token = minted(gateway, &kinds, record).await?;
     Ok(json!({
         "accessToken": token.access_token.secret().expose(),
@@ -182,7 +182,7 @@ async fn minted(gateway: &Gateway, kinds: &[SocketKind], record: &Record) -> Res
 async fn session(
     gateway: &Arc<Gateway>,
     asked: SessionRequest,
-    allowed: &Allowed,
+    authenticated: &Authenticated,
     record: &Record,
 ) -> Result<Value, Refusal> {
     let (name, operation) = match asked.kind {
@@ -193,7 +193,7 @@ async fn session(
     if asked.kind == SocketKind::Transcribe && asked.interaction.is_some() {
         return Err(Refusal::new(Code::REQUEST_INVALID, "`interaction` is only for `streams`"));
     }
-    let permissions = &allowed.permissions;
+    let permissions = &authenticated.permissions;
     let own = permissions.of_broker(operation)?;
     if asked.via == Via::Direct {
         permissions.of_broker(&format!("token.{name}"))?;
@@ -201,7 +201,7 @@ async fn session(
         let detail = format!("a session through the gateway needs a rule that allows `{name}`");
         return Err(Refusal::new(Code::OPERATION_DENIED, detail));
     }
-    gateway.throttle.token(&allowed.caller.id, &permissions.limits)?;
+    gateway.throttle.token(&authenticated.caller.id, &permissions.limits)?;
     // Before the interaction, which would otherwise be left behind.
     let token = match asked.via {
         Via::Direct => Some(minted(gateway, &[asked.kind], record).await?),
@@ -210,7 +210,7 @@ async fn session(
     let (id, websocket_url) = match asked.kind {
         SocketKind::Streams => {
             let fields = asked.interaction.unwrap_or_else(|| json!({}));
-            let created = create(gateway, &fields, own.then_some(allowed.caller.user)).await?;
+            let created = create(gateway, &fields, own.then_some(authenticated.caller.user)).await?;
             (Some(created.id), created.websocket_url)
         }
         SocketKind::Transcribe => {
@@ -226,7 +226,7 @@ async fn session(
             "environment": gateway.environment.to_string(),
             "websocketUrl": websocket_url.as_str(),
         }),
-        None => ticket(gateway, name, id, allowed),
+        None => ticket(gateway, name, id, authenticated),
     };
     if let Some(id) = id {
         answer["interactionId"] = id.to_string().into();
@@ -234,10 +234,17 @@ async fn session(
     Ok(answer)
 }
 
-fn ticket(gateway: &Gateway, name: &str, interaction: Option<Uuid>, allowed: &Allowed) -> Value {
-    let expires_at = gateway.clock.now() + allowed.permissions.limits.session();
+fn ticket(gateway: &Gateway, name: &str, interaction: Option<Uuid>, authenticated: &Authenticated) -> Value {
+    let expires_at = gateway.clock.now() + authenticated.permissions.limits.session();
     let keys = &gateway.ticket_keys;
-    let ticket = Ticket::new(keys, &allowed.caller, name, interaction, allowed.origin.as_deref(), expires_at);
+    let ticket = Ticket::new(
+        keys,
+        &authenticated.caller,
+        name,
+        interaction,
+        authenticated.origin.as_deref(),
+        expires_at,
+    );
     let ticket = ticket.sign(keys);
     let path = interaction.map_or_else(|| "transcribe".to_owned(), |id| format!("interactions/{id}/streams"));
     let base = gateway.config.public_url.as_str().replacen("http", "ws", 1);

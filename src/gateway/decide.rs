@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::admission::{admit, forget_owner, permit};
+use super::admission::{authenticate, authorize, forget_owner};
 use super::forward::{bearer, target};
 use super::record::Record;
 use super::state::{Gateway, OwnToken};
@@ -91,14 +91,14 @@ pub(super) async fn answer(
     let unclear =
         || Refusal::new(Code::REQUEST_INVALID, "the engine does not say which request it asks about");
     let asked = dialect.asked(request).ok_or_else(unclear)?;
-    let (allowed, ticket) = admit(gateway, &asked, record).await?;
-    let (call, is_owned) = permit(gateway, &asked, &allowed, ticket.as_ref(), record).await?;
+    let (authenticated, ticket) = authenticate(gateway, &asked, record).await?;
+    let (call, own_only) = authorize(gateway, &asked, &authenticated, ticket.as_ref(), record).await?;
     let token = OwnToken::of(&call);
     if token == OwnToken::Full && !gateway.config.decide.as_ref().is_some_and(|decide| decide.full) {
         let detail = "full tokens do not leave this gateway: only its own proxy calls the REST API";
         return Err(Refusal::new(Code::OPERATION_DENIED, detail));
     }
-    if is_owned && call.operation.name == "interactions.update" {
+    if own_only && call.operation.name == "interactions.update" {
         let detail =
             "forward-auth cannot check the body of an update: with `own`, send it to the gateway itself";
         return Err(Refusal::new(Code::OPERATION_DENIED, detail));
@@ -118,7 +118,7 @@ pub(super) async fn answer(
         (AUTHORIZATION, bearer(&access)),
         (HeaderName::from_static("tenant-name"), HeaderValue::from_str(gateway.tenant.as_str()).ok()),
         (HeaderName::from_static("x-corti-target"), HeaderValue::from_str(&target).ok()),
-        (HeaderName::from_static("x-corti-protocol"), allowed.protocol.map(HeaderValue::from_static)),
+        (HeaderName::from_static("x-corti-protocol"), authenticated.protocol.map(HeaderValue::from_static)),
     ];
     let given: HeaderMap = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     Ok((StatusCode::OK, given).into_response())

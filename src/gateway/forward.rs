@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Body as _;
 use tokio::time::timeout;
 
-use super::state::{Allowed, CallersBody, Gateway, OwnToken, broken};
+use super::state::{Authenticated, CallersBody, Gateway, OwnToken, broken};
 use crate::domain::client::secret::AccessToken;
 use crate::domain::gateway::operation::{Call, without_credentials};
 use crate::domain::gateway::refusal::{Code, Refusal};
@@ -73,16 +73,16 @@ pub(super) const CORTIS_ID: HeaderName = HeaderName::from_static("x-corti-reques
 
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
-/// Forwards a call. `is_owned` says that its interaction must stay the caller's.
+/// Forwards a call. `own_only` says that it must be about the caller's own interaction, which must stay the caller's.
 pub(super) async fn forward(
     gateway: &Gateway,
     request: Request,
     call: &Call,
-    allowed: &Allowed,
-    is_owned: bool,
+    authenticated: &Authenticated,
+    own_only: bool,
 ) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
-    let most = allowed.permissions.limits.body;
+    let most = authenticated.permissions.limits.body;
     let too_large = || Refusal::new(Code::BODY_TOO_LARGE, format!("the body is longer than {most}"));
     let length = body.size_hint().exact();
     if length.is_some_and(|length| length > most.0) {
@@ -91,7 +91,7 @@ pub(super) async fn forward(
     let body = Limited::new(body, usize::try_from(most.0).unwrap_or(usize::MAX));
     let url = format!("{}{}", gateway.api, target(call, parts.uri.query()));
     let mut request = gateway.client.request(parts.method, url).headers(only(&FORWARDED, &parts.headers));
-    let is_update = is_owned && call.operation.name == "interactions.update";
+    let is_update = own_only && call.operation.name == "interactions.update";
     match length {
         Some(0) => {}
         Some(length) if length <= REPEATABLE => {

@@ -81,8 +81,8 @@ pub(super) enum Phase {
     Ended,
 }
 
-/// A request that may be answered.
-pub(super) struct Allowed {
+/// Who sent a request, and what the rules allow this caller.
+pub(super) struct Authenticated {
     pub(super) caller: Caller,
     pub(super) permissions: Arc<Permissions>,
     /// The page that asks, if it is one.

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::io::InspectReader;
 
 use super::record::Record;
-use super::state::{Allowed, Gateway, OwnToken, broken};
+use super::state::{Authenticated, Gateway, OwnToken, broken};
 use crate::domain::client::secret::AccessToken;
 use crate::domain::gateway::operation::{Call, without_credentials};
 use crate::domain::gateway::refusal::{Code, Refusal};
@@ -36,7 +36,7 @@ pub(super) async fn open(
     gateway: &Arc<Gateway>,
     mut request: Request,
     call: &Call,
-    allowed: &Allowed,
+    authenticated: &Authenticated,
     record: &Arc<Record>,
 ) -> Result<Response, Refusal> {
     let invalid = |detail: &str| Refusal::new(Code::REQUEST_INVALID, detail);
@@ -44,7 +44,7 @@ pub(super) async fn open(
     let has_body = !request.body().is_end_stream();
     let key = key(request.method(), headers).filter(|_| !has_body);
     let key = key.ok_or_else(|| invalid("this is not a WebSocket's handshake"))?.clone();
-    let socket = gateway.throttle.socket(&allowed.caller.id, &allowed.permissions.limits)?;
+    let socket = gateway.throttle.socket(&authenticated.caller.id, &authenticated.permissions.limits)?;
     let passed_on = [SEC_WEBSOCKET_EXTENSIONS, USER_AGENT].into_iter();
     let passed_on: HeaderMap =
         passed_on.filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
@@ -76,7 +76,7 @@ pub(super) async fn open(
     let was_offered = passed_on.contains_key(SEC_WEBSOCKET_EXTENSIONS);
     let extensions = answer.headers().get(SEC_WEBSOCKET_EXTENSIONS).filter(|_| was_offered).cloned();
     let upstream = answer.upgrade().await.map_err(broken)?;
-    let (gateway, record, limit) = (Arc::clone(gateway), Arc::clone(record), allowed.session);
+    let (gateway, record, limit) = (Arc::clone(gateway), Arc::clone(record), authenticated.session);
     tokio::spawn(async move {
         // Both count as open until the end.
         let _counted = (socket, connection);
@@ -108,7 +108,7 @@ pub(super) async fn open(
         (UPGRADE, Some(HeaderValue::from_static("websocket"))),
         (SEC_WEBSOCKET_ACCEPT, accept),
         (SEC_WEBSOCKET_EXTENSIONS, extensions),
-        (SEC_WEBSOCKET_PROTOCOL, allowed.protocol.map(HeaderValue::from_static)),
+        (SEC_WEBSOCKET_PROTOCOL, authenticated.protocol.map(HeaderValue::from_static)),
     ];
     let given: HeaderMap = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     Ok((StatusCode::SWITCHING_PROTOCOLS, given).into_response())
