@@ -98,7 +98,7 @@ pub(super) async fn answer(
         let detail = "full tokens do not leave this gateway: only its own proxy calls the REST API";
         return Err(Refusal::new(Code::OPERATION_DENIED, detail));
     }
-    if own_only && call.operation.name == "interactions.update" {
+    if call.needs_body_check(own_only) {
         let detail =
             "forward-auth cannot check the body of an update: with `own`, send it to the gateway itself";
         return Err(Refusal::new(Code::OPERATION_DENIED, detail));

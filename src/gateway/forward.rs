@@ -91,19 +91,19 @@ pub(super) async fn forward(
     let body = Limited::new(body, usize::try_from(most.0).unwrap_or(usize::MAX));
     let url = format!("{}{}", gateway.api, target(call, parts.uri.query()));
     let mut request = gateway.client.request(parts.method, url).headers(only(&FORWARDED, &parts.headers));
-    let is_update = own_only && call.operation.name == "interactions.update";
+    let needs_check = call.needs_body_check(own_only);
     match length {
         Some(0) => {}
         Some(length) if length <= REPEATABLE => {
             let whole = timeout(BODY_PAUSE, body.collect()).await.ok().and_then(Result::ok);
             let lost = || Refusal::new(Code::REQUEST_INVALID, "the body did not arrive");
             let bytes = whole.ok_or_else(lost)?.to_bytes();
-            if is_update {
+            if needs_check {
                 rules::check_update(&bytes)?;
             }
             request = request.body(bytes);
         }
-        _ if is_update => {
+        _ if needs_check => {
             let detail = "an update of your own interaction needs a Content-Length of at most 64 KiB";
             return Err(Refusal::new(Code::BODY_TOO_LARGE, detail));
         }

@@ -75,6 +75,14 @@ pub struct Call {
     pub path: String,
 }
 
+impl Call {
+    /// Whether its body must be checked: an update can assign an interaction to another user. `own_only` says that it must be
+    /// the caller's own.
+    pub fn needs_body_check(&self, own_only: bool) -> bool {
+        own_only && self.operation.name == "interactions.update"
+    }
+}
+
 /// Finds the operation of a request. `path` is what the request line says, without the query.
 pub fn find(method: &str, path: &str) -> Result<Call, Refusal> {
     let segments = segments(path)?;
