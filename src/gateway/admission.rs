@@ -82,15 +82,6 @@ pub(super) async fn authorize(
     Ok((call, own.is_some()))
 }
 
-/// After a change, an interaction may have another owner.
-pub(super) fn forget_owner(gateway: &Gateway, call: &Call) {
-    if call.operation.method != "GET"
-        && let Some(interaction) = &call.interaction
-    {
-        gateway.owners.remove(interaction);
-    }
-}
-
 fn check_ticket(ticket: &Ticket, call: &Call, origin: Option<&str>) -> Result<(), Refusal> {
     if ticket.operation != call.operation.name || ticket.interaction != call.interaction {
         return Err(Refusal::new(Code::OPERATION_DENIED, "the ticket is for another WebSocket"));

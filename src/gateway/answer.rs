@@ -15,9 +15,7 @@ use tokio::time::timeout;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use uuid::Uuid;
 
-use super::admission::{
-    accepts_origin, asks_for_socket, authenticate, authorize, check_host_and_origin, forget_owner,
-};
+use super::admission::{accepts_origin, asks_for_socket, authenticate, authorize, check_host_and_origin};
 use super::decide::Dialect;
 use super::page::Page;
 use super::record::{self, Record};
@@ -134,7 +132,7 @@ async fn proxied(
         return tunnel::open(gateway, request, &call, authenticated, record).await;
     }
     let answer = forward::forward(gateway, request, &call, authenticated, own_only).await;
-    forget_owner(gateway, &call);
+    gateway.forget_owner(&call);
     answer
 }
 

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::admission::{authenticate, authorize, forget_owner};
+use super::admission::{authenticate, authorize};
 use super::forward::{bearer, target};
 use super::record::Record;
 use super::state::{Gateway, OwnToken};
@@ -103,7 +103,8 @@ pub(super) async fn answer(
             "forward-auth cannot check the body of an update: with `own`, send it to the gateway itself";
         return Err(Refusal::new(Code::OPERATION_DENIED, detail));
     }
-    forget_owner(gateway, &call);
+    // The engine sends the change after this: an owner that is looked up in between stays for up to a minute (docs/serve.md).
+    gateway.forget_owner(&call);
     let (access, _) = gateway.token(token, None).await?;
     let query = asked.uri.query();
     let target = match token {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::state::Gateway;
 use crate::domain::corti::interaction::Api;
+use crate::domain::gateway::operation::Call;
 use crate::domain::gateway::refusal::{Code, Refusal};
 
 impl Gateway {
@@ -28,5 +29,14 @@ impl Gateway {
         };
         self.owners.insert(interaction, owner);
         Ok(owner)
+    }
+
+    /// After a change, an interaction may have another owner.
+    pub(super) fn forget_owner(&self, call: &Call) {
+        if call.operation.method != "GET"
+            && let Some(interaction) = &call.interaction
+        {
+            self.owners.remove(interaction);
+        }
     }
 }
