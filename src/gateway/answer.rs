@@ -55,17 +55,24 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let record = Arc::new(Record::new(&gateway.journal));
     let id = record.entry().request;
     let (asked, body) = request.into_parts();
-    let (is_page, dialect) = (page_of(&gateway, &asked).is_some(), Dialect::of(asked.uri.path()));
+    let (page, dialect) = (page_of(&gateway, &asked), Dialect::of(asked.uri.path()));
     let limit = if asks_for_socket(&asked) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
     let body = record::counted(linger::read_on(body), &record, |entry| &mut entry.bytes_in);
-    let answered = timeout(limit, Box::pin(answer_to(&gateway, asked, body, &record))).await;
+    let answered = timeout(limit, Box::pin(answer_to(&gateway, asked, body, page, dialect, &record))).await;
     let late = || Refusal::later(Code::UPSTREAM_UNREACHABLE, "the gateway timed out", Duration::from_secs(1));
     let (mut response, outcome) = match answered.unwrap_or_else(|_| Err(late())) {
         Ok(response) => (response, "ok"),
-        // A browser shows it to whoever opened the page.
-        Err(refusal) if is_page => (page::refused(&refusal, &gateway.config.public_url), refusal.code.0),
-        Err(refusal) if dialect == Some(Dialect::Nginx) => (refused_for_nginx(&refusal, id), refusal.code.0),
-        Err(refusal) => (refused(&refusal, id), refusal.code.0),
+        Err(refusal) => {
+            let response = match (page, dialect) {
+                // A browser shows it to whoever opened the page.
+                (Some(_), _) => page::refused(&refusal, &gateway.config.public_url),
+                (None, Some(Dialect::Nginx)) => {
+                    decide::for_nginx(refused(&refusal, id), &refusal.problem(id))
+                }
+                _ => refused(&refusal, id),
+            };
+            (response, refusal.code.0)
+        }
     };
     record.answered(response.status().as_u16(), outcome);
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
@@ -78,13 +85,15 @@ async fn answer_to(
     gateway: &Arc<Gateway>,
     asked: Parts,
     body: Body,
+    page: Option<&Page>,
+    dialect: Option<Dialect>,
     record: &Arc<Record>,
 ) -> Result<Response, Refusal> {
-    let path = asked.uri.path();
-    if let Some(dialect) = Dialect::of(path) {
+    if let Some(dialect) = dialect {
         return decide::answer(gateway, dialect, &asked, record).await;
     }
-    if let Some(page) = page_of(gateway, &asked) {
+    let path = asked.uri.path();
+    if let Some(page) = page {
         check_host_and_origin(gateway, &asked.headers)?;
         return Ok(page.answer(path).await);
     }
@@ -146,23 +155,6 @@ fn refused(refusal: &Refusal, id: Uuid) -> Response {
     }
     if let Some(seconds) = refusal.retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    }
-    response
-}
-
-/// A refusal as nginx understands it: 401 or 403, and the real answer in headers.
-fn refused_for_nginx(refusal: &Refusal, id: Uuid) -> Response {
-    let mut response = refused(refusal, id);
-    let status = response.status();
-    let problem = HeaderValue::from_str(&refusal.problem(id).to_string()).ok();
-    let given = [("x-corti-status", Some(HeaderValue::from(status.as_u16()))), ("x-corti-problem", problem)];
-    for (name, value) in given {
-        if let Some(value) = value {
-            response.headers_mut().insert(HeaderName::from_static(name), value);
-        }
-    }
-    if status != StatusCode::UNAUTHORIZED {
-        *response.status_mut() = StatusCode::FORBIDDEN;
     }
     response
 }

@@ -11,6 +11,7 @@ use axum::http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -123,6 +124,20 @@ pub(super) async fn answer(
     ];
     let given: HeaderMap = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     Ok((StatusCode::OK, given).into_response())
+}
+
+/// A refusal as nginx understands it: 401 or 403, and the real answer in headers.
+pub(super) fn for_nginx(mut response: Response, problem: &Value) -> Response {
+    let status = response.status();
+    let headers = response.headers_mut();
+    headers.insert("x-corti-status", status.as_u16().into());
+    if let Ok(problem) = HeaderValue::from_str(&problem.to_string()) {
+        headers.insert("x-corti-problem", problem);
+    }
+    if status != StatusCode::UNAUTHORIZED {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+    }
+    response
 }
 
 /// Refuses whoever does not have the engine's key.
