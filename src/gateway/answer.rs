@@ -57,7 +57,7 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let (asked, body) = request.into_parts();
     let (page, dialect) = (page_of(&gateway, &asked), Dialect::of(asked.uri.path()));
     let limit = if asks_for_socket(&asked) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
-    let body = record::counted(linger::read_on(body), &record, |entry| &mut entry.bytes_in);
+    let body = record::counted(linger::drain_on_drop(body), &record, |entry| &mut entry.bytes_in);
     let answered = timeout(limit, Box::pin(answer_to(&gateway, asked, body, page, dialect, &record))).await;
     let late = || Refusal::later(Code::UPSTREAM_UNREACHABLE, "the gateway timed out", Duration::from_secs(1));
     let (mut response, outcome) = match answered.unwrap_or_else(|_| Err(late())) {

@@ -1,5 +1,5 @@
-//! Reads on for a moment after a refusal: who still sends a body when its connection is closed loses the answer (RFC 9112, section
-//! 9.6). nginx, for one, then answers 502.
+//! Lingering close: reads on for a moment when a body is dropped before its end. Otherwise a client that is still sending loses
+//! the answer (RFC 9112, section 9.6). nginx, for one, then answers 502.
 
 use std::mem;
 use std::pin::Pin;
@@ -11,17 +11,17 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::timeout;
 
-/// How long a refused body is read and dropped.
-const MOMENT: Duration = Duration::from_secs(2);
+/// How long the rest of a body is read.
+const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// How much of it, in bytes.
-const MOST: usize = 8 << 20;
+const LINGER_BYTES: usize = 8 << 20;
 
-/// A body whose rest is read once nobody wants it any more.
+/// A body whose rest is read and thrown away when it is dropped.
 struct Lingering(Body);
 
-/// Makes a body read on.
-pub(super) fn read_on(body: Body) -> Body {
+/// Lets a body's rest be read when it is dropped.
+pub(super) fn drain_on_drop(body: Body) -> Body {
     Body::new(Lingering(body))
 }
 
@@ -30,14 +30,14 @@ impl Drop for Lingering {
         let mut rest = mem::take(&mut self.0);
         if !hyper::body::Body::is_end_stream(&rest) {
             let read = async move {
-                let mut left = MOST;
+                let mut left = LINGER_BYTES;
                 while let Some(Ok(frame)) = rest.frame().await
                     && left > 0
                 {
                     left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
                 }
             };
-            tokio::spawn(timeout(MOMENT, read));
+            tokio::spawn(timeout(LINGER_TIME, read));
         }
     }
 }
