@@ -1,12 +1,10 @@
 //! What is written about a request: a line of JSON, and metrics. Neither has a path, a query, a header or a body.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
-use hyper::body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -171,37 +169,10 @@ impl Drop for Record {
     }
 }
 
-/// A body that counts its bytes in a number of its record, and holds the record until its end.
-struct Counted {
-    body: Body,
-    record: Arc<Record>,
-    number: fn(&mut Entry) -> &mut u64,
-}
-
+/// Counts a body's bytes in a number of its record, and holds the record until the body's end.
 pub(super) fn counted(body: Body, record: &Arc<Record>, number: fn(&mut Entry) -> &mut u64) -> Body {
-    Body::new(Counted { body, record: Arc::clone(record), number })
-}
-
-impl hyper::body::Body for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            *(self.number)(&mut self.record.entry()) += frame.data_ref().map_or(0, Bytes::len) as u64;
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    let record = Arc::clone(record);
+    Body::new(body.inspect_frame(move |frame| {
+        *number(&mut record.entry()) += frame.data_ref().map_or(0, Bytes::len) as u64;
+    }))
 }
