@@ -91,7 +91,7 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
     let options = app::Options { profile, ..context.options.clone() };
     let context = Context::new(context.host, &options, context.sink)?;
     let (plan, tokens) = (context.plan()?, Tokens::new(&context));
-    let (ticket_keys, engine_key) = (keys::of_tickets(&config)?, keys::of_engine(&config)?);
+    let (ticket_keys, engine_key_hash) = (keys::of_tickets(&config)?, keys::of_engine(&config)?);
     let secret = tokens.secret(&plan).await?;
     let mut sources = Vec::new();
     for address in &config.listen {
@@ -106,7 +106,7 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
         plan,
         secret,
         ticket_keys,
-        engine_key,
+        engine_key_hash,
         hosts,
         page: None,
         sources,
@@ -185,7 +185,7 @@ fn check_json(config: &Config) -> Value {
 
 fn check_page(config: &Config) -> Page {
     let forward_auth = config.decide.as_ref().map(|decide| {
-        if decide.full { "on; full tokens leave for the engine" } else { "on, for WebSockets only" }
+        if decide.full { "on; the engine gets full tokens" } else { "on, for WebSockets only" }
     });
     let page = Page::new().optional("forward-auth", forward_auth);
     groups(config).fold(page, |page, (group, permissions)| {

@@ -1,8 +1,8 @@
-//! Forward-auth: an engine asks whether a request may pass to Corti, and carries its bytes itself.
+//! Forward-auth: an engine asks whether a request may pass, and forwards it to Corti itself.
 //!
-//! The answer has the target, the token and the tenant that the engine sends instead of the caller's. So the engine proves by a
-//! key that it asks, and gets a limited token unless `full = true`. Nothing here counts what is open: only the inline proxy
-//! limits WebSockets, sessions, requests at once and bodies.
+//! The answer has the target, the token and the tenant that the engine sends instead of the caller's. So the engine proves with
+//! a key that it is the engine, and gets a limited token unless `full = true`. Nothing here counts what is open: only the inline
+//! proxy limits WebSockets, sessions, requests at once and bodies.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::domain::gateway::refusal::{Code, Refusal};
 
 const ENGINE_KEY: &str = "x-corti-engine-key";
 
-/// The headers of a caller that decide.
+/// The caller's headers that the decision depends on.
 const DECIDING: [HeaderName; 5] =
     [HOST, ORIGIN, AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, HeaderName::from_static("sec-fetch-site")];
 
@@ -75,7 +75,7 @@ impl Dialect {
     }
 }
 
-/// The value of a header that is there once.
+/// The value of a header that occurs exactly once.
 fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())?.to_str().ok()
@@ -96,12 +96,11 @@ pub(super) async fn answer(
     let (call, own_only) = authorize(gateway, &asked, &authenticated, ticket.as_ref(), record).await?;
     let token = OwnToken::of(&call);
     if token == OwnToken::Full && !gateway.config.decide.as_ref().is_some_and(|decide| decide.full) {
-        let detail = "full tokens do not leave this gateway: only its own proxy calls the REST API";
+        let detail = "forward-auth serves only WebSockets here: [decide] does not set full = true";
         return Err(Refusal::new(Code::OPERATION_DENIED, detail));
     }
     if call.needs_body_check(own_only) {
-        let detail =
-            "forward-auth cannot check the body of an update: with `own`, send it to the gateway itself";
+        let detail = "forward-auth cannot check an update of your own interaction";
         return Err(Refusal::new(Code::OPERATION_DENIED, detail));
     }
     // The engine sends the change after this: an owner that is looked up in between stays for up to a minute (docs/serve.md).
@@ -142,7 +141,7 @@ pub(super) fn for_nginx(mut response: Response, problem: &Value) -> Response {
 
 /// Refuses whoever does not have the engine's key.
 fn check_engine(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(known) = &gateway.engine_key else {
+    let Some(known) = &gateway.engine_key_hash else {
         return Err(Refusal::new(Code::ROUTE_UNKNOWN, "forward-auth is off: serve.toml has no [decide]"));
     };
     let digest = single(headers, ENGINE_KEY).map(|given| <[u8; 32]>::from(Sha256::digest(given.as_bytes())));

@@ -73,8 +73,8 @@ pub(crate) struct Setup {
     pub(crate) plan: Plan,
     pub(crate) secret: ClientSecret,
     pub(crate) ticket_keys: Keys,
-    /// The SHA-256 of the key by which an engine proves that it asks for a decision.
-    pub(crate) engine_key: Option<[u8; 32]>,
+    /// The SHA-256 of the engine's key.
+    pub(crate) engine_key_hash: Option<[u8; 32]>,
     /// The `Host` headers that name this gateway.
     pub(crate) hosts: Vec<String>,
     pub(crate) page: Option<Page>,
@@ -92,7 +92,8 @@ pub(crate) async fn run(
     stop_now: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     listener::raise_file_limit();
-    let Setup { config, plan, secret, ticket_keys, engine_key, hosts, page, sources, metrics, logs } = setup;
+    let Setup { config, plan, secret, ticket_keys, engine_key_hash, hosts, page, sources, metrics, logs } =
+        setup;
     let counters = Metrics::new();
     let lost = counters.lost_lines.clone();
     let lines = logs.then(|| LineWriter::start(move |count| _ = lost.inc_by(count)));
@@ -110,7 +111,7 @@ pub(crate) async fn run(
         hosts,
         page,
         ticket_keys,
-        engine_key,
+        engine_key_hash,
         issuers: config.issuers.iter().map(|issuer| (issuer.clone(), Kept::new(clock))).collect(),
         verified: Recent::default(),
         tokens: needed(&config).into_iter().map(|token| (token, Kept::new(clock))).collect(),

@@ -111,8 +111,8 @@ pub(super) struct Gateway {
     pub(super) hosts: Vec<String>,
     pub(super) page: Option<Page>,
     pub(super) ticket_keys: Keys,
-    /// The SHA-256 of the key by which an engine proves that it asks for a decision.
-    pub(super) engine_key: Option<[u8; 32]>,
+    /// The SHA-256 of the engine's key.
+    pub(super) engine_key_hash: Option<[u8; 32]>,
     pub(super) issuers: Vec<(Issuer, Kept<KeySet>)>,
     /// The callers by the SHA-256 of their JWTs, which need not be verified again.
     pub(super) verified: Recent<[u8; 32], Caller>,

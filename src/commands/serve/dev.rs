@@ -50,7 +50,7 @@ pub(super) async fn run(args: &ServeArgs, context: &Context<'_>) -> Result<Outco
     let tokens = Tokens::new(context);
     let setup = Setup {
         ticket_keys: keys::of_tickets(&config)?,
-        engine_key: None,
+        engine_key_hash: None,
         secret: tokens.secret(&plan).await?,
         config,
         plan,

@@ -62,7 +62,7 @@ pub(super) fn of_tickets(config: &Config) -> Result<Keys, Failure> {
     Ok(Keys::new(&config.public_url, &signing, old.as_ref().map(|key| key.as_slice())))
 }
 
-/// The SHA-256 of the key by which an engine proves that it asks for a decision.
+/// The SHA-256 of the engine's key, if forward-auth is on.
 pub(super) fn of_engine(config: &Config) -> Result<Option<[u8; 32]>, Failure> {
     let Some(decide) = &config.decide else { return Ok(None) };
     let key = read(&decide.engine_key_file, "engine key")?;

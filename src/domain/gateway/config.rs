@@ -49,7 +49,7 @@ pub struct Config {
     /// What is forwarded.
     #[serde(default)]
     pub proxy: Proxy,
-    /// Forward-auth: engines ask whether a request may pass, and carry the bytes themselves.
+    /// Forward-auth: engines ask whether a request may pass, and forward it to Corti themselves.
     pub decide: Option<Decide>,
     /// What log lines have.
     #[serde(default)]
@@ -121,7 +121,7 @@ impl Default for Proxy {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decide {
-    /// The file with the key by which an engine proves that it asks: an answer holds a token.
+    /// The file with the key that proves that the engine asks: an answer holds a token.
     pub engine_key_file: PathBuf,
     /// Whether an answer may hold a full token, which the REST API needs. Otherwise only WebSockets are allowed.
     #[serde(default)]
