@@ -271,7 +271,7 @@ fn an_engine_key_that_strangers_may_read_is_refused() {
         ("/no/such", "make one"),
         (short.as_str(), "fewer than"),
         (blank.as_str(), "fewer than"),
-        (binary.as_str(), "a header cannot carry it"),
+        (binary.as_str(), "printable ASCII"),
         (open.as_str(), "chmod 600"),
     ] {
         let config =

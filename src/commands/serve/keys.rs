@@ -1,5 +1,6 @@
 //! API keys, and the keys of tickets and engines.
 
+use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -65,34 +66,42 @@ pub(super) fn of_tickets(config: &Config) -> Result<Keys, Failure> {
 /// The SHA-256 of the engine's key, if forward-auth is on.
 pub(super) fn of_engine(config: &Config) -> Result<Option<[u8; 32]>, Failure> {
     let Some(decide) = &config.decide else { return Ok(None) };
-    let key = read(&decide.engine_key_file, "engine key")?;
+    let file = &decide.engine_key_file;
+    let key = read(file, "engine key")?;
     let key = key.trim_ascii();
     if !key.iter().all(u8::is_ascii_graphic) {
-        let file = decide.engine_key_file.display();
-        let message = format!("cannot use the engine key in `{file}`: a header cannot carry it");
-        return Err(Failure::new(Kind::Configuration, message)
-            .hint("make one of text, on one line: head -c 32 /dev/urandom | base64"));
+        let reason = "it has spaces or characters other than printable ASCII";
+        return Err(unusable(file, "engine key", reason).hint(make(file)));
     }
     Ok(Some(Sha256::digest(key).into()))
 }
 
+fn unusable(path: &Path, what: &str, reason: impl Display) -> Failure {
+    let message = format!("cannot use the {what} in `{}`: {reason}", path.display());
+    Failure::new(Kind::Configuration, message)
+}
+
+fn make(path: &Path) -> String {
+    let path = quote(&path.display().to_string());
+    format!("make one, the same for every replica: (umask 077; head -c 32 /dev/urandom | base64 > {path})")
+}
+
 /// Reads a key that all replicas share.
 fn read(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let name = path.display().to_string();
-    let failed = |reason: String| {
-        Failure::new(Kind::Configuration, format!("cannot use the {what} in `{name}`: {reason}"))
-    };
-    let make = format!("(umask 077; head -c 32 /dev/urandom | base64 > {})", quote(&name));
-    let make = format!("make one, the same for every replica: {make}");
-    let bytes = mounted_secret::read(path, LONGEST_KEY).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => failed(error.to_string()).hint(&make),
-        // The system's own error, not that others may read it.
-        _ if error.raw_os_error().is_some() => failed(error.to_string())
-            .hint(format!("the user of serve must be able to read it: ls -l {}", quote(&name))),
-        _ => failed(error.to_string()).hint(format!("chmod 600 {}", quote(&name))),
+    let name = quote(&path.display().to_string());
+    let bytes = mounted_secret::read(path, LONGEST_KEY).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => make(path),
+            // The system's own error, not that others may read it.
+            _ if error.raw_os_error().is_some() => {
+                format!("the user of serve must be able to read it: ls -l {name}")
+            }
+            _ => format!("chmod 600 {name}"),
+        };
+        unusable(path, what, error).hint(hint)
     })?;
     if bytes.trim_ascii().len() < MIN_KEY_BYTES {
-        return Err(failed(format!("it has fewer than {MIN_KEY_BYTES} bytes")).hint(make));
+        return Err(unusable(path, what, format!("it has fewer than {MIN_KEY_BYTES} bytes")).hint(make(path)));
     }
     Ok(Zeroizing::new(bytes))
 }
