@@ -119,9 +119,13 @@ pub(super) async fn answer(
         (AUTHORIZATION, bearer(&access)),
         (HeaderName::from_static("tenant-name"), HeaderValue::from_str(gateway.tenant.as_str()).ok()),
         (HeaderName::from_static("x-corti-target"), HeaderValue::from_str(&target).ok()),
-        (HeaderName::from_static("x-corti-protocol"), authenticated.protocol.map(HeaderValue::from_static)),
     ];
-    let given: HeaderMap = given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let given = given.into_iter().map(|(name, value)| Some((name, value?))).collect::<Option<HeaderMap>>();
+    let invalid = || Refusal::new(Code::UPSTREAM_INVALID, "Corti's token cannot be sent in a header");
+    let mut given = given.ok_or_else(invalid)?;
+    if let Some(protocol) = authenticated.protocol {
+        given.insert("x-corti-protocol", HeaderValue::from_static(protocol));
+    }
     Ok((StatusCode::OK, given).into_response())
 }
 
