@@ -1,7 +1,7 @@
 //! The gateway alone, behind an engine, and asked by an engine: one table of expectations for all of them.
 
 use crate::common::Said;
-use crate::common::engine::Column::{self, Asking, Before, Inline};
+use crate::common::engine::Column::{self, ForwardAuth, InFront, Inline};
 use crate::common::engine::Engine::{Caddy, Envoy, Haproxy, Nginx};
 use crate::common::engine::{API, Engine, PUBLIC, Setup, get};
 use crate::common::fake_corti::OWN;
@@ -201,7 +201,7 @@ const HARMLESS: [&str; 8] = [
 /// Abuse case 1: whatever headers a caller adds, Corti gets one token and one tenant, which are the gateway's.
 fn check_headers(column: Column) {
     let setup = Setup::start(column);
-    let is_list = column != Asking(Caddy);
+    let is_list = column != ForwardAuth(Caddy);
     for (name, named) in HEADERS.iter().flat_map(|name| NAMED.iter().map(move |named| (*name, *named))) {
         let connection = format!("Connection: {named}\r\n");
         let value = if name == "x-corti-target" { "/v2/interactions/" } else { CANARY };
@@ -232,12 +232,12 @@ fn check_headers(column: Column) {
             );
             assert_eq!(
                 values(request, "authorization").len(),
-                usize::from(!is_socket || column.asks()),
+                usize::from(!is_socket || column.is_forward_auth()),
                 "{request}"
             );
             assert!(values(request, "tenant-name").iter().all(|it| *it == "base"), "{request}");
-            let is_kept = request.contains(CANARY) && (is_list || !HARMLESS.contains(&name));
-            assert!(!is_kept && !request.contains(BATCH), "{column:?} {headers}: {request}");
+            let leaks = request.contains(CANARY) && (is_list || !HARMLESS.contains(&name));
+            assert!(!leaks && !request.contains(BATCH), "{column:?} {headers}: {request}");
             let corti = request.lines().any(|line| line.to_ascii_lowercase().starts_with("x-corti"));
             assert!(!corti, "{column:?}: {request}");
         }
@@ -278,7 +278,7 @@ fn check_twofold(column: Column) {
 /// Statuses and codes, for the inline proxy and for an engine that asks. `None`: the engine itself refuses.
 fn check_refusals(column: Column) {
     let setup = Setup::start(column);
-    let asks = column.asks();
+    let is_forward_auth = column.is_forward_auth();
     let (ours, slow) = (bearer(BATCH), bearer(&setup.idp.token("carl", "slow")));
     let page = |origin: &str| format!("{ours}Origin: {origin}\r\n");
     let two = format!("{ours}Authorization: Bearer x\r\n");
@@ -357,7 +357,7 @@ fn check_refusals(column: Column) {
         let handshake = handshake.strip_suffix("\r\n").unwrap().to_owned() + &framing;
         let (status, head, _) = setup.ask(&handshake);
         // Envoy knows no body of a handshake: what follows belongs to the WebSocket, and is no request.
-        let is_tunnel = status == 101 && matches!(column, Before(Envoy) | Asking(Envoy));
+        let is_tunnel = status == 101 && matches!(column, InFront(Envoy) | ForwardAuth(Envoy));
         assert!(is_tunnel || (400..500).contains(&status), "{column:?}: {head}");
         let requests = setup.corti.take();
         assert!(requests.len() <= usize::from(is_tunnel), "{column:?}: {requests:?}");
@@ -366,21 +366,24 @@ fn check_refusals(column: Column) {
     // Asked about a preflight, the gateway would say 200 without a token.
     let preflight = format!("{}Access-Control-Request-Method: GET\r\n", page(ORIGIN));
     let (status, head, _) = setup.ask(&get(LANGUAGES, &preflight).replacen("GET", "OPTIONS", 1));
-    assert!(if asks { status >= 400 } else { status == 200 }, "{column:?}: {head}");
+    assert!(if is_forward_auth { status >= 400 } else { status == 200 }, "{column:?}: {head}");
     assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?}");
     // What only the inline proxy can do.
     let one = bearer(&setup.idp.token("bert", "one"));
     let (_first, head) = open(&setup, TRANSCRIBE, &one);
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     let (_second, head) = open(&setup, TRANSCRIBE, &one);
-    assert!(head.starts_with(if asks { "HTTP/1.1 101 " } else { "HTTP/1.1 429 " }), "{column:?}: {head}");
+    assert!(
+        head.starts_with(if is_forward_auth { "HTTP/1.1 101 " } else { "HTTP/1.1 429 " }),
+        "{column:?}: {head}"
+    );
     let small = bearer(&setup.idp.token("dora", "small"));
     let body = "x".repeat((1 << 20) + 1);
     let (status, ..) = setup.ask(&format!(
         "POST {RECORDINGS} HTTP/1.1\r\nHost: {PUBLIC}\r\n{small}Content-Length: {}\r\n\r\n{body}",
         body.len()
     ));
-    assert_eq!(status, if asks { 200 } else { 413 }, "{column:?}");
+    assert_eq!(status, if is_forward_auth { 200 } else { 413 }, "{column:?}");
 }
 
 /// What Corti says about a WebSocket that it refuses may repeat the URL, which has a token.
@@ -388,7 +391,7 @@ fn check_refused_socket(column: Column) {
     let setup = Setup::start(column);
     setup.corti.refuse_sockets();
     let (status, head, body) = setup.ask(&get(TRANSCRIBE, &format!("{}{UPGRADE}", bearer(BATCH))));
-    assert_eq!(status, if column.asks() { 503 } else { 502 }, "{column:?}: {head}{body}");
+    assert_eq!(status, if column.is_forward_auth() { 503 } else { 502 }, "{column:?}: {head}{body}");
     assert!(!format!("{head}{body}").contains("eyJ") && !body.contains(OWN), "{column:?}: {head}{body}");
     let logs = setup.logs();
     assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
@@ -415,7 +418,7 @@ fn check_closed(column: Column) {
     assert_closed(&setup, "no gateway");
     let logs = setup.logs();
     assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
-    if column.asks() {
+    if column.is_forward_auth() {
         let answers = ["200 OK", "204 No Content", "302 Found", "500 Internal Server Error"];
         let answers = answers.map(|status| (status, Answer::http(status, &[], "")));
         for (status, answer) in answers.into_iter().chain([("silence", Answer::Silence)]) {
@@ -480,7 +483,7 @@ macro_rules! columns {
 
             #[test]
             #[ignore = "needs engines: scripts/with-engines"]
-            fn makes_no_request_two() {
+            fn turns_no_request_into_two() {
                 check_twofold($column);
             }
 
@@ -507,7 +510,7 @@ macro_rules! columns {
             #[test]
             #[ignore = "needs engines: scripts/with-engines"]
             fn sends_no_token_to_another_server() {
-                if $column.asks() {
+                if $column.is_forward_auth() {
                     check_certificate($column);
                 }
             }
@@ -525,11 +528,11 @@ macro_rules! columns {
 
 columns! {
     inline: Inline;
-    inline_nginx: Before(Nginx);
-    inline_haproxy: Before(Haproxy);
-    inline_caddy: Before(Caddy);
-    inline_envoy: Before(Envoy);
-    forward_auth_nginx: Asking(Nginx);
-    forward_auth_caddy: Asking(Caddy);
-    forward_auth_envoy: Asking(Envoy);
+    inline_nginx: InFront(Nginx);
+    inline_haproxy: InFront(Haproxy);
+    inline_caddy: InFront(Caddy);
+    inline_envoy: InFront(Envoy);
+    forward_auth_nginx: ForwardAuth(Nginx);
+    forward_auth_caddy: ForwardAuth(Caddy);
+    forward_auth_envoy: ForwardAuth(Envoy);
 }

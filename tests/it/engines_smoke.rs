@@ -1,6 +1,6 @@
 //! Each recipe of `deploy/`, once, with the engine that it is for.
 
-use crate::common::engine::Column::{Asking, Before};
+use crate::common::engine::Column::{ForwardAuth, InFront};
 use crate::common::engine::Engine::{Caddy, Envoy, Haproxy, Nginx};
 use crate::engines::check_rows;
 
@@ -17,11 +17,11 @@ macro_rules! smoke {
 }
 
 smoke! {
-    inline_nginx: Before(Nginx);
-    inline_haproxy: Before(Haproxy);
-    inline_caddy: Before(Caddy);
-    inline_envoy: Before(Envoy);
-    forward_auth_nginx: Asking(Nginx);
-    forward_auth_caddy: Asking(Caddy);
-    forward_auth_envoy: Asking(Envoy);
+    inline_nginx: InFront(Nginx);
+    inline_haproxy: InFront(Haproxy);
+    inline_caddy: InFront(Caddy);
+    inline_envoy: InFront(Envoy);
+    forward_auth_nginx: ForwardAuth(Nginx);
+    forward_auth_caddy: ForwardAuth(Caddy);
+    forward_auth_envoy: ForwardAuth(Envoy);
 }

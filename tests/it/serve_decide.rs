@@ -15,20 +15,21 @@ const RULES: &str = "[limits]\nrate = \"1/h\"\nburst = 1000\n\
     [[rule]]\ngroups = [\"own\"]\nallow = [\"interactions.update\"]\nown = true\n\
     [[rule]]\ngroups = [\"slow\"]\nallow = [\"transcribe\"]\nlimits = { rate = \"1/h\", burst = 1 }\n";
 
-struct Corti {
+/// A gateway with forward-auth, and what it needs.
+struct Fixture {
     sandbox: Sandbox,
     idp: Idp,
     gateway: Gateway,
 }
 
-fn start(decide: &str) -> Corti {
-    let (corti, idp) = (Sandbox::start(), Idp::start());
-    let world = World::of(&corti);
+fn start(decide: &str) -> Fixture {
+    let (sandbox, idp) = (Sandbox::start(), Idp::start());
+    let world = World::of(&sandbox);
     let key = world.private_file("engine.key", format!("{ENGINE_KEY}\n"));
     let rules = format!("[decide]\nengine_key_file = \"{key}\"\n{decide}\n{RULES}");
     let config = config_of(&idp.url, &rules);
     let gateway = Gateway::start_in(world, &config);
-    Corti { sandbox: corti, idp, gateway }
+    Fixture { sandbox, idp, gateway }
 }
 
 /// A request to decide about, as each engine describes it.
@@ -66,7 +67,7 @@ impl Asked<'_> {
     }
 }
 
-impl Corti {
+impl Fixture {
     /// What the gateway answers to an engine of this dialect.
     fn decide(&self, dialect: &str, asked: &Asked<'_>) -> (u16, String, String) {
         let headers = format!("X-Corti-Engine-Key: {ENGINE_KEY}\r\n{}", asked.headers);
@@ -89,18 +90,18 @@ const DIALECTS: [&str; 3] = ["nginx", "caddy", "envoy"];
 
 #[tokio::test]
 async fn an_engine_gets_a_limited_token_and_the_target_of_a_websocket() {
-    let corti = start("");
-    corti.gateway.ready().await;
+    let fixture = start("");
+    fixture.gateway.ready().await;
     let streams = format!("/corti/audio-bridge/v2/interactions/{INTERACTION}/streams");
     for dialect in DIALECTS {
-        let jwt = corti.idp.token("anna", "batch");
+        let jwt = fixture.idp.token("anna", "batch");
         for (target, headers) in [
             (format!("{TRANSCRIBE}?token=Bearer%20{jwt}&tenant-name=evil&x=1"), String::new()),
             (format!("{streams}?x=1"), format!("Sec-WebSocket-Protocol: Authorization, Bearer%20{jwt}\r\n")),
             (format!("{TRANSCRIBE}?x=1"), format!("Authorization: Bearer {BATCH}\r\n")),
         ] {
             let asked = Asked { target: &target, headers: &headers, ..UPGRADE };
-            let (status, head, body) = corti.decide(dialect, &asked);
+            let (status, head, body) = fixture.decide(dialect, &asked);
             assert_eq!((status, body.as_str()), (200, ""), "{dialect} {target}: {head}{body}");
             let token = header(&head, "authorization").unwrap().strip_prefix("Bearer ").unwrap();
             assert_eq!(reach(token), "limited", "{dialect}");
@@ -113,14 +114,14 @@ async fn an_engine_gets_a_limited_token_and_the_target_of_a_websocket() {
             assert_eq!(header(&head, "x-corti-protocol"), protocol, "{dialect}");
         }
     }
-    drop(corti.sandbox);
+    drop(fixture.sandbox);
 }
 
 #[tokio::test]
 async fn a_full_token_leaves_only_if_the_operator_says_so() {
     for (decide, allowed) in [("", false), ("full = true", true)] {
-        let corti = start(decide);
-        corti.gateway.ready().await;
+        let fixture = start(decide);
+        fixture.gateway.ready().await;
         let bearer = format!("Authorization: Bearer {BATCH}\r\n");
         let asked = Asked {
             method: "POST",
@@ -129,7 +130,7 @@ async fn a_full_token_leaves_only_if_the_operator_says_so() {
             headers: &bearer,
         };
         for dialect in DIALECTS {
-            let (status, head, body) = corti.decide(dialect, &asked);
+            let (status, head, body) = fixture.decide(dialect, &asked);
             assert_eq!(
                 (status, header(&head, "authorization").is_some()),
                 (if allowed { 200 } else { 403 }, allowed)
@@ -144,17 +145,17 @@ async fn a_full_token_leaves_only_if_the_operator_says_so() {
             }
         }
         // The body is not seen, so nobody can tell whom it assigns the interaction to.
-        let own = format!("Authorization: Bearer {}\r\n", corti.idp.token("anna", "own"));
+        let own = format!("Authorization: Bearer {}\r\n", fixture.idp.token("anna", "own"));
         let target = format!("/corti/v2/interactions/{INTERACTION}");
         let update = Asked { method: "PATCH", target: &target, is_upgrade: false, headers: &own };
-        assert_eq!(corti.decide("envoy", &update).0, 403);
+        assert_eq!(fixture.decide("envoy", &update).0, 403);
     }
 }
 
 #[tokio::test]
 async fn without_the_engines_key_nobody_gets_anything() {
-    let corti = start("full = true");
-    corti.gateway.ready().await;
+    let fixture = start("full = true");
+    fixture.gateway.ready().await;
     let bearer = format!("Authorization: Bearer {BATCH}\r\n");
     for dialect in DIALECTS {
         for key in [
@@ -165,27 +166,27 @@ async fn without_the_engines_key_nobody_gets_anything() {
         ] {
             let headers = format!("{key}{bearer}");
             let request = Asked { headers: &headers, ..UPGRADE }.by(dialect);
-            let (status, head, body) = corti.gateway.connect().ask(&request);
+            let (status, head, body) = fixture.gateway.connect().ask(&request);
             assert_eq!((status, json_code(&body).as_str()), (401, "engine_key_invalid"), "{dialect} {key}");
             assert!(!format!("{head}{body}").contains("eyJ"), "{head}{body}");
         }
-        let (_, head, body) = corti.decide(dialect, &Asked { headers: &bearer, ..UPGRADE });
+        let (_, head, body) = fixture.decide(dialect, &Asked { headers: &bearer, ..UPGRADE });
         assert!(head.contains("eyJ"), "{head}{body}");
         let preflight = format!("Origin: {ORIGIN}\r\nAccess-Control-Request-Method: GET\r\n");
         let asked = Asked { headers: &preflight, ..UPGRADE }.by(dialect).replacen("GET", "OPTIONS", 1);
-        let (status, _, body) = corti.gateway.connect().ask(&asked);
+        let (status, _, body) = fixture.gateway.connect().ask(&asked);
         assert_eq!((status, json_code(&body).as_str()), (401, "engine_key_invalid"), "{dialect}");
         let elsewhere =
             Asked { headers: &format!("X-Corti-Engine-Key: {ENGINE_KEY}\r\n{bearer}"), ..UPGRADE }
                 .by(dialect);
-        let (status, head, body) = corti.gateway.connect().ask(&elsewhere.replace(HOST, "evil.example"));
+        let (status, head, body) = fixture.gateway.connect().ask(&elsewhere.replace(HOST, "evil.example"));
         assert!(
             [403, 421].contains(&status) && json_code(&body) == "host_unknown",
             "{dialect}: {head}{body}"
         );
         assert!(!format!("{head}{body}").contains("eyJ"), "{head}{body}");
     }
-    let closed = Gateway::start(&corti.sandbox, &config_of(&corti.idp.url, RULES));
+    let closed = Gateway::start(&fixture.sandbox, &config_of(&fixture.idp.url, RULES));
     let (status, _, body) = closed.connect().ask(&Asked { headers: &bearer, ..UPGRADE }.by("caddy"));
     assert_eq!((status, json_code(&body).as_str()), (404, "route_unknown"));
 }
@@ -198,14 +199,14 @@ fn json_code(body: &str) -> String {
 /// nginx makes 500 of every other refusal.
 #[tokio::test]
 async fn nginx_gets_401_or_403_and_the_real_answer_in_headers() {
-    let corti = start("");
-    corti.gateway.ready().await;
-    let slow = format!("Authorization: Bearer {}\r\n", corti.idp.token("berta", "slow"));
+    let fixture = start("");
+    fixture.gateway.ready().await;
+    let slow = format!("Authorization: Bearer {}\r\n", fixture.idp.token("berta", "slow"));
     let batch = format!("Authorization: Bearer {BATCH}\r\n");
     let origin = format!("Origin: https://evil.example\r\n{batch}");
     let allowed = format!("Origin: {ORIGIN}\r\n{batch}");
-    assert_eq!(corti.decide("nginx", &Asked { headers: &slow, ..UPGRADE }).0, 200);
-    assert_eq!(corti.decide("nginx", &Asked { headers: &allowed, ..UPGRADE }).0, 200);
+    assert_eq!(fixture.decide("nginx", &Asked { headers: &slow, ..UPGRADE }).0, 200);
+    assert_eq!(fixture.decide("nginx", &Asked { headers: &allowed, ..UPGRADE }).0, 200);
     for (asked, status, code) in [
         (Asked { ..UPGRADE }, 401, "credential_missing"),
         (Asked { headers: &slow, ..UPGRADE }, 429, "rate_limited"),
@@ -223,7 +224,7 @@ async fn nginx_gets_401_or_403_and_the_real_answer_in_headers() {
             "route_unknown",
         ),
     ] {
-        let (said, head, body) = corti.decide("nginx", &asked);
+        let (said, head, body) = fixture.decide("nginx", &asked);
         assert_eq!(said, if status == 401 { 401 } else { 403 }, "{code}: {head}{body}");
         assert_eq!(header(&head, "x-corti-status"), Some(status.to_string().as_str()), "{code}");
         assert_eq!(header(&head, "x-corti-problem"), Some(body.as_str()), "{code}");
@@ -232,7 +233,7 @@ async fn nginx_gets_401_or_403_and_the_real_answer_in_headers() {
         assert!(!head.contains("eyJ"), "{head}");
         for dialect in ["caddy", "envoy"] {
             if status != 429 {
-                let (said, _, body) = corti.decide(dialect, &asked);
+                let (said, _, body) = fixture.decide(dialect, &asked);
                 assert_eq!((said, json_code(&body).as_str()), (status, code), "{dialect}");
             }
         }
@@ -241,9 +242,9 @@ async fn nginx_gets_401_or_403_and_the_real_answer_in_headers() {
 
 #[tokio::test]
 async fn a_ticket_is_decided_on_as_inline() {
-    let corti = start("");
-    corti.gateway.ready().await;
-    let answer = corti.gateway.post("/broker/v1/sessions", BATCH, &json!({ "kind": "streams" })).await;
+    let fixture = start("");
+    fixture.gateway.ready().await;
+    let answer = fixture.gateway.post("/broker/v1/sessions", BATCH, &json!({ "kind": "streams" })).await;
     let session = answer.json();
     let url = session["websocketUrl"].as_str().unwrap();
     let path = url.strip_prefix(&format!("ws://{HOST}")).unwrap();
@@ -251,9 +252,9 @@ async fn a_ticket_is_decided_on_as_inline() {
     let protocols = format!("Sec-WebSocket-Protocol: corti-ticket, {ticket}\r\n");
     for dialect in DIALECTS {
         let (status, head, _) =
-            corti.decide(dialect, &Asked { target: path, headers: &protocols, ..UPGRADE });
+            fixture.decide(dialect, &Asked { target: path, headers: &protocols, ..UPGRADE });
         assert_eq!((status, header(&head, "x-corti-protocol")), (200, Some("corti-ticket")), "{dialect}");
-        let (status, head, _) = corti.decide(dialect, &Asked { headers: &protocols, ..UPGRADE });
+        let (status, head, _) = fixture.decide(dialect, &Asked { headers: &protocols, ..UPGRADE });
         assert!(status == 403 && !head.contains("eyJ"), "{dialect}: {head}");
     }
 }

@@ -46,7 +46,7 @@ impl Front {
     pub fn start(engine: Engine, port: u16, public: &str, replicas: &[&str]) -> Self {
         let (folder, authority) = (tempfile::tempdir().unwrap(), tls::authority());
         write_certificate(folder.path(), "127.0.0.1", &authority);
-        let text = recipe(Column::Before(engine), engine, folder.path(), port, replicas, 0);
+        let text = recipe(Column::InFront(engine), engine, folder.path(), port, replicas, 0);
         let text = text.replace(PUBLIC, "127.0.0.1").replace("Host $host;", &format!("Host {public};"));
         let process = run(engine, folder.path(), &text);
         let address = format!("127.0.0.1:{port}");

@@ -33,15 +33,15 @@ const RULES: &str = "[limits]\nrate = \"100000/s\"\nburst = 100000\nsockets = 10
     [[rule]]\ngroups = [\"small\"]\nallow = [\"recordings.create\"]\nlimits = { body = \"1MiB\" }\n\
     [[rule]]\ngroups = [\"slow\"]\nallow = [\"languages.list\"]\nlimits = { rate = \"1/h\", burst = 1 }\n";
 
-/// Who carries the bytes.
+/// Who forwards requests to Corti.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Column {
-    /// The gateway, and nobody in front of it.
+    /// The gateway alone.
     Inline,
-    /// An engine in front of the inline proxy.
-    Before(Engine),
-    /// An engine that asks the gateway.
-    Asking(Engine),
+    /// The gateway, behind an engine.
+    InFront(Engine),
+    /// An engine, which asks the gateway about each request.
+    ForwardAuth(Engine),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +76,13 @@ impl Column {
     pub fn engine(self) -> Option<Engine> {
         match self {
             Self::Inline => None,
-            Self::Before(engine) | Self::Asking(engine) => Some(engine),
+            Self::InFront(engine) | Self::ForwardAuth(engine) => Some(engine),
         }
     }
 
-    /// Whether the engine carries the bytes to Corti.
-    pub fn asks(self) -> bool {
-        matches!(self, Self::Asking(_))
+    /// Whether the engine forwards requests to Corti itself.
+    pub fn is_forward_auth(self) -> bool {
+        matches!(self, Self::ForwardAuth(_))
     }
 }
 
@@ -254,7 +254,7 @@ pub fn recipe(
     replicas: &[&str],
     corti: u16,
 ) -> String {
-    let kind = if column.asks() { "forward-auth" } else { "inline" };
+    let kind = if column.is_forward_auth() { "forward-auth" } else { "inline" };
     let file = |name: &str| folder.join(name).display().to_string();
     let name = match engine {
         Engine::Nginx => "nginx.conf",
@@ -308,7 +308,7 @@ pub fn recipe(
         ],
     };
     let to_corti: &[(&str, String)] = &match engine {
-        _ if !column.asks() => vec![],
+        _ if !column.is_forward_auth() => vec![],
         Engine::Nginx => vec![
             ("server api.eu.corti.app:443;", format!("server 127.0.0.1:{corti};")),
             ("/etc/ssl/certs/ca-certificates.crt", file("ca.pem")),
