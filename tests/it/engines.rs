@@ -124,6 +124,11 @@ fn socket(setup: &Setup, path: &str, headers: &str, credential: &str) {
     assert!(values(&request, "sec-websocket-protocol").is_empty(), "{request}");
 }
 
+/// Every row of the table, with the upload of a full run.
+fn check_all_rows(column: Column) {
+    check_rows(column, UPLOAD);
+}
+
 /// Every row of the table, with each credential.
 pub fn check_rows(column: Column, size: usize) {
     let setup = Setup::start(column);
@@ -163,7 +168,7 @@ const TIDIED: [(Engine, &str); 3] = [
 fn check_paths(column: Column) {
     let setup = Setup::start(column);
     for path in TRICKS {
-        // Half of them as the engine sees a request of a browser, half as it sees a WebSocket.
+        // Each as a request and as a WebSocket's handshake.
         for more in ["", UPGRADE] {
             let closing = if more.is_empty() { "Connection: close\r\n" } else { "" };
             let mut connection = setup.connect();
@@ -205,7 +210,7 @@ fn check_headers(column: Column) {
     for (name, named) in HEADERS.iter().flat_map(|name| NAMED.iter().map(move |named| (*name, *named))) {
         let connection = format!("Connection: {named}\r\n");
         let value = if name == "x-corti-target" { "/v2/interactions/" } else { CANARY };
-        for more in [String::new(), format!("Upgrade: websocket\r\nConnection: Upgrade\r\n{SOCKET}")] {
+        for more in ["", UPGRADE] {
             let path = if more.is_empty() { LANGUAGES } else { TRANSCRIBE };
             let headers = format!("{}{name}: {value}\r\n{more}{connection}", bearer(BATCH));
             let mut client = setup.connect();
@@ -244,9 +249,6 @@ fn check_headers(column: Column) {
     }
 }
 
-/// The rest of a WebSocket's handshake.
-const SOCKET: &str = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-
 /// Abuse case 2: each request that reaches Corti was decided on, with the gateway's token.
 fn check_twofold(column: Column) {
     let setup = Setup::start(column);
@@ -275,10 +277,9 @@ fn check_twofold(column: Column) {
     assert!(posts.iter().all(|it| it.starts_with("POST /v2/interactions/")), "{column:?}: {posts:?}");
 }
 
-/// Statuses and codes, for the inline proxy and for an engine that asks. `None`: the engine itself refuses.
+/// Statuses and codes of refusals, which are the gateway's.
 fn check_refusals(column: Column) {
     let setup = Setup::start(column);
-    let is_forward_auth = column.is_forward_auth();
     let (ours, slow) = (bearer(BATCH), bearer(&setup.idp.token("carl", "slow")));
     let page = |origin: &str| format!("{ours}Origin: {origin}\r\n");
     let two = format!("{ours}Authorization: Bearer x\r\n");
@@ -328,26 +329,29 @@ fn check_refusals(column: Column) {
         assert!(!format!("{head}{body}").contains("eyJ"), "{column:?} {name}: {head}{body}");
         assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?} {name}");
     }
-    // Corti must not be asked for another protocol, as the gateway does not ask it.
-    let other = format!(
-        "{ours}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
-    );
-    let (status, head, _) = setup.ask(&get(LANGUAGES, &other));
-    assert!(status == 200 || (400..500).contains(&status), "{column:?}: {head}");
-    for request in setup.corti.take() {
-        assert!(values(&request, "upgrade").is_empty(), "{column:?}: {request}");
-        assert!(values(&request, "http2-settings").is_empty(), "{column:?}: {request}");
-    }
-    // Whatever it is decided to be, it is the same for the engine and for Corti.
-    for upgrades in ["Upgrade: h2c\r\nUpgrade: websocket\r\n", "Upgrade: websocket\r\nUpgrade: h2c\r\n"] {
-        let (status, head, _) =
-            setup.ask(&get(LANGUAGES, &format!("{ours}Connection: Upgrade\r\n{upgrades}")));
+}
+
+/// Corti is asked for no other protocol. Two `Upgrade` headers mean the same to the engine and to Corti.
+fn check_upgrades(column: Column) {
+    let setup = Setup::start(column);
+    for upgrade in [
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+        "Connection: Upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket\r\n",
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n",
+    ] {
+        let (status, head, _) = setup.ask(&get(LANGUAGES, &format!("{}{upgrade}", bearer(BATCH))));
         assert!(status == 200 || (400..500).contains(&status), "{column:?}: {head}");
         for request in setup.corti.take() {
             assert!(values(&request, "upgrade").is_empty(), "{column:?}: {request}");
+            assert!(values(&request, "http2-settings").is_empty(), "{column:?}: {request}");
         }
     }
-    // What follows a refused handshake would be a request that nobody decided on.
+}
+
+/// What follows a refused handshake would be a request that nobody decided on.
+fn check_handshake_bodies(column: Column) {
+    let setup = Setup::start(column);
+    let ours = bearer(BATCH);
     let inner = "GET /v2/agents/ HTTP/1.1\r\nHost: x\r\n\r\n";
     for framing in [
         format!("Content-Length: {}\r\n\r\n{inner}", inner.len()),
@@ -363,12 +367,21 @@ fn check_refusals(column: Column) {
         assert!(requests.len() <= usize::from(is_tunnel), "{column:?}: {requests:?}");
         assert!(requests.iter().all(|request| !request.contains("/v2/agents/")), "{column:?}: {requests:?}");
     }
-    // Asked about a preflight, the gateway would say 200 without a token.
-    let preflight = format!("{}Access-Control-Request-Method: GET\r\n", page(ORIGIN));
+}
+
+/// The inline proxy answers a preflight itself. No engine takes that for a yes.
+fn check_preflights(column: Column) {
+    let setup = Setup::start(column);
+    let preflight = format!("{}Origin: {ORIGIN}\r\nAccess-Control-Request-Method: GET\r\n", bearer(BATCH));
     let (status, head, _) = setup.ask(&get(LANGUAGES, &preflight).replacen("GET", "OPTIONS", 1));
-    assert!(if is_forward_auth { status >= 400 } else { status == 200 }, "{column:?}: {head}");
+    assert!(if column.is_forward_auth() { status >= 400 } else { status == 200 }, "{column:?}: {head}");
     assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?}");
-    // What only the inline proxy can do.
+}
+
+/// Limits that only the inline proxy can keep.
+fn check_limits(column: Column) {
+    let setup = Setup::start(column);
+    let is_forward_auth = column.is_forward_auth();
     let one = bearer(&setup.idp.token("bert", "one"));
     let (_first, head) = open(&setup, TRANSCRIBE, &one);
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -458,81 +471,60 @@ fn check_http2(column: Column) {
     assert_rest(&setup, BATCH, LANGUAGES);
 }
 
-macro_rules! columns {
-    ($($name:ident: $column:expr;)*) => {
-        $(mod $name {
+/// A module with a test for each of these columns.
+macro_rules! each {
+    ($module:ident: $check:ident $(, $name:ident: $column:expr)*) => {
+        mod $module {
             use super::*;
 
-            #[test]
+            $(#[test]
             #[ignore = "needs engines: scripts/with-engines"]
-            fn carries_every_row() {
-                check_rows($column, UPLOAD);
-            }
-
-            #[test]
-            #[ignore = "needs engines: scripts/with-engines"]
-            fn knows_one_spelling_of_a_path() {
-                check_paths($column);
-            }
-
-            #[test]
-            #[ignore = "needs engines: scripts/with-engines"]
-            fn passes_on_no_header_that_decides() {
-                check_headers($column);
-            }
-
-            #[test]
-            #[ignore = "needs engines: scripts/with-engines"]
-            fn turns_no_request_into_two() {
-                check_twofold($column);
-            }
-
-            #[test]
-            #[ignore = "needs engines: scripts/with-engines"]
-            fn refuses_as_the_gateway_does() {
-                check_refusals($column);
-            }
-
-            #[test]
-            #[ignore = "needs engines: scripts/with-engines"]
-            fn repeats_nothing_of_a_refused_websocket() {
-                check_refused_socket($column);
-            }
-
-            #[test]
-            #[ignore = "needs engines: scripts/with-engines"]
-            fn lets_nobody_in_without_the_gateway() {
-                if $column != Inline {
-                    check_closed($column);
-                }
-            }
-
-            #[test]
-            #[ignore = "needs engines: scripts/with-engines"]
-            fn sends_no_token_to_another_server() {
-                if $column.is_forward_auth() {
-                    check_certificate($column);
-                }
-            }
-
-            #[test]
-            #[ignore = "needs engines: scripts/with-engines"]
-            fn speaks_http2() {
-                if $column != Inline {
-                    check_http2($column);
-                }
-            }
-        })*
+            fn $name() {
+                $check($column);
+            })*
+        }
     };
 }
 
-columns! {
-    inline: Inline;
-    inline_nginx: InFront(Nginx);
-    inline_haproxy: InFront(Haproxy);
-    inline_caddy: InFront(Caddy);
-    inline_envoy: InFront(Envoy);
-    forward_auth_nginx: ForwardAuth(Nginx);
-    forward_auth_caddy: ForwardAuth(Caddy);
-    forward_auth_envoy: ForwardAuth(Envoy);
+macro_rules! each_forward_auth {
+    ($module:ident: $check:ident $(, $name:ident: $column:expr)*) => {
+        each! {
+            $module: $check $(, $name: $column)*,
+            forward_auth_nginx: ForwardAuth(Nginx),
+            forward_auth_caddy: ForwardAuth(Caddy),
+            forward_auth_envoy: ForwardAuth(Envoy)
+        }
+    };
 }
+
+macro_rules! each_engine {
+    ($module:ident: $check:ident $(, $name:ident: $column:expr)*) => {
+        each_forward_auth! {
+            $module: $check $(, $name: $column)*,
+            inline_nginx: InFront(Nginx),
+            inline_haproxy: InFront(Haproxy),
+            inline_caddy: InFront(Caddy),
+            inline_envoy: InFront(Envoy)
+        }
+    };
+}
+
+macro_rules! each_column {
+    ($module:ident: $check:ident) => {
+        each_engine! { $module: $check, inline: Inline }
+    };
+}
+
+each_column! { carries_every_row: check_all_rows }
+each_column! { knows_one_spelling_of_a_path: check_paths }
+each_column! { passes_on_no_header_that_decides: check_headers }
+each_column! { turns_no_request_into_two: check_twofold }
+each_column! { refuses_as_the_gateway_does: check_refusals }
+each_column! { upgrades_only_to_websockets: check_upgrades }
+each_column! { sends_no_body_of_a_handshake: check_handshake_bodies }
+each_column! { answers_no_preflight_without_the_gateway: check_preflights }
+each_column! { limits_what_the_gateway_forwards: check_limits }
+each_column! { repeats_nothing_of_a_refused_websocket: check_refused_socket }
+each_engine! { lets_nobody_in_without_the_gateway: check_closed }
+each_engine! { speaks_http2: check_http2 }
+each_forward_auth! { sends_no_token_to_another_server: check_certificate }

@@ -47,6 +47,7 @@ mod doctor_test_entry;
 mod documents;
 mod encodings;
 #[cfg(target_os = "linux")]
+#[macro_use]
 mod engines;
 #[cfg(target_os = "linux")]
 mod engines_smoke;
