@@ -22,21 +22,23 @@ use axum::routing::{any, get, post};
 use rcgen::{CertifiedIssuer, KeyPair, SanType};
 use serde_json::{Value, json};
 
-use crate::common::clients::{Front, LONG, Seen, within};
+use crate::common::clients::{Front, Seen};
 use crate::common::control::Control;
 use crate::common::engine::Engine::{Haproxy, Nginx};
-use crate::common::engine::{API, Engine, named};
+use crate::common::engine::{API, Engine, free_addresses, named};
 use crate::common::fake_corti::FakeCorti;
 use crate::common::gateway::{BATCH, Gateway, sha256};
-use crate::common::hosts::{Hosts, NETWORK, REALM};
-use crate::common::{Running, World, binary, forged_token, path, raise_file_limit, signal, variable};
+use crate::common::hosts::{API_ADDRESS, Hosts, REALM};
+use crate::common::{
+    PATIENCE, Running, World, binary, forged_token, path, raise_file_limit, signal, variable, wait_until,
+};
 use crate::tls;
 
 const REPLICAS: usize = 3;
 
 /// All WebSockets, and how many of them are the SDK's.
 const SOCKETS: usize = 500;
-const OF_SDK: usize = 20;
+const SDK_SOCKETS: usize = 20;
 
 /// How many requests are under way at any time.
 const CALLERS: usize = 12;
@@ -113,8 +115,8 @@ impl Scene {
         let replicas: Vec<_> =
             addresses.iter().map(|address| replica(&environment, &config, address)).collect();
         let named: Vec<&str> = addresses.iter().map(String::as_str).collect();
-        let front = Arc::new(Front::start(engine, port(&public), &public, &named));
-        within("the engine finds a replica", || front.call(&public).0 == 200);
+        let front = Arc::new(Front::start(engine, &public, &public, &named));
+        wait_until("the engine finds a replica", || front.call(&public).0 == 200);
         let (seen, clients, node) = (Arc::default(), Vec::new(), None);
         let mut scene = Self {
             engine,
@@ -135,25 +137,25 @@ impl Scene {
 
     /// Opens all WebSockets and starts the callers.
     fn open_all(&mut self) {
-        let of_sdk = if variable("SDK_PEER").is_some() { OF_SDK } else { 0 };
-        if of_sdk > 0 {
+        let sdk_sockets = if variable("SDK_PEER").is_some() { SDK_SOCKETS } else { 0 };
+        if sdk_sockets > 0 {
             self.node = Some(self.start_sdk());
         }
-        for number in 0..(SOCKETS - of_sdk) as u64 {
+        for number in 0..(SOCKETS - sdk_sockets) as u64 {
             let (seen, front) = (Arc::clone(&self.seen), Arc::clone(&self.front));
             self.clients
                 .push(std::thread::spawn(move || seen.dictate(&front, number * 4000 / SOCKETS as u64)));
         }
-        let took = within("every WebSocket is open", || self.all_are_open());
+        let took = wait_until("every WebSocket is open", || self.all_are_open());
         self.calls.store(0, Ordering::SeqCst);
         self.seen.refused.store(0, Ordering::SeqCst);
         for _ in 0..CALLERS {
             let (seen, front) = (Arc::clone(&self.seen), Arc::clone(&self.front));
             self.clients.push(std::thread::spawn(move || seen.call(&front, &front.address, Duration::ZERO)));
         }
-        within("requests are answered", || self.seen.answers.lock().unwrap().len() > 10 * CALLERS);
+        wait_until("requests are answered", || self.seen.answers.lock().unwrap().len() > 10 * CALLERS);
         println!(
-            "{:?}: {SOCKETS} WebSockets open after {:.1} s, {of_sdk} of them by the SDK",
+            "{:?}: {SOCKETS} WebSockets open after {:.1} s, {sdk_sockets} of them by the SDK",
             self.engine,
             took.as_secs_f64()
         );
@@ -165,7 +167,7 @@ impl Scene {
         node.arg(format!("{folder}/replicas.mjs")).env_clear().env("PATH", path());
         node.env("NODE_EXTRA_CA_CERTS", self.front.folder.path().join("ca.pem"));
         node.env("GATEWAY", format!("https://{}", self.front.address)).env("KEY", BATCH);
-        node.env("SOCKETS", OF_SDK.to_string()).stdin(Stdio::null()).stdout(Stdio::piped());
+        node.env("SOCKETS", SDK_SOCKETS.to_string()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = node.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let seen = Arc::clone(&self.seen);
@@ -178,15 +180,15 @@ impl Scene {
     }
 
     fn lost(&self) -> usize {
-        self.seen.lost.lock().unwrap().len() + self.seen.lost_of_sdk.load(Ordering::SeqCst)
+        self.seen.lost.lock().unwrap().len() + self.seen.sdk_lost.load(Ordering::SeqCst)
     }
 
-    /// Stops a replica, and returns its log.
+    /// Restarts a replica at its address, and returns the log of the old process.
     fn restart(&mut self, number: usize) -> Vec<Value> {
         let new = || replica(&self.environment, &self.config, &self.addresses[number]);
         let old = &mut self.replicas[number];
         signal(old.process.0.id(), "TERM");
-        let took = within("it has drained", || old.process.0.try_wait().unwrap().is_some());
+        let took = wait_until("it has drained", || old.process.0.try_wait().unwrap().is_some());
         println!("{:?}: a replica drained in {:.1} s", self.engine, took.as_secs_f64());
         let lines = log(old);
         self.replicas[number] = new();
@@ -203,14 +205,13 @@ impl Scene {
         }
         let mut lines = Vec::new();
         for replica in &mut self.replicas {
-            within("it has drained", || replica.process.0.try_wait().unwrap().is_some());
+            wait_until("it has drained", || replica.process.0.try_wait().unwrap().is_some());
             lines.extend(log(replica));
         }
         lines
     }
 
-    /// Prints the figures. No request failed, and each WebSocket that was lost has come back.
-    fn report(&self, what: &str) {
+    fn print_figures(&self, what: &str) {
         let seen = &self.seen;
         let (answers, failures) = (seen.answers.lock().unwrap().len(), seen.failures.lock().unwrap());
         let away = seen.away.lock().unwrap();
@@ -224,14 +225,20 @@ impl Scene {
             seen.refused.load(Ordering::SeqCst),
             failures.len(),
         );
-        assert_eq!(*failures, Vec::<u16>::new(), "{:?}", self.engine);
+    }
+
+    /// No request failed, and each WebSocket that was lost has come back. The aim, within 15 s, is only printed: on a slow machine
+    /// it takes longer.
+    fn assert_none_failed(&self) {
+        let (seen, away) = (&self.seen, self.seen.away.lock().unwrap());
+        assert_eq!(*seen.failures.lock().unwrap(), Vec::<u16>::new(), "{:?}", self.engine);
         assert_eq!(away.len(), self.lost());
         // The SDK would not try again.
         assert_eq!(seen.refused.load(Ordering::SeqCst), 0, "{:?}", self.engine);
-        assert!(longest < LONG.as_secs_f64());
+        assert!(away.iter().all(|away| *away < PATIENCE));
     }
 
-    /// The log lacks only requests of `unwritten`. Returns how many answers it lacks.
+    /// The log lacks only requests of `unwritten`. Returns the ids of the answers that it lacks.
     fn assert_logged(&self, lines: &[Value], unwritten: &BTreeSet<String>) -> BTreeSet<String> {
         let of = |operation: &str, status: u16| {
             let lines = lines.iter().filter(|it| it["operation"] == operation && it["status"] == status);
@@ -242,17 +249,18 @@ impl Scene {
         let missing: BTreeSet<_> = seen.difference(&sockets).cloned().collect();
         assert!(missing.is_subset(unwritten), "{:?}: {missing:?}", self.engine);
         // The SDK shows no ids.
-        let of_sdk = sockets.difference(&seen).count();
-        let opened = self.seen.of_sdk.load(Ordering::SeqCst);
-        let lost = if unwritten.is_empty() { 0 } else { self.seen.lost_of_sdk.load(Ordering::SeqCst) };
-        assert!(of_sdk + lost >= opened, "{:?}: {of_sdk} + {lost} of {opened}", self.engine);
+        let sdk_logged = sockets.difference(&seen).count();
+        let opened = self.seen.sdk_accepted.load(Ordering::SeqCst);
+        // Only a killed replica leaves lines unwritten.
+        let lost = if unwritten.is_empty() { 0 } else { self.seen.sdk_lost.load(Ordering::SeqCst) };
+        assert!(sdk_logged + lost >= opened, "{:?}: {sdk_logged} + {lost} of {opened}", self.engine);
         let missing_answers: BTreeSet<_> =
             self.seen.answers.lock().unwrap().difference(&answers).cloned().collect();
         println!(
             "{:?}: {} lines; not written: {} of WebSockets, {} of requests",
             self.engine,
             lines.len(),
-            missing.len() + opened.saturating_sub(of_sdk),
+            missing.len() + opened.saturating_sub(sdk_logged),
             missing_answers.len()
         );
         missing_answers
@@ -271,20 +279,10 @@ fn config(public: &str) -> String {
     )
 }
 
-/// Addresses of this machine that nobody listens on.
-fn free_addresses<const N: usize>() -> [String; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().to_string())
-}
-
-fn port(address: &str) -> u16 {
-    address.rsplit_once(':').unwrap().1.parse().unwrap()
-}
-
 /// A replica that is ready.
 fn replica(environment: &str, config: &str, address: &str) -> Gateway {
     let replica = Gateway::start_in(World::client_of(environment), &config.replace("LISTEN", address));
-    within("it is ready", || is_ready(&replica));
+    wait_until("it is ready", || is_ready(&replica));
     replica
 }
 
@@ -306,12 +304,13 @@ fn check_kill(engine: Engine) {
     killed.process.end();
     let mut lines = log(killed);
     let killed_at = Instant::now();
-    within("WebSockets are lost", || scene.lost() > SOCKETS / REPLICAS / 2);
-    within("every WebSocket is back", || scene.all_are_open());
+    wait_until("WebSockets are lost", || scene.lost() > SOCKETS / REPLICAS / 2);
+    wait_until("every WebSocket is back", || scene.all_are_open());
     println!("{engine:?}: all are open {:.1} s after the kill", killed_at.elapsed().as_secs_f64());
     scene.replicas.remove(1);
     lines.extend(scene.end());
-    scene.report("kill -9");
+    scene.print_figures("kill -9");
+    scene.assert_none_failed();
     let lost = scene.seen.lost.lock().unwrap().clone();
     let missing = scene.assert_logged(&lines, &lost);
     // A line is written just after its answer: each caller may have had one of them.
@@ -325,9 +324,10 @@ fn check_restart(engine: Engine) {
     for number in 0..REPLICAS {
         lines.extend(scene.restart(number));
     }
-    within("every WebSocket is back", || scene.all_are_open());
+    wait_until("every WebSocket is back", || scene.all_are_open());
     lines.extend(scene.end());
-    scene.report("rolling restart");
+    scene.print_figures("rolling restart");
+    scene.assert_none_failed();
     let missing = scene.assert_logged(&lines, &BTreeSet::new());
     assert_eq!(missing, BTreeSet::new(), "{engine:?}");
 }
@@ -340,9 +340,10 @@ struct Calls {
 }
 
 impl Calls {
-    fn start(engine: Engine, port: u16, public: &str, replicas: &[&str]) -> Self {
-        let (front, seen) = (Arc::new(Front::start(engine, port, public, replicas)), Arc::<Seen>::default());
-        within("the engine finds a replica", || front.call(public).0 == 200);
+    fn start(engine: Engine, address: &str, public: &str, replicas: &[&str]) -> Self {
+        let (front, seen) =
+            (Arc::new(Front::start(engine, address, public, replicas)), Arc::<Seen>::default());
+        wait_until("the engine finds a replica", || front.call(public).0 == 200);
         let callers = (0..CALLERS).map(|_| {
             let (seen, front, public) = (Arc::clone(&seen), Arc::clone(&front), public.to_owned());
             std::thread::spawn(move || seen.call(&front, &public, ANSWER))
@@ -376,7 +377,7 @@ fn corti_for(authority: &CertifiedIssuer<'static, KeyPair>) -> FakeCorti {
     named.subject_alt_names.push(SanType::DnsName("auth.eu.corti.app".try_into().unwrap()));
     let tls = tls::config_of(&named, authority);
     let corti = FakeCorti::start(Arc::clone(&tls));
-    for address in [REALM.to_owned(), format!("{NETWORK}.3")] {
+    for address in [REALM, API_ADDRESS] {
         corti.listen_at(TcpListener::bind((address, 443)).unwrap(), Arc::clone(&tls));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -407,28 +408,28 @@ fn one_that_cannot_reach_the_realm_is_not_ready() {
     };
     let replicas: [Gateway; REPLICAS] = std::array::from_fn(start);
     for replica in &replicas {
-        within("it is ready", || is_ready(replica));
+        wait_until("it is ready", || is_ready(replica));
     }
     let addresses: Vec<&str> = replicas.iter().map(|replica| &*replica.address).collect();
-    let by_haproxy = Calls::start(Haproxy, port(&haproxy), &haproxy, &addresses);
-    // That it gets no more requests is seen before nginx, which asks no /readyz, sends some.
+    let by_haproxy = Calls::start(Haproxy, &haproxy, &haproxy, &addresses);
     let gets_requests = |wanted: bool| {
         let _ = replicas[0].log.try_iter().count();
         std::thread::sleep(5 * ANSWER);
         (replicas[0].log.try_iter().count() > 0) == wanted
     };
-    within("it gets requests", || gets_requests(true));
-    hosts.cut(0, true);
-    let unready = within("it is not ready", || !is_ready(&replicas[0]));
-    let out = within("it gets no more requests", || gets_requests(false));
-    let by_nginx = Calls::start(Nginx, port(&nginx), &haproxy, &addresses);
+    wait_until("it gets requests", || gets_requests(true));
+    hosts.cut_off(0);
+    let unready = wait_until("it is not ready", || !is_ready(&replicas[0]));
+    let out = wait_until("it gets no more requests", || gets_requests(false));
+    // Only now: nginx does not ask /readyz and would still send requests to it.
+    let by_nginx = Calls::start(Nginx, &nginx, &haproxy, &addresses);
     for calls in [&by_haproxy, &by_nginx] {
         let (answered, _) = calls.count();
-        within("requests go on", || calls.count().0 > answered + 20 * CALLERS);
+        wait_until("requests go on", || calls.count().0 > answered + 20 * CALLERS);
     }
     assert!(!is_ready(&replicas[0]) && is_ready(&replicas[1]) && is_ready(&replicas[2]));
-    hosts.cut(0, false);
-    let ready = within("it is ready again", || is_ready(&replicas[0]));
+    hosts.reconnect(0);
+    let ready = wait_until("it is ready again", || is_ready(&replicas[0]));
     println!(
         "not ready {:.1} s after the cut, without requests {:.1} s later, ready {:.1} s after its end",
         unready.as_secs_f64(),
@@ -442,9 +443,9 @@ fn one_that_cannot_reach_the_realm_is_not_ready() {
         "{} of nginx's requests failed later",
         by_nginx.len() - failed
     );
-    within("it gets requests again", || gets_requests(true));
+    wait_until("it gets requests again", || gets_requests(true));
     assert_eq!(by_haproxy.end(), Vec::<u16>::new());
-    // It has no way to know, so it passes on what the replica says: try again.
+    // nginx passes on the replica's own 503.
     assert!(by_nginx.iter().all(|status| *status == 503), "{by_nginx:?}");
 }
 

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::common::gateway::{BATCH, Gateway, HOST, ORIGIN, config_of};
+use crate::common::gateway::{BATCH, ENGINE_KEY, Gateway, HOST, ORIGIN, config_of};
 use crate::common::idp::Idp;
 use crate::common::{Said, Sandbox, World};
 
-const ENGINE_KEY: &str = "engine-0123456789012345678901234567890";
 const TRANSCRIBE: &str = "/corti/audio-bridge/v2/transcribe";
 const INTERACTION: &str = "7b1d1a52-5a4b-4c38-9c1e-0d6d6f1c2a3b";
 

@@ -12,24 +12,11 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
-use super::Running;
 use super::engine::{Column, Engine, PUBLIC, recipe, run, trusting, write_certificate};
 use super::gateway::{BATCH, Connection};
+use super::{PATIENCE, Running, wait_until};
 use crate::serve_sockets::CONFIG;
 use crate::tls;
-
-/// Far longer than a healthy machine needs: an SDK tries again after 5 s at most, then 1.3 times as long.
-pub const LONG: Duration = Duration::from_secs(90);
-
-/// Waits until something happens, and returns how long that took.
-pub fn within(what: &str, mut happened: impl FnMut() -> bool) -> Duration {
-    let started = Instant::now();
-    while !happened() {
-        assert!(started.elapsed() < LONG, "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    started.elapsed()
-}
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
 
@@ -42,21 +29,20 @@ pub struct Front {
 }
 
 impl Front {
-    /// One that listens on this port. `public` is the host that the replicas accept.
-    pub fn start(engine: Engine, port: u16, public: &str, replicas: &[&str]) -> Self {
+    /// One that listens on this address. `public` is the host that the replicas accept.
+    pub fn start(engine: Engine, address: &str, public: &str, replicas: &[&str]) -> Self {
         let (folder, authority) = (tempfile::tempdir().unwrap(), tls::authority());
         write_certificate(folder.path(), "127.0.0.1", &authority);
-        let text = recipe(Column::InFront(engine), engine, folder.path(), port, replicas, 0);
+        let text = recipe(Column::InFront(engine), folder.path(), address, replicas, "");
         let text = text.replace(PUBLIC, "127.0.0.1").replace("Host $host;", &format!("Host {public};"));
         let process = run(engine, folder.path(), &text);
-        let address = format!("127.0.0.1:{port}");
-        within("the engine listens", || TcpStream::connect(&address).is_ok());
-        Self { _process: process, address, folder, tls: trusting(&authority) }
+        wait_until("the engine listens", || TcpStream::connect(address).is_ok());
+        Self { _process: process, address: address.to_owned(), folder, tls: trusting(&authority) }
     }
 
     fn connect(&self) -> Tls {
         let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let name = ServerName::try_from("127.0.0.1").unwrap();
         StreamOwned::new(ClientConnection::new(Arc::clone(&self.tls), name).unwrap(), stream)
     }
@@ -97,8 +83,9 @@ pub struct Seen {
     pub away: Mutex<Vec<Duration>>,
     /// How often a WebSocket could not be opened.
     pub refused: AtomicUsize,
-    pub of_sdk: AtomicUsize,
-    pub lost_of_sdk: AtomicUsize,
+    /// How often the SDK's WebSockets were accepted, and lost.
+    pub sdk_accepted: AtomicUsize,
+    pub sdk_lost: AtomicUsize,
 }
 
 impl Seen {
@@ -119,8 +106,8 @@ impl Seen {
         }
     }
 
-    /// Keeps a dictation open, as the SDK does.
-    pub fn dictate(&self, front: &Front, number: u64) {
+    /// Keeps a dictation open, as the SDK does: it waits for 1 to 5 s before it connects again.
+    pub fn dictate(&self, front: &Front, extra_pause_ms: u64) {
         let mut lost: Option<Instant> = None;
         while !self.is_over() {
             match front.dictate() {
@@ -141,8 +128,7 @@ impl Seen {
                     }
                 }
             }
-            // The SDK waits for 1 to 5 s before it connects again.
-            let pause = Duration::from_millis(1000 + number % 4000);
+            let pause = Duration::from_millis(1000 + extra_pause_ms);
             let until = Instant::now() + pause;
             while !self.is_over() && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(50));
@@ -169,13 +155,13 @@ impl Seen {
             let (number, event) = line.split_once(' ').unwrap();
             let lost: &mut Option<Instant> = lost.entry(number.to_owned()).or_default();
             if event == "accepted" {
-                self.of_sdk.fetch_add(1, Ordering::SeqCst);
+                self.sdk_accepted.fetch_add(1, Ordering::SeqCst);
                 self.open.fetch_add(1, Ordering::SeqCst);
                 self.away.lock().unwrap().extend(lost.take().map(|at| at.elapsed()));
             } else if lost.is_none() {
                 // One that was cut before its configuration was accepted is still lost.
                 *lost = Some(Instant::now());
-                self.lost_of_sdk.fetch_add(1, Ordering::SeqCst);
+                self.sdk_lost.fetch_add(1, Ordering::SeqCst);
                 self.open.fetch_sub(1, Ordering::SeqCst);
             }
         }

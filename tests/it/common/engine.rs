@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::json;
 
 use super::fake_corti::FakeCorti;
-use super::gateway::{BATCH, Connection, Gateway, HOST, config_of};
+use super::gateway::{BATCH, Connection, ENGINE_KEY, Gateway, HOST, config_of};
 use super::idp::Idp;
 use super::{Running, path, variable, wait_until};
 use crate::tls;
@@ -22,8 +22,6 @@ pub const PUBLIC: &str = "gw.example.org";
 
 /// The host of Corti's API in the recipes.
 pub const API: &str = "api.eu.corti.app";
-
-const ENGINE_KEY: &str = "engine-0123456789012345678901234567890";
 
 /// Who may do what. The groups `one`, `small`, `slow` and `own` are for the limits.
 const RULES: &str = "[limits]\nrate = \"100000/s\"\nburst = 100000\nsockets = 1000\ntokens = \"1000/s\"\n\
@@ -52,7 +50,19 @@ pub enum Engine {
     Envoy,
 }
 
-/// A recipe: its text, and what is replaced in it.
+impl Engine {
+    /// The file name of its recipes.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx.conf",
+            Self::Haproxy => "haproxy.cfg",
+            Self::Caddy => "Caddyfile",
+            Self::Envoy => "envoy.yaml",
+        }
+    }
+}
+
+/// A recipe: its text, and its file for messages.
 struct Recipe {
     text: String,
     path: String,
@@ -127,12 +137,12 @@ impl Setup {
             config_of(&idp.url, &rules).replace(&format!("http://{HOST}"), &format!("https://{PUBLIC}"));
         let gateway = Gateway::start_in(world, &config);
         let replica = authorizer.unwrap_or(&gateway.address).to_owned();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let [address] = free_addresses();
         let engine = column.engine().map(|engine| {
-            let recipe = recipe(column, engine, folder.path(), port, &[&replica], corti.port);
+            let recipe = recipe(column, folder.path(), &address, &[&replica], &corti.address);
             run(engine, folder.path(), &recipe)
         });
-        let address = if engine.is_some() { format!("127.0.0.1:{port}") } else { replica };
+        let address = if engine.is_some() { address } else { replica };
         let tls = trusting(&authority);
         let setup = Self { column, corti, idp, gateway, engine, address, tls, folder };
         wait_until("the engine listens", || TcpStream::connect(&setup.address).is_ok());
@@ -245,29 +255,24 @@ pub fn trusting(authority: &CertifiedIssuer<'static, KeyPair>) -> Arc<ClientConf
     Arc::new(client.unwrap().with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The recipe for a column, with the test's addresses and paths.
-pub fn recipe(
-    column: Column,
-    engine: Engine,
-    folder: &Path,
-    port: u16,
-    replicas: &[&str],
-    corti: u16,
-) -> String {
+/// Addresses of this machine that nobody listens on.
+pub fn free_addresses<const N: usize>() -> [String; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().to_string())
+}
+
+/// The recipe for a column, with the test's addresses and paths. `address` is the engine's own.
+pub fn recipe(column: Column, folder: &Path, address: &str, replicas: &[&str], corti: &str) -> String {
+    let engine = column.engine().unwrap();
     let kind = if column.is_forward_auth() { "forward-auth" } else { "inline" };
     let file = |name: &str| folder.join(name).display().to_string();
-    let name = match engine {
-        Engine::Nginx => "nginx.conf",
-        Engine::Haproxy => "haproxy.cfg",
-        Engine::Caddy => "Caddyfile",
-        Engine::Envoy => "envoy.yaml",
-    };
-    let mut recipe = Recipe::read(&format!("{kind}/{name}"));
+    let mut recipe = Recipe::read(&format!("{kind}/{}", engine.file()));
+    let (_, port) = address.rsplit_once(':').unwrap();
     let pair = |address: &str| {
         let (host, port) = address.rsplit_once(':').unwrap();
         format!("address: {host}, port_value: {port}")
     };
-    // Of two replicas, one may not be there.
+    // With one replica, the second address refuses connections.
     let second = replicas.get(1).unwrap_or(&"127.0.0.1:1");
     for (named, is) in [("127.0.0.1:8744", replicas[0]), ("127.0.0.1:8745", second)] {
         if engine == Engine::Envoy {
@@ -284,7 +289,7 @@ pub fn recipe(
     }
     let replaced: &[(&str, String)] = &match engine {
         Engine::Nginx => vec![
-            ("listen 443 ", format!("listen 127.0.0.1:{port} ")),
+            ("listen 443 ", format!("listen {address} ")),
             ("/etc/ssl/gw.example.org.pem", file("tls.pem")),
             ("/etc/ssl/private/gw.example.org.key", file("tls.key")),
             ("/var/log/nginx/corti.log", file("access.log")),
@@ -292,7 +297,7 @@ pub fn recipe(
         ],
         Engine::Haproxy => vec![
             ("/dev/log local0", "stdout format raw local0".to_owned()),
-            ("bind :443 ", format!("bind 127.0.0.1:{port} ")),
+            ("bind :443 ", format!("bind {address} ")),
             ("/etc/haproxy/gw.example.org.pem", file("both.pem")),
         ],
         Engine::Caddy => vec![
@@ -302,28 +307,28 @@ pub fn recipe(
             ("/etc/caddy/gw.example.org.key", file("tls.key")),
         ],
         Engine::Envoy => vec![
-            ("address: 0.0.0.0, port_value: 443", pair(&format!("127.0.0.1:{port}"))),
+            ("address: 0.0.0.0, port_value: 443", pair(address)),
             ("/etc/envoy/gw.example.org.pem", file("tls.pem")),
             ("/etc/envoy/gw.example.org.key", file("tls.key")),
         ],
     };
-    let to_corti: &[(&str, String)] = &match engine {
-        _ if !column.is_forward_auth() => vec![],
-        Engine::Nginx => vec![
-            ("server api.eu.corti.app:443;", format!("server 127.0.0.1:{corti};")),
+    let to_corti: &[(&str, String)] = &match column {
+        Column::ForwardAuth(Engine::Nginx) => vec![
+            ("server api.eu.corti.app:443;", format!("server {corti};")),
             ("/etc/ssl/certs/ca-certificates.crt", file("ca.pem")),
             ("/etc/nginx/corti-engine-key", file("engine.nginx")),
         ],
         // It trusts the authorities of the system, which SSL_CERT_FILE names.
-        _ if engine == Engine::Caddy => vec![
-            ("https://api.eu.corti.app:443", format!("https://127.0.0.1:{corti}")),
+        Column::ForwardAuth(Engine::Caddy) => vec![
+            ("https://api.eu.corti.app:443", format!("https://{corti}")),
             ("/etc/caddy/corti-engine-key", file("engine.key")),
         ],
-        _ => vec![
-            ("address: api.eu.corti.app, port_value: 443", pair(&format!("127.0.0.1:{corti}"))),
+        Column::ForwardAuth(Engine::Envoy) => vec![
+            ("address: api.eu.corti.app, port_value: 443", pair(corti)),
             ("/etc/ssl/certs/ca-certificates.crt", file("ca.pem")),
             ("/etc/envoy/corti-engine-key", file("engine.key")),
         ],
+        _ => vec![],
     };
     for (from, to) in replaced.iter().chain(to_corti) {
         recipe.replace(from, to);
@@ -338,7 +343,7 @@ pub fn recipe(
 /// Starts an engine in a folder, with a recipe.
 pub fn run(engine: Engine, folder: &Path, recipe: &str) -> Running {
     let programs = variable("ENGINES").expect("ENGINES is not set: run this by scripts/with-engines");
-    let file = folder.join("recipe").display().to_string();
+    let file = folder.join(engine.file()).display().to_string();
     std::fs::write(&file, recipe).unwrap();
     let (program, arguments) = match engine {
         Engine::Nginx => {
@@ -360,8 +365,7 @@ pub fn run(engine: Engine, folder: &Path, recipe: &str) -> Running {
         }
         Engine::Envoy => {
             let words = ["--concurrency", "1", "--disable-hot-restart", "-l", "warning", "-c", &file];
-            std::fs::rename(&file, folder.join("recipe.yaml")).unwrap();
-            ("envoy", words.map(|word| word.replace(&file, &format!("{file}.yaml"))).to_vec())
+            ("envoy", words.map(str::to_owned).to_vec())
         }
     };
     let log = || std::fs::OpenOptions::new().create(true).append(true).open(folder.join("said.log")).unwrap();

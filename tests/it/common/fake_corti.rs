@@ -16,7 +16,7 @@ use super::gateway::Stream;
 use super::recorder::{target, values};
 use super::{Sandbox, World};
 
-/// In what of its answers belongs to its own server, and must not reach a caller.
+/// The value of headers that belong to Corti's own server and must not reach a caller.
 pub const OWN: &str = "canary-of-corti";
 
 /// The head of a 200 with headers that are its own.
@@ -30,7 +30,7 @@ fn head(more: &str) -> String {
 pub struct FakeCorti {
     pub environment: String,
     /// Where it speaks TLS.
-    pub port: u16,
+    pub address: String,
     /// Sends the next event of a stream; an empty one ends it.
     pub events: Sender<String>,
     pub realm: Sandbox,
@@ -59,8 +59,8 @@ impl FakeCorti {
         let plain = Arc::clone(&inner);
         serve(listener, move |_, stream| plain.converse(stream));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let corti = Self { environment, port, events: sender, realm, inner };
+        let address = listener.local_addr().unwrap().to_string();
+        let corti = Self { environment, address, events: sender, realm, inner };
         corti.listen_at(listener, tls);
         corti
     }
@@ -185,16 +185,16 @@ fn head_of(stream: &mut BufReader<impl Stream>) -> Option<String> {
     Some(String::from_utf8_lossy(&head).into_owned())
 }
 
+/// Reads `count` bytes and drops them. Returns how many they were.
+fn skip(count: u64, stream: &mut BufReader<impl Stream>) -> Option<u64> {
+    let copied = std::io::copy(&mut stream.take(count), &mut std::io::sink()).ok()?;
+    (copied == count).then_some(count)
+}
+
 /// Reads a body, and returns how long it was.
 fn body(request: &str, stream: &mut BufReader<impl Stream>) -> Option<u64> {
-    let mut skip = |count: u64| {
-        let copied = std::io::copy(&mut stream.take(count), &mut std::io::sink()).ok()?;
-        (copied == count).then_some(())
-    };
     if let Some(length) = values(request, "content-length").pop() {
-        let length = length.parse().ok()?;
-        skip(length)?;
-        return Some(length);
+        return skip(length.parse().ok()?, stream);
     }
     if values(request, "transfer-encoding").is_empty() {
         return Some(0);
@@ -204,10 +204,7 @@ fn body(request: &str, stream: &mut BufReader<impl Stream>) -> Option<u64> {
         let mut line = String::new();
         stream.read_line(&mut line).ok()?;
         let size = u64::from_str_radix(line.trim(), 16).ok()?;
-        let copied = std::io::copy(&mut stream.by_ref().take(size + 2), &mut std::io::sink()).ok()?;
-        if copied != size + 2 {
-            return None;
-        }
+        skip(size + 2, stream)?;
         if size == 0 {
             return Some(sum);
         }

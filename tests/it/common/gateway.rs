@@ -21,6 +21,9 @@ pub const HOST: &str = "localhost:1";
 /// The API key of the group `batch`.
 pub const BATCH: &str = "ck_batch-0123456789012345678901234567890123456789";
 
+/// The key of an engine.
+pub const ENGINE_KEY: &str = "engine-0123456789012345678901234567890";
+
 /// The page that may call.
 pub const ORIGIN: &str = "https://app.example.org";
 

@@ -11,8 +11,11 @@ const COUNT: usize = 3;
 pub struct Hosts(u32);
 
 /// For measurements between networks (RFC 2544), so nobody's.
-pub const NETWORK: &str = "198.18.77";
+const NETWORK: &str = "198.18.77";
+
+/// The addresses of Corti's realm and API.
 pub const REALM: &str = "198.18.77.2";
+pub const API_ADDRESS: &str = "198.18.77.3";
 
 /// Runs `ip`, and returns whether it could.
 fn ip(arguments: &str) -> bool {
@@ -42,7 +45,7 @@ impl Hosts {
             assert!(ip(&format!("-n {name} link set eth0 up")) && ip(&format!("-n {name} link set lo up")));
             // `ip netns exec` puts it over /etc/hosts.
             std::fs::create_dir_all(hosts.folder(number)).unwrap();
-            let names = format!("{REALM} auth.eu.corti.app\n{NETWORK}.3 {API}\n");
+            let names = format!("{REALM} auth.eu.corti.app\n{API_ADDRESS} {API}\n");
             std::fs::write(hosts.folder(number) + "/hosts", names).unwrap();
         }
         Some(hosts)
@@ -64,9 +67,17 @@ impl Hosts {
         format!("{NETWORK}.{}", 11 + number)
     }
 
-    /// Takes the way to the realm away from a host, or gives it back.
-    pub fn cut(&self, number: usize, is_cut: bool) {
-        let what = if is_cut { "add" } else { "del" };
+    /// Takes the way to the realm away from a host.
+    pub fn cut_off(&self, number: usize) {
+        self.route("add", number);
+    }
+
+    /// Gives it back.
+    pub fn reconnect(&self, number: usize) {
+        self.route("del", number);
+    }
+
+    fn route(&self, what: &str, number: usize) {
         assert!(ip(&format!("-n {} route {what} unreachable {REALM}/32", self.name(number))));
     }
 }

@@ -72,13 +72,17 @@ pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 
-/// Waits until something happens in another process, but no longer than any healthy machine needs.
-pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
+/// Far longer than a healthy machine needs for anything that a test waits for.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Waits until something happens in another process, and returns how long that took.
+pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) -> Duration {
     let started = Instant::now();
     while !happened() {
-        assert!(started.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+    started.elapsed()
 }
 
 /// Sends a signal by its name, and returns whether the process still existed.
