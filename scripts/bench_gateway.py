@@ -64,9 +64,10 @@ http {{
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   upstream behind {{ server 127.0.0.1:{behind}; keepalive 64; keepalive_requests 1000000000; }}
   {upstreams}
-  server {{ listen 127.0.0.1:{port} backlog=4096; {locations} }}
+  server {{ listen 127.0.0.1:{port} backlog=4096{tls}; {locations} }}
 }}
 """
+TLS = " ssl; ssl_protocols TLSv1.3; ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key"
 PROXY = """proxy_http_version 1.1; proxy_set_header Connection $closes; proxy_set_header Upgrade $http_upgrade;
   proxy_request_buffering off; location / { proxy_pass http://behind; }"""
 # As in deploy/forward-auth/nginx.conf, as far as the same is possible with both authorizers.
@@ -90,6 +91,8 @@ AFTER_OAUTH2_PROXY = """auth_request_set $user $upstream_http_x_auth_request_use
   proxy_pass http://behind;"""
 FIXED = """location /v2/ {{ default_type application/json; return 200 '{answer}'; }}
   location /realms/ {{ proxy_pass http://behind; }}"""
+AUDIO_BRIDGE = """location /audio-bridge/ {{ proxy_pass http://127.0.0.1:{live}; proxy_http_version 1.1;
+    proxy_set_header Connection upgrade; proxy_set_header Upgrade websocket; }}"""
 
 # In the manner of the proxy that Corti shows as an example: it looks only whether there is a token. That one forwards WebSockets
 # and no REST; both are here.
@@ -213,6 +216,16 @@ async def open_sockets(server, count):
     return [client for client, _ in opened], [seconds for _, seconds in opened]
 
 
+async def cpu_to_open(server, count):
+    """CPU seconds for each WebSocket that is opened."""
+    before = server.cpu()
+    clients, _ = await open_sockets(server, count)
+    cpu = server.cpu() - before
+    for client in clients:
+        client.transport.abort()
+    return cpu / count
+
+
 async def talk(server, count, seconds):
     """Sends audio over `count` WebSockets, each 250 ms. Returns CPU seconds per message, KiB per WebSocket, missing answers."""
     clients, _ = await open_sockets(server, count)
@@ -263,8 +276,8 @@ class Gateway:
         jwt = run(TOOL, "token", "--full", "--no-cache", env=environment).decode().strip()
         self.bearer = {"Authorization": f"Bearer {jwt}"}
         languages = [{"code": f"{n:03}", "name": f"Language {n}", "endpoints": ["transcribe", "streams"]} for n in range(14)]
-        locations = FIXED.format(answer=json.dumps({"languages": languages}))
-        self.fixed = self.nginx("the upstream", realm, locations, [])
+        self.answers = FIXED.format(answer=json.dumps({"languages": languages}))
+        self.fixed = self.nginx("the upstream", realm, self.answers, [])
         (self.live,) = free_ports(1)
         self.start(lambda: answers(self.live), sys.executable, HERE / "bench_upstream.py", self.live, realm)
 
@@ -280,13 +293,14 @@ class Gateway:
     def log(self, name):
         return self.stack.enter_context((self.folder / f"{name}.log").open("ab"))
 
-    def serve(self, behind, allow=RULES, ready="/readyz", core=ONE_CORE, decide=""):
+    def serve(self, behind, allow=RULES, ready="/readyz", core=ONE_CORE, decide="", scheme="http"):
         """Starts `serve` in front of the upstream at the port `behind`."""
         (port,) = free_ports(1)
         config = self.folder / f"{port}.toml"
         config.write_text(SERVE.format(port=port, issuer=f"{self.sandbox}/realms/base", allow=allow, decide=decide))
         config.chmod(0o600)
-        environment = self.bench.environment | self.bench.client | {"CORTI_ENVIRONMENT": f"http://127.0.0.1:{behind}"}
+        environment = self.bench.environment | self.bench.client | {
+            "CORTI_ENVIRONMENT": f"{scheme}://127.0.0.1:{behind}", "SSL_CERT_FILE": str(FOLDER / "ca.pem")}
         def is_ready():
             with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}") as answer:
                 return answer.status == 200
@@ -294,13 +308,14 @@ class Gateway:
                              stderr=subprocess.DEVNULL)
         return Server("serve", process, port, "/corti", headers=self.bearer)
 
-    def nginx(self, name, behind, locations=PROXY, core=ONE_CORE, upstreams=""):
+    def nginx(self, name, behind, locations=PROXY, core=ONE_CORE, upstreams="", tls=""):
         """Starts nginx in front of the upstream at the port `behind`."""
         (port,) = free_ports(1)
         folder = self.folder / f"nginx-{port}"
         folder.mkdir()
         log = folder / "access.log" if core else "off"
-        text = NGINX.format(folder=folder, log=log, port=port, behind=behind, locations=locations, upstreams=upstreams)
+        text = NGINX.format(folder=folder, log=log, port=port, behind=behind, locations=locations, upstreams=upstreams,
+                            tls=tls)
         (folder / "nginx.conf").write_text(text)
         command = [*core, "nginx", "-c", folder / "nginx.conf", "-e", folder / "error.log"]
         return Server(name, self.start(lambda: answers(port), *command), port)
@@ -459,6 +474,23 @@ class Gateway:
         self.bench.row("lost messages", str(sum(missing)), "", "0", sum(missing) == 0, sum(missing))
 
 
+    def capacity(self):
+        """What scripts/load counts with: the cost of `serve` with TLS to Corti."""
+        locations = self.answers + AUDIO_BRIDGE.format(live=self.live)
+        upstream = self.nginx("TLS", self.sandbox.rpartition(":")[2], locations, [], tls=TLS.format(folder=FOLDER))
+        serve, count = self.serve(upstream.port, scheme="https"), self.options.sockets
+        results = self.rounds({
+            "message": lambda: asyncio.run(talk(serve, count, self.options.seconds * 2)),
+            "call": lambda: wrk(serve, LIST, self.options.seconds),
+            "opened": lambda: (asyncio.run(cpu_to_open(serve, count)),)})
+        figures = (("an audio message", results["message"][0], micros), ("a REST call", results["call"][1], micros),
+                   ("to open a WebSocket", results["opened"][0], micros),
+                   ("memory of a WebSocket", results["message"][1], "{:.1f} KiB".format))
+        for what, all, form in figures:
+            figure = statistics.median(all)
+            self.bench.row(f"with TLS to Corti: {what}", form(figure), f"{form(min(all))} to {form(max(all))}", "", True, figure)
+
+
 def micros(seconds):
     return f"{seconds * 1e6:.1f} µs"
 
@@ -485,7 +517,7 @@ def measure(bench):
     os.sched_setaffinity(0, {CLIENT_CORE})
     try:
         for part in (Gateway.cold, Gateway.rest, Gateway.forward_auth, Gateway.replicas, Gateway.upload, Gateway.handshakes,
-                     Gateway.sockets):
+                     Gateway.sockets, Gateway.capacity):
             with contextlib.ExitStack() as stack:
                 part(Gateway(bench, stack))
     finally:
