@@ -68,8 +68,11 @@ fn they_are_killed_only_after_the_drain() {
     let drain = |config: &str| seconds(config, "delay = \"") + seconds(config, "spread = \"") + LAST_REQUESTS;
     let grace: u64 = after(KUBERNETES, "terminationGracePeriodSeconds: ", &['\n']).parse().unwrap();
     assert!(grace > drain(&kubernetes_config()), "{grace}");
-    let grace = seconds(COMPOSE, "stop_grace_period: ");
+    // HAProxy, too, and at the same time as the replicas.
+    let all = COMPOSE.split_once("\nx-serve:").unwrap().0;
+    let grace = seconds(all, "stop_grace_period: ");
     assert!(grace > drain(COMPOSE_CONFIG), "{grace}");
+    assert!(!COMPOSE.contains("\n    depends_on:"));
 }
 
 #[test]
