@@ -143,9 +143,9 @@ pub(super) fn bearer(token: &AccessToken) -> Option<HeaderValue> {
     Some(bearer)
 }
 
-fn only(names: &[&'static str], headers: &HeaderMap) -> HeaderMap {
-    let all = |name| headers.get_all(name).iter().map(move |it| (HeaderName::from_static(name), it.clone()));
-    names.iter().copied().flat_map(all).collect()
+fn only(names: &[&str], headers: &HeaderMap) -> HeaderMap {
+    let listed = headers.iter().filter(|(name, _)| names.contains(&name.as_str()));
+    listed.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// A body as a stream that must not pause too long.
