@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use crate::common::cached::become_user;
 use crate::common::control::client;
-use crate::common::{Running, Said, Sandbox, World, chmod};
+use crate::common::{Running, Said, Sandbox, World, chmod, path};
 
 const KUBERNETES: &str = include_str!("../../deploy/kubernetes.yaml");
 const COMPOSE: &str = include_str!("../../deploy/compose.yml");
 const COMPOSE_CONFIG: &str = include_str!("../../deploy/serve.toml");
 const HAPROXY: &str = include_str!("../../deploy/limits/haproxy-limits.cfg");
+const RATELIMIT: &str = include_str!("../../deploy/limits/ratelimit.yaml");
 
 /// Recipes, and the same with limits.
 const LIMITED: [(&str, &str); 2] = [
@@ -32,8 +33,8 @@ const ENVOY_DECIDE: &str = include_str!("../../deploy/forward-auth/envoy.yaml");
 /// Whom the image runs as.
 const USER: u32 = 65_534;
 
-/// How long the last requests may take, after the drain.
-const LAST_REQUESTS: u64 = 30;
+/// Where it is said how long the last requests may take, after the drain.
+const GATEWAY: &str = include_str!("../../src/gateway/mod.rs");
 
 /// `serve.toml` in the manifest.
 fn kubernetes_config() -> String {
@@ -63,9 +64,27 @@ fn serve_accepts_the_configurations() {
     }
 }
 
+/// Each engine's own file is parsed by the engine.
+#[test]
+fn what_compose_and_kubernetes_read_is_yaml() {
+    let has_parser = Process::new("python3").args(["-c", "import yaml"]).env("PATH", path()).output();
+    if !has_parser.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: Python's yaml is needed");
+        return;
+    }
+    let count = "import sys, yaml; print(sum(isinstance(it, dict) for it in yaml.safe_load_all(sys.stdin)))";
+    for (text, documents) in [(COMPOSE, 1), (KUBERNETES, 5), (RATELIMIT, 1)] {
+        let said = Said::by(assert_cmd::Command::new("python3").args(["-c", count]).write_stdin(text));
+        assert_eq!((said.stdout, said.stderr), (format!("{documents}\n"), String::new()));
+    }
+}
+
 #[test]
 fn they_are_killed_only_after_the_drain() {
-    let drain = |config: &str| seconds(config, "delay = \"") + seconds(config, "spread = \"") + LAST_REQUESTS;
+    let last = after(GATEWAY, "const LAST_REQUESTS: Duration = Duration::from_secs(", &[')'])
+        .parse::<u64>()
+        .unwrap();
+    let drain = |config: &str| seconds(config, "delay = \"") + seconds(config, "spread = \"") + last;
     let grace: u64 = after(KUBERNETES, "terminationGracePeriodSeconds: ", &['\n']).parse().unwrap();
     assert!(grace > drain(&kubernetes_config()), "{grace}");
     // HAProxy, too, and at the same time as the replicas.
