@@ -47,6 +47,8 @@ end
 function envoy_on_request(request)
   local credential = request:headers():get("authorization")
   if credential then
+    -- What follows `Bearer`, `bearer`, `BEARER`: they are one. Envoy joins several headers by commas, and `serve` allows repeats.
+    credential = credential:match("^%S+ ([^,]*)") or credential
     request:streamInfo():dynamicMetadata():set("corti-auth", "credential", sha256(credential))
   end
 end

@@ -2,12 +2,11 @@
 //!
 //! Those for Envoy need its rate limit service: scripts/with-ratelimit.
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::{Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 
 use crate::common::control::client;
 use crate::common::gateway::{BATCH, Gateway, HOST, sha256};
@@ -17,6 +16,9 @@ const HAPROXY: &str = include_str!("../../deploy/limits/haproxy-limits.cfg");
 const ENVOY: &str = include_str!("../../deploy/limits/envoy-ratelimit.yaml");
 const RATELIMIT: &str = include_str!("../../deploy/limits/ratelimit.yaml");
 const CREDENTIAL: &str = include_str!("../../deploy/limits/credential.lua");
+
+/// One credential may be written in several ways, and twice.
+const SPELLINGS: [&[&str]; 3] = [&["Bearer"], &["bearer"], &["BEARER", "BEARER"]];
 
 /// Free ports of this machine.
 fn ports<const N: usize>() -> [u16; N] {
@@ -80,24 +82,32 @@ async fn ready(engines: [u16; 2]) {
     }
 }
 
-/// Asks both engines in turn, and counts the answers by status. A refusal must say when to come back.
+/// Asks both engines in turn, in each spelling, and counts those let through and those refused. A refusal must say when to
+/// come back.
 async fn count(
     engines: [u16; 2],
     requests: usize,
     credential: impl Fn(usize) -> String,
     later: &str,
-) -> BTreeMap<u16, usize> {
+) -> (usize, usize) {
     let client = client();
-    let mut counts = BTreeMap::new();
+    let (mut passed, mut refused) = (0, 0);
     for number in 0..requests {
         let url = format!("http://127.0.0.1:{}/healthz", engines[number % 2]);
-        let answer = client.get(url).bearer_auth(credential(number)).send().await.unwrap();
-        if answer.status() == 429 {
-            assert_eq!(answer.headers()["retry-after"], later);
+        let mut request = client.get(url);
+        for scheme in SPELLINGS[number % 3] {
+            request = request.header("authorization", format!("{scheme} {}", credential(number)));
         }
-        *counts.entry(answer.status().as_u16()).or_default() += 1;
+        let answer = request.send().await.unwrap();
+        if answer.status() == 200 {
+            passed += 1;
+        } else {
+            assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(answer.headers()["retry-after"], later);
+            refused += 1;
+        }
     }
-    counts
+    (passed, refused)
 }
 
 /// Two processes of `haproxy` that are peers, as their files say.
@@ -115,6 +125,8 @@ async fn haproxys(gateway: &Gateway, changes: &[(&str, &str)]) -> (World, [u16; 
             ("10.0.0.12:10000", &peer_two),
             ("10.0.0.21:8744", &gateway.address),
             ("10.0.0.22:8744", &gateway.address),
+            // No count ends during a test, however slow the machine is.
+            ("gpc0_rate(10s)", "gpc0_rate(1h)"),
         ];
         // Only root may become another user.
         if !rustix::process::geteuid().is_root() {
@@ -131,16 +143,17 @@ async fn haproxys(gateway: &Gateway, changes: &[(&str, &str)]) -> (World, [u16; 
 #[tokio::test]
 async fn a_credential_has_one_limit_over_two_haproxys() {
     let (_corti, gateway) = gateway();
-    let (_world, engines, _processes) = haproxys(&gateway, &[]).await;
+    // All rounds together may come near the limit of their address.
+    let (_world, engines, _processes) = haproxys(&gateway, &[("ge 5000", "ge 500000")]).await;
     // Each alone would let all through: it sees 150 of them. Peers that start at the same time lose each other again at first.
     let (started, mut in_a_row, mut number) = (Instant::now(), 0, 0);
     while in_a_row < 3 {
+        assert!(started.elapsed() < Duration::from_secs(120), "they do not exchange counts");
         let credential = format!("credential-{number}");
-        let counts = count(engines, 300, |_| credential.clone(), "10").await;
-        assert!(counts[&200] >= 200, "{counts:?}");
-        in_a_row = if counts[&200] <= 220 { in_a_row + 1 } else { 0 };
+        let (passed, _) = count(engines, 300, |_| credential.clone(), "10").await;
+        assert!(passed >= 200, "{passed}");
+        in_a_row = if passed <= 220 { in_a_row + 1 } else { 0 };
         number += 1;
-        assert!(started.elapsed() < Duration::from_secs(60), "{counts:?}");
     }
     for port in engines {
         assert_eq!(ask(port, "another").await.status(), 200);
@@ -154,6 +167,7 @@ async fn an_address_has_one_limit_over_two_haproxys() {
         haproxys(&gateway, &[("ge 5000", "ge 600"), ("ge 200", "ge 5")]).await;
     let (started, mut in_a_row, mut number) = (Instant::now(), 0, 0);
     while in_a_row < 5 {
+        assert!(started.elapsed() < Duration::from_secs(60), "they do not exchange counts");
         let credential = format!("first-{number}");
         for _ in 0..5 {
             ask(engines[number % 2], &credential).await;
@@ -168,11 +182,10 @@ async fn an_address_has_one_limit_over_two_haproxys() {
             in_a_row = 0;
         }
         number += 1;
-        assert!(started.elapsed() < Duration::from_secs(30), "they do not exchange counts");
     }
     // Each alone would let 600 through.
-    let counts = count(engines, 1400, |number| format!("second-{number}"), "10").await;
-    assert!(counts[&429] >= 400, "{counts:?}");
+    let (_, refused) = count(engines, 1400, |number| format!("second-{number}"), "10").await;
+    assert!(refused >= 400, "{refused}");
 }
 
 #[tokio::test]
@@ -185,7 +198,10 @@ async fn a_credential_has_one_limit_over_two_envoys() {
     let [one, two, redis, grpc, http, debug] = ports();
     let folder = world.home().join("ratelimit/config");
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("ratelimit.yaml"), RATELIMIT).unwrap();
+    // No count ends during the test, however slow the machine is.
+    let a_day =
+        with(RATELIMIT, &[("unit: second, requests_per_unit: 20", "unit: day, requests_per_unit: 20")]);
+    std::fs::write(folder.join("ratelimit.yaml"), a_day).unwrap();
     let lua = world.file("credential.lua", CREDENTIAL);
     let port = redis.to_string();
     let _redis = start(&world, "redis-server", &["--port", &port, "--bind", "127.0.0.1", "--save", ""], &[]);
@@ -236,29 +252,26 @@ async fn a_credential_has_one_limit_over_two_envoys() {
     let engines = [one, two];
     ready(engines).await;
 
-    // 20 in each second that this takes.
-    let started = Instant::now();
-    let counts = count(engines, 200, |_| "one credential".to_owned(), "1").await;
-    let most = 20 * (usize::try_from(started.elapsed().as_secs()).unwrap() + 2);
-    assert!(counts[&200] <= most && counts[&429] >= 200 - most, "{counts:?} in {:?}", started.elapsed());
+    // 20 in a day, and another 20 if one begins. Where the service is slow, a request is let through.
+    let (passed, refused) = count(engines, 100, |_| "one-credential".to_owned(), "1").await;
+    assert!(passed >= 20 && refused >= 50, "{passed} {refused}");
     assert_eq!(ask(two, "another").await.status(), 200);
 
     // Credentials of every length around a block of SHA-256, and a JWT's: Redis has their hashes and nothing else of them.
     let credentials: Vec<String> =
-        (40..60).chain([1400]).map(|length| "canary".chars().cycle().take(length).collect()).collect();
+        (47..67).chain([1400]).map(|length| "canary".chars().cycle().take(length).collect()).collect();
     for credential in &credentials {
         ask(one, credential).await;
     }
     let keys = Process::new("redis-cli").args(["-p", &port, "keys", "*"]).output().unwrap();
     let keys = String::from_utf8(keys.stdout).unwrap();
     for credential in &credentials {
-        assert!(keys.contains(&sha256(&format!("Bearer {credential}"))), "{credential}: {keys}");
+        assert!(keys.contains(&sha256(credential)), "{credential}: {keys}");
     }
     assert!(!keys.contains("canary"), "{keys}");
 
     // Without the service, each replica's own limits are left.
     service.0.kill().unwrap();
     service.end();
-    let counts = count(engines, 60, |_| "without".to_owned(), "1").await;
-    assert_eq!(counts, BTreeMap::from([(200, 60)]));
+    assert_eq!(count(engines, 60, |_| "without".to_owned(), "1").await, (60, 0));
 }
