@@ -148,7 +148,7 @@ async fn a_credential_has_one_limit_over_two_haproxys() {
     // Each alone would let all through: it sees 150 of them. Peers that start at the same time lose each other again at first.
     let (started, mut in_a_row, mut number) = (Instant::now(), 0, 0);
     while in_a_row < 3 {
-        assert!(started.elapsed() < Duration::from_secs(120), "they do not exchange counts");
+        assert!(started.elapsed() < Duration::from_secs(120), "it is not counted as one");
         let credential = format!("credential-{number}");
         let (passed, _) = count(engines, 300, |_| credential.clone(), "10").await;
         assert!(passed >= 200, "{passed}");
@@ -252,9 +252,9 @@ async fn a_credential_has_one_limit_over_two_envoys() {
     let engines = [one, two];
     ready(engines).await;
 
-    // 20 in a day, and another 20 if one begins. Where the service is slow, a request is let through.
+    // 20 in a day. If the service is slow, a request is let through.
     let (passed, refused) = count(engines, 100, |_| "one-credential".to_owned(), "1").await;
-    assert!(passed >= 20 && refused >= 50, "{passed} {refused}");
+    assert!(passed >= 20 && refused >= 65, "{passed} {refused}");
     assert_eq!(ask(two, "another").await.status(), 200);
 
     // Credentials of every length around a block of SHA-256, and a JWT's: Redis has their hashes and nothing else of them.
