@@ -5,6 +5,8 @@
 //! WebSocket, is never closed for another one, so at most half of the connections may be upgraded.
 
 mod connections;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
@@ -19,6 +21,8 @@ use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router};
 use connections::{Connection, Connections, MIN_CONNECTIONS, Slot};
+use futures_util::FutureExt as _;
+use futures_util::future::join;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -30,7 +34,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, unconstrained, yield_now};
+use tokio::time::timeout;
 
 /// How long a peer may take to send a request's head, and to begin the next request on the same connection. Clients keep idle
 /// connections about as long, and may fail if one is closed just as they use it. At the bound it is closed sooner.
@@ -175,9 +180,12 @@ const OTHER_FILES: usize = 16;
 /// The pause after the system refused a connection, so that a lasting refusal does not keep the processor busy.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Serves until `stop` completes, then until every connection has ended: those without a complete request are closed at once,
-/// the others after their answer, and upgraded ones when [`OpenConnection`] is dropped. Handlers find the peer's address as
-/// [`ConnectInfo`], where it has one.
+/// How long a new connection may take to send a request's head after the stop. Its peer may send one that it does not repeat.
+const FIRST_HEAD: Duration = Duration::from_secs(2);
+
+/// Serves until `stop` completes, then until every connection has ended: those without a complete request are closed at once
+/// (where handlers pass bodies on, new ones after [`FIRST_HEAD`]), the others after their answer, and upgraded ones when
+/// [`OpenConnection`] is dropped. Handlers find the peer's address as [`ConnectInfo`], where it has one.
 ///
 /// `on_connection` is called for each connection.
 pub async fn serve(
@@ -192,12 +200,7 @@ pub async fn serve(
     let connections = Connections::new(by_files.clamp(MIN_CONNECTIONS, bounds.connections), bounds.bodies);
     let (stopping, _) = watch::channel(());
     let mut tasks = JoinSet::new();
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        let (stream, address, slot) = tokio::select! {
-            () = &mut stop => break,
-            accepted = accept(&source, &connections) => accepted,
-        };
+    let mut start = |(stream, address, slot)| {
         while tasks.try_join_next().is_some() {}
         let connection = Arc::new(connections.add(slot, stopping.subscribe()));
         on_connection();
@@ -208,11 +211,28 @@ pub async fn serve(
                 () = connection.closed() => {}
             }
         });
+    };
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&source, &connections) => start(accepted),
+        }
+    }
+    // Those that wait to be accepted may have sent a request, too. tokio sees them when it looks again.
+    yield_now().await;
+    for _ in 0..BACKLOG {
+        let Some(accepted) = unconstrained(accept(&source, &connections)).now_or_never() else { break };
+        start(accepted);
     }
     drop(source);
-    while connections.close_oldest() {}
     stopping.send_replace(());
-    // Each connection holds a receiver.
+    if bounds.bodies.is_none() {
+        connections.close_idle();
+        // Each connection holds a receiver.
+        let _ = timeout(FIRST_HEAD, stopping.closed()).await;
+    }
+    while connections.close_oldest() {}
     stopping.closed().await;
 }
 
@@ -242,7 +262,8 @@ async fn serve_connection(
     passes_on: bool,
     mut stopped: watch::Receiver<()>,
 ) {
-    let (router, connection) = (TowerToHyperService::new(router), Arc::clone(connection));
+    let router = TowerToHyperService::new(router);
+    let (used, connection) = (connection, Arc::clone(connection));
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(|body| counted(body, &connection, passes_on));
         if let Some(address) = address {
@@ -283,7 +304,7 @@ async fn serve_connection(
     // A connection that breaks concerns its peer only.
     tokio::select! {
         _ = connection.as_mut() => return,
-        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+        () = join(stopped.changed(), used.used()).map(drop) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }

@@ -25,6 +25,8 @@ pub(super) struct Connections {
 }
 
 struct Request {
+    /// Whether its connection has had none before.
+    is_first: bool,
     /// How many bytes of its body have arrived.
     body: usize,
     close: Arc<Notify>,
@@ -71,12 +73,23 @@ impl Connections {
             connections: Arc::clone(self),
             close: Arc::default(),
             next_request: Mutex::default(),
+            first_head: Notify::new(),
             upgrade: Mutex::default(),
             _slot: slot,
             _open: open,
         };
-        connection.await_request();
+        connection.await_head(true);
         connection
+    }
+
+    /// Closes the connections that wait for another request than their first.
+    pub(super) fn close_idle(&self) {
+        lock(&self.incomplete).retain(|_, request| {
+            if !request.is_first {
+                request.close.notify_one();
+            }
+            request.is_first
+        });
     }
 }
 
@@ -94,6 +107,7 @@ pub(super) struct Connection {
     close: Arc<Notify>,
     /// While the head of the next request is awaited.
     next_request: Mutex<Option<IncompleteRequest>>,
+    first_head: Notify,
     upgrade: Mutex<Option<OwnedSemaphorePermit>>,
     _slot: Slot,
     _open: watch::Receiver<()>,
@@ -107,13 +121,23 @@ impl Connection {
 
     /// The head of a request has arrived. It counts as incomplete until the result is dropped.
     pub(super) fn head_arrived(&self) -> Option<IncompleteRequest> {
+        self.first_head.notify_one();
         lock(&self.next_request).take()
     }
 
-    /// The last request was answered, or none has come yet: from now on, this connection may be closed for another one.
+    /// Returns once a head has arrived.
+    pub(super) async fn used(&self) {
+        self.first_head.notified().await;
+    }
+
+    /// The last request was answered: from now on, this connection may be closed for another one.
     pub(super) fn await_request(&self) {
+        self.await_head(false);
+    }
+
+    fn await_head(&self, is_first: bool) {
         let id = self.connections.next_id.fetch_add(1, Ordering::Relaxed);
-        let request = Request { body: 0, close: Arc::clone(&self.close) };
+        let request = Request { is_first, body: 0, close: Arc::clone(&self.close) };
         lock(&self.connections.incomplete).insert(id, request);
         let request = IncompleteRequest { connections: Arc::clone(&self.connections), id };
         // Dropped after the lock is released, because its drop takes the other lock.
