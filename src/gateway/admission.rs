@@ -30,7 +30,7 @@ pub(super) async fn authenticate(
     }
     let found = credential(asked)?;
     let (caller, ticket) = gateway.identify(&found.credential).await?;
-    record.entry().caller = Some(caller.id.clone());
+    record.set_caller(&caller.id);
     let permissions = gateway.permissions(&caller.groups);
     gateway.throttle.request(&caller.id, &permissions.limits)?;
     let session = permissions.limits.session;

@@ -1,5 +1,6 @@
 //! What is written about a request: a line of JSON, and metrics. Neither has a path, a query, a header or a body.
 
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
@@ -92,7 +93,7 @@ pub(super) struct Entry {
     pub(super) request: Uuid,
     pub(super) caller: Option<String>,
     pub(super) operation: &'static str,
-    /// The code of a refusal, `ok`, or how a WebSocket ended.
+    /// The code of a refusal, `ok`, or that a WebSocket was opened or how it ended.
     pub(super) outcome: &'static str,
     status: u16,
     /// The id (`jti`) of an issued token.
@@ -109,7 +110,8 @@ struct Line<'a> {
     ms: u128,
 }
 
-/// A request. Its line is written when everything that belongs to it has ended: its answer's body, or its WebSocket.
+/// A request. Its line is written when everything that belongs to it has ended: its answer's body, or its WebSocket. A WebSocket
+/// has one more, when it opens: it may last for hours, and a process that is killed writes nothing any more.
 pub(super) struct Record {
     journal: Arc<Journal>,
     started: Instant,
@@ -142,6 +144,19 @@ impl Record {
         lock(&self.entry)
     }
 
+    /// Who asks.
+    pub(super) fn set_caller(&self, id: &str) {
+        let caller = if self.journal.hash_callers { fingerprint(id) } else { id.to_owned() };
+        self.entry().caller = Some(caller);
+    }
+
+    /// A WebSocket is open.
+    pub(super) fn opened(&self) {
+        let outcome = mem::replace(&mut self.entry().outcome, "opened");
+        self.write();
+        self.entry().outcome = outcome;
+    }
+
     /// The answer's head is ready.
     pub(super) fn answered(&self, status: u16, outcome: &'static str) {
         let mut entry = self.entry();
@@ -151,21 +166,22 @@ impl Record {
         requests.get_or_create(&[operation, ("outcome", outcome)]).inc();
         seconds.get_or_create(&[operation]).observe(self.started.elapsed().as_secs_f64());
     }
-}
 
-impl Drop for Record {
-    fn drop(&mut self) {
+    fn write(&self) {
         let Some(lines) = &self.journal.lines else { return };
-        let mut entry = lock(&self.entry);
-        if self.journal.hash_callers {
-            entry.caller = entry.caller.as_deref().map(fingerprint);
-        }
+        let entry = self.entry();
         let line = Line {
             time: format!("{:.3}", Clock.now()),
             entry: &entry,
             ms: self.started.elapsed().as_millis(),
         };
         lines.write(serde_json::to_string(&line).unwrap_or_default());
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.write();
     }
 }
 

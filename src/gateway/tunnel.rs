@@ -85,6 +85,7 @@ pub(super) async fn open(
             record.entry().outcome = "not_upgraded";
             return;
         };
+        record.opened();
         let metrics = &gateway.journal.metrics;
         metrics.sockets.inc();
         let mut client = InspectReader::new(TokioIo::new(client), |bytes: &[u8]| {

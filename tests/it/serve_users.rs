@@ -250,7 +250,12 @@ async fn a_session_ends() {
     // Returns when the connection ends.
     let answer = gateway.raw(sent.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
-    assert_eq!(gateway.line()["outcome"], "session_over");
+    let [opened, ended] = [gateway.line(), gateway.line()];
+    assert_eq!((&opened["outcome"], &ended["outcome"]), (&json!("opened"), &json!("session_over")));
+    for same in ["request", "caller", "operation", "status"] {
+        assert_eq!(opened[same], ended[same], "{same}");
+    }
+    assert_eq!((&opened["bytes_in"], &opened["bytes_out"]), (&json!(0), &json!(0)));
 }
 
 /// Such a token belongs to the client, so it opens everybody's interaction.
