@@ -47,11 +47,15 @@ impl Front {
         StreamOwned::new(ClientConnection::new(Arc::clone(&self.tls), name).unwrap(), stream)
     }
 
-    /// Calls the API. Returns the status and the gateway's id of the request.
-    pub fn call(&self, host: &str) -> (u16, String) {
-        let path = "/corti/v2/languages/";
+    /// Calls the API: `GET` lists the languages, `POST` creates an interaction. Returns the status and the gateway's id of the
+    /// request.
+    pub fn call(&self, host: &str, method: &str) -> (u16, String) {
+        let (path, body) =
+            if method == "POST" { ("/corti/v2/interactions/", "{}") } else { ("/corti/v2/languages/", "") };
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {BATCH}\r\nConnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {BATCH}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
         );
         let (status, head, _) = Connection::over(self.connect()).ask(&request);
         let id = head.lines().find_map(|line| line.strip_prefix("x-request-id: "));
@@ -76,7 +80,7 @@ pub struct Seen {
     /// The ids of WebSockets, and of those that were lost.
     pub sockets: Mutex<BTreeSet<String>>,
     pub lost: Mutex<BTreeSet<String>>,
-    /// The ids of answers, and the statuses of those that are not 200.
+    /// The ids of answers, and the statuses of those that are neither 200 nor 201.
     pub answers: Mutex<BTreeSet<String>>,
     pub failures: Mutex<Vec<u16>>,
     /// How long each lost WebSocket was away.
@@ -86,6 +90,8 @@ pub struct Seen {
     /// How often the SDK's WebSockets were accepted, and lost.
     pub sdk_accepted: AtomicUsize,
     pub sdk_lost: AtomicUsize,
+    /// How often the SDK tried to connect again, for each WebSocket that it lost and that is back.
+    pub sdk_tries: Mutex<Vec<usize>>,
 }
 
 impl Seen {
@@ -94,11 +100,11 @@ impl Seen {
     }
 
     /// Calls the API again and again.
-    pub fn call(&self, front: &Front, host: &str, pause: Duration) {
+    pub fn call(&self, front: &Front, host: &str, method: &str, pause: Duration) {
         while !self.is_over() {
             std::thread::sleep(pause);
-            let (status, id) = front.call(host);
-            if status == 200 {
+            let (status, id) = front.call(host, method);
+            if [200, 201].contains(&status) {
                 self.answers.lock().unwrap().insert(id);
             } else {
                 self.failures.lock().unwrap().push(status);
@@ -153,14 +159,19 @@ impl Seen {
         let mut lost = BTreeMap::<String, _>::new();
         for line in lines {
             let (number, event) = line.split_once(' ').unwrap();
-            let lost: &mut Option<Instant> = lost.entry(number.to_owned()).or_default();
+            let lost: &mut Option<(Instant, usize)> = lost.entry(number.to_owned()).or_default();
             if event == "accepted" {
                 self.sdk_accepted.fetch_add(1, Ordering::SeqCst);
                 self.open.fetch_add(1, Ordering::SeqCst);
-                self.away.lock().unwrap().extend(lost.take().map(|at| at.elapsed()));
-            } else if lost.is_none() {
+                if let Some((at, tries)) = lost.take() {
+                    self.away.lock().unwrap().push(at.elapsed());
+                    self.sdk_tries.lock().unwrap().push(tries);
+                }
+            } else if let Some((_, tries)) = lost {
                 // One that was cut before its configuration was accepted is still lost.
-                *lost = Some(Instant::now());
+                *tries += 1;
+            } else {
+                *lost = Some((Instant::now(), 1));
                 self.sdk_lost.fetch_add(1, Ordering::SeqCst);
                 self.open.fetch_sub(1, Ordering::SeqCst);
             }
