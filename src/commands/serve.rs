@@ -187,7 +187,9 @@ fn check_page(config: &Config) -> Page {
     let forward_auth = config.decide.as_ref().map(|decide| {
         if decide.full { "on; the engine gets full tokens" } else { "on, for WebSockets only" }
     });
-    let page = Page::new().optional("forward-auth", forward_auth);
+    let warning =
+        config.decides_on_the_network().then_some("tokens reach the engine over the network without TLS");
+    let page = Page::new().optional("forward-auth", forward_auth).optional("warning", warning);
     groups(config).fold(page, |page, (group, permissions)| {
         let of = |own: bool| {
             let names = permissions.operations.iter().filter(|(_, is_own)| **is_own == own);

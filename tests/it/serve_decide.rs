@@ -289,3 +289,25 @@ fn an_engine_key_that_strangers_may_read_is_refused() {
         );
     }
 }
+
+/// Compose and Kubernetes have engines on other hosts, so this is not refused.
+#[test]
+fn check_says_that_tokens_cross_the_network_without_tls() {
+    let with_decide =
+        config_of("https://idp.example.org", &format!("[decide]\nengine_key_file = \"/no/such\"\n{RULES}"));
+    let network =
+        |config: &str| format!("trust_network = true\n{}", config.replace("127.0.0.1:0", "0.0.0.0:0"));
+    let without = config_of("https://idp.example.org", RULES);
+    for (config, warns) in [(network(&with_decide), true), (with_decide, false), (network(&without), false)] {
+        let world = World::new();
+        let file = world.private_file("serve.toml", &config);
+        let said = Said::by(&mut world.run(&format!("serve --check --config {file}")));
+        assert_eq!(
+            (said.code, said.stdout.contains("without TLS")),
+            (0, warns),
+            "{config}: {}{}",
+            said.stdout,
+            said.stderr
+        );
+    }
+}

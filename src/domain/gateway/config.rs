@@ -170,6 +170,16 @@ impl TryFrom<String> for Listen {
     }
 }
 
+impl Listen {
+    /// Whether only this machine can reach it.
+    fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -209,6 +219,11 @@ impl Config {
         self.proxy.enabled || self.decide.is_some()
     }
 
+    /// Whether an engine's questions come from the network, and the answers, with tokens, go there without TLS.
+    pub fn decides_on_the_network(&self) -> bool {
+        self.decide.is_some() && !self.listen.iter().all(Listen::is_local)
+    }
+
     /// What the rules of these groups allow together.
     pub fn permissions(&self, groups: &BTreeSet<String>) -> Permissions {
         permissions(&self.rules, &self.limits, groups)
@@ -221,12 +236,8 @@ impl Config {
 
     /// Refuses what would let strangers in.
     fn check(&self) -> Result<(), Invalid> {
-        let is_local = |listen: &Listen| match listen {
-            Listen::Tcp(address) => address.ip().is_loopback(),
-            Listen::Unix(_) => true,
-        };
         for listen in self.listen.iter().chain(&self.metrics) {
-            refuse_if(!self.trust_network && !is_local(listen), || {
+            refuse_if(!self.trust_network && !listen.is_local(), || {
                 format!(
                     "other machines can reach {listen}, and the gateway has no TLS: listen on 127.0.0.1 or a unix socket behind a \
                      TLS proxy, or set trust_network = true for a proxy on another machine"
