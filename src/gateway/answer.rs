@@ -24,7 +24,7 @@ use super::{broker, decide, forward, linger, page, tunnel};
 use crate::domain::gateway::refusal::{Code, Refusal};
 use crate::domain::gateway::ticket::Ticket;
 
-/// How long an upgrade may take. The SDK gives up after 4 s.
+/// How long an upgrade, or an engine's question, may take. The SDK gives up after 4 s.
 const UPGRADE_LIMIT: Duration = Duration::from_millis(3500);
 
 /// How long any other answer may take to begin, uploads and streams included.
@@ -56,7 +56,7 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request) -> Response 
     let id = record.entry().request;
     let (asked, body) = request.into_parts();
     let (page, dialect) = (page_of(&gateway, &asked), Dialect::of(asked.uri.path()));
-    let limit = if asks_for_socket(&asked) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
+    let limit = if dialect.is_some() || asks_for_socket(&asked) { UPGRADE_LIMIT } else { REQUEST_LIMIT };
     let body = record::counted(linger::drain_on_drop(body), &record, |entry| &mut entry.bytes_in);
     let answered = timeout(limit, Box::pin(answer_to(&gateway, asked, body, page, dialect, &record))).await;
     let late = || Refusal::later(Code::UPSTREAM_UNREACHABLE, "the gateway timed out", Duration::from_secs(1));

@@ -1,9 +1,12 @@
 //! `serve` decides for an engine (`/decide`): what the engine gets, and that nobody else gets anything.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::common::gateway::{BATCH, ENGINE_KEY, Gateway, HOST, ORIGIN, config_of};
 use crate::common::idp::Idp;
+use crate::common::recorder::Recorder;
 use crate::common::{Said, Sandbox, World};
 
 const TRANSCRIBE: &str = "/corti/audio-bridge/v2/transcribe";
@@ -236,6 +239,30 @@ async fn nginx_gets_401_or_403_and_the_real_answer_in_headers() {
                 assert_eq!((said, json_code(&body).as_str()), (status, code), "{dialect}");
             }
         }
+    }
+}
+
+/// An engine waits 4 s, so that its client gets this answer and not the engine's own.
+#[tokio::test]
+async fn a_decision_that_waits_for_corti_is_answered_in_time() {
+    let idp = Idp::start();
+    let corti = Recorder::answering(|_, _| std::thread::sleep(Duration::from_secs(20)));
+    let world = corti.world();
+    let key = world.private_file("engine.key", format!("{ENGINE_KEY}\n"));
+    let config = config_of(&idp.url, &format!("[decide]\nengine_key_file = \"{key}\"\nfull = true\n{RULES}"));
+    let gateway = Gateway::start_in(world, &config);
+    gateway.ready().await;
+    let headers =
+        format!("X-Corti-Engine-Key: {ENGINE_KEY}\r\nAuthorization: Bearer {}\r\n", idp.token("anna", "own"));
+    let target = format!("/corti/v2/interactions/{INTERACTION}");
+    for dialect in DIALECTS {
+        let asked = Asked { method: "PATCH", target: &target, is_upgrade: false, headers: &headers };
+        let started = Instant::now();
+        let (status, head, body) = gateway.connect().ask(&asked.by(dialect));
+        let expected = if dialect == "nginx" { 403 } else { 502 };
+        assert_eq!((status, json_code(&body).as_str()), (expected, "upstream_unreachable"), "{head}{body}");
+        assert!(header(&head, "retry-after").is_some(), "{head}");
+        assert!(started.elapsed() < Duration::from_secs(6), "{dialect}: {:?}", started.elapsed());
     }
 }
 
