@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, HeaderName, HeaderValue, UPGRADE};
-use axum::http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -19,15 +21,22 @@ use super::admission::{authenticate, authorize};
 use super::forward::{bearer, target};
 use super::record::Record;
 use super::state::{Gateway, OwnToken};
-use super::tunnel::upstream_query;
+use super::tunnel::{self, upstream_query};
 use crate::domain::gateway::operation::without_credentials;
 use crate::domain::gateway::refusal::{Code, Refusal};
 
 const ENGINE_KEY: &str = "x-corti-engine-key";
 
 /// The caller's headers that the decision depends on.
-const DECIDING: [HeaderName; 5] =
-    [HOST, ORIGIN, AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, HeaderName::from_static("sec-fetch-site")];
+const DECIDING: [HeaderName; 7] = [
+    HOST,
+    ORIGIN,
+    AUTHORIZATION,
+    SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION,
+    HeaderName::from_static("sec-fetch-site"),
+];
 
 /// How an engine tells which request it asks about, by headers that it sets whatever the caller sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,6 +80,8 @@ impl Dialect {
                 asked.headers.append(name.clone(), value.clone());
             }
         }
+        // The engine sends Corti its own.
+        asked.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         Some(asked)
     }
 }
@@ -94,6 +105,9 @@ pub(super) async fn answer(
     let asked = dialect.asked(request).ok_or_else(unclear)?;
     let (authenticated, ticket) = authenticate(gateway, &asked, record).await?;
     let (call, own_only) = authorize(gateway, &asked, &authenticated, ticket.as_ref(), record).await?;
+    if call.operation.is_socket() && tunnel::key(&asked.method, &asked.headers).is_none() {
+        return Err(Refusal::new(Code::REQUEST_INVALID, "this is not a WebSocket's handshake"));
+    }
     let token = OwnToken::of(&call);
     if token == OwnToken::Full && !gateway.config.decide.as_ref().is_some_and(|decide| decide.full) {
         let detail = "forward-auth serves only WebSockets here: [decide] does not set full = true";

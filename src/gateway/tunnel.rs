@@ -116,7 +116,7 @@ pub(super) async fn open(
 }
 
 /// The client's key, if its handshake is one (RFC 6455, section 4.2.1).
-fn key<'a>(method: &Method, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+pub(super) fn key<'a>(method: &Method, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
     let has = |name: HeaderName, word: &str| {
         let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).any(|it| it.trim().eq_ignore_ascii_case(word))
@@ -125,7 +125,7 @@ fn key<'a>(method: &Method, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
     let is_handshake = *method == Method::GET
         && has(CONNECTION, "upgrade")
         && has(UPGRADE, "websocket")
-        && has(SEC_WEBSOCKET_VERSION, "13")
+        && headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13")
         && is_single(SEC_WEBSOCKET_VERSION)
         && is_single(SEC_WEBSOCKET_KEY);
     headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_handshake && key.len() == 24)

@@ -283,7 +283,11 @@ fn check_refusals(column: Column) {
     let (ours, slow) = (bearer(BATCH), bearer(&setup.idp.token("carl", "slow")));
     let page = |origin: &str| format!("{ours}Origin: {origin}\r\n");
     let two = format!("{ours}Authorization: Bearer x\r\n");
-    let rows: [(&str, String, u16, &str); 12] = [
+    let (_, ticket) = setup.ticket("transcribe");
+    let by_protocol = format!("Sec-WebSocket-Protocol: corti-ticket, {ticket}\r\n");
+    let handshake = |upgrade: &str| get(TRANSCRIBE, &format!("{ours}{upgrade}"));
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let rows: [(&str, String, u16, &str); 20] = [
         ("no credential", get(LANGUAGES, ""), 401, "credential_missing"),
         (
             "a wrong key",
@@ -311,14 +315,37 @@ fn check_refusals(column: Column) {
             400,
             "request_invalid",
         ),
+        ("a ticket on REST", get(LANGUAGES, &by_protocol), 401, "credential_missing"),
+        ("a ticket as a bearer", get(LANGUAGES, &bearer(&ticket)), 401, "credential_invalid"),
+        (
+            "a ticket in a query",
+            get(&format!("{LANGUAGES}?corti-ticket={ticket}"), ""),
+            401,
+            "credential_missing",
+        ),
+        (
+            "two keys",
+            handshake(&format!("{UPGRADE}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")),
+            400,
+            "request_invalid",
+        ),
+        ("no key", handshake(&UPGRADE.replace(&format!("{key}\r\n"), "")), 400, "request_invalid"),
+        ("a bad key", handshake(&UPGRADE.replace(key, "Sec-WebSocket-Key: x")), 400, "request_invalid"),
+        ("another version", handshake(&UPGRADE.replace("13", "8")), 400, "request_invalid"),
+        (
+            "two versions",
+            handshake(&format!("{UPGRADE}Sec-WebSocket-Version: 13\r\n")),
+            400,
+            "request_invalid",
+        ),
     ];
     assert_eq!(setup.ask(&get(LANGUAGES, &slow)).0, 200);
     setup.corti.take();
     for (name, request, status, code) in rows {
         let (said, head, body) = setup.ask(&request);
         let lower = head.to_ascii_lowercase();
-        // Of two credentials, an engine may refuse one itself.
-        let is_engines = name == "two credentials" || name == "another host";
+        // An engine may refuse these itself.
+        let is_engines = ["two credentials", "another host", "no key", "a bad key"].contains(&name);
         assert!(
             said == status || (is_engines && (400..500).contains(&said)),
             "{column:?} {name}: {head}{body}"

@@ -42,12 +42,16 @@ struct Asked<'a> {
     headers: &'a str,
 }
 
+const HANDSHAKE: &str = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
 const UPGRADE: Asked<'_> = Asked { method: "GET", target: TRANSCRIBE, is_upgrade: true, headers: "" };
 
 impl Asked<'_> {
     fn by(&self, dialect: &str) -> String {
         let Self { method, target, is_upgrade, headers } = self;
-        let upgrade = |name: &str| if *is_upgrade { format!("{name}: websocket\r\n") } else { String::new() };
+        let upgrade = |name: &str| {
+            if *is_upgrade { format!("{name}: websocket\r\n{HANDSHAKE}") } else { String::new() }
+        };
         let (line, described) = match dialect {
             "nginx" => (
                 "GET /decide/nginx".to_owned(),
@@ -207,6 +211,8 @@ async fn nginx_gets_401_or_403_and_the_real_answer_in_headers() {
     let batch = format!("Authorization: Bearer {BATCH}\r\n");
     let origin = format!("Origin: https://evil.example\r\n{batch}");
     let allowed = format!("Origin: {ORIGIN}\r\n{batch}");
+    let two_keys = format!("{batch}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n");
+    let other_version = format!("{batch}Sec-WebSocket-Version: 8\r\n");
     assert_eq!(fixture.decide("nginx", &Asked { headers: &slow, ..UPGRADE }).0, 200);
     assert_eq!(fixture.decide("nginx", &Asked { headers: &allowed, ..UPGRADE }).0, 200);
     for (asked, status, code) in [
@@ -219,6 +225,8 @@ async fn nginx_gets_401_or_403_and_the_real_answer_in_headers() {
         ),
         (Asked { headers: &batch, target: "/corti/v2/interactions/..%2fx", ..UPGRADE }, 400, "path_invalid"),
         (Asked { headers: &batch, is_upgrade: false, ..UPGRADE }, 400, "request_invalid"),
+        (Asked { headers: &two_keys, ..UPGRADE }, 400, "request_invalid"),
+        (Asked { headers: &other_version, ..UPGRADE }, 400, "request_invalid"),
         (Asked { headers: &origin, ..UPGRADE }, 403, "origin_denied"),
         (
             Asked { headers: &batch, target: "/broker/v1/me", is_upgrade: false, ..UPGRADE },
