@@ -52,6 +52,11 @@ fn rest(setup: &Setup, credential: &str) {
     assert_eq!((status, body.as_str()), (200, "{\"bytes\":0}"), "{:?}: {head}", setup.column);
     assert_clean(setup, &head);
     assert_rest(setup, credential, LANGUAGES);
+    // Nothing is left of a query that only names a caller and a tenant.
+    let (status, head, _) =
+        setup.ask(&get(&format!("{LANGUAGES}?tenant-name=evil&token=x"), &bearer(credential)));
+    assert_eq!(status, 200, "{:?}: {head}", setup.column);
+    assert_rest(setup, credential, LANGUAGES);
 }
 
 /// Each event comes before the next one is sent.
@@ -112,6 +117,7 @@ fn socket(setup: &Setup, path: &str, headers: &str, credential: &str) {
         lower.lines().filter_map(|line| line.strip_prefix("sec-websocket-protocol: ")).collect();
     let offered: Vec<String> = offered.map(str::to_ascii_lowercase).into_iter().collect();
     assert_eq!(echoed, offered, "{:?}: {head}", setup.column);
+    assert_clean(setup, &head);
     for text in ["first", "second"] {
         connection.send(text);
         assert_eq!(connection.bytes(text.len()), text.as_bytes());
@@ -148,6 +154,10 @@ pub fn check_rows(column: Column, size: usize) {
     let mut claims = setup.idp.claims("anna", "batch");
     claims["long"] = "x".repeat(9000).into();
     rest(&setup, &setup.idp.sign(&setup.idp.header(), &claims.to_string()));
+    let long = format!("{LANGUAGES}?x={}", "x".repeat(15 << 10));
+    let (status, head, _) = setup.ask(&get(&long, &bearer(BATCH)));
+    assert_eq!(status, 200, "{column:?}: {head}");
+    assert_rest(&setup, BATCH, &long);
     for kind in ["transcribe", "streams"] {
         let (path, ticket) = setup.ticket(kind);
         setup.corti.take();
@@ -432,6 +442,7 @@ fn check_refused_socket(column: Column) {
     setup.corti.refuse_sockets();
     let (status, head, body) = setup.ask(&get(TRANSCRIBE, &format!("{}{UPGRADE}", bearer(BATCH))));
     assert_eq!(status, if column.is_forward_auth() { 503 } else { 502 }, "{column:?}: {head}{body}");
+    assert_clean(&setup, &head);
     assert!(!format!("{head}{body}").contains("eyJ") && !body.contains(OWN), "{column:?}: {head}{body}");
     let logs = setup.logs();
     assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");

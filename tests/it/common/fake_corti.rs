@@ -19,11 +19,12 @@ use super::{Sandbox, World};
 /// The value of headers that belong to Corti's own server and must not reach a caller.
 pub const OWN: &str = "canary-of-corti";
 
-/// The head of a 200 with headers that are its own.
-fn head(more: &str) -> String {
+/// The head of an answer with headers that are its own. An engine must not obey the last of them either.
+fn head(status: &str, more: &str) -> String {
     format!(
-        "HTTP/1.1 200 OK\r\nSet-Cookie: a={OWN}\r\nAlt-Svc: h3=\"{OWN}\"\r\nStrict-Transport-Security: max-age={OWN}\r\n\
-         Access-Control-Allow-Origin: {OWN}\r\n{more}\r\n"
+        "HTTP/1.1 {status}\r\nSet-Cookie: a={OWN}\r\nAlt-Svc: h3=\"{OWN}\"\r\nStrict-Transport-Security: max-age={OWN}\r\n\
+         Access-Control-Allow-Origin: {OWN}\r\nServer: {OWN}\r\nSec-WebSocket-Protocol: {OWN}\r\n\
+         X-Accel-Redirect: /_decide\r\n{more}\r\n"
     )
 }
 
@@ -112,17 +113,14 @@ impl Inner {
         if let Some(key) = values(request, "sec-websocket-key").pop() {
             if self.refuses.load(Ordering::SeqCst) {
                 let said = format!("{OWN} {}", target(request));
-                let length = said.len();
-                let answer = format!(
-                    "HTTP/1.1 403 Forbidden\r\nLocation: /{said}\r\nContent-Length: {length}\r\n\r\n{said}"
-                );
-                return send(stream, answer);
+                let body = said.repeat(1000);
+                let more = format!("Location: /{said}\r\nContent-Length: {}\r\n", body.len());
+                return send(stream, head("403 Forbidden", &more) + &body);
             }
             let accept = derive_accept_key(key.as_bytes());
-            let answer = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-            );
-            send(stream, answer)?;
+            let more =
+                format!("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n");
+            send(stream, head("101 Switching Protocols", &more))?;
             let mut bytes = [0; 4096];
             loop {
                 // What comes is sent back.
@@ -133,7 +131,10 @@ impl Inner {
         }
         let received = body(request, stream)?;
         if target(request).ends_with("/message:stream") {
-            send(stream, head("Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"))?;
+            send(
+                stream,
+                head("200 OK", "Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"),
+            )?;
             let events = self.events.lock().unwrap();
             loop {
                 let event = events.recv().ok().filter(|event| !event.is_empty());
@@ -151,7 +152,8 @@ impl Inner {
             format!("{{\"bytes\":{received}}}")
         };
         let length = text.len();
-        send(stream, head(&format!("Content-Type: application/json\r\nContent-Length: {length}\r\n")) + &text)
+        let more = format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");
+        send(stream, head("200 OK", &more) + &text)
     }
 
     /// Sends a request to the realm, and its answer back.
