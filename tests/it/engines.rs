@@ -1,13 +1,18 @@
 //! The gateway alone, behind an engine, and asked by an engine: one table of expectations for all of them.
 
-use crate::common::Said;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use crate::common::engine::Column::{self, ForwardAuth, InFront, Inline};
 use crate::common::engine::Engine::{Caddy, Envoy, Haproxy, Nginx};
 use crate::common::engine::{API, Engine, PUBLIC, Setup, get};
 use crate::common::fake_corti::OWN;
-use crate::common::fake_server::{Answer, FakeServer};
+use crate::common::fake_server::{Answer, listen, read_request, serve};
 use crate::common::gateway::{BATCH, Connection, ORIGIN, UPGRADE};
-use crate::common::recorder::{target, values};
+use crate::common::recorder::{answer_with, target, values};
+use crate::common::{Said, wait_until};
 use crate::serve_headers::{CANARY, HEADERS, NAMED};
 use crate::serve_paths::TRICKS;
 use crate::serve_smuggling::twofold;
@@ -448,6 +453,25 @@ fn check_refused_socket(column: Column) {
     assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
 }
 
+/// Says that it is ready, and gives every question this answer. Returns its address, and how often it was asked.
+fn authorizer(answer: Answer) -> (String, Arc<AtomicUsize>) {
+    let (listener, environment) = listen();
+    let asked = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&asked);
+    serve(listener, move |_, mut stream| {
+        if read_request(&mut stream).starts_with("GET /readyz ") {
+            answer_with("200 OK", "", "", &mut stream);
+            return;
+        }
+        count.fetch_add(1, Ordering::SeqCst);
+        match &answer {
+            Answer::Bytes(bytes) => drop(stream.write_all(bytes.as_bytes())),
+            Answer::Silence => std::thread::sleep(Duration::from_secs(120)),
+        }
+    });
+    (environment.trim_start_matches("http://").to_owned(), asked)
+}
+
 /// Without a gateway, or with something else in its place, nobody gets through, and a client may try again.
 fn check_closed(column: Column) {
     let ours = bearer(BATCH);
@@ -470,20 +494,33 @@ fn check_closed(column: Column) {
     let logs = setup.logs();
     assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
     if column.is_forward_auth() {
-        let answers = ["200 OK", "204 No Content", "302 Found", "500 Internal Server Error"];
+        let answers = ["200 OK", "201 Created", "204 No Content", "302 Found", "500 Internal Server Error"];
         let answers = answers.map(|status| (status, Answer::http(status, &[], "")));
-        for (status, answer) in answers.into_iter().chain([("silence", Answer::Silence)]) {
-            let authorizer = FakeServer::start(vec![answer]);
-            let setup =
-                Setup::start_with(column, Some(authorizer.environment.trim_start_matches("http://")), API);
-            assert_closed(&setup, status);
+        let broken = [
+            ("garbage", Answer::Bytes("garbage\r\n\r\n".to_owned())),
+            ("a closed connection", Answer::Bytes(String::new())),
+            ("silence", Answer::Silence),
+        ];
+        for (case, answer) in answers.into_iter().chain(broken) {
+            let (authorizer, asked) = authorizer(answer);
+            let setup = Setup::start_with(column, Some(&authorizer), API, "full = true");
+            // An engine that does not take it for ready would answer 503 without a question.
+            wait_until("the authorizer is asked", || {
+                setup.ask(&requests[0]);
+                asked.load(Ordering::SeqCst) > 0
+            });
+            let before = asked.load(Ordering::SeqCst);
+            assert_closed(&setup, case);
+            // After a failure, nginx does not ask for two seconds.
+            let count = if column.engine() == Some(Nginx) { 0 } else { requests.len() };
+            assert!(asked.load(Ordering::SeqCst) >= before + count, "{column:?} {case}");
         }
     }
 }
 
 /// Whoever takes Corti's address over gets no token.
 fn check_certificate(column: Column) {
-    let setup = Setup::start_with(column, None, "evil.example");
+    let setup = Setup::start_with(column, None, "evil.example", "full = true");
     let ours = bearer(BATCH);
     for request in [get(LANGUAGES, &ours), get(TRANSCRIBE, &format!("{ours}{UPGRADE}"))] {
         let (status, head, body) = setup.ask(&request);

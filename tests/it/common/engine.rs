@@ -111,15 +111,16 @@ pub struct Setup {
 
 impl Setup {
     pub fn start(column: Column) -> Self {
-        let setup = Self::start_with(column, None, API);
+        let setup = Self::start_with(column, None, API, "full = true");
         let languages = get("/corti/v2/languages/", &format!("Authorization: Bearer {BATCH}\r\n"));
         wait_until("Corti can be reached", || setup.ask(&languages).0 == 200);
         setup.corti.take();
         setup
     }
 
-    /// The same, with an authorizer of the test's own instead of the gateway, or with a Corti whose certificate has another name.
-    pub fn start_with(column: Column, authorizer: Option<&str>, corti: &str) -> Self {
+    /// The same, with an authorizer of the test's own instead of the gateway, with a Corti whose certificate has another name, or
+    /// with other lines of `[decide]`.
+    pub fn start_with(column: Column, authorizer: Option<&str>, corti: &str, decide: &str) -> Self {
         let authority = tls::authority();
         let corti = FakeCorti::start(tls::config_of(&named(corti), &authority));
         let idp = Idp::start();
@@ -132,7 +133,7 @@ impl Setup {
         write("engine.nginx", &format!("proxy_set_header X-Corti-Engine-Key {ENGINE_KEY};\n"));
         let world = corti.world();
         let key = world.private_file("engine.key", ENGINE_KEY);
-        let rules = format!("[decide]\nengine_key_file = \"{key}\"\nfull = true\n{RULES}");
+        let rules = format!("[decide]\nengine_key_file = \"{key}\"\n{decide}\n{RULES}");
         let config =
             config_of(&idp.url, &rules).replace(&format!("http://{HOST}"), &format!("https://{PUBLIC}"));
         let gateway = Gateway::start_in(world, &config);
