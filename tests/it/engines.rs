@@ -388,6 +388,17 @@ fn check_upgrades(column: Column) {
             assert!(values(&request, "http2-settings").is_empty(), "{column:?}: {request}");
         }
     }
+    // HTTP/1.0 has no upgrade. Caddy opens it: a WebSocket like any other.
+    let handshake =
+        get(TRANSCRIBE, &format!("{}{UPGRADE}", bearer(BATCH))).replacen("HTTP/1.1", "HTTP/1.0", 1);
+    let head = {
+        let mut connection = setup.connect();
+        connection.send(handshake);
+        connection.first()
+    };
+    let is_caddys = column.engine() == Some(Caddy) && head.contains(" 101 ");
+    assert!(is_caddys || head.get(9..10) == Some("4"), "{column:?}: {head}");
+    assert_eq!(setup.corti.take().len(), usize::from(is_caddys), "{column:?}");
 }
 
 /// What follows a refused handshake would be a request that nobody decided on.
