@@ -167,6 +167,7 @@ pub fn check_rows(column: Column, size: usize) {
         let (path, ticket) = setup.ticket(kind);
         setup.corti.take();
         socket(&setup, &path, &format!("Sec-WebSocket-Protocol: corti-ticket, {ticket}\r\n"), &ticket);
+        socket(&setup, &format!("{path}?corti-ticket={ticket}"), "", &ticket);
     }
     let logs = setup.logs();
     assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
@@ -183,8 +184,10 @@ const TIDIED: [(Engine, &str); 3] = [
 fn check_paths(column: Column) {
     let setup = Setup::start(column);
     for path in TRICKS {
-        // Each as a request and as a WebSocket's handshake.
-        for more in ["", UPGRADE] {
+        // Each as a request and as a WebSocket's handshake, and the same below the path of a WebSocket.
+        let below = path.replace("/v2/languages", "/audio-bridge/v2/transcribe");
+        let below = if below == TRANSCRIBE { format!("{TRANSCRIBE}/") } else { below };
+        for (path, more) in [(path, ""), (path, UPGRADE), (&below, UPGRADE)] {
             let closing = if more.is_empty() { "Connection: close\r\n" } else { "" };
             let mut connection = setup.connect();
             connection.send(get(path, &format!("{}{more}{closing}", bearer(BATCH))));
@@ -204,6 +207,15 @@ fn check_paths(column: Column) {
         }
         assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?} {path}");
     }
+    // A server must accept the absolute form of its own host (RFC 9112, section 3.2.2). `serve` and HAProxy do not.
+    let is_taken = [Nginx, Caddy, Envoy].map(Some).contains(&column.engine());
+    for (host, status) in [(PUBLIC, if is_taken { 200 } else { 400 }), ("evil.example", 421)] {
+        let (said, head, _) = setup.ask(&get(&format!("http://{host}{LANGUAGES}"), &bearer(BATCH)));
+        assert!(said == status || (status > 200 && (400..500).contains(&said)), "{column:?} {host}: {head}");
+        let seen = setup.corti.take();
+        assert_eq!(seen.len(), usize::from(status == 200), "{column:?} {host}");
+        assert!(seen.iter().all(|request| target(request) == "/v2/languages/"), "{column:?}: {seen:?}");
+    }
 }
 
 /// What an engine that only drops the headers of a list passes on, and Corti does not know.
@@ -218,11 +230,23 @@ const HARMLESS: [&str; 8] = [
     "token",
 ];
 
+/// What engines and the gateway tell each other.
+const ENGINES_OWN: [&str; 7] = [
+    "x-corti-protocol",
+    "x-corti-engine-key",
+    "x-corti-uri",
+    "x-corti-method",
+    "x-corti-status",
+    "x-forwarded-method",
+    "x-accel-redirect",
+];
+
 /// Abuse case 1: whatever headers a caller adds, Corti gets one token and one tenant, which are the gateway's.
 fn check_headers(column: Column) {
     let setup = Setup::start(column);
     let is_list = column != ForwardAuth(Caddy);
-    for (name, named) in HEADERS.iter().flat_map(|name| NAMED.iter().map(move |named| (*name, *named))) {
+    let names = HEADERS.into_iter().chain(ENGINES_OWN);
+    for (name, named) in names.flat_map(|name| NAMED.iter().map(move |named| (name, *named))) {
         let connection = format!("Connection: {named}\r\n");
         let value = if name == "x-corti-target" { "/v2/interactions/" } else { CANARY };
         for more in ["", UPGRADE] {
@@ -259,7 +283,7 @@ fn check_headers(column: Column) {
             let leaks = request.contains(CANARY) && (is_list || !HARMLESS.contains(&name));
             assert!(!leaks && !request.contains(BATCH), "{column:?} {headers}: {request}");
             let corti = request.lines().any(|line| line.to_ascii_lowercase().starts_with("x-corti"));
-            assert!(!corti, "{column:?}: {request}");
+            assert!(!corti && !head.contains(CANARY), "{column:?}: {request} {head}");
         }
     }
 }
@@ -543,6 +567,19 @@ fn check_certificate(column: Column) {
     assert!(!logs.contains("eyJ") && !logs.contains(BATCH), "{column:?}: {logs}");
 }
 
+/// Without `full = true`.
+fn check_limited(column: Column) {
+    let setup = Setup::start_with(column, None, API, "");
+    let ours = bearer(BATCH);
+    wait_until("Corti can be reached", || open(&setup, TRANSCRIBE, &ours).1.starts_with("HTTP/1.1 101 "));
+    setup.corti.take();
+    let (status, head, body) = setup.ask(&get(LANGUAGES, &ours));
+    assert_eq!(status, 403, "{column:?}: {head}{body}");
+    assert!(body.contains("operation_denied"), "{column:?}: {head}{body}");
+    assert_eq!(setup.corti.take(), Vec::<String>::new(), "{column:?}");
+    socket(&setup, TRANSCRIBE, &ours, BATCH);
+}
+
 /// By HTTP/2, as browsers come.
 fn check_http2(column: Column) {
     let setup = Setup::start(column);
@@ -614,3 +651,4 @@ each_column! { repeats_nothing_of_a_refused_websocket: check_refused_socket }
 each_engine! { lets_nobody_in_without_the_gateway: check_closed }
 each_engine! { speaks_http2: check_http2 }
 each_forward_auth! { sends_no_token_to_another_server: check_certificate }
+each_forward_auth! { gets_no_full_token_by_default: check_limited }
