@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use jiff::SignedDuration;
 use rexpect::session::spawn_command;
 use serde_json::{Value, json};
 
@@ -117,8 +118,12 @@ fn after_match<'a>(text: &'a str, pattern: &str) -> Option<&'a str> {
 
 /// A token that never changes.
 fn token(scope: &str) -> String {
+    token_until(9_999_999_999, scope)
+}
+
+fn token_until(exp: i64, scope: &str) -> String {
     let claims = json!({
-        "typ": "Bearer", "iss": "https://auth.eu.corti.app/realms/base", "exp": 9_999_999_999_i64, "iat": 1_767_323_045,
+        "typ": "Bearer", "iss": "https://auth.eu.corti.app/realms/base", "exp": exp, "iat": 1_767_323_045,
         "scope": scope, "azp": "acme", "aud": "account", "sub": "db2e0e2c-a8f8-4e8d-ac57-2fc3ef3fa4fe",
         "preferred_username": "service-account-acme",
         "realm_access": { "roles": ["default-roles-base", "offline_access", "uma_authorization"] },
@@ -132,7 +137,8 @@ const LIMITED: &str = "openid email profile transcribe";
 
 #[test]
 fn status() {
-    let (sandbox, keyring) = (Sandbox::start(), Keyring::unlocked());
+    // For 20 s, what is left has two digits everywhere: lines break by their real length.
+    let (sandbox, keyring) = (Sandbox::start_with(&["--token-lifetime", "2130s"]), Keyring::unlocked());
     let mut world = Cached::new(World::with_keyring(&keyring));
     log_in(&world, &sandbox, "hospital-a");
     world.write_config(&format!("{}default-scope = [\"transcribe\"]\n", world.config()));
@@ -210,7 +216,10 @@ fn inspect() {
     let world = World::new();
     world.file("token.txt", token(FULL));
     assert_screens("inspect", &world, "inspect token.txt", &[&WIDTHS[..], &[(60, true)]].concat());
-    world.file("tokens.txt", format!("{}\n{}\nnonsense\n", token(FULL), token(LIMITED)));
+    // For an hour, the column has the same width.
+    let exp = common::now() + SignedDuration::from_hours(95_000 * 24 + 8);
+    let [full, limited] = [FULL, LIMITED].map(|scope| token_until(exp.as_second(), scope));
+    world.file("tokens.txt", format!("{full}\n{limited}\nnonsense\n"));
     assert_screens("inspect-many", &world, "inspect tokens.txt", &[&WIDTHS[..], &[(100, false)]].concat());
 }
 
