@@ -262,15 +262,14 @@ async fn serve_connection(
     passes_on: bool,
     mut stopped: watch::Receiver<()>,
 ) {
-    let router = TowerToHyperService::new(router);
-    let (used, connection) = (connection, Arc::clone(connection));
+    let (router, shared) = (TowerToHyperService::new(router), Arc::clone(connection));
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(|body| counted(body, &connection, passes_on));
+        let mut request = request.map(|body| counted(body, &shared, passes_on));
         if let Some(address) = address {
             request.extensions_mut().insert(ConnectInfo(address));
         }
-        request.extensions_mut().insert(OpenConnection { connection: Arc::clone(&connection) });
-        let (answer, connection) = (router.call(request), Arc::clone(&connection));
+        request.extensions_mut().insert(OpenConnection { connection: Arc::clone(&shared) });
+        let (answer, connection) = (router.call(request), Arc::clone(&shared));
         async move {
             let Ok(answer) = answer.await;
             let is_upgrade = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -294,19 +293,20 @@ async fn serve_connection(
             if answer.extensions().get::<NoAnswer>().is_some() { Err(NoAnswer) } else { Ok(answer) }
         }
     });
-    let connection = http1::Builder::new()
+    let http = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(HEAD_LIMIT)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
+    let mut http = std::pin::pin!(http);
     // A connection that breaks concerns its peer only.
     tokio::select! {
-        _ = connection.as_mut() => return,
-        () = join(stopped.changed(), used.used()).map(drop) => connection.as_mut().graceful_shutdown(),
+        _ = http.as_mut() => return,
+        // A new connection has time for its first request.
+        _ = join(stopped.changed(), connection.first_head_arrived()) => http.as_mut().graceful_shutdown(),
     }
-    let _ = connection.await;
+    let _ = http.await;
 }
 
 /// Counts a connection as open. Handlers find it as an extension, and must hold it for as long as an upgraded connection lasts.

@@ -125,8 +125,8 @@ impl Connection {
         lock(&self.next_request).take()
     }
 
-    /// Returns once a head has arrived.
-    pub(super) async fn used(&self) {
+    /// Returns once the head of the first request has arrived.
+    pub(super) async fn first_head_arrived(&self) {
         self.first_head.notified().await;
     }
 
